@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format types proto lock test-couchdb
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+install: $(STAMP) ## install everything into .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "The venv module is missing: install it (Debian: apt-get install python3-venv) and run make again"; exit 2; }
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## run the main job on embedded stores (ARGS=--once exits by itself)
+	$(BIN)/did-router demo $(ARGS)
+
+test: install ## run every test
+	$(BIN)/pytest $(ARGS)
+
+lint: install ## check style, types, layers and generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_URL=http://admin:pw@host:5984)
+	@test -n "$(COUCHDB_URL)" || { echo "say which: make test-couchdb COUCHDB_URL=http://admin:password@127.0.0.1:5984"; exit 2; }
+	$(BIN)/pytest tests/contract --couchdb-url "$(COUCHDB_URL)" $(ARGS)
+
+proto: install ## generate router/v1 from proto/
+	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. proto/router/v1/*.proto
+
+lock: install ## pin every dependency with its hashes into requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev -o requirements.lock pyproject.toml
