@@ -1,0 +1,1 @@
+"""did-router: which account owns this inbound DID."""

@@ -1,0 +1,1 @@
+"""The did-router command."""

@@ -1,0 +1,1 @@
+"""CouchDB: the client, its databases and its feeds."""

@@ -1,0 +1,1 @@
+"""A Redis and a CouchDB-speaking database that need no installing."""

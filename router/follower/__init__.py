@@ -1,0 +1,1 @@
+"""Following the changes feeds, so that the cache stays true."""

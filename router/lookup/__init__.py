@@ -1,0 +1,1 @@
+"""The answer to which account owns a number, a batch at a time."""

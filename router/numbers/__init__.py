@@ -1,0 +1,1 @@
+"""Numbers, dial plans and number documents: the domain, without I/O."""

@@ -1,0 +1,1 @@
+"""The service: fronts, servicers, health, admin and metrics."""

@@ -129,14 +129,17 @@ Global___LookupRequest: _TypeAlias = LookupRequest  # noqa: Y015
 
 @_typing.final
 class LookupResponse(_message.Message):
-    """Field numbers up to 15 cost one byte; source and stale are appended to cached bytes."""
+    """account_id comes first so that it stands at a fixed place in the serialised answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    NUMBER_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
     PENDING_PORT_FIELD_NUMBER: _builtins.int
     LOCAL_FIELD_NUMBER: _builtins.int
     FORCE_OUTBOUND_FIELD_NUMBER: _builtins.int
@@ -144,20 +147,22 @@ class LookupResponse(_message.Message):
     PREPEND_FIELD_NUMBER: _builtins.int
     RINGBACK_MEDIA_FIELD_NUMBER: _builtins.int
     TRANSFER_MEDIA_FIELD_NUMBER: _builtins.int
-    CARRIER_FIELD_NUMBER: _builtins.int
-    SOURCE_FIELD_NUMBER: _builtins.int
-    STALE_FIELD_NUMBER: _builtins.int
-    FAILOVER_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    FAILOVER_FIELD_NUMBER: _builtins.int
     PORTED_IN_FIELD_NUMBER: _builtins.int
     USED_BY_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
     number: _builtins.str
     """E.164, with "+"."""
-    account_id: _builtins.str
-    state: _builtins.str
-    """in_service, reserved, port_in, port_out ..."""
     revision: _builtins.str
     """The number document's _rev."""
+    source: Global___Source.ValueType
+    stale: _builtins.bool
+    """Kept from before something failed: true when the caches can't be known to be current."""
+    state: _builtins.str
+    """in_service, reserved, port_in, port_out ..."""
+    carrier: _builtins.str
+    """pvt_module_name."""
     pending_port: _builtins.bool
     """The number is being ported in: this call may be the first to arrive by the new way."""
     local: _builtins.bool
@@ -170,25 +175,23 @@ class LookupResponse(_message.Message):
     """Put before the caller's name."""
     ringback_media: _builtins.str
     transfer_media: _builtins.str
-    carrier: _builtins.str
-    """pvt_module_name."""
-    source: Global___Source.ValueType
-    stale: _builtins.bool
-    """Kept from before something failed: true when the caches can't be known to be current."""
     ported_in: _builtins.bool
     used_by: _builtins.str
     """The application that uses the number (callflow, trunkstore ...)."""
     @_builtins.property
-    def failover(self) -> Global___Failover: ...
-    @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def failover(self) -> Global___Failover: ...
     def __init__(
         self,
         *,
-        number: _builtins.str = ...,
         account_id: _builtins.str = ...,
-        state: _builtins.str = ...,
+        number: _builtins.str = ...,
         revision: _builtins.str = ...,
+        source: Global___Source.ValueType = ...,
+        stale: _builtins.bool = ...,
+        state: _builtins.str = ...,
+        carrier: _builtins.str = ...,
         pending_port: _builtins.bool = ...,
         local: _builtins.bool = ...,
         force_outbound: _builtins.bool = ...,
@@ -196,11 +199,8 @@ class LookupResponse(_message.Message):
         prepend: _builtins.str = ...,
         ringback_media: _builtins.str = ...,
         transfer_media: _builtins.str = ...,
-        carrier: _builtins.str = ...,
-        source: Global___Source.ValueType = ...,
-        stale: _builtins.bool = ...,
-        failover: Global___Failover | None = ...,
         features: _abc.Iterable[_builtins.str] | None = ...,
+        failover: Global___Failover | None = ...,
         ported_in: _builtins.bool = ...,
         used_by: _builtins.str = ...,
     ) -> None: ...
@@ -240,24 +240,24 @@ Global___Failover: _TypeAlias = Failover  # noqa: Y015
 class Refusal(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    REASON_FIELD_NUMBER: _builtins.int
-    NUMBER_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
-    reason: Global___Reason.ValueType
+    account_id: _builtins.str
     number: _builtins.str
     """E.164 where the input came to one, else the input as far as it is printable."""
-    account_id: _builtins.str
+    reason: Global___Reason.ValueType
     state: _builtins.str
     message: _builtins.str
     """For people."""
     def __init__(
         self,
         *,
-        reason: Global___Reason.ValueType = ...,
-        number: _builtins.str = ...,
         account_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        reason: Global___Reason.ValueType = ...,
         state: _builtins.str = ...,
         message: _builtins.str = ...,
     ) -> None: ...

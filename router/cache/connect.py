@@ -1,0 +1,61 @@
+"""Redis clients by URL: standalone, Sentinel and Cluster.
+
+    redis://[user:password@]host:port/db     rediss://…     unix:///path/to/socket?db=0
+    redis+sentinel://[user:password@]host:26379,host:26379/service/db
+    redis+cluster://[user:password@]host:port
+"""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+CacheUnavailable = redis.RedisError
+"""Everything that can go wrong with Redis, for the floors above."""
+
+
+def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
+    """A client; nothing is sent yet.
+
+    Args:
+        url: see the module.
+        time_limit: seconds for connecting and for one answer.
+        connections: open at a time, at most.
+
+    Raises:
+        ValueError: the URL is none of these.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": time_limit,
+        "socket_connect_timeout": time_limit,
+        # A kept connection that the server closed while idle gets one more try; a dead server gets none.
+        "retry": Retry(NoBackoff(), 1),
+        "retry_on_error": [redis.ConnectionError],
+        "max_connections": connections,
+        "protocol": 2,
+    }
+    if url.startswith("redis+sentinel://"):
+        return _sentinel(url, options)
+    if url.startswith("redis+cluster://"):
+        options.pop("retry_on_error")
+        options.pop("retry")
+        return RedisCluster.from_url(url.replace("redis+cluster://", "redis://", 1), **options)
+    return redis.Redis.from_url(url, **options)
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Any:
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    service, _, database = parts.path.strip("/").partition("/")
+    if not hosts or not service:
+        raise ValueError("write it as redis+sentinel://host:26379,host:26379/service/db")
+    pairs = [(host, int(port or 26379)) for host, _, port in (each.partition(":") for each in hosts.split(","))]
+    user, _, password = credentials.partition(":")
+    secrets = {"username": unquote(user) or None, "password": unquote(password) or None} if credentials else {}
+    limits = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    sentinel = Sentinel(pairs, sentinel_kwargs=limits)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(service, db=int(database or 0), **secrets, **options)  # type: ignore[no-untyped-call]

@@ -1,0 +1,168 @@
+"""What Redis holds for a number: the answer's bytes behind a fixed-length header.
+
+    bytes 0-19   version: the revision's generation (4, big-endian) and its hash (16)
+    byte  20     kind: R route, X refusal of a document that exists, T tombstone, N no document
+    bytes 21-24  when it was written (Unix seconds, big-endian)
+    bytes 25-    R: a LookupResponse, X: a Refusal, both without number, revision and source
+
+A hit is never parsed: concatenated protobuf messages merge, so the fields that the reader knows anyway
+(number, revision, source) are appended as bytes. account_id is field 1 of both messages, so it always stands
+at the same place.
+"""
+
+from dataclasses import dataclass
+
+from router.numbers.routes import Reason, Refused, Route
+from router.v1 import inbound_pb2 as pb
+
+HEADER = 25
+VERSION = 20
+ROUTE, REFUSAL, TOMBSTONE, NEGATIVE = b"R", b"X", b"T", b"N"
+NO_VERSION = bytes(VERSION)
+"""Older than every revision: a negative never stands against a document."""
+
+_GENERATION = 4
+_WRITTEN = VERSION + 1
+_ACCOUNT = HEADER + 2
+_ACCOUNT_TAG = 0x0A
+_KINDS = frozenset((ROUTE[0], REFUSAL[0], TOMBSTONE[0], NEGATIVE[0]))
+
+
+def version_of(revision: str) -> bytes:
+    """A document's `_rev` as 20 bytes that compare as revisions do.
+
+    Raises:
+        ValueError: it is no revision.
+    """
+    generation, _, digest = revision.partition("-")
+    # CouchDB's hashes are 16 bytes; documents replicated from elsewhere may bring other strings.
+    raw = bytes.fromhex(digest) if len(digest) == 32 else digest.encode()[:16]  # noqa: PLR2004
+    return int(generation).to_bytes(_GENERATION, "big") + raw.ljust(16, b"\0")
+
+
+def revision_of(version: bytes) -> str:
+    """The `_rev` of a version."""
+    if version == NO_VERSION:
+        return ""
+    return f"{int.from_bytes(version[:_GENERATION], 'big')}-{version[_GENERATION:VERSION].hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cache entry, taken apart; the way of a hit uses the bytes instead."""
+
+    version: bytes
+    kind: bytes
+    written: int
+    payload: bytes
+
+    @property
+    def revision(self) -> str:
+        """The document's `_rev`; empty where there was no document."""
+        return revision_of(self.version)
+
+    @property
+    def account_id(self) -> str:
+        """The account it names; empty for none."""
+        return account_of(self.pack())
+
+    def pack(self) -> bytes:
+        """The bytes that Redis holds."""
+        return self.version + self.kind + self.written.to_bytes(4, "big") + self.payload
+
+    def same_answer(self, other: "Entry") -> bool:
+        """Whether both say the same of the same revision, whenever they were written."""
+        return (self.version, self.kind, self.payload) == (other.version, other.kind, other.payload)
+
+
+def is_sound(value: bytes) -> bool:
+    """Whether the bytes can be an entry: long enough, of a known kind."""
+    if len(value) < HEADER or value[VERSION] not in _KINDS:
+        return False
+    return value[VERSION] != ROUTE[0] or (len(value) > _ACCOUNT and value[HEADER] == _ACCOUNT_TAG)
+
+
+def unpack(value: bytes) -> Entry | None:
+    """The entry in these bytes; None where they are none (truncated, or not ours)."""
+    if not is_sound(value):
+        return None
+    return Entry(
+        value[:VERSION],
+        value[VERSION:_WRITTEN],
+        int.from_bytes(value[_WRITTEN:HEADER], "big"),
+        value[HEADER:],
+    )
+
+
+def account_of(value: bytes) -> str:
+    """The account id in an entry's bytes, without parsing the answer."""
+    if len(value) <= _ACCOUNT or value[HEADER] != _ACCOUNT_TAG:
+        return ""
+    return value[_ACCOUNT : _ACCOUNT + value[HEADER + 1]].decode("ascii", "replace")
+
+
+def of_decision(decision: Route | Refused, revision: str, now: int) -> Entry:
+    """The entry for what a number document says."""
+    if isinstance(decision, Route):
+        return Entry(version_of(revision), ROUTE, now, _route_bytes(decision))
+    return Entry(version_of(revision), REFUSAL, now, _refusal_bytes(decision))
+
+
+def of_deletion(revision: str, now: int) -> Entry:
+    """The entry for a deleted document; it outlives slow writers of older revisions."""
+    return Entry(version_of(revision), TOMBSTONE, now, b"")
+
+
+def of_nothing(now: int) -> Entry:
+    """The entry for a number that has no document."""
+    return Entry(NO_VERSION, NEGATIVE, now, b"")
+
+
+def route_suffix(number: str, version: bytes, source: "pb.Source.ValueType", *, stale: bool) -> bytes:
+    """What is appended to a route's bytes to make the answer whole."""
+    return pb.LookupResponse(
+        number=number, revision=revision_of(version), source=source, stale=stale
+    ).SerializeToString()
+
+
+def port_answer(route: Route, *, stale: bool) -> bytes:
+    """The answer that a port request gives, whole."""
+    return _route_bytes(route) + route_suffix(route.number, NO_VERSION, pb.PORT_REQUEST, stale=stale)
+
+
+def refusal_of(payload: bytes, number: str) -> Refused:
+    """The refusal kept for a document that does not route."""
+    message = pb.Refusal.FromString(payload)
+    reason = Reason(pb.Reason.Name(message.reason))
+    return Refused(reason, number, message.account_id, message.state, message.message)
+
+
+def _route_bytes(route: Route) -> bytes:
+    message = pb.LookupResponse(
+        account_id=route.account_id,
+        state=route.state,
+        carrier=route.carrier,
+        pending_port=route.pending_port,
+        local=route.local,
+        force_outbound=route.force_outbound,
+        inbound_cnam=route.inbound_cnam,
+        prepend=route.prepend,
+        ringback_media=route.ringback_media,
+        transfer_media=route.transfer_media,
+        features=route.features,
+        ported_in=route.ported_in,
+        used_by=route.used_by,
+    )
+    if route.failover is not None:
+        way, target = route.failover
+        setattr(message.failover, way, target)
+    return message.SerializeToString()
+
+
+def _refusal_bytes(refused: Refused) -> bytes:
+    return pb.Refusal(
+        account_id=refused.account_id,
+        reason=pb.Reason.Value(refused.reason.value),
+        state=refused.state,
+        message=refused.message,
+    ).SerializeToString()

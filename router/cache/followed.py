@@ -1,0 +1,218 @@
+"""The followed documents that are few and that every lookup depends on, held in memory by each worker.
+
+Accounts (is it enabled?), port requests (whose number is coming in?) and the number manager's configuration.
+In Redis each database is a hash of id → version and value; each change is published as it is applied. A worker
+subscribes first, then loads, then applies what is published; when the subscription is lost, what it holds is
+no longer vouched for until it has loaded again.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from router.cache.entry import VERSION, version_of
+from router.cache.keys import Keys
+
+log = logging.getLogger(__name__)
+
+ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG = "accounts", "port_requests", "system_config"
+NUMBER_MANAGER = "number_manager"
+FOLLOWED = (ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG)
+
+_QUIET = 5.0
+"""Seconds without an answer to our own PING after which the subscription counts as lost."""
+_TICK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ActivePort:
+    """An active port request, as far as lookups need it."""
+
+    id: str
+    account_id: str
+    numbers: tuple[str, ...]
+
+
+def account_value(revision: str, *, enabled: bool, exists: bool) -> bytes:
+    """What Redis holds for an account."""
+    return version_of(revision) + (b"D" if not exists else b"1" if enabled else b"0")
+
+
+def port_value(revision: str, port: ActivePort | None) -> bytes:
+    """What Redis holds for a port request; None for one that is not active."""
+    if port is None:
+        return version_of(revision)
+    return version_of(revision) + json.dumps([port.account_id, *sorted(port.numbers)]).encode()
+
+
+def config_value(revision: str, section: Mapping[str, Any] | None) -> bytes:
+    """What Redis holds for the number manager's configuration; None when it was deleted."""
+    return version_of(revision) + (b"" if section is None else json.dumps(section).encode())
+
+
+class FollowedDocuments:
+    """What a worker knows of accounts, port requests and configuration; reading it takes no lock.
+
+    Attributes:
+        disabled: ids of disabled accounts.
+        known: ids of accounts that exist.
+        ports: active port requests by number.
+        config: the `default` section of system_config's number_manager; None where there is none.
+        loaded: Redis has been read at least once, and had something followed in it.
+        fresh: the subscription stands, so the above is as Redis has it.
+        generation: grows with each change of `config`.
+    """
+
+    def __init__(self, client: Any, keys: Keys, on_config: Callable[[], None] = lambda: None) -> None:
+        self._redis = client
+        self._keys = keys
+        self._on_config = on_config
+        self._versions: dict[tuple[str, str], bytes] = {}
+        self._requests: dict[str, ActivePort] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
+        self.disabled: set[str] = set()
+        self.known: set[str] = set()
+        self.ports: dict[str, tuple[ActivePort, ...]] = {}
+        self.config: dict[str, Any] | None = None
+        self.loaded: dict[str, bool] = dict.fromkeys(FOLLOWED, False)
+        self.fresh = False
+
+    def start(self) -> None:
+        """Load once if Redis answers, then keep it true in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+
+    def wait_fresh(self, seconds: float) -> bool:
+        """Wait until Redis has been read; False when it could not be in that time."""
+        end = time.monotonic() + seconds
+        while not self.fresh and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.fresh
+
+    def version(self, database: str, identifier: str) -> bytes | None:
+        """The version held of a document; for explain."""
+        return self._versions.get((database, identifier))
+
+    def _run(self) -> None:
+        pause = _TICK
+        while not self._stop.is_set():
+            try:
+                self._subscribe()
+                pause = _TICK
+            except (redis.RedisError, OSError, ValueError) as problem:
+                if self.fresh:
+                    log.warning("the subscription to followed documents is lost: %s", problem)
+                self.fresh = False
+                self._stop.wait(pause)
+                pause = min(pause * 2, 5.0)
+
+    def _subscribe(self) -> None:
+        pubsub = self._redis.pubsub()
+        try:
+            pubsub.subscribe(self._keys.changes)
+            # Nothing published between the loading and the reading of messages may be lost.
+            first = pubsub.get_message(timeout=_QUIET)
+            if first is None:
+                raise redis.TimeoutError("no answer to SUBSCRIBE")
+            self._load()
+            self.fresh = True
+            self._listen(pubsub)
+        finally:
+            self.fresh = False
+            pubsub.close()
+
+    def _listen(self, pubsub: Any) -> None:
+        heard = asked = time.monotonic()
+        while not self._stop.is_set():
+            message = pubsub.get_message(timeout=_TICK)
+            now = time.monotonic()
+            if message is not None:
+                heard = now
+                if message["type"] == "message":
+                    self._take(message["data"])
+            if now - asked >= _TICK * 2:
+                pubsub.ping()
+                asked = now
+            if now - heard > _QUIET:
+                raise redis.TimeoutError("the subscription is silent")
+
+    def _take(self, message: bytes) -> None:
+        database, _, rest = message.partition(b"\0")
+        identifier, _, value = rest.partition(b"\0")
+        if not identifier:
+            self._load()
+            return
+        self._apply(database.decode(), identifier.decode("utf-8", "replace"), value)
+        self.loaded[database.decode()] = True
+        self._index_ports()
+
+    def _load(self) -> None:
+        """Read everything; what is held stays in use until it is replaced."""
+        old_config = self.config
+        seen = {name: self._redis.hgetall(self._keys.documents(name)) for name in FOLLOWED}
+        complete = {name: self._redis.hget(self._keys.database(name), "complete") for name in FOLLOWED}
+        self._forget_missing(seen)
+        for name, documents in seen.items():
+            for identifier, value in documents.items():
+                self._apply(name, identifier.decode("utf-8", "replace"), value, reload=True)
+            self.loaded[name] = complete[name] == b"1"
+        self._index_ports()
+        if self.config != old_config:
+            self._on_config()
+
+    def _forget_missing(self, seen: Mapping[str, Mapping[bytes, bytes]]) -> None:
+        present = {
+            (name, identifier.decode("utf-8", "replace")) for name, found in seen.items() for identifier in found
+        }
+        for name, identifier in [key for key in self._versions if key not in present]:
+            self._apply(name, identifier, b"", reload=True)
+            self._versions.pop((name, identifier), None)
+
+    def _apply(self, database: str, identifier: str, value: bytes, *, reload: bool = False) -> None:
+        version, payload = value[:VERSION], value[VERSION:]
+        if not reload and version < self._versions.get((database, identifier), b""):
+            return  # published before what was loaded
+        self._versions[database, identifier] = version
+        if database == ACCOUNTS:
+            self._apply_account(identifier, payload)
+        elif database == PORT_REQUESTS:
+            self._apply_port(identifier, payload)
+        elif database == SYSTEM_CONFIG and identifier == NUMBER_MANAGER:
+            self._apply_config(payload, reload=reload)
+
+    def _apply_account(self, account: str, payload: bytes) -> None:
+        (self.disabled.add if payload == b"0" else self.disabled.discard)(account)
+        (self.known.add if payload in {b"0", b"1"} else self.known.discard)(account)
+
+    def _apply_port(self, request: str, payload: bytes) -> None:
+        self._requests.pop(request, None)
+        if payload:
+            account, *numbers = json.loads(payload)
+            self._requests[request] = ActivePort(request, account, tuple(numbers))
+
+    def _apply_config(self, payload: bytes, *, reload: bool) -> None:
+        self.config = json.loads(payload) if payload else None
+        if not reload:
+            self._on_config()
+
+    def _index_ports(self) -> None:
+        self.ports = index_ports(self._requests.values())
+
+
+def index_ports(requests: Iterable[ActivePort]) -> dict[str, tuple[ActivePort, ...]]:
+    """Active port requests by number."""
+    found: dict[str, tuple[ActivePort, ...]] = {}
+    for request in requests:
+        for number in request.numbers:
+            found[number] = (*found.get(number, ()), request)
+    return found

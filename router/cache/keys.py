@@ -1,0 +1,41 @@
+"""The names of everything in Redis, all under one prefix (docs/operations.md lists them for operators).
+
+A database is the hash tag of its keys, so that its numbers and its checkpoint share a cluster slot and one
+script may change them together.
+"""
+
+from router.numbers.shards import database_of, is_shard
+
+NUMBERS = "numbers/"
+
+
+class Keys:
+    """Key names under one prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.changes = f"{prefix}changes"
+        """Channel: a followed document outside of the number databases changed."""
+        self.lease = f"{prefix}{{follower}}:lease"
+        self.token = f"{prefix}{{follower}}:token"
+        self.status = f"{prefix}{{follower}}:status"
+
+    def number(self, number: str) -> str:
+        """The cache entry of an E.164 number."""
+        return f"{self.prefix}{{{number[:5]}}}{number[5:]}"
+
+    def database(self, name: str) -> str:
+        """A hash: what the follower knows of a database, its checkpoint first."""
+        return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:db"
+
+    def documents(self, name: str) -> str:
+        """A hash: the followed documents of a database that is not a number database, by id."""
+        return f"{self.prefix}{{{name}}}:documents"
+
+    def number_of(self, key: str) -> str | None:
+        """The number whose entry a key is; None for every other key."""
+        tag, closed, rest = key.removeprefix(self.prefix).removeprefix("{").partition("}")
+        number = tag + rest
+        if not closed or ":" in rest or not is_shard(database_of(number) or ""):
+            return None
+        return number if self.number(number) == key else None

@@ -1,0 +1,37 @@
+"""The Lua scripts that change the cache: each one is a transaction within one database's slot."""
+
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+_ENTRY = files(__name__).joinpath("entry.lua").read_text("utf-8")
+
+
+class Script:
+    """One script, sent by its hash, and whole to a server that does not know it yet."""
+
+    def __init__(self, name: str, *, entries: bool = False) -> None:
+        own = files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
+        self._text = (_ENTRY + own) if entries else own
+        self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
+        """Run it; the keys share one slot.
+
+        Raises:
+            redis.RedisError: Redis can't be asked, or refuses to write.
+        """
+        try:
+            return redis.evalsha(self._sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return redis.eval(self._text, len(keys), *keys, *arguments)
+
+
+apply = Script("apply", entries=True)
+fill = Script("fill", entries=True)
+replace = Script("replace", entries=True)
+documents = Script("documents")
+begin = Script("begin")
+lease = Script("lease")

@@ -1,0 +1,57 @@
+"""What the follower tells about itself, for answers' staleness, health, explain and operators."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from router.cache.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerStatus:
+    """A leading follower's own account of itself.
+
+    Attributes:
+        leader: who.
+        at: when it said so, Unix seconds.
+        phase: "warming" until every database is complete, then "following".
+        databases: how many it follows; complete: how many of them are wholly in the cache.
+        behind: databases with changes noticed and not applied yet.
+        lag: seconds that the oldest noticed change waits.
+        applied: changes applied since this follower leads.
+        feeds: continuous feeds open.
+        database_up: CouchDB's feed of updates stands.
+    """
+
+    leader: str
+    at: float
+    phase: str
+    databases: int
+    complete: int
+    behind: int
+    lag: float
+    applied: int
+    feeds: int
+    database_up: bool
+
+    @property
+    def age(self) -> float:
+        """Seconds since it said so."""
+        return max(0.0, time.time() - self.at)
+
+
+def publish(redis: Any, keys: Keys, status: FollowerStatus) -> None:
+    """Say it."""
+    redis.set(keys.status, json.dumps(asdict(status)))
+
+
+def read(redis: Any, keys: Keys) -> FollowerStatus | None:
+    """What was said last; None when no follower ever said anything."""
+    raw = redis.get(keys.status)
+    if raw is None:
+        return None
+    try:
+        return FollowerStatus(**json.loads(raw))
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,261 @@
+"""Writing the cache: only what is newer, only under the lease, never over a rebuilt database."""
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from router.cache import scripts
+from router.cache.entry import NEGATIVE, TOMBSTONE, Entry
+from router.cache.keys import Keys
+
+PASS = 2000
+"""Keys looked at in one step of a walk through Redis: a fraction of a millisecond of its time."""
+
+
+class Applied(Enum):
+    """What became of a batch."""
+
+    OK = "ok"
+    FENCED = "fenced"
+    """Another follower took over: stop."""
+    MOVED = "moved"
+    """The checkpoint is not where we left it (flushed, restored, rebuilt): read it and go on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the cache knows of a database.
+
+    Attributes:
+        epoch: random; another value means that the database was rebuilt in the cache.
+        instance, purge: of the database when its epoch began.
+        shape: what answers were made with (routing policy, entry format); another value means: make them anew.
+        seq: the feed's sequence applied last; empty before the first batch.
+        update_seq: the database's update_seq seen when it was last caught up.
+        complete: everything up to seq is in the cache.
+        at: when seq was written, Unix seconds.
+        pending: changes known to be missing at that time.
+    """
+
+    epoch: str = ""
+    instance: str = ""
+    purge: str = ""
+    shape: str = ""
+    seq: str = ""
+    update_seq: str = ""
+    complete: bool = False
+    at: float = 0.0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """Seconds that entries are kept.
+
+    Attributes:
+        negative: no such number.
+        tombstone: a deletion.
+        fill: what a lookup read by itself; the follower's entries stay.
+    """
+
+    negative: float
+    tombstone: float
+    fill: float
+
+
+class CacheWriter:
+    """Everything that changes the cache.
+
+    Every method raises redis.RedisError when Redis can't be asked or refuses to write.
+    """
+
+    def __init__(self, redis: Any, keys: Keys, lives: Lives) -> None:
+        self.redis = redis
+        self.keys = keys
+        self._lives = lives
+
+    def checkpoint(self, database: str) -> Checkpoint:
+        """What is kept of one database."""
+        return _checkpoint(self.redis.hgetall(self.keys.database(database)))
+
+    def checkpoints(self, databases: Sequence[str]) -> list[Checkpoint]:
+        """What is kept of many, in one go."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for database in databases:
+            pipeline.hgetall(self.keys.database(database))
+        return [_checkpoint(kept) for kept in pipeline.execute()]
+
+    def epoch(self, database: str) -> str:
+        """The database's epoch; ask before reading the database, give it to `fill`."""
+        return _text(self.redis.hget(self.keys.database(database), "epoch"))
+
+    def begin(self, database: str, token: int, *, instance: str, purge: str, shape: str) -> Checkpoint | None:
+        """Begin a new epoch without a checkpoint; None when fenced off."""
+        epoch = secrets.token_hex(8)
+        said = scripts.begin(
+            self.redis, [self.keys.database(database)], token, epoch, instance, purge, shape, _now()
+        )
+        return Checkpoint(epoch, instance, purge, shape) if said == b"ok" else None
+
+    def apply(
+        self,
+        database: str,
+        token: int,
+        before: Checkpoint,
+        seq: str,
+        entries: Sequence[tuple[str, Entry]],
+        *,
+        pending: int = 0,
+        tombstone_life: float | None = None,
+    ) -> tuple[Applied, list[int]]:
+        """Apply changes of one database and move its checkpoint to `seq`, in one transaction.
+
+        Returns:
+            What became of it, and the indexes of entries older than what is kept (not written).
+        """
+        keys = [self.keys.database(database), *(self.keys.number(number) for number, _ in entries)]
+        values: list[str | bytes | int] = []
+        for _, entry in entries:
+            values += [entry.pack(), self._life(entry, tombstone_life)]
+        said = scripts.apply(
+            self.redis, keys, token, before.epoch, before.seq, seq, _now(), pending, *values
+        )
+        return Applied(said[0].decode()), [int(index) for index in said[1:]]
+
+    def apply_documents(
+        self,
+        database: str,
+        token: int,
+        before: Checkpoint,
+        seq: str,
+        values: Sequence[tuple[str, bytes]],
+        *,
+        pending: int = 0,
+    ) -> Applied:
+        """The same for a followed database that is no number database; workers are told of each change."""
+        fields: list[str | bytes | int] = [part for pair in values for part in pair]
+        keys = [self.keys.database(database), self.keys.documents(database)]
+        said = scripts.documents(
+            self.redis,
+            keys,
+            token,
+            before.epoch,
+            before.seq,
+            seq,
+            _now(),
+            pending,
+            self.keys.changes,
+            database,
+            *fields,
+        )
+        return Applied(said[0].decode())
+
+    def replace(
+        self, database: str, token: int, epoch: str, number: str, expected: bytes, entry: Entry
+    ) -> bool:
+        """Put an entry where exactly the expected version stands, older or not."""
+        keys = [self.keys.database(database), self.keys.number(number)]
+        return bool(
+            scripts.replace(self.redis, keys, token, epoch, expected, entry.pack(), self._life(entry, None))
+        )
+
+    def fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> int:
+        """Keep what was read from a database whose epoch was `epoch` before the reading began.
+
+        Returns:
+            How many were kept (newer ones stand); -1 when the database was rebuilt in between.
+        """
+        keys = [self.keys.database(database), *(self.keys.number(number) for number, _ in entries)]
+        values: list[str | bytes | int] = []
+        for _, entry in entries:
+            # Never for good: were a newer entry evicted meanwhile, nothing would correct this one.
+            values += [entry.pack(), self._life(entry, None) or int(self._lives.fill * 1000)]
+        return int(scripts.fill(self.redis, keys, epoch, *values))
+
+    def caught_up(self, database: str, update_seq: str) -> None:
+        """Note that everything up to the database's update_seq is in the cache."""
+        self.redis.hset(
+            self.keys.database(database), mapping={"complete": "1", "update_seq": update_seq, "pending": "0"}
+        )
+
+    def forget(self, databases: Iterable[str]) -> int:
+        """Remove every entry of these number databases (not their checkpoints); returns how many."""
+        gone = 0
+        wanted = {self.keys.database(name).removesuffix(":db") for name in databases}
+        for batch in self.walk():
+            doomed = [key for key, _ in batch if key[: key.index("}") + 1] in wanted]
+            if doomed:
+                gone += self._unlink(doomed)
+        return gone
+
+    def forget_documents(self, database: str) -> None:
+        """Remove the followed documents of a database and tell the workers to read again."""
+        self.redis.delete(self.keys.documents(database))
+        self.redis.publish(self.keys.changes, f"{database}\0\0")
+
+    def drop(self, database: str) -> None:
+        """Remove a database's checkpoint."""
+        self.redis.delete(self.keys.database(database))
+
+    def remove(self, number: str) -> None:
+        """Remove one number's entry."""
+        self.redis.delete(self.keys.number(number))
+
+    def walk(self, database: str | None = None) -> Iterable[list[tuple[str, str]]]:
+        """Yield the entries' (key, number) in batches, of one database or of all."""
+        pattern = self.keys.prefix + "{+*"
+        if database is not None:
+            pattern = self.keys.database(database).removesuffix(":db") + "*"
+        cursor_batch: list[tuple[str, str]] = []
+        for raw in self.redis.scan_iter(match=pattern, count=PASS):
+            key = raw.decode("utf-8", "replace")
+            number = self.keys.number_of(key)
+            if number is not None:
+                cursor_batch.append((key, number))
+            if len(cursor_batch) >= PASS:
+                yield cursor_batch
+                cursor_batch = []
+        if cursor_batch:
+            yield cursor_batch
+
+    def _unlink(self, keys: Sequence[str]) -> int:
+        pipeline = self.redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.unlink(key)
+        return sum(int(removed) for removed in pipeline.execute())
+
+    def _life(self, entry: Entry, tombstone_life: float | None) -> int:
+        """Milliseconds; 0 for ever."""
+        if entry.kind == NEGATIVE:
+            return int(self._lives.negative * 1000)
+        if entry.kind == TOMBSTONE:
+            return int((tombstone_life or self._lives.tombstone) * 1000)
+        return 0
+
+
+def _checkpoint(kept: dict[bytes, bytes]) -> Checkpoint:
+    if not kept:
+        return Checkpoint()
+    fields = {_text(name): _text(value) for name, value in kept.items()}
+    return Checkpoint(
+        fields.get("epoch", ""),
+        fields.get("instance", ""),
+        fields.get("purge", ""),
+        fields.get("shape", ""),
+        fields.get("seq", ""),
+        fields.get("update_seq", ""),
+        fields.get("complete") == "1",
+        float(fields.get("at") or 0),
+        int(fields.get("pending") or 0),
+    )
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8", "replace")
+
+
+def _now() -> str:
+    return f"{time.time():.3f}"

@@ -1,0 +1,218 @@
+"""The databases of a CouchDB server, as far as the router reads and writes them.
+
+Source of every behaviour named here: docs/couchdb.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from router.couch.client import Couch, Document
+from router.couch.errors import BadAnswer, NotFound
+
+INFOS_AT_A_TIME = 100
+"""`_dbs_info` refuses more names."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInfo:
+    """What tells one life of a database from another, and whether it moved.
+
+    Attributes:
+        instance: when it was created, in whole seconds; another value is another database.
+        update_seq: opaque; comparable only with the previous update_seq.
+        purge_seq: opaque; a purge sends no row, so another value means: read everything again.
+        documents: how many it holds.
+    """
+
+    name: str
+    instance: str
+    update_seq: str
+    purge_seq: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of a changes feed, with the document that won."""
+
+    seq: str
+    id: str
+    revision: str
+    deleted: bool
+    document: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPage:
+    """Some rows of a changes feed, in its order."""
+
+    changes: Sequence[Change]
+    last_seq: str
+    pending: int
+
+
+class Databases:
+    """Reading and writing through one client."""
+
+    def __init__(self, couch: Couch) -> None:
+        self.couch = couch
+
+    def version(self) -> str:
+        """The server's own version; proves that it is a CouchDB, not that the password is right."""
+        answer = _mapping(self.couch.request("GET", [""]))
+        if "couchdb" not in answer:
+            raise BadAnswer("the server answers, but not as CouchDB does: check couchdb_url")
+        return str(answer.get("version", "unknown"))
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Every database whose name begins so."""
+        params = {"start_key": _json(prefix), "end_key": _json(prefix + "\ufff0")} if prefix else {}
+        answer = self.couch.request("GET", ["_all_dbs"], **params)
+        if not isinstance(answer, list):
+            raise BadAnswer("_all_dbs is not a list")
+        return [str(name) for name in answer]
+
+    def info(self, name: str) -> DatabaseInfo:
+        """One database.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        return _info(name, _mapping(self.couch.request("GET", [name])))
+
+    def infos(self, names: Sequence[str]) -> dict[str, DatabaseInfo | None]:
+        """Many databases, None for each that does not exist; at most INFOS_AT_A_TIME."""
+        answer = self.couch.request("POST", ["_dbs_info"], {"keys": list(names)})
+        if not isinstance(answer, list):
+            raise BadAnswer("_dbs_info is not a list")
+        rows = {str(row.get("key")): row.get("info") for row in answer if isinstance(row, dict)}
+        return {
+            name: _info(name, info) if isinstance(info := rows.get(name), dict) else None for name in names
+        }
+
+    def document(self, database: str, identifier: str) -> Document:
+        """One document.
+
+        Raises:
+            NotFound: no such document (or database).
+        """
+        return _mapping(self.couch.request("GET", [database, identifier]))
+
+    def documents(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
+        """Many documents of one database in one request, None for each that isn't there."""
+        try:
+            answer = self.couch.request(
+                "POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True
+            )
+        except NotFound:
+            return dict.fromkeys(identifiers)
+        rows = {str(row.get("key")): row.get("doc") for row in _rows(answer)}
+        return {each: doc if isinstance(doc := rows.get(each), dict) else None for each in identifiers}
+
+    def all_documents(self, database: str, page: int) -> Iterator[list[Document]]:
+        """Every document of a database, a page at a time, in the order of their ids."""
+        start: str | None = None
+        while True:
+            params = {"start_key": _json(start), "skip": 1} if start is not None else {}
+            answer = self.couch.request("GET", [database, "_all_docs"], include_docs=True, limit=page, **params)
+            found = [row["doc"] for row in _rows(answer) if isinstance(row.get("doc"), dict)]
+            if found:
+                yield found
+            if len(found) < page:
+                return
+            start = str(found[-1]["_id"])
+
+    def changes(self, database: str, since: str, limit: int) -> ChangesPage:
+        """The rows after `since` ("0" for all), with their documents.
+
+        Raises:
+            NotFound: the database does not exist.
+        """
+        answer = _mapping(
+            self.couch.request("GET", [database, "_changes"], since=since, limit=limit, include_docs=True)
+        )
+        rows = answer.get("results")
+        if not isinstance(rows, list) or "last_seq" not in answer:
+            raise BadAnswer(f"_changes of {database} has no results")
+        return ChangesPage(
+            [change_of(row) for row in rows], str(answer["last_seq"]), int(answer.get("pending") or 0)
+        )
+
+    def create(self, database: str) -> None:
+        """Make a database.
+
+        Raises:
+            Conflict: it exists.
+        """
+        self.couch.request("PUT", [database])
+
+    def drop(self, database: str) -> None:
+        """Delete a database with all it holds."""
+        self.couch.request("DELETE", [database])
+
+    def put(self, database: str, document: Document) -> str:
+        """Write a document; its `_rev` must be the current one.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            Conflict: somebody else wrote first.
+        """
+        return str(self.couch.request("PUT", [database, str(document["_id"])], dict(document))["rev"])
+
+    def delete(self, database: str, identifier: str, revision: str) -> str:
+        """Delete a document of a known revision; returns the tombstone's revision."""
+        return str(self.couch.request("DELETE", [database, identifier], rev=revision)["rev"])
+
+    def put_many(self, database: str, documents: Sequence[Document]) -> list[Document]:
+        """Write many documents; one row each, with "rev" or "error"."""
+        answer = self.couch.request("POST", [database, "_bulk_docs"], {"docs": list(documents)})
+        if not isinstance(answer, list):
+            raise BadAnswer("_bulk_docs did not answer a list")
+        return answer
+
+
+def change_of(row: Any) -> Change:
+    """One feed row, checked."""
+    try:
+        document = row.get("doc")
+        return Change(
+            str(row["seq"]),
+            str(row["id"]),
+            str(row["changes"][0]["rev"]),
+            bool(row.get("deleted", False)),
+            document if isinstance(document, dict) else None,
+        )
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}") from None
+
+
+def _info(name: str, info: Document) -> DatabaseInfo:
+    return DatabaseInfo(
+        name,
+        str(info.get("instance_start_time", "")),
+        str(info.get("update_seq", "")),
+        str(info.get("purge_seq", "")),
+        int(info.get("doc_count") or 0),
+    )
+
+
+def _rows(answer: Any) -> list[dict[str, Any]]:
+    rows = _mapping(answer).get("rows")
+    if not isinstance(rows, list):
+        raise BadAnswer("_all_docs has no rows")
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _mapping(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise BadAnswer("CouchDB answered something that isn't an object")
+    return answer
+
+
+def _json(value: str) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,44 @@
+"""What can go wrong with CouchDB.
+
+    CouchError
+    ├── CouchUnavailable   no answer, in time, that says anything: try again later
+    ├── CouchRefused       the credentials were refused: trying again would lock the account
+    ├── NotFound           no such database or document
+    ├── Conflict           somebody else wrote first: read again and decide again
+    └── BadAnswer          an answer that CouchDB does not give: is this a CouchDB?
+"""
+
+
+class CouchError(Exception):
+    """Anything that went wrong with CouchDB."""
+
+
+class CouchUnavailable(CouchError):
+    """No useful answer in time; the next try may get one."""
+
+
+class CouchRefused(CouchError):
+    """CouchDB refused the credentials.
+
+    Five wrong tries lock the account for this address for five minutes, so nobody tries again by himself.
+    """
+
+
+class NotFound(CouchError):
+    """No such database or document.
+
+    Attributes:
+        reason: CouchDB's own: "missing", "deleted" or "Database does not exist."
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Conflict(CouchError):
+    """The document was changed by somebody else first."""
+
+
+class BadAnswer(CouchError):
+    """An answer that makes no sense."""

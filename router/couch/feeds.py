@@ -1,0 +1,102 @@
+"""CouchDB's continuous feeds: `_changes` of one database, and `_db_updates` of all.
+
+A feed that ends cleanly says `last_seq`; a crash just closes the connection. Both are an end. Silence for
+more than twice the heartbeat is one as well: CouchDB 3.5 was seen to take twice its interval.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from router.couch.client import Couch, OpenFeed, decode
+from router.couch.databases import Change, change_of
+from router.couch.errors import CouchUnavailable
+
+SILENCE = 2.5
+"""Heartbeats that may be missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseEvent:
+    """A hint that something happened to a database. Its type is not the database's state."""
+
+    name: str
+    type: str
+
+
+class _Feed:
+    """A continuous feed, opened when entered, closable from any thread."""
+
+    path: list[str]
+    params: dict[str, Any]
+
+    def __init__(self, couch: Couch, heartbeat: float) -> None:
+        self._couch = couch.with_time_limit(max(1.0, heartbeat * SILENCE))
+        self._heartbeat = int(heartbeat * 1000)
+        self._open: OpenFeed | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        """Connect; returns when CouchDB sent its first byte.
+
+        Raises:
+            CouchError: the feed can't be had.
+        """
+        self._open = self._couch.open_feed(
+            self.path, feed="continuous", heartbeat=self._heartbeat, **self.params
+        )
+        if self._closed:
+            self._open.close()
+
+    def close(self) -> None:
+        """End the feed, from any thread."""
+        self._closed = True
+        if self._open is not None:
+            self._open.close()
+
+    def rows(self) -> Iterator[dict[str, Any] | None]:
+        """Yield each row, None for a heartbeat; return at the feed's clean end.
+
+        Raises:
+            CouchUnavailable: cut, or silent for too long.
+        """
+        if self._open is None:
+            raise CouchUnavailable("the feed is not open")
+        for line in self._open.lines():
+            if not line:
+                yield None
+                continue
+            row = decode(line)
+            if isinstance(row, dict) and "last_seq" in row and "id" not in row:
+                return
+            yield row
+        if not self._closed:
+            raise CouchUnavailable("the feed's connection was closed")
+
+
+class ChangesFeed(_Feed):
+    """The changes of one database, with documents, as they happen."""
+
+    def __init__(self, couch: Couch, database: str, since: str, heartbeat: float) -> None:
+        super().__init__(couch, heartbeat)
+        self.path = [database, "_changes"]
+        self.params = {"since": since, "include_docs": True}
+
+    def changes(self) -> Iterator[Change | None]:
+        """Yield each change, None for a heartbeat."""
+        for row in self.rows():
+            yield None if row is None else change_of(row)
+
+
+class DatabaseUpdatesFeed(_Feed):
+    """Which databases something happened to, from now on: a wake-up that loses events."""
+
+    def __init__(self, couch: Couch, heartbeat: float) -> None:
+        super().__init__(couch, heartbeat)
+        self.path = ["_db_updates"]
+        self.params = {"since": "now"}
+
+    def events(self) -> Iterator[DatabaseEvent | None]:
+        """Yield each event, None for a heartbeat."""
+        for row in self.rows():
+            yield None if row is None else DatabaseEvent(str(row.get("db_name", "")), str(row.get("type", "")))

@@ -1,0 +1,211 @@
+"""Every setting, in one place: flags over environment over a TOML file over defaults.
+
+`docs/configuration.md` is generated from here, so that it can't drift.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from router.numbers.states import ROUTABLE
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the message says which one and what to do."""
+
+
+class ConverterSettings(BaseModel):
+    """One step of a dial plan: what it matches and what it puts around the last capture."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    regex: str = Field(description="matched against the cleaned number; the last capture is kept")
+    prefix: str = Field("", description="put before what was kept")
+    suffix: str = Field("", description="put after what was kept")
+    name: str = Field("", description="named as the rule in answers")
+
+
+class DialPlanSettings(BaseModel):
+    """How numbers of one origin are written; chosen by a request's dial_plan."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rules: list[ConverterSettings] = Field([], description="tried first, in order; the first match wins")
+    converters: list[ConverterSettings] | None = Field(
+        None, description="tried next, in order (default: the system's, or none where a region is named)"
+    )
+    region: str | None = Field(None, description="ISO 3166 country for what no converter settles, such as GB")
+    cleans: bool = Field(default=True, description="take off URI parts and visual separators first")
+
+
+class Settings(BaseSettings):
+    """All settings of the service, the follower and the command."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DID_ROUTER_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    couchdb_url: str = Field(
+        "http://127.0.0.1:5984", description="CouchDB's address, credentials in the URL (http, https)"
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis' address: redis://, rediss://, unix://, "
+        "redis+sentinel://host:port,host:port/service/db, redis+cluster://host:port",
+    )
+    redis_prefix: str = Field("did-router:", description="put before every Redis key")
+    listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
+    admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
+
+    lookup_time_limit: float = Field(
+        2.0, gt=0, description="seconds for a call that brings no deadline of its own"
+    )
+    redis_time_limit: float = Field(0.25, gt=0, description="seconds for one answer of Redis to a lookup")
+    database_time_limit: float = Field(
+        1.0, gt=0, description="seconds for one read of a number database by a lookup"
+    )
+    database_connections: int = Field(16, ge=1, description="reads of number databases at a time, by lookups")
+    database_waiting: int = Field(
+        2000, ge=1, description="numbers waiting for a database read before further misses are refused"
+    )
+    breaker_failures: int = Field(5, ge=1, description="failures in a row after which a store is left alone")
+    breaker_pause: float = Field(1.0, gt=0, description="seconds that a failed store is left alone")
+    batch_size: int = Field(512, ge=1, le=5000, description="calls taken together by the lookup")
+    drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
+
+    negative_life: float = Field(10.0, gt=0, description="seconds that 'no such number' is kept in Redis")
+    fill_life: float = Field(
+        300.0, gt=0, description="seconds that a lookup's own reading is kept (the follower's stay)"
+    )
+    tombstone_life: float = Field(86400.0, ge=60, description="seconds that a deletion is remembered")
+    stale_after: float = Field(
+        15.0, gt=0, description="seconds without a sign of the follower before answers are marked stale"
+    )
+    unknown_account: Literal["allow", "refuse"] = Field(
+        "allow", description="an account with no document: route (and count it), or refuse as disabled"
+    )
+    routable_states: list[str] = Field(list(ROUTABLE), description="number states that take calls")
+    dial_plans: dict[str, DialPlanSettings] = Field(
+        {}, description="dial plans by name; 'system' is the default one"
+    )
+    number_manager: dict[str, Any] = Field(
+        {}, description="overrules system_config's number_manager document, by its own names"
+    )
+
+    follower_lease: float = Field(
+        10.0, ge=1, description="seconds after which a silent follower is replaced by one that stands by"
+    )
+    follower_heartbeat: float = Field(10.0, ge=0.5, description="seconds between a feed's signs of life")
+    follower_sweep: float = Field(
+        120.0, ge=1, description="seconds between comparisons of every database with its checkpoint"
+    )
+    follower_readers: int = Field(6, ge=1, description="databases read at a time")
+    follower_direct: int = Field(
+        64, ge=0, description="busy databases followed by a feed of their own, the rest are woken"
+    )
+    follower_direct_idle: float = Field(
+        60.0, gt=0, description="seconds without a change after which a database's own feed is closed"
+    )
+    follower_page: int = Field(1000, ge=1, le=10000, description="changes read at a time")
+    follower_time_limit: float = Field(30.0, gt=0, description="seconds for one read by the follower")
+
+    @field_validator("couchdb_url")
+    @classmethod
+    def _couchdb_scheme(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write it as http://user:password@host:5984")
+        return url.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, url: str) -> str:
+        known = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
+        if not url.startswith(known):
+            raise ValueError(f"write it as one of {', '.join(known)}")
+        return url
+
+    @field_validator("listen", "admin_listen")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        host, colon, port = address.rpartition(":")
+        if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP's highest
+            raise ValueError("write it as host:port, such as 127.0.0.1:50051")
+        return address
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic-settings' own hook
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, config: Path | None = None, **flags: Any) -> Self:
+        """Read the settings.
+
+        Args:
+            config: a TOML file, or None.
+            flags: values given on the command line; None means not given.
+
+        Raises:
+            SettingsError: a file that can't be read, an unknown name, an unusable value.
+        """
+        given = {name: value for name, value in flags.items() if value is not None}
+        try:
+            # The environment stands over the file by the order of sources; flags stand over both.
+            loaded = cls(**_read_toml(config))
+            return loaded if not given else cls.model_validate({**loaded.model_dump(), **given})
+        except ValidationError as problem:
+            raise SettingsError(_explain(problem, config)) from None
+
+
+def _read_toml(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as problem:
+        raise SettingsError(f"settings file {path}: {problem.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"settings file {path} is not TOML: {problem}") from None
+
+
+def _explain(problem: ValidationError, config: Path | None) -> str:
+    lines = [_explain_one(dict(error)) for error in problem.errors(include_url=False)]
+    return "; ".join(lines) + (f" (settings: {config}, environment, flags)" if config else "")
+
+
+def _explain_one(error: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting '{name}'{_nearest(name)}: see did-router --help or docs/configuration.md"
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return f"setting '{name}': {reason}"
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+
+    close = get_close_matches(name.split(".")[-1], Settings.model_fields, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown: its password replaced by ***."""
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url
+    user, colon, _ = credentials.partition(":")
+    shown = f"{user}:***" if colon else user
+    return urlunsplit(parts._replace(netloc=f"{shown}@{host}"))
