@@ -1,1 +1,6 @@
 """A Redis and a CouchDB-speaking database that need no installing."""
+
+from router.embedded.couchdb import EmbeddedCouchDB
+from router.embedded.redis import EmbeddedRedis, RedisStartError
+
+__all__ = ["EmbeddedCouchDB", "EmbeddedRedis", "RedisStartError"]

@@ -133,7 +133,7 @@ class Databases:
 
     def names(self) -> list[str]:
         """Every name, in byte order."""
-        return sorted(list(self._by_name), key=str.encode)
+        return sorted(self._by_name, key=str.encode)
 
     def create(self, name: str) -> None:
         """Make a database; raises 400 (name) or 412 (exists)."""
@@ -141,13 +141,14 @@ class Databases:
             raise illegal_database_name(name)
         uuids = Uuids(uuid.uuid4().hex, uuid.uuid4().hex)
         created = int(time.time())
-        with self._store.write() as connection:
+        with self._store.turn:
             if name in self._by_name:
                 raise file_exists()
-            cursor = connection.execute(
-                "INSERT INTO databases (name, created, uuid_low, uuid_high, security) VALUES (?,?,?,?,?)",
-                (name, created, uuids.low, uuids.high, _DEFAULT_SECURITY),
-            )
+            with self._store.write() as connection:
+                cursor = connection.execute(
+                    "INSERT INTO databases (name, created, uuid_low, uuid_high, security) VALUES (?,?,?,?,?)",
+                    (name, created, uuids.low, uuids.high, _DEFAULT_SECURITY),
+                )
             identity = cursor.lastrowid or 0
             self._by_name[name] = Database(
                 identity, name, created, uuids, Counters(), 1000, _DEFAULT_SECURITY
@@ -157,13 +158,14 @@ class Databases:
 
     def delete(self, name: str) -> None:
         """Drop a database with all it holds; raises the 404."""
-        with self._store.write() as connection:
+        with self._store.turn:
             database = self.get(name)
-            for table in ("documents", "losers", "locals"):
-                connection.execute(f"DELETE FROM {table} WHERE db = ?", (database.id,))  # noqa: S608
-            connection.execute("DELETE FROM databases WHERE id = ?", (database.id,))
+            with self._store.write() as connection:
+                for table in ("documents", "losers", "locals"):
+                    connection.execute(f"DELETE FROM {table} WHERE db = ?", (database.id,))  # noqa: S608
+                connection.execute("DELETE FROM databases WHERE id = ?", (database.id,))
             del self._by_name[name]
-        database.drop()
+            database.drop()
         self._announce("deleted", name)
         self._announce("updated", "_dbs")
 
@@ -183,10 +185,11 @@ class Databases:
         database.revs_limit = limit
 
     def _set(self, database: Database, column: str, value: str | int) -> None:
-        with self._store.write() as connection:
+        with self._store.turn:
             counters = database.counters.stepped(0).stepped(1)
-            connection.execute(
-                f"UPDATE databases SET {column} = ?, seq_low = ?, seq_high = ? WHERE id = ?",  # noqa: S608
-                (value, *counters.sequence, database.id),
-            )
-        database.publish(counters)
+            with self._store.write() as connection:
+                connection.execute(
+                    f"UPDATE databases SET {column} = ?, seq_low = ?, seq_high = ? WHERE id = ?",  # noqa: S608
+                    (value, *counters.sequence, database.id),
+                )
+            database.publish(counters)

@@ -17,10 +17,11 @@ _HASH_HEX_DIGITS = 32
 _BYTE_MAX = 255
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _STRING_LIST_MAX = 65535
+_ATOMS = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x04null"}
 
 
 class Revision(NamedTuple):
-    """One revision: `generation` counts edits from 1, `digest` is 32 hex digits unless a client made it up."""
+    """A revision: `generation` counts edits from 1; `digest` is 32 hex digits unless a client made it up."""
 
     generation: int
     digest: str
@@ -44,14 +45,15 @@ def next_revision(parent: Revision | None, *, deleted: bool, body: dict[str, Any
         b"\x83l\x00\x00\x00\x05"
         + _encode(deleted)
         + _encode_int(generation)
-        + (_encode_binary(_digest_bytes(parent.digest)) if parent else _encode_int(0))
+        + (_encode_binary(digest_bytes(parent.digest)) if parent else _encode_int(0))
         + _encode(body)
         + b"jj"  # no attachments, end of list
     )
     return Revision(generation + 1, hashlib.md5(term, usedforsecurity=False).hexdigest())
 
 
-def _digest_bytes(digest: str) -> bytes:
+def digest_bytes(digest: str) -> bytes:
+    """What CouchDB keeps, hashes and compares: 16 bytes for 32 hex digits, else the text."""
     if len(digest) != _HASH_HEX_DIGITS:
         return digest.encode()
     try:
@@ -63,18 +65,18 @@ def _digest_bytes(digest: str) -> bytes:
 def _encode(value: Any) -> bytes:
     if isinstance(value, str):
         return _encode_binary(value.encode())
-    if isinstance(value, bool):
-        return _encode_atom(b"true" if value else b"false")
-    if value is None:
-        return _encode_atom(b"null")
+    if value is None or isinstance(value, bool):
+        return _ATOMS[value]
     if isinstance(value, int):
         return _encode_int(value)
     if isinstance(value, float):
         return b"F" + struct.pack(">d", value)
-    if isinstance(value, dict):
-        members = [b"h\x02" + _encode_binary(k.encode()) + _encode(v) for k, v in value.items()]
-        return b"h\x01" + _encode_list(members)
-    return _encode_array(value)
+    return _encode_object(value) if isinstance(value, dict) else _encode_array(value)
+
+
+def _encode_object(value: dict[str, Any]) -> bytes:
+    members = [b"h\x02" + _encode_binary(name.encode()) + _encode(member) for name, member in value.items()]
+    return b"h\x01" + _encode_list(members)
 
 
 def _encode_array(values: list[Any]) -> bytes:
@@ -96,10 +98,6 @@ def _encode_list(terms: list[bytes]) -> bytes:
 
 def _encode_binary(data: bytes) -> bytes:
     return b"m" + len(data).to_bytes(4, "big") + data
-
-
-def _encode_atom(name: bytes) -> bytes:
-    return b"d" + len(name).to_bytes(2, "big") + name
 
 
 def _encode_int(value: int) -> bytes:

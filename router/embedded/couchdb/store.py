@@ -67,7 +67,8 @@ class Store:
         except OSError as error:
             self._lock_file.close()
             raise OSError(f"another process uses the database in {directory}") from error
-        self._turn = threading.RLock()
+        self.turn = threading.RLock()
+        """Held by `write`; hold it longer to publish a commit before the next one can happen."""
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
         self._writer = self._connect()
@@ -84,7 +85,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed at the end, rolled back by an exception. One at a time."""
-        with self._turn:
+        with self.turn:
             if self._closed:
                 raise ConnectionAbortedError("the store is closed")
             self._writer.execute("BEGIN IMMEDIATE")
@@ -124,7 +125,7 @@ class Store:
 
     def close(self) -> None:
         """Wait for the write under way, then close. Readers under way keep their connection to the end."""
-        with self._turn:
+        with self.turn:
             self._closed = True
             while self._idle:
                 with suppress(IndexError):

@@ -1,0 +1,100 @@
+"""Reading the changes of one database: rows after a position, shard by shard."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from router.embedded.couchdb import sequences
+from router.embedded.couchdb.databases import Database
+from router.embedded.couchdb.documents import LEAF_COLUMNS, leaf_of, read_leaves, render
+from router.embedded.couchdb.sequences import Position
+from router.embedded.couchdb.store import Row, Store
+
+_PAGE = 400
+RowWriter = Callable[[str, str, Row], bytes | None]
+"""Makes a line of (sequence, document id, a row that starts with `LEAF_COLUMNS` and `losers`); None skips."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """What a row of `_changes` shows."""
+
+    include_docs: bool = False
+    all_leaves: bool = False
+    only: frozenset[str] | None = None
+
+
+class Reader:
+    """Walks a database's changes. `position` is how far it has got; a page is all that is in memory."""
+
+    def __init__(self, store: Store, database: Database, position: Position) -> None:
+        self._store = store
+        self._database = database
+        self.position = position
+
+    def lines(self, write_row: RowWriter, limit: int) -> Iterator[bytes]:
+        """Up to `limit` lines, to the state of the database at the start.
+
+        One shard after the other: rows keep the order of writes within a shard only.
+        """
+        end = self._database.counters.sequence
+        for shard in (0, 1):
+            while limit > 0 and self.position[shard] < end[shard]:
+                size = min(limit, _PAGE)
+                page = self._page(shard, end[shard], size)
+                for sequence, identity, *rest in page:
+                    self._advance(shard, sequence)
+                    line = write_row(self.sequence(), identity, tuple(rest))
+                    if line is not None:
+                        limit -= 1
+                        yield line
+                if len(page) < size:
+                    break  # the position stays at the last row, short of writes that have none
+
+    def sequence(self) -> str:
+        """The position as a sequence."""
+        return sequences.pack(self.position, self._database.uuids)
+
+    def pending(self) -> int:
+        """How many rows are after the position."""
+        total = 0
+        for shard in (0, 1):
+            row = self._store.row(
+                "SELECT count(*) FROM documents WHERE db = ? AND shard = ? AND seq > ?",
+                (self._database.id, shard, self.position[shard]),
+            )
+            total += row[0] if row else 0
+        return total
+
+    def _advance(self, shard: int, sequence: int) -> None:
+        low, high = self.position
+        self.position = (sequence, high) if shard == 0 else (low, sequence)
+
+    def _page(self, shard: int, end: int, size: int) -> list[Row]:
+        return self._store.rows(
+            f"SELECT seq, id, {LEAF_COLUMNS}, losers FROM documents"  # noqa: S608
+            " WHERE db = ? AND shard = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            (self._database.id, shard, self.position[shard], end, size),
+        )
+
+
+def row_writer(store: Store, database: Database, options: RowOptions) -> RowWriter:
+    """Rows as `_changes` has them."""
+
+    def write(sequence: str, identity: str, row: Row) -> bytes | None:
+        if options.only is not None and identity not in options.only:
+            return None
+        leaf = leaf_of(row)
+        leaves = [leaf]
+        if options.all_leaves and row[5]:
+            leaves = read_leaves(store, database, identity)
+        revisions = b",".join(b'{"rev":%b}' % orjson.dumps(str(one.revision)) for one in leaves)
+        line = b'{"seq":"%b","id":%b,"changes":[%b]' % (sequence.encode(), orjson.dumps(identity), revisions)
+        if leaf.deleted:
+            line += b',"deleted":true'
+        if options.include_docs:
+            line += b',"doc":' + render(identity, leaf)
+        return line + b"}"
+
+    return write

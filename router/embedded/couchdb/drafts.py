@@ -1,0 +1,100 @@
+"""Documents as clients send them, checked the way CouchDB checks them (`couch_doc:transfer_fields/3`)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from router.embedded.couchdb.errors import ApiError, bad_request
+from router.embedded.couchdb.revisions import Revision, parse_revision
+
+_IGNORED = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts", "_attachments"})
+_KEPT = frozenset(
+    {
+        "_access",
+        "_replication_state",
+        "_replication_state_time",
+        "_replication_state_reason",
+        "_replication_id",
+        "_replication_stats",
+    }
+)
+_RESERVED = frozenset({"_id", "_rev", "_deleted", "_revisions"})
+
+
+@dataclass(slots=True)
+class Draft:
+    """A document to write.
+
+    `revision` is the parent in an ordinary edit, the revision itself in a replicated one; `ancestors` are the
+    digests before it, newest first. `id` is empty when the client gave none.
+    """
+
+    id: str
+    revision: Revision | None
+    ancestors: list[str]
+    deleted: bool
+    body: dict[str, Any]
+
+
+def read_draft(document: object) -> Draft:
+    """Check a document's members; raises a 400 `ApiError`."""
+    if not isinstance(document, dict):
+        raise bad_request("Document must be a JSON object")
+    identity = document.get("_id", "")
+    if "_id" in document:
+        check_id(identity)
+    deleted = document.get("_deleted", False)
+    if not isinstance(deleted, bool):
+        raise _bad_member("_deleted")
+    revision, ancestors = _revision_of(document)
+    return Draft(identity, revision, ancestors, deleted, _body_of(document))
+
+
+def check_id(identity: object) -> None:
+    """Raise a 400 `ApiError` for what can't be a document's id."""
+    if not isinstance(identity, str):
+        raise _illegal_id("Document id must be a string")
+    if not identity:
+        raise _illegal_id("Document id must not be empty")
+    if not identity.startswith("_"):
+        return
+    if identity in {"_design/", "_local/"}:
+        raise _illegal_id(f"Illegal document id `{identity}`")
+    if not identity.startswith(("_design/", "_local/")):
+        raise _illegal_id("Only reserved document ids may start with underscore.")
+
+
+def _body_of(document: dict[str, Any]) -> dict[str, Any]:
+    if not any(name.startswith("_") for name in document):
+        return document
+    body = {}
+    for name, value in document.items():
+        if not name.startswith("_") or name in _KEPT:
+            body[name] = value
+        elif name not in _RESERVED and name not in _IGNORED:
+            raise _bad_member(name)
+    return body
+
+
+def _revision_of(document: dict[str, Any]) -> tuple[Revision | None, list[str]]:
+    history = document.get("_revisions")
+    if history is None:
+        return (parse_revision(document["_rev"]), []) if "_rev" in document else (None, [])
+    start = history.get("start") if isinstance(history, dict) else None
+    digests = history.get("ids") if isinstance(history, dict) else None
+    if not isinstance(start, int):
+        raise ApiError(400, "doc_validation", "_revisions.start isn't an integer.")
+    if not isinstance(digests, list):
+        raise ApiError(400, "doc_validation", "_revisions.ids isn't a array.")
+    if not digests:
+        return None, []
+    if not all(isinstance(digest, str) for digest in digests):
+        raise ApiError(400, "doc_validation", "RevId isn't a string")
+    return Revision(start, digests[0]), digests[1:]
+
+
+def _bad_member(name: str) -> ApiError:
+    return ApiError(400, "doc_validation", f"Bad special document member: {name}")
+
+
+def _illegal_id(reason: str) -> ApiError:
+    return ApiError(400, "illegal_docid", reason)

@@ -1,0 +1,24 @@
+"""ETags that aren't revisions, in CouchDB's form: an MD5 in base 36."""
+
+import hashlib
+
+import orjson
+
+from router.embedded.couchdb.databases import Database
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def etag(data: bytes) -> str:
+    """A quoted ETag of some bytes."""
+    number = int.from_bytes(hashlib.md5(data, usedforsecurity=False).digest(), "big")
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return f'"{digits}"'
+
+
+def info_etag(database: Database) -> str:
+    """The ETag of a changes feed: it moves when the database information does."""
+    return etag(orjson.dumps(database.info()))

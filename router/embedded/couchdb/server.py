@@ -1,0 +1,167 @@
+"""The embedded database as a server: sockets and threads around a node."""
+
+import contextlib
+import logging
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+from urllib.parse import quote
+
+from router.embedded.couchdb.auth import Gate
+from router.embedded.couchdb.errors import ApiError
+from router.embedded.couchdb.node import Node, open_node
+from router.embedded.couchdb.routes import respond
+from router.embedded.couchdb.wire import Responder, read_request
+
+_log = logging.getLogger(__name__)
+_BACKLOG = 1024
+_LOCK_SECONDS = 300.0
+
+
+class EmbeddedCouchDB:
+    """A database on loopback that speaks the part of CouchDB 3.5's HTTP API that did-router uses.
+
+    Args:
+        port: TCP port on 127.0.0.1; 0 picks a free one, which then stays this object's.
+        directory: where the data is kept; without one it lives in a temporary directory until `close`, and
+            survives `stop` and `start`.
+        user: the administrator's name.
+        password: and password.
+        lock_seconds: how long five wrong passwords lock the account for an address.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        directory: Path | str | None = None,
+        user: str = "admin",
+        password: str = "password",  # noqa: S107 - loopback only, and documented
+        lock_seconds: float = _LOCK_SECONDS,
+    ) -> None:
+        self._port = port
+        self._temporary = (
+            tempfile.TemporaryDirectory(prefix="did-router-couchdb-") if directory is None else None
+        )
+        self._directory = Path(directory if directory is not None else self._temporary.name)  # type: ignore[union-attr]
+        self._user = user
+        self._password = password
+        self._lock_seconds = lock_seconds
+        self._node: Node | None = None
+        self._listener: socket.socket | None = None
+        self._connections: set[socket.socket] = set()
+        self._turn = threading.Lock()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; known once started."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Its base URL, with credentials and without a slash at the end."""
+        return f"http://{quote(self._user, safe='')}:{quote(self._password, safe='')}@127.0.0.1:{self._port}"
+
+    def start(self) -> Self:
+        """Open the data and listen.
+
+        Raises:
+            OSError: the port is taken, or another process has the data open.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True)
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG)
+        try:
+            self._node = open_node(self._directory, Gate(self._user, self._password, self._lock_seconds))
+        except OSError:
+            listener.close()
+            raise
+        self._port = listener.getsockname()[1]
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), name="couchdb-accept", daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Cut every connection, feeds without a last line, and close the data. May be started again."""
+        if self._listener is None or self._node is None:
+            return
+        _hang_up(self._listener)
+        self._listener = None
+        self._node.stopping.set()
+        with self._turn:
+            connections = list(self._connections)
+        for connection in connections:
+            _hang_up(connection)
+        self._node.stop()
+        self._node = None
+
+    def close(self) -> None:
+        """Stop, and drop the data if it was temporary."""
+        self.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        node = self._node
+        while node is not None and not node.stopping.is_set():
+            try:
+                connection, address = listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._turn:
+                self._connections.add(connection)
+            threading.Thread(
+                target=self._serve, args=(node, connection, address[0]), name="couchdb-client", daemon=True
+            ).start()
+
+    def _serve(self, node: Node, connection: socket.socket, peer: str) -> None:
+        try:
+            with contextlib.suppress(OSError, ValueError), connection.makefile("rb") as stream:
+                while not node.stopping.is_set() and _serve_one(node, stream, connection, peer):
+                    pass
+        finally:
+            with self._turn:
+                self._connections.discard(connection)
+            _hang_up(connection)
+
+
+def _serve_one(node: Node, stream: BinaryIO, connection: socket.socket, peer: str) -> bool:
+    """Answer one request. False when the connection is over."""
+    try:
+        request = read_request(stream, connection, peer)
+    except ApiError as error:
+        Responder(connection, None).error(error)
+        return False
+    if request is None:
+        return False
+    out = Responder(connection, request)
+    try:
+        respond(node, request, out)
+    except ApiError as error:
+        if out.started:
+            return False
+        out.error(error)
+    except OSError:
+        return False  # the client went away, or the server stops
+    except Exception:  # noqa: BLE001 - one bad request must not take the server's other clients with it
+        _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))
+        if out.started or node.stopping.is_set():
+            return False
+        out.json(500, {"error": "unknown_error", "reason": "internal error"})
+    return out.keep_alive
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
