@@ -1,0 +1,74 @@
+"""Taking off what surrounds a number: URI parts, escapes, visual separators.
+
+RFC 3966 (tel) and RFC 3261 section 19.1 (sip). What isn't a number stays as it is.
+"""
+
+import re
+from typing import NamedTuple
+
+_SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
+_USER_END = re.compile(r"[;?]")
+_CONTEXT = re.compile(r";phone-context=([^;?@]*)", re.IGNORECASE)
+_ESCAPED_PLUS = re.compile(r"%2b", re.IGNORECASE)
+_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_TRUNK_NOTE = re.compile(r"[0-9][-. ]*\( *0 *\)")
+_SEPARATORS = str.maketrans("", "", "-.() ")
+_DIAL_STRING = re.compile(r"\+?[0-9*#]+")
+_GLOBAL_CONTEXT = re.compile(r"\+[0-9]+")
+
+
+class Cleaned(NamedTuple):
+    """A dial string: digits, `*` and `#`, and perhaps a leading "+".
+
+    Attributes:
+        text: what is left.
+        trunk_note: it was written with "(0)" behind its country code.
+        context: the `phone-context` under which a local number was given, when that is itself
+            the beginning of a number, such as `+44`; else empty.
+    """
+
+    text: str
+    trunk_note: bool = False
+    context: str = ""
+
+
+def is_plain(text: str) -> bool:
+    """Whether it is printable ASCII: anything else can't be a number as a switch writes it."""
+    return text.isascii() and text.isprintable()
+
+
+def clean(text: str) -> Cleaned | None:
+    """The dial string inside a text, or None when the text isn't one.
+
+    An IPv4 address is not a number, though it looks like digits with visual separators: a URI
+    without a user part would otherwise route to whoever owns those digits.
+    """
+    if not is_plain(text):
+        return None
+    written = _ESCAPED_PLUS.sub("+", _user_part(text.strip(" ")))
+    if _IPV4.fullmatch(written):
+        return None
+    dialled = written.translate(_SEPARATORS)
+    if _DIAL_STRING.fullmatch(dialled) is None:
+        return None
+    return Cleaned(dialled, _TRUNK_NOTE.search(written) is not None, _context(text, dialled))
+
+
+def _user_part(uri: str) -> str:
+    """`+1415` of `sip:+1415;npdi:secret@example.com;user=phone?subject=x`."""
+    scheme = _SCHEME.match(uri)
+    rest = uri[scheme.end() :] if scheme else uri
+    user, at, _ = rest.partition("@")
+    user = _USER_END.split(user, maxsplit=1)[0]
+    return user.partition(":")[0] if at else user
+
+
+def _context(text: str, dialled: str) -> str:
+    """The number that a local number is local to (RFC 3966, 5.1.5); a domain name tells nothing."""
+    if dialled.startswith("+"):
+        return ""
+    given = _CONTEXT.search(text)
+    if given is None:
+        return ""
+    context = _ESCAPED_PLUS.sub("+", given[1]).translate(_SEPARATORS)
+    return context if _GLOBAL_CONTEXT.fullmatch(context) else ""

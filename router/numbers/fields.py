@@ -1,0 +1,139 @@
+"""Reading a document that anyone may have written by hand: never raising, noting what is wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+LONGEST_ID = 32
+"""Characters in an account id; KAZOO's are 32 hexadecimal ones."""
+
+LONGEST_TEXT = 256
+"""Characters in any other text that goes into an answer."""
+
+_SHOWN = 40
+_LATEST = 2**53
+_UNSET = ("", "0", "NULL", "undefined")
+_KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A document that is nothing to its reader, and why, in words."""
+
+    reason: str
+
+
+def is_unset(value: object) -> bool:
+    """Whether KAZOO takes it for empty: null, "", "0", "NULL" or "undefined"."""
+    return value is None or (isinstance(value, str) and value in _UNSET)
+
+
+def is_true(value: object) -> bool:
+    """KAZOO's truth: true or "true", and nothing else."""
+    return value is True or value == "true"
+
+
+def is_false(value: object) -> bool:
+    """KAZOO's falsehood: false or "false", and nothing else."""
+    return value is False or value == "false"
+
+
+def is_visible(text: str) -> bool:
+    """Whether it is ASCII without spaces and control characters."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def shown(value: object) -> str:
+    """A value in a few words, however large or odd it is."""
+    if isinstance(value, str):
+        return ascii(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!a}... ({len(value)} characters)"
+    if value is None:
+        return "missing"
+    return _KINDS.get(type(value), "something else")
+
+
+@dataclass(slots=True)
+class Fields:
+    """One object's fields.
+
+    Args:
+        values: the object.
+        problems: where to note what can't be read, one clear line each.
+        where: the path to this object inside its document, for those lines.
+    """
+
+    values: Mapping[str, object]
+    problems: list[str] = field(default_factory=list)
+    where: str = ""
+
+    def get(self, name: str) -> object:
+        """The field as it is, or None when it is unset."""
+        value = self.values.get(name)
+        return None if is_unset(value) else value
+
+    def text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+        """A printable text, such as a person's name."""
+        value = self.get(name)
+        if value is None or (isinstance(value, str) and len(value) <= longest and value.isprintable()):
+            return value
+        self._note(name, value, f"printable text of at most {longest} characters")
+        return None
+
+    def word(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+        """A text of visible ASCII characters, such as an id or an address."""
+        value = self.get(name)
+        if value is None or (isinstance(value, str) and len(value) <= longest and is_visible(value)):
+            return value
+        self._note(name, value, f"1 to {longest} visible ASCII characters")
+        return None
+
+    def account(self, name: str) -> str | None:
+        """An account id."""
+        return self.word(name, LONGEST_ID)
+
+    def accounts(self, name: str) -> tuple[str, ...]:
+        """A list of account ids, equal neighbours collapsed as KAZOO does."""
+        value = self.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self._note(name, value, "a list of account ids")
+            return ()
+        entries = Fields({str(position): entry for position, entry in enumerate(value)}, self.problems, name)
+        readable = filter(None, map(entries.account, entries.values))
+        return tuple(account for account, _ in groupby(readable))
+
+    def flag(self, name: str) -> bool | None:
+        """True or false, or None when it is unset or can't be read."""
+        value = self.get(name)
+        if value is None:
+            return None
+        if is_true(value):
+            return True
+        if not is_false(value):
+            self._note(name, value, "true or false")
+            return None
+        return False
+
+    def seconds(self, name: str) -> int | None:
+        """A time in Gregorian seconds."""
+        value = self.get(name)
+        if value is None or (type(value) is int and 0 < value < _LATEST):
+            return value
+        self._note(name, value, "a whole number of Gregorian seconds")
+        return None
+
+    def nested(self, name: str) -> "Fields":
+        """The fields of an object inside this one; no fields when it is unset or no object."""
+        value = self.get(name)
+        if isinstance(value, Mapping):
+            return Fields(value, self.problems, self._path(name))
+        if value is not None:
+            self._note(name, value, "an object")
+        return Fields({}, self.problems, self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self.where}.{name}" if self.where else name
+
+    def _note(self, name: str, value: object, wanted: str) -> None:
+        self.problems.append(f"{self._path(name)} is {shown(value)}: it must be {wanted}")

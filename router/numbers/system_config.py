@@ -1,0 +1,143 @@
+"""The cluster's own settings: the `number_manager` document of the `system_config` database.
+
+KAZOO writes its defaults of the day into that document when it first boots, so an old cluster runs
+old converters: the document counts, not what a newer KAZOO would say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier
+from router.numbers.dial_plans import DEFAULT_CONVERTERS, Converter, converters_of
+from router.numbers.fields import Fields
+from router.numbers.normaliser import DEFAULT_RECONCILE_REGEX
+from router.numbers.patterns import compiled
+
+_OWNER = "number_manager"
+_CATCH_ALL = "unknown"
+_LONGEST_REGEX = 4096
+_KNOWN = {classifier.name: classifier for classifier in DEFAULT_CLASSIFIERS}
+_OLDER_NAMES = {"force_local_outbound": "force_wnm_local_outbound"}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberManagerConfig:
+    """KAZOO's `number_manager` settings, by its names and with its defaults."""
+
+    e164_converters: tuple[Converter, ...] = DEFAULT_CONVERTERS
+    reconcile_regex: str = DEFAULT_RECONCILE_REGEX
+    classifiers: tuple[Classifier, ...] = DEFAULT_CLASSIFIERS
+    force_local_outbound: bool = True
+    force_port_in_outbound: bool = True
+    force_port_out_outbound: bool = True
+    default_force_outbound: bool = False
+    fetch_account_from_ports: bool = True
+    use_stepswitch_cnam: bool = False
+    released_state: str = "available"
+    should_permanently_delete: bool = False
+    should_age: bool = False
+    available_module_name: str = "knm_local"
+    port_in_module_name: str = "knm_local"
+
+
+def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[str, ...]]:
+    """Read the document's `default` object; what nodes and zones have of their own is not for us.
+
+    Args:
+        doc: the document, or None where the cluster has none.
+
+    Returns:
+        The settings, and a line for each value that can't be used and gave way to its default.
+    """
+    document = Fields(doc if isinstance(doc, Mapping) else {}, where=_OWNER)
+    given = document.nested("default")
+    values = {name: _plain(name, given) for name in _PLAIN} | {
+        "e164_converters": _converters(given),
+        "reconcile_regex": _reconcile_regex(given),
+        "classifiers": _classifiers(given),
+    }
+    config = NumberManagerConfig(**{name: value for name, value in values.items() if value is not None})
+    return config, tuple(f"{problem} (until then its default is used)" for problem in given.problems)
+
+
+_PLAIN = {
+    setting.name: setting.type
+    for setting in fields(NumberManagerConfig)
+    if setting.type in (bool, str) and setting.name != "reconcile_regex"
+}
+
+
+def _plain(name: str, given: Fields) -> Any:
+    older = _OLDER_NAMES.get(name, name)
+    spelling = older if given.get(name) is None else name
+    return given.flag(spelling) if _PLAIN[name] is bool else given.word(spelling)
+
+
+def _converters(given: Fields) -> tuple[Converter, ...] | None:
+    """All of them or the default: a list that lost one rule would read numbers in a third way."""
+    raw = given.get("e164_converters")
+    if not isinstance(raw, Mapping):
+        given.nested("e164_converters")  # notes what else it is
+        return None
+    try:
+        return converters_of(raw, f"{_OWNER}.default.e164_converters")
+    except ValueError as error:
+        given.problems.append(str(error))
+        return None
+
+
+def _reconcile_regex(given: Fields) -> str | None:
+    regex = given.text("reconcile_regex", _LONGEST_REGEX)
+    if regex is None:
+        return None
+    try:
+        compiled(regex, f"{_OWNER}.default.reconcile_regex")
+    except ValueError as error:
+        given.problems.append(str(error))
+        return None
+    return regex
+
+
+def _classifiers(given: Fields) -> tuple[Classifier, ...] | None:
+    if given.get("classifiers") is None:
+        return None
+    table = given.nested("classifiers")
+    readable = filter(None, (_classifier(name, table) for name in table.values))
+    return _in_code_order(list(readable)) or None
+
+
+def _classifier(name: str, table: Fields) -> Classifier | None:
+    """One entry, an object or only its regex; KAZOO's own of that name, if any, where it can't be used."""
+    entry = table.get(name)
+    settings = (
+        Fields({"regex": entry}, table.problems, table.where)
+        if isinstance(entry, str)
+        else table.nested(name)
+    )
+    regex = "^$" if settings.get("regex") is None else settings.text("regex", _LONGEST_REGEX)
+    if regex is None or not isinstance(entry, str | Mapping):
+        return _KNOWN.get(name)
+    try:
+        return Classifier(
+            name,
+            regex,
+            settings.text("friendly_name") or name,
+            settings.text("pretty_print"),
+            emergency=settings.flag("emergency") is True,
+        )
+    except ValueError as error:
+        table.problems.append(f"{table.where}: {error}")
+        return _KNOWN.get(name)
+
+
+def _in_code_order(given: list[Classifier]) -> tuple[Classifier, ...]:
+    """Put KAZOO's own back into the order of its code; others keep their places, the catch-all is last.
+
+    The schema lists them alphabetically, and tools save them so: `did_us` would then come before
+    `tollfree_us` and take every 800 number.
+    """
+    by_name = {classifier.name: classifier for classifier in given}
+    known = (by_name[name] for name in _KNOWN if name in by_name)
+    placed = [next(known) if classifier.name in _KNOWN else classifier for classifier in given]
+    return tuple(sorted(placed, key=lambda classifier: classifier.name == _CATCH_ALL))

@@ -1,0 +1,122 @@
+"""Dial plans of one's own: rules, regions, mistakes in them."""
+
+import pytest
+
+from router.numbers.dial_plans import Converter, DialPlan, convert, converters_of
+from router.numbers.normaliser import Normaliser, UnknownDialPlan
+
+LOCAL_SEVEN = Converter(r"^(\d{7})$", prefix="+1415")
+
+PLANS = {
+    "gb": DialPlan("gb", region="GB"),
+    "it": DialPlan("it", region="IT", converters=()),
+    "de": DialPlan("de", region="DE", converters=()),
+    "es": DialPlan("es", region="ES", converters=()),
+    "outside": DialPlan("outside", rules=(Converter(r"^9(\d+)$", name="outside line"),), region="GB"),
+    "seven": DialPlan("seven", rules=(Converter(r"^8$"), LOCAL_SEVEN)),
+}
+NORMALISER = Normaliser(PLANS)
+
+
+@pytest.mark.parametrize(
+    ("plan", "text", "number", "rule"),
+    [
+        ("gb", "020 7123 4567", "+442071234567", "phonenumbers GB"),
+        ("gb", "(020) 7123-4567", "+442071234567", "phonenumbers GB"),
+        ("gb", "442071234567", "+442071234567", "converter 3"),
+        ("gb", "+442071234567", "+442071234567", "e164"),
+        ("gb", "999", "999", "unchanged"),
+        ("gb", "101", "101", "unchanged"),
+        ("gb", "116123", "116123", "unchanged"),
+        ("gb", "1800FLOWERS", "1800FLOWERS", "unchanged"),
+        ("gb", "*98", "*98", "unchanged"),
+        ("it", "06 6982 1234", "+390669821234", "phonenumbers IT"),
+        ("it", "3931234567", "+393931234567", "phonenumbers IT"),  # a mobile, though it begins with 39
+        ("de", "030 123456", "+4930123456", "phonenumbers DE"),
+        ("de", "4930123456", "+4930123456", "phonenumbers DE"),  # carries its country code already
+        ("de", "4930123", "+4930123", "phonenumbers DE"),  # +49 4930123 would be possible, not valid
+        ("es", "945123456", "+34945123456", "phonenumbers ES"),
+        ("es", "34945123456", "+34945123456", "phonenumbers ES"),
+        ("es", "112", "112", "unchanged"),
+        ("outside", "902071234567", "+442071234567", "outside line + phonenumbers GB"),
+        ("outside", "914158867900", "+14158867900", "outside line + converter 1"),
+        ("seven", "8867900", "+14158867900", "dial plan 2"),
+        ("seven", "886-7900", "+14158867900", "dial plan 2"),
+        ("seven", "+8867900", "+8867900", "plus"),
+        ("kazoo", "+8867900", "+8867900", "plus"),
+        ("", "4158867900", "+14158867900", "converter 1"),
+        ("", "911", "911", "unchanged"),
+        ("", "sip:911@h", "911", "cleaned"),
+    ],
+)
+def test_which_rule_decides(plan: str, text: str, number: str, rule: str) -> None:
+    told = NORMALISER.explain(text, plan)
+    assert (told.number, told.rule) == (number, rule)
+    assert NORMALISER.e164(text, plan) == (told.number, told.reconcilable)
+
+
+def test_explain_tells_everything() -> None:
+    told = NORMALISER.explain("020 7123 4567", "gb")
+    assert (told.input, told.dial_plan) == ("020 7123 4567", "gb")
+    assert (told.reconcilable, told.classification, told.database) == (True, "international", "numbers/+4420")
+    assert NORMALISER.explain("4158867900").dial_plan == "system"
+
+
+@pytest.mark.parametrize("text", ["alice", "911", "1000", "+911"])
+def test_no_database_where_there_is_nothing_to_look_up(text: str) -> None:
+    assert NORMALISER.explain(text).database is None
+
+
+def test_no_database_that_couchdb_would_refuse() -> None:
+    stars = Normaliser({}, reconcile_regex=r"^\*\d+$").explain("*9812345")
+    assert (stars.reconcilable, stars.database) == (True, None)
+
+
+def test_operators_converters_see_what_is_no_dial_string() -> None:
+    plan = DialPlan("trunk", converters=(Converter(r"^T(\d{10})$", prefix="+1"),))
+    assert Normaliser({"trunk": plan}).e164("T4158867900", "trunk") == ("+14158867900", True)
+
+
+@pytest.mark.parametrize("text", ["4158867900", "+14158867900", "x" * 300])
+def test_unknown_plan(text: str) -> None:
+    for ask in (NORMALISER.e164, NORMALISER.explain):
+        with pytest.raises(UnknownDialPlan, match=r"'fr'.*de, es, gb, it, kazoo, outside, seven, system"):
+            ask(text, "fr")
+
+
+def test_system_plan_may_be_replaced() -> None:
+    ours = Normaliser({"system": PLANS["gb"]})
+    assert ours.e164("02071234567") == ours.e164("02071234567", "system") == ("+442071234567", True)
+
+
+@pytest.mark.parametrize("regex", ["(", r"^[[:digit:]]+$", "a{99999999999}"])
+def test_unusable_rule_names_itself(regex: str) -> None:
+    with pytest.raises(ValueError, match="dial plan 'uk', rule 2"):
+        converters_of({r"^0(\d+)$": {"prefix": "+44"}, regex: {}}, "dial plan 'uk'")
+    with pytest.raises(ValueError, match="outside"):
+        Converter(regex, name="outside")
+
+
+@pytest.mark.parametrize("affixes", [None, "+1", {"prefix": 1}])
+def test_unusable_affixes(affixes: object) -> None:
+    with pytest.raises(ValueError, match="dial plan 'uk', rule 1"):
+        converters_of({"^1$": affixes}, "dial plan 'uk'")
+
+
+def test_unusable_region_names_its_plan() -> None:
+    with pytest.raises(ValueError, match=r"'uk'.*'UK' is not a region"):
+        DialPlan("uk", region="UK")
+
+
+def test_rules_result_goes_to_the_converters_even_with_plus() -> None:
+    plan = DialPlan(
+        "both",
+        rules=(Converter(r"^7(\d{7})$", prefix="+1415"),),
+        converters=(Converter(r"^\+1415(\d+)$", prefix="+1510"),),
+    )
+    assert convert("78867900", plan) == ("+15108867900", "dial plan 1 + converter 1")
+
+
+def test_numbers_match_on_bytes() -> None:
+    assert convert("٤١٥٨٨٦٧٩٠٠", DialPlan("d", converters=(Converter(r"^\d+$", prefix="+"),)))[1] == ""
+    assert Converter("^.(.)").convert("é1") is not None  # half a character is no reason to fail
