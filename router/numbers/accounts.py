@@ -1,0 +1,56 @@
+"""Account documents, as far as a lookup needs them: is the account enabled?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from router.numbers.fields import LONGEST_ID, Fields, Skipped, is_true, is_visible, shown
+
+__all__ = ["AccountDocument", "Skipped", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDocument:
+    """An account, as the `accounts` database has it.
+
+    Attributes:
+        id: the account id.
+        revision: `_rev`; empty when it has none.
+        enabled: the account's own `pvt_enabled`: true where it is missing, and where it is set to
+            something other than true it is off, as in KAZOO. Ancestors' don't count.
+        deleted: `pvt_deleted`.
+        name: for people; empty when it has none.
+        realm: its SIP realm; empty when it has none.
+    """
+
+    id: str
+    revision: str
+    enabled: bool
+    deleted: bool
+    name: str
+    realm: str
+
+
+def read(doc: object) -> AccountDocument | Skipped:
+    """Read a document of the `accounts` database; never raises."""
+    if not isinstance(doc, Mapping):
+        return Skipped("not an object")
+    if doc.get("_deleted") is True:
+        return Skipped("deleted")
+    kind = doc.get("pvt_type")
+    if kind is not None and kind != "account":
+        return Skipped(f"its pvt_type is {shown(kind)}, not 'account'")
+    account = doc.get("_id")
+    if not isinstance(account, str) or not 0 < len(account) <= LONGEST_ID or not is_visible(account):
+        return Skipped(f"its id is {shown(account)}: no account id")
+    if account.startswith("_design/"):
+        return Skipped("a design document")
+    fields = Fields(doc)
+    enabled = fields.get("pvt_enabled")
+    return AccountDocument(
+        id=account,
+        revision=fields.word("_rev") or "",
+        enabled=enabled is None or is_true(enabled),
+        deleted=fields.flag("pvt_deleted") is True,
+        name=fields.text("name") or "",
+        realm=fields.word("realm") or "",
+    )

@@ -1,0 +1,142 @@
+"""`pvt_features` of every generation, and what they mean for an inbound call.
+
+Legacy documents list names and keep the settings in public fields; newer ones map a name to its
+settings. Both are read into the newer shape.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.numbers.carriers import has_local_feature
+from router.numbers.fields import Fields, is_true, is_unset, is_visible, shown
+
+FIELD = "pvt_features"
+
+_LONGEST_NAME = 64
+_LISTED_E911 = ("dash_e911", "vitelity_e911", "telnyx_e911")
+_KEYED_E911 = ("dash_e911", "vitelity_e911")  # in this order, so that vitelity's wins
+_PUBLIC_KEYS = {"failover": ("e164", "sip"), "ringback": ("early", "transfer")}
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What features ask for an inbound call.
+
+    Attributes:
+        prepend: put before the caller's name; empty for nothing.
+        ringback_media: media id heard while it rings; empty for none.
+        transfer_media: media id heard during a transfer; empty for none.
+        inbound_cnam: the caller's name is to be looked up, if the carrier lets us.
+        force_outbound: None when the feature isn't set.
+        failover: `("e164", number)`, `("sip", address)` or None.
+    """
+
+    prepend: str
+    ringback_media: str
+    transfer_media: str
+    inbound_cnam: bool
+    force_outbound: bool | None
+    failover: tuple[str, str] | None
+
+
+def read(document: Fields, module: str) -> dict[str, Any]:
+    """Feature to settings, in the document's order.
+
+    Args:
+        document: the number document; what can't be read is noted in its problems.
+        module: the carrier module's name: local numbers have the feature `local`.
+    """
+    raw = document.get(FIELD)
+    if isinstance(raw, list):
+        features = dict(_listed(raw, document))
+    elif isinstance(raw, Mapping):
+        features = _renamed({name: raw[name] for name in raw if _is_name(name, document)})
+    else:
+        document.nested(FIELD)  # notes what else it may be
+        features = {}
+    if has_local_feature(module):
+        features.setdefault("local", {})
+    return features
+
+
+def treatment(features: Mapping[str, Any], problems: list[str] | None = None) -> Treatment:
+    """What the features ask for an inbound call; what can't be read asks for nothing.
+
+    Args:
+        features: as `read` gives them.
+        problems: where to note what can't be read.
+    """
+    settings = Fields(features, [] if problems is None else problems, FIELD)
+    ringback = settings.nested("ringback")
+    return Treatment(
+        prepend=_prepend(settings.nested("prepend")),
+        ringback_media=ringback.word("early") or "",
+        transfer_media=ringback.word("transfer") or "",
+        inbound_cnam=settings.get("inbound_cnam") is not None,
+        force_outbound=_force_outbound(settings),
+        failover=_failover(settings.nested("failover")),
+    )
+
+
+def _prepend(settings: Fields) -> str:
+    name = settings.text("name") or ""
+    return name if settings.flag("enabled") else ""
+
+
+def _force_outbound(settings: Fields) -> bool | None:
+    """A feature that is set to something other than true is off, as in KAZOO, and not unset."""
+    return None if settings.get("force_outbound") is None else settings.flag("force_outbound") is True
+
+
+def _failover(settings: Fields) -> tuple[str, str] | None:
+    for kind in ("e164", "sip"):
+        target = settings.word(kind)
+        if target is not None:
+            return kind, target
+    return None
+
+
+def _is_name(name: object, document: Fields) -> bool:
+    if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and is_visible(name):
+        return True
+    document.problems.append(f"{FIELD} names the feature {shown(name)}: it must be a short word")
+    return False
+
+
+def _listed(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
+    for name in names:
+        if isinstance(name, str) and _is_name(name, document):
+            yield _from_public(name, document.values)
+        elif not isinstance(name, str):
+            _is_name(name, document)
+
+
+def _from_public(name: str, public: Mapping[str, object]) -> tuple[str, Any]:
+    """A listed feature with the settings that its public field holds."""
+    value = public.get(name)
+    if name == "force_outbound":
+        return name, is_true(value)
+    if name == "inbound_lookup":
+        return "inbound_cnam", {"inbound_lookup": True}
+    if name == "outbound_cnam":
+        return name, _kept(public.get("cnam"), ("display_name",))
+    if name in _PUBLIC_KEYS:
+        return name, _kept(value, _PUBLIC_KEYS[name])
+    if name == "prepend" and isinstance(value, Mapping):
+        return name, {**value, "enabled": is_true(value.get("enabled"))}
+    settings: object = {} if is_unset(value) else value
+    return ("e911" if name in _LISTED_E911 else name), settings
+
+
+def _kept(value: object, keys: tuple[str, ...]) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {key: value[key] for key in keys if key in value}
+
+
+def _renamed(features: dict[str, Any]) -> dict[str, Any]:
+    legacy = [features.pop(name) for name in _KEYED_E911 if name in features]
+    if legacy:
+        features.setdefault("e911", legacy[-1])
+    return features
