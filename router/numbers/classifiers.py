@@ -35,9 +35,7 @@ class Classifier:
         object.__setattr__(self, "pattern", compiled(self.regex, f"classifier {self.name!r}"))
 
 
-_CARIBBEAN = (
-    "684|264|268|242|246|441|284|345|767|809|829|849|473|671|876|664|670|787|939|869|758|784|721|868|649|340"
-)
+_CARIBBEAN = "684|264|268|242|246|441|284|345|767|809|829|849|473|671|876|664|670|787|939|869|758|784|721|868|649|340"
 
 DEFAULT_CLASSIFIERS: tuple[Classifier, ...] = (
     Classifier(

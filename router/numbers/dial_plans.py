@@ -69,8 +69,7 @@ class DialPlan:
     def __post_init__(self) -> None:
         if self.region is not None and self.region not in phonenumbers.SUPPORTED_REGIONS:
             raise ValueError(
-                f"dial plan {self.name!r}: {self.region!r} is not a region: "
-                "give the country's two letters, such as GB"
+                f"dial plan {self.name!r}: {self.region!r} is not a region: give the country's two letters, such as GB"
             )
 
 
@@ -102,8 +101,8 @@ def _converter_of(regex: str, affixes: object, owner: str) -> Converter:
         raise ValueError(f"{owner}: {regex!r} must have an object such as {{'prefix': '+1'}}")  # noqa: TRY004
     texts = {key: affixes.get(key) or "" for key in ("prefix", "suffix", "name")}
     for key, text in texts.items():
-        if not isinstance(text, str):
-            raise ValueError(f"{owner}: the {key} of {regex!r} must be text")  # noqa: TRY004
+        if not isinstance(text, str) or not text.isprintable():
+            raise ValueError(f"{owner}: the {key} of {regex!r} must be printable text")
     compiled(regex, owner)  # here the owner is known, so that the message can name it
     return Converter(regex, **texts)
 

@@ -155,9 +155,7 @@ def _state(fields: Fields) -> str | None:
     name = "pvt_number_state" if newer is None else "pvt_state"
     state = fields.word(name, _LONGEST_STATE)
     if newer is not None and older is not None and newer != older:
-        fields.problems.append(
-            f"pvt_state is {shown(newer)} and pvt_number_state {shown(older)}: the first counts"
-        )
+        fields.problems.append(f"pvt_state is {shown(newer)} and pvt_number_state {shown(older)}: the first counts")
     if state is not None and not states.is_known(state):
         fields.problems.append(f"{name} is {shown(state)}: no state that KAZOO knows")
     return state

@@ -133,7 +133,8 @@ class Fields:
         return Fields({}, self.problems, self._path(name))
 
     def _path(self, name: str) -> str:
-        return f"{self.where}.{name}" if self.where else name
+        step = name if is_visible(name) and len(name) <= _SHOWN else shown(name)
+        return f"{self.where}.{step}" if self.where else step
 
     def _note(self, name: str, value: object, wanted: str) -> None:
         self.problems.append(f"{self._path(name)} is {shown(value)}: it must be {wanted}")

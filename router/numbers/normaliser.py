@@ -24,7 +24,7 @@ REMEMBERED = 65_536
 _EXACT = r"\+[1-9][0-9]{7,14}"
 
 
-class UnknownDialPlan(ValueError):  # noqa: N818 - it names what was asked for
+class UnknownDialPlan(ValueError):
     """A dial plan was asked for that isn't configured."""
 
 

@@ -100,19 +100,13 @@ def decide(document: NumberDocument, policy: Policy) -> Route | Refused:
     """
     state = document.state or ""
     if document.deleted:
-        return _refused(
-            document, Reason.NUMBER_NOT_FOUND, "is marked deleted: unset pvt_deleted to bring it back"
-        )
+        return _refused(document, Reason.NUMBER_NOT_FOUND, "is marked deleted: unset pvt_deleted to bring it back")
     if document.assigned_to is None:
-        return _refused(
-            document, Reason.UNASSIGNED, f"({state or 'no state'}) has no account: assign it to one"
-        )
+        return _refused(document, Reason.UNASSIGNED, f"({state or 'no state'}) has no account: assign it to one")
     if state not in policy.routable_states:
         taking = ", ".join(policy.routable_states)
         is_in = f"is {state}" if state else "has no state"
-        return _refused(
-            document, Reason.NOT_IN_SERVICE, f"{is_in}, calls reach only {taking}: put it in service"
-        )
+        return _refused(document, Reason.NOT_IN_SERVICE, f"{is_in}, calls reach only {taking}: put it in service")
     return _route(document, document.assigned_to, state, policy)
 
 

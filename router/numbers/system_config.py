@@ -10,13 +10,14 @@ from typing import Any
 
 from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier
 from router.numbers.dial_plans import DEFAULT_CONVERTERS, Converter, converters_of
-from router.numbers.fields import Fields
+from router.numbers.fields import Fields, is_visible, shown
 from router.numbers.normaliser import DEFAULT_RECONCILE_REGEX
 from router.numbers.patterns import compiled
 
 _OWNER = "number_manager"
 _CATCH_ALL = "unknown"
 _LONGEST_REGEX = 4096
+_LONGEST_NAME = 64
 _KNOWN = {classifier.name: classifier for classifier in DEFAULT_CLASSIFIERS}
 _OLDER_NAMES = {"force_local_outbound": "force_wnm_local_outbound"}
 
@@ -103,18 +104,21 @@ def _classifiers(given: Fields) -> tuple[Classifier, ...] | None:
     if given.get("classifiers") is None:
         return None
     table = given.nested("classifiers")
-    readable = filter(None, (_classifier(name, table) for name in table.values))
+    readable = filter(None, (_classifier(name, table) for name in table.values if _is_name(name, table)))
     return _in_code_order(list(readable)) or None
+
+
+def _is_name(name: str, table: Fields) -> bool:
+    if 0 < len(name) <= _LONGEST_NAME and is_visible(name):
+        return True
+    table.problems.append(f"{table.where} names a classifier {shown(name)}: it must be a short word")
+    return False
 
 
 def _classifier(name: str, table: Fields) -> Classifier | None:
     """One entry, an object or only its regex; KAZOO's own of that name, if any, where it can't be used."""
     entry = table.get(name)
-    settings = (
-        Fields({"regex": entry}, table.problems, table.where)
-        if isinstance(entry, str)
-        else table.nested(name)
-    )
+    settings = Fields({"regex": entry}, table.problems, table.where) if isinstance(entry, str) else table.nested(name)
     regex = "^$" if settings.get("regex") is None else settings.text("regex", _LONGEST_REGEX)
     if regex is None or not isinstance(entry, str | Mapping):
         return _KNOWN.get(name)

@@ -108,9 +108,7 @@ def test_phone_context(text: str, number: str) -> None:
     assert NORMALISER.e164(text) == (number, True)
 
 
-@pytest.mark.parametrize(
-    "text", ["tel:863-1234;phone-context=+1-914-555", "tel:*2071234567;phone-context=+44"]
-)
+@pytest.mark.parametrize("text", ["tel:863-1234;phone-context=+1-914-555", "tel:*2071234567;phone-context=+44"])
 def test_phone_context_that_makes_no_number(text: str) -> None:
     assert NORMALISER.e164(text) == (text, False)
 

@@ -97,7 +97,7 @@ def test_unusable_rule_names_itself(regex: str) -> None:
         Converter(regex, name="outside")
 
 
-@pytest.mark.parametrize("affixes", [None, "+1", {"prefix": 1}])
+@pytest.mark.parametrize("affixes", [None, "+1", {"prefix": 1}, {"name": "a\nb"}])
 def test_unusable_affixes(affixes: object) -> None:
     with pytest.raises(ValueError, match="dial plan 'uk', rule 1"):
         converters_of({"^1$": affixes}, "dial plan 'uk'")

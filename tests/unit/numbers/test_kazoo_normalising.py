@@ -56,9 +56,7 @@ def test_is_reconcilable(case: dict[str, Any]) -> None:
 
 def nanp(text: str, prefix: str) -> str:
     """KAZOO's `to_npan` and `to_1npan`, which this product doesn't need: its first converter alone."""
-    plan = DialPlan(
-        "nanp", converters=converters_of({DEFAULT_CONVERTERS[0].regex: {"prefix": prefix}}, "nanp")
-    )
+    plan = DialPlan("nanp", converters=converters_of({DEFAULT_CONVERTERS[0].regex: {"prefix": prefix}}, "nanp"))
     return convert(text, plan, plus_shortcut=False)[0]
 
 

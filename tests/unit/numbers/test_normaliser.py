@@ -110,9 +110,7 @@ def test_exact_numbers_obey_the_reconcile_regex(regex: str, *, reconcilable: boo
     assert ours.explain("+14158867900").rule == ("e164" if reconcilable else "plus")
 
 
-@pytest.mark.parametrize(
-    "text", ["+4412345", "+04158867900", "+1415886790012345", "+14158867900\n", "14158867900"]
-)
+@pytest.mark.parametrize("text", ["+4412345", "+04158867900", "+1415886790012345", "+14158867900\n", "14158867900"])
 def test_what_is_not_exact(text: str) -> None:
     assert NORMALISER.explain(text).rule != "e164"
 

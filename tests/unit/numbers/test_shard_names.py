@@ -16,9 +16,7 @@ def test_legal(name: str) -> None:
     assert shards.is_legal(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "numbers/*9812", "Numbers/+1415", "_users", "numbers/+1 41", "numbers/+1415\n"]
-)
+@pytest.mark.parametrize("name", ["", "numbers/*9812", "Numbers/+1415", "_users", "numbers/+1 41", "numbers/+1415\n"])
 def test_illegal(name: str) -> None:
     assert not shards.is_legal(name)
 

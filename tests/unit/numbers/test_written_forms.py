@@ -81,9 +81,7 @@ def test_trunk_prefix_notes_meet() -> None:
 
 def test_national_forms_meet_under_a_plan_for_the_country() -> None:
     """As each country's people write it, under a plan that has that region and no converters."""
-    plans = {
-        region: DialPlan(region, region=region, converters=()) for region in phonenumbers.SUPPORTED_REGIONS
-    }
+    plans = {region: DialPlan(region, region=region, converters=()) for region in phonenumbers.SUPPORTED_REGIONS}
     ours = Normaliser(plans)
     strays = {}
     for region in sorted(plans):
