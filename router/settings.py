@@ -4,6 +4,7 @@
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from router.numbers import rules
+from router.numbers.dial_plans import Converter
+from router.numbers.rules import PlanSpec, Rules
 from router.numbers.states import ROUTABLE
 
 
@@ -41,13 +45,24 @@ class DialPlanSettings(BaseModel):
     region: str | None = Field(None, description="ISO 3166 country for what no converter settles, such as GB")
     cleans: bool = Field(default=True, description="take off URI parts and visual separators first")
 
+    def spec(self) -> PlanSpec:
+        """The plan as the domain knows it.
+
+        Raises:
+            ValueError: a regex that can't be used.
+        """
+        converters = None if self.converters is None else _converters(self.converters)
+        return PlanSpec(_converters(self.rules), converters, self.region, self.cleans)
+
+
+def _converters(steps: list[ConverterSettings]) -> tuple[Converter, ...]:
+    return tuple(Converter(step.regex, step.prefix, step.suffix, step.name) for step in steps)
+
 
 class Settings(BaseSettings):
     """All settings of the service, the follower and the command."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="DID_ROUTER_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="DID_ROUTER_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     couchdb_url: str = Field(
         "http://127.0.0.1:5984", description="CouchDB's address, credentials in the URL (http, https)"
@@ -61,13 +76,9 @@ class Settings(BaseSettings):
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
 
-    lookup_time_limit: float = Field(
-        2.0, gt=0, description="seconds for a call that brings no deadline of its own"
-    )
+    lookup_time_limit: float = Field(2.0, gt=0, description="seconds for a call that brings no deadline of its own")
     redis_time_limit: float = Field(0.25, gt=0, description="seconds for one answer of Redis to a lookup")
-    database_time_limit: float = Field(
-        1.0, gt=0, description="seconds for one read of a number database by a lookup"
-    )
+    database_time_limit: float = Field(1.0, gt=0, description="seconds for one read of a number database by a lookup")
     database_connections: int = Field(16, ge=1, description="reads of number databases at a time, by lookups")
     database_waiting: int = Field(
         2000, ge=1, description="numbers waiting for a database read before further misses are refused"
@@ -89,9 +100,7 @@ class Settings(BaseSettings):
         "allow", description="an account with no document: route (and count it), or refuse as disabled"
     )
     routable_states: list[str] = Field(list(ROUTABLE), description="number states that take calls")
-    dial_plans: dict[str, DialPlanSettings] = Field(
-        {}, description="dial plans by name; 'system' is the default one"
-    )
+    dial_plans: dict[str, DialPlanSettings] = Field({}, description="dial plans by name; 'system' is the default one")
     number_manager: dict[str, Any] = Field(
         {}, description="overrules system_config's number_manager document, by its own names"
     )
@@ -164,9 +173,35 @@ class Settings(BaseSettings):
         try:
             # The environment stands over the file by the order of sources; flags stand over both.
             loaded = cls(**_read_toml(config))
-            return loaded if not given else cls.model_validate({**loaded.model_dump(), **given})
+            settings = loaded if not given else cls.model_validate({**loaded.model_dump(), **given})
         except ValidationError as problem:
             raise SettingsError(_explain(problem, config)) from None
+        settings._check_rules()  # noqa: SLF001 - our own
+        return settings
+
+    def rules(self, section: Mapping[str, object] | None) -> Rules:
+        """Dial plans and routing policy, from these settings over the cluster's configuration.
+
+        Args:
+            section: the `default` section of system_config's number_manager; None where there is none.
+        """
+        return rules.build(
+            section,
+            overrule=self.number_manager,
+            plans={name: plan.spec() for name, plan in self.dial_plans.items()},
+            routable_states=tuple(self.routable_states),
+        )
+
+    def _check_rules(self) -> None:
+        unknown = sorted(set(self.number_manager) - rules.CONFIG_NAMES)
+        if unknown:
+            raise SettingsError(f"setting 'number_manager.{unknown[0]}' is not one of KAZOO's number_manager names")
+        try:
+            warnings = self.rules(None).warnings
+        except ValueError as problem:
+            raise SettingsError(str(problem)) from None
+        if warnings:
+            raise SettingsError(f"setting 'number_manager': {warnings[0]}")
 
 
 def _read_toml(path: Path | None) -> dict[str, Any]:
@@ -196,7 +231,7 @@ def _explain_one(error: dict[str, Any]) -> str:
 def _nearest(name: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
 
-    close = get_close_matches(name.split(".")[-1], Settings.model_fields, n=1)
+    close = get_close_matches(name.rsplit(".", maxsplit=1)[-1], Settings.model_fields, n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 

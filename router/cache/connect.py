@@ -1,8 +1,8 @@
 """Redis clients by URL: standalone, Sentinel and Cluster.
 
-    redis://[user:password@]host:port/db     rediss://…     unix:///path/to/socket?db=0
-    redis+sentinel://[user:password@]host:26379,host:26379/service/db
-    redis+cluster://[user:password@]host:port
+redis://[user:password@]host:port/db     rediss://…     unix:///path/to/socket?db=0
+redis+sentinel://[user:password@]host:26379,host:26379/service/db
+redis+cluster://[user:password@]host:port
 """
 
 from typing import Any

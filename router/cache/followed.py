@@ -64,9 +64,8 @@ class FollowedDocuments:
         known: ids of accounts that exist.
         ports: active port requests by number.
         config: the `default` section of system_config's number_manager; None where there is none.
-        loaded: Redis has been read at least once, and had something followed in it.
+        loaded: by database: everything of it was in Redis when it was read.
         fresh: the subscription stands, so the above is as Redis has it.
-        generation: grows with each change of `config`.
     """
 
     def __init__(self, client: Any, keys: Keys, on_config: Callable[[], None] = lambda: None) -> None:
@@ -153,7 +152,6 @@ class FollowedDocuments:
             self._load()
             return
         self._apply(database.decode(), identifier.decode("utf-8", "replace"), value)
-        self.loaded[database.decode()] = True
         self._index_ports()
 
     def _load(self) -> None:

@@ -18,6 +18,8 @@ class Keys:
         """Channel: a followed document outside of the number databases changed."""
         self.lease = f"{prefix}{{follower}}:lease"
         self.token = f"{prefix}{{follower}}:token"
+        self.databases = f"{prefix}{{follower}}:databases"
+        """A set: the databases that have a checkpoint."""
         self.status = f"{prefix}{{follower}}:status"
 
     def number(self, number: str) -> str:

@@ -95,9 +95,8 @@ class CacheWriter:
     def begin(self, database: str, token: int, *, instance: str, purge: str, shape: str) -> Checkpoint | None:
         """Begin a new epoch without a checkpoint; None when fenced off."""
         epoch = secrets.token_hex(8)
-        said = scripts.begin(
-            self.redis, [self.keys.database(database)], token, epoch, instance, purge, shape, _now()
-        )
+        self.redis.sadd(self.keys.databases, database)
+        said = scripts.begin(self.redis, [self.keys.database(database)], token, epoch, instance, purge, shape, _now())
         return Checkpoint(epoch, instance, purge, shape) if said == b"ok" else None
 
     def apply(
@@ -120,9 +119,7 @@ class CacheWriter:
         values: list[str | bytes | int] = []
         for _, entry in entries:
             values += [entry.pack(), self._life(entry, tombstone_life)]
-        said = scripts.apply(
-            self.redis, keys, token, before.epoch, before.seq, seq, _now(), pending, *values
-        )
+        said = scripts.apply(self.redis, keys, token, before.epoch, before.seq, seq, _now(), pending, *values)
         return Applied(said[0].decode()), [int(index) for index in said[1:]]
 
     def apply_documents(
@@ -153,14 +150,10 @@ class CacheWriter:
         )
         return Applied(said[0].decode())
 
-    def replace(
-        self, database: str, token: int, epoch: str, number: str, expected: bytes, entry: Entry
-    ) -> bool:
+    def replace(self, database: str, token: int, epoch: str, number: str, expected: bytes, entry: Entry) -> bool:
         """Put an entry where exactly the expected version stands, older or not."""
         keys = [self.keys.database(database), self.keys.number(number)]
-        return bool(
-            scripts.replace(self.redis, keys, token, epoch, expected, entry.pack(), self._life(entry, None))
-        )
+        return bool(scripts.replace(self.redis, keys, token, epoch, expected, entry.pack(), self._life(entry, None)))
 
     def fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> int:
         """Keep what was read from a database whose epoch was `epoch` before the reading began.
@@ -192,13 +185,22 @@ class CacheWriter:
         return gone
 
     def forget_documents(self, database: str) -> None:
-        """Remove the followed documents of a database and tell the workers to read again."""
+        """Remove the followed documents of a database."""
         self.redis.delete(self.keys.documents(database))
+        self.read_again(database)
+
+    def read_again(self, database: str) -> None:
+        """Tell the workers to read the followed documents of a database again, as a whole."""
         self.redis.publish(self.keys.changes, f"{database}\0\0")
 
     def drop(self, database: str) -> None:
         """Remove a database's checkpoint."""
         self.redis.delete(self.keys.database(database))
+        self.redis.srem(self.keys.databases, database)
+
+    def databases(self) -> set[str]:
+        """Every database that has a checkpoint."""
+        return {_text(name) for name in self.redis.smembers(self.keys.databases)}
 
     def remove(self, number: str) -> None:
         """Remove one number's entry."""

@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 couchdb.json.use(decode=orjson.loads, encode=lambda value: orjson.dumps(value).decode())
 
 
-class _Forgetful(dict[str, Any]):
+class _NoCache(couchdb.http.Cache):  # type: ignore[misc]  # the package is untyped
     """The package caches answers by ETag; a document that must be fresh gains nothing from it."""
 
-    def __setitem__(self, url: str, answer: Any) -> None:
-        pass
+    def put(self, url: str, response: Any) -> None:
+        """Keep nothing."""
 
 
 class Couch:
@@ -39,6 +39,7 @@ class Couch:
     """
 
     def __init__(self, url: str, *, time_limit: float, gate: CredentialGate | None = None) -> None:
+        self._url = url
         self._address, self._credentials = _split(url)
         self.gate = gate or CredentialGate(self._credentials[0] if self._credentials else "an anonymous user")
         self.time_limit = time_limit
@@ -46,15 +47,9 @@ class Couch:
 
     def with_time_limit(self, time_limit: float) -> "Couch":
         """The same server under another time limit."""
-        other = Couch.__new__(Couch)
-        other._address, other._credentials = self._address, self._credentials
-        other.gate, other.time_limit = self.gate, time_limit
-        other._resource = other._new_resource(couchdb.http.Session(timeout=time_limit, retry_delays=[0]))
-        return other
+        return Couch(self._url, time_limit=time_limit, gate=self.gate)
 
-    def request(
-        self, method: str, path: list[str], body: Any = None, **params: str | int | bool | None
-    ) -> Any:
+    def request(self, method: str, path: list[str], body: Any = None, **params: str | int | bool | None) -> Any:
         """Send a request and decode the JSON that comes back.
 
         Args:
@@ -67,10 +62,9 @@ class Couch:
             CouchError: see `router.couch.errors`.
         """
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        send = self._resource._request  # noqa: SLF001 - the public ones decode before an error can be told
         with self.gate.request(self.time_limit):
-            answer = _translated(
-                self._address, lambda: self._resource._request(method, path, body=body, headers=headers, **params)
-            )
+            answer = _translated(self._address, lambda: send(method, path, body=body, headers=headers, **params))
             raw = _translated(self._address, lambda: answer[2].read() if answer[2] is not None else b"{}")
         return decode(raw)
 
@@ -86,13 +80,12 @@ class Couch:
         feed = OpenFeed(self.time_limit)
         resource = self._new_resource(feed.session)
         with self.gate.request(self.time_limit):
-            answer = _translated(self._address, lambda: resource._request("GET", path, **params))
+            answer = _translated(self._address, lambda: resource.get(path, **params))
         feed.attach(answer[2])
         return feed
 
     def _new_resource(self, session: couchdb.http.Session) -> couchdb.http.Resource:
-        session.cache.by_url = _Forgetful()
-        session.cache.put = lambda url, response: None
+        session.cache = _NoCache()
         resource = couchdb.http.Resource(self._address, session)
         resource.credentials = self._credentials
         return resource

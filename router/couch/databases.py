@@ -89,9 +89,7 @@ class Databases:
         if not isinstance(answer, list):
             raise BadAnswer("_dbs_info is not a list")
         rows = {str(row.get("key")): row.get("info") for row in answer if isinstance(row, dict)}
-        return {
-            name: _info(name, info) if isinstance(info := rows.get(name), dict) else None for name in names
-        }
+        return {name: _info(name, info) if isinstance(info := rows.get(name), dict) else None for name in names}
 
     def document(self, database: str, identifier: str) -> Document:
         """One document.
@@ -104,9 +102,7 @@ class Databases:
     def documents(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """Many documents of one database in one request, None for each that isn't there."""
         try:
-            answer = self.couch.request(
-                "POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True
-            )
+            answer = self.couch.request("POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
         except NotFound:
             return dict.fromkeys(identifiers)
         rows = {str(row.get("key")): row.get("doc") for row in _rows(answer)}
@@ -116,7 +112,7 @@ class Databases:
         """Every document of a database, a page at a time, in the order of their ids."""
         start: str | None = None
         while True:
-            params = {"start_key": _json(start), "skip": 1} if start is not None else {}
+            params: dict[str, str | int] = {} if start is None else {"start_key": _json(start), "skip": 1}
             answer = self.couch.request("GET", [database, "_all_docs"], include_docs=True, limit=page, **params)
             found = [row["doc"] for row in _rows(answer) if isinstance(row.get("doc"), dict)]
             if found:
@@ -137,9 +133,7 @@ class Databases:
         rows = answer.get("results")
         if not isinstance(rows, list) or "last_seq" not in answer:
             raise BadAnswer(f"_changes of {database} has no results")
-        return ChangesPage(
-            [change_of(row) for row in rows], str(answer["last_seq"]), int(answer.get("pending") or 0)
-        )
+        return ChangesPage([change_of(row) for row in rows], str(answer["last_seq"]), int(answer.get("pending") or 0))
 
     def create(self, database: str) -> None:
         """Make a database.

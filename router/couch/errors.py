@@ -1,11 +1,11 @@
 """What can go wrong with CouchDB.
 
-    CouchError
-    ├── CouchUnavailable   no answer, in time, that says anything: try again later
-    ├── CouchRefused       the credentials were refused: trying again would lock the account
-    ├── NotFound           no such database or document
-    ├── Conflict           somebody else wrote first: read again and decide again
-    └── BadAnswer          an answer that CouchDB does not give: is this a CouchDB?
+CouchError
+├── CouchUnavailable   no answer, in time, that says anything: try again later
+├── CouchRefused       the credentials were refused: trying again would lock the account
+├── NotFound           no such database or document
+├── Conflict           somebody else wrote first: read again and decide again
+└── BadAnswer          an answer that CouchDB does not give: is this a CouchDB?
 """
 
 

@@ -42,9 +42,7 @@ class _Feed:
         Raises:
             CouchError: the feed can't be had.
         """
-        self._open = self._couch.open_feed(
-            self.path, feed="continuous", heartbeat=self._heartbeat, **self.params
-        )
+        self._open = self._couch.open_feed(self.path, feed="continuous", heartbeat=self._heartbeat, **self.params)
         if self._closed:
             self._open.close()
 
@@ -99,4 +97,4 @@ class DatabaseUpdatesFeed(_Feed):
     def events(self) -> Iterator[DatabaseEvent | None]:
         """Yield each event, None for a heartbeat."""
         for row in self.rows():
-            yield None if row is None else DatabaseEvent(str(row.get("db_name", "")), str(row.get("type", "")))
+            yield (None if row is None else DatabaseEvent(str(row.get("db_name", "")), str(row.get("type", ""))))

@@ -1,0 +1,182 @@
+"""Applying changes of one database to the cache."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from router.cache import entry, holding
+from router.cache.entry import Entry, unpack
+from router.cache.reader import CacheReader
+from router.cache.writer import Applied, CacheWriter, Checkpoint
+from router.couch.databases import Change, Databases
+from router.couch.errors import NotFound
+from router.numbers.documents import Skipped
+from router.numbers.routes import Policy
+from router.tally import Tally
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 200
+"""Changes in one transaction: one to two milliseconds of Redis' time, so that lookups hardly wait for it."""
+LOADING_TOMBSTONE = 120.0
+"""Seconds that deletions found while reading a whole database are remembered: longer than any read takes."""
+
+
+class Fenced(Exception):
+    """Another follower took over."""
+
+
+class Moved(Exception):
+    """The checkpoint in Redis is not the one that we wrote."""
+
+
+class Applier:
+    """Turns rows into entries and writes them under one fencing token.
+
+    Methods raise Fenced, Moved, redis.RedisError and, where documents have to be read again, CouchError.
+    """
+
+    def __init__(
+        self, writer: CacheWriter, reader: CacheReader, databases: Databases, token: int, policy: Policy
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._databases = databases
+        self._token = token
+        self.policy = policy
+        self.counts = Tally()
+
+    @property
+    def shape(self) -> str:
+        """What entries are made with now."""
+        return holding.shape_of(self.policy)
+
+    def apply(
+        self,
+        database: str,
+        before: Checkpoint,
+        changes: Sequence[Change],
+        *,
+        seq: str = "",
+        pending: int = 0,
+        loading: bool = False,
+    ) -> Checkpoint:
+        """Apply rows in their order, a transaction at a time, each moving the checkpoint.
+
+        Args:
+            before: where the cache stands.
+            seq: the sequence to end at; empty for that of the last row.
+            loading: the database is being read as a whole.
+
+        Returns:
+            Where the cache stands afterwards.
+        """
+        checkpoint = before
+        for start in range(0, len(changes), AT_ONCE):
+            part = changes[start : start + AT_ONCE]
+            last = start + AT_ONCE >= len(changes)
+            after = seq if last and seq else part[-1].seq
+            self._apply_part(database, checkpoint, part, after, pending if last else pending + 1, loading=loading)
+            checkpoint = replace(checkpoint, seq=after)
+        if not changes and seq and seq != before.seq:
+            self._apply_part(database, checkpoint, (), seq, pending, loading=loading)
+            checkpoint = replace(checkpoint, seq=seq)
+        return checkpoint
+
+    def apply_documents(
+        self, database: str, before: Checkpoint, changes: Sequence[Change], *, seq: str = "", pending: int = 0
+    ) -> Checkpoint:
+        """The same for accounts, port requests and configuration."""
+        values = []
+        for change in changes:
+            value = holding.document_value(database, change.document or _tombstone(change))
+            if value is not None:
+                values.append((change.id, value))
+        after = seq or (changes[-1].seq if changes else before.seq)
+        said = self._writer.apply_documents(database, self._token, before, after, values, pending=pending)
+        _check(said)
+        self.counts.add("applied", len(changes))
+        return replace(before, seq=after)
+
+    def begin(self, database: str, *, instance: str, purge: str, shape: str) -> Checkpoint:
+        """Begin the database's life in the cache anew."""
+        begun = self._writer.begin(database, self._token, instance=instance, purge=purge, shape=shape)
+        if begun is None:
+            raise Fenced(database)
+        return begun
+
+    def _apply_part(
+        self,
+        database: str,
+        before: Checkpoint,
+        changes: Sequence[Change],
+        seq: str,
+        pending: int,
+        *,
+        loading: bool,
+    ) -> None:
+        entries = self._entries(database, changes)
+        said, older = self._writer.apply(
+            database,
+            self._token,
+            before,
+            seq,
+            entries,
+            pending=pending,
+            tombstone_life=LOADING_TOMBSTONE if loading else None,
+        )
+        _check(said)
+        self.counts.add("applied", len(changes))
+        if older:
+            self._settle_older(database, before.epoch, [entries[index][0] for index in older])
+
+    def _entries(self, database: str, changes: Sequence[Change]) -> list[tuple[str, Entry]]:
+        now = int(time.time())
+        entries = []
+        for change in changes:
+            made = holding.number_entry(change.document or _tombstone(change), database, self.policy, now)
+            if isinstance(made, Skipped):
+                self.counts.add("skipped")
+                if not change.id.startswith("_design/"):
+                    log.info("%s: %s is left out: %s", database, change.id, made.reason)
+                continue
+            entries.append((change.id, made))
+        return entries
+
+    def _settle_older(self, database: str, epoch: str, numbers: Sequence[str]) -> None:
+        """Ask the database about changes that looked older than what the cache holds.
+
+        Mostly a faster writer was there before the feed. But when conflicting revisions are resolved, or
+        a database is made anew, the right answer can have the lower generation.
+        """
+        self.counts.add("older", len(numbers))
+        for number, value in zip(numbers, self._reader.entries(numbers), strict=True):
+            held = unpack(value) if value is not None else None
+            if held is None:
+                continue
+            made = self._read_again(database, number)
+            if made.version >= held.version:
+                continue
+            if self._writer.replace(database, self._token, epoch, number, held.version, made):
+                self.counts.add("replaced")
+
+    def _read_again(self, database: str, number: str) -> Entry:
+        now = int(time.time())
+        try:
+            document = self._databases.document(database, number)
+        except NotFound:
+            return entry.of_nothing(now)
+        made = holding.number_entry(document, database, self.policy, now)
+        return entry.of_nothing(now) if isinstance(made, Skipped) else made
+
+
+def _tombstone(change: Change) -> dict[str, object]:
+    return {"_id": change.id, "_rev": change.revision, "_deleted": change.deleted}
+
+
+def _check(said: Applied) -> None:
+    if said is Applied.FENCED:
+        raise Fenced
+    if said is Applied.MOVED:
+        raise Moved

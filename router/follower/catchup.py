@@ -1,0 +1,145 @@
+"""Bringing the cache up to one database by reading its changes, from the checkpoint or from the start."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from router.cache import holding
+from router.cache.writer import CacheWriter, Checkpoint
+from router.couch.databases import ChangesPage, DatabaseInfo, Databases
+from router.couch.errors import BadAnswer, NotFound
+from router.follower.applier import Applier
+from router.follower.targets import Target
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """What a catching-up found.
+
+    Attributes:
+        exists: the database is there.
+        changes: rows applied.
+        whole: the database was read from the start.
+    """
+
+    exists: bool
+    changes: int = 0
+    whole: bool = False
+
+
+class CatchUp:
+    """Reads changes and applies them until there are none left."""
+
+    def __init__(self, databases: Databases, writer: CacheWriter, applier: Applier, *, page: int) -> None:
+        self._databases = databases
+        self._writer = writer
+        self._applier = applier
+        self._page = page
+
+    def run(self, target: Target, stop: threading.Event, progress: Progress = lambda _: None) -> CaughtUp:
+        """Bring the cache up to a database.
+
+        Raises:
+            CouchError, redis.RedisError, Fenced, Moved: nothing is lost; the checkpoint says how far it came.
+        """
+        try:
+            info = self._databases.info(target.name)
+        except NotFound:
+            self._gone(target)
+            return CaughtUp(exists=False)
+        checkpoint = self._writer.checkpoint(target.name)
+        if self._is_anew(target, checkpoint, info):
+            checkpoint = self._begin(target, checkpoint, info)
+        target.checkpoint = checkpoint
+        whole = not checkpoint.complete
+        changes = self._read(target, stop, progress, loading=whole)
+        if not stop.is_set():
+            self._note(target, info)
+        return CaughtUp(exists=True, changes=changes, whole=whole)
+
+    def _read(self, target: Target, stop: threading.Event, progress: Progress, *, loading: bool) -> int:
+        count = 0
+        while not stop.is_set():
+            page = self._changes(target)
+            self._apply(target, page, loading=loading)
+            count += len(page.changes)
+            progress(len(page.changes))
+            if len(page.changes) < self._page:
+                break
+        return count
+
+    def _changes(self, target: Target) -> ChangesPage:
+        try:
+            return self._databases.changes(target.name, target.checkpoint.seq or "0", self._page)
+        except BadAnswer:
+            if target.checkpoint.seq:
+                # A sequence that this server never gave: it isn't the database that we read.
+                target.suspect = True
+            raise
+
+    def _apply(self, target: Target, page: ChangesPage, *, loading: bool) -> None:
+        before, rows = target.checkpoint, page.changes
+        if target.is_shard:
+            target.checkpoint = self._applier.apply(
+                target.name, before, rows, seq=page.last_seq, pending=page.pending, loading=loading
+            )
+        elif rows or page.last_seq != before.seq:
+            target.checkpoint = self._applier.apply_documents(
+                target.name, before, rows, seq=page.last_seq, pending=page.pending
+            )
+
+    def _is_anew(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
+        return (
+            target.suspect
+            or not kept.epoch
+            or (kept.instance, kept.purge, kept.shape) != (info.instance, info.purge_seq, self._shape(target))
+        )
+
+    def _begin(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
+        """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
+        same = not target.suspect and (kept.instance, kept.purge) == (info.instance, info.purge_seq)
+        begun = self._applier.begin(
+            target.name, instance=info.instance, purge=info.purge_seq, shape=self._shape(target)
+        )
+        if not target.is_shard:
+            self._writer.forget_documents(target.name)
+        elif not same and not target.cleaned:
+            self._writer.forget([target.name])
+        if kept.epoch and not same:
+            log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
+        target.suspect = target.cleaned = False
+        return begun
+
+    def _gone(self, target: Target) -> None:
+        """The database does not exist: nor do its numbers, nor its documents."""
+        target.suspect = target.cleaned = False
+        if target.is_shard:
+            self._applier.begin(target.name, instance="", purge="", shape="")
+            self._writer.forget([target.name])
+            self._writer.drop(target.name)
+            return
+        target.checkpoint = self._writer.checkpoint(target.name)
+        if target.checkpoint.epoch and not target.checkpoint.instance and target.checkpoint.complete:
+            return
+        begun = self._applier.begin(target.name, instance="", purge="", shape="")
+        self._writer.forget_documents(target.name)
+        self._writer.caught_up(target.name, "")
+        self._writer.read_again(target.name)
+        target.checkpoint = replace(begun, complete=True)
+
+    def _note(self, target: Target, info: DatabaseInfo) -> None:
+        if target.checkpoint.complete and target.checkpoint.update_seq == info.update_seq:
+            return
+        first = not target.checkpoint.complete
+        self._writer.caught_up(target.name, info.update_seq)
+        target.checkpoint = replace(target.checkpoint, complete=True, update_seq=info.update_seq)
+        if first and not target.is_shard:
+            self._writer.read_again(target.name)
+
+    def _shape(self, target: Target) -> str:
+        return self._applier.shape if target.is_shard else holding.FORMAT

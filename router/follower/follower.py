@@ -1,0 +1,156 @@
+"""The follower: holds the lease, leads term after term, stands by otherwise, and tells how it is."""
+
+import json
+import logging
+import threading
+import time
+
+import redis
+
+from router.cache import status
+from router.cache.entry import VERSION
+from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
+from router.cache.lease import Lease
+from router.cache.reader import CacheReader
+from router.cache.status import FollowerStatus
+from router.cache.writer import CacheWriter
+from router.couch.databases import Databases
+from router.follower.applier import Applier
+from router.follower.backoff import pause
+from router.follower.term import Term
+from router.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_TELL = 1.0
+"""Seconds between two accounts of itself."""
+
+
+class Follower:
+    """Keeps the cache true while it holds the lease.
+
+    Attributes:
+        status: its last account of itself; None while it stands by.
+        leading: set while it holds the lease.
+    """
+
+    def __init__(
+        self, settings: Settings, databases: Databases, writer: CacheWriter, reader: CacheReader, lease: Lease
+    ) -> None:
+        self._settings = settings
+        self._databases = databases
+        self._writer = writer
+        self._reader = reader
+        self._lease = lease
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
+        self.leading = threading.Event()
+        self.status: FollowerStatus | None = None
+
+    def start(self) -> None:
+        """Run in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and let the next one in at once."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def run(self) -> None:
+        """Lead whenever the lease can be had, until stopped."""
+        failures = 0
+        standing_by = False
+        while not self._stop.is_set():
+            try:
+                token = self._lease.take()
+                failures = 0
+                if not token:
+                    if not standing_by:
+                        log.info("another follower leads (%s); standing by", self._lease.holder())
+                    standing_by = True
+                    self._stop.wait(self._lease.life / 3)
+                    continue
+                standing_by = False
+                self._lead(token)
+            except redis.RedisError as problem:
+                failures += 1
+                wait = pause(failures)
+                log.warning("Redis can't be asked for the lease, again in %.1f s: %s", wait, problem)
+                self._stop.wait(wait)
+
+    def _lead(self, token: int) -> None:
+        log.info("leading as %s with token %d", self._lease.owner, token)
+        policy = self._settings.rules(None).policy
+        applier = Applier(self._writer, self._reader, self._databases, token, policy)
+        term = Term(self._settings, self._databases, self._writer, applier, lambda: self._configure(term, applier))
+        self.leading.set()
+        term.start()
+        try:
+            self._keep_lease(term, applier, token)
+        finally:
+            self.leading.clear()
+            term.end()
+            self._leave()
+
+    def _keep_lease(self, term: Term, applier: Applier, token: int) -> None:
+        """Renew and tell until the lease is lost, the term ends or we are stopped."""
+        kept = told = time.monotonic()
+        while not (self._stop.is_set() or term.stop.is_set()):
+            now = time.monotonic()
+            try:
+                if now - kept >= self._lease.life / 3:
+                    if self._lease.take() != token:
+                        log.warning("the lease was lost; what was missed is read again")
+                        return
+                    kept = now
+                self.status = self._describe(term, applier)
+                status.publish(self._writer.redis, self._writer.keys, self.status)
+            except redis.RedisError as problem:
+                if now - kept > self._lease.life:
+                    log.warning("Redis did not answer while the lease lapsed: %s", problem)
+                    return
+            told = now
+            self._stop.wait(max(0.0, min(_TELL, told + _TELL - time.monotonic())))
+
+    def _leave(self) -> None:
+        self.status = None
+        try:
+            self._lease.give_up()
+        except redis.RedisError:
+            log.info("Redis is away; the lease lapses by itself")
+
+    def _describe(self, term: Term, applier: Applier) -> FollowerStatus:
+        now = time.monotonic()
+        targets = list(term.targets.values())
+        complete = sum(target.checkpoint.complete for target in targets)
+        lags = [target.lag(now) for target in targets]
+        away = 0.0 if term.watch.up else now - term.watch.lost
+        settled = term.sweeper.swept.is_set() and complete == len(targets)
+        return FollowerStatus(
+            leader=self._lease.owner,
+            at=time.time(),
+            phase="following" if settled else "warming",
+            databases=len(targets),
+            complete=complete,
+            behind=sum(lag > 0 for lag in lags),
+            lag=round(max([away, *lags]), 3),
+            applied=applier.counts["applied"],
+            feeds=sum(target.feed is not None for target in targets) + int(term.watch.up),
+            database_up=term.watch.up,
+        )
+
+    def _configure(self, term: Term, applier: Applier) -> None:
+        """Take over the cluster's configuration; where it changes answers, every database is read again."""
+        kept = self._writer.redis.hget(self._writer.keys.documents(SYSTEM_CONFIG), NUMBER_MANAGER)
+        section = json.loads(kept[VERSION:]) if kept and len(kept) > VERSION else None
+        try:
+            rules = self._settings.rules(section)
+        except ValueError as problem:
+            log.error("system_config's number_manager can't be used; keeping the rules in force: %s", problem)
+            return
+        for warning in rules.warnings:
+            log.warning("system_config: %s", warning)
+        if rules.policy != applier.policy:
+            applier.policy = rules.policy
+            term.wake_all()

@@ -1,0 +1,123 @@
+"""Comparing every database with its checkpoint: finds what the feed of updates lost."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+import redis
+
+from router.cache.followed import FOLLOWED
+from router.cache.writer import CacheWriter, Checkpoint
+from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo, Databases
+from router.couch.errors import CouchError
+from router.follower.backoff import pause
+from router.follower.watch import Wake
+from router.numbers.shards import is_shard
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "numbers/"
+
+
+class Sweeper:
+    """Sweeps when asked, and from time to time.
+
+    Args:
+        register: takes note of a database that is up to date.
+        fresh: told the databases of which the cache knows nothing, before they are woken for the first time.
+
+    Attributes:
+        swept: set when the first sweep is done.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        writer: CacheWriter,
+        *,
+        interval: float,
+        wake: Wake,
+        register: Callable[[str, Checkpoint], None],
+        fresh: Callable[[Sequence[str]], None],
+    ) -> None:
+        self._databases = databases
+        self._writer = writer
+        self._interval = interval
+        self._wake = wake
+        self._register = register
+        self._fresh = fresh
+        self._asked = threading.Event()
+        self._stop = threading.Event()
+        self.swept = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="follower-sweep", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first sweep comes when it is asked for, or after an interval."""
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._stop.set()
+        self._asked.set()
+
+    def ask(self) -> None:
+        """Have a sweep done now."""
+        self._asked.set()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            asked = self._asked.wait(self._interval if not failures else pause(failures))
+            if self._stop.is_set():
+                return
+            self._asked.clear()
+            try:
+                self._sweep(hurry=asked or not self.swept.is_set())
+                failures = 0
+                self.swept.set()
+            except (CouchError, redis.RedisError) as problem:
+                failures += 1
+                log.warning("comparing databases with checkpoints failed: %s", problem)
+
+    def _sweep(self, *, hurry: bool) -> None:
+        shards = [name for name in self._databases.names(_PREFIX) if is_shard(name)]
+        names = [*FOLLOWED, *shards]
+        checkpoints = dict(zip(names, self._writer.checkpoints(names), strict=True))
+        if not self.swept.is_set():
+            self._fresh([name for name in shards if not checkpoints[name].epoch])
+        chunks = [names[start : start + INFOS_AT_A_TIME] for start in range(0, len(names), INFOS_AT_A_TIME)]
+        for chunk in chunks:
+            self._compare(chunk, checkpoints)
+            # Spread out, an idle sweep is nothing that a server would notice.
+            if not hurry and (self._stop.wait(self._interval / len(chunks)) or self._asked.is_set()):
+                return
+        self._wake_vanished(names)
+
+    def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
+        for name, info in self._databases.infos(names).items():
+            kept = checkpoints[name]
+            if _is_up_to_date(kept, info):
+                self._register(name, kept)
+            else:
+                self._wake(name, suspect=_is_another(kept, info))
+
+    def _wake_vanished(self, names: Iterable[str]) -> None:
+        for name in self._writer.databases() - set(names):
+            self._wake(name)
+
+
+def _is_up_to_date(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
+    if info is None:
+        return kept.complete and not kept.instance
+    return kept.complete and (kept.instance, kept.purge, kept.update_seq) == (
+        info.instance,
+        info.purge_seq,
+        info.update_seq,
+    )
+
+
+def _is_another(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
+    """Whether what the cache holds belongs to another life of the database."""
+    if info is None or not kept.epoch:
+        return False
+    return (kept.instance, kept.purge) != (info.instance, info.purge_seq)

@@ -1,0 +1,233 @@
+"""One term of a leading follower: from taking the lease to losing it.
+
+The updates watch wakes databases, the sweeper wakes those that the watch missed, direct feeds bring the changes
+of the busiest, and a few workers bring the cache up to one database at a time each.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import redis
+
+from router.cache.followed import FOLLOWED, SYSTEM_CONFIG
+from router.cache.writer import CacheWriter, Checkpoint
+from router.couch.databases import Databases
+from router.couch.errors import CouchError, CouchRefused
+from router.follower.applier import Applier, Fenced, Moved
+from router.follower.backoff import pause
+from router.follower.catchup import CatchUp
+from router.follower.direct import DirectFeeds
+from router.follower.sweep import Sweeper
+from router.follower.targets import Target, is_followed
+from router.follower.watch import UpdatesWatch
+from router.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_REFUSED_PAUSE = 60.0
+"""Seconds until a database is looked at again when the credentials were refused."""
+
+
+class Term:
+    """Leads under one fencing token until stopped or fenced off.
+
+    Args:
+        on_config: called when the number manager's configuration may have changed in the cache.
+
+    Attributes:
+        stop: set when the term is over, by whoever noticed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        databases: Databases,
+        writer: CacheWriter,
+        applier: Applier,
+        on_config: Callable[[], None],
+    ) -> None:
+        self.lock = threading.RLock()
+        self.stop = threading.Event()
+        self.targets: dict[str, Target] = {}
+        self._writer = writer
+        self._applier = applier
+        self._on_config = on_config
+        self._queue: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
+        self._catch_up = CatchUp(databases, writer, applier, page=settings.follower_page)
+        self._direct = DirectFeeds(
+            self,
+            databases.couch,
+            most=settings.follower_direct,
+            idle=settings.follower_direct_idle,
+            heartbeat=settings.follower_heartbeat,
+        )
+        self.sweeper = Sweeper(
+            databases,
+            writer,
+            interval=settings.follower_sweep,
+            wake=self.wake,
+            register=self._register,
+            fresh=self._first_sweep,
+        )
+        self.watch = UpdatesWatch(databases.couch, settings.follower_heartbeat, self.wake, self.sweeper.ask)
+        self._workers = [
+            threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
+            for index in range(settings.follower_readers)
+        ]
+
+    def start(self) -> None:
+        """Begin following."""
+        self.sweeper.start()
+        self.watch.start()
+        for worker in self._workers:
+            worker.start()
+
+    def end(self) -> None:
+        """Stop everything; whoever is in the middle of a transaction finishes it."""
+        self.stop.set()
+        self.watch.close()
+        self.sweeper.close()
+        with self.lock:
+            for target in self.targets.values():
+                target.drop_feed()
+        for _ in self._workers:
+            self._queue.put((-1, 0.0, ""))
+        for worker in self._workers:
+            worker.join(timeout=5)
+
+    def wake(self, name: str, *, suspect: bool = False) -> None:
+        """Have a database looked at; it becomes followed if it was not.
+
+        Args:
+            suspect: it may not be the database that it was.
+        """
+        if not is_followed(name) or self.stop.is_set():
+            return
+        with self.lock:
+            target = self.targets.setdefault(name, Target(name))
+            target.suspect = target.suspect or suspect
+            if target.feed is not None and not target.suspect:
+                return  # its own feed tells sooner
+            target.notice()
+            self.enqueue(target)
+
+    def wake_all(self) -> None:
+        """Have every database looked at: answers are made differently now."""
+        with self.lock:
+            for target in self.targets.values():
+                target.drop_feed()
+                self.wake(target.name)
+
+    def enqueue(self, target: Target) -> None:
+        """Give a target to a worker; under the lock."""
+        if target.working:
+            target.again = True
+        elif not target.queued:
+            target.queued = True
+            # The few databases that every lookup depends on come before the shards.
+            self._queue.put((int(target.is_shard), time.monotonic(), target.name))
+
+    def later(self, target: Target, seconds: float) -> None:
+        """Have a target read after a while."""
+        target.notice()
+        timer = threading.Timer(seconds, self.wake, (target.name,))
+        timer.daemon = True
+        timer.start()
+
+    def _register(self, name: str, checkpoint: Checkpoint) -> None:
+        """The cache is up to this database already."""
+        with self.lock:
+            target = self.targets.get(name)
+            if target is None:
+                self.targets[name] = Target(name, checkpoint)
+                if name in FOLLOWED and checkpoint.instance:
+                    self._direct.give(self.targets[name], ())
+
+    def _first_sweep(self, fresh: Sequence[str]) -> None:
+        """Before anything is read: the configuration decides how, and leftovers of unknown databases go."""
+        with self.lock:
+            configuration = self.targets.setdefault(SYSTEM_CONFIG, Target(SYSTEM_CONFIG))
+            configuration.working = True
+        try:
+            self._read(configuration)
+        finally:
+            with self.lock:
+                configuration.working = False
+        if fresh:
+            self._writer.forget(fresh)
+        with self.lock:
+            for name in fresh:
+                self.targets.setdefault(name, Target(name)).cleaned = True
+
+    def _work(self) -> None:
+        while not self.stop.is_set():
+            name = self._queue.get()[2]
+            with self.lock:
+                target = self.targets.get(name)
+                if target is None:
+                    continue
+                target.queued, target.working, target.again = False, True, False
+                target.reading, target.noticed = target.noticed, None
+            self._bring_up(target)
+            with self.lock:
+                target.working, target.reading = False, None
+                if target.again or target.rows:
+                    self.enqueue(target)
+
+    def _bring_up(self, target: Target) -> None:
+        """Apply what its feed brought, or read its changes; what fails is tried again after a pause."""
+        try:
+            if target.feed is not None and not target.suspect:
+                self._apply_rows(target)
+            else:
+                target.drop_feed()
+                self._read(target)
+            target.failures = 0
+        except Fenced:
+            log.warning("another follower took over")
+            self.stop.set()
+        except Moved:
+            log.info("the cache's checkpoint of %s is not ours any more; going on from what it says", target.name)
+            self._again(target, 0.05)
+        except (CouchError, redis.RedisError) as problem:
+            target.failures += 1
+            wait = _REFUSED_PAUSE if isinstance(problem, CouchRefused) else pause(target.failures)
+            log.warning("following %s failed, again in %.1f s: %s", target.name, wait, problem)
+            self._again(target, wait)
+        except Exception:
+            log.exception("following %s failed", target.name)
+            target.failures += 1
+            self._again(target, pause(target.failures))
+
+    def _again(self, target: Target, seconds: float) -> None:
+        with self.lock:
+            target.drop_feed()
+            target.noticed = target.reading or target.noticed
+        self.later(target, seconds)
+
+    def _read(self, target: Target) -> None:
+        found = self._catch_up.run(target, self.stop)
+        if not found.exists and target.is_shard:
+            with self.lock:
+                self.targets.pop(target.name, None)
+            return
+        if target.name == SYSTEM_CONFIG:
+            self._on_config()
+        if found.changes:
+            target.active = time.monotonic()
+        busy = found.changes and not found.whole
+        if found.exists and (busy or not target.is_shard):
+            self._direct.give(target, list(self.targets.values()))
+
+    def _apply_rows(self, target: Target) -> None:
+        rows = [target.rows.popleft() for _ in range(len(target.rows))]
+        if not rows:
+            return
+        target.active = time.monotonic()
+        apply = self._applier.apply if target.is_shard else self._applier.apply_documents
+        target.checkpoint = apply(target.name, target.checkpoint, rows)
+        if target.name == SYSTEM_CONFIG:
+            self._on_config()

@@ -1,0 +1,97 @@
+"""CouchDB's feed of database updates, as a wake-up: it loses events, and their types are not states."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from router.couch.client import Couch
+from router.couch.errors import CouchError, CouchRefused, NotFound
+from router.couch.feeds import DatabaseUpdatesFeed
+from router.follower.backoff import pause
+
+log = logging.getLogger(__name__)
+
+_NO_FEED = 30.0
+"""Seconds between tries, and between sweeps, where the server has no feed of updates."""
+
+
+class Wake(Protocol):
+    """Has a database looked at."""
+
+    def __call__(self, name: str, *, suspect: bool = False) -> None:
+        """Suspect: it may have been deleted and made again."""
+
+
+class UpdatesWatch:
+    """Wakes databases that CouchDB tells about, and asks for a sweep whenever it could not listen.
+
+    Attributes:
+        up: the feed stands.
+        lost: when it was lost, monotonic.
+    """
+
+    def __init__(self, couch: Couch, heartbeat: float, wake: Wake, sweep: Callable[[], None]) -> None:
+        self._couch = couch
+        self._heartbeat = heartbeat
+        self._wake = wake
+        self._sweep = sweep
+        self._stop = threading.Event()
+        self._feed: DatabaseUpdatesFeed | None = None
+        self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
+        self.up = False
+        self.lost = time.monotonic()
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._stop.set()
+        feed = self._feed
+        if feed is not None:
+            feed.close()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                self._listen()
+                failures = 0
+                wait = 0.0
+            except NotFound:
+                self._log_missing(failures)
+                self._sweep()
+                failures, wait = failures + 1, _NO_FEED
+            except CouchError as problem:
+                failures = 1 if self.up else failures + 1
+                wait = 60.0 if isinstance(problem, CouchRefused) else pause(failures)
+                log.warning("the feed of database updates is lost, again in %.1f s: %s", wait, problem)
+            if self.up:
+                self.up, self.lost = False, time.monotonic()
+            self._stop.wait(wait)
+
+    def _listen(self) -> None:
+        feed = self._feed = DatabaseUpdatesFeed(self._couch, self._heartbeat)
+        feed.open()
+        # It tells what happens from now on; what happened before is the sweep's to find.
+        self._sweep()
+        self.up = True
+        try:
+            for event in feed.events():
+                if self._stop.is_set():
+                    return
+                if event is not None:
+                    self._wake(event.name, suspect=event.type == "deleted")
+        finally:
+            feed.close()
+
+    def _log_missing(self, failures: int) -> None:
+        if not failures:
+            log.error(
+                "CouchDB has no feed of database updates, so changes show only every %.0f s: "
+                "create the database _global_changes",
+                _NO_FEED,
+            )

@@ -1,0 +1,203 @@
+"""The answer, a batch at a time: normalise, read Redis once, and hand what is left to the fallback."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from router.cache.connect import CacheUnavailable
+from router.cache.entry import (
+    HEADER,
+    REFUSAL,
+    ROUTE,
+    VERSION,
+    Entry,
+    account_of,
+    is_sound,
+    port_answer,
+    refusal_of,
+    route_suffix,
+)
+from router.cache.followed import ActivePort
+from router.cache.reader import CacheReader
+from router.lookup.breaker import Breaker
+from router.lookup.call import Call
+from router.lookup.fallback import Fallback
+from router.lookup.standing import Standing
+from router.numbers.normaliser import UnknownDialPlan
+from router.numbers.routes import Reason, Refused, route_of_port
+from router.numbers.rules import Rules
+from router.tally import Tally
+from router.v1 import inbound_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+
+class Lookup:
+    """Answers calls in batches.
+
+    `answer` never waits for a database: calls that miss are answered later, by the fallback's threads.
+
+    Attributes:
+        rules: dial plans and routing policy; replaced as a whole when the configuration changes.
+        stale: whether what Redis holds can't be known to be current; kept true by whoever watches the follower.
+        counts: outcomes by name, for metrics.
+    """
+
+    def __init__(
+        self,
+        reader: CacheReader,
+        breaker: Breaker,
+        fallback: Fallback,
+        standing: Standing,
+        rules: Rules,
+    ) -> None:
+        self._reader = reader
+        self._breaker = breaker
+        self._fallback = fallback
+        self._standing = standing
+        self.rules = rules
+        self.stale = False
+        self.counts = Tally()
+
+    def answer(self, calls: Sequence[Call]) -> None:
+        """Answer each call once: at once what is decided or cached, the rest when the database was read."""
+        ready = self._normalised(calls)
+        cached = [call for call in ready if not call.authoritative]
+        misses = [call for call in ready if call.authoritative]
+        for call, value in zip(cached, self._read(cached), strict=True):
+            if value is None or not is_sound(value) or not self._hit(call, value):
+                misses.append(call)
+        if misses:
+            self.counts.add("miss", len(misses))
+            self._fallback.submit(misses, self.rules.policy)
+
+    def settle(self, call: Call, found: Entry) -> None:
+        """Answer a call from what the database said; runs in the fallback's threads.
+
+        Raises:
+            CouchError: the account had to be asked for, and could not be.
+        """
+        if found.kind == ROUTE:
+            account = found.account_id
+            if not self._standing.enabled(account, authoritative=call.authoritative):
+                self._disabled(call, account, found.payload)
+                return
+            self.counts.add("number_database")
+            call.route(found.payload + route_suffix(call.e164, found.version, pb.NUMBER_DATABASE, stale=False))
+            return
+        if found.kind == REFUSAL:
+            self._refuse(call, refusal_of(found.payload, call.e164))
+            return
+        self._nothing(call, self._standing.ports(call.e164, authoritative=call.authoritative))
+
+    def _normalised(self, calls: Sequence[Call]) -> list[Call]:
+        """The calls that have a number to look for; the others are answered."""
+        now = time.monotonic()
+        e164 = self.rules.normaliser.e164
+        ready = []
+        for call in calls:
+            if call.deadline <= now:
+                self.counts.add("expired")
+                call.expire()
+                continue
+            try:
+                target = e164(call.number, call.dial_plan)
+            except UnknownDialPlan as problem:
+                self._refuse(call, Refused(Reason.NOT_RECONCILABLE, printable(call.number), message=str(problem)))
+                continue
+            call.e164 = target.number
+            refusal = _unroutable(target.number, reconcilable=target.reconcilable)
+            if refusal is not None:
+                self._refuse(call, refusal)
+                continue
+            ready.append(call)
+        return ready
+
+    def _read(self, calls: Sequence[Call]) -> list[bytes | None]:
+        nothing: list[bytes | None] = [None] * len(calls)
+        if not calls or not self._breaker.allows():
+            return nothing
+        try:
+            found = self._reader.entries([call.e164 for call in calls])
+        except CacheUnavailable as problem:
+            self.counts.add("redis_failed")
+            if self._breaker.failed():
+                log.warning("Redis is left alone for a moment: %s", problem)
+            return nothing
+        self._breaker.succeeded()
+        return found
+
+    def _hit(self, call: Call, value: bytes) -> bool:
+        """Answer from Redis; False when something must be asked that memory does not hold."""
+        kind = value[VERSION : VERSION + 1]
+        if kind == REFUSAL:
+            self._refuse(call, refusal_of(value[HEADER:], call.e164))
+            return True
+        if kind != ROUTE:
+            ports = self._standing.held_ports(call.e164)
+            if ports is None:
+                return False
+            self._nothing(call, ports)
+            return True
+        account = account_of(value)
+        enabled = self._standing.held_enabled(account)
+        if enabled:
+            self.counts.add("redis")
+            suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self.stale)
+            call.route(value[HEADER:] + suffix)
+        elif enabled is not None:
+            self._disabled(call, account, value[HEADER:])
+        return enabled is not None
+
+    def _nothing(self, call: Call, ports: Sequence[ActivePort]) -> None:
+        """No number document: exactly one active port request routes."""
+        if len(ports) == 1 and self.rules.fetch_account_from_ports:
+            self.counts.add("port_request")
+            route = route_of_port(call.e164, ports[0].account_id)
+            call.route(port_answer(route, stale=not self._standing.vouched))
+            return
+        self._refuse(
+            call,
+            Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}"),
+        )
+
+    def _disabled(self, call: Call, account: str, payload: bytes) -> None:
+        state = pb.LookupResponse.FromString(payload).state
+        self._refuse(
+            call,
+            Refused(
+                Reason.ACCOUNT_DISABLED,
+                call.e164,
+                account,
+                state,
+                f"account {account} is disabled (pvt_enabled in the accounts database)",
+            ),
+        )
+
+    def _refuse(self, call: Call, refusal: Refused) -> None:
+        self.counts.add(refusal.reason.value)
+        call.refuse(refusal)
+
+
+def printable(text: str, limit: int = 64) -> str:
+    """As much of an input as may be shown to people and logs."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:limit])
+    return shown + ("…" if len(text) > limit else "")
+
+
+def _unroutable(number: str, *, reconcilable: bool) -> Refused | None:
+    if not reconcilable:
+        return Refused(
+            Reason.NOT_RECONCILABLE,
+            printable(number),
+            message=f"'{printable(number)}' is not a routable number under the dial plan: "
+            "send E.164, or name the dial plan it was dialled under",
+        )
+    if not (number.startswith("+") and number[1:].isdecimal()):
+        return Refused(
+            Reason.NUMBER_NOT_FOUND,
+            printable(number),
+            message=f"'{printable(number)}' did not come to E.164, and number documents are kept under E.164: "
+            "name the dial plan it was dialled under",
+        )
+    return None

@@ -1,0 +1,89 @@
+"""Reading the truth: number documents, accounts and port requests straight from CouchDB."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from router.cache import entry, holding
+from router.cache.entry import Entry
+from router.cache.followed import (
+    ACCOUNTS,
+    NUMBER_MANAGER,
+    PORT_REQUESTS,
+    SYSTEM_CONFIG,
+    ActivePort,
+    index_ports,
+)
+from router.couch.client import Document
+from router.couch.databases import Databases
+from router.couch.errors import NotFound
+from router.numbers import accounts
+from router.numbers.documents import Skipped
+from router.numbers.routes import Policy
+
+_PORTS_LIFE = 5.0
+"""Seconds that a reading of all port requests serves; only used past the caches, or without them."""
+_PAGE = 1000
+
+
+class Authority:
+    """The databases, as a lookup asks them. Threads share it; every method raises CouchError."""
+
+    def __init__(self, databases: Databases) -> None:
+        self.databases = databases
+        self._ports: dict[str, tuple[ActivePort, ...]] = {}
+        self._ports_until = 0.0
+        self._ports_lock = threading.Lock()
+
+    def entries(self, database: str, numbers: Sequence[str], policy: Policy) -> dict[str, Entry]:
+        """The entry of each number: what Redis would hold for it."""
+        now = int(time.time())
+        if len(numbers) == 1:
+            found = {numbers[0]: self.document(database, numbers[0])}
+        else:
+            found = self.databases.documents(database, numbers)
+        return {number: _entry(document, database, policy, now) for number, document in found.items()}
+
+    def document(self, database: str, identifier: str) -> Document | None:
+        """One document; None where there is none."""
+        try:
+            return self.databases.document(database, identifier)
+        except NotFound:
+            return None
+
+    def account_enabled(self, account: str) -> bool | None:
+        """Whether the account's own document says enabled; None when there is no such account."""
+        document = self.document(ACCOUNTS, account)
+        found = Skipped("missing") if document is None else accounts.read(document)
+        if isinstance(found, Skipped) or found.deleted:
+            return None
+        return found.enabled
+
+    def configuration(self) -> dict[str, object] | None:
+        """The `default` section of system_config's number_manager document; None where there is none."""
+        section = (self.document(SYSTEM_CONFIG, NUMBER_MANAGER) or {}).get("default")
+        return section if isinstance(section, dict) else None
+
+    def ports(self, number: str) -> tuple[ActivePort, ...]:
+        """The active port requests that name a number; a reading serves for some seconds."""
+        with self._ports_lock:
+            if time.monotonic() >= self._ports_until:
+                self._ports = index_ports(self._read_ports())
+                self._ports_until = time.monotonic() + _PORTS_LIFE
+            return self._ports.get(number, ())
+
+    def _read_ports(self) -> list[ActivePort]:
+        found: list[ActivePort] = []
+        try:
+            for page in self.databases.all_documents(PORT_REQUESTS, _PAGE):
+                found += [port for port in map(holding.active_port, page) if port is not None]
+        except NotFound:
+            return []
+        return found
+
+
+def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:
+    if document is None:
+        return entry.of_nothing(now)
+    kept = holding.number_entry(document, database, policy, now)
+    return entry.of_nothing(now) if isinstance(kept, Skipped) else kept

@@ -1,0 +1,47 @@
+"""Something to be done at a time: what ends a wait when nothing else does."""
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+
+
+class Alarm:
+    """Calls functions at their times, in a thread of its own; they must be quick."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="lookup-alarm", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; what is not due yet is not done."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        """Do it at a time of the monotonic clock."""
+        with self._changed:
+            heapq.heappush(self._heap, (when, next(self._order), act))
+            if self._heap[0][2] is act:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                wait = self._heap[0][0] - time.monotonic() if self._heap else None
+                if wait is None or wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                act = heapq.heappop(self._heap)[2]
+            act()

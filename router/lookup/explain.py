@@ -1,0 +1,196 @@
+"""Why a number routes where it does: every step and what each layer holds, read now."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from router.cache import status
+from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry, refusal_of, revision_of, unpack
+from router.cache.followed import ACCOUNTS, PORT_REQUESTS, FollowedDocuments
+from router.cache.reader import CacheReader
+from router.cache.writer import CacheWriter
+from router.couch.errors import CouchError
+from router.lookup.answer import Lookup, printable
+from router.lookup.authority import Authority
+from router.lookup.waiting import WaitingCall
+from router.numbers import documents
+from router.numbers.documents import Skipped
+from router.numbers.gregorian import to_unix
+from router.numbers.normaliser import Normalised, UnknownDialPlan
+from router.v1 import inbound_pb2 as pb
+
+_FAR = 3600.0
+
+
+class Explainer:
+    """Reads every layer for one number; nothing is written and no cache is warmed but by the answer itself."""
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        reader: CacheReader,
+        writer: CacheWriter,
+        followed: FollowedDocuments,
+        authority: Authority,
+        *,
+        stale_after: float,
+    ) -> None:
+        self._lookup = lookup
+        self._reader = reader
+        self._writer = writer
+        self._followed = followed
+        self._authority = authority
+        self._stale_after = stale_after
+
+    def explain(self, request: pb.LookupRequest, deadline: float) -> pb.ExplainResponse:
+        """Explain one lookup.
+
+        Args:
+            deadline: on the monotonic clock, for the answer that a caller would get.
+        """
+        made = pb.ExplainResponse(input=printable(request.number, 256))
+        made.near_cache.detail = "none in this release"
+        try:
+            normalised = self._lookup.rules.normaliser.explain(request.number, request.dial_plan)
+        except UnknownDialPlan as problem:
+            made.dial_plan, made.decision = request.dial_plan, str(problem)
+            made.answer.CopyFrom(self._answer(request, deadline))
+            return made
+        _tell_number(made, normalised)
+        if normalised.reconcilable and normalised.database is not None:
+            self._tell_layers(made, normalised.number, normalised.database)
+        made.answer.CopyFrom(self._answer(request, deadline))
+        made.decision = _decision(made.answer)
+        return made
+
+    def _tell_layers(self, made: pb.ExplainResponse, number: str, database: str) -> None:
+        _view(made.redis, lambda: self._redis(number))
+        assigned = _view(made.number_database, lambda: self._number_document(number, database))
+        _view(made.port_requests, lambda: self._ports(number))
+        account = assigned or self._account_of_cache(number)
+        if account:
+            _view(made.account, lambda: self._account(account))
+        else:
+            made.account.detail = "no account to look for"
+        self._tell_follower(made.follower, database)
+
+    def _redis(self, number: str) -> pb.LayerView:
+        held = self._held(number)
+        if held is None:
+            return pb.LayerView(detail="nothing kept")
+        return pb.LayerView(
+            present=True,
+            revision=held.revision,
+            age_seconds=max(0.0, round(time.time() - held.written, 3)),
+            detail=_words(held, number),
+        )
+
+    def _number_document(self, number: str, database: str) -> tuple[pb.LayerView, str]:
+        document = self._authority.document(database, number)
+        if document is None:
+            return pb.LayerView(detail=f"no document {number} in {database}"), ""
+        read = documents.read(document, expected_database=database)
+        if isinstance(read, Skipped):
+            return pb.LayerView(present=True, detail=f"not a number document: {read.reason}"), ""
+        age = 0.0 if read.modified is None else max(0.0, round(time.time() - to_unix(read.modified), 3))
+        facts = [
+            f"state {read.state or 'none'}",
+            f"assigned to {read.assigned_to or 'nobody'}",
+            *read.problems,
+        ]
+        view = pb.LayerView(present=True, revision=read.revision, age_seconds=age, detail="; ".join(facts))
+        return view, read.assigned_to or ""
+
+    def _ports(self, number: str) -> pb.LayerView:
+        held = self._followed.ports.get(number, ())
+        if not self._followed.loaded[PORT_REQUESTS]:
+            held = self._authority.ports(number)
+        if not held:
+            return pb.LayerView(detail="no active port request")
+        named = ", ".join(f"{port.id} for account {port.account_id}" for port in held)
+        verdict = "routes when there is no number document" if len(held) == 1 else "more than one: none routes"
+        revision = revision_of(self._followed.version(PORT_REQUESTS, held[0].id) or bytes(20))
+        return pb.LayerView(present=True, revision=revision, detail=f"{named}; {verdict}")
+
+    def _account(self, account: str) -> pb.LayerView:
+        document = self._authority.document(ACCOUNTS, account)
+        if document is None:
+            return pb.LayerView(detail=f"{account}: no account document")
+        enabled = self._authority.account_enabled(account)
+        held = "disabled" if account in self._followed.disabled else "enabled"
+        said = {True: "enabled", False: "disabled", None: "not an account"}[enabled]
+        note = "" if held == said or not self._followed.loaded[ACCOUNTS] else f" (this worker still holds {held})"
+        return pb.LayerView(present=True, revision=str(document.get("_rev", "")), detail=f"{account}: {said}{note}")
+
+    def _tell_follower(self, view: pb.FollowerView, database: str) -> None:
+        try:
+            said = status.read(self._writer.redis, self._writer.keys)
+            kept = self._writer.checkpoint(database)
+        except redis.RedisError as problem:
+            view.leader = f"unknown: {problem}"
+            return
+        if said is not None:
+            view.alive = said.age < self._stale_after
+            view.leader, view.lag_seconds = said.leader, said.lag
+        view.checkpoint = kept.seq
+        view.age_seconds = round(time.time() - kept.at, 3) if kept.at else 0.0
+
+    def _held(self, number: str) -> Entry | None:
+        value = self._reader.entries([number])[0]
+        return None if value is None else unpack(value)
+
+    def _account_of_cache(self, number: str) -> str:
+        try:
+            held = self._held(number)
+        except redis.RedisError:
+            return ""
+        return "" if held is None else held.account_id
+
+    def _answer(self, request: pb.LookupRequest, deadline: float) -> pb.LookupOutcome:
+        call = WaitingCall(
+            request.number,
+            request.dial_plan,
+            min(deadline, time.monotonic() + _FAR),
+            authoritative=request.consistency == pb.AUTHORITATIVE,
+        )
+        self._lookup.answer([call])
+        return call.wait()
+
+
+def _tell_number(made: pb.ExplainResponse, normalised: Normalised) -> None:
+    made.dial_plan, made.rule = normalised.dial_plan, normalised.rule
+    made.number = printable(normalised.number, 256)
+    made.reconcilable = normalised.reconcilable
+    made.classification = normalised.classification or ""
+    made.database = normalised.database or ""
+
+
+def _view(into: pb.LayerView, read: Callable[[], Any]) -> str:
+    """Read a layer into its view; a layer that can't be asked says why. Returns what else it found."""
+    try:
+        said = read()
+    except (CouchError, redis.RedisError) as problem:
+        into.error = str(problem)
+        return ""
+    view, found = said if isinstance(said, tuple) else (said, "")
+    into.CopyFrom(view)
+    return str(found)
+
+
+def _words(held: Entry, number: str) -> str:
+    if held.kind == ROUTE:
+        kept = pb.LookupResponse.FromString(held.payload)
+        return f"routes to account {kept.account_id}, state {kept.state}"
+    if held.kind == REFUSAL:
+        refusal = refusal_of(held.payload, number)
+        return f"refuses: {refusal.reason.value}, {refusal.message}"
+    return {TOMBSTONE: "the document was deleted", NEGATIVE: "no such number, kept for a short time"}[held.kind]
+
+
+def _decision(answer: pb.LookupOutcome) -> str:
+    if answer.WhichOneof("outcome") == "route":
+        source = pb.Source.Name(answer.route.source).replace("_", " ").lower()
+        return f"routes to account {answer.route.account_id}, as {source} says"
+    return f"{pb.Reason.Name(answer.refusal.reason)}: {answer.refusal.message}"

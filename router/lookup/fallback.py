@@ -1,0 +1,171 @@
+"""What no cache holds is read from the number database: bounded, once per number, behind a breaker."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from router.cache.connect import CacheUnavailable
+from router.cache.entry import Entry
+from router.cache.writer import CacheWriter
+from router.couch.errors import CouchError
+from router.lookup.authority import Authority
+from router.lookup.breaker import Breaker
+from router.lookup.call import Call
+from router.lookup.clock import Alarm
+from router.lookup.flights import Flight, Flights
+from router.numbers.routes import Policy, Reason, Refused
+from router.numbers.shards import database_of
+from router.tally import Tally
+
+log = logging.getLogger(__name__)
+
+_TOGETHER = 100
+"""Numbers of one database read in one request."""
+_IN_TIME = 0.02
+"""Seconds before a caller's deadline at which it is told that the database did not answer in time."""
+
+
+class Fallback:
+    """Reads numbers from their databases for calls that missed.
+
+    Args:
+        settle: answers a call from an entry; called in the fallback's threads.
+        breaker: of the databases.
+        redis_breaker: of Redis, so that a dead Redis costs no reader its time.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        writer: CacheWriter,
+        settle: Callable[[Call, Entry], None],
+        *,
+        breaker: Breaker,
+        redis_breaker: Breaker,
+        connections: int,
+        waiting: int,
+        alarm: Alarm,
+    ) -> None:
+        self._authority = authority
+        self._writer = writer
+        self._settle = settle
+        self.breaker = breaker
+        self._redis_breaker = redis_breaker
+        self._flights = Flights(waiting)
+        self._alarm = alarm
+        self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback")
+        self.counts = Tally()
+
+    @property
+    def in_the_air(self) -> int:
+        """Numbers being read or waiting to be."""
+        return self._flights.count
+
+    def stop(self) -> None:
+        """Let running reads end; nothing new is read."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def submit(self, calls: Sequence[Call], policy: Policy) -> None:
+        """Have these calls answered from the database, or refused in time."""
+        if self.breaker.is_open:
+            self._refuse(calls, "the number database does not answer; it is tried again in a moment")
+            return
+        boarding = self._flights.board([(call, database_of(call.e164) or "") for call in calls])
+        self._refuse(boarding.left, "too many numbers wait for the number database")
+        for flight, call in boarding.boarded:
+            self._tell_in_time(flight, call)
+        by_database: defaultdict[str, list[Flight]] = defaultdict(list)
+        for flight in boarding.started:
+            by_database[flight.database].append(flight)
+        for database, group in by_database.items():
+            for start in range(0, len(group), _TOGETHER):
+                self._pool.submit(self._fly, database, group[start : start + _TOGETHER], policy)
+
+    def _tell_in_time(self, flight: Flight, call: Call) -> None:
+        """See to it that a call is told before its deadline, whatever the database does."""
+
+        def tell() -> None:
+            if self._flights.leave(flight, call):
+                self._refuse([call], "the number database did not answer in time")
+
+        remaining = call.deadline - time.monotonic()
+        self._alarm.at(call.deadline - min(_IN_TIME, remaining / 4), tell)
+
+    def _fly(self, database: str, flights: Sequence[Flight], policy: Policy) -> None:
+        wanted = [flight for flight in flights if not self._flights.deserted(flight)]
+        entries: dict[str, Entry] = {}
+        problem = "the number database does not answer; it is tried again in a moment"
+        epoch: str | None = None
+        try:
+            if wanted and self.breaker.allows():
+                epoch = self._epoch(database)
+                entries = self._read(database, [flight.number for flight in wanted], policy)
+        except CouchError as failure:
+            problem = str(failure)
+        except Exception:
+            log.exception("reading %s failed", database)
+            problem = "reading the number document failed; the service's log says why"
+        self._land(flights, entries, problem)
+        if entries and epoch is not None:
+            self._keep(database, epoch, entries)
+
+    def _read(self, database: str, numbers: list[str], policy: Policy) -> dict[str, Entry]:
+        try:
+            entries = self._authority.entries(database, numbers, policy)
+        except CouchError as failure:
+            self.counts.add("failed")
+            if self.breaker.failed():
+                log.warning("the number databases are left alone for a moment: %s", failure)
+            raise
+        self.breaker.succeeded()
+        self.counts.add("read", len(numbers))
+        return entries
+
+    def _land(self, flights: Sequence[Flight], entries: dict[str, Entry], problem: str) -> None:
+        for flight in flights:
+            waiting = self._flights.land(flight)
+            found = entries.get(flight.number)
+            if found is None:
+                self._refuse(waiting, problem)
+                continue
+            for call in waiting:
+                self._answer(call, found)
+
+    def _answer(self, call: Call, found: Entry) -> None:
+        try:
+            self._settle(call, found)
+        except CouchError as failure:
+            self._refuse([call], str(failure))
+        except Exception:
+            log.exception("answering for %s failed", call.e164)
+            self._refuse([call], "answering failed; the service's log says why")
+
+    def _epoch(self, database: str) -> str | None:
+        """The database's epoch before it is read; None when Redis can't say, and then nothing is kept."""
+        if not self._redis_breaker.allows():
+            return None
+        try:
+            epoch = self._writer.epoch(database)
+        except CacheUnavailable:
+            self._redis_breaker.failed()
+            return None
+        self._redis_breaker.succeeded()
+        return epoch
+
+    def _keep(self, database: str, epoch: str, entries: dict[str, Entry]) -> None:
+        try:
+            self._writer.fill(database, epoch, list(entries.items()))
+        except CacheUnavailable as problem:
+            # The answers are given already; the next miss reads again.
+            self._redis_breaker.failed()
+            log.debug("keeping %d entries of %s failed: %s", len(entries), database, problem)
+
+    def _refuse(self, calls: Sequence[Call], why: str) -> None:
+        now = time.monotonic()
+        for call in calls:
+            if call.deadline <= now:
+                call.expire()
+            else:
+                call.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, call.e164, message=why))

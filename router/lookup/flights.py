@@ -1,0 +1,101 @@
+"""One number, one flight: everybody who misses a number while it is being read waits for that reading."""
+
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from router.lookup.call import Call
+
+
+class Flight:
+    """A number on its way from the database, and who waits for it."""
+
+    __slots__ = ("database", "number", "shared", "waiting")
+
+    def __init__(self, number: str, database: str, *, shared: bool) -> None:
+        self.number = number
+        self.database = database
+        self.shared = shared
+        self.waiting: list[Call] = []
+
+
+class Boarding(NamedTuple):
+    """What became of calls that wanted to wait.
+
+    Attributes:
+        started: new flights, to be flown by whoever boarded the calls.
+        boarded: each call that waits, with its flight.
+        left: calls for which there was no room.
+    """
+
+    started: list[Flight]
+    boarded: list[tuple[Flight, Call]]
+    left: list[Call]
+
+
+class Flights:
+    """All flights; threads share them. A call is handed out once, so it is answered once.
+
+    Args:
+        limit: numbers in the air at most.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._shared: dict[str, Flight] = {}
+        self._count = 0
+
+    def board(self, calls: Iterable[tuple[Call, str]]) -> "Boarding":
+        """Let calls wait, each with its number's database.
+
+        An authoritative call never joins a reading that began before it asked.
+        """
+        started: list[Flight] = []
+        boarded: list[tuple[Flight, Call]] = []
+        left: list[Call] = []
+        with self._lock:
+            for call, database in calls:
+                flight = None if call.authoritative else self._shared.get(call.e164)
+                if flight is None:
+                    if self._count >= self._limit:
+                        left.append(call)
+                        continue
+                    flight = self._start(call, database)
+                    started.append(flight)
+                flight.waiting.append(call)
+                boarded.append((flight, call))
+        return Boarding(started, boarded, left)
+
+    def land(self, flight: Flight) -> list[Call]:
+        """End a flight; returns who still waits."""
+        with self._lock:
+            self._count -= 1
+            if flight.shared and self._shared.get(flight.number) is flight:
+                del self._shared[flight.number]
+            waiting, flight.waiting = flight.waiting, []
+            return waiting
+
+    def leave(self, flight: Flight, call: Call) -> bool:
+        """Stop waiting; False when the flight has landed meanwhile and the call is answered elsewhere."""
+        with self._lock:
+            if call not in flight.waiting:
+                return False
+            flight.waiting.remove(call)
+            return True
+
+    def deserted(self, flight: Flight) -> bool:
+        """Whether nobody waits any more."""
+        return not flight.waiting
+
+    @property
+    def count(self) -> int:
+        """Numbers in the air."""
+        return self._count
+
+    def _start(self, call: Call, database: str) -> Flight:
+        flight = Flight(call.e164, database, shared=not call.authoritative)
+        self._count += 1
+        if flight.shared:
+            self._shared[flight.number] = flight
+        return flight

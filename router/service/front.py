@@ -1,0 +1,48 @@
+"""A front takes calls from a transport and sends their answers back. Three verbs: take, respond, fail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import grpc
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a call fails: a gRPC status, words, and trailing metadata.
+
+    Attributes:
+        trailing: name and value pairs; `grpc-status-details-bin` carries google.rpc.Status.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    trailing: Sequence[tuple[str, bytes]] = field(default=())
+
+
+@dataclass(slots=True)
+class Taken:
+    """A waiting call.
+
+    Attributes:
+        ticket: the front's own handle, given back with the answer.
+        request: the bytes of a LookupRequest.
+        deadline: on the monotonic clock, seconds; None when the caller set none.
+    """
+
+    ticket: Any
+    request: bytes
+    deadline: float | None
+
+
+class Front(Protocol):
+    """A transport, as the batch loop sees it; each ticket is answered exactly once."""
+
+    def take(self, most: int, wait: float) -> list[Taken]:
+        """Wait up to `wait` seconds for a call; return all that wait, up to `most`."""
+
+    def respond(self, ticket: Any, answer: bytes) -> None:
+        """Send a serialised LookupResponse; any thread."""
+
+    def fail(self, ticket: Any, failure: Failure) -> None:
+        """Send a status; any thread."""

@@ -1,0 +1,115 @@
+"""A grpc.aio server in a thread of its own: the grpcio front, the other methods, health and reflection."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from router.service.grpcio_front import GrpcioFront
+from router.service.inbound import InboundServicer
+from router.v1 import inbound_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+SERVICE = "router.v1.InboundRouter"
+OPTIONS: Sequence[tuple[str, int]] = (
+    # A port that somebody else listens on must be an error, not half of the calls.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class PortTaken(OSError):
+    """The address can't be listened on."""
+
+
+class GrpcioServer:
+    """Serves on one address from `start` until `stop`."""
+
+    def __init__(self, address: str, servicer: InboundServicer) -> None:
+        self._address = address
+        self._servicer = servicer
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
+        self._health = health.aio.HealthServicer()
+        self.front = GrpcioFront(self._loop)
+        self.port = 0
+        self._server: grpc.aio.Server | None = None
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            PortTaken: the address can't be listened on.
+        """
+        self._thread.start()
+        self._call(self._start())
+
+    def set_serving(self, *, serving: bool) -> None:
+        """Tell health checks."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+
+        async def tell() -> None:
+            for name in ("", SERVICE):
+                await self._health.set(name, status)
+
+        self._call(tell())
+
+    def stop(self, grace: float) -> None:
+        """Take no new calls; give running ones `grace` seconds."""
+
+        async def end() -> None:
+            if self._server is not None:
+                await self._server.stop(grace)
+
+        self._call(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+
+    async def _start(self) -> None:
+        server = grpc.aio.server(options=list(OPTIONS))
+        server.add_generic_rpc_handlers((self._inbound(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        for name in ("", SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        try:
+            self.port = server.add_insecure_port(self._address)
+        except RuntimeError:
+            raise PortTaken(
+                f"can't listen on {self._address}: is another did-router running there? Choose another --listen"
+            ) from None
+        await server.start()
+        self._server = server
+
+    def _inbound(self) -> grpc.GenericRpcHandler:
+        servicer = self._servicer
+        # Bytes in and bytes out: a cached answer is passed on as it is.
+        handlers: dict[str, Any] = {
+            "Lookup": grpc.unary_unary_rpc_method_handler(self.front.handle),
+            "LookupBatch": grpc.unary_unary_rpc_method_handler(
+                servicer.batch, request_deserializer=pb.LookupBatchRequest.FromString
+            ),
+            "LookupStream": grpc.stream_stream_rpc_method_handler(
+                servicer.stream, request_deserializer=pb.LookupStreamRequest.FromString
+            ),
+            "Explain": grpc.unary_unary_rpc_method_handler(
+                servicer.explain,
+                request_deserializer=pb.ExplainRequest.FromString,
+                response_serializer=pb.ExplainResponse.SerializeToString,
+            ),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _call(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,0 +1,175 @@
+"""The other methods of InboundRouter: batch, stream, explain."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from router.lookup.answer import Lookup
+from router.lookup.call import Call
+from router.lookup.explain import Explainer
+from router.numbers.routes import Reason, Refused
+from router.service import wire
+from router.service.refusals import message_of
+from router.v1 import inbound_pb2 as pb
+
+MOST_IN_A_BATCH = 1000
+_MOST_IN_FLIGHT = 1000
+"""Numbers of one stream that may wait for their outcomes; its sender is held back after that."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class OutcomeCall(Call):
+    """A lookup whose answer is a serialised LookupOutcome, handed to the event loop."""
+
+    __slots__ = ("_deliver",)
+
+    def __init__(self, request: pb.LookupRequest, deadline: float, deliver: Callable[[bytes], None]) -> None:
+        super().__init__(
+            request.number,
+            request.dial_plan,
+            deadline,
+            authoritative=request.consistency == pb.AUTHORITATIVE,
+        )
+        self._deliver = deliver
+
+    def route(self, answer: bytes) -> None:
+        """Answer with a serialised LookupResponse."""
+        self._deliver(wire.routed(answer))
+
+    def refuse(self, refusal: Refused) -> None:
+        """Answer with a refusal."""
+        self._deliver(wire.refused(message_of(refusal).SerializeToString()))
+
+    def expire(self) -> None:
+        """No time left: what is known is that the database could not be asked."""
+        self.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, self.e164 or "", message="no time left"))
+
+
+class InboundServicer:
+    """Serves LookupBatch, LookupStream and Explain inside the event loop; the work is done in threads."""
+
+    def __init__(self, lookup: Lookup, explainer: Explainer, *, time_limit: float) -> None:
+        self._lookup = lookup
+        self._explainer = explainer
+        self._time_limit = time_limit
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="inbound-servicer")
+
+    async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
+        """LookupBatch."""
+        count = len(request.lookups)
+        if count > MOST_IN_A_BATCH:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"{count} numbers in a batch, at most {MOST_IN_A_BATCH}: send several batches, or a stream",
+            )
+        loop = asyncio.get_running_loop()
+        outcomes: list[bytes] = [b""] * count
+        left = count
+        done = loop.create_future()
+
+        def put(index: int, outcome: bytes) -> None:
+            nonlocal left
+            outcomes[index] = outcome
+            left -= 1
+            if not left and not done.done():
+                done.set_result(None)
+
+        def deliver(index: int) -> Callable[[bytes], None]:
+            return lambda outcome: _soon(loop, put, index, outcome)
+
+        deadline = self._deadline(context)
+        calls = [OutcomeCall(each, deadline, deliver(index)) for index, each in enumerate(request.lookups)]
+        if calls:
+            await loop.run_in_executor(self._pool, self._lookup.answer, calls)
+            await done
+        return wire.batch(outcomes)
+
+    async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
+        """LookupStream: outcomes as they are found, in any order."""
+        stream = _Stream(self._lookup, self._pool, lambda: self._deadline(context))
+        reading = asyncio.create_task(stream.read(requests))
+        try:
+            while (outcome := await stream.next_outcome()) is not None:
+                yield outcome
+            await reading
+        finally:
+            reading.cancel()
+
+    async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        """Explain."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._explainer.explain, request.lookup, self._deadline(context))
+
+    def _deadline(self, context: Context) -> float:
+        remaining = context.time_remaining()
+        return time.monotonic() + (self._time_limit if remaining is None else min(remaining, 3600.0))
+
+
+class _Stream:
+    """One stream: requests come in, wait together while a batch is being answered, and go out as outcomes."""
+
+    def __init__(self, lookup: Lookup, pool: ThreadPoolExecutor, deadline: Callable[[], float]) -> None:
+        self._lookup = lookup
+        self._pool = pool
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._outcomes: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._waiting: list[OutcomeCall] = []
+        self._working: asyncio.Task[None] | None = None
+        self._open = 0
+        self._ended = False
+
+    async def read(self, requests: AsyncIterator[pb.LookupStreamRequest]) -> None:
+        """Take requests until the caller ends the stream."""
+        async for request in requests:
+            await self._room.acquire()
+            self._open += 1
+            self._waiting.append(self._call(request))
+            if self._working is None:
+                self._working = self._loop.create_task(self._work())
+        self._ended = True
+        self._end_if_done()
+
+    async def next_outcome(self) -> bytes | None:
+        """The next outcome; None when all are out."""
+        return await self._outcomes.get()
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting, []
+                await self._loop.run_in_executor(self._pool, self._lookup.answer, calls)
+        finally:
+            self._working = None
+
+    def _call(self, request: pb.LookupStreamRequest) -> OutcomeCall:
+        identifier = request.id
+        return OutcomeCall(
+            request.lookup,
+            self._deadline(),
+            lambda outcome: _soon(self._loop, self._put, wire.streamed(identifier, outcome)),
+        )
+
+    def _put(self, outcome: bytes) -> None:
+        self._outcomes.put_nowait(outcome)
+        self._open -= 1
+        self._room.release()
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._ended and not self._open:
+            self._outcomes.put_nowait(None)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, act: Callable[..., None], *arguments: Any) -> None:
+    """Do it in the event loop; a loop that has ended has no caller left to tell."""
+    try:
+        loop.call_soon_threadsafe(act, *arguments)
+    except RuntimeError:
+        return

@@ -1,0 +1,188 @@
+"""The service as a whole: what `did-router serve` runs."""
+
+import dataclasses
+import logging
+import time
+
+import orjson
+
+from router.cache.entry import Entry
+from router.cache.followed import FollowedDocuments
+from router.cache.lease import Lease
+from router.follower.follower import Follower
+from router.lookup.answer import Lookup
+from router.lookup.authority import Authority
+from router.lookup.breaker import Breaker
+from router.lookup.call import Call
+from router.lookup.clock import Alarm
+from router.lookup.explain import Explainer
+from router.lookup.fallback import Fallback
+from router.lookup.standing import Standing
+from router.service import metrics
+from router.service.admin import JSON, TEXT, AdminServer, Page
+from router.service.batches import BatchLoop
+from router.service.grpcio_server import GrpcioServer
+from router.service.inbound import InboundServicer
+from router.service.readiness import Readiness, State
+from router.settings import Settings
+from router.stores import Stores
+
+log = logging.getLogger(__name__)
+
+_FIRST_READING = 1.0
+"""Seconds that a start waits for Redis before it goes on without."""
+
+
+class Service:
+    """Answers lookups from `start` until `stop`. Stores may come and go in any order.
+
+    Args:
+        with_follower: run the follower in this process too.
+
+    Raises:
+        SettingsError: a URL that can't be used.
+    """
+
+    def __init__(self, settings: Settings, *, with_follower: bool = False) -> None:
+        self.settings = settings
+        self.stores = stores = Stores(settings)
+        self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure)
+        authority = Authority(stores.lookup_databases)
+        standing = Standing(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
+        redis_breaker = Breaker(settings.breaker_failures, settings.breaker_pause)
+        self._alarm = Alarm()
+        self.fallback = Fallback(
+            authority,
+            stores.quick,
+            self._settle,
+            breaker=Breaker(settings.breaker_failures, settings.breaker_pause),
+            redis_breaker=redis_breaker,
+            connections=settings.database_connections,
+            waiting=settings.database_waiting,
+            alarm=self._alarm,
+        )
+        self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None))
+        explainer = Explainer(
+            self.lookup,
+            stores.reader,
+            stores.quick,
+            self.followed,
+            authority,
+            stale_after=settings.stale_after,
+        )
+        servicer = InboundServicer(self.lookup, explainer, time_limit=settings.lookup_time_limit)
+        self.server = GrpcioServer(settings.listen, servicer)
+        self._loop = BatchLoop(
+            self.server.front,
+            self.lookup,
+            most=settings.batch_size,
+            time_limit=settings.lookup_time_limit,
+        )
+        self.readiness = Readiness(
+            stores.fast_redis,
+            stores.keys,
+            authority,
+            self.lookup,
+            self.followed,
+            stale_after=settings.stale_after,
+            on_change=self._tell_health,
+            on_configuration=self._configure_from_database,
+        )
+        self.follower = self._new_follower() if with_follower else None
+        tallies = {
+            "lookups": self.lookup.counts,
+            "database_reads": self.fallback.counts,
+            "accounts": standing.counts,
+        }
+        self._registry = metrics.registry_of(metrics.RouterMetrics(tallies, self.readiness, self.fallback))
+        self.admin = AdminServer(settings.admin_listen, self._pages())
+        self._began = time.time()
+        self._draining = False
+
+    def start(self) -> None:
+        """Listen and answer.
+
+        Raises:
+            PortTaken, OSError: an address can't be listened on.
+        """
+        self._alarm.start()
+        self.admin.start()
+        self.followed.start()
+        if self.follower is not None:
+            self.follower.start()
+        self.followed.wait_fresh(_FIRST_READING)
+        self.server.start()
+        self._loop.start()
+        self.readiness.start()
+
+    def stop(self) -> None:
+        """Say NOT_SERVING, let running calls finish, then end."""
+        self._draining = True
+        self.readiness.stop()
+        self.server.set_serving(serving=False)
+        self.server.stop(self.settings.drain_time_limit)
+        self._loop.stop()
+        self.fallback.stop()
+        if self.follower is not None:
+            self.follower.stop()
+        self.followed.stop()
+        self._alarm.stop()
+        self.admin.stop()
+
+    def describe(self) -> dict[str, object]:
+        """What operators see at /state."""
+        state = self.readiness.state
+        return {
+            "state": "draining" if self._draining else state.name,
+            "why": state.why,
+            "redis": state.redis,
+            "database": state.database,
+            "stale": state.stale,
+            "follower": None if state.follower is None else dataclasses.asdict(state.follower),
+            "lookups": self.lookup.counts.all(),
+            "database_reads": self.fallback.counts.all(),
+            "uptime_seconds": round(time.time() - self._began, 1),
+        }
+
+    def _settle(self, call: Call, found: Entry) -> None:
+        self.lookup.settle(call, found)
+
+    def _new_follower(self) -> Follower:
+        stores = self.stores
+        lease = Lease(stores.redis, stores.keys, self.settings.follower_lease)
+        return Follower(self.settings, stores.databases, stores.writer, stores.patient_reader, lease)
+
+    def _reconfigure(self) -> None:
+        """The cluster's configuration in Redis changed."""
+        self._apply_rules(self.followed.config)
+
+    def _configure_from_database(self, section: dict[str, object] | None) -> None:
+        """Redis has no configuration yet, so CouchDB's counts."""
+        self._apply_rules(section)
+
+    def _apply_rules(self, section: dict[str, object] | None) -> None:
+        try:
+            rules = self.settings.rules(section)
+        except ValueError as problem:
+            log.error("system_config's number_manager can't be used; keeping the rules in force: %s", problem)
+            return
+        for warning in rules.warnings:
+            log.warning("system_config: %s", warning)
+        self.lookup.rules = rules
+
+    def _tell_health(self, state: State) -> None:
+        if not self._draining:
+            self.server.set_serving(serving=state.serving)
+
+    def _pages(self) -> dict[str, Page]:
+        return {
+            "/healthz": lambda: (200, TEXT, b"alive\n"),
+            "/readyz": self._ready_page,
+            "/state": lambda: (200, JSON, orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)),
+            "/metrics": lambda: (200, TEXT, metrics.exposition(self._registry)),
+        }
+
+    def _ready_page(self) -> tuple[int, str, bytes]:
+        state = self.readiness.state
+        ready = state.serving and not self._draining
+        return 200 if ready else 503, TEXT, f"{state.name}: {state.why}\n".encode()

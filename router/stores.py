@@ -1,0 +1,43 @@
+"""Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
+
+from router.cache.connect import connect
+from router.cache.keys import Keys
+from router.cache.reader import CacheReader
+from router.cache.writer import CacheWriter, Lives
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.settings import Settings, SettingsError
+
+_PATIENT = 5.0
+"""Seconds for one answer of Redis to anything that is not a lookup."""
+
+
+class Stores:
+    """Clients; nothing is sent until they are used.
+
+    Attributes:
+        redis: patient, for the follower, warm-up, audit and loading.
+        quick: a writer that gives up as soon as a lookup must.
+        reader: reads entries for lookups.
+        databases: patient; lookup_databases: under the lookup's time limit. Both share one credential gate.
+
+    Raises:
+        SettingsError: a URL that can't be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.redis_prefix)
+        lives = Lives(settings.negative_life, settings.tombstone_life, settings.fill_life)
+        try:
+            self.redis = connect(settings.redis_url, time_limit=_PATIENT)
+            fast = connect(settings.redis_url, time_limit=settings.redis_time_limit)
+        except (ValueError, OSError) as problem:
+            raise SettingsError(f"setting 'redis_url': {problem}") from None
+        self.fast_redis = fast
+        self.writer = CacheWriter(self.redis, self.keys, lives)
+        self.quick = CacheWriter(fast, self.keys, lives)
+        self.reader = CacheReader(fast, self.keys)
+        self.patient_reader = CacheReader(self.redis, self.keys)
+        couch = Couch(settings.couchdb_url, time_limit=settings.follower_time_limit)
+        self.databases = Databases(couch)
+        self.lookup_databases = Databases(couch.with_time_limit(settings.database_time_limit))
