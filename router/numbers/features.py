@@ -6,7 +6,7 @@ settings. Both are read into the newer shape.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from router.numbers.carriers import has_local_feature
 from router.numbers.fields import Fields, is_true, is_unset, is_visible, shown
@@ -40,6 +40,10 @@ class Treatment:
     failover: tuple[str, str] | None
 
 
+_NO_TREATMENT = Treatment("", "", "", inbound_cnam=False, force_outbound=None, failover=None)
+_TREATING = frozenset(("prepend", "ringback", "inbound_cnam", "force_outbound", "failover"))
+
+
 def read(document: Fields, module: str) -> dict[str, Any]:
     """Feature to settings, in the document's order.
 
@@ -67,6 +71,8 @@ def treatment(features: Mapping[str, Any], problems: list[str] | None = None) ->
         features: as `read` gives them.
         problems: where to note what can't be read.
     """
+    if _TREATING.isdisjoint(features):  # as most numbers' are; a warm-up asks this millions of times
+        return _NO_TREATMENT
     settings = Fields(features, [] if problems is None else problems, FIELD)
     ringback = settings.nested("ringback")
     return Treatment(
@@ -97,7 +103,7 @@ def _failover(settings: Fields) -> tuple[str, str] | None:
     return None
 
 
-def _is_name(name: object, document: Fields) -> bool:
+def _is_name(name: object, document: Fields) -> TypeGuard[str]:
     if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and is_visible(name):
         return True
     document.problems.append(f"{FIELD} names the feature {shown(name)}: it must be a short word")
@@ -106,10 +112,8 @@ def _is_name(name: object, document: Fields) -> bool:
 
 def _listed(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
     for name in names:
-        if isinstance(name, str) and _is_name(name, document):
+        if _is_name(name, document):
             yield _from_public(name, document.values)
-        elif not isinstance(name, str):
-            _is_name(name, document)
 
 
 def _from_public(name: str, public: Mapping[str, object]) -> tuple[str, Any]:

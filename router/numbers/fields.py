@@ -69,7 +69,7 @@ class Fields:
     def get(self, name: str) -> object:
         """The field as it is, or None when it is unset."""
         value = self.values.get(name)
-        return None if is_unset(value) else value
+        return None if value is None or is_unset(value) else value
 
     def text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
         """A printable text, such as a person's name."""

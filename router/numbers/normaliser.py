@@ -18,8 +18,8 @@ DEFAULT_RECONCILE_REGEX = r"^(\+?1)?\d{10}$|^\+[2-9]\d{7,}$|^011\d*$|^00\d*$"
 LONGEST = 256
 """UTF-8 bytes that a number may have, as given and as normalised."""
 
-REMEMBERED = 65_536
-"""Results kept; with keys of at most 256 characters that is some 30 MB when full."""
+REMEMBERED = 32_768
+"""Results kept: 11 MB of ordinary numbers, at most 43 MB of the longest texts."""
 
 _EXACT = r"\+[1-9][0-9]{7,14}"
 
