@@ -11,6 +11,7 @@ PLANS = {
     "gb": DialPlan("gb", region="GB"),
     "it": DialPlan("it", region="IT", converters=()),
     "de": DialPlan("de", region="DE", converters=()),
+    "cn": DialPlan("cn", region="CN", converters=()),
     "es": DialPlan("es", region="ES", converters=()),
     "outside": DialPlan("outside", rules=(Converter(r"^9(\d+)$", name="outside line"),), region="GB"),
     "seven": DialPlan("seven", rules=(Converter(r"^8$"), LOCAL_SEVEN)),
@@ -35,6 +36,8 @@ NORMALISER = Normaliser(PLANS)
         ("de", "030 123456", "+4930123456", "phonenumbers DE"),
         ("de", "4930123456", "+4930123456", "phonenumbers DE"),  # carries its country code already
         ("de", "4930123", "+4930123", "phonenumbers DE"),  # +49 4930123 would be possible, not valid
+        ("de", "227700", "227700", "unchanged"),  # a short number, though +49 227700 would be valid
+        ("cn", "10620000", "10620000", "unchanged"),  # a short number, though +86 10620000 would be possible
         ("es", "945123456", "+34945123456", "phonenumbers ES"),
         ("es", "34945123456", "+34945123456", "phonenumbers ES"),
         ("es", "112", "112", "unchanged"),
@@ -80,7 +83,7 @@ def test_operators_converters_see_what_is_no_dial_string() -> None:
 @pytest.mark.parametrize("text", ["4158867900", "+14158867900", "x" * 300])
 def test_unknown_plan(text: str) -> None:
     for ask in (NORMALISER.e164, NORMALISER.explain):
-        with pytest.raises(UnknownDialPlan, match=r"'fr'.*de, es, gb, it, kazoo, outside, seven, system"):
+        with pytest.raises(UnknownDialPlan, match=r"'fr'.*cn, de, es, gb, it, kazoo, outside, seven, system"):
             ask(text, "fr")
 
 

@@ -121,6 +121,11 @@ def test_default_force_outbound_is_for_numbers_without_the_feature() -> None:
     assert decided(policy, pvt_module_name="knm_telnyx", pvt_features={"force_outbound": False}).force_outbound is False
 
 
+def test_unreadable_force_outbound_is_off_not_unset() -> None:
+    fields: dict[str, Any] = {"pvt_module_name": "knm_telnyx", "pvt_features": {"force_outbound": "yes"}}
+    assert decided(Policy(default_force_outbound=True), **fields).force_outbound is False
+
+
 def test_vitelity_looks_names_up_itself() -> None:
     fields: dict[str, Any] = {"pvt_module_name": "wnm_vitelity", "pvt_features": ["inbound_cnam"]}
     assert decided(**fields).inbound_cnam is False
