@@ -62,14 +62,14 @@ class EmbeddedRedis:
     def start(self) -> Self:
         """Start it and wait until it answers.
 
+        On Linux it dies with the thread that starts it: start it from one that stays, such as the main one.
+
         Raises:
             RedisStartError: the port is taken, no server is installed, or it didn't come up.
         """
         self._port = self._wanted_port or _free_port()
         if _answers_connect(self._port):
-            raise RedisStartError(
-                f"port {self._port} is taken: stop what listens there, or choose another port"
-            )
+            raise RedisStartError(f"port {self._port} is taken: stop what listens there, or choose another port")
         self._temporary = tempfile.TemporaryDirectory(prefix="did-router-redis-")
         scratch = Path(self._temporary.name)
         directory = self._keep or scratch

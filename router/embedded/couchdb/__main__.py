@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sqlite3
 import sys
 import threading
 
@@ -22,7 +23,7 @@ def main() -> int:
         signal.signal(number, lambda *_: over.set())
     try:
         server.start()
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         sys.stderr.write(f"the embedded database can't start on port {options.port}: {error}\n")
         return 1
     sys.stdout.write(f"listening on http://127.0.0.1:{server.port}\n")

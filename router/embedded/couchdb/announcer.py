@@ -32,9 +32,7 @@ class Announcer:
 
     def start(self, databases: Databases) -> None:
         """Begin writing."""
-        self._thread = threading.Thread(
-            target=self._run, args=(databases,), name="couchdb-announcer", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(databases,), name="couchdb-announcer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -59,9 +59,7 @@ def bulk_get(node: Node, database: Database, request: Request, out: Responder) -
 def _bulk_get_one(node: Node, database: Database, item: Any) -> bytes:
     identity = item.get("id") if isinstance(item, dict) else None
     if not isinstance(identity, str):
-        return orjson.dumps(
-            {"id": None, "docs": [_lacking(None, "undefined", "bad_request", "document id missed")]}
-        )
+        return orjson.dumps({"id": None, "docs": [_lacking(None, "undefined", "bad_request", "document id missed")]})
     leaves = read_leaves(node.store, database, identity)
     wanted = item.get("rev")
     if wanted is not None:
@@ -84,9 +82,7 @@ def purge_documents(node: Node, database: Database, request: Request, out: Respo
         raise bad_request("Exceeded maximum number of documents.")
     if not all(isinstance(revisions, list) for revisions in asked.values()):
         raise bad_request("Invalid list of revisions")
-    requests = {
-        identity: [parse_revision(text) for text in revisions] for identity, revisions in asked.items()
-    }
+    requests = {identity: [parse_revision(text) for text in revisions] for identity, revisions in asked.items()}
     done = purge(node.store, database, requests)
     if any(done.values()):
         node.databases.announce_update(database)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import orjson
 
@@ -12,6 +13,7 @@ from router.embedded.couchdb.sequences import Position
 from router.embedded.couchdb.store import Row, Store
 
 _PAGE = 400
+_TURNS = count()
 RowWriter = Callable[[str, str, Row], bytes | None]
 """Makes a line of (sequence, document id, a row that starts with `LEAF_COLUMNS` and `losers`); None skips."""
 
@@ -36,10 +38,12 @@ class Reader:
     def lines(self, write_row: RowWriter, limit: int) -> Iterator[bytes]:
         """Up to `limit` lines, to the state of the database at the start.
 
-        One shard after the other: rows keep the order of writes within a shard only.
+        One shard after the other, each time beginning with the other one: CouchDB merges them as they
+        answer, so rows keep the order of writes within a shard only.
         """
         end = self._database.counters.sequence
-        for shard in (0, 1):
+        first = next(_TURNS) % 2
+        for shard in (first, 1 - first):
             while limit > 0 and self.position[shard] < end[shard]:
                 size = min(limit, _PAGE)
                 page = self._page(shard, end[shard], size)

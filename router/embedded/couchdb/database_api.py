@@ -21,9 +21,7 @@ from router.embedded.couchdb.wire import Request, Responder, parse_json
 
 _BAD_HEARTBEAT = "Invalid heartbeat value. Expecting a positive integer value (in milliseconds)."
 _ZERO_HEARTBEAT = "The heartbeat value should be a positive integer (in milliseconds)."
-_REV_ON_DELETE = (
-    "You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?"
-)
+_REV_ON_DELETE = "You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?"
 
 
 def create(node: Node, name: str, request: Request, out: Responder) -> None:

@@ -40,9 +40,7 @@ class Counters:
 
     def purged(self, shard: int, writes: int) -> "Counters":
         """With one more purge in `shard`, which also counts as `writes` writes."""
-        return replace(
-            self, purges=_step(self.purges, shard, 1), sequence=_step(self.sequence, shard, writes)
-        )
+        return replace(self, purges=_step(self.purges, shard, 1), sequence=_step(self.sequence, shard, writes))
 
 
 def _step(position: Position, shard: int, by: int) -> Position:
@@ -116,9 +114,7 @@ class Databases:
             " live, dead, revs_limit, security FROM databases"
         ):
             counters = Counters((row[5], row[6]), (row[7], row[8]), row[9], row[10])
-            self._by_name[row[1]] = Database(
-                row[0], row[1], row[2], Uuids(row[3], row[4]), counters, row[11], row[12]
-            )
+            self._by_name[row[1]] = Database(row[0], row[1], row[2], Uuids(row[3], row[4]), counters, row[11], row[12])
 
     def get(self, name: str) -> Database:
         """The database of that name; raises the 404."""
@@ -150,9 +146,7 @@ class Databases:
                     (name, created, uuids.low, uuids.high, _DEFAULT_SECURITY),
                 )
             identity = cursor.lastrowid or 0
-            self._by_name[name] = Database(
-                identity, name, created, uuids, Counters(), 1000, _DEFAULT_SECURITY
-            )
+            self._by_name[name] = Database(identity, name, created, uuids, Counters(), 1000, _DEFAULT_SECURITY)
         self._announce("created", name)
         self._announce("updated", "_dbs")
 

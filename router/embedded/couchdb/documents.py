@@ -25,9 +25,7 @@ class Stored:
     leaves: list[Leaf]
 
 
-def write_drafts(
-    store: Store, database: Database, drafts: list[Draft], *, replicated: bool
-) -> list[Revision | None]:
+def write_drafts(store: Store, database: Database, drafts: list[Draft], *, replicated: bool) -> list[Revision | None]:
     """Apply edits in one transaction and publish them.
 
     Returns:
@@ -174,9 +172,7 @@ def _load(connection: sqlite3.Connection, database: Database, identity: str) -> 
     return Stored(row[6], row[7], [leaf_of(row), *others])
 
 
-def _save(
-    connection: sqlite3.Connection, database: Database, identity: str, sequence: int, stored: Stored
-) -> None:
+def _save(connection: sqlite3.Connection, database: Database, identity: str, sequence: int, stored: Stored) -> None:
     winner, losers = stored.leaves[0], stored.leaves[1:]
     values = (
         winner.deleted,

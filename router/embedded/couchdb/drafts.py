@@ -6,7 +6,7 @@ from typing import Any
 from router.embedded.couchdb.errors import ApiError, bad_request
 from router.embedded.couchdb.revisions import Revision, parse_revision
 
-_IGNORED = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts", "_attachments"})
+_IGNORED = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"})
 _KEPT = frozenset(
     {
         "_access",
@@ -17,7 +17,7 @@ _KEPT = frozenset(
         "_replication_stats",
     }
 )
-_RESERVED = frozenset({"_id", "_rev", "_deleted", "_revisions"})
+_RESERVED = frozenset({"_id", "_rev", "_deleted", "_revisions", "_attachments"})
 
 
 @dataclass(slots=True)
@@ -66,6 +66,9 @@ def check_id(identity: object) -> None:
 def _body_of(document: dict[str, Any]) -> dict[str, Any]:
     if not any(name.startswith("_") for name in document):
         return document
+    if document.get("_attachments"):
+        # not kept here: better refused than lost
+        raise ApiError(501, "not_implemented", "this feature is not yet implemented")
     body = {}
     for name, value in document.items():
         if not name.startswith("_") or name in _KEPT:

@@ -14,7 +14,7 @@ from router.embedded.couchdb.auth import Gate
 from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node, open_node
 from router.embedded.couchdb.routes import respond
-from router.embedded.couchdb.wire import Responder, read_request
+from router.embedded.couchdb.wire import Request, Responder, read_request
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 1024
@@ -42,9 +42,7 @@ class EmbeddedCouchDB:
         lock_seconds: float = _LOCK_SECONDS,
     ) -> None:
         self._port = port
-        self._temporary = (
-            tempfile.TemporaryDirectory(prefix="did-router-couchdb-") if directory is None else None
-        )
+        self._temporary = tempfile.TemporaryDirectory(prefix="did-router-couchdb-") if directory is None else None
         self._directory = Path(directory if directory is not None else self._temporary.name)  # type: ignore[union-attr]
         self._user = user
         self._password = password
@@ -74,7 +72,7 @@ class EmbeddedCouchDB:
         listener = socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG)
         try:
             self._node = open_node(self._directory, Gate(self._user, self._password, self._lock_seconds))
-        except OSError:
+        except BaseException:
             listener.close()
             raise
         self._port = listener.getsockname()[1]
@@ -145,20 +143,28 @@ def _serve_one(node: Node, stream: BinaryIO, connection: socket.socket, peer: st
     if request is None:
         return False
     out = Responder(connection, request)
+    return _answer(node, request, out) and out.keep_alive
+
+
+def _answer(node: Node, request: Request, out: Responder) -> bool:
+    """False when the answer was cut short, and the connection with it."""
     try:
         respond(node, request, out)
     except ApiError as error:
-        if out.started:
-            return False
-        out.error(error)
+        refusal = error
     except OSError:
         return False  # the client went away, or the server stops
     except Exception:  # noqa: BLE001 - one bad request must not take the server's other clients with it
-        _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))
-        if out.started or node.stopping.is_set():
+        if node.stopping.is_set():
             return False
-        out.json(500, {"error": "unknown_error", "reason": "internal error"})
-    return out.keep_alive
+        _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))
+        refusal = ApiError(500, "unknown_error", "internal error")
+    else:
+        return True
+    if out.started:
+        return False
+    out.error(refusal)
+    return True
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -57,9 +57,7 @@ def edit(draft: Draft, leaves: list[Leaf], *, unknown_parent: bool) -> list[Leaf
 def _parent(draft: Draft, leaves: list[Leaf], *, unknown_parent: bool) -> Leaf | None:
     if not leaves:
         known = draft.revision is not None and unknown_parent
-        return (
-            Leaf(draft.revision, deleted=False, ancestors=(), body="{}") if known and draft.revision else None
-        )
+        return Leaf(draft.revision, deleted=False, ancestors=(), body="{}") if known and draft.revision else None
     if leaves[0].deleted:
         # only a root revision brings a deleted document back, and it goes on from the deletion
         return leaves[0] if draft.revision is None and not draft.deleted else None

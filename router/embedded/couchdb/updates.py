@@ -110,9 +110,7 @@ class _Pulse:
         return True
 
 
-def _continuous(
-    reader: Reader, database: Database, out: Responder, options: FeedOptions, pulse: _Pulse
-) -> None:
+def _continuous(reader: Reader, database: Database, out: Responder, options: FeedOptions, pulse: _Pulse) -> None:
     limit = options.limit
     while limit > 0:
         seen = database.version

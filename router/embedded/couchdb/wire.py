@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote_plus
@@ -15,9 +16,7 @@ _MAX_LINE_BYTES = 65536
 _MAX_HEADERS = 200
 _FLUSH_BYTES = 65536
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_COMMON = (
-    "Server: CouchDB/3.5.0 (embedded)\r\nCache-Control: must-revalidate\r\nContent-Type: application/json\r\n"
-)
+_COMMON = "Server: CouchDB/3.5.0 (embedded)\r\nCache-Control: must-revalidate\r\nContent-Type: application/json\r\n"
 
 
 @dataclass(slots=True)
@@ -204,4 +203,5 @@ class Responder:
     def _status(self, status: int, headers: dict[str, str] | None) -> bytes:
         extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         close = "" if self.keep_alive else "Connection: close\r\n"
-        return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{_COMMON}{close}{extra}".encode("latin-1")
+        date = f"Date: {formatdate(usegmt=True)}\r\n"
+        return f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{_COMMON}{date}{close}{extra}".encode("latin-1")

@@ -1,0 +1,94 @@
+"""`_changes`, asked once: which rows there are and what they show."""
+
+from tests.contract.exchange import Database
+
+FIRST, SECOND = "+14155550100", "+14155550101"
+NUMBERS = [f"+141555501{last:02}" for last in range(40)]
+
+
+def test_a_document_shows_its_latest_revision_only(database: Database) -> None:
+    revision = database.save(FIRST, {"n": 0})
+    for n in range(1, 5):
+        revision = database.save(FIRST, {"n": n, "_rev": revision})
+    (row,) = database.changes()["results"]
+    assert row["changes"] == [{"rev": revision}]
+    assert row["id"] == FIRST
+    assert row["seq"].startswith("5-")
+
+
+def test_a_deletion_is_a_row(database: Database) -> None:
+    gone = database.remove(FIRST, database.save(FIRST, {"n": 1}))
+    (row,) = database.changes("include_docs=true")["results"]
+    assert row["deleted"] is True
+    assert row["changes"] == [{"rev": gone}]
+    assert row["doc"] == {"_id": FIRST, "_rev": gone, "_deleted": True}
+
+
+def test_a_deletion_may_carry_a_body(database: Database) -> None:
+    revision = database.save(FIRST)
+    database.bulk([{"_id": FIRST, "_rev": revision, "_deleted": True, "why": "released"}])
+    (row,) = database.changes("include_docs=true")["results"]
+    assert row["doc"]["why"] == "released"
+
+
+def test_documents_on_request(database: Database) -> None:
+    database.save(FIRST, {"n": 1})
+    (row,) = database.changes("include_docs=true")["results"]
+    assert row["doc"] == database.load(FIRST)
+    assert "doc" not in database.changes()["results"][0]
+
+
+def test_rows_are_grouped_by_shard_not_in_the_order_of_writes(database: Database) -> None:
+    for number in NUMBERS:
+        database.save(number)
+    rows = [row["id"] for row in database.changes()["results"]]
+    assert sorted(rows) == NUMBERS
+    assert rows != NUMBERS
+
+
+def test_limits_and_going_on_meet_every_row_once(database: Database) -> None:
+    database.bulk([{"_id": number} for number in NUMBERS])
+    met: list[str] = []
+    since, left = "0", len(NUMBERS)
+    while left:
+        answer = database.changes(f"limit=7&since={since}")
+        met += [row["id"] for row in answer["results"]]
+        assert answer["last_seq"] == answer["results"][-1]["seq"]
+        assert len(met) + answer["pending"] == len(NUMBERS)
+        since, left = answer["last_seq"], answer["pending"]
+    assert sorted(met) == NUMBERS
+
+
+def test_a_limit_of_nothing_leaves_everything_pending(database: Database) -> None:
+    database.bulk([{"_id": number} for number in NUMBERS])
+    answer = database.changes("limit=0")
+    assert (answer["results"], answer["pending"]) == ([], len(NUMBERS))
+    assert answer["last_seq"].startswith("0-")
+
+
+def test_only_the_documents_asked_for(database: Database) -> None:
+    database.bulk([{"_id": number} for number in NUMBERS])
+    path = f"{database.path}/_changes?filter=_doc_ids"
+    answer = database.couch.post(path, {"doc_ids": [FIRST]})
+    assert [row["id"] for row in answer.json["results"]] == [FIRST]
+
+
+def test_a_post_does_as_well(database: Database) -> None:
+    database.save(FIRST)
+    answer = database.couch.post(f"{database.path}/_changes", {})
+    assert [row["id"] for row in answer.json["results"]] == [FIRST]
+
+
+def test_the_etag_stands_for_the_state(database: Database) -> None:
+    database.save(FIRST)
+    etag = database.couch.get(f"{database.path}/_changes").headers["ETag"]
+    headers = {"If-None-Match": etag}
+    assert database.couch.get(f"{database.path}/_changes", headers=headers).status == 304
+    database.save(SECOND)
+    assert database.couch.get(f"{database.path}/_changes", headers=headers).status == 200
+
+
+def test_parameters_that_will_not_do(database: Database) -> None:
+    get, path = database.couch.get, f"{database.path}/_changes"
+    for query in ("feed=zip", "heartbeat=0", "heartbeat=x"):
+        assert get(f"{path}?{query}").refusal[:2] == (400, "bad_request")
