@@ -3,6 +3,7 @@
 `docs/configuration.md` is generated from here, so that it can't drift.
 """
 
+import logging
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from router.numbers import rules
 from router.numbers.dial_plans import Converter
 from router.numbers.rules import PlanSpec, Rules
 from router.numbers.states import ROUTABLE
+
+log = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
@@ -191,6 +194,17 @@ class Settings(BaseSettings):
             plans={name: plan.spec() for name, plan in self.dial_plans.items()},
             routable_states=tuple(self.routable_states),
         )
+
+    def rules_or_defaults(self, section: Mapping[str, object] | None) -> Rules:
+        """The same, where a configuration that can't be used must not stop anything: it is left out and logged."""
+        try:
+            made = self.rules(section)
+        except ValueError as problem:
+            log.error("system_config's number_manager can't be used and is left out: %s", problem)
+            return self.rules(None)
+        for warning in made.warnings:
+            log.warning("system_config: %s", warning)
+        return made
 
     def _check_rules(self) -> None:
         unknown = sorted(set(self.number_manager) - rules.CONFIG_NAMES)

@@ -198,6 +198,10 @@ class CacheWriter:
         self.redis.delete(self.keys.database(database))
         self.redis.srem(self.keys.databases, database)
 
+    def distrust(self, database: str) -> None:
+        """Make the follower read a database from the start, at its next sweep."""
+        self.redis.hdel(self.keys.database(database), "instance", "update_seq")
+
     def databases(self) -> set[str]:
         """Every database that has a checkpoint."""
         return {_text(name) for name in self.redis.smembers(self.keys.databases)}

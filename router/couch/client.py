@@ -43,7 +43,7 @@ class Couch:
         self._address, self._credentials = _split(url)
         self.gate = gate or CredentialGate(self._credentials[0] if self._credentials else "an anonymous user")
         self.time_limit = time_limit
-        self._resource = self._new_resource(couchdb.http.Session(timeout=time_limit, retry_delays=[0]))
+        self._resource = self._new_resource(couchdb.http.Session(timeout=time_limit))
 
     def with_time_limit(self, time_limit: float) -> "Couch":
         """The same server under another time limit."""
@@ -108,7 +108,7 @@ class OpenFeed:
     """A continuous feed: an iterator of lines that another thread may close."""
 
     def __init__(self, time_limit: float) -> None:
-        self.session = couchdb.http.Session(timeout=time_limit, retry_delays=[])
+        self.session = couchdb.http.Session(timeout=time_limit)
         self._pool = _KnownConnections(time_limit)
         self.session.connection_pool = self._pool
         self._body: Any = None

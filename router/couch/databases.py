@@ -135,6 +135,15 @@ class Databases:
             raise BadAnswer(f"_changes of {database} has no results")
         return ChangesPage([change_of(row) for row in rows], str(answer["last_seq"]), int(answer.get("pending") or 0))
 
+    def updates_now(self) -> str:
+        """The sequence from which a feed of database updates tells all that happens after this.
+
+        Raises:
+            NotFound: the server has no such feed: its database _global_changes is missing.
+        """
+        answer = _mapping(self.couch.request("GET", ["_db_updates"], since="now", limit=1))
+        return str(answer.get("last_seq", "now"))
+
     def create(self, database: str) -> None:
         """Make a database.
 

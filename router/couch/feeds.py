@@ -87,12 +87,16 @@ class ChangesFeed(_Feed):
 
 
 class DatabaseUpdatesFeed(_Feed):
-    """Which databases something happened to, from now on: a wake-up that loses events."""
+    """Which databases something happened to: a wake-up that loses events.
 
-    def __init__(self, couch: Couch, heartbeat: float) -> None:
+    CouchDB sends nothing at all, not even headers, before the first event or heartbeat, so nobody can see when
+    a feed "from now on" begins. This one begins at a sequence that was asked for before.
+    """
+
+    def __init__(self, couch: Couch, since: str, heartbeat: float) -> None:
         super().__init__(couch, heartbeat)
         self.path = ["_db_updates"]
-        self.params = {"since": "now"}
+        self.params = {"since": since}
 
     def events(self) -> Iterator[DatabaseEvent | None]:
         """Yield each event, None for a heartbeat."""

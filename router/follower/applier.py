@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from router.cache import entry, holding
@@ -31,20 +31,34 @@ class Moved(Exception):
     """The checkpoint in Redis is not the one that we wrote."""
 
 
+def _log_skip(database: str, identifier: str, why: str) -> None:
+    log.info("%s: %s is left out: %s", database, identifier, why)
+
+
 class Applier:
     """Turns rows into entries and writes them under one fencing token.
+
+    Args:
+        on_skip: told the database, id and reason of each document that no lookup can reach.
 
     Methods raise Fenced, Moved, redis.RedisError and, where documents have to be read again, CouchError.
     """
 
     def __init__(
-        self, writer: CacheWriter, reader: CacheReader, databases: Databases, token: int, policy: Policy
+        self,
+        writer: CacheWriter,
+        reader: CacheReader,
+        databases: Databases,
+        token: int,
+        policy: Policy,
+        on_skip: Callable[[str, str, str], None] = _log_skip,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._databases = databases
         self._token = token
         self.policy = policy
+        self._on_skip = on_skip
         self.counts = Tally()
 
     @property
@@ -139,7 +153,7 @@ class Applier:
             if isinstance(made, Skipped):
                 self.counts.add("skipped")
                 if not change.id.startswith("_design/"):
-                    log.info("%s: %s is left out: %s", database, change.id, made.reason)
+                    self._on_skip(database, change.id, made.reason)
                 continue
             entries.append((change.id, made))
         return entries

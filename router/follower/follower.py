@@ -1,6 +1,5 @@
 """The follower: holds the lease, leads term after term, stands by otherwise, and tells how it is."""
 
-import json
 import logging
 import threading
 import time
@@ -8,8 +7,6 @@ import time
 import redis
 
 from router.cache import status
-from router.cache.entry import VERSION
-from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.cache.lease import Lease
 from router.cache.reader import CacheReader
 from router.cache.status import FollowerStatus
@@ -17,6 +14,7 @@ from router.cache.writer import CacheWriter
 from router.couch.databases import Databases
 from router.follower.applier import Applier
 from router.follower.backoff import pause
+from router.follower.configuration import read_rules
 from router.follower.term import Term
 from router.settings import Settings
 
@@ -51,9 +49,13 @@ class Follower:
         """Run in a thread."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Have it stop soon; safe in a signal handler."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Stop, and let the next one in at once."""
-        self._stop.set()
+        self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
@@ -142,15 +144,7 @@ class Follower:
 
     def _configure(self, term: Term, applier: Applier) -> None:
         """Take over the cluster's configuration; where it changes answers, every database is read again."""
-        kept = self._writer.redis.hget(self._writer.keys.documents(SYSTEM_CONFIG), NUMBER_MANAGER)
-        section = json.loads(kept[VERSION:]) if kept and len(kept) > VERSION else None
-        try:
-            rules = self._settings.rules(section)
-        except ValueError as problem:
-            log.error("system_config's number_manager can't be used; keeping the rules in force: %s", problem)
-            return
-        for warning in rules.warnings:
-            log.warning("system_config: %s", warning)
+        rules = read_rules(self._settings, self._writer)
         if rules.policy != applier.policy:
             applier.policy = rules.policy
             term.wake_all()

@@ -78,6 +78,9 @@ class Sweeper:
             except (CouchError, redis.RedisError) as problem:
                 failures += 1
                 log.warning("comparing databases with checkpoints failed: %s", problem)
+            except Exception:
+                failures += 1
+                log.exception("comparing databases with checkpoints failed")
 
     def _sweep(self, *, hurry: bool) -> None:
         shards = [name for name in self._databases.names(_PREFIX) if is_shard(name)]

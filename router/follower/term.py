@@ -72,7 +72,7 @@ class Term:
             register=self._register,
             fresh=self._first_sweep,
         )
-        self.watch = UpdatesWatch(databases.couch, settings.follower_heartbeat, self.wake, self.sweeper.ask)
+        self.watch = UpdatesWatch(databases, settings.follower_heartbeat, self.wake, self.sweeper.ask)
         self._workers = [
             threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
             for index in range(settings.follower_readers)

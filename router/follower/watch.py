@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from router.couch.client import Couch
+from router.couch.databases import Databases
 from router.couch.errors import CouchError, CouchRefused, NotFound
 from router.couch.feeds import DatabaseUpdatesFeed
 from router.follower.backoff import pause
@@ -32,8 +32,8 @@ class UpdatesWatch:
         lost: when it was lost, monotonic.
     """
 
-    def __init__(self, couch: Couch, heartbeat: float, wake: Wake, sweep: Callable[[], None]) -> None:
-        self._couch = couch
+    def __init__(self, databases: Databases, heartbeat: float, wake: Wake, sweep: Callable[[], None]) -> None:
+        self._databases = databases
         self._heartbeat = heartbeat
         self._wake = wake
         self._sweep = sweep
@@ -69,17 +69,22 @@ class UpdatesWatch:
                 failures = 1 if self.up else failures + 1
                 wait = 60.0 if isinstance(problem, CouchRefused) else pause(failures)
                 log.warning("the feed of database updates is lost, again in %.1f s: %s", wait, problem)
+            except Exception:
+                failures, wait = failures + 1, pause(failures + 1)
+                log.exception("the feed of database updates failed, again in %.1f s", wait)
             if self.up:
                 self.up, self.lost = False, time.monotonic()
             self._stop.wait(wait)
 
     def _listen(self) -> None:
-        feed = self._feed = DatabaseUpdatesFeed(self._couch, self._heartbeat)
-        feed.open()
-        # It tells what happens from now on; what happened before is the sweep's to find.
+        feed = self._feed = DatabaseUpdatesFeed(
+            self._databases.couch, self._databases.updates_now(), self._heartbeat
+        )
+        # The feed tells what happens from here on; what happened before is the sweep's to find.
         self._sweep()
         self.up = True
         try:
+            feed.open()
             for event in feed.events():
                 if self._stop.is_set():
                     return

@@ -154,21 +154,11 @@ class Service:
 
     def _reconfigure(self) -> None:
         """The cluster's configuration in Redis changed."""
-        self._apply_rules(self.followed.config)
+        self.lookup.rules = self.settings.rules_or_defaults(self.followed.config)
 
     def _configure_from_database(self, section: dict[str, object] | None) -> None:
         """Redis has no configuration yet, so CouchDB's counts."""
-        self._apply_rules(section)
-
-    def _apply_rules(self, section: dict[str, object] | None) -> None:
-        try:
-            rules = self.settings.rules(section)
-        except ValueError as problem:
-            log.error("system_config's number_manager can't be used; keeping the rules in force: %s", problem)
-            return
-        for warning in rules.warnings:
-            log.warning("system_config: %s", warning)
-        self.lookup.rules = rules
+        self.lookup.rules = self.settings.rules_or_defaults(section)
 
     def _tell_health(self, state: State) -> None:
         if not self._draining:

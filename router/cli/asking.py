@@ -1,0 +1,102 @@
+"""Asking a running service, and what its answers look like as JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+
+_ROUTE_FIELDS = (
+    "revision",
+    "carrier",
+    "pending_port",
+    "local",
+    "force_outbound",
+    "inbound_cnam",
+    "prepend",
+    "ringback_media",
+    "transfer_media",
+    "ported_in",
+    "used_by",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer.
+
+    Attributes:
+        status: gRPC's name, "OK" for a route.
+        reachable: false when no service answered at all.
+    """
+
+    input: str
+    status: str
+    reachable: bool
+    route: pb.LookupResponse | None = None
+    reason: str = ""
+    message: str = ""
+    metadata: dict[str, str] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the service could say: false when a database it needed was away."""
+        return self.reachable and self.status not in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's fields; null where there is none."""
+        told = self.metadata or {}
+        said: dict[str, Any] = {
+            "input": self.input,
+            "number": told.get("number"),
+            "account_id": told.get("account_id"),
+            "status": self.status,
+            "reason": self.reason or None,
+            "state": told.get("state"),
+            "source": None,
+            "stale": None,
+        }
+        if self.route is None:
+            return said | {"message": self.message}
+        return said | _route(self.route)
+
+
+def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float) -> Said:
+    """One lookup."""
+    try:
+        return Said(request.number, "OK", reachable=True, route=stub.Lookup(request, timeout=seconds))
+    except grpc.RpcError as problem:
+        return refused(request.number, problem)
+
+
+def refused(number: str, problem: Any) -> Said:
+    """What a failed call said."""
+    code, details = problem.code(), problem.details() or ""
+    status = rpc_status.from_call(problem)
+    info = ErrorInfo()
+    for detail in status.details if status is not None else ():
+        detail.Unpack(info)
+        if info.reason:
+            break
+    reachable = code is not grpc.StatusCode.UNAVAILABLE or bool(info.reason)
+    return Said(number, code.name, reachable, None, info.reason, details, dict(info.metadata))
+
+
+def _route(route: pb.LookupResponse) -> dict[str, Any]:
+    way = route.failover.WhichOneof("target")
+    return {
+        "number": route.number,
+        "account_id": route.account_id,
+        "state": route.state or None,
+        "source": pb.Source.Name(route.source),
+        "stale": route.stale,
+        **{name: getattr(route, name) for name in _ROUTE_FIELDS},
+        "failover": {way: getattr(route.failover, way)} if way else None,
+        "features": list(route.features),
+    }

@@ -1,0 +1,77 @@
+"""did-router explain."""
+
+import click
+import grpc
+import orjson
+from google.protobuf.json_format import MessageToDict
+from rich.console import Console
+from rich.table import Table
+
+from router.cli.asking import DEFAULT_TARGET
+from router.cli.options import Exit, fail
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+
+
+@click.command()
+@click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="The service to ask.")
+@click.option("--dial-plan", default="", metavar="NAME", help="The dial plan it was dialled under.")
+@click.option("--timeout", default=5.0, metavar="SECONDS", show_default=True, help="Deadline of the call.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.argument("number")
+def explain(number: str, target: str, dial_plan: str, timeout: float, *, as_json: bool) -> None:
+    """Say why a NUMBER routes where it does.
+
+    Shows every step from what was dialled to the answer, and what each layer holds: Redis, the number
+    database, port requests, the account, and how far the follower is.
+    """
+    with grpc.insecure_channel(target) as channel:
+        request = pb.ExplainRequest(lookup=pb.LookupRequest(number=number, dial_plan=dial_plan))
+        try:
+            said = InboundRouterStub(channel).Explain(request, timeout=timeout)
+        except grpc.RpcError as problem:
+            fail(f"no explanation from {target}: {problem.details()} (start one: did-router serve)", Exit.UNREACHABLE)
+            return
+    if as_json:
+        click.echo(
+            orjson.dumps(
+                MessageToDict(said, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+            )
+        )
+    else:
+        _show(said)
+    if said.answer.WhichOneof("outcome") != "route":
+        raise SystemExit(Exit.REFUSED)
+
+
+def _show(said: pb.ExplainResponse) -> None:
+    table = Table(show_header=True, box=None, pad_edge=False)
+    for title in ("step", "says", "version", "age"):
+        table.add_column(title, overflow="fold")
+    table.add_row("input", said.input, "", "")
+    table.add_row("dial plan", f"{said.dial_plan}: {said.rule}", "", "")
+    verdict = "" if said.reconcilable else " (not reconcilable)"
+    table.add_row("E.164", f"{said.number}{verdict}, {said.classification or 'no class'}", "", "")
+    table.add_row("database", said.database or "none", "", "")
+    for title, view in (
+        ("near cache", said.near_cache),
+        ("Redis", said.redis),
+        ("number document", said.number_database),
+        ("port requests", said.port_requests),
+        ("account", said.account),
+    ):
+        words = f"can't be asked: {view.error}" if view.error else view.detail
+        table.add_row(title, words, view.revision, _age(view.age_seconds))
+    follower = said.follower
+    words = f"{follower.leader or 'nobody'}, {follower.lag_seconds:.1f} s behind" if follower.alive else "not following"
+    table.add_row("follower", words, _short(follower.checkpoint), _age(follower.age_seconds))
+    table.add_row("decision", said.decision, "", "")
+    Console().print(table)
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds:,.1f} s" if seconds else ""
+
+
+def _short(sequence: str) -> str:
+    return sequence if len(sequence) <= 16 else sequence[:15] + "…"  # noqa: PLR2004 - enough to compare

@@ -1,0 +1,58 @@
+"""did-router lookup."""
+
+import click
+import grpc
+import orjson
+
+from router.cli.asking import DEFAULT_TARGET, Said, ask
+from router.cli.options import Exit, fail
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+
+
+@click.command()
+@click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="The service to ask.")
+@click.option("--dial-plan", default="", metavar="NAME", help="The dial plan they were dialled under.")
+@click.option("--authoritative", is_flag=True, help="Past the caches, straight from the number database.")
+@click.option("--timeout", default=2.0, metavar="SECONDS", show_default=True, help="Deadline of each call.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a number.")
+@click.argument("numbers", nargs=-1, required=True)
+def lookup(
+    numbers: tuple[str, ...], target: str, dial_plan: str, timeout: float, *, authoritative: bool, as_json: bool
+) -> None:
+    """Ask a running service which account owns each NUMBER.
+
+    Exits with 1 when a number was refused, with 3 when the service, or a database it needed, can't be reached.
+    """
+    consistency = pb.AUTHORITATIVE if authoritative else pb.CACHED
+    worst = Exit.OK
+    with grpc.insecure_channel(target) as channel:
+        stub = InboundRouterStub(channel)
+        for number in numbers:
+            request = pb.LookupRequest(number=number, dial_plan=dial_plan, consistency=consistency)
+            said = ask(stub, request, timeout)
+            if not said.reachable:
+                fail(
+                    f"no did-router answers at {target}: {said.message} (start one: did-router serve)", Exit.UNREACHABLE
+                )
+            click.echo(orjson.dumps(said.as_json()) if as_json else line(said))
+            worst = max(worst, _code(said))
+    raise SystemExit(worst)
+
+
+def line(said: Said) -> str:
+    """An answer for people."""
+    if said.route is None:
+        return f"{said.input}: {said.reason or said.status}: {said.message}"
+    route = said.route
+    source = pb.Source.Name(route.source).replace("_", " ").lower()
+    stale = ", stale" if route.stale else ""
+    return (
+        f"{said.input} → {route.number}: account {route.account_id}, {route.state} ({source}{stale}, {route.revision})"
+    )
+
+
+def _code(said: Said) -> Exit:
+    if said.route is not None:
+        return Exit.OK
+    return Exit.REFUSED if said.known else Exit.UNREACHABLE

@@ -1,0 +1,73 @@
+"""did-router normalise."""
+
+import io
+import sys
+from collections.abc import Iterable
+
+import click
+import orjson
+
+from router.cli.options import Exit, settings_options
+from router.lookup.answer import printable
+from router.lookup.authority import Authority
+from router.numbers.normaliser import Normalised, UnknownDialPlan
+from router.settings import Settings, SettingsError
+from router.stores import Stores
+
+
+@click.command()
+@click.option("--dial-plan", default="", metavar="NAME", help="The dial plan they were dialled under.")
+@click.option("--cluster", is_flag=True, help="Use the converters of the cluster's system_config, from CouchDB.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a number.")
+@click.argument("numbers", nargs=-1)
+@settings_options
+def normalise(settings: Settings, numbers: tuple[str, ...], dial_plan: str, *, cluster: bool, as_json: bool) -> None:
+    """Show what a NUMBER comes to: E.164, the rule that decided, its class and its database.
+
+    Numbers come as arguments, or a line each on standard input. Exits with 1 when one is not reconcilable.
+    """
+    section = Authority(Stores(settings).databases).configuration() if cluster else None
+    normaliser = settings.rules(section).normaliser
+    whole = True
+    for text in _texts(numbers):
+        try:
+            found = normaliser.explain(text, dial_plan)
+        except UnknownDialPlan as problem:
+            raise SettingsError(str(problem)) from None
+        whole = whole and found.reconcilable
+        click.echo(_json(found) if as_json else _line(found))
+    if not whole:
+        raise SystemExit(Exit.REFUSED)
+
+
+def _texts(numbers: tuple[str, ...]) -> Iterable[str]:
+    if numbers:
+        return numbers
+    # What isn't UTF-8 is refused as a number, not as a run; only "\n" ends a line.
+    lines = io.TextIOWrapper(sys.stdin.buffer, "utf-8", errors="replace", newline="\n")
+    return (line.removesuffix("\n") for line in lines)
+
+
+def _json(found: Normalised) -> bytes:
+    said = {
+        "input": found.input,
+        "number": found.number,
+        "rule": found.rule,
+        "reconcilable": found.reconcilable,
+        "classification": found.classification,
+        "database": found.database,
+    }
+    # What can't be written as UTF-8 must not end the whole run.
+    clean = {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in said.items()
+    }
+    return orjson.dumps(clean)
+
+
+def _line(found: Normalised) -> str:
+    number = f"{printable(found.input)} → {printable(found.number)}"
+    verdict = "reconcilable" if found.reconcilable else "not reconcilable"
+    return (
+        f"{number}  [{found.rule}]  {verdict}, {found.classification or 'no class'}, {found.database or 'no database'}"
+    )

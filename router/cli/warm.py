@@ -1,0 +1,67 @@
+"""did-router warm."""
+
+import dataclasses
+
+import click
+import orjson
+
+from router.cli.options import Exit, settings_options
+from router.cli.progress import BarProgress
+from router.follower.audit import Audit, AuditReport
+from router.follower.warm import WarmReport, WarmUp
+from router.settings import Settings
+from router.stores import Stores
+
+_SHOWN = 10
+
+
+@click.command()
+@click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this one, such as numbers/+1415.")
+@click.option("--verify", is_flag=True, help="Read everything again afterwards and compare.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@settings_options
+def warm(settings: Settings, databases: tuple[str, ...], *, verify: bool, as_json: bool) -> None:
+    """Fill the cache from the number databases.
+
+    Goes on where an earlier warm-up or follower stopped, reads several databases at a time, and leaves
+    checkpoints from which the follower goes on: changes made meanwhile are not lost. Lookups are answered as
+    usual while it runs. Exits with 1 when anything was left out.
+    """
+    stores = Stores(settings)
+    wanted = list(databases) or None
+    with BarProgress("warming") as progress:
+        report = WarmUp(settings, stores, progress, wanted).run()
+    proof = None
+    if verify:
+        with BarProgress("verifying") as progress:
+            proof = Audit(settings, stores, progress, databases=wanted).run()
+    _print(report, proof, as_json=as_json)
+    if not report.whole or (proof is not None and proof.differences):
+        raise SystemExit(Exit.REFUSED)
+
+
+def _print(report: WarmReport, proof: AuditReport | None, *, as_json: bool) -> None:
+    if as_json:
+        said = dataclasses.asdict(report) | {"rate": round(report.rate, 1)}
+        if proof is not None:
+            said["verified"] = {"documents": proof.documents, "differences": len(proof.differences)}
+        click.echo(orjson.dumps(said))
+        return
+    click.echo(
+        f"{report.databases} databases: {report.filled} filled, {report.current} up to date already, "
+        f"{len(report.left_out)} left out"
+    )
+    if report.watched:
+        click.echo("a follower leads and fills the cache itself: watched it until it had everything")
+    click.echo(
+        f"{report.read:,} documents read, {report.written:,} written, {len(report.skipped)} skipped, "
+        f"{report.not_numbers} design documents; {report.seconds:.1f} s, {report.rate:,.0f} documents/s"
+    )
+    for name, why in sorted(report.left_out.items()):
+        click.echo(f"left out: {name}: {why}", err=True)
+    for database, identifier, why in report.skipped[:_SHOWN]:
+        click.echo(f"skipped: {identifier} in {database}: {why}", err=True)
+    if len(report.skipped) > _SHOWN:
+        click.echo(f"skipped: {len(report.skipped) - _SHOWN} more (--json lists all)", err=True)
+    if proof is not None:
+        click.echo(f"verified {proof.documents:,} documents: {len(proof.differences)} differences")

@@ -1,0 +1,25 @@
+"""The cluster's configuration as the follower keeps it in the cache, made into rules."""
+
+import json
+import logging
+
+from router.cache.entry import VERSION
+from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
+from router.cache.writer import CacheWriter
+from router.numbers.rules import Rules
+from router.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def read_rules(settings: Settings, writer: CacheWriter) -> Rules:
+    """The rules in force: our settings over what the cache holds of system_config's number_manager.
+
+    A configuration that can't be used gives way to our settings alone, with a line in the log.
+
+    Raises:
+        redis.RedisError: Redis can't be asked.
+    """
+    kept = writer.redis.hget(writer.keys.documents(SYSTEM_CONFIG), NUMBER_MANAGER)
+    section = json.loads(kept[VERSION:]) if kept and len(kept) > VERSION else None
+    return settings.rules_or_defaults(section)
