@@ -18,7 +18,7 @@ from router.cli.warm import warm
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="did-router")
 def main() -> None:
-    r"""Which account owns this inbound DID?
+    """Which account owns this inbound DID?
 
     Try it without installing anything else:   did-router demo
 
@@ -33,7 +33,7 @@ def main() -> None:
       did-router explain 4158867900      ask why
 
     Exit codes: 0 done or found, 1 refused or differing, 2 wrong usage, 3 something can't be reached.
-    """
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
 for command in (demo, embedded, serve, follow, warm, audit, normalise, lookup, explain, check):
