@@ -7,10 +7,14 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
+from router.cli.options import as_text
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 DEFAULT_TARGET = "127.0.0.1:50051"
+
+_NOBODY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
+"""Without a reason of ours these say that no did-router was asked."""
 
 _ROUTE_FIELDS = (
     "revision",
@@ -67,6 +71,12 @@ class Said:
         return said | _route(self.route)
 
 
+def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> pb.LookupRequest:
+    """The request for what stands on the command line."""
+    consistency = pb.AUTHORITATIVE if authoritative else pb.CACHED
+    return pb.LookupRequest(number=as_text(number), dial_plan=as_text(dial_plan), consistency=consistency)
+
+
 def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float) -> Said:
     """One lookup."""
     try:
@@ -84,7 +94,7 @@ def refused(number: str, problem: Any) -> Said:
         detail.Unpack(info)
         if info.reason:
             break
-    reachable = code is not grpc.StatusCode.UNAVAILABLE or bool(info.reason)
+    reachable = code not in _NOBODY or bool(info.reason)
     return Said(number, code.name, reachable, None, info.reason, details, dict(info.metadata))
 
 

@@ -7,7 +7,7 @@ import click
 import redis
 
 from router.cache import status
-from router.cli.options import Exit, settings_options
+from router.cli.options import Exit, redis_words, settings_options
 from router.couch.errors import CouchError
 from router.numbers.shards import is_shard
 from router.settings import Settings, without_password
@@ -65,7 +65,7 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
         told = status.read(stores.redis, stores.keys)
         memory = stores.redis.info("memory")
     except (redis.RedisError, OSError) as problem:
-        yield Finding(where, str(problem), fine=False, reached=False)
+        yield Finding(where, redis_words(problem), fine=False, reached=False)
         return
     yield Finding(where, f"answers, {memory.get('used_memory_human', '?')} used")
     policy = str(memory.get("maxmemory_policy", "noeviction"))

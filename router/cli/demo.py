@@ -28,8 +28,9 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _SHARD = "numbers/+1415"
 _DEADLINE = 2.0
-_WIDTH = 130
+_WIDTH = 150
 """Columns of the table where no terminal says otherwise."""
+_LONGEST_REASON = len("NUMBER_DATABASE_UNAVAILABLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _wait_ready(service: Service) -> None:
 def _show_lookups(console: Console, stub: InboundRouterStub, databases: Databases, couchdb: EmbeddedCouchDB) -> None:
     table = Table(title="Which account owns this DID?", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for title in ("what", "dialled", "E.164", "account", "state", "from", "outcome", "ms"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", min_width=_LONGEST_REASON if title == "outcome" else None)
     for scene in SCENES:
         if scene.title == "not in the cache yet":
             # Written this moment: the lookup is faster than any feed and falls back to the database.

@@ -7,7 +7,7 @@ from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 
-from router.cli.asking import DEFAULT_TARGET
+from router.cli.asking import DEFAULT_TARGET, request_for
 from router.cli.options import Exit, fail
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -26,7 +26,7 @@ def explain(number: str, target: str, dial_plan: str, timeout: float, *, as_json
     database, port requests, the account, and how far the follower is.
     """
     with grpc.insecure_channel(target) as channel:
-        request = pb.ExplainRequest(lookup=pb.LookupRequest(number=number, dial_plan=dial_plan))
+        request = pb.ExplainRequest(lookup=request_for(number, dial_plan))
         try:
             said = InboundRouterStub(channel).Explain(request, timeout=timeout)
         except grpc.RpcError as problem:

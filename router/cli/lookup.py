@@ -4,8 +4,9 @@ import click
 import grpc
 import orjson
 
-from router.cli.asking import DEFAULT_TARGET, Said, ask
+from router.cli.asking import DEFAULT_TARGET, Said, ask, request_for
 from router.cli.options import Exit, fail
+from router.lookup.answer import printable
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
@@ -24,13 +25,11 @@ def lookup(
 
     Exits with 1 when a number was refused, with 3 when the service, or a database it needed, can't be reached.
     """
-    consistency = pb.AUTHORITATIVE if authoritative else pb.CACHED
     worst = Exit.OK
     with grpc.insecure_channel(target) as channel:
         stub = InboundRouterStub(channel)
         for number in numbers:
-            request = pb.LookupRequest(number=number, dial_plan=dial_plan, consistency=consistency)
-            said = ask(stub, request, timeout)
+            said = ask(stub, request_for(number, dial_plan, authoritative=authoritative), timeout)
             if not said.reachable:
                 fail(
                     f"no did-router answers at {target}: {said.message} (start one: did-router serve)", Exit.UNREACHABLE
@@ -43,12 +42,13 @@ def lookup(
 def line(said: Said) -> str:
     """An answer for people."""
     if said.route is None:
-        return f"{said.input}: {said.reason or said.status}: {said.message}"
+        return f"{printable(said.input)}: {said.reason or said.status}: {said.message}"
     route = said.route
     source = pb.Source.Name(route.source).replace("_", " ").lower()
     stale = ", stale" if route.stale else ""
     return (
-        f"{said.input} → {route.number}: account {route.account_id}, {route.state} ({source}{stale}, {route.revision})"
+        f"{printable(said.input)} → {route.number}: account {route.account_id}, {route.state} "
+        f"({source}{stale}, {route.revision})"
     )
 
 

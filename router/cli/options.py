@@ -1,6 +1,7 @@
 """What the commands share: settings from flags, exit codes, and errors in one line."""
 
 import functools
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import Any
 
 import click
 import redis
+from click.exceptions import NoArgsIsHelpError
+from redis.exceptions import RedisClusterException
+from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
 from router.settings import Settings, SettingsError
@@ -49,7 +53,7 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         **rest: Any,
     ) -> Any:
         set_up_logging(log_level or usual_log_level)
-        flags: dict[str, Any] = dict(_pair(each) for each in more)
+        flags = dict(_pair(each) for each in more)
         flags |= {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
         flags |= {name: rest.pop(name) for name in ("listen", "admin_listen") if name in rest}
         return command(*args, settings=Settings.load(config, **flags), **rest)
@@ -81,15 +85,26 @@ def fail(message: str, code: Exit) -> None:
 class Group(click.Group):
     """Turns what can go wrong into one line and an exit code."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what stands before the command's name."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as problem:
+            _wrong_usage(problem)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as problem:
+            _wrong_usage(problem)
+            raise
         except SettingsError as problem:
             fail(str(problem), Exit.USAGE)
-        except redis.RedisError as problem:
+        except (redis.RedisError, RedisClusterException) as problem:
             fail(
-                f"Redis can't be reached: {_first_line(problem)} (see --redis-url, or did-router check)",
+                f"Redis can't be reached: {redis_words(problem)} (see --redis-url, or did-router check)",
                 Exit.UNREACHABLE,
             )
         except CouchError as problem:
@@ -99,11 +114,41 @@ class Group(click.Group):
         return None
 
 
-def _pair(text: str) -> tuple[str, str]:
+def redis_words(problem: Exception) -> str:
+    """What redis-py said, in one line and without its objects."""
+    said = _first_line(problem)
+    if isinstance(problem, MasterNotFoundError):
+        return said.partition(" : ")[0]
+    return said
+
+
+def as_text(argument: str) -> str:
+    """A command-line argument as text: bytes that aren't UTF-8 become U+FFFD, which no number holds."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _wrong_usage(problem: click.UsageError) -> None:
+    if isinstance(problem, NoArgsIsHelpError):
+        return  # click shows the help
+    command = problem.ctx.command_path if problem.ctx is not None else "did-router"
+    fail(f"{problem.format_message()} (see {command} --help)", Exit.USAGE)
+
+
+def _pair(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise click.UsageError(f"--set wants NAME=VALUE, not '{text}'")
-    return name.strip().replace("-", "_").lower(), value
+        raise click.UsageError(f"--set wants NAME=VALUE, not '{text}'", click.get_current_context(silent=True))
+    return name.strip().replace("-", "_").lower(), _value(value)
+
+
+def _value(text: str) -> Any:
+    """Lists and tables come as JSON, as in the environment; everything else is text."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _first_line(problem: Exception) -> str:

@@ -31,11 +31,16 @@ def serve(settings: Settings, *, with_follower: bool) -> None:
     service.start()
     log.info(
         "listening on %s, admin on %s, CouchDB %s, Redis %s",
-        settings.listen,
-        settings.admin_listen,
+        _bound(settings.listen, service.server.port),
+        _bound(settings.admin_listen, service.admin.port),
         without_password(settings.couchdb_url),
         without_password(settings.redis_url),
     )
     stop.wait()
     log.info("draining: running calls finish, new ones go elsewhere")
     service.stop()
+
+
+def _bound(address: str, port: int) -> str:
+    """The address with the port that was bound: 0 asks for a free one."""
+    return f"{address.rpartition(':')[0]}:{port}"
