@@ -97,7 +97,9 @@ class Follower:
 
     def _keep_lease(self, term: Term, applier: Applier, token: int) -> None:
         """Renew and tell until the lease is lost, the term ends or we are stopped."""
-        kept = told = time.monotonic()
+        kept = time.monotonic()
+        # A short lease has to be looked after more often than the status.
+        tick = min(_TELL, self._lease.life / 6)
         while not (self._stop.is_set() or term.stop.is_set()):
             now = time.monotonic()
             try:
@@ -112,8 +114,7 @@ class Follower:
                 if now - kept > self._lease.life:
                     log.warning("Redis did not answer while the lease lapsed: %s", problem)
                     return
-            told = now
-            self._stop.wait(max(0.0, min(_TELL, told + _TELL - time.monotonic())))
+            self._stop.wait(max(0.0, now + tick - time.monotonic()))
 
     def _leave(self) -> None:
         self.status = None
