@@ -22,6 +22,7 @@ NO_VERSION = bytes(VERSION)
 """Older than every revision: a negative never stands against a document."""
 
 _GENERATION = 4
+_LAST_GENERATION = 256**_GENERATION - 1
 _WRITTEN = VERSION + 1
 _ACCOUNT = HEADER + 2
 _ACCOUNT_TAG = 0x0A
@@ -37,7 +38,10 @@ def version_of(revision: str) -> bytes:
     generation, _, digest = revision.partition("-")
     # CouchDB's hashes are 16 bytes; documents replicated from elsewhere may bring other strings.
     raw = bytes.fromhex(digest) if len(digest) == 32 else digest.encode()[:16]  # noqa: PLR2004
-    return int(generation).to_bytes(_GENERATION, "big") + raw.ljust(16, b"\0")
+    edits = int(generation)
+    if not 0 < edits <= _LAST_GENERATION:
+        raise ValueError(f"a revision has 1 to {_LAST_GENERATION} edits, not {edits}")
+    return edits.to_bytes(_GENERATION, "big") + raw.ljust(16, b"\0")
 
 
 def revision_of(version: bytes) -> str:

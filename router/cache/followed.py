@@ -74,6 +74,7 @@ class FollowedDocuments:
         self._on_config = on_config
         self._versions: dict[tuple[str, str], bytes] = {}
         self._requests: dict[str, ActivePort] = {}
+        self._pause = _TICK
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
         self.disabled: set[str] = set()
@@ -103,17 +104,18 @@ class FollowedDocuments:
         return self._versions.get((database, identifier))
 
     def _run(self) -> None:
-        pause = _TICK
         while not self._stop.is_set():
             try:
                 self._subscribe()
-                pause = _TICK
             except (redis.RedisError, OSError, ValueError) as problem:
-                if self.fresh:
+                if self._pause == _TICK:
                     log.warning("the subscription to followed documents is lost: %s", problem)
-                self.fresh = False
-                self._stop.wait(pause)
-                pause = min(pause * 2, 5.0)
+            except Exception:
+                # Without this thread, accounts would stay enabled or disabled for ever.
+                if not self._stop.is_set():
+                    log.exception("keeping followed documents failed")
+            self._stop.wait(self._pause)
+            self._pause = min(self._pause * 2, 5.0)
 
     def _subscribe(self) -> None:
         pubsub = self._redis.pubsub()
@@ -124,7 +126,7 @@ class FollowedDocuments:
             if first is None:
                 raise redis.TimeoutError("no answer to SUBSCRIBE")
             self._load()
-            self.fresh = True
+            self.fresh, self._pause = True, _TICK
             self._listen(pubsub)
         finally:
             self.fresh = False
@@ -195,16 +197,30 @@ class FollowedDocuments:
     def _apply_port(self, request: str, payload: bytes) -> None:
         self._requests.pop(request, None)
         if payload:
-            account, *numbers = json.loads(payload)
-            self._requests[request] = ActivePort(request, account, tuple(numbers))
+            account, *numbers = _decoded(payload, list, [""])
+            if account:
+                self._requests[request] = ActivePort(request, account, tuple(numbers))
 
     def _apply_config(self, payload: bytes, *, reload: bool) -> None:
-        self.config = json.loads(payload) if payload else None
+        self.config = _decoded(payload, dict, None) if payload else None
         if not reload:
             self._on_config()
 
     def _index_ports(self) -> None:
         self.ports = index_ports(self._requests.values())
+
+
+def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
+    """What a value holds; what is none of ours must not hide the documents beside it."""
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        value = None
+    if isinstance(value, kind) and value:
+        return value
+    if value != kind():
+        log.error("Redis holds something else where a followed document belongs: %.80r", payload)
+    return otherwise
 
 
 def index_ports(requests: Iterable[ActivePort]) -> dict[str, tuple[ActivePort, ...]]:

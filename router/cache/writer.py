@@ -1,5 +1,6 @@
 """Writing the cache: only what is newer, only under the lease, never over a rebuilt database."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,9 @@ from router.cache.keys import Keys
 
 PASS = 2000
 """Keys looked at in one step of a walk through Redis: a fraction of a millisecond of its time."""
+
+_PATTERN_SIGNS = re.compile(r"[*?\[\]\\^]")
+"""What a prefix may hold and a SCAN would take for a pattern."""
 
 
 class Applied(Enum):
@@ -212,9 +216,8 @@ class CacheWriter:
 
     def walk(self, database: str | None = None) -> Iterable[list[tuple[str, str]]]:
         """Yield the entries' (key, number) in batches, of one database or of all."""
-        pattern = self.keys.prefix + "{+*"
-        if database is not None:
-            pattern = self.keys.database(database).removesuffix(":db") + "*"
+        tag = "{+" if database is None else self.keys.database(database).removeprefix(self.keys.prefix)
+        pattern = _PATTERN_SIGNS.sub(r"\\\g<0>", self.keys.prefix + tag.removesuffix(":db")) + "*"
         cursor_batch: list[tuple[str, str]] = []
         for raw in self.redis.scan_iter(match=pattern, count=PASS):
             key = raw.decode("utf-8", "replace")

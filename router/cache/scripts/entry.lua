@@ -1,8 +1,17 @@
+-- Whether a value can be an entry: long enough, of a known kind, a route with its account first (as is_sound in
+-- entry.py). What is no entry must not stand in the way of one, whatever its first bytes look like.
+local function sound(value)
+  if type(value) ~= 'string' or #value < 25 then return false end
+  local kind = string.sub(value, 21, 21)
+  if kind == 'R' then return #value > 27 and string.byte(value, 26) == 10 end
+  return kind == 'X' or kind == 'T' or kind == 'N'
+end
+
 -- Versions compare as numbers: Lua's own string order depends on the server's locale.
 -- compare: 1 newer than what is kept (or nothing sound is kept), 0 the same version, -1 older; and what is kept.
 local function compare(value, key)
   local old = redis.pcall('GET', key)
-  if type(old) ~= 'string' or #old < 25 then
+  if not sound(old) then
     if type(old) == 'table' then redis.call('DEL', key) end
     return 1, ''
   end

@@ -1,0 +1,34 @@
+"""A cache in a real Redis, empty for each test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from router.cache.keys import Keys
+from router.cache.reader import CacheReader
+from router.cache.writer import CacheWriter, Lives
+
+LIVES = Lives(negative=10.0, tombstone=86400.0, fill=300.0)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Any]:
+    with Redis.from_url(redis_url) as redis:
+        yield redis
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys("did-router:")
+
+
+@pytest.fixture
+def writer(client: Any, keys: Keys) -> CacheWriter:
+    return CacheWriter(client, keys, LIVES)
+
+
+@pytest.fixture
+def reader(client: Any, keys: Keys) -> CacheReader:
+    return CacheReader(client, keys)

@@ -1,0 +1,187 @@
+"""A worker's own copy of accounts, port requests and configuration follows what Redis holds."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from router.cache.followed import (
+    ACCOUNTS,
+    FOLLOWED,
+    NUMBER_MANAGER,
+    PORT_REQUESTS,
+    SYSTEM_CONFIG,
+    ActivePort,
+    FollowedDocuments,
+    account_value,
+    config_value,
+    port_value,
+)
+from router.cache.keys import Keys
+from router.cache.writer import CacheWriter, Checkpoint
+from router.embedded import EmbeddedRedis
+from tests.integration.waiting import eventually
+from tests.unit.cache.conftest import LIVES
+from tests.unit.cache.entries import NUMBER, ONE, TWO, rev
+
+
+class Source:
+    """A follower's writing of followed documents."""
+
+    def __init__(self, writer: CacheWriter) -> None:
+        self.writer = writer
+        self.checkpoints: dict[str, Checkpoint] = {}
+
+    def begin(self, database: str) -> None:
+        begun = self.writer.begin(database, 1, instance="1", purge="0", shape="s")
+        assert begun is not None
+        self.checkpoints[database] = begun
+
+    def write(self, database: str, **values: bytes) -> None:
+        if database not in self.checkpoints:
+            self.begin(database)
+        before = self.checkpoints[database]
+        self.writer.apply_documents(database, 1, before, before.seq + "x", list(values.items()))
+        self.checkpoints[database] = self.writer.checkpoint(database)
+
+
+@pytest.fixture
+def source(writer: CacheWriter) -> Source:
+    return Source(writer)
+
+
+@pytest.fixture
+def told() -> list[bool]:
+    """An element for each time that the configuration was said to have changed."""
+    return []
+
+
+@pytest.fixture
+def documents(client: Any, keys: Keys, told: list[bool]) -> Iterator[FollowedDocuments]:
+    made = FollowedDocuments(client, keys, lambda: told.append(True))
+    made.start()
+    assert made.wait_fresh(5)
+    yield made
+    made.stop()
+
+
+def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer: CacheWriter) -> None:
+    source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
+    source.write(PORT_REQUESTS, p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))))
+    writer.caught_up(ACCOUNTS, "1")
+    made = FollowedDocuments(client, keys)
+    made.start()
+    assert made.wait_fresh(5)
+    assert made.disabled == {"a"}
+    assert made.ports == {NUMBER: (ActivePort("p", ONE, (NUMBER,)),)}
+    assert made.loaded == {ACCOUNTS: True, PORT_REQUESTS: False, SYSTEM_CONFIG: False}
+    made.stop()
+
+
+def test_an_account_is_disabled_and_enabled_again(documents: FollowedDocuments, source: Source) -> None:
+    source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
+    eventually(lambda: "a" in documents.known)
+    assert "a" not in documents.disabled
+    source.write(ACCOUNTS, a=account_value(rev(2), enabled=False, exists=True))
+    eventually(lambda: "a" in documents.disabled)
+    source.write(ACCOUNTS, a=account_value(rev(3), enabled=True, exists=True))
+    eventually(lambda: "a" not in documents.disabled)
+    source.write(ACCOUNTS, a=account_value(rev(4), enabled=False, exists=False))
+    eventually(lambda: "a" not in documents.known)
+    assert "a" not in documents.disabled
+    assert documents.version(ACCOUNTS, "a") is not None
+
+
+def test_ports_of_one_number_stand_together_until_one_goes(documents: FollowedDocuments, source: Source) -> None:
+    first, second = ActivePort("p", ONE, (NUMBER,)), ActivePort("q", TWO, (NUMBER,))
+    source.write(PORT_REQUESTS, p=port_value(rev(1), first), q=port_value(rev(1), second))
+    eventually(lambda: set(documents.ports.get(NUMBER, ())) == {first, second})
+    source.write(PORT_REQUESTS, p=port_value(rev(2), None))
+    eventually(lambda: documents.ports.get(NUMBER) == (second,))
+
+
+def test_a_configuration_is_told_of(documents: FollowedDocuments, source: Source, told: list[bool]) -> None:
+    source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: config_value(rev(1), {"force_local_outbound": False})})
+    eventually(lambda: documents.config == {"force_local_outbound": False})
+    eventually(lambda: told)
+    source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: config_value(rev(2), None)})
+    eventually(lambda: documents.config is None)
+
+
+def test_a_forgotten_database_is_forgotten_here_too(
+    documents: FollowedDocuments, source: Source, writer: CacheWriter
+) -> None:
+    source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
+    eventually(lambda: documents.disabled == {"a"})
+    writer.forget_documents(ACCOUNTS)
+    eventually(lambda: not documents.disabled)
+
+
+def test_a_database_is_loaded_once_it_was_read_wholly(
+    documents: FollowedDocuments, source: Source, writer: CacheWriter
+) -> None:
+    source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
+    eventually(lambda: "a" in documents.known)
+    assert not documents.loaded[ACCOUNTS]
+    writer.caught_up(ACCOUNTS, "1")
+    writer.read_again(ACCOUNTS)
+    eventually(lambda: documents.loaded[ACCOUNTS])
+
+
+def test_one_broken_value_hides_no_other_document(
+    documents: FollowedDocuments, source: Source, client: Any, keys: Keys
+) -> None:
+    source.write(PORT_REQUESTS, broken=b"x" * 20 + b"{not json", p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))))
+    source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
+    eventually(lambda: documents.disabled == {"a"})
+    eventually(lambda: NUMBER in documents.ports)
+    assert documents.fresh
+
+
+@pytest.mark.parametrize(
+    "value", [b"x" * 20 + b"{not json", b"x" * 20 + b"[]", b"x" * 20 + b"7", b"short", b"\xff" * 40]
+)
+def test_one_broken_value_does_not_stop_the_loading(
+    client: Any, keys: Keys, source: Source, value: bytes, writer: CacheWriter
+) -> None:
+    source.write(PORT_REQUESTS, broken=value)
+    source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: value})
+    source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True), broken=value)
+    made = FollowedDocuments(client, keys)
+    made.start()
+    assert made.wait_fresh(3)
+    assert made.disabled == {"a"}
+    made.stop()
+
+
+def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
+    with EmbeddedRedis() as server:
+        with Redis.from_url(server.url) as client:
+            Source(CacheWriter(client, keys, LIVES)).write(
+                ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True)
+            )
+            made = FollowedDocuments(client, keys)
+            made.start()
+            assert made.wait_fresh(5)
+            port = server.port
+            server.stop()
+            eventually(lambda: not made.fresh)
+            assert made.disabled == {"a"}, "what is held is still the best there is"
+        with EmbeddedRedis(port), Redis.from_url(server.url) as client:
+            eventually(lambda: made.fresh)
+            assert made.disabled == set(), "the Redis that came back knows of nobody"
+            Source(CacheWriter(client, keys, LIVES)).write(
+                ACCOUNTS, b=account_value(rev(1), enabled=False, exists=True)
+            )
+            eventually(lambda: made.disabled == {"b"})
+        made.stop()
+
+
+def test_values_hold_what_a_worker_needs() -> None:
+    version = len(rev(1)) and 20
+    assert account_value(rev(1), enabled=True, exists=True)[version:] == b"1"
+    assert port_value(rev(1), None)[version:] == b""
+    assert json.loads(port_value(rev(1), ActivePort("p", ONE, ("+2", "+1")))[version:]) == [ONE, "+1", "+2"]
+    assert set(FOLLOWED) == {ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG}

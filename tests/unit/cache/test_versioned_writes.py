@@ -1,0 +1,182 @@
+"""Only what is newer is written, whoever writes and in whatever order."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.cache import entry
+from router.cache.entry import Entry
+from router.cache.keys import Keys
+from router.cache.reader import CacheReader
+from router.cache.writer import Applied, CacheWriter
+from tests.unit.cache.entries import DATABASE, NOW, NUMBER, ONE, TWO, Life, held, refusal, rev, route
+
+
+def test_a_newer_revision_replaces_an_older_one(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    assert life.apply(route(rev(1))) == (Applied.OK, [])
+    assert life.apply(route(rev(2), TWO)) == (Applied.OK, [])
+    assert held(reader) == route(rev(2), TWO)
+
+
+def test_an_older_revision_is_reported_and_not_written(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(2), TWO))
+    assert life.apply(refusal(rev(3)), route(rev(1))) == (Applied.OK, [1])
+    assert held(reader) == refusal(rev(3))
+
+
+def test_an_older_revision_moves_the_checkpoint_all_the_same(writer: CacheWriter) -> None:
+    life = Life(writer)
+    life.apply(route(rev(2)), seq="two")
+    life.apply(route(rev(1)), seq="three")
+    assert writer.checkpoint(DATABASE).seq == "three"
+
+
+def test_hashes_decide_between_revisions_of_one_generation(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(2, "b")))
+    assert life.apply(route(rev(2, "a"), TWO)) == (Applied.OK, [0])
+    assert life.apply(route(rev(2, "c"), TWO)) == (Applied.OK, [])
+    assert held(reader) == route(rev(2, "c"), TWO)
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [(255, 256), (256, 257), (9, 10), (65535, 65536), (2**31 - 1, 2**31), (2**31, 2**32 - 1), (127, 128)],
+)
+def test_generations_compare_as_numbers(writer: CacheWriter, reader: CacheReader, lower: int, higher: int) -> None:
+    life = Life(writer)
+    life.apply(route(rev(lower, "f")))
+    assert life.apply(route(rev(higher, "0"), TWO)) == (Applied.OK, [])
+    assert life.apply(route(rev(lower, "f"))) == (Applied.OK, [0])
+    assert held(reader) == route(rev(higher, "0"), TWO)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 2**32 - 1), st.binary(min_size=16, max_size=16)), min_size=1, max_size=8, unique=True
+    )
+)
+def test_whatever_the_order_the_highest_stays(
+    writer: CacheWriter, reader: CacheReader, client: Any, revisions: list[tuple[int, bytes]]
+) -> None:
+    client.flushall()
+    life = Life(writer)
+    life.apply(*(route(f"{generation}-{digest.hex()}") for generation, digest in revisions))
+    generation, digest = max(revisions)
+    kept = held(reader)
+    assert kept is not None
+    assert kept.revision == f"{generation}-{digest.hex()}"
+
+
+def test_the_same_answer_again_is_left_alone(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    life = Life(writer)
+    life.apply(route(rev(1)))
+    later = Entry(*(getattr(route(rev(1)), name) for name in ("version", "kind")), NOW + 60, route(rev(1)).payload)
+    assert life.apply(later) == (Applied.OK, [])
+    assert client.get(keys.number(NUMBER)) == route(rev(1)).pack()
+
+
+def test_the_same_answer_by_the_follower_stays_for_good(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    life = Life(writer)
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 1
+    assert client.pttl(keys.number(NUMBER)) > 0
+    life.apply(route(rev(1)))
+    assert client.pttl(keys.number(NUMBER)) == -1
+
+
+def test_another_answer_of_the_same_revision_replaces_it(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(1)))
+    assert life.apply(route(rev(1), TWO)) == (Applied.OK, [])
+    assert held(reader) == route(rev(1), TWO)
+    life.apply(refusal(rev(1)))
+    assert held(reader) == refusal(rev(1))
+
+
+def test_a_filler_never_replaces_an_answer_of_the_same_revision(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(1)))
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1), TWO))]) == 0
+    assert held(reader) == route(rev(1))
+
+
+def test_a_filler_never_replaces_what_is_newer(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(2), TWO))
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
+    assert held(reader) == route(rev(2), TWO)
+
+
+def test_a_negative_never_stands_over_a_document(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(1)))
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, entry.of_nothing(NOW))]) == 0
+    assert life.apply(entry.of_nothing(NOW)) == (Applied.OK, [0])
+    assert held(reader) == route(rev(1))
+
+
+def test_a_negative_never_stands_over_a_deletion(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(entry.of_deletion(rev(2), NOW))
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, entry.of_nothing(NOW))]) == 0
+    assert held(reader) == entry.of_deletion(rev(2), NOW)
+
+
+def test_a_document_replaces_a_negative_at_once(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, entry.of_nothing(NOW))]) == 1
+    life.apply(route(rev(1)))
+    assert held(reader) == route(rev(1))
+
+
+def test_a_deletion_outlives_a_slow_reader(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(1)))
+    life.apply(entry.of_deletion(rev(2), NOW))
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
+    assert held(reader) == entry.of_deletion(rev(2), NOW)
+
+
+def test_how_long_each_kind_is_kept(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    life = Life(writer)
+    epoch = life.checkpoint.epoch
+    numbers = ["+14150000001", "+14150000002", "+14150000003", "+14150000004"]
+    life.apply(route(rev(1)), number=numbers[0])
+    life.apply(entry.of_deletion(rev(1), NOW), number=numbers[1])
+    writer.fill(DATABASE, epoch, [(numbers[2], entry.of_nothing(NOW)), (numbers[3], refusal(rev(1)))])
+    kept = [client.pttl(keys.number(number)) for number in numbers]
+    assert kept[0] == -1
+    assert 86_000_000 < kept[1] <= 86_400_000
+    assert 9_000 < kept[2] <= 10_000
+    assert 290_000 < kept[3] <= 300_000
+
+
+def test_a_lower_version_stands_after_replace_where_the_expected_one_was(
+    writer: CacheWriter, reader: CacheReader
+) -> None:
+    life = Life(writer)
+    life.apply(route(rev(7)))
+    expected = route(rev(7)).version
+    assert writer.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, expected, route(rev(3), TWO))
+    assert held(reader) == route(rev(3), TWO)
+
+
+def test_replace_does_nothing_where_another_version_stands(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer)
+    life.apply(route(rev(8)))
+    assert not writer.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3), TWO))
+    assert held(reader) == route(rev(8))
+
+
+def test_replace_needs_the_epoch_and_the_token(writer: CacheWriter, reader: CacheReader) -> None:
+    life = Life(writer, token=5)
+    life.apply(route(rev(7)))
+    expected, made = route(rev(7)).version, route(rev(3), TWO)
+    assert not writer.replace(DATABASE, 4, life.checkpoint.epoch, NUMBER, expected, made)
+    assert not writer.replace(DATABASE, 5, "another", NUMBER, expected, made)
+    assert held(reader) == route(rev(7), ONE)

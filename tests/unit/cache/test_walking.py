@@ -1,0 +1,64 @@
+"""Finding and removing what the cache holds of some databases, and nothing else."""
+
+from typing import Any
+
+from router.cache.keys import Keys
+from router.cache.writer import CacheWriter
+from tests.unit.cache.conftest import LIVES
+from tests.unit.cache.entries import Life, rev, route
+
+HERE, THERE = [f"+14150000{index:03}" for index in range(50)], ["+14420000001", "+1442"]
+
+
+def _fill(writer: CacheWriter) -> None:
+    for database, numbers in (("numbers/+1415", HERE), ("numbers/+1442", THERE)):
+        life = Life(writer, database=database)
+        for number in numbers:
+            life.apply(route(rev(1), number=number), number=number)
+
+
+def _walked(writer: CacheWriter, database: str | None = None) -> list[str]:
+    return sorted(number for batch in writer.walk(database) for _, number in batch)
+
+
+def test_walking_finds_every_number_and_nothing_else(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    _fill(writer)
+    client.set("did-router:{+1415", "odd")
+    client.set("other:{+1415}8867900", "another deployment's")
+    client.set(keys.lease, "1 someone")
+    assert _walked(writer) == sorted([*HERE, *THERE])
+
+
+def test_walking_one_database(writer: CacheWriter) -> None:
+    _fill(writer)
+    assert _walked(writer, "numbers/+1442") == sorted(THERE)
+
+
+def test_forgetting_takes_the_entries_and_leaves_the_rest(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    _fill(writer)
+    assert writer.forget(["numbers/+1415"]) == len(HERE)
+    assert _walked(writer) == sorted(THERE)
+    assert client.exists(keys.database("numbers/+1415"))
+    assert client.exists(keys.database("numbers/+1442"))
+
+
+def test_forgetting_what_is_not_there_takes_nothing(writer: CacheWriter) -> None:
+    _fill(writer)
+    assert writer.forget(["numbers/+1999"]) == 0
+    assert len(_walked(writer)) == len(HERE) + len(THERE)
+
+
+def test_removing_one_number(writer: CacheWriter) -> None:
+    _fill(writer)
+    writer.remove(HERE[0])
+    assert HERE[0] not in _walked(writer)
+    assert len(_walked(writer)) == len(HERE) + len(THERE) - 1
+
+
+def test_a_prefix_with_pattern_signs_is_taken_as_it_is(client: Any) -> None:
+    ours, theirs = CacheWriter(client, Keys("a[b]*:"), LIVES), CacheWriter(client, Keys("ab:"), LIVES)
+    for writer in (ours, theirs):
+        _fill(writer)
+    assert _walked(ours) == sorted([*HERE, *THERE])
+    assert ours.forget(["numbers/+1415"]) == len(HERE)
+    assert len(_walked(theirs)) == len(HERE) + len(THERE)
