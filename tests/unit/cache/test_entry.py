@@ -105,11 +105,9 @@ def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, me
     st.sampled_from([pb.NEAR_CACHE, pb.REDIS, pb.NUMBER_DATABASE, pb.PORT_REQUEST]),
     st.booleans(),
 )
-def test_what_is_appended_is_what_protobuf_would_write(
-    number: str, revision: str, source: pb.Source, stale: bool
-) -> None:
-    made = entry.route_suffix(number, entry.version_of(revision), int(source), stale=stale)
-    wanted = pb.LookupResponse(number=number, revision=revision, source=source, stale=stale)
+def test_what_is_appended_is_what_protobuf_would_write(number: str, revision: str, source: int, stale: bool) -> None:
+    made = entry.route_suffix(number, entry.version_of(revision), source, stale=stale)
+    wanted = pb.LookupResponse(number=number, revision=revision, source=pb.Source.Name(source), stale=stale)
     assert pb.LookupResponse.FromString(made) == wanted
     if len(number) <= 127:
         assert made == wanted.SerializeToString()

@@ -76,7 +76,8 @@ def test_whatever_the_order_the_highest_stays(
 def test_the_same_answer_again_is_left_alone(writer: CacheWriter, client: Any, keys: Keys) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    later = Entry(*(getattr(route(rev(1)), name) for name in ("version", "kind")), NOW + 60, route(rev(1)).payload)
+    first = route(rev(1))
+    later = Entry(first.version, first.kind, NOW + 60, first.payload)
     assert life.apply(later) == (Applied.OK, [])
     assert client.get(keys.number(NUMBER)) == route(rev(1)).pack()
 
