@@ -1,0 +1,54 @@
+"""From a write's acknowledgement to a lookup that shows it."""
+
+import time
+
+import grpc
+
+from benchmarks.stage import ACCOUNTS, Stage, number, parser, percentile, stage
+from router.service.service import Service
+from router.settings import Settings
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+
+
+def main() -> None:
+    """Run it."""
+    options = parser(__doc__ or "", databases=50, documents=5_000)
+    options.add_argument("--writes", type=int, default=500, help="to a busy shard (%(default)s)")
+    options.add_argument("--wakes", type=int, default=30, help="first writes to shards that were idle (%(default)s)")
+    given = options.parse_args()
+    with stage(given.couchdb_url, given.databases, given.documents) as on:
+        settings = Settings.load(
+            couchdb_url=on.couchdb_url, redis_url=on.redis_url, listen="127.0.0.1:0", admin_listen="127.0.0.1:0"
+        )
+        service = Service(settings, with_follower=True)
+        service.start()
+        while service.readiness.state.name != "ready":
+            time.sleep(0.05)
+        with grpc.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
+            stub = InboundRouterStub(channel)
+            idle = [_once(on, stub, name, 0) for name in on.names[1 : given.wakes + 1]]
+            _print("first write to an idle shard", idle)
+            busy = [_once(on, stub, on.names[0], index % 50) for index in range(given.writes)]
+            _print("writes to a busy shard", busy[1:])
+        service.stop()
+
+
+def _once(on: Stage, stub: InboundRouterStub, name: str, index: int) -> float:
+    identifier = number(name, index)
+    found = dict(on.databases.document(name, identifier))
+    owner = ACCOUNTS[(ACCOUNTS.index(found["pvt_assigned_to"]) + 1) % len(ACCOUNTS)]
+    on.databases.put(name, found | {"pvt_assigned_to": owner})
+    acknowledged = time.perf_counter()
+    while stub.Lookup(pb.LookupRequest(number=identifier), timeout=5).account_id != owner:
+        pass
+    return (time.perf_counter() - acknowledged) * 1000
+
+
+def _print(what: str, took: list[float]) -> None:
+    shares = ", ".join(f"p{share * 100:g} {percentile(took, share):.1f} ms" for share in (0.5, 0.9, 0.99))
+    print(f"{what}: {len(took)} writes, {shares}, max {max(took):.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

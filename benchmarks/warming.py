@@ -1,0 +1,52 @@
+"""Warm-up beside plain reading of the same documents with curl."""
+
+import json
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+import redis
+
+from benchmarks.stage import Stage, parser, stage
+
+
+def main() -> None:
+    """Run it."""
+    options = parser(__doc__ or "", databases=20, documents=100_000)
+    options.add_argument("--rounds", type=int, default=3, help="by turns (%(default)s)")
+    given = options.parse_args()
+    with stage(given.couchdb_url, given.databases, given.documents) as on:
+        for _ in range(given.rounds):
+            one, two = _curl(on, 1), _curl(on, 2)
+            warm = _warm(on)
+            print(
+                f"curl one at a time {given.documents / one:,.0f}/s, two at a time {given.documents / two:,.0f}/s; "
+                f"warm {warm['rate']:,.0f}/s by its own count, {given.documents / warm['wall']:,.0f}/s with its start; "
+                f"ratio to curl one at a time {one / warm['seconds']:.2f}, two {two / warm['seconds']:.2f}"
+            )
+
+
+def _curl(on: Stage, at_a_time: int) -> float:
+    """Seconds to read everything."""
+    base = on.couchdb_url.rstrip("/")
+
+    def read(name: str) -> None:
+        url = f"{base}/{quote(name, safe='')}/_all_docs?include_docs=true"
+        subprocess.run(["curl", "-s", "-o", "/dev/null", url], check=True)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(at_a_time) as pool:
+        list(pool.map(read, on.names))
+    return time.monotonic() - began
+
+
+def _warm(on: Stage) -> dict[str, float]:
+    redis.Redis.from_url(on.redis_url).flushall()
+    began = time.monotonic()
+    said = subprocess.run(on.command("warm", "--json"), capture_output=True, check=True)
+    return {**json.loads(said.stdout), "wall": time.monotonic() - began}
+
+
+if __name__ == "__main__":
+    main()
