@@ -128,7 +128,12 @@ class OpenFeed:
         """
         response: HTTPResponse = self._body.resp
         while not self.closed:
-            line = _translated("the feed", response.readline)
+            try:
+                line = _translated("the feed", response.readline)
+            except CouchUnavailable:
+                if self.closed:
+                    return  # what was on its way when it was closed
+                raise
             if not line.endswith(b"\n"):
                 if line and not self.closed:
                     raise CouchUnavailable("the feed was cut in the middle of a line")
@@ -169,11 +174,13 @@ def _translated(address: str, act: Any) -> Any:
     except (couchdb.http.Unauthorized, couchdb.http.Forbidden) as problem:
         raise CouchRefused(_reason(problem)) from None
     except couchdb.http.ResourceNotFound as problem:
-        raise NotFound(_reason(problem)) from None
+        raise _not_found(address, problem) from None
     except (couchdb.http.ResourceConflict, couchdb.http.PreconditionFailed) as problem:
         raise Conflict(_reason(problem)) from None
     except couchdb.http.ServerError as problem:
         raise _server_error(address, problem) from None
+    except orjson.JSONDecodeError as problem:
+        raise BadAnswer(f"{address} does not answer as CouchDB does: {problem}") from None
     except (TimeoutError, OSError, HTTPException, ValueError) as problem:
         # ValueError: a socket cut in the middle of a chunk's size.
         said = str(problem) or type(problem).__name__
@@ -181,6 +188,14 @@ def _translated(address: str, act: Any) -> Any:
     except (AttributeError, KeyError, TypeError, couchdb.http.RedirectLimit) as problem:
         # The package stumbles over error bodies that are not CouchDB's.
         raise BadAnswer(f"{address} does not answer as CouchDB does ({problem})") from None
+
+
+def _not_found(address: str, problem: Exception) -> Exception:
+    """A proxy's own 404 must not pass for a number, or a whole database, that is not there."""
+    said = problem.args[0] if problem.args else None
+    if isinstance(said, tuple) and said[0] == "not_found":
+        return NotFound(_words(said))
+    return BadAnswer(f"{address} answered 404, but not as CouchDB does: is something else listening there?")
 
 
 def _server_error(address: str, problem: Exception) -> Exception:

@@ -105,9 +105,11 @@ def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, me
     st.sampled_from([pb.NEAR_CACHE, pb.REDIS, pb.NUMBER_DATABASE, pb.PORT_REQUEST]),
     st.booleans(),
 )
-def test_what_is_appended_is_what_protobuf_would_write(number: str, revision: str, source: int, stale: bool) -> None:
+def test_what_is_appended_is_what_protobuf_would_write(
+    number: str, revision: str, source: "pb.Source.ValueType", stale: bool
+) -> None:
     made = entry.route_suffix(number, entry.version_of(revision), source, stale=stale)
-    wanted = pb.LookupResponse(number=number, revision=revision, source=pb.Source.Name(source), stale=stale)
+    wanted = pb.LookupResponse(number=number, revision=revision, source=source, stale=stale)
     assert pb.LookupResponse.FromString(made) == wanted
     if len(number) <= 127:
         assert made == wanted.SerializeToString()

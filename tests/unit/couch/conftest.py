@@ -1,0 +1,60 @@
+"""A CouchDB of each test's own, in this process or in one that can be stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.embedded import EmbeddedCouchDB
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedCouchDB]:
+    made = EmbeddedCouchDB().start()
+    yield made
+    threading.Thread(target=made.close).start()
+
+
+@pytest.fixture
+def databases(server: EmbeddedCouchDB) -> Databases:
+    return Databases(Couch(server.url, time_limit=5.0))
+
+
+class ServerProcess:
+    """A CouchDB that can be stopped as a whole, as a machine that hangs."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "router.embedded.couchdb"], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().split()[-1].removeprefix("http://")
+        self.url = f"http://admin:password@{self.address}"
+
+    def freeze(self) -> None:
+        """It takes connections and says nothing."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """It is gone."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def process() -> Iterator[ServerProcess]:
+    made = ServerProcess()
+    yield made
+    made.kill()

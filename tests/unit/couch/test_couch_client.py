@@ -1,0 +1,334 @@
+"""What a caller of CouchDB is told when something is wrong, and that it is told in time."""
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound
+from router.embedded import EmbeddedCouchDB
+from tests.integration.relay import Relay
+from tests.unit.couch.conftest import ServerProcess
+
+LONG = 60.0
+
+
+def _closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def test_a_refused_connection_is_unavailable_and_says_where() -> None:
+    port = _closed_port()
+    databases = Databases(Couch(f"http://admin:secret@127.0.0.1:{port}", time_limit=LONG))
+    with pytest.raises(CouchUnavailable, match=f"127.0.0.1:{port}") as problem:
+        databases.names()
+    assert "secret" not in str(problem.value)
+
+
+def test_a_name_that_does_not_resolve_is_unavailable() -> None:
+    with pytest.raises(CouchUnavailable):
+        Databases(Couch("http://no-such-host.invalid:5984", time_limit=LONG)).version()
+
+
+def test_a_stopped_server_is_unavailable_within_the_time_limit(process: ServerProcess) -> None:
+    databases = Databases(Couch(process.url, time_limit=0.3))
+    databases.create("numbers/+1415")
+    process.freeze()
+    began = time.monotonic()
+    with pytest.raises(CouchUnavailable):
+        databases.info("numbers/+1415")
+    assert time.monotonic() - began < 30, "it gave up by itself, not because the test's own time was over"
+
+
+def test_a_server_that_goes_on_answers_again_and_with_the_right_answer(process: ServerProcess) -> None:
+    databases = Databases(Couch(process.url, time_limit=0.3))
+    for name in ("numbers/+1415", "numbers/+1442"):
+        databases.create(name)
+    process.freeze()
+    with pytest.raises(CouchUnavailable):
+        databases.info("numbers/+1415")
+    process.thaw()
+    for name in ("numbers/+1442", "numbers/+1415", "numbers/+1442"):
+        assert databases.info(name).name == name
+    with pytest.raises(NotFound):
+        databases.info("numbers/+1999")
+
+
+def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
+    databases = Databases(Couch(process.url, time_limit=LONG))
+    databases.version()
+    process.kill()
+    with pytest.raises(CouchUnavailable):
+        databases.version()
+
+
+def test_a_restarted_server_answers_on_kept_connections(tmp_path: Path) -> None:
+    server = EmbeddedCouchDB(directory=tmp_path).start()
+    databases = Databases(Couch(server.url, time_limit=5.0))
+    databases.create("numbers/+1415")
+    server.stop()
+    server.start()
+    assert databases.names("numbers/") == ["numbers/+1415"]
+    server.close()
+
+
+def _refused(url: str, outcomes: list[Exception]) -> None:
+    try:
+        Databases(Couch(url, time_limit=5.0)).names()
+    except Exception as problem:  # noqa: BLE001 - told to the test
+        outcomes.append(problem)
+
+
+def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCouchDB) -> None:
+    with Relay(server.url.replace("password", "wr0ng-secret")) as relay:
+        couch = Couch(relay.url, time_limit=5.0)
+        relay.hold()
+        outcomes: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                Databases(couch).names()
+            except Exception as problem:  # noqa: BLE001 - told to the test
+                outcomes.append(problem)
+
+        threads = [threading.Thread(target=ask) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        relay.release()
+        for thread in threads:
+            thread.join()
+        assert [type(each) for each in outcomes] == [CouchRefused] * 16
+        assert len(relay.seen) == 1
+        assert all("wr0ng-secret" not in str(each) for each in outcomes)
+        assert "admin" in str(outcomes[0])
+
+
+def test_a_refusal_stops_every_client_of_that_server(server: EmbeddedCouchDB) -> None:
+    with Relay(server.url.replace("password", "wrong")) as relay:
+        couch = Couch(relay.url, time_limit=5.0)
+        with pytest.raises(CouchRefused):
+            couch.request("GET", ["_all_dbs"])
+        for other in (couch, couch.with_time_limit(1.0)):
+            with pytest.raises(CouchRefused):
+                other.request("GET", ["_all_dbs"])
+            with pytest.raises(CouchRefused):
+                other.open_feed(["_db_updates"], feed="continuous", heartbeat=500)
+        assert len(relay.seen) == 1
+
+
+def test_the_right_password_still_works_after_a_refused_one(server: EmbeddedCouchDB) -> None:
+    outcomes: list[Exception] = []
+    for _ in range(3):
+        _refused(server.url.replace("password", "wrong"), outcomes)
+    assert [type(each) for each in outcomes] == [CouchRefused] * 3
+    assert Databases(Couch(server.url, time_limit=5.0)).names("numbers/") == []
+
+
+def test_threads_go_side_by_side_once_the_password_proved_right(server: EmbeddedCouchDB) -> None:
+    with Relay(server.url) as relay:
+        databases = Databases(Couch(relay.url, time_limit=5.0))
+        databases.names()
+        relay.hold()
+        threads = [threading.Thread(target=databases.names) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + 10
+        while relay.count("GET /_all_dbs") < 9 and time.monotonic() < end:
+            time.sleep(0.01)
+        arrived = relay.count("GET /_all_dbs")
+        relay.release()
+        for thread in threads:
+            thread.join()
+        assert arrived == 9
+
+
+def test_while_the_first_answer_is_awaited_others_give_up_in_time(server: EmbeddedCouchDB) -> None:
+    with Relay(server.url) as relay:
+        couch = Couch(relay.url, time_limit=LONG)
+        relay.hold()
+        first = threading.Thread(target=Databases(couch).names)
+        first.start()
+        end = time.monotonic() + 10
+        while not relay.seen and time.monotonic() < end:
+            time.sleep(0.01)
+        with pytest.raises(CouchUnavailable, match="first request"):
+            Databases(couch.with_time_limit(0.1)).names()
+        relay.release()
+        first.join()
+        assert Databases(couch).names("numbers/") == []
+
+
+def test_credentials_with_separators_in_them_are_sent_as_they_are() -> None:
+    with EmbeddedCouchDB(user="admin@x", password="p:a@s/s%w?ör#d") as server:
+        assert "p%3Aa%40s%2Fs%25w%3F" in server.url
+        databases = Databases(Couch(server.url, time_limit=5.0))
+        databases.create("numbers/+1415")
+        assert databases.names("numbers/") == ["numbers/+1415"]
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    status, kind, body = 200, "text/html", b"<html>It works!</html>"
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.kind)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - http.server's names
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def _web_server(status: int, kind: str, body: bytes) -> Iterator[Databases]:
+    page = type("Page", (_Page,), {"status": status, "kind": kind, "body": body})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), page)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield Databases(Couch(f"http://127.0.0.1:{server.server_address[1]}", time_limit=5.0))
+    server.shutdown()
+    server.server_close()
+
+
+ANSWERS = [
+    (200, "text/html", b"<html>It works!</html>"),
+    (200, "application/json", b"<html>It works!</html>"),
+    (200, "application/json", b""),
+    (200, "application/json", b"null"),
+    (200, "application/json", b"7"),
+    (200, "application/json", b'{"hello": "world"}'),
+    (200, "application/json", b"[1, 2]"),
+    (200, "application/json", b'{"rows": 1, "results": 2, "last_seq": {}}'),
+    (200, "application/json", b'{"rows": [1, {}], "results": [1], "last_seq": 1}'),
+]
+NOT_FOUNDS = [
+    ("text/html", b"<html>Not Found</html>"),
+    ("text/html", b""),
+    ("application/json", b""),
+    ("application/json", b"[]"),
+    ("application/json", b"7"),
+    ("application/json", b"{"),
+    ("application/json", b"{}"),
+    ("application/json", b'{"error": "no such route"}'),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "body"), ANSWERS)
+def test_another_web_server_is_a_bad_answer(status: int, kind: str, body: bytes) -> None:
+    with _web_server(status, kind, body) as databases:
+        with pytest.raises(BadAnswer):
+            databases.version()
+        with pytest.raises(BadAnswer):
+            databases.changes("numbers/+1415", "0", 10)
+
+
+@pytest.mark.parametrize(("kind", "body"), NOT_FOUNDS)
+def test_a_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, body: bytes) -> None:
+    with _web_server(404, kind, body) as databases:
+        for ask in (
+            databases.version,
+            databases.names,
+            lambda: databases.info("numbers/+1415"),
+            lambda: databases.document("numbers/+1415", "+14158867900"),
+            lambda: databases.documents("numbers/+1415", ["+14158867900", "+14158867901"]),
+            lambda: databases.put("numbers/+1415", {"_id": "+14158867900"}),
+        ):
+            with pytest.raises(BadAnswer):
+                ask()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_failing_server_is_unavailable(status: int) -> None:
+    page = _web_server(status, "text/html", b"<html>proxy error</html>")
+    with page as databases, pytest.raises(CouchUnavailable, match=str(status)):
+        databases.document("numbers/+1415", "+14158867900")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_without_couchdbs_words_is_a_refusal(status: int) -> None:
+    with _web_server(status, "text/html", b"<html>Go away</html>") as databases, pytest.raises(CouchRefused):
+        databases.names()
+
+
+def test_a_server_that_speaks_no_http_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            client.recv(1000)
+            client.sendall(b"-ERR unknown command 'GET'\r\n")
+            client.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        databases = Databases(Couch(f"http://127.0.0.1:{listener.getsockname()[1]}", time_limit=5.0))
+        with pytest.raises(CouchUnavailable):
+            databases.version()
+
+
+def test_a_missing_document_and_a_missing_database_are_told_apart(databases: Databases) -> None:
+    with pytest.raises(NotFound, match="Database does not exist"):
+        databases.document("numbers/+1415", "+14158867900")
+    databases.create("numbers/+1415")
+    with pytest.raises(NotFound, match="missing"):
+        databases.document("numbers/+1415", "+14158867900")
+    revision = databases.put("numbers/+1415", {"_id": "+14158867900"})
+    databases.delete("numbers/+1415", "+14158867900", revision)
+    with pytest.raises(NotFound, match="deleted"):
+        databases.document("numbers/+1415", "+14158867900")
+
+
+def test_writing_against_another_revision_is_a_conflict(databases: Databases) -> None:
+    databases.create("numbers/+1415")
+    databases.put("numbers/+1415", {"_id": "+14158867900"})
+    with pytest.raises(Conflict):
+        databases.put("numbers/+1415", {"_id": "+14158867900"})
+    with pytest.raises(Conflict):
+        databases.create("numbers/+1415")
+
+
+def test_names_with_plus_and_slash_arrive_as_they_are(databases: Databases) -> None:
+    databases.create("numbers/+1415")
+    databases.put("numbers/+1415", {"_id": "+1415 886/79%2B00"})
+    assert databases.document("numbers/+1415", "+1415 886/79%2B00")["_id"] == "+1415 886/79%2B00"
+    assert [page[0]["_id"] for page in databases.all_documents("numbers/+1415", 10)] == ["+1415 886/79%2B00"]
+    assert databases.names("numbers/") == ["numbers/+1415"]
+
+
+def test_many_documents_at_once_tell_which_are_missing(databases: Databases) -> None:
+    databases.create("numbers/+1415")
+    databases.put_many("numbers/+1415", [{"_id": "+14150000001"}, {"_id": "+14150000002"}])
+    found = databases.documents("numbers/+1415", ["+14150000002", "+14150000009", "+14150000001"])
+    assert {name: document and document["_id"] for name, document in found.items()} == {
+        "+14150000002": "+14150000002",
+        "+14150000009": None,
+        "+14150000001": "+14150000001",
+    }
+    assert databases.documents("numbers/+1999", ["+19990000001"]) == {"+19990000001": None}
+
+
+def test_deleted_documents_are_missing_among_many(databases: Databases) -> None:
+    databases.create("numbers/+1415")
+    revision = databases.put("numbers/+1415", {"_id": "+14150000001"})
+    databases.delete("numbers/+1415", "+14150000001", revision)
+    assert databases.documents("numbers/+1415", ["+14150000001"]) == {"+14150000001": None}
+
+
+def test_pages_of_documents_leave_none_out_and_show_none_twice(databases: Databases) -> None:
+    databases.create("numbers/+1415")
+    wanted = [f"+14150000{index:03}" for index in range(25)]
+    databases.put_many("numbers/+1415", [{"_id": each} for each in wanted])
+    for size in (1, 5, 24, 25, 26):
+        pages = list(databases.all_documents("numbers/+1415", size))
+        assert [document["_id"] for page in pages for document in page] == wanted
