@@ -4,14 +4,21 @@
 """
 
 import logging
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from router.numbers import rules
 from router.numbers.dial_plans import Converter
@@ -19,6 +26,9 @@ from router.numbers.rules import PlanSpec, Rules
 from router.numbers.states import ROUTABLE
 
 log = logging.getLogger(__name__)
+
+_FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
+_QUERY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
 
 
 class SettingsError(Exception):
@@ -128,9 +138,8 @@ class Settings(BaseSettings):
     @field_validator("couchdb_url")
     @classmethod
     def _couchdb_scheme(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("write it as http://user:password@host:5984")
+        if not url.startswith(("http://", "https://")) or not _is_sound(url):
+            raise ValueError(f"write it as http://user:password@host:5984{_ENCODE}")
         return url.rstrip("/")
 
     @field_validator("redis_url")
@@ -139,6 +148,8 @@ class Settings(BaseSettings):
         known = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
         if not url.startswith(known):
             raise ValueError(f"write it as one of {', '.join(known)}")
+        if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not _is_sound(url):
+            raise ValueError(f"write it as redis://user:password@host:6379/0{_ENCODE}")
         return url
 
     @field_validator("listen", "admin_listen")
@@ -158,8 +169,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, InitSettingsSource(settings_cls, dict(_FILE.get() or {}))
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, without_password(value) if name in {"couchdb_url", "redis_url"} else value
 
     @classmethod
     def load(cls, config: Path | None = None, **flags: Any) -> Self:
@@ -173,13 +188,14 @@ class Settings(BaseSettings):
             SettingsError: a file that can't be read, an unknown name, an unusable value.
         """
         given = {name: value for name, value in flags.items() if value is not None}
+        file = _FILE.set(_read_toml(config))
         try:
-            # The environment stands over the file by the order of sources; flags stand over both.
-            loaded = cls(**_read_toml(config))
-            settings = loaded if not given else cls.model_validate({**loaded.model_dump(), **given})
+            settings = cls(**given)
         except ValidationError as problem:
             raise SettingsError(_explain(problem, config)) from None
-        settings._check_rules()  # noqa: SLF001 - our own
+        finally:
+            _FILE.reset(file)
+        settings._check_rules()
         return settings
 
     def rules(self, section: Mapping[str, object] | None) -> Rules:
@@ -191,7 +207,7 @@ class Settings(BaseSettings):
         return rules.build(
             section,
             overrule=self.number_manager,
-            plans={name: plan.spec() for name, plan in self.dial_plans.items()},
+            plans={name: _spec(name, plan) for name, plan in self.dial_plans.items()},
             routable_states=tuple(self.routable_states),
         )
 
@@ -216,6 +232,25 @@ class Settings(BaseSettings):
             raise SettingsError(str(problem)) from None
         if warnings:
             raise SettingsError(f"setting 'number_manager': {warnings[0]}")
+
+
+def _spec(name: str, plan: DialPlanSettings) -> PlanSpec:
+    try:
+        return plan.spec()
+    except ValueError as problem:
+        raise ValueError(f"dial plan '{name}': {problem}") from None
+
+
+_ENCODE = "; : / ? # @ and % in the user or password are percent-encoded"
+
+
+def _is_sound(url: str) -> bool:
+    """Whether a URL has a host, and a port that is one, and no password that ran over into its path."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+    except ValueError:
+        return False
 
 
 def _read_toml(path: Path | None) -> dict[str, Any]:
@@ -251,6 +286,7 @@ def _nearest(name: str) -> str:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown: its password replaced by ***."""
+    url = _QUERY_PASSWORD.sub(r"\1***", url)
     parts = urlsplit(url)
     credentials, at, host = parts.netloc.rpartition("@")
     if not at:

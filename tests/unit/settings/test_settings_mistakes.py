@@ -1,0 +1,185 @@
+"""A mistake in the settings is told in one line that says what to do, and never tells a password."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.settings import Settings, SettingsError, without_password
+from router.stores import Stores
+
+SECRET = "hunter2-s3cret"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DID_ROUTER_")]:
+        monkeypatch.delenv(name)
+
+
+def _mistake(**flags: Any) -> str:
+    with pytest.raises(SettingsError) as problem:
+        Settings.load(None, **flags)
+    said = str(problem.value)
+    assert "\n" not in said
+    return said
+
+
+def test_a_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text('redis_ulr = "redis://127.0.0.1:6379/0"\n')
+    with pytest.raises(SettingsError, match=r"^unknown setting 'redis_ulr' \(did you mean 'redis_url'\?\)") as problem:
+        Settings.load(file)
+    assert "\n" not in str(problem.value)
+    assert str(file) in str(problem.value)
+
+
+def test_a_mistyped_flag_gives_the_nearest_one() -> None:
+    assert "did you mean 'follower_lease'" in _mistake(folower_lease="3")
+
+
+def test_a_name_like_no_other_gives_none() -> None:
+    assert "did you mean" not in _mistake(qqqqqq="3")
+
+
+def test_a_mistyped_name_of_the_number_managers_is_told() -> None:
+    assert "number_manager.force_local_outbond" in _mistake(number_manager={"force_local_outbond": False})
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    said = _mistake(follower_page="many", listen="here")
+    assert "'follower_page'" in said
+    assert "'listen'" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("follower_page", "0"),
+        ("follower_page", "10001"),
+        ("follower_lease", "0.5"),
+        ("breaker_failures", "0"),
+        ("lookup_time_limit", "-1"),
+        ("database_time_limit", "soon"),
+        ("stale_after", "0"),
+        ("unknown_account", "maybe"),
+        ("listen", "50051"),
+        ("listen", "127.0.0.1:port"),
+        ("listen", "127.0.0.1:70000"),
+        ("listen", ":50051"),
+        ("admin_listen", ""),
+    ],
+)
+def test_an_unusable_value_names_its_setting(name: str, value: str) -> None:
+    assert f"'{name}'" in _mistake(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:5984",
+        "couchdb://127.0.0.1:5984",
+        "http://",
+        "http:///numbers",
+        "http://127.0.0.1:port",
+        "http://127.0.0.1:99999",
+        f"htp://admin:{SECRET}@127.0.0.1:5984",
+        f"http://admin:{SECRET}@",
+        f"http://admin:{SECRET}/x@127.0.0.1:5984",
+        f"http://admin:{SECRET}#x@127.0.0.1:5984",
+        f"http://admin:{SECRET}?x@127.0.0.1:5984",
+        f"http://admin:{SECRET}@127.0.0.1:port",
+        f"http://admin:{SECRET}@[::1:5984",
+    ],
+)
+def test_a_wrong_couchdb_url_is_told_without_its_password(url: str) -> None:
+    said = _mistake(couchdb_url=url)
+    assert "'couchdb_url'" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:6379",
+        "http://127.0.0.1:6379",
+        f"redis:/:{SECRET}@127.0.0.1:6379",
+        f"redis://:{SECRET}@127.0.0.1:port/0",
+        f"redis://:{SECRET}/x@127.0.0.1:6379/0",
+        f"redis://:{SECRET}#x@127.0.0.1:6379/0",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:26379",
+        "redis+sentinel:///mymaster",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:port/mymaster",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:26379/mymaster/zero",
+        f"rediss://:{SECRET}@[::1:6379",
+    ],
+)
+def test_a_wrong_redis_url_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as problem:
+        Stores(Settings.load(None, redis_url=url))
+    assert "'redis_url'" in str(problem.value)
+    assert "\n" not in str(problem.value)
+    assert SECRET not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        f"redis://user:{SECRET}@127.0.0.1:6379",
+        f"rediss://:{SECRET}@redis.example:6380/1",
+        "unix:///run/redis/redis.sock?db=1",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:26379,127.0.0.1:26380/mymaster/1",
+    ],
+)
+def test_good_redis_urls_are_taken(url: str) -> None:
+    assert Stores(Settings.load(None, redis_url=url)).keys.prefix == "did-router:"
+
+
+@pytest.mark.parametrize("url", ["http://a:b%40c@h:5984/", "https://couch.example", "http://[::1]:5984"])
+def test_good_couchdb_urls_are_taken(url: str) -> None:
+    assert Settings.load(None, couchdb_url=url).couchdb_url == url.rstrip("/")
+
+
+def test_settings_shown_show_no_password() -> None:
+    settings = Settings.load(
+        None, couchdb_url=f"http://admin:{SECRET}@127.0.0.1:5984", redis_url=f"redis://:{SECRET}@127.0.0.1:6379/0"
+    )
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in f"{settings}"
+    assert "127.0.0.1:5984" in repr(settings)
+    assert SECRET in settings.couchdb_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://admin:secret@host:5984", "http://admin:***@host:5984"),
+        ("http://host:5984", "http://host:5984"),
+        ("redis://:secret@host/0", "redis://:***@host/0"),
+        ("redis://user@host/0", "redis://user@host/0"),
+        ("redis+sentinel://u:s@a:1,b:2/m/0", "redis+sentinel://u:***@a:1,b:2/m/0"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("unix://user:secret@/run/redis.sock", "unix://user:***@/run/redis.sock"),
+        ("unix:///run/redis.sock?password=secret&db=1", "unix:///run/redis.sock?password=***&db=1"),
+        ("redis://host/0?username=u&password=secret", "redis://host/0?username=u&password=***"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("plans", "told"),
+    [
+        ({"uk": {"region": "XX"}}, "uk"),
+        ({"uk": {"rules": [{"regex": "("}]}}, "uk"),
+        ({"uk": {"rgion": "GB"}}, "dial_plans.uk.rgion"),
+    ],
+)
+def test_a_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], told: str) -> None:
+    assert told in _mistake(dial_plans=plans)
