@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
 
-    lookup_time_limit: float = Field(2.0, gt=0, description="seconds for a call that brings no deadline of its own")
+    lookup_time_limit: float = Field(2.0, gt=0, description="seconds that a call is worked on at most, and the deadline of calls that bring none")
     redis_time_limit: float = Field(0.25, gt=0, description="seconds for one answer of Redis to a lookup")
     database_time_limit: float = Field(1.0, gt=0, description="seconds for one read of a number database by a lookup")
     database_connections: int = Field(16, ge=1, description="reads of number databases at a time, by lookups")

@@ -33,15 +33,13 @@ def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
         "socket_timeout": time_limit,
         "socket_connect_timeout": time_limit,
         # A kept connection that the server closed while idle gets one more try; a dead server gets none.
-        "retry": Retry(NoBackoff(), 1),
-        "retry_on_error": [redis.ConnectionError],
+        "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         "max_connections": connections,
         "protocol": 2,
     }
     if url.startswith("redis+sentinel://"):
         return _sentinel(url, options)
     if url.startswith("redis+cluster://"):
-        options.pop("retry_on_error")
         options.pop("retry")
         return RedisCluster.from_url(url.replace("redis+cluster://", "redis://", 1), **options)
     return redis.Redis.from_url(url, **options)

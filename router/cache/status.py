@@ -21,6 +21,7 @@ class FollowerStatus:
         lag: seconds that the oldest noticed change waits.
         applied: changes applied since this follower leads.
         feeds: continuous feeds open.
+        lags: seconds behind, by database, of the worst that are behind at all.
         database_up: CouchDB's feed of updates stands.
     """
 
@@ -34,6 +35,7 @@ class FollowerStatus:
     applied: int
     feeds: int
     database_up: bool
+    lags: dict[str, float]
 
     @property
     def age(self) -> float:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
+from router.embedded.redis import RedisStartError
 from router.settings import Settings, SettingsError
 
 
@@ -107,6 +108,8 @@ class Group(click.Group):
                 f"Redis can't be reached: {redis_words(problem)} (see --redis-url, or did-router check)",
                 Exit.UNREACHABLE,
             )
+        except RedisStartError as problem:
+            fail(" ".join(str(problem).splitlines()), Exit.UNREACHABLE)
         except CouchError as problem:
             fail(f"{_first_line(problem)} (see --couchdb-url, or did-router check)", Exit.UNREACHABLE)
         except OSError as problem:

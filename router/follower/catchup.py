@@ -108,16 +108,17 @@ class CatchUp:
         )
         if not target.is_shard:
             self._writer.forget_documents(target.name)
-        elif not same and not target.cleaned:
+        elif not same and (kept.epoch or target.checkpoint.epoch):
+            # Of a database that is new to the cache there are no leftovers: the first sweep saw to that.
             self._writer.forget([target.name])
         if kept.epoch and not same:
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
-        target.suspect = target.cleaned = False
+        target.suspect = False
         return begun
 
     def _gone(self, target: Target) -> None:
         """The database does not exist: nor do its numbers, nor its documents."""
-        target.suspect = target.cleaned = False
+        target.suspect = False
         if target.is_shard:
             self._applier.begin(target.name, instance="", purge="", shape="")
             self._writer.forget([target.name])

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _TELL = 1.0
 """Seconds between two accounts of itself."""
+_LAGS_TOLD = 100
+"""Databases named in an account of itself: the worst of those that are behind."""
 
 
 class Follower:
@@ -127,7 +129,7 @@ class Follower:
         now = time.monotonic()
         targets = list(term.targets.values())
         complete = sum(target.checkpoint.complete for target in targets)
-        lags = [target.lag(now) for target in targets]
+        lags = {target.name: round(lag, 3) for target in targets if (lag := target.lag(now)) > 0}
         away = 0.0 if term.watch.up else now - term.watch.lost
         settled = term.sweeper.swept.is_set() and complete == len(targets)
         return FollowerStatus(
@@ -136,8 +138,9 @@ class Follower:
             phase="following" if settled else "warming",
             databases=len(targets),
             complete=complete,
-            behind=sum(lag > 0 for lag in lags),
-            lag=round(max([away, *lags]), 3),
+            behind=len(lags),
+            lag=round(max([away, *lags.values()]), 3),
+            lags=dict(sorted(lags.items(), key=lambda each: -each[1])[:_LAGS_TOLD]),
             applied=applier.counts["applied"],
             feeds=sum(target.feed is not None for target in targets) + int(term.watch.up),
             database_up=term.watch.up,

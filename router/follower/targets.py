@@ -23,7 +23,6 @@ class Target:
     Attributes:
         checkpoint: where the cache stands, as far as this follower knows.
         suspect: it may not be the database that it was: read everything again.
-        cleaned: leftovers in the cache are removed already.
         noticed: since when something is known to have happened to it (monotonic); None when nothing is.
         reading: the same, for what a worker is applying now.
         queued, working, again: waiting for a worker; with one; woken while with one.
@@ -36,7 +35,6 @@ class Target:
     name: str
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     suspect: bool = False
-    cleaned: bool = False
     noticed: float | None = None
     reading: float | None = None
     queued: bool = False

@@ -158,9 +158,6 @@ class Term:
                 configuration.working = False
         if fresh:
             self._writer.forget(fresh)
-        with self.lock:
-            for name in fresh:
-                self.targets.setdefault(name, Target(name)).cleaned = True
 
     def _work(self) -> None:
         while not self.stop.is_set():

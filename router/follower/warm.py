@@ -156,7 +156,7 @@ class WarmUp:
         fresh = [name for name in names if not kept[name].epoch]
         if fresh:
             self._stores.writer.forget(fresh)
-        return [Target(name, kept[name], cleaned=not kept[name].epoch) for name in names]
+        return [Target(name, kept[name]) for name in names]
 
     def _one(self, catch_up: CatchUp, target: Target, leadership: Leadership, *, count: bool) -> None:
         problem: Exception | None = None

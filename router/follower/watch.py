@@ -77,9 +77,7 @@ class UpdatesWatch:
             self._stop.wait(wait)
 
     def _listen(self) -> None:
-        feed = self._feed = DatabaseUpdatesFeed(
-            self._databases.couch, self._databases.updates_now(), self._heartbeat
-        )
+        feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._databases.updates_now(), self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
         self._sweep()
         self.up = True

@@ -7,6 +7,7 @@ import time
 class Breaker:
     """Closed until `failures` in a row; then open for `pause` seconds; then one try decides.
 
+    With an endless pause it stays open until somebody who looks after the store says that it answers.
     Threads share it.
     """
 

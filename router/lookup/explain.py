@@ -133,7 +133,7 @@ class Explainer:
             return
         if said is not None:
             view.alive = said.age < self._stale_after
-            view.leader, view.lag_seconds = said.leader, said.lag
+            view.leader, view.lag_seconds = said.leader, said.lags.get(database, 0.0)
         view.checkpoint = kept.seq
         view.age_seconds = round(time.time() - kept.at, 3) if kept.at else 0.0
 

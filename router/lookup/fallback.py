@@ -34,6 +34,7 @@ class Fallback:
         settle: answers a call from an entry; called in the fallback's threads.
         breaker: of the databases.
         redis_breaker: of Redis, so that a dead Redis costs no reader its time.
+        time_limit: seconds that a call may wait at most, however far its deadline is.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Fallback:
         redis_breaker: Breaker,
         connections: int,
         waiting: int,
+        time_limit: float,
         alarm: Alarm,
     ) -> None:
         self._authority = authority
@@ -54,6 +56,7 @@ class Fallback:
         self.breaker = breaker
         self._redis_breaker = redis_breaker
         self._flights = Flights(waiting)
+        self._time_limit = time_limit
         self._alarm = alarm
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback")
         self.counts = Tally()
@@ -90,8 +93,9 @@ class Fallback:
             if self._flights.leave(flight, call):
                 self._refuse([call], "the number database did not answer in time")
 
-        remaining = call.deadline - time.monotonic()
-        self._alarm.at(call.deadline - min(_IN_TIME, remaining / 4), tell)
+        now = time.monotonic()
+        remaining = min(call.deadline - now, self._time_limit)
+        self._alarm.at(now + remaining - min(_IN_TIME, remaining / 4), tell)
 
     def _fly(self, database: str, flights: Sequence[Flight], policy: Policy) -> None:
         wanted = [flight for flight in flights if not self._flights.deserted(flight)]

@@ -49,6 +49,12 @@ class RouterMetrics(Collector):
         yield _gauge("follower_databases", "followed", told.databases)
         yield _gauge("follower_databases_complete", "wholly in the cache", told.complete)
         yield _gauge("follower_databases_behind", "with changes noticed and not applied", told.behind)
+        lags = GaugeMetricFamily(
+            "did_router_follower_database_lag_seconds", "by database, the worst that are behind", labels=["database"]
+        )
+        for name, lag in told.lags.items():
+            lags.add_metric([name], lag)
+        yield lags
         yield _gauge("follower_feeds", "continuous feeds open", told.feeds)
         yield _gauge("follower_applied", "changes applied in this term", told.applied)
 

@@ -15,6 +15,7 @@ from router.cache.status import FollowerStatus
 from router.couch.errors import CouchError
 from router.lookup.answer import Lookup
 from router.lookup.authority import Authority
+from router.lookup.breaker import Breaker
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Readiness:
 
     Args:
         stale_after: seconds without a sign of the follower, or of lag, that answers may keep silent about.
+        redis_breaker: closed again as soon as Redis answers.
         on_change: told each new state.
         on_configuration: told the cluster's configuration read from CouchDB while Redis has none.
     """
@@ -65,6 +67,7 @@ class Readiness:
         followed: FollowedDocuments,
         *,
         stale_after: float,
+        redis_breaker: Breaker,
         on_change: Callable[[State], None],
         on_configuration: Callable[[dict[str, object] | None], None],
     ) -> None:
@@ -74,6 +77,7 @@ class Readiness:
         self._lookup = lookup
         self._followed = followed
         self._stale_after = stale_after
+        self._redis_breaker = redis_breaker
         self._on_change = on_change
         self._on_configuration = on_configuration
         self._stop = threading.Event()
@@ -109,6 +113,7 @@ class Readiness:
         try:
             self._told = status.read(self._redis, self._keys)
             self._redis_problem = ""
+            self._redis_breaker.succeeded()
         except (redis.RedisError, OSError) as problem:
             self._redis_problem = str(problem) or type(problem).__name__
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import time
 
 import orjson
@@ -49,7 +50,8 @@ class Service:
         self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure)
         authority = Authority(stores.lookup_databases)
         standing = Standing(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
-        redis_breaker = Breaker(settings.breaker_failures, settings.breaker_pause)
+        # A Redis that hangs would hold up whole batches, so one failure is enough; readiness closes it again.
+        redis_breaker = Breaker(1, math.inf)
         self._alarm = Alarm()
         self.fallback = Fallback(
             authority,
@@ -59,6 +61,7 @@ class Service:
             redis_breaker=redis_breaker,
             connections=settings.database_connections,
             waiting=settings.database_waiting,
+            time_limit=settings.lookup_time_limit,
             alarm=self._alarm,
         )
         self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None))
@@ -85,6 +88,7 @@ class Service:
             self.lookup,
             self.followed,
             stale_after=settings.stale_after,
+            redis_breaker=redis_breaker,
             on_change=self._tell_health,
             on_configuration=self._configure_from_database,
         )

@@ -1,0 +1,96 @@
+"""The main job on every form of Redis that the settings name."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.embedded import EmbeddedCouchDB
+from router.service.service import Service
+from router.settings import Settings
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.topologies import servers
+
+FORMS = {"cluster": servers.cluster, "sentinel": servers.sentinel, "unix": servers.unix}
+OWNERS = ["a" * 32, "b" * 32]
+SHARDS = [f"numbers/+141{digit}" for digit in range(6)]
+
+
+@pytest.fixture(params=FORMS)
+def redis_form(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    form: Callable[[Path], AbstractContextManager[str]] = FORMS[request.param]
+    with form(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(redis_form: str) -> Iterator[Settings]:
+    with EmbeddedCouchDB() as couchdb:
+        databases = Databases(Couch(couchdb.url, time_limit=5))
+        for shard in SHARDS:
+            databases.create(shard)
+            databases.put(shard, _document(shard, OWNERS[0]))
+        yield Settings.load(
+            couchdb_url=couchdb.url,
+            redis_url=redis_form,
+            listen="127.0.0.1:0",
+            admin_listen="127.0.0.1:0",
+            follower_heartbeat=0.5,
+        )
+
+
+def test_owner_changes_show_in_every_slot(settings: Settings) -> None:
+    service = Service(settings, with_follower=True)
+    service.start()
+    try:
+        _until(lambda: service.readiness.state.name == "ready")
+        with grpc.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
+            stub = InboundRouterStub(channel)
+            batch = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=_number(shard)) for shard in SHARDS])
+            found = [each.route for each in stub.LookupBatch(batch, timeout=5).outcomes]
+            assert {(route.account_id, route.source) for route in found} == {(OWNERS[0], pb.REDIS)}
+
+            for shard in SHARDS:
+                document = service.stores.databases.document(shard, _number(shard))
+                service.stores.databases.put(shard, {**document, "pvt_assigned_to": OWNERS[1]})
+                _until(lambda shard=shard: _owner(stub, shard) == OWNERS[1])  # type: ignore[misc]
+    finally:
+        service.stop()
+
+
+def test_warm_up_verifies_and_audit_agrees(settings: Settings) -> None:
+    stores = ["--couchdb-url", settings.couchdb_url, "--redis-url", settings.redis_url]
+    command = [sys.executable, "-m", "router.cli"]
+
+    warm = subprocess.run([*command, "warm", "--verify", *stores], capture_output=True, text=True, check=False)
+    audit = subprocess.run([*command, "audit", *stores], capture_output=True, text=True, check=False)
+
+    assert (warm.returncode, audit.returncode) == (0, 0), warm.stderr + audit.stderr
+    assert "6 documents: 0 differences" in warm.stdout
+
+
+def _number(shard: str) -> str:
+    return f"{shard.removeprefix('numbers/')}8867900"
+
+
+def _document(shard: str, owner: str) -> dict[str, str]:
+    return {"_id": _number(shard), "pvt_number_state": "in_service", "pvt_assigned_to": owner}
+
+
+def _owner(stub: InboundRouterStub, shard: str) -> str:
+    return stub.Lookup(pb.LookupRequest(number=_number(shard)), timeout=5).account_id
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
