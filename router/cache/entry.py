@@ -12,6 +12,8 @@ at the same place.
 
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
+
 from router.numbers.routes import Reason, Refused, Route
 from router.v1 import inbound_pb2 as pb
 
@@ -138,8 +140,15 @@ def port_answer(route: Route, *, stale: bool) -> bytes:
 
 
 def refusal_of(payload: bytes, number: str) -> Refused:
-    """The refusal kept for a document that does not route."""
-    message = pb.Refusal.FromString(payload)
+    """The refusal kept for a document that does not route.
+
+    Raises:
+        ValueError: the bytes are none.
+    """
+    try:
+        message = pb.Refusal.FromString(payload)
+    except DecodeError as problem:
+        raise ValueError(str(problem)) from None
     reason = Reason(pb.Reason.Name(message.reason))
     return Refused(reason, number, message.account_id, message.state, message.message)
 

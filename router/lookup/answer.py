@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import Sequence
 
+from google.protobuf.message import DecodeError
+
 from router.cache.connect import CacheUnavailable
 from router.cache.entry import (
     HEADER,
@@ -65,7 +67,7 @@ class Lookup:
         cached = [call for call in ready if not call.authoritative]
         misses = [call for call in ready if call.authoritative]
         for call, value in zip(cached, self._read(cached), strict=True):
-            if value is None or not is_sound(value) or not self._hit(call, value):
+            if value is None or not is_sound(value) or not self._hit_safely(call, value):
                 misses.append(call)
         if misses:
             self.counts.add("miss", len(misses))
@@ -126,6 +128,14 @@ class Lookup:
             return nothing
         self._breaker.succeeded()
         return found
+
+    def _hit_safely(self, call: Call, value: bytes) -> bool:
+        """The same; a value that can't be read is a miss and must not take the others of its batch with it."""
+        try:
+            return self._hit(call, value)
+        except (ValueError, DecodeError) as problem:
+            log.warning("what Redis holds for %s can't be read: %s", call.e164, problem)
+            return False
 
     def _hit(self, call: Call, value: bytes) -> bool:
         """Answer from Redis; False when something must be asked that memory does not hold."""

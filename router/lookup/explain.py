@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from google.protobuf.message import DecodeError
 
 from router.cache import status
 from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry, refusal_of, revision_of, unpack
@@ -173,6 +174,9 @@ def _view(into: pb.LayerView, read: Callable[[], Any]) -> str:
         said = read()
     except (CouchError, redis.RedisError) as problem:
         into.error = str(problem)
+        return ""
+    except (ValueError, DecodeError) as problem:
+        into.error = f"what it holds can't be read: {problem}"
         return ""
     view, found = said if isinstance(said, tuple) else (said, "")
     into.CopyFrom(view)

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 Page = Callable[[], tuple[int, str, bytes]]
 """Answers with a status, a content type and a body."""
 
+_LOOK = 0.05
+"""Seconds after which an idle server looks whether it is to stop."""
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
 
@@ -63,7 +65,7 @@ class AdminServer:
         except OSError as problem:
             raise OSError(f"can't listen on {self._address} for admin: {problem.strerror}") from None
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, name="admin", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(_LOOK,), name="admin", daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening."""

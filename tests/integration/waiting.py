@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], seconds: float = 10.0, *, every: float = 0.02) -> T:
+def eventually(look: Callable[[], T | None], seconds: float = 10.0, *, every: float = 0.02) -> T:
     """The first true answer of `look`; fails with the last one when none comes in time."""
     end = time.monotonic() + seconds
     while True:

@@ -1,0 +1,113 @@
+"""A world of each test's own: CouchDB, Redis, and services and followers that end with it."""
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from router.cache.lease import Lease
+from router.embedded import EmbeddedCouchDB
+from router.follower.follower import Follower
+from router.service.service import Service
+from router.settings import Settings
+from router.stores import Stores
+from tests.integration.caller import Caller
+from tests.integration.waiting import eventually
+from tests.integration.world import World
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DID_ROUTER_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def couchdb() -> Iterator[EmbeddedCouchDB]:
+    """A CouchDB that the test may stop."""
+    server = EmbeddedCouchDB().start()
+    yield server
+    threading.Thread(target=server.close).start()
+
+
+@pytest.fixture
+def world(couchdb: EmbeddedCouchDB, redis_url: str) -> Iterator[World]:
+    made = World(couchdb, redis_url)
+    yield made
+    made.close()
+
+
+class Running:
+    """A running service and somebody who asks it."""
+
+    def __init__(self, settings: Settings, *, with_follower: bool) -> None:
+        self.service = Service(settings, with_follower=with_follower)
+        self.service.start()
+        self.caller = Caller(self.service.server.port)
+
+    def page(self, path: str) -> tuple[int, bytes]:
+        """A page of the admin address."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.service.admin.port}{path}", timeout=20) as answer:
+                return int(answer.status), answer.read()
+        except urllib.error.HTTPError as refused:
+            return int(refused.code), refused.read()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What /state says."""
+        said: dict[str, Any] = orjson.loads(self.page("/state")[1])
+        return said
+
+    def wait_ready(self) -> None:
+        """Until both stores answer and the follower has everything."""
+        eventually(lambda: self.service.readiness.state.name == "ready")
+
+    def stop(self) -> None:
+        """End it."""
+        self.caller.close()
+        self.service.stop()
+
+
+StartService = Callable[..., Running]
+
+
+@pytest.fixture
+def start_service(world: World) -> Iterator[StartService]:
+    """Starts services on free ports."""
+    running: list[Running] = []
+
+    def start(*, with_follower: bool = False, **settings: Any) -> Running:
+        running.append(Running(world.settings(**settings), with_follower=with_follower))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+StartFollower = Callable[..., Follower]
+
+
+@pytest.fixture
+def start_follower(world: World) -> Iterator[StartFollower]:
+    """Starts followers in this process."""
+    running: list[Follower] = []
+
+    def start(**settings: Any) -> Follower:
+        wanted = world.settings(**settings)
+        stores = Stores(wanted)
+        lease = Lease(stores.redis, stores.keys, wanted.follower_lease)
+        made = Follower(wanted, stores.databases, stores.writer, stores.patient_reader, lease)
+        made.start()
+        running.append(made)
+        return made
+
+    yield start
+    for each in running:
+        each.stop()

@@ -1,0 +1,295 @@
+"""What a caller is told about one number, and from where."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from router.v1 import inbound_pb2 as pb
+from tests.integration.caller import Refusal
+from tests.integration.conftest import StartService
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+
+
+def test_the_database_answers_first_and_redis_from_then_on(world: World, start_service: StartService) -> None:
+    revision = world.number(pvt_module_name="knm_bandwidth2", pvt_ported_in=True, pvt_used_by="callflow")
+    world.vouch()
+    caller = start_service().caller
+    first = caller.route(NUMBER)
+    assert first == pb.LookupResponse(
+        account_id=ONE,
+        number=NUMBER,
+        revision=revision,
+        source=pb.NUMBER_DATABASE,
+        state="in_service",
+        carrier="knm_bandwidth2",
+        ported_in=True,
+        used_by="callflow",
+    )
+    again = eventually(lambda: _from(caller.route(NUMBER), pb.REDIS))
+    # No follower vouches for what Redis holds.
+    assert again.stale
+    again.source, again.stale = pb.NUMBER_DATABASE, False
+    assert again == first
+
+
+def _from(answer: pb.LookupResponse, source: int) -> pb.LookupResponse | None:
+    return answer if answer.source == source else None
+
+
+@pytest.mark.parametrize(
+    "written", [NUMBER, "14158867900", "4158867900", "tel:+1-415-886-7900", "sip:+14158867900@192.0.2.1;user=phone"]
+)
+def test_a_number_is_found_however_it_is_written(world: World, start_service: StartService, written: str) -> None:
+    world.number()
+    assert start_service().caller.route(written).number == NUMBER
+
+
+def test_a_dial_plan_of_ones_own(world: World, start_service: StartService) -> None:
+    world.number("+442079460018", TWO)
+    caller = start_service(dial_plans={"london": {"region": "GB"}}).caller
+    assert caller.account("020 7946 0018", dial_plan="london") == TWO
+    assert caller.account("020 7946 0018") == "NOT_RECONCILABLE"
+
+
+def _check(said: Refusal, code: grpc.StatusCode, reason: str, **told: str) -> None:
+    assert (said.code, said.reason, said.domain) == (code, reason, "did-router")
+    assert said.told == told
+    assert said.message
+    assert (said.retry_after is not None) == (code is grpc.StatusCode.UNAVAILABLE)
+
+
+def test_what_is_no_number(world: World, start_service: StartService) -> None:
+    said = start_service().caller.refusal("reception")
+    _check(said, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number="reception")
+
+
+def test_an_unknown_dial_plan(world: World, start_service: StartService) -> None:
+    said = start_service().caller.refusal(NUMBER, dial_plan="mars")
+    _check(said, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number=NUMBER)
+    assert "mars" in said.message
+
+
+def test_a_number_without_a_document(world: World, start_service: StartService) -> None:
+    world.create("numbers/+1415")
+    caller = start_service().caller
+    for _ in range(2):
+        _check(caller.refusal(NUMBER), grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
+    eventually(lambda: world.cached() == "nothing")
+
+
+def test_a_number_without_a_database(world: World, start_service: StartService) -> None:
+    said = start_service().caller.refusal(NUMBER)
+    _check(said, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
+
+
+def test_a_number_in_a_state_that_takes_no_calls(world: World, start_service: StartService) -> None:
+    world.number(pvt_number_state="available")
+    caller = start_service().caller
+    for _ in range(2):
+        _check(
+            caller.refusal(NUMBER),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "NOT_IN_SERVICE",
+            number=NUMBER,
+            account_id=ONE,
+            state="available",
+        )
+        eventually(lambda: world.cached() == "refusal")
+
+
+def test_a_number_of_nobody(world: World, start_service: StartService) -> None:
+    world.number(account=None)
+    caller = start_service().caller
+    for _ in range(2):
+        _check(
+            caller.refusal(NUMBER),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "UNASSIGNED",
+            number=NUMBER,
+            state="in_service",
+        )
+        eventually(lambda: world.cached() == "refusal")
+
+
+def test_a_disabled_account(world: World, start_service: StartService) -> None:
+    world.number()
+    world.account(ONE, enabled=False)
+    caller = start_service().caller
+    for _ in range(2):
+        _check(
+            caller.refusal(NUMBER),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "ACCOUNT_DISABLED",
+            number=NUMBER,
+            account_id=ONE,
+            state="in_service",
+        )
+        eventually(lambda: world.cached() == ONE)
+
+
+def test_a_number_marked_deleted(world: World, start_service: StartService) -> None:
+    world.number(pvt_deleted=True)
+    said = start_service().caller.refusal(NUMBER)
+    assert (said.code, said.reason) == (grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND")
+    assert said.told["number"] == NUMBER
+
+
+def test_an_account_without_a_document_routes_unless_told_otherwise(world: World, start_service: StartService) -> None:
+    world.number()
+    world.create("accounts")
+    assert start_service().caller.account(NUMBER) == ONE
+    assert start_service(unknown_account="refuse").caller.account(NUMBER) == "ACCOUNT_DISABLED"
+
+
+def test_routable_states_are_a_setting(world: World, start_service: StartService) -> None:
+    world.number("+14150000001", ONE, pvt_number_state="aging")
+    world.number("+14150000002", TWO, pvt_number_state="reserved")
+    caller = start_service(routable_states=["aging"]).caller
+    assert caller.account("+14150000001") == ONE
+    assert caller.account("+14150000002") == "NOT_IN_SERVICE"
+
+
+LONG_NUMBERS = ["+1415" + "8" * 10_000, "8" * 10_000, "sip:" + "a" * 10_000 + "@x", "+" * 10_000, "+1415" + "8" * 252]
+
+
+@pytest.mark.parametrize("number", LONG_NUMBERS, ids=range(len(LONG_NUMBERS)))
+def test_a_number_longer_than_any_is_refused_in_few_words(
+    world: World, start_service: StartService, number: str
+) -> None:
+    said = start_service().caller.refusal(number)
+    assert (said.code, said.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
+    assert len(said.message) < 500
+    assert len(said.told["number"]) <= 256
+
+
+@pytest.mark.parametrize(
+    "number", ["\x00", "\n\r\t", "+1415\r\nX-Evil: 1", "\x1b[2J", "\u202e+14158867900", "é" * 40, ""]
+)
+def test_control_characters_never_come_back(world: World, start_service: StartService, number: str) -> None:
+    said = start_service().caller.refusal(number)
+    assert said.code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+    assert said.message.isprintable()
+    assert all(value.isprintable() for value in said.told.values())
+
+
+def test_what_is_no_request_is_refused(world: World, start_service: StartService) -> None:
+    running = start_service()
+    lookup: Any = running.caller.channel.unary_unary("/router.v1.InboundRouter/Lookup")
+    with pytest.raises(grpc.RpcError) as problem:
+        lookup(b"\x0a\xff\xff\xff", timeout=20)
+    assert problem.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_one_active_port_request_routes_a_number_without_a_document(world: World, start_service: StartService) -> None:
+    world.port("one", THREE, NUMBER)
+    world.create("numbers/+1415")
+    said = start_service().caller.route(NUMBER)
+    assert said == pb.LookupResponse(
+        account_id=THREE,
+        number=NUMBER,
+        source=pb.PORT_REQUEST,
+        state="port_in",
+        pending_port=True,
+        local=True,
+        force_outbound=True,
+        stale=said.stale,
+    )
+
+
+def test_two_active_port_requests_route_nowhere(world: World, start_service: StartService) -> None:
+    world.port("one", THREE, NUMBER)
+    world.port("two", TWO, NUMBER)
+    assert start_service().caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+
+
+def test_a_port_request_that_is_over_routes_nowhere(world: World, start_service: StartService) -> None:
+    world.port("one", THREE, NUMBER, state="completed")
+    assert start_service().caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+
+
+def test_a_number_document_stands_over_a_port_request(world: World, start_service: StartService) -> None:
+    world.port("one", THREE, NUMBER)
+    world.number(pvt_number_state="available")
+    assert start_service().caller.account(NUMBER) == "NOT_IN_SERVICE"
+
+
+def test_authoritative_goes_past_what_redis_holds(world: World, start_service: StartService) -> None:
+    world.number()
+    world.vouch()
+    caller = start_service().caller
+    caller.route(NUMBER)
+    eventually(lambda: world.cached() == ONE)
+    revision = world.number(account=TWO)
+    assert caller.account(NUMBER) == ONE, "nobody follows"
+    said = caller.route(NUMBER, authoritative=True)
+    assert (said.account_id, said.revision, said.source, said.stale) == (TWO, revision, pb.NUMBER_DATABASE, False)
+    eventually(lambda: world.cached() == TWO)
+
+
+POISON = [b"", b"x", b"\xff" * 200, bytes(20) + b"Z" + bytes(40), bytes(20) + b"R" + bytes(4)]
+
+
+@pytest.mark.parametrize("value", POISON)
+def test_a_poisoned_cache_value_is_passed_over_and_replaced(
+    world: World, start_service: StartService, value: bytes
+) -> None:
+    world.number()
+    world.redis.set(world.keys.number(NUMBER), value)
+    caller = start_service().caller
+    assert caller.account(NUMBER) == ONE
+    eventually(lambda: world.cached() == ONE)
+
+
+BROKEN = [b"X" + bytes(4) + b"\xff\xff\xff", b"X" + bytes(4), b"X" + bytes(4) + b"\x18\x7f"]
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_refusal_that_cannot_be_read_hurts_neither_its_number_nor_another(
+    world: World, start_service: StartService, value: bytes
+) -> None:
+    world.number()
+    world.number("+14150000001", TWO)
+    world.redis.set(world.keys.number(NUMBER), b"\xff" * 20 + value)
+    caller = start_service().caller
+    outcomes = caller.batch([NUMBER, "+14150000001", NUMBER])
+    assert [each.route.account_id for each in outcomes] == [ONE, TWO, ONE]
+    assert caller.account(NUMBER) == ONE
+    assert caller.account(NUMBER, authoritative=True) == ONE
+
+
+def test_a_wrong_answer_in_the_cache_is_passed_over_when_asked_to(world: World, start_service: StartService) -> None:
+    world.number()
+    world.vouch()
+    caller = start_service().caller
+    caller.route(NUMBER)
+    held = eventually(world.held)
+    world.redis.set(world.keys.number(NUMBER), b"\x7f" + held.pack()[1:].replace(ONE.encode(), TWO.encode()))
+    assert caller.account(NUMBER) == TWO
+    assert caller.account(NUMBER, authoritative=True) == ONE
+
+
+def test_a_document_that_is_no_number_has_no_answer(world: World, start_service: StartService) -> None:
+    world.number(pvt_type="device")
+    assert start_service().caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+
+
+ODD_DOCUMENTS = [
+    {"pvt_assigned_to": 7, "pvt_number_state": ["in_service"], "pvt_features": "all"},
+    {"pvt_assigned_to": "x" * 100, "pvt_number_state": "in_service"},
+    {"pvt_assigned_to": "a b", "pvt_number_state": "in_service"},
+    {"pvt_assigned_to": ONE, "pvt_number_state": {"deep": [[[[[]]]]]}},
+    {"pvt_assigned_to": None, "pvt_number_state": None, "pvt_deleted": "perhaps"},
+]
+
+
+@pytest.mark.parametrize("document", ODD_DOCUMENTS, ids=range(len(ODD_DOCUMENTS)))
+def test_a_malformed_document_refuses_its_own_number_alone(
+    world: World, start_service: StartService, document: dict[str, object]
+) -> None:
+    world.number("+14150000001", TWO)
+    world.put("numbers/+1415", NUMBER, **document)
+    outcomes = start_service().caller.batch([NUMBER, "+14150000001"])
+    assert outcomes[0].WhichOneof("outcome") == "refusal"
+    assert outcomes[1].route.account_id == TWO

@@ -1,0 +1,204 @@
+"""Many numbers at once: batches, streams, and why one routes where it does."""
+
+import threading
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from router.v1 import inbound_pb2 as pb
+from tests.integration.caller import request
+from tests.integration.conftest import StartService
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+
+SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
+
+
+def _said(outcome: pb.LookupOutcome) -> str:
+    if outcome.WhichOneof("outcome") == "route":
+        return f"{outcome.route.number} {outcome.route.account_id}"
+    return f"{outcome.refusal.number} {pb.Reason.Name(outcome.refusal.reason)}"
+
+
+def test_a_batch_answers_in_the_order_asked(world: World, start_service: StartService) -> None:
+    for shard in SHARDS:
+        world.numbers(shard, 100)
+    asked = [f"{SHARDS[index % 3].removeprefix('numbers/')}{index // 3:07}" for index in range(330)]
+    wanted = [f"{each} {ONE if index // 3 < 100 else 'NUMBER_NOT_FOUND'}" for index, each in enumerate(asked)]
+    caller = start_service().caller
+    assert [_said(each) for each in caller.batch(asked)] == wanted
+    eventually(lambda: all(map(world.cached, asked[:300])))
+    assert [_said(each) for each in caller.batch(reversed(asked))] == wanted[::-1]
+
+
+def test_a_batch_may_name_a_number_twice(world: World, start_service: StartService) -> None:
+    world.number()
+    assert [_said(each) for each in start_service().caller.batch([NUMBER] * 40)] == [f"{NUMBER} {ONE}"] * 40
+
+
+def test_a_batch_holds_at_most_a_thousand(world: World, start_service: StartService) -> None:
+    names = world.numbers("numbers/+1415", 1000)
+    caller = start_service().caller
+    assert {each.WhichOneof("outcome") for each in caller.batch(names)} == {"route"}
+    with pytest.raises(grpc.RpcError) as problem:
+        caller.batch([*names, NUMBER])
+    assert problem.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "1000" in str(problem.value.details())
+
+
+def test_an_empty_batch_is_answered(world: World, start_service: StartService) -> None:
+    assert start_service().caller.batch([]) == []
+
+
+def test_one_bad_number_hurts_no_other_in_its_batch(world: World, start_service: StartService) -> None:
+    world.number()
+    world.number("+14150000002", TWO, pvt_number_state="available")
+    asked = ["nobody", NUMBER, "\x00", "+14150000002", "+14150000003", "8" * 10_000, NUMBER]
+    outcomes = start_service().caller.batch(asked)
+    reasons = [pb.Reason.Name(each.refusal.reason) for each in outcomes if each.HasField("refusal")]
+    assert [each.HasField("route") for each in outcomes] == [False, True, False, False, False, False, True]
+    assert reasons == [
+        "NOT_RECONCILABLE",
+        "NOT_RECONCILABLE",
+        "NOT_IN_SERVICE",
+        "NUMBER_NOT_FOUND",
+        "NOT_RECONCILABLE",
+    ]
+
+
+def test_a_batch_tells_what_a_single_lookup_tells(world: World, start_service: StartService) -> None:
+    world.number(pvt_number_state="available")
+    world.number("+14150000002", TWO, pvt_module_name="knm_inum")
+    caller = start_service().caller
+    refused, routed = caller.batch([NUMBER, "+14150000002"])
+    single = caller.refusal(NUMBER)
+    assert single.told == {"number": NUMBER, "account_id": refused.refusal.account_id, "state": refused.refusal.state}
+    assert (single.reason, single.message) == (pb.Reason.Name(refused.refusal.reason), refused.refusal.message)
+    one = caller.route("+14150000002")
+    one.source, one.stale = routed.route.source, routed.route.stale
+    assert routed.route == one
+
+
+def test_a_stream_matches_outcomes_by_the_callers_ids(world: World, start_service: StartService) -> None:
+    names = world.numbers("numbers/+1415", 300)
+    asked = {f"call-{index}": name for index, name in enumerate(names)} | {"absent": NUMBER, "": "reception"}
+    outcomes = {each.id: each.outcome for each in start_service().caller.stream(asked.items())}
+    assert outcomes.keys() == asked.keys()
+    for name, outcome in outcomes.items():
+        wanted = {"absent": "NUMBER_NOT_FOUND", "": "NOT_RECONCILABLE"}.get(name, ONE)
+        assert _said(outcome) == f"{asked[name]} {wanted}"
+
+
+def test_a_stream_takes_more_than_may_wait_at_a_time(world: World, start_service: StartService) -> None:
+    names = world.numbers("numbers/+1415", 50)
+    world.vouch()
+    asked = [(str(index), names[index % 50]) for index in range(3000)]
+    seen = [int(each.id) for each in start_service().caller.stream(asked)]
+    assert sorted(seen) == list(range(3000))
+
+
+def test_a_stream_answers_before_it_ends(world: World, start_service: StartService) -> None:
+    world.number()
+    go_on = threading.Event()
+
+    def asked() -> Iterator[pb.LookupStreamRequest]:
+        yield pb.LookupStreamRequest(id="first", lookup=request(NUMBER))
+        go_on.wait(20)
+        yield pb.LookupStreamRequest(id="second", lookup=request(NUMBER))
+
+    answers = start_service().caller.stub.LookupStream(asked(), timeout=20)
+    assert next(answers).id == "first"
+    go_on.set()
+    assert [each.id for each in answers] == ["second"]
+
+
+def test_an_empty_stream_ends(world: World, start_service: StartService) -> None:
+    assert list(start_service().caller.stream([])) == []
+
+
+def test_a_stream_that_is_cancelled_hurts_no_other(world: World, start_service: StartService) -> None:
+    world.number()
+    caller = start_service().caller
+    never = threading.Event()
+
+    def asked() -> Iterator[pb.LookupStreamRequest]:
+        for index in range(100):
+            yield pb.LookupStreamRequest(id=str(index), lookup=request(NUMBER))
+        never.wait(20)
+
+    answers = caller.stub.LookupStream(asked(), timeout=20)
+    next(answers)
+    answers.cancel()
+    never.set()
+    assert {each.id for each in caller.stream([("a", NUMBER), ("b", NUMBER)])} == {"a", "b"}
+
+
+def test_explain_tells_what_each_layer_holds(world: World, start_service: StartService) -> None:
+    revision = world.number(pvt_modified=63_900_000_000)
+    account_revision = world.account(ONE)
+    running = start_service(with_follower=True)
+    running.wait_ready()
+    eventually(lambda: world.cached() == ONE)
+    told = running.caller.explain("4158867900")
+    assert (told.input, told.number, told.database) == ("4158867900", NUMBER, "numbers/+1415")
+    assert told.reconcilable
+    assert told.rule
+    assert told.classification == "did_us"
+    assert (told.redis.present, told.redis.revision, told.redis.error) == (True, revision, "")
+    assert (told.number_database.present, told.number_database.revision) == (True, revision)
+    assert told.number_database.age_seconds > 0
+    assert (told.account.present, told.account.revision) == (True, account_revision)
+    assert ONE in told.account.detail
+    assert not told.port_requests.present
+    assert told.follower.alive
+    assert told.follower.checkpoint
+    assert told.answer.route.account_id == ONE
+    assert ONE in told.decision
+
+
+def test_explain_tells_of_a_refusal_and_of_ports(world: World, start_service: StartService) -> None:
+    world.port("one", THREE, NUMBER)
+    world.port("two", TWO, NUMBER)
+    told = start_service().caller.explain(NUMBER)
+    assert not told.number_database.present
+    assert "one" in told.port_requests.detail
+    assert "two" in told.port_requests.detail
+    assert "NUMBER_NOT_FOUND" in told.decision
+    assert told.answer.refusal.reason == pb.NUMBER_NOT_FOUND
+
+
+@pytest.mark.parametrize("number", ["reception", "", "\x00\x1b[2J", "8" * 10_000, "911"])
+def test_explain_tells_why_something_is_no_number(world: World, start_service: StartService, number: str) -> None:
+    told = start_service().caller.explain(number)
+    assert told.answer.refusal.reason in {pb.NOT_RECONCILABLE, pb.NUMBER_NOT_FOUND}
+    assert told.input.isprintable()
+    assert len(told.input) <= 300
+    assert told.decision
+
+
+def test_explain_names_an_unknown_dial_plan(world: World, start_service: StartService) -> None:
+    told = start_service().caller.explain(NUMBER, dial_plan="mars")
+    assert "mars" in told.decision
+
+
+def test_explain_says_which_layer_could_not_be_asked(world: World, start_service: StartService) -> None:
+    world.number()
+    world.vouch()
+    running = start_service(database_time_limit=0.5)
+    running.caller.route(NUMBER)
+    eventually(lambda: world.cached() == ONE)
+    world.couchdb.stop()
+    told = running.caller.explain(NUMBER)
+    assert told.redis.present
+    assert told.number_database.error
+    assert told.account.error
+    assert told.answer.route.account_id == ONE
+
+
+def test_explain_of_a_value_that_cannot_be_read(world: World, start_service: StartService) -> None:
+    world.number()
+    world.redis.set(world.keys.number(NUMBER), b"\xff" * 20 + b"X" + bytes(4) + b"\xff\xff")
+    told = start_service().caller.explain(NUMBER)
+    assert told.answer.route.account_id == ONE
+    assert "can't be read" in told.redis.error

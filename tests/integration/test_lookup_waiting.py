@@ -1,0 +1,217 @@
+"""Waiting for the number database: once per number, never past the deadline, and not at all when it is down."""
+
+import threading
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from router.v1 import inbound_pb2 as pb
+from tests.integration.caller import Refusal, outcome
+from tests.integration.conftest import StartService
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, TWO, World
+
+READ = r"GET /numbers/\+1415/\+14158867900"
+
+
+@pytest.fixture
+def relay(world: World) -> Iterator[Relay]:
+    """Between the service and CouchDB; holds requests back when told to."""
+    with Relay(world.couchdb_url) as made:
+        world.couchdb_url = made.url
+        yield made
+
+
+def _is_document(_: str, target: str) -> bool:
+    return target.startswith("/numbers/")
+
+
+def test_fifty_callers_of_one_number_share_one_read(world: World, relay: Relay, start_service: StartService) -> None:
+    world.number()
+    running = start_service()
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    calls = [running.caller.begin(NUMBER) for _ in range(50)]
+    eventually(lambda: running.service.lookup.counts["miss"] == 51)
+    relay.release()
+    answers = [outcome(each) for each in calls]
+    assert {each.account_id for each in answers if isinstance(each, pb.LookupResponse)} == {ONE}
+    assert len(answers) == 50
+    assert relay.count(READ) == 1
+
+
+def test_an_authoritative_call_joins_no_read_that_began_before_it(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    running = start_service()
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    calls = [running.caller.begin(NUMBER)]
+    eventually(lambda: relay.count(READ) == 1)
+    calls.append(running.caller.begin(NUMBER, authoritative=True))
+    eventually(lambda: relay.count(READ) == 2)
+    relay.release()
+    for each in calls:
+        said = outcome(each)
+        assert isinstance(said, pb.LookupResponse)
+        assert said.source == pb.NUMBER_DATABASE
+
+
+def test_a_second_miss_after_the_first_landed_reads_again(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    running = start_service()
+    running.caller.route(NUMBER, authoritative=True)
+    running.caller.route(NUMBER, authoritative=True)
+    assert relay.count(READ) == 2
+
+
+def test_numbers_of_one_batch_and_database_share_a_request(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    names = world.numbers("numbers/+1415", 250)
+    running = start_service()
+    assert all(each.HasField("route") for each in running.caller.batch(names))
+    assert relay.count("POST /numbers/\\+1415/_all_docs") == 3
+
+
+def test_callers_are_refused_before_their_deadline_while_the_database_hangs(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    running = start_service(database_time_limit=30)
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    for timeout in (0.2, 0.5):
+        said = running.caller.refusal(NUMBER, timeout=timeout)
+        assert (said.code, said.reason) == (grpc.StatusCode.UNAVAILABLE, "NUMBER_DATABASE_UNAVAILABLE")
+        assert said.retry_after is not None
+        assert said.retry_after > 0
+        assert said.told["number"] == NUMBER
+
+
+def test_a_batch_is_answered_before_its_deadline_while_the_database_hangs(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    world.number("+14420000001", TWO)
+    running = start_service(database_time_limit=30)
+    running.caller.account("+14150000001")
+    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=each) for each in (NUMBER, "+14420000001")])
+    outcomes = running.caller.stub.LookupBatch(asked, timeout=1.0).outcomes
+    assert outcomes[0].refusal.reason == pb.NUMBER_DATABASE_UNAVAILABLE
+    assert outcomes[1].route.account_id == TWO
+
+
+def test_a_caller_without_a_deadline_is_given_one(world: World, relay: Relay, start_service: StartService) -> None:
+    running = start_service(database_time_limit=30, lookup_time_limit=0.3)
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    said = running.caller.refusal(NUMBER, timeout=None)
+    assert said.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+def test_a_database_that_hangs_is_unavailable_after_its_own_time_limit(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    running = start_service(database_time_limit=0.2)
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    assert running.caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
+
+
+def test_a_database_that_is_down_is_left_alone(world: World, relay: Relay, start_service: StartService) -> None:
+    running = start_service(breaker_failures=3, breaker_pause=60)
+    running.caller.account("+14150000001")
+    world.couchdb.stop()
+    reasons = {running.caller.account(f"+1415000{index:04}") for index in range(40)}
+    assert reasons == {"NUMBER_DATABASE_UNAVAILABLE"}
+    assert relay.count(r"GET /numbers/.*000\d{4}") <= 2 * 4
+    assert running.caller.refusal(NUMBER).retry_after
+
+
+def test_a_database_that_comes_back_is_asked_again(world: World, start_service: StartService) -> None:
+    world.number()
+    running = start_service(breaker_failures=2, breaker_pause=0.2)
+    world.couchdb.stop()
+    for index in range(4):
+        assert running.caller.account(f"+1415000{index:04}") == "NUMBER_DATABASE_UNAVAILABLE"
+    world.couchdb.start()
+    assert eventually(lambda: running.caller.account(NUMBER) == ONE)
+
+
+def test_what_redis_holds_is_answered_while_the_database_hangs(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    world.vouch()
+    running = start_service(database_time_limit=30)
+    running.caller.route(NUMBER)
+    eventually(lambda: world.cached() == ONE)
+    relay.hold(_is_document)
+    waiting = [running.caller.begin(f"+1415000{index:04}", timeout=10) for index in range(60)]
+    assert running.caller.account(NUMBER, timeout=5) == ONE
+    relay.release()
+    assert all(isinstance(outcome(each), Refusal) for each in waiting)
+
+
+def test_more_numbers_than_may_wait_are_refused_at_once(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    running = start_service(database_waiting=10, database_time_limit=30)
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    numbers = [f"+1415000{index:04}" for index in range(30)]
+    results: list[list[pb.LookupOutcome]] = []
+    asking = threading.Thread(target=lambda: results.append(running.caller.batch(numbers)))
+    asking.start()
+    eventually(lambda: running.service.lookup.counts["miss"] == 31)
+    assert running.service.fallback.in_the_air <= 10
+    relay.release()
+    asking.join(20)
+    reasons = [pb.Reason.Name(each.refusal.reason) for each in results[0]]
+    assert reasons == ["NUMBER_NOT_FOUND"] * 10 + ["NUMBER_DATABASE_UNAVAILABLE"] * 20
+
+
+def test_a_caller_that_hung_up_hurts_no_other(world: World, relay: Relay, start_service: StartService) -> None:
+    world.number()
+    running = start_service()
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    calls = [running.caller.begin(NUMBER) for _ in range(10)]
+    eventually(lambda: running.service.lookup.counts["miss"] == 11)
+    for each in calls[::2]:
+        each.cancel()
+    relay.release()
+    answers = [outcome(each) for each in calls[1::2]]
+    assert [each.account_id for each in answers if isinstance(each, pb.LookupResponse)] == [ONE] * 5
+    assert running.caller.account(NUMBER) == ONE
+
+
+def test_a_deadline_that_is_over_is_told_as_one(world: World, start_service: StartService) -> None:
+    said = start_service().caller.refusal(NUMBER, timeout=0.000001)
+    assert said.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_read_from_before_a_rebuild_is_answered_and_not_kept(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    running = start_service()
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    call = running.caller.begin(NUMBER)
+    eventually(lambda: relay.count(READ) == 1)
+    world.writer.begin("numbers/+1415", 1, instance="later", purge="0", shape="s")
+    relay.release()
+    said = outcome(call)
+    assert isinstance(said, pb.LookupResponse)
+    assert said.account_id == ONE
+    running.caller.account("+14150000009")
+    eventually(lambda: world.cached("+14150000009") == "nothing")
+    assert world.cached() == ""

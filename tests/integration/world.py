@@ -1,0 +1,146 @@
+"""A CouchDB, a Redis, and what is written into them."""
+
+import itertools
+from typing import Any
+
+from redis import Redis
+
+from router.cache import entry
+from router.cache.entry import Entry
+from router.cache.followed import FOLLOWED
+from router.cache.keys import Keys
+from router.cache.reader import CacheReader
+from router.cache.status import FollowerStatus
+from router.cache.status import read as read_status
+from router.cache.writer import CacheWriter, Lives
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.couch.errors import Conflict, NotFound
+from router.embedded import EmbeddedCouchDB
+from router.numbers.shards import database_of
+from router.settings import Settings
+
+ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
+NUMBER = "+14158867900"
+
+QUICK: dict[str, Any] = {
+    "listen": "127.0.0.1:0",
+    "admin_listen": "127.0.0.1:0",
+    "follower_lease": 1.0,
+    "follower_heartbeat": 0.5,
+    "follower_sweep": 1.0,
+}
+_PREFIXES = itertools.count()
+
+
+class World:
+    """What a service or a follower finds, and hands to change it.
+
+    Attributes:
+        couchdb_url, redis_url: what a service is told; a test may put a relay in between.
+    """
+
+    def __init__(self, couchdb: EmbeddedCouchDB, redis_url: str) -> None:
+        self.couchdb = couchdb
+        self.couchdb_url = couchdb.url
+        self.redis_url = redis_url
+        self.prefix = f"test-{next(_PREFIXES)}:"
+        self.redis: Any = Redis.from_url(redis_url)
+        self.keys = Keys(self.prefix)
+        self.reader = CacheReader(self.redis, self.keys)
+        self.writer = CacheWriter(self.redis, self.keys, Lives(10, 86400, 300))
+        self.databases = Databases(Couch(couchdb.url, time_limit=20))
+
+    def settings(self, **more: Any) -> Settings:
+        """Settings for this world, with short intervals."""
+        own = {"couchdb_url": self.couchdb_url, "redis_url": self.redis_url, "redis_prefix": self.prefix}
+        return Settings.load(None, **{**QUICK, **own, **more})
+
+    def close(self) -> None:
+        """Hang up."""
+        self.redis.close()
+
+    def put(self, database: str, identifier: str, **fields: Any) -> str:
+        """Write a document, over the one there is; its database is made when it is missing."""
+        try:
+            fields["_rev"] = self.databases.document(database, identifier)["_rev"]
+        except NotFound:
+            self.create(database)
+        return self.databases.put(database, {"_id": identifier, **fields})
+
+    def create(self, *names: str) -> None:
+        """Make databases that are not there yet."""
+        for name in names:
+            try:
+                self.databases.create(name)
+            except Conflict:
+                continue
+
+    def number(self, number: str = NUMBER, account: str | None = ONE, **fields: Any) -> str:
+        """Write a number document; returns its revision."""
+        document: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service", **fields}
+        if account is not None:
+            document["pvt_assigned_to"] = account
+        return self.put(str(database_of(number)), number, **document)
+
+    def numbers(self, database: str, count: int, account: str = ONE) -> list[str]:
+        """Write many number documents at once."""
+        self.create(database)
+        names = [f"{database.removeprefix('numbers/')}{index:07}" for index in range(count)]
+        fields = {"pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": account}
+        self.databases.put_many(database, [{"_id": name, **fields} for name in names])
+        return names
+
+    def remove(self, database: str, identifier: str) -> str:
+        """Delete a document; returns the deletion's revision."""
+        revision = str(self.databases.document(database, identifier)["_rev"])
+        return self.databases.delete(database, identifier, revision)
+
+    def account(self, account: str, *, enabled: bool = True) -> str:
+        """Write an account document."""
+        return self.put("accounts", account, pvt_type="account", pvt_enabled=enabled, name="An account")
+
+    def port(self, name: str, account: str, *numbers: str, state: str = "submitted") -> str:
+        """Write a port request."""
+        named: dict[str, Any] = {number: {} for number in numbers}
+        return self.put(
+            "port_requests",
+            name,
+            pvt_type="port_request",
+            pvt_port_state=state,
+            pvt_account_id=account,
+            numbers=named,
+        )
+
+    def configure(self, **section: Any) -> str:
+        """Write the number manager's part of system_config."""
+        return self.put("system_config", "number_manager", default=section)
+
+    def held(self, number: str = NUMBER) -> Entry | None:
+        """What the cache holds for a number."""
+        value = self.reader.entries([number])[0]
+        return None if value is None else entry.unpack(value)
+
+    def cached(self, number: str = NUMBER) -> str:
+        """The account that the cache names, else what else it says; empty for nothing."""
+        held = self.held(number)
+        if held is None:
+            return ""
+        if held.kind == entry.ROUTE:
+            return held.account_id
+        return {entry.REFUSAL: "refusal", entry.TOMBSTONE: "deleted", entry.NEGATIVE: "nothing"}[held.kind]
+
+    def vouch(self) -> None:
+        """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""
+        for name in FOLLOWED:
+            self.writer.begin(name, 1, instance="", purge="", shape="")
+            self.writer.caught_up(name, "")
+            self.writer.read_again(name)
+
+    def status(self) -> FollowerStatus | None:
+        """What the leading follower says of itself."""
+        return read_status(self.redis, self.keys)
+
+    def complete(self, *databases: str) -> bool:
+        """Whether the follower has all of these in the cache."""
+        return all(each.complete for each in self.writer.checkpoints(databases))
