@@ -1,0 +1,315 @@
+"""Redis, CouchDB and followers stop, lose their memory and come back; the cache heals by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from router.cache.lease import Lease
+from router.embedded import EmbeddedCouchDB, EmbeddedRedis
+from router.follower.applier import Applier, Fenced
+from router.numbers.routes import Policy
+from tests.integration.conftest import StartFollower
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+
+SHARD = "numbers/+1415"
+OTHER = "+14420000001"
+
+
+def test_a_restarted_follower_goes_on_from_its_checkpoints(world: World, start_follower: StartFollower) -> None:
+    world.numbers(SHARD, 500)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        follower = start_follower()
+        eventually(lambda: world.complete(SHARD, "accounts", "port_requests", "system_config"))
+        follower.stop()
+        kept = world.writer.checkpoint(SHARD)
+        world.number(account=TWO)
+        relay.seen.clear()
+        start_follower()
+        eventually(lambda: world.cached() == TWO)
+        said = eventually(world.status)
+        assert said.applied <= 1
+        assert relay.count(r"_changes\?.*since=0\b") == 0
+        assert world.writer.checkpoint(SHARD).epoch == kept.epoch
+
+
+def test_a_restarted_follower_reads_nothing_of_what_did_not_change(world: World, start_follower: StartFollower) -> None:
+    world.numbers(SHARD, 50)
+    world.numbers("numbers/+1442", 50)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        follower = start_follower()
+        eventually(lambda: world.complete(SHARD, "numbers/+1442"))
+        follower.stop()
+        relay.seen.clear()
+        start_follower()
+        world.number(OTHER, TWO)
+        eventually(lambda: world.cached(OTHER) == TWO)
+        assert relay.count(r"GET /numbers/\+1415/_changes") == 0
+
+
+def test_changes_made_while_no_follower_ran(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    world.number("+14150000001")
+    follower = start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    follower.stop()
+    world.number(account=TWO)
+    world.remove(SHARD, "+14150000001")
+    world.number(OTHER, THREE)
+    start_follower()
+    eventually(lambda: world.cached() == TWO)
+    eventually(lambda: world.cached("+14150000001") == "deleted")
+    eventually(lambda: world.cached(OTHER) == THREE)
+
+
+def test_a_flushed_redis_is_filled_again(world: World, start_follower: StartFollower) -> None:
+    world.numbers(SHARD, 20)
+    world.number()
+    world.number(OTHER, TWO)
+    world.account(THREE, enabled=False)
+    start_follower()
+    eventually(lambda: world.complete(SHARD, "numbers/+1442", "accounts"))
+    for _ in range(2):
+        world.redis.flushall()
+        eventually(lambda: world.cached() == ONE and world.cached(OTHER) == TWO)
+        eventually(lambda: world.redis.hexists(world.keys.documents("accounts"), THREE))
+        eventually(lambda: world.complete(SHARD, "numbers/+1442", "accounts"))
+    world.number(account=THREE)
+    eventually(lambda: world.cached() == THREE)
+
+
+@pytest.fixture
+def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis() as first:
+        port = first.port
+    with EmbeddedRedis(port) as server:
+        yield server
+
+
+def test_a_redis_that_stops_and_comes_back_empty_is_filled_again(
+    world: World, own_redis: EmbeddedRedis, start_follower: StartFollower
+) -> None:
+    healing = World(world.couchdb, own_redis.url)
+    world.redis_url, world.prefix = own_redis.url, healing.prefix
+    healing.number()
+    start_follower()
+    eventually(lambda: healing.cached() == ONE)
+    own_redis.stop()
+    healing.number(account=TWO)
+    healing.number(OTHER, THREE)
+    own_redis.start()
+    eventually(lambda: healing.cached() == TWO, 20)
+    eventually(lambda: healing.cached(OTHER) == THREE)
+    healing.number(account=THREE)
+    eventually(lambda: healing.cached() == THREE)
+    healing.close()
+
+
+def test_a_redis_that_hangs_is_caught_up_with(
+    world: World, own_redis: EmbeddedRedis, start_follower: StartFollower
+) -> None:
+    healing = World(world.couchdb, own_redis.url)
+    world.redis_url, world.prefix = own_redis.url, healing.prefix
+    healing.number()
+    start_follower()
+    eventually(lambda: healing.cached() == ONE)
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    healing.number(account=TWO)
+    os.kill(own_redis.pid, signal.SIGCONT)
+    eventually(lambda: healing.cached() == TWO, 20)
+    healing.close()
+
+
+def test_a_couchdb_that_stops_loses_no_change(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    world.number(OTHER, ONE)
+    start_follower()
+    eventually(lambda: world.complete(SHARD, "numbers/+1442"))
+    # The event of a write just before a stop is lost for ever.
+    world.number(account=TWO)
+    world.couchdb.stop()
+    world.couchdb.start()
+    eventually(lambda: world.cached() == TWO, 20)
+    world.number(OTHER, THREE)
+    eventually(lambda: world.cached(OTHER) == THREE, 20)
+
+
+def test_a_couchdb_that_was_away_for_a_while(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    world.couchdb.stop()
+    eventually(lambda: (said := world.status()) and not said.database_up)
+    assert world.cached() == ONE, "what is cached stays while CouchDB is away"
+    world.couchdb.start()
+    world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO, 20)
+    eventually(lambda: (said := world.status()) and said.database_up)
+
+
+def test_a_follower_starts_before_either_store(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    world.couchdb.stop()
+    start_follower()
+    eventually(lambda: world.redis.exists(world.keys.lease))
+    world.couchdb.start()
+    eventually(lambda: world.cached() == ONE, 20)
+
+
+def test_without_the_feed_of_updates_it_converges_all_the_same(world: World, start_follower: StartFollower) -> None:
+    world.databases.drop("_global_changes")
+    world.number()
+    start_follower()
+    eventually(lambda: world.cached() == ONE)
+    world.number(account=TWO)
+    world.number(OTHER, THREE)
+    eventually(lambda: world.cached() == TWO)
+    eventually(lambda: world.cached(OTHER) == THREE)
+    world.databases.drop("numbers/+1442")
+    eventually(lambda: world.cached(OTHER) == "")
+
+
+def test_a_feed_of_updates_that_is_lost_on_the_way(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    world.databases.drop("_global_changes")
+    world.number(OTHER, TWO)
+    world.number(account=TWO)
+    eventually(lambda: world.cached(OTHER) == TWO)
+    eventually(lambda: world.cached() == TWO)
+
+
+def test_a_second_follower_stands_by(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    first = start_follower()
+    assert first.leading.wait(5)
+    second = start_follower()
+    eventually(lambda: world.cached() == ONE)
+    assert not second.leading.is_set()
+    first.stop()
+    assert second.leading.wait(10)
+    world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO)
+
+
+def _process(world: World) -> "subprocess.Popen[bytes]":
+    settings = [f"--set=follower_{name}" for name in ("lease=1", "heartbeat=0.5", "sweep=1")]
+    stores = ["--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix]
+    return subprocess.Popen([sys.executable, "-m", "router.cli", "follow", *stores, *settings, "--log-level=error"])
+
+
+def test_another_takes_over_from_a_killed_follower(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    first = _process(world)
+    eventually(lambda: world.cached() == ONE, 20)
+    second = start_follower()
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    world.number(account=TWO)
+    world.number(OTHER, THREE)
+    eventually(lambda: world.cached() == TWO, 20)
+    eventually(lambda: world.cached(OTHER) == THREE)
+    assert second.leading.is_set()
+
+
+def test_a_frozen_follower_that_wakes_up_steps_back(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    first = _process(world)
+    try:
+        eventually(lambda: world.cached() == ONE, 20)
+        os.kill(first.pid, signal.SIGSTOP)
+        second = start_follower()
+        assert second.leading.wait(10)
+        world.number(account=TWO)
+        eventually(lambda: world.cached() == TWO)
+        os.kill(first.pid, signal.SIGCONT)
+        for account in (THREE, ONE, TWO):
+            world.number(account=account)
+            eventually(lambda account=account: world.cached() == account)  # type: ignore[misc]
+        assert second.leading.is_set()
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_an_asked_follower_ends_by_itself_and_lets_the_next_one_in(world: World) -> None:
+    world.number()
+    process = _process(world)
+    eventually(lambda: world.cached() == ONE, 20)
+    process.terminate()
+    assert process.wait(20) == 0
+    assert not world.redis.exists(world.keys.lease)
+
+
+def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    old = Lease(world.redis, world.keys, 30.0, "old")
+    token = old.take()
+    old.give_up()
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    late = Applier(world.writer, world.reader, world.databases, token, Policy())
+    page = world.databases.changes(SHARD, "0", 10)
+    kept = world.writer.checkpoint(SHARD)
+    with pytest.raises(Fenced):
+        late.apply(SHARD, kept, page.changes)
+    with pytest.raises(Fenced):
+        late.begin(SHARD, instance="1", purge="0", shape="s")
+    with pytest.raises(Fenced):
+        late.apply_documents("accounts", world.writer.checkpoint("accounts"), [], seq="x")
+    assert world.writer.checkpoint(SHARD) == kept
+    world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO)
+
+
+def test_a_follower_whose_lease_was_taken_away_leads_again_with_a_greater_token(
+    world: World, start_follower: StartFollower
+) -> None:
+    world.number()
+    start_follower()
+    eventually(lambda: world.cached() == ONE)
+    world.redis.delete(world.keys.lease)
+    usurper = Lease(world.redis, world.keys, 0.5, "usurper")
+    token = eventually(usurper.take)
+    assert world.writer.begin(SHARD, token, instance="", purge="", shape="") is not None
+    world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO, 20)
+    assert int(world.redis.hget(world.keys.database(SHARD), "fence")) > token
+
+
+def test_a_checkpoint_that_is_removed_is_made_again(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    world.writer.remove(NUMBER)
+    world.writer.drop(SHARD)
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+
+
+def test_a_distrusted_database_is_read_again(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    world.writer.remove(NUMBER)
+    world.writer.distrust(SHARD)
+    eventually(lambda: world.cached() == ONE)
+
+
+def test_wrong_credentials_stop_a_follower_from_asking(world: World, start_follower: StartFollower) -> None:
+    with Relay(world.couchdb_url.replace("password", "wrong")) as relay:
+        world.couchdb_url = relay.url
+        start_follower()
+        eventually(lambda: relay.seen)
+        eventually(lambda: (said := world.status()) and not said.database_up)
+        assert len(relay.seen) == 1
+    world.couchdb_url = world.couchdb.url
+    world.number()
+    assert world.databases.names("numbers/") == [SHARD]
