@@ -89,7 +89,9 @@ class Settings(BaseSettings):
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
 
-    lookup_time_limit: float = Field(2.0, gt=0, description="seconds that a call is worked on at most, and the deadline of calls that bring none")
+    lookup_time_limit: float = Field(
+        2.0, gt=0, description="seconds that a call is worked on at most, and the deadline of calls that bring none"
+    )
     redis_time_limit: float = Field(0.25, gt=0, description="seconds for one answer of Redis to a lookup")
     database_time_limit: float = Field(1.0, gt=0, description="seconds for one read of a number database by a lookup")
     database_connections: int = Field(16, ge=1, description="reads of number databases at a time, by lookups")
@@ -98,6 +100,10 @@ class Settings(BaseSettings):
     )
     breaker_failures: int = Field(5, ge=1, description="failures in a row after which a store is left alone")
     breaker_pause: float = Field(1.0, gt=0, description="seconds that a failed store is left alone")
+    near_cache_entries: int = Field(
+        200_000, ge=0, description="numbers kept in each worker's own memory; 0 keeps none (nor does a Redis Cluster)"
+    )
+    near_cache_bytes: int = Field(256 << 20, ge=1 << 20, description="bytes that they may take, roughly")
     batch_size: int = Field(512, ge=1, le=5000, description="calls taken together by the lookup")
     drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
 

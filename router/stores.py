@@ -1,5 +1,7 @@
 """Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
 
+from redis.cluster import RedisCluster
+
 from router.cache.connect import connect
 from router.cache.keys import Keys
 from router.cache.reader import CacheReader
@@ -34,6 +36,8 @@ class Stores:
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast
+        self.can_track = not isinstance(self.redis, RedisCluster)
+        """Whether Redis can tell one connection of every change: a Cluster would need one to each node."""
         self.writer = CacheWriter(self.redis, self.keys, lives)
         self.quick = CacheWriter(fast, self.keys, lives)
         self.reader = CacheReader(fast, self.keys)

@@ -23,6 +23,9 @@ ROUTE, REFUSAL, TOMBSTONE, NEGATIVE = b"R", b"X", b"T", b"N"
 NO_VERSION = bytes(VERSION)
 """Older than every revision: a negative never stands against a document."""
 
+STALE = b"\x28\x01"
+"""LookupResponse.stale, to be appended to a whole answer."""
+
 _GENERATION = 4
 _LAST_GENERATION = 256**_GENERATION - 1
 _WRITTEN = VERSION + 1
@@ -131,7 +134,7 @@ def route_suffix(number: str, version: bytes, source: int, *, stale: bool) -> by
     """
     digits, revision = number.encode(), revision_of(version).encode()
     fields = b"\x12%c%b\x1a%c%b\x20%c" % (len(digits), digits, len(revision), revision, source)
-    return fields + b"\x28\x01" if stale else fields
+    return fields + STALE if stale else fields
 
 
 def port_answer(route: Route, *, stale: bool) -> bytes:

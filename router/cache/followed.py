@@ -18,6 +18,7 @@ import redis
 
 from router.cache.entry import VERSION, version_of
 from router.cache.keys import Keys
+from router.cache.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,6 @@ ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG = "accounts", "port_requests", "system_co
 NUMBER_MANAGER = "number_manager"
 FOLLOWED = (ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG)
 
-_QUIET = 5.0
-"""Seconds without an answer to our own PING after which the subscription counts as lost."""
 _TICK = 0.5
 
 
@@ -68,10 +67,17 @@ class FollowedDocuments:
         fresh: the subscription stands, so the above is as Redis has it.
     """
 
-    def __init__(self, client: Any, keys: Keys, on_config: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        keys: Keys,
+        on_config: Callable[[], None] = lambda: None,
+        on_ports: Callable[[], None] = lambda: None,
+    ) -> None:
         self._redis = client
         self._keys = keys
         self._on_config = on_config
+        self._on_ports = on_ports
         self._versions: dict[tuple[str, str], bytes] = {}
         self._requests: dict[str, ActivePort] = {}
         self._pause = _TICK
@@ -118,34 +124,18 @@ class FollowedDocuments:
             self._pause = min(self._pause * 2, 5.0)
 
     def _subscribe(self) -> None:
-        pubsub = self._redis.pubsub()
-        try:
-            pubsub.subscribe(self._keys.changes)
+        with Subscription(self._redis) as subscription:
             # Nothing published between the loading and the reading of messages may be lost.
-            first = pubsub.get_message(timeout=_QUIET)
-            if first is None:
-                raise redis.TimeoutError("no answer to SUBSCRIBE")
-            self._load()
-            self.fresh, self._pause = True, _TICK
-            self._listen(pubsub)
-        finally:
-            self.fresh = False
-            pubsub.close()
-
-    def _listen(self, pubsub: Any) -> None:
-        heard = asked = time.monotonic()
-        while not self._stop.is_set():
-            message = pubsub.get_message(timeout=_TICK)
-            now = time.monotonic()
-            if message is not None:
-                heard = now
-                if message["type"] == "message":
-                    self._take(message["data"])
-            if now - asked >= _TICK * 2:
-                pubsub.ping()
-                asked = now
-            if now - heard > _QUIET:
-                raise redis.TimeoutError("the subscription is silent")
+            subscription.subscribe(self._keys.changes)
+            try:
+                self._load()
+                self.fresh, self._pause = True, _TICK
+                while not self._stop.is_set():
+                    published = subscription.next(_TICK)
+                    if published is not None:
+                        self._take(published.content)
+            finally:
+                self.fresh = False
 
     def _take(self, message: bytes) -> None:
         database, _, rest = message.partition(b"\0")
@@ -207,7 +197,9 @@ class FollowedDocuments:
             self._on_config()
 
     def _index_ports(self) -> None:
-        self.ports = index_ports(self._requests.values())
+        before, self.ports = self.ports, index_ports(self._requests.values())
+        if self.ports != before:
+            self._on_ports()
 
 
 def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:

@@ -11,6 +11,7 @@ from router.cache.entry import (
     HEADER,
     REFUSAL,
     ROUTE,
+    STALE,
     VERSION,
     Entry,
     account_of,
@@ -20,6 +21,7 @@ from router.cache.entry import (
     route_suffix,
 )
 from router.cache.followed import ActivePort
+from router.cache.near import NearCache, NearEntry
 from router.cache.reader import CacheReader
 from router.lookup.breaker import Breaker
 from router.lookup.call import Call
@@ -32,6 +34,9 @@ from router.tally import Tally
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
+
+_NOTHING_LIFE = 2.0
+"""Seconds that "no such number" stays in the near cache: an expiry in Redis may be told late."""
 
 
 class Lookup:
@@ -52,12 +57,14 @@ class Lookup:
         fallback: Fallback,
         standing: Standing,
         rules: Rules,
+        near: NearCache,
     ) -> None:
         self._reader = reader
         self._breaker = breaker
         self._fallback = fallback
         self._standing = standing
         self.rules = rules
+        self.near = near
         self.stale = False
         self.counts = Tally()
 
@@ -66,12 +73,29 @@ class Lookup:
         ready = self._normalised(calls)
         cached = [call for call in ready if not call.authoritative]
         misses = [call for call in ready if call.authoritative]
+        if self.near.on:
+            cached = self._answer_nearby(cached)
+        clock = self.near.clock()
         for call, value in zip(cached, self._read(cached), strict=True):
-            if value is None or not is_sound(value) or not self._hit_safely(call, value):
+            if value is None or not is_sound(value) or not self._hit_safely(call, value, clock):
                 misses.append(call)
         if misses:
             self.counts.add("miss", len(misses))
             self._fallback.submit(misses, self.rules.policy)
+
+    @property
+    def near_is_stale(self) -> bool | None:
+        """How the near cache may be used now: None not at all, else whether its answers are marked stale.
+
+        While its connection is down it is not trusted; only when Redis itself is gone is it better than nothing.
+        """
+        if self.near.trusted:
+            return self.stale
+        return True if self._breaker.is_open else None
+
+    def may_be_called(self, account: str) -> bool:
+        """Whether a kept route's account is known to be enabled."""
+        return bool(self._standing.held_enabled(account))
 
     def settle(self, call: Call, found: Entry) -> None:
         """Answer a call from what the database said; runs in the fallback's threads.
@@ -129,25 +153,50 @@ class Lookup:
         self._breaker.succeeded()
         return found
 
-    def _hit_safely(self, call: Call, value: bytes) -> bool:
+    def _answer_nearby(self, calls: Sequence[Call]) -> list[Call]:
+        """Answer what the worker's own memory holds; return the rest."""
+        stale = self.near_is_stale
+        if stale is None:
+            return list(calls)
+        now = time.monotonic()
+        rest = []
+        for call in calls:
+            entry = self.near.get(call.e164)
+            if entry is None or entry.until < now or (entry.account and not self.may_be_called(entry.account)):
+                rest.append(call)
+                continue
+            if call.raw is not None:
+                self.near.alias(call.raw, entry)
+            if entry.answer is None:
+                self._refuse(call, entry.refusal)
+            else:
+                self.counts.add("near_cache")
+                call.route(entry.answer + STALE if stale else entry.answer)
+        return rest
+
+    def _hit_safely(self, call: Call, value: bytes, clock: int) -> bool:
         """The same; a value that can't be read is a miss and must not take the others of its batch with it."""
         try:
-            return self._hit(call, value)
+            return self._hit(call, value, clock)
         except (ValueError, DecodeError) as problem:
             log.warning("what Redis holds for %s can't be read: %s", call.e164, problem)
             return False
 
-    def _hit(self, call: Call, value: bytes) -> bool:
+    def _hit(self, call: Call, value: bytes, clock: int) -> bool:
         """Answer from Redis; False when something must be asked that memory does not hold."""
         kind = value[VERSION : VERSION + 1]
         if kind == REFUSAL:
-            self._refuse(call, refusal_of(value[HEADER:], call.e164))
+            refusal = refusal_of(value[HEADER:], call.e164)
+            self._keep_near(call, NearEntry("", None, refusal), clock)
+            self._refuse(call, refusal)
             return True
         if kind != ROUTE:
             ports = self._standing.held_ports(call.e164)
             if ports is None:
                 return False
-            self._nothing(call, ports)
+            nothing = self._nothing(call, ports)
+            if nothing is not None:
+                self._keep_near(call, NearEntry("", None, nothing, time.monotonic() + _NOTHING_LIFE), clock)
             return True
         account = account_of(value)
         enabled = self._standing.held_enabled(account)
@@ -155,21 +204,27 @@ class Lookup:
             self.counts.add("redis")
             suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self.stale)
             call.route(value[HEADER:] + suffix)
+            if self.near.on:
+                nearby = route_suffix(call.e164, value[:VERSION], pb.NEAR_CACHE, stale=False)
+                self._keep_near(call, NearEntry(account, value[HEADER:] + nearby, None), clock)
         elif enabled is not None:
             self._disabled(call, account, value[HEADER:])
         return enabled is not None
 
-    def _nothing(self, call: Call, ports: Sequence[ActivePort]) -> None:
-        """No number document: exactly one active port request routes."""
+    def _keep_near(self, call: Call, entry: NearEntry, clock: int) -> None:
+        if self.near.on:
+            self.near.keep(call.e164, entry, clock, call.raw)
+
+    def _nothing(self, call: Call, ports: Sequence[ActivePort]) -> Refused | None:
+        """No number document: exactly one active port request routes. Returns what was refused."""
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
             route = route_of_port(call.e164, ports[0].account_id)
             call.route(port_answer(route, stale=not self._standing.vouched))
-            return
-        self._refuse(
-            call,
-            Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}"),
-        )
+            return None
+        refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
+        self._refuse(call, refusal)
+        return refusal
 
     def _disabled(self, call: Call, account: str, payload: bytes) -> None:
         state = pb.LookupResponse.FromString(payload).state

@@ -14,16 +14,20 @@ class Call:
         dial_plan: its name; empty for the system's.
         authoritative: past every cache.
         deadline: on the monotonic clock, seconds.
+        raw: the request's bytes, where the same bytes may be asked again.
     """
 
-    __slots__ = ("authoritative", "deadline", "dial_plan", "e164", "number")
+    __slots__ = ("authoritative", "deadline", "dial_plan", "e164", "number", "raw")
 
-    def __init__(self, number: str, dial_plan: str, deadline: float, *, authoritative: bool) -> None:
+    def __init__(
+        self, number: str, dial_plan: str, deadline: float, *, authoritative: bool, raw: bytes | None = None
+    ) -> None:
         self.number = number
         self.dial_plan = dial_plan
         self.authoritative = authoritative
         self.deadline = deadline
         self.e164 = ""
+        self.raw = raw
 
     def route(self, answer: bytes) -> None:
         """Answer with a serialised LookupResponse."""

@@ -20,19 +20,9 @@ class Failure:
     trailing: Sequence[tuple[str, bytes]] = field(default=())
 
 
-@dataclass(slots=True)
-class Taken:
-    """A waiting call.
-
-    Attributes:
-        ticket: the front's own handle, given back with the answer.
-        request: the bytes of a LookupRequest.
-        deadline: on the monotonic clock, seconds; None when the caller set none.
-    """
-
-    ticket: Any
-    request: bytes
-    deadline: float | None
+Taken = tuple[Any, bytes, float | None]
+"""A waiting call: the front's own ticket, to be given back with the answer; the bytes of a LookupRequest; its
+deadline on the monotonic clock, None when the caller set none."""
 
 
 class Front(Protocol):

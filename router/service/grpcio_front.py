@@ -28,7 +28,7 @@ class GrpcioFront:
         remaining = context.time_remaining()
         deadline = None if remaining is None else time.monotonic() + remaining
         answer: asyncio.Future[bytes | Failure] = self._loop.create_future()
-        self._queue.put(Taken(answer, request, deadline))
+        self._queue.put((answer, request, deadline))
         said = await answer
         if isinstance(said, bytes):
             return said

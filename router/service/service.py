@@ -10,6 +10,7 @@ import orjson
 from router.cache.entry import Entry
 from router.cache.followed import FollowedDocuments
 from router.cache.lease import Lease
+from router.cache.near import Invalidations, NearCache
 from router.follower.follower import Follower
 from router.lookup.answer import Lookup
 from router.lookup.authority import Authority
@@ -47,7 +48,9 @@ class Service:
     def __init__(self, settings: Settings, *, with_follower: bool = False) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
-        self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure)
+        self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
+        self.near = NearCache(settings.near_cache_entries if stores.can_track else 0, settings.near_cache_bytes)
+        self._invalidations = Invalidations(stores.redis, stores.keys, self.near)
         authority = Authority(stores.lookup_databases)
         standing = Standing(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
         # A Redis that hangs would hold up whole batches, so one failure is enough; readiness closes it again.
@@ -64,7 +67,7 @@ class Service:
             time_limit=settings.lookup_time_limit,
             alarm=self._alarm,
         )
-        self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None))
+        self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
         explainer = Explainer(
             self.lookup,
             stores.reader,
@@ -102,6 +105,7 @@ class Service:
         self.admin = AdminServer(settings.admin_listen, self._pages())
         self._began = time.time()
         self._draining = False
+        self._section: dict[str, object] | None = None
 
     def start(self) -> None:
         """Listen and answer.
@@ -110,6 +114,8 @@ class Service:
             PortTaken, OSError: an address can't be listened on.
         """
         self._alarm.start()
+        if self.near.on:
+            self._invalidations.start()
         self.admin.start()
         self.followed.start()
         if self.follower is not None:
@@ -129,6 +135,7 @@ class Service:
         self.fallback.stop()
         if self.follower is not None:
             self.follower.stop()
+        self._invalidations.stop()
         self.followed.stop()
         self._alarm.stop()
         self.admin.stop()
@@ -159,10 +166,18 @@ class Service:
     def _reconfigure(self) -> None:
         """The cluster's configuration in Redis changed."""
         self.lookup.rules = self.settings.rules_or_defaults(self.followed.config)
+        self._forget_nearby()
+
+    def _forget_nearby(self) -> None:
+        """Port requests or rules changed: what was made with them is made again."""
+        self.near.clear(trusted=self.near.trusted)
 
     def _configure_from_database(self, section: dict[str, object] | None) -> None:
         """Redis has no configuration yet, so CouchDB's counts."""
-        self.lookup.rules = self.settings.rules_or_defaults(section)
+        if section != self._section:
+            self._section = section
+            self.lookup.rules = self.settings.rules_or_defaults(section)
+            self._forget_nearby()
 
     def _tell_health(self, state: State) -> None:
         if not self._draining:

@@ -1,0 +1,215 @@
+"""The near cache: finished answers in the worker's own memory, kept honest by Redis itself.
+
+Redis tells of every key of ours that changes (CLIENT TRACKING in broadcasting mode, redirected to the very
+connection that subscribes, RESP2). An invalidation that arrives while its key is being fetched forbids keeping
+that fetch. While the connection is down nothing here is trusted; when it is back everything is forgotten first.
+"""
+
+import logging
+import math
+import threading
+from typing import Any
+
+import redis
+
+from router.cache.keys import Keys
+from router.cache.subscription import Subscription
+
+log = logging.getLogger(__name__)
+
+_CHANNEL = "__redis__:invalidate"
+_TICK = 0.5
+_REMEMBERED = 100_000
+"""Invalidations remembered for fetches that are on their way."""
+_COST = 400
+"""Bytes that an entry takes besides its answer and its keys."""
+
+
+class NearEntry:
+    """One number's finished answer.
+
+    Attributes:
+        alive: false as soon as anything may have changed; whoever finds it dead forgets it.
+        account: that must not be disabled; empty for a refusal.
+        answer: a serialised LookupResponse; None for a refusal.
+        refusal: what is refused; None for a route.
+        prepared: room for what a front makes of a refusal.
+        until: on the monotonic clock; refusals of numbers that have no document do not live long.
+    """
+
+    __slots__ = ("account", "alive", "answer", "prepared", "refusal", "size", "until")
+
+    def __init__(self, account: str, answer: bytes | None, refusal: Any, until: float = math.inf) -> None:
+        self.alive = True
+        self.account = account
+        self.answer = answer
+        self.refusal = refusal
+        self.prepared: Any = None
+        self.until = until
+        self.size = _COST + len(answer or b"")
+
+
+class NearCache:
+    """Entries by number, and by the raw bytes of requests that led to them.
+
+    Reading takes no lock. Writing is done by the lookup's threads and by the invalidation thread; each step is
+    one dictionary operation.
+
+    Args:
+        entries: numbers kept at most; 0 keeps nothing.
+        size: bytes kept at most, roughly.
+
+    Attributes:
+        raw: request bytes → entry, which may be dead.
+        trusted: the connection that brings invalidations stands.
+    """
+
+    def __init__(self, entries: int, size: int) -> None:
+        self._most = entries
+        self._most_bytes = size
+        self._bytes = 0
+        self._numbers: dict[str, NearEntry] = {}
+        self._lock = threading.Lock()
+        self._clock = 0
+        self._floor = 0
+        self._invalidated: dict[str, int] = {}
+        self.raw: dict[bytes, NearEntry] = {}
+        self.trusted = False
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._most > 0
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return self._bytes
+
+    def get(self, number: str) -> NearEntry | None:
+        """The living entry of a number."""
+        entry = self._numbers.get(number)
+        return entry if entry is not None and entry.alive else None
+
+    def clock(self) -> int:
+        """Ask before fetching from Redis; give it to `keep`."""
+        return self._clock
+
+    def keep(self, number: str, entry: NearEntry, clock: int, raw: bytes | None) -> None:
+        """Keep an answer that was fetched from Redis after `clock`, unless its key changed meanwhile."""
+        with self._lock:
+            if not self.trusted or clock < self._floor or self._invalidated.get(number, -1) > clock:
+                return
+            old = self._numbers.pop(number, None)
+            if old is not None:
+                self._bury(old)
+            self._numbers[number] = entry
+            self._bytes += entry.size
+            if raw is not None:
+                self._alias(raw, entry)
+            while len(self._numbers) > self._most or self._bytes > self._most_bytes:
+                self._bury(self._numbers.pop(next(iter(self._numbers))))
+
+    def alias(self, raw: bytes, entry: NearEntry) -> None:
+        """Let these request bytes lead to an entry too."""
+        with self._lock:
+            if entry.alive:
+                self._alias(raw, entry)
+
+    def invalidate(self, number: str) -> None:
+        """Its key changed."""
+        with self._lock:
+            self._clock += 1
+            if len(self._invalidated) >= _REMEMBERED:
+                self._floor = self._clock
+                self._invalidated.clear()
+            self._invalidated[number] = self._clock
+            entry = self._numbers.pop(number, None)
+            if entry is not None:
+                self._bury(entry)
+
+    def clear(self, *, trusted: bool) -> None:
+        """Forget everything; nothing that is being fetched now is kept either."""
+        with self._lock:
+            self._clock += 1
+            self._floor = self._clock
+            for entry in self._numbers.values():
+                entry.alive = False
+            self._numbers.clear()
+            self.raw.clear()
+            self._invalidated.clear()
+            self._bytes = 0
+            self.trusted = trusted
+
+    def _alias(self, raw: bytes, entry: NearEntry) -> None:
+        """Under the lock. Ways of writing are bounded apart from numbers: dead ones go when there are too many."""
+        self.raw[raw] = entry
+        entry.size += len(raw)
+        self._bytes += len(raw)
+        if len(self.raw) > 2 * self._most:
+            for key in list(self.raw)[: self._most]:
+                found = self.raw.pop(key)
+                if found.alive:
+                    found.size -= len(key)
+                    self._bytes -= len(key)
+
+    def _bury(self, entry: NearEntry) -> None:
+        entry.alive = False
+        self._bytes -= entry.size
+
+
+class Invalidations:
+    """The connection on which Redis tells what changed, in a thread of its own."""
+
+    def __init__(self, client: Any, keys: Keys, near: NearCache) -> None:
+        self._redis = client
+        self._keys = keys
+        self._near = near
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="near-cache", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._listen()
+            except (redis.RedisError, OSError) as problem:
+                log.info("the near cache is not trusted while its connection is down: %s", problem)
+            except Exception:
+                log.exception("listening for invalidations failed")
+            self._near.trusted = False
+            self._stop.wait(_TICK)
+
+    def _listen(self) -> None:
+        with Subscription(self._redis) as subscription:
+            identifier = subscription.command("CLIENT", "ID")
+            prefix = f"{self._keys.prefix}{{+"
+            subscription.command("CLIENT", "TRACKING", "ON", "REDIRECT", identifier, "BCAST", "PREFIX", prefix)
+            subscription.subscribe(_CHANNEL)
+            try:
+                self._near.clear(trusted=True)
+                while not self._stop.is_set():
+                    published = subscription.next(_TICK)
+                    if published is not None:
+                        self._take(published.content)
+            finally:
+                self._near.trusted = False
+
+    def _take(self, changed: list[bytes] | None) -> None:
+        if changed is None:  # FLUSHALL
+            self._near.clear(trusted=True)
+            return
+        for key in changed:
+            number = self._keys.number_of(key.decode("utf-8", "replace"))
+            if number is not None:
+                self._near.invalidate(number)

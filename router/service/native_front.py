@@ -1,0 +1,78 @@
+"""The native front: HTTP/2 and gRPC run outside the GIL, and calls arrive in batches.
+
+The extra `did-router[native]`. It has no TLS; methods that are not its own go to a grpcio server behind a Unix
+socket.
+"""
+
+import importlib.util
+import time
+from typing import Any
+
+from router.service.front import Failure, Taken
+
+METHOD = "/router.v1.InboundRouter/Lookup"
+_IO_THREADS = 2
+
+
+class AddressTaken(OSError):
+    """The address can't be listened on."""
+
+
+def is_installed() -> bool:
+    """Whether the extra is there."""
+    return importlib.util.find_spec("pygrpc_native") is not None
+
+
+class NativeFront:
+    """Calls of the Lookup method, from a server that runs in Rust.
+
+    Args:
+        address: host:port.
+        fallback: path of the Unix socket of a grpcio server for every other method.
+        reuse_port: other workers listen there too.
+    """
+
+    def __init__(self, address: str, fallback: str, *, reuse_port: bool) -> None:
+        from pygrpc_native import EVENT_CALL, NativeGrpcFront  # noqa: PLC0415 - an extra
+
+        self._is_call = EVENT_CALL
+        try:
+            self._front: Any = NativeGrpcFront(
+                address, [(METHOD, False)], io_threads=_IO_THREADS, call_details=True, reuse_port=reuse_port
+            )
+        except OSError as problem:
+            raise AddressTaken(f"can't listen on {address}: {problem}; choose another --listen") from None
+        self._front.set_fallback(fallback)
+        # Bound once: these run for every call.
+        self.respond = self._front.respond
+        self._receive: Any = self._front.recv_batch_details
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        return int(self._front.bound_port)
+
+    def start(self) -> None:
+        """Accept connections."""
+        self._front.start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._front.close()
+
+    def take(self, most: int, wait: float) -> list[Taken]:
+        """Wait for a call; return all that wait."""
+        events = self._receive(most, int(wait * 1000))
+        if not events:
+            return []
+        now = time.monotonic()
+        call = self._is_call
+        return [
+            (ticket, request, None if details[2] is None else now + details[2])
+            for kind, ticket, _, request, _, details in events
+            if kind == call
+        ]
+
+    def fail(self, ticket: Any, failure: Failure) -> None:
+        """Send a status."""
+        self._front.fail(ticket, failure.code.value[0], failure.message, failure.trailing or None)
