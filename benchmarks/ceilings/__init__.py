@@ -1,0 +1,1 @@
+"""Fronts that answer a prepared message: what a front can do at most."""

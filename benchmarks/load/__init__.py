@@ -1,0 +1,1 @@
+"""The load generator, in C: benchmarks.generator compiles and runs it."""

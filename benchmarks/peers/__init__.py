@@ -1,0 +1,1 @@
+"""What we are compared with: small honest programs (benchmarks/README.md)."""
