@@ -1,21 +1,33 @@
 """The did-router command."""
 
+from importlib import import_module
+
 import click
 
-from router.cli.audit import audit
-from router.cli.check import check
-from router.cli.demo import demo
-from router.cli.embedded import embedded
-from router.cli.explain import explain
-from router.cli.follow import follow
-from router.cli.lookup import lookup
-from router.cli.normalise import normalise
 from router.cli.options import Group
-from router.cli.serve import serve
-from router.cli.warm import warm
+
+COMMANDS = ("audit", "check", "demo", "embedded", "explain", "follow", "lookup", "normalise", "serve", "warm")
+"""Each is a module of this package and a function in it."""
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(Group):
+    """Loads a command when it is asked for: a lookup need not wait for what only a server imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them; None when there is none of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"router.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="did-router")
 def main() -> None:
     """Which account owns this inbound DID?
@@ -34,7 +46,3 @@ def main() -> None:
 
     Exit codes: 0 done or found, 1 refused or differing, 2 wrong usage, 3 something can't be reached.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-
-
-for command in (demo, embedded, serve, follow, warm, audit, normalise, lookup, explain, check):
-    main.add_command(command)

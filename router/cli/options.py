@@ -16,7 +16,6 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
-from router.embedded.redis import RedisStartError
 from router.settings import Settings, SettingsError
 
 
@@ -27,6 +26,9 @@ class Exit(IntEnum):
     REFUSED = 1
     USAGE = 2
     UNREACHABLE = 3
+
+
+_SERVE_FLAGS = ("listen", "admin_listen", "workers", "transport")
 
 
 def settings_options(command: Callable[..., Any], *, usual_log_level: str = "warning") -> Callable[..., Any]:
@@ -56,7 +58,7 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         set_up_logging(log_level or usual_log_level)
         flags = dict(_pair(each) for each in more)
         flags |= {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
-        flags |= {name: rest.pop(name) for name in ("listen", "admin_listen") if name in rest}
+        flags |= {name: rest.pop(name) for name in _SERVE_FLAGS if name in rest}
         return command(*args, settings=Settings.load(config, **flags), **rest)
 
     return wrapped
@@ -108,8 +110,6 @@ class Group(click.Group):
                 f"Redis can't be reached: {redis_words(problem)} (see --redis-url, or did-router check)",
                 Exit.UNREACHABLE,
             )
-        except RedisStartError as problem:
-            fail(" ".join(str(problem).splitlines()), Exit.UNREACHABLE)
         except CouchError as problem:
             fail(f"{_first_line(problem)} (see --couchdb-url, or did-router check)", Exit.UNREACHABLE)
         except OSError as problem:
