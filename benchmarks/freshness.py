@@ -25,7 +25,7 @@ def main() -> None:
         service.start()
         while service.readiness.state.name != "ready":
             time.sleep(0.05)
-        with grpc.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
             stub = InboundRouterStub(channel)
             idle = [_once(on, stub, name, 0) for name in on.names[1 : given.wakes + 1]]
             _print("first write to an idle shard", idle)

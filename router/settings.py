@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     )
     redis_prefix: str = Field("did-router:", description="put before every Redis key")
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
+    transport: Literal["auto", "native", "grpcio"] = Field(
+        "auto", description="what carries Lookup calls; auto: native where it is installed, else grpcio"
+    )
+    workers: int = Field(0, ge=0, description="worker processes that share the address; 0: one per core")
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
 
     lookup_time_limit: float = Field(

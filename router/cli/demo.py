@@ -96,7 +96,7 @@ def demo(port: int, admin_port: int, *, once: bool) -> None:
         service.start()
         try:
             _wait_ready(service)
-            target = f"127.0.0.1:{service.server.port}"
+            target = f"127.0.0.1:{service.transport.port}"
             with grpc.insecure_channel(target) as channel:
                 stub = InboundRouterStub(channel)
                 _show_lookups(console, stub, stores.databases, couchdb)

@@ -1,6 +1,6 @@
 """A front takes calls from a transport and sends their answers back. Three verbs: take, respond, fail."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,7 +31,8 @@ class Front(Protocol):
     def take(self, most: int, wait: float) -> list[Taken]:
         """Wait up to `wait` seconds for a call; return all that wait, up to `most`."""
 
-    def respond(self, ticket: Any, answer: bytes) -> None:
+    @property
+    def respond(self) -> Callable[[Any, bytes], object]:
         """Send a serialised LookupResponse; any thread."""
 
     def fail(self, ticket: Any, failure: Failure) -> None:

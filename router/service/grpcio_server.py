@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 SERVICE = "router.v1.InboundRouter"
 OPTIONS: Sequence[tuple[str, int]] = (
-    # A port that somebody else listens on must be an error, not half of the calls.
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.keepalive_permit_without_calls", 1),
 )
@@ -32,8 +30,10 @@ class PortTaken(OSError):
 class GrpcioServer:
     """Serves on one address from `start` until `stop`."""
 
-    def __init__(self, address: str, servicer: InboundServicer) -> None:
+    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool = False) -> None:
         self._address = address
+        # A port that somebody else listens on must be an error, not half of the calls.
+        self._options = [("grpc.so_reuseport", int(reuse_port)), *OPTIONS]
         self._servicer = servicer
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
@@ -73,7 +73,7 @@ class GrpcioServer:
         self._thread.join(timeout=5)
 
     async def _start(self) -> None:
-        server = grpc.aio.server(options=list(OPTIONS))
+        server = grpc.aio.server(options=self._options)
         server.add_generic_rpc_handlers((self._inbound(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)

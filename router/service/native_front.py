@@ -6,6 +6,7 @@ socket.
 
 import importlib.util
 import time
+from collections.abc import Callable
 from typing import Any
 
 from router.service.front import Failure, Taken
@@ -44,7 +45,7 @@ class NativeFront:
             raise AddressTaken(f"can't listen on {address}: {problem}; choose another --listen") from None
         self._front.set_fallback(fallback)
         # Bound once: these run for every call.
-        self.respond = self._front.respond
+        self.respond: Callable[[Any, bytes], object] = self._front.respond
         self._receive: Any = self._front.recv_batch_details
 
     @property

@@ -23,9 +23,9 @@ from router.lookup.standing import Standing
 from router.service import metrics
 from router.service.admin import JSON, TEXT, AdminServer, Page
 from router.service.batches import BatchLoop
-from router.service.grpcio_server import GrpcioServer
 from router.service.inbound import InboundServicer
 from router.service.readiness import Readiness, State
+from router.service.transport import open_transport
 from router.settings import Settings
 from router.stores import Stores
 
@@ -40,12 +40,13 @@ class Service:
 
     Args:
         with_follower: run the follower in this process too.
+        reuse_port: other workers listen on the same address.
 
     Raises:
         SettingsError: a URL that can't be used.
     """
 
-    def __init__(self, settings: Settings, *, with_follower: bool = False) -> None:
+    def __init__(self, settings: Settings, *, with_follower: bool = False, reuse_port: bool = False) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
         self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
@@ -77,9 +78,9 @@ class Service:
             stale_after=settings.stale_after,
         )
         servicer = InboundServicer(self.lookup, explainer, time_limit=settings.lookup_time_limit)
-        self.server = GrpcioServer(settings.listen, servicer)
+        self.transport = open_transport(settings, servicer, reuse_port=reuse_port)
         self._loop = BatchLoop(
-            self.server.front,
+            self.transport.front,
             self.lookup,
             most=settings.batch_size,
             time_limit=settings.lookup_time_limit,
@@ -121,7 +122,7 @@ class Service:
         if self.follower is not None:
             self.follower.start()
         self.followed.wait_fresh(_FIRST_READING)
-        self.server.start()
+        self.transport.start()
         self._loop.start()
         self.readiness.start()
 
@@ -129,8 +130,8 @@ class Service:
         """Say NOT_SERVING, let running calls finish, then end."""
         self._draining = True
         self.readiness.stop()
-        self.server.set_serving(serving=False)
-        self.server.stop(self.settings.drain_time_limit)
+        self.transport.set_serving(serving=False)
+        self.transport.stop(self.settings.drain_time_limit)
         self._loop.stop()
         self.fallback.stop()
         if self.follower is not None:
@@ -181,7 +182,7 @@ class Service:
 
     def _tell_health(self, state: State) -> None:
         if not self._draining:
-            self.server.set_serving(serving=state.serving)
+            self.transport.set_serving(serving=state.serving)
 
     def _pages(self) -> dict[str, Page]:
         return {

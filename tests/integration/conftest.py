@@ -48,7 +48,7 @@ class Running:
     def __init__(self, settings: Settings, *, with_follower: bool) -> None:
         self.service = Service(settings, with_follower=with_follower)
         self.service.start()
-        self.caller = Caller(self.service.server.port)
+        self.caller = Caller(self.service.transport.port)
 
     def page(self, path: str) -> tuple[int, bytes]:
         """A page of the admin address."""

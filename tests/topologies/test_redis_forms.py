@@ -52,7 +52,7 @@ def test_owner_changes_show_in_every_slot(settings: Settings) -> None:
     service.start()
     try:
         _until(lambda: service.readiness.state.name == "ready")
-        with grpc.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
             stub = InboundRouterStub(channel)
             batch = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=_number(shard)) for shard in SHARDS])
             found = [each.route for each in stub.LookupBatch(batch, timeout=5).outcomes]

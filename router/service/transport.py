@@ -1,0 +1,98 @@
+"""What listens: the grpcio front alone, or the native front with grpcio behind it for everything else."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Protocol
+
+from router.service.front import Front
+from router.service.grpcio_server import GrpcioServer
+from router.service.inbound import InboundServicer
+from router.service.native_front import NativeFront, is_installed
+from router.settings import Settings, SettingsError
+
+_LAST_CALLS = 0.2
+"""Seconds between NOT_SERVING and the end of listening, for calls that are on their way."""
+
+
+class Transport(Protocol):
+    """Listens on the service's address."""
+
+    @property
+    def front(self) -> Front:
+        """Where Lookup calls arrive."""
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+
+    def start(self) -> None:
+        """Listen; OSError when the address can't be had."""
+
+    def set_serving(self, *, serving: bool) -> None:
+        """Tell health checks."""
+
+    def stop(self, grace: float) -> None:
+        """Take no new calls; give running ones `grace` seconds."""
+
+
+class GrpcioTransport:
+    """Everything by grpcio."""
+
+    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool) -> None:
+        self._server = GrpcioServer(address, servicer, reuse_port=reuse_port)
+        self.front = self._server.front
+        self.start = self._server.start
+        self.set_serving = self._server.set_serving
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        return self._server.port
+
+    def stop(self, grace: float) -> None:
+        """Take no new calls; give running ones `grace` seconds."""
+        self._server.stop(grace)
+
+
+class NativeTransport:
+    """Lookup by the native front; batch, stream, explain, health and reflection by grpcio on a Unix socket."""
+
+    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
+        path = str(Path(self._folder.name) / "grpcio.sock")
+        self._others = GrpcioServer(f"unix:{path}", servicer, reuse_port=False)
+        self._front = NativeFront(address, path, reuse_port=reuse_port)
+        self.front: Front = self._front
+        self.set_serving = self._others.set_serving
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        return self._front.port
+
+    def start(self) -> None:
+        """Listen."""
+        self._others.start()
+        self._front.start()
+
+    def stop(self, grace: float) -> None:
+        """Stop listening once calls that are on their way have had a moment, then let the others finish."""
+        time.sleep(min(_LAST_CALLS, grace))
+        self._others.stop(grace)
+        self._front.close()
+        self._folder.cleanup()
+
+
+def open_transport(settings: Settings, servicer: InboundServicer, *, reuse_port: bool) -> Transport:
+    """The transport that the settings ask for; `auto` takes native where it is installed.
+
+    Raises:
+        SettingsError: native is asked for and not installed.
+        OSError: the address can't be had.
+    """
+    native = is_installed() if settings.transport == "auto" else settings.transport == "native"
+    if native and not is_installed():
+        raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
+    kind = NativeTransport if native else GrpcioTransport
+    return kind(settings.listen, servicer, reuse_port=reuse_port)
