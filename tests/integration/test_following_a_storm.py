@@ -1,0 +1,123 @@
+"""Many changes of every kind at once, while lookups fill the cache too: in the end the cache says what is true."""
+
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from router.couch.errors import Conflict, NotFound
+from router.numbers.shards import database_of
+from tests.integration.conftest import Running, StartService
+from tests.integration.waiting import eventually
+from tests.integration.world import ONE, THREE, TWO, World
+
+SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
+NUMBERS = [f"{shard.removeprefix('numbers/')}{index:07}" for shard in SHARDS for index in range(12)]
+STEPS = 250
+
+
+class Storm:
+    """Changes things at random, always in the same order for a seed."""
+
+    def __init__(self, world: World, running: Running, seed: int) -> None:
+        self.world, self.running = world, running
+        self.random = random.Random(seed)
+
+    def run(self) -> None:
+        acts: list[tuple[Callable[[], None], int]] = [
+            (self._write, 60),
+            (self._write_many, 10),
+            (self._delete, 12),
+            (self._ask, 40),
+            (self._purge, 3),
+            (self._drop, 3),
+            (self._conflict, 6),
+            (self._flush, 1),
+        ]
+        for act in self.random.choices([each for each, _ in acts], [weight for _, weight in acts], k=STEPS):
+            try:
+                act()
+            except (Conflict, NotFound):
+                continue
+
+    def _number(self) -> str:
+        return self.random.choice(NUMBERS)
+
+    def _write(self) -> None:
+        state = self.random.choice(["in_service", "in_service", "available"])
+        self.world.number(self._number(), self.random.choice([ONE, TWO, THREE]), pvt_number_state=state)
+
+    def _write_many(self) -> None:
+        for _ in range(10):
+            self._write()
+
+    def _delete(self) -> None:
+        number = self._number()
+        self.world.remove(str(database_of(number)), number)
+
+    def _ask(self) -> None:
+        for _ in range(3):
+            self.running.caller.ask(self._number(), authoritative=self.random.random() < 0.3)
+
+    def _purge(self) -> None:
+        number = self._number()
+        shard = str(database_of(number))
+        revision = self.world.databases.document(shard, number)["_rev"]
+        self.world.databases.couch.request("POST", [shard, "_purge"], {number: [revision]})
+
+    def _drop(self) -> None:
+        self.world.databases.drop(self.random.choice(SHARDS))
+
+    def _conflict(self) -> None:
+        number = self._number()
+        shard = str(database_of(number))
+        generation, digest = self.random.randrange(1, 30), f"{self.random.randrange(16):x}" * 32
+        document = {
+            "_id": number,
+            "_rev": f"{generation}-{digest}",
+            "pvt_type": "number",
+            "pvt_number_state": "in_service",
+            "pvt_assigned_to": self.random.choice([ONE, TWO, THREE]),
+        }
+        self.world.databases.couch.request("POST", [shard, "_bulk_docs"], {"docs": [document], "new_edits": False})
+
+    def _flush(self) -> None:
+        self.world.redis.flushall()
+
+
+def _true(world: World, number: str) -> str:
+    """What the cache may say of a number's document, where it says anything."""
+    try:
+        document = world.databases.document(str(database_of(number)), number)
+    except NotFound:
+        return "nothing"
+    return str(document["pvt_assigned_to"]) if document["pvt_number_state"] == "in_service" else "refusal"
+
+
+def _wrong(world: World) -> list[tuple[str, str, str]]:
+    found = []
+    for number in NUMBERS:
+        held, true = world.cached(number), _true(world, number)
+        agrees = held in {"", "deleted", "nothing"} if true == "nothing" else held == true
+        if not agrees:
+            found.append((number, held, true))
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_cache_comes_to_say_what_is_true(world: World, start_service: StartService, seed: int) -> None:
+    # What a lookup read of a database that no follower knows yet is right only as long as it is kept.
+    running = start_service(with_follower=True, follower_direct=2, follower_page=7, fill_life=3)
+    running.wait_ready()
+    storms = [threading.Thread(target=Storm(world, running, seed * 10 + index).run) for index in range(2)]
+    for each in storms:
+        each.start()
+    for each in storms:
+        each.join()
+    eventually(lambda: not _wrong(world), 20, every=0.3)
+    for number in NUMBERS:
+        said = running.caller.account(number)
+        assert said == {"nothing": "NUMBER_NOT_FOUND", "refusal": "NOT_IN_SERVICE"}.get(
+            true := _true(world, number), true
+        )
