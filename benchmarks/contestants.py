@@ -1,0 +1,142 @@
+"""Everybody who takes part: how to start it, what it is asked, and why it is left out where it can't run."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from benchmarks.arena import Arena
+from benchmarks.peers import build, sip_dns
+from benchmarks.stage import COMMAND
+
+_PYTHON = sys.executable
+NOBODY = "redis://127.0.0.1:1/0"
+"""A Redis that is not there."""
+
+Start = Callable[[Arena, int], list[str]]
+Missing = Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A server under measurement.
+
+    Attributes:
+        group: for --only.
+        start: its command, from the arena and a port.
+        missing: why it can't take part here; None when it can.
+        tool: what drives it: "grpc", "sip", "dns" or "redis".
+        method: of gRPC: "lookup", "batch" or "stream".
+        looks: whether it looks numbers up (echoes don't).
+        workers: processes that share the port.
+    """
+
+    name: str
+    group: str
+    start: Start
+    missing: Missing = lambda: None
+    tool: str = "grpc"
+    method: str = "lookup"
+    looks: bool = True
+    workers: int = 1
+
+
+def everybody() -> list[Contestant]:
+    """In the order of their turns; what is compared stands close together."""
+    return [
+        _ours("near", "native"),
+        _echo("native"),
+        Contestant("textbook", "peers", _textbook, _lacks_module("uvloop", "bench")),
+        _ours("redis", "native"),
+        Contestant("go map", "peers", _go_map, build.go_missing),
+        Contestant("c++ map", "peers", _cpp_map, build.cpp_missing),
+        Contestant("go redis", "peers", _go_redis, build.go_missing),
+        Contestant("node redis", "peers", _node, build.node_missing),
+        _ours("near", "grpcio"),
+        _echo("grpcio"),
+        _ours("redis", "grpcio"),
+        _ours("near", "native", workers=2),
+        _ours("redis", "native", workers=2),
+        _ours("near", "grpcio", workers=2),
+        _ours("redis", "grpcio", workers=2),
+        _ours("fallback", "native"),
+        _ours("fallback", "grpcio"),
+        _ours("near", "native", method="batch"),
+        _ours("near", "native", method="stream"),
+        _ours("redis", "native", method="batch"),
+        _ours("redis", "native", method="stream"),
+        Contestant("kamailio", "others", sip_dns.kamailio, sip_dns.kamailio_missing, tool="sip"),
+        Contestant("knot", "others", sip_dns.knot, sip_dns.knot_missing, tool="dns"),
+        Contestant("redis-benchmark", "others", lambda _arena, _port: [], sip_dns.redis_missing, tool="redis"),
+    ]
+
+
+GROUPS = ("ours", "ceilings", "peers", "others")
+
+
+def _ours(store: str, transport: str, *, workers: int = 1, method: str = "lookup") -> Contestant:
+    """Us: near cache, Redis only (no near cache), or fallback only (no Redis either)."""
+    extra = f" x{workers}" if workers > 1 else "" if method == "lookup" else f" {method}"
+
+    def start(arena: Arena, port: int) -> list[str]:
+        command = [COMMAND, "serve", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
+        command += ["--transport", transport, "--workers", str(workers), "--log-level", "warning"]
+        command += ["--couchdb-url", arena.couchdb_url]
+        command += ["--redis-url", NOBODY if store == "fallback" else arena.redis_url]
+        command += ["--set", "stale_after=1000000"]
+        return command if store == "near" else [*command, "--set", "near_cache_entries=0"]
+
+    return Contestant(
+        f"{store} {transport}{extra}",
+        "ours",
+        start,
+        _lacks_module("pygrpc_native", "native") if transport == "native" else lambda: None,
+        method=method,
+        workers=workers,
+    )
+
+
+def _echo(transport: str) -> Contestant:
+    module = f"benchmarks.ceilings.{transport}_echo"
+    return Contestant(
+        f"echo {transport}",
+        "ceilings",
+        lambda arena, port: [_PYTHON, "-m", module, "--port", str(port), "--answer", str(arena.answer)],
+        _lacks_module("pygrpc_native", "native") if transport == "native" else lambda: None,
+        looks=False,
+    )
+
+
+def _textbook(arena: Arena, port: int) -> list[str]:
+    return [_PYTHON, "-m", "benchmarks.peers.textbook", "--port", str(port), "--redis-url", arena.redis_url]
+
+
+def _go_map(arena: Arena, port: int) -> list[str]:
+    return [build.go_server(), "-port", str(port), "-answers", str(arena.answers)]
+
+
+def _go_redis(arena: Arena, port: int) -> list[str]:
+    return [build.go_server(), "-port", str(port), "-redis", urlsplit(arena.redis_url).netloc]
+
+
+def _cpp_map(arena: Arena, port: int) -> list[str]:
+    return [build.cpp_server(), str(port), str(arena.answers)]
+
+
+def _node(arena: Arena, port: int) -> list[str]:
+    return ["node", str(build.NODE / "server.js"), str(port), arena.redis_url]
+
+
+def _lacks_module(module: str, extra: str) -> Missing:
+    def missing() -> str | None:
+        if importlib.util.find_spec(module) is not None:
+            return None
+        return f"{module} is not installed: pip install -e '.[{extra}]'"
+
+    return missing
+
+
+def chosen(all_of_them: Sequence[Contestant], groups: set[str], names: set[str]) -> list[Contestant]:
+    """Those of the groups, or by name."""
+    return [each for each in all_of_them if each.group in groups or each.name in names]

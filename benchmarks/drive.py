@@ -1,0 +1,168 @@
+"""One turn: a started contestant under one load, with the CPU time of everybody involved."""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from benchmarks import generator
+from benchmarks.arena import Arena
+from benchmarks.contestants import Contestant
+from benchmarks.figures import Load, Turn
+from benchmarks.generator import Answers, Shape
+from benchmarks.peers import sip_dns
+from benchmarks.processes import cpu_seconds, resident_megabytes
+
+BATCH = 100
+WINDOW = 64
+_DISTINCT = 200_000
+"""Requests in a file; the generator plays them again from the start."""
+_RIGHT = {"hits": {0}, "refusals": {9}, "misses": {5}, "mix": {0, 5, 9}}
+"""gRPC statuses that the numbers call for."""
+
+
+class Meter:
+    """CPU-seconds spent between begin and end, by process tree."""
+
+    def __init__(self, **pids: int) -> None:
+        self.pids = pids
+        self.began = self.seconds = 0.0
+        self._at: dict[str, float] = {}
+        self._spent: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """From now."""
+        self._at = {name: cpu_seconds(pid) for name, pid in self.pids.items()}
+        self.began = time.monotonic()
+
+    def end(self) -> None:
+        """Until now."""
+        self.seconds = time.monotonic() - self.began
+        self._spent = {name: cpu_seconds(pid) - self._at[name] for name, pid in self.pids.items()}
+
+    def cores(self, name: str) -> float:
+        """CPU-seconds a second."""
+        return self._spent.get(name, 0.0) / self.seconds if self.seconds else 0.0
+
+
+def turn(arena: Arena, who: Contestant, pid: int, port: int, load: Load, *, seconds: float, rate: float) -> Turn:
+    """Drive it once.
+
+    Args:
+        rate: lookups a second for the open loop; 0 for the closed one.
+
+    Raises:
+        LoadError: the tool failed.
+    """
+    meter = Meter(server=pid, redis=arena.redis_pid, couchdb=arena.couchdb_pid)
+    seen = _TOOLS[who.tool](arena, who, port, load, seconds, rate, meter)
+    return replace(
+        seen,
+        numbers=arena.directory.count,
+        cores=meter.cores("server"),
+        redis=meter.cores("redis"),
+        couchdb=meter.cores("couchdb"),
+        offered=rate,
+        megabytes=resident_megabytes(pid),
+    )
+
+
+def _grpc(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, rate: float, meter: Meter) -> Turn:
+    lookups = BATCH if who.method == "batch" else 1
+    shape = Shape(load.connections, load.streams, seconds, warm=max(0.5, seconds / 3), rate=rate / lookups)
+    if who.method == "batch":
+        shape = replace(shape, streams=max(1, load.streams // 4), path=generator.BATCH)
+    elif who.method == "stream":
+        shape = replace(shape, streams=max(1, load.streams // 4), path=generator.STREAM, window=WINDOW)
+    elif rate:
+        # Room for what waits: the loop is open, so a slow answer must not hold up the next call.
+        shape = replace(shape, streams=100)
+    calls = max(_DISTINCT, min(arena.directory.count, 500_000)) if arena.directory.count > _DISTINCT else _DISTINCT
+    requests = arena.requests(
+        load.kind, load.form, calls, batch=BATCH if who.method == "batch" else 0, stream=who.method == "stream"
+    )
+    return _judge(who, load, generator.drive(port, requests, shape, meter.begin, meter.end), lookups)
+
+
+def _judge(who: Contestant, load: Load, seen: Answers, lookups: int) -> Turn:
+    expected = _RIGHT[load.kind] if who.looks and who.method == "lookup" else {0}
+    right = sum(count for status, count in seen.statuses.items() if status in expected)
+    return Turn(
+        who.name,
+        load.name,
+        0,
+        rate=right * lookups / seen.seconds,
+        cores=0.0,
+        generator=seen.cpu / seen.seconds,
+        wrong=seen.calls - right,
+        lost=seen.lost,
+        percentiles={} if who.method == "stream" else seen.percentiles,
+        statuses=seen.statuses,
+    )
+
+
+def _sip(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
+    """SIPp has no time limit that ends well, so a first part finds how many calls fill the time."""
+    users = load.connections * load.streams
+    command = ["sipp", f"127.0.0.1:{port}", "-sf", str(sip_dns.SCENARIO), "-inf", str(sip_dns.sip_numbers(arena))]
+    command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-timeout", "60s", "-m"]
+    calls, took = 3000, 0.0
+    for measured in (False, True):
+        began = time.monotonic()
+        meter.begin()
+        _run([*command, str(calls)], arena, fine=(0, 1))
+        meter.end()
+        took = time.monotonic() - began
+        if not measured:
+            calls = int(calls / took * seconds)
+    return Turn(who.name, load.name, 0, rate=calls / took, cores=0.0)
+
+
+def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
+    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(sip_dns.dns_queries(arena))]
+    command += ["-c", str(load.connections), "-q", str(load.connections * load.streams), "-l"]
+    _run([*command, "1"], arena)
+    meter.begin()
+    said = _run([*command, f"{max(1, round(seconds))}"], arena)
+    meter.end()
+    found = {name: float(value) for name, value in re.findall(r"(Queries \w+(?: \w+)*):\s+([\d.]+)", said)}
+    right = float((re.search(r"NOERROR (\d+)", said) or ["", "0"])[1])
+    wrong = int(found.get("Queries completed", 0) - right)
+    return Turn(
+        who.name,
+        load.name,
+        0,
+        rate=found["Queries per second"],
+        cores=0.0,
+        wrong=wrong,
+        lost=int(found.get("Queries lost", 0)),
+    )
+
+
+def _redis(arena: Arena, who: Contestant, _port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
+    clients = str(load.connections * load.streams)
+    port = arena.redis_url.rpartition(":")[2].partition("/")[0]
+    command = ["redis-benchmark", "-p", port, "-c", clients, "--csv", "-n"]
+    calls, rate = 20_000, 0.0
+    for measured in (False, True):
+        meter.begin()
+        said = _run([*command, str(calls), "GET", sip_dns.redis_key(arena)], arena)
+        meter.end()
+        rate = float(re.findall(r'"([\d.]+)"', said.splitlines()[-1])[0])
+        if not measured:
+            calls = int(rate * seconds)
+    return Turn(who.name, load.name, 0, rate=rate, cores=0.0)
+
+
+def _run(command: list[str], arena: Arena, fine: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(
+        command, cwd=arena.folder, capture_output=True, text=True, errors="replace", check=False, timeout=120
+    )
+    if done.returncode not in fine:
+        raise generator.LoadError(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-400:]}")
+    return done.stdout
+
+
+_Tool = Callable[[Arena, Contestant, int, Load, float, float, Meter], Turn]
+_TOOLS: dict[str, _Tool] = {"grpc": _grpc, "sip": _sip, "dns": _dns, "redis": _redis}
