@@ -131,8 +131,12 @@ class NearCache:
             if entry is not None:
                 self._bury(entry)
 
-    def clear(self, *, trusted: bool) -> None:
-        """Forget everything; nothing that is being fetched now is kept either."""
+    def clear(self, *, trusted: bool | None = None) -> None:
+        """Forget everything; nothing that is being fetched now is kept either.
+
+        Args:
+            trusted: whether the connection stands; None leaves that to whoever knows.
+        """
         with self._lock:
             self._clock += 1
             self._floor = self._clock
@@ -142,7 +146,8 @@ class NearCache:
             self.raw.clear()
             self._invalidated.clear()
             self._bytes = 0
-            self.trusted = trusted
+            if trusted is not None:
+                self.trusted = trusted
 
     def _alias(self, raw: bytes, entry: NearEntry) -> None:
         """Under the lock. Ways of writing are bounded apart from numbers: dead ones go when there are too many."""

@@ -171,7 +171,7 @@ class Service:
 
     def _forget_nearby(self) -> None:
         """Port requests or rules changed: what was made with them is made again."""
-        self.near.clear(trusted=self.near.trusted)
+        self.near.clear()
 
     def _configure_from_database(self, section: dict[str, object] | None) -> None:
         """Redis has no configuration yet, so CouchDB's counts."""

@@ -13,6 +13,7 @@ import pytest
 from router.cache.lease import Lease
 from router.embedded import EmbeddedCouchDB
 from router.follower.follower import Follower
+from router.service import native_front
 from router.service.service import Service
 from router.settings import Settings
 from router.stores import Stores
@@ -76,13 +77,26 @@ class Running:
 
 StartService = Callable[..., Running]
 
+BOTH_TRANSPORTS = pytest.mark.parametrize("transport", ["grpcio", "native"], indirect=True)
+"""Marks a module whose tests run on either transport."""
+
 
 @pytest.fixture
-def start_service(world: World) -> Iterator[StartService]:
+def transport(request: pytest.FixtureRequest) -> str:
+    """What carries Lookup calls."""
+    wanted = str(getattr(request, "param", "auto"))
+    if wanted == "native" and not native_front.is_installed():
+        pytest.skip("pip install 'did-router[native]'")
+    return wanted
+
+
+@pytest.fixture
+def start_service(world: World, transport: str) -> Iterator[StartService]:
     """Starts services on free ports."""
     running: list[Running] = []
 
     def start(*, with_follower: bool = False, **settings: Any) -> Running:
+        settings = {"transport": transport, **settings}
         running.append(Running(world.settings(**settings), with_follower=with_follower))
         return running[-1]
 

@@ -7,9 +7,11 @@ import pytest
 
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Refusal
-from tests.integration.conftest import StartService
+from tests.integration.conftest import BOTH_TRANSPORTS, StartService
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+
+pytestmark = BOTH_TRANSPORTS
 
 
 def test_the_database_answers_first_and_redis_from_then_on(world: World, start_service: StartService) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Refusal, outcome
-from tests.integration.conftest import StartService
+from tests.integration.conftest import BOTH_TRANSPORTS, StartService
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
+
+pytestmark = BOTH_TRANSPORTS
 
 READ = r"GET /numbers/\+1415/\+14158867900"
 
