@@ -1,6 +1,7 @@
 """One turn: a started contestant under one load, with the CPU time of everybody involved."""
 
 import re
+import resource
 import subprocess
 import time
 from collections.abc import Callable
@@ -23,11 +24,15 @@ _RIGHT = {"hits": {0}, "refusals": {9}, "misses": {5}, "mix": {0, 5, 9}}
 
 
 class Meter:
-    """CPU-seconds spent between begin and end, by process tree."""
+    """CPU-seconds spent between begin and end, by process tree.
+
+    Attributes:
+        tools: the same of tools that were started and ended in between.
+    """
 
     def __init__(self, **pids: int) -> None:
         self.pids = pids
-        self.began = self.seconds = 0.0
+        self.began = self.seconds = self.tools = 0.0
         self._at: dict[str, float] = {}
         self._spent: dict[str, float] = {}
 
@@ -35,10 +40,12 @@ class Meter:
         """From now."""
         self._at = {name: cpu_seconds(pid) for name, pid in self.pids.items()}
         self.began = time.monotonic()
+        self.tools = -_children()
 
     def end(self) -> None:
         """Until now."""
         self.seconds = time.monotonic() - self.began
+        self.tools = (self.tools + _children()) / self.seconds
         self._spent = {name: cpu_seconds(pid) - self._at[name] for name, pid in self.pids.items()}
 
     def cores(self, name: str) -> float:
@@ -59,6 +66,7 @@ def turn(arena: Arena, who: Contestant, pid: int, port: int, load: Load, *, seco
     seen = _TOOLS[who.tool](arena, who, port, load, seconds, rate, meter)
     return replace(
         seen,
+        generator=seen.generator or meter.tools,
         numbers=arena.directory.count,
         cores=meter.cores("server"),
         redis=meter.cores("redis"),
@@ -107,16 +115,17 @@ def _sip(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
     users = load.connections * load.streams
     command = ["sipp", f"127.0.0.1:{port}", "-sf", str(sip_dns.SCENARIO), "-inf", str(sip_dns.sip_numbers(arena))]
     command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-timeout", "60s", "-m"]
-    calls, took = 3000, 0.0
+    calls, took, failed = 3000, 0.0, 0
     for measured in (False, True):
         began = time.monotonic()
         meter.begin()
-        _run([*command, str(calls)], arena, fine=(0, 1))
+        said = _run([*command, str(calls)], arena, fine=(0, 1))
         meter.end()
         took = time.monotonic() - began
+        failed = int((re.findall(r"Failed call .*\|\s*(\d+)", said) or ["0"])[-1])
         if not measured:
             calls = int(calls / took * seconds)
-    return Turn(who.name, load.name, 0, rate=calls / took, cores=0.0)
+    return Turn(who.name, load.name, 0, rate=(calls - failed) / took, cores=0.0, wrong=failed)
 
 
 def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
@@ -153,6 +162,11 @@ def _redis(arena: Arena, who: Contestant, _port: int, load: Load, seconds: float
         if not measured:
             calls = int(rate * seconds)
     return Turn(who.name, load.name, 0, rate=rate, cores=0.0)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _run(command: list[str], arena: Arena, fine: tuple[int, ...] = (0,)) -> str:

@@ -52,8 +52,8 @@ class Match:
         with Server(who.start(arena, port), port, udp=who.tool != "grpc") as server:
             if who.tool == "grpc":
                 probe.wait_for_workers(port, who.workers)
-                if who.looks:
-                    probe.check(arena, port)
+            if who.looks:
+                probe.CHECKS[who.tool](arena, port)
             for load in loads:
                 wanted = rate(load)
                 if load.share and not wanted:

@@ -1,6 +1,7 @@
 """Before a contestant is measured: does it answer, and rightly?"""
 
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import grpc
 
 from benchmarks.arena import Arena
 from benchmarks.directory import written
+from benchmarks.peers.sip_dns import enum_name
 from router.v1 import inbound_pb2 as pb
 
 _SECONDS = 15.0
@@ -52,6 +54,57 @@ def check(arena: Arena, port: int) -> None:
         ):
             if code(number) is not expected:
                 raise WrongAnswer(f"{number}: {expected.name} is right, not {code(number).name}")
+
+
+def check_sip(arena: Arena, port: int) -> None:
+    """The same over SIP: a redirection that names the account, and 404.
+
+    Raises:
+        WrongAnswer: what it said.
+    """
+    numbers = arena.directory
+
+    def ask(number: str) -> str:
+        lines = [f"INVITE sip:{number}@127.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bKprobe"]
+        lines += ["From: <sip:probe@127.0.0.1>;tag=1", f"To: <sip:{number}@127.0.0.1>", f"Call-ID: {number}"]
+        lines += ["CSeq: 1 INVITE", "Max-Forwards: 70", "Content-Length: 0", "", ""]
+        return _ask_udp("\r\n".join(lines).encode(), port).decode(errors="replace")
+
+    said = ask(numbers.number(0))
+    if not said.startswith("SIP/2.0 302") or numbers.account(0) not in said:
+        raise WrongAnswer(f"{numbers.number(0)} belongs to {numbers.account(0)}, not:\n{said}")
+    for number in (numbers.number(99), numbers.missing(0)):
+        said = ask(number)
+        if not said.startswith("SIP/2.0 404"):
+            raise WrongAnswer(f"{number}: 404 is right, not:\n{said}")
+
+
+def check_dns(arena: Arena, port: int) -> None:
+    """The same over DNS: a NAPTR record that names the account.
+
+    Raises:
+        WrongAnswer: what it said.
+    """
+    number, account = arena.directory.number(0), arena.directory.account(0)
+    name = b"".join(bytes((len(each),)) + each.encode() for each in f"{enum_name(number)}.e164.arpa".split("."))
+    said = _ask_udp(b"\0\1\0\0\0\1\0\0\0\0\0\0" + name + b"\0\0\x23\0\1", port)
+    if account.encode() not in said:
+        raise WrongAnswer(f"{number} belongs to {account}, not {said!r}")
+
+
+def _ask_udp(packet: bytes, port: int) -> bytes:
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+        client.connect(("127.0.0.1", port))
+        for _ in range(5):
+            with contextlib.suppress(OSError):
+                client.send(packet)
+                return client.recv(4096)
+            time.sleep(0.2)
+    raise WrongAnswer("no answer")
+
+
+CHECKS = {"grpc": check, "sip": check_sip, "dns": check_dns}
 
 
 def wait_for_workers(port: int, count: int) -> None:

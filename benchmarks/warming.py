@@ -18,13 +18,26 @@ def main() -> None:
     given = options.parse_args()
     with stage(given.couchdb_url, given.databases, given.documents) as on:
         for _ in range(given.rounds):
-            one, two = _curl(on, 1), _curl(on, 2)
-            warm = _warm(on)
+            seen = measure(on, given.documents)
             print(
-                f"curl one at a time {given.documents / one:,.0f}/s, two at a time {given.documents / two:,.0f}/s; "
-                f"warm {warm['rate']:,.0f}/s by its own count, {given.documents / warm['wall']:,.0f}/s with its start; "
-                f"ratio to curl one at a time {one / warm['seconds']:.2f}, two {two / warm['seconds']:.2f}"
+                f"curl one at a time {seen['plain']:,.0f}/s, two at a time {seen['plain2']:,.0f}/s; "
+                f"warm {seen['warm']:,.0f}/s by its own count, {seen['whole']:,.0f}/s with its start; "
+                f"ratio to curl one at a time {seen['warm'] / seen['plain']:.2f}, "
+                f"two {seen['warm'] / seen['plain2']:.2f}"
             )
+
+
+def measure(on: Stage, documents: int) -> dict[str, float]:
+    """Documents a second: by curl one database at a time, two at a time, by `warm`, and with warm's start."""
+    one, two, warm = _curl(on, 1), _curl(on, 2), _warm(on)
+    return {
+        "databases": len(on.names),
+        "documents": documents,
+        "plain": documents / one,
+        "plain2": documents / two,
+        "warm": documents / warm["seconds"],
+        "whole": documents / warm["wall"],
+    }
 
 
 def _curl(on: Stage, at_a_time: int) -> float:
