@@ -1,14 +1,10 @@
 """did-router serve."""
 
-import logging
-
 import click
 
 from router.cli.options import server_options
 from router.service.supervisor import Supervisor
-from router.settings import Settings, without_password
-
-log = logging.getLogger(__name__)
+from router.settings import Settings
 
 
 @click.command()
@@ -29,12 +25,4 @@ def serve(settings: Settings, *, with_follower: bool) -> None:
     A worker that dies is replaced. SIGHUP replaces all of them one by one without losing a call; SIGTERM
     reports NOT_SERVING, lets running calls finish, and exits.
     """
-    supervisor = Supervisor(settings, with_follower=with_follower)
-    log.info(
-        "listening on %s, admin on %s, CouchDB %s, Redis %s",
-        supervisor.address,
-        settings.admin_listen,
-        without_password(settings.couchdb_url),
-        without_password(settings.redis_url),
-    )
-    supervisor.run()
+    Supervisor(settings, with_follower=with_follower).run()

@@ -73,10 +73,16 @@ class Lookup:
         ready = self._normalised(calls)
         cached = [call for call in ready if not call.authoritative]
         misses = [call for call in ready if call.authoritative]
+        passed_over = self.near_is_stale is None
         if self.near.on:
             cached = self._answer_nearby(cached)
         clock = self.near.clock()
-        for call, value in zip(cached, self._read(cached), strict=True):
+        values = self._read(cached)
+        if passed_over and self._breaker.is_open:
+            # Only now it shows that Redis is gone: what is near is better than nothing.
+            cached = self._answer_nearby(cached)
+            values = [None] * len(cached)
+        for call, value in zip(cached, values, strict=True):
             if value is None or not is_sound(value) or not self._hit_safely(call, value, clock):
                 misses.append(call)
         if misses:

@@ -25,6 +25,8 @@ _TOGETHER = 100
 """Numbers of one database read in one request."""
 _IN_TIME = 0.02
 """Seconds before a caller's deadline at which it is told that the database did not answer in time."""
+_NO_TIME = 0.005
+"""Seconds in which no database answers."""
 
 
 class Fallback:
@@ -95,7 +97,9 @@ class Fallback:
 
         now = time.monotonic()
         remaining = min(call.deadline - now, self._time_limit)
-        self._alarm.at(now + remaining - min(_IN_TIME, remaining / 4), tell)
+        # Who brought no time for a database at all is told that, not that the database was slow.
+        margin = min(_IN_TIME, remaining / 4) if remaining > _NO_TIME else 0.0
+        self._alarm.at(now + remaining - margin, tell)
 
     def _fly(self, database: str, flights: Sequence[Flight], policy: Policy) -> None:
         wanted = [flight for flight in flights if not self._flights.deserted(flight)]

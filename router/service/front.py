@@ -7,6 +7,15 @@ from typing import Any, Protocol
 import grpc
 
 
+class AddressTaken(OSError):
+    """The address can't be listened on."""
+
+
+def taken(address: str, problem: Exception) -> str:
+    """What to say then."""
+    return f"can't listen on {address}: is another did-router running there? Choose another --listen ({problem})"
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """How a call fails: a gRPC status, words, and trailing metadata.

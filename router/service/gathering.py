@@ -23,6 +23,7 @@ class GatheredPages:
 
     def __init__(self, address: str, ports: Ports) -> None:
         self._ports = ports
+        self._host = address.rpartition(":")[0]
         self._server = AdminServer(
             address,
             {
@@ -32,6 +33,11 @@ class GatheredPages:
                 "/metrics": self._metrics,
             },
         )
+
+    @property
+    def address(self) -> str:
+        """host:port that was bound."""
+        return f"{self._host}:{self._server.port}"
 
     def start(self) -> None:
         """Listen; OSError when the address can't be had."""

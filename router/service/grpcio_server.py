@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from router.service.front import AddressTaken, taken
 from router.service.grpcio_front import GrpcioFront
 from router.service.inbound import InboundServicer
 from router.v1 import inbound_pb2 as pb
@@ -21,10 +22,6 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-
-
-class PortTaken(OSError):
-    """The address can't be listened on."""
 
 
 class GrpcioServer:
@@ -46,7 +43,7 @@ class GrpcioServer:
         """Listen.
 
         Raises:
-            PortTaken: the address can't be listened on.
+            AddressTaken: the address can't be listened on.
         """
         self._thread.start()
         self._call(self._start())
@@ -81,10 +78,8 @@ class GrpcioServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
             self.port = server.add_insecure_port(self._address)
-        except RuntimeError:
-            raise PortTaken(
-                f"can't listen on {self._address}: is another did-router running there? Choose another --listen"
-            ) from None
+        except RuntimeError as problem:
+            raise AddressTaken(taken(self._address, problem)) from None
         await server.start()
         self._server = server
 

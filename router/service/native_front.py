@@ -9,14 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from router.service.front import Failure, Taken
+from router.service.front import AddressTaken, Failure, Taken, taken
 
 METHOD = "/router.v1.InboundRouter/Lookup"
 _IO_THREADS = 2
-
-
-class AddressTaken(OSError):
-    """The address can't be listened on."""
+_LOOK = 0.0005
 
 
 def is_installed() -> bool:
@@ -39,10 +36,15 @@ class NativeFront:
         self._is_call = EVENT_CALL
         try:
             self._front: Any = NativeGrpcFront(
-                address, [(METHOD, False)], io_threads=_IO_THREADS, call_details=True, reuse_port=reuse_port
+                address,
+                [(METHOD, False)],
+                io_threads=_IO_THREADS,
+                call_details=True,
+                metrics=True,
+                reuse_port=reuse_port,
             )
         except OSError as problem:
-            raise AddressTaken(f"can't listen on {address}: {problem}; choose another --listen") from None
+            raise AddressTaken(taken(address, problem)) from None
         self._front.set_fallback(fallback)
         # Bound once: these run for every call.
         self.respond: Callable[[Any, bytes], object] = self._front.respond
@@ -57,8 +59,20 @@ class NativeFront:
         """Accept connections."""
         self._front.start()
 
-    def close(self) -> None:
-        """Stop."""
+    @property
+    def running(self) -> int:
+        """Calls that are not answered yet."""
+        told = self._front.metrics()["methods"][METHOD]
+        return int(told["started"] - sum(ended["count"] for ended in told["status"].values()))
+
+    def close(self, grace: float) -> None:
+        """Stop listening in a moment in which no call is running, or after `grace` seconds at the latest.
+
+        The library tells its clients and closes at once: a call that runs then is lost.
+        """
+        end = time.monotonic() + grace
+        while self.running and time.monotonic() < end:
+            time.sleep(_LOOK)
         self._front.close()
 
     def take(self, most: int, wait: float) -> list[Taken]:

@@ -18,12 +18,13 @@ from typing import Any
 
 from router.follower.backoff import pause
 from router.service import worker
+from router.service.front import AddressTaken, taken
 from router.service.gathering import GatheredPages
-from router.service.native_front import AddressTaken
-from router.settings import Settings
+from router.settings import Settings, without_password
 
 log = logging.getLogger(__name__)
 
+_LOOK = 0.05
 _READY_WITHIN = 30.0
 _LONGER = 5.0
 """Seconds beyond the drain limit after which a worker is killed."""
@@ -41,6 +42,7 @@ class Child:
     target: Callable[..., None]
     process: Any = None
     pipe: Connection | None = None
+    ready: bool = False
     admin_port: int = 0
     began: float = 0.0
     deaths: int = 0
@@ -63,7 +65,7 @@ class Supervisor:
             self._children.append(Child("follower", worker.follow))
         self._pages = GatheredPages(settings.admin_listen, self._admin_ports)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._draining = False
+        self._draining = self._announced = False
         self.address = address
 
     def run(self) -> None:
@@ -73,7 +75,6 @@ class Supervisor:
         self._pages.start()
         for child in self._children:
             self._start(child)
-        log.info("%d workers on %s", sum(child.target is worker.work for child in self._children), self.address)
         try:
             self._look_after()
         finally:
@@ -82,12 +83,27 @@ class Supervisor:
     def _look_after(self) -> None:
         while True:
             with contextlib.suppress(queue.Empty):
-                if self._signals.get(timeout=0.2) == signal.SIGHUP:
+                if self._signals.get(timeout=_LOOK) == signal.SIGHUP:
                     self._replace_all()
                 else:
                     return
             for child in self._children:
                 self._tend(child)
+            self._announce_once()
+
+    def _announce_once(self) -> None:
+        """Say where to call, as soon as every child is in service."""
+        if self._announced or any(child.pipe is None or not child.ready for child in self._children):
+            return
+        self._announced = True
+        settings = self._settings
+        log.info(
+            "listening on %s, admin on %s, CouchDB %s, Redis %s",
+            self.address,
+            self._pages.address,
+            without_password(settings.couchdb_url),
+            without_password(settings.redis_url),
+        )
 
     def _tend(self, child: Child) -> None:
         """Take its word that it is ready; bring it back when it died."""
@@ -96,7 +112,7 @@ class Supervisor:
                 self._start(child)
         elif child.process.exitcode is not None:
             self._bury(child)
-        elif child.pipe is not None and not child.admin_port and child.pipe.poll():
+        elif child.pipe is not None and not child.ready and child.pipe.poll():
             self._take_port(child)
 
     def _start(self, child: Child) -> None:
@@ -105,7 +121,8 @@ class Supervisor:
         child.process = _spawn.Process(target=child.target, args=arguments, name=child.name, daemon=True)
         child.process.start()
         theirs.close()
-        child.pipe, child.admin_port, child.began = ours, 0, time.monotonic()
+        child.pipe, child.ready, child.admin_port = ours, False, 0
+        child.began = time.monotonic()
 
     def _bury(self, child: Child) -> None:
         lived = time.monotonic() - child.began
@@ -119,13 +136,15 @@ class Supervisor:
         if child.pipe is not None:
             child.pipe.close()
         child.process = child.pipe = None
-        child.admin_port = 0
+        child.ready, child.admin_port = False, 0
 
     def _take_port(self, child: Child) -> None:
-        try:
-            child.admin_port = child.pipe.recv() if child.pipe is not None else 0
-        except (EOFError, OSError):
-            child.admin_port = 0
+        """It is in service: it said where its admin pages are."""
+        if child.pipe is None:
+            return
+        # A pipe that ended says nothing; the process is buried when it is looked at next.
+        with contextlib.suppress(EOFError, OSError):
+            child.admin_port, child.ready = child.pipe.recv(), True
 
     def _replace_all(self) -> None:
         """One by one: the replacement is in service before the old one drains."""
@@ -145,13 +164,9 @@ class Supervisor:
         log.info("all children are replaced")
 
     def _wait_ready(self, child: Child) -> bool:
-        if child.pipe is None or not child.pipe.poll(_READY_WITHIN):
-            return False
-        try:
-            child.admin_port = child.pipe.recv()
-        except (EOFError, OSError):
-            return False
-        return True
+        if child.pipe is not None and child.pipe.poll(_READY_WITHIN):
+            self._take_port(child)
+        return child.ready
 
     def _wait_gone(self, children: list[Child]) -> None:
         end = time.monotonic() + self._settings.drain_time_limit + _LONGER
@@ -194,5 +209,5 @@ def _reserve(address: str) -> tuple[socket.socket, str]:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((bare, int(port)))
     except OSError as problem:
-        raise AddressTaken(f"can't listen on {address}: {problem.strerror}; choose another --listen") from None
+        raise AddressTaken(taken(address, problem)) from None
     return held, f"{host}:{held.getsockname()[1]}"

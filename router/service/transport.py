@@ -80,7 +80,7 @@ class NativeTransport:
         """Stop listening once calls that are on their way have had a moment, then let the others finish."""
         time.sleep(min(_LAST_CALLS, grace))
         self._others.stop(grace)
-        self._front.close()
+        self._front.close(grace)
         self._folder.cleanup()
 
 
