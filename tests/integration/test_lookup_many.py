@@ -12,7 +12,6 @@ from tests.integration.conftest import StartService
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 
-
 SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
 
 

@@ -1,0 +1,222 @@
+"""What changes in CouchDB changes the answer, with nobody asking for the truth."""
+
+import pytest
+
+from router.v1 import inbound_pb2 as pb
+from tests.integration.conftest import Running, StartService
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+
+
+@pytest.fixture
+def running(world: World, start_service: StartService) -> Running:
+    """A service with its follower; the databases that every lookup depends on are there."""
+    world.create("accounts", "port_requests", "system_config")
+    made = start_service(with_follower=True, negative_life=600)
+    made.wait_ready()
+    return made
+
+
+def _becomes(running: Running, said: str, number: str = NUMBER) -> None:
+    eventually(lambda: running.caller.account(number) == said)
+
+
+def test_a_number_that_appears_drops_its_negative(world: World, running: Running) -> None:
+    world.create("numbers/+1415")
+    eventually(lambda: world.complete("numbers/+1415"))
+    assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+    eventually(lambda: world.cached() == "nothing")
+    assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+    world.number()
+    _becomes(running, ONE)
+
+
+def test_a_number_that_appears_with_its_shard_drops_its_negative(world: World, running: Running) -> None:
+    assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+    eventually(lambda: world.cached() == "nothing")
+    world.number()
+    _becomes(running, ONE)
+
+
+def test_a_number_changes_hands(world: World, running: Running) -> None:
+    for account in (ONE, TWO, THREE, ONE):
+        revision = world.number(account=account)
+        _becomes(running, account)
+        assert running.caller.route(NUMBER).revision == revision
+        # Asked again and again, it comes from ever nearer.
+        eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
+
+
+def test_a_number_goes_out_of_service_and_away_and_comes_back(world: World, running: Running) -> None:
+    world.number()
+    _becomes(running, ONE)
+    world.number(pvt_number_state="aging")
+    _becomes(running, "NOT_IN_SERVICE")
+    world.number(account=None)
+    _becomes(running, "UNASSIGNED")
+    world.number(pvt_deleted=True)
+    _becomes(running, "NUMBER_NOT_FOUND")
+    world.number(pvt_type="device")
+    eventually(lambda: world.cached() == "deleted")
+    assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+    world.number()
+    _becomes(running, ONE)
+    world.remove("numbers/+1415", NUMBER)
+    _becomes(running, "NUMBER_NOT_FOUND")
+    world.number(account=TWO)
+    _becomes(running, TWO)
+
+
+def test_a_shard_that_vanishes_takes_its_answers_away(world: World, running: Running) -> None:
+    world.number()
+    _becomes(running, ONE)
+    world.databases.drop("numbers/+1415")
+    _becomes(running, "NUMBER_NOT_FOUND")
+
+
+def test_an_account_is_disabled_and_enabled_again(world: World, running: Running) -> None:
+    world.number()
+    world.number("+14150000002", TWO)
+    world.account(ONE)
+    world.account(TWO)
+    _becomes(running, ONE)
+    _becomes(running, TWO, "+14150000002")
+    eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
+    for _ in range(2):
+        world.account(ONE, enabled=False)
+        _becomes(running, "ACCOUNT_DISABLED")
+        assert running.caller.account(NUMBER, authoritative=True) == "ACCOUNT_DISABLED"
+        assert running.caller.account("+14150000002") == TWO
+        world.account(ONE)
+        _becomes(running, ONE)
+
+
+def test_a_deleted_account_document_counts_as_unknown(world: World, running: Running) -> None:
+    world.number()
+    world.account(ONE, enabled=False)
+    _becomes(running, "ACCOUNT_DISABLED")
+    world.remove("accounts", ONE)
+    _becomes(running, ONE)
+
+
+def test_the_accounts_database_vanishes_and_comes_back(world: World, running: Running) -> None:
+    world.number()
+    world.account(ONE, enabled=False)
+    _becomes(running, "ACCOUNT_DISABLED")
+    world.databases.drop("accounts")
+    _becomes(running, ONE)
+    world.account(ONE, enabled=False)
+    _becomes(running, "ACCOUNT_DISABLED")
+
+
+def test_a_port_request_appears_and_is_cancelled(world: World, running: Running) -> None:
+    assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+    world.port("one", THREE, NUMBER, "+14150000001")
+    _becomes(running, THREE)
+    said = running.caller.route("+14150000001")
+    assert (said.source, said.pending_port) == (pb.PORT_REQUEST, True)
+    world.port("one", THREE, NUMBER, "+14150000001", state="canceled")
+    _becomes(running, "NUMBER_NOT_FOUND")
+    _becomes(running, "NUMBER_NOT_FOUND", "+14150000001")
+
+
+def test_two_port_requests_of_one_number_are_ambiguous_until_one_goes(world: World, running: Running) -> None:
+    world.port("one", THREE, NUMBER)
+    _becomes(running, THREE)
+    world.port("two", TWO, NUMBER)
+    _becomes(running, "NUMBER_NOT_FOUND")
+    world.remove("port_requests", "one")
+    _becomes(running, TWO)
+
+
+def test_a_ported_number_gets_its_document(world: World, running: Running) -> None:
+    world.port("one", THREE, NUMBER)
+    _becomes(running, THREE)
+    world.number(account=TWO, pvt_number_state="port_in")
+    _becomes(running, TWO)
+    world.remove("numbers/+1415", NUMBER)
+    _becomes(running, THREE)
+
+
+def test_port_requests_may_be_turned_off(world: World, running: Running) -> None:
+    world.port("one", THREE, NUMBER)
+    _becomes(running, THREE)
+    world.configure(fetch_account_from_ports=False)
+    _becomes(running, "NUMBER_NOT_FOUND")
+    world.configure(fetch_account_from_ports=True)
+    _becomes(running, THREE)
+
+
+def test_the_clusters_force_flags_make_cached_answers_anew(world: World, running: Running) -> None:
+    world.number(pvt_module_name="knm_local")
+    world.number("+14150000002", pvt_number_state="port_in")
+    for number in (NUMBER, "+14150000002"):
+        eventually(lambda number=number: running.caller.route(number).force_outbound)  # type: ignore[misc]
+    for flag in (False, True, False):
+        world.configure(force_local_outbound=flag, force_port_in_outbound=flag)
+        for number in (NUMBER, "+14150000002"):
+            eventually(lambda number=number, flag=flag: running.caller.route(number).force_outbound is flag)  # type: ignore[misc]
+
+
+def test_a_configuration_goes_away_again(world: World, running: Running) -> None:
+    world.number(pvt_module_name="knm_local")
+    world.configure(force_local_outbound=False)
+    eventually(lambda: not running.caller.route(NUMBER).force_outbound)
+    world.remove("system_config", "number_manager")
+    eventually(lambda: running.caller.route(NUMBER).force_outbound)
+
+
+def test_the_clusters_converters_are_followed(world: World, running: Running) -> None:
+    world.number("+442079460018", TWO)
+    assert running.caller.account("02079460018") == "NOT_RECONCILABLE"
+    world.configure(e164_converters={"^0(\\d{10})$": {"prefix": "+44"}, "^(\\+\\d+)$": {}})
+    _becomes(running, TWO, "02079460018")
+
+
+@pytest.mark.parametrize(
+    "section", [{"force_local_outbound": "often"}, {"e164_converters": {"(": {}}}, {"reconcile_regex": "["}]
+)
+def test_a_configuration_that_cannot_be_used_hurts_nothing(
+    world: World, running: Running, section: dict[str, object]
+) -> None:
+    world.number(pvt_module_name="knm_local")
+    _becomes(running, ONE)
+    world.configure(**section)
+    world.number("+14150000002", TWO)
+    _becomes(running, TWO, "+14150000002")
+    assert running.caller.route(NUMBER).force_outbound
+
+
+def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_gone(
+    world: World, start_service: StartService
+) -> None:
+    world.number()
+    running = start_service(with_follower=True, stale_after=1.5)
+    running.wait_ready()
+    eventually(lambda: not running.caller.route(NUMBER).stale)
+    assert running.service.follower is not None
+    running.service.follower.stop()
+    eventually(lambda: running.caller.route(NUMBER).stale)
+    assert not running.caller.route(NUMBER, authoritative=True).stale
+
+
+def test_what_is_cached_is_answered_while_couchdb_is_down(world: World, start_service: StartService) -> None:
+    world.number()
+    world.number("+14150000002", TWO)
+    running = start_service(with_follower=True, stale_after=1.5, database_time_limit=0.5)
+    running.wait_ready()
+    eventually(lambda: world.complete("numbers/+1415"))
+    world.couchdb.stop()
+    assert running.caller.account(NUMBER) == ONE
+    eventually(lambda: running.caller.route("+14150000002").stale)
+    assert running.caller.account("+14150000009") == "NUMBER_DATABASE_UNAVAILABLE"
+    world.couchdb.start()
+    world.number(account=THREE)
+    eventually(lambda: running.caller.account(NUMBER) == THREE, 20)
+    eventually(lambda: not running.caller.route(NUMBER).stale)
+
+
+def test_authoritative_sees_a_write_at_once(world: World, running: Running) -> None:
+    for account in (ONE, TWO, THREE, ONE):
+        world.number(account=account)
+        assert running.caller.account(NUMBER, authoritative=True) == account

@@ -1,0 +1,286 @@
+"""The service as a whole: it starts with whatever is there, says how it is, and ends without losing a call."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
+
+from router.embedded import EmbeddedCouchDB, EmbeddedRedis
+from router.service.service import Service
+from router.v1 import inbound_pb2 as pb
+from tests.integration.caller import Caller, outcome
+from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, TWO, World
+
+SERVICE = "router.v1.InboundRouter"
+PATIENT = {"drain_time_limit": 20, "database_time_limit": 20, "lookup_time_limit": 20}
+
+
+@pytest.fixture
+def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
+    """A Redis on a port that it keeps, started."""
+    with EmbeddedRedis() as first:
+        port = first.port
+    with EmbeddedRedis(port) as server:
+        yield server
+
+
+def test_it_starts_with_neither_store_and_serves_when_they_appear(
+    world: World, own_redis: EmbeddedRedis, start_service: StartService
+) -> None:
+    world.number()
+    world.redis_url = own_redis.url
+    own_redis.stop()
+    world.couchdb.stop()
+    running = start_service(with_follower=True, database_time_limit=0.5)
+    caller = running.caller
+    assert caller.health() == caller.health(SERVICE) == "NOT_SERVING"
+    assert caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
+    assert caller.account("reception") == "NOT_RECONCILABLE"
+    assert running.page("/readyz")[0] == 503
+    world.couchdb.start()
+    eventually(lambda: caller.health(SERVICE) == "SERVING")
+    eventually(lambda: caller.account(NUMBER) == ONE)
+    own_redis.start()
+    running.wait_ready()
+    eventually(lambda: caller.route(NUMBER).source in {pb.REDIS, pb.NEAR_CACHE})
+    assert running.page("/readyz")[0] == 200
+
+
+@BOTH_TRANSPORTS
+def test_it_serves_from_what_is_near_while_both_stores_are_gone(
+    world: World, own_redis: EmbeddedRedis, start_service: StartService
+) -> None:
+    world.number()
+    world.redis_url = own_redis.url
+    running = start_service(with_follower=True, database_time_limit=0.5)
+    running.wait_ready()
+    eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
+    own_redis.stop()
+    world.couchdb.stop()
+    eventually(lambda: running.caller.health(SERVICE) == "NOT_SERVING")
+    said = running.caller.route(NUMBER)
+    assert (said.account_id, said.source, said.stale) == (ONE, pb.NEAR_CACHE, True)
+    assert running.caller.account("+14150000009") == "NUMBER_DATABASE_UNAVAILABLE"
+
+
+def test_without_redis_it_answers_from_the_database(
+    world: World, own_redis: EmbeddedRedis, start_service: StartService
+) -> None:
+    world.number()
+    world.account(TWO, enabled=False)
+    world.number("+14150000002", TWO)
+    world.redis_url = own_redis.url
+    own_redis.stop()
+    running = start_service()
+    caller = running.caller
+    assert caller.route(NUMBER).source == pb.NUMBER_DATABASE
+    assert caller.account("+14150000002") == "ACCOUNT_DISABLED"
+    assert caller.account("+14150000009") == "NUMBER_NOT_FOUND"
+    eventually(lambda: caller.health(SERVICE) == "SERVING")
+    world.number(account=TWO)
+    assert caller.account(NUMBER) == "ACCOUNT_DISABLED"
+
+
+def test_without_redis_the_clusters_configuration_still_counts(
+    world: World, own_redis: EmbeddedRedis, start_service: StartService
+) -> None:
+    world.number(pvt_module_name="knm_local")
+    world.configure(force_local_outbound=False)
+    world.redis_url = own_redis.url
+    own_redis.stop()
+    running = start_service()
+    eventually(lambda: not running.caller.route(NUMBER).force_outbound)
+
+
+@BOTH_TRANSPORTS
+def test_health_knows_its_services_and_no_others(world: World, start_service: StartService) -> None:
+    caller = start_service().caller
+    eventually(lambda: caller.health() == caller.health(SERVICE) == "SERVING")
+    assert caller.health("router.v1.Nothing") == "NOT_FOUND"
+
+
+def test_health_follows_the_stores(world: World, own_redis: EmbeddedRedis, start_service: StartService) -> None:
+    world.redis_url = own_redis.url
+    running = start_service()
+    eventually(lambda: running.caller.health(SERVICE) == "SERVING")
+    own_redis.stop()
+    world.couchdb.stop()
+    eventually(lambda: running.caller.health(SERVICE) == "NOT_SERVING")
+    assert running.page("/readyz")[0] == 503
+    assert running.page("/healthz")[0] == 200
+    world.couchdb.start()
+    eventually(lambda: running.caller.health(SERVICE) == "SERVING")
+
+
+@BOTH_TRANSPORTS
+def test_reflection_names_the_services(world: World, start_service: StartService) -> None:
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(start_service().caller.channel)
+    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    answer = next(iter(stub.ServerReflectionInfo(asked, timeout=20)))
+    names = {each.name for each in answer.list_services_response.service}
+    assert {SERVICE, "grpc.health.v1.Health"} <= names
+
+
+@BOTH_TRANSPORTS
+def test_an_unknown_method_is_unimplemented(world: World, start_service: StartService) -> None:
+    nothing: Any = start_service().caller.channel.unary_unary("/router.v1.InboundRouter/Nothing")
+    with pytest.raises(grpc.RpcError) as problem:
+        nothing(b"", timeout=20)
+    assert problem.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def _metrics(running: Running) -> dict[str, float]:
+    code, text = running.page("/metrics")
+    assert code == 200
+    return {
+        f"{sample.name}{{{sample.labels['what']}}}" if "what" in sample.labels else sample.name: sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def test_metrics_count_what_happened(world: World, start_service: StartService) -> None:
+    world.number()
+    running = start_service(with_follower=True)
+    running.wait_ready()
+    eventually(lambda: world.complete("numbers/+1415"))
+    before = _metrics(running)
+    for number in (NUMBER, NUMBER, "+14150000009", "reception"):
+        running.caller.ask(number)
+    after = _metrics(running)
+    counted = {name: after[name] - before.get(name, 0) for name in after if name.startswith("did_router_lookups_total")}
+    assert counted["did_router_lookups_total{NUMBER_NOT_FOUND}"] == 1
+    assert counted["did_router_lookups_total{NOT_RECONCILABLE}"] == 1
+    assert sum(counted.get(f"did_router_lookups_total{{{way}}}", 0) for way in ("redis", "near_cache")) == 2
+    assert (after["did_router_serving"], after["did_router_redis_up"], after["did_router_database_up"]) == (1, 1, 1)
+    assert after["did_router_follower_databases"] >= 4
+    assert after["did_router_follower_databases_complete"] == after["did_router_follower_databases"]
+
+
+def test_state_says_who_leads_and_how_far_it_is(world: World, start_service: StartService) -> None:
+    world.number()
+    running = start_service(with_follower=True)
+    running.wait_ready()
+    state = eventually(lambda: (state := running.state)["state"] == "ready" and state)
+    assert (state["redis"], state["database"], state["stale"]) == (True, True, False)
+    assert state["follower"]["phase"] == "following"
+    assert state["follower"]["complete"] == state["follower"]["databases"]
+    assert state["follower"]["leader"]
+
+
+def test_state_says_in_words_what_is_missing(world: World, start_service: StartService) -> None:
+    running = start_service()
+    eventually(lambda: "no follower" in running.state["why"])
+    code, text = running.page("/readyz")
+    assert code == 200
+    assert b"did-router follow" in text
+    world.couchdb.stop()
+    eventually(lambda: "CouchDB" in running.state["why"])
+    assert "password" not in running.page("/state")[1].decode()
+
+
+def test_an_unknown_page_names_those_there_are(world: World, start_service: StartService) -> None:
+    code, text = start_service().page("/nothing")
+    assert code == 404
+    assert b"/metrics" in text
+
+
+@BOTH_TRANSPORTS
+def test_running_calls_finish_when_it_stops(world: World, transport: str) -> None:
+    world.number()
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        service = Service(world.settings(transport=transport, **PATIENT))
+        service.start()
+        caller = Caller(service.transport.port)
+        caller.account("+14150000001")
+        relay.hold(lambda _, target: target.startswith("/numbers/"))
+        calls = [caller.begin(NUMBER) for _ in range(5)]
+        batch: list[list[pb.LookupOutcome]] = []
+        asking = threading.Thread(target=lambda: batch.append(caller.batch([NUMBER, "+14150000009"])))
+        asking.start()
+        eventually(lambda: service.lookup.counts["miss"] == 1 + 5 + 2)
+        stopping = threading.Thread(target=service.stop)
+        stopping.start()
+        eventually(lambda: service.describe()["state"] == "draining")
+        relay.release()
+        answers = [outcome(each) for each in calls]
+        asking.join(20)
+        stopping.join(30)
+        assert not stopping.is_alive()
+        assert [each.account_id for each in answers if isinstance(each, pb.LookupResponse)] == [ONE] * 5
+        assert batch[0][0].route.account_id == ONE
+        caller.close()
+
+
+@BOTH_TRANSPORTS
+def test_it_says_not_serving_while_it_drains(world: World, transport: str) -> None:
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        service = Service(world.settings(transport=transport, **PATIENT))
+        service.start()
+        caller = Caller(service.transport.port)
+        eventually(lambda: caller.health(SERVICE) == "SERVING")
+        relay.hold(lambda _, target: target.startswith("/numbers/"))
+        call = caller.begin(NUMBER)
+        eventually(lambda: service.lookup.counts["miss"] == 1)
+        stopping = threading.Thread(target=service.stop)
+        stopping.start()
+        eventually(lambda: service.describe()["state"] == "draining")
+        assert _ready_code(service) == 503
+        relay.release()
+        outcome(call)
+        stopping.join(30)
+        assert not stopping.is_alive()
+        caller.close()
+
+
+def _ready_code(service: Service) -> int:
+    with socket.create_connection(("127.0.0.1", service.admin.port), timeout=10) as client:
+        client.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+        return int(client.makefile("rb").readline().split()[1])
+
+
+@BOTH_TRANSPORTS
+def test_a_stopped_service_takes_no_more_calls(world: World, transport: str) -> None:
+    service = Service(world.settings(transport=transport))
+    service.start()
+    port = service.transport.port
+    service.stop()
+    with socket.socket() as probe:
+        assert eventually(lambda: probe.connect_ex(("127.0.0.1", port)) != 0)
+
+
+@BOTH_TRANSPORTS
+def test_an_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match=address):
+            Service(world.settings(transport=transport, listen=address)).start()
+
+
+def test_an_admin_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match=address):
+            Service(world.settings(transport=transport, admin_listen=address)).start()
+
+
+def test_two_services_share_one_redis(world: World, start_service: StartService) -> None:
+    world.number()
+    first, second = start_service(with_follower=True), start_service(with_follower=True)
+    first.wait_ready()
+    second.wait_ready()
+    for account in (ONE, TWO):
+        world.number(account=account)
+        for each in (first, second):
+            eventually(lambda each=each, account=account: each.caller.account(NUMBER) == account)  # type: ignore[misc]
+    assert first.state["follower"]["leader"] == second.state["follower"]["leader"]
