@@ -248,7 +248,7 @@ def _say_what_next(console: Console, target: str, admin: int, couchdb: str, redi
 Serving on {target} until Ctrl-C. In another terminal:
 
   . .venv/bin/activate
-  did-router lookup --target {target} 4158867900 +442079460018 911
+  did-router lookup --target {target} 4158867900 +441212345678 911
   did-router explain --target {target} 4158867900
   did-router audit --couchdb-url {couchdb} --redis-url {redis}
   curl -s http://127.0.0.1:{admin}/state
