@@ -2,9 +2,12 @@
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 class Alarm:
@@ -44,4 +47,8 @@ class Alarm:
                     self._changed.wait(wait)
                     continue
                 act = heapq.heappop(self._heap)[2]
-            act()
+            try:
+                act()
+            except Exception:
+                # Whoever waits for the next alarm has nobody else to end its wait.
+                log.exception("what an alarm was set for failed")

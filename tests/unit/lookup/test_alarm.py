@@ -1,0 +1,58 @@
+"""The alarm calls what is due, in the order of its times."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from router.lookup.clock import Alarm
+from tests.integration.waiting import eventually
+
+
+@pytest.fixture
+def alarm() -> Iterator[Alarm]:
+    made = Alarm()
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_what_is_due_is_done_in_the_order_of_its_times(alarm: Alarm) -> None:
+    done: list[int] = []
+    now = time.monotonic()
+    for index in (3, 1, 2, 0):
+        alarm.at(now + index * 0.01, lambda index=index: done.append(index))  # type: ignore[misc]
+    eventually(lambda: done == [0, 1, 2, 3])
+
+
+def test_what_is_due_sooner_wakes_it(alarm: Alarm) -> None:
+    done = threading.Event()
+    alarm.at(time.monotonic() + 3600, lambda: None)
+    alarm.at(time.monotonic() + 0.01, done.set)
+    assert done.wait(5)
+
+
+def test_nothing_is_done_before_its_time(alarm: Alarm) -> None:
+    times: list[float] = []
+    due = time.monotonic() + 0.05
+    alarm.at(due, lambda: times.append(time.monotonic()))
+    eventually(lambda: times)
+    assert times[0] >= due
+
+
+def test_what_is_long_over_is_done_at_once(alarm: Alarm) -> None:
+    done = threading.Event()
+    alarm.at(0.0, done.set)
+    assert done.wait(5)
+
+
+def test_one_that_fails_does_not_stop_the_others(alarm: Alarm) -> None:
+    done = threading.Event()
+
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    alarm.at(0.0, fail)
+    alarm.at(time.monotonic() + 0.02, done.set)
+    assert done.wait(5)

@@ -1,0 +1,175 @@
+"""What a worker keeps in its own memory goes as soon as it may be wrong."""
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from router.cache.keys import Keys
+from router.cache.near import Invalidations, NearCache, NearEntry
+from router.embedded import EmbeddedRedis
+from tests.integration.waiting import eventually
+
+NUMBER, OTHER = "+14158867900", "+14420000001"
+
+
+@pytest.fixture
+def near() -> NearCache:
+    made = NearCache(100, 1_000_000)
+    made.clear(trusted=True)
+    return made
+
+
+def _entry(answer: bytes = b"answer") -> NearEntry:
+    return NearEntry("1" * 32, answer, None)
+
+
+def test_what_is_kept_is_found_by_number_and_by_the_bytes_that_asked(near: NearCache) -> None:
+    entry = _entry()
+    near.keep(NUMBER, entry, near.clock(), b"raw")
+    near.alias(b"another way", entry)
+    assert near.get(NUMBER) is near.raw[b"raw"] is near.raw[b"another way"] is entry
+
+
+def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
+    entry = _entry()
+    near.keep(NUMBER, entry, near.clock(), b"raw")
+    near.invalidate(NUMBER)
+    assert near.get(NUMBER) is None
+    assert not near.raw[b"raw"].alive
+
+
+def test_a_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
+    clock = near.clock()
+    near.invalidate(NUMBER)
+    near.keep(NUMBER, _entry(), clock, b"raw")
+    assert near.get(NUMBER) is None
+    near.keep(OTHER, _entry(), clock, b"other")
+    assert near.get(OTHER) is not None, "another number's change forbids nothing"
+
+
+def test_a_fetch_after_the_change_is_kept(near: NearCache) -> None:
+    near.invalidate(NUMBER)
+    near.keep(NUMBER, _entry(), near.clock(), None)
+    assert near.get(NUMBER) is not None
+
+
+def test_forgetting_everything_forbids_keeping_what_is_being_fetched(near: NearCache) -> None:
+    clock = near.clock()
+    near.keep(OTHER, _entry(), clock, b"other")
+    near.clear()
+    near.keep(NUMBER, _entry(), clock, b"raw")
+    assert near.get(NUMBER) is near.get(OTHER) is None
+    assert near.raw == {}
+    assert (len(near), near.size, near.trusted) == (0, 0, True)
+
+
+def test_nothing_is_kept_while_it_is_not_trusted(near: NearCache) -> None:
+    near.clear(trusted=False)
+    near.keep(NUMBER, _entry(), near.clock(), b"raw")
+    assert near.get(NUMBER) is None
+
+
+def test_a_dead_entry_gets_no_new_way(near: NearCache) -> None:
+    entry = _entry()
+    near.keep(NUMBER, entry, near.clock(), None)
+    near.invalidate(NUMBER)
+    near.alias(b"raw", entry)
+    assert b"raw" not in near.raw
+
+
+@pytest.mark.parametrize(("entries", "size"), [(10, 1_000_000), (1000, 10 * 600)])
+def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
+    near = NearCache(entries, size)
+    near.clear(trusted=True)
+    for index in range(200):
+        near.keep(f"+1415{index:07}", _entry(b"x" * 150), near.clock(), b"raw%d" % index)
+        assert len(near) <= entries
+        assert near.size <= size
+    assert near.get("+14150000199") is not None
+    assert near.get("+14150000000") is None
+
+
+def test_ways_of_asking_are_bounded(near: NearCache) -> None:
+    entry = _entry()
+    near.keep(NUMBER, entry, near.clock(), None)
+    for index in range(1000):
+        near.alias(b"raw%d" % index, entry)
+        assert len(near.raw) <= 2 * 100
+    assert near.get(NUMBER) is entry
+    near.invalidate(NUMBER)
+    assert near.size == 0
+
+
+class Told:
+    """A near cache that a Redis keeps honest."""
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.keys = client, Keys("did-router:")
+        self.near = NearCache(100, 1_000_000)
+        self.listening = Invalidations(client, self.keys, self.near)
+        self.listening.start()
+        eventually(lambda: self.near.trusted)
+
+    def keep(self, *numbers: str) -> None:
+        for number in numbers:
+            self.near.keep(number, _entry(), self.near.clock(), None)
+            assert self.near.get(number) is not None
+
+
+def test_redis_tells_of_every_change_of_ours(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as client:
+        told = Told(client)
+        key = told.keys.number(NUMBER)
+        changes = [
+            lambda: client.set(key, "a"),
+            lambda: client.set(key, "b", px=100_000),
+            lambda: client.delete(key),
+            lambda: client.eval("return redis.call('SET', KEYS[1], 'c')", 1, key),
+            lambda: client.pexpire(key, 1),
+            client.flushall,
+        ]
+        for change in changes:
+            told.keep(NUMBER)
+            change()
+            eventually(lambda: told.near.get(NUMBER) is None)
+        told.listening.stop()
+
+
+def test_other_keys_change_nothing(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as client:
+        told = Told(client)
+        told.keep(NUMBER, OTHER)
+        client.set("other:{+1415}8867900", "a")
+        client.hset(told.keys.database("numbers/+1415"), "a", "b")
+        client.set(told.keys.number(OTHER), "a")
+        eventually(lambda: told.near.get(OTHER) is None)
+        assert told.near.get(NUMBER) is not None
+        told.listening.stop()
+
+
+def test_a_lost_connection_is_not_trusted_until_it_is_back_and_everything_forgotten(redis_url: str) -> None:
+    with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
+        told = Told(client)
+        told.keep(NUMBER)
+        port = server.port
+        server.stop()
+        eventually(lambda: not told.near.trusted)
+        assert told.near.get(NUMBER) is not None, "it is still the best there is"
+        with EmbeddedRedis(port):
+            eventually(lambda: told.near.trusted)
+            assert told.near.get(NUMBER) is None
+        told.listening.stop()
+
+
+def test_a_cut_connection_is_not_trusted_until_it_is_back(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as client:
+        told = Told(client)
+        told.keep(NUMBER)
+        client.client_kill_filter(_type="pubsub")
+        eventually(lambda: told.near.get(NUMBER) is None)
+        eventually(lambda: told.near.trusted)
+        told.keep(NUMBER)
+        client.set(told.keys.number(NUMBER), "a")
+        eventually(lambda: told.near.get(NUMBER) is None)
+        told.listening.stop()
