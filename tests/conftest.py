@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests may use: a Redis and a CouchDB-speaking database."""
 
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a real CouchDB to use instead of the embedded one, with an administrator's credentials:"
         " http://admin:password@127.0.0.1:5984",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Refused passwords are remembered in a temporary folder; what one run saw must not reach the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 @pytest.fixture(scope="session")

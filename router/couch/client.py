@@ -15,7 +15,7 @@ import couchdb.json
 import orjson
 
 from router.couch.credentials import CredentialGate
-from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound
+from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound, WrongPassword
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Couch:
     def __init__(self, url: str, *, time_limit: float, gate: CredentialGate | None = None) -> None:
         self._url = url
         self._address, self._credentials = _split(url)
-        self.gate = gate or CredentialGate(self._credentials[0] if self._credentials else "an anonymous user")
+        self.gate = gate or CredentialGate(self._address, self._credentials)
         self.time_limit = time_limit
         self._resource = self._new_resource(couchdb.http.Session(timeout=time_limit))
 
@@ -172,7 +172,7 @@ def _translated(address: str, act: Any) -> Any:
     try:
         return act()
     except (couchdb.http.Unauthorized, couchdb.http.Forbidden) as problem:
-        raise CouchRefused(_reason(problem)) from None
+        raise _refusal(_reason(problem)) from None
     except couchdb.http.ResourceNotFound as problem:
         raise _not_found(address, problem) from None
     except (couchdb.http.ResourceConflict, couchdb.http.PreconditionFailed) as problem:
@@ -198,6 +198,12 @@ def _not_found(address: str, problem: Exception) -> Exception:
     return BadAnswer(f"{address} answered 404, but not as CouchDB does: is something else listening there?")
 
 
+def _refusal(reason: str) -> CouchRefused:
+    if any(word in reason for word in _WRONG):
+        return WrongPassword(reason)
+    return CouchRefused(f"CouchDB refuses: {reason} (did-router needs a server admin's user)")
+
+
 def _server_error(address: str, problem: Exception) -> Exception:
     status, said = (*problem.args[0], None)[:2] if problem.args else (0, None)
     if status == 400:  # noqa: PLR2004 - Bad Request
@@ -214,5 +220,8 @@ def _words(said: Any) -> str:
         return str(said[-1])
     return str(said)
 
+
+_WRONG = ("incorrect", "locked")
+"""What CouchDB says of a wrong password, and of an account that too many of them have locked."""
 
 Document = Mapping[str, Any]

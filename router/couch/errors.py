@@ -2,7 +2,8 @@
 
 CouchError
 ├── CouchUnavailable   no answer, in time, that says anything: try again later
-├── CouchRefused       the credentials were refused: trying again would lock the account
+├── CouchRefused       the user may not do this
+│   └── WrongPassword  trying again would lock the account
 ├── NotFound           no such database or document
 ├── Conflict           somebody else wrote first: read again and decide again
 └── BadAnswer          an answer that CouchDB does not give: is this a CouchDB?
@@ -18,7 +19,11 @@ class CouchUnavailable(CouchError):
 
 
 class CouchRefused(CouchError):
-    """CouchDB refused the credentials.
+    """The user may not do this: the follower needs a server admin's rights."""
+
+
+class WrongPassword(CouchRefused):
+    """CouchDB does not know this name and password, or has locked the account already.
 
     Five wrong tries lock the account for this address for five minutes, so nobody tries again by himself.
     """

@@ -61,13 +61,13 @@ class UpdatesWatch:
                 self._listen()
                 failures = 0
                 wait = 0.0
-            except NotFound:
-                self._log_missing(failures)
+            except (NotFound, CouchRefused) as problem:
+                self._log_missing(failures, problem)
                 self._sweep()
                 failures, wait = failures + 1, _NO_FEED
             except CouchError as problem:
                 failures = 1 if self.up else failures + 1
-                wait = 60.0 if isinstance(problem, CouchRefused) else pause(failures)
+                wait = pause(failures)
                 log.warning("the feed of database updates is lost, again in %.1f s: %s", wait, problem)
             except Exception:
                 failures, wait = failures + 1, pause(failures + 1)
@@ -91,10 +91,7 @@ class UpdatesWatch:
         finally:
             feed.close()
 
-    def _log_missing(self, failures: int) -> None:
+    def _log_missing(self, failures: int, problem: CouchError) -> None:
         if not failures:
-            log.error(
-                "CouchDB has no feed of database updates, so changes show only every %.0f s: "
-                "create the database _global_changes",
-                _NO_FEED,
-            )
+            why = str(problem) if isinstance(problem, CouchRefused) else "create the database _global_changes"
+            log.error("no feed of database updates, so changes show only every %.0f s: %s", _NO_FEED, why)

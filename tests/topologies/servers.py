@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -42,12 +43,12 @@ def cluster(folder: Path) -> Iterator[str]:
         ports = [free_port() for _ in range(3)]
         for port in ports:
             stack.enter_context(server(folder, port, "--cluster-enabled", "yes", "--appendonly", "no"))
-        nodes = [redis.Redis(port=port) for port in ports]
+        nodes: list[Any] = [redis.Redis(port=port) for port in ports]
         for index, node in enumerate(nodes):
             node.execute_command("CLUSTER", "ADDSLOTS", *range(index * SLOTS // 3, (index + 1) * SLOTS // 3))
             nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", ports[index])
         for node in nodes:
-            _until(lambda node=node: _has_all_slots(node))  # type: ignore[misc]
+            _until(lambda node=node: _has_all_slots(node))
         yield f"redis+cluster://127.0.0.1:{ports[0]}"
 
 
@@ -86,7 +87,7 @@ def free_port() -> int:
 _given: set[int] = set()
 
 
-def _has_all_slots(node: "redis.Redis") -> bool:
+def _has_all_slots(node: Any) -> bool:
     told = node.execute_command("CLUSTER", "INFO")
     text = told if isinstance(told, str) else str(told)
     return "'cluster_state': 'ok'" in text or "cluster_state:ok" in text

@@ -12,7 +12,7 @@ import pytest
 
 from router.couch.client import Couch
 from router.couch.databases import Databases
-from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound
+from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound, WrongPassword
 from router.embedded import EmbeddedCouchDB
 from tests.integration.relay import Relay
 from tests.unit.couch.conftest import ServerProcess
@@ -105,7 +105,7 @@ def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCo
         relay.release()
         for thread in threads:
             thread.join()
-        assert [type(each) for each in outcomes] == [CouchRefused] * 16
+        assert [type(each) for each in outcomes] == [WrongPassword] * 16
         assert len(relay.seen) == 1
         assert all("wr0ng-secret" not in str(each) for each in outcomes)
         assert "admin" in str(outcomes[0])
@@ -128,7 +128,7 @@ def test_the_right_password_still_works_after_a_refused_one(server: EmbeddedCouc
     outcomes: list[Exception] = []
     for _ in range(3):
         _refused(server.url.replace("password", "wrong"), outcomes)
-    assert [type(each) for each in outcomes] == [CouchRefused] * 3
+    assert [type(each) for each in outcomes] == [WrongPassword] * 3
     assert Databases(Couch(server.url, time_limit=5.0)).names("numbers/") == []
 
 
@@ -332,3 +332,18 @@ def test_pages_of_documents_leave_none_out_and_show_none_twice(databases: Databa
     for size in (1, 5, 24, 25, 26):
         pages = list(databases.all_documents("numbers/+1415", size))
         assert [document["_id"] for page in pages for document in page] == wanted
+
+
+def test_a_password_refused_to_one_process_is_not_sent_by_another(server: EmbeddedCouchDB) -> None:
+    with Relay(server.url.replace("password", "wr0ng-again")) as relay:
+        for _ in range(6):
+            with pytest.raises(WrongPassword, match="not tried again"):
+                Databases(Couch(relay.url, time_limit=5.0)).names()
+        assert len(relay.seen) == 1
+
+
+def test_a_right_password_without_an_admins_rights_closes_nothing(server: EmbeddedCouchDB) -> None:
+    anonymous = Couch(f"http://127.0.0.1:{server.port}", time_limit=5.0)
+    with pytest.raises(CouchRefused, match="server admin"):
+        Databases(anonymous).names()
+    assert Databases(anonymous).version()
