@@ -1,0 +1,200 @@
+"""Running the installed command, and what it is run against."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+import orjson
+
+from router.cli import sample_numbers
+from router.couch.client import Couch
+from router.couch.databases import Databases
+
+COMMAND = str(Path(sys.executable).parent / "did-router")
+ACCOUNTS = list(sample_numbers.ACCOUNTS)
+NOWHERE = "http://127.0.0.1:1"
+"""Nobody listens on port 1."""
+
+
+def number(digits: str, state: str | None = "in_service", account: str | None = ACCOUNTS[0]) -> dict[str, Any]:
+    """A number document."""
+    fields = {"pvt_number_state": state, "pvt_assigned_to": account}
+    return {"_id": digits, "pvt_type": "number"} | {name: value for name, value in fields.items() if value}
+
+
+def port_request(name: str, digits: str, account: str) -> dict[str, Any]:
+    """A port request under way."""
+    state = {"pvt_type": "port_request", "pvt_port_state": "scheduled", "pvt_account_id": account}
+    return {"_id": name, **state, "numbers": {digits: {}}}
+
+
+DOCUMENTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "numbers/+1415": [
+        number("+14158867900"),
+        number("+14158867901", "reserved", ACCOUNTS[1]),
+        number("+14158867902", "port_in", ACCOUNTS[2]),
+        number("+14158867904", "aging", ACCOUNTS[3]),
+        number("+14158867905", account=None),
+        number("+14158867906", account=sample_numbers.DISABLED),
+    ],
+    "numbers/+4420": [number("+442079460018", account=ACCOUNTS[2])],
+    "accounts": sample_numbers.account_documents(),
+    "port_requests": [port_request("port-1", "+14158867903", ACCOUNTS[4])],
+    "system_config": [],
+}
+NUMBERS = sum(len(documents) for name, documents in DOCUMENTS.items() if name.startswith("numbers/"))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        """Its output as JSON, an object a line."""
+        return [orjson.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def complaint(self) -> str:
+        """The one line on stderr, which says what to do."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("did-router: ")
+        return lines[0]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment without settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DID_ROUTER_")} | more
+
+
+def run(*arguments: str | bytes, stdin: bytes = b"", seconds: float = 60, **env: str) -> Ran:
+    """Run the command to its end."""
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        env=environment(**env),
+        timeout=seconds,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_all(commands: Mapping[str, Sequence[str | bytes]]) -> dict[str, Ran]:
+    """Run several at a time: starting takes each longer than its work."""
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(commands, pool.map(lambda arguments: run(*arguments), commands.values()), strict=True))
+
+
+class Process:
+    """A command that runs until it is stopped; everything it says is kept."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.said: list[str] = []
+        self.popen = subprocess.Popen(
+            [COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment(PYTHONUNBUFFERED="1"),
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.said.append(line.rstrip("\n"))
+
+    def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
+        """Wait until it says so."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for line in list(self.said):
+                if found := re.search(pattern, line):
+                    return found
+            time.sleep(0.02)
+        raise AssertionError(f"never said {pattern!r}, but:\n" + "\n".join(self.said))
+
+    def send(self, which: Signals) -> None:
+        """Send it a signal."""
+        self.popen.send_signal(which)
+
+    def end(self, which: Signals, seconds: float = 15) -> int:
+        """Send it a signal and wait for its exit code."""
+        self.send(which)
+        code = self.popen.wait(seconds)
+        self._reader.join(5)
+        return code
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that one started, and theirs."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [(int(pid), int(parent)) for pid, parent in map(str.split, listed.splitlines())]
+    found = [pid for pid, parent in pairs if parent == process]
+    return found + [grandchild for child in found for grandchild in children_of(child)]
+
+
+def is_running(process: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def eventually(is_so: Callable[[], object], seconds: float = 15) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
+
+
+Start = Callable[..., Process]
+
+
+def databases_at(url: str) -> Databases:
+    """A client."""
+    return Databases(Couch(url, time_limit=10))
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that answers."""
+
+    process: Process
+    target: str
+    admin: str
+
+    def page(self, path: str) -> str:
+        """A page of its admin address."""
+        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+def serving(process: Process) -> Running:
+    """Wait until a service listens; it was started on ports of its own choice."""
+    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),")
+    return Running(process, found[1], found[2])
+
+
+SERVE = ("serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")

@@ -1,0 +1,46 @@
+"""did-router embedded."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.cli.command import Process, Start, children_of, databases_at, eventually, is_running, run
+
+
+def urls(process: Process) -> tuple[str, str]:
+    """What it says to export."""
+    couchdb = process.wait_for(r"^export DID_ROUTER_COUCHDB_URL=(\S+)$")[1]
+    return couchdb, process.wait_for(r"^export DID_ROUTER_REDIS_URL=(\S+)$")[1]
+
+
+def test_data_outlives_a_restart(start: Start, tmp_path: Path) -> None:
+    first = start("embedded", "--data", str(tmp_path / "data"))
+    couchdb, redis = urls(first)
+    databases_at(couchdb).create("numbers/+1415")
+    revision = databases_at(couchdb).put("numbers/+1415", {"_id": "+14158867900"})
+    with Redis.from_url(redis) as client:
+        client.set("kept", "yes")
+
+    children = children_of(first.popen.pid)
+    assert children, "the Redis is a process of its own"
+    assert first.end(signal.SIGTERM) == 0
+    eventually(lambda: not any(map(is_running, children)))
+
+    couchdb, redis = urls(start("embedded", "--data", str(tmp_path / "data")))
+    assert databases_at(couchdb).document("numbers/+1415", "+14158867900")["_rev"] == revision
+    with Redis.from_url(redis) as client:
+        assert client.get("kept") == b"yes"
+
+
+@pytest.mark.parametrize("option", ["--couchdb-port", "--redis-port"])
+def test_a_taken_port_is_said_in_one_line(redis_url: str, option: str) -> None:
+    taken = re.search(r":(\d+)/", redis_url)
+    assert taken is not None
+
+    said = run("embedded", option, taken[1])
+
+    assert said.code == 3
+    assert taken[1] in said.complaint

@@ -1,0 +1,184 @@
+"""The examples of the documentation against a real service, the switches' own side played by stand-ins."""
+
+import importlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.cli.command import ACCOUNTS, Running, environment
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+UNKNOWN = "+14158860000"
+NOBODY = "127.0.0.1:1"
+
+Load = Callable[[str], Any]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Imports an example as its switch does."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(EXAMPLES) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+def test_the_client(load: Load, service: Running) -> None:
+    client = load("did_lookup").DidRouter(service.target, deadline=5)
+    found, unknown = client.lookup("4158867900"), client.lookup(UNKNOWN)
+    client.close()
+
+    assert (found.route.account_id, found.status) == (ACCOUNTS[0], "OK")
+    assert (unknown.route, unknown.status, unknown.reason) == (None, "NOT_FOUND", "NUMBER_NOT_FOUND")
+    assert unknown.told == {"number": UNKNOWN}
+    assert unknown.sip == (404, "Not Found")
+
+
+def test_the_client_when_nobody_answers(load: Load) -> None:
+    client = load("did_lookup").DidRouter(NOBODY)
+    answer = client.lookup("4158867900")
+    client.close()
+
+    assert (answer.route, answer.reason, answer.sip[0]) == (None, "", 503)
+    assert answer.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+
+def test_every_refusal_has_a_response(load: Load) -> None:
+    reasons = load("router.numbers.routes").Reason
+
+    assert set(load("did_lookup").SIP) == {reason.value for reason in reasons}
+
+
+def test_asterisk(load: Load, service: Running) -> None:
+    server = load("asterisk_fastagi").Server(service.target, 0)
+    server.router = load("did_lookup").DidRouter(service.target, deadline=5)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        found = agi(server.server_address[1], "agi_extension: 4158867900")
+        unknown = agi(server.server_address[1], f"agi_extension: s\nagi_arg_1: {UNKNOWN}")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    assert found["DID_STATUS"] == "OK"
+    assert found["DID_ACCOUNT"] == ACCOUNTS[0]
+    assert found["DID_NUMBER"] == "+14158867900"
+    assert unknown == {"DID_STATUS": "NUMBER_NOT_FOUND", "DID_CAUSE": "1"}
+
+
+def agi(port: int, variables: str) -> dict[str, str]:
+    """Asterisk's side of one call: what was set."""
+    said = {}
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as call, call.makefile("rw") as lines:
+        lines.write(f"agi_network: yes\n{variables}\n\n")
+        lines.flush()
+        for line in lines:
+            command = re.fullmatch(r'SET VARIABLE (\w+) "(.*)"\n', line)
+            assert command is not None
+            said[command[1]] = command[2]
+            lines.write("200 result=1\n")
+            lines.flush()
+    return said
+
+
+class Session:
+    """FreeSWITCH's side of one call."""
+
+    def __init__(self, dialled: str) -> None:
+        self.variables = {"destination_number": dialled}
+        self.cause = ""
+
+    def getVariable(self, name: str) -> str | None:  # noqa: N802 - FreeSWITCH's name
+        return self.variables.get(name)
+
+    def setVariable(self, name: str, value: str) -> None:  # noqa: N802 - FreeSWITCH's name
+        self.variables[name] = value
+
+    def hangup(self, cause: str) -> None:
+        self.cause = cause
+
+
+def test_freeswitch(load: Load, service: Running) -> None:
+    module = load("freeswitch_did")
+    module.router = load("did_lookup").DidRouter(service.target, deadline=5)
+    found, unknown = Session("4158867900"), Session(UNKNOWN)
+    module.handler(found, "")
+    module.handler(unknown, "")
+
+    assert (found.variables["did_status"], found.variables["did_account"], found.cause) == ("OK", ACCOUNTS[0], "")
+    assert (unknown.variables["did_status"], unknown.cause) == ("NUMBER_NOT_FOUND", "UNALLOCATED_NUMBER")
+
+
+class Kamailio(ModuleType):
+    """Kamailio's side of one request."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__("KSR")
+        self.pseudo: dict[str, str] = {"$ru": uri, "$ci": "call-1"}
+        self.headers: list[str] = []
+        self.replied: tuple[int, str] | None = None
+        self.pv = SimpleNamespace(get=self.pseudo.get, sets=self.pseudo.__setitem__)
+        self.hdr = SimpleNamespace(append=self.headers.append, append_to_reply=self.headers.append)
+        self.sl = SimpleNamespace(sl_send_reply=self._reply)
+        self.siputils = SimpleNamespace(has_totag=lambda: -1)
+
+    def is_INVITE(self) -> bool:  # noqa: N802 - Kamailio's name
+        return True
+
+    def info(self, words: str) -> None:
+        assert words.endswith("\n")
+
+    def _reply(self, code: int, words: str) -> None:
+        self.replied = (code, words)
+
+
+@pytest.mark.parametrize(
+    ("uri", "replied", "header"),
+    [
+        ("sip:4158867900@proxy.example", None, f"X-Account-ID: {ACCOUNTS[0]}\r\n"),
+        (f"sip:{UNKNOWN}@proxy.example", (404, "Not Found"), None),
+    ],
+)
+def test_kamailio(
+    load: Load, service: Running, monkeypatch: pytest.MonkeyPatch, uri: str, replied: object, header: str | None
+) -> None:
+    kamailio = Kamailio(uri)
+    monkeypatch.setitem(sys.modules, "KSR", kamailio)
+    module = load("kamailio_kemi")
+    script = module.mod_init()
+    script.child_init(1)
+    script.router = load("did_lookup").DidRouter(service.target, deadline=5)
+    script.ksr_request_route(None)
+
+    assert kamailio.replied == replied
+    assert kamailio.headers == ([header] if header else [])
+    assert kamailio.pseudo.get("$rU") == ("+14158867900" if header else None)
+
+
+def test_the_readmes_python(service: Running, tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    block = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    script = tmp_path / "readme.py"
+    script.write_text(block[1].replace("127.0.0.1:50051", service.target).replace("timeout=0.2", "timeout=5"), "utf-8")
+
+    ran = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment(), timeout=30, check=False
+    )
+
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines() == [
+        f"+14158867900 {ACCOUNTS[0]}",
+        "NOT_FOUND NUMBER_NOT_FOUND {'number': '+14158860000'}",
+    ]

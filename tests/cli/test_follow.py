@@ -1,0 +1,42 @@
+"""did-router follow: a leader that dies is replaced, and nothing is lost."""
+
+import signal
+
+import grpc
+
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.cli.command import ACCOUNTS, SERVE, Start, databases_at, eventually, number, serving
+
+DIGITS = "+16502223333"
+SHARD = "numbers/+1650"
+QUICK = ("--set", "follower_lease=1", "--set", "follower_heartbeat=1")
+
+
+def test_another_takes_over(start: Start, couchdb: str, stores: tuple[str, ...]) -> None:
+    databases = databases_at(couchdb)
+    databases.create(SHARD)
+    databases.put(SHARD, number(DIGITS))
+    try:
+        first = start("follow", *QUICK, *stores)
+        first.wait_for("leading as")
+        second = start("follow", *QUICK, *stores)
+        running = serving(start(*SERVE, *stores))
+        second.wait_for("another follower leads .*; standing by")
+        with grpc.insecure_channel(running.target) as channel:
+            stub = InboundRouterStub(channel)
+
+            def owner() -> tuple[str, int]:
+                said = stub.Lookup(pb.LookupRequest(number=DIGITS), timeout=5)
+                return said.account_id, said.source
+
+            eventually(lambda: owner() == (ACCOUNTS[0], pb.REDIS))
+            first.end(signal.SIGKILL)
+            document = dict(databases.document(SHARD, DIGITS))
+            databases.put(SHARD, document | {"pvt_assigned_to": ACCOUNTS[1]})
+            second.wait_for("leading as")
+            eventually(lambda: owner() == (ACCOUNTS[1], pb.REDIS))
+
+        assert second.end(signal.SIGTERM) == 0
+    finally:
+        databases.drop(SHARD)

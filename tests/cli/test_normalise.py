@@ -1,0 +1,68 @@
+"""did-router normalise."""
+
+from tests.cli.command import databases_at, run
+
+KEYS = ["input", "number", "rule", "reconcilable", "classification", "database"]
+
+
+def test_numbers_as_arguments() -> None:
+    said = run("normalise", "--json", "4158867900", "tel:+44(0)20-7946-0018", "+14158867900")
+
+    assert (said.code, said.err) == (0, "")
+    assert [list(each) for each in said.json] == [KEYS] * 3
+    assert said.json[0] == {
+        "input": "4158867900",
+        "number": "+14158867900",
+        "rule": "converter 1",
+        "reconcilable": True,
+        "classification": "did_us",
+        "database": "numbers/+1415",
+    }
+    assert [each["rule"] for each in said.json] == ["converter 1", "phonenumbers", "e164"]
+
+
+def test_what_is_no_number_stays_as_it_is() -> None:
+    said = run("normalise", "--json", "911", "anonymous", "", "4" * 10_000, b"\xff\xfe4158867900")
+
+    assert said.code == 1
+    assert [each["reconcilable"] for each in said.json] == [False] * 5
+    assert [each["database"] for each in said.json] == [None] * 5
+    assert [each["classification"] for each in said.json][:1] == ["emergency"]
+    assert said.json[3]["rule"] == "too long"
+    assert said.json[3]["number"] == "4" * 10_000
+
+
+def test_lines_of_standard_input() -> None:
+    lines = b"4158867900\n\xff\xfe\n\n+442079460018\r\n" + b"4" * 10_000 + b"\n02079460018"
+    said = run("normalise", "--json", stdin=lines)
+
+    assert said.code == 1
+    assert [each["number"] for each in said.json][:1] == ["+14158867900"]
+    assert [each["reconcilable"] for each in said.json] == [True, False, False, False, False, False]
+    assert said.json[1]["input"] == "\ufffd\ufffd"
+    assert said.json[3]["input"] == "+442079460018\r", "only a newline ends a line"
+
+
+def test_nothing_to_do_is_done() -> None:
+    assert run("normalise").code == 0
+
+
+def test_for_people() -> None:
+    said = run("normalise", "4158867900", "a\x1b[31mb")
+
+    assert said.out.splitlines() == [
+        "4158867900 → +14158867900  [converter 1]  reconcilable, did_us, numbers/+1415",
+        "a?[31mb → a?[31mb  [unchanged]  not reconcilable, unknown, no database",
+    ]
+
+
+def test_with_the_clusters_own_converters(couchdb: str) -> None:
+    databases = databases_at(couchdb)
+    document = {"_id": "number_manager", "default": {"e164_converters": {r"^0(\d{9})$": {"prefix": "+33"}}}}
+    revision = databases.put("system_config", document)
+    try:
+        said = run("normalise", "--cluster", "--json", "0123456789", "--couchdb-url", couchdb)
+    finally:
+        databases.delete("system_config", "number_manager", revision)
+
+    assert said.json[0]["number"] == "+33123456789"

@@ -1,0 +1,106 @@
+"""did-router check, warm and audit."""
+
+import time
+
+import pytest
+from redis import Redis
+
+from router.cache.entry import Entry, unpack
+from router.cache.keys import Keys
+from router.v1 import inbound_pb2 as pb
+from tests.cli.command import ACCOUNTS, DOCUMENTS, NOWHERE, NUMBERS, run
+
+Stores = tuple[str, ...]
+
+WARMED = ["databases", "filled", "current", "read", "written", "not_numbers", "left_out", "skipped", "watched"]
+AUDITED = ["databases", "documents", "entries", "differences", "left_out", "seconds"]
+LOST = str(DOCUMENTS["numbers/+1415"][1]["_id"])
+DIFFERENCE = ["database", "id", "kind", "cached", "stored", "repaired"]
+
+
+def test_check_finds_that_nobody_follows(stores: Stores) -> None:
+    said = run("check", *stores)
+
+    assert said.code == 1
+    assert "ok   settings: can be used" in said.out
+    assert "2 number databases" in said.out
+    assert "BAD  follower: none is running: start did-router follow, or serve --with-follower" in said.out
+
+
+def test_check_when_nothing_is_there() -> None:
+    said = run("check", "--couchdb-url", NOWHERE, "--redis-url", "redis://user:s3cret@127.0.0.1:1/0")
+
+    assert said.code == 3
+    assert f"BAD  CouchDB {NOWHERE}: " in said.out
+    assert "BAD  Redis redis://user:***@127.0.0.1:1/0: " in said.out
+    assert "s3cret" not in said.out + said.err
+
+
+def test_check_by_the_environment(stores: Stores) -> None:
+    said = run("check", DID_ROUTER_COUCHDB_URL=stores[1], DID_ROUTER_REDIS_URL=stores[3])
+
+    assert "2 number databases" in said.out
+    assert "answers, " in said.out
+
+
+def test_warm_counts_and_proves(stores: Stores) -> None:
+    said = run("warm", "--verify", "--json", *stores)
+    told = said.json[0]
+
+    assert (said.code, said.err) == (0, "")
+    assert list(told) == [*WARMED, "seconds", "rate", "verified"]
+    assert (told["databases"], told["filled"], told["current"], told["read"]) == (2, 2, 0, NUMBERS)
+    assert (told["left_out"], told["skipped"], told["watched"]) == ({}, [], False)
+    assert told["verified"] == {"documents": NUMBERS, "differences": 0}
+    assert told["rate"] > 0
+
+
+def test_warm_goes_on_where_it_stopped(stores: Stores) -> None:
+    first = run("warm", "--json", "--database", "numbers/+4420", *stores).json[0]
+    second = run("warm", *stores)
+
+    assert (first["databases"], first["filled"], first["read"]) == (1, 1, 1)
+    assert second.code == 0
+    assert second.out.splitlines()[0] == "2 databases: 1 filled, 1 up to date already, 0 left out"
+
+
+def test_warm_says_what_it_left_out(stores: Stores) -> None:
+    said = run("warm", "--json", "--database", "numbers/+9999", *stores)
+
+    assert said.code == 1
+    assert said.json[0]["left_out"] == {"numbers/+9999": "there is no such number database"}
+
+
+@pytest.fixture
+def planted(stores: Stores) -> tuple[Stores, str]:
+    """A warmed cache in which one number leads to the wrong account, and one is lost."""
+    assert run("warm", *stores).code == 0
+    number = str(DOCUMENTS["numbers/+1415"][0]["_id"])
+    key = Keys("did-router:").number(number)
+    with Redis.from_url(stores[3]) as redis:
+        held = unpack(bytes(redis.get(key) or b""))
+        assert held is not None
+        wrong = pb.LookupResponse.FromString(held.payload)
+        wrong.account_id = ACCOUNTS[3]
+        redis.set(key, Entry(held.version, held.kind, int(time.time()), wrong.SerializeToString()).pack())
+        redis.delete(Keys("did-router:").number(LOST))
+    return stores, number
+
+
+def test_audit_finds_and_mends_what_is_wrong(planted: tuple[Stores, str]) -> None:
+    stores, number = planted
+    found = run("audit", "--json", *stores)
+    mended = run("audit", "--repair", *stores)
+    after = run("audit", "--json", *stores)
+
+    *differences, totals = found.json
+    assert found.code == 1
+    assert [list(each) for each in differences] == [DIFFERENCE] * 2
+    kinds = {each["id"]: (each["kind"], each["repaired"]) for each in differences}
+    assert kinds == {number: ("different", False), LOST: ("missing", False)}
+    assert list(totals) == AUDITED
+    assert (totals["databases"], totals["documents"], totals["differences"]) == (2, NUMBERS, 2)
+    assert mended.code == 0
+    assert f"different: {number} in numbers/+1415" in mended.out
+    assert mended.out.count(", mended\n") == 2
+    assert (after.code, after.json[-1]["differences"]) == (0, 0)
