@@ -14,8 +14,6 @@ PER_DATABASE = 10_000
 SHUFFLE = 7919
 """A prime: popular numbers are spread over all databases."""
 
-FORMS = ("e164", "national")
-KINDS = ("hits", "refusals", "misses", "mix")
 _REFUSED_SHARE = 100
 """One number in so many takes no calls."""
 
@@ -53,7 +51,16 @@ class Directory:
         return f"{self.number(0)[:5]}9{index:06d}"
 
     def asked(self, kind: str, calls: int, seed: int = 1) -> Iterator[str]:
-        """Numbers as calls bring them: Zipf over the numbers of a kind; "mix" is 99 %, 0.9 %, 0.1 %."""
+        """Numbers as calls bring them.
+
+        Args:
+            kind: "hits", "refusals", "misses", each Zipf-distributed; "mix", 99 %, 0.9 %, 0.1 % of these;
+                "spread", each routable number once, then again.
+            calls: how many.
+            seed: of the random choices.
+        """
+        if kind == "spread":
+            return itertools.islice(self._spread(), calls)
         chance = random.Random(seed)
         hits = self._hits(chance, calls)
         refusals = (
@@ -70,6 +77,12 @@ class Directory:
         for rank in zipf(self.count, calls, chance):
             index = rank * SHUFFLE % self.count
             yield self.number(index - 1 if self.refused(index) else index)
+
+    def _spread(self) -> Iterator[str]:
+        for at in itertools.count():
+            index = at * SHUFFLE % self.count
+            if not self.refused(index):
+                yield self.number(index)
 
     def _refused_index(self, rank: int) -> int:
         return min(rank * _REFUSED_SHARE + _REFUSED_SHARE - 1, self.count - 1)

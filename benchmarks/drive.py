@@ -17,9 +17,9 @@ from benchmarks.processes import cpu_seconds, resident_megabytes
 
 BATCH = 100
 WINDOW = 64
-_DISTINCT = 200_000
+_DISTINCT, _MOST_DISTINCT = 200_000, 500_000
 """Requests in a file; the generator plays them again from the start."""
-_RIGHT = {"hits": {0}, "refusals": {9}, "misses": {5}, "mix": {0, 5, 9}}
+_RIGHT = {"hits": {0}, "spread": {0}, "refusals": {9}, "misses": {5}, "mix": {0, 5, 9}}
 """gRPC statuses that the numbers call for."""
 
 
@@ -78,7 +78,7 @@ def turn(arena: Arena, who: Contestant, pid: int, port: int, load: Load, *, seco
 
 def _grpc(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, rate: float, meter: Meter) -> Turn:
     lookups = BATCH if who.method == "batch" else 1
-    shape = Shape(load.connections, load.streams, seconds, warm=max(0.5, seconds / 3), rate=rate / lookups)
+    shape = Shape(load.connections, load.streams, seconds, warm=max(0.5, seconds / 3, who.warm), rate=rate / lookups)
     if who.method == "batch":
         shape = replace(shape, streams=max(1, load.streams // 4), path=generator.BATCH)
     elif who.method == "stream":
@@ -86,7 +86,7 @@ def _grpc(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, 
     elif rate:
         # Room for what waits: the loop is open, so a slow answer must not hold up the next call.
         shape = replace(shape, streams=100)
-    calls = max(_DISTINCT, min(arena.directory.count, 500_000)) if arena.directory.count > _DISTINCT else _DISTINCT
+    calls = min(max(_DISTINCT, arena.directory.count), _MOST_DISTINCT)
     requests = arena.requests(
         load.kind, load.form, calls, batch=BATCH if who.method == "batch" else 0, stream=who.method == "stream"
     )

@@ -1,0 +1,120 @@
+"""The bar: ratios within one run that this project holds itself to. Absolute figures prove nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.figures import Results
+
+CAPACITY = "8x16"
+HALF = "half"
+"""Open loop at half of the near cache's capacity."""
+
+NEAR, REDIS, TEXTBOOK, ECHO = "near native", "redis native", "textbook", "echo native"
+SMALL, LARGE = 10_000, 1_000_000
+COMPARED = frozenset(
+    (
+        NEAR,
+        REDIS,
+        TEXTBOOK,
+        ECHO,
+        "go map",
+        "c++ map",
+        "go redis",
+        "node redis",
+        "kamailio",
+        "near grpcio",
+        "echo grpcio",
+    )
+)
+"""Whose figures the ratios need: they take a turn in every round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One line of the bar.
+
+    Attributes:
+        value: from the results; None where something it needs was not measured.
+        least: what it must reach (or, for `at_most`, must not pass); wanted: what we would like.
+    """
+
+    what: str
+    value: Callable[[Results], float | None]
+    least: float
+    wanted: float | None = None
+    at_most: bool = False
+
+    def verdict(self, value: float) -> str:
+        """Where a value stands."""
+        reached = value <= self.least if self.at_most else value >= self.least
+        if not reached:
+            return "short"
+        if self.wanted is None:
+            return "reached"
+        return "wanted" if (value <= self.wanted if self.at_most else value >= self.wanted) else "reached"
+
+
+def _over(
+    one: tuple[str, str, int | None], other: tuple[str, str, int | None], what: str
+) -> Callable[[Results], float | None]:
+    def value(seen: Results) -> float | None:
+        above, below = (seen.value(name, load, what, count) for name, load, count in (one, other))
+        return above / below if above and below else None
+
+    return value
+
+
+def _per_cpu(one: str, other: str) -> Callable[[Results], float | None]:
+    return _over((one, CAPACITY, None), (other, CAPACITY, None), "per_cpu")
+
+
+def _bytes_a_number(seen: Results) -> float | None:
+    return max(seen.redis_bytes.values(), default=None)
+
+
+def _warming(seen: Results) -> float | None:
+    rows = seen.other.get("warming", [])
+    return min((row["warm"] / row["plain"] for row in rows), default=None)
+
+
+BAR = (
+    Ratio("near cache per CPU-second, against textbook", _per_cpu(NEAR, TEXTBOOK), 15, 18),
+    Ratio("Redis only per CPU-second, against textbook", _per_cpu(REDIS, TEXTBOOK), 12, 14),
+    Ratio(
+        "near cache capacity at 8 x 16, against textbook",
+        _over((NEAR, CAPACITY, None), (TEXTBOOK, CAPACITY, None), "rate"),
+        16,
+        20,
+    ),
+    Ratio("near cache per CPU-second, against Go with a map", _per_cpu(NEAR, "go map"), 0.85, 1),
+    Ratio("near cache per CPU-second, against C++ with a hash map", _per_cpu(NEAR, "c++ map"), 0.9, 1),
+    Ratio("Redis only per CPU-second, against Go with go-redis", _per_cpu(REDIS, "go redis"), 1.3, 1.6),
+    Ratio("near cache per CPU-second, against Node", _per_cpu(NEAR, "node redis"), 2.7),
+    Ratio("near cache per CPU-second, against Kamailio + ndb_redis", _per_cpu(NEAR, "kamailio"), 2.2),
+    Ratio("near cache per CPU-second, against the bare echo, native", _per_cpu(NEAR, ECHO), 0.9),
+    Ratio("near cache per CPU-second, against the bare echo, grpcio", _per_cpu("near grpcio", "echo grpcio"), 0.9),
+    Ratio(
+        "p99 at half of capacity, against the bare echo's at the same rate",
+        _over((NEAR, HALF, None), (ECHO, HALF, None), "p99"),
+        1.5,
+        1.2,
+        at_most=True,
+    ),
+    Ratio(
+        "capacity at 1,000,000 numbers, against 10,000 (Redis only)",
+        _over((REDIS, "growth", LARGE), (REDIS, "growth", SMALL), "rate"),
+        0.9,
+    ),
+    Ratio(
+        "national form against E.164 (near cache)",
+        _over((NEAR, "national", None), (NEAR, "e164", None), "rate"),
+        0.9,
+    ),
+    Ratio(
+        "national form against E.164 (Redis only)",
+        _over((REDIS, "national", None), (REDIS, "e164", None), "rate"),
+        0.9,
+    ),
+    Ratio("Redis bytes a number", _bytes_a_number, 250, 180, at_most=True),
+    Ratio("warm-up against plain _all_docs?include_docs=true", _warming, 0.5, 0.8),
+)

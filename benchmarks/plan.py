@@ -1,0 +1,90 @@
+"""What a run consists of: quick is for a look, full is what is quoted."""
+
+from dataclasses import dataclass
+
+from benchmarks.bar import CAPACITY, ECHO, HALF, LARGE, NEAR, REDIS, SMALL, TEXTBOOK
+from benchmarks.figures import Load
+
+SECTIONS = ("capacity", "latency", "numbers", "growth", "follower")
+
+EIGHT = Load(CAPACITY)
+ONE = Load("1x16", connections=1)
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+KINDS = (
+    Load("e164"),
+    Load("national", form="national"),
+    Load("refusals", kind="refusals"),
+    Load("misses", kind="misses"),
+    Load("mix", kind="mix"),
+)
+"""The same contestant, one start, other numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of it.
+
+    Attributes:
+        rounds: turns of those that the bar compares; the median counts. The others take one.
+        seconds: measured in each turn, after a third of it as warm-up.
+        left_out: names that take no turn for capacity.
+        latency: whose latency is measured over offered load; shares: of the near cache's capacity.
+        kinds: whose answers to other numbers are measured.
+        sizes, growers: numbers in Redis, and who is measured at each.
+        databases, documents, flood: for the follower: databases to grow over, documents in all, seconds of writing.
+    """
+
+    rounds: int
+    seconds: float
+    capacity: tuple[Load, ...]
+    left_out: frozenset[str]
+    latency: tuple[str, ...]
+    shares: tuple[float, ...]
+    kinds: tuple[str, ...]
+    sizes: tuple[int, ...]
+    growers: tuple[str, ...]
+    databases: tuple[int, ...]
+    documents: int
+    flood: float
+
+
+QUICK = Plan(
+    rounds=1,
+    seconds=0.6,
+    capacity=(EIGHT,),
+    left_out=frozenset(
+        f"{store} {transport}{extra}"
+        for store in ("near", "redis", "fallback")
+        for transport in ("native", "grpcio")
+        for extra in (" x2", " batch", " stream")
+    )
+    | {"fallback grpcio", "redis grpcio"},
+    latency=(NEAR, ECHO),
+    shares=(0.5,),
+    kinds=(NEAR, REDIS),
+    sizes=(SMALL,),
+    growers=(),
+    databases=(20,),
+    documents=10_000,
+    flood=1.0,
+)
+FULL = Plan(
+    rounds=3,
+    seconds=2.0,
+    capacity=(EIGHT, ONE),
+    left_out=frozenset(),
+    latency=(NEAR, ECHO, REDIS, "go map", "c++ map", "go redis", TEXTBOOK, "near grpcio"),
+    shares=SHARES,
+    kinds=(NEAR, REDIS, TEXTBOOK, "near grpcio"),
+    sizes=(SMALL, 100_000, LARGE),
+    growers=(NEAR, REDIS, TEXTBOOK),
+    databases=(10, 100, 500, 2_500),
+    documents=20_000,
+    flood=4.0,
+)
+
+
+def offered(shares: tuple[float, ...]) -> list[Load]:
+    """Open loops at shares of the near cache's capacity."""
+    return [Load(HALF if share == 0.5 else f"{share * 100:g} %", share=share) for share in shares]

@@ -1,0 +1,111 @@
+"""The parts of a run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks import feeding, warming
+from benchmarks.arena import Arena, arena
+from benchmarks.bar import CAPACITY, COMPARED, ECHO, NEAR, REDIS
+from benchmarks.contestants import Contestant
+from benchmarks.figures import Load, Results
+from benchmarks.match import Match
+from benchmarks.plan import EIGHT, KINDS, Plan, offered
+from benchmarks.stage import stage
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every part needs."""
+
+    plan: Plan
+    match: Match
+    results: Results
+    contestants: Sequence[Contestant]
+    couchdb_url: str | None
+
+    def named(self, names: Sequence[str]) -> list[Contestant]:
+        """Those of these names that take part."""
+        return [each for each in self.contestants if each.name in names]
+
+    def taking_turn(self, number: int) -> list[Contestant]:
+        """Everybody in the first round, in later ones those that the bar compares."""
+        return [each for each in self.contestants if number == 0 or each.name in COMPARED]
+
+
+def capacity(run: Run, on: Arena) -> None:
+    """As many as they can: every contestant, by turns, in several rounds."""
+    for number in range(run.plan.rounds):
+        print(f"capacity, round {number + 1} of {run.plan.rounds}")
+        for who in run.taking_turn(number):
+            if who.name not in run.plan.left_out:
+                # One connection is for comparing loads, not contestants: once is enough.
+                loads = run.plan.capacity if number == 0 and who.tool == "grpc" else [EIGHT]
+                run.match.play(on, who, loads, seconds=run.plan.seconds)
+
+
+def latency(run: Run, on: Arena) -> None:
+    """How long a call takes, at rates below capacity; all at the same rates, those too slow for one left out."""
+    print("latency over offered load (open loop, from the intended time of sending)")
+    for who in run.named((NEAR, *run.plan.latency)):
+        if not run.results.of(who.name, CAPACITY):
+            run.match.play(on, who, [EIGHT], seconds=run.plan.seconds)
+    base = run.results.value(NEAR, CAPACITY, "rate")
+    for number in range(run.plan.rounds):
+        for who in run.named(run.plan.latency):
+            if number == 0 or who.name in {NEAR, ECHO}:
+                own = run.results.value(who.name, CAPACITY, "rate")
+                run.match.play(on, who, offered(run.plan.shares), seconds=run.plan.seconds, rate=_rates(base, own))
+
+
+def _rates(base: float | None, own: float | None) -> Callable[[Load], float]:
+    """Shares of the base's capacity for whoever comes near it, shares of its own for the others."""
+    if base is None or own is None:
+        return lambda _load: 0.0
+    reference = base if own >= 0.6 * base else own
+    return lambda load: load.share * reference
+
+
+def _half_of_first(seen: Results, name: str) -> Callable[[Load], float]:
+    """Half of the capacity at the smallest size, so that the rate is the same at every size."""
+
+    def rate(load: Load) -> float:
+        turns = seen.of(name, "growth")
+        return turns[0].rate * load.share if turns else 0.0
+
+    return rate
+
+
+def numbers(run: Run, on: Arena) -> None:
+    """Other numbers: national form, refusals, misses, a mix; beside E.164 on the same start."""
+    print("other numbers")
+    for number in range(min(run.plan.rounds, 2)):
+        for who in run.named(run.plan.kinds if number == 0 else (NEAR, REDIS)):
+            # The second round backwards, so that what drifts hurts each as often.
+            loads = KINDS if number == 0 else KINDS[::-1]
+            run.match.play(on, who, loads, seconds=run.plan.seconds)
+
+
+def growth(run: Run) -> None:
+    """Capacity, p99 and memory as Redis holds more numbers."""
+    closed, spread = Load("growth"), Load("spread", kind="spread")
+    gentle = Load("growth, half", share=0.5)
+    for size in run.plan.sizes:
+        print(f"growth: {size:,} numbers")
+        with arena(size) as on:
+            run.results.redis_bytes[size] = on.redis_bytes
+            for who in run.named(run.plan.growers):
+                loads = [closed, gentle, spread] if who.name == NEAR else [closed, gentle]
+                run.match.play(on, who, loads, seconds=run.plan.seconds, rate=_half_of_first(run.results, who.name))
+
+
+def follower(run: Run) -> None:
+    """Warm-up beside plain reading, and a flood of changes, as there are more databases."""
+    plan = run.plan
+    for count in plan.databases:
+        with stage(run.couchdb_url, count, plan.documents) as on:
+            warmed = warming.measure(on, plan.documents)
+            print(f"  warm-up {warmed['warm']:,.0f}/s, plain reading {warmed['plain']:,.0f}/s")
+            fed = feeding.feed(on, plan.documents, plan.flood)
+            print(f"  {feeding.told(fed)}")
+        run.results.other.setdefault("warming", []).append(warmed)
+        run.results.other.setdefault("feeding", []).append(fed.row())
