@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types proto lock test-couchdb
+.PHONY: help install demo test lint format types proto lock test-couchdb bench bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -43,3 +43,10 @@ proto: install ## generate router/v1 from proto/
 
 lock: install ## pin every dependency with its hashes into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev -o requirements.lock pyproject.toml
+
+bench: install ## measure it beside its peers (ARGS=--quick for a look; make bench-peers first)
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-peers: install ## install what it is measured beside, from Debian and npm
+	$(BIN)/pip install --quiet --no-build-isolation -e '.[bench,native]'
+	benchmarks/peers/install.sh

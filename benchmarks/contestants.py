@@ -49,7 +49,7 @@ def everybody() -> list[Contestant]:
     return [
         _ours("near", "native"),
         _echo("native"),
-        Contestant("textbook", "peers", _textbook, _lacks_module("uvloop", "bench")),
+        Contestant("textbook", "peers", _textbook, _lacks_module("uvloop")),
         _ours("redis", "native"),
         Contestant("go map", "peers", _go_map, build.go_missing),
         Contestant("c++ map", "peers", _cpp_map, build.cpp_missing),
@@ -93,7 +93,7 @@ def _ours(store: str, transport: str, *, workers: int = 1, method: str = "lookup
         f"{store} {transport}{extra}",
         "ours",
         start,
-        _lacks_module("pygrpc_native", "native") if transport == "native" else lambda: None,
+        _lacks_module("pygrpc_native") if transport == "native" else lambda: None,
         method=method,
         workers=workers,
     )
@@ -105,7 +105,7 @@ def _echo(transport: str) -> Contestant:
         f"echo {transport}",
         "ceilings",
         lambda arena, port: [_PYTHON, "-m", module, "--port", str(port), "--answer", str(arena.answer)],
-        _lacks_module("pygrpc_native", "native") if transport == "native" else lambda: None,
+        _lacks_module("pygrpc_native") if transport == "native" else lambda: None,
         looks=False,
     )
 
@@ -130,11 +130,11 @@ def _node(arena: Arena, port: int) -> list[str]:
     return ["node", str(build.NODE / "server.js"), str(port), arena.redis_url]
 
 
-def _lacks_module(module: str, extra: str) -> Missing:
+def _lacks_module(module: str) -> Missing:
     def missing() -> str | None:
         if importlib.util.find_spec(module) is not None:
             return None
-        return f"{module} is not installed: pip install -e '.[{extra}]'"
+        return f"{module} is not installed: make bench-peers"
 
     return missing
 

@@ -59,10 +59,10 @@ def missing() -> str | None:
     if PROGRAM.exists():
         return None
     if shutil.which("cc") is None:
-        return "a C compiler is needed (Debian: gcc libnghttp2-dev)"
+        return "the load generator needs a C compiler: make bench-peers (gcc libnghttp2-dev)"
     probe = ["cc", "-E", "-x", "c", "-include", "nghttp2/nghttp2.h", "/dev/null"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
-        return "nghttp2's headers are needed (Debian: libnghttp2-dev)"
+        return "the load generator needs nghttp2's headers: make bench-peers (libnghttp2-dev)"
     return None
 
 

@@ -14,7 +14,7 @@ _OURS, _OTHERS = "#1f6f8b", "#b8b8b8"
 def draw(seen: Results, folder: Path) -> list[Path]:
     """Draw what was measured; returns the files."""
     if importlib.util.find_spec("matplotlib") is None:
-        print("no plots: matplotlib is not installed (pip install -e '.[bench]')")
+        print("no plots: matplotlib is not installed: make bench-peers")
         return []
     import matplotlib as mpl  # noqa: PLC0415 - an extra
 

@@ -214,6 +214,8 @@ int main(int argc, char **argv)
     cpu = cpu_seconds() - cpu;
     puts("end");
     uint64_t unsent = 0, stopped = now_ns();
+    if (rate > 0 && begin)
+        sent = send_due(connections, count, started, sent, end - 1);
     for (; rate > 0 && started + (uint64_t)((double)sent * 1e9 / rate) < end; sent++, unsent++)
         histogram_add(&latencies, stopped - (started + (uint64_t)((double)sent * 1e9 / rate)));
     client.ending = 1;
