@@ -48,6 +48,7 @@ class Sweeper:
         self._fresh = fresh
         self._asked = threading.Event()
         self._stop = threading.Event()
+        self._prepared = False
         self.swept = threading.Event()
         self.thread = threading.Thread(target=self._run, name="follower-sweep", daemon=True)
 
@@ -86,8 +87,9 @@ class Sweeper:
         shards = [name for name in self._databases.names(_PREFIX) if is_shard(name)]
         names = [*FOLLOWED, *shards]
         checkpoints = dict(zip(names, self._writer.checkpoints(names), strict=True))
-        if not self.swept.is_set():
+        if not self._prepared:
             self._fresh([name for name in shards if not checkpoints[name].epoch])
+            self._prepared = True
         chunks = [names[start : start + INFOS_AT_A_TIME] for start in range(0, len(names), INFOS_AT_A_TIME)]
         for chunk in chunks:
             self._compare(chunk, checkpoints)

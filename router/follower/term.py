@@ -51,6 +51,7 @@ class Term:
     ) -> None:
         self.lock = threading.RLock()
         self.stop = threading.Event()
+        self._prepared = threading.Event()
         self.targets: dict[str, Target] = {}
         self._writer = writer
         self._applier = applier
@@ -88,6 +89,7 @@ class Term:
     def end(self) -> None:
         """Stop everything; whoever is in the middle of a transaction finishes it."""
         self.stop.set()
+        self._prepared.set()
         self.watch.close()
         self.sweeper.close()
         with self.lock:
@@ -153,13 +155,19 @@ class Term:
             configuration.working = True
         try:
             self._read(configuration)
+        except Fenced:
+            self.stop.set()
+            raise
         finally:
             with self.lock:
                 configuration.working = False
         if fresh:
             self._writer.forget(fresh)
+        self._prepared.set()
 
     def _work(self) -> None:
+        # What the feed of updates wakes earlier has to wait: its entries would be taken for leftovers.
+        self._prepared.wait()
         while not self.stop.is_set():
             name = self._queue.get()[2]
             with self.lock:

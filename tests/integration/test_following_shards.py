@@ -1,5 +1,6 @@
 """Number databases come, go, change and come back, and the cache says what they say."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from router.cache import entry
 from router.follower.applier import AT_ONCE
 from router.numbers.routes import Route
 from tests.integration.conftest import StartFollower
+from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 
@@ -25,6 +27,25 @@ def test_what_is_there_is_filled_in(world: World, start_follower: StartFollower)
     assert held.revision == revision
     eventually(lambda: world.cached("+14420000001") == "refusal")
     eventually(lambda: world.complete(SHARD, "numbers/+1442"))
+
+
+def test_what_the_feed_tells_before_the_first_comparison_is_not_taken_for_leftovers(
+    world: World, start_follower: StartFollower
+) -> None:
+    world.number()
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        # The first comparison reads the configuration, then removes what is left of unknown databases.
+        relay.hold(lambda _, target: target == "/system_config")
+        start_follower()
+        eventually(lambda: relay.count("GET /system_config$"))
+        world.number("+14150000001", TWO)
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: world.complete(SHARD), 1.5)
+        relay.release()
+        eventually(lambda: world.complete(SHARD, "system_config"))
+        eventually(lambda: world.cached() == ONE, 3)
+        eventually(lambda: world.cached("+14150000001") == TWO, 3)
 
 
 def test_a_change_arrives_and_so_does_the_next(world: World, start_follower: StartFollower) -> None:
