@@ -61,14 +61,16 @@ def wire(couchdb: str) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def behind(wire: Wire, couchdb: str, redis_url: str, start: Start) -> Running:
-    """A service that reaches CouchDB over the wire."""
+def behind(request: pytest.FixtureRequest, wire: Wire, couchdb: str, redis_url: str, start: Start) -> Running:
+    """A service that reaches CouchDB over the wire; its parameter is the transport."""
     url = couchdb.replace(str(urlsplit(couchdb).port), str(wire.port))
-    running = serving(start(*SERVE, "--couchdb-url", url, "--redis-url", redis_url, "--set", "database_time_limit=3"))
+    more = ("--set", "database_time_limit=3", "--transport", getattr(request, "param", "auto"))
+    running = serving(start(*SERVE, "--couchdb-url", url, "--redis-url", redis_url, *more))
     running.process.wait_for("readiness: warming:.*no follower has filled the cache yet")
     return running
 
 
+@pytest.mark.parametrize("behind", ["native", "grpcio"], indirect=True)
 def test_sigterm_lets_running_calls_finish(behind: Running, wire: Wire) -> None:
     with grpc.insecure_channel(behind.target) as channel, ThreadPoolExecutor(1) as pool:
         stub = InboundRouterStub(channel)
