@@ -1,5 +1,6 @@
 """One turn: a started contestant under one load, with the CPU time of everybody involved."""
 
+import contextlib
 import re
 import resource
 import subprocess
@@ -114,18 +115,23 @@ def _sip(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
     """SIPp has no time limit that ends well, so a first part finds how many calls fill the time."""
     users = load.connections * load.streams
     command = ["sipp", f"127.0.0.1:{port}", "-sf", str(sip_dns.SCENARIO), "-inf", str(sip_dns.sip_numbers(arena))]
-    command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-timeout", "60s", "-m"]
-    calls, took, failed = 3000, 0.0, 0
-    for measured in (False, True):
-        began = time.monotonic()
-        meter.begin()
-        said = _run([*command, str(calls)], arena, fine=(0, 1))
-        meter.end()
-        took = time.monotonic() - began
-        failed = int((re.findall(r"Failed call .*\|\s*(\d+)", said) or ["0"])[-1])
-        if not measured:
-            calls = int(calls / took * seconds)
-    return Turn(who.name, load.name, 0, rate=(calls - failed) / took, cores=0.0, wrong=failed)
+    command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-m"]
+    _sipp([*command, "1000"], arena, meter, 4)
+    calls = int(1000 / meter.seconds * seconds * 1.5)
+    said = _sipp([*command, str(calls)], arena, meter, 4 * seconds + 4)
+    failed = int((re.findall(r"Failed call .*\|\s*(\d+)", said) or ["0"])[-1])
+    return Turn(who.name, load.name, 0, rate=(calls - failed) / meter.seconds, cores=0.0, wrong=failed)
+
+
+def _sipp(command: list[str], arena: Arena, meter: Meter, limit: float) -> str:
+    """SIPp 3.6 sometimes starts and then never sends anything: it is given up and started again."""
+    for _ in range(5):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            meter.begin()
+            said = _run(command, arena, fine=(0, 1), limit=limit)
+            meter.end()
+            return said
+    raise generator.LoadError("SIPp hangs")
 
 
 def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
@@ -169,9 +175,9 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _run(command: list[str], arena: Arena, fine: tuple[int, ...] = (0,)) -> str:
+def _run(command: list[str], arena: Arena, fine: tuple[int, ...] = (0,), limit: float = 120) -> str:
     done = subprocess.run(
-        command, cwd=arena.folder, capture_output=True, text=True, errors="replace", check=False, timeout=120
+        command, cwd=arena.folder, capture_output=True, text=True, errors="replace", check=False, timeout=limit
     )
     if done.returncode not in fine:
         raise generator.LoadError(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-400:]}")

@@ -1,6 +1,9 @@
 """Contestants by turns: each is started, checked, measured under its loads, and stopped, before the next one."""
 
+import subprocess
 from collections.abc import Callable, Sequence
+
+import grpc
 
 from benchmarks import probe
 from benchmarks.arena import Arena
@@ -13,6 +16,8 @@ from benchmarks.probe import WrongAnswer
 from benchmarks.processes import Server, StartError, free_port
 
 Rate = Callable[[Load], float]
+_FAILURES = (BuildError, StartError, LoadError, WrongAnswer, grpc.RpcError, subprocess.TimeoutExpired)
+"""What must not end the run for everybody else."""
 
 
 class Match:
@@ -40,7 +45,7 @@ class Match:
             return
         try:
             self._play(arena, who, loads, seconds, rate)
-        except (BuildError, StartError, LoadError, WrongAnswer) as problem:
+        except _FAILURES as problem:
             self._skip(who, str(problem))
 
     def _play(self, arena: Arena, who: Contestant, loads: Sequence[Load], seconds: float, rate: Rate) -> None:
