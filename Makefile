@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types proto lock test-couchdb bench bench-peers
+.PHONY: help install demo test lint format docs proto lock test-couchdb bench bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -22,7 +22,7 @@ demo: install ## run the main job on embedded stores (ARGS=--once exits by itsel
 	$(BIN)/did-router demo $(ARGS)
 
 test: install ## run every test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 lint: install ## check style, types, layers and generated code
 	$(BIN)/ruff check
@@ -37,6 +37,9 @@ format: install ## format the code
 test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_URL=http://admin:pw@host:5984)
 	@test -n "$(COUCHDB_URL)" || { echo "say which: make test-couchdb COUCHDB_URL=http://admin:password@127.0.0.1:5984"; exit 2; }
 	$(BIN)/pytest tests/contract --couchdb-url "$(COUCHDB_URL)" $(ARGS)
+
+docs: install ## generate docs/configuration.md from the settings
+	$(BIN)/python -m router.cli.configuration_page > docs/configuration.md
 
 proto: install ## generate router/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. proto/router/v1/*.proto

@@ -30,6 +30,10 @@ class Keys:
         """A hash: what the follower knows of a database, its checkpoint first."""
         return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:db"
 
+    def strays(self, name: str) -> str:
+        """A set: keys of entries that lookups kept of a database that no follower knows yet."""
+        return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:strays"
+
     def documents(self, name: str) -> str:
         """A hash: the followed documents of a database that is not a number database, by id."""
         return f"{self.prefix}{{{name}}}:documents"

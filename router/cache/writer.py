@@ -165,7 +165,8 @@ class CacheWriter:
         Returns:
             How many were kept (newer ones stand); -1 when the database was rebuilt in between.
         """
-        keys = [self.keys.database(database), *(self.keys.number(number) for number, _ in entries)]
+        numbers = [self.keys.number(number) for number, _ in entries]
+        keys = [self.keys.database(database), self.keys.strays(database), *numbers]
         values: list[str | bytes | int] = []
         for _, entry in entries:
             # Never for good: were a newer entry evicted meanwhile, nothing would correct this one.
@@ -187,6 +188,12 @@ class CacheWriter:
             if doomed:
                 gone += self._unlink(doomed)
         return gone
+
+    def forget_strays(self, database: str) -> None:
+        """Remove what lookups kept of a database before any follower knew it."""
+        strays = self.keys.strays(database)
+        doomed = [key.decode() for key in self.redis.smembers(strays)]
+        self._unlink([*doomed, strays])
 
     def forget_documents(self, database: str) -> None:
         """Remove the followed documents of a database."""

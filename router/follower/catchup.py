@@ -108,8 +108,10 @@ class CatchUp:
         )
         if not target.is_shard:
             self._writer.forget_documents(target.name)
-        elif not same and (kept.epoch or target.checkpoint.epoch):
-            # Of a database that is new to the cache there are no leftovers: the first sweep saw to that.
+        elif not kept.epoch and not target.checkpoint.epoch:
+            # New to the cache: only lookups can have kept anything of it (the first sweep saw to what is older).
+            self._writer.forget_strays(target.name)
+        elif not same:
             self._writer.forget([target.name])
         if kept.epoch and not same:
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)

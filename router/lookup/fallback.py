@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _TOGETHER = 100
 """Numbers of one database read in one request."""
-_IN_TIME = 0.02
+_IN_TIME = 0.05
 """Seconds before a caller's deadline at which it is told that the database did not answer in time."""
 _NO_TIME = 0.005
 """Seconds in which no database answers."""

@@ -148,7 +148,9 @@ class Readiness:
         if not (couch_up or cached):
             name = "no data"
         else:
-            name = "ready" if told is not None and told.phase == "following" and redis_up else "warming"
+            held = self._followed.fresh and all(self._followed.loaded.values())
+            settled = told is not None and told.phase == "following" and redis_up and held
+            name = "ready" if settled else "warming"
         return State(name, redis_up, couch_up, told, silent, self._why(told, silent=silent))
 
     def _why(self, told: FollowerStatus | None, *, silent: bool) -> str:
@@ -163,4 +165,6 @@ class Readiness:
             parts.append(f"the follower {told.leader} is {told.age + told.lag:.0f} s behind: answers are marked stale")
         elif told.phase != "following":
             parts.append(f"the follower has {told.complete} of {told.databases} databases in the cache")
+        elif not self._followed.fresh:
+            parts.append("accounts, port requests and configuration are not read from Redis yet")
         return "; ".join(parts) or "both stores answer and the follower is up to date"

@@ -328,11 +328,6 @@ def test_many_shards_change_at_once_whatever_the_feeds(world: World, start_follo
         eventually(lambda account=account: all(world.cached(number) == account for number in numbers))  # type: ignore[misc]
 
 
-@pytest.mark.xfail(
-    reason="what lookups read of a database that the follower does not know yet survives its being made anew,"
-    " until fill_life is over: CatchUp._begin removes leftovers only of databases that had an epoch",
-    strict=True,
-)
 def test_what_a_lookup_read_between_two_lives_of_a_shard_is_removed(
     world: World, start_follower: StartFollower
 ) -> None:
