@@ -13,7 +13,7 @@ class Load:
     Attributes:
         kind, form: of the numbers (benchmarks.directory).
         share: open loop at this share of the contestant's own capacity; 0 for the closed loop.
-        like: open loop at a share of another contestant's capacity instead.
+        warm: seconds before it is measured, at least; caches fill in them.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Load:
     kind: str = "hits"
     form: str = "e164"
     share: float = 0.0
-    like: str = ""
+    warm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def told(seen: dict[str, str | int | float]) -> str:
         warning = f"; it was busy before the run (load {seen['load_before']}): figures are worse than they could be"
     return (
         f"{seen['processor']}, {seen['cores']} cores, {seen['memory_gb']} GB, {seen['system']}, "
-        f"Python {seen['python']}, {seen['redis']}{warning}"
+        f"Python {seen['python']}, {seen['redis']}, number database: {seen.get('number_database', 'embedded')}{warning}"
     )
 
 

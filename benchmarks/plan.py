@@ -80,7 +80,7 @@ FULL = Plan(
     sizes=(SMALL, 100_000, LARGE),
     growers=(NEAR, REDIS, TEXTBOOK),
     databases=(10, 100, 500, 2_500),
-    documents=20_000,
+    documents=50_000,
     flood=4.0,
 )
 

@@ -96,7 +96,8 @@ def _growth(seen: Results, path: Path) -> Path | None:
     axes[3].plot(sizes, [seen.redis_bytes[size] for size in sizes], marker="o")
     titles = ("lookups a second", "p99 ms at half of capacity", "server's memory, MB", "Redis bytes a number")
     for axis, title in zip(axes, titles, strict=True):
-        axis.set(xscale="log", xlabel="numbers", title=title, ylim=(0, None))
+        axis.set(xscale="log", xlabel="numbers", title=title)
+        _from_zero(axis)
     axes[0].legend()
     return _save(figure, path)
 
@@ -116,5 +117,11 @@ def _other(seen: Results, path: Path) -> Path | None:
 def _lines(axis: Any, rows: Sequence[dict[str, float]], names: Sequence[str], title: str) -> None:
     for name in names:
         axis.plot([row["databases"] for row in rows], [row.get(name) for row in rows], marker="o", label=name)
-    axis.set(xscale="log", xlabel="databases", title=title, ylim=(0, None))
+    axis.set(xscale="log", xlabel="databases", title=title)
+    _from_zero(axis)
     axis.legend()
+
+
+def _from_zero(axis: Any) -> None:
+    """A scale that begins at nothing, so that small differences look small."""
+    axis.set_ylim(0, 1.08 * axis.get_ylim()[1])

@@ -17,6 +17,8 @@ from benchmarks.peers import build
 from benchmarks.peers.build import BuildError
 from benchmarks.plan import FULL, QUICK, SECTIONS
 from benchmarks.sections import Run
+from router.couch.client import Couch
+from router.couch.databases import Databases
 
 _RESULTS = Path(__file__).parent / "results"
 
@@ -28,6 +30,7 @@ def main() -> None:
         raise SystemExit(f"nothing can be measured: {reason}")
     generator.build()
     about, results, plan = machine.describe(), Results(), QUICK if given.quick else FULL
+    about["number_database"] = _database(given.couchdb_url)
     print(f"on {machine.told(about)}")
     wanted = set(given.only) & set(SECTIONS) or set(SECTIONS)
     run = Run(plan, Match(results), results, _contestants(set(given.only)), given.couchdb_url)
@@ -68,6 +71,11 @@ def _contestants(only: set[str]) -> list[Contestant]:
     if not only & (names | set(GROUPS)):
         return everyone
     return [each for each in everyone if each.group in only or each.name in only]
+
+
+def _database(url: str | None) -> str:
+    """What the follower's part reads from."""
+    return f"CouchDB {Databases(Couch(url, time_limit=10)).version()}" if url else "embedded"
 
 
 def compile_peers(contestants: Sequence[Contestant]) -> None:
