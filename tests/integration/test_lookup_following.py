@@ -13,7 +13,7 @@ def running(world: World, start_service: StartService) -> Running:
     """A service with its follower; the databases that every lookup depends on are there."""
     world.create("accounts", "port_requests", "system_config")
     made = start_service(with_follower=True, negative_life=600)
-    made.wait_ready()
+    eventually(lambda: all(made.service.followed.loaded.values()))
     return made
 
 

@@ -54,7 +54,6 @@ def test_it_starts_with_neither_store_and_serves_when_they_appear(
     assert running.page("/readyz")[0] == 200
 
 
-@BOTH_TRANSPORTS
 def test_it_serves_from_what_is_near_while_both_stores_are_gone(
     world: World, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
