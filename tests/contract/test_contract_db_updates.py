@@ -10,7 +10,7 @@ import pytest
 from router.embedded import EmbeddedCouchDB
 from tests.contract.exchange import Couch, Database, Feed
 
-FIRST = "+14155550100"
+FIRST, SECOND = "+14155550100", "+14155550101"
 Settle = Callable[[], None]
 
 
@@ -177,10 +177,13 @@ def test_a_reset_ends_the_feed_and_takes_the_old_since(
     settle()
     since = now(own_couch)
     with own_couch.feed("/_db_updates?feed=continuous&heartbeat=5000&since=now") as feed:
+        # A feed shows nothing before its first event: only then is it known to stand.
+        own_database.save(FIRST)
+        next_event(feed, own_database)
         own_couch.delete("/_global_changes")
         assert [set(row) for row in feed.rest()] == [{"last_seq"}]
     own_couch.put("/_global_changes")
-    own_database.save(FIRST)
+    own_database.save(SECOND)
     settle()
     assert kinds(own_couch, since, own_database) == ["updated"]
 
