@@ -14,7 +14,8 @@ for i = 3, #KEYS do
     count = count + 1
     if epoch == '' then
       redis.call('SADD', KEYS[2], KEYS[i])
-      redis.call('PEXPIRE', KEYS[2], life * 2)
+      -- As long as the longest of them: a number without a document is kept for seconds only.
+      if redis.call('PTTL', KEYS[2]) < life * 2 then redis.call('PEXPIRE', KEYS[2], life * 2) end
     end
   end
 end

@@ -32,6 +32,13 @@ def test_a_number_shares_a_slot_with_its_databases_checkpoint(number: str) -> No
     assert key_slot(KEYS.number(number).encode()) == key_slot(KEYS.database(database).encode())
 
 
+@given(NUMBERS)
+def test_a_database_shares_a_slot_with_what_lookups_kept_before_it_was_known(number: str) -> None:
+    database = database_of(number)
+    assert database is not None
+    assert key_slot(KEYS.strays(database).encode()) == key_slot(KEYS.number(number).encode())
+
+
 def test_the_followers_own_keys_share_a_slot() -> None:
     assert key_slot(KEYS.lease.encode()) == key_slot(KEYS.token.encode())
 
@@ -47,6 +54,7 @@ def test_a_followed_databases_documents_share_a_slot_with_its_checkpoint() -> No
         KEYS.database("numbers/+1415"),
         KEYS.database("accounts"),
         KEYS.documents("accounts"),
+        KEYS.strays("numbers/+1415"),
         KEYS.lease,
         KEYS.token,
         KEYS.status,

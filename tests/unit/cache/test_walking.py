@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from router.cache import entry
 from router.cache.keys import Keys
 from router.cache.writer import CacheWriter
 from tests.unit.cache.conftest import LIVES
-from tests.unit.cache.entries import Life, rev, route
+from tests.unit.cache.entries import NOW, Life, rev, route
 
 HERE, THERE = [f"+14150000{index:03}" for index in range(50)], ["+14420000001", "+1442"]
 
@@ -53,6 +54,23 @@ def test_removing_one_number(writer: CacheWriter) -> None:
     writer.remove(HERE[0])
     assert HERE[0] not in _walked(writer)
     assert len(_walked(writer)) == len(HERE) + len(THERE) - 1
+
+
+def test_what_lookups_kept_of_an_unknown_database_is_found_again(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    writer.fill("numbers/+1415", "", [(HERE[0], route(rev(1))), (HERE[1], entry.of_nothing(NOW))])
+    Life(writer, database="numbers/+1442")
+    life = writer.checkpoint("numbers/+1442")
+    writer.fill("numbers/+1442", life.epoch, [(THERE[0], route(rev(1)))])
+    writer.forget_strays("numbers/+1415")
+    writer.forget_strays("numbers/+1442")
+    assert _walked(writer) == [THERE[0]]
+    assert not client.exists(keys.strays("numbers/+1415"))
+
+
+def test_it_is_found_as_long_as_any_of_it_is_kept(writer: CacheWriter, client: Any, keys: Keys) -> None:
+    writer.fill("numbers/+1415", "", [(HERE[0], route(rev(1)))])
+    writer.fill("numbers/+1415", "", [(HERE[1], entry.of_nothing(NOW))])
+    assert client.pttl(keys.strays("numbers/+1415")) > client.pttl(keys.number(HERE[0]))
 
 
 def test_a_prefix_with_pattern_signs_is_taken_as_it_is(client: Any) -> None:
