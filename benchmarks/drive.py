@@ -80,7 +80,7 @@ def turn(arena: Arena, who: Contestant, pid: int, port: int, load: Load, *, seco
 def _grpc(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, rate: float, meter: Meter) -> Turn:
     lookups = BATCH if who.method == "batch" else 1
     shape = Shape(
-        load.connections, load.streams, seconds, warm=max(0.5, seconds / 3, who.warm, load.warm), rate=rate / lookups
+        load.connections, load.streams, seconds, warm=max(0.4, seconds / 3, who.warm, load.warm), rate=rate / lookups
     )
     if who.method == "batch":
         shape = replace(shape, streams=max(1, load.streams // 4), path=generator.BATCH)

@@ -51,7 +51,7 @@ class Plan:
 
 QUICK = Plan(
     rounds=1,
-    seconds=0.6,
+    seconds=0.5,
     capacity=(EIGHT,),
     left_out=frozenset(
         f"{store} {transport}{extra}"
@@ -66,7 +66,7 @@ QUICK = Plan(
     sizes=(SMALL,),
     growers=(),
     databases=(20,),
-    documents=10_000,
+    documents=5_000,
     flood=1.0,
 )
 FULL = Plan(
