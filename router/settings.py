@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ from router.numbers.rules import PlanSpec, Rules
 from router.numbers.states import ROUTABLE
 
 log = logging.getLogger(__name__)
+
+_PREFIX = "DID_ROUTER_"
 
 _FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
 _QUERY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
@@ -75,7 +78,7 @@ def _converters(steps: list[ConverterSettings]) -> tuple[Converter, ...]:
 class Settings(BaseSettings):
     """All settings of the service, the follower and the command."""
 
-    model_config = SettingsConfigDict(env_prefix="DID_ROUTER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     couchdb_url: str = Field(
         "http://127.0.0.1:5984", description="CouchDB's address, credentials in the URL (http, https)"
@@ -198,6 +201,7 @@ class Settings(BaseSettings):
             SettingsError: a file that can't be read, an unknown name, an unusable value.
         """
         given = {name: value for name, value in flags.items() if value is not None}
+        _check_environment()
         file = _FILE.set(_read_toml(config))
         try:
             settings = cls(**given)
@@ -261,6 +265,14 @@ def _is_sound(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
     except ValueError:
         return False
+
+
+def _check_environment() -> None:
+    """A name with a typo would be ignored without a word."""
+    for variable in os.environ:
+        name = variable.removeprefix(_PREFIX).partition("__")[0].lower()
+        if variable.startswith(_PREFIX) and name not in Settings.model_fields:
+            raise SettingsError(f"unknown setting in the environment: {variable}{_nearest(name)}")
 
 
 def _read_toml(path: Path | None) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
 
-from redis.cluster import RedisCluster
-
-from router.cache.connect import connect
+from router.cache.connect import connect, is_cluster
 from router.cache.keys import Keys
 from router.cache.reader import CacheReader
 from router.cache.writer import CacheWriter, Lives
@@ -36,7 +34,7 @@ class Stores:
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast
-        self.can_track = not isinstance(self.redis, RedisCluster)
+        self.can_track = not is_cluster(self.redis)
         """Whether Redis can tell one connection of every change: a Cluster would need one to each node."""
         self.writer = CacheWriter(self.redis, self.keys, lives)
         self.quick = CacheWriter(fast, self.keys, lives)

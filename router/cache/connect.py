@@ -5,6 +5,7 @@ redis+sentinel://[user:password@]host:26379,host:26379/service/db
 redis+cluster://[user:password@]host:port
 """
 
+import threading
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -41,8 +42,35 @@ def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
         return _sentinel(url, options)
     if url.startswith("redis+cluster://"):
         options.pop("retry")
-        return RedisCluster.from_url(url.replace("redis+cluster://", "redis://", 1), **options)
+        return LazyCluster(url.replace("redis+cluster://", "redis://", 1), options)
     return redis.Redis.from_url(url, **options)
+
+
+class LazyCluster:
+    """A RedisCluster that asks for the cluster's nodes when it is first used, and not before.
+
+    redis-py's own does so when it is made, which would keep a service from starting while Redis is away.
+    """
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._url = url
+        self._options = options
+        self._lock = threading.Lock()
+        self._cluster: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._lock:
+            if self._cluster is None:
+                try:
+                    self._cluster = RedisCluster.from_url(self._url, **self._options)
+                except redis.exceptions.RedisClusterException as problem:
+                    raise redis.ConnectionError(str(problem)) from None
+        return getattr(self._cluster, name)
+
+
+def is_cluster(client: Any) -> bool:
+    """Whether keys live on several nodes."""
+    return isinstance(client, LazyCluster | RedisCluster)
 
 
 def _sentinel(url: str, options: dict[str, Any]) -> Any:

@@ -45,5 +45,4 @@ class Lease:
 
     def give_up(self) -> None:
         """Let the next one in at once, if it is ours."""
-        if self.holder() == self.owner:
-            self._redis.delete(self._keys.lease)
+        scripts.give_up(self._redis, [self._keys.lease], self.owner)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redis.cluster import RedisCluster
-
+from router.cache.connect import is_cluster
 from router.cache.keys import Keys
 
 
@@ -13,7 +12,8 @@ class CacheReader:
 
     def __init__(self, redis: Any, keys: Keys) -> None:
         self._keys = keys
-        self._mget = redis.mget_nonatomic if isinstance(redis, RedisCluster) else redis.mget
+        self._redis = redis
+        self._is_cluster = is_cluster(redis)
 
     def entries(self, numbers: Sequence[str]) -> list[bytes | None]:
         """The bytes kept for each number, None where there are none (or something else stands there).
@@ -22,5 +22,6 @@ class CacheReader:
             redis.RedisError: Redis can't be asked.
         """
         key = self._keys.number
-        found: list[bytes | None] = self._mget([key(number) for number in numbers])
+        keys = [key(number) for number in numbers]
+        found: list[bytes | None] = self._redis.mget_nonatomic(keys) if self._is_cluster else self._redis.mget(keys)
         return found

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import redis
-from redis.cluster import RedisCluster
+
+from router.cache.connect import is_cluster
 
 _QUIET = 5.0
 """Seconds without an answer to our own PING after which the connection counts as lost."""
@@ -23,9 +24,9 @@ class Subscription:
     """
 
     def __init__(self, client: Any) -> None:
-        if isinstance(client, RedisCluster):
+        if is_cluster(client):
             # Publications reach every node of a cluster.
-            client = client.get_redis_connection(client.get_random_node())  # type: ignore[no-untyped-call]
+            client = client.get_redis_connection(client.get_random_node())
         pool = client.connection_pool
         # RESP2: what is published is then read like any other answer.
         self._connection: Any = pool.connection_class(**{**pool.connection_kwargs, "protocol": 2})

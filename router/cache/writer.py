@@ -92,6 +92,10 @@ class CacheWriter:
             pipeline.hgetall(self.keys.database(database))
         return [_checkpoint(kept) for kept in pipeline.execute()]
 
+    def fence(self, database: str) -> int:
+        """The highest fencing token that wrote to a database."""
+        return int(self.redis.hget(self.keys.database(database), "fence") or 0)
+
     def epoch(self, database: str) -> str:
         """The database's epoch; ask before reading the database, give it to `fill`."""
         return _text(self.redis.hget(self.keys.database(database), "epoch"))

@@ -113,6 +113,10 @@ class Applier:
         self.counts.add("applied", len(changes))
         return replace(before, seq=after)
 
+    def is_fenced(self, database: str) -> bool:
+        """Whether another follower has written there since."""
+        return self._writer.fence(database) > self._token
+
     def begin(self, database: str, *, instance: str, purge: str, shape: str) -> Checkpoint:
         """Begin the database's life in the cache anew."""
         begun = self._writer.begin(database, self._token, instance=instance, purge=purge, shape=shape)

@@ -5,6 +5,7 @@ again after a moment.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,13 @@ from typing import Any
 from router.cache import entry, holding
 from router.cache.entry import NEGATIVE, TOMBSTONE, Entry, revision_of, unpack
 from router.cache.followed import FOLLOWED
+from router.cache.lease import Lease
 from router.couch.errors import NotFound
+from router.follower.applier import Applier
+from router.follower.catchup import CatchUp
 from router.follower.configuration import read_rules
+from router.follower.leadership import Leadership
+from router.follower.targets import Target
 from router.follower.warm import Progress
 from router.numbers.documents import Skipped
 from router.numbers.shards import database_of, is_shard
@@ -21,6 +27,8 @@ from router.settings import Settings
 from router.stores import Stores
 
 _PAGE = 1000
+_LOOK = 0.5
+_SLACK = 30.0
 _MOMENTS = (0.2, 0.5, 1.5)
 """Seconds to wait before looking again at what differed."""
 
@@ -74,6 +82,7 @@ class Audit:
         repair: bool = False,
         databases: Sequence[str] | None = None,
     ) -> None:
+        self._settings = settings
         self._stores = stores
         self._progress = progress
         self._repair = repair
@@ -174,28 +183,56 @@ class Audit:
             self.report.entries += len(wanted)
             strangers = [number for number in wanted if number not in seen]
             held = self._held(strangers) if strangers else {}
+            suspects: defaultdict[str, list[str]] = defaultdict(list)
             for number, kept in held.items():
                 if kept is not None and kept.kind not in {TOMBSTONE, NEGATIVE}:
-                    self._look_again(str(database_of(number)), [number])
+                    suspects[str(database_of(number))].append(number)
+            for database, numbers in suspects.items():
+                self._look_again(database, numbers)
 
     def _is_asked(self, number: str) -> bool:
         return self._asked is None or database_of(number) in set(self._asked)
 
     def _compare_followed(self, database: str) -> None:
         """Accounts, port requests and configuration against the hash that workers load."""
+        differing: dict[str, tuple[bytes | None, bytes | None]] = {}
         for moment in (0.0, *_MOMENTS):
             time.sleep(moment)
-            expected = self._followed_expected(database)
-            held = self._stores.redis.hgetall(self._stores.keys.documents(database))
-            kept = {name.decode("utf-8", "replace"): value for name, value in held.items()}
-            differing = [name for name, value in expected.items() if kept.get(name) != value]
-            extra = [name for name, value in kept.items() if name not in expected and not _is_gone(value)]
-            if not differing and not extra:
+            differing = self._followed_differing(database)
+            if not differing:
                 return
-        for name in [*differing, *extra]:
-            self._report_document(database, name, kept.get(name), expected.get(name))
-        if self._repair:
-            self._stores.writer.distrust(database)
+        repaired = self._repair and self._mend_followed(database)
+        for name, (cached, stored) in differing.items():
+            self._report_document(database, name, cached, stored, repaired=repaired)
+
+    def _followed_differing(self, database: str) -> dict[str, tuple[bytes | None, bytes | None]]:
+        """What is kept and what should be, of each document where these are not the same."""
+        expected = self._followed_expected(database)
+        held = self._stores.redis.hgetall(self._stores.keys.documents(database))
+        kept = {name.decode("utf-8", "replace"): value for name, value in held.items()}
+        wrong = {name: (kept.get(name), value) for name, value in expected.items() if kept.get(name) != value}
+        extra = {name: (value, None) for name, value in kept.items() if name not in expected and not _is_gone(value)}
+        return {**wrong, **extra}
+
+    def _mend_followed(self, database: str) -> bool:
+        """Have a followed database read from the start: by us, or by whoever leads."""
+        self._stores.writer.distrust(database)
+        with Leadership(Lease(self._stores.redis, self._stores.keys, self._settings.follower_lease)) as leadership:
+            if leadership.token:
+                stores = self._stores
+                applier = Applier(
+                    stores.writer, stores.patient_reader, stores.databases, leadership.token, self._policy
+                )
+                catch_up = CatchUp(
+                    self._stores.databases, self._stores.writer, applier, page=self._settings.follower_page
+                )
+                catch_up.run(Target(database), leadership.lost)
+        end = time.monotonic() + self._settings.follower_sweep + _SLACK
+        while self._followed_differing(database):
+            if time.monotonic() > end:
+                return False
+            time.sleep(_LOOK)
+        return True
 
     def _followed_expected(self, database: str) -> dict[str, bytes]:
         expected = {}
@@ -206,7 +243,9 @@ class Audit:
                     expected[str(document.get("_id"))] = value
         return expected
 
-    def _report_document(self, database: str, name: str, cached: bytes | None, stored: bytes | None) -> None:
+    def _report_document(
+        self, database: str, name: str, cached: bytes | None, stored: bytes | None, *, repaired: bool
+    ) -> None:
         kind = "missing" if cached is None else "extra" if stored is None else "different"
         self.report.differences.append(
             Difference(
@@ -215,7 +254,7 @@ class Audit:
                 kind,
                 revision_of(cached[:20]) if cached else "",
                 revision_of(stored[:20]) if stored else "",
-                repaired=self._repair,
+                repaired=repaired,
             )
         )
 
@@ -235,8 +274,7 @@ class Audit:
     def _mend(self, database: str, number: str, cached: Entry | None, stored: Entry) -> bool:
         """Put what the database says where exactly what differed still stands."""
         writer = self._stores.writer
-        fence = int(writer.redis.hget(writer.keys.database(database), "fence") or 0)
-        epoch = writer.epoch(database)
+        fence, epoch = writer.fence(database), writer.epoch(database)
         expected = stored.version if cached is None else cached.version
         return writer.replace(database, fence, epoch, number, expected, stored)
 

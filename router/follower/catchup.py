@@ -9,7 +9,7 @@ from router.cache import holding
 from router.cache.writer import CacheWriter, Checkpoint
 from router.couch.databases import ChangesPage, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, NotFound
-from router.follower.applier import Applier
+from router.follower.applier import Applier, Fenced
 from router.follower.targets import Target
 
 log = logging.getLogger(__name__)
@@ -112,11 +112,18 @@ class CatchUp:
             # New to the cache: only lookups can have kept anything of it (the first sweep saw to what is older).
             self._writer.forget_strays(target.name)
         elif not same:
-            self._writer.forget([target.name])
+            self._forget(target.name)
         if kept.epoch and not same:
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
         target.suspect = False
         return begun
+
+    def _forget(self, database: str) -> None:
+        """Remove a database's entries; where somebody else leads by now, what we removed was his."""
+        self._writer.forget([database])
+        if self._applier.is_fenced(database):
+            self._writer.distrust(database)
+            raise Fenced(database)
 
     def _gone(self, target: Target) -> None:
         """The database does not exist: nor do its numbers, nor its documents."""

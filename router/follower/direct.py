@@ -64,7 +64,10 @@ class DirectFeeds:
         idle = [each for each in direct if not each.working and not each.rows]
         if not idle:
             return False
-        min(idle, key=lambda each: each.active).drop_feed()
+        quietest = min(idle, key=lambda each: each.active)
+        quietest.drop_feed()
+        # What it was told of while it had a feed was left to the feed.
+        self._board.later(quietest, 0.0)
         return True
 
     def _read(self, target: Target, feed: ChangesFeed) -> None:

@@ -113,7 +113,7 @@ class WarmUp:
             if leadership.token:
                 self._fill(names, leadership)
         if not leadership.token or leadership.lost.is_set():
-            self._watch(names)
+            self._watch(names, lease)
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -144,11 +144,13 @@ class WarmUp:
         applier.policy = read_rules(self._settings, stores.writer).policy
         for name in FOLLOWED:
             self._one(catch_up, Target(name), leadership, count=False)
+        before = applier.counts.all()
         targets = self._targets(names)
         with ThreadPoolExecutor(self._settings.follower_readers, thread_name_prefix="warm") as pool:
             list(pool.map(lambda target: self._one(catch_up, target, leadership, count=True), targets))
-        self.report.written = applier.counts["applied"] - applier.counts["skipped"]
-        self.report.not_numbers = applier.counts["skipped"] - len(self.report.skipped)
+        skipped = applier.counts["skipped"] - before.get("skipped", 0)
+        self.report.written = applier.counts["applied"] - before.get("applied", 0) - skipped
+        self.report.not_numbers = skipped - len(self.report.skipped)
 
     def _targets(self, names: Sequence[str]) -> list[Target]:
         """Leftovers of databases that the cache knows nothing of go in one pass, not in one each."""
@@ -189,13 +191,14 @@ class WarmUp:
         with self._lock:
             self.report.skipped.append((database, identifier, why))
 
-    def _watch(self, names: Sequence[str]) -> None:
-        """A follower leads: wait until it has these databases."""
+    def _watch(self, names: Sequence[str], lease: Lease) -> None:
+        """Somebody else leads: wait until he has these databases."""
         self.report.watched = True
         waiting = list(names)
         while waiting:
             said = status.read(self._stores.redis, self._stores.keys)
-            if said is None or said.age > self._settings.follower_lease * 3:
+            silent = said is None or said.age > self._settings.follower_lease * 3
+            if silent and not lease.holder():
                 self.report.left_out |= dict.fromkeys(waiting, "the follower that was filling the cache fell silent")
                 return
             kept = self._stores.writer.checkpoints(waiting)

@@ -118,7 +118,7 @@ class Lookup:
             call.route(found.payload + route_suffix(call.e164, found.version, pb.NUMBER_DATABASE, stale=False))
             return
         if found.kind == REFUSAL:
-            self._refuse(call, refusal_of(found.payload, call.e164))
+            self.refuse(call, refusal_of(found.payload, call.e164))
             return
         self._nothing(call, self._standing.ports(call.e164, authoritative=call.authoritative))
 
@@ -135,12 +135,12 @@ class Lookup:
             try:
                 target = e164(call.number, call.dial_plan)
             except UnknownDialPlan as problem:
-                self._refuse(call, Refused(Reason.NOT_RECONCILABLE, printable(call.number), message=str(problem)))
+                self.refuse(call, Refused(Reason.NOT_RECONCILABLE, printable(call.number), message=str(problem)))
                 continue
             call.e164 = target.number
             refusal = _unroutable(target.number, reconcilable=target.reconcilable)
             if refusal is not None:
-                self._refuse(call, refusal)
+                self.refuse(call, refusal)
                 continue
             ready.append(call)
         return ready
@@ -174,7 +174,7 @@ class Lookup:
             if call.raw is not None:
                 self.near.alias(call.raw, entry)
             if entry.answer is None:
-                self._refuse(call, entry.refusal)
+                self.refuse(call, entry.refusal)
             else:
                 self.counts.add("near_cache")
                 call.route(entry.answer + STALE if stale else entry.answer)
@@ -194,7 +194,7 @@ class Lookup:
         if kind == REFUSAL:
             refusal = refusal_of(value[HEADER:], call.e164)
             self._keep_near(call, NearEntry("", None, refusal), clock)
-            self._refuse(call, refusal)
+            self.refuse(call, refusal)
             return True
         if kind != ROUTE:
             ports = self._standing.held_ports(call.e164)
@@ -229,12 +229,12 @@ class Lookup:
             call.route(port_answer(route, stale=not self._standing.vouched))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
-        self._refuse(call, refusal)
+        self.refuse(call, refusal)
         return refusal
 
     def _disabled(self, call: Call, account: str, payload: bytes) -> None:
         state = pb.LookupResponse.FromString(payload).state
-        self._refuse(
+        self.refuse(
             call,
             Refused(
                 Reason.ACCOUNT_DISABLED,
@@ -245,7 +245,8 @@ class Lookup:
             ),
         )
 
-    def _refuse(self, call: Call, refusal: Refused) -> None:
+    def refuse(self, call: Call, refusal: Refused) -> None:
+        """Refuse a call, and count it."""
         self.counts.add(refusal.reason.value)
         call.refuse(refusal)
 

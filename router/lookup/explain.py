@@ -52,7 +52,6 @@ class Explainer:
             deadline: on the monotonic clock, for the answer that a caller would get.
         """
         made = pb.ExplainResponse(input=printable(request.number, 256))
-        made.near_cache.detail = "none in this release"
         try:
             normalised = self._lookup.rules.normaliser.explain(request.number, request.dial_plan)
         except UnknownDialPlan as problem:
@@ -67,6 +66,7 @@ class Explainer:
         return made
 
     def _tell_layers(self, made: pb.ExplainResponse, number: str, database: str) -> None:
+        made.near_cache.CopyFrom(self._near(number))
         _view(made.redis, lambda: self._redis(number))
         assigned = _view(made.number_database, lambda: self._number_document(number, database))
         _view(made.port_requests, lambda: self._ports(number))
@@ -76,6 +76,19 @@ class Explainer:
         else:
             made.account.detail = "no account to look for"
         self._tell_follower(made.follower, database)
+
+    def _near(self, number: str) -> pb.LayerView:
+        near = self._lookup.near
+        if not near.on:
+            return pb.LayerView(detail="switched off")
+        entry = near.get(number)
+        trust = "" if near.trusted else " (not trusted: its connection to Redis is down)"
+        if entry is None:
+            return pb.LayerView(detail=f"nothing kept by this worker{trust}")
+        if entry.answer is None:
+            return pb.LayerView(present=True, detail=f"refuses: {entry.refusal.reason.value}{trust}")
+        kept = pb.LookupResponse.FromString(entry.answer)
+        return pb.LayerView(present=True, revision=kept.revision, detail=f"routes to account {kept.account_id}{trust}")
 
     def _redis(self, number: str) -> pb.LayerView:
         held = self._held(number)

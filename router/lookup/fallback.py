@@ -34,6 +34,7 @@ class Fallback:
 
     Args:
         settle: answers a call from an entry; called in the fallback's threads.
+        refuse: refuses a call; called in the same.
         breaker: of the databases.
         redis_breaker: of Redis, so that a dead Redis costs no reader its time.
         time_limit: seconds that a call may wait at most, however far its deadline is.
@@ -44,6 +45,7 @@ class Fallback:
         authority: Authority,
         writer: CacheWriter,
         settle: Callable[[Call, Entry], None],
+        refuse: Callable[[Call, Refused], None],
         *,
         breaker: Breaker,
         redis_breaker: Breaker,
@@ -55,6 +57,7 @@ class Fallback:
         self._authority = authority
         self._writer = writer
         self._settle = settle
+        self._tell_refusal = refuse
         self.breaker = breaker
         self._redis_breaker = redis_breaker
         self._flights = Flights(waiting)
@@ -176,4 +179,4 @@ class Fallback:
             if call.deadline <= now:
                 call.expire()
             else:
-                call.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, call.e164, message=why))
+                self._tell_refusal(call, Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, call.e164, message=why))

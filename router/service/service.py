@@ -20,6 +20,7 @@ from router.lookup.clock import Alarm
 from router.lookup.explain import Explainer
 from router.lookup.fallback import Fallback
 from router.lookup.standing import Standing
+from router.numbers.routes import Refused
 from router.service import metrics
 from router.service.admin import JSON, TEXT, AdminServer, Page
 from router.service.batches import BatchLoop
@@ -61,6 +62,7 @@ class Service:
             authority,
             stores.quick,
             self._settle,
+            self._refuse,
             breaker=Breaker(settings.breaker_failures, settings.breaker_pause),
             redis_breaker=redis_breaker,
             connections=settings.database_connections,
@@ -158,6 +160,9 @@ class Service:
 
     def _settle(self, call: Call, found: Entry) -> None:
         self.lookup.settle(call, found)
+
+    def _refuse(self, call: Call, refusal: Refused) -> None:
+        self.lookup.refuse(call, refusal)
 
     def _new_follower(self) -> Follower:
         stores = self.stores

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,10 @@ class ServerProcess:
     def freeze(self) -> None:
         """It takes connections and says nothing."""
         os.kill(self.process.pid, signal.SIGSTOP)
+        # Stopping takes a moment when threads are running.
+        status = Path(f"/proc/{self.process.pid}/stat")
+        while status.read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.005)
 
     def thaw(self) -> None:
         """It goes on."""
