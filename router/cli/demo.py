@@ -57,7 +57,7 @@ SCENES = (
     Scene("aging after release", "+14158867904"),
     Scene("no account yet", "+14158867905"),
     Scene("a disabled account", "+14158867906"),
-    Scene("no time left", "+14158860001", authoritative=True, seconds=0.0),
+    Scene("no time left", "+14158860001", authoritative=True, seconds=-1.0),  # gRPC counts coarsely: 0 may be answered
 )
 
 
