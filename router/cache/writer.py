@@ -54,6 +54,10 @@ class Checkpoint:
     at: float = 0.0
     pending: int = 0
 
+    def is_of(self, instance: str, purge: str) -> bool:
+        """Whether it was written in this life of the database, and nothing was purged since."""
+        return (self.instance, self.purge) == (instance, purge)
+
 
 @dataclass(frozen=True, slots=True)
 class Lives:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from router.cache import entry, holding
 from router.cache.entry import Entry, unpack
+from router.cache.followed import FOLLOWED
 from router.cache.reader import CacheReader
 from router.cache.writer import Applied, CacheWriter, Checkpoint
 from router.couch.databases import Change, Databases
@@ -61,10 +62,9 @@ class Applier:
         self._on_skip = on_skip
         self.counts = Tally()
 
-    @property
-    def shape(self) -> str:
-        """What entries are made with now."""
-        return holding.shape_of(self.policy)
+    def shape_of(self, database: str) -> str:
+        """What a database's entries are made with now."""
+        return holding.FORMAT if database in FOLLOWED else holding.shape_of(self.policy)
 
     def apply(
         self,

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from router.cache import holding
 from router.cache.writer import CacheWriter, Checkpoint
 from router.couch.databases import ChangesPage, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, NotFound
@@ -97,14 +96,15 @@ class CatchUp:
         return (
             target.suspect
             or not kept.epoch
-            or (kept.instance, kept.purge, kept.shape) != (info.instance, info.purge_seq, self._shape(target))
+            or not kept.is_of(info.instance, info.purge_seq)
+            or kept.shape != self._applier.shape_of(target.name)
         )
 
     def _begin(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
         """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
-        same = not target.suspect and (kept.instance, kept.purge) == (info.instance, info.purge_seq)
+        same = not target.suspect and kept.is_of(info.instance, info.purge_seq)
         begun = self._applier.begin(
-            target.name, instance=info.instance, purge=info.purge_seq, shape=self._shape(target)
+            target.name, instance=info.instance, purge=info.purge_seq, shape=self._applier.shape_of(target.name)
         )
         if not target.is_shard:
             self._writer.forget_documents(target.name)
@@ -150,6 +150,3 @@ class CatchUp:
         target.checkpoint = replace(target.checkpoint, complete=True, update_seq=info.update_seq)
         if first and not target.is_shard:
             self._writer.read_again(target.name)
-
-    def _shape(self, target: Target) -> str:
-        return self._applier.shape if target.is_shard else holding.FORMAT

@@ -24,6 +24,7 @@ class Sweeper:
 
     Args:
         register: takes note of a database that is up to date.
+        shape_of: what a database's entries are made with now.
         fresh: told the databases of which the cache knows nothing, before they are woken for the first time.
 
     Attributes:
@@ -39,6 +40,7 @@ class Sweeper:
         wake: Wake,
         register: Callable[[str, Checkpoint], None],
         fresh: Callable[[Sequence[str]], None],
+        shape_of: Callable[[str], str],
     ) -> None:
         self._databases = databases
         self._writer = writer
@@ -46,6 +48,7 @@ class Sweeper:
         self._wake = wake
         self._register = register
         self._fresh = fresh
+        self._shape_of = shape_of
         self._asked = threading.Event()
         self._stop = threading.Event()
         self._prepared = False
@@ -101,28 +104,26 @@ class Sweeper:
     def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
         for name, info in self._databases.infos(names).items():
             kept = checkpoints[name]
-            if _is_up_to_date(kept, info):
+            if self._is_up_to_date(name, kept, info):
                 self._register(name, kept)
             else:
                 self._wake(name, suspect=_is_another(kept, info))
+
+    def _is_up_to_date(self, name: str, kept: Checkpoint, info: DatabaseInfo | None) -> bool:
+        if info is None:
+            return kept.complete and not kept.instance
+        return (
+            kept.complete
+            and kept.is_of(info.instance, info.purge_seq)
+            and kept.update_seq == info.update_seq
+            and kept.shape == self._shape_of(name)
+        )
 
     def _wake_vanished(self, names: Iterable[str]) -> None:
         for name in self._writer.databases() - set(names):
             self._wake(name)
 
 
-def _is_up_to_date(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
-    if info is None:
-        return kept.complete and not kept.instance
-    return kept.complete and (kept.instance, kept.purge, kept.update_seq) == (
-        info.instance,
-        info.purge_seq,
-        info.update_seq,
-    )
-
-
 def _is_another(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
     """Whether what the cache holds belongs to another life of the database."""
-    if info is None or not kept.epoch:
-        return False
-    return (kept.instance, kept.purge) != (info.instance, info.purge_seq)
+    return info is not None and bool(kept.epoch) and not kept.is_of(info.instance, info.purge_seq)

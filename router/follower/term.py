@@ -72,6 +72,7 @@ class Term:
             wake=self.wake,
             register=self._register,
             fresh=self._first_sweep,
+            shape_of=applier.shape_of,
         )
         self.watch = UpdatesWatch(databases, settings.follower_heartbeat, self.wake, self.sweeper.ask)
         self._workers = [

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -313,3 +314,19 @@ def test_wrong_credentials_stop_a_follower_from_asking(world: World, start_follo
     world.couchdb_url = world.couchdb.url
     world.number()
     assert world.databases.names("numbers/") == [SHARD]
+
+
+def test_answers_are_made_anew_when_a_follower_comes_back_with_other_rules(
+    world: World, start_follower: StartFollower
+) -> None:
+    world.number()
+    follower = start_follower()
+    eventually(lambda: world.complete(SHARD))
+    # Only with the database's last state noted does the next follower pass it over.
+    eventually(lambda: world.writer.checkpoint(SHARD).update_seq == world.databases.info(SHARD).update_seq)
+    assert world.cached() == ONE
+    follower.stop()
+    # The feed of updates tells half a second late, and would have the next follower look for another reason.
+    time.sleep(1.0)
+    start_follower(routable_states=["reserved"])
+    eventually(lambda: world.cached() == "refusal")
