@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _PREFIX = "DID_ROUTER_"
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""Of the command, and of every process that it starts."""
+
 _FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
 _QUERY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
 

@@ -2,6 +2,7 @@
 
 from router.cache.connect import connect, is_cluster
 from router.cache.keys import Keys
+from router.cache.lease import Lease
 from router.cache.reader import CacheReader
 from router.cache.writer import CacheWriter, Lives
 from router.couch.client import Couch
@@ -27,6 +28,7 @@ class Stores:
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.redis_prefix)
+        self._lease_life = settings.follower_lease
         lives = Lives(settings.negative_life, settings.tombstone_life, settings.fill_life)
         try:
             self.redis = connect(settings.redis_url, time_limit=_PATIENT)
@@ -43,3 +45,7 @@ class Stores:
         couch = Couch(settings.couchdb_url, time_limit=settings.follower_time_limit)
         self.databases = Databases(couch)
         self.lookup_databases = Databases(couch.with_time_limit(settings.database_time_limit))
+
+    def lease(self) -> Lease:
+        """The follower's lease, under a name of its own."""
+        return Lease(self.redis, self.keys, self._lease_life)

@@ -178,10 +178,18 @@ def _route_bytes(route: Route) -> bytes:
     return message.SerializeToString()
 
 
-def _refusal_bytes(refused: Refused) -> bytes:
+def refusal_message(refused: Refused) -> pb.Refusal:
+    """The refusal as callers of a batch or a stream get it."""
     return pb.Refusal(
         account_id=refused.account_id,
+        number=refused.number,
         reason=pb.Reason.Value(refused.reason.value),
         state=refused.state,
         message=refused.message,
-    ).SerializeToString()
+    )
+
+
+def _refusal_bytes(refused: Refused) -> bytes:
+    message = refusal_message(refused)
+    message.ClearField("number")
+    return message.SerializeToString()

@@ -4,7 +4,6 @@ import signal
 
 import click
 
-from router.cache.lease import Lease
 from router.cli.options import server_options
 from router.follower.follower import Follower
 from router.settings import Settings
@@ -19,9 +18,7 @@ def follow(settings: Settings) -> None:
     Run as many as you like: one holds the lease and leads, the others stand by and take over when it falls
     silent. How far behind it is stands at the service's /state and /metrics.
     """
-    stores = Stores(settings)
-    lease = Lease(stores.redis, stores.keys, settings.follower_lease)
-    follower = Follower(settings, stores.databases, stores.writer, stores.patient_reader, lease)
+    follower = Follower(settings, Stores(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: follower.ask_to_stop())
     follower.run()

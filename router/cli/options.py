@@ -16,7 +16,7 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
-from router.settings import Settings, SettingsError
+from router.settings import LOG_FORMAT, Settings, SettingsError
 
 
 class Exit(IntEnum):
@@ -70,9 +70,7 @@ server_options = functools.partial(settings_options, usual_log_level="info")
 
 def set_up_logging(level: str) -> None:
     """Log to stderr, a line each."""
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format=LOG_FORMAT)
 
 
 def fail(message: str, code: Exit) -> None:

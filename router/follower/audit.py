@@ -13,7 +13,6 @@ from typing import Any
 from router.cache import entry, holding
 from router.cache.entry import NEGATIVE, TOMBSTONE, Entry, revision_of, unpack
 from router.cache.followed import FOLLOWED
-from router.cache.lease import Lease
 from router.couch.errors import NotFound
 from router.follower.applier import Applier
 from router.follower.catchup import CatchUp
@@ -217,7 +216,7 @@ class Audit:
     def _mend_followed(self, database: str) -> bool:
         """Have a followed database read from the start: by us, or by whoever leads."""
         self._stores.writer.distrust(database)
-        with Leadership(Lease(self._stores.redis, self._stores.keys, self._settings.follower_lease)) as leadership:
+        with Leadership(self._stores.lease()) as leadership:
             if leadership.token:
                 stores = self._stores
                 applier = Applier(

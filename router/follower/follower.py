@@ -7,16 +7,13 @@ import time
 import redis
 
 from router.cache import status
-from router.cache.lease import Lease
-from router.cache.reader import CacheReader
 from router.cache.status import FollowerStatus
-from router.cache.writer import CacheWriter
-from router.couch.databases import Databases
 from router.follower.applier import Applier
 from router.follower.backoff import pause
 from router.follower.configuration import read_rules
 from router.follower.term import Term
 from router.settings import Settings
+from router.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +31,12 @@ class Follower:
         leading: set while it holds the lease.
     """
 
-    def __init__(
-        self, settings: Settings, databases: Databases, writer: CacheWriter, reader: CacheReader, lease: Lease
-    ) -> None:
+    def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
-        self._databases = databases
-        self._writer = writer
-        self._reader = reader
-        self._lease = lease
+        self._databases = stores.databases
+        self._writer = stores.writer
+        self._reader = stores.patient_reader
+        self._lease = stores.lease()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
         self.leading = threading.Event()

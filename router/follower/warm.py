@@ -17,6 +17,7 @@ import redis
 from router.cache import status
 from router.cache.followed import FOLLOWED, SYSTEM_CONFIG
 from router.cache.lease import Lease
+from router.couch.databases import INFOS_AT_A_TIME
 from router.couch.errors import CouchError
 from router.follower.applier import Applier, Fenced, Moved
 from router.follower.catchup import CatchUp
@@ -108,7 +109,7 @@ class WarmUp:
         names = self._names()
         self.report.databases = len(names)
         self._progress.total(len(names), self._count(names))
-        lease = Lease(self._stores.redis, self._stores.keys, self._settings.follower_lease)
+        lease = self._stores.lease()
         with Leadership(lease) as leadership:
             if leadership.token:
                 self._fill(names, leadership)
@@ -126,7 +127,8 @@ class WarmUp:
         return [name for name in present if name in set(self._asked)]
 
     def _count(self, names: Sequence[str]) -> int:
-        infos = (self._stores.databases.infos(names[at : at + 100]) for at in range(0, len(names), 100))
+        chunks = (names[at : at + INFOS_AT_A_TIME] for at in range(0, len(names), INFOS_AT_A_TIME))
+        infos = (self._stores.databases.infos(chunk) for chunk in chunks)
         return sum(info.documents for found in infos for info in found.values() if info is not None)
 
     def _fill(self, names: Sequence[str], leadership: Leadership) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from router.cache.entry import refusal_message
 from router.lookup.call import Call
 from router.numbers.routes import Reason, Refused
 from router.v1 import inbound_pb2 as pb
@@ -33,15 +34,7 @@ class WaitingCall(Call):
 
     def refuse(self, refusal: Refused) -> None:
         """Answer with a refusal."""
-        self._outcome.refusal.CopyFrom(
-            pb.Refusal(
-                account_id=refusal.account_id,
-                number=refusal.number,
-                reason=pb.Reason.Value(refusal.reason.value),
-                state=refusal.state,
-                message=refusal.message,
-            )
-        )
+        self._outcome.refusal.CopyFrom(refusal_message(refusal))
         self._done.set()
 
     def expire(self) -> None:

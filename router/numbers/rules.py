@@ -66,8 +66,7 @@ def build(
     for name, spec in (plans or {}).items():
         made[name] = _plan(name, spec, system)
     normaliser = Normaliser(made, reconcile_regex=config.reconcile_regex, classifiers=config.classifiers)
-    taken = {field.name: getattr(config, field.name) for field in fields(Policy) if hasattr(config, field.name)}
-    policy = Policy(routable_states=routable_states, **taken)
+    policy = Policy.of(config, routable_states)
     return Rules(normaliser, policy, config.fetch_account_from_ports, warnings)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import grpc
 
+from router.cache.entry import refusal_message
 from router.lookup.answer import Lookup
 from router.lookup.call import Call
 from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
 from router.service import wire
-from router.service.refusals import message_of
 from router.v1 import inbound_pb2 as pb
 
 MOST_IN_A_BATCH = 1000
@@ -43,7 +43,7 @@ class OutcomeCall(Call):
 
     def refuse(self, refusal: Refused) -> None:
         """Answer with a refusal."""
-        self._deliver(wire.refused(message_of(refusal).SerializeToString()))
+        self._deliver(wire.refused(refusal_message(refusal).SerializeToString()))
 
     def expire(self) -> None:
         """No time left: what is known is that the database could not be asked."""

@@ -8,7 +8,6 @@ from google.rpc.status_pb2 import Status
 
 from router.numbers.routes import Reason, Refused
 from router.service.front import Failure
-from router.v1 import inbound_pb2 as pb
 
 DOMAIN = "did-router"
 RETRY_AFTER = 1.0
@@ -39,17 +38,6 @@ def failure_of(refusal: Refused) -> Failure:
     if code is grpc.StatusCode.UNAVAILABLE:
         status.details.append(_packed(RetryInfo(retry_delay=_seconds(RETRY_AFTER))))
     return Failure(code, refusal.message, ((DETAILS, status.SerializeToString()),))
-
-
-def message_of(refusal: Refused) -> pb.Refusal:
-    """The refusal as an outcome of a batch or a stream."""
-    return pb.Refusal(
-        account_id=refusal.account_id,
-        number=refusal.number,
-        reason=pb.Reason.Value(refusal.reason.value),
-        state=refusal.state,
-        message=refusal.message,
-    )
 
 
 def _packed(detail: ErrorInfo | RetryInfo) -> AnyMessage:

@@ -9,7 +9,6 @@ import orjson
 
 from router.cache.entry import Entry
 from router.cache.followed import FollowedDocuments
-from router.cache.lease import Lease
 from router.cache.near import Invalidations, NearCache
 from router.follower.follower import Follower
 from router.lookup.answer import Lookup
@@ -98,7 +97,7 @@ class Service:
             on_change=self._tell_health,
             on_configuration=self._configure_from_database,
         )
-        self.follower = self._new_follower() if with_follower else None
+        self.follower = Follower(settings, stores) if with_follower else None
         tallies = {
             "lookups": self.lookup.counts,
             "database_reads": self.fallback.counts,
@@ -114,7 +113,7 @@ class Service:
         """Listen and answer.
 
         Raises:
-            PortTaken, OSError: an address can't be listened on.
+            AddressTaken, OSError: an address can't be listened on.
         """
         self._alarm.start()
         if self.near.on:
@@ -163,11 +162,6 @@ class Service:
 
     def _refuse(self, call: Call, refusal: Refused) -> None:
         self.lookup.refuse(call, refusal)
-
-    def _new_follower(self) -> Follower:
-        stores = self.stores
-        lease = Lease(stores.redis, stores.keys, self.settings.follower_lease)
-        return Follower(self.settings, stores.databases, stores.writer, stores.patient_reader, lease)
 
     def _reconfigure(self) -> None:
         """The cluster's configuration in Redis changed."""

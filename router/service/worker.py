@@ -7,15 +7,12 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
-from router.cache.lease import Lease
 from router.follower.follower import Follower
 from router.service.service import Service
-from router.settings import Settings
+from router.settings import LOG_FORMAT, Settings
 from router.stores import Stores
 
 log = logging.getLogger(__name__)
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def work(settings: Settings, log_level: int, parent: Connection) -> None:
@@ -38,9 +35,7 @@ def work(settings: Settings, log_level: int, parent: Connection) -> None:
 def follow(settings: Settings, log_level: int, parent: Connection) -> None:
     """Follow until told to stop."""
     stop = _prepare(log_level, parent)
-    stores = Stores(settings)
-    lease = Lease(stores.redis, stores.keys, settings.follower_lease)
-    follower = Follower(settings, stores.databases, stores.writer, stores.patient_reader, lease)
+    follower = Follower(settings, Stores(settings))
     follower.start()
     parent.send(0)
     stop.wait()

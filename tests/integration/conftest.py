@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 
-from router.cache.lease import Lease
 from router.embedded import EmbeddedCouchDB
 from router.follower.follower import Follower
 from router.service import native_front
@@ -115,9 +114,7 @@ def start_follower(world: World) -> Iterator[StartFollower]:
 
     def start(**settings: Any) -> Follower:
         wanted = world.settings(**settings)
-        stores = Stores(wanted)
-        lease = Lease(stores.redis, stores.keys, wanted.follower_lease)
-        made = Follower(wanted, stores.databases, stores.writer, stores.patient_reader, lease)
+        made = Follower(wanted, Stores(wanted))
         made.start()
         running.append(made)
         return made
