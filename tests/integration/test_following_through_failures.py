@@ -22,6 +22,11 @@ SHARD = "numbers/+1415"
 OTHER = "+14420000001"
 
 
+def wait_for_late_events() -> None:
+    """The feed of updates tells half a second late, and would have the next follower look for another reason."""
+    time.sleep(1.0)
+
+
 def test_a_restarted_follower_goes_on_from_its_checkpoints(world: World, start_follower: StartFollower) -> None:
     world.numbers(SHARD, 500)
     with Relay(world.couchdb_url) as relay:
@@ -48,6 +53,7 @@ def test_a_restarted_follower_reads_nothing_of_what_did_not_change(world: World,
         follower = start_follower()
         eventually(lambda: world.complete(SHARD, "numbers/+1442"))
         follower.stop()
+        wait_for_late_events()
         relay.seen.clear()
         start_follower()
         world.number(OTHER, TWO)
@@ -326,7 +332,6 @@ def test_answers_are_made_anew_when_a_follower_comes_back_with_other_rules(
     eventually(lambda: world.writer.checkpoint(SHARD).update_seq == world.databases.info(SHARD).update_seq)
     assert world.cached() == ONE
     follower.stop()
-    # The feed of updates tells half a second late, and would have the next follower look for another reason.
-    time.sleep(1.0)
+    wait_for_late_events()
     start_follower(routable_states=["reserved"])
     eventually(lambda: world.cached() == "refusal")
