@@ -1,0 +1,1 @@
+"""The number manager: every change of a number, from discovery to release."""

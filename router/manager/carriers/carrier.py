@@ -1,0 +1,61 @@
+"""What a carrier is: the interface that plug-ins implement (docs/carriers.md has a worked example)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from router.numbers.documents import NumberDocument
+
+
+class CarrierError(Exception):
+    """The carrier refused or could not be asked; the message is in the carrier's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierOrder:
+    """What a carrier is told of a number.
+
+    Attributes:
+        key: the same for every repetition of one order, so that a carrier can tell a repetition from a second
+            order: buying twice is worse than not at all.
+        number: the document as it shall be.
+        module_data: the carrier's own (`pvt_module_data`), which nobody else reads or changes.
+        auth_by: who asked.
+        dry_run: ask for nothing that costs.
+    """
+
+    key: str
+    number: NumberDocument
+    module_data: Mapping[str, Any] = field(default_factory=dict)
+    auth_by: str = "system"
+    dry_run: bool = False
+
+
+class Carrier(Protocol):
+    """A carrier module; made once, used by many threads.
+
+    Attributes:
+        name: `knm_…`, as `pvt_module_name` says.
+        is_local: its numbers are the cluster's own: any state may be released.
+        deletes_on_release: the documents go instead of becoming available (knm_local, knm_mdn).
+        only_in_service: its numbers know no other state (knm_mdn).
+    """
+
+    name: str
+    is_local: bool
+    deletes_on_release: bool
+    only_in_service: bool
+
+    def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
+        """Buy or take the number; returns the module data to keep.
+
+        Raises:
+            CarrierError: it is not ours now.
+        """
+
+    def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
+        """Give the number back; returns the module data to keep.
+
+        Raises:
+            CarrierError: it may still be ours.
+        """

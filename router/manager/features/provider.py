@@ -1,0 +1,75 @@
+"""What a feature provider is: the interface that plug-ins implement (docs/features.md has a worked example)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from router.numbers.documents import NumberDocument
+from router.numbers.states import State
+
+
+class FieldsInvalid(Exception):
+    """Public fields that can't be used; the message names the field, its limit, and what was given."""
+
+
+class FeatureFault(Exception):
+    """The provider's service refused or could not be asked; the message says what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureWork:
+    """What a provider is told.
+
+    Attributes:
+        key: the same for every repetition of one piece of work.
+        number: the document as it shall be.
+        before: as it stands; None for a new number.
+        settings: of the feature.
+        dry_run: say what would be, do nothing.
+    """
+
+    key: str
+    number: NumberDocument
+    before: NumberDocument | None
+    feature: str
+    settings: Any
+    dry_run: bool = False
+
+
+class FeatureProvider(Protocol):
+    """Reads public fields into features, and switches them on and off upstream.
+
+    Attributes:
+        name: as the settings and permissions name it.
+        features: the names it puts into `pvt_features`.
+        keys: the public fields that it reads.
+        states: in which its features are active.
+        leaves: outside of those states its features stay as they are, instead of being removed.
+    """
+
+    name: str
+    features: frozenset[str]
+    keys: frozenset[str]
+    states: frozenset[State]
+    leaves: bool
+
+    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+        """Feature → settings that these public fields ask for; pure.
+
+        Raises:
+            FieldsInvalid: a value outside of its limits.
+        """
+
+    def activate(self, work: FeatureWork) -> Any:
+        """Switch on, or change; returns the settings to keep.
+
+        Raises:
+            FeatureFault: it is not on.
+        """
+
+    def remove(self, work: FeatureWork) -> None:
+        """Switch off; called before the fields go.
+
+        Raises:
+            FeatureFault: it may still be on.
+        """

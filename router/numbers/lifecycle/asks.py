@@ -1,0 +1,85 @@
+"""What somebody asks to be done to a number, and what is to come of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from router.numbers.documents import NumberDocument
+
+SYSTEM = "system"
+"""Who acts when no account does: may do everything."""
+
+
+class Operation(StrEnum):
+    """What can be asked of the number manager."""
+
+    GET = "get"
+    CREATE = "create"
+    RESERVE = "reserve"
+    MOVE = "move"
+    RELEASE = "release"
+    DELETE = "delete"
+    UPDATE = "update"
+    ASSIGN_TO_APP = "assign_to_app"
+    CHANGE_STATE = "change_state"
+    """To `state`, by KAZOO's own table; background work and the table's cases use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One operation on one number.
+
+    Attributes:
+        number: as given; E.164 once the manager has normalised it.
+        auth_by: the account that asks, or SYSTEM.
+        assign_to: the account that shall have it.
+        state: CREATE: the state to create it in (None: in_service); CHANGE_STATE: the target.
+        module_name: CREATE: its carrier module (None: the configured one).
+        public_fields: UPDATE, CREATE, MOVE, RESERVE: fields without `pvt_`, which may ask for features.
+        merge: UPDATE: put the public fields over those that stand (None values remove), instead of in their place.
+        ported_in: CREATE: it was ported in.
+        used_by: ASSIGN_TO_APP: the application; None for none.
+        mdn_run: the asker looks after mobile numbers (knm_mdn).
+        dry_run: say what would come of it, change nothing.
+    """
+
+    operation: Operation
+    number: str
+    auth_by: str
+    assign_to: str | None = None
+    state: str | None = None
+    module_name: str | None = None
+    public_fields: Mapping[str, Any] | None = None
+    merge: bool = True
+    ported_in: bool = False
+    used_by: str | None = None
+    mdn_run: bool = False
+    dry_run: bool = False
+
+
+class CarrierStep(StrEnum):
+    """What the carrier has to be asked before a plan is carried out."""
+
+    NONE = "none"
+    ACQUIRE = "acquire"
+    DISCONNECT = "disconnect"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an ask comes to, decided without I/O.
+
+    Attributes:
+        before: the document as it stands; None where there is none.
+        after: as it shall be; None: the document goes.
+        carrier: what the carrier is asked first.
+        clears_features: every feature's provider removes it first, and the public fields go.
+        changed: False: nothing needs to be written (it is so already, or only Get was asked).
+    """
+
+    before: NumberDocument | None
+    after: NumberDocument | None
+    carrier: CarrierStep = CarrierStep.NONE
+    clears_features: bool = False
+    changed: bool = True
