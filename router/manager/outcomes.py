@@ -1,0 +1,27 @@
+"""What became of an ask."""
+
+from dataclasses import dataclass
+
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.errors import NumberError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One number's result.
+
+    Attributes:
+        number: E.164 where the input came to one, else the input.
+        document: as it stands now, or as it would be (dry run), or as it was when it was deleted; None on an error.
+        error: why nothing was done.
+        unchanged: nothing had to be written.
+        deleted: the document is gone.
+        warnings: what did not work but is mended later, a line each.
+    """
+
+    number: str
+    document: NumberDocument | None = None
+    error: NumberError | None = None
+    unchanged: bool = False
+    deleted: bool = False
+    warnings: tuple[str, ...] = ()
