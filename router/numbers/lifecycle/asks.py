@@ -27,6 +27,27 @@ class Operation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import brings of a number's past; taken over only when SYSTEM asks.
+
+    Attributes:
+        created: Gregorian seconds; None: now.
+        previously_assigned_to: the last other account that had it.
+        reserve_history: accounts that reserved it, most recent first; None: as the operation makes it.
+        used_by: the application that uses it.
+        ported_in: it was ported in, once; None: as the operation makes it.
+        document: a whole document, put back as it is: features are on already, no carrier is asked.
+    """
+
+    created: int | None = None
+    previously_assigned_to: str | None = None
+    reserve_history: tuple[str, ...] | None = None
+    used_by: str | None = None
+    ported_in: bool | None = None
+    document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One operation on one number.
 
@@ -42,6 +63,7 @@ class Ask:
         used_by: ASSIGN_TO_APP: the application; None for none.
         mdn_run: the asker looks after mobile numbers (knm_mdn).
         dry_run: say what would come of it, change nothing.
+        imported: CREATE: what an import brings beside.
     """
 
     operation: Operation
@@ -56,6 +78,7 @@ class Ask:
     used_by: str | None = None
     mdn_run: bool = False
     dry_run: bool = False
+    imported: Imported | None = None
 
 
 class CarrierStep(StrEnum):
