@@ -16,6 +16,8 @@ class Keys:
         self.prefix = prefix
         self.changes = f"{prefix}changes"
         """Channel: a followed document outside of the number databases changed."""
+        self.barrier = f"{prefix}barrier"
+        """Channel: every near cache answers what is published here, once it has taken what came before."""
         self.lease = f"{prefix}{{follower}}:lease"
         self.token = f"{prefix}{{follower}}:token"
         self.databases = f"{prefix}{{follower}}:databases"
@@ -25,6 +27,10 @@ class Keys:
     def number(self, number: str) -> str:
         """The cache entry of an E.164 number."""
         return f"{self.prefix}{{{number[:5]}}}{number[5:]}"
+
+    def passed(self, token: str) -> str:
+        """A list: one element for each near cache that has come past a barrier."""
+        return f"{self.prefix}{{barrier}}:{token}"
 
     def database(self, name: str) -> str:
         """A hash: what the follower knows of a database, its checkpoint first."""

@@ -3,6 +3,9 @@
 Redis tells of every key of ours that changes (CLIENT TRACKING in broadcasting mode, redirected to the very
 connection that subscribes, RESP2). An invalidation that arrives while its key is being fetched forbids keeping
 that fetch. While the connection is down nothing here is trusted; when it is back everything is forgotten first.
+
+On the same connection come barriers: who changed something and must know that no near cache holds the former answer
+publishes one, and each near cache says when it has come to it (see `router.cache.barrier`).
 """
 
 import logging
@@ -12,12 +15,14 @@ from typing import Any
 
 import redis
 
+from router.cache import barrier
 from router.cache.keys import Keys
 from router.cache.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
 _CHANNEL = "__redis__:invalidate"
+_INVALIDATIONS = _CHANNEL.encode()
 _TICK = 0.5
 _REMEMBERED = 100_000
 """Invalidations remembered for fetches that are on their way."""
@@ -200,13 +205,17 @@ class Invalidations:
             identifier = subscription.command("CLIENT", "ID")
             prefix = f"{self._keys.prefix}{{+"
             subscription.command("CLIENT", "TRACKING", "ON", "REDIRECT", identifier, "BCAST", "PREFIX", prefix)
-            subscription.subscribe(_CHANNEL)
+            subscription.subscribe(_CHANNEL, self._keys.barrier)
             try:
                 self._near.clear(trusted=True)
                 while not self._stop.is_set():
                     published = subscription.next(_TICK)
-                    if published is not None:
+                    if published is None:
+                        continue
+                    if published.channel == _INVALIDATIONS:
                         self._take(published.content)
+                    else:
+                        barrier.passed(self._redis, self._keys, published.content)
             finally:
                 self._near.trusted = False
 

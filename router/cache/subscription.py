@@ -1,4 +1,4 @@
-"""A connection that listens to one channel, and whose loss is never hidden.
+"""A connection that listens to channels, and whose loss is never hidden.
 
 redis-py's own PubSub reconnects by itself and subscribes again; whatever was published in between is lost without
 a word. Here a lost connection is an error, so that whoever listens knows to read everything again.
@@ -46,9 +46,11 @@ class Subscription:
         self._connection.send_command(*words, check_health=False)
         return self._connection.read_response()
 
-    def subscribe(self, channel: str) -> None:
+    def subscribe(self, *channels: str) -> None:
         """Subscribe; from its return on, nothing published is missed."""
-        self.command("SUBSCRIBE", channel)
+        self.command("SUBSCRIBE", *channels)
+        for _ in channels[1:]:
+            self._connection.read_response()
         self._heard = self._asked = time.monotonic()
 
     def next(self, seconds: float) -> "Published | None":
@@ -63,13 +65,14 @@ class Subscription:
             return None
         kind, *rest = self._connection.read_response()
         self._heard = time.monotonic()
-        return Published(rest[1]) if kind == b"message" else None
+        return Published(rest[0], rest[1]) if kind == b"message" else None
 
 
 class Published:
-    """One message: its bytes, or the keys that changed; None after FLUSHALL."""
+    """One message: its channel, and its bytes, or the keys that changed; None after FLUSHALL."""
 
-    __slots__ = ("content",)
+    __slots__ = ("channel", "content")
 
-    def __init__(self, content: Any) -> None:
+    def __init__(self, channel: bytes, content: Any) -> None:
+        self.channel = channel
         self.content = content

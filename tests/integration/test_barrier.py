@@ -1,0 +1,124 @@
+"""When a barrier is passed, no near cache holds what was changed before it; on a real Redis."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from router.cache import barrier, entry
+from router.cache.entry import NO_VERSION
+from router.cache.near import Invalidations, NearCache, NearEntry
+from router.numbers.routes import Reason, Refused
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, World
+
+NUMBERS = [f"+1415886{index:04}" for index in range(200)]
+SHARD = "numbers/+1415"
+
+StartNear = Callable[[], NearCache]
+
+
+@pytest.fixture
+def start_near(world: World) -> Iterator[StartNear]:
+    """Starts near caches that listen to this world's Redis."""
+    listening: list[Invalidations] = []
+
+    def start() -> NearCache:
+        near = NearCache(10_000, 1 << 20)
+        listening.append(Invalidations(world.redis, world.keys, near))
+        listening[-1].start()
+        eventually(lambda: near.trusted)
+        return near
+
+    yield start
+    for each in listening:
+        each.stop()
+
+
+def _refusal(generation: int) -> entry.Entry:
+    revision = f"{generation}-{'a' * 32}"
+    return entry.of_decision(Refused(Reason.UNASSIGNED, NUMBER), revision, now=1)
+
+
+def _keep(near: NearCache, numbers: list[str]) -> None:
+    for number in numbers:
+        near.keep(number, NearEntry("", b"former", None), near.clock(), None)
+
+
+def test_what_was_written_before_it_is_dropped_when_it_is_passed(world: World, start_near: StartNear) -> None:
+    nears = [start_near() for _ in range(4)]
+    for generation in range(1, 151):
+        number = NUMBERS[generation % len(NUMBERS)]
+        for near in nears:
+            _keep(near, [number])
+            assert near.get(number)
+        assert world.writer.fill(SHARD, "", [(number, _refusal(generation))]) == 1
+        assert barrier.pass_all(world.redis, world.keys, 5) == 0
+        assert [near.get(number) for near in nears] == [None] * 4
+
+
+def test_the_same_for_hundreds_of_keys_in_one_write(world: World, start_near: StartNear) -> None:
+    nears = [start_near() for _ in range(3)]
+    for generation in range(1, 21):
+        for near in nears:
+            _keep(near, NUMBERS)
+        entries = [(number, _refusal(generation)) for number in NUMBERS]
+        assert world.writer.fill(SHARD, "", entries) == len(NUMBERS)
+        assert barrier.pass_all(world.redis, world.keys, 5) == 0
+        assert all(len(near) == 0 for near in nears)
+
+
+def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: StartNear) -> None:
+    nears = [start_near() for _ in range(3)]
+    wrong: list[str] = []
+
+    def change(number: str) -> None:
+        for generation in range(1, 41):
+            for near in nears:
+                _keep(near, [number])
+            world.writer.fill(SHARD, "", [(number, _refusal(generation))])
+            if barrier.pass_all(world.redis, world.keys, 10) or any(near.get(number) for near in nears):
+                wrong.append(number)
+
+    writers = [threading.Thread(target=change, args=(number,)) for number in NUMBERS[:6]]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    assert wrong == []
+
+
+def test_nobody_listens(world: World) -> None:
+    assert barrier.pass_all(world.redis, world.keys, 5) == 0
+
+
+def test_who_does_not_answer_is_told_and_waited_for_no_longer_than_said(world: World, start_near: StartNear) -> None:
+    start_near()
+    mute = world.redis.pubsub()
+    mute.subscribe(world.keys.barrier)
+    eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 2)
+    assert barrier.pass_all(world.redis, world.keys, 0.1) == 1
+    mute.close()
+    eventually(lambda: barrier.pass_all(world.redis, world.keys, 5) == 0)
+
+
+def test_what_was_said_does_not_stay_in_redis(world: World, start_near: StartNear) -> None:
+    start_near()
+    mute = world.redis.pubsub()
+    mute.subscribe(world.keys.barrier)
+    eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 2)
+    # The one that answers too late for anybody leaves its answer behind, for a while.
+    world.redis.publish(world.keys.barrier, "late")
+    eventually(lambda: world.redis.pttl(world.keys.passed("late")) > 0)
+    mute.close()
+
+
+def test_a_near_cache_that_comes_back_listens_to_barriers_again(world: World, start_near: StartNear) -> None:
+    near = start_near()
+    world.redis.client_kill_filter(_type="pubsub")
+    eventually(lambda: near.trusted and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
+    near.keep(NUMBER, NearEntry("", b"former", None), near.clock(), None)
+    world.writer.fill(SHARD, "", [(NUMBER, _refusal(1))])
+    assert barrier.pass_all(world.redis, world.keys, 5) == 0
+    assert near.get(NUMBER) is None
+    assert _refusal(1).version > NO_VERSION
