@@ -59,9 +59,25 @@ _NUMBER_MANAGER = {
     "default_force_outbound": "`force_outbound` where neither state, module nor feature decides",
     "fetch_account_from_ports": "a number without a document routes by its only active port request",
     "use_stepswitch_cnam": "`inbound_cnam` also for numbers of `knm_vitelity`",
+    "released_state": "state of a released number that nobody reserved before: `available`, `aging` or `released`",
+    "should_permanently_delete": "a released number's document goes instead",
+    "should_age": "a released number that would become available ages first",
+    "available_module_name": "carrier module of created numbers",
+    "port_in_module_name": "carrier module of numbers created as ported in",
+    "features": "`{allow, deny}`, lists of features that numbers may and may not have",
+    "local_feature_override": "numbers of the local carrier modules may have the features that reach outside",
+    "cnam_provider": "who looks after callers' names",
+    "e911_provider": "who looks after emergency addresses",
+    "discovery_expiry_d": "days after which a number in state `discovery` that nobody took is removed",
+    "aging_expiry_d": "days after which an aging number is available again",
 }
 """What each name does here; the others are accepted, because the cluster's document holds them."""
-_LONG = ("e164_converters", "reconcile_regex", "classifiers")
+_LONG = {
+    "e164_converters": "KAZOO's",
+    "reconcile_regex": "KAZOO's",
+    "classifiers": "KAZOO's",
+    "features": "all, KAZOO's",
+}
 
 _TOP = """# Configuration
 
@@ -147,8 +163,7 @@ def _members(fields: Mapping[str, FieldInfo]) -> str:
 def _manager() -> str:
     defaults = {field.name: field.default for field in dataclasses.fields(NumberManagerConfig)}
     rows = [
-        (f"`{name}`", "KAZOO's" if name in _LONG else _value(defaults[name]), meaning)
-        for name, meaning in _NUMBER_MANAGER.items()
+        (f"`{name}`", _LONG.get(name) or _value(defaults[name]), meaning) for name, meaning in _NUMBER_MANAGER.items()
     ]
     unused = ", ".join(f"`{name}`" for name in defaults if name in CONFIG_NAMES - _NUMBER_MANAGER.keys())
     return _table(("name", "default", "meaning"), rows) + f"\nAccepted, and used by nothing yet: {unused}.\n"

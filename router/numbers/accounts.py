@@ -1,4 +1,4 @@
-"""Account documents, as far as a lookup needs them: is the account enabled?"""
+"""Account documents, as far as numbers need them: is the account enabled, whose is it, and what may it do?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ class AccountDocument:
         deleted: `pvt_deleted`.
         name: for people; empty when it has none.
         realm: its SIP realm; empty when it has none.
+        tree: its ancestors' account ids, topmost first (`pvt_tree`).
+        superduper_admin: it may do everything (`pvt_superduper_admin`).
+        allow_additions: it may create numbers (`pvt_wnm_allow_additions`).
     """
 
     id: str
@@ -28,6 +31,9 @@ class AccountDocument:
     deleted: bool
     name: str
     realm: str
+    tree: tuple[str, ...] = ()
+    superduper_admin: bool = False
+    allow_additions: bool = False
 
 
 def read(doc: object) -> AccountDocument | Skipped:
@@ -53,4 +59,7 @@ def read(doc: object) -> AccountDocument | Skipped:
         deleted=fields.flag("pvt_deleted") is True,
         name=fields.text("name") or "",
         realm=fields.word("realm") or "",
+        tree=fields.accounts("pvt_tree"),
+        superduper_admin=fields.flag("pvt_superduper_admin") is True,
+        allow_additions=fields.flag("pvt_wnm_allow_additions") is True,
     )

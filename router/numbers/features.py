@@ -16,6 +16,7 @@ FIELD = "pvt_features"
 _LONGEST_NAME = 64
 _LISTED_E911 = ("dash_e911", "vitelity_e911", "telnyx_e911")
 _KEYED_E911 = ("dash_e911", "vitelity_e911")  # in this order, so that vitelity's wins
+_CNAM_KEYS = {"outbound_cnam": "display_name", "inbound_cnam": "inbound_lookup"}
 _PUBLIC_KEYS = {"failover": ("e164", "sip"), "ringback": ("early", "transfer")}
 
 
@@ -53,7 +54,7 @@ def read(document: Fields, module: str) -> dict[str, Any]:
     """
     raw = document.get(FIELD)
     if isinstance(raw, list):
-        features = dict(_listed(raw, document))
+        features = dict(listed(raw, document))
     elif isinstance(raw, Mapping):
         features = _renamed({name: raw[name] for name in raw if _is_name(name, document)})
     else:
@@ -110,7 +111,8 @@ def _is_name(name: object, document: Fields) -> TypeGuard[str]:
     return False
 
 
-def _listed(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
+def listed(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
+    """Feature and settings of each name in a legacy document's list; the settings stand in its public fields."""
     for name in names:
         if _is_name(name, document):
             yield _from_public(name, document.values)
@@ -123,8 +125,8 @@ def _from_public(name: str, public: Mapping[str, object]) -> tuple[str, Any]:
         return name, is_true(value)
     if name == "inbound_lookup":
         return "inbound_cnam", {"inbound_lookup": True}
-    if name == "outbound_cnam":
-        return name, _kept(public.get("cnam"), ("display_name",))
+    if name in _CNAM_KEYS and (name == "outbound_cnam" or is_unset(value)):
+        return name, _kept(public.get("cnam"), (_CNAM_KEYS[name],))
     if name in _PUBLIC_KEYS:
         return name, _kept(value, _PUBLIC_KEYS[name])
     if name == "prepend" and isinstance(value, Mapping):

@@ -115,6 +115,27 @@ class Fields:
             return None
         return False
 
+    def count(self, name: str, most: int) -> int | None:
+        """A whole number from 0 to `most`."""
+        value = self.get(name)
+        if value is None or (type(value) is int and 0 <= value <= most):
+            return value
+        self._note(name, value, f"a whole number from 0 to {most}")
+        return None
+
+    def words(self, name: str) -> tuple[str, ...] | None:
+        """A list of words, or None when it is unset or no list; what is no word is left out."""
+        value = self.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            self._note(name, value, "a list of words")
+            return None
+        entries = Fields(
+            {str(position): entry for position, entry in enumerate(value)}, self.problems, self._path(name)
+        )
+        return tuple(filter(None, map(entries.word, entries.values)))
+
     def seconds(self, name: str) -> int | None:
         """A time in Gregorian seconds."""
         value = self.get(name)

@@ -34,12 +34,14 @@ class Rules:
     Attributes:
         fetch_account_from_ports: a number without a document may route by its port request.
         warnings: a line for each configured value that could not be used.
+        config: the cluster's settings with ours over them, as the number manager needs them.
     """
 
     normaliser: Normaliser
     policy: Policy
     fetch_account_from_ports: bool
     warnings: tuple[str, ...]
+    config: system_config.NumberManagerConfig
 
 
 def build(
@@ -67,7 +69,7 @@ def build(
         made[name] = _plan(name, spec, system)
     normaliser = Normaliser(made, reconcile_regex=config.reconcile_regex, classifiers=config.classifiers)
     policy = Policy.of(config, routable_states)
-    return Rules(normaliser, policy, config.fetch_account_from_ports, warnings)
+    return Rules(normaliser, policy, config.fetch_account_from_ports, warnings, config)
 
 
 def _plan(name: str, spec: PlanSpec, system: DialPlan) -> DialPlan:

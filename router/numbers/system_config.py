@@ -19,7 +19,23 @@ _CATCH_ALL = "unknown"
 _LONGEST_REGEX = 4096
 _LONGEST_NAME = 64
 _KNOWN = {classifier.name: classifier for classifier in DEFAULT_CLASSIFIERS}
-_OLDER_NAMES = {"force_local_outbound": "force_wnm_local_outbound"}
+_OLDER_NAMES = {"force_local_outbound": "force_wnm_local_outbound", "port_in_module_name": "porting_module_name"}
+_RELEASED_STATES = ("available", "aging", "released")
+_LEGACY_FEATURES = {"cnam_notifier": "cnam", "port_notifier": "port", "dash_e911": "e911"}
+_LONGEST_EXPIRY = 36_500
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePermissions:
+    """KAZOO's `features`: which may be used at all.
+
+    Attributes:
+        allow: these only; None for all of them.
+        deny: not these; None for what KAZOO denies by itself.
+    """
+
+    allow: tuple[str, ...] | None = None
+    deny: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,13 @@ class NumberManagerConfig:
     should_age: bool = False
     available_module_name: str = "knm_local"
     port_in_module_name: str = "knm_local"
+    carrier_modules: tuple[str, ...] = ("knm_local",)
+    features: FeaturePermissions = FeaturePermissions()
+    local_feature_override: bool = False
+    cnam_provider: str = "knm_cnam_notifier"
+    e911_provider: str = "knm_dash_e911"
+    discovery_expiry_d: int = 1
+    aging_expiry_d: int = 90
 
 
 def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[str, ...]]:
@@ -57,6 +80,9 @@ def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[s
         "e164_converters": _converters(given),
         "reconcile_regex": _reconcile_regex(given),
         "classifiers": _classifiers(given),
+        "released_state": _released_state(given),
+        "carrier_modules": given.words("carrier_modules"),
+        "features": _features(given),
     }
     config = NumberManagerConfig(**{name: value for name, value in values.items() if value is not None})
     return config, tuple(f"{problem} (until then its default is used)" for problem in given.problems)
@@ -65,14 +91,35 @@ def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[s
 _PLAIN = {
     setting.name: setting.type
     for setting in fields(NumberManagerConfig)
-    if setting.type in (bool, str) and setting.name != "reconcile_regex"
+    if setting.type in (bool, str, int) and setting.name not in {"reconcile_regex", "released_state"}
 }
 
 
 def _plain(name: str, given: Fields) -> Any:
     older = _OLDER_NAMES.get(name, name)
     spelling = older if given.get(name) is None else name
+    if _PLAIN[name] is int:
+        return given.count(spelling, _LONGEST_EXPIRY)
     return given.flag(spelling) if _PLAIN[name] is bool else given.word(spelling)
+
+
+def _released_state(given: Fields) -> str | None:
+    """A state that leaves a number nobody's: another would keep a released number routable, or unreachable."""
+    state = given.word("released_state")
+    if state is None or state in _RELEASED_STATES:
+        return state
+    given.problems.append(f"{_OWNER}.default.released_state is {shown(state)}: use {', '.join(_RELEASED_STATES)}")
+    return None
+
+
+def _features(given: Fields) -> FeaturePermissions:
+    """`features.allow`, else the `providers` of older clusters, named after their modules."""
+    table = given.nested("features")
+    allow = table.words("allow")
+    if allow is None and isinstance(given.get("providers"), list):
+        older = (name.removeprefix("wnm_").removeprefix("knm_") for name in given.words("providers") or ())
+        allow = tuple(_LEGACY_FEATURES.get(name, name) for name in older)
+    return FeaturePermissions(allow, table.words("deny"))
 
 
 def _converters(given: Fields) -> tuple[Converter, ...] | None:

@@ -260,6 +260,16 @@ def test_account_enabled(value: object, *, enabled: bool) -> None:
     )
 
 
+def test_what_an_account_may_do() -> None:
+    doc = {"_id": "c", "pvt_tree": ["m", "r"], "pvt_superduper_admin": "true", "pvt_wnm_allow_additions": True}
+    found = accounts.read(doc)
+    assert isinstance(found, accounts.AccountDocument)
+    assert (found.tree, found.superduper_admin, found.allow_additions) == (("m", "r"), True, True)
+    plain = accounts.read({"_id": "c", "pvt_tree": "m", "pvt_superduper_admin": 1})
+    assert isinstance(plain, accounts.AccountDocument)
+    assert (plain.tree, plain.superduper_admin, plain.allow_additions) == ((), False, False)
+
+
 def test_account_deleted() -> None:
     found = accounts.read({"_id": "a", "pvt_type": "account", "pvt_deleted": True})
     assert isinstance(found, accounts.AccountDocument)

@@ -4,7 +4,7 @@ import pytest
 
 from router.numbers.classifiers import DEFAULT_CLASSIFIERS
 from router.numbers.dial_plans import Converter, DialPlan, convert
-from router.numbers.system_config import NumberManagerConfig, read
+from router.numbers.system_config import FeaturePermissions, NumberManagerConfig, read
 
 
 @pytest.mark.parametrize("doc", [None, {}, {"_id": "number_manager", "kazoo@host": {"force_local_outbound": False}}])
@@ -28,6 +28,13 @@ def test_everything_is_read() -> None:
         "should_age": True,
         "available_module_name": "knm_inventory",
         "port_in_module_name": "knm_telnyx",
+        "carrier_modules": ["knm_local", "knm_other"],
+        "features": {"allow": ["cnam", "e911"], "deny": ["failover"]},
+        "local_feature_override": True,
+        "cnam_provider": "knm_telnyx_cnam",
+        "e911_provider": "knm_telnyx_e911",
+        "discovery_expiry_d": 2,
+        "aging_expiry_d": 0,
     }
     config, warnings = read({"_id": "number_manager", "default": default})
     assert warnings == ()
@@ -52,6 +59,20 @@ def test_everything_is_read() -> None:
     )
     assert (config.released_state, config.available_module_name) == ("released", "knm_inventory")
     assert config.port_in_module_name == "knm_telnyx"
+    assert config.carrier_modules == ("knm_local", "knm_other")
+    assert config.features == FeaturePermissions(("cnam", "e911"), ("failover",))
+    assert config.local_feature_override
+    assert (config.cnam_provider, config.e911_provider) == ("knm_telnyx_cnam", "knm_telnyx_e911")
+    assert (config.discovery_expiry_d, config.aging_expiry_d) == (2, 0)
+
+
+def test_legacy_names_of_the_manager() -> None:
+    config, warnings = read(
+        {"default": {"porting_module_name": "wnm_local", "providers": ["wnm_cnam_notifier", "dash_e911", "prepend"]}}
+    )
+    assert warnings == ()
+    assert config.port_in_module_name == "wnm_local"
+    assert config.features == FeaturePermissions(("cnam", "e911", "prepend"))
 
 
 def test_converters_keep_their_order() -> None:
@@ -89,6 +110,11 @@ def test_legacy_name_of_a_flag(older: object, newer: object, *, expected: bool) 
         ({"force_local_outbound": "yes"}, "force_local_outbound is 'yes'"),
         ({"force_wnm_local_outbound": 1}, "force_wnm_local_outbound is a number"),
         ({"released_state": ["released"]}, "released_state is a list"),
+        ({"released_state": "in_service"}, "released_state is 'in_service': use available, aging, released"),
+        ({"aging_expiry_d": -1}, "aging_expiry_d is a number: it must be a whole number from 0 to 36500"),
+        ({"features": {"allow": "cnam"}}, "features.allow is 'cnam': it must be a list of words"),
+        ({"features": []}, "features is a list"),
+        ({"carrier_modules": 5}, "carrier_modules is a number"),
         ([], "number_manager.default is a list"),
     ],
 )
