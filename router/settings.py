@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     number_manager: dict[str, Any] = Field(
         {}, description="overrules system_config's number_manager document, by its own names"
     )
+    carriers: dict[str, dict[str, Any]] = Field(
+        {}, description="settings of carriers by module name, such as knm_other's url; a page of docs says which"
+    )
+    features: dict[str, dict[str, Any]] = Field(
+        {}, description="settings of feature providers by the name of their entry point"
+    )
 
     follower_lease: float = Field(
         10.0, ge=1, description="seconds after which a silent follower is replaced by one that stands by"
@@ -190,7 +196,7 @@ class Settings(BaseSettings):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, without_password(value) if name in {"couchdb_url", "redis_url"} else value
+            yield name, _without_secrets(name, value)
 
     @classmethod
     def load(cls, config: Path | None = None, **flags: Any) -> Self:
@@ -307,6 +313,15 @@ def _nearest(name: str) -> str:
 
     close = get_close_matches(name.rsplit(".", maxsplit=1)[-1], Settings.model_fields, n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _without_secrets(name: str | None, value: Any) -> Any:
+    """A setting as it may be shown; of a plug-in's, which may be secrets, only their names."""
+    if name in {"couchdb_url", "redis_url"}:
+        return without_password(value)
+    if name in {"carriers", "features"}:
+        return {plugin: dict.fromkeys(table, "***") for plugin, table in value.items()}
+    return value
 
 
 def without_password(url: str) -> str:

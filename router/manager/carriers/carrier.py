@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from router.couch.databases import Databases
 from router.numbers.documents import NumberDocument
 
 
@@ -59,3 +60,18 @@ class Carrier(Protocol):
         Raises:
             CarrierError: it may still be ours.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierSetup:
+    """What a carrier is made from: its entry point names something that takes this and returns the carrier.
+
+    Attributes:
+        name: of its entry point, which must be the carrier's own name.
+        settings: its table in the setting `carriers`; empty where there is none. May hold secrets.
+        databases: the cluster's CouchDB, for a carrier that keeps an inventory there.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    databases: Databases

@@ -22,7 +22,7 @@ class FeatureWork:
 
     Attributes:
         key: the same for every repetition of one piece of work.
-        number: the document as it shall be.
+        number: the document as it shall be; as it stands where it goes altogether.
         before: as it stands; None for a new number.
         settings: of the feature.
         dry_run: say what would be, do nothing.
@@ -36,15 +36,32 @@ class FeatureWork:
     dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderSetup:
+    """What a provider is made from: its entry point names something that takes this and returns the provider.
+
+    Attributes:
+        name: of its entry point, by which the settings choose it.
+        settings: its table in the setting `features`; empty where there is none. May hold secrets.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+
+
 class FeatureProvider(Protocol):
     """Reads public fields into features, and switches them on and off upstream.
 
     Attributes:
-        name: as the settings and permissions name it.
+        name: what it provides, as the permissions name it: `cnam`, `e911`, `prepend` …; of several providers of
+            one name the settings choose (`cnam_provider`, `e911_provider`).
         features: the names it puts into `pvt_features`.
-        keys: the public fields that it reads.
+        keys: the public fields that it reads, by their newer names (`e911`, never `dash_e911`).
         states: in which its features are active.
         leaves: outside of those states its features stay as they are, instead of being removed.
+        external: it needs a service outside of the cluster: not for numbers without an account, nor for local
+            and mobile ones (unless `local_feature_override`).
+        provisioned: settings that it adds by itself; that they differ from what is asked for is no change.
     """
 
     name: str
@@ -52,9 +69,11 @@ class FeatureProvider(Protocol):
     keys: frozenset[str]
     states: frozenset[State]
     leaves: bool
+    external: bool
+    provisioned: frozenset[str]
 
     def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
-        """Feature → settings that these public fields ask for; pure.
+        """Feature → settings that these public fields ask for; pure, and the same for the same fields.
 
         Raises:
             FieldsInvalid: a value outside of its limits.
@@ -68,7 +87,7 @@ class FeatureProvider(Protocol):
         """
 
     def remove(self, work: FeatureWork) -> None:
-        """Switch off; called before the fields go.
+        """Switch off; called before the fields go. That it is off already is no fault.
 
         Raises:
             FeatureFault: it may still be on.

@@ -79,6 +79,11 @@ def by_carrier(module: str, words: str) -> NumberError:
     return NumberError(500, "unspecified_fault", words, f"fault by carrier {module}: {words}")
 
 
+def by_provider(provider: str, words: str) -> NumberError:
+    """A feature's provider refused, or could not be asked."""
+    return NumberError(500, "unspecified_fault", words, f"fault by feature provider {provider}: {words}")
+
+
 def unavailable(words: str) -> NumberError:
     """A store can't be asked; nothing is known to have changed."""
     return NumberError(500, "internal_error", "database_unavailable", words)

@@ -1,0 +1,79 @@
+"""The carriers that are installed, by the names that `pvt_module_name` says."""
+
+import re
+from collections.abc import Callable
+from typing import cast
+
+from router.couch.databases import Databases
+from router.manager import plugins
+from router.manager.carriers.absent import BrokenCarrier, UnknownCarrier
+from router.manager.carriers.carrier import Carrier, CarrierSetup
+from router.manager.plugins import Broken, Unusable
+from router.numbers.carriers import module_name
+from router.settings import Settings
+
+GROUP = "did_router.carriers"
+"""Of entry points; each names something that takes a CarrierSetup and returns a Carrier."""
+
+_NAME = re.compile(r"knm_[a-z0-9_]{1,60}", re.ASCII)
+_TRAITS = ("is_local", "deletes_on_release", "only_in_service")
+_VERBS = ("acquire", "disconnect")
+
+
+class Carriers:
+    """All carriers, made once; threads may share it.
+
+    Attributes:
+        broken: plug-ins that can't be used, and settings for carriers that nobody installed.
+    """
+
+    def __init__(self, settings: Settings, databases: Databases) -> None:
+        self._settings = settings
+        self._databases = databases
+        self._found = plugins.find(GROUP, self._make)
+        self.broken: tuple[Broken, ...] = self._found.broken + self._unasked()
+
+    def find(self, name: str) -> Carrier:
+        """The carrier of that name, in any spelling; one that is asked nothing when nobody installed it."""
+        name = module_name(name)
+        carrier = self._found.plugins.get(name)
+        if carrier is not None:
+            return carrier
+        reason = self._found.reason(name)
+        return UnknownCarrier(name) if reason is None else BrokenCarrier(name, reason)
+
+    def names(self) -> list[str]:
+        """Those that can be used, in alphabetical order."""
+        return sorted(self._found.plugins)
+
+    def packages(self) -> dict[str, str]:
+        """Who brought each: name to package and version."""
+        return dict(self._found.packages)
+
+    def _make(self, name: str, factory: object) -> Carrier:
+        if not _NAME.fullmatch(name):
+            raise Unusable("a carrier's entry point is named knm_ and small letters, digits, underscores: rename it")
+        if not callable(factory):
+            raise Unusable("the entry point must name something that takes a CarrierSetup and returns a Carrier")
+        setup = CarrierSetup(name, self._settings.carriers.get(name, {}), self._databases)
+        return _checked(name, cast("Callable[[CarrierSetup], object]", factory)(setup))
+
+    def _unasked(self) -> tuple[Broken, ...]:
+        known = {*self._found.plugins, *(each.name for each in self._found.broken)}
+        return tuple(
+            Broken(name, "unknown", f"setting 'carriers.{name}' is for a carrier that nobody installed: install it")
+            for name in sorted(set(self._settings.carriers) - known)
+        )
+
+
+def _checked(name: str, made: object) -> Carrier:
+    said = getattr(made, "name", None)
+    if said != name:
+        raise Unusable(f"the carrier calls itself {said!r}: its name must be that of its entry point")
+    for trait in _TRAITS:
+        if not isinstance(getattr(made, trait, None), bool):
+            raise Unusable(f"the carrier's {trait} must be True or False")
+    for verb in _VERBS:
+        if not callable(getattr(made, verb, None)):
+            raise Unusable(f"the carrier has no {verb}(order)")
+    return cast("Carrier", made)

@@ -1,0 +1,117 @@
+"""Features that the cluster carries out by itself, call by call: prepend, failover, force_outbound, ringback."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.manager.features import limits
+from router.manager.features.provider import FeatureWork, FieldsInvalid, ProviderSetup
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import is_false, is_true, is_unset, is_visible, shown
+from router.numbers.states import State
+
+IN_SERVICE = frozenset({State.IN_SERVICE})
+
+_E164 = re.compile(r"\+?[0-9]{1,32}", re.ASCII)
+_LONGEST_ID = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CallFeature:
+    """One feature of one public field, the same word, active in service; there is nobody to be told.
+
+    See `FeatureProvider` for what the attributes mean; `reads` gives the settings, or None for none.
+    """
+
+    name: str
+    reads: Callable[[Mapping[str, Any]], Any]
+    states: frozenset[State] = IN_SERVICE
+    leaves: bool = False
+    external: bool = False
+    provisioned: frozenset[str] = frozenset()
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The one."""
+        return frozenset({self.name})
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The one."""
+        return frozenset({self.name})
+
+    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+        """The feature, if its field asks for it."""
+        del number
+        settings = self.reads(public)
+        return {} if settings is None else {self.name: settings}
+
+    def activate(self, work: FeatureWork) -> Any:
+        """The settings are all there is to it."""
+        return work.settings
+
+    def remove(self, work: FeatureWork) -> None:
+        """Nobody knows of it."""
+
+
+def prepend(setup: ProviderSetup) -> CallFeature:
+    """`prepend`: what is put before the caller's name."""
+    del setup
+    return CallFeature("prepend", _prepend)
+
+
+def failover(setup: ProviderSetup) -> CallFeature:
+    """`failover`: where a trunk's calls go when the trunk is down."""
+    del setup
+    return CallFeature("failover", _failover)
+
+
+def force_outbound(setup: ProviderSetup) -> CallFeature:
+    """`force_outbound`: whether calls from inside take the way by a carrier."""
+    del setup
+    return CallFeature("force_outbound", _force_outbound)
+
+
+def ringback(setup: ProviderSetup) -> CallFeature:
+    """`ringback`: what callers hear."""
+    del setup
+    return CallFeature("ringback", _ringback)
+
+
+def _prepend(public: Mapping[str, Any]) -> dict[str, Any] | None:
+    fields = limits.table(public, "prepend")
+    for name in ("name", "number"):
+        limits.text(fields, f"prepend.{name}")
+    return {**fields, "enabled": True} if limits.flag(fields, "prepend.enabled") else None
+
+
+def _failover(public: Mapping[str, Any]) -> dict[str, Any] | None:
+    fields = limits.table(public, "failover")
+    number, address = (limits.text(fields, f"failover.{name}") for name in ("e164", "sip"))
+    if number is not None and not _E164.fullmatch(number):
+        raise FieldsInvalid(f"failover.e164 is {shown(number)}: it must be a number such as +14158867900")
+    if address is not None and not is_visible(address):
+        raise FieldsInvalid(f"failover.sip is {shown(address)}: it must be an address without spaces")
+    if number is not None and address is not None:
+        raise FieldsInvalid("failover has both e164 and sip: set the other one to null")
+    return {"e164": number} if number else {"sip": address} if address else None
+
+
+def _force_outbound(public: Mapping[str, Any]) -> bool | None:
+    """False is kept, as in KAZOO: it overrules the cluster's default."""
+    value = public.get("force_outbound")
+    if is_unset(value):
+        return None
+    if not (is_true(value) or is_false(value)):
+        raise FieldsInvalid(f"force_outbound is {shown(value)}: it must be true or false")
+    return is_true(value)
+
+
+def _ringback(public: Mapping[str, Any]) -> dict[str, Any] | None:
+    fields = limits.table(public, "ringback")
+    media = {name: limits.text(fields, f"ringback.{name}", longest=_LONGEST_ID) for name in ("early", "transfer")}
+    for name, value in media.items():
+        if value is not None and not is_visible(value):
+            raise FieldsInvalid(f"ringback.{name} is {shown(value)}: it must be a media id, without spaces")
+    return {name: value for name, value in media.items() if value is not None} or None

@@ -1,0 +1,69 @@
+"""Reading public fields within their limits: what can't be used is told by name, limit and what was given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.manager.features.provider import FieldsInvalid
+from router.numbers.fields import is_false, is_true, is_unset, shown
+
+LONGEST = 256
+"""Characters in a text that has no limit of its own."""
+
+
+def table(public: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object of fields; empty when it is unset.
+
+    Raises:
+        FieldsInvalid: it is something else.
+    """
+    value = public.get(name)
+    if is_unset(value):
+        return {}
+    if not isinstance(value, Mapping):
+        raise FieldsInvalid(f"{name} is {shown(value)}: it must be an object")
+    return value
+
+
+def text(fields: Mapping[str, Any], path: str, shortest: int = 1, longest: int = LONGEST) -> str | None:
+    """A printable text; None when it is unset.
+
+    Args:
+        fields: the object that holds it.
+        path: from the document's top, its last step being the field's name.
+
+    Raises:
+        FieldsInvalid: too short, too long, not printable, no text.
+    """
+    value = fields.get(path.rpartition(".")[2])
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and shortest <= len(value) <= longest and value.isprintable():
+        return value
+    limit = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+    raise FieldsInvalid(f"{path} is {shown(value)}: it must be printable text of {limit} characters")
+
+
+def required(fields: Mapping[str, Any], path: str, shortest: int = 1, longest: int = LONGEST) -> str:
+    """The same, which must be there.
+
+    Raises:
+        FieldsInvalid: it isn't, or see `text`.
+    """
+    value = text(fields, path, shortest, longest)
+    if value is None:
+        raise FieldsInvalid(f"{path} is missing: it is required")
+    return value
+
+
+def flag(fields: Mapping[str, Any], path: str) -> bool | None:
+    """True or false, also in quotes as KAZOO reads them; None when it is unset.
+
+    Raises:
+        FieldsInvalid: something else.
+    """
+    value = fields.get(path.rpartition(".")[2])
+    if is_unset(value):
+        return None
+    if not (is_true(value) or is_false(value)):
+        raise FieldsInvalid(f"{path} is {shown(value)}: it must be true or false")
+    return is_true(value)

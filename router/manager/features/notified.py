@@ -1,0 +1,126 @@
+"""Features that somebody outside has to know of: cnam, e911, port.
+
+These providers have no upstream of their own: they keep the settings and say in the log what an operator has to pass
+on. A provider that does so by itself is a plug-in (docs/features.md).
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.manager.features import limits
+from router.manager.features.provider import FeatureWork, FieldsInvalid, ProviderSetup
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import shown
+from router.numbers.states import State
+
+log = logging.getLogger(__name__)
+
+OWNED = frozenset({State.RESERVED, State.IN_SERVICE, State.PORT_IN})
+
+PROVISIONED = frozenset(
+    ("latitude", "longitude", "location_id", "plus_four", "status", "activated_time", "order_id", "legacy_data")
+)
+"""What emergency providers add to an address."""
+
+_LONGEST_DISPLAY_NAME = 15
+_REGION = 2
+_SHORTEST_CALLER = 3
+_ADDRESS = ("street_address", "locality", "region", "postal_code")
+_MOST_EMAILS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NotifiedFeature:
+    """Features of one public field, whose switching is told in the log; see `FeatureProvider`."""
+
+    name: str
+    features: frozenset[str]
+    reads: Callable[[Mapping[str, Any]], dict[str, Any]]
+    states: frozenset[State]
+    leaves: bool = False
+    external: bool = True
+    provisioned: frozenset[str] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The field is called as the provider is."""
+        return frozenset({self.name})
+
+    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+        """What its field asks for."""
+        del number
+        return self.reads(public)
+
+    def activate(self, work: FeatureWork) -> Any:
+        """Say so."""
+        log.info("%s: %s is on for account %s", work.number.number, work.feature, work.number.assigned_to)
+        return work.settings
+
+    def remove(self, work: FeatureWork) -> None:
+        """Say so."""
+        log.info("%s: %s is off", work.number.number, work.feature)
+
+
+def cnam(setup: ProviderSetup) -> NotifiedFeature:
+    """`knm_cnam_notifier`: the name that callers see, and whether callers' names are looked up."""
+    del setup
+    features = frozenset({"outbound_cnam", "inbound_cnam"})
+    return NotifiedFeature("cnam", features, _cnam, OWNED, leaves=True)
+
+
+def e911(setup: ProviderSetup) -> NotifiedFeature:
+    """`knm_dash_e911`: where help has to go."""
+    del setup
+    return NotifiedFeature("e911", frozenset({"e911"}), _e911, OWNED, provisioned=PROVISIONED)
+
+
+def port(setup: ProviderSetup) -> NotifiedFeature:
+    """`knm_port_notifier`: a number on its way in."""
+    del setup
+    return NotifiedFeature("port", frozenset({"port"}), _port, frozenset({State.PORT_IN}))
+
+
+def _cnam(public: Mapping[str, Any]) -> dict[str, Any]:
+    fields = limits.table(public, "cnam")
+    name = limits.text(fields, "cnam.display_name", longest=_LONGEST_DISPLAY_NAME)
+    asks = {} if name is None else {"outbound_cnam": {"display_name": name}}
+    if limits.flag(fields, "cnam.inbound_lookup"):
+        asks["inbound_cnam"] = {"inbound_lookup": True}
+    return asks
+
+
+def _e911(public: Mapping[str, Any]) -> dict[str, Any]:
+    fields = limits.table(public, "e911")
+    asked = {name: value for name, value in fields.items() if name not in PROVISIONED and value not in (None, "")}
+    if not asked:
+        return {}
+    for name in _ADDRESS:
+        exact = _REGION if name == "region" else None
+        limits.required(fields, f"e911.{name}", exact or 1, exact or limits.LONGEST)
+    limits.text(fields, "e911.caller_name", shortest=_SHORTEST_CALLER)
+    limits.text(fields, "e911.extended_address")
+    _check_emails(fields.get("notification_contact_emails"))
+    return {"e911": asked}
+
+
+def _check_emails(value: object) -> None:
+    if value in (None, ""):
+        return
+    path = "e911.notification_contact_emails"
+    if not isinstance(value, list) or len(value) > _MOST_EMAILS:
+        raise FieldsInvalid(f"{path} is {shown(value)}: it must be a list of at most {_MOST_EMAILS} addresses")
+    for position, email in enumerate(value):
+        limits.required({str(position): email}, f"{path}.{position}")
+
+
+def _port(public: Mapping[str, Any]) -> dict[str, Any]:
+    fields = limits.table(public, "port")
+    for name, value in fields.items():
+        if name == "comments":
+            if not isinstance(value, list):
+                raise FieldsInvalid(f"port.comments is {shown(value)}: it must be a list")
+        elif isinstance(value, str):
+            limits.text(fields, f"port.{name}")
+    return {"port": dict(fields)} if fields else {}

@@ -1,0 +1,222 @@
+"""Deciding what becomes of a number's features: from public fields, state, carrier and permissions; no I/O.
+
+A feature is on when its public field asks for it, the number's state allows it, and it is permitted; when it no longer
+is, its provider's removal runs. What an ask names itself must be usable and permitted, else the ask is refused;
+what stands unusable or not permitted without the ask naming it harms nothing else.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from router.manager.features.permissions import Permissions
+from router.manager.features.plan import FeaturePlan, Task
+from router.manager.features.provider import FeatureProvider, FieldsInvalid
+from router.manager.features.spelling import LOCAL, Spelling, asked_fields, over, spelling_of
+from router.numbers.carriers import has_local_feature
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle import errors
+from router.numbers.lifecycle.asks import Ask, Operation, Plan
+
+_CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
+"""Where a feature that is on and not permitted makes the whole ask fail, as in KAZOO."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What permits or forbids, before and after the change."""
+
+    before: Permissions | None
+    after: Permissions
+
+
+@dataclass(slots=True)
+class Preparation:
+    """One number's features on their way to what they shall be.
+
+    Attributes:
+        number: as it shall be, but for its features and public fields.
+        before: as it stands.
+        named: the public fields that the ask names.
+        checked: an active feature that isn't permitted is an error.
+        public: the public fields as they shall be, spelled as providers read them.
+        stood: the same as they were.
+        features: as they shall be; begins with those that are on.
+    """
+
+    number: NumberDocument
+    before: NumberDocument | None
+    spelling: Spelling
+    standing: Standing
+    named: Collection[str]
+    checked: bool
+    public: dict[str, Any]
+    stood: dict[str, Any]
+    features: dict[str, Any]
+    removals: list[Task] = field(default_factory=list)
+    activations: list[Task] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def settle(self, provider: FeatureProvider) -> None:
+        """Decide over one provider's features."""
+        active = provider.features & self.features.keys()
+        if not active and provider.keys.isdisjoint(self.public):
+            return
+        if self.number.state not in provider.states:
+            for feature in () if provider.leaves else active:
+                self._remove(provider, feature)
+            self._check(provider)
+            return
+        wanted = self._wanted(provider)
+        if wanted is None:
+            return
+        for feature in sorted(provider.features):
+            if feature in wanted:
+                self._want(provider, feature, wanted[feature])
+            elif feature in self.features:
+                self._remove(provider, feature)
+
+    def finished(self) -> FeaturePlan:
+        """The plan."""
+        after = replace(
+            self.number,
+            features=with_local(self.features, self.number.module_name),
+            fields=self.spelling.written(self.number.fields, self.public),
+        )
+        removals, activations = tuple(self.removals), tuple(self.activations)
+        return FeaturePlan(self.before, after, self.spelling, removals, activations, tuple(self.warnings))
+
+    def _check(self, provider: FeatureProvider) -> None:
+        """In a state where it is off, what is asked for must be usable and permitted all the same."""
+        if provider.keys.isdisjoint(self.named):
+            return
+        for feature in self._wanted(provider) or ():
+            reason = self.standing.after.refusal(provider, feature)
+            if reason is not None:
+                raise errors.forbidden(feature, reason)
+
+    def _wanted(self, provider: FeatureProvider) -> dict[str, Any] | None:
+        """What the fields ask for; None where they can't be read and the ask doesn't name them."""
+        try:
+            return provider.wanted(self.public, self.number)
+        except FieldsInvalid as problem:
+            if not provider.keys.isdisjoint(self.named):
+                raise errors.invalid(str(problem)) from None
+            self.warnings.append(f"{provider.name} stays as it is: {problem}")
+            return None
+
+    def _want(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        reason = self.standing.after.refusal(provider, feature)
+        if reason is not None:
+            self._not_permitted(provider, feature, reason)
+        elif feature in self.features and self._is_same(provider, feature, settings):
+            self._keep_provisioned(provider, feature)
+        else:
+            self.features[feature] = settings
+            self.activations.append(Task(provider, feature, settings))
+            if feature in provider.keys and provider.provisioned and isinstance(settings, Mapping):
+                self.public[feature] = dict(settings)
+
+    def _not_permitted(self, provider: FeatureProvider, feature: str, reason: str) -> None:
+        if not provider.keys.isdisjoint(self.named):
+            raise errors.forbidden(feature, reason)
+        if feature not in self.features:
+            return  # fields that ask for what isn't permitted stay what they are: fields
+        if self.standing.before is not None and self.standing.before.refusal(provider, feature) is None:
+            self._remove(provider, feature)
+            if provider.features.isdisjoint(self.features):
+                for key in provider.keys:
+                    self.public.pop(key, None)
+            self.warnings.append(f"{feature} was switched off: {reason}")
+        elif self.checked:
+            raise errors.forbidden(feature, f"{reason}; it is on: permit it, or remove its field")
+        else:
+            self.warnings.append(f"{feature} stays on although {reason}")
+
+    def _remove(self, provider: FeatureProvider, feature: str) -> None:
+        self.removals.append(Task(provider, feature, self.features.pop(feature)))
+
+    def _is_same(self, provider: FeatureProvider, feature: str, settings: Any) -> bool:
+        return bare(self._was(provider, feature), provider.provisioned) == bare(settings, provider.provisioned)
+
+    def _was(self, provider: FeatureProvider, feature: str) -> Any:
+        """The settings that are on; a list doesn't hold them, the public fields that stood do."""
+        if not self.spelling.listed or self.before is None:
+            return self.features[feature]
+        try:
+            return provider.wanted(self.stood, self.before).get(feature)
+        except FieldsInvalid:
+            return None
+
+    def _keep_provisioned(self, provider: FeatureProvider, feature: str) -> None:
+        """What a provider added stays, though whoever sent the fields again left it out."""
+        on, asked = self.features[feature], self.public.get(feature)
+        if self.spelling.listed and isinstance(on, Mapping) and isinstance(asked, Mapping):
+            added = {name: value for name, value in on.items() if name in provider.provisioned}
+            if added:
+                self.public[feature] = {**asked, **added}
+
+
+def prepare(
+    plan: Plan, ask: Ask, number: NumberDocument, providers: Sequence[FeatureProvider], standing: Standing
+) -> FeaturePlan:
+    """Decide over all features of a number that stays.
+
+    Args:
+        plan: where `after` is a document, and features aren't cleared.
+        number: plan.after, under the carrier that it shall have.
+
+    Raises:
+        NumberError: fields that can't be used, a feature that isn't permitted.
+    """
+    spelling = spelling_of((plan.before or number).fields)
+    stood = {} if plan.before is None else spelling.public(plan.before.fields)
+    given = None if ask.public_fields is None else _asked(ask.public_fields)
+    public = spelling.public(number.fields)
+    if given is not None:
+        replaces = ask.operation is Operation.UPDATE and not ask.merge
+        public = over({} if replaces else stood, given)
+    named: set[str] = set() if given is None else {*given, *(stood.keys() - public.keys())}
+    features = {name: value for name, value in number.features.items() if name != LOCAL}
+    checked = ask.operation in _CHECKED
+    work = Preparation(number, plan.before, spelling, standing, named, checked, public, stood, features)
+    for provider in providers:
+        work.settle(provider)
+    return work.finished()
+
+
+def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
+    """All features off, and the public fields gone with them, or the whole document."""
+    number = plan.before or plan.after
+    spelling = spelling_of({} if number is None else number.fields)
+    on = {} if plan.before is None else plan.before.features
+    removals = tuple(
+        Task(provider, feature, on[feature])
+        for provider in providers
+        for feature in sorted(provider.features & on.keys())
+    )
+    after = plan.after
+    if after is not None:
+        fields = spelling.written(after.fields, {})
+        after = replace(after, features=with_local({}, after.module_name), fields=fields)
+    return FeaturePlan(plan.before, after, spelling, removals)
+
+
+def bare(settings: Any, provisioned: Collection[str]) -> Any:
+    """Settings without what nobody asked for: what a provider added, and what is null."""
+    if not isinstance(settings, Mapping):
+        return settings
+    return {name: value for name, value in settings.items() if name not in provisioned and value is not None}
+
+
+def with_local(features: Mapping[str, Any], module: str) -> dict[str, Any]:
+    """With `local` where the carrier's numbers have it, without where they don't."""
+    own = {name: settings for name, settings in features.items() if name != LOCAL}
+    return {**own, LOCAL: {}} if has_local_feature(module) else own
+
+
+def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return asked_fields(given)
+    except FieldsInvalid as problem:
+        raise errors.invalid(str(problem)) from None

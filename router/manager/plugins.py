@@ -1,0 +1,118 @@
+"""Plug-ins found by entry point, the project's own like a stranger's: one that is broken harms no other."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+log = logging.getLogger(__name__)
+
+OWN_PACKAGE = "did-router"
+
+Plugin = TypeVar("Plugin")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plug-in that can't be used.
+
+    Attributes:
+        name: of its entry point.
+        package: who brought it, with its version.
+        reason: what is wrong with it and what to do.
+    """
+
+    name: str
+    package: str
+    reason: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.name} of package {self.package}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Plugin]):
+    """What is installed under one group.
+
+    Attributes:
+        plugins: by the name of their entry point.
+        packages: who brought each.
+        broken: what can't be used; a name may be here and in `plugins`, when a stranger claimed one of ours.
+    """
+
+    plugins: dict[str, Plugin]
+    packages: dict[str, str]
+    broken: tuple[Broken, ...]
+
+    def reason(self, name: str) -> str | None:
+        """Why there is no usable plug-in of that name although one is installed; None: there is one, or none is."""
+        if name in self.plugins:
+            return None
+        return next((str(each) for each in self.broken if each.name == name), None)
+
+
+class Unusable(Exception):
+    """A plug-in that is not what it must be; the message says what to change."""
+
+
+def find(group: str, make: Callable[[str, object], Plugin]) -> Found[Plugin]:
+    """Load everything that is installed under a group.
+
+    Args:
+        group: of entry points.
+        make: from an entry point's name and the object that it names, the plug-in; raises Unusable, or
+            anything else that a stranger's code may raise.
+    """
+    plugins: dict[str, Plugin] = {}
+    packages: dict[str, str] = {}
+    broken: list[Broken] = []
+    for name, claims in _by_name(entry_points(group=group)):
+        point, others = _preferred(claims)
+        broken += [Broken(name, _package(each), _claimed(name, each, point)) for each in others]
+        if point is None:
+            continue
+        try:
+            plugins[name] = make(name, point.load())
+            packages[name] = _package(point)
+        except Exception as problem:  # noqa: BLE001 - a stranger's code may raise anything
+            broken.append(Broken(name, _package(point), _words(point, problem)))
+    for each in broken:
+        log.error("plug-in %s", each)
+    return Found(plugins, packages, tuple(broken))
+
+
+def names(group: str) -> frozenset[str]:
+    """The names that are installed under a group; nothing is loaded."""
+    return frozenset(point.name for point in entry_points(group=group))
+
+
+def _by_name(points: Iterable[EntryPoint]) -> Iterator[tuple[str, list[EntryPoint]]]:
+    claims: dict[str, list[EntryPoint]] = {}
+    for point in points:
+        claims.setdefault(point.name, []).append(point)
+    return iter(sorted(claims.items()))
+
+
+def _preferred(claims: list[EntryPoint]) -> tuple[EntryPoint | None, list[EntryPoint]]:
+    """Whose claim of a name counts: the only one, or the project's own; of several strangers' none."""
+    if len(claims) == 1:
+        return claims[0], []
+    own = next((each for each in claims if each.dist is not None and each.dist.name == OWN_PACKAGE), None)
+    return own, [each for each in claims if each is not own]
+
+
+def _claimed(name: str, point: EntryPoint, preferred: EntryPoint | None) -> str:
+    if preferred is not None:
+        return f"{OWN_PACKAGE} has {name} itself and goes on using its own: rename the entry point {point.value}"
+    return f"more than one package claims {name}, so none is used: uninstall all but one"
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+
+
+def _words(point: EntryPoint, problem: Exception) -> str:
+    said = str(problem) if isinstance(problem, Unusable) else f"{type(problem).__name__}: {problem}"
+    return f"{point.value} can't be used: {said}"
