@@ -42,6 +42,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "tombstone_life",
         "stale_after",
     ),
+    "Carriers and feature providers": ("carriers", "features"),
     "Routing": ("unknown_account", "routable_states", "dial_plans", "number_manager"),
 }
 _FOLLOWER = "The follower"

@@ -42,10 +42,14 @@ class Carrier(Protocol):
         only_in_service: its numbers know no other state (knm_mdn).
     """
 
-    name: str
-    is_local: bool
-    deletes_on_release: bool
-    only_in_service: bool
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def is_local(self) -> bool: ...  # noqa: D102
+    @property
+    def deletes_on_release(self) -> bool: ...  # noqa: D102
+    @property
+    def only_in_service(self) -> bool: ...  # noqa: D102
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
         """Buy or take the number; returns the module data to keep.

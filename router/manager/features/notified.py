@@ -85,7 +85,7 @@ def port(setup: ProviderSetup) -> NotifiedFeature:
 def _cnam(public: Mapping[str, Any]) -> dict[str, Any]:
     fields = limits.table(public, "cnam")
     name = limits.text(fields, "cnam.display_name", longest=_LONGEST_DISPLAY_NAME)
-    asks = {} if name is None else {"outbound_cnam": {"display_name": name}}
+    asks: dict[str, Any] = {} if name is None else {"outbound_cnam": {"display_name": name}}
     if limits.flag(fields, "cnam.inbound_lookup"):
         asks["inbound_cnam"] = {"inbound_lookup": True}
     return asks

@@ -137,7 +137,8 @@ class Preparation:
         self.removals.append(Task(provider, feature, self.features.pop(feature)))
 
     def _is_same(self, provider: FeatureProvider, feature: str, settings: Any) -> bool:
-        return bare(self._was(provider, feature), provider.provisioned) == bare(settings, provider.provisioned)
+        was = bare(self._was(provider, feature), provider.provisioned)
+        return bool(was == bare(settings, provider.provisioned))
 
     def _was(self, provider: FeatureProvider, feature: str) -> Any:
         """The settings that are on; a list doesn't hold them, the public fields that stood do."""

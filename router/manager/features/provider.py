@@ -64,13 +64,20 @@ class FeatureProvider(Protocol):
         provisioned: settings that it adds by itself; that they differ from what is asked for is no change.
     """
 
-    name: str
-    features: frozenset[str]
-    keys: frozenset[str]
-    states: frozenset[State]
-    leaves: bool
-    external: bool
-    provisioned: frozenset[str]
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def features(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def keys(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def states(self) -> frozenset[State]: ...  # noqa: D102
+    @property
+    def leaves(self) -> bool: ...  # noqa: D102
+    @property
+    def external(self) -> bool: ...  # noqa: D102
+    @property
+    def provisioned(self) -> frozenset[str]: ...  # noqa: D102
 
     def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         """Feature → settings that these public fields ask for; pure, and the same for the same fields.

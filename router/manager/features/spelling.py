@@ -43,7 +43,7 @@ class Spelling:
         """The document with these public fields in the place of its own."""
         kept = {name: value for name, value in fields.items() if not is_public(name) or name in _ANSWERS}
         kept |= {name: value for name, value in public.items() if name != E911}
-        return kept | ({name: public[E911] for name in self.e911_fields} if E911 in public else {})
+        return kept | (dict.fromkeys(self.e911_fields, public[E911]) if E911 in public else {})
 
 
 def is_public(name: str) -> bool:
