@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -39,6 +40,17 @@ _QUERY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
 
 class SettingsError(Exception):
     """The settings can't be used; the message says which one and what to do."""
+
+
+class CopiesMode(StrEnum):
+    """What an account's own database holds of its numbers."""
+
+    SINGLE = "single"
+    """One document, `phone_numbers`, with a summary of each number."""
+    PER_NUMBER = "per_number"
+    """The whole number document, a copy each."""
+    BOTH = "both"
+    NONE = "none"
 
 
 class ConverterSettings(BaseModel):
@@ -140,6 +152,12 @@ class Settings(BaseSettings):
         {}, description="settings of feature providers by the name of their entry point"
     )
 
+    account_copies: CopiesMode = Field(
+        CopiesMode.SINGLE,
+        description="copies in the accounts' own databases: single (a document 'phone_numbers' that lists all), "
+        "per_number (a document each), both, none",
+    )
+
     follower_lease: float = Field(
         10.0, ge=1, description="seconds after which a silent follower is replaced by one that stands by"
     )
@@ -156,6 +174,9 @@ class Settings(BaseSettings):
     )
     follower_page: int = Field(1000, ge=1, le=10000, description="changes read at a time")
     follower_time_limit: float = Field(30.0, gt=0, description="seconds for one read by the follower")
+    follower_account_copies: bool = Field(
+        default=False, description="the follower mends the account copies of every number that changes"
+    )
 
     @field_validator("couchdb_url")
     @classmethod

@@ -44,6 +44,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Carriers and feature providers": ("carriers", "features"),
     "Routing": ("unknown_account", "routable_states", "dial_plans", "number_manager"),
+    "Changing numbers": ("account_copies",),
 }
 _FOLLOWER = "The follower"
 _OTHER = "Others"

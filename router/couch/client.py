@@ -6,6 +6,7 @@ The package is synchronous; a session without a time limit would hang its caller
 import logging
 import socket
 from collections.abc import Mapping
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -15,7 +16,7 @@ import couchdb.json
 import orjson
 
 from router.couch.credentials import CredentialGate
-from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound, WrongPassword
+from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound, TooLarge, WrongPassword
 
 log = logging.getLogger(__name__)
 
@@ -206,6 +207,8 @@ def _refusal(reason: str) -> CouchRefused:
 
 def _server_error(address: str, problem: Exception) -> Exception:
     status, said = (*problem.args[0], None)[:2] if problem.args else (0, None)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLarge(f"CouchDB at {address} takes no document that large (max_document_size): {_words(said)}")
     if status == 400:  # noqa: PLR2004 - Bad Request
         return BadAnswer(f"CouchDB at {address} refused the request: {_words(said)}")
     return CouchUnavailable(f"CouchDB at {address} answered {status}: {_words(said)}")

@@ -108,11 +108,39 @@ class Databases:
         rows = {str(row.get("key")): row.get("doc") for row in _rows(answer)}
         return {each: doc if isinstance(doc := rows.get(each), dict) else None for each in identifiers}
 
-    def all_documents(self, database: str, page: int) -> Iterator[list[Document]]:
-        """Every document of a database, a page at a time, in the order of their ids."""
+    def standing(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
+        """The same, for whoever acts on a document's absence: None only where the server said that it isn't there.
+
+        Identifiers about which it said neither are left out.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        answer = self.couch.request("POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
+        found: dict[str, Document | None] = {}
+        for row in _rows(answer):
+            document, value = row.get("doc"), row.get("value")
+            if isinstance(document, dict):
+                found[str(row.get("key"))] = document
+            elif row.get("error") == "not_found" or (isinstance(value, dict) and value.get("deleted") is True):
+                found[str(row.get("key"))] = None
+        return found
+
+    def all_documents(self, database: str, page: int, prefix: str = "") -> Iterator[list[Document]]:
+        """Every document of a database, a page at a time, in the order of their ids.
+
+        Args:
+            page: documents at a time.
+            prefix: only ids that begin so.
+        """
+        bounds: dict[str, str | int] = {"end_key": _json(prefix + "\ufff0")} if prefix else {}
         start: str | None = None
         while True:
-            params: dict[str, str | int] = {} if start is None else {"start_key": _json(start), "skip": 1}
+            params = dict(bounds)
+            if start is not None:
+                params |= {"start_key": _json(start), "skip": 1}
+            elif prefix:
+                params["start_key"] = _json(prefix)
             answer = self.couch.request("GET", [database, "_all_docs"], include_docs=True, limit=page, **params)
             found = [row["doc"] for row in _rows(answer) if isinstance(row.get("doc"), dict)]
             if found:

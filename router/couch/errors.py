@@ -6,6 +6,7 @@ CouchError
 │   └── WrongPassword  trying again would lock the account
 ├── NotFound           no such database or document
 ├── Conflict           somebody else wrote first: read again and decide again
+├── TooLarge           the document is larger than the server takes
 └── BadAnswer          an answer that CouchDB does not give: is this a CouchDB?
 """
 
@@ -43,6 +44,10 @@ class NotFound(CouchError):
 
 class Conflict(CouchError):
     """The document was changed by somebody else first."""
+
+
+class TooLarge(CouchError):
+    """A document beyond `max_document_size` (8,000,000 bytes unless configured)."""
 
 
 class BadAnswer(CouchError):

@@ -1,0 +1,257 @@
+"""Keeps the copies in accounts' own databases: after a change, and wherever they were found to be wrong.
+
+Whatever writes a copy reads the copy first, then the number document, then writes against the copy's revision, and
+looks once more whether the number document is still the same. So a change that happens meanwhile always wins,
+whoever makes it, and every step may be repeated.
+"""
+
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from router.account_copies import names
+from router.account_copies.contents import Kind, Standing, concerned
+from router.account_copies.form import CopyTooLarge, Deviation, Form, OpenCopy
+from router.account_copies.number_list import NumberList
+from router.account_copies.per_number import PerNumber
+from router.account_copies.reading import Marks, NumberReader
+from router.couch.databases import Databases
+from router.couch.errors import CouchError, NotFound
+from router.numbers.documents import NumberDocument
+from router.settings import CopiesMode
+
+log = logging.getLogger(__name__)
+
+_ROUNDS = 30
+_PAUSE = 0.02
+
+Accounts = Mapping[str, Collection[str]]
+"""Number → accounts whose copies of it are to be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyChange:
+    """A number document that was written.
+
+    Attributes:
+        before: None: there was none. after: None: it was deleted.
+    """
+
+    number: str
+    before: NumberDocument | None
+    after: NumberDocument | None
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDifference:
+    """A copy that is not as its number document says.
+
+    Attributes:
+        form: `phone_numbers` or `per_number`.
+        certain: an extra one may be taken away; else its number document, or the whole database, can't be read.
+    """
+
+    account: str
+    number: str
+    form: str
+    kind: Kind
+    certain: bool = True
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one round leaves: numbers that need another one, with their accounts."""
+
+    again: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def repeat(self, numbers: Iterable[str], pending: Accounts) -> None:
+        for number in numbers:
+            self.again[number].update(pending[number])
+
+
+class AccountCopies:
+    """Copies of numbers in the accounts' databases; threads may share it.
+
+    An account whose database does not exist is passed over, as KAZOO does.
+    """
+
+    def __init__(self, databases: Databases, mode: CopiesMode) -> None:
+        forms: dict[CopiesMode, tuple[Form, ...]] = {
+            CopiesMode.SINGLE: (NumberList(databases),),
+            CopiesMode.PER_NUMBER: (PerNumber(databases),),
+            CopiesMode.BOTH: (NumberList(databases), PerNumber(databases)),
+            CopiesMode.NONE: (),
+        }
+        self.forms = forms[mode]
+        self._databases = databases
+        self._reader = NumberReader(databases)
+
+    def update(self, changes: Sequence[CopyChange]) -> dict[str, str]:
+        """Bring the copies up to number documents that were just written.
+
+        The accounts that shall have a number come first, those that had it last; an account's document is written
+        once for all of its numbers. What the copies are to hold is read from the number databases again.
+
+        Returns:
+            Number → what could not be written now, in words. Repeat it for those (`mend`).
+        """
+        accounts: defaultdict[str, set[str]] = defaultdict(set)
+        for change in changes:
+            accounts[change.number].update(concerned(change.before), concerned(change.after))
+        return self._settle(accounts)
+
+    def mend(self, numbers: Iterable[str], also: Accounts | None = None) -> dict[str, str]:
+        """Put right the copies of these numbers, in every account that their documents name.
+
+        Args:
+            also: further accounts that may have a copy, for documents that don't tell who had the number.
+
+        Returns:
+            Number → what could not be put right now, in words.
+        """
+        return self._settle({number: set((also or {}).get(number, ())) for number in numbers})
+
+    def differences(self, account: str, numbers: Sequence[str]) -> list[CopyDifference]:
+        """Compare an account's copies of these numbers with the number documents.
+
+        Raises:
+            CouchError: a database can't be asked.
+        """
+        failed: dict[str, str] = {}
+        opened = self._open(account, numbers, failed)
+        standings = self._reader.standings(numbers, failed) if opened else {}
+        if failed:
+            raise CouchError(next(iter(failed.values())))
+        return [
+            CopyDifference(account, each.number, form.name, each.kind, each.certain)
+            for form, copy in opened
+            for each in copy.deviations(standings)
+        ]
+
+    def numbers_of(self, account_id: str) -> list[str]:
+        """Numbers of which an account holds a copy, in order: candidates, since copies may be behind.
+
+        Empty where no copies are kept, or the account has no database.
+
+        Raises:
+            CouchError: its database can't be asked.
+        """
+        database = names.database_of(account_id)
+        if database is None:
+            return []
+        found: set[str] = set()
+        for form in self.forms:
+            try:
+                found.update(number for number, _ in form.held(database))
+            except NotFound:
+                return []
+        return sorted(found)
+
+    def _settle(self, accounts: Accounts) -> dict[str, str]:
+        """Round after round, until nothing changes under our hands any more."""
+        failed: dict[str, str] = {}
+        pending = accounts if self.forms else {}
+        for attempt in range(_ROUNDS):
+            if not pending:
+                return failed
+            if attempt > 1:
+                time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
+            pending = self._round(pending, failed).again
+        failed |= dict.fromkeys(pending, "others keep changing the account's copy: try again")
+        return failed
+
+    def _round(self, pending: Accounts, failed: dict[str, str]) -> _Round:
+        left = _Round()
+        opened = self._open_all(pending, failed)
+        try:
+            marks = self._reader.marks(pending)
+        except CouchError as problem:
+            failed |= dict.fromkeys(pending, f"the number databases can't be asked: {problem}")
+            return left
+        standings = self._reader.standings(pending, failed)
+        for number in _unopened(standings, pending):
+            # It names accounts whose copies were not read before it was.
+            left.again[number].update(pending[number], concerned(standings.pop(number).document))
+        done = self._write_all(opened, standings, pending, left, failed)
+        self._look_again(done, standings, marks, pending, left, failed)
+        return left
+
+    def _open_all(self, pending: Accounts, failed: dict[str, str]) -> list[OpenCopy]:
+        by_account: defaultdict[str, list[str]] = defaultdict(list)
+        for number, accounts in pending.items():
+            for account in accounts:
+                by_account[account].append(number)
+        return [copy for account in by_account for _, copy in self._open(account, by_account[account], failed)]
+
+    def _open(self, account: str, numbers: Sequence[str], failed: dict[str, str]) -> list[tuple[Form, OpenCopy]]:
+        database = names.database_of(account)
+        if database is None:
+            log.info("'%s' is no account that could have a database: it gets no copies", account)
+            return []
+        opened: list[tuple[Form, OpenCopy]] = []
+        try:
+            opened.extend((form, form.open(account, database, numbers)) for form in self.forms)
+        except NotFound:
+            log.info("account %s has no database: it gets no copies", account)
+        except CouchError as problem:
+            failed |= dict.fromkeys(numbers, f"account {account}: {problem}")
+        return opened
+
+    def _write_all(
+        self,
+        opened: Iterable[OpenCopy],
+        standings: Mapping[str, Standing],
+        pending: Accounts,
+        left: _Round,
+        failed: dict[str, str],
+    ) -> set[str]:
+        """Write each copy; who only gives numbers up comes last, and keeps those that nobody got yet."""
+        done: set[str] = set()
+        for copy in sorted(opened, key=lambda each: _only_gives(each.deviations(standings))):
+            try:
+                written = copy.write(standings, keep=failed.keys() | left.again.keys())
+            except NotFound:
+                log.info("the database of account %s is gone: it gets no copies", copy.account)
+            except CopyTooLarge as problem:
+                failed |= dict.fromkeys(_wrong(copy, standings), str(problem))
+            except CouchError as problem:
+                failed |= dict.fromkeys(_wrong(copy, standings), f"account {copy.account}: {problem}")
+            else:
+                done |= written.done
+                failed |= written.refused
+                left.repeat(written.conflicts, pending)
+        return done
+
+    def _look_again(
+        self,
+        done: Collection[str],
+        standings: Mapping[str, Standing],
+        marks: Marks,
+        pending: Accounts,
+        left: _Round,
+        failed: dict[str, str],
+    ) -> None:
+        """Somebody may have changed a number, and found its copy right, before ours was written."""
+        if not done:
+            return
+        try:
+            left.repeat(self._reader.changed(done, standings, marks), pending)
+        except CouchError as problem:
+            failed |= dict.fromkeys(done, f"the number databases can't be asked: {problem}")
+
+
+def _unopened(standings: Mapping[str, Standing], pending: Accounts) -> list[str]:
+    return [
+        number for number, standing in standings.items() if not concerned(standing.document) <= set(pending[number])
+    ]
+
+
+def _only_gives(found: Iterable[Deviation]) -> bool:
+    return all(each.kind is Kind.EXTRA for each in found)
+
+
+def _wrong(copy: OpenCopy, standings: Mapping[str, Standing]) -> list[str]:
+    return [each.number for each in copy.deviations(standings)]

@@ -1,0 +1,27 @@
+"""Which database is an account's own: `account/`, two characters, two more, and the rest of its id."""
+
+import re
+
+from router.numbers import shards
+
+PREFIX = "account/"
+
+_SHORTEST = 5
+_NAME = re.compile(r"account/([^/]{2})/([^/]{2})/([^/]{28})")
+
+
+def database_of(account: str) -> str | None:
+    """The decoded name of an account's database; None for what can't be an account's id.
+
+    The client encodes it, once: `account%2Faa%2Fbb%2F…`.
+    """
+    if len(account) < _SHORTEST or "/" in account:
+        return None
+    name = f"{PREFIX}{account[:2]}/{account[2:4]}/{account[4:]}"
+    return name if shards.is_legal(name) else None
+
+
+def account_of(database: str) -> str | None:
+    """The account whose own database this is; None for all else, such as an account's monthly ones."""
+    found = _NAME.fullmatch(database)
+    return "".join(found.groups()) if found else None

@@ -1,0 +1,129 @@
+"""The `phone_numbers` document of an account: all of its numbers, a summary each.
+
+Fields that are not ours stay as they are: whatever does not begin with `+`, and numbers that were not asked about.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from router.account_copies.contents import Kind, Standing, essence, listing_accounts, summarised, summary
+from router.account_copies.form import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.couch.client import Document
+from router.couch.databases import Databases
+from router.couch.errors import Conflict, NotFound, TooLarge
+from router.numbers import gregorian
+from router.numbers.documents import NumberDocument
+from router.numbers.shards import encoded
+
+DOCUMENT = "phone_numbers"
+
+NO_DATABASE = "Database does not exist."
+"""How CouchDB says that it isn't the document that is missing."""
+
+
+class NumberList:
+    """A form of account copy: one document that lists all."""
+
+    name = DOCUMENT
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenList":
+        """Read the list; an account that has none yet gets one when it is written."""
+        return OpenList(self._databases, account, database, numbers, self._read(database))
+
+    def held(self, database: str) -> Iterable[tuple[str, object]]:
+        """Every number that it lists."""
+        document = self._read(database) or {}
+        return ((name, essence(value)) for name, value in document.items() if name.startswith("+"))
+
+    def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
+        """Accounts that should list the number."""
+        counts = essence(summary(document))
+        return ((account, counts) for account in listing_accounts(document))
+
+    def _read(self, database: str) -> Document | None:
+        try:
+            return self._databases.document(database, DOCUMENT)
+        except NotFound as missing:
+            if missing.reason == NO_DATABASE:
+                raise
+            return None
+
+
+class OpenList:
+    """One account's list as it was read."""
+
+    def __init__(
+        self, databases: Databases, account: str, database: str, numbers: Sequence[str], held: Document | None
+    ) -> None:
+        self._databases = databases
+        self._database = database
+        self._held: Document = held or {}
+        self.account = account
+        self.numbers = numbers
+
+    def deviations(self, standings: Mapping[str, Standing]) -> list[Deviation]:
+        """What is wrong in it."""
+        found = (self._deviation(standings[number]) for number in self.numbers if number in standings)
+        return [each for each in found if each is not None]
+
+    def write(self, standings: Mapping[str, Standing], keep: Collection[str]) -> Written:
+        """Write it with only these numbers' entries changed."""
+        wrong = changeable(self.deviations(standings), keep)
+        if not wrong:
+            return Written()
+        numbers = {each.number for each in wrong}
+        document = self._changed(wrong, standings)
+        try:
+            self._databases.put(self._database, document)
+        except Conflict:
+            return Written(conflicts=numbers)
+        except TooLarge:
+            raise CopyTooLarge(self._too_large(document)) from None
+        return Written(done=numbers)
+
+    def _deviation(self, standing: Standing) -> Deviation | None:
+        wanted = self._wanted(standing)
+        held = self._held.get(standing.number)
+        return deviation(standing, essence(held), None if wanted is None else essence(wanted))
+
+    def _wanted(self, standing: Standing) -> dict[str, Any] | None:
+        document = standing.document
+        return summary(document) if document and self.account in listing_accounts(document) else None
+
+    def _changed(self, wrong: Iterable[Deviation], standings: Mapping[str, Standing]) -> dict[str, Any]:
+        now = gregorian.from_unix(int(time.time()))
+        document = dict(self._held) or _blank(self.account, self._database, now)
+        for each in wrong:
+            wanted = self._wanted(standings[each.number])
+            if each.kind is Kind.EXTRA or wanted is None:
+                document.pop(each.number, None)
+            else:
+                document[each.number] = summarised(document.get(each.number), wanted)
+        document["pvt_modified"] = now
+        return document
+
+    def _too_large(self, document: Mapping[str, Any]) -> str:
+        count = sum(name.startswith("+") for name in document)
+        return (
+            f"account {self.account} would list {count:,} numbers in one document of {len(orjson.dumps(document)):,} "
+            "bytes, more than CouchDB takes (max_document_size, 8,000,000 unless configured): set account_copies to "
+            'per_number and run did-router audit --repair, or raise "max_document_size" in CouchDB'
+        )
+
+
+def _blank(account: str, database: str, now: int) -> dict[str, Any]:
+    return {
+        "_id": DOCUMENT,
+        "pvt_type": DOCUMENT,
+        "pvt_vsn": "1",
+        "pvt_account_db": encoded(database),
+        "pvt_account_id": account,
+        "pvt_created": now,
+        "pvt_modified": now,
+    }

@@ -1,0 +1,113 @@
+"""A whole number document in the account's own database, under the number, for each number assigned to it.
+
+Attachments stay behind: their bytes are the number database's.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from router.account_copies.contents import Standing, owning_accounts, whole
+from router.account_copies.form import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.couch.client import Document
+from router.couch.databases import Databases
+from router.couch.errors import BadAnswer, TooLarge
+from router.numbers.documents import NumberDocument
+
+_PAGE = 1000
+
+
+class PerNumber:
+    """A form of account copy: a document each."""
+
+    name = "per_number"
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
+        """Read the copies of these numbers."""
+        held = self._databases.standing(database, numbers)
+        if not held.keys() >= set(numbers):
+            raise BadAnswer(f"{database} did not say of every number whether it has a copy")
+        return OpenDocuments(self._databases, account, database, numbers, held)
+
+    def held(self, database: str) -> Iterable[tuple[str, object]]:
+        """Every number of which it has a copy."""
+        for page in self._databases.all_documents(database, _PAGE, prefix="+"):
+            yield from ((str(each["_id"]), whole(each)) for each in page if _is_copy(each))
+
+    def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
+        """The account that should have a copy."""
+        counts = whole(document.fields)
+        return ((account, counts) for account in owning_accounts(document))
+
+
+class OpenDocuments:
+    """One account's copies of some numbers as they were read."""
+
+    def __init__(
+        self,
+        databases: Databases,
+        account: str,
+        database: str,
+        numbers: Sequence[str],
+        held: Mapping[str, Document | None],
+    ) -> None:
+        self._databases = databases
+        self._database = database
+        self._held = held
+        self.account = account
+        self.numbers = numbers
+
+    def deviations(self, standings: Mapping[str, Standing]) -> list[Deviation]:
+        """What is wrong with them."""
+        found = (self._deviation(standings[number]) for number in self.numbers if number in standings)
+        return [each for each in found if each is not None]
+
+    def write(self, standings: Mapping[str, Standing], keep: Collection[str]) -> Written:
+        """Write and delete copies in one request; each on the revision that was read."""
+        drafts = {
+            each.number: self._draft(standings[each.number]) for each in changeable(self.deviations(standings), keep)
+        }
+        if not drafts:
+            return Written()
+        try:
+            rows = self._databases.put_many(self._database, list(drafts.values()))
+        except TooLarge as problem:
+            raise CopyTooLarge(f"account {self.account}: {problem}") from None
+        written = Written()
+        for row in rows:
+            self._note(written, row)
+        for number in drafts.keys() - written.done - written.conflicts - written.refused.keys():
+            written.refused[number] = f"{self._database} did not say what became of the copy"
+        return written
+
+    def _note(self, written: Written, row: Mapping[str, Any]) -> None:
+        number = str(row.get("id"))
+        if row.get("error") == "conflict":
+            written.conflicts.add(number)
+        elif "error" in row:
+            written.refused[number] = f"{self._database} refuses the copy: {row.get('reason', row['error'])}"
+        else:
+            written.done.add(number)
+
+    def _deviation(self, standing: Standing) -> Deviation | None:
+        held = self._held[standing.number]
+        if held is not None and not _is_copy(held):
+            return None  # somebody keeps something else under that name
+        wanted = self._wanted(standing)
+        return deviation(standing, None if held is None else whole(held), wanted)
+
+    def _wanted(self, standing: Standing) -> dict[str, Any] | None:
+        document = standing.document
+        return whole(document.fields) if document and self.account in owning_accounts(document) else None
+
+    def _draft(self, standing: Standing) -> dict[str, Any]:
+        held = self._held[standing.number]
+        revision = {} if held is None else {"_rev": held["_rev"]}
+        wanted = self._wanted(standing)
+        return {"_id": standing.number, **revision, **({"_deleted": True} if wanted is None else wanted)}
+
+
+def _is_copy(document: Document) -> bool:
+    return document.get("pvt_type") in (None, "number")

@@ -1,0 +1,90 @@
+"""Numbers as their own databases have them now."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+
+from router.account_copies.contents import Standing, standing_of, unknown
+from router.couch.databases import INFOS_AT_A_TIME, Databases
+from router.couch.errors import BadAnswer, CouchError, NotFound
+from router.numbers.shards import database_of, is_shard
+
+_AT_ONCE = 1000
+
+Marks = Mapping[str, object]
+"""What tells, by database, whether anything at all changed in it."""
+
+
+class NumberReader:
+    """Reads number documents for whoever compares or writes copies."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    def standings(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, Standing]:
+        """What stands for each number now; those that can't be asked about are left out.
+
+        Args:
+            failed: where to note those, number → why.
+        """
+        found: dict[str, Standing] = {}
+        for database, names in _by_database(numbers).items():
+            try:
+                for start in range(0, len(names), _AT_ONCE):
+                    found |= self._read(database, names[start : start + _AT_ONCE])
+            except CouchError as problem:
+                failed |= dict.fromkeys(names, f"{database} can't be read: {problem}")
+        return found
+
+    def marks(self, numbers: Iterable[str]) -> Marks:
+        """What tells whether any of the databases of these numbers changed.
+
+        Raises:
+            CouchError: they can't be asked.
+        """
+        names = list(_by_database(numbers))
+        infos: dict[str, object] = {}
+        for start in range(0, len(names), INFOS_AT_A_TIME):
+            infos |= self._databases.infos(names[start : start + INFOS_AT_A_TIME])
+        return infos
+
+    def changed(self, numbers: Collection[str], standings: Mapping[str, Standing], before: Marks) -> set[str]:
+        """Which of these numbers are not as they were read any more.
+
+        Args:
+            standings: as they were read.
+            before: marks taken before they were read.
+
+        Raises:
+            CouchError: they can't be asked.
+        """
+        now = self.marks(numbers)
+        suspects = [number for number in numbers if _moved(number, before, now)]
+        failed: dict[str, str] = {}
+        current = self.standings(suspects, failed)
+        if failed:
+            raise CouchError(next(iter(failed.values())))
+        return {number for number in suspects if current[number].revision != standings[number].revision}
+
+    def _read(self, database: str, numbers: list[str]) -> dict[str, Standing]:
+        try:
+            found = self._databases.standing(database, numbers)
+        except NotFound:
+            return {number: unknown(number) for number in numbers}
+        if not found.keys() >= set(numbers):
+            raise BadAnswer("it did not say of every number whether there is a document")
+        return {number: standing_of(number, found[number]) for number in numbers}
+
+
+def _by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
+    """Numbers by their database; what belongs in none stands nowhere."""
+    grouped: defaultdict[str, list[str]] = defaultdict(list)
+    for number in numbers:
+        database = database_of(number)
+        if database is not None and is_shard(database):
+            grouped[database].append(number)
+    return grouped
+
+
+def _moved(number: str, before: Marks, now: Marks) -> bool:
+    database = database_of(number) or ""
+    return before.get(database) is None or before.get(database) != now.get(database)
