@@ -30,6 +30,19 @@ def with_public(document: NumberDocument, fields: Mapping[str, Any]) -> NumberDo
     return replace(document, fields=others | given)
 
 
+def without_use(document: NumberDocument) -> NumberDocument:
+    """The same as nobody's own: no public fields, no features but `local`."""
+    fields = {name: value for name, value in document.fields.items() if name.startswith(("pvt_", "_"))}
+    if "used_by" in document.fields:
+        fields["used_by"] = document.fields["used_by"]
+    return replace(document, fields=fields, features=own_features(document.module_name))
+
+
+def own_features(module: str) -> dict[str, Any]:
+    """The features that a module's numbers have by themselves."""
+    return {"local": {}} if has_local_feature(module) else {}
+
+
 def module_data(document: NumberDocument) -> dict[str, Any]:
     """What its carrier keeps of it (`pvt_module_data`, in newer documents `pvt_carrier_data`)."""
     return spelling.module_data(document.fields)
@@ -50,24 +63,22 @@ def blank(
     authorizing_account: str,
     now: int,
     ported_in: bool = False,
-    revision: str = "",
 ) -> NumberDocument:
     """A new number that is nobody's yet.
 
     Args:
         number: E.164.
         now: Gregorian seconds.
-        revision: of what stood there before, where a document marked deleted makes room.
     """
     return NumberDocument(
         number=number,
-        revision=revision,
+        revision="",
         state=state,
         assigned_to=None,
         previously_assigned_to=None,
         reserve_history=(),
         module_name=module_name,
-        features={"local": {}} if has_local_feature(module_name) else {},
+        features=own_features(module_name),
         ported_in=ported_in,
         used_by=None,
         authorizing_account=authorizing_account,
@@ -84,16 +95,15 @@ def document_of(after: NumberDocument, before: NumberDocument | None, *, now: in
     """The JSON to put into the number's database.
 
     What `after.fields` holds stays, in the spelling it has, unless it would be read as something
-    other than what `after` says.
+    other than what `after` says. Without an `_id` in there the number is new, and gets the page's fields.
 
     Args:
         after: as it shall be.
-        before: as it stands; None (or one marked deleted, which makes room) for a new document.
+        before: as it stands, be it marked deleted; its revision is the one to write over.
         now: Gregorian seconds, for `pvt_modified`.
     """
-    is_new = before is None or (before.deleted and not after.deleted)
-    doc = _new(after) if is_new else _changed(after)
-    spelling.put(doc, "_rev", after.revision or None)
+    doc = _changed(after) if "_id" in after.fields else _new(after)
+    spelling.put(doc, "_rev", before.revision or None if before is not None else None)
     doc["pvt_modified"] = now
     return doc
 

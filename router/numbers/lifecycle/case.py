@@ -1,0 +1,105 @@
+"""What a decision is made from, and the two steps that several operations share."""
+
+from dataclasses import dataclass, replace
+
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle import reserve_history, standing
+from router.numbers.lifecycle.asks import Ask, CarrierStep
+from router.numbers.lifecycle.errors import (
+    assign_failure,
+    forbidden,
+    invalid_state_transition,
+    no_change_required,
+)
+from router.numbers.lifecycle.policy import CarrierTraits, ManagerPolicy
+from router.numbers.lifecycle.standing import Accounts
+from router.numbers.lifecycle.transitions import OWNED, Rule, is_target, rule
+from router.numbers.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An ask, and all that bears on it.
+
+    Attributes:
+        document: as it stands, be it marked deleted; None where there is none.
+        accounts: those concerned that exist, by id.
+        carrier: of the module that looks after the number.
+        porting: an active port request has it.
+        now: Gregorian seconds.
+    """
+
+    ask: Ask
+    document: NumberDocument | None
+    accounts: Accounts
+    policy: ManagerPolicy
+    carrier: CarrierTraits
+    porting: bool
+    now: int
+
+    def is_admin(self) -> bool:
+        """Whether the asker may do everything."""
+        return standing.is_admin(self.ask.auth_by, self.accounts)
+
+    def require_gate(self, document: NumberDocument) -> None:
+        """Refuse who may not know of the number."""
+        if not standing.passes_gate(document, self.ask.auth_by, self.ask.assign_to, self.accounts):
+            raise forbidden()
+
+    def require_account(self) -> None:
+        """Refuse an ask that names no account to have the number."""
+        if not standing.is_account_id(self.ask.assign_to):
+            raise assign_failure()
+
+
+def assigned(document: NumberDocument, account: str | None) -> NumberDocument:
+    """The number with another account, or with none: who had it is remembered, what used it there is not."""
+    if account == document.assigned_to:
+        return document
+    return replace(
+        document,
+        assigned_to=account,
+        previously_assigned_to=document.assigned_to or document.previously_assigned_to,
+        used_by=None,
+    )
+
+
+def changed_state(document: NumberDocument, target: str | None, case: Case) -> tuple[NumberDocument, CarrierStep]:
+    """Send a number from its state to another.
+
+    Returns:
+        The number there, and what its carrier is to be asked first.
+
+    Raises:
+        NumberError: no way leads there, or the asker may not go it.
+    """
+    ask = case.ask
+    way = _way(document, target, case.carrier)
+    if way.pushes and not ask.assign_to:
+        raise forbidden("can not assign to self") if document.state == State.RESERVED else assign_failure()
+    if not way.repeats and document.assigned_to is not None and ask.assign_to == document.assigned_to:
+        raise no_change_required()
+    if not standing.may(way.who, document, ask.auth_by, ask.assign_to, case.accounts):
+        raise forbidden()
+    account = (ask.assign_to or document.assigned_to) if way.assigns else document.assigned_to
+    if target in OWNED and account is None:
+        raise assign_failure()
+    after = replace(assigned(document, account), state=str(target))
+    if way.pushes and ask.assign_to:
+        after = replace(after, reserve_history=reserve_history.push(after.reserve_history, ask.assign_to))
+    return after, CarrierStep.ACQUIRE if way.acquires else CarrierStep.NONE
+
+
+def _way(document: NumberDocument, target: str | None, carrier: CarrierTraits) -> Rule:
+    """The rule, in KAZOO's order of refusals; numbers of a mobile carrier know in_service alone."""
+    if target is None or not is_target(target):
+        raise invalid_state_transition()
+    if carrier.only_in_service and target != State.IN_SERVICE:
+        raise invalid_state_transition("'MDN'", target)
+    origin = document.state or "undefined"
+    way = rule(origin, target)
+    if way is None:
+        raise invalid_state_transition(origin, target)
+    if carrier.only_in_service and origin != State.IN_SERVICE:
+        raise invalid_state_transition(target, origin)  # KAZOO's own words, the wrong way round
+    return way

@@ -1,0 +1,157 @@
+"""KAZOO's behaviour and the Number Document page's, case by case."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.asks import CarrierStep, Operation, Plan
+from router.numbers.lifecycle.errors import NumberError
+from router.numbers.lifecycle.policy import ManagerPolicy
+from router.numbers.lifecycle.upkeep import upkeep
+from router.numbers.normaliser import Normaliser
+from tests.unit.numbers.lifecycle.world import NOW, account_id, asked, decided, number
+
+CASES = json.loads((Path(__file__).parents[3] / "cases" / "lifecycle.json").read_text())["lifecycle"]
+GATED = (Operation.GET, Operation.UPDATE, Operation.ASSIGN_TO_APP)
+
+
+def operations(named: str) -> Iterator[tuple[Operation, str | None]]:
+    """The operations, each with its state, that a case's operation stands for."""
+    if named.startswith("get/update/assign_to_app"):
+        yield from ((operation, None) for operation in GATED)
+    elif named.startswith("move"):
+        yield Operation.MOVE, None
+    else:
+        name, _, state = named.partition(":")
+        yield Operation(name), state or None
+
+
+def document_of_case(case: dict[str, Any]) -> NumberDocument | None:
+    if case["from"] == "not_found":
+        return None
+    given = case["conditions"]
+    days = given.get("modified_older_than_days", 1000)
+    owner = given.get("assigned_to")
+    return number(
+        pvt_number_state=case["from"],
+        pvt_assigned_to=owner and account_id(owner),
+        pvt_reserve_history=[account_id(letter) for letter in given.get("reserve_history", ())],
+        pvt_module_name=module(case),
+        pvt_created=NOW - 2000 * 86_400,
+        pvt_modified=NOW - days * 86_400,
+    )
+
+
+def module(case: dict[str, Any]) -> str:
+    return str(case["conditions"].get("module", "knm_telnyx")).removesuffix(" (default)")
+
+
+def plan_of(case: dict[str, Any], operation: Operation, state: str | None) -> Plan:
+    given = case["conditions"]
+    receiver = given.get("assign_to")
+    settings = {"released_state": given.get("released_state", "available")} | given.get("config", {})
+    creates_mobile = operation is Operation.CREATE and module(case) == "knm_mdn"
+    ask = asked(
+        operation,
+        account_id(given["auth_by"]),
+        assign_to=receiver and account_id(receiver),
+        state=state,
+        module_name="knm_mdn" if creates_mobile else None,
+        ported_in=given.get("ported_in", False),
+        mdn_run=given.get("mdn_run", False),
+    )
+    return decided(ask, document_of_case(case), policy=ManagerPolicy(**settings))
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    """A plan in the cases' words."""
+    after = plan.after
+    words: dict[str, Any] = {
+        "ok": True,
+        "saved": plan.changed,
+        "carrier_acquire": plan.carrier is CarrierStep.ACQUIRE,
+        "carrier_disconnect": plan.carrier is CarrierStep.DISCONNECT,
+        "documents_deleted": after is None,
+        "state": after.state if after else "deleted",
+        "assigned_to": after.assigned_to if after else None,
+        "reserve_history": list(after.reserve_history) if after else [],
+    }
+    if after:
+        words["previously_assigned_to"] = after.previously_assigned_to
+    return words
+
+
+def refused(error: NumberError) -> dict[str, Any]:
+    return {"ok": False, "error": error.error, "code": error.code, "cause": error.cause}
+
+
+def expected(case: dict[str, Any]) -> dict[str, Any]:
+    """What a case expects, with account ids; hooks that it doesn't mention don't run."""
+    words = dict(case["expected"])
+    for name in ("assigned_to", "previously_assigned_to"):
+        if words.get(name):
+            words[name] = account_id(words[name])
+    if "reserve_history" in words:
+        words["reserve_history"] = [account_id(letter) for letter in words["reserve_history"]]
+    if words.get("state") == "deleted":
+        words.pop("previously_assigned_to", None)  # KAZOO's memory still has it; the document is gone
+    if words["ok"] and not case["operation"].startswith(("release", "delete", "crawler")):
+        words.setdefault("carrier_acquire", False)
+    return words
+
+
+def title(case: dict[str, Any]) -> str:
+    given = case["conditions"]
+    return "-".join(
+        str(part)
+        for part in (
+            case["from"],
+            case["operation"].replace(" ", "_"),
+            given.get("assigned_to"),
+            "to",
+            given.get("assign_to"),
+            "by",
+            given.get("auth_by"),
+        )
+    )
+
+
+DECIDED = [case for case in CASES if case["operation"] != "crawler" and case["from"] != "any"]
+CRAWLED = [case for case in CASES if case["operation"] == "crawler"]
+UNRECONCILABLE = [case for case in CASES if case["from"] == "any"]
+
+
+def test_every_case_is_tried() -> None:
+    assert len(CASES) == len(DECIDED) + len(CRAWLED) + len(UNRECONCILABLE) == 389
+
+
+@pytest.mark.parametrize("case", DECIDED, ids=title)
+def test_decision(case: dict[str, Any]) -> None:
+    wanted = expected(case)
+    for operation, state in operations(case["operation"]):
+        try:
+            outcome = told(plan_of(case, operation, state))
+        except NumberError as error:
+            outcome = refused(error)
+        assert {name: outcome.get(name) for name in wanted} == wanted, operation
+
+
+@pytest.mark.parametrize("case", CRAWLED, ids=title)
+def test_what_time_does(case: dict[str, Any]) -> None:
+    document = document_of_case(case)
+    assert document is not None
+    plan = upkeep(document, ManagerPolicy(), NOW)
+    outcome = {"ok": True, "state": document.state, "saved": False} if plan is None else told(plan)
+    wanted = expected(case)
+    assert {name: outcome.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("case", UNRECONCILABLE)
+def test_what_is_no_number_is_refused_before_any_decision(case: dict[str, Any]) -> None:
+    _, reconcilable = Normaliser({}).e164(case["conditions"]["number"])
+    assert case["expected"] == {"ok": False, "error": "not_reconcilable", "bare_reason": True}
+    assert not reconcilable
