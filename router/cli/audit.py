@@ -1,13 +1,15 @@
 """did-router audit."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import click
 import orjson
 
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
-from router.follower.audit import Audit, AuditReport
+from router.follower.audit import Audit
+from router.follower.audit_report import AuditReport
 from router.settings import Settings
 from router.stores import Stores
 
@@ -16,40 +18,73 @@ _SHOWN = 50
 
 @click.command()
 @click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this one, such as numbers/+1415.")
-@click.option("--repair", is_flag=True, help="Put what the databases say into the cache where it differs.")
+@click.option("--repair", is_flag=True, help="Put what the number databases say into cache and copies that differ.")
+@click.option("--copies/--no-copies", default=True, help="Compare the accounts' own copies, too (the default).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a difference, then the totals.")
 @settings_options
-def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, as_json: bool) -> None:
-    """Compare the cache with the databases: every number, account, port request and the configuration.
+def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, copies: bool, as_json: bool) -> None:
+    """Compare the databases with the cache, and the accounts' own copies of their numbers with the databases.
 
-    Safe while everything runs: what differs is looked at again for two seconds before it is reported.
-    Exits with 1 where they differ (with --repair: where something could not be mended).
+    Safe while everything runs: what differs is looked at again for two seconds before it is reported. A repair takes
+    a number out of an account's copy only when its number document says that the account neither has it nor
+    reserved it. Exits with 1 where something differs (with --repair: where something could not be mended).
     """
     with BarProgress("comparing") as progress:
-        report = Audit(settings, Stores(settings), progress, repair=repair, databases=list(databases) or None).run()
+        report = Audit(
+            settings, Stores(settings), progress, repair=repair, databases=list(databases) or None, copies=copies
+        ).run()
     _print(report, as_json=as_json)
-    if any(not difference.repaired for difference in report.differences):
+    if report.stands:
         raise SystemExit(Exit.REFUSED)
 
 
 def _print(report: AuditReport, *, as_json: bool) -> None:
     if as_json:
-        for difference in report.differences:
-            click.echo(orjson.dumps(dataclasses.asdict(difference)))
-        totals = dataclasses.asdict(report) | {"differences": len(report.differences)}
-        click.echo(orjson.dumps(totals))
+        told = [dataclasses.asdict(each) for each in report.differences]
+        told += [dataclasses.asdict(each) for each in report.copies]
+        for line in [*told, _totals(report)]:
+            click.echo(orjson.dumps(line))
         return
-    for difference in report.differences[:_SHOWN]:
-        mended = ", mended" if difference.repaired else ""
-        click.echo(
-            f"{difference.kind}: {difference.id} in {difference.database}: "
-            f"cache {difference.cached or '-'}, database {difference.stored or '-'}{mended}"
-        )
-    if len(report.differences) > _SHOWN:
-        click.echo(f"… and {len(report.differences) - _SHOWN} more (--json lists all)")
-    for database, identifier, why in report.left_out[:_SHOWN]:
-        click.echo(f"not reachable by any lookup: {identifier} in {database}: {why}", err=True)
+    lines = [*_differences(report), *_copies(report)]
+    for text in lines[:_SHOWN]:
+        click.echo(text)
+    if len(lines) > _SHOWN:
+        click.echo(f"… and {len(lines) - _SHOWN} more (--json lists all)")
+    for text in _for_people(report)[:_SHOWN]:
+        click.echo(text, err=True)
     click.echo(
-        f"{report.databases} databases, {report.documents:,} documents, {report.entries:,} entries compared in "
-        f"{report.seconds:.1f} s: {len(report.differences)} differences"
+        f"{report.databases} databases, {report.documents:,} documents, {report.entries:,} entries, "
+        f"copies of {report.accounts:,} accounts compared in {report.seconds:.1f} s: "
+        f"{len(report.differences)} differences, {len(report.copies)} in copies"
     )
+
+
+def _totals(report: AuditReport) -> dict[str, object]:
+    counts = {"differences": len(report.differences), "copies": len(report.copies)}
+    return dataclasses.asdict(report) | counts
+
+
+def _differences(report: AuditReport) -> Iterator[str]:
+    for each in report.differences:
+        mended = ", mended" if each.repaired else ""
+        yield (
+            f"{each.kind}: {each.id} in {each.database}: "
+            f"cache {each.cached or '-'}, database {each.stored or '-'}{mended}"
+        )
+
+
+def _copies(report: AuditReport) -> Iterator[str]:
+    for each in report.copies:
+        outcome = ", mended" if each.repaired else f": {each.why}" if each.why else ""
+        yield f"{each.kind}: {each.number} in the copy ({each.copy}) of account {each.account}{outcome}"
+
+
+def _for_people(report: AuditReport) -> list[str]:
+    """What no repair touches."""
+    lines = [f"not reachable by any lookup: {name} in {database}: {why}" for database, name, why in report.left_out]
+    lines += [
+        f"two states: {each.number} in {each.database}: pvt_state {each.pvt_state} counts, "
+        f"pvt_number_state says {each.pvt_number_state}: remove the wrong one"
+        for each in report.two_states
+    ]
+    return lines

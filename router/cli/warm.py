@@ -7,7 +7,8 @@ import orjson
 
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
-from router.follower.audit import Audit, AuditReport
+from router.follower.audit import Audit
+from router.follower.audit_report import AuditReport
 from router.follower.warm import WarmReport, WarmUp
 from router.settings import Settings
 from router.stores import Stores

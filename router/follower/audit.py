@@ -1,4 +1,4 @@
-"""Audit: compares everything in the cache with everything in the databases, and mends on request.
+"""Audit: compares cache, databases and the accounts' own copies with each other, and mends on request.
 
 A system that is being used changes under the comparison, so nothing is reported before it was seen to differ
 again after a moment.
@@ -7,69 +7,36 @@ again after a moment.
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from router.account_copies import AccountCopies
+from router.account_copies.comparison import CopiesComparison
 from router.cache import entry, holding
-from router.cache.entry import NEGATIVE, TOMBSTONE, Entry, revision_of, unpack
+from router.cache.entry import NEGATIVE, TOMBSTONE, Entry, unpack
 from router.cache.followed import FOLLOWED
 from router.couch.errors import NotFound
-from router.follower.applier import Applier
-from router.follower.catchup import CatchUp
+from router.follower.audit_followed import FollowedAudit
+from router.follower.audit_report import AuditReport, CopyFinding, Difference, TwoStates
 from router.follower.configuration import read_rules
-from router.follower.leadership import Leadership
-from router.follower.targets import Target
 from router.follower.warm import Progress
 from router.numbers.documents import Skipped
+from router.numbers.fields import is_unset, shown
 from router.numbers.shards import database_of, is_shard
 from router.settings import Settings
 from router.stores import Stores
 
 _PAGE = 1000
-_LOOK = 0.5
-_SLACK = 30.0
 _MOMENTS = (0.2, 0.5, 1.5)
 """Seconds to wait before looking again at what differed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One number or document about which the cache and its database disagree.
-
-    Attributes:
-        kind: "missing" (not in the cache), "older", "newer", "different" (same revision, other answer),
-            "extra" (in the cache alone).
-        cached, stored: revisions; empty for none.
-    """
-
-    database: str
-    id: str
-    kind: str
-    cached: str
-    stored: str
-    repaired: bool = False
-
-
-@dataclass(slots=True)
-class AuditReport:
-    """What an audit found.
-
-    Attributes:
-        left_out: (database, id, why) of documents that no lookup can reach: for an operator to mend.
-    """
-
-    databases: int = 0
-    documents: int = 0
-    entries: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    left_out: list[tuple[str, str, str]] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 class Audit:
     """One comparison.
 
     Every step raises CouchError or redis.RedisError when a store can't be asked.
+
+    Args:
+        copies: compare the accounts' copies, too.
     """
 
     def __init__(
@@ -80,6 +47,7 @@ class Audit:
         *,
         repair: bool = False,
         databases: Sequence[str] | None = None,
+        copies: bool = False,
     ) -> None:
         self._settings = settings
         self._stores = stores
@@ -87,6 +55,10 @@ class Audit:
         self._repair = repair
         self._asked = databases
         self._policy = read_rules(settings, stores.writer).policy
+        self._copies = copies
+        self._comparison = CopiesComparison(
+            stores.databases, AccountCopies(stores.databases, settings.account_copies), databases
+        )
         self.report = AuditReport()
 
     def run(self) -> AuditReport:
@@ -102,8 +74,11 @@ class Audit:
             self._progress.database(name)
         self._find_extra(seen)
         if self._asked is None:
+            followed = FollowedAudit(self._settings, self._stores, self._policy, repair=self._repair)
             for name in FOLLOWED:
-                self._compare_followed(name)
+                self.report.differences.extend(followed.compare(name))
+        if self._copies:
+            self._compare_copies(len(names))
         self.report.databases = len(names)
         self.report.seconds = time.monotonic() - began
         return self.report
@@ -113,6 +88,8 @@ class Audit:
         for page in self._pages(database):
             expected = self._expected(database, page)
             seen |= expected.keys()
+            if self._copies:
+                self._comparison.note(page)
             suspects = self._differing(expected)
             self.report.documents += len(page)
             self._progress.documents(len(page))
@@ -137,7 +114,13 @@ class Audit:
                     self.report.left_out.append((database, identifier, made.reason))
                 continue
             expected[identifier] = made
+            self._note_states(database, document)
         return expected
+
+    def _note_states(self, database: str, document: Mapping[str, Any]) -> None:
+        newer, older = document.get("pvt_state"), document.get("pvt_number_state")
+        if newer != older and not is_unset(newer) and not is_unset(older):
+            self.report.two_states.append(TwoStates(database, str(document["_id"]), _word(newer), _word(older)))
 
     def _differing(self, expected: Mapping[str, Entry]) -> list[str]:
         if not expected:
@@ -192,70 +175,18 @@ class Audit:
     def _is_asked(self, number: str) -> bool:
         return self._asked is None or database_of(number) in set(self._asked)
 
-    def _compare_followed(self, database: str) -> None:
-        """Accounts, port requests and configuration against the hash that workers load."""
-        differing: dict[str, tuple[bytes | None, bytes | None]] = {}
-        for moment in (0.0, *_MOMENTS):
-            time.sleep(moment)
-            differing = self._followed_differing(database)
-            if not differing:
-                return
-        repaired = self._repair and self._mend_followed(database)
-        for name, (cached, stored) in differing.items():
-            self._report_document(database, name, cached, stored, repaired=repaired)
-
-    def _followed_differing(self, database: str) -> dict[str, tuple[bytes | None, bytes | None]]:
-        """What is kept and what should be, of each document where these are not the same."""
-        expected = self._followed_expected(database)
-        held = self._stores.redis.hgetall(self._stores.keys.documents(database))
-        kept = {name.decode("utf-8", "replace"): value for name, value in held.items()}
-        wrong = {name: (kept.get(name), value) for name, value in expected.items() if kept.get(name) != value}
-        extra = {name: (value, None) for name, value in kept.items() if name not in expected and not _is_gone(value)}
-        return {**wrong, **extra}
-
-    def _mend_followed(self, database: str) -> bool:
-        """Have a followed database read from the start: by us, or by whoever leads."""
-        self._stores.writer.distrust(database)
-        with Leadership(self._stores.lease()) as leadership:
-            if leadership.token:
-                stores = self._stores
-                applier = Applier(
-                    stores.writer, stores.patient_reader, stores.databases, leadership.token, self._policy
-                )
-                catch_up = CatchUp(
-                    self._stores.databases, self._stores.writer, applier, page=self._settings.follower_page
-                )
-                catch_up.run(Target(database), leadership.lost)
-        end = time.monotonic() + self._settings.follower_sweep + _SLACK
-        while self._followed_differing(database):
-            if time.monotonic() > end:
-                return False
-            time.sleep(_LOOK)
-        return True
-
-    def _followed_expected(self, database: str) -> dict[str, bytes]:
-        expected = {}
-        for page in self._pages(database):
-            for document in page:
-                value = holding.document_value(database, document)
-                if value is not None:
-                    expected[str(document.get("_id"))] = value
-        return expected
-
-    def _report_document(
-        self, database: str, name: str, cached: bytes | None, stored: bytes | None, *, repaired: bool
-    ) -> None:
-        kind = "missing" if cached is None else "extra" if stored is None else "different"
-        self.report.differences.append(
-            Difference(
-                database,
-                name,
-                kind,
-                revision_of(cached[:20]) if cached else "",
-                revision_of(stored[:20]) if stored else "",
-                repaired=repaired,
+    def _compare_copies(self, shards: int) -> None:
+        """The accounts' copies against the number documents that were read."""
+        self._progress.total(shards + len(self._comparison.account_ids()), 0)
+        found = self._comparison.find(self._progress.database)
+        standing = self._comparison.mend(found) if self._repair else None
+        for each in found:
+            why = "" if standing is None else standing[each]
+            repaired = standing is not None and not why
+            self.report.copies.append(
+                CopyFinding(each.account, each.number, each.form, each.kind, repaired=repaired, why=why)
             )
-        )
+        self.report.accounts = self._comparison.accounts
 
     def _report(self, database: str, number: str, cached: Entry | None, stored: Entry) -> None:
         repaired = self._repair and self._mend(database, number, cached, stored)
@@ -296,6 +227,5 @@ def _kind(cached: Entry | None, stored: Entry) -> str:
     return "older" if cached.version < stored.version else "newer"
 
 
-def _is_gone(value: bytes) -> bool:
-    """A followed document that was deleted, or a port request that is not active any more."""
-    return value[20:] in {b"", b"D"}
+def _word(state: object) -> str:
+    return state if isinstance(state, str) else shown(state)

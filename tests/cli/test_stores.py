@@ -13,7 +13,17 @@ from tests.cli.command import ACCOUNTS, DOCUMENTS, NOWHERE, NUMBERS, run
 Stores = tuple[str, ...]
 
 WARMED = ["databases", "filled", "current", "read", "written", "not_numbers", "left_out", "skipped", "watched"]
-AUDITED = ["databases", "documents", "entries", "differences", "left_out", "seconds"]
+AUDITED = [
+    "databases",
+    "documents",
+    "entries",
+    "differences",
+    "accounts",
+    "copies",
+    "left_out",
+    "two_states",
+    "seconds",
+]
 LOST = str(DOCUMENTS["numbers/+1415"][1]["_id"])
 DIFFERENCE = ["database", "id", "kind", "cached", "stored", "repaired"]
 

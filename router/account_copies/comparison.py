@@ -1,0 +1,152 @@
+"""Compares all copies of all accounts with all number documents, and mends what differs.
+
+The number databases are read once, by whoever has them read anyway; of each copy that should be, a hash is kept
+(some 150 bytes a number in all). Then each account's copies are read once. What differs is looked at again before
+it counts, since a system that is being used changes meanwhile.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from router.account_copies import names
+from router.account_copies.copies import AccountCopies, CopyDifference
+from router.account_copies.form import Form
+from router.couch.databases import Databases
+from router.couch.errors import NotFound
+from router.numbers.documents import NumberDocument, read
+from router.numbers.shards import database_of
+
+_AT_ONCE = 200
+_MOMENTS = (0.2, 0.5, 1.5)
+"""Seconds to wait before looking again at what differed."""
+
+_UNREADABLE = "nothing is taken away: the number's database does not exist, or its document can't be read"
+
+
+class CopiesComparison:
+    """One comparison.
+
+    Args:
+        only: number databases whose numbers count; None for all.
+        moments: seconds to wait before each second look.
+
+    Attributes:
+        accounts: databases of accounts that were read.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        copies: AccountCopies,
+        only: Collection[str] | None = None,
+        moments: Sequence[float] = _MOMENTS,
+    ) -> None:
+        self._databases = databases
+        self._copies = copies
+        self._only = None if only is None else set(only)
+        self._moments = moments
+        self._expected: dict[str, defaultdict[str, dict[str, int]]] = {
+            form.name: defaultdict(dict) for form in copies.forms
+        }
+        self.accounts = 0
+
+    def note(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take in some documents of a number database; what a lookup can't reach there has no copies."""
+        if not self._copies.forms:
+            return
+        for raw in documents:
+            document = read(raw, expected_database=database_of(str(raw.get("_id", ""))) or "")
+            if isinstance(document, NumberDocument):
+                self._note(document)
+
+    def find(self, on_account: Callable[[str], None] = lambda _: None) -> list[CopyDifference]:
+        """Read every account's copies, and tell what is not as the documents say.
+
+        Args:
+            on_account: told each account's database as it is done.
+
+        Raises:
+            CouchError: a database can't be asked.
+        """
+        if not self._copies.forms:
+            return []
+        suspects: dict[str, list[str]] = {}
+        for account in self.account_ids():
+            wrong = sorted(set(self._suspects(account)))
+            if wrong:
+                suspects[account] = wrong
+            on_account(account)
+        return self._look_again(suspects)
+
+    def account_ids(self) -> list[str]:
+        """Accounts that have a database, or a number."""
+        ids = {account for name in self._databases.names(names.PREFIX) if (account := names.account_of(name))}
+        return sorted(ids.union(*self._expected.values()))
+
+    def mend(self, found: Sequence[CopyDifference]) -> dict[CopyDifference, str]:
+        """Put right what was found; each difference with why it still stands, empty where it doesn't."""
+        also: defaultdict[str, set[str]] = defaultdict(set)
+        for each in found:
+            also[each.number].add(each.account)
+        said: dict[str, str] = {}
+        for numbers in _chunks(sorted(also)):
+            said |= self._copies.mend(numbers, also)
+        return {each: _why(each, said) for each in found}
+
+    def _note(self, document: NumberDocument) -> None:
+        for form in self._copies.forms:
+            for account, counts in form.wanted(document):
+                self._expected[form.name][account][document.number] = _hash(counts)
+
+    def _suspects(self, account: str) -> Iterator[str]:
+        database = names.database_of(account)
+        if database is None:
+            return
+        try:
+            for form in self._copies.forms:
+                yield from self._differing(form, account, database)
+        except NotFound:
+            return
+        self.accounts += 1
+
+    def _differing(self, form: Form, account: str, database: str) -> Iterator[str]:
+        wanted = self._expected[form.name].pop(account, {})
+        for number, counts in form.held(database):
+            hashed = wanted.pop(number, None)
+            if hashed != _hash(counts) and (self._only is None or database_of(number) in self._only):
+                yield number
+        yield from wanted
+
+    def _look_again(self, suspects: Mapping[str, Sequence[str]]) -> list[CopyDifference]:
+        found: list[CopyDifference] = []
+        for moment in self._moments:
+            if not suspects:
+                return []
+            time.sleep(moment)
+            found = [
+                each
+                for account, numbers in suspects.items()
+                for chunk in _chunks(numbers)
+                for each in self._copies.differences(account, chunk)
+            ]
+            left: defaultdict[str, set[str]] = defaultdict(set)
+            for each in found:
+                left[each.account].add(each.number)
+            suspects = {account: sorted(numbers) for account, numbers in left.items()}
+        return found
+
+
+def _why(difference: CopyDifference, said: Mapping[str, str]) -> str:
+    return said.get(difference.number, "") if difference.certain else _UNREADABLE
+
+
+def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE))
+
+
+def _hash(counts: object) -> int:
+    return hash(orjson.dumps(counts, option=orjson.OPT_SORT_KEYS, default=str))
