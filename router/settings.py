@@ -158,6 +158,15 @@ class Settings(BaseSettings):
         "per_number (a document each), both, none",
     )
 
+    manager_time_limit: float = Field(10.0, gt=0, description="seconds for one answer of CouchDB to the number manager")
+    manager_threads: int = Field(8, ge=1, description="calls of the number manager worked on at a time, by each worker")
+    upkeep_every: float = Field(
+        3600.0,
+        ge=0,
+        description="seconds between two walks of the leading follower through all numbers, for those whose time is "
+        "over (aging, discovery, deleted); 0: never",
+    )
+
     follower_lease: float = Field(
         10.0, ge=1, description="seconds after which a silent follower is replaced by one that stands by"
     )

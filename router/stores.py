@@ -9,6 +9,8 @@ from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.settings import Settings, SettingsError
 
+_PROMPT = 1.0
+"""Seconds for one answer of Redis to a change that somebody waits for."""
 _PATIENT = 5.0
 """Seconds for one answer of Redis to anything that is not a lookup."""
 
@@ -19,6 +21,7 @@ class Stores:
     Attributes:
         redis: patient, for the follower, warm-up, audit and loading.
         quick: a writer that gives up as soon as a lookup must.
+        prompt: a writer for changes that somebody waits for.
         reader: reads entries for lookups.
         databases: patient; lookup_databases: under the lookup's time limit. Both share one credential gate.
 
@@ -33,6 +36,7 @@ class Stores:
         try:
             self.redis = connect(settings.redis_url, time_limit=_PATIENT)
             fast = connect(settings.redis_url, time_limit=settings.redis_time_limit)
+            prompt = connect(settings.redis_url, time_limit=_PROMPT)
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast
@@ -40,6 +44,7 @@ class Stores:
         """Whether Redis can tell one connection of every change: a Cluster would need one to each node."""
         self.writer = CacheWriter(self.redis, self.keys, lives)
         self.quick = CacheWriter(fast, self.keys, lives)
+        self.prompt = CacheWriter(prompt, self.keys, lives)
         self.reader = CacheReader(fast, self.keys)
         self.patient_reader = CacheReader(self.redis, self.keys)
         couch = Couch(settings.couchdb_url, time_limit=settings.follower_time_limit)

@@ -104,6 +104,13 @@ class CacheWriter:
         """The database's epoch; ask before reading the database, give it to `fill`."""
         return _text(self.redis.hget(self.keys.database(database), "epoch"))
 
+    def epochs(self, databases: Sequence[str]) -> list[str]:
+        """The epochs of many, in one go."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for database in databases:
+            pipeline.hget(self.keys.database(database), "epoch")
+        return [_text(epoch) for epoch in pipeline.execute()]
+
     def begin(self, database: str, token: int, *, instance: str, purge: str, shape: str) -> Checkpoint | None:
         """Begin a new epoch without a checkpoint; None when fenced off."""
         epoch = secrets.token_hex(8)

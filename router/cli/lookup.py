@@ -6,7 +6,7 @@ import orjson
 
 from router.cli.asking import DEFAULT_TARGET, Said, ask, request_for
 from router.cli.options import Exit, fail
-from router.lookup.answer import printable
+from router.numbers.fields import printable
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 

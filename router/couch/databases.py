@@ -35,6 +35,19 @@ class DatabaseInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest of a document.
+
+    Attributes:
+        document: None where there is none now.
+        revision: its `_rev`, or its deletion's; empty where there never was one.
+    """
+
+    document: Document | None = None
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One row of a changes feed, with the document that won."""
 
@@ -101,12 +114,16 @@ class Databases:
 
     def documents(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """Many documents of one database in one request, None for each that isn't there."""
+        return {each: found.document for each, found in self.latest(database, identifiers).items()}
+
+    def latest(self, database: str, identifiers: Sequence[str]) -> dict[str, Latest]:
+        """The same, and the revision of each, also of those that were deleted."""
         try:
             answer = self.couch.request("POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
         except NotFound:
-            return dict.fromkeys(identifiers)
-        rows = {str(row.get("key")): row.get("doc") for row in _rows(answer)}
-        return {each: doc if isinstance(doc := rows.get(each), dict) else None for each in identifiers}
+            return dict.fromkeys(identifiers, Latest())
+        rows = {str(row.get("key")): _latest(row) for row in _rows(answer)}
+        return {each: rows.get(each, Latest()) for each in identifiers}
 
     def standing(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """The same, for whoever acts on a document's absence: None only where the server said that it isn't there.
@@ -126,28 +143,31 @@ class Databases:
                 found[str(row.get("key"))] = None
         return found
 
-    def all_documents(self, database: str, page: int, prefix: str = "") -> Iterator[list[Document]]:
+    def all_documents(
+        self, database: str, page: int, prefix: str = "", after: str | None = None
+    ) -> Iterator[list[Document]]:
         """Every document of a database, a page at a time, in the order of their ids.
 
         Args:
             page: documents at a time.
             prefix: only ids that begin so.
+            after: only ids after this one, whether or not it is there.
         """
         bounds: dict[str, str | int] = {"end_key": _json(prefix + "\ufff0")} if prefix else {}
-        start: str | None = None
+        start = after
         while True:
-            params = dict(bounds)
-            if start is not None:
-                params |= {"start_key": _json(start), "skip": 1}
-            elif prefix:
-                params["start_key"] = _json(prefix)
-            answer = self.couch.request("GET", [database, "_all_docs"], include_docs=True, limit=page, **params)
-            found = [row["doc"] for row in _rows(answer) if isinstance(row.get("doc"), dict)]
+            params = bounds | ({"start_key": _json(start or prefix)} if start or prefix else {})
+            # The document to begin after may be gone by now: none is skipped unseen.
+            wanted = page + (start is not None)
+            answer = self.couch.request("GET", [database, "_all_docs"], include_docs=True, limit=wanted, **params)
+            rows = _rows(answer)
+            fresh = [row for row in rows if row.get("id") != start][:page]
+            found: list[Document] = [doc for row in fresh if isinstance(doc := row.get("doc"), dict)]
             if found:
                 yield found
-            if len(found) < page:
+            if len(rows) < wanted:
                 return
-            start = str(found[-1]["_id"])
+            start = str(fresh[-1]["id"])
 
     def changes(self, database: str, since: str, limit: int) -> ChangesPage:
         """The rows after `since` ("0" for all), with their documents.
@@ -230,6 +250,12 @@ def _info(name: str, info: Document) -> DatabaseInfo:
         str(info.get("purge_seq", "")),
         int(info.get("doc_count") or 0),
     )
+
+
+def _latest(row: dict[str, Any]) -> Latest:
+    document, value = row.get("doc"), row.get("value")
+    revision = str(value.get("rev", "")) if isinstance(value, dict) else ""
+    return Latest(document if isinstance(document, dict) else None, revision)
 
 
 def _rows(answer: Any) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from router.lookup.breaker import Breaker
 from router.lookup.call import Call
 from router.lookup.fallback import Fallback
 from router.lookup.standing import Standing
+from router.numbers.fields import printable
 from router.numbers.normaliser import UnknownDialPlan
 from router.numbers.routes import Reason, Refused, route_of_port
 from router.numbers.rules import Rules
@@ -249,12 +250,6 @@ class Lookup:
         """Refuse a call, and count it."""
         self.counts.add(refusal.reason.value)
         call.refuse(refusal)
-
-
-def printable(text: str, limit: int = 64) -> str:
-    """As much of an input as may be shown to people and logs."""
-    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:limit])
-    return shown + ("…" if len(text) > limit else "")
 
 
 def _unroutable(number: str, *, reconcilable: bool) -> Refused | None:

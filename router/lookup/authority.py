@@ -1,18 +1,16 @@
 """Reading the truth: number documents, accounts and port requests straight from CouchDB."""
 
-import threading
 import time
 from collections.abc import Sequence
 
+from router.active_ports import ActivePorts
 from router.cache import entry, holding
 from router.cache.entry import Entry
 from router.cache.followed import (
     ACCOUNTS,
     NUMBER_MANAGER,
-    PORT_REQUESTS,
     SYSTEM_CONFIG,
     ActivePort,
-    index_ports,
 )
 from router.couch.client import Document
 from router.couch.databases import Databases
@@ -23,7 +21,6 @@ from router.numbers.routes import Policy
 
 _PORTS_LIFE = 5.0
 """Seconds that a reading of all port requests serves; only used past the caches, or without them."""
-_PAGE = 1000
 
 
 class Authority:
@@ -31,9 +28,7 @@ class Authority:
 
     def __init__(self, databases: Databases) -> None:
         self.databases = databases
-        self._ports: dict[str, tuple[ActivePort, ...]] = {}
-        self._ports_until = 0.0
-        self._ports_lock = threading.Lock()
+        self._ports = ActivePorts(databases, _PORTS_LIFE)
 
     def entries(self, database: str, numbers: Sequence[str], policy: Policy) -> dict[str, Entry]:
         """The entry of each number: what Redis would hold for it."""
@@ -66,20 +61,7 @@ class Authority:
 
     def ports(self, number: str) -> tuple[ActivePort, ...]:
         """The active port requests that name a number; a reading serves for some seconds."""
-        with self._ports_lock:
-            if time.monotonic() >= self._ports_until:
-                self._ports = index_ports(self._read_ports())
-                self._ports_until = time.monotonic() + _PORTS_LIFE
-            return self._ports.get(number, ())
-
-    def _read_ports(self) -> list[ActivePort]:
-        found: list[ActivePort] = []
-        try:
-            for page in self.databases.all_documents(PORT_REQUESTS, _PAGE):
-                found += [port for port in map(holding.active_port, page) if port is not None]
-        except NotFound:
-            return []
-        return found
+        return self._ports.naming(number)
 
 
 def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:

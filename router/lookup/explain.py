@@ -13,11 +13,12 @@ from router.cache.followed import ACCOUNTS, PORT_REQUESTS, FollowedDocuments
 from router.cache.reader import CacheReader
 from router.cache.writer import CacheWriter
 from router.couch.errors import CouchError
-from router.lookup.answer import Lookup, printable
+from router.lookup.answer import Lookup
 from router.lookup.authority import Authority
 from router.lookup.waiting import WaitingCall
 from router.numbers import documents
 from router.numbers.documents import Skipped
+from router.numbers.fields import printable
 from router.numbers.gregorian import to_unix
 from router.numbers.normaliser import Normalised, UnknownDialPlan
 from router.v1 import inbound_pb2 as pb

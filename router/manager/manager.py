@@ -1,11 +1,46 @@
 """The number manager: what callers hold; the pipeline is beside it."""
 
-from collections.abc import Sequence
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+from router.account_copies import AccountCopies, CopyChange
+from router.active_ports import ActivePorts
+from router.couch.databases import Databases
+from router.couch.errors import CouchError
+from router.manager.carriers.registry import Carriers
+from router.manager.configuration import Configuration
+from router.manager.deciding import Decider, Terms
+from router.manager.features.registry import Features
+from router.manager.job import Job
+from router.manager.listing import BUDGET, Lister, Page
 from router.manager.outcomes import Outcome
-from router.numbers.lifecycle.asks import Ask
+from router.manager.outside import Outside
+from router.manager.reading import Reader
+from router.manager.rounds import Rounds, revisions_of
+from router.manager.telling import CacheTeller
+from router.manager.writing import DocumentWriter
+from router.numbers import gregorian
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import printable
+from router.numbers.lifecycle import errors
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from router.numbers.lifecycle.policy import ManagerPolicy
+from router.numbers.normaliser import Normaliser
+from router.numbers.rules import Rules
+from router.numbers.shards import database_of
 from router.settings import Settings
 from router.stores import Stores
+from router.tally import Tally
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 8
+"""Databases, carriers or providers asked at a time for one manager."""
+_PORTS_LIFE = 1.0
 
 
 class NumberManager:
@@ -14,11 +49,38 @@ class NumberManager:
     Args:
         settings: the rules' overrules, account copies, carriers.
         stores: Redis and CouchDB; Redis may be away.
+
+    Attributes:
+        counts: "operation outcome" → how many numbers.
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
-        self._settings = settings
-        self._stores = stores
+        databases = Databases(stores.databases.couch.with_time_limit(settings.manager_time_limit))
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="number-manager")
+        self._configuration = Configuration(settings, databases)
+        self._reader = Reader(databases, self._pool)
+        self._copies = AccountCopies(databases, settings.account_copies)
+        self._teller = CacheTeller(stores.prompt, databases, self._pool)
+        carriers, features = Carriers(settings, databases), Features(settings)
+        self._rounds = Rounds(
+            self._reader,
+            Decider(carriers, features, ActivePorts(databases, _PORTS_LIFE)),
+            Outside(carriers, features),
+            DocumentWriter(databases),
+            self._teller,
+            self._pool,
+        )
+        self._lister = Lister(databases, self._reader, self._copies)
+        self.databases = databases
+        self.counts = Tally()
+
+    def rules(self) -> Rules:
+        """Dial plans, policy and configuration in force.
+
+        Raises:
+            CouchError: CouchDB can't be asked.
+        """
+        return self._configuration.current()
 
     def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Do what is asked, any mix, and tell what became of each, in order.
@@ -26,4 +88,131 @@ class NumberManager:
         The same number twice is done in the order given. One number's refusal never stops the others.
         A store that is away is each concerned number's error (`errors.unavailable`).
         """
-        raise NotImplementedError
+        return self._carry_out(asks, _job)
+
+    def keep_up(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
+        """Do to each of these numbers what is due by time, if anything is (`router.numbers.lifecycle.upkeep`)."""
+        asks = [Ask(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
+        return self._carry_out(asks, _due)
+
+    def list_by_account(
+        self,
+        account: str,
+        auth_by: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+        thorough: bool = False,
+        budget: float = BUDGET,
+    ) -> Page:
+        """The numbers that are assigned to an account, in their order.
+
+        Args:
+            account: whose.
+            auth_by: who asks: the system, an administrator, the account itself or one above it.
+            after: only numbers after this one; empty for all.
+            limit: numbers at most.
+            thorough: look through every number database instead of starting from the account's own list.
+            budget: seconds after which a thorough page is given as it is.
+
+        Raises:
+            NumberError: the asker may not know.
+            CouchError: CouchDB can't be asked.
+        """
+        return self._lister.page(account, auth_by, after=after, limit=limit, budget=budget if thorough else None)
+
+    def close(self) -> None:
+        """End its threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _carry_out(self, asks: Sequence[Ask], make: Callable[[Ask, str], Job]) -> list[Outcome]:
+        try:
+            rules = self._configuration.current()
+        except CouchError as problem:
+            return [self._counted(ask, Outcome(ask.number, error=errors.unavailable(str(problem)))) for ask in asks]
+        jobs = [_normalised(ask, rules.normaliser, make) for ask in asks]
+        for wave in _waves([job for job in jobs if isinstance(job, Job)]):
+            self._do(wave, rules)
+        outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
+        return [self._counted(ask, outcome) for ask, outcome in zip(asks, outcomes, strict=True)]
+
+    def _do(self, jobs: Sequence[Job], rules: Rules) -> None:
+        """Jobs of different numbers."""
+        now = gregorian.from_unix(int(time.time()))
+        epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now))
+        # What needed no writing is told again too: whoever wrote it may have died before he could tell.
+        told = [job for job in jobs if _concerns_others(job)]
+        if not told:
+            return
+        self._update_copies(told)
+        silent = self._teller.tell(epochs, revisions_of(told), rules.policy)
+        for job in told:
+            for words in silent.get(job.number, ()):
+                job.warn(words)
+
+    def _update_copies(self, jobs: Sequence[Job]) -> None:
+        changes = [CopyChange(job.number, _before(job), job.found.document) for job in jobs]
+        try:
+            failed = self._copies.update(changes)
+        except Exception as problem:
+            log.exception("the account copies of %d numbers failed", len(changes))
+            failed = {job.number: type(problem).__name__ for job in jobs}
+        for job in jobs:
+            if job.number in failed:
+                job.warn(f"account copy: {failed[job.number]} (did-router audit --repair mends it)")
+
+    def _counted(self, ask: Ask, outcome: Outcome) -> Outcome:
+        if outcome.error is not None:
+            what = outcome.error.error
+        elif ask.dry_run:
+            what = "dry_run"
+        else:
+            what = "unchanged" if outcome.unchanged else "done"
+        self.counts.add(f"{ask.operation.value} {what}")
+        return outcome
+
+
+def _normalised(ask: Ask, normaliser: Normaliser, make: Callable[[Ask, str], Job]) -> Job | Outcome:
+    """A job for a number that gets a document, else why it gets none."""
+    target = normaliser.e164(ask.number)
+    database = database_of(target.number)
+    if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
+        shown = printable(ask.number)
+        return Outcome(shown, error=errors.not_reconcilable(shown))
+    return make(replace(ask, number=target.number), database)
+
+
+def _job(ask: Ask, database: str) -> Job:
+    return Job(ask, database)
+
+
+def _due(ask: Ask, database: str) -> Job:
+    return Job(ask, database, due=True)
+
+
+def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The first job of each number, then the second of each, and so on."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    waves: list[list[Job]] = []
+    for job in jobs:
+        turn = seen[job.number]
+        seen[job.number] += 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(job)
+    return waves
+
+
+def _concerns_others(job: Job) -> bool:
+    outcome = job.outcome
+    if outcome is None or outcome.error is not None or job.ask.dry_run or job.ask.operation is Operation.GET:
+        return False
+    return not (job.due and outcome.unchanged)
+
+
+def _before(job: Job) -> NumberDocument | None:
+    return job.plan.before if job.plan is not None else None
+
+
+def _outcome(job: Job) -> Outcome:
+    return job.outcome or Outcome(job.number, error=errors.internal())

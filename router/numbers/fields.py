@@ -43,6 +43,12 @@ def is_visible(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
+def printable(text: str, limit: int = 64) -> str:
+    """As much of an input as may be shown to people and logs."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:limit])
+    return shown + ("…" if len(text) > limit else "")
+
+
 def shown(value: object) -> str:
     """A value in a few words, however large or odd it is."""
     if isinstance(value, str):

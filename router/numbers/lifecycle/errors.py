@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+UNAVAILABLE = "database_unavailable"
+"""The cause of an error that says nothing about the number: asking again later may help."""
+
 
 @dataclass(unsafe_hash=True)
 class NumberError(Exception):
@@ -86,7 +89,7 @@ def by_provider(provider: str, words: str) -> NumberError:
 
 def unavailable(words: str) -> NumberError:
     """A store can't be asked; nothing is known to have changed."""
-    return NumberError(500, "internal_error", "database_unavailable", words)
+    return NumberError(500, "internal_error", UNAVAILABLE, words)
 
 
 def contended(number: str) -> NumberError:
@@ -94,3 +97,8 @@ def contended(number: str) -> NumberError:
     return NumberError(
         500, "internal_error", "conflict", f"{number} is being changed by others all the time: try again"
     )
+
+
+def internal() -> NumberError:
+    """A fault of ours."""
+    return NumberError(500, "internal_error", "", "it failed for a reason that only the log of did-router tells")

@@ -1,0 +1,46 @@
+"""The rules in force: the cluster's system_config, and our settings over it."""
+
+import threading
+import time
+
+from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
+from router.couch.databases import Databases
+from router.couch.errors import NotFound
+from router.numbers.rules import Rules
+from router.settings import Settings
+
+LIFE = 5.0
+"""Seconds that a reading serves."""
+
+
+class Configuration:
+    """Reads the number manager's configuration again when the last reading is too old. Threads share it."""
+
+    def __init__(self, settings: Settings, databases: Databases) -> None:
+        self._settings = settings
+        self._databases = databases
+        self._lock = threading.Lock()
+        self._section: dict[str, object] | None = None
+        self._rules: Rules | None = None
+        self._until = 0.0
+
+    def current(self) -> Rules:
+        """Dial plans, policy and configuration.
+
+        Raises:
+            CouchError: CouchDB can't be asked.
+        """
+        with self._lock:
+            if self._rules is None or time.monotonic() >= self._until:
+                section = self._read()
+                if self._rules is None or section != self._section:
+                    self._section, self._rules = section, self._settings.rules_or_defaults(section)
+                self._until = time.monotonic() + LIFE
+            return self._rules
+
+    def _read(self) -> dict[str, object] | None:
+        try:
+            section = self._databases.document(SYSTEM_CONFIG, NUMBER_MANAGER).get("default")
+        except NotFound:
+            return None
+        return section if isinstance(section, dict) else None

@@ -1,0 +1,84 @@
+"""From what stands to what shall be: each job of a batch decided, without I/O but for port requests."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from router.active_ports import ActivePorts
+from router.couch.errors import CouchError
+from router.manager.carriers.registry import Carriers
+from router.manager.features.registry import Features
+from router.manager.job import Job
+from router.numbers.accounts import AccountDocument
+from router.numbers.lifecycle import errors
+from router.numbers.lifecycle.asks import Operation, Plan
+from router.numbers.lifecycle.decide import carrier_name, decide
+from router.numbers.lifecycle.errors import NumberError
+from router.numbers.lifecycle.policy import ManagerPolicy
+from router.numbers.lifecycle.upkeep import upkeep
+from router.numbers.rules import Rules
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a batch is decided by.
+
+    Attributes:
+        now: Gregorian seconds.
+    """
+
+    rules: Rules
+    policy: ManagerPolicy
+    now: int
+
+
+class Decider:
+    """Decides jobs; threads share it."""
+
+    def __init__(self, carriers: Carriers, features: Features, ports: ActivePorts) -> None:
+        self._carriers = carriers
+        self._features = features
+        self._ports = ports
+
+    def decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
+        """Give a job its plan, or settle it: refused, nothing to do, or only asked what would be."""
+        try:
+            self._decide(job, accounts, terms)
+        except NumberError as refusal:
+            job.fail(refusal)
+        except CouchError as problem:
+            job.fail(errors.unavailable(str(problem)))
+        except Exception:
+            log.exception("deciding %s of %s failed", job.ask.operation, job.number)
+            job.fail(errors.internal())
+
+    def _decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
+        if job.found.problem is not None:
+            raise job.found.problem
+        if job.base is None:
+            job.base = job.found.base
+        job.plan = plan = self._plan(job, accounts, terms)
+        if plan is None:
+            job.settle(job.found.document, unchanged=True)
+            return
+        job.features = self._features.prepare(plan, job.ask, terms.rules.config, accounts)
+        if not (plan.changed or job.features.changed):
+            job.settle(plan.after, unchanged=True)
+        elif job.ask.dry_run:
+            would = plan.before if plan.after is None else replace(job.features.after or plan.after, revision="")
+            job.settle(would, deleted=plan.after is None)
+
+    def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> Plan | None:
+        document = job.found.document
+        if job.due:
+            return None if document is None else upkeep(document, terms.policy, terms.now)
+        carrier = self._carriers.find(carrier_name(job.ask, document, terms.policy))
+        porting = self._asks_for_ports(job) and bool(self._ports.naming(job.number))
+        return decide(job.ask, document, accounts, terms.policy, carrier, porting=porting, now=terms.now)
+
+    def _asks_for_ports(self, job: Job) -> bool:
+        """Only numbers that are created out of nothing, and not by a port request's completion."""
+        document, ask = job.found.document, job.ask
+        return ask.operation is Operation.CREATE and not ask.ported_in and (document is None or document.deleted)

@@ -1,0 +1,97 @@
+"""One ask on its way through the pipeline, and what must not be done twice for it."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from router.manager.features.plan import FeaturePlan
+from router.manager.outcomes import Outcome
+from router.manager.reading import Found
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.asks import Ask, CarrierStep, Plan
+from router.numbers.lifecycle.errors import NumberError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierDone:
+    """A step that a carrier has taken.
+
+    Attributes:
+        key: the order's.
+        data: the module data that it gave.
+    """
+
+    step: CarrierStep
+    module: str
+    key: str
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Job:
+    """One ask's state.
+
+    Attributes:
+        ask: its number is E.164.
+        database: the number's.
+        due: nobody asks: it is done if it is due (see `router.numbers.lifecycle.upkeep`).
+        base: what stood when it was first decided; orders to carriers and providers are named after it.
+        found, plan, features: of the present round.
+        carrier: done, in this round or an earlier one.
+        sent: the JSON that was sent to be written; None before.
+        unsure: CouchDB did not say what became of it.
+        outcome: set once it is settled.
+    """
+
+    ask: Ask
+    database: str
+    due: bool = False
+    base: str | None = None
+    found: Found = field(default_factory=Found)
+    plan: Plan | None = None
+    features: FeaturePlan | None = None
+    carrier: CarrierDone | None = None
+    sent: Mapping[str, Any] | None = None
+    unsure: bool = False
+    outcome: Outcome | None = None
+
+    @property
+    def number(self) -> str:
+        """E.164."""
+        return self.ask.number
+
+    @property
+    def key(self) -> str:
+        """The same for every repetition of this ask upon the same document, by whomever.
+
+        So a carrier that was asked just before a crash can tell that it is asked again. The revision of what
+        stood, or of its deletion, tells a repetition from a later order of the same number.
+        """
+        return f"{self.number}:{self.base or 'new'}"
+
+    def fail(self, error: NumberError) -> None:
+        """Nothing comes of it; a carrier that was asked already is told of in the error."""
+        if self.carrier is not None:
+            done = _DONE[self.carrier.step]
+            words = (
+                f"{error.message}; {self.carrier.module} had {done} it already (order {self.carrier.key}): look there"
+            )
+            error = NumberError(error.code, error.error, error.cause, words)
+            log.error("%s of %s: %s", self.ask.operation, self.number, error)
+        self.outcome = Outcome(self.number, error=error)
+
+    def settle(self, document: NumberDocument | None, **more: Any) -> None:
+        """It is done, or needs no doing."""
+        warnings = self.features.warnings if self.features is not None else ()
+        self.outcome = Outcome(self.number, document, warnings=warnings, **more)
+
+    def warn(self, words: str) -> None:
+        """Add to a settled job's warnings."""
+        if self.outcome is not None and words not in self.outcome.warnings:
+            self.outcome = replace(self.outcome, warnings=(*self.outcome.warnings, words))
+
+
+_DONE = {CarrierStep.ACQUIRE: "acquired", CarrierStep.DISCONNECT: "given up"}

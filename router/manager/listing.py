@@ -1,0 +1,109 @@
+"""An account's numbers: from its own list, each seen to be true, or from every number database."""
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from router.account_copies import AccountCopies
+from router.couch.databases import Databases
+from router.couch.errors import CouchUnavailable
+from router.manager.reading import Reader
+from router.numbers import documents
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import Skipped
+from router.numbers.lifecycle import standing
+from router.numbers.lifecycle.asks import SYSTEM
+from router.numbers.lifecycle.errors import forbidden
+from router.numbers.shards import PREFIX, database_of, is_shard
+
+BUDGET = 10.0
+"""Seconds after which a walk through every database gives what it has, and goes on with the next page."""
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of an account's numbers.
+
+    Attributes:
+        next: what to ask with for those after them (`after`); empty on the last page. A page may be short, even
+            empty, before the last one.
+    """
+
+    numbers: list[NumberDocument] = field(default_factory=list)
+    next: str = ""
+
+
+class Lister:
+    """Lists; threads share it. See `NumberManager.list_by_account`."""
+
+    def __init__(self, databases: Databases, reader: Reader, copies: AccountCopies) -> None:
+        self._databases = databases
+        self._reader = reader
+        self._copies = copies
+
+    def page(self, account: str, auth_by: str, *, after: str, limit: int, budget: float | None) -> Page:
+        """One page.
+
+        Args:
+            budget: seconds for looking through every database; None: start from the account's own list.
+
+        Raises:
+            NumberError: the asker may not know.
+            CouchError: CouchDB can't be asked.
+        """
+        known = self._reader.accounts({account, auth_by} - {SYSTEM})
+        if not (standing.is_admin(auth_by, known) or standing.is_ancestor_or_self(auth_by, account, known)):
+            raise forbidden()
+        if budget is None:
+            return self._listed(account, after, limit)
+        return self._thorough(account, after, limit, budget)
+
+    def _listed(self, account: str, after: str, limit: int) -> Page:
+        candidates = self._copies.numbers_of(account)
+        left = candidates[bisect_right(candidates, after) :]
+        numbers: list[NumberDocument] = []
+        while left and len(numbers) < limit:
+            batch, left = left[:limit], left[limit:]
+            for number, found in sorted(self._reader.numbers(batch).items()):
+                if found.problem is not None and found.base == "":
+                    raise CouchUnavailable(found.problem.message)
+                if found.document is not None and _is_of(found.document, account):
+                    numbers.append(found.document)
+                after = number
+        if len(numbers) > limit:
+            numbers = numbers[:limit]
+            after = numbers[-1].number
+        return Page(numbers, after if left or candidates[bisect_right(candidates, after) :] else "")
+
+    def _thorough(self, account: str, after: str, limit: int, budget: float) -> Page:
+        end = time.monotonic() + budget
+        numbers: list[NumberDocument] = []
+        for number, document in self._walk(after):
+            if len(numbers) == limit:
+                return Page(numbers, numbers[-1].number)
+            if document is not None and _is_of(document, account):
+                numbers.append(document)
+            if time.monotonic() > end:
+                return Page(numbers, number)
+        return Page(numbers)
+
+    def _walk(self, after: str) -> Iterator[tuple[str, NumberDocument | None]]:
+        """Every number after one, in order; databases are in the order of their numbers."""
+        first = database_of(after) or ""
+        for name in sorted(filter(is_shard, self._databases.names(PREFIX))):
+            if name < first:
+                continue
+            begin = after if name == first else None
+            for page in self._databases.all_documents(name, _PAGE, after=begin):
+                for document in page:
+                    read = documents.read(document, expected_database=name)
+                    if not isinstance(read, Skipped):
+                        yield read.number, read
+            # An empty database takes time too.
+            yield f"{name.removeprefix(PREFIX)}\uffff", None
+
+
+def _is_of(document: NumberDocument, account: str) -> bool:
+    return document.assigned_to == account and not document.deleted

@@ -1,0 +1,107 @@
+"""Reading what a batch of asks needs: number documents, a request a database, and accounts, one request."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from router.cache.followed import ACCOUNTS
+from router.couch.databases import Databases, Latest
+from router.couch.errors import CouchError
+from router.numbers import accounts, documents
+from router.numbers.accounts import AccountDocument
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import Skipped
+from router.numbers.lifecycle import errors
+from router.numbers.lifecycle.errors import NumberError
+from router.numbers.shards import database_of
+
+AT_A_TIME = 1000
+"""Documents in one request."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands for a number.
+
+    Attributes:
+        document: None where there is none.
+        base: the document's revision, or its deletion's; empty where there never was one.
+        problem: why it can't be told, or isn't a number document.
+    """
+
+    document: NumberDocument | None = None
+    base: str = ""
+    problem: NumberError | None = None
+
+
+class Reader:
+    """Reads from CouchDB; several databases at a time.
+
+    Args:
+        pool: for them; a single one is read by the caller's own thread.
+    """
+
+    def __init__(self, databases: Databases, pool: ThreadPoolExecutor) -> None:
+        self._databases = databases
+        self._pool = pool
+
+    def numbers(self, numbers: Iterable[str]) -> dict[str, Found]:
+        """What stands for each of these E.164 numbers."""
+        pieces = [
+            (database, group[start : start + AT_A_TIME])
+            for database, group in by_database(numbers).items()
+            for start in range(0, len(group), AT_A_TIME)
+        ]
+        found: dict[str, Found] = {}
+        for piece in each(self._pool, self._piece, pieces):
+            found |= piece
+        return found
+
+    def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:
+        """These accounts, without those that don't exist.
+
+        Raises:
+            CouchError: CouchDB can't be asked.
+        """
+        if not identifiers:
+            return {}
+        read = map(accounts.read, self._databases.documents(ACCOUNTS, sorted(identifiers)).values())
+        return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}
+
+    def _piece(self, piece: tuple[str, Sequence[str]]) -> dict[str, Found]:
+        database, numbers = piece
+        try:
+            latest = self._databases.latest(database, numbers)
+        except CouchError as problem:
+            return dict.fromkeys(numbers, Found(problem=errors.unavailable(str(problem))))
+        return {number: _found(number, database, each) for number, each in latest.items()}
+
+
+def by_database(numbers: Iterable[str]) -> Mapping[str, list[str]]:
+    """Numbers by the database they belong in."""
+    grouped: defaultdict[str, list[str]] = defaultdict(list)
+    for number in numbers:
+        grouped[database_of(number) or ""].append(number)
+    return grouped
+
+
+def each(pool: ThreadPoolExecutor, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+    """Do it for each, at once where there are several; in their order."""
+    if len(things) == 1:
+        return [act(things[0])]
+    return list(pool.map(act, things))
+
+
+def _found(number: str, database: str, latest: Latest) -> Found:
+    if latest.document is None:
+        return Found(base=latest.revision)
+    read = documents.read(latest.document, expected_database=database)
+    if isinstance(read, Skipped):
+        words = f"the document {number} of {database} can't be read as a number ({read.reason}): mend it by hand"
+        return Found(base=latest.revision, problem=NumberError(500, "internal_error", "malformed_document", words))
+    return Found(read, latest.revision)

@@ -1,0 +1,195 @@
+"""The way of a change, a batch at a time: read, decide, ask others, write; what was in conflict once more."""
+
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from router.couch.databases import Latest
+from router.couch.errors import CouchError
+from router.manager.deciding import Decider, Terms
+from router.manager.job import Job
+from router.manager.outside import Outside
+from router.manager.reading import AT_A_TIME, Found, Reader, each
+from router.manager.telling import CacheTeller
+from router.manager.writing import DocumentWriter, Written
+from router.numbers import documents
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import Skipped
+from router.numbers.lifecycle import errors
+from router.numbers.lifecycle.asks import SYSTEM, CarrierStep
+from router.numbers.lifecycle.decide import accounts_concerned
+from router.numbers.lifecycle.errors import NumberError
+from router.numbers.lifecycle.writing import document_of
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 20
+"""Times that a number is decided, others changing it in between."""
+_PAUSE = 0.004
+"""Seconds that the second try waits at most; later ones longer."""
+
+
+class Rounds:
+    """Takes jobs of different numbers to their outcomes. Threads share it."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        decider: Decider,
+        outside: Outside,
+        writer: DocumentWriter,
+        teller: CacheTeller,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._reader = reader
+        self._decider = decider
+        self._outside = outside
+        self._writer = writer
+        self._teller = teller
+        self._pool = pool
+
+    def run(self, jobs: Sequence[Job], terms: Terms) -> dict[str, str]:
+        """Settle every job.
+
+        Returns:
+            The epochs of their databases in the cache, from before they were read.
+        """
+        epochs: dict[str, str] = {}
+        left = list(jobs)
+        for attempt in range(ROUNDS):
+            if attempt:
+                time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
+            epochs |= self._teller.epochs({job.database for job in left})
+            left = self._round(left, terms)
+            if not left:
+                return epochs
+        for job in left:
+            job.fail(errors.contended(job.number))
+        return epochs
+
+    def _round(self, jobs: Sequence[Job], terms: Terms) -> list[Job]:
+        """One round; returns those that have to be decided again."""
+        found = self._reader.numbers([job.number for job in jobs])
+        for job in jobs:
+            job.found = found[job.number]
+        jobs = [job for job in jobs if not _stands_as_sent(job)]
+        try:
+            accounts = self._reader.accounts(_accounts_of(jobs))
+        except CouchError as problem:
+            for job in jobs:
+                job.fail(errors.unavailable(str(problem)))
+            return []
+        for job in jobs:
+            self._decider.decide(job, accounts, terms)
+        return self._carry_out([job for job in jobs if job.outcome is None], terms)
+
+    def _carry_out(self, jobs: Sequence[Job], terms: Terms) -> list[Job]:
+        afters = dict(zip((job.number for job in jobs), self._ask_others(jobs, terms), strict=True))
+        by_database: defaultdict[str, list[Job]] = defaultdict(list)
+        for job in jobs:
+            if job.outcome is None:
+                job.sent = _json(job, afters[job.number], terms.now)
+                by_database[job.database].append(job)
+        pieces = [
+            group[start : start + AT_A_TIME]
+            for group in by_database.values()
+            for start in range(0, len(group), AT_A_TIME)
+        ]
+        again: list[Job] = []
+        for group, written in zip(pieces, each(self._pool, self._write, pieces), strict=True):
+            again += [job for job in group if _goes_again(job, written[job.number])]
+        return again
+
+    def _ask_others(self, jobs: Sequence[Job], terms: Terms) -> list[NumberDocument | None]:
+        if any(_has_outside_work(job) for job in jobs):
+            return each(self._pool, lambda job: self._ask(job, terms), jobs)
+        return [self._ask(job, terms) for job in jobs]
+
+    def _ask(self, job: Job, terms: Terms) -> NumberDocument | None:
+        try:
+            return self._outside.work(job, terms.policy)
+        except NumberError as refusal:
+            job.fail(refusal)
+        except Exception:
+            log.exception("what %s of %s asks of others failed", job.ask.operation, job.number)
+            job.fail(errors.internal())
+        return None
+
+    def _write(self, jobs: Sequence[Job]) -> dict[str, Written]:
+        return self._writer.write(jobs[0].database, [job.sent for job in jobs if job.sent is not None])
+
+
+def revisions_of(jobs: Sequence[Job]) -> dict[str, dict[str, Latest]]:
+    """By database, what stands for the numbers of settled jobs."""
+    stands: defaultdict[str, dict[str, Latest]] = defaultdict(dict)
+    for job in jobs:
+        stands[job.database][job.number] = Latest(
+            None if job.found.document is None else job.found.document.fields, job.found.base
+        )
+    return stands
+
+
+def _has_outside_work(job: Job) -> bool:
+    asks_carrier = job.plan is not None and job.plan.carrier is not CarrierStep.NONE
+    return asks_carrier or (job.features is not None and job.features.work)
+
+
+def _accounts_of(jobs: Sequence[Job]) -> set[str]:
+    concerned: set[str] = set()
+    for job in jobs:
+        concerned |= accounts_concerned(job.ask, job.found.document)
+    return concerned - {SYSTEM}
+
+
+def _json(job: Job, after: NumberDocument | None, now: int) -> Mapping[str, Any]:
+    before = job.plan.before if job.plan is not None else None
+    if after is None:
+        return {"_id": job.number, "_rev": job.found.base, "_deleted": True}
+    return document_of(after, before, now=now)
+
+
+def _goes_again(job: Job, written: Written) -> bool:
+    """Settle a job that was written, or can't be; True where it has to be decided again."""
+    if written.revision:
+        _settle_written(job, written.revision)
+        return False
+    if written.conflict:
+        return True
+    problem = written.problem or errors.internal()
+    if problem.cause == errors.UNAVAILABLE and not job.unsure:
+        # It may have been written: the next round sees, or writes it against the same revision.
+        job.unsure = True
+        return True
+    job.fail(problem)
+    return False
+
+
+def _settle_written(job: Job, revision: str) -> None:
+    before = job.plan.before if job.plan is not None else None
+    sent = {**(job.sent or {}), "_rev": revision}
+    if sent.get("_deleted"):
+        job.found = Found(None, revision)
+        job.settle(before, deleted=True)
+        return
+    read = documents.read(sent)
+    if isinstance(read, Skipped):  # never: what is written can be read
+        log.error("what was written for %s can't be read: %s", job.number, read.reason)
+        job.fail(errors.internal())
+        return
+    job.found = Found(read, revision)
+    job.settle(read)
+
+
+def _stands_as_sent(job: Job) -> bool:
+    """Whether exactly what was sent before stands now: it was written, and the answer got lost."""
+    if job.sent is None or job.found.document is None:
+        return False
+    stands = {name: value for name, value in job.found.document.fields.items() if name != "_rev"}
+    if stands != {name: value for name, value in job.sent.items() if name != "_rev"}:
+        return False
+    _settle_written(job, job.found.base)
+    return True

@@ -1,0 +1,145 @@
+"""Telling the cache what was written, so that a lookup anywhere on the same Redis gives the new answer at once.
+
+The same versioned writes as a lookup's own readings: whatever is newer stands, and a database that was made anew in
+between is read again. Then a barrier: no worker's near cache holds the former answer. Where Redis is away the change
+stands all the same, and lookups learn of it from the follower, as of any change.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from router.cache import barrier, entry, holding
+from router.cache.connect import CacheUnavailable
+from router.cache.entry import Entry
+from router.cache.writer import CacheWriter
+from router.couch.databases import Databases, Latest
+from router.couch.errors import CouchError
+from router.manager.reading import each
+from router.numbers.fields import Skipped
+from router.numbers.routes import Policy
+
+log = logging.getLogger(__name__)
+
+_TOGETHER = 200
+"""Entries written in one step of Redis."""
+_PAUSE = 1.0
+"""Seconds that Redis is left alone when it did not answer."""
+_TRIES = 3
+_REBUILT = -1
+
+Revisions = Mapping[str, Latest]
+"""What stands in a database now, by number."""
+
+
+class CacheTeller:
+    """Writes the cache for the manager. Threads share it; nothing here raises because of Redis."""
+
+    def __init__(self, writer: CacheWriter, databases: Databases, pool: ThreadPoolExecutor) -> None:
+        self._writer = writer
+        self._databases = databases
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._away_until = 0.0
+
+    def epochs(self, databases: Collection[str]) -> dict[str, str]:
+        """The epochs of these databases, to be asked for before they are read; without any when Redis is away."""
+        names = list(databases)
+        if self._is_away():
+            return {}
+        try:
+            return dict(zip(names, self._writer.epochs(names), strict=True))
+        except CacheUnavailable as problem:
+            self._failed(problem)
+            return {}
+
+    def tell(
+        self, epochs: Mapping[str, str], stands: Mapping[str, Revisions], policy: Policy
+    ) -> dict[str, list[str]]:
+        """Have lookups know what stands now.
+
+        Args:
+            epochs: from before the databases were read.
+            stands: by database, what was written.
+            policy: decides what lookups answer.
+
+        Returns:
+            By number, what could not be done, in words; nothing for those that are well.
+        """
+        pieces = [(name, epochs.get(name), revisions) for name, revisions in stands.items()]
+        silent: dict[str, list[str]] = {}
+        for (_, _, revisions), problem in zip(
+            pieces, each(self._pool, lambda piece: self._tell(*piece, policy), pieces), strict=True
+        ):
+            if problem:
+                silent |= {number: [problem] for number in revisions}
+        problem = self._pass_barrier() if len(silent) < sum(map(len, stands.values())) else ""
+        if problem:
+            for revisions in stands.values():
+                for number in revisions:
+                    silent.setdefault(number, [problem])
+        return silent
+
+    def _tell(self, database: str, epoch: str | None, revisions: Revisions, policy: Policy) -> str:
+        """Write one database's entries; returns what is wrong, empty when nothing is."""
+        if epoch is None or self._is_away():
+            return _AWAY
+        try:
+            for _ in range(_TRIES):
+                if self._fill(database, epoch, _entries(database, revisions, policy)):
+                    return ""
+                # The database was made anew, or a follower began with it: what was read may be of its former life.
+                epoch = self._writer.epoch(database)
+                revisions = self._databases.latest(database, list(revisions))
+        except CacheUnavailable as problem:
+            self._failed(problem)
+            return _AWAY
+        except CouchError as problem:
+            log.warning("reading %s again for the cache failed: %s", database, problem)
+        return "the cache could not be told: lookups know it as soon as the follower does"
+
+    def _fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> bool:
+        """Whether they are kept, or newer ones are."""
+        return all(
+            self._writer.fill(database, epoch, entries[start : start + _TOGETHER]) != _REBUILT
+            for start in range(0, len(entries), _TOGETHER)
+        )
+
+    def _pass_barrier(self) -> str:
+        try:
+            late = barrier.pass_all(self._writer.redis, self._writer.keys)
+        except CacheUnavailable as problem:
+            self._failed(problem)
+            return _AWAY
+        if not late:
+            return ""
+        log.warning("%d workers did not say in %.2f s that they dropped what changed", late, barrier.WAIT)
+        return f"{late} workers did not say in time that they dropped the former answer: they do in a moment"
+
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    def _failed(self, problem: Exception) -> None:
+        with self._lock:
+            self._away_until = time.monotonic() + _PAUSE
+        log.warning("Redis is away; lookups learn of changes from the follower: %s", problem)
+
+
+_AWAY = "Redis is away: lookups may give the former answer until the follower tells them"
+
+
+def _entries(database: str, revisions: Revisions, policy: Policy) -> list[tuple[str, Entry]]:
+    now = int(time.time())
+    made = ((number, _entry(database, latest, policy, now)) for number, latest in revisions.items())
+    return [(number, kept) for number, kept in made if kept is not None]
+
+
+def _entry(database: str, latest: Latest, policy: Policy, now: int) -> Entry | None:
+    """What a lookup is to find; a document that no lookup can reach has none."""
+    if latest.document is None:
+        return entry.of_deletion(latest.revision, now) if latest.revision else None
+    kept: Any = holding.number_entry(latest.document, database, policy, now)
+    return None if isinstance(kept, Skipped) else kept

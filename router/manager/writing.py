@@ -1,0 +1,98 @@
+"""Writing a batch: one `_bulk_docs` a database, conditional on each document's `_rev`."""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from router.couch.databases import Databases
+from router.couch.errors import Conflict, CouchError, CouchRefused, NotFound
+from router.numbers.lifecycle import errors
+from router.numbers.lifecycle.errors import NumberError
+
+log = logging.getLogger(__name__)
+
+GLOBAL_CHANGES = "_global_changes"
+"""CouchDB tells of new databases only where this one exists; a single node does not make it by itself."""
+_TRIES = 3
+_CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one document.
+
+    Attributes:
+        revision: its new one; empty when it was not written.
+        conflict: somebody else wrote first.
+        problem: why it was not written, or may not have been.
+    """
+
+    revision: str = ""
+    conflict: bool = False
+    problem: NumberError | None = None
+
+
+class DocumentWriter:
+    """Writes number documents; makes a number's database when it is first needed. Threads share it."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self._lock = threading.Lock()
+        self._followable = False
+
+    def write(self, database: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, Written]:
+        """Write documents of one database; never raises.
+
+        Returns:
+            By `_id`: what became of it.
+        """
+        identifiers = [str(document["_id"]) for document in documents]
+        try:
+            rows = self._put(database, documents)
+        except CouchError as problem:
+            words = f"{problem}; whether it was written is not known: look, and ask again"
+            return dict.fromkeys(identifiers, Written(problem=errors.unavailable(words)))
+        told = {str(row.get("id")): _written(row) for row in rows if isinstance(row, Mapping)}
+        silent = Written(problem=errors.unavailable("CouchDB did not say whether it was written: look, and ask again"))
+        return {identifier: told.get(identifier, silent) for identifier in identifiers}
+
+    def _put(self, database: str, documents: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        for _ in range(_TRIES):
+            try:
+                return self._databases.put_many(database, documents)
+            except NotFound:
+                self._make(database)
+        raise NotFound(f"the database {database} is dropped again and again")
+
+    def _make(self, database: str) -> None:
+        self._see_to_global_changes()
+        try:
+            self._databases.create(database)
+            log.info("made the database %s", database)
+        except Conflict:
+            return  # somebody else was faster
+
+    def _see_to_global_changes(self) -> None:
+        """Before a database is made: what happens while `_global_changes` is missing is never told."""
+        with self._lock:
+            if self._followable:
+                return
+            try:
+                self._databases.create(GLOBAL_CHANGES)
+                log.warning("made the database %s: CouchDB tells of new databases from now on", GLOBAL_CHANGES)
+            except Conflict:
+                pass  # as it should be
+            except CouchRefused as problem:
+                log.warning("no right to make %s; followers find new databases late: %s", GLOBAL_CHANGES, problem)
+            self._followable = True
+
+
+def _written(row: Mapping[str, Any]) -> Written:
+    if row.get("error") == _CONFLICT:
+        return Written(conflict=True)
+    if "error" in row:
+        words = f"CouchDB refused the document: {row.get('error')}: {row.get('reason')}"
+        return Written(problem=NumberError(500, "internal_error", "database_error", words))
+    return Written(str(row.get("rev", "")))
