@@ -1,7 +1,8 @@
 """did-router check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import redis
@@ -9,6 +10,8 @@ import redis
 from router.cache import status
 from router.cli.options import Exit, redis_words, settings_options
 from router.couch.errors import CouchError
+from router.manager.carriers.registry import Carriers
+from router.manager.features.registry import Features
 from router.numbers.shards import is_shard
 from router.settings import Settings, without_password
 from router.stores import Stores
@@ -29,13 +32,39 @@ class Finding:
 def check(settings: Settings) -> None:
     """Read the settings, reach every store, and say what is wrong and what to do."""
     stores = Stores(settings)
-    findings = [Finding("settings", "can be used"), *_couch(settings, stores), *_redis(settings, stores)]
+    findings = [
+        Finding("settings", "can be used"),
+        *_plugins(settings, stores),
+        *_couch(settings, stores),
+        *_redis(settings, stores),
+    ]
     for finding in findings:
         click.echo(f"{'ok ' if finding.fine else 'BAD'}  {finding.what}: {finding.said}")
     if not all(finding.reached for finding in findings):
         raise SystemExit(Exit.UNREACHABLE)
     if not all(finding.fine for finding in findings):
         raise SystemExit(Exit.REFUSED)
+
+
+def _plugins(settings: Settings, stores: Stores) -> Iterator[Finding]:
+    carriers, features = Carriers(settings, stores.databases), Features(settings)
+    yield Finding("carriers", ", ".join(carriers.names()))
+    yield Finding("feature providers", ", ".join(features.names()))
+    for broken in carriers.broken:
+        yield Finding("carrier", str(broken), fine=False)
+    for broken in features.broken:
+        yield Finding("feature provider", str(broken), fine=False)
+    for line in features.missing(settings.rules_or_defaults(_cluster_settings(stores)).config):
+        yield Finding("feature provider", line, fine=False)
+
+
+def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
+    """What system_config says; None where that can't be read, which is told elsewhere."""
+    try:
+        section = stores.databases.document("system_config", "number_manager").get("default")
+    except CouchError:
+        return None
+    return section if isinstance(section, Mapping) else None
 
 
 def _couch(settings: Settings, stores: Stores) -> Iterator[Finding]:

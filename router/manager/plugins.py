@@ -19,7 +19,7 @@ class Broken:
 
     Attributes:
         name: of its entry point.
-        package: who brought it, with its version.
+        package: who brought it, with its version; empty for none.
         reason: what is wrong with it and what to do.
     """
 
@@ -29,7 +29,7 @@ class Broken:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.name} of package {self.package}: {self.reason}"
+        return f"{self.name}{self.package and f' of package {self.package}'}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

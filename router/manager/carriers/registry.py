@@ -61,7 +61,7 @@ class Carriers:
     def _unasked(self) -> tuple[Broken, ...]:
         known = {*self._found.plugins, *(each.name for each in self._found.broken)}
         return tuple(
-            Broken(name, "unknown", f"setting 'carriers.{name}' is for a carrier that nobody installed: install it")
+            Broken(name, "", f"setting 'carriers.{name}' is for a carrier that nobody installed: install it")
             for name in sorted(set(self._settings.carriers) - known)
         )
 

@@ -110,7 +110,7 @@ class Preparation:
         if reason is not None:
             self._not_permitted(provider, feature, reason)
         elif feature in self.features and self._is_same(provider, feature, settings):
-            self._keep_provisioned(provider, feature)
+            self._keep(provider, feature, settings)
         else:
             self.features[feature] = settings
             self.activations.append(Task(provider, feature, settings))
@@ -149,13 +149,19 @@ class Preparation:
         except FieldsInvalid:
             return None
 
-    def _keep_provisioned(self, provider: FeatureProvider, feature: str) -> None:
-        """What a provider added stays, though whoever sent the fields again left it out."""
-        on, asked = self.features[feature], self.public.get(feature)
-        if self.spelling.listed and isinstance(on, Mapping) and isinstance(asked, Mapping):
-            added = {name: value for name, value in on.items() if name in provider.provisioned}
-            if added:
-                self.public[feature] = {**asked, **added}
+    def _keep(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        """It stays on as it is, with what its provider added, though whoever sent the fields again left that out."""
+        on = self.features[feature]
+        if not self.spelling.listed:
+            return
+        if not isinstance(settings, Mapping):
+            self.features[feature] = settings
+            return
+        added = {name: on[name] for name in provider.provisioned & on.keys()} if isinstance(on, Mapping) else {}
+        self.features[feature] = {**settings, **added}
+        asked = self.public.get(feature)
+        if added and isinstance(asked, Mapping):
+            self.public[feature] = {**asked, **added}
 
 
 def prepare(

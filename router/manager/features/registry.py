@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from router.manager import plugins
 from router.manager.carriers import registry as carriers
-from router.manager.features import preparing
+from router.manager.features import notified, preparing
+from router.manager.features.absent import in_place_of
 from router.manager.features.permissions import Permissions, permissions_of
 from router.manager.features.plan import FeaturePlan, Task
 from router.manager.features.preparing import Standing, with_local
@@ -27,6 +28,9 @@ GROUP = "did_router.features"
 """Of entry points; each names something that takes a ProviderSetup and returns a FeatureProvider."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_CHOSEN = {"cnam": notified.cnam(ProviderSetup("", {})), "e911": notified.e911(ProviderSetup("", {}))}
+"""Roles whose provider the settings choose, and how the project's own reads their fields."""
+
 _SETS = ("features", "keys", "states", "provisioned")
 _FLAGS = ("leaves", "external")
 _VERBS = ("wanted", "activate", "remove")
@@ -60,12 +64,7 @@ class Features:
 
     def missing(self, config: NumberManagerConfig) -> list[str]:
         """What the cluster's settings name and nobody can provide, a line each."""
-        named = {"cnam_provider": config.cnam_provider, "e911_provider": config.e911_provider}
-        return [
-            f"{setting} is {name}: {self._found.reason(name) or 'no package that is installed provides it'}"
-            for setting, name in named.items()
-            if name not in self._found.plugins
-        ]
+        return [reason for role in _CHOSEN if (reason := self._missing(role, config)) is not None]
 
     def prepare(
         self, plan: Plan, ask: Ask, config: NumberManagerConfig, accounts: Mapping[str, AccountDocument]
@@ -78,7 +77,8 @@ class Features:
         providers = self._providers(config)
         if plan.after is None or plan.clears_features:
             return preparing.cleared(plan, providers)
-        if ask.operation is Operation.GET or not (plan.changed or ask.public_fields):
+        replaces = ask.operation is Operation.UPDATE and ask.public_fields is not None and not ask.merge
+        if ask.operation is Operation.GET or not (plan.changed or ask.public_fields or replaces):
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
         if ask.imported is not None and ask.imported.document is not None:
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
@@ -120,13 +120,27 @@ class Features:
         """One provider for each name: that which the settings choose, where there are several."""
         choice = (config.cnam_provider, config.e911_provider)
         if choice not in self._chosen:
-            by_name = {"cnam": config.cnam_provider, "e911": config.e911_provider}
-            self._chosen[choice] = [
+            by_name = dict(zip(_CHOSEN, choice, strict=True))
+            installed = [
                 provider
                 for entry, provider in sorted(self._found.plugins.items())
                 if by_name.get(provider.name, entry) == entry
             ]
+            absent = ((role, self._missing(role, config)) for role in _CHOSEN)
+            standing_in = [in_place_of(_CHOSEN[role], reason) for role, reason in absent if reason is not None]
+            self._chosen[choice] = [*installed, *standing_in]
         return self._chosen[choice]
+
+    def _missing(self, role: str, config: NumberManagerConfig) -> str | None:
+        """Why the provider that the settings choose for a role can't be used; None: it can."""
+        name = config.cnam_provider if role == "cnam" else config.e911_provider
+        chosen = self._found.plugins.get(name)
+        if chosen is not None and chosen.name == role:
+            return None
+        reason = self._found.reason(name) or "no package that is installed provides it"
+        if chosen is not None:
+            reason = f"it provides {chosen.name}"
+        return f"{role}_provider is {name}: {reason}; install it, or choose another in number_manager.{role}_provider"
 
     def _make(self, name: str, factory: object) -> FeatureProvider:
         if not _NAME.fullmatch(name):
@@ -139,7 +153,7 @@ class Features:
     def _unasked(self) -> tuple[Broken, ...]:
         known = {*self._found.plugins, *(each.name for each in self._found.broken)}
         return tuple(
-            Broken(name, "unknown", f"setting 'features.{name}' is for a provider that nobody installed: install it")
+            Broken(name, "", f"setting 'features.{name}' is for a provider that nobody installed: install it")
             for name in sorted(set(self._settings.features) - known)
         )
 

@@ -11,13 +11,14 @@ from typing import Any
 from router.manager.features.provider import FieldsInvalid
 from router.numbers import features as reading
 from router.numbers.fields import is_unset
+from router.numbers.lifecycle.writing import TOLD, is_public
 
 E911 = "e911"
 LOCAL = "local"
 
 _E911_SPELLINGS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
 _LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
-_ANSWERS = frozenset(("id", "state", "features", "used_by", "create_with_state", "_read_only"))
+_TOLD = TOLD | {"_read_only"}
 """What KAZOO's API adds to the public fields when it shows a number; nothing is asked for by sending it back."""
 
 
@@ -36,19 +37,15 @@ class Spelling:
     def public(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """A document's public fields as providers read them."""
         public = {name: value for name, value in fields.items() if is_public(name) and name not in _E911_SPELLINGS}
-        address = fields.get(self.e911_fields[0])
-        return public if is_unset(address) else {**public, E911: address}
+        addresses = (fields.get(name) for name in self.e911_fields)
+        address = next((each for each in addresses if not is_unset(each)), None)
+        return public if address is None else {**public, E911: address}
 
     def written(self, fields: Mapping[str, Any], public: Mapping[str, Any]) -> dict[str, Any]:
         """The document with these public fields in the place of its own."""
-        kept = {name: value for name, value in fields.items() if not is_public(name) or name in _ANSWERS}
+        kept = {name: value for name, value in fields.items() if not is_public(name)}
         kept |= {name: value for name, value in public.items() if name != E911}
         return kept | (dict.fromkeys(self.e911_fields, public[E911]) if E911 in public else {})
-
-
-def is_public(name: str) -> bool:
-    """Whether a field is its user's, not the number manager's or CouchDB's."""
-    return not name.startswith(("pvt_", "_"))
 
 
 def spelling_of(fields: Mapping[str, Any]) -> Spelling:
@@ -60,7 +57,6 @@ def spelling_of(fields: Mapping[str, Any]) -> Spelling:
         listed = False
     else:
         listed = is_unset(fields.get("pvt_state"))
-    names = list(raw) if isinstance(raw, list | Mapping) else []
     stand = tuple(name for name in (_LISTED_FIRST if listed else _E911_SPELLINGS) if not is_unset(fields.get(name)))
     if not listed:
         return Spelling(listed, stand or (E911,))
@@ -76,9 +72,9 @@ def asked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
         FieldsInvalid: a field that isn't public, or an emergency address in two spellings.
     """
     for name in given:
-        if not is_public(name) and name not in _ANSWERS:
+        if not is_public(name) and name not in _TOLD:
             raise FieldsInvalid(f"{name[:40]} is no public field: only the number manager sets it")
-    fields = {name: value for name, value in given.items() if name not in {*_ANSWERS, *_E911_SPELLINGS}}
+    fields = {name: value for name, value in given.items() if name not in {*_TOLD, *_E911_SPELLINGS}}
     addresses = [given[name] for name in _E911_SPELLINGS if name in given]
     if any(address != addresses[0] for address in addresses):
         raise FieldsInvalid("the emergency address is given in two spellings that differ: send e911 alone")

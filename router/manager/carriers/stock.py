@@ -1,0 +1,84 @@
+"""Carriers whose numbers are a stock in a CouchDB database of their own: `knm_managed`, `knm_inum`."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from router.couch.databases import Databases
+from router.couch.errors import Conflict, CouchError, NotFound
+from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierSetup
+from router.numbers.states import State
+
+MANAGED_DATABASE = "numbers/managed"
+INUM_DATABASE = "numbers/inum"
+
+_TRIES = 20
+"""Against others who write the same document at the same time; each gets through once."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockCarrier:
+    """Says in the stock's document who has a number; see `Carrier` for what the attributes mean.
+
+    Attributes:
+        database: made when first needed, as are the documents.
+        returned: the state of a number that came back into stock.
+    """
+
+    name: str
+    databases: Databases
+    database: str
+    returned: State
+    is_local: bool = True
+    deletes_on_release: bool = False
+    only_in_service: bool = False
+
+    def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
+        """Take it out of stock, for its new account."""
+        self._note(order, order.number.state, order.number.assigned_to)
+        return order.module_data
+
+    def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
+        """Put it back."""
+        self._note(order, self.returned, None)
+        return order.module_data
+
+    def _note(self, order: CarrierOrder, state: str | None, account: str | None) -> None:
+        if order.dry_run:
+            return
+        try:
+            for _ in range(_TRIES):
+                with suppress(Conflict):
+                    self._write(order.number.number, {"pvt_state": state, "pvt_assigned_to": account})
+                    return
+        except CouchError as problem:
+            raise CarrierError(f"{self.database} can't be written: {problem}") from None
+        raise CarrierError(f"{order.number.number} in {self.database} is being changed by others all the time")
+
+    def _write(self, number: str, fields: Mapping[str, str | None]) -> None:
+        """Change what stands, and keep everything else of it; nothing is written where it says so already."""
+        try:
+            stands = dict(self.databases.document(self.database, number))
+        except NotFound:
+            stands = {"_id": number, "pvt_type": "number"}
+        wanted = {**stands, **fields, "pvt_module_name": self.name}
+        wanted = {name: value for name, value in wanted.items() if value is not None or name not in fields}
+        if wanted == stands:
+            return
+        try:
+            self.databases.put(self.database, wanted)
+        except NotFound:
+            with suppress(Conflict):  # somebody else was first
+                self.databases.create(self.database)
+            self.databases.put(self.database, wanted)
+
+
+def managed(setup: CarrierSetup) -> StockCarrier:
+    """`knm_managed`: the cluster's own stock."""
+    return StockCarrier(setup.name, setup.databases, MANAGED_DATABASE, State.AVAILABLE)
+
+
+def inum(setup: CarrierSetup) -> StockCarrier:
+    """`knm_inum`: iNum numbers."""
+    return StockCarrier(setup.name, setup.databases, INUM_DATABASE, State.RELEASED)

@@ -1,0 +1,37 @@
+"""Stand-ins for providers that the settings choose and that can't be used.
+
+To pass over them would leave an emergency address, or a name, switched on upstream with nobody knowing.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn
+
+from router.manager.features.notified import NotifiedFeature
+from router.manager.features.provider import FeatureFault, FeatureWork
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentProvider(NotifiedFeature):
+    """Reads the fields as the project's own provider does; switches nothing."""
+
+    reason: str = ""
+
+    def activate(self, work: FeatureWork) -> Any:
+        """Refuse."""
+        self._refuse(work)
+
+    def remove(self, work: FeatureWork) -> None:
+        """Refuse."""
+        self._refuse(work)
+
+    def _refuse(self, work: FeatureWork) -> NoReturn:
+        raise FeatureFault(f"{work.feature} can't be switched: {self.reason}")
+
+
+def in_place_of(own: NotifiedFeature, reason: str) -> AbsentProvider:
+    """A stand-in that reads as `own` does.
+
+    Args:
+        reason: what is wrong and what to do.
+    """
+    return AbsentProvider(**{each.name: getattr(own, each.name) for each in fields(own)}, reason=reason)
