@@ -12,11 +12,12 @@ from typing import Any
 from router.manager.features.permissions import Permissions
 from router.manager.features.plan import FeaturePlan, Task
 from router.manager.features.provider import FeatureProvider, FieldsInvalid
-from router.manager.features.spelling import LOCAL, Spelling, asked_fields, over, spelling_of
-from router.numbers.carriers import has_local_feature
+from router.manager.features.spelling import LOCAL, Spelling, asked_fields, spelling_of
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import Ask, Operation, Plan
+from router.numbers.lifecycle.public import merged
+from router.numbers.lifecycle.writing import own_features, without_use
 
 _CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
 """Where a feature that is on and not permitted makes the whole ask fail, as in KAZOO."""
@@ -176,20 +177,21 @@ def prepare(
     Raises:
         NumberError: fields that can't be used, a feature that isn't permitted.
     """
-    spelling = spelling_of((plan.before or number).fields)
-    stood = {} if plan.before is None else spelling.public(plan.before.fields)
+    before = plan.before if "_id" in number.fields else None  # a number made anew has nothing of the deleted one
+    spelling = spelling_of((before or number).fields)
+    stood = {} if before is None else spelling.public(before.fields)
     given = None if ask.public_fields is None else _asked(ask.public_fields)
     public = spelling.public(number.fields)
     if given is not None:
         replaces = ask.operation is Operation.UPDATE and not ask.merge
-        public = over({} if replaces else stood, given)
+        public = merged({} if replaces else stood, given)
     named: set[str] = set() if given is None else {*given, *(stood.keys() - public.keys())}
     features = {name: value for name, value in number.features.items() if name != LOCAL}
     checked = ask.operation in _CHECKED
-    work = Preparation(number, plan.before, spelling, standing, named, checked, public, stood, features)
+    work = Preparation(number, before, spelling, standing, named, checked, public, stood, features)
     for provider in providers:
         work.settle(provider)
-    return work.finished()
+    return replace(work.finished(), before=plan.before)
 
 
 def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
@@ -202,10 +204,7 @@ def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
         for provider in providers
         for feature in sorted(provider.features & on.keys())
     )
-    after = plan.after
-    if after is not None:
-        fields = spelling.written(after.fields, {})
-        after = replace(after, features=with_local({}, after.module_name), fields=fields)
+    after = None if plan.after is None else without_use(plan.after)
     return FeaturePlan(plan.before, after, spelling, removals)
 
 
@@ -219,7 +218,7 @@ def bare(settings: Any, provisioned: Collection[str]) -> Any:
 def with_local(features: Mapping[str, Any], module: str) -> dict[str, Any]:
     """With `local` where the carrier's numbers have it, without where they don't."""
     own = {name: settings for name, settings in features.items() if name != LOCAL}
-    return {**own, LOCAL: {}} if has_local_feature(module) else own
+    return own | own_features(module)
 
 
 def _asked(given: Mapping[str, Any]) -> dict[str, Any]:

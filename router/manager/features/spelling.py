@@ -79,17 +79,3 @@ def asked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     if any(address != addresses[0] for address in addresses):
         raise FieldsInvalid("the emergency address is given in two spellings that differ: send e911 alone")
     return {**fields, E911: addresses[0]} if addresses else fields
-
-
-def over(standing: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields put over those that stand, objects member by member, as KAZOO's PATCH does; None removes."""
-    merged = dict(standing)
-    for name, value in given.items():
-        beneath = merged.get(name)
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, Mapping):
-            merged[name] = over(beneath if isinstance(beneath, Mapping) else {}, value)
-        else:
-            merged[name] = value
-    return merged
