@@ -82,12 +82,12 @@ def _keyed(raw: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(raw: list[Any], doc: Mapping[str, Any], wanted: Mapping[str, Any], module: str) -> dict[str, str]:
-    """Name in the list → feature; those that were there first, by the names they had."""
-    names: dict[str, str] = {}
-    for listed in raw:
-        feature = _feature_of(listed)
-        if feature is not None and feature in wanted and feature not in names.values():
-            names[listed] = feature
+    """Name in the list → feature; those that were there first, by the names they had.
+
+    Of two names for one feature the last one's settings count, so that is the one to keep.
+    """
+    last = {_feature_of(listed): listed for listed in raw}
+    names = {listed: feature for feature, listed in last.items() if feature is not None and feature in wanted}
     for feature in wanted:
         if feature not in names.values() and not (feature == "local" and has_local_feature(module)):
             names[_name_in_list(feature, doc)] = feature
