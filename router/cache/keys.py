@@ -23,6 +23,8 @@ class Keys:
         self.databases = f"{prefix}{{follower}}:databases"
         """A set: the databases that have a checkpoint."""
         self.status = f"{prefix}{{follower}}:status"
+        self.copies = f"{prefix}{{follower}}:copies"
+        """A hash: numbers whose account copies have yet to be looked at."""
 
     def number(self, number: str) -> str:
         """The cache entry of an E.164 number."""

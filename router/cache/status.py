@@ -23,6 +23,7 @@ class FollowerStatus:
         feeds: continuous feeds open.
         lags: seconds behind, by database, of the worst that are behind at all.
         database_up: CouchDB's feed of updates stands.
+        copies_pending: changes whose account copies have yet to be looked at.
     """
 
     leader: str
@@ -36,6 +37,7 @@ class FollowerStatus:
     feeds: int
     database_up: bool
     lags: dict[str, float]
+    copies_pending: int = 0
 
     @property
     def age(self) -> float:

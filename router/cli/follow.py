@@ -11,6 +11,13 @@ from router.stores import Stores
 
 
 @click.command()
+@click.option(
+    "--account-copies",
+    "follower_account_copies",
+    is_flag=True,
+    default=None,
+    help="Also mend the accounts' own copies of numbers that change, by the setting account_copies.",
+)
 @server_options
 def follow(settings: Settings) -> None:
     """Follow CouchDB's changes feeds and keep the cache true, until SIGTERM.

@@ -28,7 +28,8 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-_SERVE_FLAGS = ("listen", "admin_listen", "workers", "transport")
+_OWN_FLAGS = ("listen", "admin_listen", "workers", "transport", "follower_account_copies")
+"""Settings for which single commands have a flag."""
 
 
 def settings_options(command: Callable[..., Any], *, usual_log_level: str = "warning") -> Callable[..., Any]:
@@ -58,7 +59,7 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         set_up_logging(log_level or usual_log_level)
         flags = dict(_pair(each) for each in more)
         flags |= {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
-        flags |= {name: rest.pop(name) for name in _SERVE_FLAGS if name in rest}
+        flags |= {name: rest.pop(name) for name in _OWN_FLAGS if name in rest}
         return command(*args, settings=Settings.load(config, **flags), **rest)
 
     return wrapped

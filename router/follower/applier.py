@@ -8,6 +8,7 @@ from dataclasses import replace
 from router.cache import entry, holding
 from router.cache.entry import Entry, unpack
 from router.cache.followed import FOLLOWED
+from router.cache.pending import PendingCopies
 from router.cache.reader import CacheReader
 from router.cache.writer import Applied, CacheWriter, Checkpoint
 from router.couch.databases import Change, Databases
@@ -41,6 +42,7 @@ class Applier:
 
     Args:
         on_skip: told the database, id and reason of each document that no lookup can reach.
+        pending: where to note numbers whose account copies are to be looked at; None: nobody looks.
 
     Methods raise Fenced, Moved, redis.RedisError and, where documents have to be read again, CouchError.
     """
@@ -53,6 +55,7 @@ class Applier:
         token: int,
         policy: Policy,
         on_skip: Callable[[str, str, str], None] = _log_skip,
+        pending: PendingCopies | None = None,
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -60,6 +63,7 @@ class Applier:
         self._token = token
         self.policy = policy
         self._on_skip = on_skip
+        self._pending = pending
         self.counts = Tally()
 
     def shape_of(self, database: str) -> str:
@@ -135,6 +139,7 @@ class Applier:
         loading: bool,
     ) -> None:
         entries = self._entries(database, changes)
+        self._note_copies(changes)
         said, older = self._writer.apply(
             database,
             self._token,
@@ -161,6 +166,16 @@ class Applier:
                 continue
             entries.append((change.id, made))
         return entries
+
+    def _note_copies(self, changes: Sequence[Change]) -> None:
+        """Before the checkpoint moves; who had a number may only be known from the cache by now."""
+        numbers = [change.id for change in changes if change.id.startswith("+")]
+        if self._pending is None or not numbers:
+            return
+        held = [None if value is None else unpack(value) for value in self._reader.entries(numbers)]
+        self._pending.note(
+            (number, each.account_id if each is not None else "") for number, each in zip(numbers, held, strict=True)
+        )
 
     def _settle_older(self, database: str, epoch: str, numbers: Sequence[str]) -> None:
         """Ask the database about changes that looked older than what the cache holds.

@@ -11,6 +11,7 @@ from router.cache.status import FollowerStatus
 from router.follower.applier import Applier
 from router.follower.backoff import pause
 from router.follower.configuration import read_rules
+from router.follower.keeper import CopiesKeeper, pending_of
 from router.follower.term import Term
 from router.settings import Settings
 from router.stores import Stores
@@ -33,6 +34,8 @@ class Follower:
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
+        self._stores = stores
+        self._pending = pending_of(settings, stores)
         self._databases = stores.databases
         self._writer = stores.writer
         self._reader = stores.patient_reader
@@ -81,15 +84,20 @@ class Follower:
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)
         policy = self._settings.rules(None).policy
-        applier = Applier(self._writer, self._reader, self._databases, token, policy)
+        applier = Applier(self._writer, self._reader, self._databases, token, policy, pending=self._pending)
         term = Term(self._settings, self._databases, self._writer, applier, lambda: self._configure(term, applier))
+        keeper = CopiesKeeper(self._settings, self._stores, self._pending) if self._pending else None
         self.leading.set()
         term.start()
+        if keeper is not None:
+            keeper.start()
         try:
             self._keep_lease(term, applier, token)
         finally:
             self.leading.clear()
             term.end()
+            if keeper is not None:
+                keeper.close()
             self._leave()
 
     def _keep_lease(self, term: Term, applier: Applier, token: int) -> None:
@@ -139,6 +147,7 @@ class Follower:
             applied=applier.counts["applied"],
             feeds=sum(target.feed is not None for target in targets) + int(term.watch.up),
             database_up=term.watch.up,
+            copies_pending=self._pending.size() if self._pending else 0,
         )
 
     def _configure(self, term: Term, applier: Applier) -> None:

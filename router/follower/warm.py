@@ -22,6 +22,7 @@ from router.couch.errors import CouchError
 from router.follower.applier import Applier, Fenced, Moved
 from router.follower.catchup import CatchUp
 from router.follower.configuration import read_rules
+from router.follower.keeper import pending_of
 from router.follower.leadership import Leadership
 from router.follower.targets import Target
 from router.numbers.shards import is_shard
@@ -140,6 +141,7 @@ class WarmUp:
             leadership.token,
             self._settings.rules(None).policy,
             on_skip=self._note_skip,
+            pending=pending_of(self._settings, stores),
         )
         catch_up = CatchUp(stores.databases, stores.writer, applier, page=self._settings.follower_page)
         self._one(catch_up, Target(SYSTEM_CONFIG), leadership, count=False)

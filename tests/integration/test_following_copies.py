@@ -1,0 +1,161 @@
+"""The follower mends account copies of numbers that change, whoever changed them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from router.cache.pending import EVERYTHING, PendingCopies
+from router.embedded import EmbeddedCouchDB
+from router.follower.follower import Follower
+from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C
+from tests.integration.conftest import StartFollower
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import World
+
+KEEPING: dict[str, Any] = {"follower_account_copies": True}
+
+
+@pytest.fixture
+def accounts(couchdb: EmbeddedCouchDB) -> Accounts:
+    made = Accounts(couchdb)
+    made.create("_global_changes")
+    made.create("numbers/+1415")
+    return made
+
+
+@pytest.fixture
+def pending(world: World) -> PendingCopies:
+    return PendingCopies(world.redis, world.keys)
+
+
+@pytest.fixture
+def follow(start_follower: StartFollower, world: World) -> Callable[..., Follower]:
+    def begin(**settings: Any) -> Follower:
+        follower = start_follower(**{**KEEPING, **settings})
+        eventually(lambda: world.complete("numbers/+1415"))
+        return follower
+
+    return begin
+
+
+def test_a_number_written_by_hand_is_listed(accounts: Accounts, follow: Callable[..., Follower]) -> None:
+    follow()
+    accounts.number(pvt_reserve_history=[B])
+
+    eventually(lambda: accounts.whereabouts() == "ab")
+
+
+def test_numbers_that_were_there_before_are_listed(
+    accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies
+) -> None:
+    accounts.number()
+    accounts.number("+442079460018")
+    follow(account_copies="both")
+
+    eventually(lambda: (accounts.whereabouts(), accounts.copies_in("+442079460018")) == ("a", "a"))
+    eventually(lambda: pending.size() == 0)
+
+
+def test_who_had_it_is_known_though_the_document_does_not_tell(
+    accounts: Accounts, follow: Callable[..., Follower], world: World
+) -> None:
+    """A person who edits an assignee seldom thinks of pvt_previously_assigned_to."""
+    follow(account_copies="both")
+    accounts.number(assigned_to=A)
+    eventually(lambda: (world.cached(NUMBER), accounts.copies_in()) == (A, "a"))
+
+    accounts.number(assigned_to=B)
+
+    eventually(lambda: (accounts.whereabouts(), accounts.copies_in()) == ("b", "b"))
+
+
+def test_a_number_deleted_by_hand_is_listed_no_more(
+    accounts: Accounts, follow: Callable[..., Follower], world: World
+) -> None:
+    follow()
+    accounts.number()
+    eventually(lambda: (world.cached(NUMBER), accounts.whereabouts()) == (A, "a"))
+
+    accounts.delete_number()
+
+    eventually(lambda: accounts.whereabouts() == "")
+
+
+@pytest.mark.parametrize("settings", [{"account_copies": "none"}, {"follower_account_copies": False}], ids=str)
+def test_nothing_is_noted_unless_asked_for(
+    accounts: Accounts,
+    follow: Callable[..., Follower],
+    pending: PendingCopies,
+    world: World,
+    settings: dict[str, Any],
+) -> None:
+    follow(**settings)
+    accounts.number()
+    eventually(lambda: world.cached(NUMBER) == A)
+
+    assert pending.size() == 0
+    assert accounts.listing(A) is None
+
+
+def test_a_broken_account_database_holds_up_nobody_else(
+    accounts: Accounts, couchdb: EmbeddedCouchDB, world: World, follow: Callable[..., Follower], pending: PendingCopies
+) -> None:
+    with Relay(couchdb.url) as relay:
+        world.couchdb_url = relay.url
+        follow(follower_time_limit=1.0)
+        relay.hold(lambda _, target: target.startswith("/account/aa/"))
+        accounts.number(assigned_to=A)
+        eventually(lambda: world.cached(NUMBER) == A)
+        eventually(lambda: relay.count("GET /account/aa/"))
+        accounts.number(OTHER, assigned_to=B)
+
+        # the cache goes on, and so do other accounts; what could not be written is not forgotten
+        eventually(lambda: world.cached(OTHER) == B)
+        eventually(lambda: accounts.whereabouts(OTHER) == "b")
+        eventually(lambda: pending.size() == 1)
+        relay.release()
+        eventually(lambda: (accounts.whereabouts(), pending.size()) == ("a", 0), seconds=20)
+
+
+def test_what_was_noted_before_a_crash_is_mended_after_it(
+    accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies
+) -> None:
+    """The numbers are noted before the checkpoint moves, so whoever leads next finds them."""
+    first = follow(account_copies="none")
+    accounts.number()
+    first.stop()
+    pending.note([(NUMBER, B), (OTHER, C)])
+    accounts.write_listing(B, **{NUMBER: {}})
+    accounts.write_listing(C, **{OTHER: {}})
+
+    follow()
+
+    eventually(lambda: (accounts.whereabouts(), accounts.whereabouts(OTHER), pending.size()) == ("a", "", 0))
+
+
+def test_everything_is_compared_where_too_much_waits(
+    accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies, world: World
+) -> None:
+    accounts.number()
+    accounts.write_listing(C, **{NUMBER: {}, OTHER: {}})
+    PendingCopies(world.redis, world.keys, most=2).note([(NUMBER, ""), (OTHER, ""), ("+14158867902", "")])
+    assert list(world.redis.hkeys(world.keys.copies)) == [EVERYTHING.encode()]
+
+    follow(account_copies="none").stop()
+    assert accounts.whereabouts() == "c"
+    follow()
+
+    eventually(lambda: (accounts.whereabouts(), accounts.whereabouts(OTHER), pending.size()) == ("a", "", 0))
+
+
+def test_what_is_noted_again_meanwhile_is_looked_at_again(pending: PendingCopies) -> None:
+    pending.note([(NUMBER, A), (OTHER, "")])
+    (taken,) = pending.batches(10)
+    pending.note([(NUMBER, A)])
+
+    pending.settle(taken)
+
+    (left,) = pending.batches(10)
+    assert list(left) == [f"{NUMBER} {A}"]
