@@ -27,6 +27,7 @@ class Relay:
         self._lock = threading.Lock()
         self._open = threading.Event()
         self._held: Wanted = lambda *_: False
+        self._cut: Wanted = lambda *_: False
         self.seen: list[tuple[str, str]] = []
         self._open.set()
 
@@ -44,6 +45,10 @@ class Relay:
     def release(self) -> None:
         """Pass everything on."""
         self._open.set()
+
+    def cut(self, wanted: Wanted = lambda *_: True) -> None:
+        """Hang up on requests from now on, before the server hears of them."""
+        self._cut = wanted
 
     def count(self, pattern: str) -> int:
         """How many requests had such a "METHOD /target"."""
@@ -99,6 +104,8 @@ class Relay:
             self.seen.append((method, target))
         if not self._open.is_set() and self._held(method, target):
             self._open.wait(60)
+        if self._cut(method, target):
+            return b""
         return head + b"\r\n" + stream.read(length)
 
 
