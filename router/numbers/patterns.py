@@ -2,6 +2,8 @@
 
 import re
 
+from router.numbers.backtracking import MOST_STEPS, most_steps
+
 _POSIX_CLASS = "[:"
 
 
@@ -13,14 +15,22 @@ def compiled(regex: str, owner: str) -> re.Pattern[bytes]:
         owner: what it belongs to, for the message.
 
     Raises:
-        ValueError: Python can't read it, or would read it as something else than PCRE does.
+        ValueError: Python can't read it, would read it as something else than PCRE does, or could take too long.
     """
     if _POSIX_CLASS in regex:
         raise ValueError(f"{owner}: {regex!r} has a POSIX class such as [:digit:]: write [0-9] instead")
+    octets = regex.encode("utf-8", "replace")
     try:
-        return re.compile(regex.encode("utf-8", "replace"))
+        pattern = re.compile(octets)
+        steps = most_steps(octets)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{owner}: {regex!r} is not a regular expression ({error}): correct it") from error
+    if steps > MOST_STEPS:
+        raise ValueError(
+            f"{owner}: {regex!r} could try too many ways to match a long text, and hold up every call: begin it "
+            "with ^, and let no repetition stand inside another, or beside one that takes the same characters"
+        )
+    return pattern
 
 
 def last_capture(match: re.Match[bytes]) -> bytes:
