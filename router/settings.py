@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -30,6 +30,8 @@ from router.numbers.states import ROUTABLE
 log = logging.getLogger(__name__)
 
 _PREFIX = "DID_ROUTER_"
+_OF_CLIENTS = {"token"}
+"""Names in the environment that are no settings: what a command shows to a service that it asks."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """Of the command, and of every process that it starts."""
@@ -96,12 +98,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     couchdb_url: str = Field(
-        "http://127.0.0.1:5984", description="CouchDB's address, credentials in the URL (http, https)"
+        "http://127.0.0.1:5984", description="CouchDB's address (http, https); may hold user and password"
+    )
+    couchdb_user: str = Field("", description="CouchDB's user, where the URL names none")
+    couchdb_password: SecretStr = Field(SecretStr(""), description="its password, where the URL has none")
+    couchdb_password_file: Path | None = Field(
+        None, description="a file that holds nothing but that password; read when a process starts"
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         description="Redis' address: redis://, rediss://, unix://, "
         "redis+sentinel://host:port,host:port/service/db, redis+cluster://host:port",
+    )
+    redis_user: str = Field("", description="Redis' user, where the URL names none")
+    redis_password: SecretStr = Field(SecretStr(""), description="its password, where the URL has none")
+    redis_password_file: Path | None = Field(
+        None, description="a file that holds nothing but that password; read when a process starts"
     )
     redis_prefix: str = Field("did-router:", description="put before every Redis key")
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
@@ -110,6 +122,20 @@ class Settings(BaseSettings):
     )
     workers: int = Field(0, ge=0, description="worker processes that share the address; 0: one per core")
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
+
+    tls_certificate: Path | None = Field(
+        None, description="PEM file: the service's certificate, then its intermediates; read again when it changes"
+    )
+    tls_key: Path | None = Field(None, description="PEM file: the certificate's private key")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file: who signs clients' certificates; a client without one is turned away"
+    )
+    token_file: Path | None = Field(
+        None, description="lines of `name sha256 scope[,scope]`: who may ask; read again when it changes"
+    )
+    insecure: bool = Field(
+        default=False, description="listen where others can reach it, without what keeps strangers out"
+    )
 
     lookup_time_limit: float = Field(
         2.0, gt=0, description="seconds that a call is worked on at most, and the deadline of calls that bring none"
@@ -212,6 +238,21 @@ class Settings(BaseSettings):
             raise ValueError("write it as host:port, such as 127.0.0.1:50051")
         return address
 
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: give both")
+        if self.tls_client_ca and not self.tls:
+            raise ValueError("tls_client_ca wants tls_certificate and tls_key beside it")
+        if self.tls and self.transport == "native":
+            raise ValueError("the transport native has no TLS: set transport to grpcio or auto")
+        return self
+
+    @property
+    def tls(self) -> bool:
+        """Whether the gRPC service speaks TLS."""
+        return self.tls_certificate is not None
+
     @classmethod
     def settings_customise_sources(  # noqa: D102 - pydantic-settings' own hook
         cls,
@@ -310,7 +351,7 @@ def _check_environment() -> None:
     """A name with a typo would be ignored without a word."""
     for variable in os.environ:
         name = variable.removeprefix(_PREFIX).partition("__")[0].lower()
-        if variable.startswith(_PREFIX) and name not in Settings.model_fields:
+        if variable.startswith(_PREFIX) and name not in Settings.model_fields.keys() | _OF_CLIENTS:
             raise SettingsError(f"unknown setting in the environment: {variable}{_nearest(name)}")
 
 

@@ -1,5 +1,6 @@
 """Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
 
+from router import store_credentials
 from router.cache.connect import connect, is_cluster
 from router.cache.keys import Keys
 from router.cache.lease import Lease
@@ -26,17 +27,18 @@ class Stores:
         databases: patient; lookup_databases: under the lookup's time limit. Both share one credential gate.
 
     Raises:
-        SettingsError: a URL that can't be used.
+        SettingsError: a URL or a password file that can't be used.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.redis_prefix)
         self._lease_life = settings.follower_lease
         lives = Lives(settings.negative_life, settings.tombstone_life, settings.fill_life)
+        redis_url = store_credentials.redis_url(settings)
         try:
-            self.redis = connect(settings.redis_url, time_limit=_PATIENT)
-            fast = connect(settings.redis_url, time_limit=settings.redis_time_limit)
-            prompt = connect(settings.redis_url, time_limit=_PROMPT)
+            self.redis = connect(redis_url, time_limit=_PATIENT)
+            fast = connect(redis_url, time_limit=settings.redis_time_limit)
+            prompt = connect(redis_url, time_limit=_PROMPT)
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast
@@ -47,7 +49,7 @@ class Stores:
         self.prompt = CacheWriter(prompt, self.keys, lives)
         self.reader = CacheReader(fast, self.keys)
         self.patient_reader = CacheReader(self.redis, self.keys)
-        couch = Couch(settings.couchdb_url, time_limit=settings.follower_time_limit)
+        couch = Couch(store_credentials.couchdb_url(settings), time_limit=settings.follower_time_limit)
         self.databases = Databases(couch)
         self.lookup_databases = Databases(couch.with_time_limit(settings.database_time_limit))
 

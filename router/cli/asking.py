@@ -7,11 +7,10 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
+from router.cli.channel import Metadata
 from router.cli.options import as_text
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-
-DEFAULT_TARGET = "127.0.0.1:50051"
 
 _NOBODY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
 """Without a reason of ours these say that no did-router was asked."""
@@ -49,6 +48,11 @@ class Said:
     metadata: dict[str, str] | None = None
 
     @property
+    def turned_away(self) -> bool:
+        """Whether the service wants another token, or one at all."""
+        return self.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+
+    @property
     def known(self) -> bool:
         """Whether the service could say: false when a database it needed was away."""
         return self.reachable and self.status not in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
@@ -77,10 +81,11 @@ def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> 
     return pb.LookupRequest(number=as_text(number), dial_plan=as_text(dial_plan), consistency=consistency)
 
 
-def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float) -> Said:
+def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float, metadata: Metadata = ()) -> Said:
     """One lookup."""
     try:
-        return Said(request.number, "OK", reachable=True, route=stub.Lookup(request, timeout=seconds))
+        route = stub.Lookup(request, timeout=seconds, metadata=tuple(metadata))
+        return Said(request.number, "OK", reachable=True, route=route)
     except grpc.RpcError as problem:
         return refused(request.number, problem)
 

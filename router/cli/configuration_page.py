@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from router.numbers.rules import CONFIG_NAMES
@@ -16,13 +17,20 @@ from router.settings import ConverterSettings, DialPlanSettings, Settings
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Stores, addresses and processes": (
         "couchdb_url",
+        "couchdb_user",
+        "couchdb_password",
+        "couchdb_password_file",
         "redis_url",
+        "redis_user",
+        "redis_password",
+        "redis_password_file",
         "redis_prefix",
         "listen",
         "admin_listen",
         "workers",
         "transport",
     ),
+    "Who may ask": ("tls_certificate", "tls_key", "tls_client_ca", "token_file", "insecure"),
     "Lookups": (
         "lookup_time_limit",
         "redis_time_limit",
@@ -88,7 +96,7 @@ _TOP = """# Configuration
 A setting is looked for in this order; the first that gives it counts:
 
 1. **flags** of the command: `--couchdb-url`, `--redis-url`, `--redis-prefix`, for `serve` also `--listen`,
-   `--admin`, `--workers` and `--transport`, and `--set NAME=VALUE` for every other one;
+   `--admin`, `--workers`, `--transport` and `--insecure`, and `--set NAME=VALUE` for every other one;
 2. the **environment**: `DID_ROUTER_` and the setting's name in capitals;
 3. the **TOML file** named with `--config`;
 4. the **default**.
@@ -99,7 +107,10 @@ file or after `--set` that is no setting is an error; in the environment it is n
 the settings and reaches every store.
 
 Give the service, the follower and `warm` and `audit` the **same** settings: what a number document comes to is decided
-where it is read, with that process's routing settings. Passwords belong into the URLs, and are never printed or logged.
+where it is read, with that process's routing settings.
+
+Passwords stand in the URLs, in settings of their own, or in files; they are never printed or logged. Prefer the files,
+or the environment: other users of the machine can read a command line. [Security](security.md) tells of TLS and tokens.
 """
 
 _DIAL_PLANS = """## Dial plans
@@ -184,7 +195,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _value(value: Any) -> str:
-    if value is None:
+    if value is None or isinstance(value, SecretStr):
         return "none"
     return f"`{json.dumps(_whole(value))}`"
 

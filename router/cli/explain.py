@@ -1,5 +1,7 @@
 """did-router explain."""
 
+from typing import Any
+
 import click
 import grpc
 import orjson
@@ -7,30 +9,31 @@ from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 
-from router.cli.asking import DEFAULT_TARGET, request_for
+from router.cli.asking import request_for
+from router.cli.channel import HOW_TO_SHOW, Service, service_options
 from router.cli.options import Exit, fail
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 
 @click.command()
-@click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="The service to ask.")
+@service_options
 @click.option("--dial-plan", default="", metavar="NAME", help="The dial plan it was dialled under.")
 @click.option("--timeout", default=5.0, metavar="SECONDS", show_default=True, help="Deadline of the call.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.argument("number")
-def explain(number: str, target: str, dial_plan: str, timeout: float, *, as_json: bool) -> None:
+def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as_json: bool) -> None:
     """Say why a NUMBER routes where it does.
 
     Shows every step from what was dialled to the answer, and what each layer holds: Redis, the number
     database, port requests, the account, and how far the follower is.
     """
-    with grpc.insecure_channel(target) as channel:
+    with service.open() as channel:
         request = pb.ExplainRequest(lookup=request_for(number, dial_plan))
         try:
-            said = InboundRouterStub(channel).Explain(request, timeout=timeout)
+            said = InboundRouterStub(channel).Explain(request, timeout=timeout, metadata=tuple(service.metadata))
         except grpc.RpcError as problem:
-            fail(f"no explanation from {target}: {problem.details()} (start one: did-router serve)", Exit.UNREACHABLE)
+            _give_up(service, problem)
             return
     if as_json:
         click.echo(
@@ -42,6 +45,13 @@ def explain(number: str, target: str, dial_plan: str, timeout: float, *, as_json
         _show(said)
     if said.answer.WhichOneof("outcome") != "route":
         raise SystemExit(Exit.REFUSED)
+
+
+def _give_up(service: Service, problem: Any) -> None:
+    said = problem.details()
+    if problem.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        fail(f"{service.target} turns us away: {said}; {HOW_TO_SHOW}", Exit.USAGE)
+    fail(f"no explanation from {service.target}: {said} ({service.hint})", Exit.UNREACHABLE)
 
 
 def _show(said: pb.ExplainResponse) -> None:

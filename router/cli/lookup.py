@@ -1,10 +1,10 @@
 """did-router lookup."""
 
 import click
-import grpc
 import orjson
 
-from router.cli.asking import DEFAULT_TARGET, Said, ask, request_for
+from router.cli.asking import Said, ask, request_for
+from router.cli.channel import HOW_TO_SHOW, Service, service_options
 from router.cli.options import Exit, fail
 from router.numbers.fields import printable
 from router.v1 import inbound_pb2 as pb
@@ -12,28 +12,29 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 
 @click.command()
-@click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="The service to ask.")
+@service_options
 @click.option("--dial-plan", default="", metavar="NAME", help="The dial plan they were dialled under.")
 @click.option("--authoritative", is_flag=True, help="Past the caches, straight from the number database.")
 @click.option("--timeout", default=2.0, metavar="SECONDS", show_default=True, help="Deadline of each call.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a number.")
 @click.argument("numbers", nargs=-1, required=True)
 def lookup(
-    numbers: tuple[str, ...], target: str, dial_plan: str, timeout: float, *, authoritative: bool, as_json: bool
+    numbers: tuple[str, ...], service: Service, dial_plan: str, timeout: float, *, authoritative: bool, as_json: bool
 ) -> None:
     """Ask a running service which account owns each NUMBER.
 
-    Exits with 1 when a number was refused, with 3 when the service, or a database it needed, can't be reached.
+    Exits with 1 when a number was refused, with 2 when the service wants another token, with 3 when the service,
+    or a database it needed, can't be reached.
     """
     worst = Exit.OK
-    with grpc.insecure_channel(target) as channel:
+    with service.open() as channel:
         stub = InboundRouterStub(channel)
         for number in numbers:
-            said = ask(stub, request_for(number, dial_plan, authoritative=authoritative), timeout)
+            said = ask(stub, request_for(number, dial_plan, authoritative=authoritative), timeout, service.metadata)
             if not said.reachable:
-                fail(
-                    f"no did-router answers at {target}: {said.message} (start one: did-router serve)", Exit.UNREACHABLE
-                )
+                fail(service.silence(said.message), Exit.UNREACHABLE)
+            if said.turned_away:
+                fail(f"{service.target} turns us away: {said.message}; {HOW_TO_SHOW}", Exit.USAGE)
             click.echo(orjson.dumps(said.as_json()) if as_json else line(said))
             worst = max(worst, _code(said))
     raise SystemExit(worst)

@@ -6,7 +6,19 @@ import click
 
 from router.cli.options import Group
 
-COMMANDS = ("audit", "check", "demo", "embedded", "explain", "follow", "lookup", "normalise", "serve", "warm")
+COMMANDS = (
+    "audit",
+    "check",
+    "demo",
+    "embedded",
+    "explain",
+    "follow",
+    "lookup",
+    "normalise",
+    "serve",
+    "token",
+    "warm",
+)
 """Each is a module of this package and a function in it."""
 
 

@@ -16,6 +16,12 @@ from router.settings import Settings
     type=click.Choice(["auto", "native", "grpcio"]),
     help="What carries Lookup calls (auto: native where it is installed).",
 )
+@click.option(
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Listen where other machines can reach it, though neither TLS nor tokens keep strangers out.",
+)
 @click.option("--with-follower", is_flag=True, help="Run the follower too.")
 @server_options
 def serve(settings: Settings, *, with_follower: bool) -> None:
@@ -24,5 +30,8 @@ def serve(settings: Settings, *, with_follower: bool) -> None:
     Starts whether or not CouchDB and Redis are there, and says in its health and at /readyz what it can do.
     A worker that dies is replaced. SIGHUP replaces all of them one by one without losing a call; SIGTERM
     reports NOT_SERVING, lets running calls finish, and exits.
+
+    Listens on loopback. Any other address wants TLS (settings tls_certificate, tls_key, tls_client_ca) or tokens
+    (setting token_file, see did-router token new), or --insecure.
     """
     Supervisor(settings, with_follower=with_follower).run()

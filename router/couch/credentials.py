@@ -80,7 +80,8 @@ class CredentialGate:
 
     def _message(self, seconds: float) -> str:
         return (
-            f"CouchDB refuses the name or password of {self._who}: put the right ones into couchdb_url "
+            f"CouchDB refuses the name or password of {self._who}: put the right ones into couchdb_url, or into "
+            "couchdb_user and couchdb_password "
             f"(these are not tried again for {seconds:.0f} s, so that the account isn't locked)"
         )
 

@@ -1,14 +1,28 @@
-"""The admin address: plain HTTP for operators, Prometheus and health checks."""
+"""The admin address: HTTP for operators, Prometheus and health checks."""
 
+import socket
 import threading
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-Page = Callable[[], tuple[int, str, bytes]]
-"""Answers with a status, a content type and a body."""
+import grpc
+
+from router.service.certificates import Certificates
+from router.service.exposure import is_loopback
+from router.service.guard import Guard
+from router.service.tokens import ADMIN
+
+Page = Callable[[str | None], tuple[int, str, bytes]]
+"""Takes the caller's `Authorization`; answers with a status, a content type and a body."""
+
+_OPEN = ("/healthz", "/readyz")
+"""What load balancers look at; the other pages want an admin token where there are tokens."""
 
 _LOOK = 0.05
 """Seconds after which an idle server looks whether it is to stop."""
+_HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
 
@@ -18,11 +32,21 @@ class AdminServer:
     Args:
         address: host:port.
         pages: by path.
+        guard: judges callers; None where anybody may look.
+        certificates: for HTTPS, unless the address is a loopback one; None for none.
     """
 
-    def __init__(self, address: str, pages: Mapping[str, Page]) -> None:
+    def __init__(
+        self,
+        address: str,
+        pages: Mapping[str, Page],
+        guard: Guard | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._address = address
         self._pages = pages
+        self._guard = guard
+        self._certificates = None if is_loopback(address) else certificates
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -37,21 +61,29 @@ class AdminServer:
             OSError: the address can't be listened on.
         """
         host, _, port = self._address.rpartition(":")
-        pages = self._pages
+        pages, guard = self._pages, self._guard
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 10
 
             def do_GET(self) -> None:
-                page = pages.get(self.path.partition("?")[0])
+                path = self.path.partition("?")[0]
+                page = pages.get(path)
                 if page is None:
                     known = "\n".join(sorted(pages))
                     self._send(404, TEXT, f"no such page; there are:\n{known}\n".encode())
                     return
-                self._send(*page())
+                authorization = self.headers.get("Authorization")
+                refusal = guard.refusal(ADMIN, authorization) if guard is not None and path not in _OPEN else None
+                if refusal is None:
+                    self._send(*page(authorization))
+                else:
+                    self._send(_HTTP[refusal.code], TEXT, f"{refusal.message}\n".encode())
 
             def _send(self, code: int, kind: str, body: bytes) -> None:
                 self.send_response(code)
+                if code == HTTPStatus.UNAUTHORIZED:
+                    self.send_header("WWW-Authenticate", "Bearer")
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -61,10 +93,9 @@ class AdminServer:
                 pass
 
         try:
-            self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
+            self._server = _Server((host.strip("[]"), int(port)), Handler, self._certificates)
         except OSError as problem:
             raise OSError(f"can't listen on {self._address} for admin: {problem.strerror}") from None
-        self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(_LOOK,), name="admin", daemon=True).start()
 
     def stop(self) -> None:
@@ -72,3 +103,25 @@ class AdminServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection; TLS is begun in it, so that a slow caller holds up nobody else."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: Any, certificates: Certificates | None) -> None:
+        self._certificates = certificates
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection."""
+        connection, caller = super().get_request()
+        if self._certificates is not None:
+            context = self._certificates.context
+            connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, caller
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up, or speaks no TLS, is no fault of ours."""

@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from router.service.admin import JSON, TEXT, AdminServer
+from router.service.certificates import Certificates
+from router.service.guard import Guard
 
 _TIME_LIMIT = 2.0
 
@@ -21,17 +24,21 @@ Ports = Callable[[], Mapping[str, int]]
 class GatheredPages:
     """Asks every worker and answers for all."""
 
-    def __init__(self, address: str, ports: Ports) -> None:
+    def __init__(
+        self, address: str, ports: Ports, guard: Guard | None = None, certificates: Certificates | None = None
+    ) -> None:
         self._ports = ports
         self._host = address.rpartition(":")[0]
         self._server = AdminServer(
             address,
             {
-                "/healthz": lambda: (200, TEXT, b"alive\n"),
+                "/healthz": lambda _: (200, TEXT, b"alive\n"),
                 "/readyz": self._ready,
                 "/state": self._state,
                 "/metrics": self._metrics,
             },
+            guard,
+            certificates,
         )
 
     @property
@@ -47,24 +54,26 @@ class GatheredPages:
         """Stop listening."""
         self._server.stop()
 
-    def _ready(self) -> tuple[int, str, bytes]:
+    def _ready(self, authorization: str | None) -> tuple[int, str, bytes]:
         """Ready when any worker is: the port is answered."""
-        said = {name: _fetch(port, "/readyz") for name, port in self._ports().items()}
-        ready = any(code == 200 for code, _ in said.values())  # noqa: PLR2004 - HTTP's OK
+        said = {name: _fetch(port, "/readyz", authorization) for name, port in self._ports().items()}
+        ready = any(code == HTTPStatus.OK for code, _ in said.values())
         lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(said.items())]
         return 200 if ready else 503, TEXT, ("\n".join(lines) or "no worker is in service").encode() + b"\n"
 
-    def _state(self) -> tuple[int, str, bytes]:
-        workers = {name: orjson.loads(body or b"null") for name, body in self._bodies("/state").items()}
+    def _state(self, authorization: str | None) -> tuple[int, str, bytes]:
+        workers = {name: orjson.loads(body or b"null") for name, body in self._bodies("/state", authorization).items()}
         return 200, JSON, orjson.dumps({"workers": workers}, option=orjson.OPT_INDENT_2)
 
-    def _metrics(self) -> tuple[int, str, bytes]:
+    def _metrics(self, authorization: str | None) -> tuple[int, str, bytes]:
         registry = CollectorRegistry()
-        registry.register(_Gathered(self._bodies("/metrics")))
+        registry.register(_Gathered(self._bodies("/metrics", authorization)))
         return 200, TEXT, generate_latest(registry)
 
-    def _bodies(self, path: str) -> dict[str, bytes]:
-        return {name: _fetch(port, path)[1] for name, port in self._ports().items()}
+    def _bodies(self, path: str, authorization: str | None) -> dict[str, bytes]:
+        """Workers judge callers too, so each is shown what this one was shown."""
+        said = {name: _fetch(port, path, authorization) for name, port in self._ports().items()}
+        return {name: body if code == HTTPStatus.OK else b"" for name, (code, body) in said.items()}
 
 
 class _Gathered(Collector):
@@ -84,9 +93,11 @@ class _Gathered(Collector):
         yield from families.values()
 
 
-def _fetch(port: int, path: str) -> tuple[int, bytes]:
+def _fetch(port: int, path: str, authorization: str | None) -> tuple[int, bytes]:
+    headers = {"Authorization": authorization} if authorization else {}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_TIME_LIMIT) as answer:
+        with urllib.request.urlopen(request, timeout=_TIME_LIMIT) as answer:  # noqa: S310 - http
             return answer.status, answer.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read()

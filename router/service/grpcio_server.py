@@ -10,8 +10,10 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from router.service.certificates import Certificates
 from router.service.front import AddressTaken, taken
 from router.service.grpcio_front import GrpcioFront
+from router.service.guard import Doorkeeper, Guard
 from router.service.inbound import InboundServicer
 from router.v1 import inbound_pb2 as pb
 
@@ -25,13 +27,28 @@ OPTIONS: Sequence[tuple[str, int]] = (
 
 
 class GrpcioServer:
-    """Serves on one address from `start` until `stop`."""
+    """Serves on one address from `start` until `stop`.
 
-    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool = False) -> None:
+    Args:
+        guard: judges every call; None where anybody may ask.
+        certificates: for TLS; None for none.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        servicer: InboundServicer,
+        *,
+        reuse_port: bool = False,
+        guard: Guard | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._address = address
         # A port that somebody else listens on must be an error, not half of the calls.
         self._options = [("grpc.so_reuseport", int(reuse_port)), *OPTIONS]
         self._servicer = servicer
+        self._doorkeepers = () if guard is None else (Doorkeeper(guard),)
+        self._certificates = certificates
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
         self._health = health.aio.HealthServicer()
@@ -70,18 +87,23 @@ class GrpcioServer:
         self._thread.join(timeout=5)
 
     async def _start(self) -> None:
-        server = grpc.aio.server(options=self._options)
+        server = grpc.aio.server(interceptors=self._doorkeepers, options=self._options)
         server.add_generic_rpc_handlers((self._inbound(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
-            self.port = server.add_insecure_port(self._address)
+            self.port = self._bind(server)
         except RuntimeError as problem:
             raise AddressTaken(taken(self._address, problem)) from None
         await server.start()
         self._server = server
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        if self._certificates is None:
+            return server.add_insecure_port(self._address)
+        return server.add_secure_port(self._address, self._certificates.credentials())
 
     def _inbound(self) -> grpc.GenericRpcHandler:
         servicer = self._servicer

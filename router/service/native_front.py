@@ -10,10 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from router.service.front import AddressTaken, Failure, Taken, taken
+from router.service.guard import AUTHORIZATION, Guard
+from router.service.tokens import LOOKUP
 
 METHOD = "/router.v1.InboundRouter/Lookup"
 _IO_THREADS = 2
 _LOOK = 0.0005
+_HEADER = 4
+"""Where an event holds the value of `authorization`, when the front was told to look for it."""
 
 
 def is_installed() -> bool:
@@ -28,9 +32,10 @@ class NativeFront:
         address: host:port.
         fallback: path of the Unix socket of a grpcio server for every other method.
         reuse_port: other workers listen there too.
+        guard: judges Lookup calls here; the fallback judges its own.
     """
 
-    def __init__(self, address: str, fallback: str, *, reuse_port: bool) -> None:
+    def __init__(self, address: str, fallback: str, *, reuse_port: bool, guard: Guard | None = None) -> None:
         from pygrpc_native import EVENT_CALL, NativeGrpcFront  # noqa: PLC0415 - an extra
 
         self._is_call = EVENT_CALL
@@ -39,6 +44,7 @@ class NativeFront:
                 address,
                 [(METHOD, False)],
                 io_threads=_IO_THREADS,
+                client_key_metadata=None if guard is None else AUTHORIZATION,
                 call_details=True,
                 metrics=True,
                 reuse_port=reuse_port,
@@ -49,6 +55,7 @@ class NativeFront:
         # Bound once: these run for every call.
         self.respond: Callable[[Any, bytes], object] = self._front.respond
         self._receive: Any = self._front.recv_batch_details
+        self._guard = guard
 
     @property
     def port(self) -> int:
@@ -80,6 +87,8 @@ class NativeFront:
         events = self._receive(most, int(wait * 1000))
         if not events:
             return []
+        if self._guard is not None:
+            events = self._admitted(self._guard, events)
         now = time.monotonic()
         call = self._is_call
         return [
@@ -87,6 +96,21 @@ class NativeFront:
             for kind, ticket, _, request, _, details in events
             if kind == call
         ]
+
+    def _admitted(self, guard: Guard, events: list[Any]) -> list[Any]:
+        """Leave out, and refuse, the calls of who may not ask; for all others this is a look into a set."""
+        known = guard.admitted(LOOKUP)
+        return [event for event in events if event[_HEADER] in known or self._may_ask(guard, event)]
+
+    def _may_ask(self, guard: Guard, event: Any) -> bool:
+        if event[0] != self._is_call:
+            return True
+        shown = event[_HEADER]
+        # Without the header the library gives the caller's address here, as text; a header comes as bytes.
+        refusal = guard.refusal(LOOKUP, shown if isinstance(shown, bytes) else None)
+        if refusal is not None:
+            self.fail(event[1], refusal)
+        return refusal is None
 
     def fail(self, ticket: Any, failure: Failure) -> None:
         """Send a status."""

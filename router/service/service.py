@@ -23,8 +23,11 @@ from router.numbers.routes import Refused
 from router.service import metrics
 from router.service.admin import JSON, TEXT, AdminServer, Page
 from router.service.batches import BatchLoop
+from router.service.certificates import open_certificates
+from router.service.guard import open_guard
 from router.service.inbound import InboundServicer
 from router.service.readiness import Readiness, State
+from router.service.tokens import ADMIN
 from router.service.transport import open_transport
 from router.settings import Settings
 from router.stores import Stores
@@ -43,7 +46,7 @@ class Service:
         reuse_port: other workers listen on the same address.
 
     Raises:
-        SettingsError: a URL that can't be used.
+        SettingsError: a URL, a token file or a certificate that can't be used.
     """
 
     def __init__(self, settings: Settings, *, with_follower: bool = False, reuse_port: bool = False) -> None:
@@ -79,7 +82,11 @@ class Service:
             stale_after=settings.stale_after,
         )
         servicer = InboundServicer(self.lookup, explainer, time_limit=settings.lookup_time_limit)
-        self.transport = open_transport(settings, servicer, reuse_port=reuse_port)
+        self._guard = open_guard(settings)
+        certificates = open_certificates(settings)
+        self.transport = open_transport(
+            settings, servicer, reuse_port=reuse_port, guard=self._guard, certificates=certificates
+        )
         self._loop = BatchLoop(
             self.transport.front,
             self.lookup,
@@ -104,7 +111,7 @@ class Service:
             "accounts": standing.counts,
         }
         self._registry = metrics.registry_of(metrics.RouterMetrics(tallies, self.readiness, self.fallback))
-        self.admin = AdminServer(settings.admin_listen, self._pages())
+        self.admin = AdminServer(settings.admin_listen, self._pages(), self._guard, certificates)
         self._began = time.time()
         self._draining = False
         self._section: dict[str, object] | None = None
@@ -185,13 +192,16 @@ class Service:
 
     def _pages(self) -> dict[str, Page]:
         return {
-            "/healthz": lambda: (200, TEXT, b"alive\n"),
+            "/healthz": lambda _: (200, TEXT, b"alive\n"),
             "/readyz": self._ready_page,
-            "/state": lambda: (200, JSON, orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)),
-            "/metrics": lambda: (200, TEXT, metrics.exposition(self._registry)),
+            "/state": lambda _: (200, JSON, orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)),
+            "/metrics": lambda _: (200, TEXT, metrics.exposition(self._registry)),
         }
 
-    def _ready_page(self) -> tuple[int, str, bytes]:
+    def _ready_page(self, authorization: str | None) -> tuple[int, str, bytes]:
+        """Open to all; why it is so names addresses, and is for those who may see them."""
         state = self.readiness.state
         ready = state.serving and not self._draining
-        return 200 if ready else 503, TEXT, f"{state.name}: {state.why}\n".encode()
+        all_of_it = self._guard is None or self._guard.refusal(ADMIN, authorization) is None
+        said = f"{state.name}: {state.why}" if all_of_it else state.name
+        return 200 if ready else 503, TEXT, f"{said}\n".encode()

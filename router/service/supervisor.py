@@ -18,9 +18,13 @@ from typing import Any
 
 from router.follower.backoff import pause
 from router.service import worker
+from router.service.certificates import open_certificates
+from router.service.exposure import check_exposure
 from router.service.front import AddressTaken, taken
 from router.service.gathering import GatheredPages
+from router.service.guard import open_guard
 from router.settings import Settings, without_password
+from router.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +57,21 @@ class Supervisor:
     """Runs until SIGTERM or SIGINT.
 
     Raises:
+        SettingsError: a setting that no worker could start with, or an address that strangers could reach.
         OSError: the address can't be listened on.
     """
 
     def __init__(self, settings: Settings, *, with_follower: bool) -> None:
+        check_exposure(settings)
+        Stores(settings)  # what is wrong with them is told here, not by each worker again and again
+        guard, certificates = open_guard(settings), open_certificates(settings)
         self._reserved, address = _reserve(settings.listen)
         self._settings = settings.model_copy(update={"listen": address, "admin_listen": "127.0.0.1:0"})
         count = settings.workers or os.cpu_count() or 1
         self._children = [Child(f"worker-{index}", worker.work) for index in range(count)]
         if with_follower:
             self._children.append(Child("follower", worker.follow))
-        self._pages = GatheredPages(settings.admin_listen, self._admin_ports)
+        self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
         self.address = address

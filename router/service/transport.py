@@ -5,8 +5,10 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from router.service.certificates import Certificates
 from router.service.front import Front
 from router.service.grpcio_server import GrpcioServer
+from router.service.guard import Guard
 from router.service.inbound import InboundServicer
 from router.service.native_front import NativeFront, is_installed
 from router.settings import Settings, SettingsError
@@ -39,8 +41,16 @@ class Transport(Protocol):
 class GrpcioTransport:
     """Everything by grpcio."""
 
-    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool) -> None:
-        self._server = GrpcioServer(address, servicer, reuse_port=reuse_port)
+    def __init__(
+        self,
+        address: str,
+        servicer: InboundServicer,
+        *,
+        reuse_port: bool,
+        guard: Guard | None,
+        certificates: Certificates | None,
+    ) -> None:
+        self._server = GrpcioServer(address, servicer, reuse_port=reuse_port, guard=guard, certificates=certificates)
         self.front = self._server.front
         self.start = self._server.start
         self.set_serving = self._server.set_serving
@@ -58,11 +68,11 @@ class GrpcioTransport:
 class NativeTransport:
     """Lookup by the native front; batch, stream, explain, health and reflection by grpcio on a Unix socket."""
 
-    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool) -> None:
+    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool, guard: Guard | None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
-        self._others = GrpcioServer(f"unix:{path}", servicer, reuse_port=False)
-        self._front = NativeFront(address, path, reuse_port=reuse_port)
+        self._others = GrpcioServer(f"unix:{path}", servicer, guard=guard)
+        self._front = NativeFront(address, path, reuse_port=reuse_port, guard=guard)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
 
@@ -84,15 +94,24 @@ class NativeTransport:
         self._folder.cleanup()
 
 
-def open_transport(settings: Settings, servicer: InboundServicer, *, reuse_port: bool) -> Transport:
-    """The transport that the settings ask for; `auto` takes native where it is installed.
+def open_transport(
+    settings: Settings,
+    servicer: InboundServicer,
+    *,
+    reuse_port: bool,
+    guard: Guard | None = None,
+    certificates: Certificates | None = None,
+) -> Transport:
+    """The transport that the settings ask for; `auto` takes native where it is installed and TLS is off.
 
     Raises:
         SettingsError: native is asked for and not installed.
         OSError: the address can't be had.
     """
-    native = is_installed() if settings.transport == "auto" else settings.transport == "native"
+    free = certificates is None and is_installed()
+    native = free if settings.transport == "auto" else settings.transport == "native"
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
-    kind = NativeTransport if native else GrpcioTransport
-    return kind(settings.listen, servicer, reuse_port=reuse_port)
+    if native:
+        return NativeTransport(settings.listen, servicer, reuse_port=reuse_port, guard=guard)
+    return GrpcioTransport(settings.listen, servicer, reuse_port=reuse_port, guard=guard, certificates=certificates)

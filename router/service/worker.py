@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
 from router.service.service import Service
-from router.settings import LOG_FORMAT, Settings
+from router.settings import LOG_FORMAT, Settings, SettingsError
 from router.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def work(settings: Settings, log_level: int, parent: Connection) -> None:
     try:
         service = Service(settings, reuse_port=True)
         service.start()
-    except OSError as problem:
+    except (OSError, SettingsError) as problem:
         log.error("%s", problem)
         sys.exit(3)
     parent.send(service.admin.port)

@@ -38,7 +38,7 @@ UNREACHABLE = {
     "no CouchDB to ask": (["normalise", "--cluster", "1", *STORES], "see --couchdb-url"),
     "no Redis Cluster": (["audit", "--redis-url", "redis+cluster://127.0.0.1:1"], "Redis can't be reached: "),
     "no service": (["lookup", "--target", "127.0.0.1:1", "1"], "no did-router answers at 127.0.0.1:1"),
-    "no service to explain": (["explain", "--target", "127.0.0.1:1", "1"], "(start one: did-router serve)"),
+    "no service to explain": (["explain", "--target", "127.0.0.1:1", "1"], "(start one: did-router serve"),
     "no target": (["lookup", "--target", "", "1"], "no did-router answers at"),
 }
 

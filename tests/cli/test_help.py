@@ -15,6 +15,7 @@ TOLD = {
     "lookup": "Exits with 1",
     "normalise": "Exits with 1",
     "serve": "until SIGTERM",
+    "token": "callers show to a service",
     "warm": "Exits with 1",
 }
 

@@ -50,10 +50,12 @@ class Running:
         self.service.start()
         self.caller = Caller(self.service.transport.port)
 
-    def page(self, path: str) -> tuple[int, bytes]:
+    def page(self, path: str, token: str = "") -> tuple[int, bytes]:
         """A page of the admin address."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.service.admin.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.service.admin.port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(asked, timeout=20) as answer:
                 return int(answer.status), answer.read()
         except urllib.error.HTTPError as refused:
             return int(refused.code), refused.read()
@@ -63,6 +65,10 @@ class Running:
         """What /state says."""
         said: dict[str, Any] = orjson.loads(self.page("/state")[1])
         return said
+
+    def wait_serving(self) -> None:
+        """Until calls get answers."""
+        eventually(lambda: self.service.readiness.state.serving)
 
     def wait_ready(self) -> None:
         """Until both stores answer and the follower has everything."""

@@ -1,0 +1,58 @@
+"""did-router token."""
+
+from pathlib import Path
+
+import click
+import orjson
+
+from router.cli.options import Group
+from router.service import tokens
+from router.settings import SettingsError
+
+
+@click.group(cls=Group)
+def token() -> None:
+    """Make the tokens that callers show to a service."""
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(tokens.SCOPES),
+    multiple=True,
+    required=True,
+    help="What it opens: lookup (InboundRouter), manage (NumberManager), admin (/state, /metrics); repeatable.",
+)
+@click.option(
+    "--append", type=click.Path(path_type=Path, dir_okay=False), help="Write the line behind this token file's others."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name, token, line.")
+def new(name: str, scopes: tuple[str, ...], append: Path | None, *, as_json: bool) -> None:
+    """Make a token for a caller called NAME, and print it this once.
+
+    A token file (setting token_file) has a line for each token, with its hash and not the token itself. The line
+    for the new one is printed too. A running service reads the file again when it changes. To rotate: add the new
+    line, give the new token to the caller, then remove the old line.
+    """
+    made = tokens.new_token()
+    try:
+        line = tokens.line_for(name, made, scopes)
+    except ValueError as problem:
+        raise SettingsError(str(problem)) from None
+    if append is not None:
+        _append(append, line)
+    if as_json:
+        click.echo(orjson.dumps({"name": name, "token": made, "line": line}))
+        return
+    click.echo(f"token, shown only now: {made}")
+    click.echo(f"{'written to' if append else 'for'} the token file:   {line}")
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        before = file.read()
+        # One write, so that a service never reads half a line.
+        file.write(f"{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n")

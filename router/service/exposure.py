@@ -1,0 +1,42 @@
+"""Whether an address may be listened on: loopback always, others only with something that keeps strangers out."""
+
+import ipaddress
+import socket
+
+from router.settings import Settings, SettingsError
+
+_HOW = "see docs/security.md, or say --insecure where the network itself keeps strangers out"
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse what would answer anybody who can reach this machine.
+
+    Raises:
+        SettingsError: says which address, and what to do.
+    """
+    if settings.insecure:
+        return
+    if not (settings.tls or settings.token_file or is_loopback(settings.listen)):
+        raise SettingsError(
+            f"setting 'listen': {settings.listen} can be reached from other machines, and there is neither TLS nor "
+            f"tokens: set tls_certificate and tls_key, or token_file; {_HOW}"
+        )
+    if not (settings.token_file or is_loopback(settings.admin_listen)):
+        raise SettingsError(
+            f"setting 'admin_listen': {settings.admin_listen} can be reached from other machines, and its pages ask "
+            f"for no token: set token_file, or listen on 127.0.0.1; {_HOW}"
+        )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches host:port; False where that can't be known."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)

@@ -1,0 +1,161 @@
+"""Who has no token is turned away, on either transport; who has one opens what its scopes say."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from router.v1 import inbound_pb2 as pb
+from tests.integration.caller import PATIENCE, request
+from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.tokens import Tokens
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, World
+
+pytestmark = BOTH_TRANSPORTS
+
+Shown = tuple[tuple[str, str], ...]
+NOTHING: Shown = ()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Tokens:
+    return Tokens(
+        tmp_path / "tokens", switch="lookup", billing="manage", prometheus="admin", boss="lookup,manage,admin"
+    )
+
+
+@pytest.fixture
+def running(world: World, tokens: Tokens, start_service: StartService) -> Running:
+    world.number()
+    return start_service(token_file=tokens.path)
+
+
+def _code(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except grpc.RpcError as problem:
+        error: Any = problem
+        return str(error.code().name)
+    return "OK"
+
+
+def _lookup(running: Running, shown: Shown) -> str:
+    return _code(lambda: running.caller.stub.Lookup(request(NUMBER), timeout=PATIENCE, metadata=shown))
+
+
+def _words(running: Running, shown: Shown) -> str:
+    with pytest.raises(grpc.RpcError) as problem:
+        running.caller.stub.Lookup(request(NUMBER), timeout=PATIENCE, metadata=shown)
+    error: Any = problem.value
+    return str(error.details())
+
+
+def _ways(running: Running, shown: Shown) -> dict[str, Callable[[], object]]:
+    stub: Any = running.caller.stub
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(running.caller.channel)
+    more: dict[str, Any] = {"timeout": PATIENCE, "metadata": shown}
+    streamed = [pb.LookupStreamRequest(id="1", lookup=request(NUMBER))]
+    asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+    unknown: Any = running.caller.channel.unary_unary("/router.v1.InboundRouter/Nothing")
+    elsewhere: Any = running.caller.channel.unary_unary("/some.Other/Method")
+    managed: Any = running.caller.channel.unary_unary("/router.v1.NumberManager/Get")
+    return {
+        "Lookup": lambda: stub.Lookup(request(NUMBER), **more),
+        "LookupBatch": lambda: stub.LookupBatch(pb.LookupBatchRequest(lookups=[request(NUMBER)]), **more),
+        "LookupStream": lambda: list(stub.LookupStream(iter(streamed), **more)),
+        "Explain": lambda: stub.Explain(pb.ExplainRequest(lookup=request(NUMBER)), **more),
+        "reflection": lambda: list(reflection.ServerReflectionInfo(iter(asked), **more)),
+        "Nothing": lambda: unknown(b"", **more),
+        "elsewhere": lambda: elsewhere(b"", **more),
+        "manager": lambda: managed(b"", **more),
+    }
+
+
+def _codes(running: Running, shown: Shown) -> dict[str, str]:
+    return {name: _code(act) for name, act in _ways(running, shown).items()}
+
+
+def test_without_a_token_health_alone_is_open(running: Running) -> None:
+    assert set(_codes(running, NOTHING).values()) == {"UNAUTHENTICATED"}
+    eventually(lambda: running.caller.health() == "SERVING")
+
+
+def test_a_scope_opens_its_service(running: Running, tokens: Tokens) -> None:
+    lookups = dict.fromkeys(("Lookup", "LookupBatch", "LookupStream", "Explain"), "OK")
+    assert _codes(running, tokens.shown("switch")) == {
+        **lookups,
+        "reflection": "OK",
+        "Nothing": "UNIMPLEMENTED",
+        "elsewhere": "PERMISSION_DENIED",
+        "manager": "PERMISSION_DENIED",
+    }
+    assert _codes(running, tokens.shown("billing")) == {
+        **dict.fromkeys(lookups, "PERMISSION_DENIED"),
+        "reflection": "OK",
+        "Nothing": "PERMISSION_DENIED",
+        "elsewhere": "PERMISSION_DENIED",
+        "manager": "UNIMPLEMENTED",
+    }
+    everything = _codes(running, tokens.shown("boss"))
+    assert {each for name, each in everything.items() if name in lookups} == {"OK"}
+    assert everything["elsewhere"] == "UNIMPLEMENTED"
+
+
+def test_a_refusal_says_what_to_do(running: Running, tokens: Tokens) -> None:
+    assert "did-router token new" in _words(running, NOTHING)
+    assert "not known here" in _words(running, (("authorization", "Bearer guessed"),))
+    assert "--scope lookup" in _words(running, tokens.shown("billing"))
+    assert tokens.plain["billing"] not in _words(running, tokens.shown("billing"))
+
+
+def test_what_only_looks_like_a_token_opens_nothing(running: Running, tokens: Tokens) -> None:
+    token = tokens.plain["switch"]
+    assert _lookup(running, tokens.shown("switch")) == "OK"
+    for header in ("", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer {}x", "Bearer {} {}", "ipv4:127.0.0.1:1"):
+        assert _lookup(running, (("authorization", header.replace("{}", token)),)) == "UNAUTHENTICATED", header
+
+
+def test_the_schemes_case_is_no_matter(running: Running, tokens: Tokens) -> None:
+    assert _lookup(running, (("authorization", f"bearer {tokens.plain['switch']}"),)) == "OK"
+
+
+def test_tokens_are_rotated_while_calls_run(running: Running, tokens: Tokens, caplog: pytest.LogCaptureFixture) -> None:
+    old = tokens.shown("switch")
+    assert _lookup(running, old) == "OK"
+    tokens.replace(switch="lookup", successor="lookup")
+    eventually(lambda: _lookup(running, tokens.shown("successor")) == "OK")
+    assert _lookup(running, old) == "OK", "both count until the old line goes"
+    tokens.replace(successor="lookup")
+    eventually(lambda: _lookup(running, old) == "UNAUTHENTICATED")
+    assert _lookup(running, tokens.shown("successor")) == "OK"
+
+    secret = tokens.plain["successor"]
+    tokens.path.write_text(f"successor {secret} lookup\n")
+    told = "the tokens stay as they were"
+    eventually(lambda: _lookup(running, tokens.shown("successor")) == "OK" and told in caplog.text)
+    for _ in range(30):
+        assert _lookup(running, tokens.shown("successor")) == "OK"
+    assert caplog.text.count(told) <= 2, "once for each of the two that look: front and fallback share one file"
+    assert secret not in caplog.text
+
+
+def test_admin_pages_want_an_admin_token(running: Running, tokens: Tokens) -> None:
+    running.wait_serving()
+    for path in ("/state", "/metrics", "/metrics?x=1"):
+        assert running.page(path)[0] == 401
+        assert running.page(path, tokens.plain["switch"])[0] == 403
+        assert running.page(path, tokens.plain["prometheus"])[0] == 200
+    assert running.page("/healthz") == (200, b"alive\n")
+    assert running.page("/readyz") == (200, b"warming\n"), "why it is so is not for strangers"
+    assert b"no follower has filled" in running.page("/readyz", tokens.plain["prometheus"])[1]
+
+
+def test_without_a_token_file_anybody_may_ask(world: World, start_service: StartService) -> None:
+    world.number()
+    running = start_service()
+    assert running.caller.account(NUMBER) == ONE
+    assert running.page("/state")[0] == 200

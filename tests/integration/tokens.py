@@ -1,0 +1,26 @@
+"""Token files as an operator keeps them."""
+
+from pathlib import Path
+
+from router.service.tokens import line_for, new_token
+
+
+class Tokens:
+    """A token file, and the tokens whose hashes it holds."""
+
+    def __init__(self, path: Path, **scopes: str) -> None:
+        self.path = path
+        self.plain: dict[str, str] = {}
+        self.replace(**scopes)
+
+    def replace(self, **scopes: str) -> None:
+        """Write it anew: new tokens for names not known yet, the lines of the others gone."""
+        self.plain = {name: self.plain.get(name) or new_token() for name in scopes}
+        lines = [line_for(name, self.plain[name], tuple(each.split(","))) for name, each in scopes.items()]
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text("# who may ask\n\n" + "\n".join(lines) + "  # the last\n")
+        fresh.replace(self.path)
+
+    def shown(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The metadata with a token."""
+        return (("authorization", f"Bearer {self.plain[name]}"),)
