@@ -56,9 +56,7 @@ class CacheTeller:
             self._failed(problem)
             return {}
 
-    def tell(
-        self, epochs: Mapping[str, str], stands: Mapping[str, Revisions], policy: Policy
-    ) -> dict[str, list[str]]:
+    def tell(self, epochs: Mapping[str, str], stands: Mapping[str, Revisions], policy: Policy) -> dict[str, list[str]]:
         """Have lookups know what stands now.
 
         Args:
