@@ -132,7 +132,7 @@ class AnyLife(RuleBasedStateMachine):
     @rule(wanted=SETTINGS)
     def features_are_switched_on(self, wanted: dict[str, Any]) -> None:
         assert self.stands is not None
-        local = {"local": {}} if "local" in self.stands.features else {}
+        local: dict[str, Any] = {"local": {}} if "local" in self.stands.features else {}
         self.write(document_of(replace(self.stands, features=wanted | local), self.stands, now=self.now))
 
     @rule(days=st.sampled_from((1, 30, 91)))

@@ -74,7 +74,7 @@ def changes(draw: st.DrawFn) -> dict[str, Any]:
 def changed(before: NumberDocument, values: dict[str, Any]) -> NumberDocument:
     """With the feature `local` where its module wants it, as decisions keep it."""
     after = replace(before, **values)
-    local = {"local": {}} if after.module_name in {"knm_local", "knm_mdn"} else {}
+    local: dict[str, Any] = {"local": {}} if after.module_name in {"knm_local", "knm_mdn"} else {}
     others = {name: settings for name, settings in after.features.items() if name != "local"}
     return replace(after, features=others | local)
 

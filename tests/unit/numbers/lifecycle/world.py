@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
 from router.numbers.lifecycle.decide import accounts_concerned, carrier_name, decide
+from router.numbers.lifecycle.errors import NumberError
 from router.numbers.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS, ManagerPolicy, Traits
 
 NUMBER = "+14158867900"
@@ -88,3 +91,18 @@ def decided(
 def saved(plan: Plan) -> NumberDocument | None:
     """The document that stands after a plan is carried out."""
     return replace(plan.after, revision="2-b") if plan.after is not None else None
+
+
+TELNYX: dict[str, Any] = {"pvt_module_name": "knm_telnyx"}
+
+
+def owned(state: str = "in_service", by: str = R, **fields: Any) -> NumberDocument:
+    """A number of an account's, on a carrier outside."""
+    return number(pvt_number_state=state, pvt_assigned_to=by, **{**TELNYX, **fields})
+
+
+def refusal(*args: Any, **given: Any) -> NumberError:
+    """The refusal that a decision must be."""
+    with pytest.raises(NumberError) as caught:
+        decided(*args, **given)
+    return caught.value
