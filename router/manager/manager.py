@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -88,12 +88,12 @@ class NumberManager:
         The same number twice is done in the order given. One number's refusal never stops the others.
         A store that is away is each concerned number's error (`errors.unavailable`).
         """
-        return self._carry_out(asks, _job)
+        return self._carry_out(asks, due=False)
 
     def keep_up(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
         """Do to each of these numbers what is due by time, if anything is (`router.numbers.lifecycle.upkeep`)."""
         asks = [Ask(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
-        return self._carry_out(asks, _due)
+        return self._carry_out(asks, due=True)
 
     def list_by_account(
         self,
@@ -125,16 +125,19 @@ class NumberManager:
         """End its threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _carry_out(self, asks: Sequence[Ask], make: Callable[[Ask, str], Job]) -> list[Outcome]:
+    def _carry_out(self, asks: Sequence[Ask], *, due: bool) -> list[Outcome]:
         try:
             rules = self._configuration.current()
         except CouchError as problem:
-            return [self._counted(ask, Outcome(ask.number, error=errors.unavailable(str(problem)))) for ask in asks]
-        jobs = [_normalised(ask, rules.normaliser, make) for ask in asks]
-        for wave in _waves([job for job in jobs if isinstance(job, Job)]):
-            self._do(wave, rules)
-        outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
-        return [self._counted(ask, outcome) for ask, outcome in zip(asks, outcomes, strict=True)]
+            outcomes = [Outcome(printable(ask.number), error=errors.unavailable(str(problem))) for ask in asks]
+        else:
+            jobs = [_normalised(ask, rules.normaliser, due=due) for ask in asks]
+            for wave in _waves([job for job in jobs if isinstance(job, Job)]):
+                self._do(wave, rules)
+            outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
+        for ask, outcome in zip(asks, outcomes, strict=True):
+            self.counts.add(f"{'upkeep' if due else ask.operation.value} {_what(ask, outcome)}")
+        return outcomes
 
     def _do(self, jobs: Sequence[Job], rules: Rules) -> None:
         """Jobs of different numbers."""
@@ -161,33 +164,24 @@ class NumberManager:
             if job.number in failed:
                 job.warn(f"account copy: {failed[job.number]} (did-router audit --repair mends it)")
 
-    def _counted(self, ask: Ask, outcome: Outcome) -> Outcome:
-        if outcome.error is not None:
-            what = outcome.error.error
-        elif ask.dry_run:
-            what = "dry_run"
-        else:
-            what = "unchanged" if outcome.unchanged else "done"
-        self.counts.add(f"{ask.operation.value} {what}")
-        return outcome
+
+def _what(ask: Ask, outcome: Outcome) -> str:
+    """What became of it, for the counts."""
+    if outcome.error is not None:
+        return outcome.error.error
+    if outcome.unchanged:
+        return "unchanged"
+    return "dry_run" if ask.dry_run else "done"
 
 
-def _normalised(ask: Ask, normaliser: Normaliser, make: Callable[[Ask, str], Job]) -> Job | Outcome:
+def _normalised(ask: Ask, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
     """A job for a number that gets a document, else why it gets none."""
     target = normaliser.e164(ask.number)
     database = database_of(target.number)
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
         shown = printable(ask.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
-    return make(replace(ask, number=target.number), database)
-
-
-def _job(ask: Ask, database: str) -> Job:
-    return Job(ask, database)
-
-
-def _due(ask: Ask, database: str) -> Job:
-    return Job(ask, database, due=True)
+    return Job(replace(ask, number=target.number), database, due=due)
 
 
 def _waves(jobs: Sequence[Job]) -> list[list[Job]]:

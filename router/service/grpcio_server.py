@@ -15,15 +15,20 @@ from router.service.front import AddressTaken, taken
 from router.service.grpcio_front import GrpcioFront
 from router.service.guard import Doorkeeper, Guard
 from router.service.inbound import InboundServicer
+from router.service.numbers import NumbersServicer
 from router.v1 import inbound_pb2 as pb
+from router.v1 import numbers_pb2_grpc
 
 log = logging.getLogger(__name__)
 
 SERVICE = "router.v1.InboundRouter"
+NUMBERS = "router.v1.NumberManager"
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+
+_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class GrpcioServer:
@@ -38,6 +43,7 @@ class GrpcioServer:
         self,
         address: str,
         servicer: InboundServicer,
+        numbers: NumbersServicer,
         *,
         reuse_port: bool = False,
         guard: Guard | None = None,
@@ -47,6 +53,7 @@ class GrpcioServer:
         # A port that somebody else listens on must be an error, not half of the calls.
         self._options = [("grpc.so_reuseport", int(reuse_port)), *OPTIONS]
         self._servicer = servicer
+        self._numbers = numbers
         self._doorkeepers = () if guard is None else (Doorkeeper(guard),)
         self._certificates = certificates
         self._loop = asyncio.new_event_loop()
@@ -65,13 +72,12 @@ class GrpcioServer:
         self._thread.start()
         self._call(self._start())
 
-    def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    def set_serving(self, *, serving: bool, managing: bool) -> None:
+        """Tell health checks: whether lookups are answered, and whether numbers can be changed."""
 
         async def tell() -> None:
-            for name in ("", SERVICE):
-                await self._health.set(name, status)
+            for name, well in (("", serving), (SERVICE, serving), (NUMBERS, managing)):
+                await self._health.set(name, _SERVING if well else _NOT_SERVING)
 
         self._call(tell())
 
@@ -90,9 +96,10 @@ class GrpcioServer:
         server = grpc.aio.server(interceptors=self._doorkeepers, options=self._options)
         server.add_generic_rpc_handlers((self._inbound(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        for name in ("", SERVICE):
-            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        numbers_pb2_grpc.add_NumberManagerServicer_to_server(self._numbers, server)
+        reflection.enable_server_reflection((SERVICE, NUMBERS, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        for name in ("", SERVICE, NUMBERS):
+            await self._health.set(name, _NOT_SERVING)
         try:
             self.port = self._bind(server)
         except RuntimeError as problem:

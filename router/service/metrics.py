@@ -21,10 +21,17 @@ class InTheAir(Protocol):
 
 
 class RouterMetrics(Collector):
-    """Reads the counts where they are kept, when asked."""
+    """Reads the counts where they are kept, when asked.
 
-    def __init__(self, tallies: Mapping[str, Tally], readiness: Readiness, fallback: InTheAir) -> None:
+    Args:
+        operations: the number manager's, "operation outcome" each.
+    """
+
+    def __init__(
+        self, tallies: Mapping[str, Tally], operations: Tally, readiness: Readiness, fallback: InTheAir
+    ) -> None:
         self._tallies = tallies
+        self._operations = operations
         self._readiness = readiness
         self._fallback = fallback
 
@@ -35,6 +42,7 @@ class RouterMetrics(Collector):
             for what, count in sorted(tally.all().items()):
                 family.add_metric([what], count)
             yield family
+        yield self._number_operations()
         state = self._readiness.state
         yield _gauge("serving", "calls get answers", float(state.serving))
         yield _gauge("redis_up", "Redis answers", float(state.redis))
@@ -57,6 +65,16 @@ class RouterMetrics(Collector):
         yield lags
         yield _gauge("follower_feeds", "continuous feeds open", told.feeds)
         yield _gauge("follower_applied", "changes applied in this term", told.applied)
+
+    def _number_operations(self) -> Metric:
+        family = CounterMetricFamily(
+            "did_router_number_operations",
+            "numbers that the number manager was asked to do something to",
+            labels=["operation", "outcome"],
+        )
+        for name, count in sorted(self._operations.all().items()):
+            family.add_metric(name.split(" ", 1), count)
+        return family
 
 
 def registry_of(collector: RouterMetrics) -> CollectorRegistry:

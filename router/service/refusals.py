@@ -1,5 +1,7 @@
 """Refusals as gRPC statuses with google.rpc.ErrorInfo: one reason each, machine-readable."""
 
+from collections.abc import Mapping
+
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
@@ -27,17 +29,21 @@ CODES = {
 def failure_of(refusal: Refused) -> Failure:
     """The status a unary caller gets."""
     code = CODES[refusal.reason]
-    status = Status(code=code.value[0], message=refusal.message)
     told = {"number": refusal.number, "account_id": refusal.account_id, "state": refusal.state}
-    info = ErrorInfo(
-        reason=refusal.reason.value,
-        domain=DOMAIN,
-        metadata={name: value for name, value in told.items() if value},
-    )
-    status.details.append(_packed(info))
-    if code is grpc.StatusCode.UNAVAILABLE:
+    metadata = {name: value for name, value in told.items() if value}
+    again = code is grpc.StatusCode.UNAVAILABLE
+    return failure(code, refusal.reason.value, refusal.message, metadata, again=again)
+
+
+def failure(
+    code: grpc.StatusCode, reason: str, message: str, metadata: Mapping[str, str] | None = None, *, again: bool
+) -> Failure:
+    """A status with its reason, and when to try again where that makes sense."""
+    status = Status(code=code.value[0], message=message)
+    status.details.append(_packed(ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})))
+    if again:
         status.details.append(_packed(RetryInfo(retry_delay=_seconds(RETRY_AFTER))))
-    return Failure(code, refusal.message, ((DETAILS, status.SerializeToString()),))
+    return Failure(code, message, ((DETAILS, status.SerializeToString()),))
 
 
 def _packed(detail: ErrorInfo | RetryInfo) -> AnyMessage:

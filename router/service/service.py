@@ -19,6 +19,7 @@ from router.lookup.clock import Alarm
 from router.lookup.explain import Explainer
 from router.lookup.fallback import Fallback
 from router.lookup.standing import Standing
+from router.manager.manager import NumberManager
 from router.numbers.routes import Refused
 from router.service import metrics
 from router.service.admin import JSON, TEXT, AdminServer, Page
@@ -26,6 +27,7 @@ from router.service.batches import BatchLoop
 from router.service.certificates import open_certificates
 from router.service.guard import open_guard
 from router.service.inbound import InboundServicer
+from router.service.numbers import NumbersServicer
 from router.service.readiness import Readiness, State
 from router.service.tokens import ADMIN
 from router.service.transport import open_transport
@@ -82,10 +84,12 @@ class Service:
             stale_after=settings.stale_after,
         )
         servicer = InboundServicer(self.lookup, explainer, time_limit=settings.lookup_time_limit)
+        self.manager = NumberManager(settings, stores)
+        self._numbers = NumbersServicer(self.manager, threads=settings.manager_threads)
         self._guard = open_guard(settings)
         certificates = open_certificates(settings)
         self.transport = open_transport(
-            settings, servicer, reuse_port=reuse_port, guard=self._guard, certificates=certificates
+            settings, servicer, self._numbers, reuse_port=reuse_port, guard=self._guard, certificates=certificates
         )
         self._loop = BatchLoop(
             self.transport.front,
@@ -110,7 +114,8 @@ class Service:
             "database_reads": self.fallback.counts,
             "accounts": standing.counts,
         }
-        self._registry = metrics.registry_of(metrics.RouterMetrics(tallies, self.readiness, self.fallback))
+        counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
+        self._registry = metrics.registry_of(counted)
         self.admin = AdminServer(settings.admin_listen, self._pages(), self._guard, certificates)
         self._began = time.time()
         self._draining = False
@@ -138,10 +143,12 @@ class Service:
         """Say NOT_SERVING, let running calls finish, then end."""
         self._draining = True
         self.readiness.stop()
-        self.transport.set_serving(serving=False)
+        self.transport.set_serving(serving=False, managing=False)
         self.transport.stop(self.settings.drain_time_limit)
         self._loop.stop()
         self.fallback.stop()
+        self._numbers.stop()
+        self.manager.close()
         if self.follower is not None:
             self.follower.stop()
         self._invalidations.stop()
@@ -161,6 +168,7 @@ class Service:
             "follower": None if state.follower is None else dataclasses.asdict(state.follower),
             "lookups": self.lookup.counts.all(),
             "database_reads": self.fallback.counts.all(),
+            "number_operations": self.manager.counts.all(),
             "uptime_seconds": round(time.time() - self._began, 1),
         }
 
@@ -188,7 +196,7 @@ class Service:
 
     def _tell_health(self, state: State) -> None:
         if not self._draining:
-            self.transport.set_serving(serving=state.serving)
+            self.transport.set_serving(serving=state.serving, managing=state.database)
 
     def _pages(self) -> dict[str, Page]:
         return {

@@ -11,6 +11,7 @@ from router.service.grpcio_server import GrpcioServer
 from router.service.guard import Guard
 from router.service.inbound import InboundServicer
 from router.service.native_front import NativeFront, is_installed
+from router.service.numbers import NumbersServicer
 from router.settings import Settings, SettingsError
 
 _LAST_CALLS = 0.2
@@ -31,8 +32,8 @@ class Transport(Protocol):
     def start(self) -> None:
         """Listen; OSError when the address can't be had."""
 
-    def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks."""
+    def set_serving(self, *, serving: bool, managing: bool) -> None:
+        """Tell health checks: whether lookups are answered, and whether numbers can be changed."""
 
     def stop(self, grace: float) -> None:
         """Take no new calls; give running ones `grace` seconds."""
@@ -45,12 +46,15 @@ class GrpcioTransport:
         self,
         address: str,
         servicer: InboundServicer,
+        numbers: NumbersServicer,
         *,
         reuse_port: bool,
         guard: Guard | None,
         certificates: Certificates | None,
     ) -> None:
-        self._server = GrpcioServer(address, servicer, reuse_port=reuse_port, guard=guard, certificates=certificates)
+        self._server = GrpcioServer(
+            address, servicer, numbers, reuse_port=reuse_port, guard=guard, certificates=certificates
+        )
         self.front = self._server.front
         self.start = self._server.start
         self.set_serving = self._server.set_serving
@@ -66,12 +70,14 @@ class GrpcioTransport:
 
 
 class NativeTransport:
-    """Lookup by the native front; batch, stream, explain, health and reflection by grpcio on a Unix socket."""
+    """Lookup by the native front; everything else by grpcio on a Unix socket."""
 
-    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool, guard: Guard | None) -> None:
+    def __init__(
+        self, address: str, servicer: InboundServicer, numbers: NumbersServicer, *, reuse_port: bool, guard: Guard | None
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
-        self._others = GrpcioServer(f"unix:{path}", servicer, guard=guard)
+        self._others = GrpcioServer(f"unix:{path}", servicer, numbers, guard=guard)
         self._front = NativeFront(address, path, reuse_port=reuse_port, guard=guard)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
@@ -97,6 +103,7 @@ class NativeTransport:
 def open_transport(
     settings: Settings,
     servicer: InboundServicer,
+    numbers: NumbersServicer,
     *,
     reuse_port: bool,
     guard: Guard | None = None,
@@ -113,5 +120,7 @@ def open_transport(
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
     if native:
-        return NativeTransport(settings.listen, servicer, reuse_port=reuse_port, guard=guard)
-    return GrpcioTransport(settings.listen, servicer, reuse_port=reuse_port, guard=guard, certificates=certificates)
+        return NativeTransport(settings.listen, servicer, numbers, reuse_port=reuse_port, guard=guard)
+    return GrpcioTransport(
+        settings.listen, servicer, numbers, reuse_port=reuse_port, guard=guard, certificates=certificates
+    )
