@@ -73,7 +73,13 @@ class NativeTransport:
     """Lookup by the native front; everything else by grpcio on a Unix socket."""
 
     def __init__(
-        self, address: str, servicer: InboundServicer, numbers: NumbersServicer, *, reuse_port: bool, guard: Guard | None
+        self,
+        address: str,
+        servicer: InboundServicer,
+        numbers: NumbersServicer,
+        *,
+        reuse_port: bool,
+        guard: Guard | None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
