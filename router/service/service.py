@@ -41,12 +41,20 @@ class Service:
     Args:
         with_follower: run the follower in this process too.
         reuse_port: other workers listen on the same address.
+        core: where the way of a hit stays; None for anywhere.
 
     Raises:
         SettingsError: a URL that can't be used.
     """
 
-    def __init__(self, settings: Settings, *, with_follower: bool = False, reuse_port: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        with_follower: bool = False,
+        reuse_port: bool = False,
+        core: int | None = None,
+    ) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
         self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
@@ -79,12 +87,18 @@ class Service:
             stale_after=settings.stale_after,
         )
         servicer = InboundServicer(self.lookup, explainer, time_limit=settings.lookup_time_limit)
-        self.transport = open_transport(settings, servicer, reuse_port=reuse_port)
+        self.transport = open_transport(
+            settings,
+            servicer,
+            reuse_port=reuse_port,
+            core=core,
+        )
         self._loop = BatchLoop(
             self.transport.front,
             self.lookup,
             most=settings.batch_size,
             time_limit=settings.lookup_time_limit,
+            core=self.transport.core,
         )
         self.readiness = Readiness(
             stores.fast_redis,

@@ -26,6 +26,10 @@ class Transport(Protocol):
     def port(self) -> int:
         """The port that was bound."""
 
+    @property
+    def core(self) -> int | None:
+        """The core on which its calls are handled; None for anywhere."""
+
     def start(self) -> None:
         """Listen; OSError when the address can't be had."""
 
@@ -38,6 +42,9 @@ class Transport(Protocol):
 
 class GrpcioTransport:
     """Everything by grpcio."""
+
+    core = None
+    """Its event loop gains nothing from a core of its own."""
 
     def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool) -> None:
         self._server = GrpcioServer(address, servicer, reuse_port=reuse_port)
@@ -58,11 +65,19 @@ class GrpcioTransport:
 class NativeTransport:
     """Lookup by the native front; batch, stream, explain, health and reflection by grpcio on a Unix socket."""
 
-    def __init__(self, address: str, servicer: InboundServicer, *, reuse_port: bool) -> None:
+    def __init__(
+        self,
+        address: str,
+        servicer: InboundServicer,
+        *,
+        reuse_port: bool,
+        core: int | None,
+    ) -> None:
+        self.core = core
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
         self._others = GrpcioServer(f"unix:{path}", servicer, reuse_port=False)
-        self._front = NativeFront(address, path, reuse_port=reuse_port)
+        self._front = NativeFront(address, path, reuse_port=reuse_port, core=core)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
 
@@ -84,8 +99,18 @@ class NativeTransport:
         self._folder.cleanup()
 
 
-def open_transport(settings: Settings, servicer: InboundServicer, *, reuse_port: bool) -> Transport:
+def open_transport(
+    settings: Settings,
+    servicer: InboundServicer,
+    *,
+    reuse_port: bool,
+    core: int | None,
+) -> Transport:
     """The transport that the settings ask for; `auto` takes native where it is installed.
+
+    Args:
+        reuse_port: other workers listen there too.
+        core: where the native front stays; None for anywhere.
 
     Raises:
         SettingsError: native is asked for and not installed.
@@ -94,5 +119,6 @@ def open_transport(settings: Settings, servicer: InboundServicer, *, reuse_port:
     native = is_installed() if settings.transport == "auto" else settings.transport == "native"
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
-    kind = NativeTransport if native else GrpcioTransport
-    return kind(settings.listen, servicer, reuse_port=reuse_port)
+    if native:
+        return NativeTransport(settings.listen, servicer, reuse_port=reuse_port, core=core)
+    return GrpcioTransport(settings.listen, servicer, reuse_port=reuse_port)
