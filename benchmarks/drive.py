@@ -77,6 +77,13 @@ def turn(arena: Arena, who: Contestant, pid: int, port: int, load: Load, *, seco
     )
 
 
+def fill(arena: Arena, port: int, seconds: float) -> None:
+    """Have every number asked for once, as far as there is time: what is called often is then in memory."""
+    requests = arena.requests("spread", "e164", min(arena.directory.count, _DISTINCT))
+    shape = Shape(8, 16, seconds, warm=0.1)
+    generator.drive(port, requests, shape, lambda: None, lambda: None)
+
+
 def _grpc(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, rate: float, meter: Meter) -> Turn:
     lookups = BATCH if who.method == "batch" else 1
     shape = Shape(

@@ -8,7 +8,7 @@ import grpc
 from benchmarks import probe
 from benchmarks.arena import Arena
 from benchmarks.contestants import Contestant
-from benchmarks.drive import turn
+from benchmarks.drive import fill, turn
 from benchmarks.figures import Load, Results, Turn
 from benchmarks.generator import LoadError
 from benchmarks.peers.build import BuildError
@@ -59,6 +59,8 @@ class Match:
                 probe.wait_for_workers(port, who.workers)
             if who.looks:
                 probe.CHECKS[who.tool](arena, port)
+            if who.filling:
+                fill(arena, port, who.filling)
             for load in loads:
                 wanted = rate(load)
                 if load.share and not wanted:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pygrpc_native import EVENT_CALL, NativeGrpcFront
 
+from router.service.cores import core_of, staying_on
+
 
 def main() -> None:
     """Serve."""
@@ -14,18 +16,19 @@ def main() -> None:
     options.add_argument("--io-threads", type=int, default=1, help="%(default)s")
     given = options.parse_args()
     answer = given.answer.read_bytes()
-    front = NativeGrpcFront(
-        f"127.0.0.1:{given.port}",
-        [("/router.v1.InboundRouter/Lookup", False)],
-        io_threads=given.io_threads,
-        call_details=True,
-    )
-    front.start()
-    respond = front.respond
-    while (events := front.recv_batch_details(512, 1000)) is not None:
-        for kind, call, _method, _request, _key, _details in events:
-            if kind == EVENT_CALL:
-                respond(call, answer)
+    with staying_on(core_of(0)):  # as a worker does
+        front = NativeGrpcFront(
+            f"127.0.0.1:{given.port}",
+            [("/router.v1.InboundRouter/Lookup", False)],
+            io_threads=given.io_threads,
+            call_details=True,
+        )
+        front.start()
+        respond = front.respond
+        while (events := front.recv_batch_details(512, 1000)) is not None:
+            for kind, call, _method, _request, _key, _details in events:
+                if kind == EVENT_CALL:
+                    respond(call, answer)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,7 @@ class FollowedDocuments:
     """What a worker knows of accounts, port requests and configuration; reading it takes no lock.
 
     Attributes:
-        disabled: ids of disabled accounts.
-        known: ids of accounts that exist.
+        enabled, disabled: ids of accounts that exist.
         ports: active port requests by number.
         config: the `default` section of system_config's number_manager; None where there is none.
         loaded: by database: everything of it was in Redis when it was read.
@@ -83,8 +82,8 @@ class FollowedDocuments:
         self._pause = _TICK
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
+        self.enabled: set[str] = set()
         self.disabled: set[str] = set()
-        self.known: set[str] = set()
         self.ports: dict[str, tuple[ActivePort, ...]] = {}
         self.config: dict[str, Any] | None = None
         self.loaded: dict[str, bool] = dict.fromkeys(FOLLOWED, False)
@@ -181,8 +180,8 @@ class FollowedDocuments:
             self._apply_config(payload, reload=reload)
 
     def _apply_account(self, account: str, payload: bytes) -> None:
+        (self.enabled.add if payload == b"1" else self.enabled.discard)(account)
         (self.disabled.add if payload == b"0" else self.disabled.discard)(account)
-        (self.known.add if payload in {b"0", b"1"} else self.known.discard)(account)
 
     def _apply_port(self, request: str, payload: bytes) -> None:
         self._requests.pop(request, None)

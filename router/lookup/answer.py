@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from google.protobuf.message import DecodeError
 
@@ -100,9 +101,10 @@ class Lookup:
             return self.stale
         return True if self._breaker.is_open else None
 
-    def may_be_called(self, account: str) -> bool:
-        """Whether a kept route's account is known to be enabled."""
-        return bool(self._standing.held_enabled(account))
+    @property
+    def enabled_accounts(self) -> AbstractSet[str]:
+        """Accounts known to be enabled: a kept route of another one has to be looked into."""
+        return self._standing.held_as_enabled
 
     def settle(self, call: Call, found: Entry) -> None:
         """Answer a call from what the database said; runs in the fallback's threads.
@@ -169,7 +171,7 @@ class Lookup:
         rest = []
         for call in calls:
             entry = self.near.get(call.e164)
-            if entry is None or entry.until < now or (entry.account and not self.may_be_called(entry.account)):
+            if entry is None or entry.until < now or (entry.account and not self._standing.held_enabled(entry.account)):
                 rest.append(call)
                 continue
             if call.raw is not None:

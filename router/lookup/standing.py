@@ -4,6 +4,7 @@ Answered from what the worker holds in memory while Redis vouches for it; else, 
 """
 
 import time
+from collections.abc import Set as AbstractSet
 
 from router.cache.followed import ACCOUNTS, PORT_REQUESTS, ActivePort, FollowedDocuments
 from router.lookup.authority import Authority
@@ -33,12 +34,17 @@ class Standing:
         """Whether the held documents are as Redis has them."""
         return self._followed.fresh
 
+    @property
+    def held_as_enabled(self) -> AbstractSet[str]:
+        """Accounts that memory knows to be enabled; it changes as they do."""
+        return self._followed.enabled
+
     def held_enabled(self, account: str) -> bool | None:
         """Whether an account is enabled, by memory alone; None when CouchDB has to be asked."""
+        if account in self._followed.enabled:
+            return True
         if account in self._followed.disabled:
             return False
-        if account in self._followed.known:
-            return True
         return self._unknown() if self._followed.loaded[ACCOUNTS] else None
 
     def held_ports(self, number: str) -> tuple[ActivePort, ...] | None:

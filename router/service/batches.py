@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -13,7 +14,8 @@ from router.cache.near import NearEntry
 from router.lookup.answer import Lookup
 from router.lookup.call import Call
 from router.numbers.routes import Refused
-from router.service.front import Failure, Front, Taken
+from router.service.cores import staying_on
+from router.service.front import CALL, Failure, Front, Taken
 from router.service.refusals import failure_of
 from router.v1 import inbound_pb2 as pb
 
@@ -28,11 +30,11 @@ _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log
 
 
 class FrontCall(Call):
-    """A unary call that waits on a front."""
+    """A unary call that waits on a front; it is among the unanswered until it is answered."""
 
-    __slots__ = ("_front", "ticket")
+    __slots__ = ("_front", "_unanswered", "ticket")
 
-    def __init__(self, front: Front, ticket: Any, raw: bytes, deadline: float) -> None:
+    def __init__(self, front: Front, ticket: Any, raw: bytes, deadline: float, unanswered: "set[FrontCall]") -> None:
         request = pb.LookupRequest.FromString(raw)
         super().__init__(
             request.number,
@@ -43,18 +45,26 @@ class FrontCall(Call):
         )
         self._front = front
         self.ticket = ticket
+        self._unanswered = unanswered
+        unanswered.add(self)
 
     def route(self, answer: bytes) -> None:
         """Answer with a serialised LookupResponse."""
         self._front.respond(self.ticket, answer)
+        self._unanswered.discard(self)
 
     def refuse(self, refusal: Refused) -> None:
         """Answer with a refusal."""
-        self._front.fail(self.ticket, failure_of(refusal))
+        self.fail(failure_of(refusal))
 
     def expire(self) -> None:
         """The caller's deadline is over."""
-        self._front.fail(self.ticket, _EXPIRED)
+        self.fail(_EXPIRED)
+
+    def fail(self, failure: Failure) -> None:
+        """End with a status."""
+        self._front.fail(self.ticket, failure)
+        self._unanswered.discard(self)
 
 
 class BatchLoop:
@@ -63,13 +73,17 @@ class BatchLoop:
     Args:
         most: calls taken together.
         time_limit: seconds for calls without a deadline of their own.
+        core: where its thread stays; None for anywhere.
     """
 
-    def __init__(self, front: Front, lookup: Lookup, *, most: int, time_limit: float) -> None:
+    def __init__(self, front: Front, lookup: Lookup, *, most: int, time_limit: float, core: int | None = None) -> None:
         self._front = front
         self._lookup = lookup
         self._most = most
         self._time_limit = time_limit
+        self._core = core
+        self._unanswered: set[FrontCall] = set()
+        front.attach(self._answer_nearby, lambda: len(self._unanswered))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookup-batches", daemon=True)
 
@@ -83,39 +97,41 @@ class BatchLoop:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        near_cache_on = self._lookup.near.on
+        with staying_on(self._core):
+            self._take_and_answer()
+
+    def _take_and_answer(self) -> None:
         while not self._stop.is_set():
             taken = self._front.take(self._most, _WAIT)
-            if taken and near_cache_on:
+            if taken:
                 taken = self._answer_nearby(taken)
             if taken:
                 self._answer(taken)
 
-    def _answer_nearby(self, taken: list[Taken]) -> list[Taken]:
+    def _answer_nearby(self, taken: Sequence[Taken]) -> Sequence[Taken]:
         """Answer what was asked before in these very bytes; return the rest.
 
         This is the way of nearly every call: a dictionary, a set, and the answer as it is.
         """
         lookup = self._lookup
         stale = lookup.near_is_stale
-        if stale is None:
+        if stale is None or not lookup.near.on:
             return taken
-        known, respond, enabled = lookup.near.raw.get, self._front.respond, lookup.may_be_called
-        now = time.monotonic()
+        known, respond, enabled = lookup.near.raw.get, self._front.respond, lookup.enabled_accounts
         rest = []
-        routed = 0
+        refused = 0
         for call in taken:
-            ticket, raw, deadline = call
-            entry = known(raw)
-            if entry is None or not entry.alive or entry.until < now or (deadline is not None and deadline <= now):
+            entry = known(call[3])
+            if entry is None or not entry.alive or ((left := call[5][2]) is not None and left <= 0):
                 rest.append(call)
-            elif entry.answer is None:
-                self._refuse_again(ticket, entry)
-            elif enabled(entry.account):
-                routed += 1
-                respond(ticket, entry.answer + STALE if stale else entry.answer)
+            elif entry.answer is not None and entry.account in enabled:
+                respond(call[1], entry.answer + STALE if stale else entry.answer)
+            elif entry.answer is None and entry.until > time.monotonic():
+                refused += 1
+                self._refuse_again(call[1], entry)
             else:
                 rest.append(call)
+        routed = len(taken) - len(rest) - refused
         if routed:
             lookup.counts.add("near_cache", routed)
         return rest
@@ -126,7 +142,7 @@ class BatchLoop:
         self._lookup.counts.add(entry.refusal.reason.value)
         self._front.fail(ticket, entry.prepared)
 
-    def _answer(self, taken: list[Taken]) -> None:
+    def _answer(self, taken: Sequence[Taken]) -> None:
         calls = [call for call in map(self._call, taken) if call is not None]
         try:
             self._lookup.answer(calls)
@@ -134,14 +150,15 @@ class BatchLoop:
             # Never seen; a caller must not wait for the deadline because of it, nor the loop end.
             log.exception("answering a batch of %d failed", len(calls))
             for call in calls:
-                self._front.fail(call.ticket, _BROKEN)
+                call.fail(_BROKEN)
 
     def _call(self, taken: Taken) -> FrontCall | None:
-        ticket, request, deadline = taken
-        if deadline is None:
-            deadline = time.monotonic() + self._time_limit
+        kind, ticket, _, request, _, details = taken
+        if kind != CALL:
+            return None
+        left = self._time_limit if details[2] is None else details[2]
         try:
-            return FrontCall(self._front, ticket, request, deadline)
+            return FrontCall(self._front, ticket, request, time.monotonic() + left, self._unanswered)
         except DecodeError:
             self._front.fail(ticket, _MALFORMED)
             return None

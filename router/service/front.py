@@ -29,16 +29,27 @@ class Failure:
     trailing: Sequence[tuple[str, bytes]] = field(default=())
 
 
-Taken = tuple[Any, bytes, float | None]
-"""A waiting call: the front's own ticket, to be given back with the answer; the bytes of a LookupRequest; its
-deadline on the monotonic clock, None when the caller set none."""
+CALL = 0
+
+Taken = tuple[int, Any, int, bytes, Any, tuple[Any, Any, float | None]]
+"""What a front took, in the shape in which the native one gives it, since taking it apart costs something for every
+call: CALL (anything else is to be passed over); the front's own ticket, to be given back with the answer; a number
+that says nothing here; the bytes of a LookupRequest; the caller's address; and details: metadata, address, and the
+seconds left before the deadline, None where the caller set none."""
+
+
+Nearby = Callable[[Sequence[Taken]], Sequence[Taken]]
+"""Answers what memory holds, and returns the calls that it does not."""
 
 
 class Front(Protocol):
     """A transport, as the batch loop sees it; each ticket is answered exactly once."""
 
-    def take(self, most: int, wait: float) -> list[Taken]:
+    def take(self, most: int, wait: float) -> Sequence[Taken]:
         """Wait up to `wait` seconds for a call; return all that wait, up to `most`."""
+
+    def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
+        """Be told by whoever takes the calls how to answer some before that, and how many taken ones are unanswered."""
 
     @property
     def respond(self) -> Callable[[Any, bytes], object]:

@@ -5,17 +5,21 @@ socket.
 """
 
 import importlib.util
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from router.service.front import AddressTaken, Failure, Taken, taken
+from router.service.cores import staying_on
+from router.service.front import CALL, AddressTaken, Failure, Nearby, Taken, taken
 from router.service.guard import AUTHORIZATION, Guard
 from router.service.tokens import LOOKUP
 
 METHOD = "/router.v1.InboundRouter/Lookup"
-_IO_THREADS = 2
-_LOOK = 0.0005
+_IO_THREADS = 1
+"""More share the work out over cores, and cost more for it: a worker is for one core."""
+_LOOK_MS = 1
+_LONGER = 0.5
 _HEADER = 4
 """Where an event holds the value of `authorization`, when the front was told to look for it."""
 
@@ -32,26 +36,31 @@ class NativeFront:
         address: host:port.
         fallback: path of the Unix socket of a grpcio server for every other method.
         reuse_port: other workers listen there too.
+        core: where its thread stays; None for anywhere.
         guard: judges Lookup calls here; the fallback judges its own.
     """
 
-    def __init__(self, address: str, fallback: str, *, reuse_port: bool, guard: Guard | None = None) -> None:
-        from pygrpc_native import EVENT_CALL, NativeGrpcFront  # noqa: PLC0415 - an extra
+    def __init__(
+        self, address: str, fallback: str, *, reuse_port: bool, core: int | None = None, guard: Guard | None = None
+    ) -> None:
+        from pygrpc_native import NativeGrpcFront  # noqa: PLC0415 - an extra
 
-        self._is_call = EVENT_CALL
         try:
-            self._front: Any = NativeGrpcFront(
-                address,
-                [(METHOD, False)],
-                io_threads=_IO_THREADS,
-                client_key_metadata=None if guard is None else AUTHORIZATION,
-                call_details=True,
-                metrics=True,
-                reuse_port=reuse_port,
-            )
+            with staying_on(core):  # it starts its threads here
+                self._front: Any = NativeGrpcFront(
+                    address,
+                    [(METHOD, False)],
+                    io_threads=_IO_THREADS,
+                    client_key_metadata=None if guard is None else AUTHORIZATION,
+                    call_details=True,
+                    reuse_port=reuse_port,
+                )
         except OSError as problem:
             raise AddressTaken(taken(address, problem)) from None
         self._front.set_fallback(fallback)
+        self._unanswered: Callable[[], int] = lambda: 0
+        self._close_by: float | None = None
+        self._closed = threading.Event()
         # Bound once: these run for every call.
         self.respond: Callable[[Any, bytes], object] = self._front.respond
         self._receive: Any = self._front.recv_batch_details
@@ -66,44 +75,46 @@ class NativeFront:
         """Accept connections."""
         self._front.start()
 
-    @property
-    def running(self) -> int:
-        """Calls that are not answered yet."""
-        told = self._front.metrics()["methods"][METHOD]
-        return int(told["started"] - sum(ended["count"] for ended in told["status"].values()))
+    def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
+        """Calls are taken as fast as they can be answered, so nothing is gained by looking nearby before."""
+        del nearby
+        self._unanswered = unanswered
 
     def close(self, grace: float) -> None:
         """Stop listening in a moment in which no call is running, or after `grace` seconds at the latest.
 
-        The library tells its clients and closes at once: a call that runs then is lost.
+        The library tells its clients and closes at once: a call that runs then is lost. So whoever takes the calls
+        closes, since nobody else can know that it has taken none; calls not yet taken are sent elsewhere by their
+        clients, which were told so.
         """
-        end = time.monotonic() + grace
-        while self.running and time.monotonic() < end:
-            time.sleep(_LOOK)
-        self._front.close()
+        self._close_by = time.monotonic() + grace
+        if not self._closed.wait(grace + _LONGER):
+            self._front.close()  # nobody takes calls any more
 
-    def take(self, most: int, wait: float) -> list[Taken]:
+    def take(self, most: int, wait: float) -> Sequence[Taken]:
         """Wait for a call; return all that wait."""
-        events = self._receive(most, int(wait * 1000))
-        if not events:
-            return []
-        if self._guard is not None:
-            events = self._admitted(self._guard, events)
-        now = time.monotonic()
-        call = self._is_call
-        return [
-            (ticket, request, None if details[2] is None else now + details[2])
-            for kind, ticket, _, request, _, details in events
-            if kind == call
-        ]
+        if self._close_by is not None:
+            return self._take_last(most, self._close_by)
+        return self._receive_admitted(most, int(wait * 1000))
 
-    def _admitted(self, guard: Guard, events: list[Any]) -> list[Any]:
+    def _take_last(self, most: int, close_by: float) -> Sequence[Taken]:
+        events = self._receive_admitted(most, _LOOK_MS)
+        if not (events or self._unanswered()) or time.monotonic() > close_by:
+            self._front.close()
+            self._closed.set()
+        return events
+
+    def _receive_admitted(self, most: int, wait_ms: int) -> Sequence[Taken]:
+        events: Sequence[Taken] = self._receive(most, wait_ms) or ()
+        return events if self._guard is None else self._admitted(self._guard, events)
+
+    def _admitted(self, guard: Guard, events: Sequence[Taken]) -> Sequence[Taken]:
         """Leave out, and refuse, the calls of who may not ask; for all others this is a look into a set."""
         known = guard.admitted(LOOKUP)
         return [event for event in events if event[_HEADER] in known or self._may_ask(guard, event)]
 
-    def _may_ask(self, guard: Guard, event: Any) -> bool:
-        if event[0] != self._is_call:
+    def _may_ask(self, guard: Guard, event: Taken) -> bool:
+        if event[0] != CALL:
             return True
         shown = event[_HEADER]
         # Without the header the library gives the caller's address here, as text; a header comes as bytes.

@@ -46,12 +46,20 @@ class Service:
     Args:
         with_follower: run the follower in this process too.
         reuse_port: other workers listen on the same address.
+        core: where the way of a hit stays; None for anywhere.
 
     Raises:
         SettingsError: a URL, a token file or a certificate that can't be used.
     """
 
-    def __init__(self, settings: Settings, *, with_follower: bool = False, reuse_port: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        with_follower: bool = False,
+        reuse_port: bool = False,
+        core: int | None = None,
+    ) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
         self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
@@ -89,13 +97,20 @@ class Service:
         self._guard = open_guard(settings)
         certificates = open_certificates(settings)
         self.transport = open_transport(
-            settings, servicer, self._numbers, reuse_port=reuse_port, guard=self._guard, certificates=certificates
+            settings,
+            servicer,
+            self._numbers,
+            reuse_port=reuse_port,
+            core=core,
+            guard=self._guard,
+            certificates=certificates,
         )
         self._loop = BatchLoop(
             self.transport.front,
             self.lookup,
             most=settings.batch_size,
             time_limit=settings.lookup_time_limit,
+            core=self.transport.core,
         )
         self.readiness = Readiness(
             stores.fast_redis,

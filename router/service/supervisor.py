@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -68,7 +69,7 @@ class Supervisor:
         self._reserved, address = _reserve(settings.listen)
         self._settings = settings.model_copy(update={"listen": address, "admin_listen": "127.0.0.1:0"})
         count = settings.workers or os.cpu_count() or 1
-        self._children = [Child(f"worker-{index}", worker.work) for index in range(count)]
+        self._children = [Child(f"worker-{index}", partial(worker.work, index=index)) for index in range(count)]
         if with_follower:
             self._children.append(Child("follower", worker.follow))
         self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates)

@@ -29,6 +29,10 @@ class Transport(Protocol):
     def port(self) -> int:
         """The port that was bound."""
 
+    @property
+    def core(self) -> int | None:
+        """The core on which its calls are handled; None for anywhere."""
+
     def start(self) -> None:
         """Listen; OSError when the address can't be had."""
 
@@ -41,6 +45,9 @@ class Transport(Protocol):
 
 class GrpcioTransport:
     """Everything by grpcio."""
+
+    core = None
+    """Its event loop gains nothing from a core of its own."""
 
     def __init__(
         self,
@@ -79,12 +86,14 @@ class NativeTransport:
         numbers: NumbersServicer,
         *,
         reuse_port: bool,
+        core: int | None,
         guard: Guard | None,
     ) -> None:
+        self.core = core
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
         self._others = GrpcioServer(f"unix:{path}", servicer, numbers, guard=guard)
-        self._front = NativeFront(address, path, reuse_port=reuse_port, guard=guard)
+        self._front = NativeFront(address, path, reuse_port=reuse_port, core=core, guard=guard)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
 
@@ -112,10 +121,15 @@ def open_transport(
     numbers: NumbersServicer,
     *,
     reuse_port: bool,
+    core: int | None = None,
     guard: Guard | None = None,
     certificates: Certificates | None = None,
 ) -> Transport:
     """The transport that the settings ask for; `auto` takes native where it is installed and TLS is off.
+
+    Args:
+        reuse_port: other workers listen there too.
+        core: where the native front stays; None for anywhere.
 
     Raises:
         SettingsError: native is asked for and not installed.
@@ -126,7 +140,7 @@ def open_transport(
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
     if native:
-        return NativeTransport(settings.listen, servicer, numbers, reuse_port=reuse_port, guard=guard)
+        return NativeTransport(settings.listen, servicer, numbers, reuse_port=reuse_port, core=core, guard=guard)
     return GrpcioTransport(
         settings.listen, servicer, numbers, reuse_port=reuse_port, guard=guard, certificates=certificates
     )

@@ -8,6 +8,7 @@ import threading
 from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
+from router.service.cores import core_of
 from router.service.service import Service
 from router.settings import LOG_FORMAT, Settings, SettingsError
 from router.stores import Stores
@@ -15,11 +16,11 @@ from router.stores import Stores
 log = logging.getLogger(__name__)
 
 
-def work(settings: Settings, log_level: int, parent: Connection) -> None:
-    """Answer lookups until told to stop; tells the parent its admin port when it does."""
+def work(settings: Settings, log_level: int, parent: Connection, *, index: int) -> None:
+    """Answer lookups until told to stop, as the index-th worker; tells the parent its admin port when it does."""
     stop = _prepare(log_level, parent)
     try:
-        service = Service(settings, reuse_port=True)
+        service = Service(settings, reuse_port=True, core=core_of(index) if settings.pin_workers else None)
         service.start()
     except (OSError, SettingsError) as problem:
         log.error("%s", problem)

@@ -82,14 +82,14 @@ def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer
 
 def test_an_account_is_disabled_and_enabled_again(documents: FollowedDocuments, source: Source) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
-    eventually(lambda: "a" in documents.known)
+    eventually(lambda: "a" in documents.enabled | documents.disabled)
     assert "a" not in documents.disabled
     source.write(ACCOUNTS, a=account_value(rev(2), enabled=False, exists=True))
     eventually(lambda: "a" in documents.disabled)
     source.write(ACCOUNTS, a=account_value(rev(3), enabled=True, exists=True))
     eventually(lambda: "a" not in documents.disabled)
     source.write(ACCOUNTS, a=account_value(rev(4), enabled=False, exists=False))
-    eventually(lambda: "a" not in documents.known)
+    eventually(lambda: "a" not in documents.enabled | documents.disabled)
     assert "a" not in documents.disabled
     assert documents.version(ACCOUNTS, "a") is not None
 
@@ -123,7 +123,7 @@ def test_a_database_is_loaded_once_it_was_read_wholly(
     documents: FollowedDocuments, source: Source, writer: CacheWriter
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
-    eventually(lambda: "a" in documents.known)
+    eventually(lambda: "a" in documents.enabled | documents.disabled)
     assert not documents.loaded[ACCOUNTS]
     writer.caught_up(ACCOUNTS, "1")
     writer.read_again(ACCOUNTS)
