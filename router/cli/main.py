@@ -12,14 +12,17 @@ COMMANDS = (
     "demo",
     "embedded",
     "explain",
+    "export",
     "follow",
+    "import",
     "lookup",
     "normalise",
+    "number",
     "serve",
     "token",
     "warm",
 )
-"""Each is a module of this package and a function in it."""
+"""Each is a module of this package and a function in it (`import_`: Python keeps the word for itself)."""
 
 
 class Commands(Group):
@@ -35,7 +38,8 @@ class Commands(Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"router.cli.{cmd_name}"), cmd_name)
+        name = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = getattr(import_module(f"router.cli.{name}"), name)
         return command
 
 
@@ -55,6 +59,7 @@ def main() -> None:
       did-router serve --with-follower   answer lookups, keep the cache true
       did-router lookup 4158867900       ask
       did-router explain 4158867900      ask why
+      did-router number --help           create, move, release numbers
 
     Exit codes: 0 done or found, 1 refused or differing, 2 wrong usage, 3 something can't be reached.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are

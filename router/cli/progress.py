@@ -1,13 +1,15 @@
 """Progress bars for long work: for people on a terminal, silent elsewhere."""
 
+import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from router.follower.warm import Progress
+from router.manager.bulk.run import Watcher
 
 
 class BarProgress(Progress):
@@ -49,3 +51,41 @@ class BarProgress(Progress):
     def database(self, name: str) -> None:
         """One database more is done."""
         self._bars.update(self._databases, advance=1, rate=name)
+
+
+class RowsProgress(Watcher):
+    """A bar on stderr for the rows of a file: rate, and the time left by the bytes that are left.
+
+    Args:
+        size: the file's bytes; 0 where that isn't known.
+    """
+
+    def __init__(self, what: str, size: int) -> None:
+        console = Console(stderr=True)
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rows]:,} rows {task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bars.add_task(what, total=size or None, rows=0, rate="")
+        self._rows = 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def rows(self, count: int, offset: int) -> None:
+        """So many rows more, and so many bytes in all."""
+        self._rows += count
+        rate = self._rows / max(1e-9, time.monotonic() - self._began)
+        self._bars.update(self._task, completed=offset, rows=self._rows, rate=f"{rate:,.0f}/s")

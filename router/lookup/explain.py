@@ -99,7 +99,7 @@ class Explainer:
             present=True,
             revision=held.revision,
             age_seconds=max(0.0, round(time.time() - held.written, 3)),
-            detail=_words(held, number),
+            detail=words_of(held, number),
         )
 
     def _number_document(self, number: str, database: str) -> tuple[pb.LayerView, str]:
@@ -197,7 +197,8 @@ def _view(into: pb.LayerView, read: Callable[[], Any]) -> str:
     return str(found)
 
 
-def _words(held: Entry, number: str) -> str:
+def words_of(held: Entry, number: str) -> str:
+    """What an entry says, in words."""
     if held.kind == ROUTE:
         kept = pb.LookupResponse.FromString(held.payload)
         return f"routes to account {kept.account_id}, state {kept.state}"

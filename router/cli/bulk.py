@@ -1,0 +1,117 @@
+"""Running a file of rows: results, progress and totals, for `import` and for `number … --file`."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import orjson
+
+from router.cli.options import Exit, fail
+from router.cli.progress import RowsProgress
+from router.manager.bulk.journal import Header, Journal, fingerprint
+from router.manager.bulk.rows import FileRefused, Rows
+from router.manager.bulk.run import BulkRun, Report, StoreAway
+from router.manager.manager import NumberManager
+from router.numbers import gregorian
+from router.settings import Settings
+from router.stores import Stores
+
+Reader = Callable[[BinaryIO], Rows]
+
+_SHOWN = 20
+
+
+def run_file(
+    settings: Settings,
+    file: Path,
+    output: Path | None,
+    options: Mapping[str, Any],
+    reader: Reader,
+    *,
+    as_json: bool,
+    batch: int | None = None,
+) -> None:
+    """Carry out every row of a file that has no result yet; print what came of it.
+
+    Args:
+        file: `-` for standard input, which can't be gone on with.
+        output: for results; None: beside the file.
+        options: the command and its options, which the results name.
+    """
+    try:
+        piped = str(file) == "-"
+        path = output or (None if piped else file.with_name(f"{file.name}{_suffix(options)}"))
+        with sys.stdin.buffer if piped else file.open("rb") as opened:
+            rows = reader(opened)
+            journal = _journal(path, file, options, piped=piped)
+            report = _run(settings, journal, rows, 0 if piped else file.stat().st_size, batch)
+    except FileRefused as problem:
+        raise click.UsageError(str(problem), click.get_current_context(silent=True)) from None
+    except StoreAway as problem:
+        fail(str(problem), Exit.UNREACHABLE)
+        return
+    _tell(report, path, dry_run=bool(options["dry_run"]), as_json=as_json)
+    if report.statuses.get("refused") or journal.earlier.statuses.get("refused"):
+        raise SystemExit(Exit.REFUSED)
+
+
+def _suffix(options: Mapping[str, Any]) -> str:
+    return ".dry-run.jsonl" if options["dry_run"] else ".results.jsonl"
+
+
+def _journal(path: Path | None, file: Path, options: Mapping[str, Any], *, piped: bool) -> Journal:
+    if piped and path is not None and path.exists() and path.stat().st_size:
+        raise FileRefused(f"{path} is there already, and standard input can't be gone on with: name another --output")
+    header = Header(options, "" if piped else fingerprint(file))
+    now = gregorian.from_unix(int(time.time()))
+    return Journal.open(path, header, now, afresh=bool(options["dry_run"]))
+
+
+def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int | None) -> Report:
+    manager = NumberManager(settings, Stores(settings))
+    normaliser = manager.rules().normaliser
+    with RowsProgress("rows", size) as progress:
+        return BulkRun(
+            manager,
+            journal,
+            normal=lambda text: normaliser.e164(text).number,
+            watcher=progress,
+            **({} if batch is None else {"batch": batch}),
+        ).run(rows)
+
+
+def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        said = dataclasses.asdict(report) | {"rate": round(report.rate, 1), "results": str(path) if path else None}
+        click.echo(orjson.dumps(said))
+        return
+    for result in report.refused[:_SHOWN]:
+        cause = f" ({result['cause']})" if result["cause"] else ""
+        click.echo(f"line {result['row']}: {result['number']}: {result['error']}{cause}: {result['message']}", err=True)
+    refused = report.statuses.get("refused", 0)
+    if refused > len(report.refused[:_SHOWN]):
+        click.echo(f"… and {refused - _SHOWN:,} more refused: {_counts(report.errors)}", err=True)
+    if report.earlier:
+        click.echo(f"{report.earlier:,} rows had a result already: went on after them")
+    would = "dry run, nothing was changed: " if dry_run else ""
+    found = f" ({report.recovered:,} of them found done)" if report.recovered else ""
+    click.echo(
+        f"{would}{report.rows:,} rows: {_counts(report.statuses) or 'none'}{found}; "
+        f"{report.seconds:.1f} s, {report.rate:,.0f} rows/s"
+    )
+    if report.warnings:
+        click.echo(f"{report.warnings:,} rows with warnings: what is missing is mended by did-router audit --repair")
+    if path is not None:
+        click.echo(f"a result for each row is in {path}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=_largest))
+
+
+def _largest(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]

@@ -1,0 +1,63 @@
+"""--field NAME=VALUE: public fields from the command line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import orjson
+
+from router.cli.options import as_text
+from router.manager.bulk.records import put
+from router.manager.bulk.rows import RowWrong
+
+_WORDS = ("true", "false", "null")
+
+
+def public_fields(given: Sequence[str]) -> dict[str, Any] | None:
+    """The fields that --field asks for; None where it wasn't given.
+
+    Raises:
+        click.BadParameter: a field that can't be read.
+    """
+    fields: dict[str, Any] = {}
+    for text in map(as_text, given):
+        name, equals, value = text.partition("=")
+        if text.startswith("{"):
+            fields |= _object(text)
+        elif not equals or not all(name.split(".")):
+            raise _wrong(f"write NAME=VALUE (such as prepend.name=Sales) or a JSON object, not {text!r}")
+        else:
+            _put(fields, name, value)
+    private = next((name for name in fields if name.startswith(("pvt_", "_"))), None)
+    if private is not None:
+        raise _wrong(f"{private} is the number manager's own: only fields without pvt_ can be set")
+    return fields if given else None
+
+
+def _put(fields: dict[str, Any], name: str, text: str) -> None:
+    try:
+        put(fields, tuple(name.split(".")), _value(text), name)
+    except RowWrong as problem:
+        raise _wrong(str(problem)) from None
+
+
+def _value(text: str) -> Any:
+    """True, false, null, objects, lists and quoted texts come as JSON; everything else is text, 94107 too."""
+    if text in _WORDS or text.startswith(("{", "[", '"')):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError as problem:
+            raise _wrong(f"{text[:40]!r} is not JSON: {problem}") from None
+    return text
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        said = orjson.loads(text)
+    except orjson.JSONDecodeError as problem:
+        raise _wrong(f"{text[:40]!r} is not JSON: {problem}") from None
+    return dict(said)
+
+
+def _wrong(message: str) -> click.BadParameter:
+    return click.BadParameter(message, param_hint="--field", ctx=click.get_current_context(silent=True))

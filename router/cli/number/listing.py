@@ -1,0 +1,98 @@
+"""did-router number list."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+import orjson
+from rich.table import Table
+
+from router.cli.number import saying
+from router.cli.options import Exit, fail, settings_options
+from router.manager.manager import NumberManager
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.asks import SYSTEM
+from router.numbers.lifecycle.errors import NumberError
+from router.settings import Settings
+from router.stores import Stores
+
+_AT_A_TIME = 1000
+_DEFAULT = 100
+
+
+@click.command("list")
+@click.option("--account", required=True, metavar="ID", help="Whose numbers.")
+@click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
+@click.option("--after", default="", metavar="NUMBER", help="Only those after this one, as the last page said.")
+@click.option("--limit", type=click.IntRange(1), default=_DEFAULT, show_default=True, help="Numbers at most.")
+@click.option("--all", "everything", is_flag=True, help="All of them, page after page.")
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="Look through every number database instead of starting from the account's own list: slow, and sure.",
+)
+@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number.")
+@settings_options
+def list_number(
+    settings: Settings,
+    account: str,
+    auth_by: str,
+    after: str,
+    limit: int,
+    *,
+    everything: bool,
+    thorough: bool,
+    as_lines: bool,
+) -> None:
+    """List the numbers that are assigned to an account.
+
+    \b
+      did-router number list --account 4cad0b7f…
+      did-router number list --account 4cad0b7f… --all --json | jq -r .number
+      did-router number list --account 4cad0b7f… --thorough     also what its own list doesn't know
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    manager = NumberManager(settings, Stores(settings))
+    left = None if everything else limit
+    try:
+        for numbers, last in _pages(manager, account, auth_by, after, left, thorough=thorough):
+            _print(numbers, as_lines=as_lines)
+            after = last
+    except NumberError as refusal:
+        fail(str(refusal), Exit.REFUSED)
+    if after:
+        click.echo(f"there may be more: --after {after}", err=True)
+
+
+def _pages(
+    manager: NumberManager, account: str, auth_by: str, after: str, left: int | None, *, thorough: bool
+) -> Iterator[tuple[Sequence[NumberDocument], str]]:
+    """Pages, and what each one goes on after; empty at the end."""
+    while left is None or left > 0:
+        size = _AT_A_TIME if left is None else min(left, _AT_A_TIME)
+        page = manager.list_by_account(account, auth_by, after=after, limit=size, thorough=thorough)
+        left = None if left is None else left - len(page.numbers)
+        after = page.next
+        yield page.numbers, after
+        if not after:
+            return
+
+
+def _print(numbers: Sequence[NumberDocument], *, as_lines: bool) -> None:
+    if as_lines:
+        for number in numbers:
+            click.echo(orjson.dumps(saying.record(number)))
+        return
+    if not numbers:
+        return
+    table = Table(show_header=True, box=None, pad_edge=False)
+    for title in ("number", "state", "carrier", "used by", "features", "reserved by"):
+        table.add_column(title, overflow="fold")
+    for number in numbers:
+        table.add_row(
+            number.number,
+            number.state or "none",
+            number.module_name,
+            number.used_by or "",
+            ", ".join(number.features),
+            saying.history_line(number.reserve_history),
+        )
+    saying.console().print(table)

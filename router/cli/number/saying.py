@@ -1,0 +1,115 @@
+"""What became of numbers: a table for people, an object a line for programs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from router.cli.options import Exit
+from router.manager.outcomes import Outcome
+from router.numbers.documents import NumberDocument
+from router.numbers.gregorian import to_unix
+from router.numbers.lifecycle.errors import UNAVAILABLE
+from router.numbers.lifecycle.writing import public_fields
+
+_WIDE = 220
+"""Columns where nobody's terminal says how many."""
+
+
+def console() -> Console:
+    """Where tables go: standard output, whose lines are cut only on a terminal."""
+    found = Console(highlight=False, markup=False, emoji=False)
+    return found if found.is_terminal else Console(width=_WIDE, highlight=False, markup=False, emoji=False)
+
+
+def record(document: NumberDocument) -> dict[str, Any]:
+    """A number by the names of the API's NumberRecord."""
+    return {
+        "number": document.number,
+        "state": document.state,
+        "assigned_to": document.assigned_to,
+        "previously_assigned_to": document.previously_assigned_to,
+        "reserve_history": list(document.reserve_history),
+        "module_name": document.module_name,
+        "features": document.features,
+        "public_fields": public_fields(document),
+        "ported_in": document.ported_in,
+        "used_by": document.used_by,
+        "authorizing_account": document.authorizing_account,
+        "created": None if document.created is None else to_unix(document.created),
+        "modified": None if document.modified is None else to_unix(document.modified),
+        "revision": document.revision or None,
+    }
+
+
+def as_json(given: str, outcome: Outcome) -> dict[str, Any]:
+    """One number's result, with KAZOO's names of errors."""
+    said: dict[str, Any] = {"input": given, "number": outcome.number}
+    error = outcome.error
+    if error is not None:
+        problem = {"code": error.code, "error": error.error, "cause": error.cause or None, "message": error.message}
+        return said | {"status": "refused", **problem}
+    said |= {"status": status(outcome), "unchanged": outcome.unchanged, "deleted": outcome.deleted}
+    if outcome.document is not None:
+        said |= record(outcome.document)
+    return said | {"warnings": list(outcome.warnings)}
+
+
+def status(outcome: Outcome) -> str:
+    """In a word."""
+    if outcome.error is not None:
+        return "refused"
+    if outcome.deleted:
+        return "deleted"
+    return "unchanged" if outcome.unchanged else "done"
+
+
+def tell(given: Sequence[str], outcomes: Sequence[Outcome], *, dry_run: bool, as_lines: bool) -> None:
+    """Print results."""
+    if as_lines:
+        for text, outcome in zip(given, outcomes, strict=True):
+            click.echo(orjson.dumps(as_json(text, outcome)))
+        return
+    table = Table(show_header=True, box=None, pad_edge=False)
+    for title in ("number", "would be" if dry_run else "", "state", "account", "previously", "reserved by"):
+        table.add_column(title, overflow="fold")
+    for outcome in outcomes:
+        if outcome.error is None:
+            table.add_row(*_cells(outcome))
+    if table.row_count:
+        console().print(table)
+    for text, outcome in zip(given, outcomes, strict=True):
+        if outcome.error is not None:
+            click.echo(f"{outcome.number or text}: {outcome.error}", err=True)
+        for warning in outcome.warnings:
+            click.echo(f"{outcome.number}: {warning}", err=True)
+
+
+def code(outcomes: Sequence[Outcome]) -> Exit:
+    """The exit code that they come to."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if any(error.cause == UNAVAILABLE for error in errors):
+        return Exit.UNREACHABLE
+    return Exit.REFUSED if errors else Exit.OK
+
+
+def history_line(accounts: Sequence[str], name: Any = lambda account: account) -> str:
+    """Who reserved it, first to last: a release goes one step to the left."""
+    return " ← ".join(name(account) for account in reversed(accounts))
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    document = outcome.document
+    if document is None:
+        return (outcome.number, status(outcome), "", "", "", "")
+    return (
+        outcome.number,
+        status(outcome),
+        "" if outcome.deleted else document.state or "no state",
+        "" if outcome.deleted else document.assigned_to or "nobody",
+        document.previously_assigned_to or "",
+        history_line(document.reserve_history),
+    )

@@ -1,0 +1,237 @@
+"""did-router number show."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import orjson
+import redis
+from rich.table import Table
+
+from router.cache import entry, holding
+from router.cache.entry import REFUSAL, ROUTE, Entry
+from router.cli.number import saying
+from router.cli.options import as_text, settings_options
+from router.lookup.authority import Authority
+from router.lookup.explain import words_of
+from router.manager.bulk.export import AccountNames
+from router.manager.manager import NumberManager
+from router.manager.outcomes import Outcome
+from router.numbers import classifiers, shards
+from router.numbers.documents import NumberDocument, Skipped
+from router.numbers.gregorian import to_unix
+from router.numbers.lifecycle import writing
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from router.numbers.rules import Rules
+from router.settings import Settings
+from router.stores import Stores
+from router.v1 import inbound_pb2 as pb
+
+_NORTH_AMERICAN = "SS(###) ### - ####"
+_AGES = ((86400 * 365.25, "year"), (86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a lookup would answer from one place; no entry: nothing is kept there, and why."""
+
+    entry: Entry | None
+    words: str
+
+
+@click.command("show")
+@click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
+@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number.")
+@click.argument("numbers", nargs=-1, required=True)
+@settings_options
+def show_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *, as_lines: bool) -> None:
+    """Show a number's document, and what a lookup answers for it: from the document, and from Redis.
+
+    \b
+      did-router number show 4158867900
+      did-router number show --json +14158867900 | jq .lookup
+    """  # noqa: D301
+    show = _Show(settings)
+    texts = [as_text(number) for number in numbers]
+    outcomes = show.manager.carry_out([Ask(Operation.GET, text, auth_by) for text in texts])
+    for position, (text, outcome) in enumerate(zip(texts, outcomes, strict=True)):
+        if as_lines:
+            click.echo(orjson.dumps(show.as_json(text, outcome)))
+        else:
+            if position:
+                click.echo()
+            show.print(text, outcome)
+    raise SystemExit(saying.code(outcomes))
+
+
+class _Show:
+    """Everything that is asked for a number, and how it is shown."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._stores = Stores(settings)
+        self.manager = NumberManager(settings, self._stores)
+        self._names = AccountNames(self._stores.databases)
+        self._authority = Authority(self._stores.databases)
+        self._rules: Rules = settings.rules_or_defaults(self._authority.configuration())
+        self._now = int(time.time())
+
+    def as_json(self, given: str, outcome: Outcome) -> dict[str, Any]:
+        """One number for programs."""
+        said = saying.as_json(given, outcome)
+        number, document = outcome.number, outcome.document
+        if outcome.error is not None and outcome.error.error != "not_found":
+            return said
+        said["pretty"], said["classification"] = self._pretty(number)
+        said["database"] = shards.database_of(number)
+        if document is not None:
+            said["accounts"] = {account: self._names.of([account])[account] or None for account in _accounts(document)}
+            said["problems"] = list(document.problems)
+        said["lookup"] = {
+            "document": _told(self._from_document(number, document), number),
+            "redis": _told(self._from_redis(number), number),
+        }
+        return said
+
+    def print(self, given: str, outcome: Outcome) -> None:
+        """One number for people."""
+        number, document = outcome.number, outcome.document
+        if outcome.error is not None:
+            click.echo(f"{number or given}: {outcome.error}", err=True)
+            if outcome.error.error != "not_found":
+                return
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        pretty, name = self._pretty(number)
+        table.add_row(number, f"{pretty}, {name or 'no class'}")
+        for title, words in (*(self._lines(document) if document is not None else ()), *self._lookup(number, document)):
+            table.add_row(title, words)
+        saying.console().print(table)
+
+    def _lines(self, document: NumberDocument) -> list[tuple[str, str]]:
+        public, carrier = writing.public_fields(document), writing.module_data(document)
+        lines = [
+            ("state", document.state or "none"),
+            ("account", self._account(document.assigned_to) if document.assigned_to else "nobody"),
+            ("previously", self._account(document.previously_assigned_to)),
+            ("reserved by", saying.history_line(document.reserve_history, self._account)),
+            ("carrier", document.module_name),
+            ("carrier data", _settings(carrier)),
+            *_block("features", document.features),
+            *_block("public fields", public),
+            ("used by", document.used_by or ""),
+            ("ported in", "yes" if document.ported_in else ""),
+            ("created", f"{self._time(document.created)}{self._by(document.authorizing_account)}"),
+            ("modified", self._time(document.modified)),
+            ("marked deleted", "yes (pvt_deleted)" if document.deleted else ""),
+            ("document", f"{shards.database_of(document.number)}, {document.revision}"),
+            *(("problem", problem) for problem in document.problems),
+        ]
+        return [(title, words) for title, words in lines if words]
+
+    def _lookup(self, number: str, document: NumberDocument | None) -> list[tuple[str, str]]:
+        from_document, from_redis = self._from_document(number, document), self._from_redis(number)
+        words = from_redis.words
+        if from_redis.entry is not None:
+            age = max(0, self._now - from_redis.entry.written)
+            same = from_document.entry is not None and from_document.entry.same_answer(from_redis.entry)
+            words += f" (written {_age(age)} ago, {'the same' if same else 'not what the document says now'})"
+        return [("lookup, document", from_document.words), ("lookup, Redis", words)]
+
+    def _from_document(self, number: str, document: NumberDocument | None) -> _Answer:
+        if document is None:
+            ports = self._authority.ports(number)
+            if len(ports) == 1 and self._rules.fetch_account_from_ports:
+                return _Answer(None, f"routes to account {ports[0].account_id}, as port request {ports[0].id} says")
+            return _Answer(None, "refuses: NUMBER_NOT_FOUND, there is no document and no single active port request")
+        database = shards.database_of(number) or ""
+        made = holding.number_entry(dict(document.fields), database, self._rules.policy, self._now)
+        if isinstance(made, Skipped):
+            return _Answer(None, f"can't be looked up: {made.reason}")
+        words = words_of(made, number)
+        if made.kind == ROUTE and self._authority.account_enabled(made.account_id) is False:
+            words = f"refuses: ACCOUNT_DISABLED, account {made.account_id} is disabled (else it {words})"
+        return _Answer(made, words)
+
+    def _from_redis(self, number: str) -> _Answer:
+        try:
+            value = self._stores.patient_reader.entries([number])[0]
+        except redis.RedisError as problem:
+            return _Answer(None, f"Redis can't be asked: {problem}")
+        held = None if value is None else entry.unpack(value)
+        return _Answer(held, "nothing kept" if held is None else words_of(held, number))
+
+    def _pretty(self, number: str) -> tuple[str, str | None]:
+        """By the format of its class, as KAZOO's `pretty_print`."""
+        table = self._rules.config.classifiers
+        name = classifiers.classify(number, table)
+        template = next((each.pretty_print for each in table if each.name == name), None)
+        if template is None and number.startswith("+1"):
+            template = _NORTH_AMERICAN
+        return classifiers.pretty_print(number, template), name
+
+    def _account(self, account: str | None) -> str:
+        if not account:
+            return ""
+        name = self._names.of([account])[account]
+        return f"{name} ({account})" if name else account
+
+    def _by(self, account: str | None) -> str:
+        return "" if account is None else f" by {account if account == SYSTEM else self._account(account)}"
+
+    def _time(self, gregorian: int | None) -> str:
+        if gregorian is None:
+            return "unknown"
+        seconds = to_unix(gregorian)
+        try:
+            date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        except (OverflowError, ValueError, OSError):
+            return f"{gregorian} (Gregorian seconds)"
+        age = self._now - seconds
+        return f"{date} ({_age(age)} ago)" if age >= 0 else f"{date} (in the future)"
+
+
+def _accounts(document: NumberDocument) -> list[str]:
+    named = (document.assigned_to, document.previously_assigned_to, document.authorizing_account)
+    return sorted({account for account in (*named, *document.reserve_history) if account and account != SYSTEM})
+
+
+def _told(answer: _Answer, number: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"outcome": "none", "words": answer.words}
+    held = answer.entry
+    if held is None:
+        return said
+    said |= {"revision": held.revision or None, "written": held.written}
+    if held.kind == ROUTE:
+        route = pb.LookupResponse.FromString(held.payload)
+        return said | {"outcome": "route", "account_id": route.account_id, "state": route.state}
+    if held.kind == REFUSAL:
+        refused = entry.refusal_of(held.payload, number)
+        return said | {"outcome": "refusal", "reason": refused.reason.value, "account_id": refused.account_id or None}
+    return said | {"outcome": "refusal", "reason": "NUMBER_NOT_FOUND"}
+
+
+def _age(seconds: float) -> str:
+    for length, name in _AGES:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count:,} {name}{'' if count == 1 else 's'}"
+    return "0 seconds"
+
+
+def _block(title: str, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A line each, the first under the title."""
+    lines = [f"{name}: {said}" if (said := _settings(value)) else name for name, value in fields.items()]
+    return [(title if position == 0 else " ", line) for position, line in enumerate(lines)]
+
+
+def _settings(value: Any) -> str:
+    """Settings in a line: name=value, and JSON where that would be too little."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_settings(inner)}" for name, inner in value.items())
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

@@ -1,0 +1,192 @@
+"""The results of a run, a JSON object a line, which are its journal too: a run that was killed goes on from them.
+
+The first line names the input and the options; `begun` lines say up to which line rows were being done, before
+they are; every other line is one row's result, in the order of the input.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import orjson
+
+from router.manager.bulk.rows import FileRefused
+
+_VERSION = 1
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a run does, and to what: another one never goes on from its results.
+
+    Attributes:
+        what: the command and its options, by name.
+        fingerprint: of the input's bytes; empty where they can't be read twice.
+    """
+
+    what: Mapping[str, Any]
+    fingerprint: str
+
+    def as_json(self, started: int) -> dict[str, Any]:
+        """The first line."""
+        return {"did_router": _VERSION, "started": started, "input": self.fingerprint, **self.what}
+
+
+@dataclass(slots=True)
+class Earlier:
+    """What an earlier run left.
+
+    Attributes:
+        done_to: the line of the last row that has a result; 0 for none.
+        started: Gregorian seconds when the first run began.
+        begun: for batches without all results, up to which line, and number → `_rev` before (empty: no document).
+        statuses: how many results of each status.
+    """
+
+    done_to: int = 0
+    started: int = 0
+    begun: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def begun_to(self) -> int:
+        """The line of the last row that was begun; 0 for none."""
+        return self.begun[-1][0] if self.begun else 0
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """Number → `_rev` before it was begun, of rows that may have no result."""
+        return {number: revision for _, known in self.begun for number, revision in known.items()}
+
+    @property
+    def rows(self) -> int:
+        """How many results it has."""
+        return sum(self.statuses.values())
+
+
+def fingerprint(path: Path) -> str:
+    """Of a file's bytes."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+class Journal:
+    """The results file, open for more.
+
+    Args:
+        file: at its end.
+        earlier: what it holds already.
+    """
+
+    def __init__(self, file: BinaryIO | None, earlier: Earlier) -> None:
+        self._file = file
+        self.earlier = earlier
+
+    @classmethod
+    def open(cls, path: Path | None, header: Header, now: int, *, afresh: bool = False) -> Self:
+        """Begin a results file, or go on with one.
+
+        Args:
+            path: None: results are kept nowhere.
+            now: Gregorian seconds.
+            afresh: what is there already counts for nothing.
+
+        Raises:
+            FileRefused: it holds something else.
+        """
+        if path is None:
+            return cls(None, Earlier(started=now))
+        if afresh or not path.exists() or path.stat().st_size == 0:
+            journal = cls(path.open("wb"), Earlier(started=now))
+            journal._write([header.as_json(now)], sync=True)
+            return journal
+        earlier, end = _read(path, header)
+        file = path.open("r+b")
+        file.truncate(end)  # a line that was cut in the middle
+        file.seek(end)
+        return cls(file, earlier)
+
+    def begin(self, line: int, revisions: Mapping[str, str] | None = None) -> None:
+        """Note, before they are done, that rows up to this line are."""
+        said: dict[str, Any] = {"begun": line}
+        if revisions is not None:
+            said["revisions"] = revisions
+        self._write([said], sync=True)
+
+    def results(self, results: Iterable[Mapping[str, Any]]) -> None:
+        """Note what became of rows."""
+        self._write(results, sync=False)
+
+    def close(self) -> None:
+        """Make it lasting."""
+        if self._file is not None:
+            self._write((), sync=True)
+            self._file.close()
+
+    def _write(self, lines: Iterable[Mapping[str, Any]], *, sync: bool) -> None:
+        if self._file is None:
+            return
+        self._file.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+        self._file.flush()
+        if sync and self._file.seekable():
+            os.fdatasync(self._file.fileno())
+
+
+def _read(path: Path, header: Header) -> tuple[Earlier, int]:
+    """What it holds, and where its last whole line ends."""
+    with path.open("rb") as file:
+        first = file.readline(_CHUNK)
+        earlier = Earlier(started=_checked(first, path, header))
+        end = len(first)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            _take(line, earlier, path)
+            end += len(line)
+    return earlier, end
+
+
+def _take(line: bytes, earlier: Earlier, path: Path) -> None:
+    try:
+        said = orjson.loads(line)
+        if "begun" in said:
+            earlier.begun = [each for each in earlier.begun if each[0] > earlier.done_to]
+            earlier.begun.append((int(said["begun"]), dict(said.get("revisions", {}))))
+            return
+        earlier.done_to = int(said["row"])
+        earlier.statuses[said["status"]] = earlier.statuses.get(said["status"], 0) + 1
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise FileRefused(f"{path} has a line that no run wrote: name another --output, or remove it") from None
+
+
+def _checked(first: bytes, path: Path, header: Header) -> int:
+    """When it was begun.
+
+    Raises:
+        FileRefused: it is another run's, or no results at all.
+    """
+    wanted = orjson.loads(orjson.dumps(header.as_json(0)))
+    try:
+        said = orjson.loads(first)
+        started = int(said["started"])
+        version = said["did_router"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise FileRefused(f"{path} holds something other than results: name another --output, or remove it") from None
+    if version != _VERSION:
+        raise FileRefused(f"{path} was written by another version: name another --output")
+    if said.get("input") != wanted["input"]:
+        raise FileRefused(
+            f"{path} has the results of another input (or of this one before it was changed): "
+            "name another --output, or remove it"
+        )
+    other = [name for name in wanted if name != "started" and said.get(name) != wanted[name]]
+    if other:
+        raise FileRefused(
+            f"{path} has results of a run with another {', '.join(other)} ({said.get(other[0])}): "
+            "give the same options to go on, or name another --output"
+        )
+    return started

@@ -1,0 +1,70 @@
+"""JSON lines: number documents as an export writes them, or records by the names of the CSV columns."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import orjson
+
+from router.manager.bulk import records
+from router.manager.bulk.columns import ACCOUNTS_APART, checked
+from router.manager.bulk.lines import Lines, is_clean
+from router.manager.bulk.records import Record, Wish
+from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong
+from router.numbers.fields import printable
+
+_LONGEST = 1 << 20
+
+
+def read(file: BinaryIO, wish: Wish) -> Rows:
+    """Rows of a file with a JSON object a line."""
+    lines = Lines(file)
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            record = _record(line)
+        except RowWrong as wrong:
+            yield Row(lines.number, "", error=wrong.as_error(), offset=lines.offset)
+        else:
+            ask, otherwise = wish.asks(record)
+            yield Row(lines.number, record.number, ask, otherwise, offset=lines.offset, warnings=record.problems)
+
+
+def _record(line: str) -> Record:
+    if not is_clean(line):
+        raise RowWrong("not_utf8", "the line is not UTF-8")
+    if len(line) >= _LONGEST:
+        raise RowWrong("malformed_row", "the line is longer than a mebibyte")
+    try:
+        said = orjson.loads(line)
+    except orjson.JSONDecodeError as problem:
+        raise RowWrong("malformed_row", f"this is not JSON: {problem}") from None
+    if not isinstance(said, dict):
+        raise RowWrong("malformed_row", "this is no object: write one a line, in braces")
+    return records.of_document(said) if "_id" in said else _of_names(said)
+
+
+def _of_names(said: Mapping[str, Any]) -> Record:
+    """A record by column names; public fields may also come whole, in `public_fields`."""
+    public = said.get("public_fields", {})
+    if not isinstance(public, dict) or any(name.startswith(("pvt_", "_")) for name in public):
+        raise RowWrong("public_fields", "public_fields must be an object of fields without pvt_")
+    named = {name: _text(name, value) for name, value in said.items() if name != "public_fields" and value is not None}
+    try:
+        checked(list(named))
+    except FileRefused as problem:
+        raise RowWrong("unknown_field", str(problem).replace("column", "field")) from None
+    made = records.of_cells(named)
+    return replace(made, public={**public, **made.public})
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ACCOUNTS_APART.join(value)
+    if isinstance(value, str | int):
+        return str(value)
+    shown = printable(name)
+    raise RowWrong(shown, f"{shown} must be a text, a number, true or false: objects go into public_fields")

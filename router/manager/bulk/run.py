@@ -1,0 +1,340 @@
+"""Carrying out the rows of a file: batches through the number manager, results in order, sure against a kill."""
+
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from router.manager.bulk.journal import Journal
+from router.manager.bulk.recovery import looks_for, nothing_new, was_carried_out, was_created
+from router.manager.bulk.rows import Row, Rows
+from router.manager.outcomes import Outcome
+from router.numbers.lifecycle.asks import Ask, Operation
+from router.numbers.lifecycle.errors import UNAVAILABLE, NumberError
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+IN_FLIGHT = 2
+_PAUSES = (0.5, 1, 2, 4, 8)
+"""Seconds between tries while a store is away."""
+_SHOWN = 20
+
+
+class StoreAway(Exception):
+    """A store can't be reached any more; what was done before has its results, and the run can go on later."""
+
+
+class CarriesOut(Protocol):
+    """The number manager, as far as a run needs it."""
+
+    def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Do what is asked; an outcome each, in order."""
+
+
+class Watcher:
+    """Told how far a run is; nothing by itself."""
+
+    def skipped(self, rows: int) -> None:
+        """So many rows have a result from an earlier run."""
+
+    def rows(self, count: int, offset: int) -> None:
+        """So many more rows have a result, and so many bytes of the file in all are done."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a run.
+
+    Attributes:
+        rows: that were done or refused now.
+        earlier: that have a result from an earlier run, which this one went on from.
+        statuses: how many of each status, now.
+        recovered: done before a kill, their result told now.
+        errors: how many of each error, now.
+        refused: the first results that were refused.
+        seconds: it took.
+    """
+
+    rows: int = 0
+    earlier: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    recovered: int = 0
+    warnings: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    refused: list[Mapping[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    def count(self, result: Mapping[str, Any]) -> None:
+        """Take one more result in."""
+        self.rows += 1
+        _more(self.statuses, result["status"])
+        self.recovered += result.get("recovered") is True
+        self.warnings += "warnings" in result
+        if result["status"] == "refused":
+            _more(self.errors, result["error"])
+            if len(self.refused) < _SHOWN:
+                self.refused.append(result)
+
+
+class BulkRun:
+    """One run over a file's rows.
+
+    Args:
+        manager: carries out.
+        journal: takes the results.
+        normal: a number as all its spellings come to: two batches under way at a time never hold the same.
+        watcher: told how far it is.
+        batch: rows at a time.
+        in_flight: batches under way at a time.
+    """
+
+    def __init__(
+        self,
+        manager: CarriesOut,
+        journal: Journal,
+        *,
+        normal: Callable[[str], str] = str.strip,
+        watcher: Watcher | None = None,
+        batch: int = BATCH,
+        in_flight: int = IN_FLIGHT,
+    ) -> None:
+        self._manager = manager
+        self._journal = journal
+        self._normal = normal
+        self._watcher = watcher or Watcher()
+        self._size = batch
+        self._in_flight = in_flight
+        self._known_revisions = dict(journal.earlier.revisions)
+
+    def run(self, rows: Rows) -> Report:
+        """Carry out every row that has no result yet.
+
+        Raises:
+            StoreAway: a store is away for longer than some seconds.
+        """
+        began = time.monotonic()
+        earlier = self._journal.earlier
+        report = Report(earlier=earlier.rows)
+        self._watcher.skipped(earlier.rows)
+        left = (row for row in rows if row.line > earlier.done_to)
+        try:
+            self._carry_out(left, report)
+        finally:
+            self._journal.close()
+            report.seconds = time.monotonic() - began
+        return report
+
+    def _carry_out(self, rows: Iterator[Row], report: Report) -> None:
+        under_way: deque[_UnderWay] = deque()
+        with ThreadPoolExecutor(self._in_flight, "bulk") as pool:
+            while batch := list(itertools.islice(rows, self._size)):
+                numbers = {self._normal(row.number) for row in batch if row.ask is not None}
+                while len(under_way) >= self._in_flight or any(each.numbers & numbers for each in under_way):
+                    self._note(under_way.popleft(), report)
+                known = self._begin(batch)
+                under_way.append(_UnderWay(batch, numbers, pool.submit(self._do, batch, known)))
+            while under_way:
+                self._note(under_way.popleft(), report)
+
+    def _begin(self, batch: Sequence[Row]) -> Mapping[str, str]:
+        """Note that a batch is being done; returns the revisions that stood before, where they will be needed."""
+        earlier = self._journal.earlier
+        if batch[-1].line <= earlier.begun_to:
+            return self._known_revisions
+        known = self._revisions(batch)
+        self._journal.begin(batch[-1].line, known or None)
+        return known | self._known_revisions
+
+    def _note(self, batch: "_UnderWay", report: Report) -> None:
+        results = batch.done.result()
+        whole = list(itertools.takewhile(lambda result: result is not None, results))
+        self._journal.results(whole)
+        for result in whole:
+            report.count(result)
+        if whole:
+            self._watcher.rows(len(whole), batch.rows[len(whole) - 1].offset)
+        if len(whole) < len(results):
+            line = batch.rows[len(whole)].line
+            raise StoreAway(
+                f"a store can't be reached any more: stopped before line {line}; run it again to go on there"
+            )
+
+    def _do(self, rows: Sequence[Row], known: Mapping[str, str]) -> list[Any]:
+        """A result for each row; None for those that a store, being away, left undone."""
+        results: list[Any] = [_unreadable(row) if row.ask is None else None for row in rows]
+        left = [place for place, row in enumerate(rows) if row.ask is not None]
+        doubtful_to = self._journal.earlier.begun_to
+        for pause in _PAUSES:
+            try:
+                doubtful = [place for place in left if rows[place].line <= doubtful_to]
+                done = set(doubtful) - set(self._recover(rows, doubtful, known, results))
+                left = self._ask(rows, [place for place in left if place not in done], results)
+            except _Away as problem:
+                log.warning("a store is away: %s", problem)
+            if not left:
+                break
+            time.sleep(pause)
+            doubtful_to = rows[-1].line
+        return results
+
+    def _ask(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
+        """Ask for rows; returns those that a store, being away, left undone."""
+        away = []
+        instead: list[int] = []
+        for place, outcome in zip(places, self._outcomes(rows, places), strict=True):
+            row = rows[place]
+            if _is_away(outcome.error):
+                away.append(place)
+            elif outcome.error is not None and outcome.error.error == "number_exists" and row.otherwise:
+                instead.append(place)
+            else:
+                results[place] = _result(row, outcome)
+        return away + self._ask_instead(rows, instead, results)
+
+    def _outcomes(self, rows: Sequence[Row], places: list[int]) -> list[Outcome]:
+        asks = [ask for place in places if (ask := rows[place].ask) is not None]
+        return self._manager.carry_out(asks) if asks else []
+
+    def _ask_instead(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
+        asks = [ask for place in places for ask in rows[place].otherwise]
+        outcomes = iter(self._manager.carry_out(asks) if asks else ())
+        away = []
+        for place in places:
+            said = list(itertools.islice(outcomes, len(rows[place].otherwise)))
+            told = _summed(said)
+            if _is_away(told.error):
+                away.append(place)
+            else:
+                results[place] = _result(rows[place], told)
+        return away
+
+    def _recover(
+        self, rows: Sequence[Row], places: list[int], known: Mapping[str, str], results: list[Any]
+    ) -> list[int]:
+        """Give a result to rows that were done already; returns the others."""
+        asks = [ask for place in places if (ask := rows[place].ask) is not None]
+        left: list[int] = []
+        found: list[Outcome] = []
+        for place, ask, stands in zip(places, asks, self._standing(asks), strict=True):
+            done = self._was_done(rows[place], ask, stands, known)
+            if done is False:
+                left.append(place)
+                continue
+            told = stands if done else Outcome(stands.number, error=_changed_since(stands.number))
+            results[place] = _result(rows[place], told, recovered=True)
+            if stands.document is not None:
+                found.append(stands)
+        if found:
+            # Asked for nothing, the manager sees to what else follows a change: copies in accounts, and the cache.
+            self._manager.carry_out([nothing_new(stands.number) for stands in found])
+        return left
+
+    def _was_done(self, row: Row, ask: Ask, stands: Outcome, known: Mapping[str, str]) -> bool | None:
+        if ask.operation is Operation.CREATE:
+            if row.otherwise or stands.document is None:
+                return False  # doing it again comes to the same
+            return was_created(ask, stands.document, self._journal.earlier.started)
+        before = known.get(row.number)
+        return False if before is None else was_carried_out(ask, stands.document, before)
+
+    def _revisions(self, batch: Sequence[Row]) -> dict[str, str]:
+        """What stands before, for operations that done twice come to something else than done once."""
+        asks = {row.number: row.ask for row in batch if row.ask is not None and row.ask.operation in _NOT_REPEATABLE}
+        try:
+            standing = self._standing(list(asks.values()))
+        except _Away as problem:
+            raise StoreAway(f"{problem}; stopped before line {batch[0].line}; run it again to go on there") from None
+        return {
+            number: each.document.revision if each.document is not None else ""
+            for number, each in zip(asks, standing, strict=True)
+        }
+
+    def _standing(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """What stands now of each ask's number."""
+        outcomes = self._manager.carry_out([looks_for(ask) for ask in asks]) if asks else []
+        away = next((each.error for each in outcomes if _is_away(each.error)), None)
+        if away is not None:
+            raise _Away(away.message)
+        return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    rows: Sequence[Row]
+    numbers: set[str]
+    done: Future[list[Any]]
+
+
+class _Away(Exception):
+    """A store is away just now; the message is what it was."""
+
+
+_NOT_REPEATABLE = (Operation.RELEASE, Operation.DELETE, Operation.RESERVE, Operation.MOVE)
+
+
+def _is_away(error: NumberError | None) -> bool:
+    return error is not None and error.cause == UNAVAILABLE
+
+
+def _changed_since(number: str) -> NumberError:
+    return NumberError(
+        409, "conflict", "changed_since", f"{number} was changed by others while this run was stopped: look at it"
+    )
+
+
+def _summed(outcomes: Sequence[Outcome]) -> Outcome:
+    """What several asks of one row came to: the first refusal, else the last."""
+    refused = next(
+        (each for each in outcomes if each.error is not None and each.error.error != "no_change_required"), None
+    )
+    if refused is not None:
+        return refused
+    last = outcomes[-1]
+    unchanged = all(each.unchanged or each.error is not None for each in outcomes)
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, last.warnings)
+
+
+def _unreadable(row: Row) -> dict[str, Any]:
+    return _result(row, Outcome(row.number, error=row.error))
+
+
+def _result(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[str, Any]:
+    """One row's result, as it is written."""
+    error = outcome.error
+    document = outcome.document
+    said: dict[str, Any] = {
+        "row": row.line,
+        "number": outcome.number,
+        "status": _status(outcome),
+        "error": error.error if error is not None else None,
+        "cause": error.cause or None if error is not None else None,
+        "message": error.message if error is not None else None,
+        "revision": document.revision or None if document is not None and not outcome.deleted else None,
+    }
+    if recovered:
+        said["recovered"] = True
+    if outcome.warnings or row.warnings:
+        said["warnings"] = [*row.warnings, *outcome.warnings]
+    return said
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return "refused"
+    if outcome.deleted:
+        return "deleted"
+    return "unchanged" if outcome.unchanged else "done"
+
+
+def _more(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1

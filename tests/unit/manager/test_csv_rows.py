@@ -1,0 +1,252 @@
+"""CSV files: what is read, what is refused row by row, and what refuses the file."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.manager.bulk import csv_rows
+from router.manager.bulk.columns import KAZOO
+from router.manager.bulk.records import Wish
+from router.manager.bulk.rows import FileRefused, Row
+from router.numbers.lifecycle.asks import Ask, Imported, Operation
+
+ACCOUNT = "4cad0b7f" * 4
+PARENT = "0" * 32
+
+
+def rows(text: str | bytes, **wish: object) -> list[Row]:
+    raw = text if isinstance(text, bytes) else text.encode()
+    return list(csv_rows.read(io.BytesIO(raw), Wish(**wish)))  # type: ignore[arg-type]
+
+
+def only(text: str | bytes, **wish: object) -> Ask:
+    (row,) = rows(text, **wish)
+    assert row.ask is not None, row.error
+    return row.ask
+
+
+def written(columns: list[str], *lines: list[str]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *lines])
+    return text.getvalue()
+
+
+def test_kazoos_own_columns() -> None:
+    assert ",".join(KAZOO) == (
+        "e164,account_name,account_id,previously_assigned_to,state,created,modified,used_by,ported_in,carrier_module,"
+        "cnam.inbound,cnam.outbound,e911.locality,e911.name,e911.region,e911.street_address,e911.extended_address,"
+        "e911.postal_code,prepend.enabled,prepend.name,prepend.number,ringback.early,ringback.transfer,force_outbound,"
+        "failover.e164,failover.sip"
+    )
+
+
+def test_a_whole_row() -> None:
+    said = {
+        "e164": "+14158867900",
+        "account_name": "Acme, Inc.",
+        "account_id": ACCOUNT,
+        "previously_assigned_to": PARENT,
+        "state": "reserved",
+        "created": "63877497874",
+        "modified": "63877497875",
+        "used_by": "callflow",
+        "ported_in": "TRUE",
+        "carrier_module": "knm_bandwidth2",
+        "cnam.inbound": "true",
+        "cnam.outbound": "ACME",
+        "e911.locality": "San Francisco",
+        "e911.name": "Acme",
+        "e911.region": "CA",
+        "e911.street_address": '116 Natoma St, 2nd "floor"',
+        "e911.extended_address": "Suite\n2",
+        "e911.postal_code": "94105",
+        "prepend.enabled": "false",
+        "prepend.name": "Sales",
+        "prepend.number": "+1415",
+        "ringback.early": "media1",
+        "ringback.transfer": "media2",
+        "force_outbound": "false",
+        "failover.e164": "+14155550100",
+        "failover.sip": "sip:a@b",
+        "reserve_history": f"{ACCOUNT} {PARENT}",
+        "carrier_name": "other",
+        "opaque.note": "kept, too",
+        "opaque.deep.er": "x",
+    }
+
+    ask = only(written(list(said), list(said.values())))
+
+    assert ask == Ask(
+        Operation.CREATE,
+        "+14158867900",
+        "system",
+        assign_to=ACCOUNT,
+        state="reserved",
+        module_name="knm_bandwidth2",
+        public_fields={
+            "cnam": {"inbound_lookup": True, "display_name": "ACME"},
+            "e911": {
+                "locality": "San Francisco",
+                "caller_name": "Acme",
+                "region": "CA",
+                "street_address": '116 Natoma St, 2nd "floor"',
+                "extended_address": "Suite\n2",
+                "postal_code": "94105",
+            },
+            "prepend": {"enabled": False, "name": "Sales", "number": "+1415"},
+            "ringback": {"early": "media1", "transfer": "media2"},
+            "force_outbound": False,
+            "failover": {"e164": "+14155550100", "sip": "sip:a@b"},
+            "carrier_name": "other",
+            "note": "kept, too",
+            "deep": {"er": "x"},
+        },
+        imported=Imported(63877497874, PARENT, (ACCOUNT, PARENT), "callflow", ported_in=True),
+    )
+
+
+def test_what_a_row_leaves_empty_is_not_asked_for() -> None:
+    ask = only(written(list(KAZOO), ["+14158867900", *[""] * (len(KAZOO) - 1)]), account=ACCOUNT)
+
+    assert (ask.assign_to, ask.state, ask.module_name, ask.public_fields) == (ACCOUNT, None, None, None)
+    assert ask.imported == Imported()
+
+
+def test_a_past_is_the_systems_to_bring() -> None:
+    ask = only(f"e164,account_id,created,used_by\n+1,{ACCOUNT},63877497874,callflow\n", auth_by=PARENT)
+
+    assert (ask.auth_by, ask.imported) == (PARENT, None)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
+    text = separator.join(["E164", " account_id "]) + end + separator.join(["+1415", ACCOUNT]) + end
+    found = rows(mark + text.encode() + (separator + end).encode())
+
+    assert [(row.line, row.number, row.ask and row.ask.assign_to) for row in found] == [(2, "+1415", ACCOUNT)]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("e164,acount_id", "unknown column 'acount_id': did you mean account_id?"),
+        ("e164,wibble", "unknown column 'wibble': a public field of your own is called opaque.NAME"),
+        ("number,account_id", "unknown column 'number'"),
+        ("account_id,state", "there is no column e164"),
+        ("e164,state,state", "column state is there twice"),
+        ("e164,,state", "column 2 has no name"),
+        ("e164,opaque.", "write opaque.my_field"),
+        ("e164,opaque.pvt_state", "write opaque.my_field"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_header_that_cant_be_used_refuses_the_file(header: str, words: str) -> None:
+    with pytest.raises(FileRefused, match=words.replace(".", r"\.").replace("?", r"\?")):
+        rows(header + "\n+1415,x\n")
+
+
+def test_a_header_that_is_not_utf8() -> None:
+    with pytest.raises(FileRefused, match="not UTF-8"):
+        rows(b"e164,\xff\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "cause", "words"),
+    [
+        (b"+1415", "malformed_row", "it has 1 cells where the first line names 4 columns"),
+        (b"+1415,a,b,c,d", "malformed_row", "it has 5 cells"),
+        (b'+1415,"a"b,,', "malformed_row", "this is not CSV"),
+        (b"+1415,\xff,,", "not_utf8", "account_id is not UTF-8"),
+        (b",a,,", "e164", "there is no number"),
+        (b"1.41589E+10,,,", "e164", "rounded by a spreadsheet"),
+        (b"+1415,,yes,", "ported_in", "write true or false"),
+        (b"+1415,,,2024-01-01", "created", "Gregorian seconds"),
+        (b"+1415,,,-1", "created", "Gregorian seconds"),
+    ],
+)
+def test_a_bad_row_is_its_own_error_and_the_next_one_goes_on(line: bytes, cause: str, words: str) -> None:
+    bad, good = rows(b"e164,account_id,ported_in,created\n" + line + b"\n+1416,,,\n")
+
+    assert bad.error is not None
+    assert (bad.line, bad.ask, bad.error.error, bad.error.cause) == (2, None, "invalid", cause)
+    assert words in bad.error.message
+    assert (good.line, good.number, good.error) == (3, "+1416", None)
+
+
+def test_a_quote_that_is_never_closed_costs_no_memory() -> None:
+    text = b'e164\n"+1415\n' + b"+1416\n" * 100_000
+
+    found = rows(text)
+
+    assert found[0].error is not None
+    assert found[0].error.cause == "malformed_row"
+    assert len(found) > 70_000, "what the quote swallowed is bounded"
+
+
+def test_lines_are_counted_through_cells_of_several_lines() -> None:
+    found = rows('e164,opaque.note\n+1,"a\nb"\n+2,c\n')
+
+    assert [(row.line, row.number) for row in found] == [(2, "+1"), (4, "+2")]
+    assert found[-1].offset == len('e164,opaque.note\n+1,"a\nb"\n+2,c\n')
+
+
+def test_a_field_cant_be_a_value_and_hold_others() -> None:
+    (row,) = rows("e164,opaque.a,opaque.a.b\n+1,x,y\n")
+
+    assert row.error is not None
+    assert row.error.cause == "opaque.a.b"
+
+
+@pytest.mark.parametrize("action", ["create", "reserve", "move", "release", "delete", "update", "assign_to_app"])
+def test_a_row_may_say_what_to_do(action: str) -> None:
+    ask = only(f"action,e164,account_id,prepend.name,used_by\n{action},+1,{ACCOUNT},Sales,callflow\n")
+
+    assert ask.operation is Operation(action)
+    assert ask.assign_to == (ACCOUNT if action in {"create", "reserve", "move"} else None)
+    assert (ask.public_fields is not None) == (action in {"create", "reserve", "move", "update"})
+    assert ask.used_by == ("callflow" if action == "assign_to_app" else None)
+
+
+def test_an_unknown_action() -> None:
+    (row,) = rows("action,e164\nsteal,+1\n")
+
+    assert row.error is not None
+    assert "write one of create, reserve" in row.error.message
+
+
+def test_update_asks_otherwise_where_the_number_exists() -> None:
+    (row,) = rows(f"e164,account_id,prepend.name,used_by\n+1,{ACCOUNT},Sales,callflow\n", update=True)
+
+    assert [(each.operation, each.assign_to, each.used_by) for each in row.otherwise] == [
+        (Operation.MOVE, ACCOUNT, None),
+        (Operation.ASSIGN_TO_APP, None, "callflow"),
+        (Operation.UPDATE, None, None),
+    ]
+    assert row.otherwise[-1].public_fields == {"prepend": {"name": "Sales"}}
+
+
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=3, max_size=3), max_size=8))
+def test_what_a_csv_writer_wrote_is_read(cells: list[list[str]]) -> None:
+    """Every row comes once, in order, as an ask or as an error of its own, with the number that was written."""
+    lines = [[f"+1415{position:07}", *line[1:]] for position, line in enumerate(cells)]
+    found = rows(written(["e164", "opaque.a", "opaque.b"], *lines))
+
+    assert [row.number for row in found] == [line[0] for line in lines]
+    for row, (_, a, b) in zip(found, lines, strict=True):
+        given = {name: text.strip() for name, text in (("a", a), ("b", b)) if text.strip()}
+        assert row.ask is not None
+        assert dict(row.ask.public_fields or {}) == given
+
+
+@given(st.binary(max_size=300))
+def test_nothing_in_a_file_raises(noise: bytes) -> None:
+    found = rows(b"e164,account_id,created\n" + noise)
+
+    assert all((row.ask is None) != (row.error is None) for row in found)
+    lines = [row.line for row in found]
+    assert lines == sorted(set(lines)), "each begins on a line of its own: a run that goes on counts by them"

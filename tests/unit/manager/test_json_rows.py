@@ -1,0 +1,113 @@
+"""JSON lines: documents, records, and what is neither."""
+
+import io
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.cli.sample_numbers import number_documents
+from router.manager.bulk import json_rows, sources
+from router.manager.bulk.records import Wish
+from router.manager.bulk.rows import Row
+
+ACCOUNT = "4cad0b7f" * 4
+
+
+def rows(*lines: Any, **wish: Any) -> list[Row]:
+    raw = b"".join((line if isinstance(line, bytes) else orjson.dumps(line)) + b"\n" for line in lines)
+    return list(json_rows.read(io.BytesIO(raw), Wish(**wish)))
+
+
+def test_every_spelling_of_a_document_is_put_back_whole() -> None:
+    documents = [document for found in number_documents().values() for document in found]
+
+    found = rows(*documents)
+
+    assert len(found) == len(documents)
+    for row, document in zip(found, documents, strict=True):
+        assert row.ask is not None, row.error
+        assert row.ask.imported is not None
+        assert row.ask.imported.document == document
+        assert row.ask.number == document["_id"]
+
+
+def test_an_account_creates_what_a_document_says() -> None:
+    document = {
+        "_id": "+14158867900",
+        "pvt_state": "in_service",
+        "pvt_assigned_to": ACCOUNT,
+        "pvt_created": 63877497874,
+    }
+    (row,) = rows(document | {"prepend": {"name": "x"}}, auth_by=ACCOUNT)
+
+    assert row.ask is not None
+    assert (row.ask.imported, row.ask.assign_to, row.ask.state) == (None, ACCOUNT, "in_service")
+    assert row.ask.public_fields == {"prepend": {"name": "x"}}
+
+
+def test_records_by_the_columns_names() -> None:
+    (row,) = rows(
+        {
+            "e164": "+14158867900",
+            "account_id": ACCOUNT,
+            "ported_in": True,
+            "created": 63877497874,
+            "reserve_history": [ACCOUNT],
+            "prepend.enabled": True,
+            "state": None,
+            "public_fields": {"prepend_to": {"deep": [1]}},
+        }
+    )
+
+    assert row.ask is not None
+    assert row.ask.public_fields == {"prepend_to": {"deep": [1]}, "prepend": {"enabled": True}}
+    assert row.ask.imported is not None
+    assert (row.ask.imported.created, row.ask.imported.reserve_history) == (63877497874, (ACCOUNT,))
+
+
+@pytest.mark.parametrize(
+    ("line", "cause", "words"),
+    [
+        (b"{", "malformed_row", "this is not JSON"),
+        (b"[]", "malformed_row", "write one a line, in braces"),
+        (b'{"e164": "\xff"}', "not_utf8", "not UTF-8"),
+        ({"e164": "+1415", "acount_id": "x"}, "unknown_field", "did you mean account_id?"),
+        ({"e164": "+1415", "state": {}}, "state", "objects go into public_fields"),
+        ({"e164": "+1415", "public_fields": {"pvt_state": "x"}}, "public_fields", "without pvt_"),
+        ({"account_id": ACCOUNT}, "unknown_field", "e164"),
+        ({"_id": "_design/numbers"}, "malformed_document", "a design document"),
+        ({"_id": "+14158867900", "pvt_type": "account"}, "malformed_document", "pvt_type"),
+        ({"_id": "14158867900"}, "malformed_document", "doesn't begin with '+'"),
+    ],
+)
+def test_a_bad_line_is_its_own_error(line: Any, cause: str, words: str) -> None:
+    bad, good = rows(line, {"e164": "+1416"})
+
+    assert bad.error is not None
+    assert (bad.line, bad.ask, bad.error.cause) == (1, None, cause)
+    assert words in bad.error.message
+    assert (good.line, good.number) == (2, "+1416")
+
+
+@given(st.binary(max_size=300))
+def test_nothing_in_a_file_raises(noise: bytes) -> None:
+    assert all((row.ask is None) != (row.error is None) for row in json_rows.read(io.BytesIO(noise), Wish()))
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("a.jsonl", b'{"e164": "+1415"}'),
+        ("a", b' \n{"e164": "+1415"}'),
+        ("-", b'\xef\xbb\xbf{"e164": "+1415"}'),
+        ("a.csv", b"e164\n+1415"),
+        ("a.txt", b"e164\n+1415"),
+    ],
+)
+def test_which_kind_of_file_it_is(name: str, raw: bytes) -> None:
+    file = io.BufferedReader(io.BytesIO(raw))
+
+    assert [row.number for row in sources.read(file, name, Wish())] == ["+1415"]
