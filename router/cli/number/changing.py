@@ -14,13 +14,14 @@ from router.cli.options import as_text, settings_options
 from router.manager.bulk import number_rows
 from router.manager.manager import NumberManager
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
-from router.numbers.states import LEGACY, State
+from router.numbers.states import State
 from router.settings import Settings
 from router.stores import Stores
 
 _AT_A_TIME = 1000
 
-_STATES = [state.value for state in State if state not in LEGACY]
+_STATES = [state.value for state in (State.IN_SERVICE, State.RESERVED, State.PORT_IN, State.AVAILABLE, State.AGING)]
+"""That a number can be created in."""
 
 
 def _asking(command: Callable[..., Ask]) -> Callable[..., Any]:

@@ -41,7 +41,7 @@ def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *
     outcomes = NumberManager(settings, stores).carry_out([Ask(Operation.GET, text, auth_by) for text in texts])
     if as_lines:
         for text, outcome in zip(texts, outcomes, strict=True):
-            said = saying.as_json(text, outcome)
+            said = saying.found_json(text, outcome)
             kept = ("input", "number", "status", "code", "error", "cause", "message", *_TOLD)
             click.echo(orjson.dumps({name: said[name] for name in kept if name in said}))
     else:

@@ -58,6 +58,14 @@ def as_json(given: str, outcome: Outcome) -> dict[str, Any]:
     return said | {"warnings": list(outcome.warnings)}
 
 
+def found_json(given: str, outcome: Outcome) -> dict[str, Any]:
+    """The same for what was only looked at."""
+    said = as_json(given, outcome)
+    if outcome.error is not None:
+        return said
+    return {**said, "status": "found"}
+
+
 def status(outcome: Outcome) -> str:
     """In a word."""
     if outcome.error is not None:

@@ -12,7 +12,7 @@ import redis
 from rich.table import Table
 
 from router.cache import entry, holding
-from router.cache.entry import REFUSAL, ROUTE, Entry
+from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
 from router.cli.number import saying
 from router.cli.options import as_text, settings_options
 from router.lookup.authority import Authority
@@ -80,7 +80,7 @@ class _Show:
 
     def as_json(self, given: str, outcome: Outcome) -> dict[str, Any]:
         """One number for programs."""
-        said = saying.as_json(given, outcome)
+        said = saying.found_json(given, outcome)
         number, document = outcome.number, outcome.document
         if outcome.error is not None and outcome.error.error != "not_found":
             return said
@@ -137,7 +137,7 @@ class _Show:
         words = from_redis.words
         if from_redis.entry is not None:
             age = max(0, self._now - from_redis.entry.written)
-            same = from_document.entry is not None and from_document.entry.same_answer(from_redis.entry)
+            same = _agree(from_document.entry, from_redis.entry)
             words += f" (written {_age(age)} ago, {'the same' if same else 'not what the document says now'})"
         return [("lookup, document", from_document.words), ("lookup, Redis", words)]
 
@@ -192,6 +192,12 @@ class _Show:
             return f"{gregorian} (Gregorian seconds)"
         age = self._now - seconds
         return f"{date} ({_age(age)} ago)" if age >= 0 else f"{date} (in the future)"
+
+
+def _agree(document: Entry | None, held: Entry) -> bool:
+    if document is None:  # no document; a port request's answer isn't kept here
+        return held.kind in (TOMBSTONE, NEGATIVE)
+    return document.same_answer(held)
 
 
 def _accounts(document: NumberDocument) -> list[str]:
