@@ -178,3 +178,18 @@ def test_local_documents_stay_out_of_everything(database: Database) -> None:
     assert database.couch.get(f"{database.path}/_all_docs").json["rows"] == []
     assert database.couch.delete(path).status == 200
     assert database.couch.get(path).status == 404
+
+
+def test_a_document_beyond_eight_million_bytes(database: Database) -> None:
+    body = {"x": "y" * 7_999_992}
+    assert database.couch.put(database.document("fits"), body).status == 201
+
+    body["x"] += "y" * 200
+    alone = database.couch.put(database.document("large"), {"_id": "large", **body})
+    together = database.couch.post(
+        f"{database.path}/_bulk_docs", {"docs": [{"_id": "small"}, {"_id": "large", **body}]}
+    )
+
+    for answer in (alone, together):
+        assert (answer.status, answer.json) == (413, {"error": "document_too_large", "reason": "large"})
+    assert database.couch.get(database.document("small")).status == 404

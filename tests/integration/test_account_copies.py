@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import orjson
 import pytest
 
 from router.account_copies import AccountCopies, CopiesMode, CopyChange
@@ -225,3 +226,22 @@ def test_an_odd_account_id_names_no_database(accounts: Accounts, odd: str) -> No
 
     assert carry_out(accounts, copies, None, number_document(assigned_to=odd)) == {}
     assert copies.numbers_of(odd) == []
+
+
+def test_a_list_that_can_grow_no_more_says_what_to_do(accounts: Accounts) -> None:
+    """And the number stays in the list of whoever had it."""
+    held = {f"+1416{n:07}": SUMMARY for n in range(45_000)}
+    while len(orjson.dumps(held)) > 7_999_000:
+        held.popitem()
+    accounts.write_listing(A, note="y" * (7_999_900 - len(orjson.dumps(held))), **held)
+    accounts.write_listing(B, **{NUMBER: SUMMARY})
+    before = number_document(assigned_to=B)
+
+    said = carry_out(accounts, accounts.copies(), before, number_document())
+
+    assert list(said) == [NUMBER]
+    assert said[NUMBER].startswith(f"account {A} would list {len(held) + 1:,} numbers in one document of 8,0")
+    assert "set account_copies to per_number and run did-router audit --repair" in said[NUMBER]
+    assert accounts.whereabouts() == "b"
+    assert accounts.copies(CopiesMode.PER_NUMBER).mend([NUMBER]) == {}
+    assert accounts.copies_in() == "a"

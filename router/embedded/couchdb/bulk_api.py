@@ -7,7 +7,7 @@ import orjson
 
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import purge, read_leaves, render, write_drafts
-from router.embedded.couchdb.drafts import read_draft
+from router.embedded.couchdb.drafts import check_sizes, read_draft
 from router.embedded.couchdb.errors import bad_request, method_not_allowed
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.revisions import parse_revision
@@ -29,6 +29,7 @@ def bulk_docs(node: Node, database: Database, request: Request, out: Responder) 
     if not isinstance(new_edits, bool):
         raise bad_request("`new_edits` parameter must be a boolean.")
     drafts = [read_draft(document) for document in fields["docs"]]
+    check_sizes(request.body, drafts)
     for draft in drafts:
         draft.id = draft.id or uuid.uuid4().hex
         if draft.revision is None and not new_edits:

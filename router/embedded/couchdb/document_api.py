@@ -6,7 +6,7 @@ import orjson
 
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import read_leaves, render, write_drafts
-from router.embedded.couchdb.drafts import Draft, check_id, read_draft
+from router.embedded.couchdb.drafts import Draft, check_id, check_sizes, read_draft
 from router.embedded.couchdb.errors import bad_request, conflict, method_not_allowed, not_found
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.revisions import Revision, parse_revision
@@ -110,6 +110,7 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
     check_id(identity)
     draft = read_draft(request.json())
     draft.id = identity
+    check_sizes(request.body, [draft])
     if draft.revision is None or not draft.ancestors:
         draft.revision = _agreed(request, draft.revision)
     replicated = request.query.get("new_edits") == "false"

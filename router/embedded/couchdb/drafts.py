@@ -1,10 +1,16 @@
 """Documents as clients send them, checked the way CouchDB checks them (`couch_doc:transfer_fields/3`)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from router.embedded.couchdb.errors import ApiError, bad_request
 from router.embedded.couchdb.revisions import Revision, parse_revision
+
+MAX_SIZE = 8_000_000
+"""Bytes of a document without CouchDB's own fields: its default `max_document_size`."""
 
 _IGNORED = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"})
 _KEPT = frozenset(
@@ -47,6 +53,15 @@ def read_draft(document: object) -> Draft:
         raise _bad_member("_deleted")
     revision, ancestors = _revision_of(document)
     return Draft(identity, revision, ancestors, deleted, _body_of(document))
+
+
+def check_sizes(sent: bytes, drafts: Iterable[Draft]) -> None:
+    """Raise the 413 of a document that is too large, which fails a whole request; `sent` is the request's body."""
+    if len(sent) <= MAX_SIZE:
+        return
+    for draft in drafts:
+        if len(orjson.dumps(draft.body)) > MAX_SIZE:
+            raise ApiError(413, "document_too_large", draft.id)
 
 
 def check_id(identity: object) -> None:
