@@ -97,7 +97,8 @@ class Plan:
         before: the document as it stands; None where there is none.
         after: as it shall be; None: the document goes.
         carrier: what the carrier is asked first.
-        clears_features: every feature's provider removes it first, and the public fields go.
+        clears_features: every feature's provider removes it first, and the public fields go; `after` is
+            without them already.
         changed: False: nothing needs to be written (it is so already, or only Get was asked).
     """
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import reserve_history, standing
-from router.numbers.lifecycle.asks import Ask, CarrierStep
+from router.numbers.lifecycle.asks import Ask, CarrierStep, Operation
 from router.numbers.lifecycle.errors import (
     assign_failure,
     forbidden,
@@ -15,6 +15,9 @@ from router.numbers.lifecycle.policy import CarrierTraits, ManagerPolicy
 from router.numbers.lifecycle.standing import Accounts
 from router.numbers.lifecycle.transitions import OWNED, Rule, is_target, rule
 from router.numbers.states import State
+
+_ASSIGNING = frozenset((Operation.CREATE, Operation.MOVE, Operation.RESERVE, Operation.CHANGE_STATE))
+"""Only where somebody shall have the number does that account open the gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Case:
 
     def require_gate(self, document: NumberDocument) -> None:
         """Refuse who may not know of the number."""
-        if not standing.passes_gate(document, self.ask.auth_by, self.ask.assign_to, self.accounts):
+        receiver = self.ask.assign_to if self.ask.operation in _ASSIGNING else None
+        if not standing.passes_gate(document, self.ask.auth_by, receiver, self.accounts):
             raise forbidden()
 
     def require_account(self) -> None:

@@ -114,3 +114,10 @@ def test_mobile_numbers_are_changed_by_mobile_runs_alone() -> None:
     made = decided(asked(Operation.CREATE, R, assign_to=R, module_name="knm_mdn", mdn_run=True, state="reserved"), None)
     assert made.after is not None
     assert (made.after.state, made.after.module_name, made.after.features) == ("in_service", "knm_mdn", {"local": {}})
+
+
+def test_who_asks_for_itself_opens_the_gate_only_where_somebody_gets_the_number() -> None:
+    aging = number(pvt_number_state="aging", **TELNYX)
+    assert decided(asked(Operation.MOVE, U, assign_to=U), aging).changed
+    for operation in (Operation.GET, Operation.UPDATE, Operation.ASSIGN_TO_APP, Operation.RELEASE):
+        assert refusal(asked(operation, U, assign_to=U, public_fields={"a": 1}, used_by="x"), aging).code == 403

@@ -4,6 +4,7 @@ import json
 from dataclasses import fields, replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,3 +188,27 @@ def test_the_older_place_of_used_by_tells_the_same() -> None:
     after = written(replace(before, used_by=None), before)
     assert (after["used_by"], after.get("pvt_used_by")) == ("", None)
     assert "used_by" not in written(replace(number(), used_by="callflow"), number())
+
+
+@pytest.mark.parametrize(
+    ("doc", "listed"),
+    [
+        ({}, ["dash_e911"]),
+        ({"dash_e911": {"postal_code": "1"}}, ["dash_e911"]),
+        ({"e911": {"postal_code": "1"}}, ["e911"]),
+        ({"pvt_features": ["vitelity_e911"]}, ["vitelity_e911"]),
+        ({"pvt_features": ["e911", "dash_e911"], "e911": {"postal_code": "1"}}, ["dash_e911"]),
+    ],
+)
+def test_a_list_names_e911_as_its_public_field_is_called(doc: dict[str, Any], listed: list[str]) -> None:
+    before = number(pvt_module_name="knm_telnyx", pvt_number_state="in_service", **doc)
+    after = written(replace(before, features={"e911": {"postal_code": "2"}}), before)
+    assert after["pvt_features"] == listed
+    assert after[listed[0]] == {"postal_code": "2"}
+
+
+@pytest.mark.parametrize("name", ["e911", "dash_e911", "vitelity_e911"])
+def test_an_object_keeps_its_name_for_e911(name: str) -> None:
+    before = number(pvt_module_name="knm_telnyx", pvt_features={name: {"postal_code": "1"}})
+    after = written(replace(before, features={"e911": {"postal_code": "2"}}), before)
+    assert after["pvt_features"] == {name: {"postal_code": "2"}}
