@@ -133,7 +133,8 @@ def _wrong_usage(problem: click.UsageError) -> None:
     if isinstance(problem, NoArgsIsHelpError):
         return  # click shows the help
     command = problem.ctx.command_path if problem.ctx is not None else "did-router"
-    fail(f"{problem.format_message()} (see {command} --help)", Exit.USAGE)
+    said = " ".join(problem.format_message().split())
+    fail(f"{said} (see {command} --help)", Exit.USAGE)
 
 
 def _pair(text: str) -> tuple[str, Any]:

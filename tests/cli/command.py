@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -185,10 +186,22 @@ class Running:
     target: str
     admin: str
 
-    def page(self, path: str) -> str:
+    def page(self, path: str, token: str = "") -> str:
         """A page of its admin address."""
-        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(self._asked(path, token), timeout=5) as answer:
             return str(answer.read().decode())
+
+    def status(self, path: str, token: str = "") -> int:
+        """The HTTP status of a page."""
+        try:
+            with urllib.request.urlopen(self._asked(path, token), timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return int(refused.code)
+
+    def _asked(self, path: str, token: str) -> urllib.request.Request:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return urllib.request.Request(f"http://{self.admin}{path}", headers=headers)
 
 
 def serving(process: Process) -> Running:

@@ -1,0 +1,154 @@
+"""The command at a guarded door: making tokens, serving with them, showing them; never open to strangers unawares."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, run, run_all, serving
+from tests.integration.certificates import Authority
+from tests.integration.tokens import Tokens
+
+STORES = ("--couchdb-url", NOWHERE, "--redis-url", "redis://127.0.0.1:1/0")
+
+
+def test_a_token_is_shown_once_and_its_line_kept(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("# ours")
+    made = run("token", "new", "switch-1", "--scope", "lookup", "--scope", "admin", "--append", str(file))
+    token = made.out.splitlines()[0].rpartition(" ")[2]
+    as_json = run("token", "new", "switch-2", "--scope", "manage", "--append", str(file), "--json").json[0]
+
+    assert (made.code, made.err) == (0, "")
+    assert token.startswith("didr_")
+    lines = file.read_text().splitlines()
+    assert lines[0] == "# ours"
+    assert lines[1] in made.out
+    assert lines[1].split()[::2] == ["switch-1", "lookup,admin"]
+    assert lines[2] == as_json["line"]
+    assert token not in file.read_text()
+    assert as_json["token"] not in file.read_text()
+
+
+def test_mistakes_in_making_one() -> None:
+    said = run_all(
+        {
+            "name": ["token", "new", "a b", "--scope", "lookup"],
+            "scope": ["token", "new", "a", "--scope", "all"],
+            "none": ["token", "new", "a"],
+        }
+    )
+    assert {each.code for each in said.values()} == {2}
+    assert "a token's name is" in said["name"].complaint
+    assert "'lookup', 'manage', 'admin'" in said["scope"].complaint
+    assert "--scope" in said["none"].complaint
+
+
+@pytest.mark.parametrize("where", [("--listen", "0.0.0.0:0"), ("--listen", "[::]:0"), ("--admin", "0.0.0.0:0")])
+def test_serve_refuses_to_be_open_to_strangers(where: tuple[str, str]) -> None:
+    said = run("serve", *where, *STORES)
+
+    assert said.code == 2
+    assert "can be reached from other machines" in said.complaint
+    assert "--insecure" in said.complaint
+
+
+def test_serve_does_as_it_is_told_in_so_many_words(start: Start, stores: tuple[str, ...]) -> None:
+    serve = ("serve", "--workers", "1", "--listen", "0.0.0.0:0", "--admin", "0.0.0.0:0", "--insecure")
+    running = serving(start(*serve, *stores))
+
+    assert running.target.startswith("0.0.0.0:")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("token_file=/no/such/file", "'token_file': /no/such/file: No such file"),
+        ("tls_certificate=/no/such/file", "belong together"),
+        ("redis_password_file=/no/such/file", "'redis_password_file': /no/such/file: No such file"),
+    ],
+)
+def test_serve_says_at_once_what_no_worker_could_start_with(wrong: str, told: str) -> None:
+    said = run("serve", "--set", wrong, *STORES)
+
+    assert said.code == 2
+    assert told in said.complaint
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> dict[str, str]:
+    """Tokens by scope; their lines are in tokens.txt, and each in a file of its own."""
+    made = Tokens(tmp_path / "tokens.txt", lookup="lookup", manage="manage", admin="admin").plain
+    for scope, token in made.items():
+        (tmp_path / f"{scope}.token").write_text(f"{token}\n")
+    return made
+
+
+@pytest.fixture
+def guarded(
+    tmp_path: Path, authority: Authority, tokens: dict[str, str], start: Start, stores: tuple[str, ...]
+) -> Running:
+    """A service with mTLS and tokens, on every address; two workers."""
+    certificate, key = authority.issue(tmp_path)
+    files = {
+        "tls_certificate": certificate,
+        "tls_key": key,
+        "tls_client_ca": authority.write(tmp_path / "ca.pem"),
+        "token_file": tmp_path / "tokens.txt",
+    }
+    more = [part for name, path in files.items() for part in ("--set", f"{name}={path}")]
+    return serving(start(*SERVE, "--listen", "0.0.0.0:0", "--workers", "2", *more, *stores))
+
+
+def test_asking_a_guarded_service(
+    guarded: Running, tmp_path: Path, authority: Authority, tokens: dict[str, str]
+) -> None:
+    certificate, key = authority.issue(tmp_path, "switch")
+    target = ("--target", f"127.0.0.1:{guarded.target.rpartition(':')[2]}")
+    tls = ("--tls-ca", str(tmp_path / "ca.pem"))
+    mutual = (*tls, "--tls-certificate", str(certificate), "--tls-key", str(key))
+    shown = ("--token-file", str(tmp_path / "lookup.token"))
+    other = ("--token-file", str(tmp_path / "manage.token"))
+    said = run_all(
+        {
+            "lookup": ["lookup", *target, *mutual, *shown, "4158867900"],
+            "explain": ["explain", *target, *mutual, *shown, "4158867900"],
+            "no token": ["lookup", *target, *mutual, "4158867900"],
+            "no token to explain": ["explain", *target, *mutual, "4158867900"],
+            "another scope": ["lookup", *target, *mutual, *other, "4158867900"],
+            "no certificate": ["lookup", *target, *tls, *shown, "4158867900"],
+            "no TLS": ["lookup", *target, *shown, "4158867900"],
+            "half a certificate": ["lookup", *target, *tls, "--tls-key", str(key), "1"],
+            "no such token": ["lookup", *target, *tls, "--token-file", str(tmp_path / "none"), "1"],
+            "no token inside": ["lookup", *target, *tls, "--token-file", str(tmp_path / "tokens.txt"), "1"],
+        }
+    )
+    by_environment = run("lookup", *target, *mutual, "4158867900", DID_ROUTER_TOKEN=tokens["lookup"])
+
+    assert ACCOUNTS[0] in said["lookup"].out
+    assert ACCOUNTS[0] in by_environment.out
+    assert said["explain"].code == 0
+    for name in ("no token", "no token to explain"):
+        assert said[name].code == 2
+        assert "turns us away: a token is wanted here" in said[name].complaint
+        assert "--token-file or DID_ROUTER_TOKEN" in said[name].complaint
+    assert said["another scope"].code == 2
+    assert "--scope lookup" in said["another scope"].complaint
+    assert (said["no certificate"].code, said["no TLS"].code) == (3, 3)
+    assert "--tls-ca" in said["no TLS"].err
+    assert (said["half a certificate"].code, said["no such token"].code, said["no token inside"].code) == (2, 2, 2)
+    assert not any(token in each.out + each.err for token in tokens.values() for each in said.values())
+
+
+def test_the_gathered_pages_of_a_guarded_service(guarded: Running, tokens: dict[str, str]) -> None:
+    assert guarded.status("/state") == guarded.status("/metrics", "guess") == 401
+    assert guarded.status("/metrics", tokens["lookup"]) == 403
+    metrics = guarded.page("/metrics", tokens["admin"])
+    assert 'worker="worker-0"' in metrics
+    assert 'worker="worker-1"' in metrics
+    assert '"worker-1"' in guarded.page("/state", tokens["admin"])
+    assert guarded.page("/readyz") == "worker-0: warming\nworker-1: warming\n"
