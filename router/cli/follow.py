@@ -6,6 +6,7 @@ import click
 
 from router.cli.options import server_options
 from router.follower.follower import Follower
+from router.service.upkeep import UpkeepTimer
 from router.settings import Settings
 from router.stores import Stores
 
@@ -23,9 +24,12 @@ def follow(settings: Settings) -> None:
     """Follow CouchDB's changes feeds and keep the cache true, until SIGTERM.
 
     Run as many as you like: one holds the lease and leads, the others stand by and take over when it falls
-    silent. How far behind it is stands at the service's /state and /metrics.
+    silent. How far behind it is stands at the service's /state and /metrics. The one that leads also does what
+    is due to numbers by time, every upkeep_every seconds (see did-router upkeep --help).
     """
-    follower = Follower(settings, Stores(settings))
+    stores = Stores(settings)
+    follower = Follower(settings, stores)
+    UpkeepTimer(settings, stores, follower).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: follower.ask_to_stop())
     follower.run()

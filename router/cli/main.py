@@ -20,6 +20,7 @@ COMMANDS = (
     "number",
     "serve",
     "token",
+    "upkeep",
     "warm",
 )
 """Each is a module of this package and a function in it (`import_`: Python keeps the word for itself)."""

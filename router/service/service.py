@@ -31,6 +31,7 @@ from router.service.numbers import NumbersServicer
 from router.service.readiness import Readiness, State
 from router.service.tokens import ADMIN
 from router.service.transport import open_transport
+from router.service.upkeep import UpkeepTimer
 from router.settings import Settings
 from router.stores import Stores
 
@@ -124,6 +125,7 @@ class Service:
             on_configuration=self._configure_from_database,
         )
         self.follower = Follower(settings, stores) if with_follower else None
+        self.upkeep = None if self.follower is None else UpkeepTimer(settings, stores, self.follower)
         tallies = {
             "lookups": self.lookup.counts,
             "database_reads": self.fallback.counts,
@@ -149,6 +151,8 @@ class Service:
         self.followed.start()
         if self.follower is not None:
             self.follower.start()
+        if self.upkeep is not None:
+            self.upkeep.start()
         self.followed.wait_fresh(_FIRST_READING)
         self.transport.start()
         self._loop.start()
@@ -164,6 +168,8 @@ class Service:
         self.fallback.stop()
         self._numbers.stop()
         self.manager.close()
+        if self.upkeep is not None:
+            self.upkeep.stop()
         if self.follower is not None:
             self.follower.stop()
         self._invalidations.stop()

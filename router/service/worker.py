@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from router.follower.follower import Follower
 from router.service.cores import core_of
 from router.service.service import Service
+from router.service.upkeep import UpkeepTimer
 from router.settings import LOG_FORMAT, Settings, SettingsError
 from router.stores import Stores
 
@@ -36,8 +37,10 @@ def work(settings: Settings, log_level: int, parent: Connection, *, index: int) 
 def follow(settings: Settings, log_level: int, parent: Connection) -> None:
     """Follow until told to stop."""
     stop = _prepare(log_level, parent)
-    follower = Follower(settings, Stores(settings))
+    stores = Stores(settings)
+    follower = Follower(settings, stores)
     follower.start()
+    UpkeepTimer(settings, stores, follower).start()
     parent.send(0)
     stop.wait()
     follower.stop()
