@@ -1,0 +1,236 @@
+"""What is asked of numbers is done to their documents, on real stores."""
+
+import time
+from typing import Any
+
+import pytest
+
+from router.numbers.gregorian import from_unix
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from tests.integration.manager_world import (
+    CHILD,
+    INVENTORY,
+    MASTER,
+    RESELLER,
+    SHARD,
+    STRANGER,
+    Manager,
+    family,
+)
+from tests.integration.world import NUMBER, World
+
+OTHER = "+442079460018"
+
+
+@pytest.fixture
+def manager(world: World) -> Manager:
+    family(world)
+    return Manager(world)
+
+
+def stands(world: World, number: str = NUMBER, database: str = SHARD) -> dict[str, Any]:
+    return dict(world.databases.document(database, number))
+
+
+def test_a_created_number_is_as_the_page_says(world: World, manager: Manager) -> None:
+    began = from_unix(int(time.time()))
+    manager.done("create", "(415) 886-7900", MASTER, assign_to=CHILD, module_name=INVENTORY)
+    document = stands(world)
+    assert document.pop("_rev").startswith("1-")
+    assert began <= document.pop("pvt_created") == document.pop("pvt_modified") <= from_unix(int(time.time()))
+    assert document == {
+        "_id": NUMBER,
+        "pvt_type": "number",
+        "pvt_db_name": "numbers%2F%2B1415",
+        "pvt_number_state": "in_service",
+        "pvt_assigned_to": CHILD,
+        "pvt_authorizing_account": MASTER,
+        "pvt_module_name": INVENTORY,
+        "pvt_module_data": {},
+        "pvt_features": [],
+        "pvt_reserve_history": [],
+        "pvt_ported_in": False,
+    }
+
+
+def test_a_number_brings_its_database_and_what_followers_need_to_hear_of_it(world: World, manager: Manager) -> None:
+    world.databases.drop("_global_changes")
+    manager.created(NUMBER, OTHER)
+    assert {"_global_changes", SHARD, "numbers/+4420"} <= set(world.databases.names())
+
+
+def test_every_operation(world: World, manager: Manager) -> None:
+    assert manager.refused("get") == "not_found"
+    manager.created(assign_to=RESELLER, state="reserved")
+    assert stands(world)["pvt_reserve_history"] == [RESELLER]
+    assert manager.done("move", auth_by=CHILD, assign_to=CHILD)["pvt_assigned_to"] == CHILD
+    assert manager.done("update", auth_by=CHILD, public_fields={"cnam": {"display_name": "Acme"}})["cnam"] == {
+        "display_name": "Acme"
+    }
+    assert stands(world)["pvt_features"] == ["outbound_cnam"]
+    assert manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")["pvt_used_by"] == "callflow"
+    assert manager.refused("release", auth_by=STRANGER) == "forbidden"
+    released = manager.done("release", auth_by=CHILD)
+    assert (released["pvt_number_state"], released["pvt_assigned_to"]) == ("reserved", RESELLER)
+    assert released["pvt_previously_assigned_to"] == CHILD
+    assert "cnam" not in released
+    assert manager.done("release", auth_by=RESELLER)["pvt_number_state"] == "available"
+    manager.done("reserve", auth_by=RESELLER, assign_to=RESELLER)
+    assert manager.refused("delete", auth_by=RESELLER) == "forbidden"
+    gone = manager.ask("delete", auth_by=MASTER)
+    assert (gone.error, gone.deleted) == (None, True)
+    assert manager.refused("get") == "not_found"
+    # A number that is made again goes on from its deletion.
+    assert manager.done("create", assign_to=CHILD)["_rev"].partition("-")[0] == "9"
+
+
+def test_a_local_number_that_is_released_is_deleted(world: World, manager: Manager) -> None:
+    manager.created(module_name="knm_local")
+    outcome = manager.ask("release", auth_by=CHILD)
+    assert (outcome.error, outcome.deleted) == (None, True)
+    assert world.cached() == "deleted"
+    assert manager.refused("get") == "not_found"
+
+
+def test_one_bad_number_never_fails_the_rest(world: World, manager: Manager) -> None:
+    manager.created("+14158860001", "+14158860003")
+    world.put(SHARD, "+14158860005", pvt_type="device")
+    asked = ["+14158860001", "911", "4158860002", "415-886-0003", "", "+14158860005", "anonymous\x00", "1234567890"]
+    outcomes = manager.manager.carry_out([Ask(Operation.GET, number, SYSTEM) for number in asked])
+    assert [outcome.number for outcome in outcomes] == [
+        "+14158860001",
+        "911",
+        "+14158860002",
+        "+14158860003",
+        "",
+        "+14158860005",
+        "anonymous?",
+        "1234567890",
+    ]
+    assert [outcome.error and outcome.error.error for outcome in outcomes] == [
+        None,
+        "not_reconcilable",
+        "not_found",
+        None,
+        "not_reconcilable",
+        "internal_error",
+        "not_reconcilable",
+        "not_reconcilable",
+    ]
+
+
+def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) -> None:
+    manager.created()
+    outcomes = manager.manager.carry_out(
+        [
+            Ask(Operation.RELEASE, NUMBER, CHILD),
+            Ask(Operation.MOVE, "14158867900", STRANGER, assign_to=STRANGER),
+            Ask(Operation.RELEASE, NUMBER, CHILD),
+        ]
+    )
+    assert [outcome.error and outcome.error.error for outcome in outcomes] == [None, None, "forbidden"]
+    assert stands(world)["pvt_assigned_to"] == STRANGER
+
+
+def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager: Manager) -> None:
+    manager.created(state="reserved", assign_to=RESELLER)
+    before, sequence = stands(world), world.databases.info(SHARD).update_seq
+    moved = manager.ask("move", auth_by=CHILD, assign_to=CHILD, dry_run=True)
+    assert moved.document is not None
+    assert (moved.document.state, moved.document.assigned_to, moved.document.revision) == ("in_service", CHILD, "")
+    new = manager.ask("create", OTHER, assign_to=CHILD, dry_run=True)
+    assert new.error is None
+    assert manager.ask("delete", dry_run=True).deleted
+    assert manager.refused("release", auth_by=STRANGER, dry_run=True) == "forbidden"
+    assert (stands(world), world.databases.info(SHARD).update_seq) == (before, sequence)
+    assert "numbers/+4420" not in world.databases.names()
+
+
+def test_who_may_not_changes_nothing(world: World, manager: Manager) -> None:
+    manager.created()
+    before = stands(world)
+    for operation in ("get", "release", "update", "assign_to_app", "delete"):
+        assert manager.refused(operation, auth_by=STRANGER) == "forbidden"
+    for operation in ("move", "reserve"):
+        assert manager.refused(operation, auth_by=STRANGER, assign_to=STRANGER) == "forbidden"
+    assert stands(world) == before
+
+
+def test_a_number_in_an_active_port_request_is_not_created(world: World, manager: Manager) -> None:
+    world.port("one", CHILD, NUMBER)
+    assert manager.refused("create", assign_to=CHILD) == "number_is_porting"
+    assert manager.done("create", assign_to=CHILD, ported_in=True)["pvt_ported_in"] is True
+
+
+def test_what_nobody_changes_stays_as_it_was_written(world: World, manager: Manager) -> None:
+    world.number(pvt_state="in_service", pvt_unknown={"a": 1}, custom="kept", account=CHILD, pvt_module_name=INVENTORY)
+    before = stands(world)
+    manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")
+    after = stands(world)
+    assert after.pop("pvt_used_by") == "callflow"
+    assert after.pop("pvt_modified") > 0
+    for document in (before, after):
+        document.pop("_rev")
+    # A document that was made by hand gets what the page demands of every one.
+    assert {name: after[name] for name in before} == before
+
+
+def test_nothing_is_written_where_it_is_so_already(world: World, manager: Manager) -> None:
+    manager.created()
+    revision = stands(world)["_rev"]
+    assert manager.ask("move", auth_by=CHILD, assign_to=CHILD).unchanged
+    assert manager.ask("get", auth_by=CHILD).unchanged
+    assert stands(world)["_rev"] == revision
+
+
+def test_the_clusters_configuration_counts(world: World) -> None:
+    family(world)
+    world.configure(reconcile_regex=r"^\+1415\d{7}$", released_state="released", available_module_name=INVENTORY)
+    manager = Manager(world)
+    assert manager.refused("create", OTHER, assign_to=CHILD) == "not_reconcilable"
+    manager.done("create", assign_to=CHILD)
+    assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "released"
+    overruled = Manager(world, number_manager={"released_state": "available"})
+    manager.done("create", "+14158860001", assign_to=CHILD)
+    assert overruled.done("release", "+14158860001", CHILD)["pvt_number_state"] == "available"
+
+
+def test_a_thousand_numbers_of_many_databases_at_once(world: World, manager: Manager) -> None:
+    numbers = [f"+1{area}886{index:04}" for area in range(201, 221) for index in range(50)]
+    manager.created(*numbers)
+    outcomes = manager.manager.carry_out([Ask(Operation.RELEASE, number, CHILD) for number in numbers])
+    assert [outcome.number for outcome in outcomes] == numbers
+    assert all(outcome.error is None and outcome.warnings == () for outcome in outcomes)
+    assert {str(world.cached(number)) for number in numbers[::97]} == {"refusal"}
+
+
+def test_the_accounts_copies_follow(world: World, manager: Manager) -> None:
+    manager.created(state="reserved", assign_to=RESELLER)
+    manager.done("move", auth_by=CHILD, assign_to=CHILD)
+
+    def listed(account: str) -> dict[str, Any]:
+        return (
+            world.databases.documents(f"account/{account[:2]}/{account[2:4]}/{account[4:]}", ["phone_numbers"])[
+                "phone_numbers"
+            ]
+            or {}
+        )  # type: ignore[return-value]
+
+    assert listed(CHILD)[NUMBER]["state"] == "in_service"
+    assert listed(RESELLER)[NUMBER]["assigned_to"] == CHILD
+    manager.done("release", auth_by=CHILD)
+    assert NUMBER not in listed(CHILD)
+    assert listed(RESELLER)[NUMBER]["state"] == "reserved"
+
+
+def test_the_counts_say_what_became_of_it(world: World, manager: Manager) -> None:
+    manager.created()
+    manager.refused("get", OTHER)
+    manager.done("get")
+    manager.ask("delete", dry_run=True)
+    assert manager.manager.counts.all() == {
+        "create done": 1,
+        "get not_found": 1,
+        "get unchanged": 1,
+        "delete dry_run": 1,
+    }
