@@ -77,7 +77,7 @@ class Job:
         if self.carrier is not None:
             done = _DONE[self.carrier.step]
             words = (
-                f"{error.message}; {self.carrier.module} had {done} it already (order {self.carrier.key}): look there"
+                f"{error.message}; {self.carrier.module} had {done} already (order {self.carrier.key}): look there"
             )
             error = NumberError(error.code, error.error, error.cause, words)
             log.error("%s of %s: %s", self.ask.operation, self.number, error)
@@ -94,4 +94,4 @@ class Job:
             self.outcome = replace(self.outcome, warnings=(*self.outcome.warnings, words))
 
 
-_DONE = {CarrierStep.ACQUIRE: "acquired", CarrierStep.DISCONNECT: "given up"}
+_DONE = {CarrierStep.ACQUIRE: "acquired it", CarrierStep.DISCONNECT: "given it up"}

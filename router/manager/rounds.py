@@ -185,7 +185,11 @@ def _settle_written(job: Job, revision: str) -> None:
 
 
 def _stands_as_sent(job: Job) -> bool:
-    """Whether exactly what was sent before stands now: it was written, and the answer got lost."""
+    """Whether exactly what was sent before stands now: it was written, and the answer got lost.
+
+    Or somebody was asked the same of the same document in the same second. To him who releases a number, doing it
+    once more upon what came of it would be doing it twice, so that counts as done for both.
+    """
     if job.sent is None or job.found.document is None:
         return False
     stands = {name: value for name, value in job.found.document.fields.items() if name != "_rev"}

@@ -1,0 +1,158 @@
+"""Several write to one number: nobody overwrites another, and what stands is the outcome of a legal sequence."""
+
+import random
+import threading
+from collections import Counter
+
+from router.couch.databases import Databases
+from router.manager.outcomes import Outcome
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.world import NUMBER, World
+
+TIMES = 1000
+LEGAL = {
+    ("available", "reserve"): {"reserved"},
+    ("reserved", "reserve"): {"reserved"},
+    ("in_service", "reserve"): {"reserved"},
+    ("available", "move"): {"in_service"},
+    ("reserved", "move"): {"in_service"},
+    ("in_service", "move"): {"in_service"},
+    ("reserved", "release"): {"reserved", "available"},
+    ("in_service", "release"): {"reserved", "available"},
+}
+
+
+class Racer:
+    """One writer: its own manager, its own connections, asks at random and keeps what it was told."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.manager = Manager(world, account_copies="none").manager
+        self.random = random.Random(seed)
+        self.told: list[tuple[Ask, Outcome]] = []
+
+    def run(self, times: int) -> None:
+        for _ in range(times):
+            ask = self._ask()
+            self.told.append((ask, self.manager.carry_out([ask])[0]))
+
+    def _ask(self) -> Ask:
+        account = self.random.choice((RESELLER, CHILD, STRANGER))
+        operation = self.random.choice((Operation.RESERVE, Operation.MOVE, Operation.RELEASE))
+        return Ask(operation, NUMBER, SYSTEM, assign_to=None if operation is Operation.RELEASE else account)
+
+
+def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: World) -> None:
+    family(world)
+    Manager(world).created(state="available", assign_to=None)
+    racers = [Racer(world, seed) for seed in (1, 2)]
+    threads = [threading.Thread(target=racer.run, args=(TIMES // 2,)) for racer in racers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    written = [
+        (ask, outcome.document)
+        for racer in racers
+        for ask, outcome in racer.told
+        if _wrote(outcome) and outcome.document
+    ]
+    by_generation = {_generation(document): (ask, document) for ask, document in written}
+    # Each generation was reported by who wrote it, so none was lost; by both, where both were asked the same at once.
+    assert sorted(by_generation) == list(range(2, len(by_generation) + 2))
+    for ask, document in written:
+        asked, stood = by_generation[_generation(document)]
+        assert (document.revision, ask) == (stood.revision, asked)
+    last = world.databases.document(SHARD, NUMBER)
+    assert last["_rev"] == by_generation[max(by_generation)][1].revision
+
+    state, account, history = "available", None, ()
+    for generation in sorted(by_generation):
+        ask, document = by_generation[generation]
+        assert document.state in LEGAL[state, ask.operation.value], (generation, state, ask)
+        _follows(ask, account, history, document)
+        state, account, history = document.state or "", document.assigned_to, document.reserve_history
+    refused = Counter(outcome.error.error for racer in racers for _, outcome in racer.told if outcome.error)
+    assert set(refused) <= {"no_change_required", "invalid_state_transition"}, refused
+    assert len(by_generation) > TIMES / 2
+
+
+def _wrote(outcome: Outcome) -> bool:
+    return outcome.error is None and not outcome.unchanged
+
+
+def _generation(document: NumberDocument) -> int:
+    return int(document.revision.partition("-")[0])
+
+
+def _follows(ask: Ask, account: str | None, history: tuple[str, ...], after: NumberDocument) -> None:
+    """What stands after an operation is what that operation makes of what stood before it."""
+    if ask.operation is Operation.RELEASE:
+        left = tuple(each for each in history if each != account)
+        assert after.assigned_to == (left[0] if left else None)
+        assert set(after.reserve_history) == set(left)
+    else:
+        assert after.assigned_to == ask.assign_to
+        pushed = ask.operation is Operation.RESERVE and history[:1] != (ask.assign_to,)
+        assert after.reserve_history == ((ask.assign_to, *history) if pushed else history)
+    if after.assigned_to != account and account is not None:
+        assert after.previously_assigned_to == account
+
+
+def test_of_many_who_create_a_number_one_does(world: World) -> None:
+    family(world)
+    managers = [Manager(world, account_copies="none") for _ in range(6)]
+    said: list[str] = []
+
+    def create(manager: Manager, index: int) -> None:
+        for number in range(20):
+            ask = Ask(Operation.CREATE, f"+1415886{number:04}", SYSTEM, assign_to=f"{index:032}", module_name=INVENTORY)
+            error = manager.manager.carry_out([ask])[0].error
+            said.append(error.error if error else "done")
+
+    threads = [threading.Thread(target=create, args=(each, index)) for index, each in enumerate(managers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(said) == {"done": 20, "number_exists": 100}
+
+
+def test_who_writes_by_hand_in_between_is_not_overwritten(world: World) -> None:
+    family(world)
+    manager = Manager(world)
+    manager.created()
+    hands = _Hands(world)
+    manager.manager._rounds._reader._databases = hands
+    manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")
+    document = world.databases.document(SHARD, NUMBER)
+    assert (document["pvt_used_by"], document["note"]) == ("callflow", "by hand 2")
+
+
+def test_who_is_always_too_late_says_so(world: World) -> None:
+    family(world)
+    manager = Manager(world)
+    manager.created()
+    manager.manager._rounds._reader._databases = _Hands(world, times=1000)
+    outcome = manager.ask("assign_to_app", auth_by=MASTER, used_by="callflow")
+    assert outcome.error is not None
+    assert (outcome.error.error, outcome.error.cause) == ("internal_error", "conflict")
+    assert "pvt_used_by" not in world.databases.document(SHARD, NUMBER)
+
+
+class _Hands(Databases):
+    """Somebody who edits the document each time that it was just read, for a while."""
+
+    def __init__(self, world: World, times: int = 2) -> None:
+        super().__init__(world.databases.couch)
+        self._left = times
+        self._count = 0
+
+    def latest(self, database, identifiers):  # type: ignore[no-untyped-def]
+        found = super().latest(database, identifiers)
+        if self._left and database == SHARD:
+            self._left, self._count = self._left - 1, self._count + 1
+            self.put(database, {**self.document(database, NUMBER), "note": f"by hand {self._count}"})
+        return found
