@@ -1,0 +1,101 @@
+"""Numbers, and what is asked of their features, without any store."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from router.manager.features.plan import FeaturePlan
+from router.manager.features.registry import Features
+from router.numbers import documents, system_config
+from router.numbers.accounts import AccountDocument
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
+from router.numbers.lifecycle.errors import NumberError
+from router.numbers.lifecycle.public import with_asked
+from router.numbers.lifecycle.writing import document_of, without_use
+from router.numbers.system_config import NumberManagerConfig
+from router.settings import Settings
+
+NUMBER = "+14158867900"
+ACCOUNT, ADMIN = "a" * 32, "b" * 32
+NOW = 63877497874
+ADDRESS = {"street_address": "140 Geary St.", "locality": "San Francisco", "region": "CA", "postal_code": "94108"}
+
+FEATURES = Features(Settings.load(None))
+ACCOUNTS = {
+    ACCOUNT: AccountDocument(ACCOUNT, "1-a", enabled=True, deleted=False, name="", realm=""),
+    ADMIN: AccountDocument(ADMIN, "1-a", enabled=True, deleted=False, name="", realm="", superduper_admin=True),
+}
+
+
+def number(**fields: Any) -> NumberDocument:
+    """A document as it stands, the page's way, in service for an account and by a carrier outside."""
+    own = {
+        "_id": NUMBER,
+        "_rev": "1-a",
+        "pvt_type": "number",
+        "pvt_number_state": "in_service",
+        "pvt_assigned_to": ACCOUNT,
+        "pvt_module_name": "knm_inventory",
+        "pvt_features": [],
+        "pvt_created": NOW,
+        "pvt_modified": NOW,
+    }
+    read = documents.read({**own, **fields})
+    assert isinstance(read, NumberDocument)
+    return read
+
+
+def newer(**fields: Any) -> NumberDocument:
+    """The same as KAZOO 5 writes it."""
+    return number(**{"pvt_number_state": None, "pvt_state": "in_service", "pvt_features": {}, **fields})
+
+
+def config(**settings: Any) -> NumberManagerConfig:
+    """The cluster's settings."""
+    read, problems = system_config.read({"default": settings})
+    assert problems == ()
+    return read
+
+
+def update(
+    before: NumberDocument,
+    public: Mapping[str, Any] | None = None,
+    *,
+    merge: bool = True,
+    auth_by: str = SYSTEM,
+    settings: NumberManagerConfig | None = None,
+    features: Features = FEATURES,
+    **changes: Any,
+) -> FeaturePlan:
+    """What comes of an update of public fields, or of other changes of the document."""
+    operation = Operation.CHANGE_STATE if public is None else Operation.UPDATE
+    ask = Ask(operation, before.number, auth_by, public_fields=public, merge=merge)
+    after = replace(with_asked(before, public, merge=merge), **changes)
+    return features.prepare(Plan(before, after), ask, settings or config(), ACCOUNTS)
+
+
+def release(before: NumberDocument, features: Features = FEATURES, settings: NumberManagerConfig | None = None) -> Any:
+    """What comes of a release."""
+    after = replace(without_use(before), state="available", assigned_to=None)
+    plan = Plan(before, after, clears_features=True)
+    return features.prepare(plan, Ask(Operation.RELEASE, before.number, SYSTEM), settings or config(), ACCOUNTS)
+
+
+def done(plan: FeaturePlan, features: Features = FEATURES) -> NumberDocument:
+    """Carried out, written, and read again."""
+    after = features.carry_out(plan, key="key", dry_run=False)
+    assert after is not None
+    read = documents.read({**document_of(after, plan.before, now=NOW), "_rev": "2-b"})
+    assert isinstance(read, NumberDocument)
+    assert read.features == after.features, "what is written must be read as what was meant"
+    return read
+
+
+def refused(act: Any) -> NumberError:
+    """The error that it ends in."""
+    try:
+        act()
+    except NumberError as error:
+        return error
+    raise AssertionError("it was not refused")

@@ -1,0 +1,151 @@
+"""Who may have which feature: the number's own lists, the cluster's, and the rules of KAZOO's code."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.manager.features.asking import (
+    ACCOUNT,
+    ADDRESS,
+    ADMIN,
+    config,
+    done,
+    newer,
+    number,
+    refused,
+    update,
+)
+
+CNAM = {"cnam": {"display_name": "Acme"}}
+PREPEND = {"prepend": {"enabled": True, "name": "Sales"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "cluster", "allowed"),
+    [
+        ({}, {}, True),
+        ({}, {"features": {"allow": ["prepend"]}}, False),
+        ({}, {"features": {"allow": ["cnam"]}}, True),
+        ({}, {"features": {"allow": ["outbound_cnam"]}}, True),
+        ({}, {"features": {"deny": ["cnam"]}}, False),
+        ({}, {"providers": ["wnm_cnam_notifier"]}, True),
+        ({}, {"providers": ["wnm_prepend"]}, False),
+        ({"pvt_features_allowed": ["cnam"]}, {"features": {"allow": ["prepend"]}}, True),
+        ({"pvt_features_allowed": ["prepend"]}, {"features": {"allow": ["cnam"]}}, False),
+        ({"pvt_features_allowed": []}, {"features": {"allow": ["cnam"]}}, True),
+        ({"pvt_features_denied": ["prepend"]}, {"features": {"deny": ["cnam"]}}, True),
+        ({"pvt_features_denied": ["cnam"]}, {}, False),
+        ({"pvt_module_name": "knm_local"}, {}, False),
+        ({"pvt_module_name": "knm_mdn"}, {}, False),
+        ({"pvt_module_name": "knm_local"}, {"local_feature_override": True}, True),
+        ({"pvt_module_name": "knm_local", "pvt_features_denied": ["prepend"]}, {}, True),
+        ({"pvt_assigned_to": None}, {}, False),
+    ],
+)
+def test_the_first_list_that_says_anything_counts(
+    own: dict[str, Any], cluster: dict[str, Any], *, allowed: bool
+) -> None:
+    def ask() -> Any:
+        return update(number(**own), CNAM, settings=config(**cluster))
+
+    if allowed:
+        assert "outbound_cnam" in done(ask()).features
+    else:
+        assert (refused(ask).code, refused(ask).error) == (403, "forbidden")
+
+
+def test_local_numbers_have_what_the_cluster_does_by_itself() -> None:
+    assert done(update(number(pvt_module_name="knm_local"), PREPEND)).features == {
+        "prepend": {"enabled": True, "name": "Sales"},
+        "local": {},
+    }
+
+
+@pytest.mark.parametrize("used_by", [None, "callflow"])
+def test_failover_is_for_trunks_only(used_by: str | None) -> None:
+    error = refused(lambda: update(number(pvt_used_by=used_by), {"failover": {"e164": "+14158867901"}}))
+
+    assert error.error == "forbidden"
+    assert "trunkstore" in error.message
+
+
+@pytest.mark.parametrize("make", [number, newer])
+def test_what_a_change_makes_impossible_is_removed_with_its_fields(make: Any) -> None:
+    trunk = done(update(make(pvt_used_by="trunkstore"), {"failover": {"sip": "sip:a@b"}, **PREPEND}))
+
+    plan = update(trunk, None, used_by=None)
+
+    assert [task.feature for task in plan.removals] == ["failover"]
+    assert "failover" not in done(plan).fields
+    assert "prepend" in done(plan).features
+    assert "trunkstore" in plan.warnings[0]
+
+
+def test_a_feature_denied_since_makes_an_update_fail_and_a_move_pass() -> None:
+    denies = config(features={"deny": ["e911"]})
+    stands = done(update(number(), {"e911": ADDRESS}))
+
+    error = refused(lambda: update(stands, {"note": "mine"}, settings=denies))
+    moved = update(stands, None, settings=denies, assigned_to=ADMIN)
+    without = update(stands, {"e911": None}, settings=denies)
+
+    assert error.error == "forbidden"
+    assert "remove its field" in error.message
+    assert "e911" in done(moved).features
+    assert not moved.work
+    assert [task.feature for task in without.removals] == ["e911"]
+
+
+def test_fields_that_stand_and_are_not_permitted_are_only_fields() -> None:
+    stray = number(pvt_module_name="knm_local", cnam={"display_name": "Acme"})
+
+    after = done(update(stray, {"note": "mine"}))
+
+    assert after.features == {"local": {}}
+    assert after.fields["cnam"] == {"display_name": "Acme"}
+
+
+def test_only_administrators_rename_a_carrier() -> None:
+    asked = {"carrier_name": "knm_managed", "note": "x"}
+
+    assert refused(lambda: update(number(), asked, auth_by=ACCOUNT)).error == "forbidden"
+    renamed = done(update(number(), asked, auth_by=ADMIN))
+    assert renamed.module_name == "knm_managed"
+    assert "carrier_name" not in renamed.fields
+    assert renamed.fields["note"] == "x"
+    assert done(update(number(), {"carrier_name": "managed"})).module_name == "knm_managed"
+    assert done(update(number(), {"carrier_name": "wnm_managed"})).module_name == "knm_managed"
+
+
+@pytest.mark.parametrize("name", ["knm_nobody", "x" * 31, 7, "a b"])
+def test_no_number_is_renamed_to_a_carrier_that_does_not_exist(name: object) -> None:
+    assert refused(lambda: update(number(), {"carrier_name": name})).cause.startswith("carrier_name is ")
+
+
+def test_mobile_numbers_keep_their_carrier_but_for_the_system() -> None:
+    assert refused(lambda: update(number(), {"carrier_name": "knm_mdn"}, auth_by=ADMIN)).error == "forbidden"
+    assert done(update(number(), {"carrier_name": "knm_mdn"})).module_name == "knm_mdn"
+
+
+@pytest.mark.parametrize("make", [number, newer])
+def test_a_rename_to_local_takes_off_what_local_numbers_can_not_have(make: Any) -> None:
+    stands = done(update(make(), {**CNAM, **PREPEND, "e911": ADDRESS}))
+
+    plan = update(stands, {"carrier_name": "knm_local"})
+
+    assert {task.feature for task in plan.removals} == {"outbound_cnam", "e911"}
+    after = done(plan)
+    assert after.features.keys() == {"prepend", "local"}
+    assert not after.fields.keys() & {"cnam", "e911", "dash_e911"}
+
+
+def test_nobody_can_be_chosen_to_provide_what_is_not_installed() -> None:
+    elsewhere = config(e911_provider="knm_telnyx_e911")
+    stands = number(pvt_features=["dash_e911"], dash_e911=ADDRESS)
+
+    plan = update(stands, {"e911": None}, settings=elsewhere)
+    error = refused(lambda: done(plan))
+
+    assert error.error == "unspecified_fault"
+    assert "e911_provider is knm_telnyx_e911: no package that is installed provides it" in error.cause
+    assert not update(stands, {"note": "x"}, settings=elsewhere).work
