@@ -115,8 +115,7 @@ class Preparation:
         else:
             self.features[feature] = settings
             self.activations.append(Task(provider, feature, settings))
-            if feature in provider.keys and provider.provisioned and isinstance(settings, Mapping):
-                self.public[feature] = dict(settings)
+            self._put_field(provider, feature, settings)
 
     def _not_permitted(self, provider: FeatureProvider, feature: str, reason: str) -> None:
         if not provider.keys.isdisjoint(self.named):
@@ -152,17 +151,17 @@ class Preparation:
 
     def _keep(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
         """It stays on as it is, with what its provider added, though whoever sent the fields again left that out."""
-        on = self.features[feature]
-        if not self.spelling.listed:
-            return
-        if not isinstance(settings, Mapping):
+        if self.spelling.listed:
+            on = self.features[feature]
+            if isinstance(settings, Mapping) and isinstance(on, Mapping):
+                settings = {**settings, **{name: on[name] for name in on if name in provider.provisioned}}
             self.features[feature] = settings
-            return
-        added = {name: on[name] for name in provider.provisioned & on.keys()} if isinstance(on, Mapping) else {}
-        self.features[feature] = {**settings, **added}
-        asked = self.public.get(feature)
-        if added and isinstance(asked, Mapping):
-            self.public[feature] = {**asked, **added}
+        self._put_field(provider, feature, settings)
+
+    def _put_field(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        """A field of the feature's own name says what is on: a list has its settings there, and nowhere else."""
+        if feature in provider.keys and (self.spelling.listed or provider.provisioned):
+            self.public[feature] = settings
 
 
 def prepare(

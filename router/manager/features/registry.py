@@ -205,7 +205,6 @@ def _with_settings(plan: FeaturePlan, after: NumberDocument, kept: Mapping[str, 
     fields = after.fields
     if plan.spelling.listed:
         public = plan.spelling.public(fields)
-        given = {task.feature: kept[task.feature] for task in plan.activations if task.feature in task.provider.keys}
-        public |= {name: settings for name, settings in given.items() if isinstance(settings, Mapping)}
+        public |= {task.feature: kept[task.feature] for task in plan.activations if task.feature in task.provider.keys}
         fields = plan.spelling.written(fields, public)
     return replace(after, fields=fields, features={**after.features, **kept})

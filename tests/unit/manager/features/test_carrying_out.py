@@ -1,0 +1,126 @@
+"""Providers remove before they activate, what they give is kept, and their refusals are one number's error."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from router.manager.features import preparing
+from router.manager.features.permissions import Permissions
+from router.manager.features.plan import FeaturePlan
+from router.manager.features.preparing import Standing
+from router.manager.features.provider import FeatureFault, FeatureWork
+from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
+from router.numbers.states import State
+from tests.unit.manager.features.asking import ACCOUNT, FEATURES, done, newer, number, refused
+
+EVERYTHING = Permissions(None, frozenset(), "", failover=True)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A provider that writes down what it is told, and refuses the features it is told to refuse."""
+
+    name: str
+    told: list[str]
+    fault: Exception | None = None
+    states: frozenset[State] = frozenset({State.IN_SERVICE})
+    leaves: bool = False
+    external: bool = False
+    provisioned: frozenset[str] = frozenset({"ticket"})
+    works: list[FeatureWork] = field(default_factory=list)
+
+    @property
+    def features(self) -> frozenset[str]:
+        return frozenset({self.name})
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset({self.name})
+
+    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+        return {self.name: dict(public[self.name])} if self.name in public else {}
+
+    def activate(self, work: FeatureWork) -> Any:
+        self._tell("on", work)
+        return {**work.settings, "ticket": work.key}
+
+    def remove(self, work: FeatureWork) -> None:
+        self._tell("off", work)
+
+    def _tell(self, verb: str, work: FeatureWork) -> None:
+        self.works.append(work)
+        if self.fault is not None:
+            raise self.fault
+        self.told.append(f"{self.name} {verb}")
+
+
+def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Telling) -> FeaturePlan:
+    ask = Ask(Operation.UPDATE, before.number, SYSTEM, public_fields=public)
+    standing = Standing(EVERYTHING, EVERYTHING)
+    return preparing.prepare(Plan(before, before), ask, before, providers, standing)
+
+
+@pytest.mark.parametrize("make", [number, newer])
+def test_removals_come_first_and_what_providers_give_is_kept(make: Any) -> None:
+    told: list[str] = []
+    one, two = Telling("one", told), Telling("two", told)
+    first = done(_prepared(make(), {"two": {"level": 1}}, one, two))
+    assert first.features == {"two": {"level": 1, "ticket": "key:two:on"}}
+    told.clear()
+
+    after = done(_prepared(first, {"one": {"level": 2}, "two": None}, one, two))
+
+    assert told == ["two off", "one on"]
+    assert after.features == {"one": {"level": 2, "ticket": "key:one:on"}}
+    assert not _prepared(after, {"one": {"level": 2}}, one, two).work
+
+
+@pytest.mark.parametrize("fault", [FeatureFault("no credit"), KeyError("no credit")])
+def test_a_refusal_is_told_in_the_provider_s_words(fault: Exception) -> None:
+    plan = _prepared(number(), {"one": {}}, Telling("one", [], fault))
+
+    error = refused(lambda: FEATURES.carry_out(plan, key="key", dry_run=False))
+
+    assert (error.code, error.error) == (500, "unspecified_fault")
+    assert "no credit" in error.cause
+    assert "fault by feature provider one" in error.message
+
+
+def test_a_refused_removal_activates_nothing() -> None:
+    told: list[str] = []
+    stands = number(pvt_features=["one"], one={})
+    plan = _prepared(stands, {"one": None, "two": {}}, Telling("one", told, FeatureFault("x")), Telling("two", told))
+
+    refused(lambda: FEATURES.carry_out(plan, key="key", dry_run=False))
+
+    assert told == []
+
+
+def test_providers_know_the_key_both_documents_and_a_dry_run() -> None:
+    one = Telling("one", [])
+    before = number()
+    plan = _prepared(before, {"one": {"level": 1}}, one)
+
+    FEATURES.carry_out(plan, key="k", dry_run=True)
+
+    (work,) = one.works
+    assert (work.key, work.before, work.dry_run, work.settings) == ("k:one:on", before, True, {"level": 1})
+    assert work.number.assigned_to == ACCOUNT
+
+
+def test_a_number_that_goes_altogether_is_told_of_and_a_new_one_owes_nothing_to_it() -> None:
+    one = Telling("one", [])
+    stands = number(pvt_features=["one"], one={"level": 1})
+
+    plan = preparing.cleared(Plan(stands, None, clears_features=True), [one])
+    assert FEATURES.carry_out(plan, key="k", dry_run=False) is None
+    assert one.told == ["one off"]
+
+    ask = Ask(Operation.CREATE, stands.number, SYSTEM, public_fields={"note": "x"})
+    new = replace(stands, fields={}, features={})
+    made = preparing.prepare(Plan(stands, new), ask, new, [one], Standing(None, EVERYTHING))
+    assert made.after is not None
+    assert (made.after.fields, made.after.features, made.work) == ({"note": "x"}, {}, False)
