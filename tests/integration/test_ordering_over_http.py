@@ -1,0 +1,225 @@
+"""`knm_other` against a carrier on a real socket: whatever fails, nothing is ever bought twice."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
+from router.manager.carriers.registry import Carriers
+from router.numbers.lifecycle.writing import blank
+from router.settings import Settings
+from tests.integration.carrier_server import CarrierServer, carrier_server
+
+NUMBER = "+14158867900"
+ACCOUNT = "a" * 32
+QUICK = {"pause": 0.01, "connect_time_limit": 2.0, "read_time_limit": 0.5, "time_limit": 2.0}
+DOCUMENT = replace(
+    blank(NUMBER, state="in_service", module_name="knm_other", authorizing_account=ACCOUNT, now=63877497874),
+    assigned_to=ACCOUNT,
+)
+ORDER = CarrierOrder("key-1", DOCUMENT, {"mine": 1}, auth_by=ACCOUNT)
+
+
+@pytest.fixture
+def server() -> Iterator[CarrierServer]:
+    with carrier_server() as made:
+        yield made
+
+
+def carrier(**settings: Any) -> Carrier:
+    """`knm_other` as the settings make it."""
+    made = Settings.load(None, carriers={"knm_other": {**QUICK, **settings}})
+    return Carriers(made, Databases(Couch("http://127.0.0.1:1", time_limit=1))).find("knm_other")
+
+
+def refusal(act: Any) -> str:
+    with pytest.raises(CarrierError) as problem:
+        act()
+    said = str(problem.value)
+    assert said.isprintable()
+    assert len(said) < 1000
+    return said
+
+
+def test_an_order_is_placed_and_the_carrier_s_data_kept(server: CarrierServer) -> None:
+    data = carrier(url=server.url, token="s3cret").acquire(ORDER)
+
+    assert data == {"mine": 1, "rate": "7", "order_id": "o1", "order_key": "key-1"}
+    ((method, path, body, key),) = server.requests
+    assert (method, path, key) == ("POST", "/api/orders", "key-1")
+    assert body == {
+        "idempotency_key": "key-1",
+        "action": "acquire",
+        "number": NUMBER,
+        "account_id": ACCOUNT,
+        "state": "in_service",
+        "auth_by": ACCOUNT,
+        "module_data": {"mine": 1},
+    }
+    assert server.headers[0]["Authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize("forgets_keys", [False, True])
+@pytest.mark.parametrize(
+    "script",
+    [
+        ["busy"],
+        ["busy", "busy", "busy"],
+        ["take_and_cut"],
+        ["take_and_hang"],
+        ["fail"],
+        ["garbage"],
+        ["drip"],
+        ["take_and_cut", "cut", "down"],
+        ["take_and_cut", "lost", "lost"],
+        ["busy", "take_and_hang", "down"],
+        ["cut"],
+        ["down"],
+        ["down", "answer", "take_and_cut"],
+        ["hang", "answer", "cut"],
+    ],
+)
+def test_whatever_fails_on_the_way_it_is_bought_once(
+    server: CarrierServer, script: list[str], *, forgets_keys: bool
+) -> None:
+    server.script, server.forgets_keys = list(script), forgets_keys
+
+    data = carrier(url=server.url, tries=6).acquire(ORDER)
+
+    assert server.sold == [NUMBER]
+    assert data["order_id"] == "o1"
+    assert {key for method, _, _, key in server.requests if method == "POST"} == {"key-1"}
+
+
+def test_an_order_that_the_carrier_takes_late_is_one_order_under_its_key(server: CarrierServer) -> None:
+    server.script = ["late"]
+
+    data = carrier(url=server.url).acquire(ORDER)
+    server.over.set()
+    server.server_close()  # waits for the late one
+
+    assert (server.posts(), server.sold, data["order_id"]) == (2, [NUMBER], "o1")
+
+
+@pytest.mark.parametrize("ambiguous", ["take_and_cut", "take_and_hang", "fail", "garbage"])
+def test_while_nobody_knows_whether_it_was_taken_it_is_not_repeated(server: CarrierServer, ambiguous: str) -> None:
+    server.script, server.forgets_keys = [ambiguous, *["down"] * 10], True
+
+    said = refusal(lambda: carrier(url=server.url, tries=5).acquire(ORDER))
+
+    assert (server.sold, server.posts()) == ([NUMBER], 1)
+    assert "the order key-1 may have been taken, nothing more was ordered" in said
+
+
+def test_the_same_order_again_is_the_same_order(server: CarrierServer) -> None:
+    server.script = ["take_and_cut", *["down"] * 4]
+    mine = carrier(url=server.url)
+    refusal(lambda: mine.acquire(ORDER))
+
+    assert mine.acquire(ORDER)["order_id"] == "o1"
+    assert server.sold == [NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"message": "the number is taken"}, "it answered 402: the number is taken"),
+        ({"error": "no\ncredit\x1b[31m"}, "it answered 402: no credit [31m"),
+        ("<html>\x00Payment\r\n required</html>", "it answered 402: <html> Payment required</html>"),
+        ({"message": "x" * 5000}, "it answered 402: " + "x" * 300 + "…"),
+        ("", "it answered 402: it gave no reason"),
+        ({}, "it answered 402: {}"),
+    ],
+)
+def test_a_refusal_is_in_the_carrier_s_words_and_final(server: CarrierServer, words: Any, told: str) -> None:
+    server.script, server.words = ["refuse"], words
+
+    assert refusal(lambda: carrier(url=server.url).acquire(ORDER)) == told
+    assert (server.sold, server.posts()) == ([], 1)
+
+
+def test_a_refused_order_and_a_redirect_are_final(server: CarrierServer) -> None:
+    server.script = ["refused", "moved"]
+
+    assert "no such area" in refusal(lambda: carrier(url=server.url).acquire(ORDER))
+    assert "302" in refusal(lambda: carrier(url=server.url).acquire(ORDER))
+    assert server.posts() == 2
+
+
+def test_a_pending_order_is_asked_for_until_it_is_done(server: CarrierServer) -> None:
+    server.script = ["pending"]
+
+    assert "is pending" in refusal(lambda: carrier(url=server.url).acquire(ORDER))
+    server.orders["key-1"]["status"] = "completed"
+    server.script = ["pending"]
+
+    assert carrier(url=server.url).acquire(ORDER)["order_id"] == "o1"
+    assert server.sold == [NUMBER]
+
+
+def test_a_carrier_that_nobody_reaches_sold_nothing(server: CarrierServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    said = refusal(lambda: carrier(url=f"http://127.0.0.1:{port}", tries=2).acquire(ORDER))
+
+    assert said.startswith(f"nothing was ordered: no connection to 127.0.0.1:{port}")
+
+
+def test_a_dry_run_sends_nothing(server: CarrierServer) -> None:
+    assert carrier(url=server.url).acquire(replace(ORDER, dry_run=True)) == {"mine": 1}
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("disconnects", [False, True])
+def test_a_released_number_is_ordered_off_where_the_settings_say_so(
+    server: CarrierServer, *, disconnects: bool
+) -> None:
+    data = carrier(url=server.url, disconnects=disconnects).disconnect(ORDER)
+
+    assert [body["action"] for _, _, body, _ in server.requests] == ["disconnect"] * disconnects
+    assert ("order_id" in data) is disconnects
+
+
+def test_without_a_url_it_says_which_setting_is_missing() -> None:
+    assert refusal(lambda: carrier().acquire(ORDER)).startswith("setting 'carriers.knm_other.url' is missing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"url": "ftp://example.com"}, "carriers.knm_other.url'"),
+        ({"url": "https://user:s3cret@example.com"}, "credentials go into"),
+        ({"url": "http://x", "tokens": "s3cret"}, "carriers.knm_other.tokens'"),
+        ({"url": "http://x", "tries": 0}, "carriers.knm_other.tries'"),
+        ({"url": "http://x", "token": ["s3cret"]}, "carriers.knm_other.token'"),
+        ({"url": "http://x", "token": "s3cret\nand more"}, "carriers.knm_other.token'"),
+        ({"url": "http://x", "token_file": "/nowhere/at/all"}, "No such file"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_told_without_their_secrets(
+    settings: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = carrier(**settings)
+
+    for act in (broken.acquire, broken.disconnect):
+        said = refusal(lambda act=act: act(ORDER))  # type: ignore[misc]
+        assert told in said
+        assert "did-router check" in said
+    assert "s3cret" not in said + caplog.text
+    assert "s3cret" not in repr(Settings.load(None, carriers={"knm_other": settings}))
+
+
+def test_a_token_may_stand_in_a_file(server: CarrierServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-a-file\n")
+
+    carrier(url=server.url, token_file=str(tmp_path / "token")).acquire(ORDER)
+    carrier(url=server.url, username="u", password="p").acquire(replace(ORDER, key="key-2"))
+
+    assert [each["Authorization"] for each in server.headers] == ["Bearer from-a-file", "Basic dTpw"]
