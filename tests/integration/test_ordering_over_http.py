@@ -209,7 +209,7 @@ def test_settings_that_can_not_be_used_are_told_without_their_secrets(
     broken = carrier(**settings)
 
     for act in (broken.acquire, broken.disconnect):
-        said = refusal(lambda act=act: act(ORDER))  # type: ignore[misc]
+        said = refusal(lambda act=act: act(ORDER))
         assert told in said
         assert "did-router check" in said
     assert "s3cret" not in said + caplog.text

@@ -34,7 +34,7 @@ addresses = st.fixed_dictionaries(
     dict.fromkeys(("street_address", "locality", "postal_code"), st.sampled_from(["1 Geary", "SF", None])),
     optional={"region": st.sampled_from(["CA", "C"]), "caller_name": texts, "status": texts, "latitude": texts},
 ) | st.just(ADDRESS)
-fields = st.fixed_dictionaries(
+fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "cnam": st.none() | st.fixed_dictionaries({}, optional={"display_name": texts, "inbound_lookup": flags}),
