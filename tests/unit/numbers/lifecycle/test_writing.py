@@ -212,3 +212,26 @@ def test_an_object_keeps_its_name_for_e911(name: str) -> None:
     before = number(pvt_module_name="knm_telnyx", pvt_features={name: {"postal_code": "1"}})
     after = written(replace(before, features={"e911": {"postal_code": "2"}}), before)
     assert after["pvt_features"] == {name: {"postal_code": "2"}}
+
+
+def test_what_a_newer_document_lacks_is_added_as_newer_ones_have_it() -> None:
+    before = number(pvt_state="in_service", pvt_module_name="knm_telnyx")
+    after = with_module_data(replace(before, features={"force_outbound": True}), {"order": "1"})
+    doc = written(after, before)
+    assert (doc["pvt_features"], doc["pvt_carrier_data"]) == ({"force_outbound": True}, {"order": "1"})
+    assert doc.keys().isdisjoint({"pvt_number_state", "pvt_module_data", "force_outbound"})
+
+
+@pytest.mark.parametrize(
+    ("named", "written_as"),
+    [
+        (None, "numbers%2F%2B1415"),
+        ("numbers%2F%2B1415", "numbers%2F%2B1415"),
+        ("numbers/+1415", "numbers/+1415"),  # another way to write the same
+        ("numbers%2F%2B415", "numbers%2F%2B1415"),
+        (5, "numbers%2F%2B1415"),
+    ],
+)
+def test_the_database_is_named_rightly(named: object, written_as: str) -> None:
+    before = number(**({} if named is None else {"pvt_db_name": named}))
+    assert written(before, before)["pvt_db_name"] == written_as
