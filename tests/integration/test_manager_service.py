@@ -1,0 +1,270 @@
+"""router.v1.NumberManager over gRPC, on either transport."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
+
+from router.numbers.lifecycle.asks import SYSTEM
+from router.v1 import numbers_pb2 as pb
+from router.v1.numbers_pb2_grpc import NumberManagerStub
+from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, World
+
+pytestmark = BOTH_TRANSPORTS
+
+NUMBERS = "router.v1.NumberManager"
+PATIENCE = 20
+
+
+@pytest.fixture
+def running(world: World, start_service: StartService) -> Running:
+    family(world)
+    return start_service()
+
+
+@pytest.fixture
+def stub(running: Running) -> NumberManagerStub:
+    return NumberManagerStub(running.caller.channel)
+
+
+def fields(**values: Any) -> Struct:
+    made = Struct()
+    made.update(values)
+    return made
+
+
+def create(stub: NumberManagerStub, *numbers: str, **more: Any) -> pb.NumbersResponse:
+    asked = {"auth_by": SYSTEM, "assign_to": CHILD, "module_name": INVENTORY, **more}
+    return stub.Create(pb.CreateNumbersRequest(numbers=numbers or [NUMBER], **asked), timeout=PATIENCE)
+
+
+def records(response: pb.NumbersResponse) -> list[pb.NumberRecord]:
+    assert [result.error.message for result in response.results if result.HasField("error")] == []
+    return [result.record for result in response.results]
+
+
+def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str, str, float]:
+    """The status, its reason, its message, and the seconds until another try (0: none)."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    problem: Any = caught.value
+    status = rpc_status.from_call(problem)
+    info, retry = ErrorInfo(), RetryInfo()
+    for detail in status.details if status is not None else ():
+        detail.Unpack(retry if detail.Is(RetryInfo.DESCRIPTOR) else info)
+    return problem.code(), info.reason, problem.details() or "", retry.retry_delay.ToSeconds()
+
+
+def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> None:
+    [made] = records(create(stub, "(415) 886-7900", assign_to=RESELLER, state="reserved"))
+    assert (made.number, made.state, made.assigned_to, list(made.reserve_history)) == (
+        NUMBER,
+        "reserved",
+        RESELLER,
+        [RESELLER],
+    )
+    assert (made.authorizing_account, made.module_name) == (SYSTEM, INVENTORY)
+    assert made.created == made.modified > 1_700_000_000
+    assert made.revision == world.databases.document(SHARD, NUMBER)["_rev"]
+
+    who = {"numbers": [NUMBER], "auth_by": CHILD}
+    public = fields(cnam={"display_name": "Acme"}, custom={"priority": 3, "weight": 0.5, "list": [1, None, True]})
+    [moved] = records(stub.Move(pb.MoveNumbersRequest(**who, assign_to=CHILD, public_fields=public), timeout=PATIENCE))
+    assert (moved.state, moved.assigned_to, moved.previously_assigned_to) == ("in_service", CHILD, RESELLER)
+    assert MessageToDict(moved.features) == {"outbound_cnam": {"display_name": "Acme"}}
+    custom = world.databases.document(SHARD, NUMBER)["custom"]
+    assert custom == {"priority": 3, "weight": 0.5, "list": [1, None, True]}
+    assert type(custom["priority"]) is int
+
+    update = pb.UpdateNumbersRequest(**who, public_fields=fields(custom=None, note="new"))
+    [updated] = records(stub.Update(update, timeout=PATIENCE))
+    assert MessageToDict(updated.public_fields) == {"cnam": {"display_name": "Acme"}, "note": "new"}
+    update = pb.UpdateNumbersRequest(**who, public_fields=fields(note="alone"), replace=True)
+    [updated] = records(stub.Update(update, timeout=PATIENCE))
+    assert MessageToDict(updated.public_fields) == {"note": "alone"}
+    assert not updated.features.fields
+
+    [used] = records(stub.AssignToApp(pb.AssignToAppRequest(**who, used_by="callflow"), timeout=PATIENCE))
+    assert used.used_by == "callflow"
+    [got] = records(stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE))
+    assert (got.unchanged, got.revision) == (True, used.revision)
+
+    listed = stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=RESELLER), timeout=PATIENCE)
+    assert [each.number for each in listed.numbers] == [NUMBER]
+    [told] = stub.History(pb.HistoryRequest(**who), timeout=PATIENCE).results
+    assert (told.history.assigned_to, told.history.previously_assigned_to) == (CHILD, RESELLER)
+    assert list(told.history.reserve_history) == [RESELLER]
+
+    [released] = records(stub.Release(pb.ReleaseNumbersRequest(**who), timeout=PATIENCE))
+    assert (released.state, released.assigned_to) == ("reserved", RESELLER)
+    reserve = pb.ReserveNumbersRequest(numbers=[NUMBER], auth_by=RESELLER, assign_to=CHILD)
+    assert list(records(stub.Reserve(reserve, timeout=PATIENCE))[0].reserve_history) == [CHILD, RESELLER]
+    deletion = pb.DeleteNumbersRequest(numbers=[NUMBER], auth_by=MASTER, dry_run=True)
+    assert records(stub.Delete(deletion, timeout=PATIENCE))[0].deleted
+    [gone] = records(stub.Delete(pb.DeleteNumbersRequest(numbers=[NUMBER], auth_by=MASTER), timeout=PATIENCE))
+    assert (gone.deleted, gone.revision, gone.number) == (True, "", NUMBER)
+
+    operations = running.page("/metrics")[1].decode()
+    assert 'did_router_number_operations_total{operation="move",outcome="done"} 1.0' in operations
+
+
+def test_a_result_for_each_in_order(stub: NumberManagerStub) -> None:
+    create(stub)
+    asked = pb.ReleaseNumbersRequest(numbers=["911", NUMBER, "+14158860001", NUMBER], auth_by=STRANGER)
+    results = stub.Release(asked, timeout=PATIENCE).results
+    assert [(each.number, each.error.code, each.error.error) for each in results] == [
+        ("911", 404, "not_reconcilable"),
+        (NUMBER, 403, "forbidden"),
+        ("+14158860001", 404, "not_found"),
+        (NUMBER, 403, "forbidden"),
+    ]
+    assert all(each.error.message for each in results)
+
+
+def _bad(stub: NumberManagerStub) -> Iterable[tuple[Callable[[], object], str]]:
+    yield lambda: stub.Get(pb.GetNumbersRequest(auth_by=SYSTEM)), "1 to 1000 numbers"
+    yield lambda: stub.Get(pb.GetNumbersRequest(numbers=[NUMBER] * 1001, auth_by=SYSTEM)), "send several requests"
+    yield lambda: stub.Release(pb.ReleaseNumbersRequest(numbers=[NUMBER])), "auth_by is empty"
+    yield lambda: stub.History(pb.HistoryRequest(numbers=[NUMBER])), "auth_by is empty"
+    yield lambda: stub.ListByAccount(pb.ListByAccountRequest(auth_by=SYSTEM)), "account_id is empty"
+    yield lambda: stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD)), "auth_by is empty"
+    listed = {"account_id": CHILD, "auth_by": SYSTEM}
+    yield lambda: stub.ListByAccount(pb.ListByAccountRequest(**listed, page_size=1001)), "use 1 to 1000"
+    yield lambda: stub.ListByAccount(pb.ListByAccountRequest(**listed, page_token="2")), "next_page_token"
+
+
+def test_a_request_that_cannot_be_worked_on_says_what_to_send(stub: NumberManagerStub) -> None:
+    for call, words in _bad(stub):
+        code, reason, message, _ = refusal(call)
+        assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT")
+        assert words in message
+
+
+def test_a_thousand_numbers(stub: NumberManagerStub) -> None:
+    numbers = [f"+1415886{index:04}" for index in range(1000)]
+    assert [each.number for each in records(create(stub, *numbers))] == numbers
+
+
+def test_a_dry_run_has_no_revision(world: World, stub: NumberManagerStub) -> None:
+    [would] = records(create(stub, dry_run=True))
+    assert (would.state, would.assigned_to, would.revision) == ("in_service", CHILD, "")
+    assert SHARD not in world.databases.names()
+
+
+def test_an_account_is_listed_page_by_page_either_way(world: World, stub: NumberManagerStub) -> None:
+    numbers = [f"+1{area}886{index:04}" for area in range(201, 204) for index in range(4)]
+    create(stub, *numbers)
+    create(stub, "+12018869999", assign_to=STRANGER)
+    for thorough in (False, True):
+        seen: list[str] = []
+        token = ""
+        for _ in range(20):
+            asked = pb.ListByAccountRequest(
+                account_id=CHILD, auth_by=CHILD, page_size=5, page_token=token, thorough=thorough
+            )
+            page = stub.ListByAccount(asked, timeout=PATIENCE)
+            assert len(page.numbers) <= 5
+            seen += [each.number for each in page.numbers]
+            token = page.next_page_token
+            if not token:
+                break
+        assert seen == numbers
+
+
+def test_a_list_that_is_behind_is_not_believed(world: World, stub: NumberManagerStub) -> None:
+    create(stub, NUMBER, "+14158860001")
+    document = world.databases.document(SHARD, NUMBER)
+    world.databases.put(SHARD, {**document, "pvt_assigned_to": STRANGER})
+    world.number("+14158860002", CHILD)
+    asked = {"account_id": CHILD, "auth_by": SYSTEM}
+    listed = stub.ListByAccount(pb.ListByAccountRequest(**asked), timeout=PATIENCE)
+    assert [each.number for each in listed.numbers] == ["+14158860001"]
+    listed = stub.ListByAccount(pb.ListByAccountRequest(**asked, thorough=True), timeout=PATIENCE)
+    assert [each.number for each in listed.numbers] == ["+14158860001", "+14158860002"]
+
+
+def test_who_may_not_list(stub: NumberManagerStub) -> None:
+    create(stub)
+    for auth_by in (STRANGER, "nobody"):
+        call = lambda auth_by=auth_by: stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=auth_by))  # noqa: E731
+        code, reason, message, _ = refusal(call)
+        assert (code, reason) == (grpc.StatusCode.PERMISSION_DENIED, "forbidden")
+        assert "ask as that account" in message
+    for auth_by in (CHILD, RESELLER, MASTER, SYSTEM):
+        assert stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=auth_by)).numbers
+
+
+def test_couchdb_is_away(world: World, running: Running, stub: NumberManagerStub) -> None:
+    create(stub)
+    eventually(lambda: running.caller.health(NUMBERS) == "SERVING")
+    world.couchdb.stop()
+    who = {"numbers": [NUMBER], "auth_by": SYSTEM}
+    for call in (
+        lambda: stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE),
+        lambda: stub.Move(pb.MoveNumbersRequest(**who, assign_to=RESELLER), timeout=PATIENCE),
+        lambda: stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=SYSTEM), timeout=PATIENCE),
+    ):
+        code, reason, message, again = refusal(call)
+        assert (code, reason, again) == (grpc.StatusCode.UNAVAILABLE, "NUMBER_DATABASE_UNAVAILABLE", 1)
+        assert "CouchDB" in message
+        assert "password" not in message
+    eventually(lambda: running.caller.health(NUMBERS) == "NOT_SERVING")
+    world.couchdb.start()
+    eventually(lambda: running.caller.health(NUMBERS) == "SERVING")
+    assert records(stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE))
+
+
+def test_what_waited_beyond_its_deadline_is_not_begun(
+    world: World, start_service: StartService, transport: str
+) -> None:
+    family(world)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        stub = NumberManagerStub(start_service(manager_threads=1).caller.channel)
+        create(stub)
+        relay.hold(lambda _, target: target.startswith("/numbers/"))
+        first = stub.Move.future(
+            pb.MoveNumbersRequest(numbers=[NUMBER], auth_by=SYSTEM, assign_to=RESELLER), timeout=PATIENCE
+        )
+        eventually(lambda: relay.count(r"POST /numbers/\+1415/_all_docs") == 2)
+        late = pb.CreateNumbersRequest(numbers=["+14158860001"], auth_by=SYSTEM, assign_to=CHILD)
+        code, *_ = refusal(lambda: stub.Create(late, timeout=0.3))
+        assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+        relay.release()
+        assert records(first.result())[0].assigned_to == RESELLER
+        [result] = stub.Get(pb.GetNumbersRequest(numbers=["+14158860001"], auth_by=SYSTEM), timeout=PATIENCE).results
+        assert result.error.error == "not_found"
+
+
+def test_too_many_calls_are_refused_at_once(world: World, start_service: StartService) -> None:
+    family(world)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        stub = NumberManagerStub(start_service(manager_threads=1).caller.channel)
+        relay.hold(lambda _, target: target.startswith("/system_config"))
+        asked = pb.GetNumbersRequest(numbers=[NUMBER], auth_by=SYSTEM)
+        waiting = [stub.Get.future(asked, timeout=PATIENCE) for _ in range(40)]
+        refused = eventually(lambda: [each for each in waiting if each.done()])
+        with pytest.raises(grpc.RpcError) as caught:
+            refused[0].result()
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        eventually(lambda: sum(each.done() for each in waiting) == 40 - 17)
+        relay.release()
+        assert sum(each.exception() is None for each in waiting) == 17
+
+
+def test_reflection_tells_of_it(running: Running) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(running.caller.channel)
+    asked = reflection_pb2.ServerReflectionRequest(list_services="")
+    [told] = list(stub.ServerReflectionInfo(iter([asked]), timeout=PATIENCE))
+    assert NUMBERS in {service.name for service in told.list_services_response.service}

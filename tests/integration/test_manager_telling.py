@@ -1,0 +1,189 @@
+"""When a change is answered, a lookup anywhere on the same Redis gives the new answer, with nobody following."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from router.cache.keys import Keys
+from router.embedded import EmbeddedRedis
+from router.manager.manager import NumberManager
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from router.stores import Stores
+from router.v1 import inbound_pb2 as pb
+from router.v1 import numbers_pb2 as npb
+from router.v1.numbers_pb2_grpc import NumberManagerStub
+from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, World
+
+
+def _near(running: Running, number: str = NUMBER) -> None:
+    """Ask until the worker answers from its own memory."""
+    eventually(lambda: running.caller.route(number).source == pb.NEAR_CACHE)
+
+
+def _move(running: Running, account: str, *numbers: str) -> None:
+    stub = NumberManagerStub(running.caller.channel)
+    asked = npb.MoveNumbersRequest(numbers=numbers or [NUMBER], auth_by=SYSTEM, assign_to=account)
+    for result in stub.Move(asked, timeout=20).results:
+        assert not result.HasField("error"), result
+        assert result.record.assigned_to == account
+        assert not result.record.warnings, result
+
+
+@BOTH_TRANSPORTS
+def test_two_workers_tell_the_new_owner_at_once(world: World, start_service: StartService) -> None:
+    family(world)
+    world.vouch()
+    first, second = start_service(), start_service()
+    for each in (first, second):
+        eventually(lambda each=each: each.service.near.trusted)  # type: ignore[misc]
+    Manager(world).created()
+    owners = (RESELLER, STRANGER, CHILD) * 8
+    for account in owners:
+        for each in (first, second):
+            _near(each)
+        _move(first, account)
+        for each in (second, first):
+            assert each.caller.account(NUMBER) == account
+
+
+def test_many_at_once(world: World, start_service: StartService) -> None:
+    family(world)
+    world.vouch()
+    first, second = start_service(), start_service()
+    numbers = [f"+1{area}886{index:04}" for area in range(201, 206) for index in range(60)]
+    Manager(world).created(*numbers)
+    for account in (RESELLER, STRANGER, CHILD):
+        for each in (first, second):
+            each.caller.batch(numbers)
+            each.caller.batch(numbers)
+        _move(second, account, *numbers)
+        for each in (first, second):
+            assert {outcome.route.account_id for outcome in each.caller.batch(numbers)} == {account}
+
+
+def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
+    family(world)
+    world.vouch()
+    running = start_service(negative_life=600)
+    manager = Manager(world)
+    for _ in range(3):
+        assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+        assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
+        manager.created()
+        assert running.caller.account(NUMBER) == CHILD
+        _near(running)
+        assert manager.ask("delete").deleted
+
+
+def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) -> None:
+    manager = Manager(world)
+    family(world)
+    world.writer.begin(SHARD, 1, instance="1", purge="", shape="")
+    teller = manager.manager._teller
+    epochs = teller.epochs
+
+    def late(databases: Any) -> dict[str, str]:
+        told = epochs(databases)
+        world.writer.begin(SHARD, 2, instance="2", purge="", shape="")  # a follower begins with it
+        return told
+
+    teller.epochs = late  # type: ignore[method-assign]
+    manager.created()
+    assert world.cached() == CHILD
+
+
+def test_a_change_stands_although_redis_is_away(world: World) -> None:
+    family(world)
+    with EmbeddedRedis() as redis:
+        port = redis.port
+        settings = world.settings(redis_url=redis.url)
+        manager = NumberManager(settings, Stores(settings))
+    outcome = manager.carry_out([Ask(Operation.CREATE, NUMBER, SYSTEM, assign_to=CHILD, module_name=INVENTORY)])[0]
+    assert outcome.error is None
+    assert ["Redis is away" in warning for warning in outcome.warnings] == [True]
+    assert world.databases.document(SHARD, NUMBER)["pvt_assigned_to"] == CHILD
+    moved = Ask(Operation.MOVE, NUMBER, SYSTEM, assign_to=RESELLER)
+    with EmbeddedRedis(port):
+        eventually(lambda: not manager.carry_out([moved])[0].warnings)
+    manager.close()
+
+
+def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> None:
+    manager = Manager(world)
+    family(world)
+    manager.created()
+    # Written, and then nothing: as if by a manager that was killed there.
+    document = world.databases.document(SHARD, NUMBER)
+    world.databases.put(SHARD, {**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
+    assert world.cached() == CHILD
+    outcome = manager.ask("move", assign_to=RESELLER)
+    assert (outcome.error, outcome.unchanged, outcome.warnings) == (None, True, ())
+    assert world.cached() == RESELLER
+    listed = [
+        world.databases.document(f"account/{who[:2]}/{who[2:4]}/{who[4:]}", "phone_numbers")
+        for who in (RESELLER, CHILD)
+    ]
+    assert [NUMBER in each for each in listed] == [True, False]
+
+
+def test_a_worker_that_does_not_answer_is_told_of(world: World) -> None:
+    family(world)
+    manager = Manager(world)
+    mute = world.redis.pubsub()
+    mute.subscribe(Keys(world.prefix).barrier)
+    eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
+    outcome = manager.ask("create", assign_to=CHILD)
+    mute.close()
+    assert outcome.error is None
+    assert ["1 workers" in warning for warning in outcome.warnings] == [True]
+
+
+def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_service: StartService) -> None:
+    """While numbers change hands, whoever asks after a change was answered never gets an earlier owner."""
+    family(world)
+    world.vouch()
+    workers = [start_service(), start_service()]
+    manager = Manager(world)
+    numbers = [f"+1415886{index:04}" for index in range(4)]
+    manager.created(*numbers)
+    owner = dict.fromkeys(numbers, 0)
+    accounts = [f"{index:032x}" for index in range(1, 61)]
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def ask(running: Running) -> None:
+        while not done.is_set():
+            for number in numbers:
+                least = owner[number]
+                said = running.caller.account(number)
+                if said in accounts and accounts.index(said) + 1 < least:
+                    wrong.append(f"{number}: {said} after {least}")
+
+    askers = [threading.Thread(target=ask, args=(each,)) for each in workers]
+    for each in askers:
+        each.start()
+    for index, account in enumerate(accounts):
+        for number in numbers:
+            assert manager.done("move", number, assign_to=account)
+            owner[number] = index + 1
+    done.set()
+    for each in askers:
+        each.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("operation", ["get", "create"])
+def test_couchdb_is_away(world: World, operation: str) -> None:
+    family(world)
+    manager = Manager(world)
+    manager.created("+14158860001")
+    world.couchdb.stop()
+    outcome = manager.ask(operation, assign_to=CHILD)
+    world.couchdb.start()
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.error.cause) == (500, "database_unavailable")
+    manager.created()
