@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from router.active_ports import ActivePorts
 from router.couch.errors import CouchError
@@ -16,6 +16,7 @@ from router.numbers.lifecycle.decide import carrier_name, decide
 from router.numbers.lifecycle.errors import NumberError
 from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.lifecycle.upkeep import upkeep
+from router.numbers.replacing import replace
 from router.numbers.rules import Rules
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from router.manager.features.plan import FeaturePlan
@@ -11,6 +11,7 @@ from router.manager.reading import Found
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle.asks import Ask, CarrierStep, Plan
 from router.numbers.lifecycle.errors import NumberError
+from router.numbers.replacing import replace
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +77,7 @@ class Job:
         """Nothing comes of it; a carrier that was asked already is told of in the error."""
         if self.carrier is not None:
             done = _DONE[self.carrier.step]
-            words = (
-                f"{error.message}; {self.carrier.module} had {done} already (order {self.carrier.key}): look there"
-            )
+            words = f"{error.message}; {self.carrier.module} had {done} already (order {self.carrier.key}): look there"
             error = NumberError(error.code, error.error, error.cause, words)
             log.error("%s of %s: %s", self.ask.operation, self.number, error)
         self.outcome = Outcome(self.number, error=error)

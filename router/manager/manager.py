@@ -5,7 +5,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from router.account_copies import AccountCopies, CopyChange
 from router.active_ports import ActivePorts
@@ -30,6 +29,7 @@ from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.normaliser import Normaliser
+from router.numbers.replacing import replace
 from router.numbers.rules import Rules
 from router.numbers.shards import database_of
 from router.settings import Settings

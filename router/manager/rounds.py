@@ -134,8 +134,10 @@ def revisions_of(jobs: Sequence[Job]) -> dict[str, dict[str, Latest]]:
 
 
 def _has_outside_work(job: Job) -> bool:
+    """Whether somebody outside is asked, which takes time; what the router's own providers do takes none."""
     asks_carrier = job.plan is not None and job.plan.carrier is not CarrierStep.NONE
-    return asks_carrier or (job.features is not None and job.features.work)
+    tasks = () if job.features is None else (*job.features.removals, *job.features.activations)
+    return asks_carrier or any(task.provider.external for task in tasks)
 
 
 def _accounts_of(jobs: Sequence[Job]) -> set[str]:

@@ -1,7 +1,6 @@
 """JSON lines: number documents as an export writes them, or records by the names of the CSV columns."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 import orjson
@@ -12,6 +11,7 @@ from router.manager.bulk.lines import Lines, is_clean
 from router.manager.bulk.records import Record, Wish
 from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong
 from router.numbers.fields import printable
+from router.numbers.replacing import replace
 
 _LONGEST = 1 << 20
 

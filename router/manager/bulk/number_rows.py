@@ -1,12 +1,12 @@
 """Files with a number a line: one operation for all of them."""
 
-from dataclasses import replace
 from typing import BinaryIO
 
 from router.manager.bulk.lines import Lines
 from router.manager.bulk.rows import Row, Rows
 from router.numbers.fields import printable
 from router.numbers.lifecycle.asks import Ask
+from router.numbers.replacing import replace
 
 
 def read(file: BinaryIO, ask: Ask) -> Rows:

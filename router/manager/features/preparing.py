@@ -6,7 +6,7 @@ what stands unusable or not permitted without the ask naming it harms nothing el
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from router.manager.features.permissions import Permissions
@@ -18,6 +18,7 @@ from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import Ask, Operation, Plan
 from router.numbers.lifecycle.public import merged
 from router.numbers.lifecycle.writing import own_features, without_use
+from router.numbers.replacing import replace
 
 _CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
 """Where a feature that is on and not permitted makes the whole ask fail, as in KAZOO."""

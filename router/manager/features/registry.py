@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 from router.manager import plugins
@@ -20,6 +19,7 @@ from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import Ask, Operation, Plan
+from router.numbers.replacing import replace
 from router.numbers.states import State
 from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings

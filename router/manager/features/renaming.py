@@ -1,7 +1,6 @@
 """`carrier_name`: an administrator puts a number under another carrier; the field itself is never kept."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from router.numbers.accounts import AccountDocument
 from router.numbers.carriers import MDN, is_module_name, module_name
@@ -9,6 +8,7 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fields import is_unset, shown
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import SYSTEM, Ask
+from router.numbers.replacing import replace
 
 FIELD = "carrier_name"
 

@@ -1,6 +1,6 @@
 """What a decision is made from, and the two steps that several operations share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import reserve_history, standing
@@ -14,6 +14,7 @@ from router.numbers.lifecycle.errors import (
 from router.numbers.lifecycle.policy import CarrierTraits, ManagerPolicy
 from router.numbers.lifecycle.standing import Accounts
 from router.numbers.lifecycle.transitions import OWNED, Rule, is_target, rule
+from router.numbers.replacing import replace
 from router.numbers.states import State
 
 _ASSIGNING = frozenset((Operation.CREATE, Operation.MOVE, Operation.RESERVE, Operation.CHANGE_STATE))

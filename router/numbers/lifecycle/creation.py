@@ -1,7 +1,6 @@
 """Making a number: who may, in which state, on which carrier, and from what stands there already."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from router.numbers import documents
@@ -16,6 +15,7 @@ from router.numbers.lifecycle.public import with_asked
 from router.numbers.lifecycle.reserve_history import collapsed
 from router.numbers.lifecycle.transitions import CREATED_BY_ADDER, CREATED_BY_ADMIN, CREATED_ON
 from router.numbers.lifecycle.writing import blank, own_features
+from router.numbers.replacing import replace
 from router.numbers.states import State
 
 

@@ -1,7 +1,5 @@
 """The decision: what an ask comes to. Pure: the manager reads before, and carries out after."""
 
-from dataclasses import replace
-
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import is_visible
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
@@ -12,6 +10,7 @@ from router.numbers.lifecycle.policy import CarrierTraits, ManagerPolicy
 from router.numbers.lifecycle.public import with_asked
 from router.numbers.lifecycle.release import release
 from router.numbers.lifecycle.standing import Accounts
+from router.numbers.replacing import replace
 from router.numbers.states import State
 
 __all__ = ["accounts_concerned", "carrier_name", "decide"]

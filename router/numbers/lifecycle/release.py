@@ -1,7 +1,5 @@
 """Giving a number up: back to who reserved it before, else to the released state."""
 
-from dataclasses import replace
-
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import reserve_history, standing
 from router.numbers.lifecycle.asks import CarrierStep, Plan
@@ -9,6 +7,7 @@ from router.numbers.lifecycle.case import Case, assigned
 from router.numbers.lifecycle.errors import forbidden, invalid_state_transition
 from router.numbers.lifecycle.transitions import RELEASED_BY_ALL
 from router.numbers.lifecycle.writing import without_use
+from router.numbers.replacing import replace
 from router.numbers.states import State
 
 

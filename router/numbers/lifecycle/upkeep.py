@@ -1,11 +1,10 @@
 """What time does to a number: nobody asks, and the settings say when."""
 
-from dataclasses import replace
-
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle.asks import Plan
 from router.numbers.lifecycle.case import assigned
 from router.numbers.lifecycle.policy import ManagerPolicy
+from router.numbers.replacing import replace
 from router.numbers.states import State
 
 _DAY = 86_400

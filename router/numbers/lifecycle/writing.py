@@ -1,13 +1,13 @@
 """Number documents as they are written: the page's fields, in the document's own spelling, and all that isn't ours."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from router.numbers import documents, features, shards
 from router.numbers.carriers import has_local_feature
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import spelling
+from router.numbers.replacing import replace
 
 TOLD = frozenset(("id", "used_by", "state", "features", "create_with_state"))
 """Public fields that only tell what stands elsewhere (KAZOO's API answers them): never taken, never changed."""
