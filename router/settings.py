@@ -21,6 +21,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as SourceError
 
 from router.numbers import rules
 from router.numbers.dial_plans import Converter
@@ -292,6 +293,9 @@ class Settings(BaseSettings):
             settings = cls(**given)
         except ValidationError as problem:
             raise SettingsError(_explain(problem, config)) from None
+        except SourceError as problem:
+            name = next((word for word in str(problem).split('"')[1::2] if word in cls.model_fields), "a table")
+            raise SettingsError(f"environment variable {_PREFIX}{name.upper()} is not JSON") from None
         finally:
             _FILE.reset(file)
         settings._check_rules()

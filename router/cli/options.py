@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from enum import IntEnum
@@ -17,6 +18,8 @@ from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
 from router.settings import LOG_FORMAT, Settings, SettingsError
+
+_NO_NAME = re.compile(r"[^\w.-]")
 
 
 class Exit(IntEnum):
@@ -140,7 +143,9 @@ def _wrong_usage(problem: click.UsageError) -> None:
 def _pair(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise click.UsageError(f"--set wants NAME=VALUE, not '{text}'", click.get_current_context(silent=True))
+        # What follows the name may be a password.
+        shown = _NO_NAME.split(text, maxsplit=1)[0]
+        raise click.UsageError(f"--set wants NAME=VALUE, not '{shown}'", click.get_current_context(silent=True))
     return name.strip().replace("-", "_").lower(), _value(value)
 
 
