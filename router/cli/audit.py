@@ -19,10 +19,10 @@ _SHOWN = 50
 @click.command()
 @click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this one, such as numbers/+1415.")
 @click.option("--repair", is_flag=True, help="Put what the number databases say into cache and copies that differ.")
-@click.option("--copies/--no-copies", default=True, help="Compare the accounts' own copies, too (the default).")
+@click.option("--no-copies", is_flag=True, help="Leave the accounts' own copies out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a difference, then the totals.")
 @settings_options
-def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, copies: bool, as_json: bool) -> None:
+def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, no_copies: bool, as_json: bool) -> None:
     """Compare the databases with the cache, and the accounts' own copies of their numbers with the databases.
 
     Safe while everything runs: what differs is looked at again for two seconds before it is reported. A repair takes
@@ -31,7 +31,7 @@ def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, copie
     """
     with BarProgress("comparing") as progress:
         report = Audit(
-            settings, Stores(settings), progress, repair=repair, databases=list(databases) or None, copies=copies
+            settings, Stores(settings), progress, repair=repair, databases=list(databases) or None, copies=not no_copies
         ).run()
     _print(report, as_json=as_json)
     if report.stands:

@@ -65,6 +65,7 @@ class RouterMetrics(Collector):
         yield lags
         yield _gauge("follower_feeds", "continuous feeds open", told.feeds)
         yield _gauge("follower_applied", "changes applied in this term", told.applied)
+        yield _gauge("follower_copies_pending", "changes whose account copies wait", told.copies_pending)
 
     def _number_operations(self) -> Metric:
         family = CounterMetricFamily(
