@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from router.manager.carriers.other import KEY_HEADER
 
@@ -118,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "cut":
                 self._fall_silent(cut=True)
             case _:
-                order = self.server.orders.get(self.path.rpartition("/")[2])
+                order = self.server.orders.get(unquote(self.path.rpartition("/")[2]))
                 self._answer(200 if order else 404, order or {"message": "no such order"})
 
     def log_message(self, *_: Any) -> None:

@@ -18,7 +18,8 @@ from tests.integration.carrier_server import CarrierServer, carrier_server
 
 NUMBER = "+14158867900"
 ACCOUNT = "a" * 32
-QUICK = {"pause": 0.01, "connect_time_limit": 2.0, "read_time_limit": 0.5, "time_limit": 2.0}
+QUICK: dict[str, Any] = {"pause": 0.01}
+IMPATIENT: dict[str, Any] = {"pause": 0.001, "read_time_limit": 0.5, "time_limit": 1.0, "tries": 10}
 DOCUMENT = replace(
     blank(NUMBER, state="in_service", module_name="knm_other", authorizing_account=ACCOUNT, now=63877497874),
     assigned_to=ACCOUNT,
@@ -90,7 +91,7 @@ def test_whatever_fails_on_the_way_it_is_bought_once(
 ) -> None:
     server.script, server.forgets_keys = list(script), forgets_keys
 
-    data = carrier(url=server.url, tries=6).acquire(ORDER)
+    data = carrier(url=server.url, **IMPATIENT).acquire(ORDER)
 
     assert server.sold == [NUMBER]
     assert data["order_id"] == "o1"
@@ -100,18 +101,26 @@ def test_whatever_fails_on_the_way_it_is_bought_once(
 def test_an_order_that_the_carrier_takes_late_is_one_order_under_its_key(server: CarrierServer) -> None:
     server.script = ["late"]
 
-    data = carrier(url=server.url).acquire(ORDER)
+    data = carrier(url=server.url, **IMPATIENT).acquire(ORDER)
     server.over.set()
     server.server_close()  # waits for the late one
 
     assert (server.posts(), server.sold, data["order_id"]) == (2, [NUMBER], "o1")
 
 
+@pytest.mark.parametrize("key", ["acquire:+14158867900:3-abc", "a/b?c=d#e%2F", "x" * 500])
+def test_any_key_finds_its_order_again(server: CarrierServer, key: str) -> None:
+    server.script, server.forgets_keys = ["take_and_cut"], True
+
+    assert carrier(url=server.url).acquire(replace(ORDER, key=key))["order_key"] == key
+    assert server.sold == [NUMBER]
+
+
 @pytest.mark.parametrize("ambiguous", ["take_and_cut", "take_and_hang", "fail", "garbage"])
 def test_while_nobody_knows_whether_it_was_taken_it_is_not_repeated(server: CarrierServer, ambiguous: str) -> None:
-    server.script, server.forgets_keys = [ambiguous, *["down"] * 10], True
+    server.script, server.forgets_keys = [ambiguous, *["down"] * 20], True
 
-    said = refusal(lambda: carrier(url=server.url, tries=5).acquire(ORDER))
+    said = refusal(lambda: carrier(url=server.url, **IMPATIENT).acquire(ORDER))
 
     assert (server.sold, server.posts()) == ([NUMBER], 1)
     assert "the order key-1 may have been taken, nothing more was ordered" in said

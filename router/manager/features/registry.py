@@ -1,7 +1,7 @@
 """The feature providers that are installed, and what they make of an ask."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from router.manager import plugins
@@ -10,15 +10,17 @@ from router.manager.features import notified, preparing
 from router.manager.features.absent import in_place_of
 from router.manager.features.permissions import Permissions, permissions_of
 from router.manager.features.plan import FeaturePlan, Task
-from router.manager.features.preparing import Standing, with_local
+from router.manager.features.preparing import Standing
 from router.manager.features.provider import FeatureFault, FeatureProvider, FeatureWork, ProviderSetup
+from router.manager.features.renaming import FIELD as CARRIER_NAME
 from router.manager.features.renaming import renamed
-from router.manager.features.spelling import spelling_of
+from router.manager.features.spelling import E911_SPELLINGS, spelling_of
 from router.manager.plugins import Broken, Unusable
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import Ask, Operation, Plan
+from router.numbers.lifecycle.writing import own_features
 from router.numbers.replacing import replace
 from router.numbers.states import State
 from router.numbers.system_config import NumberManagerConfig
@@ -26,6 +28,9 @@ from router.settings import Settings
 
 GROUP = "did_router.features"
 """Of entry points; each names something that takes a ProviderSetup and returns a FeatureProvider."""
+
+_TOLD_APART = frozenset((*E911_SPELLINGS, CARRIER_NAME))
+"""Fields that mean something although no provider reads them by these names."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _CHOSEN = {"cnam": notified.cnam(ProviderSetup("", {})), "e911": notified.e911(ProviderSetup("", {}))}
@@ -82,10 +87,9 @@ class Features:
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
         if ask.imported is not None and ask.imported.document is not None:
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
+        if self._asks_nothing(plan.after, ask, providers):
+            return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
         number, asked = renamed(plan.after, ask, accounts, self._carriers)
-        if not (asked.public_fields or number.features or spelling_of(number.fields).public(number.fields)):
-            after = replace(number, features=with_local({}, number.module_name))
-            return FeaturePlan(plan.before, after, spelling_of(number.fields))
         before = None if plan.before is None else _permissions(plan.before, config)
         return preparing.prepare(plan, asked, number, providers, Standing(before, _permissions(number, config)))
 
@@ -115,6 +119,14 @@ class Features:
         if plan.after is None or not kept:
             return plan.after
         return _with_settings(plan, plan.after, kept)
+
+    @staticmethod
+    def _asks_nothing(number: NumberDocument, ask: Ask, providers: Sequence[FeatureProvider]) -> bool:
+        """Whether no provider has anything to look at, as with most numbers; an import asks this 100,000 times."""
+        if number.features != own_features(number.module_name):
+            return False
+        names = {*number.fields, *(ask.public_fields or ())}
+        return names.isdisjoint(_TOLD_APART) and all(provider.keys.isdisjoint(names) for provider in providers)
 
     def _providers(self, config: NumberManagerConfig) -> list[FeatureProvider]:
         """One provider for each name: that which the settings choose, where there are several."""

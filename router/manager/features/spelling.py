@@ -16,7 +16,7 @@ from router.numbers.lifecycle.writing import TOLD, is_public
 E911 = "e911"
 LOCAL = "local"
 
-_E911_SPELLINGS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
+E911_SPELLINGS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
 _LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
 _TOLD = TOLD | {"_read_only"}
 """What KAZOO's API adds to the public fields when it shows a number; nothing is asked for by sending it back."""
@@ -36,7 +36,7 @@ class Spelling:
 
     def public(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """A document's public fields as providers read them."""
-        public = {name: value for name, value in fields.items() if is_public(name) and name not in _E911_SPELLINGS}
+        public = {name: value for name, value in fields.items() if is_public(name) and name not in E911_SPELLINGS}
         addresses = (fields.get(name) for name in self.e911_fields)
         address = next((each for each in addresses if not is_unset(each)), None)
         return public if address is None else {**public, E911: address}
@@ -57,7 +57,7 @@ def spelling_of(fields: Mapping[str, Any]) -> Spelling:
         listed = False
     else:
         listed = is_unset(fields.get("pvt_state"))
-    stand = tuple(name for name in (_LISTED_FIRST if listed else _E911_SPELLINGS) if not is_unset(fields.get(name)))
+    stand = tuple(name for name in (_LISTED_FIRST if listed else E911_SPELLINGS) if not is_unset(fields.get(name)))
     if not listed:
         return Spelling(listed, stand or (E911,))
     names = raw if isinstance(raw, list) else []
@@ -74,8 +74,8 @@ def asked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if not is_public(name) and name not in _TOLD:
             raise FieldsInvalid(f"{name[:40]} is no public field: only the number manager sets it")
-    fields = {name: value for name, value in given.items() if name not in {*_TOLD, *_E911_SPELLINGS}}
-    addresses = [given[name] for name in _E911_SPELLINGS if name in given]
+    fields = {name: value for name, value in given.items() if name not in {*_TOLD, *E911_SPELLINGS}}
+    addresses = [given[name] for name in E911_SPELLINGS if name in given]
     if any(address != addresses[0] for address in addresses):
         raise FieldsInvalid("the emergency address is given in two spellings that differ: send e911 alone")
     return {**fields, E911: addresses[0]} if addresses else fields

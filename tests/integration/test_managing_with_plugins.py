@@ -1,0 +1,93 @@
+"""The whole way of a number by carriers and feature providers, its document written to a real database."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.manager.carriers.stock import MANAGED_DATABASE
+from tests.integration.carrier_server import CarrierServer, carrier_server
+from tests.integration.manager_world import CHILD, MASTER, RESELLER, SHARD, Manager, family
+from tests.integration.world import NUMBER, World
+from tests.unit.manager.packages import STRANGER, on_path
+
+ADDRESS = {"street_address": "140 Geary St.", "locality": "San Francisco", "region": "CA", "postal_code": "94108"}
+
+
+@pytest.fixture
+def server() -> Iterator[CarrierServer]:
+    with carrier_server() as made:
+        yield made
+
+
+def stands(world: World) -> dict[str, Any]:
+    return dict(world.databases.document(SHARD, NUMBER))
+
+
+def test_a_strangers_carrier_and_feature_from_reserving_to_release(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_path(monkeypatch, STRANGER)
+    family(world)
+    folder = {"folder": str(tmp_path)}
+    manager = Manager(world, carriers={"knm_acme": folder}, features={"acme_screening": folder})
+    screening = tmp_path / f"{NUMBER}.screening"
+
+    manager.done("create", assign_to=RESELLER, state="reserved", module_name="knm_acme")
+    (bought,) = tmp_path.glob("acquire*.json")
+    assert json.loads(bought.read_text()) == {"verb": "buy", "number": NUMBER, "account": RESELLER}
+    assert stands(world)["pvt_module_data"] == {"order": bought.stem}
+
+    manager.done("move", auth_by=RESELLER, assign_to=CHILD, public_fields={"screening": {"level": "high"}})
+    document = stands(world)
+    assert (document["pvt_features"], screening.read_text()) == (["screening"], "high")
+    assert document["screening"]["ticket"].startswith(NUMBER)
+
+    manager.done("release", auth_by=CHILD)
+    document = stands(world)
+    assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
+    assert (document["pvt_features"], "screening" in document, screening.exists()) == ([], False, False)
+
+    manager.done("release", auth_by=RESELLER)
+    (returned,) = tmp_path.glob("disconnect*.json")
+    assert json.loads(returned.read_text())["verb"] == "return"
+    assert stands(world)["pvt_number_state"] == "available"
+
+
+def test_an_order_of_unknown_outcome_makes_no_number_and_is_found_by_the_next_try(
+    world: World, server: CarrierServer
+) -> None:
+    family(world)
+    quick = {"url": server.url, "pause": 0.01, "tries": 2}
+    manager = Manager(world, carriers={"knm_other": quick})
+    server.script = ["take_and_cut", "down", "down"]
+    asked: dict[str, Any] = {"assign_to": CHILD, "state": "reserved", "module_name": "knm_other"}
+
+    refused = manager.ask("create", **asked)
+    assert refused.error is not None
+    assert "may have been taken" in refused.error.message
+    assert SHARD not in world.databases.names()
+
+    manager.done("create", **asked)
+    assert server.sold == [NUMBER]
+    data = stands(world)["pvt_module_data"]
+    assert (data["order_id"], data["rate"]) == ("o1", "7")
+    assert data["order_key"] in server.orders
+
+
+def test_a_managed_number_is_noted_in_its_stock_and_given_back(world: World) -> None:
+    family(world)
+    manager = Manager(world)
+
+    manager.done("create", assign_to=CHILD, state="reserved", module_name="knm_managed")
+    taken = dict(world.databases.document(MANAGED_DATABASE, NUMBER))
+    manager.done("move", auth_by=CHILD, assign_to=CHILD, public_fields={"e911": ADDRESS})
+    assert stands(world)["pvt_features"] == ["dash_e911"]
+    manager.done("release", auth_by=MASTER)
+    back = dict(world.databases.document(MANAGED_DATABASE, NUMBER))
+
+    assert (taken["pvt_state"], taken["pvt_assigned_to"]) == ("reserved", CHILD)
+    assert (back["pvt_state"], "pvt_assigned_to" in back) == ("available", False)
+    assert (stands(world)["pvt_number_state"], stands(world)["pvt_features"]) == ("available", [])
