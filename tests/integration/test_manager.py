@@ -209,12 +209,8 @@ def test_the_accounts_copies_follow(world: World, manager: Manager) -> None:
     manager.done("move", auth_by=CHILD, assign_to=CHILD)
 
     def listed(account: str) -> dict[str, Any]:
-        return (
-            world.databases.documents(f"account/{account[:2]}/{account[2:4]}/{account[4:]}", ["phone_numbers"])[
-                "phone_numbers"
-            ]
-            or {}
-        )  # type: ignore[return-value]
+        database = f"account/{account[:2]}/{account[2:4]}/{account[4:]}"
+        return dict(world.databases.document(database, "phone_numbers"))
 
     assert listed(CHILD)[NUMBER]["state"] == "in_service"
     assert listed(RESELLER)[NUMBER]["assigned_to"] == CHILD

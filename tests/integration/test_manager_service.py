@@ -44,7 +44,7 @@ def fields(**values: Any) -> Struct:
 
 
 def create(stub: NumberManagerStub, *numbers: str, **more: Any) -> pb.NumbersResponse:
-    asked = {"auth_by": SYSTEM, "assign_to": CHILD, "module_name": INVENTORY, **more}
+    asked: dict[str, Any] = {"auth_by": SYSTEM, "assign_to": CHILD, "module_name": INVENTORY, **more}
     return stub.Create(pb.CreateNumbersRequest(numbers=numbers or [NUMBER], **asked), timeout=PATIENCE)
 
 
@@ -77,7 +77,7 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
     assert made.created == made.modified > 1_700_000_000
     assert made.revision == world.databases.document(SHARD, NUMBER)["_rev"]
 
-    who = {"numbers": [NUMBER], "auth_by": CHILD}
+    who: dict[str, Any] = {"numbers": [NUMBER], "auth_by": CHILD}
     public = fields(cnam={"display_name": "Acme"}, custom={"priority": 3, "weight": 0.5, "list": [1, None, True]})
     [moved] = records(stub.Move(pb.MoveNumbersRequest(**who, assign_to=CHILD, public_fields=public), timeout=PATIENCE))
     assert (moved.state, moved.assigned_to, moved.previously_assigned_to) == ("in_service", CHILD, RESELLER)
@@ -138,7 +138,7 @@ def _bad(stub: NumberManagerStub) -> Iterable[tuple[Callable[[], object], str]]:
     yield lambda: stub.History(pb.HistoryRequest(numbers=[NUMBER])), "auth_by is empty"
     yield lambda: stub.ListByAccount(pb.ListByAccountRequest(auth_by=SYSTEM)), "account_id is empty"
     yield lambda: stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD)), "auth_by is empty"
-    listed = {"account_id": CHILD, "auth_by": SYSTEM}
+    listed: dict[str, Any] = {"account_id": CHILD, "auth_by": SYSTEM}
     yield lambda: stub.ListByAccount(pb.ListByAccountRequest(**listed, page_size=1001)), "use 1 to 1000"
     yield lambda: stub.ListByAccount(pb.ListByAccountRequest(**listed, page_token="2")), "next_page_token"
 
@@ -186,7 +186,7 @@ def test_a_list_that_is_behind_is_not_believed(world: World, stub: NumberManager
     document = world.databases.document(SHARD, NUMBER)
     world.databases.put(SHARD, {**document, "pvt_assigned_to": STRANGER})
     world.number("+14158860002", CHILD)
-    asked = {"account_id": CHILD, "auth_by": SYSTEM}
+    asked: dict[str, Any] = {"account_id": CHILD, "auth_by": SYSTEM}
     listed = stub.ListByAccount(pb.ListByAccountRequest(**asked), timeout=PATIENCE)
     assert [each.number for each in listed.numbers] == ["+14158860001"]
     listed = stub.ListByAccount(pb.ListByAccountRequest(**asked, thorough=True), timeout=PATIENCE)
@@ -208,7 +208,7 @@ def test_couchdb_is_away(world: World, running: Running, stub: NumberManagerStub
     create(stub)
     eventually(lambda: running.caller.health(NUMBERS) == "SERVING")
     world.couchdb.stop()
-    who = {"numbers": [NUMBER], "auth_by": SYSTEM}
+    who: dict[str, Any] = {"numbers": [NUMBER], "auth_by": SYSTEM}
     for call in (
         lambda: stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE),
         lambda: stub.Move(pb.MoveNumbersRequest(**who, assign_to=RESELLER), timeout=PATIENCE),
@@ -264,7 +264,7 @@ def test_too_many_calls_are_refused_at_once(world: World, start_service: StartSe
 
 
 def test_reflection_tells_of_it(running: Running) -> None:
-    stub = reflection_pb2_grpc.ServerReflectionStub(running.caller.channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(running.caller.channel)
     asked = reflection_pb2.ServerReflectionRequest(list_services="")
     [told] = list(stub.ServerReflectionInfo(iter([asked]), timeout=PATIENCE))
     assert NUMBERS in {service.name for service in told.list_services_response.service}

@@ -1,0 +1,193 @@
+"""Carriers are asked before a number is written, and never twice for one ask."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from router.couch.databases import Databases
+from router.manager.carriers.carrier import CarrierError, CarrierOrder
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from tests.integration.manager_world import CHILD, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.relay import Relay
+from tests.integration.world import NUMBER, World
+
+SHOP = "knm_shop"
+
+
+@dataclass
+class Shop:
+    """A carrier that keeps its orders, and refuses when told to."""
+
+    name: str = SHOP
+    is_local: bool = False
+    deletes_on_release: bool = False
+    only_in_service: bool = False
+    orders: list[tuple[str, str]] = field(default_factory=list)
+    refusing: Exception | None = None
+
+    def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
+        """Sell."""
+        return self._take("acquire", order)
+
+    def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
+        """Take back."""
+        return self._take("disconnect", order)
+
+    def _take(self, verb: str, order: CarrierOrder) -> Mapping[str, Any]:
+        if self.refusing is not None:
+            raise self.refusing
+        self.orders.append((verb, order.key))
+        return {**order.module_data, verb: len(self.orders)}
+
+
+@pytest.fixture
+def relay(world: World) -> Iterator[Relay]:
+    with Relay(world.couchdb_url) as made:
+        world.couchdb_url = made.url
+        yield made
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+def manager(world: World, relay: Relay, shop: Shop) -> Manager:
+    family(world)
+    made = Manager(world)
+    made.manager._rounds._decider._carriers._found.plugins[SHOP] = shop
+    return made
+
+
+def offered(world: World, number: str = NUMBER) -> None:
+    """The carrier has it: found, not bought."""
+    world.number(number, None, pvt_number_state="discovery", pvt_module_name=SHOP)
+
+
+def stands(world: World, number: str = NUMBER) -> dict[str, Any]:
+    return dict(world.databases.document(SHARD, number))
+
+
+def test_it_is_bought_before_it_is_in_service_and_given_back_after(world: World, manager: Manager, shop: Shop) -> None:
+    offered(world)
+    assert manager.done("move", assign_to=CHILD)["pvt_module_data"] == {"acquire": 1}
+    assert manager.done("release", auth_by=CHILD)["pvt_module_data"] == {"acquire": 1, "disconnect": 2}
+    assert [verb for verb, _ in shop.orders] == ["acquire", "disconnect"]
+    assert stands(world)["pvt_number_state"] == "available"
+
+
+def test_it_is_bought_once_although_the_document_changed_meanwhile(world: World, manager: Manager, shop: Shop) -> None:
+    offered(world)
+    manager.manager._rounds._reader._databases = _Editor(world, {"note": "by hand"})
+    document = manager.done("move", assign_to=CHILD)
+    assert (document["note"], document["pvt_module_data"]) == ("by hand", {"acquire": 1})
+    assert len(shop.orders) == 1
+
+
+def test_who_bought_and_was_too_late_is_told(
+    world: World, manager: Manager, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    offered(world)
+    taken = {"pvt_number_state": "in_service", "pvt_assigned_to": STRANGER}
+    manager.manager._rounds._reader._databases = _Editor(world, taken)
+    outcome = manager.ask("move", auth_by=CHILD, assign_to=CHILD)
+    assert outcome.error is not None
+    assert outcome.error.error == "forbidden"
+    [(_, key)] = shop.orders
+    assert f"{SHOP} had acquired it already (order {key})" in outcome.error.message
+    assert key in caplog.text
+    assert stands(world)["pvt_assigned_to"] == STRANGER
+
+
+def test_who_bought_and_cannot_write_is_told_and_asks_again_under_the_same_key(
+    world: World, manager: Manager, relay: Relay, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    offered(world)
+    relay.cut(lambda method, target: "_bulk_docs" in target)
+    outcome = manager.ask("move", assign_to=CHILD)
+    assert outcome.error is not None
+    assert outcome.error.cause == "database_unavailable"
+    assert f"{SHOP} had acquired it already (order {shop.orders[0][1]})" in outcome.error.message
+    assert shop.orders[0][1] in caplog.text
+    assert len(shop.orders) == 1
+    relay.cut(lambda *_: False)
+    manager.done("move", assign_to=CHILD)
+    assert shop.orders[1] == shop.orders[0]
+
+
+def test_a_later_order_has_another_key(world: World, manager: Manager, shop: Shop) -> None:
+    for _ in range(3):
+        manager.done("create", assign_to=RESELLER, state="reserved", module_name=SHOP)
+        manager.ask("delete")
+    keys = [key for verb, key in shop.orders if verb == "acquire"]
+    assert len(set(keys)) == 3, keys
+
+
+def test_a_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: Shop) -> None:
+    offered(world)
+    manager.created("+14158860001")
+    before = stands(world)
+    for refusing, words in ((CarrierError("sold out"), "sold out"), (KeyError("url"), "KeyError: 'url'")):
+        shop.refusing = refusing
+        refused, moved = manager.manager.carry_out(
+            [
+                Ask(Operation.MOVE, NUMBER, SYSTEM, assign_to=CHILD),
+                Ask(Operation.MOVE, "+14158860001", SYSTEM, assign_to=RESELLER),
+            ]
+        )
+        assert refused.error is not None
+        assert (refused.error.code, refused.error.error) == (500, "unspecified_fault")
+        assert refused.error.message == f"fault by carrier {SHOP}: {words}"
+        assert moved.error is None
+    assert stands(world) == before
+
+
+def test_a_dry_run_buys_nothing(world: World, manager: Manager, shop: Shop) -> None:
+    offered(world)
+    assert manager.ask("move", assign_to=CHILD, dry_run=True).error is None
+    assert shop.orders == []
+
+
+def test_a_carrier_that_is_not_installed_is_tolerated(world: World, manager: Manager) -> None:
+    world.number(NUMBER, None, pvt_number_state="discovery", pvt_module_name="knm_nobody")
+    manager.done("move", assign_to=CHILD)
+    assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "available"
+
+
+def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: Manager, relay: Relay) -> None:
+    """Who did not hear that it was written must not release, on behalf of one release, twice."""
+    manager.created(assign_to=RESELLER, state="reserved", module_name=SHOP)
+    manager.done("move", assign_to=CHILD)
+    manager.manager._rounds._writer._databases = _Deaf(manager.manager.databases)
+    released = manager.done("release", auth_by=SYSTEM)
+    assert (released["pvt_number_state"], released["pvt_assigned_to"]) == ("reserved", RESELLER)
+    assert stands(world)["_rev"].startswith("3-")
+
+
+class _Editor(Databases):
+    """Somebody who edits the document once, just after it was read."""
+
+    def __init__(self, world: World, fields: Mapping[str, Any]) -> None:
+        super().__init__(world.databases.couch)
+        self._fields: Mapping[str, Any] | None = fields
+
+    def latest(self, database: str, identifiers: Any) -> Any:
+        found = super().latest(database, identifiers)
+        if self._fields is not None and database == SHARD:
+            fields, self._fields = self._fields, None
+            self.put(database, {**self.document(database, NUMBER), **fields})
+        return found
+
+
+class _Deaf(Databases):
+    """Sends everything twice, as a client does whose connection was cut before the answer came."""
+
+    def __init__(self, databases: Databases) -> None:
+        super().__init__(databases.couch)
+
+    def put_many(self, database: str, documents: Any) -> Any:
+        super().put_many(database, documents)
+        return super().put_many(database, documents)
