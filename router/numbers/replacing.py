@@ -19,9 +19,9 @@ def replace(thing: T, /, **changes: Any) -> T:
     Raises:
         AttributeError: there is no such field.
     """
-    kind = type(thing)
+    kind: Any = type(thing)
     names, values = _fields(kind)
-    made = object.__new__(kind)
+    made: T = object.__new__(kind)
     for name, value in zip(names, values(thing), strict=True):
         _set(made, name, value)
     for name, value in changes.items():

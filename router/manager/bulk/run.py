@@ -230,8 +230,7 @@ class BulkRun:
             if done is False:
                 left.append(place)
                 continue
-            told = stands if done else Outcome(stands.number, error=_changed_since(stands.number))
-            results[place] = _result(rows[place], told, recovered=True)
+            results[place] = _result(rows[place], _found_done(stands, sure=bool(done)), recovered=True)
             if stands.document is not None:
                 found.append(stands)
         if found:
@@ -286,10 +285,11 @@ def _is_away(error: NumberError | None) -> bool:
     return error is not None and error.cause == UNAVAILABLE
 
 
-def _changed_since(number: str) -> NumberError:
-    return NumberError(
-        409, "conflict", "changed_since", f"{number} was changed by others while this run was stopped: look at it"
-    )
+def _found_done(stands: Outcome, *, sure: bool) -> Outcome:
+    if sure:
+        return Outcome(stands.number, stands.document, deleted=stands.document is None)
+    words = f"{stands.number} was changed by others while this run was stopped: look at it"
+    return Outcome(stands.number, error=NumberError(409, "conflict", "changed_since", words))
 
 
 def _summed(outcomes: Sequence[Outcome]) -> Outcome:

@@ -1,0 +1,298 @@
+"""Runs over files: every row once, whatever happens in between; and what is exported comes back the same."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from router.cli.sample_numbers import number_documents
+from router.embedded import EmbeddedCouchDB
+from router.manager.bulk import number_rows, sources
+from router.manager.bulk.export import Export
+from router.manager.bulk.journal import Header, Journal
+from router.manager.bulk.records import Wish
+from router.manager.bulk.rows import FileRefused, Rows
+from router.manager.bulk.run import BulkRun, Report
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, Manager, family
+from tests.integration.world import World
+
+HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
+
+
+class Bulk:
+    """Runs, all with results in one file."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.manager = Manager(world)
+        self.results = folder / "results.jsonl"
+
+    def run(self, rows: Rows, *, batch: int = 3, header: Header = HEADER, **more: Any) -> Report:
+        """One run; it goes on with what is there."""
+        journal = Journal.open(self.results, header, 63877497874)
+        return BulkRun(self.manager.manager, journal, batch=batch, **more).run(rows)
+
+    def imported(self, text: str, **wish: Any) -> Report:
+        """A run over CSV or JSON lines."""
+        return self.run(sources.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish(**wish)))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """All results there are."""
+        return [said for said in map(orjson.loads, self.results.read_bytes().splitlines()) if "row" in said]
+
+    def lose(self, count: int, *, torn: bool = False) -> None:
+        """As if killed before the last results were written."""
+        lines = self.results.read_bytes().splitlines(keepends=True)
+        kept = b"".join(lines[:-count])
+        self.results.write_bytes(kept + (lines[-count][:10] if torn else b""))
+
+    def document(self, number: str, database: str = SHARD) -> dict[str, Any]:
+        return dict(self.world.databases.document(database, number))
+
+
+@pytest.fixture
+def bulk(world: World, tmp_path: Path) -> Bulk:
+    family(world)
+    return Bulk(world, tmp_path)
+
+
+def csv(*numbers: str, account: str = CHILD) -> str:
+    return "e164,account_id\n" + "".join(f"{number},{account}\n" for number in numbers)
+
+
+NUMBERS = [f"+1415886790{digit}" for digit in range(8)]
+
+
+def test_every_row_has_a_result_in_the_files_order(bulk: Bulk) -> None:
+    report = bulk.imported(csv(NUMBERS[0], "911", NUMBERS[1], NUMBERS[0], "(415) 886-7902"))
+
+    assert report.statuses == {"done": 3, "refused": 2}
+    assert [(said["row"], said["number"], said["status"], said["error"]) for said in bulk.rows] == [
+        (2, NUMBERS[0], "done", None),
+        (3, "911", "refused", "not_reconcilable"),
+        (4, NUMBERS[1], "done", None),
+        (5, NUMBERS[0], "refused", "number_exists"),
+        (6, NUMBERS[2], "done", None),
+    ]
+    assert bulk.rows[0]["revision"] == bulk.document(NUMBERS[0])["_rev"]
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_batch_under_way_at_the_kill_is_not_done_again(bulk: Bulk, *, torn: bool) -> None:
+    bulk.imported(csv(*NUMBERS))
+    bulk.lose(4, torn=torn)
+
+    report = bulk.imported(csv(*NUMBERS))
+
+    assert (report.earlier, report.rows, report.recovered) == (4, 4, 4)
+    assert [said["row"] for said in bulk.rows] == list(range(2, 10))
+    assert {said["status"] for said in bulk.rows} == {"done"}
+    assert all(bulk.document(number)["_rev"].startswith("1-") for number in NUMBERS)
+
+
+def test_what_followed_a_change_is_made_up_for(bulk: Bulk) -> None:
+    """Killed after the number document was written: the account's copy and the cache are still behind."""
+    bulk.imported(csv(*NUMBERS))
+    bulk.lose(4)
+    copies = f"account/{CHILD[:2]}/{CHILD[2:4]}/{CHILD[4:]}"
+    copy = bulk.world.databases.document(copies, "phone_numbers")
+    bulk.world.databases.delete(copies, "phone_numbers", str(copy["_rev"]))
+    bulk.world.redis.flushall()
+
+    bulk.imported(csv(*NUMBERS))
+
+    copy = bulk.world.databases.document(copies, "phone_numbers")
+    assert sorted(name for name in copy if name.startswith("+")) == NUMBERS[4:]
+    assert bulk.world.reader.entries(NUMBERS[4:]).count(None) == 0
+
+
+def test_rows_that_were_begun_and_not_done_are_done(bulk: Bulk) -> None:
+    bulk.imported(csv(*NUMBERS))
+    bulk.lose(3)
+    bulk.manager.done("delete", NUMBERS[6])
+
+    report = bulk.imported(csv(*NUMBERS))
+
+    assert (report.rows, report.recovered) == (3, 2)
+    assert bulk.rows[6]["revision"] == bulk.document(NUMBERS[6])["_rev"]
+
+
+def test_a_strangers_number_is_not_taken_for_ones_own(bulk: Bulk) -> None:
+    bulk.imported(csv(*NUMBERS))
+    bulk.lose(1)
+    bulk.manager.done("delete", NUMBERS[7])
+    bulk.manager.created(NUMBERS[7], assign_to=RESELLER)
+
+    bulk.imported(csv(*NUMBERS))
+
+    assert bulk.rows[-1]["error"] == "number_exists"
+
+
+def test_a_release_is_never_done_twice(bulk: Bulk) -> None:
+    """Twice would take it from who reserved it before, too."""
+    bulk.manager.created(*NUMBERS[:4], assign_to=RESELLER)
+    for account in (RESELLER, CHILD):
+        bulk.manager.all_done([Ask(Operation.RESERVE, number, SYSTEM, assign_to=account) for number in NUMBERS[:4]])
+    text = "\n".join(NUMBERS[:4]).encode()
+
+    def rows() -> Iterator[Any]:
+        return number_rows.read(io.BytesIO(text), Ask(Operation.RELEASE, "", SYSTEM))
+
+    bulk.run(rows())
+    bulk.lose(2)
+    bulk.manager.done("update", NUMBERS[2], public_fields={"note": "by somebody else"})
+    report = bulk.run(rows())
+
+    assert report.recovered == 2
+    assert [(said["status"], said["error"]) for said in bulk.rows] == [
+        ("done", None),
+        ("done", None),
+        ("refused", "conflict"),
+        ("done", None),
+    ]
+    for number in NUMBERS[:4]:
+        document = bulk.document(number)
+        assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
+
+
+def test_another_input_or_other_options_are_refused(bulk: Bulk) -> None:
+    bulk.imported(csv(NUMBERS[0]))
+
+    with pytest.raises(FileRefused, match="results of another input"):
+        Journal.open(bulk.results, Header(HEADER.what, "sha256:2"), 0)
+    with pytest.raises(FileRefused, match=r"another command \(test\)"):
+        Journal.open(bulk.results, Header({"command": "other", "dry_run": False}, "sha256:1"), 0)
+    bulk.results.write_bytes(b"e164,state\n")
+    with pytest.raises(FileRefused, match="holds something other than results"):
+        Journal.open(bulk.results, HEADER, 0)
+
+
+def test_rows_of_one_number_are_done_in_their_order(bulk: Bulk) -> None:
+    """However many batches are under way at a time, and however the number is written."""
+    text = "action,e164,account_id\ncreate,4158867900,{0}\n" + "move,+14158867900,{1}\nmove,14158867900,{0}\n" * 10
+    rows = sources.read(io.BufferedReader(io.BytesIO(text.format(CHILD, RESELLER).encode())), "-", Wish())
+    normal = bulk.manager.manager.rules().normaliser
+
+    report = bulk.run(rows, batch=1, in_flight=4, normal=lambda number: normal.e164(number).number)
+
+    assert report.statuses == {"done": 21}
+    assert bulk.document(NUMBERS[0])["_rev"].startswith("21-")
+
+
+def test_update_moves_and_changes_what_exists(bulk: Bulk) -> None:
+    bulk.manager.created(NUMBERS[0], assign_to=RESELLER)
+    row = f"e164,account_id,prepend.enabled,prepend.name,used_by\n{NUMBERS[0]},{CHILD},true,Sales,callflow\n"
+
+    bulk.imported(row)
+    refused = bulk.rows
+    bulk.results.unlink()
+    report = bulk.imported(row, update=True)
+
+    assert refused[0]["error"] == "number_exists"
+    assert report.statuses == {"done": 1}
+    document = bulk.document(NUMBERS[0])
+    assert (document["pvt_assigned_to"], document["pvt_previously_assigned_to"]) == (CHILD, RESELLER)
+    assert (document["pvt_used_by"], document["prepend"]) == ("callflow", {"enabled": True, "name": "Sales"})
+    assert document["pvt_features"] == ["prepend"]
+
+
+def test_a_past_is_taken_over_from_the_system_alone(bulk: Bulk) -> None:
+    columns = "e164,account_id,carrier_module,created,previously_assigned_to,reserve_history,used_by,ported_in"
+    past = f"{CHILD},{INVENTORY},63800000000,{MASTER},{CHILD} {RESELLER},callflow,true"
+
+    bulk.imported(f"{columns}\n{NUMBERS[0]},{past}\n")
+    bulk.results.unlink()
+    bulk.imported(f"{columns}\n{NUMBERS[1]},{past}\n", auth_by=RESELLER)
+
+    theirs, ours = bulk.document(NUMBERS[1]), bulk.document(NUMBERS[0])
+    assert (ours["pvt_created"], ours["pvt_previously_assigned_to"]) == (63800000000, MASTER)
+    assert (ours["pvt_reserve_history"], ours["pvt_used_by"]) == ([CHILD, RESELLER], "callflow")
+    assert theirs["pvt_created"] > 63800000000
+    assert theirs["pvt_reserve_history"] == []
+    assert not {"pvt_previously_assigned_to", "pvt_used_by"} & theirs.keys()
+    assert ours["pvt_ported_in"] is theirs["pvt_ported_in"] is True
+
+
+def all_documents(world: World) -> dict[str, dict[str, Any]]:
+    """But for what each writing changes."""
+    return {
+        str(document["_id"]): {name: value for name, value in document.items() if name not in {"_rev", "pvt_modified"}}
+        for name in world.databases.names("numbers/+")
+        for page in world.databases.all_documents(name, 1000)
+        for document in page
+    }
+
+
+def exported(world: World, form: Any, account: str | None = None) -> str:
+    written: list[bytes] = []
+    export = Export(world.databases, written.append, form)
+    export.run(export.shards(), account)
+    return b"".join(written).decode()
+
+
+def test_documents_of_every_generation_come_back_as_they_were(bulk: Bulk) -> None:
+    documents = dict(list(number_documents().items())[:60])
+    for name, found in documents.items():
+        bulk.world.create(name)
+        bulk.world.databases.put_many(name, found)
+    before = all_documents(bulk.world)
+    text = exported(bulk.world, "jsonl")
+    for name in documents:
+        bulk.world.databases.drop(name)
+
+    report = bulk.imported(text)
+
+    assert report.statuses == {"done": len(before)}
+    for number, document in all_documents(bulk.world).items():
+        added = {"pvt_type", "pvt_db_name"} - before[number].keys()
+        if "pvt_state" in document:  # of two states that differ the first counts, and both say so afterwards
+            before[number].pop("pvt_number_state", None)
+            added.add("pvt_number_state")
+        assert {name: value for name, value in document.items() if name not in added} == before[number]
+
+
+def test_numbers_come_back_from_csv_as_they_were(bulk: Bulk) -> None:
+    fields = {"prepend": {"enabled": True, "name": 'Sales, "A"', "number": "+1"}, "force_outbound": False}
+    bulk.manager.created(NUMBERS[0], public_fields=fields)
+    bulk.manager.created(NUMBERS[1], assign_to=RESELLER, state="reserved")
+    bulk.manager.created(NUMBERS[2], assign_to=None, state="available")
+    bulk.manager.done("move", NUMBERS[1], assign_to=CHILD)
+    bulk.manager.done("assign_to_app", NUMBERS[1], used_by="trunkstore")
+    bulk.manager.created("+442079460018", state="port_in")
+    before = all_documents(bulk.world)
+    text = exported(bulk.world, "csv")
+    assert exported(bulk.world, "csv", RESELLER).count("\n") == 1, "only the header: it has none now"
+    for name in bulk.world.databases.names("numbers/+"):
+        bulk.world.databases.drop(name)
+
+    report = bulk.imported(text)
+
+    assert report.statuses == {"done": 4}, bulk.rows
+    assert all_documents(bulk.world) == before
+
+
+def test_a_store_that_is_away_for_a_moment(bulk: Bulk, couchdb: EmbeddedCouchDB) -> None:
+    """The run waits for it; nothing is lost and nothing done twice."""
+    url, done = couchdb.url, []
+
+    class Stumbling:
+        def carry_out(self, asks: Any) -> Any:
+            done.append(len(asks))
+            if len(done) == 2:  # done, and its answer lost
+                bulk.manager.manager.carry_out(asks)
+                return Manager(bulk.world, couchdb_url="http://127.0.0.1:1").manager.carry_out(asks)
+            return bulk.manager.manager.carry_out(asks)
+
+    journal = Journal.open(bulk.results, HEADER, 63877497874)
+    rows = sources.read(io.BufferedReader(io.BytesIO(csv(*NUMBERS).encode())), "-", Wish())
+    report = BulkRun(Stumbling(), journal, batch=3, in_flight=1).run(rows)
+
+    assert url == couchdb.url
+    assert report.statuses == {"done": 8}
+    assert report.recovered == 3
+    assert all(bulk.document(number)["_rev"].startswith("1-") for number in NUMBERS)
