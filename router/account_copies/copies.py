@@ -88,6 +88,7 @@ class AccountCopies:
         self.forms = forms[mode]
         self._databases = databases
         self._reader = NumberReader(databases)
+        self._passed_over: set[str] = set()
 
     def update(self, changes: Sequence[CopyChange]) -> dict[str, str]:
         """Bring the copies up to number documents that were just written.
@@ -189,16 +190,21 @@ class AccountCopies:
     def _open(self, account: str, numbers: Sequence[str], failed: dict[str, str]) -> list[tuple[Form, OpenCopy]]:
         database = names.database_of(account)
         if database is None:
-            log.info("'%s' is no account that could have a database: it gets no copies", account)
+            self._pass_over(account)
             return []
         opened: list[tuple[Form, OpenCopy]] = []
         try:
             opened.extend((form, form.open(account, database, numbers)) for form in self.forms)
         except NotFound:
-            log.info("account %s has no database: it gets no copies", account)
+            self._pass_over(account)
         except CouchError as problem:
             failed |= dict.fromkeys(numbers, f"account {account}: {problem}")
         return opened
+
+    def _pass_over(self, account: str) -> None:
+        if account not in self._passed_over:
+            self._passed_over.add(account)
+            log.info("account %s has no database of its own: it gets no copies", account)
 
     def _write_all(
         self,
@@ -214,7 +220,7 @@ class AccountCopies:
             try:
                 written = copy.write(standings, keep=failed.keys() | left.again.keys())
             except NotFound:
-                log.info("the database of account %s is gone: it gets no copies", copy.account)
+                self._pass_over(copy.account)
             except CopyTooLarge as problem:
                 failed |= dict.fromkeys(_wrong(copy, standings), str(problem))
             except CouchError as problem:

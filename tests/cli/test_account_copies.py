@@ -1,0 +1,70 @@
+"""did-router audit and follow --account-copies, on accounts that have databases."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from router.account_copies.names import database_of
+from router.couch.databases import Databases
+from router.couch.errors import CouchError
+from tests.cli.command import ACCOUNTS, Start, databases_at, eventually, number, run
+
+SHARD, DIGITS, OTHER = "numbers/+1305", "+13055550100", "+13055550101"
+HOME = str(database_of(ACCOUNTS[0]))
+FOUND = ["account", "number", "copy", "kind", "repaired", "why"]
+
+
+@pytest.fixture
+def databases(couchdb: str) -> Iterator[Databases]:
+    made = databases_at(couchdb)
+    for name in (SHARD, HOME):
+        made.create(name)
+    yield made
+    for name in (SHARD, HOME):
+        made.drop(name)
+
+
+def listed(databases: Databases) -> list[str]:
+    try:
+        return [name for name in databases.document(HOME, "phone_numbers") if name.startswith("+")]
+    except CouchError:
+        return []
+
+
+def test_audit_finds_and_mends_copies(databases: Databases, stores: tuple[str, ...]) -> None:
+    databases.put(SHARD, number(DIGITS) | {"pvt_state": "reserved"})
+    databases.put(HOME, {"_id": "phone_numbers", OTHER: {"state": "in_service"}})
+    flags = ("--database", SHARD, *stores)
+    assert run("warm", *flags).code == 0
+
+    without = run("audit", "--no-copies", "--json", *flags)
+    found = run("audit", "--json", *flags)
+    mended = run("audit", "--repair", *flags)
+    after = run("audit", "--json", *flags)
+
+    assert (without.code, without.json[-1]["copies"]) == (0, 0)
+    *lines, totals = found.json
+    assert found.code == 1
+    assert [list(line) for line in lines] == [FOUND, FOUND]
+    assert {(each["account"], each["copy"], each["repaired"], each["why"]) for each in lines} == {
+        (ACCOUNTS[0], "phone_numbers", False, "")
+    }
+    assert {each["number"]: each["kind"] for each in lines} == {DIGITS: "missing", OTHER: "extra"}
+    assert (totals["copies"], totals["accounts"]) == (2, 1)
+    state = {"database": SHARD, "number": DIGITS, "pvt_state": "reserved", "pvt_number_state": "in_service"}
+    assert totals["two_states"] == [state]
+    assert mended.code == 0
+    assert f"missing: {DIGITS} in the copy (phone_numbers) of account {ACCOUNTS[0]}, mended" in mended.out
+    assert f"two states: {DIGITS} in {SHARD}: pvt_state reserved counts" in mended.err
+    assert (after.code, listed(databases)) == (0, [DIGITS])
+
+
+def test_follow_mends_copies_when_told_to(databases: Databases, stores: tuple[str, ...], start: Start) -> None:
+    follower = start("follow", "--account-copies", *stores)
+    follower.wait_for("leading as")
+    databases.put(SHARD, number(DIGITS))
+
+    eventually(lambda: DIGITS in listed(databases))
+
+    assert follower.end(signal.SIGTERM) == 0
