@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock test-couchdb bench bench-peers
+.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb bench bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -46,6 +46,12 @@ proto: install ## generate router/v1 from proto/
 
 lock: install ## pin every dependency with its hashes into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev -o requirements.lock pyproject.toml
+
+audit-dependencies: install ## ask PyPI's database of known vulnerabilities about every pinned dependency
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements.lock
+
+wheel: install ## build the wheel into dist/, the same bytes each time
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/hatchling build -t wheel
 
 bench: install ## measure it beside its peers (ARGS=--quick for a look; make bench-peers first)
 	$(BIN)/python -m benchmarks.run $(ARGS)

@@ -55,7 +55,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="The service to ask.")
     @click.option("--token-file", type=_FILE, help=f"File that holds the token to show (else {TOKEN_VARIABLE}).")
-    @click.option("--tls", is_flag=True, help="Speak TLS, trusting the authorities that this machine trusts.")
+    @click.option("--tls", is_flag=True, help="Speak TLS, trusting the authorities that gRPC brings along.")
     @click.option("--tls-ca", type=_FILE, help="Speak TLS, trusting the authorities in this PEM file.")
     @click.option("--tls-certificate", type=_FILE, help="PEM file: our own certificate, where the service wants one.")
     @click.option("--tls-key", type=_FILE, help="PEM file: its private key.")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 import pytest
 
+from router.cli.channel import TOKEN_VARIABLE
 from router.cli.configuration_page import page
 from router.cli.main import COMMANDS, main
 from router.numbers.normaliser import Normaliser
@@ -117,8 +118,10 @@ def _command(name: str) -> click.Command:
 
 
 def _options(command: click.Command) -> set[str]:
+    """A command's, and those of the commands in it."""
     named = {option for parameter in command.params for option in parameter.opts}
-    return {*named, "--help", "-h"}
+    inside = command.commands.values() if isinstance(command, click.Group) else ()
+    return {*named, "--help", "-h"}.union(*map(_options, inside))
 
 
 def test_every_option_named_alone_exists() -> None:
@@ -143,7 +146,7 @@ def test_every_make_target_named_exists() -> None:
 
 def test_every_setting_named_exists() -> None:
     text = "\n".join(path.read_text("utf-8") for path in PAGES)
-    fields = {f"DID_ROUTER_{name.upper()}" for name in Settings.model_fields}
+    fields = {f"DID_ROUTER_{name.upper()}" for name in Settings.model_fields} | {TOKEN_VARIABLE}
     named = {name.partition("__")[0].rstrip("_") for name in re.findall(r"DID_ROUTER_[A-Z_]+", text)} - {"DID_ROUTER"}
 
     assert named <= fields

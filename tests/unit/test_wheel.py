@@ -1,0 +1,51 @@
+"""The release is reproducible: whoever builds the same sources gets the same bytes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("router", "pyproject.toml", "README.md")
+
+
+def _build(folder: Path, modified: int) -> Path:
+    """Build from a copy in another folder, whose files have another time."""
+    for name in SOURCES:
+        source, target = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    for path in folder.rglob("*"):
+        os.utime(path, (modified, modified))
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    (built,) = (folder / "dist").iterdir()
+    return built
+
+
+def test_two_builds_are_alike(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "elsewhere" / "two"
+    for folder in (one, two):
+        folder.mkdir(parents=True)
+    first, second = _build(one, 1_600_000_000), _build(two, 1_500_000_000)
+
+    assert first.name == second.name
+    assert sha256(first.read_bytes()).hexdigest() == sha256(second.read_bytes()).hexdigest()
+    with zipfile.ZipFile(first) as wheel:
+        assert {each.date_time[0] for each in wheel.infolist()} == {2023}
+        assert "router/service/tokens.py" in wheel.namelist()
+
+
+def test_every_pinned_dependency_has_hashes() -> None:
+    """What is installed is what was looked at when it was pinned."""
+    entries = (ROOT / "requirements.lock").read_text().replace("\\\n", " ").splitlines()
+    pinned = [entry for entry in entries if "==" in entry]
+
+    assert len(pinned) > 40
+    assert [entry for entry in pinned if "--hash=sha256:" not in entry] == []
