@@ -17,6 +17,7 @@ from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import Ask, Operation, Plan
 from router.numbers.lifecycle.public import merged
+from router.numbers.lifecycle.spelling import put_features
 from router.numbers.lifecycle.writing import own_features, without_use
 from router.numbers.replacing import replace
 
@@ -80,11 +81,10 @@ class Preparation:
 
     def finished(self) -> FeaturePlan:
         """The plan."""
-        after = replace(
-            self.number,
-            features=with_local(self.features, self.number.module_name),
-            fields=self.spelling.written(self.number.fields, self.public),
-        )
+        features = with_local(self.features, self.number.module_name)
+        fields = self.spelling.written(self.number.fields, self.public)
+        put_features(fields, features, self.number.module_name)
+        after = replace(self.number, features=features, fields=fields)
         removals, activations = tuple(self.removals), tuple(self.activations)
         return FeaturePlan(self.before, after, self.spelling, removals, activations, tuple(self.warnings))
 
