@@ -109,8 +109,8 @@ class Certificates:
             return None
         roots = _bytes(self._client_ca, "tls_client_ca")
         try:
-            ssl.create_default_context(cadata=roots.decode("ascii"))
-        except (ssl.SSLError, ValueError) as problem:
+            ssl.create_default_context(cafile=self._client_ca)
+        except (ssl.SSLError, OSError, ValueError) as problem:
             raise ValueError(
                 f"setting 'tls_client_ca': {self._client_ca} has no PEM certificates ({_said(problem)})"
             ) from None

@@ -29,7 +29,7 @@ class Authority:
 
     def write(self, path: Path) -> Path:
         """Its own certificate, in a file."""
-        _replace(path, self.pem)
+        _replace(path, "# Zertifizierungsstelle für Anrufer\n".encode() + self.pem)
         return path
 
     def channel(self, port: int, client: tuple[Path, Path] | None = None) -> grpc.Channel:
