@@ -16,11 +16,14 @@ from router.account_copies import names
 from router.account_copies.copies import AccountCopies, CopyDifference
 from router.account_copies.form import Form
 from router.couch.databases import Databases
-from router.couch.errors import NotFound
+from router.couch.errors import CouchError, NotFound
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import database_of
 
 _AT_ONCE = 200
+_IN_A_ROW = 5
+"""Accounts that can't be read one after the other: then it isn't the accounts."""
+
 _MOMENTS = (0.2, 0.5, 1.5)
 """Seconds to wait before looking again at what differed."""
 
@@ -36,6 +39,7 @@ class CopiesComparison:
 
     Attributes:
         accounts: databases of accounts that were read.
+        unread: account → why, of those that could not be read.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class CopiesComparison:
             form.name: defaultdict(dict) for form in copies.forms
         }
         self.accounts = 0
+        self.unread: dict[str, str] = {}
 
     def note(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Take in some documents of a number database; what a lookup can't reach there has no copies."""
@@ -70,17 +75,23 @@ class CopiesComparison:
             on_account: told each account's database as it is done.
 
         Raises:
-            CouchError: a database can't be asked.
+            CouchError: CouchDB can't be asked; a single account that can't is left out (see `unread`).
         """
         if not self._copies.forms:
             return []
         suspects: dict[str, list[str]] = {}
+        failures = 0
         for account in self.account_ids():
-            wrong = sorted(set(self._suspects(account)))
-            if wrong:
-                suspects[account] = wrong
+            try:
+                suspects[account] = sorted(set(self._suspects(account)))
+                failures = 0
+            except CouchError as problem:
+                self.unread[account] = str(problem)
+                failures += 1
+                if failures == _IN_A_ROW:
+                    raise
             on_account(account)
-        return self._look_again(suspects)
+        return self._look_again({account: wrong for account, wrong in suspects.items() if wrong})
 
     def account_ids(self) -> list[str]:
         """Accounts that have a database, or a number."""
@@ -127,17 +138,19 @@ class CopiesComparison:
             if not suspects:
                 return []
             time.sleep(moment)
-            found = [
-                each
-                for account, numbers in suspects.items()
-                for chunk in _chunks(numbers)
-                for each in self._copies.differences(account, chunk)
-            ]
+            found = [each for account, numbers in suspects.items() for each in self._differences(account, numbers)]
             left: defaultdict[str, set[str]] = defaultdict(set)
             for each in found:
                 left[each.account].add(each.number)
             suspects = {account: sorted(numbers) for account, numbers in left.items()}
         return found
+
+    def _differences(self, account: str, numbers: Sequence[str]) -> list[CopyDifference]:
+        try:
+            return [each for chunk in _chunks(numbers) for each in self._copies.differences(account, chunk)]
+        except CouchError as problem:
+            self.unread[account] = str(problem)
+            return []
 
 
 def _why(difference: CopyDifference, said: Mapping[str, str]) -> str:

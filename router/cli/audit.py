@@ -75,6 +75,9 @@ def _differences(report: AuditReport) -> Iterator[str]:
 
 def _copies(report: AuditReport) -> Iterator[str]:
     for each in report.copies:
+        if each.kind == "unread":
+            yield f"unread: the database of account {each.account}: {each.why}"
+            continue
         outcome = ", mended" if each.repaired else f": {each.why}" if each.why else ""
         yield f"{each.kind}: {each.number} in the copy ({each.copy}) of account {each.account}{outcome}"
 

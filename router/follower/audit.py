@@ -186,6 +186,8 @@ class Audit:
             self.report.copies.append(
                 CopyFinding(each.account, each.number, each.form, each.kind, repaired=repaired, why=why)
             )
+        for account, why in self._comparison.unread.items():
+            self.report.copies.append(CopyFinding(account, "", "", "unread", why=why))
         self.report.accounts = self._comparison.accounts
 
     def _report(self, database: str, number: str, cached: Entry | None, stored: Entry) -> None:

@@ -27,7 +27,8 @@ class CopyFinding:
 
     Attributes:
         copy: "phone_numbers" (the account's list) or "per_number" (a document of its own).
-        kind: "missing", "different", or "extra" (the account neither has the number nor reserved it).
+        kind: "missing", "different", "extra" (the account neither has the number nor reserved it), or "unread":
+            the account's database can't be read; number and copy are empty then.
         why: why it could not be mended; empty where it was, or where nobody tried.
     """
 

@@ -27,7 +27,7 @@ _AT_ONCE = 200
 _TICK, _IDLE_TICK = 0.25, 2.0
 """Seconds between looks; less often while all that waits is at rest."""
 _PAGE = 1000
-_LONGEST_REST = 60.0
+_LONGEST_REST, _COMPARISON_REST = 60.0, 600.0
 
 
 def pending_of(settings: Settings, stores: Stores) -> PendingCopies | None:
@@ -89,15 +89,16 @@ class CopiesKeeper:
     def _work_off(self, batch: dict[str, str]) -> bool:
         """Mend what does not rest; whether there was any."""
         everything = batch.pop(EVERYTHING, None)
-        if everything is not None and self._compare_all():
-            self._pending.settle({EVERYTHING: everything})
         now = time.monotonic()
+        compares = everything is not None and self._resting.get(EVERYTHING, 0.0) <= now
+        if everything is not None and compares and self._compared_all():
+            self._pending.settle({EVERYTHING: everything})
         also: defaultdict[str, set[str]] = defaultdict(set)
         for number, account in map(number_and_account, batch):
             if self._resting.get(number, 0.0) <= now:
                 also[number].update({account} - {""})
         if not also:
-            return everything is not None
+            return compares
         failed = self._copies.mend(also, also)
         self._rest(failed)
         done = {
@@ -118,9 +119,19 @@ class CopiesKeeper:
             self._resting[number] = time.monotonic() + wait
             log.warning("account copies of %s wait %.0f s: %s", number, wait, why)
 
-    def _compare_all(self) -> bool:
-        """Compare every account's copies with every number; False when it was stopped."""
+    def _compared_all(self) -> bool:
+        """Compare every account's copies with every number; False where it has to be done again, after a rest."""
         log.info("comparing all account copies: too many numbers changed to look at one by one")
+        try:
+            done = self._compare_all()
+        except CouchError as problem:
+            log.warning("account copies can't be compared: %s", problem)
+            done = False
+        if not done:
+            self._resting[EVERYTHING] = time.monotonic() + _COMPARISON_REST
+        return done
+
+    def _compare_all(self) -> bool:
         comparison = CopiesComparison(self._databases, self._copies)
         for name in filter(is_shard, self._databases.names("numbers/")):
             try:
@@ -133,5 +144,7 @@ class CopiesKeeper:
         found = comparison.find()
         standing = comparison.mend(found)
         self._pending.note((each.number, each.account) for each, why in standing.items() if why and each.certain)
+        for account, why in comparison.unread.items():
+            log.warning("the copies of account %s can't be read: %s", account, why)
         log.info("%d account copies differed; %d still do", len(found), sum(map(bool, standing.values())))
-        return True
+        return not comparison.unread

@@ -10,7 +10,8 @@ import pytest
 
 from router.account_copies import AccountCopies, CopiesMode, CopyChange
 from router.account_copies.comparison import CopiesComparison
-from router.couch.errors import Conflict
+from router.account_copies.names import database_of as account_database
+from router.couch.errors import Conflict, CouchUnavailable
 from router.embedded import EmbeddedCouchDB
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import database_of
@@ -271,3 +272,25 @@ def test_a_number_database_that_can_not_be_asked_changes_nothing(accounts: Accou
 
     assert said[NUMBER].startswith("numbers/+1415 can't be read: CouchDB at ")
     assert accounts.whereabouts() == "a"
+
+
+def test_an_account_that_can_not_be_read_does_not_stop_a_comparison(accounts: Accounts, relay: Relay) -> None:
+    for number, account in ((NUMBER, A), (OTHER, B)):
+        accounts.number(number, account)
+    relay.cut(lambda _, target: target.startswith("/account/aa"))
+    comparison = CopiesComparison(accounts.used, accounts.copies(), moments=(0.0,))
+    comparison.note(next(accounts.databases.all_documents(SHARD, 10)))
+
+    found = comparison.find()
+
+    assert [(each.account, each.number) for each in found] == [(B, OTHER)]
+    assert (list(comparison.unread), comparison.accounts) == ([A], 2)
+
+
+def test_a_comparison_ends_when_no_account_can_be_read(accounts: Accounts, relay: Relay) -> None:
+    for letter in "def":
+        accounts.create(str(account_database(letter * 32)))
+    relay.cut(lambda _, target: target.startswith("/account/"))
+
+    with pytest.raises(CouchUnavailable):
+        CopiesComparison(accounts.used, accounts.copies()).find()
