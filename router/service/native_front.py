@@ -5,11 +5,13 @@ socket.
 """
 
 import importlib.util
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from router.service import farewell
 from router.service.cores import staying_on
 from router.service.front import CALL, AddressTaken, Failure, Nearby, Taken, taken
 from router.service.guard import AUTHORIZATION, Guard
@@ -74,6 +76,11 @@ class NativeFront:
     def start(self) -> None:
         """Accept connections."""
         self._front.start()
+
+    def stop_listening(self) -> None:
+        """Take no new connections; the library goes on trying to, and must not complain of it."""
+        logging.getLogger("pygrpc_native.server").setLevel(logging.ERROR)
+        farewell.stop_listening(self.port)
 
     def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
         """Calls are taken as fast as they can be answered, so nothing is gained by looking nearby before."""

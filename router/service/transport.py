@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from router.service.certificates import Certificates
+from router.service.farewell import see_off, stop_listening
 from router.service.front import Front
 from router.service.grpcio_server import GrpcioServer
 from router.service.guard import Guard
@@ -62,6 +63,8 @@ class GrpcioTransport:
         self._server = GrpcioServer(
             address, servicer, numbers, reuse_port=reuse_port, guard=guard, certificates=certificates
         )
+        self._may_see_off = certificates is None
+        """Into an encrypted connection nothing can be written from outside."""
         self.front = self._server.front
         self.start = self._server.start
         self.set_serving = self._server.set_serving
@@ -73,6 +76,9 @@ class GrpcioTransport:
 
     def stop(self, grace: float) -> None:
         """Take no new calls; give running ones `grace` seconds."""
+        if self._may_see_off:
+            stop_listening(self.port)
+            see_off(self.port, grace)
         self._server.stop(grace)
 
 
@@ -110,6 +116,8 @@ class NativeTransport:
     def stop(self, grace: float) -> None:
         """Stop listening once calls that are on their way have had a moment, then let the others finish."""
         time.sleep(min(_LAST_CALLS, grace))
+        self._front.stop_listening()
+        see_off(self.port, grace)
         self._others.stop(grace)
         self._front.close(grace)
         self._folder.cleanup()

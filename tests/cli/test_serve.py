@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import grpc
@@ -13,7 +14,7 @@ import pytest
 
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.cli.command import ACCOUNTS, SERVE, Running, Start, run, serving
+from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, run, serving
 
 
 class Wire:
@@ -106,3 +107,68 @@ def test_a_taken_port_is_said_in_one_line(service: Running, stores: tuple[str, .
     assert (port.code, admin.code) == (3, 3)
     assert f"can't listen on {service.target}: is another did-router running there?" in port.complaint
     assert f"can't listen on {service.admin} for admin" in admin.complaint
+
+
+_AT_A_TIME = 8
+
+
+class Callers:
+    """Clients, each with a connection of its own and several calls at a time; they keep what went wrong."""
+
+    def __init__(self, target: str, count: int) -> None:
+        self.answered = 0
+        self.lost: list[str] = []
+        self._target = target
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._connect) for _ in range(count)]
+
+    def __enter__(self) -> Self:
+        for each in self._threads:
+            each.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for each in self._threads:
+            each.join()
+
+    def _connect(self) -> None:
+        alone = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(self._target, options=alone) as channel:
+            stub = InboundRouterStub(channel)
+            waiting = [self._ask(stub) for _ in range(_AT_A_TIME)]
+            while not self._stop.is_set():
+                self._take(waiting.pop(0))
+                waiting.append(self._ask(stub))
+            for each in waiting:
+                self._take(each)
+
+    def _ask(self, stub: InboundRouterStub) -> Any:
+        return stub.Lookup.future(pb.LookupRequest(number="4158867900"), timeout=5)
+
+    def _take(self, answer: Any) -> None:
+        try:
+            answer.result()
+            self.answered += 1
+        except grpc.RpcError as problem:
+            self.lost.append(str(problem.args[0].code))
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+def test_sighup_replaces_workers_without_losing_a_call(
+    transport: str, couchdb: str, redis_url: str, start: Start
+) -> None:
+    """Neither server can do this by itself: see router/service/farewell.py, and its own tests."""
+    stores = ("--couchdb-url", couchdb, "--redis-url", redis_url)
+    running = serving(start(*SERVE, *stores, "--workers", "2", "--transport", transport))
+    old = set(children_of(running.process.popen.pid))
+    with Callers(running.target, 4) as callers:
+        eventually(lambda: callers.answered > 200)
+        running.process.send(signal.SIGHUP)
+        running.process.wait_for("all children are replaced", 60)
+        seen = callers.answered
+        eventually(lambda: callers.answered > seen + 200)
+
+    assert callers.lost == []
+    # One of the children only sees to it that nothing shared is left behind.
+    assert len(old.intersection(children_of(running.process.popen.pid))) <= 1
