@@ -9,12 +9,15 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TypeVar
 
 from router.account_copies import names
 from router.account_copies.contents import Kind, Standing, concerned
-from router.account_copies.form import CopyTooLarge, Deviation, Form, OpenCopy
+from router.account_copies.form import CopyTooLarge, Form, OpenCopy, Written
 from router.account_copies.number_list import NumberList
 from router.account_copies.per_number import PerNumber
 from router.account_copies.reading import Marks, NumberReader
@@ -25,8 +28,14 @@ from router.settings import CopiesMode
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = 8
+"""Accounts whose copies are read or written at a time."""
+_WORTH_IT = 3
 _ROUNDS = 30
 _PAUSE = 0.02
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Accounts = Mapping[str, Collection[str]]
 """Number → accounts whose copies of it are to be looked at."""
@@ -89,6 +98,7 @@ class AccountCopies:
         self._databases = databases
         self._reader = NumberReader(databases)
         self._passed_over: set[str] = set()
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="account-copies")
 
     def update(self, changes: Sequence[CopyChange]) -> dict[str, str]:
         """Bring the copies up to number documents that were just written.
@@ -185,7 +195,12 @@ class AccountCopies:
         for number, accounts in pending.items():
             for account in accounts:
                 by_account[account].append(number)
-        return [copy for account in by_account for _, copy in self._open(account, by_account[account], failed)]
+        opened = self._each(lambda account: self._open(account, by_account[account], failed), list(by_account))
+        return [copy for found in opened for _, copy in found]
+
+    def _each(self, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+        """Several at a time: CouchDB answers each write only when it is on the disk."""
+        return [act(thing) for thing in things] if len(things) < _WORTH_IT else list(self._pool.map(act, things))
 
     def _open(self, account: str, numbers: Sequence[str], failed: dict[str, str]) -> list[tuple[Form, OpenCopy]]:
         database = names.database_of(account)
@@ -216,20 +231,33 @@ class AccountCopies:
     ) -> set[str]:
         """Write each copy; who only gives numbers up comes last, and keeps those that nobody got yet."""
         done: set[str] = set()
-        for copy in sorted(opened, key=lambda each: _only_gives(each.deviations(standings))):
-            try:
-                written = copy.write(standings, keep=failed.keys() | left.again.keys())
-            except NotFound:
-                self._pass_over(copy.account)
-            except CopyTooLarge as problem:
-                failed |= dict.fromkeys(_wrong(copy, standings), str(problem))
-            except CouchError as problem:
-                failed |= dict.fromkeys(_wrong(copy, standings), f"account {copy.account}: {problem}")
-            else:
-                done |= written.done
-                failed |= written.refused
-                left.repeat(written.conflicts, pending)
+        for copies in _in_turns(opened, standings):
+            keep = failed.keys() | left.again.keys()
+            for copy, written in zip(copies, self._write_some(copies, standings, keep), strict=True):
+                if isinstance(written, str):
+                    failed |= dict.fromkeys(_wrong(copy, standings), written)
+                elif written is not None:
+                    done |= written.done
+                    failed |= written.refused
+                    left.repeat(written.conflicts, pending)
         return done
+
+    def _write_some(
+        self, copies: Sequence[OpenCopy], standings: Mapping[str, Standing], keep: Collection[str]
+    ) -> list[Written | str | None]:
+        return self._each(lambda copy: self._write(copy, standings, keep), copies)
+
+    def _write(self, copy: OpenCopy, standings: Mapping[str, Standing], keep: Collection[str]) -> Written | str | None:
+        """What came of it; in words, why nothing did; None where there is no database to write to."""
+        try:
+            return copy.write(standings, keep=keep)
+        except NotFound:
+            self._pass_over(copy.account)
+        except CopyTooLarge as problem:
+            return str(problem)
+        except CouchError as problem:
+            return f"account {copy.account}: {problem}"
+        return None
 
     def _look_again(
         self,
@@ -255,8 +283,17 @@ def _unopened(standings: Mapping[str, Standing], pending: Accounts) -> list[str]
     ]
 
 
-def _only_gives(found: Iterable[Deviation]) -> bool:
-    return all(each.kind is Kind.EXTRA for each in found)
+def _in_turns(opened: Iterable[OpenCopy], standings: Mapping[str, Standing]) -> list[list[OpenCopy]]:
+    """Copies that are written at the same time: all that only take numbers; then the others, who only gives last."""
+    takers: list[OpenCopy] = []
+    others: list[tuple[bool, OpenCopy]] = []
+    for copy in opened:
+        extra = [each.kind is Kind.EXTRA for each in copy.deviations(standings)]
+        if any(extra):
+            others.append((all(extra), copy))
+        else:
+            takers.append(copy)
+    return [takers, *([copy] for _, copy in sorted(others, key=itemgetter(0)))]
 
 
 def _wrong(copy: OpenCopy, standings: Mapping[str, Standing]) -> list[str]:

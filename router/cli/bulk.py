@@ -1,6 +1,7 @@
 """Running a file of rows: results, progress and totals, for `import` and for `number … --file`."""
 
 import dataclasses
+import gc
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from router.stores import Stores
 Reader = Callable[[BinaryIO], Rows]
 
 _SHOWN = 20
+_RARELY = (50_000, 20, 50)
+"""When the garbage collector looks: a batch is thousands of documents that no cycle holds."""
 
 
 def run_file(
@@ -72,6 +75,7 @@ def _journal(path: Path | None, file: Path, options: Mapping[str, Any], *, piped
 
 
 def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int | None) -> Report:
+    gc.set_threshold(*_RARELY)
     manager = NumberManager(settings, Stores(settings))
     normaliser = manager.rules().normaliser
     with RowsProgress("rows", size) as progress:

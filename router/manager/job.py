@@ -43,6 +43,7 @@ class Job:
         found, plan, features: of the present round.
         carrier: done, in this round or an earlier one.
         sent: the JSON that was sent to be written; None before.
+        made: the new number that it tells of; None for a document that stood before, or goes.
         unsure: CouchDB did not say what became of it.
         outcome: set once it is settled.
     """
@@ -56,6 +57,7 @@ class Job:
     features: FeaturePlan | None = None
     carrier: CarrierDone | None = None
     sent: Mapping[str, Any] | None = None
+    made: NumberDocument | None = None
     unsure: bool = False
     outcome: Outcome | None = None
 

@@ -24,6 +24,7 @@ from router.numbers.lifecycle.asks import SYSTEM, CarrierStep
 from router.numbers.lifecycle.decide import accounts_concerned
 from router.numbers.lifecycle.errors import NumberError
 from router.numbers.lifecycle.writing import document_of
+from router.numbers.replacing import replace
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,9 @@ class Rounds:
         by_database: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             if job.outcome is None:
-                job.sent = _json(job, afters[job.number], terms.now)
+                after = afters[job.number]
+                job.sent = _json(job, after, terms.now)
+                job.made = after if after is not None and "_id" not in after.fields else None
                 by_database[job.database].append(job)
         pieces = [
             group[start : start + AT_A_TIME]
@@ -177,13 +180,20 @@ def _settle_written(job: Job, revision: str) -> None:
         job.found = Found(None, revision)
         job.settle(before, deleted=True)
         return
-    read = documents.read(sent)
+    read = _read(job, sent, revision)
     if isinstance(read, Skipped):  # never: what is written can be read
         log.error("what was written for %s can't be read: %s", job.number, read.reason)
         job.fail(errors.internal())
         return
     job.found = Found(read, revision)
     job.settle(read)
+
+
+def _read(job: Job, sent: Mapping[str, Any], revision: str) -> NumberDocument | Skipped:
+    """What was written, as it reads; a new number's document says what it was made of, which spares reading it."""
+    if job.made is None:
+        return documents.read(sent)
+    return replace(job.made, revision=revision, modified=sent["pvt_modified"], fields=sent)
 
 
 def _stands_as_sent(job: Job) -> bool:

@@ -296,3 +296,27 @@ def test_a_store_that_is_away_for_a_moment(bulk: Bulk, couchdb: EmbeddedCouchDB)
     assert report.statuses == {"done": 8}
     assert report.recovered == 3
     assert all(bulk.document(number)["_rev"].startswith("1-") for number in NUMBERS)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"state": "reserved"},
+        {"state": "available", "assign_to": None},
+        {"state": "port_in", "public_fields": {"port": {"billing_name": "Acme"}, "note": [1]}},
+        {"public_fields": {"prepend": {"enabled": True, "name": "Sales"}}},
+        {"public_fields": {"force_outbound": True, "ringback": {"early": "m1", "transfer": "m2"}}},
+        {"public_fields": {"cnam": {"display_name": "ACME", "inbound_lookup": True}}, "ported_in": True},
+        {"public_fields": {"e911": {"street_address": "1 A St", "locality": "B", "region": "CA", "postal_code": "9"}}},
+        {"module_name": "knm_local"},
+    ],
+)
+def test_what_is_told_of_a_new_number_is_what_stands(bulk: Bulk, asked: dict[str, Any]) -> None:
+    """It isn't read once more to be told."""
+    ask = Ask(Operation.CREATE, NUMBERS[0], SYSTEM, **{"assign_to": CHILD, "module_name": INVENTORY, **asked})
+    (told,) = bulk.manager.manager.carry_out([ask])
+    (stands,) = bulk.manager.manager.carry_out([Ask(Operation.GET, NUMBERS[0], SYSTEM)])
+
+    assert told.error is None
+    assert told.document == stands.document

@@ -189,8 +189,10 @@ def prepare(
     features = {name: value for name, value in number.features.items() if name != LOCAL}
     checked = ask.operation in _CHECKED
     work = Preparation(number, before, spelling, standing, named, checked, public, stood, features)
+    there = public.keys() | features.keys()
     for provider in providers:
-        work.settle(provider)
+        if not (provider.keys.isdisjoint(there) and provider.features.isdisjoint(there)):
+            work.settle(provider)
     return replace(work.finished(), before=plan.before)
 
 
