@@ -15,7 +15,7 @@ from router.cache.followed import (
     port_value,
 )
 from router.numbers import accounts, documents, ports
-from router.numbers.documents import Skipped, routable_id
+from router.numbers.documents import NumberDocument, Skipped, routable_id
 from router.numbers.routes import Policy, decide
 
 FORMAT = "1"
@@ -44,6 +44,11 @@ def number_entry(document: Mapping[str, Any], database: str, policy: Policy, now
         return entry.of_decision(decide(read, policy), revision, now)
     except ValueError:
         return Skipped(f"its revision '{revision[:40]}' is none")
+
+
+def entry_of(document: NumberDocument, policy: Policy, now: int) -> Entry:
+    """The same for a document that was read already, from the database that it belongs in."""
+    return entry.of_decision(decide(document, policy), document.revision, now)
 
 
 def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:

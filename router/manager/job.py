@@ -42,8 +42,9 @@ class Job:
         base: what stood when it was first decided; orders to carriers and providers are named after it.
         found, plan, features: of the present round.
         carrier: done, in this round or an earlier one.
+        after: what was sent last, as it is read; None: a deletion.
+        upon: the revision that it was to follow.
         sent: the JSON that was sent to be written; None before.
-        made: the new number that it tells of; None for a document that stood before, or goes.
         unsure: CouchDB did not say what became of it.
         outcome: set once it is settled.
     """
@@ -56,8 +57,9 @@ class Job:
     plan: Plan | None = None
     features: FeaturePlan | None = None
     carrier: CarrierDone | None = None
+    after: NumberDocument | None = None
+    upon: str = ""
     sent: Mapping[str, Any] | None = None
-    made: NumberDocument | None = None
     unsure: bool = False
     outcome: Outcome | None = None
 

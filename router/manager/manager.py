@@ -19,7 +19,7 @@ from router.manager.listing import BUDGET, Lister, Page
 from router.manager.outcomes import Outcome
 from router.manager.outside import Outside
 from router.manager.reading import Reader
-from router.manager.rounds import Rounds, revisions_of
+from router.manager.rounds import Rounds, standing_of
 from router.manager.telling import CacheTeller
 from router.manager.writing import DocumentWriter
 from router.numbers import gregorian
@@ -60,7 +60,7 @@ class NumberManager:
         self._configuration = Configuration(settings, databases)
         self._reader = Reader(databases, self._pool)
         self._copies = AccountCopies(databases, settings.account_copies)
-        self._teller = CacheTeller(stores.prompt, databases, self._pool)
+        self._teller = CacheTeller(stores.prompt, self._reader, self._pool)
         carriers, features = Carriers(settings, databases), Features(settings)
         self._rounds = Rounds(
             self._reader,
@@ -148,7 +148,7 @@ class NumberManager:
         if not told:
             return
         self._update_copies(told)
-        silent = self._teller.tell(epochs, revisions_of(told), rules.policy)
+        silent = self._teller.tell(epochs, standing_of(told), rules.policy)
         for job in told:
             for words in silent.get(job.number, ()):
                 job.warn(words)

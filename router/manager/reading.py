@@ -52,14 +52,16 @@ class Reader:
 
     def numbers(self, numbers: Iterable[str]) -> dict[str, Found]:
         """What stands for each of these E.164 numbers."""
-        pieces = [
-            (database, group[start : start + AT_A_TIME])
-            for database, group in by_database(numbers).items()
-            for start in range(0, len(group), AT_A_TIME)
-        ]
         found: dict[str, Found] = {}
-        for piece in each(self._pool, self._piece, pieces):
-            found |= piece
+        for some in each(self._pool, lambda piece: self.of_database(*piece), list(by_database(numbers).items())):
+            found |= some
+        return found
+
+    def of_database(self, database: str, numbers: Sequence[str]) -> dict[str, Found]:
+        """The same for numbers of one database."""
+        found: dict[str, Found] = {}
+        for start in range(0, len(numbers), AT_A_TIME):
+            found |= self._some(database, numbers[start : start + AT_A_TIME])
         return found
 
     def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:
@@ -73,8 +75,7 @@ class Reader:
         read = map(accounts.read, self._databases.documents(ACCOUNTS, sorted(identifiers)).values())
         return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}
 
-    def _piece(self, piece: tuple[str, Sequence[str]]) -> dict[str, Found]:
-        database, numbers = piece
+    def _some(self, database: str, numbers: Sequence[str]) -> dict[str, Found]:
         try:
             latest = self._databases.latest(database, numbers)
         except CouchError as problem:

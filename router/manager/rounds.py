@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from router.couch.databases import Latest
 from router.couch.errors import CouchError
 from router.manager.deciding import Decider, Terms
 from router.manager.job import Job
@@ -89,13 +88,11 @@ class Rounds:
         return self._carry_out([job for job in jobs if job.outcome is None], terms)
 
     def _carry_out(self, jobs: Sequence[Job], terms: Terms) -> list[Job]:
-        afters = dict(zip((job.number for job in jobs), self._ask_others(jobs, terms), strict=True))
         by_database: defaultdict[str, list[Job]] = defaultdict(list)
-        for job in jobs:
+        for job, after in zip(jobs, self._ask_others(jobs, terms), strict=True):
             if job.outcome is None:
-                after = afters[job.number]
-                job.sent = _json(job, after, terms.now)
-                job.made = after if after is not None and "_id" not in after.fields else None
+                _prepare(job, after, terms.now)
+            if job.outcome is None:
                 by_database[job.database].append(job)
         pieces = [
             group[start : start + AT_A_TIME]
@@ -126,13 +123,11 @@ class Rounds:
         return self._writer.write(jobs[0].database, [job.sent for job in jobs if job.sent is not None])
 
 
-def revisions_of(jobs: Sequence[Job]) -> dict[str, dict[str, Latest]]:
+def standing_of(jobs: Sequence[Job]) -> dict[str, dict[str, Found]]:
     """By database, what stands for the numbers of settled jobs."""
-    stands: defaultdict[str, dict[str, Latest]] = defaultdict(dict)
+    stands: defaultdict[str, dict[str, Found]] = defaultdict(dict)
     for job in jobs:
-        stands[job.database][job.number] = Latest(
-            None if job.found.document is None else job.found.document.fields, job.found.base
-        )
+        stands[job.database][job.number] = job.found
     return stands
 
 
@@ -150,11 +145,27 @@ def _accounts_of(jobs: Sequence[Job]) -> set[str]:
     return concerned - {SYSTEM}
 
 
-def _json(job: Job, after: NumberDocument | None, now: int) -> Mapping[str, Any]:
-    before = job.plan.before if job.plan is not None else None
+def _prepare(job: Job, after: NumberDocument | None, now: int) -> None:
+    """What is to be sent, and what it will be read as."""
+    job.upon = job.found.base
     if after is None:
-        return {"_id": job.number, "_rev": job.found.base, "_deleted": True}
-    return document_of(after, before, now=now)
+        job.after, job.sent = None, {"_id": job.number, "_rev": job.found.base, "_deleted": True}
+        return
+    before = job.plan.before if job.plan is not None else None
+    sent = document_of(after, before, now=now)
+    read = _read(after, sent)
+    if isinstance(read, Skipped):  # never: what is written can be read
+        log.error("what was to be written for %s could not be read: %s", job.number, read.reason)
+        job.fail(errors.internal())
+        return
+    job.after, job.sent = read, sent
+
+
+def _read(after: NumberDocument, sent: Mapping[str, Any]) -> NumberDocument | Skipped:
+    """What is sent, as it reads; a new number's document says what it was made of, which spares reading it."""
+    if "_id" in after.fields:
+        return documents.read(sent)
+    return replace(after, modified=sent["pvt_modified"], fields=sent)
 
 
 def _goes_again(job: Job, written: Written) -> bool:
@@ -174,38 +185,33 @@ def _goes_again(job: Job, written: Written) -> bool:
 
 
 def _settle_written(job: Job, revision: str) -> None:
-    before = job.plan.before if job.plan is not None else None
-    sent = {**(job.sent or {}), "_rev": revision}
-    if sent.get("_deleted"):
+    if job.after is None:
         job.found = Found(None, revision)
-        job.settle(before, deleted=True)
+        job.settle(job.plan.before if job.plan is not None else None, deleted=True)
         return
-    read = _read(job, sent, revision)
-    if isinstance(read, Skipped):  # never: what is written can be read
-        log.error("what was written for %s can't be read: %s", job.number, read.reason)
-        job.fail(errors.internal())
-        return
-    job.found = Found(read, revision)
-    job.settle(read)
-
-
-def _read(job: Job, sent: Mapping[str, Any], revision: str) -> NumberDocument | Skipped:
-    """What was written, as it reads; a new number's document says what it was made of, which spares reading it."""
-    if job.made is None:
-        return documents.read(sent)
-    return replace(job.made, revision=revision, modified=sent["pvt_modified"], fields=sent)
+    fields = {**job.after.fields, "_rev": revision}
+    job.found = Found(replace(job.after, revision=revision, fields=fields), revision)
+    job.settle(job.found.document)
 
 
 def _stands_as_sent(job: Job) -> bool:
-    """Whether exactly what was sent before stands now: it was written, and the answer got lost.
+    """Whether what was sent stands now, as the very next revision: it was written, and the answer got lost.
 
-    Or somebody was asked the same of the same document in the same second. To him who releases a number, doing it
+    Or somebody was asked for the same of the same document in the same second. To him who releases a number, doing it
     once more upon what came of it would be doing it twice, so that counts as done for both.
     """
-    if job.sent is None or job.found.document is None:
+    if job.sent is None or _generation(job.found.base) != _generation(job.upon) + 1:
         return False
-    stands = {name: value for name, value in job.found.document.fields.items() if name != "_rev"}
-    if stands != {name: value for name, value in job.sent.items() if name != "_rev"}:
+    stands = None if job.found.document is None else _without_revision(job.found.document.fields)
+    if stands != (None if job.after is None else _without_revision(job.sent)):
         return False
     _settle_written(job, job.found.base)
     return True
+
+
+def _without_revision(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "_rev"}
+
+
+def _generation(revision: str) -> int:
+    return int(revision.partition("-")[0] or 0)

@@ -10,16 +10,12 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from router.cache import barrier, entry, holding
 from router.cache.connect import CacheUnavailable
 from router.cache.entry import Entry
 from router.cache.writer import CacheWriter
-from router.couch.databases import Databases, Latest
-from router.couch.errors import CouchError
-from router.manager.reading import each
-from router.numbers.fields import Skipped
+from router.manager.reading import Found, Reader, each
 from router.numbers.routes import Policy
 
 log = logging.getLogger(__name__)
@@ -31,16 +27,16 @@ _PAUSE = 1.0
 _TRIES = 3
 _REBUILT = -1
 
-Revisions = Mapping[str, Latest]
+Standing = Mapping[str, Found]
 """What stands in a database now, by number."""
 
 
 class CacheTeller:
     """Writes the cache for the manager. Threads share it; nothing here raises because of Redis."""
 
-    def __init__(self, writer: CacheWriter, databases: Databases, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, writer: CacheWriter, reader: Reader, pool: ThreadPoolExecutor) -> None:
         self._writer = writer
-        self._databases = databases
+        self._reader = reader
         self._pool = pool
         self._lock = threading.Lock()
         self._away_until = 0.0
@@ -56,7 +52,7 @@ class CacheTeller:
             self._failed(problem)
             return {}
 
-    def tell(self, epochs: Mapping[str, str], stands: Mapping[str, Revisions], policy: Policy) -> dict[str, list[str]]:
+    def tell(self, epochs: Mapping[str, str], stands: Mapping[str, Standing], policy: Policy) -> dict[str, list[str]]:
         """Have lookups know what stands now.
 
         Args:
@@ -67,36 +63,34 @@ class CacheTeller:
         Returns:
             By number, what could not be done, in words; nothing for those that are well.
         """
-        pieces = [(name, epochs.get(name), revisions) for name, revisions in stands.items()]
+        pieces = [(name, epochs.get(name), standing) for name, standing in stands.items()]
         silent: dict[str, list[str]] = {}
-        for (_, _, revisions), problem in zip(
+        for (_, _, standing), problem in zip(
             pieces, each(self._pool, lambda piece: self._tell(*piece, policy), pieces), strict=True
         ):
             if problem:
-                silent |= {number: [problem] for number in revisions}
+                silent |= {number: [problem] for number in standing}
         problem = self._pass_barrier() if len(silent) < sum(map(len, stands.values())) else ""
         if problem:
-            for revisions in stands.values():
-                for number in revisions:
+            for standing in stands.values():
+                for number in standing:
                     silent.setdefault(number, [problem])
         return silent
 
-    def _tell(self, database: str, epoch: str | None, revisions: Revisions, policy: Policy) -> str:
+    def _tell(self, database: str, epoch: str | None, standing: Standing, policy: Policy) -> str:
         """Write one database's entries; returns what is wrong, empty when nothing is."""
         if epoch is None or self._is_away():
             return _AWAY
         try:
             for _ in range(_TRIES):
-                if self._fill(database, epoch, _entries(database, revisions, policy)):
+                if self._fill(database, epoch, _entries(standing, policy)):
                     return ""
                 # The database was made anew, or a follower began with it: what was read may be of its former life.
                 epoch = self._writer.epoch(database)
-                revisions = self._databases.latest(database, list(revisions))
+                standing = self._reader.of_database(database, list(standing))
         except CacheUnavailable as problem:
             self._failed(problem)
             return _AWAY
-        except CouchError as problem:
-            log.warning("reading %s again for the cache failed: %s", database, problem)
         return "the cache could not be told: lookups know it as soon as the follower does"
 
     def _fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> bool:
@@ -129,15 +123,14 @@ class CacheTeller:
 _AWAY = "Redis is away: lookups may give the former answer until the follower tells them"
 
 
-def _entries(database: str, revisions: Revisions, policy: Policy) -> list[tuple[str, Entry]]:
+def _entries(standing: Standing, policy: Policy) -> list[tuple[str, Entry]]:
     now = int(time.time())
-    made = ((number, _entry(database, latest, policy, now)) for number, latest in revisions.items())
+    made = ((number, _entry(found, policy, now)) for number, found in standing.items())
     return [(number, kept) for number, kept in made if kept is not None]
 
 
-def _entry(database: str, latest: Latest, policy: Policy, now: int) -> Entry | None:
-    """What a lookup is to find; a document that no lookup can reach has none."""
-    if latest.document is None:
-        return entry.of_deletion(latest.revision, now) if latest.revision else None
-    kept: Any = holding.number_entry(latest.document, database, policy, now)
-    return None if isinstance(kept, Skipped) else kept
+def _entry(found: Found, policy: Policy, now: int) -> Entry | None:
+    """What a lookup is to find; a document that can't be read as a number leaves what is there."""
+    if found.document is not None:
+        return holding.entry_of(found.document, policy, now)
+    return entry.of_deletion(found.base, now) if found.base and found.problem is None else None

@@ -165,6 +165,8 @@ def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: 
     released = manager.done("release", auth_by=SYSTEM)
     assert (released["pvt_number_state"], released["pvt_assigned_to"]) == ("reserved", RESELLER)
     assert stands(world)["_rev"].startswith("3-")
+    gone = manager.ask("delete")
+    assert (gone.error, gone.deleted) == (None, True)
 
 
 class _Editor(Databases):

@@ -43,7 +43,7 @@ def aged(world: World) -> None:
 
 
 def states(world: World) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for database in (SHARD, "numbers/+1201"):
         for page in world.databases.all_documents(database, 100):
             found |= {str(each["_id"])[-1]: each["pvt_number_state"] for each in page if "pvt_number_state" in each}
