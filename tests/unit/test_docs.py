@@ -120,7 +120,9 @@ def _command(name: str) -> click.Command:
 def _options(command: click.Command) -> set[str]:
     """A command's, and those of the commands in it."""
     named = {option for parameter in command.params for option in parameter.opts}
-    inside = command.commands.values() if isinstance(command, click.Group) else ()
+    context = click.Context(command)
+    names = command.list_commands(context) if isinstance(command, click.Group) and command is not main else ()
+    inside = [found for name in names if (found := command.get_command(context, name)) is not None]  # type: ignore[attr-defined]
     return {*named, "--help", "-h"}.union(*map(_options, inside))
 
 
