@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from router.cache.writer import CacheWriter, Checkpoint
-from router.couch.databases import ChangesPage, DatabaseInfo, Databases
+from router.couch.databases import Change, ChangesPage, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, NotFound
 from router.follower.applier import Applier, Fenced
 from router.follower.targets import Target
@@ -56,10 +56,29 @@ class CatchUp:
             checkpoint = self._begin(target, checkpoint, info)
         target.checkpoint = checkpoint
         whole = not checkpoint.complete
-        changes = self._read(target, stop, progress, loading=whole)
+        loaded = self._load(target, info.documents, stop, progress) if target.is_shard and not checkpoint.seq else 0
+        changes = loaded + self._read(target, stop, progress, loading=whole)
         if not stop.is_set():
             self._note(target, info)
         return CaughtUp(exists=True, changes=changes, whole=whole)
+
+    def _load(self, target: Target, documents: int, stop: threading.Event, progress: Progress) -> int:
+        """Read a whole database in the way that costs CouchDB least; what changes meanwhile is read after it.
+
+        The checkpoint stays at the beginning until all is read: who comes after a crash begins anew.
+        """
+        since = self._databases.sequence_now(target.name)
+        count = 0
+        for page in self._databases.all_documents(target.name, self._page):
+            if stop.is_set():
+                return count
+            rows = [Change("", str(each["_id"]), str(each["_rev"]), deleted=False, document=each) for each in page]
+            count += len(rows)
+            left = max(1, documents - count)
+            target.checkpoint = self._applier.apply(target.name, target.checkpoint, rows, pending=left, loading=True)
+            progress(len(rows))
+        target.checkpoint = self._applier.apply(target.name, target.checkpoint, (), seq=since, loading=True)
+        return count
 
     def _read(self, target: Target, stop: threading.Event, progress: Progress, *, loading: bool) -> int:
         count = 0

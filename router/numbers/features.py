@@ -75,15 +75,19 @@ def treatment(features: Mapping[str, Any], problems: list[str] | None = None) ->
     if _TREATING.isdisjoint(features):  # as most numbers' are; a warm-up asks this millions of times
         return _NO_TREATMENT
     settings = Fields(features, [] if problems is None else problems, FIELD)
-    ringback = settings.nested("ringback")
+    early, transfer = _ringback(settings.nested("ringback")) if "ringback" in features else ("", "")
     return Treatment(
-        prepend=_prepend(settings.nested("prepend")),
-        ringback_media=ringback.word("early") or "",
-        transfer_media=ringback.word("transfer") or "",
+        prepend=_prepend(settings.nested("prepend")) if "prepend" in features else "",
+        ringback_media=early,
+        transfer_media=transfer,
         inbound_cnam=settings.get("inbound_cnam") is not None,
         force_outbound=_force_outbound(settings),
-        failover=_failover(settings.nested("failover")),
+        failover=_failover(settings.nested("failover")) if "failover" in features else None,
     )
+
+
+def _ringback(settings: Fields) -> tuple[str, str]:
+    return settings.word("early") or "", settings.word("transfer") or ""
 
 
 def _prepend(settings: Fields) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 
 LONGEST_ID = 32
@@ -75,7 +76,8 @@ class Fields:
     def get(self, name: str) -> object:
         """The field as it is, or None when it is unset."""
         value = self.values.get(name)
-        return None if value is None or is_unset(value) else value
+        # A warm-up asks this dozens of times for each of millions of documents.
+        return None if type(value) is str and value in _UNSET else value
 
     def text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
         """A printable text, such as a person's name."""
@@ -104,6 +106,8 @@ class Fields:
             return ()
         if not isinstance(value, list):
             self._note(name, value, "a list of account ids")
+            return ()
+        if not value:
             return ()
         entries = Fields({str(position): entry for position, entry in enumerate(value)}, self.problems, name)
         readable = filter(None, map(entries.account, entries.values))
@@ -138,7 +142,7 @@ class Fields:
             self._note(name, value, "a list of words")
             return None
         entries = Fields(
-            {str(position): entry for position, entry in enumerate(value)}, self.problems, self._path(name)
+            {str(position): entry for position, entry in enumerate(value)}, self.problems, _path(self.where, name)
         )
         return tuple(filter(None, map(entries.word, entries.values)))
 
@@ -153,15 +157,17 @@ class Fields:
     def nested(self, name: str) -> "Fields":
         """The fields of an object inside this one; no fields when it is unset or no object."""
         value = self.get(name)
-        if isinstance(value, Mapping):
-            return Fields(value, self.problems, self._path(name))
+        if type(value) is dict or isinstance(value, Mapping):
+            return Fields(value, self.problems, _path(self.where, name))
         if value is not None:
             self._note(name, value, "an object")
-        return Fields({}, self.problems, self._path(name))
-
-    def _path(self, name: str) -> str:
-        step = name if is_visible(name) and len(name) <= _SHOWN else shown(name)
-        return f"{self.where}.{step}" if self.where else step
+        return Fields({}, self.problems, _path(self.where, name))
 
     def _note(self, name: str, value: object, wanted: str) -> None:
-        self.problems.append(f"{self._path(name)} is {shown(value)}: it must be {wanted}")
+        self.problems.append(f"{_path(self.where, name)} is {shown(value)}: it must be {wanted}")
+
+
+@lru_cache(1024)
+def _path(where: str, name: str) -> str:
+    step = name if is_visible(name) and len(name) <= _SHOWN else shown(name)
+    return f"{where}.{step}" if where else step

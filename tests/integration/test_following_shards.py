@@ -48,6 +48,28 @@ def test_what_the_feed_tells_before_the_first_comparison_is_not_taken_for_leftov
         eventually(lambda: world.cached("+14150000001") == TWO, 3)
 
 
+def test_what_changes_behind_the_reading_of_a_whole_database_is_not_lost(
+    world: World, start_follower: StartFollower
+) -> None:
+    names = world.numbers(SHARD, 300)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        # The first page is read, the second is on its way.
+        relay.hold(lambda _, target: "_all_docs" in target and "start_key" in target)
+        start_follower(follower_page=100)
+        eventually(lambda: world.cached(names[0]) == ONE)
+        eventually(lambda: relay.count("GET .*_all_docs.*start_key"))
+        world.number(names[0], TWO)
+        gone = world.databases.document(SHARD, names[1])
+        world.databases.delete(SHARD, names[1], str(gone["_rev"]))
+        assert not world.complete(SHARD)
+        relay.release()
+        eventually(lambda: world.complete(SHARD))
+        assert world.cached(names[0]) == TWO
+        assert world.cached(names[1]) not in {ONE, TWO}
+        assert world.cached(names[299]) == ONE
+
+
 def test_a_change_arrives_and_so_does_the_next(world: World, start_follower: StartFollower) -> None:
     world.number()
     start_follower()
