@@ -132,17 +132,17 @@ class NumberManager:
             outcomes = [Outcome(printable(ask.number), error=errors.unavailable(str(problem))) for ask in asks]
         else:
             jobs = [_normalised(ask, rules.normaliser, due=due) for ask in asks]
-            for wave in _waves([job for job in jobs if isinstance(job, Job)]):
-                self._do(wave, rules)
+            for turn, wave in enumerate(_waves([job for job in jobs if isinstance(job, Job)])):
+                self._do(wave, rules, guess=turn == 0)
             outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
         for ask, outcome in zip(asks, outcomes, strict=True):
             self.counts.add(f"{'upkeep' if due else ask.operation.value} {_what(ask, outcome)}")
         return outcomes
 
-    def _do(self, jobs: Sequence[Job], rules: Rules) -> None:
+    def _do(self, jobs: Sequence[Job], rules: Rules, *, guess: bool) -> None:
         """Jobs of different numbers."""
         now = gregorian.from_unix(int(time.time()))
-        epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now))
+        epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now), guess=guess)
         # What needed no writing is told again too: whoever wrote it may have died before he could tell.
         told = [job for job in jobs if _concerns_others(job)]
         if not told:

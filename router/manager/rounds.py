@@ -19,7 +19,7 @@ from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import Skipped
 from router.numbers.lifecycle import errors
-from router.numbers.lifecycle.asks import SYSTEM, CarrierStep
+from router.numbers.lifecycle.asks import SYSTEM, CarrierStep, Operation
 from router.numbers.lifecycle.decide import accounts_concerned
 from router.numbers.lifecycle.errors import NumberError
 from router.numbers.lifecycle.writing import document_of
@@ -52,8 +52,12 @@ class Rounds:
         self._teller = teller
         self._pool = pool
 
-    def run(self, jobs: Sequence[Job], terms: Terms) -> dict[str, str]:
+    def run(self, jobs: Sequence[Job], terms: Terms, *, guess: bool = False) -> dict[str, str]:
         """Settle every job.
+
+        Args:
+            guess: take an import's numbers for new until CouchDB objects: reading what isn't there costs as much
+                as writing it.
 
         Returns:
             The epochs of their databases in the cache, from before they were read.
@@ -64,18 +68,19 @@ class Rounds:
             if attempt:
                 time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
             epochs |= self._teller.epochs({job.database for job in left})
-            left = self._round(left, terms)
+            left = self._round(left, terms, guess=guess and attempt == 0)
             if not left:
                 return epochs
         for job in left:
             job.fail(errors.contended(job.number))
         return epochs
 
-    def _round(self, jobs: Sequence[Job], terms: Terms) -> list[Job]:
+    def _round(self, jobs: Sequence[Job], terms: Terms, *, guess: bool) -> list[Job]:
         """One round; returns those that have to be decided again."""
-        found = self._reader.numbers([job.number for job in jobs])
+        guessed = {job.number for job in jobs if guess and _is_likely_new(job)}
+        found = self._reader.numbers([job.number for job in jobs if job.number not in guessed])
         for job in jobs:
-            job.found = found[job.number]
+            job.found = found.get(job.number, Found())
         jobs = [job for job in jobs if not _stands_as_sent(job)]
         try:
             accounts = self._reader.accounts(_accounts_of(jobs))
@@ -85,7 +90,14 @@ class Rounds:
             return []
         for job in jobs:
             self._decider.decide(job, accounts, terms)
-        return self._carry_out([job for job in jobs if job.outcome is None], terms)
+        # A refusal may read otherwise of what stands, and nobody outside is asked on a guess.
+        again = [job for job in jobs if job.number in guessed and (job.outcome is not None or _has_outside_work(job))]
+        numbers = {job.number for job in again}
+        again += self._carry_out([job for job in jobs if job.outcome is None and job.number not in numbers], terms)
+        for job in again:
+            if job.number in guessed:
+                _forget(job)
+        return again
 
     def _carry_out(self, jobs: Sequence[Job], terms: Terms) -> list[Job]:
         by_database: defaultdict[str, list[Job]] = defaultdict(list)
@@ -129,6 +141,17 @@ def standing_of(jobs: Sequence[Job]) -> dict[str, dict[str, Found]]:
     for job in jobs:
         stands[job.database][job.number] = job.found
     return stands
+
+
+def _is_likely_new(job: Job) -> bool:
+    return job.ask.operation is Operation.CREATE and job.ask.imported is not None and not job.ask.dry_run
+
+
+def _forget(job: Job) -> None:
+    """A wrong guess leaves no trace; only what may have been written is looked for."""
+    job.base, job.outcome = None, None
+    if not job.unsure:
+        job.sent = None
 
 
 def _has_outside_work(job: Job) -> bool:

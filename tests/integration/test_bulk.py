@@ -320,3 +320,23 @@ def test_what_is_told_of_a_new_number_is_what_stands(bulk: Bulk, asked: dict[str
 
     assert told.error is None
     assert told.document == stands.document
+
+
+def test_numbers_taken_for_new_that_exist_are_decided_by_what_stands(bulk: Bulk) -> None:
+    """An import's numbers aren't read first; whatever is there counts all the same."""
+    bulk.manager.created(NUMBERS[0], assign_to=RESELLER)
+    bulk.manager.created(NUMBERS[1], assign_to=None, state="available")
+    bulk.manager.created(NUMBERS[2])
+    bulk.manager.done("delete", NUMBERS[2])
+
+    bulk.imported(csv(*NUMBERS[:4]))
+
+    assert [(said["status"], said["error"]) for said in bulk.rows] == [
+        ("refused", "number_exists"),
+        ("done", None),
+        ("done", None),
+        ("done", None),
+    ]
+    assert [bulk.document(number)["pvt_assigned_to"] for number in NUMBERS[:4]] == [RESELLER, CHILD, CHILD, CHILD]
+    assert [bulk.document(number)["_rev"][:2] for number in NUMBERS[:4]] == ["1-", "2-", "3-", "1-"]
+    assert bulk.world.reader.entries(NUMBERS[:4]).count(None) == 0
