@@ -93,7 +93,8 @@ class Lister:
         """Every number after one, in order; databases are in the order of their numbers."""
         first = database_of(after) or ""
         for name in sorted(filter(is_shard, self._databases.names(PREFIX))):
-            if name < first:
+            end = f"{name.removeprefix(PREFIX)}\uffff"
+            if name < first or after == end:
                 continue
             begin = after if name == first else None
             for page in self._databases.all_documents(name, _PAGE, after=begin):
@@ -101,8 +102,8 @@ class Lister:
                     read = documents.read(document, expected_database=name)
                     if not isinstance(read, Skipped):
                         yield read.number, read
-            # An empty database takes time too.
-            yield f"{name.removeprefix(PREFIX)}\uffff", None
+            # A database without numbers takes time too.
+            yield end, None
 
 
 def _is_of(document: NumberDocument, account: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from router.numbers import documents
 from router.numbers.gregorian import from_unix
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from tests.integration.manager_world import (
@@ -20,6 +21,7 @@ from tests.integration.manager_world import (
 from tests.integration.world import NUMBER, World
 
 OTHER = "+442079460018"
+NAMES = [name for name in documents.NumberDocument.__slots__ if name != "dirty"]
 
 
 @pytest.fixture
@@ -230,3 +232,54 @@ def test_the_counts_say_what_became_of_it(world: World, manager: Manager) -> Non
         "get unchanged": 1,
         "delete dry_run": 1,
     }
+
+
+def test_a_configuration_that_changes_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.manager.configuration.LIFE", 0.0)
+    family(world)
+    manager = Manager(world)
+    manager.created()
+    assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "available"
+    world.configure(released_state="released")
+    manager.done("move", assign_to=CHILD)
+    assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "released"
+
+
+def test_a_document_marked_deleted_makes_room(world: World, manager: Manager) -> None:
+    world.number(pvt_deleted=True, account=STRANGER, note="old")
+    assert manager.refused("get") == "not_found"
+    made = manager.done("create", assign_to=CHILD, module_name=INVENTORY)
+    assert (made["pvt_assigned_to"], made["_rev"].partition("-")[0]) == (CHILD, "2")
+    assert "pvt_deleted" not in stands(world)
+    assert world.cached() == CHILD
+
+
+def test_what_is_answered_is_what_stands(world: World, manager: Manager) -> None:
+    def same(operation: str, **more: Any) -> None:
+        outcome = manager.ask(operation, **more)
+        read = documents.read(stands(world))
+        assert isinstance(read, documents.NumberDocument)
+        assert outcome.document is not None
+        answered = {name: getattr(outcome.document, name) for name in NAMES}
+        assert answered == {name: getattr(read, name) for name in NAMES}
+
+    same("create", assign_to=RESELLER, state="reserved", module_name=INVENTORY, public_fields={"note": 1})
+    same("move", auth_by=CHILD, assign_to=CHILD, public_fields={"cnam": {"display_name": "Acme"}})
+    same("update", auth_by=CHILD, public_fields={"cnam": {"inbound_lookup": True}, "note": None})
+    same("assign_to_app", auth_by=CHILD, used_by="trunkstore")
+    same("release", auth_by=CHILD)
+
+
+def test_a_thorough_walk_that_has_no_time_goes_on_from_page_to_page(world: World, manager: Manager) -> None:
+    numbers = [f"+1{area}8860000" for area in range(201, 206)]
+    manager.created(*numbers)
+    world.put("numbers/+1202", "_design/numbers", views={})
+    seen: list[str] = []
+    after, pages = "", 0
+    while pages < 20:
+        page = manager.manager.list_by_account(CHILD, CHILD, after=after, thorough=True, budget=0.0)
+        seen += [document.number for document in page.numbers]
+        after, pages = page.next, pages + 1
+        if not after:
+            break
+    assert (seen, pages > len(numbers)) == (numbers, True)
