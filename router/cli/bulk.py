@@ -14,8 +14,9 @@ import orjson
 from router.cli.options import Exit, fail
 from router.cli.progress import RowsProgress
 from router.manager.bulk.journal import Header, Journal, fingerprint
+from router.manager.bulk.results import Report
 from router.manager.bulk.rows import FileRefused, Rows
-from router.manager.bulk.run import BulkRun, Report, StoreAway
+from router.manager.bulk.run import BulkRun, StoreAway
 from router.manager.manager import NumberManager
 from router.numbers import gregorian
 from router.settings import Settings

@@ -1,6 +1,7 @@
 """Runs over files: every row once, whatever happens in between; and what is exported comes back the same."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from router.manager.bulk import number_rows, sources
 from router.manager.bulk.export import Export
 from router.manager.bulk.journal import Header, Journal
 from router.manager.bulk.records import Wish
+from router.manager.bulk.results import Report
 from router.manager.bulk.rows import FileRefused, Rows
-from router.manager.bulk.run import BulkRun, Report
+from router.manager.bulk.run import BulkRun
+from router.numbers import gregorian
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
@@ -158,6 +161,37 @@ def test_a_release_is_never_done_twice(bulk: Bulk) -> None:
     for number in NUMBERS[:4]:
         document = bulk.document(number)
         assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
+
+
+def test_nor_when_it_is_killed_again_and_again(bulk: Bulk) -> None:
+    bulk.manager.created(*NUMBERS[:6], assign_to=RESELLER)
+    for account in (RESELLER, CHILD):
+        bulk.manager.all_done([Ask(Operation.RESERVE, number, SYSTEM, assign_to=account) for number in NUMBERS[:6]])
+
+    def rows(count: int) -> Iterator[Any]:
+        return number_rows.read(io.BytesIO("\n".join(NUMBERS[:count]).encode()), Ask(Operation.RELEASE, "", SYSTEM))
+
+    bulk.run(rows(4), batch=2, in_flight=1)  # the fourth row's result is lost
+    bulk.lose(1)
+    assert bulk.run(rows(6), batch=10).recovered == 1  # and then those of all in its batch
+    bulk.lose(3)
+    assert bulk.run(rows(6), batch=1).recovered == 3
+
+    for number in NUMBERS[:6]:
+        document = bulk.document(number)
+        assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
+
+
+def test_what_another_import_made_before_is_not_taken_for_ones_own(bulk: Bulk) -> None:
+    row = f"e164,account_id,created\n{NUMBERS[0]},{CHILD},63800000000\n"
+    bulk.imported(row)
+    bulk.lose(1)
+    later = gregorian.from_unix(int(time.time())) + 60
+    bulk.results.write_bytes(bulk.results.read_bytes().replace(b'"started":63877497874', b'"started":%d' % later))
+
+    bulk.imported(row)
+
+    assert bulk.rows[0]["error"] == "number_exists"
 
 
 def test_another_input_or_other_options_are_refused(bulk: Bulk) -> None:

@@ -17,7 +17,7 @@ def was_created(ask: Ask, document: NumberDocument, started: int) -> bool:
         document: as it stands.
         started: Gregorian seconds when the run began.
     """
-    if _generation(document.revision) != 1:
+    if _generation(document.revision) != 1 or (document.modified or 0) < started:
         return False
     brought = ask.imported
     if brought is not None and brought.document is not None:

@@ -6,11 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from router.manager.bulk.journal import Journal
 from router.manager.bulk.recovery import looks_for, nothing_new, was_carried_out, was_created
+from router.manager.bulk.results import Report, found_done, result_of, summed, unreadable
 from router.manager.bulk.rows import Row, Rows
 from router.manager.outcomes import Outcome
 from router.numbers.lifecycle.asks import Ask, Operation
@@ -22,7 +23,6 @@ BATCH = 1000
 IN_FLIGHT = 2
 _PAUSES = (0.5, 1, 2, 4, 8)
 """Seconds between tries while a store is away."""
-_SHOWN = 20
 
 
 class StoreAway(Exception):
@@ -44,46 +44,6 @@ class Watcher:
 
     def rows(self, count: int, offset: int) -> None:
         """So many more rows have a result, and so many bytes of the file in all are done."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of a run.
-
-    Attributes:
-        rows: that were done or refused now.
-        earlier: that have a result from an earlier run, which this one went on from.
-        statuses: how many of each status, now.
-        recovered: done before a kill, their result told now.
-        errors: how many of each error, now.
-        refused: the first results that were refused.
-        seconds: it took.
-    """
-
-    rows: int = 0
-    earlier: int = 0
-    statuses: dict[str, int] = field(default_factory=dict)
-    recovered: int = 0
-    warnings: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    refused: list[Mapping[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Rows a second."""
-        return self.rows / self.seconds if self.seconds else 0.0
-
-    def count(self, result: Mapping[str, Any]) -> None:
-        """Take one more result in."""
-        self.rows += 1
-        _more(self.statuses, result["status"])
-        self.recovered += result.get("recovered") is True
-        self.warnings += "warnings" in result
-        if result["status"] == "refused":
-            _more(self.errors, result["error"])
-            if len(self.refused) < _SHOWN:
-                self.refused.append(result)
 
 
 class BulkRun:
@@ -152,8 +112,10 @@ class BulkRun:
         if batch[-1].line <= earlier.begun_to:
             return self._known_revisions
         known = self._revisions(batch)
+        # Of rows that were begun before, what stood before counts, not what came of them.
+        known |= {number: self._known_revisions[number] for number in known.keys() & self._known_revisions.keys()}
         self._journal.begin(batch[-1].line, known or None)
-        return known | self._known_revisions
+        return known
 
     def _note(self, batch: "_UnderWay", report: Report) -> None:
         results = batch.done.result()
@@ -171,7 +133,7 @@ class BulkRun:
 
     def _do(self, rows: Sequence[Row], known: Mapping[str, str]) -> list[Any]:
         """A result for each row; None for those that a store, being away, left undone."""
-        results: list[Any] = [_unreadable(row) if row.ask is None else None for row in rows]
+        results: list[Any] = [unreadable(row) if row.ask is None else None for row in rows]
         left = [place for place, row in enumerate(rows) if row.ask is not None]
         doubtful_to = self._journal.earlier.begun_to
         for pause in _PAUSES:
@@ -198,7 +160,7 @@ class BulkRun:
             elif outcome.error is not None and outcome.error.error == "number_exists" and row.otherwise:
                 instead.append(place)
             else:
-                results[place] = _result(row, outcome)
+                results[place] = result_of(row, outcome)
         return away + self._ask_instead(rows, instead, results)
 
     def _outcomes(self, rows: Sequence[Row], places: list[int]) -> list[Outcome]:
@@ -211,11 +173,11 @@ class BulkRun:
         away = []
         for place in places:
             said = list(itertools.islice(outcomes, len(rows[place].otherwise)))
-            told = _summed(said)
+            told = summed(said)
             if _is_away(told.error):
                 away.append(place)
             else:
-                results[place] = _result(rows[place], told)
+                results[place] = result_of(rows[place], told)
         return away
 
     def _recover(
@@ -230,7 +192,7 @@ class BulkRun:
             if done is False:
                 left.append(place)
                 continue
-            results[place] = _result(rows[place], _found_done(stands, sure=bool(done)), recovered=True)
+            results[place] = result_of(rows[place], found_done(stands, sure=bool(done)), recovered=True)
             if stands.document is not None:
                 found.append(stands)
         if found:
@@ -283,58 +245,3 @@ _NOT_REPEATABLE = (Operation.RELEASE, Operation.DELETE, Operation.RESERVE, Opera
 
 def _is_away(error: NumberError | None) -> bool:
     return error is not None and error.cause == UNAVAILABLE
-
-
-def _found_done(stands: Outcome, *, sure: bool) -> Outcome:
-    if sure:
-        return Outcome(stands.number, stands.document, deleted=stands.document is None)
-    words = f"{stands.number} was changed by others while this run was stopped: look at it"
-    return Outcome(stands.number, error=NumberError(409, "conflict", "changed_since", words))
-
-
-def _summed(outcomes: Sequence[Outcome]) -> Outcome:
-    """What several asks of one row came to: the first refusal, else the last."""
-    refused = next(
-        (each for each in outcomes if each.error is not None and each.error.error != "no_change_required"), None
-    )
-    if refused is not None:
-        return refused
-    last = outcomes[-1]
-    unchanged = all(each.unchanged or each.error is not None for each in outcomes)
-    return Outcome(last.number, last.document, None, unchanged, last.deleted, last.warnings)
-
-
-def _unreadable(row: Row) -> dict[str, Any]:
-    return _result(row, Outcome(row.number, error=row.error))
-
-
-def _result(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[str, Any]:
-    """One row's result, as it is written."""
-    error = outcome.error
-    document = outcome.document
-    said: dict[str, Any] = {
-        "row": row.line,
-        "number": outcome.number,
-        "status": _status(outcome),
-        "error": error.error if error is not None else None,
-        "cause": error.cause or None if error is not None else None,
-        "message": error.message if error is not None else None,
-        "revision": document.revision or None if document is not None and not outcome.deleted else None,
-    }
-    if recovered:
-        said["recovered"] = True
-    if outcome.warnings or row.warnings:
-        said["warnings"] = [*row.warnings, *outcome.warnings]
-    return said
-
-
-def _status(outcome: Outcome) -> str:
-    if outcome.error is not None:
-        return "refused"
-    if outcome.deleted:
-        return "deleted"
-    return "unchanged" if outcome.unchanged else "done"
-
-
-def _more(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1

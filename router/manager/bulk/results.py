@@ -1,0 +1,113 @@
+"""What became of rows: a result each, and their sum."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from router.manager.bulk.rows import Row
+from router.manager.outcomes import Outcome
+from router.numbers.lifecycle.errors import NumberError
+
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a run.
+
+    Attributes:
+        rows: that were done or refused now.
+        earlier: that have a result from an earlier run, which this one went on from.
+        statuses: how many of each status, now.
+        recovered: done before a kill, their result told now.
+        errors: how many of each error, now.
+        refused: the first results that were refused.
+        seconds: it took.
+    """
+
+    rows: int = 0
+    earlier: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    recovered: int = 0
+    warnings: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    refused: list[Mapping[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    def count(self, result: Mapping[str, Any]) -> None:
+        """Take one more result in."""
+        self.rows += 1
+        _more(self.statuses, result["status"])
+        self.recovered += result.get("recovered") is True
+        self.warnings += "warnings" in result
+        if result["status"] == "refused":
+            _more(self.errors, result["error"])
+            if len(self.refused) < _SHOWN:
+                self.refused.append(result)
+
+
+def found_done(stands: Outcome, *, sure: bool) -> Outcome:
+    """What became of a row that was done before a kill; not sure: somebody else changed its number too.
+
+    Args:
+        stands: what was found of its number.
+    """
+    if sure:
+        return Outcome(stands.number, stands.document, deleted=stands.document is None)
+    words = f"{stands.number} was changed by others while this run was stopped: look at it"
+    return Outcome(stands.number, error=NumberError(409, "conflict", "changed_since", words))
+
+
+def summed(outcomes: Sequence[Outcome]) -> Outcome:
+    """What several asks of one row came to: the first refusal, else the last."""
+    refused = next(
+        (each for each in outcomes if each.error is not None and each.error.error != "no_change_required"), None
+    )
+    if refused is not None:
+        return refused
+    last = outcomes[-1]
+    unchanged = all(each.unchanged or each.error is not None for each in outcomes)
+    warnings = tuple(words for each in outcomes for words in each.warnings)
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings)
+
+
+def unreadable(row: Row) -> dict[str, Any]:
+    """The result of a row that asks for nothing."""
+    return result_of(row, Outcome(row.number, error=row.error))
+
+
+def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[str, Any]:
+    """One row's result, as it is written."""
+    error = outcome.error
+    document = outcome.document
+    said: dict[str, Any] = {
+        "row": row.line,
+        "number": outcome.number,
+        "status": _status(outcome),
+        "error": error.error if error is not None else None,
+        "cause": error.cause or None if error is not None else None,
+        "message": error.message if error is not None else None,
+        "revision": document.revision or None if document is not None and not outcome.deleted else None,
+    }
+    if recovered:
+        said["recovered"] = True
+    if outcome.warnings or row.warnings:
+        said["warnings"] = [*row.warnings, *outcome.warnings]
+    return said
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return "refused"
+    if outcome.deleted:
+        return "deleted"
+    return "unchanged" if outcome.unchanged else "done"
+
+
+def _more(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
