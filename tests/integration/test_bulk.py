@@ -201,6 +201,8 @@ def test_another_input_or_other_options_are_refused(bulk: Bulk) -> None:
         Journal.open(bulk.results, Header(HEADER.what, "sha256:2"), 0)
     with pytest.raises(FileRefused, match=r"another command \(test\)"):
         Journal.open(bulk.results, Header({"command": "other", "dry_run": False}, "sha256:1"), 0)
+    with pytest.raises(FileRefused, match="holds something other than a dry run's results"):
+        Journal.open(bulk.results, Header({"command": "test", "dry_run": True}, "sha256:1"), 0, afresh=True)
     bulk.results.write_bytes(b"e164,state\n")
     with pytest.raises(FileRefused, match="holds something other than results"):
         Journal.open(bulk.results, HEADER, 0)

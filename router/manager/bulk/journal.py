@@ -93,14 +93,17 @@ class Journal:
         Args:
             path: None: results are kept nowhere.
             now: Gregorian seconds.
-            afresh: what is there already counts for nothing.
+            afresh: what an earlier dry run left there counts for nothing.
 
         Raises:
             FileRefused: it holds something else.
         """
         if path is None:
             return cls(None, Earlier(started=now))
-        if afresh or not path.exists() or path.stat().st_size == 0:
+        there = path.exists() and path.stat().st_size > 0
+        if there and afresh:
+            _check_replaceable(path)
+        if afresh or not there:
             journal = cls(path.open("wb"), Earlier(started=now))
             journal._write([header.as_json(now)], sync=True)
             return journal
@@ -161,6 +164,22 @@ def _take(line: bytes, earlier: Earlier, path: Path) -> None:
         earlier.statuses[said["status"]] = earlier.statuses.get(said["status"], 0) + 1
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise FileRefused(f"{path} has a line that no run wrote: name another --output, or remove it") from None
+
+
+def _check_replaceable(path: Path) -> None:
+    """A dry run writes over a dry run's results, and over nothing else.
+
+    Raises:
+        FileRefused: it holds something that was not a dry run.
+    """
+    with path.open("rb") as file:
+        first = file.readline(_CHUNK)
+    try:
+        said = orjson.loads(first)
+    except orjson.JSONDecodeError:
+        said = None
+    if not isinstance(said, dict) or said.get("dry_run") is not True:
+        raise FileRefused(f"{path} holds something other than a dry run's results: name another --output")
 
 
 def _checked(first: bytes, path: Path, header: Header) -> int:
