@@ -13,7 +13,7 @@ from router.embedded import EmbeddedCouchDB
 from tests.cli.command import NOWHERE, Start, databases_at, run, run_all
 
 ACCOUNTS = [f"{index:032x}" for index in range(1, 6)]
-ROWS = 3000
+ROWS = 5000
 SHARDS = 4
 
 
