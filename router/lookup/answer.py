@@ -37,6 +37,8 @@ from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+_ROUTED = object()
+
 _NOTHING_LIFE = 2.0
 """Seconds that "no such number" stays in the near cache: an expiry in Redis may be told late."""
 
@@ -84,9 +86,15 @@ class Lookup:
             # Only now it shows that Redis is gone: what is near is better than nothing.
             cached = self._answer_nearby(cached)
             values = [None] * len(cached)
+        routed = 0
         for call, value in zip(cached, values, strict=True):
-            if value is None or not is_sound(value) or not self._hit_safely(call, value, clock):
+            found = value is not None and is_sound(value) and self._hit_safely(call, value, clock)
+            if found is _ROUTED:
+                routed += 1
+            elif not found:
                 misses.append(call)
+        if routed:
+            self.counts.add("redis", routed)  # once a batch: counting takes a lock
         if misses:
             self.counts.add("miss", len(misses))
             self._fallback.submit(misses, self.rules.policy)
@@ -183,7 +191,7 @@ class Lookup:
                 call.route(entry.answer + STALE if stale else entry.answer)
         return rest
 
-    def _hit_safely(self, call: Call, value: bytes, clock: int) -> bool:
+    def _hit_safely(self, call: Call, value: bytes, clock: int) -> object:
         """The same; a value that can't be read is a miss and must not take the others of its batch with it."""
         try:
             return self._hit(call, value, clock)
@@ -191,8 +199,8 @@ class Lookup:
             log.warning("what Redis holds for %s can't be read: %s", call.e164, problem)
             return False
 
-    def _hit(self, call: Call, value: bytes, clock: int) -> bool:
-        """Answer from Redis; False when something must be asked that memory does not hold."""
+    def _hit(self, call: Call, value: bytes, clock: int) -> object:
+        """Answer from Redis, _ROUTED with a route; False when something must be asked that memory does not hold."""
         kind = value[VERSION : VERSION + 1]
         if kind == REFUSAL:
             refusal = refusal_of(value[HEADER:], call.e164)
@@ -210,13 +218,13 @@ class Lookup:
         account = account_of(value)
         enabled = self._standing.held_enabled(account)
         if enabled:
-            self.counts.add("redis")
             suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self.stale)
             call.route(value[HEADER:] + suffix)
             if self.near.on:
                 nearby = route_suffix(call.e164, value[:VERSION], pb.NEAR_CACHE, stale=False)
                 self._keep_near(call, NearEntry(account, value[HEADER:] + nearby, None), clock)
-        elif enabled is not None:
+            return _ROUTED
+        if enabled is not None:
             self._disabled(call, account, value[HEADER:])
         return enabled is not None
 
