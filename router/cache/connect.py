@@ -73,6 +73,19 @@ def is_cluster(client: Any) -> bool:
     return isinstance(client, LazyCluster | RedisCluster)
 
 
+def server_of(client: Any) -> str:
+    """Which server process answers; another one may lack what the former had acknowledged.
+
+    Raises:
+        redis.RedisError: Redis can't be asked.
+    """
+    if not is_cluster(client):
+        return str(client.info("server")["run_id"])
+    told = client.info("server", target_nodes=RedisCluster.PRIMARIES)
+    nodes = [told] if "run_id" in told else told.values()
+    return " ".join(sorted(str(node["run_id"]) for node in nodes))
+
+
 def _sentinel(url: str, options: dict[str, Any]) -> Any:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")

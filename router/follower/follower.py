@@ -7,6 +7,7 @@ import time
 import redis
 
 from router.cache import status
+from router.cache.connect import server_of
 from router.cache.status import FollowerStatus
 from router.follower.applier import Applier
 from router.follower.backoff import pause
@@ -83,16 +84,24 @@ class Follower:
 
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)
+        redis_server = server_of(self._writer.redis)
         policy = self._settings.rules(None).policy
         applier = Applier(self._writer, self._reader, self._databases, token, policy, pending=self._pending)
-        term = Term(self._settings, self._databases, self._writer, applier, lambda: self._configure(term, applier))
+        term = Term(
+            self._settings,
+            self._databases,
+            self._writer,
+            applier,
+            lambda: self._configure(term, applier),
+            unseen=_unseen(status.read(self._writer.redis, self._writer.keys)),
+        )
         keeper = CopiesKeeper(self._settings, self._stores, self._pending) if self._pending else None
         self.leading.set()
         term.start()
         if keeper is not None:
             keeper.start()
         try:
-            self._keep_lease(term, applier, token)
+            self._keep_lease(term, applier, token, redis_server)
         finally:
             self.leading.clear()
             term.end()
@@ -100,8 +109,8 @@ class Follower:
                 keeper.close()
             self._leave()
 
-    def _keep_lease(self, term: Term, applier: Applier, token: int) -> None:
-        """Renew and tell until the lease is lost, the term ends or we are stopped."""
+    def _keep_lease(self, term: Term, applier: Applier, token: int, redis_server: str) -> None:
+        """Renew and tell until the lease is lost, Redis is another one, the term ends or we are stopped."""
         kept = time.monotonic()
         # A short lease has to be looked after more often than the status.
         tick = min(_TELL, self._lease.life / 6)
@@ -113,6 +122,9 @@ class Follower:
                         log.warning("the lease was lost; what was missed is read again")
                         return
                     kept = now
+                if server_of(self._writer.redis) != redis_server:
+                    log.warning("Redis was restarted or replaced; what it may have lost is read again")
+                    return
                 self.status = self._describe(term, applier)
                 status.publish(self._writer.redis, self._writer.keys, self.status)
             except redis.RedisError as problem:
@@ -133,7 +145,6 @@ class Follower:
         targets = list(term.targets.values())
         complete = sum(target.checkpoint.complete for target in targets)
         lags = {target.name: round(lag, 3) for target in targets if (lag := target.lag(now)) > 0}
-        away = 0.0 if term.watch.up else now - term.watch.lost
         settled = term.sweeper.swept.is_set() and complete == len(targets)
         return FollowerStatus(
             leader=self._lease.owner,
@@ -142,7 +153,7 @@ class Follower:
             databases=len(targets),
             complete=complete,
             behind=len(lags),
-            lag=round(max([away, *lags.values()]), 3),
+            lag=round(max([term.doubt(now), *lags.values()]), 3),
             lags=dict(sorted(lags.items(), key=lambda each: -each[1])[:_LAGS_TOLD]),
             applied=applier.counts["applied"],
             feeds=sum(target.feed is not None for target in targets) + int(term.watch.up),
@@ -156,3 +167,8 @@ class Follower:
         if rules.policy != applier.policy:
             applier.policy = rules.policy
             term.wake_all()
+
+
+def _unseen(told: FollowerStatus | None) -> float:
+    """Seconds for which nobody has vouched for the cache, going by who led before."""
+    return 0.0 if told is None else told.age + told.lag

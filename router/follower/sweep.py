@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import redis
 
@@ -19,6 +21,13 @@ log = logging.getLogger(__name__)
 _PREFIX = "numbers/"
 
 
+class Compared(NamedTuple):
+    """When a comparison of all databases began and ended, on the monotonic clock."""
+
+    began: float
+    ended: float
+
+
 class Sweeper:
     """Sweeps when asked, and from time to time.
 
@@ -29,6 +38,7 @@ class Sweeper:
 
     Attributes:
         swept: set when the first sweep is done.
+        compared: the last sweep that came to its end.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class Sweeper:
         self._stop = threading.Event()
         self._prepared = False
         self.swept = threading.Event()
+        self.compared: Compared | None = None
         self.thread = threading.Thread(target=self._run, name="follower-sweep", daemon=True)
 
     def start(self) -> None:
@@ -87,6 +98,7 @@ class Sweeper:
                 log.exception("comparing databases with checkpoints failed")
 
     def _sweep(self, *, hurry: bool) -> None:
+        began = time.monotonic()
         shards = [name for name in self._databases.names(_PREFIX) if is_shard(name)]
         names = [*FOLLOWED, *shards]
         checkpoints = dict(zip(names, self._writer.checkpoints(names), strict=True))
@@ -100,6 +112,7 @@ class Sweeper:
             if not hurry and (self._stop.wait(self._interval / len(chunks)) or self._asked.is_set()):
                 return
         self._wake_vanished(names)
+        self.compared = Compared(began, time.monotonic())
 
     def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
         for name, info in self._databases.infos(names).items():

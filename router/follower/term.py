@@ -36,6 +36,7 @@ class Term:
 
     Args:
         on_config: called when the number manager's configuration may have changed in the cache.
+        unseen: seconds for which nobody has looked at changes.
 
     Attributes:
         stop: set when the term is over, by whoever noticed.
@@ -48,6 +49,8 @@ class Term:
         writer: CacheWriter,
         applier: Applier,
         on_config: Callable[[], None],
+        *,
+        unseen: float = 0.0,
     ) -> None:
         self.lock = threading.RLock()
         self.stop = threading.Event()
@@ -75,6 +78,7 @@ class Term:
             shape_of=applier.shape_of,
         )
         self.watch = UpdatesWatch(databases, settings.follower_heartbeat, self.wake, self.sweeper.ask)
+        self.watch.unseen_since = time.monotonic() - unseen
         self._workers = [
             threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
             for index in range(settings.follower_readers)
@@ -116,6 +120,26 @@ class Term:
                 return  # its own feed tells sooner
             target.notice()
             self.enqueue(target)
+
+    def doubt(self, now: float) -> float:
+        """Seconds for which changes may have gone unseen that nobody has caught up with yet.
+
+        It begins when CouchDB can't be heard any more (or with the end of the former leader), and is over when every
+        database was compared with its checkpoint since it can be heard again, and what differed has been read.
+        """
+        watch = self.watch
+        if watch.up and watch.unseen_since is not None and self._has_caught_up():
+            watch.unseen_since = None
+        since = watch.unseen_since if watch.up or watch.unseen_since is not None else watch.heard
+        return 0.0 if since is None else now - since
+
+    def _has_caught_up(self) -> bool:
+        compared = self.sweeper.compared
+        if compared is None or compared.began < self.watch.began:
+            return False
+        with self.lock:
+            waiting = [each for target in self.targets.values() for each in (target.noticed, target.reading)]
+        return all(each is None or each > compared.ended for each in waiting)
 
     def wake_all(self) -> None:
         """Have every database looked at: answers are made differently now."""

@@ -29,7 +29,9 @@ class UpdatesWatch:
 
     Attributes:
         up: the feed stands.
-        lost: when it was lost, monotonic.
+        began: when it did last, monotonic; what happened before is for a sweep to find.
+        unseen_since: since when changes may have gone unseen, monotonic; None again, by whoever catches up with them.
+        heard: when anything came from it last, monotonic: a server may be gone for long before that shows.
     """
 
     def __init__(self, databases: Databases, heartbeat: float, wake: Wake, sweep: Callable[[], None]) -> None:
@@ -41,7 +43,8 @@ class UpdatesWatch:
         self._feed: DatabaseUpdatesFeed | None = None
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
         self.up = False
-        self.lost = time.monotonic()
+        self.began = self.heard = time.monotonic()
+        self.unseen_since: float | None = self.began
 
     def start(self) -> None:
         """Begin."""
@@ -72,13 +75,15 @@ class UpdatesWatch:
             except Exception:
                 failures, wait = failures + 1, pause(failures + 1)
                 log.exception("the feed of database updates failed, again in %.1f s", wait)
-            if self.up:
-                self.up, self.lost = False, time.monotonic()
+            if self.up and self.unseen_since is None:
+                self.unseen_since = self.heard
+            self.up = False
             self._stop.wait(wait)
 
     def _listen(self) -> None:
         feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._databases.updates_now(), self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
+        self.began = self.heard = time.monotonic()
         self._sweep()
         self.up = True
         try:
@@ -86,6 +91,7 @@ class UpdatesWatch:
             for event in feed.events():
                 if self._stop.is_set():
                     return
+                self.heard = time.monotonic()
                 if event is not None:
                     self._wake(event.name, suspect=event.type == "deleted")
         finally:

@@ -103,11 +103,12 @@ class Lookup:
     def near_is_stale(self) -> bool | None:
         """How the near cache may be used now: None not at all, else whether its answers are marked stale.
 
-        While its connection is down it is not trusted; only when Redis itself is gone is it better than nothing.
+        While its connection is down it is not trusted; only when Redis itself is gone is it better than nothing. A
+        Redis that hangs leaves the connection standing, and tells of nothing.
         """
-        if self.near.trusted:
-            return self.stale
-        return True if self._breaker.is_open else None
+        if self._breaker.is_open:
+            return True
+        return self.stale if self.near.trusted else None
 
     @property
     def enabled_accounts(self) -> AbstractSet[str]:

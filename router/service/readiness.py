@@ -116,6 +116,8 @@ class Readiness:
             self._redis_breaker.succeeded()
         except (redis.RedisError, OSError) as problem:
             self._redis_problem = str(problem) or type(problem).__name__
+            # What is kept near is marked stale from here on, though nobody may ask for anything else.
+            self._redis_breaker.failed()
 
     def _look_at_couch(self) -> None:
         try:

@@ -1,11 +1,13 @@
 """Redis, CouchDB and followers stop, lose their memory and come back; the cache heals by itself."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.topologies.servers import free_port
 
 SHARD = "numbers/+1415"
 OTHER = "+14420000001"
@@ -132,6 +135,76 @@ def test_a_redis_that_hangs_is_caught_up_with(
     os.kill(own_redis.pid, signal.SIGCONT)
     eventually(lambda: healing.cached() == TWO, 20)
     healing.close()
+
+
+def test_a_redis_that_comes_back_with_older_data_is_caught_up_with(
+    world: World, couchdb: EmbeddedCouchDB, tmp_path: Path, start_follower: StartFollower
+) -> None:
+    """What it acknowledged in the last second may be gone, with the checkpoint that told of it; the lease is not."""
+    kept, before = tmp_path / "kept", tmp_path / "before"
+    with EmbeddedRedis(free_port(), kept) as redis:
+        healing = World(couchdb, redis.url)
+        world.redis_url, world.prefix = redis.url, healing.prefix
+        healing.number()
+        healing.number(account=ONE)
+        start_follower(follower_lease=30, follower_sweep=300)
+        eventually(lambda: healing.complete(SHARD) and healing.cached() == ONE)
+        healing.number(account=TWO)  # from now on the shard has a feed of its own
+        eventually(lambda: healing.cached() == TWO)
+        shutil.copytree(kept, before)
+        healing.number(account=THREE)
+        eventually(lambda: healing.cached() == THREE)
+        os.kill(redis.pid, signal.SIGKILL)
+        redis.stop()
+        shutil.rmtree(kept)
+        shutil.copytree(before, kept)
+        redis.start()
+        assert healing.cached() == TWO
+        eventually(lambda: healing.cached() == THREE, 20)
+        healing.close()
+
+
+def test_who_leads_next_vouches_for_nothing_before_he_has_caught_up(
+    world: World, start_follower: StartFollower
+) -> None:
+    """Else answers from before the change would be marked stale while nobody leads, and then no more."""
+    world.number()
+    follower = start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    told = eventually(world.status)
+    follower.stop()
+    world.number(account=TWO)
+    time.sleep(2)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        relay.hold(lambda _, target: target.startswith("/numbers/"))
+        start_follower(follower_time_limit=20)
+        eventually(lambda: (said := world.status()) and said.leader != told.leader and said.database_up)
+        said = eventually(world.status)
+        assert world.cached() == ONE
+        assert said.lag >= said.at - told.at
+        relay.release()
+        eventually(lambda: world.cached() == TWO)
+        eventually(lambda: (said := world.status()) and said.lag < 1)
+
+
+def test_a_feed_that_comes_back_does_not_vouch_for_what_it_missed(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        start_follower(follower_time_limit=20)
+        eventually(lambda: world.complete(SHARD) and (said := world.status()) and said.lag == 0)
+        world.couchdb.stop()
+        relay.hold(lambda _, target: target.startswith("/numbers/"))
+        time.sleep(2)
+        world.couchdb.start()
+        world.number(account=TWO)
+        eventually(lambda: (said := world.status()) and said.database_up)
+        assert world.cached() == ONE
+        assert eventually(world.status).lag >= 2
+        relay.release()
+        eventually(lambda: world.cached() == TWO)
+        eventually(lambda: (said := world.status()) and said.lag < 1)
 
 
 def test_a_couchdb_that_stops_loses_no_change(world: World, start_follower: StartFollower) -> None:
