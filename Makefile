@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb bench bench-peers
+.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards bench bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -37,6 +37,12 @@ format: install ## format the code
 test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_URL=http://admin:pw@host:5984)
 	@test -n "$(COUCHDB_URL)" || { echo "say which: make test-couchdb COUCHDB_URL=http://admin:password@127.0.0.1:5984"; exit 2; }
 	$(BIN)/pytest tests/contract --couchdb-url "$(COUCHDB_URL)" $(ARGS)
+
+soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=48 ARGS="--fault 'redis killed'")
+	$(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+guards: install ## take out each guard of the cache's truth and see its test fail
+	$(BIN)/python -m tests.faults.guards
 
 docs: install ## generate docs/configuration.md from the settings
 	$(BIN)/python -m router.cli.configuration_page > docs/configuration.md

@@ -1,0 +1,148 @@
+"""`make guards`: what keeps answers right, each taken out of a copy of the product, whose tests must notice.
+
+Nothing in the product can be switched off: a guard's text is replaced in a copy, and the test that is named here is run
+there. It passes on the copy as it is, and must fail without the guard.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[2]
+_COPIED = ("router", "tests", "pyproject.toml")
+_SECONDS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard, and how to take it out.
+
+    Attributes:
+        file, text, without: where it stands (exactly once), and what is put in its place.
+        test: that fails then.
+    """
+
+    name: str
+    file: str
+    text: str
+    without: str
+    test: str
+
+    def is_there(self) -> bool:
+        """Whether its text stands in the product exactly once."""
+        return (ROOT / self.file).read_text("utf-8").count(self.text) == 1
+
+
+GUARDS = (
+    Guard(
+        "versioned write",
+        "router/cache/scripts/entry.lua",
+        "if a[i] < b[i] then return -1, old end",
+        "if a[i] < b[i] then return 1, old end",
+        "tests/unit/cache/test_versioned_writes.py::test_a_filler_never_replaces_what_is_newer",
+    ),
+    Guard(
+        "tombstone outlives a slow reader",
+        "router/cache/scripts/entry.lua",
+        "return kind == 'X' or kind == 'T' or kind == 'N'",
+        "return kind == 'X' or kind == 'N'",
+        "tests/unit/cache/test_versioned_writes.py::test_a_deletion_outlives_a_slow_reader",
+    ),
+    Guard(
+        "in-flight rule of the near cache",
+        "router/cache/near.py",
+        "self._invalidated.get(number, -1) > clock",
+        "False",
+        "tests/unit/lookup/test_near_cache.py::test_a_change_during_a_fetch_forbids_keeping_it",
+    ),
+    Guard(
+        "near cache forgets while its connection is down",
+        "router/cache/near.py",
+        "                self._near.clear(trusted=True)\n                while",
+        "                self._near.trusted = True\n                while",
+        "tests/unit/lookup/test_near_cache.py::"
+        "test_a_lost_connection_is_not_trusted_until_it_is_back_and_everything_forgotten",
+    ),
+    Guard(
+        "fencing",
+        "router/cache/scripts/apply.lua",
+        "if tonumber(kept[1] or '0') > tonumber(ARGV[1]) then return {'fenced'} end\n",
+        "",
+        "tests/integration/test_following_through_failures.py::test_a_stale_token_is_refused",
+    ),
+    Guard(
+        "checkpoint moves with the data",
+        "router/cache/scripts/apply.lua",
+        "if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end\n",
+        "",
+        "tests/unit/cache/test_checkpoints.py::test_another_writers_step_refuses_ours",
+    ),
+    Guard(
+        "epoch",
+        "router/cache/scripts/fill.lua",
+        "if epoch ~= ARGV[1] then return -1 end\n",
+        "",
+        "tests/integration/test_lookup_waiting.py::test_a_read_from_before_a_rebuild_is_answered_and_not_kept",
+    ),
+    Guard(
+        "instance_start_time",
+        "router/cache/writer.py",
+        "return (self.instance, self.purge) == (instance, purge)",
+        "return self.purge == purge",
+        "tests/integration/test_following_shards.py::test_a_shard_made_anew_while_nobody_followed",
+    ),
+    Guard(
+        "purge_seq",
+        "router/cache/writer.py",
+        "return (self.instance, self.purge) == (instance, purge)",
+        "return self.instance == instance",
+        "tests/integration/test_following_shards.py::test_a_purged_document_takes_its_answer_along",
+    ),
+)
+
+
+def passes(test: str, guard: Guard | None) -> bool:
+    """Run a test on a copy of the product, with a guard taken out."""
+    with tempfile.TemporaryDirectory(prefix="did-router-guards-") as folder:
+        copy = Path(folder)
+        for name in _COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / name)
+        if guard is not None:
+            file = copy / guard.file
+            file.write_text(file.read_text("utf-8").replace(guard.text, guard.without), "utf-8")
+        # Started in the copy, `python -m` finds its `router` before the one that is installed.
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+        return subprocess.run(command, cwd=copy, capture_output=True, timeout=_SECONDS, check=False).returncode == 0
+
+
+def missing() -> Iterable[str]:
+    """Guards whose text stands in the product no more, or several times."""
+    return [guard.name for guard in GUARDS if not guard.is_there()]
+
+
+@click.command()
+def main() -> None:
+    """Take out each guard and see its test fail."""
+    bad = 0
+    for guard in GUARDS:
+        assert guard.is_there(), f"{guard.name}: not found in {guard.file}"
+        whole, without = passes(guard.test, None), passes(guard.test, guard)
+        good = whole and not without
+        bad += not good
+        said = f"{'passes' if whole else 'FAILS'} with it, {'PASSES' if without else 'fails'} without"
+        click.echo(f"{'good' if good else 'BAD '} {guard.name}: {guard.test.rpartition('::')[2]} {said}")
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""What was written, and whether an answer agrees with it.
+
+Each write of an owner is a **claim** on a number: an account that no other claim ever names, so an answer tells by
+itself which write it comes from. A claim is made at the moment it is sent; it is *acknowledged* at the moment its
+writer learned that it stands, or it stays *open* (the store was away: it stands or it doesn't). Claims on one number
+are made one after the other, each upon the revision that stood, so an acknowledged one ends all before it. That a
+number has no document is a claim too, with an empty account.
+
+An answer to a call that began at B and ended at E, naming account A for number N, is
+
+- **wrong** when A was never claimed on N before E;
+- **current** when no later claim on N was acknowledged before B;
+- **stale** otherwise. Its age, with regard to each later claim acknowledged at K < B, is B - K.
+
+A stale answer is allowed
+
+- to an AUTHORITATIVE call: never;
+- flagged `stale`: until the fault is over and healed;
+- not flagged: while its age is at most the later claim's *quiet* time, for every later claim. That of a change that the
+  number manager acknowledged without a warning is 0: no lookup that begins afterwards may miss it. That of any other
+  change is what docs/architecture.md promises for the fault at hand (see `faults.py`).
+
+A refusal other than "no such number" is no account: wrong, unless it says that the answer can't be known now
+(UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED).
+"""
+
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+NOBODY = ""
+"""The account of a number without a document."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """An account on a number.
+
+    Attributes:
+        sent, acknowledged: monotonic; acknowledged None while nobody knows.
+        quiet: seconds for which lookups may go on naming a former account without saying that it may be stale.
+        void: it is known that it was not written.
+    """
+
+    number: str
+    account: str
+    sent: float
+    acknowledged: float | None = None
+    quiet: float = 0.0
+    void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call was told.
+
+    Attributes:
+        said: the account; NOBODY for NOT_FOUND; None where nothing was said about the number.
+        why: the gRPC status, and reason where there is one, of what is no route.
+        limit: the call's deadline in seconds.
+    """
+
+    number: str
+    began: float
+    ended: float
+    said: str | None
+    flagged: bool = False
+    authoritative: bool = False
+    why: str = ""
+    limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer is.
+
+    Attributes:
+        wrong: empty, or what is wrong with it.
+        age: seconds since a later claim was acknowledged; 0 for a current answer.
+    """
+
+    wrong: str = ""
+    age: float = 0.0
+
+
+@dataclass
+class Ledger:
+    """All claims, in their order; threads share it."""
+
+    _claims: defaultdict[str, list[Claim]] = field(default_factory=lambda: defaultdict(list))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def claim(self, number: str, account: str) -> Claim:
+        """Note that a write is about to be sent."""
+        made = Claim(number, account, time.monotonic())
+        with self._lock:
+            self._claims[number].append(made)
+        return made
+
+    def acknowledge(self, claim: Claim, quiet: float) -> None:
+        """Note that a write stands."""
+        claim.quiet = quiet
+        claim.acknowledged = time.monotonic()
+
+    def current(self, number: str) -> set[str]:
+        """The accounts that may be a number's now: the last one acknowledged, and open claims made since."""
+        claims = [claim for claim in self._claims[number] if not claim.void]
+        last = max((at for at, claim in enumerate(claims) if claim.acknowledged is not None), default=0)
+        return {claim.account for claim in claims[last:]} or {NOBODY}
+
+    def judge(self, answer: Answer) -> Verdict:
+        """See the module. What is allowed while flagged is for the caller to bound."""
+        if answer.said is None:
+            return Verdict()
+        claims = [claim for claim in self._claims[answer.number] if not claim.void]
+        made = [at for at, claim in enumerate(claims) if claim.account == answer.said and claim.sent <= answer.ended]
+        if not made and answer.said == NOBODY and not claims:
+            return Verdict()
+        if not made:
+            return Verdict(f"{answer.number} was never {answer.said or 'without a document'}")
+        return min((_verdict(answer, claims[at + 1 :]) for at in made), key=lambda each: (each.wrong != "", each.age))
+
+
+def _verdict(answer: Answer, later: list[Claim]) -> Verdict:
+    missed = [claim for claim in later if claim.acknowledged is not None and claim.acknowledged < answer.began]
+    if not missed:
+        return Verdict()
+    ages = [(answer.began - (claim.acknowledged or 0.0), claim) for claim in missed]
+    age = max(each for each, _ in ages)
+    if answer.authoritative:
+        return Verdict(f"{answer.number}: AUTHORITATIVE, and {age:.3f} s old", age)
+    if answer.flagged:
+        return Verdict("", age)
+    for each, claim in ages:
+        if each > claim.quiet:
+            words = f"{answer.number}: not flagged, and {each:.3f} s old, where {claim.quiet:.1f} s are promised"
+            return Verdict(words, age)
+    return Verdict("", age)

@@ -1,0 +1,187 @@
+"""A TCP proxy that does to a connection what networks do to it."""
+
+import contextlib
+import random
+import socket
+import threading
+import time
+from enum import StrEnum
+
+_LOOK = 0.02
+"""Seconds between looks whether a trouble is over."""
+_DRIP, _DRIP_PAUSE = 24, 0.01
+"""Bytes that trickle through at a time, and the seconds between."""
+_LONGEST_DELAY = 0.4
+
+
+class Trouble(StrEnum):
+    """What happens to what passes."""
+
+    NONE = "none"
+    REFUSE = "refuse"
+    """Connections are closed and new ones are refused."""
+    CUT = "cut"
+    """Half of a reply arrives, then the connection ends."""
+    DELAY = "delay"
+    """Each piece takes up to 0.4 s longer."""
+    DRIP = "drip"
+    """Replies trickle."""
+    HALF_OPEN = "half-open"
+    """Requests arrive, replies don't; nobody hangs up before the trouble is over."""
+    DROP = "drop"
+    """Nothing arrives in either direction; nobody hangs up before the trouble is over."""
+    GARBAGE = "garbage"
+    """Who asks for changes gets something that is not JSON."""
+    ERROR = "500"
+    """Who asks for changes gets an error."""
+    TOO_MANY = "429"
+    """Who asks for changes is to ask less."""
+    MID_LINE = "mid-line"
+    """Changes end in the middle of a line."""
+
+
+_LIES = {
+    Trouble.GARBAGE: (b"200 OK", b'<html>{"results":[{"seq"\xff\xfe\n'),
+    Trouble.ERROR: (b"500 Internal Server Error", b'{"error":"timeout","reason":"The request could not be processed"}'),
+    Trouble.TOO_MANY: (b"429 Too Many Requests", b'{"error":"too_many_requests","reason":"slow down"}'),
+}
+
+
+class Link:
+    """Listens on a port of its own and passes on to one server, for better or worse.
+
+    Args:
+        port: of the server on loopback.
+        seed: of the delays.
+    """
+
+    def __init__(self, port: int, seed: int = 0) -> None:
+        self._to = port
+        self._random = random.Random(seed)
+        self._trouble = Trouble.NONE
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = int(self._listener.getsockname()[1])
+        self._open = True
+        self._listen()
+
+    def suffer(self, trouble: Trouble) -> None:
+        """Have it happen to every connection, those that stand and new ones, until `heal`."""
+        self._trouble = trouble
+        if trouble is Trouble.REFUSE:
+            _hang_up(self._listener)
+            self._hang_up_all()
+
+    def heal(self) -> None:
+        """Let everything pass again; connections that lost something end."""
+        was, self._trouble = self._trouble, Trouble.NONE
+        if was is Trouble.REFUSE and self._open:
+            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+            self._listen()
+
+    def close(self) -> None:
+        """End."""
+        self._open = False
+        self.heal()
+        _hang_up(self._listener)
+        self._hang_up_all()
+
+    def _listen(self) -> None:
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _hang_up_all(self) -> None:
+        with self._lock:
+            doomed = list(self._connections)
+        for each in doomed:
+            _hang_up(each)
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = listener.accept()[0]
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+        except OSError:
+            _hang_up(client)
+            return
+        server.settimeout(None)
+        ends = (client, server)
+        for end in ends:
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._lock:
+            self._connections.update(ends)
+        back = threading.Thread(target=self._pump, args=(server, client), kwargs={"reply": True}, daemon=True)
+        back.start()
+        self._pump(client, server, reply=False)
+        back.join()
+        with self._lock:
+            self._connections.difference_update(ends)
+        for end in ends:
+            end.close()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, *, reply: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not (self._reply(data, sink) if reply else self._request(data, source, sink)):
+                    break
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _request(self, data: bytes, client: socket.socket, server: socket.socket) -> bool:
+        """Pass a request on; False when the connection is to end."""
+        trouble = self._trouble
+        if trouble is Trouble.DELAY:
+            time.sleep(self._random.uniform(0, _LONGEST_DELAY))
+        elif trouble is Trouble.DROP:
+            self._wait_out(trouble)
+            return False
+        elif trouble in _LIES and b"/_changes" in data.partition(b"\r\n")[0]:
+            status, body = _LIES[trouble]
+            head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+            client.sendall(head + body)
+            return False
+        server.sendall(data)
+        return True
+
+    def _reply(self, data: bytes, client: socket.socket) -> bool:
+        """Pass a reply on; False when the connection is to end."""
+        trouble = self._trouble
+        if trouble is Trouble.DELAY:
+            time.sleep(self._random.uniform(0, _LONGEST_DELAY))
+        elif trouble is Trouble.CUT:
+            client.sendall(data[: len(data) // 2])
+            return False
+        elif trouble in {Trouble.DROP, Trouble.HALF_OPEN}:
+            self._wait_out(trouble)
+            return False
+        elif trouble is Trouble.DRIP:
+            return self._drip(data, client)
+        elif trouble is Trouble.MID_LINE and b'"seq":' in data:
+            client.sendall(data[: data.rindex(b'"seq":') + 9])
+            return False
+        client.sendall(data)
+        return True
+
+    def _drip(self, data: bytes, client: socket.socket) -> bool:
+        start = 0
+        while start < len(data) and self._trouble is Trouble.DRIP:
+            client.sendall(data[start : start + _DRIP])
+            start += _DRIP
+            time.sleep(_DRIP_PAUSE)
+        client.sendall(data[start:])
+        return True
+
+    def _wait_out(self, trouble: Trouble) -> None:
+        while self._trouble is trouble:
+            time.sleep(_LOOK)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()

@@ -1,0 +1,189 @@
+"""Callers who ask all the time, and writers who change owners all the time."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+
+from router.couch.errors import Conflict, CouchError, NotFound
+from router.manager.manager import NumberManager
+from router.manager.outcomes import Outcome
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from router.numbers.shards import database_of
+from router.stores import Stores
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.faults.ledger import NOBODY, Answer, Claim, Ledger
+from tests.faults.stage import ABSENT, EACH, NUMBERS, Stage
+from tests.integration.caller import Refusal, outcome, request
+
+CALLERS, WRITERS = 6, 2
+LIMIT = 1.0
+"""Seconds that a caller gives a call."""
+_PAUSE = 0.006
+_WRITE_PAUSE = 0.06
+_AUTHORITATIVE, _UNKNOWN = 0.06, 0.04
+_BY_HAND = (1.0, 1.0, 0.5, 0.0)
+_OFTEN = (0.1, 1.0, 1.0, 1.0)
+"""How a database's first number is changed, its second …: how many of the changes are made by hand, and how often. A
+number that is changed by hand, and rarely, is the one that nothing but the follower sets right."""
+_CHANNEL = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 300),
+]
+
+
+class Callers:
+    """Ask for numbers at random, each over a connection of its own.
+
+    Attributes:
+        answers: what they were told.
+        oversleep: the longest time that this process was held up beyond a sleep's end: what a call's measured end may
+            be late by without anybody's fault.
+    """
+
+    def __init__(self, target: str, seed: int) -> None:
+        self._target = target
+        self._seed = seed
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask_on, args=(each,), daemon=True) for each in range(CALLERS)]
+        self._threads.append(threading.Thread(target=self._watch_sleep, daemon=True))
+        self.answers: list[Answer] = []
+        self.oversleep = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        for each in self._threads:
+            each.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        for each in self._threads:
+            each.join(LIMIT + 5)
+
+    def _ask_on(self, index: int) -> None:
+        chance = random.Random(self._seed * 1000 + index)
+        with grpc.insecure_channel(self._target, options=_CHANNEL) as channel:
+            stub = InboundRouterStub(channel)
+            while not self._stop.is_set():
+                self.answers.append(_ask(stub, chance))
+                time.sleep(_PAUSE * 2 * chance.random())
+
+    def _watch_sleep(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            time.sleep(0.01)
+            self.oversleep = max(self.oversleep, time.monotonic() - began - 0.01)
+
+
+def _ask(stub: InboundRouterStub, chance: random.Random) -> Answer:
+    number = chance.choice(ABSENT if chance.random() < _UNKNOWN else NUMBERS)
+    authoritative = chance.random() < _AUTHORITATIVE
+    began = time.monotonic()
+    told = outcome(stub.Lookup.future(request(number, authoritative=authoritative), timeout=LIMIT))
+    return answer_of(number, began, told, authoritative=authoritative)
+
+
+def answer_of(
+    number: str, began: float, told: pb.LookupResponse | Refusal, *, authoritative: bool = False, limit: float = LIMIT
+) -> Answer:
+    """What a caller was told, as the ledger judges it."""
+    ended = time.monotonic()
+    if isinstance(told, pb.LookupResponse):
+        said = told.account_id if told.number == number else f"an answer for {told.number}"
+        return Answer(number, began, ended, said, told.stale, authoritative, limit=limit)
+    why = told.reason or told.code.name
+    said_nothing = told.code is not grpc.StatusCode.NOT_FOUND
+    return Answer(number, began, ended, None if said_nothing else NOBODY, False, authoritative, why, limit)
+
+
+class Writers:
+    """Change owners at random: some by the number manager, over the service's links, some by hand.
+
+    Each looks after numbers of its own, so that claims on one come one after the other.
+
+    Attributes:
+        quiet: promised for changes by hand, and for those that the number manager warned about.
+        forgets: Redis may lose what it acknowledged: then that holds for all changes.
+        turns: each writer holds its own while it writes.
+        done: acknowledged changes.
+    """
+
+    def __init__(self, stage: Stage, ledger: Ledger, seed: int, accounts: Iterator[str]) -> None:
+        settings = stage.settings("service")
+        self._stage = stage
+        self._manager = NumberManager(settings, Stores(settings))
+        self.ledger = ledger
+        self._seed = seed
+        self._accounts = accounts
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._write_on, args=(each,), daemon=True) for each in range(WRITERS)]
+        self.turns = [threading.Lock() for _ in range(WRITERS)]
+        self.quiet = 0.0
+        self.forgets = False
+        self.done = 0
+
+    def start(self) -> None:
+        """Begin."""
+        for each in self._threads:
+            each.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        for each in self._threads:
+            each.join(10)
+        self._manager.close()
+
+    def _write_on(self, index: int) -> None:
+        chance = random.Random(self._seed * 1000 + 500 + index)
+        mine = range(index, len(NUMBERS), WRITERS)
+        while not self._stop.is_set():
+            chosen = chance.choices(mine, [_OFTEN[each % EACH] for each in mine])[0]
+            number, by_hand = NUMBERS[chosen], chance.random() < _BY_HAND[chosen % EACH]
+            with self.turns[index]:
+                (self.write_by_hand if by_hand else self._write_by_manager)(number)
+            self._stop.wait(_WRITE_PAUSE * 2 * chance.random())
+
+    def write_by_hand(self, number: str) -> None:
+        """One change, past the service's links; its writer's turn is the caller's."""
+        account = self._next_account()
+        database = str(database_of(number))
+        fields: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service"}
+        try:
+            document = dict(self._stage.databases.document(database, number))
+        except NotFound:
+            document = {"_id": number, **fields}
+        except CouchError:
+            return
+        claim = self.ledger.claim(number, account)
+        try:
+            self._stage.databases.put(database, {**document, "pvt_assigned_to": account})
+        except (Conflict, NotFound):
+            claim.void = True
+        except CouchError:
+            return
+        else:
+            self._acknowledge(claim, self.quiet)
+
+    def _write_by_manager(self, number: str) -> None:
+        account = self._next_account()
+        claim = self.ledger.claim(number, account)
+        made: Outcome = self._manager.carry_out([Ask(Operation.MOVE, number, SYSTEM, assign_to=account)])[0]
+        if made.error is None:
+            self._acknowledge(claim, self.quiet if made.warnings or self.forgets else 0.0)
+
+    def _next_account(self) -> str:
+        with self._lock:
+            return next(self._accounts)
+
+    def _acknowledge(self, claim: Claim, quiet: float) -> None:
+        self.ledger.acknowledge(claim, quiet)
+        self.done += 1

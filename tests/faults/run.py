@@ -1,0 +1,230 @@
+"""One run: load, faults, healing, and a report. Everything random in it comes from its seed."""
+
+import contextlib
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import grpc
+
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.faults.faults import CATALOGUE, Fault, Scene
+from tests.faults.ledger import Answer, Ledger
+from tests.faults.load import CALLERS, Callers, Writers, answer_of
+from tests.faults.stage import NUMBERS, Stage
+from tests.integration.caller import outcome, request
+
+MARGIN = 0.05
+"""Seconds beyond a deadline that are allowed to a call."""
+HANG = 1.0
+"""Seconds beyond a deadline after which no busy machine is an excuse."""
+_BEFORE, _AFTER = 0.6, 0.8
+_SHORT, _LONG = (0.8, 2.5), (6.0, 8.0)
+HEALS_WITHIN = 30.0
+_PATIENCE = 5.0
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed means."""
+
+    seed: int
+    faults: tuple[str, ...]
+    transport: str
+    lasts: tuple[float, ...]
+    offset: float
+
+    @property
+    def keeps(self) -> bool:
+        """Whether Redis keeps data over a restart."""
+        return any(CATALOGUE[name].forgets for name in self.faults)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return " + ".join(self.faults)
+
+
+def plan_of(seed: int, faults: Sequence[str] = ()) -> Plan:
+    """The plan of a seed: the catalogue's faults one by one, then random pairs of them.
+
+    Args:
+        faults: these instead.
+    """
+    chance = random.Random(seed)
+    names = list(CATALOGUE)
+    pair = chance.sample(names, 2)
+    chosen = tuple(faults) or ((names[seed],) if seed < len(names) else tuple(pair))
+    lasts = tuple(round(chance.uniform(*(_LONG if CATALOGUE[name].slow else _SHORT)), 2) for name in chosen)
+    return Plan(seed, chosen, chance.choice(("native", "grpcio")), lasts, round(chance.uniform(0.0, 0.8), 2))
+
+
+@dataclass
+class Report:
+    """What a run saw.
+
+    Attributes:
+        calls, answered, unknown: asked; told an account or that there is none; told that it can't be known now, by
+            reason.
+        writes: acknowledged changes.
+        wrong: answers that no rule allows, in words.
+        stale, flagged_stale: old answers within what is promised; longest, longest_flagged: the oldest of them.
+        late: calls that ended more than 50 ms (and what this process was held up by) past their deadline;
+            worst_late: the worst of all, seconds past the deadline.
+        healed: seconds from the end of the faults until every number was answered rightly, unflagged, by both workers;
+            None: not at all.
+        differences: found by an audit at the end.
+    """
+
+    plan: Plan
+    calls: int = 0
+    answered: int = 0
+    unknown: dict[str, int] = field(default_factory=Counter)
+    writes: int = 0
+    wrong: list[str] = field(default_factory=list)
+    stale: int = 0
+    longest: float = 0.0
+    flagged_stale: int = 0
+    longest_flagged: float = 0.0
+    late: int = 0
+    worst_late: float = 0.0
+    oversleep: float = 0.0
+    healed: float | None = None
+    differences: int | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything promised was kept."""
+        hung = self.worst_late > HANG + self.oversleep
+        return not self.wrong and not hung and self.healed is not None and self.differences == 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(replace(self, unknown={})), "unknown": dict(self.unknown), "good": self.is_good}
+
+    def __str__(self) -> str:
+        healed = "never healed" if self.healed is None else f"healed in {self.healed:.1f} s"
+        said = (
+            f"seed {self.plan.seed}: {self.plan.name} ({self.plan.transport})",
+            f"{self.calls} calls, {self.writes} changes, {len(self.wrong)} wrong",
+            f"{self.stale} stale ({self.longest:.2f} s), {self.flagged_stale} flagged ({self.longest_flagged:.2f} s)",
+            f"{self.late} late ({self.worst_late:.3f} s), {healed}, {self.differences} differences",
+            f"unknown {dict(self.unknown)}",
+        )
+        return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN]])
+
+
+def run_plan(plan: Plan) -> Report:
+    """Run a plan on a stage of its own."""
+    with Stage(seed=plan.seed, transport=plan.transport, keeps=plan.keeps) as stage:
+        return run_on(stage, plan, iter(stage.accounts))
+
+
+def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | None = None) -> Report:
+    """Run a plan on a stage that is ready.
+
+    Args:
+        accounts: not claimed yet.
+        ledger: of earlier runs on this stage.
+    """
+    faults = [CATALOGUE[name] for name in plan.faults]
+    ledger = ledger or Ledger()
+    writers = Writers(stage, ledger, plan.seed, accounts)
+    writers.quiet = max(fault.quiet for fault in faults) + (sum(plan.lasts) if len(faults) > 1 else 0.0)
+    writers.forgets = any(fault.forgets for fault in faults)
+    for number in NUMBERS:
+        if not ledger.current(number) - {""}:
+            writers.write_by_hand(number)
+    callers = Callers(stage.target, plan.seed)
+    report = Report(plan)
+    try:
+        callers.start()
+        writers.start()
+        time.sleep(_BEFORE)
+        _suffer(faults, plan, Scene(stage, writers, random.Random(plan.seed)))
+        over = time.monotonic()
+        time.sleep(_AFTER)
+        writers.stop()
+        report.healed = _heal(stage, ledger, over)
+    finally:
+        writers.stop()
+        callers.stop()
+    with contextlib.suppress(Exception):
+        report.differences = stage.differences()
+    report.writes, report.oversleep = writers.done, callers.oversleep
+    _judge(report, callers.answers, ledger)
+    return report
+
+
+def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
+    """All at a time, the second a little after the first."""
+
+    def suffer(fault: Fault, delay: float, lasts: float) -> None:
+        time.sleep(delay)
+        with fault.during(scene):
+            time.sleep(lasts)
+
+    delays = itertools.accumulate(itertools.repeat(plan.offset), initial=0.0)
+    threads = [
+        threading.Thread(target=suffer, args=(fault, delay, lasts))
+        for fault, delay, lasts in zip(faults, delays, plan.lasts, strict=False)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _heal(stage: Stage, ledger: Ledger, over: float) -> float | None:
+    """Seconds since the faults were over until all is well; None when it never is."""
+    end = over + HEALS_WITHIN
+    while time.monotonic() < end:
+        if stage.is_ready() and all(_is_well(stage.target, ledger) for _ in range(CALLERS)):
+            return round(time.monotonic() - over, 2)
+        time.sleep(0.1)
+    return None
+
+
+def _is_well(target: str, ledger: Ledger) -> bool:
+    """Whether a new connection, to whichever worker, gets every number's owner of now."""
+    alone = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(target, options=alone) as channel:
+        stub = InboundRouterStub(channel)
+        for number in NUMBERS:
+            began = time.monotonic()
+            told = answer_of(number, began, outcome(stub.Lookup.future(request(number), timeout=_PATIENCE)))
+            if told.said not in ledger.current(number) or told.flagged:
+                return False
+    return True
+
+
+def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger) -> None:
+    for answer in answers:
+        report.calls += 1
+        past = answer.ended - answer.began - answer.limit
+        report.worst_late = max(report.worst_late, past)
+        report.late += past > MARGIN + report.oversleep
+        if answer.said is None:
+            report.unknown[answer.why] += 1
+            if answer.why not in _CANT_BE_KNOWN:
+                report.wrong.append(f"{answer.number}: refused as {answer.why}")
+            continue
+        report.answered += 1
+        verdict = ledger.judge(answer)
+        if verdict.wrong:
+            report.wrong.append(verdict.wrong)
+        elif verdict.age and answer.flagged:
+            report.flagged_stale += 1
+            report.longest_flagged = max(report.longest_flagged, verdict.age)
+        elif verdict.age:
+            report.stale += 1
+            report.longest = max(report.longest, verdict.age)
+
+
+_CANT_BE_KNOWN = {"NUMBER_DATABASE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED", "CANCELLED"}

@@ -1,0 +1,92 @@
+"""The checker itself: it must notice every lie that it is there for."""
+
+import pytest
+
+from tests.faults.ledger import NOBODY, Answer, Claim, Ledger
+
+NUMBER, OTHER = "+14158867900", "+14420000001"
+ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
+
+
+def _ledger(*claims: Claim) -> Ledger:
+    made = Ledger()
+    for each in claims:
+        made._claims[each.number].append(each)
+    return made
+
+
+def _answer(
+    said: str, began: float, ended: float | None = None, *, flagged: bool = False, authoritative: bool = False
+) -> Answer:
+    return Answer(NUMBER, began, began + 0.01 if ended is None else ended, said, flagged, authoritative)
+
+
+FIRST = Claim(NUMBER, ONE, 1.0, 2.0)
+BY_HAND = Claim(NUMBER, TWO, 10.0, 11.0, quiet=3.0)
+BY_MANAGER = Claim(NUMBER, TWO, 10.0, 11.0, quiet=0.0)
+OPEN = Claim(NUMBER, TWO, 10.0)
+LAST = Claim(NUMBER, THREE, 20.0, 21.0, quiet=3.0)
+
+
+def test_an_account_that_never_had_the_number_is_wrong() -> None:
+    ledger = _ledger(FIRST, Claim(OTHER, TWO, 1.0, 2.0))
+    assert ledger.judge(_answer(TWO, 5.0)).wrong
+    assert ledger.judge(_answer(NOBODY, 5.0)).wrong
+    assert not ledger.judge(_answer(ONE, 5.0)).wrong
+
+
+def test_an_account_that_is_to_have_the_number_later_is_wrong() -> None:
+    assert _ledger(FIRST, BY_HAND).judge(_answer(TWO, 5.0)).wrong
+
+
+@pytest.mark.parametrize("said", [ONE, TWO])
+def test_either_account_is_right_while_the_change_is_on_its_way(said: str) -> None:
+    verdict = _ledger(FIRST, BY_MANAGER).judge(_answer(said, 10.5, 11.5))
+    assert (verdict.wrong, verdict.age) == ("", 0.0)
+
+
+def test_the_former_account_is_allowed_for_as_long_as_is_promised() -> None:
+    ledger = _ledger(FIRST, BY_HAND)
+    verdict = ledger.judge(_answer(ONE, 13.0))
+    assert (verdict.wrong, verdict.age) == ("", 2.0)
+    assert ledger.judge(_answer(ONE, 14.5)).wrong
+
+
+def test_a_change_that_the_manager_acknowledged_is_seen_by_the_next_call() -> None:
+    assert _ledger(FIRST, BY_MANAGER).judge(_answer(ONE, 11.001)).wrong
+
+
+def test_a_flagged_answer_may_be_old() -> None:
+    verdict = _ledger(FIRST, BY_MANAGER).judge(_answer(ONE, 60.0, flagged=True))
+    assert (verdict.wrong, verdict.age) == ("", 49.0)
+
+
+def test_an_authoritative_answer_may_not() -> None:
+    ledger = _ledger(FIRST, BY_HAND)
+    assert ledger.judge(_answer(ONE, 11.1, authoritative=True)).wrong
+    assert ledger.judge(_answer(ONE, 11.1, authoritative=True, flagged=True)).wrong
+
+
+def test_what_may_or_may_not_have_been_written_is_right_until_the_next_change_stands() -> None:
+    ledger = _ledger(FIRST, OPEN, LAST)
+    assert {ledger.judge(_answer(said, 15.0)).wrong for said in (ONE, TWO)} == {""}
+    assert ledger.judge(_answer(TWO, 25.0)).wrong
+
+
+def test_an_older_promise_does_not_excuse_a_broken_newer_one() -> None:
+    prompt = Claim(NUMBER, THREE, 12.0, 12.5, quiet=0.0)
+    assert _ledger(FIRST, BY_HAND, prompt).judge(_answer(ONE, 13.0)).wrong
+
+
+def test_a_number_without_a_document_is_nobodys() -> None:
+    assert not _ledger().judge(_answer(NOBODY, 5.0)).wrong
+    gone = Claim(NUMBER, NOBODY, 10.0, 11.0, quiet=1.0)
+    ledger = _ledger(FIRST, gone)
+    assert ledger.judge(_answer(NOBODY, 5.0)).wrong
+    assert not ledger.judge(_answer(NOBODY, 15.0)).wrong
+    assert ledger.current(NUMBER) == {NOBODY}
+
+
+def test_who_may_have_it_now() -> None:
+    assert _ledger(FIRST, OPEN).current(NUMBER) == {ONE, TWO}
+    assert _ledger(FIRST, OPEN, LAST).current(NUMBER) == {THREE}
