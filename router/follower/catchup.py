@@ -65,9 +65,9 @@ class CatchUp:
     def _load(self, target: Target, documents: int, stop: threading.Event, progress: Progress) -> int:
         """Read a whole database in the way that costs CouchDB least; what changes meanwhile is read after it.
 
-        The checkpoint stays at the beginning until all is read: who comes after a crash begins anew.
+        The checkpoint stays at the beginning until all is read: who comes after a crash begins anew. What the former
+        one wrote may be of documents that were deleted since, so the feed is read from where it began.
         """
-        since = self._databases.sequence_now(target.name)
         count = 0
         for page in self._databases.all_documents(target.name, self._page):
             if stop.is_set():
@@ -77,7 +77,9 @@ class CatchUp:
             left = max(1, documents - count)
             target.checkpoint = self._applier.apply(target.name, target.checkpoint, rows, pending=left, loading=True)
             progress(len(rows))
-        target.checkpoint = self._applier.apply(target.name, target.checkpoint, (), seq=since, loading=True)
+        target.checkpoint = self._applier.apply(
+            target.name, target.checkpoint, (), seq=target.checkpoint.since, loading=True
+        )
         return count
 
     def _read(self, target: Target, stop: threading.Event, progress: Progress, *, loading: bool) -> int:
@@ -112,30 +114,35 @@ class CatchUp:
             )
 
     def _is_anew(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
-        return (
-            target.suspect
-            or not kept.epoch
-            or not kept.is_of(info.instance, info.purge_seq)
-            or kept.shape != self._applier.shape_of(target.name)
-        )
+        return not kept.epoch or not _goes_on(target, kept, info) or kept.shape != self._applier.shape_of(target.name)
 
     def _begin(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
         """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
-        same = not target.suspect and kept.is_of(info.instance, info.purge_seq)
-        begun = self._applier.begin(
-            target.name, instance=info.instance, purge=info.purge_seq, shape=self._applier.shape_of(target.name)
-        )
+        same = _goes_on(target, kept, info)
+        is_new = not kept.epoch and not target.checkpoint.epoch
+        since = self._since(target, kept, same=same) if target.is_shard else ""
+        if target.is_shard and not is_new and not same:
+            # Of no life until its leftovers are gone: whoever comes after a crash removes them again.
+            self._applier.begin(target.name, instance="", purge="", shape="")
+            self._forget(target.name)
+        shape = self._applier.shape_of(target.name)
+        begun = self._applier.begin(target.name, instance=info.instance, purge=info.purge_seq, shape=shape, since=since)
         if not target.is_shard:
             self._writer.forget_documents(target.name)
-        elif not kept.epoch and not target.checkpoint.epoch:
-            # New to the cache: only lookups can have kept anything of it (the first sweep saw to what is older).
+        elif is_new:
+            # Only lookups can have kept anything of it (the first sweep saw to what is older).
             self._writer.forget_strays(target.name)
-        elif not same:
-            self._forget(target.name)
         if kept.epoch and not same:
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
         target.suspect = False
         return begun
+
+    def _since(self, target: Target, kept: Checkpoint, *, same: bool) -> str:
+        """From where the feed tells of all deletions that concern what is kept, or what lookups keep from now on.
+
+        Asked for before the new epoch begins: what a lookup reads in it and keeps is deleted, if at all, after this.
+        """
+        return (kept.seq or kept.since) if same else self._databases.sequence_now(target.name)
 
     def _forget(self, database: str) -> None:
         """Remove a database's entries; where somebody else leads by now, what we removed was his."""
@@ -169,3 +176,9 @@ class CatchUp:
         target.checkpoint = replace(target.checkpoint, complete=True, update_seq=info.update_seq)
         if first and not target.is_shard:
             self._writer.read_again(target.name)
+
+
+def _goes_on(target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
+    """Whether what is kept is of this life of the database, and the feed can tell what happened since."""
+    known = bool(kept.seq or kept.since) or not target.is_shard
+    return known and not target.suspect and kept.is_of(info.instance, info.purge_seq)

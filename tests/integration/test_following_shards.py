@@ -5,8 +5,10 @@ import time
 from typing import Any
 
 import pytest
+from redis import RedisError
 
-from router.cache import entry
+from router.cache import entry, holding
+from router.cache.writer import CacheWriter
 from router.follower.applier import AT_ONCE
 from router.numbers.routes import Route
 from tests.integration.conftest import StartFollower
@@ -68,6 +70,89 @@ def test_what_changes_behind_the_reading_of_a_whole_database_is_not_lost(
         assert world.cached(names[0]) == TWO
         assert world.cached(names[1]) not in {ONE, TWO}
         assert world.cached(names[299]) == ONE
+
+
+def test_a_deletion_behind_an_interrupted_reading_of_a_whole_database_is_not_lost(
+    world: World, start_follower: StartFollower
+) -> None:
+    names = world.numbers(SHARD, 300)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        relay.cut(lambda _, target: "_all_docs" in target and "start_key" in target)
+        start_follower(follower_page=100)
+        eventually(lambda: world.cached(names[0]) == ONE and relay.count("GET .*_all_docs.*start_key"))
+        world.remove(SHARD, names[0])
+        relay.cut(lambda *_: False)
+        eventually(lambda: world.complete(SHARD))
+        assert world.cached(names[0]) != ONE
+        assert world.cached(names[299]) == ONE
+
+
+def test_a_deletion_while_nobody_followed_is_not_lost_when_answers_are_made_differently(
+    world: World, start_follower: StartFollower
+) -> None:
+    gone, kept, *_ = world.numbers(SHARD, 3)
+    follower = start_follower()
+    eventually(lambda: world.complete(SHARD, "system_config") and world.cached(gone) == ONE)
+    follower.stop()
+    world.remove(SHARD, gone)
+    shape = world.writer.checkpoint(SHARD).shape
+    world.configure(default_force_outbound=True)
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.writer.checkpoint(SHARD).shape != shape)
+    assert world.cached(gone) != ONE
+    assert world.cached(kept) == ONE
+
+
+def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_not_outlive_its_deletion(
+    world: World, start_follower: StartFollower
+) -> None:
+    gone, *_ = world.numbers(SHARD, 3)
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        relay.hold(lambda _, target: SHARD in target and "since=now" in target)
+        start_follower()
+        eventually(lambda: relay.count(r"GET .*since=now") and relay.count(r"GET /numbers/\+1415/_changes"))
+        epoch = world.writer.epoch(SHARD)
+        document = world.databases.document(SHARD, gone)
+        world.remove(SHARD, gone)
+        made = holding.number_entry(document, SHARD, world.settings().rules(None).policy, int(time.time()))
+        assert isinstance(made, entry.Entry)
+        world.writer.fill(SHARD, epoch, [(gone, made)])
+        relay.release()
+        eventually(lambda: world.complete(SHARD))
+        assert world.cached(gone) != ONE
+
+
+def test_what_is_left_of_a_former_life_goes_even_if_its_removal_was_interrupted(
+    world: World, start_follower: StartFollower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.numbers(SHARD, 3)
+    old = f"{SHARD.removeprefix('numbers/')}0000002"
+    follower = start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached(old) == ONE)
+    follower.stop()
+    before = world.databases.info(SHARD).instance
+    world.databases.drop(SHARD)
+    while str(int(time.time())) == before:
+        time.sleep(0.01)
+    world.numbers(SHARD, 1, TWO)
+
+    failed = []
+
+    def interrupted(*_: object) -> int:
+        failed.append(True)
+        raise RedisError("Redis went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CacheWriter, "forget", interrupted)
+        follower = start_follower()
+        assert follower.leading.wait(10)
+        eventually(lambda: failed)
+        follower.stop()
+    start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached(f"{SHARD.removeprefix('numbers/')}0000000") == TWO)
+    assert world.cached(old) == ""
 
 
 def test_a_change_arrives_and_so_does_the_next(world: World, start_follower: StartFollower) -> None:
