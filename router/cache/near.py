@@ -27,7 +27,13 @@ _TICK = 0.5
 _REMEMBERED = 100_000
 """Invalidations remembered for fetches that are on their way."""
 _COST = 400
-"""Bytes that an entry takes besides its answer and its keys."""
+"""Bytes that an entry takes besides its answer and the ways to it."""
+_WAY_COST = 120
+"""Bytes that a way to an entry takes besides its own."""
+_LONGEST_WAY = 512
+"""Bytes; who writes a number at greater length is looked for by number."""
+_WAYS = 8
+"""Ways to one entry: some switches put something new into every request."""
 
 
 class NearEntry:
@@ -40,9 +46,10 @@ class NearEntry:
         refusal: what is refused; None for a route.
         prepared: room for what a front makes of a refusal.
         until: on the monotonic clock; refusals of numbers that have no document do not live long.
+        ways: the raw bytes of requests that lead to it.
     """
 
-    __slots__ = ("account", "alive", "answer", "prepared", "refusal", "size", "until")
+    __slots__ = ("account", "alive", "answer", "prepared", "refusal", "size", "until", "ways")
 
     def __init__(self, account: str, answer: bytes | None, refusal: Any, until: float = math.inf) -> None:
         self.alive = True
@@ -51,6 +58,7 @@ class NearEntry:
         self.refusal = refusal
         self.prepared: Any = None
         self.until = until
+        self.ways: list[bytes] = []
         self.size = _COST + len(answer or b"")
 
 
@@ -65,7 +73,7 @@ class NearCache:
         size: bytes kept at most, roughly.
 
     Attributes:
-        raw: request bytes → entry, which may be dead.
+        raw: request bytes → entry; who looks here looks whether it is alive, for it may die meanwhile.
         trusted: the connection that brings invalidations stands.
     """
 
@@ -100,7 +108,7 @@ class NearCache:
         return entry if entry is not None and entry.alive else None
 
     def clock(self) -> int:
-        """Ask before fetching from Redis; give it to `keep`."""
+        """Ask before the rules are looked at and Redis is asked; give it to `keep` and `alias`."""
         return self._clock
 
     def keep(self, number: str, entry: NearEntry, clock: int, raw: bytes | None) -> None:
@@ -115,14 +123,14 @@ class NearCache:
             self._bytes += entry.size
             if raw is not None:
                 self._alias(raw, entry)
-            while len(self._numbers) > self._most or self._bytes > self._most_bytes:
-                self._bury(self._numbers.pop(next(iter(self._numbers))))
+            self._make_room()
 
-    def alias(self, raw: bytes, entry: NearEntry) -> None:
-        """Let these request bytes lead to an entry too."""
+    def alias(self, raw: bytes, entry: NearEntry, clock: int) -> None:
+        """Let these request bytes lead to an entry too, unless the rules that say so went after `clock`."""
         with self._lock:
-            if entry.alive:
+            if entry.alive and clock >= self._floor:
                 self._alias(raw, entry)
+                self._make_room()
 
     def invalidate(self, number: str) -> None:
         """Its key changed."""
@@ -155,20 +163,34 @@ class NearCache:
                 self.trusted = trusted
 
     def _alias(self, raw: bytes, entry: NearEntry) -> None:
-        """Under the lock. Ways of writing are bounded apart from numbers: dead ones go when there are too many."""
+        """Under the lock, as are those below."""
+        former = self.raw.get(raw)
+        if former is entry or len(raw) > _LONGEST_WAY:
+            return
+        if former is not None:
+            self._close(raw, former)
+        if len(entry.ways) >= _WAYS:
+            self._close(entry.ways[0], entry)
         self.raw[raw] = entry
-        entry.size += len(raw)
-        self._bytes += len(raw)
-        if len(self.raw) > 2 * self._most:
-            for key in list(self.raw)[: self._most]:
-                found = self.raw.pop(key)
-                if found.alive:
-                    found.size -= len(key)
-                    self._bytes -= len(key)
+        entry.ways.append(raw)
+        entry.size += len(raw) + _WAY_COST
+        self._bytes += len(raw) + _WAY_COST
+
+    def _close(self, raw: bytes, entry: NearEntry) -> None:
+        del self.raw[raw]
+        entry.ways.remove(raw)
+        entry.size -= len(raw) + _WAY_COST
+        self._bytes -= len(raw) + _WAY_COST
+
+    def _make_room(self) -> None:
+        while len(self._numbers) > self._most or self._bytes > self._most_bytes:
+            self._bury(self._numbers.pop(next(iter(self._numbers))))
 
     def _bury(self, entry: NearEntry) -> None:
         entry.alive = False
         self._bytes -= entry.size
+        for raw in entry.ways:
+            del self.raw[raw]
 
 
 class Invalidations:

@@ -74,17 +74,18 @@ class Lookup:
 
     def answer(self, calls: Sequence[Call]) -> None:
         """Answer each call once: at once what is decided or cached, the rest when the database was read."""
+        # Before the rules are looked at: nothing is kept of what went by rules that have changed meanwhile.
+        clock = self.near.clock()
         ready = self._normalised(calls)
         cached = [call for call in ready if not call.authoritative]
         misses = [call for call in ready if call.authoritative]
         passed_over = self.near_is_stale is None
         if self.near.on:
-            cached = self._answer_nearby(cached)
-        clock = self.near.clock()
+            cached = self._answer_nearby(cached, clock)
         values = self._read(cached)
         if passed_over and self._breaker.is_open:
             # Only now it shows that Redis is gone: what is near is better than nothing.
-            cached = self._answer_nearby(cached)
+            cached = self._answer_nearby(cached, clock)
             values = [None] * len(cached)
         routed = 0
         for call, value in zip(cached, values, strict=True):
@@ -171,7 +172,7 @@ class Lookup:
         self._breaker.succeeded()
         return found
 
-    def _answer_nearby(self, calls: Sequence[Call]) -> list[Call]:
+    def _answer_nearby(self, calls: Sequence[Call], clock: int) -> list[Call]:
         """Answer what the worker's own memory holds; return the rest."""
         stale = self.near_is_stale
         if stale is None:
@@ -184,7 +185,7 @@ class Lookup:
                 rest.append(call)
                 continue
             if call.raw is not None:
-                self.near.alias(call.raw, entry)
+                self.near.alias(call.raw, entry, clock)
             if entry.answer is None:
                 self.refuse(call, entry.refusal)
             else:

@@ -1,7 +1,11 @@
 """What changes in CouchDB changes the answer, with nobody asking for the truth."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
+from router.numbers.normaliser import Normaliser, Target
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartService
 from tests.integration.waiting import eventually
@@ -220,3 +224,24 @@ def test_authoritative_sees_a_write_at_once(world: World, running: Running) -> N
     for account in (ONE, TWO, THREE, ONE):
         world.number(account=account)
         assert running.caller.account(NUMBER, authoritative=True) == account
+
+
+def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_ones_nearby(
+    world: World, running: Running
+) -> None:
+    world.number()
+    _becomes(running, ONE)
+    eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
+    near, rules = running.service.near, running.service.lookup.rules
+
+    class Overtaken:
+        """The rules change just after they were looked at."""
+
+        def e164(self, number: str, dial_plan: str) -> Target:
+            found = rules.normaliser.e164(number, dial_plan)
+            near.clear()
+            return found
+
+    running.service.lookup.rules = replace(rules, normaliser=cast("Normaliser", Overtaken()))
+    assert running.caller.account("14158867900") == ONE
+    assert near.raw == {}

@@ -27,7 +27,7 @@ def _entry(answer: bytes = b"answer") -> NearEntry:
 def test_what_is_kept_is_found_by_number_and_by_the_bytes_that_asked(near: NearCache) -> None:
     entry = _entry()
     near.keep(NUMBER, entry, near.clock(), b"raw")
-    near.alias(b"another way", entry)
+    near.alias(b"another way", entry, near.clock())
     assert near.get(NUMBER) is near.raw[b"raw"] is near.raw[b"another way"] is entry
 
 
@@ -36,7 +36,8 @@ def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
     near.keep(NUMBER, entry, near.clock(), b"raw")
     near.invalidate(NUMBER)
     assert near.get(NUMBER) is None
-    assert not near.raw[b"raw"].alive
+    assert not entry.alive
+    assert near.raw == {}
 
 
 def test_a_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
@@ -74,7 +75,7 @@ def test_a_dead_entry_gets_no_new_way(near: NearCache) -> None:
     entry = _entry()
     near.keep(NUMBER, entry, near.clock(), None)
     near.invalidate(NUMBER)
-    near.alias(b"raw", entry)
+    near.alias(b"raw", entry, near.clock())
     assert b"raw" not in near.raw
 
 
@@ -94,11 +95,40 @@ def test_ways_of_asking_are_bounded(near: NearCache) -> None:
     entry = _entry()
     near.keep(NUMBER, entry, near.clock(), None)
     for index in range(1000):
-        near.alias(b"raw%d" % index, entry)
-        assert len(near.raw) <= 2 * 100
-    assert near.get(NUMBER) is entry
+        near.alias(b"raw%d" % index, entry, near.clock())
+        assert len(near.raw) <= 8
+    assert near.get(NUMBER) is near.raw[b"raw999"] is entry
     near.invalidate(NUMBER)
-    assert near.size == 0
+    assert (near.size, near.raw) == (0, {})
+
+
+def test_a_way_that_is_asked_again_costs_nothing_more(near: NearCache) -> None:
+    entry = _entry()
+    near.keep(NUMBER, entry, near.clock(), b"raw")
+    before = near.size
+    near.alias(b"raw", entry, near.clock())
+    assert near.size == before
+
+
+def test_ways_of_asking_take_no_more_bytes_than_there_are() -> None:
+    near = NearCache(1000, 20_000)
+    near.clear(trusted=True)
+    for index in range(100):
+        entry = _entry()
+        near.keep(f"+1415{index:07}", entry, near.clock(), b"%d" % index + b"x" * 100_000)
+        for way in range(8):
+            near.alias(b"%d %d" % (index, way) + b"x" * 400, entry, near.clock())
+            assert sum(map(len, near.raw)) <= near.size <= 20_000
+    assert len(near) > 1
+
+
+def test_what_went_by_former_rules_leads_nowhere(near: NearCache) -> None:
+    clock = near.clock()
+    near.clear()
+    entry = _entry()
+    near.keep(NUMBER, entry, near.clock(), None)
+    near.alias(b"raw", entry, clock)
+    assert near.raw == {}
 
 
 class Told:
