@@ -5,8 +5,11 @@ same calls cost a quarter less CPU time (docs/performance.md has the measurement
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 
 def core_of(index: int) -> int | None:
@@ -19,13 +22,23 @@ def core_of(index: int) -> int | None:
 
 @contextlib.contextmanager
 def staying_on(core: int | None) -> Iterator[None]:
-    """Keep the calling thread, and those it starts meanwhile, on a core; nothing for None."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    """Keep the calling thread, and those it starts meanwhile, on a core; nothing for None.
+
+    It only saves time, so where it may not be (a container's rules forbid it, or took the core away) nothing is kept.
+    """
+    before = set() if core is None else os.sched_getaffinity(0)
+    moved = core is not None and _move({core})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        if moved:
+            _move(before)
+
+
+def _move(cores: set[int]) -> bool:
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError as problem:
+        log.info("a thread can't be kept on cores %s: %s", sorted(cores), problem)
+        return False
+    return True

@@ -32,3 +32,11 @@ def test_no_core_means_anywhere() -> None:
     before = os.sched_getaffinity(0)
     with staying_on(None):
         assert os.sched_getaffinity(0) == before
+
+
+def test_a_core_that_may_not_be_used_is_no_reason_to_end() -> None:
+    before = os.sched_getaffinity(0)
+    beyond = max(before) + 500
+    with staying_on(beyond):
+        assert os.sched_getaffinity(0) == before
+    assert os.sched_getaffinity(0) == before
