@@ -17,6 +17,8 @@ from router.settings import Settings, SettingsError
 
 _LAST_CALLS = 0.2
 """Seconds between NOT_SERVING and the end of listening, for calls that are on their way."""
+_FINAL_MOMENT = 0.5
+"""Seconds in which the native front looks for a moment without a call, even when the time to leave is over."""
 
 
 class Transport(Protocol):
@@ -76,10 +78,11 @@ class GrpcioTransport:
 
     def stop(self, grace: float) -> None:
         """Take no new calls; give running ones `grace` seconds."""
+        end = time.monotonic() + grace
         if self._may_see_off:
             stop_listening(self.port)
             see_off(self.port, grace)
-        self._server.stop(grace)
+        self._server.stop(_left(end))
 
 
 class NativeTransport:
@@ -115,12 +118,17 @@ class NativeTransport:
 
     def stop(self, grace: float) -> None:
         """Stop listening once calls that are on their way have had a moment, then let the others finish."""
+        end = time.monotonic() + grace
         time.sleep(min(_LAST_CALLS, grace))
         self._front.stop_listening()
-        see_off(self.port, grace)
-        self._others.stop(grace)
-        self._front.close(grace)
+        see_off(self.port, _left(end))
+        self._others.stop(_left(end))
+        self._front.close(max(_left(end), min(_FINAL_MOMENT, grace)))
         self._folder.cleanup()
+
+
+def _left(end: float) -> float:
+    return max(0.0, end - time.monotonic())
 
 
 def open_transport(

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -98,6 +100,19 @@ def test_a_database_that_is_away(behind: Running, wire: Wire) -> None:
     assert said.json[0]["status"] == "UNAVAILABLE"
     assert behind.page("/healthz") == "alive\n"
     assert "did_router_lookups_total" in behind.page("/metrics")
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
+    transport: str, start: Start, stores: tuple[str, ...]
+) -> None:
+    """A worker that takes longer than its limit and some is killed, and with it whatever it answers then."""
+    running = serving(start(*SERVE, "--transport", transport, *stores, "--set", "drain_time_limit=6"))
+    with grpc.insecure_channel(running.target) as channel:
+        watching = HealthStub(channel).Watch(HealthCheckRequest(), timeout=60)
+        next(iter(watching))
+        assert running.process.end(signal.SIGTERM, 40) == 0
+    assert not [line for line in running.process.said if "killed" in line]
 
 
 def test_a_taken_port_is_said_in_one_line(service: Running, stores: tuple[str, ...]) -> None:
