@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from router.numbers.documents import NumberDocument, read
+from router.numbers.documents import NumberDocument, holder_problem, read
 from router.numbers.features import FIELD as FEATURES
 from router.numbers.fields import Skipped, is_unset
 from router.numbers.shards import database_of
@@ -18,7 +18,6 @@ from router.numbers.states import State, is_known
 _LISTED = frozenset((State.RESERVED, State.IN_SERVICE, State.PORT_IN, State.PORT_OUT))
 """States in which an account lists a number that is assigned to it."""
 
-_WHO_HOLDS_IT = ("pvt_assigned_to", "pvt_reserve_history")
 _SUMMARY = ("state", "features", "assigned_to", "used_by", "created", "updated")
 
 
@@ -143,4 +142,4 @@ def _is_certain(document: NumberDocument) -> bool:
         return True
     if document.state is None or not is_known(document.state):
         return False
-    return not any(problem.startswith(_WHO_HOLDS_IT) for problem in document.problems)
+    return holder_problem(document) is None

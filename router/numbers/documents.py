@@ -13,11 +13,12 @@ from router.numbers.carriers import is_module_name, module_name
 from router.numbers.dial_plans import KAZOO, convert
 from router.numbers.fields import Fields, Skipped, is_unset, is_visible, shown
 
-__all__ = ["NumberDocument", "Skipped", "read", "routable_id"]
+__all__ = ["NumberDocument", "Skipped", "holder_problem", "read", "routable_id"]
 
 LONGEST_NUMBER = 256
 
 _LONGEST_STATE = 64
+_HOLDERS = ("pvt_assigned_to", "pvt_reserve_history")
 _LEGACY_MODULE = "wnm_"
 
 
@@ -106,6 +107,15 @@ def read(doc: object, *, expected_database: str | None = None) -> NumberDocument
     if not _is_number(number):
         return Skipped(f"its id {shown(doc_id)} is not a number")
     return _number_document(number, Fields(doc))
+
+
+def holder_problem(document: NumberDocument) -> str | None:
+    """What can't be read of who has the number, or reserved it; None where all of it can.
+
+    Such a field is read as if nobody were named, which is right for a lookup, and for nothing that gives the number
+    to somebody else.
+    """
+    return next((problem for problem in document.problems if problem.startswith(_HOLDERS)), None)
 
 
 def _not_a_number(doc: Mapping[str, object], doc_id: object) -> str | None:

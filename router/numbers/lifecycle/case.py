@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from router.numbers.documents import NumberDocument
+from router.numbers.documents import NumberDocument, holder_problem
 from router.numbers.lifecycle import reserve_history, standing
 from router.numbers.lifecycle.asks import Ask, CarrierStep, Operation
 from router.numbers.lifecycle.errors import (
     assign_failure,
     forbidden,
     invalid_state_transition,
+    malformed,
     no_change_required,
 )
 from router.numbers.lifecycle.policy import CarrierTraits, ManagerPolicy
@@ -51,6 +52,12 @@ class Case:
         if not standing.passes_gate(document, self.ask.auth_by, receiver, self.accounts):
             raise forbidden()
 
+    def require_holder(self, document: NumberDocument) -> None:
+        """Refuse to give away what nobody can tell whose it is: it would be anybody's."""
+        problem = holder_problem(document)
+        if problem is not None:
+            raise malformed(document.number, problem)
+
     def require_account(self) -> None:
         """Refuse an ask that names no account to have the number."""
         if not standing.is_account_id(self.ask.assign_to):
@@ -79,6 +86,7 @@ def changed_state(document: NumberDocument, target: str | None, case: Case) -> t
         NumberError: no way leads there, or the asker may not go it.
     """
     ask = case.ask
+    case.require_holder(document)
     way = _way(document, target, case.carrier)
     if way.pushes and not ask.assign_to:
         raise forbidden("can not assign to self") if document.state == State.RESERVED else assign_failure()

@@ -99,6 +99,12 @@ def contended(number: str) -> NumberError:
     )
 
 
+def malformed(number: str, problem: str) -> NumberError:
+    """Its document says something that nobody may act on."""
+    words = f"the document of {number} can't be acted on: {problem}; mend it by hand, or delete the number"
+    return NumberError(500, "internal_error", "malformed_document", words)
+
+
 def internal() -> NumberError:
     """A fault of ours."""
     return NumberError(500, "internal_error", "", "it failed for a reason that only the log of did-router tells")

@@ -22,6 +22,7 @@ def release(document: NumberDocument, case: Case) -> Plan:
         raise invalid_state_transition(document.state or "undefined", policy.released_state)
     if not standing.is_authorized(case.ask.auth_by, document.assigned_to, None, case.accounts):
         raise forbidden()
+    case.require_holder(document)
     unused = without_use(document)
     remaining = reserve_history.unwind(document.reserve_history, document.assigned_to, case.accounts)
     if remaining:

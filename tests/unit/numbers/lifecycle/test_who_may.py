@@ -121,3 +121,27 @@ def test_who_asks_for_itself_opens_the_gate_only_where_somebody_gets_the_number(
     assert decided(asked(Operation.MOVE, U, assign_to=U), aging).changed
     for operation in (Operation.GET, Operation.UPDATE, Operation.ASSIGN_TO_APP, Operation.RELEASE):
         assert refusal(asked(operation, U, assign_to=U, public_fields={"a": 1}, used_by="x"), aging).code == 403
+
+
+@pytest.mark.parametrize("operation", [Operation.MOVE, Operation.RESERVE, Operation.RELEASE])
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        {"pvt_assigned_to": C + "c"},
+        {"pvt_assigned_to": [C]},
+        {"pvt_assigned_to": C, "pvt_reserve_history": R},
+        {"pvt_assigned_to": C, "pvt_reserve_history": {"0": R}},
+        {"pvt_assigned_to": C, "pvt_reserve_history": [R + "b"]},
+    ],
+)
+def test_what_cannot_be_read_of_who_has_it_makes_it_nobodys_to_take(
+    operation: Operation, unreadable: dict[str, object]
+) -> None:
+    document = number(pvt_number_state="in_service", **TELNYX, **unreadable)
+    error = refusal(asked(operation, SYSTEM, assign_to=U), document)
+    assert (error.error, error.cause) == ("internal_error", "malformed_document")
+    assert "mend it by hand" in error.message
+    for by in (U, C):
+        refusal(asked(operation, by, assign_to=U), document)
+    assert decided(asked(Operation.DELETE), document).after is None
+    assert decided(asked(Operation.GET), document).changed is False
