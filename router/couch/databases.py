@@ -133,15 +133,26 @@ class Databases:
         Raises:
             NotFound: there is no such database.
         """
+        found: dict[str, Document | None] = {}
+        for result in self._leaves(database, identifiers):
+            found |= _standing(result)
+        return found
+
+    def beside(self, database: str, identifiers: Sequence[str]) -> list[Document]:
+        """Documents that stand in conflict behind the winners of these: one comes up when its winner is deleted.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        return [leaf for result in self._leaves(database, identifiers) for leaf in _beside(result)]
+
+    def _leaves(self, database: str, identifiers: Sequence[str]) -> list[Any]:
+        """Every leaf of these documents; a third of what _all_docs takes for as many keys."""
         asked = {"docs": [{"id": each} for each in identifiers]}
-        # A third of what _all_docs takes for as many keys.
         answer = _mapping(self.couch.request("POST", [database, "_bulk_get"], asked)).get("results")
         if not isinstance(answer, list):
             raise BadAnswer(f"_bulk_get of {database} has no results")
-        found: dict[str, Document | None] = {}
-        for result in answer:
-            found |= _standing(result)
-        return found
+        return answer
 
     def all_documents(
         self, database: str, page: int, prefix: str = "", after: str | None = None
@@ -253,16 +264,27 @@ def change_of(row: Any) -> Change:
 
 def _standing(result: Any) -> dict[str, Document | None]:
     """One result of `_bulk_get`: the revision that wins of all that it lists."""
-    try:
-        identifier = str(result["id"])
-        leaves = [each["ok"] for each in result["docs"] if "ok" in each]
-        errors = [each["error"]["error"] for each in result["docs"] if "error" in each]
-    except (KeyError, TypeError):
-        raise BadAnswer(f"_bulk_get sent a result that is none: {str(result)[:200]}") from None
+    identifier, leaves, errors = _told(result)
     if not leaves:
         return {identifier: None} if errors and set(errors) == {"not_found"} else {}
     winner = max(leaves, key=_precedence)
     return {identifier: None if winner.get("_deleted") else winner}
+
+
+def _beside(result: Any) -> list[Document]:
+    """Of one result of `_bulk_get`, what is neither deleted nor the winner."""
+    _, leaves, _ = _told(result)
+    return [leaf for leaf in sorted(leaves, key=_precedence)[:-1] if not leaf.get("_deleted")]
+
+
+def _told(result: Any) -> tuple[str, list[Document], list[Any]]:
+    """Identifier, leaves and errors of one result of `_bulk_get`."""
+    try:
+        leaves = [each["ok"] for each in result["docs"] if "ok" in each]
+        errors = [each["error"]["error"] for each in result["docs"] if "error" in each]
+        return str(result["id"]), leaves, errors
+    except (KeyError, TypeError):
+        raise BadAnswer(f"_bulk_get sent a result that is none: {str(result)[:200]}") from None
 
 
 def _precedence(leaf: Document) -> tuple[bool, int, str]:

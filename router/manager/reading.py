@@ -67,12 +67,17 @@ class Reader:
     def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:
         """These accounts, without those that don't exist.
 
+        Where there is no database of accounts nobody says that one is gone: then they all exist, and may nothing.
+
         Raises:
             CouchError: CouchDB can't be asked.
         """
         if not identifiers:
             return {}
-        read = map(accounts.read, self._databases.documents(ACCOUNTS, sorted(identifiers)).values())
+        found = self._databases.documents(ACCOUNTS, sorted(identifiers))
+        if not any(found.values()) and self._databases.infos([ACCOUNTS])[ACCOUNTS] is None:
+            return {each: _of_whom_nothing_is_known(each) for each in identifiers}
+        read = map(accounts.read, found.values())
         return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}
 
     def _some(self, database: str, numbers: Sequence[str]) -> dict[str, Found]:
@@ -81,6 +86,10 @@ class Reader:
         except CouchError as problem:
             return dict.fromkeys(numbers, Found(problem=errors.unavailable(str(problem))))
         return {number: _found(number, database, each) for number, each in latest.items()}
+
+
+def _of_whom_nothing_is_known(identifier: str) -> AccountDocument:
+    return AccountDocument(identifier, "", enabled=True, deleted=False, name="", realm="")
 
 
 def by_database(numbers: Iterable[str]) -> Mapping[str, list[str]]:
@@ -103,6 +112,7 @@ def _found(number: str, database: str, latest: Latest) -> Found:
         return Found(base=latest.revision)
     read = documents.read(latest.document, expected_database=database)
     if isinstance(read, Skipped):
-        words = f"the document {number} of {database} can't be read as a number ({read.reason}): mend it by hand"
-        return Found(base=latest.revision, problem=NumberError(500, "internal_error", "malformed_document", words))
+        return Found(
+            base=latest.revision, problem=errors.malformed(number, f"in {database} it is no number, {read.reason}")
+        )
     return Found(read, latest.revision)

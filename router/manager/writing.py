@@ -61,10 +61,23 @@ class DocumentWriter:
     def _put(self, database: str, documents: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         for _ in range(_TRIES):
             try:
+                self._remove_beside(database, [str(each["_id"]) for each in documents if each.get("_deleted")])
                 return self._databases.put_many(database, documents)
             except NotFound:
                 self._make(database)
         raise NotFound(f"the database {database} is dropped again and again")
+
+    def _remove_beside(self, database: str, identifiers: Sequence[str]) -> None:
+        """Before documents go: what stands in conflict behind one would come up, and route to whoever it names."""
+        beside = self._databases.beside(database, identifiers) if identifiers else []
+        if beside:
+            log.warning("%d documents in conflict go with those that are deleted in %s", len(beside), database)
+            gone = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in beside]
+            refused = [
+                row for row in self._databases.put_many(database, gone) if row.get("error") not in (None, _CONFLICT)
+            ]
+            if refused:
+                raise CouchRefused(f"a document in conflict can't be deleted: {refused[0].get('reason')}")
 
     def _make(self, database: str) -> None:
         self._see_to_global_changes()

@@ -254,6 +254,27 @@ def test_a_document_marked_deleted_makes_room(world: World, manager: Manager) ->
     assert world.cached() == CHILD
 
 
+def test_what_was_reserved_comes_back_though_there_is_no_database_of_accounts(world: World) -> None:
+    manager = Manager(world)
+    manager.done("create", assign_to=RESELLER, state="reserved", module_name=INVENTORY)
+    manager.done("move", assign_to=CHILD)
+    manager.done("release")
+    document = stands(world)
+    assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
+
+
+def test_what_stood_in_conflict_does_not_come_up_behind_a_number_that_is_gone(world: World, manager: Manager) -> None:
+    fields = {"_id": NUMBER, "pvt_type": "number", "pvt_number_state": "in_service", "pvt_module_name": "knm_local"}
+    owners = {"1-a": STRANGER, "1-b": RESELLER, "1-c": CHILD}
+    drafts = [{**fields, "_rev": revision, "pvt_assigned_to": owner} for revision, owner in owners.items()]
+    world.create(SHARD)
+    world.databases.couch.request("POST", [SHARD, "_bulk_docs"], {"docs": drafts, "new_edits": False})
+    assert manager.ask("release", auth_by=CHILD).deleted
+    assert world.databases.documents(SHARD, [NUMBER]) == {NUMBER: None}
+    assert manager.refused("get") == "not_found"
+    assert world.cached() == "deleted"
+
+
 def test_what_is_answered_is_what_stands(world: World, manager: Manager) -> None:
     def same(operation: str, **more: Any) -> None:
         outcome = manager.ask(operation, **more)
