@@ -11,6 +11,7 @@ publishes one, and each near cache says when it has come to it (see `router.cach
 import logging
 import math
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import redis
@@ -81,7 +82,8 @@ class NearCache:
         self._most = entries
         self._most_bytes = size
         self._bytes = 0
-        self._numbers: dict[str, NearEntry] = {}
+        # A plain dict looks over all that was removed from its front, each time that the oldest is asked for.
+        self._numbers: OrderedDict[str, NearEntry] = OrderedDict()
         self._lock = threading.Lock()
         self._clock = 0
         self._floor = 0
@@ -184,7 +186,7 @@ class NearCache:
 
     def _make_room(self) -> None:
         while len(self._numbers) > self._most or self._bytes > self._most_bytes:
-            self._bury(self._numbers.pop(next(iter(self._numbers))))
+            self._bury(self._numbers.popitem(last=False)[1])
 
     def _bury(self, entry: NearEntry) -> None:
         entry.alive = False
