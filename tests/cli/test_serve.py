@@ -109,7 +109,8 @@ def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
     """A worker that takes longer than its limit and some is killed, and with it whatever it answers then."""
     running = serving(start(*SERVE, "--transport", transport, *stores, "--set", "drain_time_limit=6"))
     with grpc.insecure_channel(running.target) as channel:
-        watching = HealthStub(channel).Watch(HealthCheckRequest(), timeout=60)
+        health: Any = HealthStub(channel)
+        watching = health.Watch(HealthCheckRequest(), timeout=60)
         next(iter(watching))
         assert running.process.end(signal.SIGTERM, 40) == 0
     assert not [line for line in running.process.said if "killed" in line]
