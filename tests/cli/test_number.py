@@ -129,6 +129,7 @@ def document(databases: Databases) -> dict[str, object]:
 def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:
     said = run_all(
         {
+            "no file": ["number", "release", "--file", "/nowhere/numbers.txt"],
             "no numbers": ["number", "move", "--assign-to", CHILD, *where],
             "no change": ["number", "update", NUMBER, *where],
             "private": ["number", "update", "--field", "pvt_state=x", NUMBER, *where],
@@ -141,6 +142,7 @@ def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:
     )
 
     assert {name: each.code for name, each in said.items()} == {
+        "no file": 2,
         "no numbers": 2,
         "no change": 2,
         "private": 2,

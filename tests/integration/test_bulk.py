@@ -208,6 +208,21 @@ def test_another_input_or_other_options_are_refused(bulk: Bulk) -> None:
         Journal.open(bulk.results, HEADER, 0)
 
 
+def test_two_runs_never_write_the_same_results(bulk: Bulk) -> None:
+    first = Journal.open(bulk.results, HEADER, 0)
+    for header, afresh in ((HEADER, False), (Header({"command": "test", "dry_run": True}, ""), True)):
+        with pytest.raises(FileRefused, match="another run is writing"):
+            Journal.open(bulk.results, header, 0, afresh=afresh)
+    first.close()
+    assert len(bulk.results.read_bytes().splitlines()) == 1
+    Journal.open(bulk.results, HEADER, 0).close()
+
+
+def test_results_that_find_no_room_are_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(OSError, match="make room and run it again"):
+        Journal.open(Path("/dev/full"), HEADER, 0)
+
+
 def test_rows_of_one_number_are_done_in_their_order(bulk: Bulk) -> None:
     """However many batches are under way at a time, and however the number is written."""
     text = "action,e164,account_id\ncreate,4158867900,{0}\n" + "move,+14158867900,{1}\nmove,14158867900,{0}\n" * 10

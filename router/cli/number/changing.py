@@ -31,7 +31,7 @@ def _asking(command: Callable[..., Ask]) -> Callable[..., Any]:
     @click.option("--dry-run", is_flag=True, help="Say what would come of it, change nothing.")
     @click.option(
         "--file",
-        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True, exists=True),
         help="Numbers, one a line; - for standard input.",
     )
     @click.option(
@@ -135,7 +135,7 @@ def create_number(
     \b
       did-router number create --assign-to 4cad0b7f… 4158867900
       did-router number create --assign-to 4cad0b7f… --state port_in +14158867900 +14158867901
-      did-router number create --assign-to 4cad0b7f… --field failover.e164=+14155550100 4158867900
+      did-router number create --assign-to 4cad0b7f… --field prepend.enabled=true --field prepend.name=Sales 4158867900
     """  # noqa: D301
     return Ask(
         Operation.CREATE,
@@ -214,8 +214,8 @@ def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: boo
 
     \b
       did-router number update --field prepend.enabled=true --field prepend.name=Sales 4158867900
-      did-router number update --field failover=null 4158867900
-      did-router number update --field '{"cnam": {"display_name": "ACME"}}' 4158867900
+      did-router number update --field prepend=null 4158867900
+      did-router number update --field '{"ringback": {"early": "ab12cd34"}}' 4158867900
     """  # noqa: D301
     if used_by is not None:
         if fields or replaces:

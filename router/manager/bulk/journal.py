@@ -4,9 +4,11 @@ The first line names the input and the options; `begun` lines say up to which li
 they are; every other line is one row's result, in the order of the input.
 """
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -100,18 +102,27 @@ class Journal:
         """
         if path is None:
             return cls(None, Earlier(started=now))
-        there = path.exists() and path.stat().st_size > 0
+        file = _alone_with(path)
+        try:
+            return cls._at_its_end(file, path, header, now, afresh=afresh)
+        except BaseException:
+            with suppress(OSError):  # what could not be written can't be when it is closed
+                file.close()
+            raise
+
+    @classmethod
+    def _at_its_end(cls, file: BinaryIO, path: Path, header: Header, now: int, *, afresh: bool) -> Self:
+        there = path.stat().st_size > 0
         if there and afresh:
             _check_replaceable(path)
-        if afresh or not there:
-            journal = cls(path.open("wb"), Earlier(started=now))
-            journal._write([header.as_json(now)], sync=True)
-            return journal
-        earlier, end = _read(path, header)
-        file = path.open("r+b")
-        file.truncate(end)  # a line that was cut in the middle
-        file.seek(end)
-        return cls(file, earlier)
+            file.truncate(0)
+        if there and not afresh:
+            earlier, end = _read(path, header)
+            file.truncate(end)  # a line that was cut in the middle
+            return cls(file, earlier)
+        journal = cls(file, Earlier(started=now))
+        journal._write([header.as_json(now)], sync=True)
+        return journal
 
     def begin(self, line: int, revisions: Mapping[str, str] | None = None) -> None:
         """Note, before they are done, that rows up to this line are."""
@@ -133,10 +144,31 @@ class Journal:
     def _write(self, lines: Iterable[Mapping[str, Any]], *, sync: bool) -> None:
         if self._file is None:
             return
-        self._file.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
-        self._file.flush()
-        if sync and self._file.seekable():
-            os.fdatasync(self._file.fileno())
+        try:
+            self._file.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+            self._file.flush()
+            if sync and self._file.seekable():
+                os.fdatasync(self._file.fileno())
+        except OSError as problem:
+            words = f"{problem.strerror}: no more results can be written; make room and run it again, it goes on there"
+            raise OSError(problem.errno, words, self._file.name) from None
+
+
+def _alone_with(path: Path) -> BinaryIO:
+    """The file, whatever it holds; nobody else writes it meanwhile: two runs would tear each other's lines.
+
+    Raises:
+        FileRefused: somebody else does.
+    """
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise FileRefused(f"another run is writing {path}: wait until it is done, or name another --output") from None
+    except OSError:
+        return file  # some network file systems know no locks
+    return file
 
 
 def _read(path: Path, header: Header) -> tuple[Earlier, int]:
