@@ -12,6 +12,7 @@ from typing import Any
 from router.numbers.documents import NumberDocument, holder_problem, read
 from router.numbers.features import FIELD as FEATURES
 from router.numbers.fields import Skipped, is_unset
+from router.numbers.replacing import replace
 from router.numbers.shards import database_of
 from router.numbers.states import State, is_known
 
@@ -65,6 +66,17 @@ def standing_of(number: str, raw: Mapping[str, Any] | None) -> Standing:
     if isinstance(document, Skipped):
         return Standing(number, None, revision, certain=False)
     return Standing(number, document, revision, certain=_is_certain(document))
+
+
+def standing_of_known(document: NumberDocument) -> Standing:
+    """A number's standing by its document, which stands."""
+    return Standing(document.number, document, document.revision, certain=_is_certain(document))
+
+
+def listed_part(document: NumberDocument) -> NumberDocument:
+    """As much of a document as its entry in a `phone_numbers` document is made of: a third of its memory."""
+    fields = {FEATURES: document.fields[FEATURES]} if FEATURES in document.fields else {}
+    return replace(document, fields=fields, features={"local": {}} if "local" in document.features else {})
 
 
 def concerned(document: NumberDocument | None) -> frozenset[str]:

@@ -20,7 +20,7 @@ from router.account_copies.contents import Kind, Standing, concerned
 from router.account_copies.form import CopyTooLarge, Form, OpenCopy, Written
 from router.account_copies.number_list import NumberList
 from router.account_copies.per_number import PerNumber
-from router.account_copies.reading import Marks, NumberReader
+from router.account_copies.reading import NumberReader
 from router.couch.databases import Databases
 from router.couch.errors import CouchError, NotFound
 from router.numbers.documents import NumberDocument
@@ -100,11 +100,14 @@ class AccountCopies:
         self._passed_over: set[str] = set()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="account-copies")
 
-    def update(self, changes: Sequence[CopyChange]) -> dict[str, str]:
+    def update(self, changes: Sequence[CopyChange], reader: NumberReader | None = None) -> dict[str, str]:
         """Bring the copies up to number documents that were just written.
 
         The accounts that shall have a number come first, those that had it last; an account's document is written
         once for all of its numbers. What the copies are to hold is read from the number databases again.
+
+        Args:
+            reader: of the numbers as they stand now, for one who knows a cheaper way.
 
         Returns:
             Number → what could not be written now, in words. Repeat it for those (`mend`).
@@ -112,7 +115,7 @@ class AccountCopies:
         accounts: defaultdict[str, set[str]] = defaultdict(set)
         for change in changes:
             accounts[change.number].update(concerned(change.before), concerned(change.after))
-        return self._settle(accounts)
+        return self._settle(accounts, reader or self._reader)
 
     def mend(self, numbers: Iterable[str], also: Accounts | None = None) -> dict[str, str]:
         """Put right the copies of these numbers, in every account that their documents name.
@@ -123,7 +126,7 @@ class AccountCopies:
         Returns:
             Number → what could not be put right now, in words.
         """
-        return self._settle({number: set((also or {}).get(number, ())) for number in numbers})
+        return self._settle({number: set((also or {}).get(number, ())) for number in numbers}, self._reader)
 
     def differences(self, account: str, numbers: Sequence[str]) -> list[CopyDifference]:
         """Compare an account's copies of these numbers with the number documents.
@@ -161,7 +164,7 @@ class AccountCopies:
                 return []
         return sorted(found)
 
-    def _settle(self, accounts: Accounts) -> dict[str, str]:
+    def _settle(self, accounts: Accounts, reader: NumberReader) -> dict[str, str]:
         """Round after round, until nothing changes under our hands any more."""
         failed: dict[str, str] = {}
         pending = accounts if self.forms else {}
@@ -170,24 +173,27 @@ class AccountCopies:
                 return failed
             if attempt > 1:
                 time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
-            pending = self._round(pending, failed).again
+            pending = self._round(pending, reader, failed).again
         failed |= dict.fromkeys(pending, "others keep changing the account's copy: try again")
         return failed
 
-    def _round(self, pending: Accounts, failed: dict[str, str]) -> _Round:
+    def _round(self, pending: Accounts, reader: NumberReader, failed: dict[str, str]) -> _Round:
         left = _Round()
         opened = self._open_all(pending, failed)
         try:
-            marks = self._reader.marks(pending)
+            marks = reader.marks(pending)
         except CouchError as problem:
             failed |= dict.fromkeys(pending, f"the number databases can't be asked: {problem}")
             return left
-        standings = self._reader.standings(pending, failed)
+        standings = reader.standings(pending, failed)
         for number in _unopened(standings, pending):
             # It names accounts whose copies were not read before it was.
             left.again[number].update(pending[number], concerned(standings.pop(number).document))
         done = self._write_all(opened, standings, pending, left, failed)
-        self._look_again(done, standings, marks, pending, left, failed)
+        try:  # somebody may have changed a number, and found its copy right, before ours was written
+            left.repeat(reader.changed(done, standings, marks) if done else (), pending)
+        except CouchError as problem:
+            failed |= dict.fromkeys(done, f"the number databases can't be asked: {problem}")
         return left
 
     def _open_all(self, pending: Accounts, failed: dict[str, str]) -> list[OpenCopy]:
@@ -258,23 +264,6 @@ class AccountCopies:
         except CouchError as problem:
             return f"account {copy.account}: {problem}"
         return None
-
-    def _look_again(
-        self,
-        done: Collection[str],
-        standings: Mapping[str, Standing],
-        marks: Marks,
-        pending: Accounts,
-        left: _Round,
-        failed: dict[str, str],
-    ) -> None:
-        """Somebody may have changed a number, and found its copy right, before ours was written."""
-        if not done:
-            return
-        try:
-            left.repeat(self._reader.changed(done, standings, marks), pending)
-        except CouchError as problem:
-            failed |= dict.fromkeys(done, f"the number databases can't be asked: {problem}")
 
 
 def _unopened(standings: Mapping[str, Standing], pending: Accounts) -> list[str]:

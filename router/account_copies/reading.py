@@ -27,7 +27,7 @@ class NumberReader:
             failed: where to note those, number → why.
         """
         found: dict[str, Standing] = {}
-        for database, names in _by_database(numbers).items():
+        for database, names in by_database(numbers).items():
             try:
                 for start in range(0, len(names), _AT_ONCE):
                     found |= self._read(database, names[start : start + _AT_ONCE])
@@ -41,7 +41,7 @@ class NumberReader:
         Raises:
             CouchError: they can't be asked.
         """
-        names = list(_by_database(numbers))
+        names = list(by_database(numbers))
         infos: dict[str, object] = {}
         for start in range(0, len(names), INFOS_AT_A_TIME):
             infos |= self._databases.infos(names[start : start + INFOS_AT_A_TIME])
@@ -75,7 +75,7 @@ class NumberReader:
         return {number: standing_of(number, found[number]) for number in numbers}
 
 
-def _by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
+def by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
     """Numbers by their database; what belongs in none stands nowhere."""
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for number in numbers:

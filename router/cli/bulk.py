@@ -78,11 +78,13 @@ def _journal(path: Path | None, file: Path, options: Mapping[str, Any], *, piped
 def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int | None) -> Report:
     gc.set_threshold(*_RARELY)
     manager = NumberManager(settings, Stores(settings))
+    copies = manager.late_copies()
     normaliser = manager.rules().normaliser
     with RowsProgress("rows", size) as progress:
         return BulkRun(
-            manager,
+            copies,
             journal,
+            copies=copies,
             normal=lambda text: normaliser.e164(text).number,
             watcher=progress,
             **({} if batch is None else {"batch": batch}),

@@ -71,6 +71,7 @@ class RowsProgress(Watcher):
             console=console,
             disable=not console.is_terminal,
         )
+        self._what = what
         self._task = self._bars.add_task(what, total=size or None, rows=0, rate="")
         self._rows = 0
         self._began = time.monotonic()
@@ -89,3 +90,7 @@ class RowsProgress(Watcher):
         self._rows += count
         rate = self._rows / max(1e-9, time.monotonic() - self._began)
         self._bars.update(self._task, completed=offset, rows=self._rows, rate=f"{rate:,.0f}/s")
+
+    def copies(self, numbers: int) -> None:
+        """Account copies of so many numbers are being written; 0: they are."""
+        self._bars.update(self._task, description=f"copies of {numbers:,}" if numbers else self._what)

@@ -3,7 +3,7 @@
 Source of every behaviour named here: docs/couchdb.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,18 @@ class ChangesPage:
     changes: Sequence[Change]
     last_seq: str
     pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionsPage:
+    """Some rows of a changes feed, without documents.
+
+    Attributes:
+        revisions: `_id` → the revision that won; empty where the document is deleted.
+    """
+
+    revisions: Mapping[str, str]
+    last_seq: str
 
 
 class Databases:
@@ -203,6 +215,28 @@ class Databases:
             raise BadAnswer(f"_changes of {database} has no results")
         return ChangesPage([change_of(row) for row in rows], str(answer["last_seq"]), int(answer.get("pending") or 0))
 
+    def revisions_since(self, database: str, since: str, page: int) -> Iterator[RevisionsPage]:
+        """What changed after `since`, without documents: a seventh of the cost of reading them.
+
+        Args:
+            page: rows at a time.
+
+        Raises:
+            NotFound: the database does not exist.
+        """
+        while True:
+            # A sequence for each row would cost as much again; that of the page is told anyway.
+            answer = _mapping(
+                self.couch.request("GET", [database, "_changes"], since=since, limit=page, seq_interval=page)
+            )
+            rows = answer.get("results")
+            if not isinstance(rows, list) or "last_seq" not in answer:
+                raise BadAnswer(f"_changes of {database} has no results")
+            since = str(answer["last_seq"])
+            yield RevisionsPage(dict(map(_revision, rows)), since)
+            if len(rows) < page:
+                return
+
     def updates_now(self) -> str:
         """The sequence from which a feed of database updates tells all that happens after this.
 
@@ -258,6 +292,14 @@ def change_of(row: Any) -> Change:
             bool(row.get("deleted", False)),
             document if isinstance(document, dict) else None,
         )
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}") from None
+
+
+def _revision(row: Any) -> tuple[str, str]:
+    """A feed row's document, and the revision that won."""
+    try:
+        return row["id"], "" if row.get("deleted") else row["changes"][0]["rev"]
     except (KeyError, IndexError, TypeError, AttributeError):
         raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}") from None
 

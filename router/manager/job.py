@@ -91,6 +91,11 @@ class Job:
         warnings = self.features.warnings if self.features is not None else ()
         self.outcome = Outcome(self.number, document, warnings=warnings, **more)
 
+    def let_copies_wait(self) -> None:
+        """Say of a settled job that its account copies are yet to be written."""
+        if self.outcome is not None:
+            self.outcome = replace(self.outcome, copies_wait=True)
+
     def warn(self, words: str) -> None:
         """Add to a settled job's warnings."""
         if self.outcome is not None and words not in self.outcome.warnings:

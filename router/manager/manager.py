@@ -15,6 +15,7 @@ from router.manager.configuration import Configuration
 from router.manager.deciding import Decider, Terms
 from router.manager.features.registry import Features
 from router.manager.job import Job
+from router.manager.late_copies import LateCopies
 from router.manager.listing import BUDGET, Lister, Page
 from router.manager.outcomes import Outcome
 from router.manager.outside import Outside
@@ -82,13 +83,20 @@ class NumberManager:
         """
         return self._configuration.current()
 
-    def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def carry_out(self, asks: Sequence[Ask], late: LateCopies | None = None) -> list[Outcome]:
         """Do what is asked, any mix, and tell what became of each, in order.
 
         The same number twice is done in the order given. One number's refusal never stops the others.
         A store that is away is each concerned number's error (`errors.unavailable`).
+
+        Args:
+            late: takes over account copies that can wait; None: all are written when this returns.
         """
-        return self._carry_out(asks, due=False)
+        return self._carry_out(asks, due=False, late=late)
+
+    def late_copies(self) -> LateCopies:
+        """For work on very many numbers: asks that are carried out by way of it leave their new copies to it."""
+        return LateCopies(self.carry_out, self.databases, self._copies)
 
     def keep_up(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
         """Do to each of these numbers what is due by time, if anything is (`router.numbers.lifecycle.upkeep`)."""
@@ -125,7 +133,7 @@ class NumberManager:
         """End its threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _carry_out(self, asks: Sequence[Ask], *, due: bool) -> list[Outcome]:
+    def _carry_out(self, asks: Sequence[Ask], *, due: bool, late: LateCopies | None = None) -> list[Outcome]:
         try:
             rules = self._configuration.current()
         except CouchError as problem:
@@ -133,28 +141,36 @@ class NumberManager:
         else:
             jobs = [_normalised(ask, rules.normaliser, due=due) for ask in asks]
             for turn, wave in enumerate(_waves([job for job in jobs if isinstance(job, Job)])):
-                self._do(wave, rules, guess=turn == 0)
+                self._do(wave, rules, late, guess=turn == 0)
             outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
         for ask, outcome in zip(asks, outcomes, strict=True):
             self.counts.add(f"{'upkeep' if due else ask.operation.value} {_what(ask, outcome)}")
         return outcomes
 
-    def _do(self, jobs: Sequence[Job], rules: Rules, *, guess: bool) -> None:
+    def _do(self, jobs: Sequence[Job], rules: Rules, late: LateCopies | None, *, guess: bool) -> None:
         """Jobs of different numbers."""
+        if late is not None:
+            late.expect({job.database for job in jobs if job.ask.operation is Operation.CREATE and not job.ask.dry_run})
         now = gregorian.from_unix(int(time.time()))
         epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now), guess=guess)
         # What needed no writing is told again too: whoever wrote it may have died before he could tell.
         told = [job for job in jobs if _concerns_others(job)]
         if not told:
             return
-        self._update_copies(told)
+        self._update_copies(told, late)
         silent = self._teller.tell(epochs, standing_of(told), rules.policy)
         for job in told:
             for words in silent.get(job.number, ()):
                 job.warn(words)
 
-    def _update_copies(self, jobs: Sequence[Job]) -> None:
-        changes = [CopyChange(job.number, _before(job), job.found.document) for job in jobs]
+    def _update_copies(self, jobs: Sequence[Job], late: LateCopies | None) -> None:
+        changes = []
+        for job in jobs:
+            change = CopyChange(job.number, _before(job), job.found.document)
+            if late is not None and late.takes(change):
+                job.let_copies_wait()
+            else:
+                changes.append(change)
         try:
             failed = self._copies.update(changes)
         except Exception as problem:

@@ -17,6 +17,7 @@ class Outcome:
         unchanged: nothing had to be written.
         deleted: the document is gone.
         warnings: what did not work but is mended later, a line each.
+        copies_wait: its account copies are yet to be written (see `router.manager.late_copies`).
     """
 
     number: str
@@ -25,3 +26,4 @@ class Outcome:
     unchanged: bool = False
     deleted: bool = False
     warnings: tuple[str, ...] = ()
+    copies_wait: bool = False

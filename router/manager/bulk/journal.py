@@ -1,7 +1,8 @@
 """The results of a run, a JSON object a line, which are its journal too: a run that was killed goes on from them.
 
 The first line names the input and the options; `begun` lines say up to which line rows were being done, before
-they are; every other line is one row's result, in the order of the input.
+they are; `copies` lines that the account copies of all rows above them are written; every other line is one row's
+result, in the order of the input.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Self
 
 import orjson
 
+from router.manager.bulk.results import LATER
 from router.manager.bulk.rows import FileRefused
 
 _VERSION = 1
@@ -47,12 +49,14 @@ class Earlier:
         started: Gregorian seconds when the first run began.
         begun: for batches without all results, up to which line, and number → `_rev` before (empty: no document).
         statuses: how many results of each status.
+        copies_wait: numbers whose account copies were left for later, and not written since.
     """
 
     done_to: int = 0
     started: int = 0
     begun: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
+    copies_wait: list[str] = field(default_factory=list)
 
     @property
     def begun_to(self) -> int:
@@ -135,6 +139,10 @@ class Journal:
         """Note what became of rows."""
         self._write(results, sync=False)
 
+    def copies(self, behind: Mapping[str, str]) -> None:
+        """Note that the account copies of all rows that have a result are written, but for these numbers' (why not)."""
+        self._write([{"copies": "written", "behind": behind}], sync=False)
+
     def close(self) -> None:
         """Make it lasting."""
         if self._file is not None:
@@ -192,7 +200,12 @@ def _take(line: bytes, earlier: Earlier, path: Path) -> None:
             earlier.begun = [each for each in earlier.begun if each[0] > earlier.done_to]
             earlier.begun.append((int(said["begun"]), dict(said.get("revisions", {}))))
             return
+        if "row" not in said and "copies" in said:
+            earlier.copies_wait.clear()
+            return
         earlier.done_to = int(said["row"])
+        if said.get("copies") == LATER:
+            earlier.copies_wait.append(str(said["number"]))
         earlier.statuses[said["status"]] = earlier.statuses.get(said["status"], 0) + 1
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise FileRefused(f"{path} has a line that no run wrote: name another --output, or remove it") from None

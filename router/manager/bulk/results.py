@@ -8,6 +8,9 @@ from router.manager.bulk.rows import Row
 from router.manager.outcomes import Outcome
 from router.numbers.lifecycle.errors import NumberError
 
+LATER = "later"
+"""Of a result: a `copies` line further down tells of its account copies."""
+
 _SHOWN = 20
 
 
@@ -20,6 +23,7 @@ class Report:
         earlier: that have a result from an earlier run, which this one went on from.
         statuses: how many of each status, now.
         recovered: done before a kill, their result told now.
+        warnings: how many have some, or have account copies that could not be written.
         errors: how many of each error, now.
         refused: the first results that were refused.
         seconds: it took.
@@ -50,6 +54,10 @@ class Report:
             if len(self.refused) < _SHOWN:
                 self.refused.append(result)
 
+    def count_behind(self, numbers: Mapping[str, str]) -> None:
+        """Take in whose account copies could not be written, and why not."""
+        self.warnings += len(numbers)
+
 
 def found_done(stands: Outcome, *, sure: bool) -> Outcome:
     """What became of a row that was done before a kill; not sure: somebody else changed its number too.
@@ -73,7 +81,8 @@ def summed(outcomes: Sequence[Outcome]) -> Outcome:
     last = outcomes[-1]
     unchanged = all(each.unchanged or each.error is not None for each in outcomes)
     warnings = tuple(words for each in outcomes for words in each.warnings)
-    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings)
+    copies_wait = any(each.copies_wait for each in outcomes)
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait)
 
 
 def unreadable(row: Row) -> dict[str, Any]:
@@ -96,6 +105,8 @@ def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[st
     }
     if recovered:
         said["recovered"] = True
+    if outcome.copies_wait:
+        said["copies"] = LATER
     if outcome.warnings or row.warnings:
         said["warnings"] = [*row.warnings, *outcome.warnings]
     return said

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from router.manager.bulk.journal import Journal
+from router.manager.bulk.late import MOST, KeepsCopies, LateWriting, StoreAway, Watcher
 from router.manager.bulk.recovery import looks_for, nothing_new, was_carried_out, was_created
 from router.manager.bulk.results import Report, found_done, result_of, summed, unreadable
 from router.manager.bulk.rows import Row, Rows
@@ -19,14 +20,12 @@ from router.numbers.lifecycle.errors import UNAVAILABLE, NumberError
 
 log = logging.getLogger(__name__)
 
+__all__ = ["BATCH", "IN_FLIGHT", "BulkRun", "CarriesOut", "StoreAway", "Watcher"]
+
 BATCH = 1000
 IN_FLIGHT = 2
 _PAUSES = (0.5, 1, 2, 4, 8)
 """Seconds between tries while a store is away."""
-
-
-class StoreAway(Exception):
-    """A store can't be reached any more; what was done before has its results, and the run can go on later."""
 
 
 class CarriesOut(Protocol):
@@ -36,26 +35,18 @@ class CarriesOut(Protocol):
         """Do what is asked; an outcome each, in order."""
 
 
-class Watcher:
-    """Told how far a run is; nothing by itself."""
-
-    def skipped(self, rows: int) -> None:
-        """So many rows have a result from an earlier run."""
-
-    def rows(self, count: int, offset: int) -> None:
-        """So many more rows have a result, and so many bytes of the file in all are done."""
-
-
 class BulkRun:
     """One run over a file's rows.
 
     Args:
         manager: carries out.
         journal: takes the results.
+        copies: those that `manager` leaves for later; None: it leaves none.
         normal: a number as all its spellings come to: two batches under way at a time never hold the same.
         watcher: told how far it is.
         batch: rows at a time.
         in_flight: batches under way at a time.
+        most_copies: numbers whose account copies wait at a time.
     """
 
     def __init__(
@@ -63,15 +54,18 @@ class BulkRun:
         manager: CarriesOut,
         journal: Journal,
         *,
+        copies: KeepsCopies | None = None,
         normal: Callable[[str], str] = str.strip,
         watcher: Watcher | None = None,
         batch: int = BATCH,
         in_flight: int = IN_FLIGHT,
+        most_copies: int = MOST,
     ) -> None:
         self._manager = manager
         self._journal = journal
         self._normal = normal
         self._watcher = watcher or Watcher()
+        self._late = LateWriting(journal, copies, self._watcher, _PAUSES, most_copies)
         self._size = batch
         self._in_flight = in_flight
         self._known_revisions = dict(journal.earlier.revisions)
@@ -103,8 +97,10 @@ class BulkRun:
                     self._note(under_way.popleft(), report)
                 known = self._begin(batch)
                 under_way.append(_UnderWay(batch, numbers, pool.submit(self._do, batch, known)))
+                self._late.write_if_due(report)
             while under_way:
                 self._note(under_way.popleft(), report)
+        self._late.write(report)
 
     def _begin(self, batch: Sequence[Row]) -> Mapping[str, str]:
         """Note that a batch is being done; returns the revisions that stood before, where they will be needed."""

@@ -1,0 +1,276 @@
+"""Account copies that an import leaves for later: fewer writes, and the same lists whatever happens in between."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from router.account_copies import AccountCopies, CopiesMode, CopyChange
+from router.account_copies.comparison import CopiesComparison
+from router.account_copies.names import database_of as account_database
+from router.account_copies.written import WrittenNumbers
+from router.embedded import EmbeddedCouchDB
+from router.manager.bulk import sources
+from router.manager.bulk.journal import Header, Journal
+from router.manager.bulk.records import Wish
+from router.manager.bulk.results import Report
+from router.manager.bulk.run import BulkRun, StoreAway
+from router.numbers.documents import NumberDocument, read
+from router.numbers.lifecycle.asks import Ask
+from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, Manager, family
+from tests.integration.relay import Relay
+from tests.integration.world import World
+
+HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
+NUMBERS = [f"+1415886790{digit}" for digit in range(8)]
+OTHERS = [f"+4420794600{digit}0" for digit in range(8)]
+LISTS = {account: str(account_database(account)) for account in (CHILD, RESELLER)}
+
+
+class Killed(Exception):
+    """As SIGKILL, between two steps."""
+
+
+class Imports:
+    """Runs over the same rows, by way of a relay, all with results in one file."""
+
+    def __init__(self, world: World, relay: Relay, folder: Path) -> None:
+        self.world = world
+        self.relay = relay
+        self.file, self.results = folder / "numbers.csv", folder / "results.jsonl"
+        self.manager = Manager(world, couchdb_url=relay.url).manager
+        self.rows([(number, (CHILD, RESELLER)[place % 2]) for place, number in enumerate(NUMBERS)])
+
+    def rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        """What the file says."""
+        self.file.write_text("e164,account_id\n" + "".join(f"{number},{account}\n" for number, account in rows))
+
+    def run(self, *, most_copies: int = 1000, killed: str = "", **wish: Any) -> Report:
+        """One run; `killed`: before or after copies are written, and before it can say so."""
+        copies = self.manager.late_copies()
+
+        class Mortal:
+            def __len__(self) -> int:
+                return len(copies)
+
+            def take_up(self, numbers: Any) -> None:
+                copies.take_up(numbers)
+
+            def write(self) -> Any:
+                if killed == "after":
+                    copies.write()
+                if killed:
+                    raise Killed
+                return copies.write()
+
+        journal = Journal.open(self.results, HEADER, 63877497874)
+        with self.file.open("rb") as opened:
+            rows = sources.read(opened, "numbers.csv", Wish(**wish))
+            return BulkRun(copies, journal, copies=Mortal(), batch=2, most_copies=most_copies).run(rows)
+
+    def said(self, what: str) -> list[dict[str, Any]]:
+        """Lines of the results of one kind."""
+        return [said for said in map(orjson.loads, self.results.read_bytes().splitlines()) if what in said]
+
+    def listed(self, account: str) -> list[str]:
+        """The numbers in an account's list."""
+        held = self.world.databases.documents(LISTS[account], ["phone_numbers"])["phone_numbers"] or {}
+        return sorted(name for name in held if name.startswith("+"))
+
+    def differences(self, *, repair: bool = False) -> int:
+        """What an audit finds in the copies; with repair, what it can't mend."""
+        comparison = CopiesComparison(
+            self.world.databases, AccountCopies(self.world.databases, CopiesMode.SINGLE), moments=(0.0,)
+        )
+        for name in self.world.databases.names("numbers/+"):
+            for page in self.world.databases.all_documents(name, 100):
+                comparison.note(page)
+        found = comparison.find()
+        return sum(map(bool, comparison.mend(found).values())) if repair else len(found)
+
+
+@pytest.fixture
+def relay(couchdb: EmbeddedCouchDB) -> Iterator[Relay]:
+    with Relay(couchdb.url) as made:
+        yield made
+
+
+@pytest.fixture
+def imports(world: World, relay: Relay, tmp_path: Path) -> Imports:
+    family(world)
+    return Imports(world, relay, tmp_path)
+
+
+def test_an_accounts_list_is_written_once_a_run(imports: Imports) -> None:
+    report = imports.run()
+
+    assert (report.statuses, report.warnings) == ({"done": 8}, 0)
+    assert (imports.listed(CHILD), imports.listed(RESELLER)) == (NUMBERS[::2], NUMBERS[1::2])
+    for database in LISTS.values():
+        assert imports.world.databases.document(database, "phone_numbers")["_rev"].startswith("1-")
+    assert imports.differences() == 0
+    assert {said["copies"] for said in imports.said("row")} == {"later"}
+    assert [said for said in imports.said("copies") if "row" not in said] == [{"copies": "written", "behind": {}}]
+    assert imports.relay.count("_bulk_get") == 0, "what was just written is not read again"
+
+
+def test_copies_are_written_when_enough_wait(imports: Imports) -> None:
+    imports.run(most_copies=2)
+
+    kinds = ["row" if "row" in said else "copies" for said in imports.said("copies")]
+    assert kinds.count("copies") > 1
+    assert kinds[-1] == "copies"
+    assert imports.differences() == 0
+
+
+@pytest.mark.parametrize("killed", ["before", "after"])
+@pytest.mark.parametrize("mended", ["by going on", "by an audit"])
+def test_killed_when_copies_were_about_to_be_written(imports: Imports, killed: str, mended: str) -> None:
+    with pytest.raises(Killed):
+        imports.run(killed=killed)
+    assert len(imports.said("row")) == 8
+    assert not [said for said in imports.said("copies") if "row" not in said], "it claims no more than is true"
+    assert imports.differences() == (8 if killed == "before" else 0)
+
+    if mended == "by an audit":
+        assert imports.differences(repair=True) == 0
+    else:
+        with pytest.raises(Killed):  # and once more
+            imports.run(killed=killed)
+        report = imports.run()
+        assert (report.rows, report.earlier) == (0, 8)
+
+    assert (imports.listed(CHILD), imports.listed(RESELLER)) == (NUMBERS[::2], NUMBERS[1::2])
+    assert imports.differences() == 0
+
+
+def test_a_finished_run_has_nothing_to_make_up_for(imports: Imports) -> None:
+    imports.run()
+    came = imports.relay.count("account")
+
+    imports.run()
+
+    assert imports.relay.count("account") == came
+
+
+def test_what_others_changed_meanwhile_is_what_is_listed(imports: Imports) -> None:
+    """Between the number's writing and its copy's somebody moves it, somebody deletes it, and the list is there."""
+    manager = Manager(imports.world)
+    manager.created("+14158867999", assign_to=CHILD)
+    with pytest.raises(Killed):
+        imports.run(killed="before")
+    copies = imports.manager.late_copies()
+    copies.carry_out(_asks(OTHERS[:4], CHILD))
+    manager.done("move", OTHERS[0], assign_to=RESELLER)
+    manager.done("delete", OTHERS[1])
+    manager.done("update", OTHERS[2], public_fields={"note": "by somebody else"})
+    manager.done("move", NUMBERS[0], assign_to=RESELLER)
+
+    assert len(copies) == 4
+    assert copies.write() == {}
+    assert imports.run().warnings == 0
+
+    assert imports.listed(CHILD) == sorted([*NUMBERS[2::2], "+14158867999", *OTHERS[2:4]])
+    assert imports.listed(RESELLER) == sorted([*NUMBERS[1::2], NUMBERS[0], OTHERS[0]])
+    assert imports.differences() == 0
+
+
+def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
+    """Their own copy's writing found nothing to do, since ours was not there yet."""
+    copies = imports.manager.late_copies()
+    copies.carry_out(_asks(NUMBERS[:3], CHILD))
+    databases = imports.world.databases
+
+    def interfere(method: str, target: str) -> bool:
+        if method == "PUT" and target.startswith("/account"):
+            imports.relay.cut(lambda *_: False)
+            document = dict(databases.document(SHARD, NUMBERS[1]))
+            databases.put(SHARD, {**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
+        return False
+
+    imports.relay.cut(interfere)
+
+    assert copies.write() == {}
+    assert imports.listed(CHILD) == [NUMBERS[0], NUMBERS[2]]
+    assert imports.listed(RESELLER) == [NUMBERS[1]]
+
+
+def test_a_database_that_is_made_anew_is_read(imports: Imports) -> None:
+    copies = imports.manager.late_copies()
+    copies.carry_out(_asks(NUMBERS[:2], CHILD))
+    imports.world.databases.drop(SHARD)
+    imports.world.databases.create(SHARD)
+    Manager(imports.world).created(NUMBERS[0], assign_to=RESELLER)
+
+    assert copies.write() == {}
+
+    assert (imports.listed(CHILD), imports.listed(RESELLER)) == ([], [NUMBERS[0]])
+
+
+def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:
+    imports.relay.cut(lambda method, target: method == "PUT" and LISTS[CHILD][-10:] in target)
+
+    report = imports.run()
+
+    assert (report.statuses, report.warnings) == ({"done": 8}, 4)
+    (line,) = [said for said in imports.said("copies") if "row" not in said]
+    assert sorted(line["behind"]) == NUMBERS[::2]
+    assert imports.listed(RESELLER) == NUMBERS[1::2]
+    imports.relay.cut(lambda *_: False)
+    assert imports.differences(repair=True) == 0
+
+
+def test_copies_that_wait_while_couchdb_is_away(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.manager.bulk.run._PAUSES", (0.0, 0.0))
+    copies = imports.manager.late_copies()
+    copies.carry_out(_asks(NUMBERS[:2], CHILD))
+    journal = Journal.open(imports.results, HEADER, 0)
+    imports.relay.cut(lambda *_: True)
+    with pytest.raises(StoreAway, match="run it again"):
+        BulkRun(copies, journal, copies=copies).run(iter(()))
+
+    imports.relay.cut(lambda *_: False)
+
+    assert len(copies) == 2
+    assert copies.write() == {}
+    assert imports.listed(CHILD) == NUMBERS[:2]
+
+
+@pytest.mark.parametrize("mode", [CopiesMode.PER_NUMBER, CopiesMode.BOTH])
+def test_whole_copies_are_written_at_once(imports: Imports, mode: CopiesMode) -> None:
+    manager = Manager(imports.world, account_copies=mode).manager
+    copies = manager.late_copies()
+
+    copies.carry_out(_asks(NUMBERS[:2], CHILD))
+
+    assert len(copies) == 0
+    held = imports.world.databases.documents(LISTS[CHILD], NUMBERS[:2])
+    assert all(held.values())
+
+
+def test_numbers_of_which_the_feed_says_nothing_are_read(imports: Imports) -> None:
+    """As when it was begun too late, or by somebody else."""
+    Manager(imports.world).created(*NUMBERS[:2], assign_to=CHILD)
+    databases = imports.world.databases
+    found = [read(databases.document(SHARD, number)) for number in NUMBERS[:2]]
+    written = {each.number: each for each in found if isinstance(each, NumberDocument)}
+    imports.world.databases.delete(LISTS[CHILD], "phone_numbers", _revision(imports.world, LISTS[CHILD]))
+
+    for since in ({}, {SHARD: databases.sequence_now(SHARD)}):
+        reader = WrittenNumbers(databases, written, since)
+        changes = [CopyChange(number, None, written[number]) for number in written]
+        assert AccountCopies(databases, CopiesMode.SINGLE).update(changes, reader) == {}
+        assert imports.listed(CHILD) == NUMBERS[:2]
+
+
+def _revision(world: World, database: str) -> str:
+    return str(world.databases.document(database, "phone_numbers")["_rev"])
+
+
+def _asks(numbers: Sequence[str], account: str) -> list[Ask]:
+    text = "e164,carrier_module\n" + "".join(f"{number},{INVENTORY}\n" for number in numbers)
+    rows = sources.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", Wish(account=account))
+    return [row.ask for row in rows if row.ask is not None]
