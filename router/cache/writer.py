@@ -38,8 +38,6 @@ class Checkpoint:
         instance, purge: of the database when its epoch began.
         shape: what answers were made with (routing policy, entry format); another value means: make them anew.
         seq: the feed's sequence applied last; empty before the first batch.
-        since: the sequence after which the feed tells of everything that what is kept may lack or hold too much of;
-            where to go on once a number database was read as a whole.
         update_seq: the database's update_seq seen when it was last caught up.
         complete: everything up to seq is in the cache.
         at: when seq was written, Unix seconds.
@@ -55,7 +53,6 @@ class Checkpoint:
     complete: bool = False
     at: float = 0.0
     pending: int = 0
-    since: str = ""
 
     def is_of(self, instance: str, purge: str) -> bool:
         """Whether it was written in this life of the database, and nothing was purged since."""
@@ -114,15 +111,13 @@ class CacheWriter:
             pipeline.hget(self.keys.database(database), "epoch")
         return [_text(epoch) for epoch in pipeline.execute()]
 
-    def begin(
-        self, database: str, token: int, *, instance: str, purge: str, shape: str, since: str = ""
-    ) -> Checkpoint | None:
+    def begin(self, database: str, token: int, *, instance: str, purge: str, shape: str) -> Checkpoint | None:
         """Begin a new epoch without a checkpoint; None when fenced off."""
         epoch = secrets.token_hex(8)
         self.redis.sadd(self.keys.databases, database)
         keys = [self.keys.database(database)]
-        said = scripts.begin(self.redis, keys, token, epoch, instance, purge, shape, _now(), since)
-        return Checkpoint(epoch, instance, purge, shape, since=since) if said == b"ok" else None
+        said = scripts.begin(self.redis, keys, token, epoch, instance, purge, shape, _now())
+        return Checkpoint(epoch, instance, purge, shape) if said == b"ok" else None
 
     def apply(
         self,
@@ -287,7 +282,6 @@ def _checkpoint(kept: dict[bytes, bytes]) -> Checkpoint:
         fields.get("complete") == "1",
         float(fields.get("at") or 0),
         int(fields.get("pending") or 0),
-        fields.get("since", ""),
     )
 
 

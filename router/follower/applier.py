@@ -121,9 +121,9 @@ class Applier:
         """Whether another follower has written there since."""
         return self._writer.fence(database) > self._token
 
-    def begin(self, database: str, *, instance: str, purge: str, shape: str, since: str = "") -> Checkpoint:
+    def begin(self, database: str, *, instance: str, purge: str, shape: str) -> Checkpoint:
         """Begin the database's life in the cache anew."""
-        begun = self._writer.begin(database, self._token, instance=instance, purge=purge, shape=shape, since=since)
+        begun = self._writer.begin(database, self._token, instance=instance, purge=purge, shape=shape)
         if begun is None:
             raise Fenced(database)
         return begun

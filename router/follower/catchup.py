@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from router.cache.writer import CacheWriter, Checkpoint
-from router.couch.databases import Change, ChangesPage, DatabaseInfo, Databases
+from router.couch.databases import ChangesPage, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, NotFound
 from router.follower.applier import Applier, Fenced
 from router.follower.targets import Target
@@ -56,31 +56,10 @@ class CatchUp:
             checkpoint = self._begin(target, checkpoint, info)
         target.checkpoint = checkpoint
         whole = not checkpoint.complete
-        loaded = self._load(target, info.documents, stop, progress) if target.is_shard and not checkpoint.seq else 0
-        changes = loaded + self._read(target, stop, progress, loading=whole)
+        changes = self._read(target, stop, progress, loading=whole)
         if not stop.is_set():
             self._note(target, info)
         return CaughtUp(exists=True, changes=changes, whole=whole)
-
-    def _load(self, target: Target, documents: int, stop: threading.Event, progress: Progress) -> int:
-        """Read a whole database in the way that costs CouchDB least; what changes meanwhile is read after it.
-
-        The checkpoint stays at the beginning until all is read: who comes after a crash begins anew. What the former
-        one wrote may be of documents that were deleted since, so the feed is read from where it began.
-        """
-        count = 0
-        for page in self._databases.all_documents(target.name, self._page):
-            if stop.is_set():
-                return count
-            rows = [Change("", str(each["_id"]), str(each["_rev"]), deleted=False, document=each) for each in page]
-            count += len(rows)
-            left = max(1, documents - count)
-            target.checkpoint = self._applier.apply(target.name, target.checkpoint, rows, pending=left, loading=True)
-            progress(len(rows))
-        target.checkpoint = self._applier.apply(
-            target.name, target.checkpoint, (), seq=target.checkpoint.since, loading=True
-        )
-        return count
 
     def _read(self, target: Target, stop: threading.Event, progress: Progress, *, loading: bool) -> int:
         count = 0
@@ -120,13 +99,12 @@ class CatchUp:
         """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
         same = _goes_on(target, kept, info)
         is_new = not kept.epoch and not target.checkpoint.epoch
-        since = self._since(target, kept, same=same) if target.is_shard else ""
         if target.is_shard and not is_new and not same:
             # Of no life until its leftovers are gone: whoever comes after a crash removes them again.
             self._applier.begin(target.name, instance="", purge="", shape="")
             self._forget(target.name)
         shape = self._applier.shape_of(target.name)
-        begun = self._applier.begin(target.name, instance=info.instance, purge=info.purge_seq, shape=shape, since=since)
+        begun = self._applier.begin(target.name, instance=info.instance, purge=info.purge_seq, shape=shape)
         if not target.is_shard:
             self._writer.forget_documents(target.name)
         elif is_new:
@@ -136,13 +114,6 @@ class CatchUp:
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
         target.suspect = False
         return begun
-
-    def _since(self, target: Target, kept: Checkpoint, *, same: bool) -> str:
-        """From where the feed tells of all deletions that concern what is kept, or what lookups keep from now on.
-
-        Asked for before the new epoch begins: what a lookup reads in it and keeps is deleted, if at all, after this.
-        """
-        return (kept.seq or kept.since) if same else self._databases.sequence_now(target.name)
 
     def _forget(self, database: str) -> None:
         """Remove a database's entries; where somebody else leads by now, what we removed was his."""
@@ -179,6 +150,5 @@ class CatchUp:
 
 
 def _goes_on(target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
-    """Whether what is kept is of this life of the database, and the feed can tell what happened since."""
-    known = bool(kept.seq or kept.since) or not target.is_shard
-    return known and not target.suspect and kept.is_of(info.instance, info.purge_seq)
+    """Whether what is kept is of this life of the database."""
+    return not target.suspect and kept.is_of(info.instance, info.purge_seq)
