@@ -51,6 +51,8 @@ class Decider:
             job.fail(refusal)
         except CouchError as problem:
             job.fail(errors.unavailable(str(problem)))
+        except RecursionError:
+            job.fail(errors.invalid("its fields are objects inside of objects too many times: make them flatter"))
         except Exception:
             log.exception("deciding %s of %s failed", job.ask.operation, job.number)
             job.fail(errors.internal())

@@ -12,7 +12,7 @@ from router.couch.errors import CouchError
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.fields import Skipped
+from router.numbers.fields import LONGEST_ID, Skipped, is_visible
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.errors import NumberError
 from router.numbers.shards import database_of
@@ -72,6 +72,8 @@ class Reader:
         Raises:
             CouchError: CouchDB can't be asked.
         """
+        # Whatever callers call themselves: only what can be an account's id is asked for.
+        identifiers = [each for each in identifiers if len(each) <= LONGEST_ID and is_visible(each)]
         if not identifiers:
             return {}
         found = self._databases.documents(ACCOUNTS, sorted(identifiers))

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import orjson
+
 from router.couch.errors import CouchError
 from router.manager.deciding import Decider, Terms
 from router.manager.job import Job
@@ -180,6 +182,11 @@ def _prepare(job: Job, after: NumberDocument | None, now: int) -> None:
     if isinstance(read, Skipped):  # never: what is written can be read
         log.error("what was to be written for %s could not be read: %s", job.number, read.reason)
         job.fail(errors.internal())
+        return
+    try:
+        orjson.dumps({"docs": [sent]})
+    except orjson.JSONEncodeError as problem:  # of one, or the others' request would fail with it
+        job.fail(errors.invalid(f"a field can't be written as JSON ({problem}): leave it out"))
         return
     job.after, job.sent = read, sent
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.couch.databases import Databases
-from router.couch.errors import Conflict, CouchError, CouchRefused, NotFound
+from router.couch.errors import Conflict, CouchError, CouchRefused, NotFound, TooLarge
 from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.errors import NumberError
 
@@ -51,12 +51,24 @@ class DocumentWriter:
         identifiers = [str(document["_id"]) for document in documents]
         try:
             rows = self._put(database, documents)
+        except TooLarge as problem:
+            return self._write_apart(database, documents, problem)
         except CouchError as problem:
             words = f"{problem}; whether it was written is not known: look, and ask again"
             return dict.fromkeys(identifiers, Written(problem=errors.unavailable(words)))
         told = {str(row.get("id")): _written(row) for row in rows if isinstance(row, Mapping)}
         silent = Written(problem=errors.unavailable("CouchDB did not say whether it was written: look, and ask again"))
         return {identifier: told.get(identifier, silent) for identifier in identifiers}
+
+    def _write_apart(
+        self, database: str, documents: Sequence[Mapping[str, Any]], problem: TooLarge
+    ) -> dict[str, Written]:
+        """Nothing of them was written, because of one: half by half it is found, and the others are written."""
+        if len(documents) == 1:
+            refused = Written(problem=NumberError(400, "invalid", "document_too_large", f"{problem}: remove fields"))
+            return {str(documents[0]["_id"]): refused}
+        middle = len(documents) // 2
+        return self.write(database, documents[:middle]) | self.write(database, documents[middle:])
 
     def _put(self, database: str, documents: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         for _ in range(_TRIES):

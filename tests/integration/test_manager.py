@@ -121,6 +121,49 @@ def test_one_bad_number_never_fails_the_rest(world: World, manager: Manager) -> 
     ]
 
 
+def nested(depth: int) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for _ in range(depth):
+        fields = {"inside": fields}
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"note": "x" * 8_100_000}, "document_too_large"),
+        (nested(300), "can't be written as JSON"),
+        (nested(1200), "make them flatter"),
+        ({"note": "\ud800"}, "can't be written as JSON"),
+    ],
+)
+def test_a_document_that_cannot_be_written_never_fails_the_rest(
+    world: World, manager: Manager, fields: dict[str, Any], cause: str
+) -> None:
+    asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
+    numbers = [f"+1415886790{last}" for last in range(5)]
+    asks = [Ask(Operation.CREATE, number, SYSTEM, **asked) for number in numbers]
+    asks[3] = Ask(Operation.CREATE, numbers[3], SYSTEM, public_fields=fields, **asked)
+    outcomes = manager.manager.carry_out(asks)
+    refused = outcomes[3].error
+    assert refused is not None
+    assert (refused.code, refused.error) == (400, "invalid")
+    assert cause in refused.cause
+    assert [outcome.error for outcome in outcomes if outcome is not outcomes[3]] == [None] * 4
+    assert world.databases.documents(SHARD, numbers)[numbers[3]] is None
+
+
+@pytest.mark.parametrize("odd", ["\udcff" * 3, "_design/x", "x" * 5000, "\0", "a b", "SYSTEM", "system "])
+def test_whatever_a_caller_calls_himself_it_is_his_own_trouble(manager: Manager, odd: str) -> None:
+    asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
+    odd_one, other = manager.manager.carry_out(
+        [Ask(Operation.CREATE, NUMBER, odd, **asked), Ask(Operation.CREATE, OTHER, SYSTEM, **asked)]
+    )
+    assert odd_one.error is not None
+    assert odd_one.error.error == "forbidden"
+    assert other.error is None
+
+
 def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) -> None:
     manager.created()
     outcomes = manager.manager.carry_out(
