@@ -1,8 +1,9 @@
 """Telling the cache what was written, so that a lookup anywhere on the same Redis gives the new answer at once.
 
 The same versioned writes as a lookup's own readings: whatever is newer stands, and a database that was made anew in
-between is read again. Then a barrier: no worker's near cache holds the former answer. Where Redis is away the change
-stands all the same, and lookups learn of it from the follower, as of any change.
+between is read again. Where it was made anew and no follower has noticed yet, what looks newer is of its former life.
+Then a barrier: no worker's near cache holds the former answer. Where Redis is away the change stands all the same, and
+lookups learn of it from the follower, as of any change.
 """
 
 import logging
@@ -13,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from router.cache import barrier, entry, holding
 from router.cache.connect import CacheUnavailable
-from router.cache.entry import Entry
+from router.cache.entry import VERSION, Entry
+from router.cache.reader import CacheReader
 from router.cache.writer import CacheWriter
 from router.manager.reading import Found, Reader, each
 from router.numbers.routes import Policy
@@ -36,6 +38,7 @@ class CacheTeller:
 
     def __init__(self, writer: CacheWriter, reader: Reader, pool: ThreadPoolExecutor) -> None:
         self._writer = writer
+        self._cache = CacheReader(writer.redis, writer.keys)
         self._reader = reader
         self._pool = pool
         self._lock = threading.Lock()
@@ -83,7 +86,9 @@ class CacheTeller:
             return _AWAY
         try:
             for _ in range(_TRIES):
-                if self._fill(database, epoch, _entries(standing, policy)):
+                entries = _entries(standing, policy)
+                kept = self._fill(database, epoch, entries)
+                if kept == len(entries) or (kept != _REBUILT and not self._forget_former(database, standing, entries)):
                     return ""
                 # The database was made anew, or a follower began with it: what was read may be of its former life.
                 epoch = self._writer.epoch(database)
@@ -93,12 +98,35 @@ class CacheTeller:
             return _AWAY
         return "the cache could not be told: lookups know it as soon as the follower does"
 
-    def _fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> bool:
-        """Whether they are kept, or newer ones are."""
-        return all(
-            self._writer.fill(database, epoch, entries[start : start + _TOGETHER]) != _REBUILT
-            for start in range(0, len(entries), _TOGETHER)
-        )
+    def _fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> int:
+        """How many are kept (the others were there, or newer ones are); -1 when the database was rebuilt in between."""
+        kept = 0
+        for start in range(0, len(entries), _TOGETHER):
+            said = self._writer.fill(database, epoch, entries[start : start + _TOGETHER])
+            if said == _REBUILT:
+                return _REBUILT
+            kept += said
+        return kept
+
+    def _forget_former(self, database: str, standing: Standing, entries: Sequence[tuple[str, Entry]]) -> bool:
+        """Remove what looks newer than what was written, and is no revision of the document: whether there was any.
+
+        It is of a former life of the database, or of a conflict that was resolved. Removing is safe whoever else
+        writes meanwhile: what isn't there is read.
+        """
+        held = self._cache.entries([number for number, _ in entries])
+        newer = [
+            number
+            for (number, entry), value in zip(entries, held, strict=True)
+            if value is not None and value[:VERSION] > entry.version
+        ]
+        if not newer:
+            return False
+        stands = self._reader.of_database(database, newer)
+        former = [number for number in newer if stands[number].base == standing[number].base]
+        for number in former:
+            self._writer.remove(number)
+        return bool(former)
 
     def _pass_barrier(self) -> str:
         try:

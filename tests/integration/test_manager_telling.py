@@ -65,6 +65,23 @@ def test_many_at_once(world: World, start_service: StartService) -> None:
             assert {outcome.route.account_id for outcome in each.caller.batch(numbers)} == {account}
 
 
+def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_service: StartService) -> None:
+    """What the cache holds of its former life has the higher revision, and is wrong all the same."""
+    family(world)
+    world.vouch()
+    running = start_service()
+    manager = Manager(world)
+    manager.created()
+    for account in (RESELLER, STRANGER, CHILD):
+        manager.done("move", assign_to=account)
+    _near(running)
+    world.databases.drop(SHARD)
+    world.number(account=RESELLER)
+    assert running.caller.account(NUMBER) == CHILD, "nobody follows, and nothing was written"
+    _move(running, STRANGER)
+    assert running.caller.account(NUMBER) == STRANGER
+
+
 def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
     family(world)
     world.vouch()
