@@ -35,6 +35,9 @@ _LONGEST_WAY = 512
 """Bytes; who writes a number at greater length is looked for by number."""
 _WAYS = 8
 """Ways to one entry: some switches put something new into every request."""
+_PASSING = 16
+"""One in so many entries may be of a number without a document: who asks for a million of those must not push out the
+entries of numbers that are called."""
 
 
 class NearEntry:
@@ -84,6 +87,8 @@ class NearCache:
         self._bytes = 0
         # A plain dict looks over all that was removed from its front, each time that the oldest is asked for.
         self._numbers: OrderedDict[str, NearEntry] = OrderedDict()
+        self._most_passing = max(1, entries // _PASSING)
+        self._passing: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
         self._clock = 0
         self._floor = 0
@@ -118,10 +123,10 @@ class NearCache:
         with self._lock:
             if not self.trusted or clock < self._floor or self._invalidated.get(number, -1) > clock:
                 return
-            old = self._numbers.pop(number, None)
-            if old is not None:
-                self._bury(old)
+            self._drop(number)
             self._numbers[number] = entry
+            if entry.until < math.inf:
+                self._passing[number] = None
             self._bytes += entry.size
             if raw is not None:
                 self._alias(raw, entry)
@@ -142,9 +147,7 @@ class NearCache:
                 self._floor = self._clock
                 self._invalidated.clear()
             self._invalidated[number] = self._clock
-            entry = self._numbers.pop(number, None)
-            if entry is not None:
-                self._bury(entry)
+            self._drop(number)
 
     def clear(self, *, trusted: bool | None = None) -> None:
         """Forget everything; nothing that is being fetched now is kept either.
@@ -158,6 +161,7 @@ class NearCache:
             for entry in self._numbers.values():
                 entry.alive = False
             self._numbers.clear()
+            self._passing.clear()
             self.raw.clear()
             self._invalidated.clear()
             self._bytes = 0
@@ -185,10 +189,16 @@ class NearCache:
         self._bytes -= len(raw) + _WAY_COST
 
     def _make_room(self) -> None:
+        while len(self._passing) > self._most_passing:
+            self._drop(next(iter(self._passing)))
         while len(self._numbers) > self._most or self._bytes > self._most_bytes:
-            self._bury(self._numbers.popitem(last=False)[1])
+            self._drop(next(iter(self._numbers)))
 
-    def _bury(self, entry: NearEntry) -> None:
+    def _drop(self, number: str) -> None:
+        entry = self._numbers.pop(number, None)
+        if entry is None:
+            return
+        self._passing.pop(number, None)
         entry.alive = False
         self._bytes -= entry.size
         for raw in entry.ways:

@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 from router.lookup.call import Call
 
+_EACH = 5
+"""Calls that may wait for the numbers in the air, on average: who asks for one number again and again while it can't be
+read must not fill the memory."""
+
 
 class Flight:
     """A number on its way from the database, and who waits for it."""
@@ -37,7 +41,7 @@ class Flights:
     """All flights; threads share them. A call is handed out once, so it is answered once.
 
     Args:
-        limit: numbers in the air at most.
+        limit: numbers in the air at most; five times as many calls may wait for them.
     """
 
     def __init__(self, limit: int) -> None:
@@ -45,6 +49,7 @@ class Flights:
         self._lock = threading.Lock()
         self._shared: dict[str, Flight] = {}
         self._count = 0
+        self._waiting = 0
 
     def board(self, calls: Iterable[tuple[Call, str]]) -> "Boarding":
         """Let calls wait, each with its number's database.
@@ -56,6 +61,9 @@ class Flights:
         left: list[Call] = []
         with self._lock:
             for call, database in calls:
+                if self._waiting >= _EACH * self._limit:
+                    left.append(call)
+                    continue
                 flight = None if call.authoritative else self._shared.get(call.e164)
                 if flight is None:
                     if self._count >= self._limit:
@@ -64,6 +72,7 @@ class Flights:
                     flight = self._start(call, database)
                     started.append(flight)
                 flight.waiting.append(call)
+                self._waiting += 1
                 boarded.append((flight, call))
         return Boarding(started, boarded, left)
 
@@ -74,6 +83,7 @@ class Flights:
             if flight.shared and self._shared.get(flight.number) is flight:
                 del self._shared[flight.number]
             waiting, flight.waiting = flight.waiting, []
+            self._waiting -= len(waiting)
             return waiting
 
     def leave(self, flight: Flight, call: Call) -> bool:
@@ -82,6 +92,7 @@ class Flights:
             if call not in flight.waiting:
                 return False
             flight.waiting.remove(call)
+            self._waiting -= 1
             return True
 
     def deserted(self, flight: Flight) -> bool:

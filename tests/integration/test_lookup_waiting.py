@@ -180,6 +180,39 @@ def test_more_numbers_than_may_wait_are_refused_at_once(
     assert reasons == ["NUMBER_NOT_FOUND"] * 10 + ["NUMBER_DATABASE_UNAVAILABLE"] * 20
 
 
+def test_one_number_asked_for_again_and_again_while_the_database_hangs(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    running = start_service(database_waiting=4, database_time_limit=30)
+    running.caller.account("+14150000001")
+    relay.hold(_is_document)
+    results: list[list[pb.LookupOutcome]] = []
+    asking = threading.Thread(target=lambda: results.append(running.caller.batch([NUMBER] * 50)))
+    asking.start()
+    eventually(lambda: running.service.lookup.counts["miss"] == 51)
+    relay.release()
+    asking.join(20)
+    assert [each.route.account_id for each in results[0]] == [ONE] * 20 + [""] * 30
+    assert {each.refusal.reason for each in results[0][20:]} == {pb.NUMBER_DATABASE_UNAVAILABLE}
+
+
+def test_a_scan_of_numbers_that_do_not_exist_costs_few_reads(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    world.vouch()
+    running = start_service()
+    absent = [f"+1415{index:07}" for index in range(3000)]
+    for start in range(0, len(absent), 1000):
+        reasons = {each.refusal.reason for each in running.caller.batch(absent[start : start + 1000])}
+        assert reasons == {pb.NUMBER_NOT_FOUND}
+    assert relay.count(r"/numbers/") <= len(absent) // 50
+    before = relay.count(r"/numbers/")
+    assert running.caller.account(absent[-1]) == "NUMBER_NOT_FOUND"
+    assert relay.count(r"/numbers/") == before
+
+
 def test_a_caller_that_hung_up_hurts_no_other(world: World, relay: Relay, start_service: StartService) -> None:
     world.number()
     running = start_service()

@@ -1,5 +1,6 @@
 """What a worker keeps in its own memory goes as soon as it may be wrong."""
 
+import time
 from typing import Any
 
 import pytest
@@ -89,6 +90,21 @@ def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
         assert near.size <= size
     assert near.get("+14150000199") is not None
     assert near.get("+14150000000") is None
+
+
+def test_asking_for_numbers_that_do_not_exist_pushes_out_no_living_entry(near: NearCache) -> None:
+    living = [f"+1415{index:07}" for index in range(90)]
+    for number in living:
+        near.keep(number, _entry(), near.clock(), number.encode())
+    for index in range(5000):
+        nothing = NearEntry("", None, "refused", time.monotonic() + 2)
+        near.keep(f"+4930{index:07}", nothing, near.clock(), b"absent%d" % index)
+    assert all(near.get(number) is not None for number in living)
+    assert all(near.raw[number.encode()].alive for number in living)
+    assert len(near) <= 90 + 100 // 16
+    near.invalidate("+49300004999")
+    assert near.get("+49300004999") is None
+    assert b"absent4999" not in near.raw
 
 
 def test_ways_of_asking_are_bounded(near: NearCache) -> None:
