@@ -159,6 +159,9 @@ class Settings(BaseSettings):
     )
     near_cache_bytes: int = Field(256 << 20, ge=1 << 20, description="bytes that they may take, roughly")
     batch_size: int = Field(512, ge=1, le=5000, description="calls taken together by the lookup")
+    calls_waiting: int = Field(
+        4000, ge=1, description="calls that may wait to be taken by the lookup before further ones are refused"
+    )
     drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
 
     negative_life: float = Field(10.0, gt=0, description="seconds that 'no such number' is kept in Redis")

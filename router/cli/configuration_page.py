@@ -40,6 +40,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "breaker_failures",
         "breaker_pause",
         "batch_size",
+        "calls_waiting",
         "drain_time_limit",
     ),
     "The caches": (

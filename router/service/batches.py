@@ -14,6 +14,7 @@ from router.cache.near import NearEntry
 from router.lookup.answer import Lookup
 from router.lookup.call import Call
 from router.numbers.routes import Refused
+from router.service.admission import Admission
 from router.service.cores import staying_on
 from router.service.front import CALL, Failure, Front, Taken
 from router.service.refusals import failure_of
@@ -72,18 +73,28 @@ class BatchLoop:
 
     Args:
         most: calls taken together.
+        waiting: calls that may wait behind those; more are refused.
         time_limit: seconds for calls without a deadline of their own.
         core: where its thread stays; None for anywhere.
     """
 
-    def __init__(self, front: Front, lookup: Lookup, *, most: int, time_limit: float, core: int | None = None) -> None:
+    def __init__(
+        self,
+        front: Front,
+        lookup: Lookup,
+        *,
+        most: int,
+        waiting: int,
+        time_limit: float,
+        core: int | None = None,
+    ) -> None:
         self._front = front
         self._lookup = lookup
-        self._most = most
+        self._admission = Admission(front, batch=most, most=waiting, counts=lookup.counts)
         self._time_limit = time_limit
         self._core = core
         self._unanswered: set[FrontCall] = set()
-        front.attach(self._answer_nearby, lambda: len(self._unanswered))
+        front.attach(self._answer_nearby, lambda: len(self._unanswered) + self._admission.waiting)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookup-batches", daemon=True)
 
@@ -102,7 +113,7 @@ class BatchLoop:
 
     def _take_and_answer(self) -> None:
         while not self._stop.is_set():
-            taken = self._front.take(self._most, _WAIT)
+            taken = self._admission.take(_WAIT)
             if taken:
                 taken = self._answer_nearby(taken)
             if taken:

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from router.service.admission import overloaded
 from router.service.front import CALL, Failure, Nearby, Taken
 
 
@@ -26,10 +27,17 @@ class _Waiting:
 
 
 class GrpcioFront:
-    """Calls of the Lookup method; made inside the event loop that serves them."""
+    """Calls of the Lookup method; made inside the event loop that serves them.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        most: calls that may wait for their answers; more are refused at once.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
         self._loop = loop
+        self._most = most
+        self._open = 0
+        self._refusal = overloaded()
         self._queue: queue.SimpleQueue[tuple[_Waiting, bytes, float | None]] = queue.SimpleQueue()
         self._answers: deque[_Waiting] = deque()
         self._nearby: Nearby = lambda calls: calls
@@ -40,16 +48,26 @@ class GrpcioFront:
         remaining = context.time_remaining()
         waiting = _Waiting()
         if self._nearby([_taken(waiting, request, remaining)]):
-            deadline = None if remaining is None else time.monotonic() + remaining
-            waiting.future = self._loop.create_future()
-            self._queue.put((waiting, request, deadline))
-            said: bytes | Failure | None = await waiting.future
+            if self._open >= self._most:
+                said: bytes | Failure | None = self._refusal
+            else:
+                said = await self._said_later(waiting, request, remaining)
         else:
             said = waiting.said  # a hand-over between threads costs more than the answer
         if isinstance(said, bytes):
             return said
         await _abort(context, said)
         raise AssertionError("abort raises")
+
+    async def _said_later(self, waiting: _Waiting, request: bytes, remaining: float | None) -> bytes | Failure:
+        deadline = None if remaining is None else time.monotonic() + remaining
+        waiting.future = self._loop.create_future()
+        self._queue.put((waiting, request, deadline))
+        self._open += 1
+        try:
+            return await waiting.future
+        finally:
+            self._open -= 1
 
     def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
         """Look nearby in the event loop already; grpcio itself knows which calls run."""

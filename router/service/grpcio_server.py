@@ -26,6 +26,11 @@ NUMBERS = "router.v1.NumberManager"
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.keepalive_permit_without_calls", 1),
+    # What the event loop has not begun yet waits inside grpcio. It is refused there: some calls when more than the
+    # first number wait, all when more than the second do, and each that waited for so many seconds.
+    ("grpc.server.max_pending_requests", 1000),
+    ("grpc.server.max_pending_requests_hard_limit", 2000),
+    ("grpc.server_max_unrequested_time_in_server", 2),
 )
 
 _SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -35,6 +40,7 @@ class GrpcioServer:
     """Serves on one address from `start` until `stop`.
 
     Args:
+        most: Lookup calls that may wait for their answers.
         guard: judges every call; None where anybody may ask.
         certificates: for TLS; None for none.
     """
@@ -45,6 +51,7 @@ class GrpcioServer:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
+        most: int,
         reuse_port: bool = False,
         guard: Guard | None = None,
         certificates: Certificates | None = None,
@@ -59,7 +66,7 @@ class GrpcioServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
         self._health = health.aio.HealthServicer()
-        self.front = GrpcioFront(self._loop)
+        self.front = GrpcioFront(self._loop, most)
         self.port = 0
         self._server: grpc.aio.Server | None = None
 

@@ -110,6 +110,7 @@ class Service:
             self.transport.front,
             self.lookup,
             most=settings.batch_size,
+            waiting=settings.calls_waiting,
             time_limit=settings.lookup_time_limit,
             core=self.transport.core,
         )

@@ -58,12 +58,13 @@ class GrpcioTransport:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
+        most: int,
         reuse_port: bool,
         guard: Guard | None,
         certificates: Certificates | None,
     ) -> None:
         self._server = GrpcioServer(
-            address, servicer, numbers, reuse_port=reuse_port, guard=guard, certificates=certificates
+            address, servicer, numbers, most=most, reuse_port=reuse_port, guard=guard, certificates=certificates
         )
         self._may_see_off = certificates is None
         """Into an encrypted connection nothing can be written from outside."""
@@ -94,6 +95,7 @@ class NativeTransport:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
+        most: int,
         reuse_port: bool,
         core: int | None,
         guard: Guard | None,
@@ -101,7 +103,7 @@ class NativeTransport:
         self.core = core
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
-        self._others = GrpcioServer(f"unix:{path}", servicer, numbers, guard=guard)
+        self._others = GrpcioServer(f"unix:{path}", servicer, numbers, most=most, guard=guard)
         self._front = NativeFront(address, path, reuse_port=reuse_port, core=core, guard=guard)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
@@ -151,12 +153,15 @@ def open_transport(
         SettingsError: native is asked for and not installed.
         OSError: the address can't be had.
     """
+    most = settings.calls_waiting
     free = certificates is None and is_installed()
     native = free if settings.transport == "auto" else settings.transport == "native"
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
     if native:
-        return NativeTransport(settings.listen, servicer, numbers, reuse_port=reuse_port, core=core, guard=guard)
+        return NativeTransport(
+            settings.listen, servicer, numbers, most=most, reuse_port=reuse_port, core=core, guard=guard
+        )
     return GrpcioTransport(
-        settings.listen, servicer, numbers, reuse_port=reuse_port, guard=guard, certificates=certificates
+        settings.listen, servicer, numbers, most=most, reuse_port=reuse_port, guard=guard, certificates=certificates
     )
