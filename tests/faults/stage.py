@@ -1,11 +1,13 @@
 """Redis, CouchDB, a service with two workers and a follower, each a process, and links between each pair."""
 
 import json
+import os
 import random
 import shutil
+import socket
 import tempfile
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +24,6 @@ from tests.faults import programs
 from tests.faults.links import Link
 from tests.faults.programs import Program
 from tests.integration.waiting import eventually
-from tests.topologies.servers import free_port
 
 SHARDS = ("numbers/+1415", "numbers/+4420", "numbers/+4930")
 EACH = 4
@@ -49,6 +50,23 @@ INTERVALS: dict[str, Any] = {
 """Short, so that a run is; sweeps are rare, so that they hide nothing."""
 
 
+_SPAN, _FIRST_PORT, _PORTS = 8, 23_000, 9_000
+
+
+def _free_ports() -> Iterator[int]:
+    """Ports that nobody listens on and no outgoing connection takes, others than another process would choose now."""
+    start = os.getpid() * _SPAN
+    for step in range(_PORTS):
+        port = _FIRST_PORT + (start + step) % _PORTS
+        with socket.socket() as probe:
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)):
+                _given.add(port)
+                yield port
+
+
+_given: set[int] = set()
+
+
 class Stage:
     """Everything that runs, until it is closed.
 
@@ -61,7 +79,7 @@ class Stage:
     def __init__(self, *, seed: int = 0, transport: str = "auto", keeps: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="did-router-faults-"))
         self._random = random.Random(seed)
-        ports = {name: free_port() for name in ("redis", "couchdb", "listen", "admin")}
+        ports = dict(zip(("redis", "couchdb", "listen", "admin"), _free_ports(), strict=False))
         self.redis = programs.redis(self.folder, ports["redis"], keeps=keeps)
         self.couchdb = programs.couchdb(self.folder, ports["couchdb"])
         pairs = [(who, store) for who in ("service", "follower") for store in ("redis", "couchdb")]

@@ -39,7 +39,7 @@ def accounts(stage: Stage) -> Iterator[str]:
     return iter(stage.accounts)
 
 
-@pytest.mark.parametrize(("seed", "fault"), enumerate(FAULTS))
+@pytest.mark.parametrize(("seed", "fault"), list(enumerate(FAULTS)))
 def test_no_answer_is_wrong_and_it_heals(
     stage: Stage, ledger: Ledger, accounts: Iterator[str], seed: int, fault: str
 ) -> None:
