@@ -192,6 +192,15 @@ class Databases:
                 return
             start = str(fresh[-1]["id"])
 
+    def sequence_now(self, database: str) -> str:
+        """The sequence after which the changes feed tells all that happens after this.
+
+        Raises:
+            NotFound: the database does not exist.
+        """
+        answer = _mapping(self.couch.request("GET", [database, "_changes"], since="now", limit=1))
+        return str(answer["last_seq"])
+
     def changes(self, database: str, since: str, limit: int) -> ChangesPage:
         """The rows after `since` ("0" for all), with their documents.
 
