@@ -10,6 +10,7 @@ publishes one, and each near cache says when it has come to it (see `router.cach
 
 import logging
 import math
+import sys
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -57,7 +58,7 @@ class NearEntry:
 
     def __init__(self, account: str, answer: bytes | None, refusal: Any, until: float = math.inf) -> None:
         self.alive = True
-        self.account = account
+        self.account = sys.intern(account)  # one object for all its numbers: it stays in the processor's cache
         self.answer = answer
         self.refusal = refusal
         self.prepared: Any = None
@@ -77,7 +78,7 @@ class NearCache:
         size: bytes kept at most, roughly.
 
     Attributes:
-        raw: request bytes → entry; who looks here looks whether it is alive, for it may die meanwhile.
+        raw: request bytes → entry; what dies is taken out at once.
         trusted: the connection that brings invalidations stands.
     """
 
@@ -158,11 +159,11 @@ class NearCache:
         with self._lock:
             self._clock += 1
             self._floor = self._clock
+            self.raw.clear()
             for entry in self._numbers.values():
                 entry.alive = False
             self._numbers.clear()
             self._passing.clear()
-            self.raw.clear()
             self._invalidated.clear()
             self._bytes = 0
             if trusted is not None:
@@ -199,10 +200,10 @@ class NearCache:
         if entry is None:
             return
         self._passing.pop(number, None)
-        entry.alive = False
-        self._bytes -= entry.size
         for raw in entry.ways:
             del self.raw[raw]
+        entry.alive = False
+        self._bytes -= entry.size
 
 
 class Invalidations:

@@ -133,10 +133,10 @@ class BatchLoop:
         refused = 0
         for call in taken:
             entry = known(call[3])
-            if entry is None or not entry.alive or ((left := call[5][2]) is not None and left <= 0):
+            if entry is None or ((left := call[5][2]) is not None and left <= 0):
                 rest.append(call)
-            elif entry.answer is not None and entry.account in enabled:
-                respond(call[1], entry.answer + STALE if stale else entry.answer)
+            elif entry.account in enabled and (answer := entry.answer) is not None:
+                respond(call[1], answer + STALE if stale else answer)
             elif entry.answer is None and entry.until > time.monotonic():
                 refused += 1
                 self._refuse_again(call[1], entry)
