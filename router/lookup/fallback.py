@@ -38,6 +38,7 @@ class Fallback:
         breaker: of the databases.
         redis_breaker: of Redis, so that a dead Redis costs no reader its time.
         time_limit: seconds that a call may wait at most, however far its deadline is.
+        in_each_thread: run first by every thread that reads.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Fallback:
         waiting: int,
         time_limit: float,
         alarm: Alarm,
+        in_each_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._authority = authority
         self._writer = writer
@@ -63,7 +65,7 @@ class Fallback:
         self._flights = Flights(waiting)
         self._time_limit = time_limit
         self._alarm = alarm
-        self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback")
+        self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback", initializer=in_each_thread)
         self.counts = Tally()
 
     @property

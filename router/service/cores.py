@@ -35,6 +35,12 @@ def staying_on(core: int | None) -> Iterator[None]:
             _move(before)
 
 
+def leave_core() -> None:
+    """Let the calling thread run where the process may: one that a thread on a core of its own started stays there."""
+    if hasattr(os, "sched_getaffinity"):
+        _move(os.sched_getaffinity(os.getpid()))
+
+
 def _move(cores: set[int]) -> bool:
     try:
         os.sched_setaffinity(0, cores)

@@ -24,6 +24,7 @@ from router.numbers.routes import Refused
 from router.service import metrics
 from router.service.admin import JSON, TEXT, AdminServer, Page
 from router.service.batches import BatchLoop
+from router.service.cores import leave_core
 from router.service.certificates import open_certificates
 from router.service.guard import open_guard
 from router.service.inbound import InboundServicer
@@ -82,6 +83,7 @@ class Service:
             waiting=settings.database_waiting,
             time_limit=settings.lookup_time_limit,
             alarm=self._alarm,
+            in_each_thread=leave_core,
         )
         self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
         explainer = Explainer(

@@ -1,9 +1,10 @@
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router.service.cores import core_of, staying_on
+from router.service.cores import core_of, leave_core, staying_on
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
 
@@ -40,3 +41,22 @@ def test_a_core_that_may_not_be_used_is_no_reason_to_end() -> None:
     with staying_on(beyond):
         assert os.sched_getaffinity(0) == before
     assert os.sched_getaffinity(0) == before
+
+
+def test_a_thread_may_leave_the_core_of_who_started_it() -> None:
+    before = os.sched_getaffinity(os.getpid())
+    seen: list[set[int]] = []
+
+    def run() -> None:
+        leave_core()
+        seen.append(os.sched_getaffinity(0))
+
+    def start() -> None:
+        with staying_on(core_of(0)), ThreadPoolExecutor(1) as pool:
+            pool.submit(run).result()
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    starter.join()
+
+    assert seen == [before]
