@@ -71,7 +71,7 @@ QUICK = Plan(
 )
 FULL = Plan(
     rounds=3,
-    seconds=2.0,
+    seconds=1.7,
     capacity=(EIGHT, ONE),
     left_out=frozenset(),
     latency=(NEAR, ECHO, REDIS, "go map", "c++ map", "go redis", TEXTBOOK, "near grpcio"),

@@ -24,8 +24,8 @@ from router.numbers.routes import Refused
 from router.service import metrics
 from router.service.admin import JSON, TEXT, AdminServer, Page
 from router.service.batches import BatchLoop
-from router.service.cores import leave_core
 from router.service.certificates import open_certificates
+from router.service.cores import leave_core
 from router.service.guard import open_guard
 from router.service.inbound import InboundServicer
 from router.service.numbers import NumbersServicer
