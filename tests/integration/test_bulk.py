@@ -182,6 +182,49 @@ def test_nor_when_it_is_killed_again_and_again(bulk: Bulk) -> None:
         assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
 
 
+@pytest.mark.parametrize("spelled", [NUMBERS[0], "(415) 886-7900"])
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_of_two_rows_of_one_number_each_is_done_once(bulk: Bulk, done: int, spelled: str) -> None:
+    """Killed after the first was written, the second must not be taken for done, and the first not be done again."""
+    bulk.manager.created(NUMBERS[0])
+    bulk.manager.done("reserve", NUMBERS[0], assign_to=RESELLER)
+    text = f"e164,action,account_id\n{NUMBERS[0]},move,{CHILD}\n{spelled},release,\n"
+
+    class Killed(Exception):
+        pass
+
+    class Dying:
+        """Dies with its answer when it has changed the number so many times."""
+
+        def carry_out(self, asks: Any) -> Any:
+            outcomes = []
+            for ask in asks:
+                changes = ask.operation in (Operation.MOVE, Operation.RELEASE)
+                if changes and int(bulk.document(NUMBERS[0])["_rev"].partition("-")[0]) == 2 + done:
+                    raise Killed
+                outcomes += bulk.manager.manager.carry_out([ask])
+            if done and outcomes and int(bulk.document(NUMBERS[0])["_rev"].partition("-")[0]) == 2 + done:
+                raise Killed
+            return outcomes
+
+    def rows() -> Rows:
+        return sources.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish())
+
+    def normal(written: str) -> str:
+        return bulk.manager.manager.rules().normaliser.e164(written).number
+
+    with pytest.raises(Killed):
+        BulkRun(Dying(), Journal.open(bulk.results, HEADER, 63877497874), normal=normal).run(rows())
+
+    report = bulk.run(rows(), normal=normal)
+
+    assert [said["status"] for said in bulk.rows] == ["done", "done"]
+    assert report.statuses.get("refused") is None
+    stands = bulk.document(NUMBERS[0])
+    assert (stands["pvt_assigned_to"], stands["pvt_number_state"]) == (RESELLER, "reserved")
+    assert stands["_rev"].startswith("4-")
+
+
 def test_what_another_import_made_before_is_not_taken_for_ones_own(bulk: Bulk) -> None:
     row = f"e164,account_id,created\n{NUMBERS[0]},{CHILD},63800000000\n"
     bulk.imported(row)

@@ -91,8 +91,7 @@ class BulkRun:
     def _carry_out(self, rows: Iterator[Row], report: Report) -> None:
         under_way: deque[_UnderWay] = deque()
         with ThreadPoolExecutor(self._in_flight, "bulk") as pool:
-            while batch := list(itertools.islice(rows, self._size)):
-                numbers = {self._normal(row.number) for row in batch if row.ask is not None}
+            for batch, numbers in self._batches(rows):
                 while len(under_way) >= self._in_flight or any(each.numbers & numbers for each in under_way):
                     self._note(under_way.popleft(), report)
                 known = self._begin(batch)
@@ -101,6 +100,29 @@ class BulkRun:
             while under_way:
                 self._note(under_way.popleft(), report)
         self._late.write(report)
+
+    def _batches(self, rows: Iterator[Row]) -> Iterator[tuple[list[Row], set[str]]]:
+        """Rows to do at a time, and their numbers.
+
+        After a kill the document tells whether a row was done, but not which of two: so a number's second row waits
+        for the next batch, unless doing both once more comes to the same.
+        """
+        batch: list[Row] = []
+        done: dict[str, Operation] = {}
+        for row in rows:
+            if row.ask is not None:
+                number, operation = self._normal(row.number), row.ask.operation
+                again = done.get(number)
+                if again is not None and (again is not operation or operation in _NOT_REPEATABLE):
+                    yield batch, set(done)
+                    batch, done = [], {}
+                done[number] = operation
+            batch.append(row)
+            if len(batch) == self._size:
+                yield batch, set(done)
+                batch, done = [], {}
+        if batch:
+            yield batch, set(done)
 
     def _begin(self, batch: Sequence[Row]) -> Mapping[str, str]:
         """Note that a batch is being done; returns the revisions that stood before, where they will be needed."""
