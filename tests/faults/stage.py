@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import grpc
 from redis import Redis
 
 from router.couch.client import Couch
@@ -70,13 +71,25 @@ _given: set[int] = set()
 class Stage:
     """Everything that runs, until it is closed.
 
+    Args:
+        keeps: Redis keeps its data over a restart.
+        more: flags of the service.
+
     Attributes:
         redis, couchdb, service, follower: the processes.
         links: "service-redis", "service-couchdb", "follower-redis", "follower-couchdb".
         databases: CouchDB, past every link.
     """
 
-    def __init__(self, *, seed: int = 0, transport: str = "auto", keeps: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        transport: str = "auto",
+        keeps: bool = False,
+        workers: int = 2,
+        more: Sequence[str] = (),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="did-router-faults-"))
         self._random = random.Random(seed)
         ports = dict(zip(("redis", "couchdb", "listen", "admin"), _free_ports(), strict=False))
@@ -85,8 +98,9 @@ class Stage:
         pairs = [(who, store) for who in ("service", "follower") for store in ("redis", "couchdb")]
         self.links = {f"{who}-{store}": Link(ports[store], seed) for who, store in pairs}
         self.target, self.admin = f"127.0.0.1:{ports['listen']}", f"127.0.0.1:{ports['admin']}"
-        own = ("--listen", self.target, "--admin", self.admin, "--workers", "2", "--transport", transport)
-        service = ("serve", *own, *self._flags("service"))
+        own = ("--listen", self.target, "--admin", self.admin, "--workers", str(workers), "--transport", transport)
+        service = ("serve", *own, *self._flags("service"), *more)
+        self._workers = workers
         self.service = programs.did_router(self.folder, "service", *service, port=ports["listen"])
         self.follower = programs.did_router(self.folder, "follower", "follow", *self._flags("follower"))
         self._redis_url = f"redis://127.0.0.1:{ports['redis']}"
@@ -108,6 +122,10 @@ class Stage:
         """Redis, past every link."""
         return Redis.from_url(self._redis_url, socket_timeout=2)
 
+    def channel(self) -> grpc.Channel:
+        """A connection to the service."""
+        return grpc.insecure_channel(self.target, options=[("grpc.use_local_subchannel_pool", 1)])
+
     def state(self) -> dict[str, Any]:
         """What each worker says of itself."""
         with urllib.request.urlopen(f"http://{self.admin}/state", timeout=5) as answer:
@@ -115,12 +133,14 @@ class Stage:
         return workers
 
     def is_ready(self) -> bool:
-        """Whether both workers are ready and nothing is marked stale."""
+        """Whether all workers are ready and nothing is marked stale."""
         try:
             said = list(self.state().values())
         except (OSError, ValueError):
             return False
-        return len(said) == 2 and all(each and each["state"] == "ready" and not each["stale"] for each in said)
+        return len(said) == self._workers and all(
+            each and each["state"] == "ready" and not each["stale"] for each in said
+        )
 
     def differences(self) -> int:
         """What an audit finds."""
