@@ -25,7 +25,7 @@ from router.stores import Stores
 Reader = Callable[[BinaryIO], Rows]
 
 _SHOWN = 20
-_RARELY = (50_000, 20, 50)
+_RARELY = (200_000, 20, 50)
 """When the garbage collector looks: a batch is thousands of documents that no cycle holds."""
 
 
@@ -77,6 +77,7 @@ def _journal(path: Path | None, file: Path, options: Mapping[str, Any], *, piped
 
 def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int | None) -> Report:
     gc.set_threshold(*_RARELY)
+    gc.freeze()
     manager = NumberManager(settings, Stores(settings))
     copies = manager.late_copies()
     normaliser = manager.rules().normaliser

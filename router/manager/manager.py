@@ -197,7 +197,7 @@ def _normalised(ask: Ask, normaliser: Normaliser, *, due: bool) -> Job | Outcome
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
         shown = printable(ask.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
-    return Job(replace(ask, number=target.number), database, due=due)
+    return Job(ask if ask.number == target.number else replace(ask, number=target.number), database, due=due)
 
 
 def _waves(jobs: Sequence[Job]) -> list[list[Job]]:

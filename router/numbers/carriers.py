@@ -1,5 +1,7 @@
 """Carrier modules: which of KAZOO's modules looks after a number."""
 
+from functools import lru_cache
+
 from router.numbers.fields import is_unset, is_visible
 
 LOCAL = "knm_local"
@@ -17,7 +19,12 @@ def module_name(raw: object) -> str:
         raw: `pvt_module_name` as the document has it; missing, "undefined" and what can't be a
             name (see `is_module_name`) mean `knm_local`, KAZOO's default.
     """
-    if not isinstance(raw, str) or is_unset(raw) or not is_module_name(raw):
+    return _present_name(raw) if isinstance(raw, str) else LOCAL
+
+
+@lru_cache(maxsize=256)
+def _present_name(raw: str) -> str:
+    if is_unset(raw) or not is_module_name(raw):
         return LOCAL
     name = "knm_" + raw.removeprefix("wnm_") if raw.startswith("wnm_") else raw
     return _SUCCESSORS.get(name, name)

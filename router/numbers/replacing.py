@@ -1,4 +1,4 @@
-"""A changed copy of a frozen dataclass with slots.
+"""A changed copy of a frozen dataclass.
 
 `dataclasses.replace` looks every field up in the class and calls `__init__` by keywords: half of what deciding a number
 costs. A bulk import does it millions of times.
@@ -20,12 +20,23 @@ def replace(thing: T, /, **changes: Any) -> T:
         AttributeError: there is no such field.
     """
     kind: Any = type(thing)
+    if hasattr(thing, "__dict__"):
+        return _without_slots(thing, kind, changes)
     names, values = _fields(kind)
     made: T = object.__new__(kind)
     for name, value in zip(names, values(thing), strict=True):
         _set(made, name, value)
     for name, value in changes.items():
         _set(made, name, value)
+    return made
+
+
+def _without_slots(thing: T, kind: Any, changes: dict[str, Any]) -> T:
+    stands = vars(thing)
+    if not changes.keys() <= stands.keys():
+        raise AttributeError(f"{kind.__name__} has no {', '.join(sorted(changes.keys() - stands.keys()))}")
+    made: T = object.__new__(kind)
+    vars(made).update(stands, **changes)
     return made
 
 

@@ -21,7 +21,7 @@ from tests.integration.manager_world import (
 from tests.integration.world import NUMBER, World
 
 OTHER = "+442079460018"
-NAMES = [name for name in documents.NumberDocument.__slots__ if name != "dirty"]
+NAMES = [name for name in documents.NumberDocument.__dataclass_fields__ if name != "dirty"]
 
 
 @pytest.fixture

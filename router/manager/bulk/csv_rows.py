@@ -60,7 +60,7 @@ def _rows(lines: Lines, cells: Iterator[list[str]], columns: list[str], wish: Wi
 def _named(row: list[str], columns: list[str]) -> dict[str, str]:
     if len(row) != len(columns):
         raise RowWrong("malformed_row", f"it has {len(row)} cells where the first line names {len(columns)} columns")
-    for name, cell in zip(columns, row, strict=True):
+    for name, cell in () if is_clean("".join(row)) else zip(columns, row, strict=True):
         if not is_clean(cell):
             raise RowWrong("not_utf8", f"{name} is not UTF-8: save the file as UTF-8 (CSV UTF-8 in spreadsheets)")
     return dict(zip(columns, row, strict=True))

@@ -126,7 +126,7 @@ class Features:
         if number.features != own_features(number.module_name):
             return False
         names = {*number.fields, *(ask.public_fields or ())}
-        return names.isdisjoint(_TOLD_APART) and all(provider.keys.isdisjoint(names) for provider in providers)
+        return names.isdisjoint(_TOLD_APART) and not any(names & provider.keys for provider in providers)
 
     def _providers(self, config: NumberManagerConfig) -> list[FeatureProvider]:
         """One provider for each name: that which the settings choose, where there are several."""
@@ -214,6 +214,8 @@ def _told(task: Task, act: Callable[[], Any]) -> Any:
 
 def _with_settings(plan: FeaturePlan, after: NumberDocument, kept: Mapping[str, Any]) -> NumberDocument:
     """What providers gave is kept; in a list-shaped document in the public field of the feature's name."""
+    if all(kept[task.feature] == task.settings for task in plan.activations):
+        return after  # as it was prepared
     fields = after.fields
     if plan.spelling.listed:
         public = plan.spelling.public(fields)

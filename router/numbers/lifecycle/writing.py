@@ -117,7 +117,7 @@ def _new(after: NumberDocument) -> dict[str, Any]:
         spelling.STATE: after.state,
         "pvt_module_name": after.module_name,
         spelling.MODULE_DATA: module_data(after),
-        features.FIELD: [],
+        features.FIELD: list(listed) if isinstance(listed := after.fields.get(features.FIELD), list) else [],
         "pvt_reserve_history": list(after.reserve_history),
         "pvt_ported_in": after.ported_in,
     }
