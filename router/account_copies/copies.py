@@ -185,7 +185,7 @@ class AccountCopies:
         except CouchError as problem:
             failed |= dict.fromkeys(pending, f"the number databases can't be asked: {problem}")
             return left
-        standings = reader.standings(pending, failed)
+        standings = reader.standings(pending, failed)  # not changed any more once copies were compared with it
         for number in _unopened(standings, pending):
             # It names accounts whose copies were not read before it was.
             left.again[number].update(pending[number], concerned(standings.pop(number).document))

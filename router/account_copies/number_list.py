@@ -64,13 +64,16 @@ class OpenList:
         self._databases = databases
         self._database = database
         self._held: Document = held or {}
+        self._told: tuple[Mapping[str, Standing], list[Deviation]] | None = None
         self.account = account
         self.numbers = numbers
 
     def deviations(self, standings: Mapping[str, Standing]) -> list[Deviation]:
         """What is wrong in it."""
-        found = (self._deviation(standings[number]) for number in self.numbers if number in standings)
-        return [each for each in found if each is not None]
+        if self._told is None or self._told[0] is not standings:
+            found = (self._deviation(standings[number]) for number in self.numbers if number in standings)
+            self._told = standings, [each for each in found if each is not None]
+        return self._told[1]
 
     def write(self, standings: Mapping[str, Standing], keep: Collection[str]) -> Written:
         """Write it with only these numbers' entries changed."""

@@ -96,5 +96,7 @@ def sequence_of(databases: Databases, database: str) -> str:
 
 
 def _same_life(mark: object, seen: object) -> bool:
-    """Whether a database is still the one that its feed was read of."""
-    return isinstance(mark, DatabaseInfo) and isinstance(seen, DatabaseInfo) and mark.instance == seen.instance
+    """Whether a database is still the one that its feed was read of, and nothing was purged, which no feed tells."""
+    if not (isinstance(mark, DatabaseInfo) and isinstance(seen, DatabaseInfo)):
+        return False
+    return (mark.instance, mark.purge_seq) == (seen.instance, seen.purge_seq)

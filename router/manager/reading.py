@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from router.cache.followed import ACCOUNTS
 from router.couch.databases import Databases, Latest
-from router.couch.errors import CouchError
+from router.couch.errors import CouchError, NotFound
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
@@ -76,8 +76,9 @@ class Reader:
         identifiers = [each for each in identifiers if len(each) <= LONGEST_ID and is_visible(each)]
         if not identifiers:
             return {}
-        found = self._databases.documents(ACCOUNTS, sorted(identifiers))
-        if not any(found.values()) and self._databases.infos([ACCOUNTS])[ACCOUNTS] is None:
+        try:
+            found = self._databases.standing(ACCOUNTS, sorted(identifiers))
+        except NotFound:
             return {each: _of_whom_nothing_is_known(each) for each in identifiers}
         read = map(accounts.read, found.values())
         return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}

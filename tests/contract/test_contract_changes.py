@@ -46,6 +46,20 @@ def test_rows_are_grouped_by_shard_not_in_the_order_of_writes(database: Database
     assert rows != NUMBERS
 
 
+def test_rows_without_sequences_and_going_on_by_the_last_one(database: Database) -> None:
+    """`seq_interval` spares CouchDB a sequence for each row; `last_seq` is there all the same."""
+    database.bulk([{"_id": number} for number in NUMBERS])
+    met: list[str] = []
+    since, rows = "0", 7
+    while rows == 7:
+        answer = database.changes(f"limit=7&seq_interval=7&since={since}")
+        met += [row["id"] for row in answer["results"]]
+        since, rows = answer["last_seq"], len(answer["results"])
+    assert sorted(met) == NUMBERS
+    database.save("+14155559999")
+    assert [row["id"] for row in database.changes(f"seq_interval=7&since={since}")["results"]] == ["+14155559999"]
+
+
 def test_limits_and_going_on_meet_every_row_once(database: Database) -> None:
     database.bulk([{"_id": number} for number in NUMBERS])
     met: list[str] = []
