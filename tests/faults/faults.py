@@ -54,6 +54,12 @@ class Fault:
     forgets: bool = False
     slow: bool = False
 
+    @property
+    def victim(self) -> str:
+        """What can't suffer from another fault at the same time: a dead process can't be frozen."""
+        first = self.name.partition(" ")[0]
+        return "service" if first in {"worker", "supervisor"} else first
+
 
 def _killed(which: str, *, listens: bool = True) -> Begin:
     @contextmanager

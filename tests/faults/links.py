@@ -75,8 +75,8 @@ class Link:
 
     def heal(self) -> None:
         """Let everything pass again; connections that lost something end."""
-        was, self._trouble = self._trouble, Trouble.NONE
-        if was is Trouble.REFUSE and self._open:
+        self._trouble = Trouble.NONE
+        if self._listener.fileno() < 0 and self._open:
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
             self._listen()
 

@@ -60,6 +60,8 @@ def plan_of(seed: int, faults: Sequence[str] = ()) -> Plan:
     chance = random.Random(seed)
     names = list(CATALOGUE)
     pair = chance.sample(names, 2)
+    while CATALOGUE[pair[0]].victim == CATALOGUE[pair[1]].victim:
+        pair = chance.sample(names, 2)
     chosen = tuple(faults) or ((names[seed],) if seed < len(names) else tuple(pair))
     lasts = tuple(round(chance.uniform(*(_LONG if CATALOGUE[name].slow else _SHORT)), 2) for name in chosen)
     return Plan(seed, chosen, chance.choice(("native", "grpcio")), lasts, round(chance.uniform(0.0, 0.8), 2))
