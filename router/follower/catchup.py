@@ -40,14 +40,24 @@ class CatchUp:
         self._applier = applier
         self._page = page
 
-    def run(self, target: Target, stop: threading.Event, progress: Progress = lambda _: None) -> CaughtUp:
+    def run(
+        self,
+        target: Target,
+        stop: threading.Event,
+        progress: Progress = lambda _: None,
+        info: DatabaseInfo | None = None,
+    ) -> CaughtUp:
         """Bring the cache up to a database.
+
+        Args:
+            info: what the database said of itself before; it is asked where there is none. An older one only makes the
+                next sweep look again.
 
         Raises:
             CouchError, redis.RedisError, Fenced, Moved: nothing is lost; the checkpoint says how far it came.
         """
         try:
-            info = self._databases.info(target.name)
+            info = info or self._databases.info(target.name)
         except NotFound:
             self._gone(target)
             return CaughtUp(exists=False)

@@ -8,7 +8,7 @@ there is nothing to take over: it is watched until it has everything.
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ import redis
 from router.cache import status
 from router.cache.followed import FOLLOWED, SYSTEM_CONFIG
 from router.cache.lease import Lease
-from router.couch.databases import INFOS_AT_A_TIME
+from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo
 from router.couch.errors import CouchError
 from router.follower.applier import Applier, Fenced, Moved
 from router.follower.catchup import CatchUp
@@ -109,11 +109,12 @@ class WarmUp:
         began = time.monotonic()
         names = self._names()
         self.report.databases = len(names)
-        self._progress.total(len(names), self._count(names))
+        infos = self._infos(names)
+        self._progress.total(len(names), sum(info.documents for info in infos.values()))
         lease = self._stores.lease()
         with Leadership(lease) as leadership:
             if leadership.token:
-                self._fill(names, leadership)
+                self._fill(names, infos, leadership)
         if not leadership.token or leadership.lost.is_set():
             self._watch(names, lease)
         self.report.seconds = time.monotonic() - began
@@ -127,12 +128,12 @@ class WarmUp:
             self.report.left_out[name] = "there is no such number database"
         return [name for name in present if name in set(self._asked)]
 
-    def _count(self, names: Sequence[str]) -> int:
+    def _infos(self, names: Sequence[str]) -> dict[str, DatabaseInfo]:
         chunks = (names[at : at + INFOS_AT_A_TIME] for at in range(0, len(names), INFOS_AT_A_TIME))
-        infos = (self._stores.databases.infos(chunk) for chunk in chunks)
-        return sum(info.documents for found in infos for info in found.values() if info is not None)
+        found = (self._stores.databases.infos(chunk) for chunk in chunks)
+        return {name: info for each in found for name, info in each.items() if info is not None}
 
-    def _fill(self, names: Sequence[str], leadership: Leadership) -> None:
+    def _fill(self, names: Sequence[str], infos: Mapping[str, DatabaseInfo], leadership: Leadership) -> None:
         stores = self._stores
         applier = Applier(
             stores.writer,
@@ -151,7 +152,9 @@ class WarmUp:
         before = applier.counts.all()
         targets = self._targets(names)
         with ThreadPoolExecutor(self._settings.follower_readers, thread_name_prefix="warm") as pool:
-            list(pool.map(lambda target: self._one(catch_up, target, leadership, count=True), targets))
+            list(
+                pool.map(lambda each: self._one(catch_up, each, leadership, infos.get(each.name), count=True), targets)
+            )
         skipped = applier.counts["skipped"] - before.get("skipped", 0)
         self.report.written = applier.counts["applied"] - before.get("applied", 0) - skipped
         self.report.not_numbers = skipped - len(self.report.skipped)
@@ -164,15 +167,23 @@ class WarmUp:
             self._stores.writer.forget(fresh)
         return [Target(name, kept[name]) for name in names]
 
-    def _one(self, catch_up: CatchUp, target: Target, leadership: Leadership, *, count: bool) -> None:
+    def _one(
+        self,
+        catch_up: CatchUp,
+        target: Target,
+        leadership: Leadership,
+        info: DatabaseInfo | None = None,
+        *,
+        count: bool,
+    ) -> None:
         problem: Exception | None = None
         for _ in range(_TRIES):
             if leadership.lost.is_set():
                 return
             try:
-                found = catch_up.run(target, leadership.lost, self._progress.documents if count else _nothing)
+                found = catch_up.run(target, leadership.lost, self._progress.documents if count else _nothing, info)
             except (CouchError, redis.RedisError, Moved) as failure:
-                problem = failure
+                problem, info = failure, None
                 continue
             except Fenced:
                 leadership.lost.set()
