@@ -230,13 +230,18 @@ def _stands_as_sent(job: Job) -> bool:
     Or somebody was asked for the same of the same document in the same second. To him who releases a number, doing it
     once more upon what came of it would be doing it twice, so that counts as done for both.
     """
-    if job.sent is None or _generation(job.found.base) != _generation(job.upon) + 1:
+    if job.sent is None or not _follows(job.found.base, job.upon):
         return False
     stands = None if job.found.document is None else _without_revision(job.found.document.fields)
     if stands != (None if job.after is None else _without_revision(job.sent)):
         return False
     _settle_written(job, job.found.base)
     return True
+
+
+def _follows(revision: str, upon: str) -> bool:
+    """Whether it is the next one; what was taken for new may have been deleted before, nobody looked how often."""
+    return not upon or _generation(revision) == _generation(upon) + 1
 
 
 def _without_revision(fields: Mapping[str, Any]) -> dict[str, Any]:

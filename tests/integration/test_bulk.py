@@ -98,6 +98,20 @@ def test_a_batch_under_way_at_the_kill_is_not_done_again(bulk: Bulk, *, torn: bo
     assert all(bulk.document(number)["_rev"].startswith("1-") for number in NUMBERS)
 
 
+def test_numbers_that_were_deleted_before_are_known_again_after_a_kill(bulk: Bulk) -> None:
+    bulk.manager.created(*NUMBERS)
+    for number in NUMBERS:
+        bulk.manager.done("delete", number)
+    bulk.imported(csv(*NUMBERS))
+    bulk.lose(4)
+
+    report = bulk.imported(csv(*NUMBERS))
+
+    assert (report.rows, report.recovered) == (4, 4)
+    assert {said["status"] for said in bulk.rows} == {"done"}
+    assert all(bulk.document(number)["_rev"].startswith("3-") for number in NUMBERS)
+
+
 def test_what_followed_a_change_is_made_up_for(bulk: Bulk) -> None:
     """Killed after the number document was written: the account's copy and the cache are still behind."""
     bulk.imported(csv(*NUMBERS))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from router.couch.databases import Databases
+from router.couch.errors import CouchUnavailable
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Imported, Operation
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, STRANGER, Manager, family
 from tests.integration.relay import Relay
 from tests.integration.world import NUMBER, World
@@ -169,6 +170,18 @@ def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: 
     assert (gone.error, gone.deleted) == (None, True)
 
 
+@pytest.mark.parametrize("before", [0, 2])
+def test_so_is_one_about_a_number_that_was_taken_for_new(world: World, manager: Manager, before: int) -> None:
+    """An import doesn't look first; that the number was deleted once must not make its own number a stranger's."""
+    if before:
+        manager.created()
+        manager.done("delete")
+    manager.manager._rounds._writer._databases = _Unheard(manager.manager.databases)
+    manager.done("create", assign_to=CHILD, imported=Imported())
+    assert stands(world)["_rev"].startswith(f"{before + 1}-")
+    assert manager.refused("create", assign_to=STRANGER, imported=Imported()) == "number_exists"
+
+
 class _Editor(Databases):
     """Somebody who edits the document once, just after it was read."""
 
@@ -193,3 +206,18 @@ class _Deaf(Databases):
     def put_many(self, database: str, documents: Any) -> Any:
         super().put_many(database, documents)
         return super().put_many(database, documents)
+
+
+class _Unheard(Databases):
+    """Writes, and the first answer gets lost."""
+
+    def __init__(self, databases: Databases) -> None:
+        super().__init__(databases.couch)
+        self._lost = False
+
+    def put_many(self, database: str, documents: Any) -> Any:
+        answer = super().put_many(database, documents)
+        if not self._lost:
+            self._lost = True
+            raise CouchUnavailable("the connection was cut")
+        return answer

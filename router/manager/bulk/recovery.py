@@ -17,7 +17,7 @@ def was_created(ask: Ask, document: NumberDocument, started: int) -> bool:
         document: as it stands.
         started: Gregorian seconds when the run began.
     """
-    if _generation(document.revision) != 1 or (document.modified or 0) < started:
+    if (document.modified or 0) < started or not _is_as_created(document, started):
         return False
     brought = ask.imported
     if brought is not None and brought.document is not None:
@@ -31,6 +31,12 @@ def was_created(ask: Ask, document: NumberDocument, started: int) -> bool:
         and (document.state == (ask.state or "in_service") or ask.ported_in)
         and (ask.module_name is None or document.module_name == ask.module_name)
     )
+
+
+def _is_as_created(document: NumberDocument, started: int) -> bool:
+    """The first revision; or, where a deleted number was made again, one that says so."""
+    created = document.created or 0
+    return _generation(document.revision) == 1 or (created >= started and created == document.modified)
 
 
 def was_carried_out(ask: Ask, document: NumberDocument | None, before: str) -> bool | None:
