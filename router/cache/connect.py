@@ -76,14 +76,20 @@ def is_cluster(client: Any) -> bool:
 def server_of(client: Any) -> str:
     """Which server process answers; another one may lack what the former had acknowledged.
 
+    Returns:
+        A name of it; empty where our user may not ask.
+
     Raises:
         redis.RedisError: Redis can't be asked.
     """
-    if not is_cluster(client):
-        return str(client.info("server")["run_id"])
-    told = client.info("server", target_nodes=RedisCluster.PRIMARIES)
+    try:
+        if not is_cluster(client):
+            return str(client.info("server").get("run_id", ""))
+        told = client.info("server", target_nodes=RedisCluster.PRIMARIES)
+    except redis.ResponseError:
+        return ""
     nodes = [told] if "run_id" in told else told.values()
-    return " ".join(sorted(str(node["run_id"]) for node in nodes))
+    return " ".join(sorted(str(node.get("run_id", "")) for node in nodes))
 
 
 def _sentinel(url: str, options: dict[str, Any]) -> Any:
