@@ -29,13 +29,13 @@ _KEPT = 10_000
 """Milliseconds after which what near caches said is forgotten; longer than anybody waits for it."""
 
 
-def pass_all(client: Any, keys: Keys, wait: float = WAIT) -> int:
+def pass_all(client: Any, keys: Keys, wait: float | None = None) -> int:
     """Wait until every near cache has taken what was acknowledged before this call.
 
     Args:
         client: Redis; one connection is held while waiting.
         keys: names the channel.
-        wait: seconds at most.
+        wait: seconds at most; WAIT where none are given.
 
     Returns:
         How many near caches have not come past the barrier in that time; 0 is what callers want.
@@ -47,7 +47,7 @@ def pass_all(client: Any, keys: Keys, wait: float = WAIT) -> int:
         return 0  # a Cluster can't tell one connection of every change: no worker keeps anything near
     token = secrets.token_hex(8)
     missing = int(client.publish(keys.barrier, token))
-    end = time.monotonic() + wait
+    end = time.monotonic() + (WAIT if wait is None else wait)
     while missing and (left := end - time.monotonic()) > 0:
         if client.blpop([keys.passed(token)], timeout=max(left, _SHORTEST)) is None:
             break
