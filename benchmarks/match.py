@@ -15,6 +15,9 @@ from benchmarks.peers.build import BuildError
 from benchmarks.probe import WrongAnswer
 from benchmarks.processes import Server, StartError, free_port
 
+_FILLING_TURNS = 6
+"""A quick look fills quickly: some of what is called is not near then."""
+
 Rate = Callable[[Load], float]
 _FAILURES = (BuildError, StartError, LoadError, WrongAnswer, grpc.RpcError, subprocess.TimeoutExpired)
 """What must not end the run for everybody else."""
@@ -60,7 +63,7 @@ class Match:
             if who.looks:
                 probe.CHECKS[who.tool](arena, port)
             if who.filling:
-                fill(arena, port, who.filling)
+                fill(arena, port, min(who.filling, _FILLING_TURNS * seconds))
             for load in loads:
                 wanted = rate(load)
                 if load.share and not wanted:
