@@ -80,6 +80,16 @@ def _sockets(port: int) -> Iterator[socket.socket]:
         with contextlib.suppress(OSError):
             if not os.readlink(f"{_OPEN}/{name}").startswith("socket:"):
                 continue
-            with socket.socket(fileno=os.dup(int(name))) as each:
+            with _copy(int(name)) as each:
                 if each.family in (socket.AF_INET, socket.AF_INET6) and each.getsockname()[1] == port:
                     yield each
+
+
+def _copy(descriptor: int) -> socket.socket:
+    """A socket of our own for a descriptor; OSError when it has become something else meanwhile."""
+    own = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
