@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import redis
 
+from benchmarks.processes import cpu_seconds
 from benchmarks.stage import Stage, parser, stage
 
 
@@ -22,9 +23,9 @@ def main() -> None:
         _wait(on)
         print(f"everything in the cache after {time.monotonic() - began:.1f} s")
         time.sleep(5)
-        before, started = _cpu(follower.pid), time.monotonic()
+        before, started = cpu_seconds(follower.pid), time.monotonic()
         time.sleep(given.seconds)
-        share = (_cpu(follower.pid) - before) / (time.monotonic() - started)
+        share = (cpu_seconds(follower.pid) - before) / (time.monotonic() - started)
         print(f"idle: {share * 100:.2f} % of a core over {given.seconds:.0f} s")
         for what, url in (("CouchDB", on.couchdb_url), ("Redis", on.redis_url)):
             print(f"connections to {what}: {_connections(follower.pid, urlsplit(url).port or 0)}")
@@ -36,12 +37,6 @@ def _wait(on: Stage) -> None:
     client = redis.Redis.from_url(on.redis_url)
     while json.loads(client.get("did-router:{follower}:status") or b"{}").get("phase") != "following":
         time.sleep(0.2)
-
-
-def _cpu(pid: int) -> float:
-    """User and system seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def _connections(pid: int, port: int) -> int:

@@ -11,8 +11,7 @@ from statistics import median
 
 import grpc
 
-from benchmarks.idle import _cpu
-from benchmarks.processes import free_port
+from benchmarks.processes import cpu_seconds, free_port
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
@@ -85,7 +84,7 @@ class _Served:
         for header in ("te: trailers", "content-type: application/grpc", f"authorization: Bearer {token}"):
             command += ["-H", header]
         command.append(f"http://127.0.0.1:{self.port}/router.v1.InboundRouter/Lookup")
-        before, began = sum(map(_cpu, self.workers)), time.monotonic()
+        before, began = sum(map(cpu_seconds, self.workers)), time.monotonic()
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         took = time.monotonic() - began
         done = re.search(r"(\d+) succeeded, 0 failed, 0 errored", said)
@@ -93,7 +92,7 @@ class _Served:
             raise SystemExit(f"h2load saw failures:\n{said}")
         calls = int(done[1])
         self.rates.append(calls / took)
-        self.costs.append((sum(map(_cpu, self.workers)) - before) / calls * 1e6)
+        self.costs.append((sum(map(cpu_seconds, self.workers)) - before) / calls * 1e6)
 
 
 if __name__ == "__main__":

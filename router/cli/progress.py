@@ -12,7 +12,22 @@ from router.follower.warm import Progress
 from router.manager.bulk.run import Watcher
 
 
-class BarProgress(Progress):
+class _OnScreen:
+    """Bars that stand on the screen as long as the work lasts."""
+
+    _bars: Bars
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+
+class BarProgress(_OnScreen, Progress):
     """Two bars on stderr: databases and documents."""
 
     def __init__(self, what: str) -> None:
@@ -29,15 +44,6 @@ class BarProgress(Progress):
         self._databases = self._bars.add_task(f"{what} databases", total=None, rate="")
         self._documents = self._bars.add_task("documents", total=None, rate="")
 
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
     def total(self, databases: int, documents: int) -> None:
         """How much there is."""
         self._bars.update(self._databases, total=databases)
@@ -53,7 +59,7 @@ class BarProgress(Progress):
         self._bars.update(self._databases, advance=1, rate=name)
 
 
-class RowsProgress(Watcher):
+class RowsProgress(_OnScreen, Watcher):
     """A bar on stderr for the rows of a file: rate, and the time left by the bytes that are left.
 
     Args:
@@ -75,15 +81,6 @@ class RowsProgress(Watcher):
         self._task = self._bars.add_task(what, total=size or None, rows=0, rate="")
         self._rows = 0
         self._began = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
     def rows(self, count: int, offset: int) -> None:
         """So many rows more, and so many bytes in all."""

@@ -109,7 +109,7 @@ class Fields:
             return ()
         if not value:
             return ()
-        entries = Fields({str(position): entry for position, entry in enumerate(value)}, self.problems, name)
+        entries = self._entries(name, value)
         readable = filter(None, map(entries.account, entries.values))
         return tuple(account for account, _ in groupby(readable))
 
@@ -141,9 +141,7 @@ class Fields:
         if not isinstance(value, list):
             self._note(name, value, "a list of words")
             return None
-        entries = Fields(
-            {str(position): entry for position, entry in enumerate(value)}, self.problems, _path(self.where, name)
-        )
+        entries = self._entries(name, value)
         return tuple(filter(None, map(entries.word, entries.values)))
 
     def seconds(self, name: str) -> int | None:
@@ -162,6 +160,11 @@ class Fields:
         if value is not None:
             self._note(name, value, "an object")
         return Fields({}, self.problems, _path(self.where, name))
+
+    def _entries(self, name: str, listed: list[object]) -> "Fields":
+        """A list's entries, named by their positions."""
+        named = {str(position): entry for position, entry in enumerate(listed)}
+        return Fields(named, self.problems, _path(self.where, name))
 
     def _note(self, name: str, value: object, wanted: str) -> None:
         self.problems.append(f"{_path(self.where, name)} is {shown(value)}: it must be {wanted}")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from router.couch.databases import Databases
 from router.numbers.documents import NumberDocument
+from router.numbers.lifecycle.policy import CarrierTraits
 
 
 class CarrierError(Exception):
@@ -32,24 +33,8 @@ class CarrierOrder:
     dry_run: bool = False
 
 
-class Carrier(Protocol):
-    """A carrier module; made once, used by many threads.
-
-    Attributes:
-        name: `knm_…`, as `pvt_module_name` says.
-        is_local: its numbers are the cluster's own: any state may be released.
-        deletes_on_release: the documents go instead of becoming available (knm_local, knm_mdn).
-        only_in_service: its numbers know no other state (knm_mdn).
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 - see the class
-    @property
-    def is_local(self) -> bool: ...  # noqa: D102
-    @property
-    def deletes_on_release(self) -> bool: ...  # noqa: D102
-    @property
-    def only_in_service(self) -> bool: ...  # noqa: D102
+class Carrier(CarrierTraits, Protocol):
+    """A carrier module: its traits, and what it can be asked; made once, used by many threads."""
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
         """Buy or take the number; returns the module data to keep.

@@ -49,8 +49,9 @@ class CarrierTraits(Protocol):
     Attributes:
         name: `knm_…`, as `pvt_module_name` says.
         is_local: its numbers are the cluster's own: any state may be released.
-        deletes_on_release: the documents go instead of becoming available.
-        only_in_service: its numbers know no other state, and only whoever looks after mobile numbers changes them.
+        deletes_on_release: the documents go instead of becoming available (knm_local, knm_mdn).
+        only_in_service: its numbers know no other state, and only whoever looks after mobile numbers changes them
+            (knm_mdn).
     """
 
     @property
