@@ -237,6 +237,8 @@ class Settings(BaseSettings):
             raise ValueError(f"write it as one of {', '.join(known)}")
         if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not _is_sound(url):
             raise ValueError(f"write it as redis://user:password@host:6379/0{_ENCODE}")
+        if url.startswith("redis+sentinel://") and not _are_sentinels(url):
+            raise ValueError(f"write it as redis+sentinel://user:password@host:26379,host:26379/service/0{_ENCODE}")
         return url
 
     @field_validator("listen", "admin_listen")
@@ -299,6 +301,8 @@ class Settings(BaseSettings):
         except SourceError as problem:
             name = next((word for word in str(problem).split('"')[1::2] if word in cls.model_fields), "a table")
             raise SettingsError(f"environment variable {_PREFIX}{name.upper()} is not JSON") from None
+        except RecursionError:
+            raise SettingsError("a setting has lists or tables too deep inside each other") from None
         finally:
             _FILE.reset(file)
         settings._check_rules()
@@ -354,9 +358,28 @@ def _is_sound(url: str) -> bool:
     """Whether a URL has a host, and a port that is one, and no password that ran over into its path."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+        return bool(parts.hostname) and parts.port != 0 and not _runs_over(url)
     except ValueError:
         return False
+
+
+def _are_sentinels(url: str) -> bool:
+    """Whether a Sentinel URL names hosts, and ports that are some, and no password that ran over into its path."""
+    if _runs_over(url):
+        return False
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    return all(
+        host and (not colon or port.isdecimal()) for host, colon, port in (each.partition(":") for each in hosts)
+    )
+
+
+def _runs_over(url: str) -> bool:
+    """Whether a password's own `/`, `?` or `#` ended what belongs in front of the host, so that it would be shown."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def _check_environment() -> None:
@@ -376,6 +399,8 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
         raise SettingsError(f"settings file {path}: {problem.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise SettingsError(f"settings file {path} is not TOML: {problem}") from None
+    except RecursionError:
+        raise SettingsError(f"settings file {path} has lists or tables too deep inside each other") from None
 
 
 def _explain(problem: ValidationError, config: Path | None) -> str:

@@ -187,7 +187,7 @@ class FollowedDocuments:
         self._requests.pop(request, None)
         if payload:
             account, *numbers = _decoded(payload, list, [""])
-            if account:
+            if account and all(isinstance(each, str) for each in (account, *numbers)):
                 self._requests[request] = ActivePort(request, account, tuple(numbers))
 
     def _apply_config(self, payload: bytes, *, reload: bool) -> None:
@@ -205,7 +205,7 @@ def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
     """What a value holds; what is none of ours must not hide the documents beside it."""
     try:
         value = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, kind) and value:
         return value

@@ -16,9 +16,10 @@ from router.cache.followed import (
 )
 from router.numbers import accounts, documents, ports
 from router.numbers.documents import NumberDocument, Skipped, routable_id
+from router.numbers.fields import shown
 from router.numbers.routes import Policy, decide
 
-FORMAT = "1"
+FORMAT = "2"
 """Grows when the bytes of entries change, so that every database is read again."""
 
 
@@ -43,7 +44,7 @@ def number_entry(document: Mapping[str, Any], database: str, policy: Policy, now
             return entry.of_deletion(revision, now)
         return entry.of_decision(decide(read, policy), revision, now)
     except ValueError:
-        return Skipped(f"its revision '{revision[:40]}' is none")
+        return Skipped(f"its revision {shown(revision)} is none")
 
 
 def entry_of(document: NumberDocument, policy: Policy, now: int) -> Entry:

@@ -1,6 +1,7 @@
 """What the follower tells about itself, for answers' staleness, health, explain and operators."""
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -56,6 +57,16 @@ def read(redis: Any, keys: Keys) -> FollowerStatus | None:
     if raw is None:
         return None
     try:
-        return FollowerStatus(**json.loads(raw))
-    except (ValueError, TypeError):
+        said = FollowerStatus(**json.loads(raw))
+    except (ValueError, TypeError, RecursionError):
         return None
+    return said if _is_sound(said) else None
+
+
+def _is_sound(said: FollowerStatus) -> bool:
+    """Whether what stands under our key can be calculated with: somebody else may have written it."""
+    if not isinstance(said.lags, dict) or not isinstance(said.leader, str) or not isinstance(said.phase, str):
+        return False
+    counts = (said.databases, said.complete, said.behind, said.applied, said.feeds, said.copies_pending)
+    numbers = (said.at, said.lag, *counts, *said.lags.values())
+    return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)

@@ -87,6 +87,7 @@ class Couch:
 
     def _new_resource(self, session: couchdb.http.Session) -> couchdb.http.Resource:
         session.cache = _NoCache()
+        session.max_redirects = -1  # CouchDB sends nobody elsewhere, and the password goes to nobody else
         resource = couchdb.http.Resource(self._address, session)
         resource.credentials = self._credentials
         return resource
@@ -182,8 +183,8 @@ def _translated(address: str, act: Any) -> Any:
         raise _server_error(address, problem) from None
     except orjson.JSONDecodeError as problem:
         raise BadAnswer(f"{address} does not answer as CouchDB does: {problem}") from None
-    except (TimeoutError, OSError, HTTPException, ValueError) as problem:
-        # ValueError: a socket cut in the middle of a chunk's size.
+    except (TimeoutError, OSError, HTTPException, ValueError, OverflowError) as problem:
+        # ValueError: a socket cut in the middle of a chunk's size; OverflowError: a size that is none.
         said = str(problem) or type(problem).__name__
         raise CouchUnavailable(f"CouchDB at {address}: {said}") from None
     except (AttributeError, KeyError, TypeError, couchdb.http.RedirectLimit) as problem:

@@ -122,7 +122,7 @@ class Databases:
         Raises:
             NotFound: no such document (or database).
         """
-        return _mapping(self.couch.request("GET", [database, identifier]))
+        return _its_own(_mapping(self.couch.request("GET", [database, identifier])), identifier)
 
     def documents(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """Many documents of one database in one request, None for each that isn't there."""
@@ -134,8 +134,8 @@ class Databases:
             answer = self.couch.request("POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
         except NotFound:
             return dict.fromkeys(identifiers, Latest())
-        rows = {str(row.get("key")): _latest(row) for row in _rows(answer)}
-        return {each: rows.get(each, Latest()) for each in identifiers}
+        rows = {str(row.get("key")): row for row in _rows(answer)}
+        return {each: _latest(each, rows.get(each)) for each in identifiers}
 
     def standing(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """The same, for whoever acts on a document's absence: None only where the server said that it isn't there.
@@ -161,10 +161,9 @@ class Databases:
     def _leaves(self, database: str, identifiers: Sequence[str]) -> list[Any]:
         """Every leaf of these documents; a third of what _all_docs takes for as many keys."""
         asked = {"docs": [{"id": each} for each in identifiers]}
-        answer = _mapping(self.couch.request("POST", [database, "_bulk_get"], asked)).get("results")
-        if not isinstance(answer, list):
-            raise BadAnswer(f"_bulk_get of {database} has no results")
-        return answer
+        return _results(
+            _mapping(self.couch.request("POST", [database, "_bulk_get"], asked)), f"_bulk_get of {database}"
+        )
 
     def all_documents(
         self, database: str, page: int, prefix: str = "", after: str | None = None
@@ -190,7 +189,9 @@ class Databases:
                 yield found
             if len(rows) < wanted:
                 return
-            start = str(fresh[-1]["id"])
+            if not fresh or not isinstance(last := fresh[-1].get("id"), str):
+                raise BadAnswer(f"_all_docs of {database} does not go on after {start}")
+            start = last
 
     def sequence_now(self, database: str) -> str:
         """The sequence after which the changes feed tells all that happens after this.
@@ -198,8 +199,7 @@ class Databases:
         Raises:
             NotFound: the database does not exist.
         """
-        answer = _mapping(self.couch.request("GET", [database, "_changes"], since="now", limit=1))
-        return str(answer["last_seq"])
+        return _sequence(_mapping(self.couch.request("GET", [database, "_changes"], since="now", limit=1)), "last_seq")
 
     def changes(self, database: str, since: str, limit: int) -> ChangesPage:
         """The rows after `since` ("0" for all), with their documents.
@@ -210,10 +210,8 @@ class Databases:
         answer = _mapping(
             self.couch.request("GET", [database, "_changes"], since=since, limit=limit, include_docs=True)
         )
-        rows = answer.get("results")
-        if not isinstance(rows, list) or "last_seq" not in answer:
-            raise BadAnswer(f"_changes of {database} has no results")
-        return ChangesPage([change_of(row) for row in rows], str(answer["last_seq"]), int(answer.get("pending") or 0))
+        changes = [change_of(row) for row in _results(answer, f"_changes of {database}")]
+        return ChangesPage(changes, _sequence(answer, "last_seq"), _count(answer, "pending"))
 
     def revisions_since(self, database: str, since: str, page: int) -> Iterator[RevisionsPage]:
         """What changed after `since`, without documents: a seventh of the cost of reading them.
@@ -229,10 +227,8 @@ class Databases:
             answer = _mapping(
                 self.couch.request("GET", [database, "_changes"], since=since, limit=page, seq_interval=page)
             )
-            rows = answer.get("results")
-            if not isinstance(rows, list) or "last_seq" not in answer:
-                raise BadAnswer(f"_changes of {database} has no results")
-            since = str(answer["last_seq"])
+            rows = _results(answer, f"_changes of {database}")
+            since = _sequence(answer, "last_seq")
             yield RevisionsPage(dict(map(_revision, rows)), since)
             if len(rows) < page:
                 return
@@ -243,8 +239,7 @@ class Databases:
         Raises:
             NotFound: the server has no such feed: its database _global_changes is missing.
         """
-        answer = _mapping(self.couch.request("GET", ["_db_updates"], since="now", limit=1))
-        return str(answer.get("last_seq", "now"))
+        return _sequence(_mapping(self.couch.request("GET", ["_db_updates"], since="now", limit=1)), "last_seq")
 
     def create(self, database: str) -> None:
         """Make a database.
@@ -267,41 +262,48 @@ class Databases:
         Raises:
             Conflict: somebody else wrote first.
         """
-        return str(self.couch.request("PUT", [database, str(document["_id"])], dict(document))["rev"])
+        return _revision_in(self.couch.request("PUT", [database, str(document["_id"])], dict(document)))
 
     def delete(self, database: str, identifier: str, revision: str) -> str:
         """Delete a document of a known revision; returns the tombstone's revision."""
-        return str(self.couch.request("DELETE", [database, identifier], rev=revision)["rev"])
+        return _revision_in(self.couch.request("DELETE", [database, identifier], rev=revision))
 
     def put_many(self, database: str, documents: Sequence[Document]) -> list[Document]:
         """Write many documents; one row each, with "rev" or "error"."""
         answer = self.couch.request("POST", [database, "_bulk_docs"], {"docs": list(documents)})
-        if not isinstance(answer, list):
-            raise BadAnswer("_bulk_docs did not answer a list")
+        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+            raise BadAnswer("_bulk_docs did not answer a list of rows")
         return answer
 
 
 def change_of(row: Any) -> Change:
-    """One feed row, checked."""
-    try:
-        document = row.get("doc")
-        return Change(
-            str(row["seq"]),
-            str(row["id"]),
-            str(row["changes"][0]["rev"]),
-            bool(row.get("deleted", False)),
-            document if isinstance(document, dict) else None,
-        )
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}") from None
+    """One feed row, checked: what is made of it moves a checkpoint."""
+    identifier, revision = _changed(row)
+    document = row.get("doc")
+    return Change(
+        _sequence(row, "seq"),
+        identifier,
+        revision,
+        row.get("deleted") is True,
+        _its_own(document, identifier) if isinstance(document, dict) else None,
+    )
 
 
 def _revision(row: Any) -> tuple[str, str]:
+    """A feed row's document, and the revision that won; empty where it is deleted."""
+    identifier, revision = _changed(row)
+    return identifier, "" if row.get("deleted") is True else revision
+
+
+def _changed(row: Any) -> tuple[str, str]:
     """A feed row's document, and the revision that won."""
     try:
-        return row["id"], "" if row.get("deleted") else row["changes"][0]["rev"]
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}") from None
+        identifier, revision = row["id"], row["changes"][0]["rev"]
+    except (KeyError, IndexError, TypeError):
+        identifier = revision = None
+    if not isinstance(row, dict) or not isinstance(identifier, str) or not isinstance(revision, str):
+        raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}")
+    return identifier, revision
 
 
 def _standing(result: Any) -> dict[str, Document | None]:
@@ -322,11 +324,14 @@ def _beside(result: Any) -> list[Document]:
 def _told(result: Any) -> tuple[str, list[Document], list[Any]]:
     """Identifier, leaves and errors of one result of `_bulk_get`."""
     try:
-        leaves = [each["ok"] for each in result["docs"] if "ok" in each]
-        errors = [each["error"]["error"] for each in result["docs"] if "error" in each]
-        return str(result["id"]), leaves, errors
-    except (KeyError, TypeError):
+        identifier = str(result["id"])
+        leaves = [_its_own(each["ok"], identifier) for each in result["docs"] if "ok" in each]
+        errors = [str(each["error"]["error"]) for each in result["docs"] if "error" in each]
+        for leaf in leaves:
+            _precedence(leaf)
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise BadAnswer(f"_bulk_get sent a result that is none: {str(result)[:200]}") from None
+    return identifier, leaves, errors
 
 
 def _precedence(leaf: Document) -> tuple[bool, int, str]:
@@ -340,14 +345,27 @@ def _info(name: str, info: Document) -> DatabaseInfo:
         str(info.get("instance_start_time", "")),
         str(info.get("update_seq", "")),
         str(info.get("purge_seq", "")),
-        int(info.get("doc_count") or 0),
+        _count(info, "doc_count"),
     )
 
 
-def _latest(row: dict[str, Any]) -> Latest:
-    document, value = row.get("doc"), row.get("value")
-    revision = str(value.get("rev", "")) if isinstance(value, dict) else ""
-    return Latest(document if isinstance(document, dict) else None, revision)
+def _latest(identifier: str, row: Mapping[str, Any] | None) -> Latest:
+    """Of one row of `_all_docs`: nothing is taken for absent that CouchDB did not say is."""
+    if row is not None and row.get("error") == "not_found":
+        return Latest()
+    value = row.get("value") if row is not None else None
+    if row is None or not isinstance(value, dict) or not isinstance(value.get("rev"), str):
+        raise BadAnswer(f"_all_docs did not say what became of {identifier}: {str(row)[:200]}")
+    if value.get("deleted") is True:
+        return Latest(None, value["rev"])
+    return Latest(_its_own(row.get("doc"), identifier), value["rev"])
+
+
+def _its_own(document: Any, identifier: str) -> Document:
+    """The document that was asked for: another one's account must never answer for it."""
+    if not isinstance(document, dict) or document.get("_id") != identifier:
+        raise BadAnswer(f"{identifier} was asked for, and another document came, or none: {str(document)[:200]}")
+    return document
 
 
 def _rows(answer: Any) -> list[dict[str, Any]]:
@@ -355,6 +373,35 @@ def _rows(answer: Any) -> list[dict[str, Any]]:
     if not isinstance(rows, list):
         raise BadAnswer("_all_docs has no rows")
     return [row for row in rows if isinstance(row, dict)]
+
+
+def _results(answer: Document, what: str) -> list[Any]:
+    rows = answer.get("results")
+    if not isinstance(rows, list):
+        raise BadAnswer(f"{what} has no results")
+    return rows
+
+
+def _sequence(answer: Document, name: str) -> str:
+    """A sequence: text, or a number in CouchDB 1."""
+    value = answer.get(name)
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        raise BadAnswer(f"{name} is no sequence: {str(value)[:40]}")
+    return str(value)
+
+
+def _count(answer: Document, name: str) -> int:
+    value = answer.get(name)
+    if value is not None and type(value) is not int:
+        raise BadAnswer(f"{name} is no count: {str(value)[:40]}")
+    return value or 0
+
+
+def _revision_in(answer: Any) -> str:
+    revision = _mapping(answer).get("rev")
+    if not isinstance(revision, str):
+        raise BadAnswer("CouchDB did not say which revision it wrote")
+    return revision
 
 
 def _mapping(answer: Any) -> dict[str, Any]:

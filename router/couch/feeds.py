@@ -10,7 +10,7 @@ from typing import Any
 
 from router.couch.client import Couch, OpenFeed, decode
 from router.couch.databases import Change, change_of
-from router.couch.errors import CouchUnavailable
+from router.couch.errors import BadAnswer, CouchUnavailable
 
 SILENCE = 2.5
 """Heartbeats that may be missed."""
@@ -65,7 +65,9 @@ class _Feed:
                 yield None
                 continue
             row = decode(line)
-            if isinstance(row, dict) and "last_seq" in row and "id" not in row:
+            if not isinstance(row, dict):
+                raise BadAnswer(f"a feed sent a row that is none: {str(row)[:200]}")
+            if "last_seq" in row and "id" not in row:
                 return
             yield row
         if not self._closed:
@@ -101,4 +103,11 @@ class DatabaseUpdatesFeed(_Feed):
     def events(self) -> Iterator[DatabaseEvent | None]:
         """Yield each event, None for a heartbeat."""
         for row in self.rows():
-            yield (None if row is None else DatabaseEvent(str(row.get("db_name", "")), str(row.get("type", ""))))
+            yield None if row is None else _event(row)
+
+
+def _event(row: dict[str, Any]) -> DatabaseEvent:
+    name = row.get("db_name")
+    if not isinstance(name, str):
+        raise BadAnswer(f"the feed of database updates sent a row that is none: {str(row)[:200]}")
+    return DatabaseEvent(name, str(row.get("type", "")))

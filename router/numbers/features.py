@@ -123,8 +123,8 @@ def listed(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
 
 
 def _from_public(name: str, public: Mapping[str, object]) -> tuple[str, Any]:
-    """A listed feature with the settings that its public field holds."""
-    value = public.get(name)
+    """A listed feature with the settings that its public field holds; a name of a private one has none."""
+    value = None if name.startswith(("pvt_", "_")) else public.get(name)
     if name == "force_outbound":
         return name, is_true(value)
     if name == "inbound_lookup":

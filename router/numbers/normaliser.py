@@ -161,10 +161,13 @@ class Normaliser:
 
 def _exact_matcher(reconcile_regex: str) -> Callable[[str], object]:
     """One regex for both: exact E.164, and what the reconcile regex finds in it."""
+    octets = reconcile_regex.encode("utf-8", "replace")
     try:
-        both = re.compile(rf"(?={_EXACT}\Z)(?s:.*?)(?:{reconcile_regex})", re.ASCII)
-    except re.error:  # it opens with flags for all of itself, which Python takes nowhere else
-        return lambda text: re.fullmatch(_EXACT, text) and re.search(reconcile_regex, text)
+        # A character for each byte, so that `é*` repeats what it repeats in `compiled`.
+        both = re.compile(rf"(?={_EXACT}\Z)(?s:.*?)(?:{octets.decode('latin-1')})", re.ASCII)
+    except (re.error, ValueError):  # it opens with flags for all of itself, or has some that only bytes may have
+        finds = re.compile(octets).search
+        return lambda text: re.fullmatch(_EXACT, text) and finds(text.encode())
     return both.match
 
 

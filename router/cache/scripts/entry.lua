@@ -1,9 +1,14 @@
--- Whether a value can be an entry: long enough, of a known kind, a route with its account first (as is_sound in
--- entry.py). What is no entry must not stand in the way of one, whatever its first bytes look like.
+-- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (as is_sound
+-- in entry.py). What is no entry must not stand in the way of one, whatever its first bytes look like.
 local function sound(value)
-  if type(value) ~= 'string' or #value < 25 then return false end
+  if type(value) ~= 'string' or #value < 28 then return false end
+  local high, middle, low = string.byte(value, 26, 28)
+  if high * 65536 + middle * 256 + low ~= #value - 28 then return false end
   local kind = string.sub(value, 21, 21)
-  if kind == 'R' then return #value > 27 and string.byte(value, 26) == 10 end
+  if kind == 'R' then
+    local tag, account = string.byte(value, 29, 30)
+    return #value > 30 and tag == 10 and account > 0 and account <= #value - 30
+  end
   return kind == 'X' or kind == 'T' or kind == 'N'
 end
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from router.manager.bulk.rows import FileRefused
 from router.numbers.documents import NumberDocument
+from router.numbers.fields import printable
 
 OPAQUE = "opaque."
 """Begins the name of a column that sets a public field of one's own: `opaque.my_field.my_nested_field`."""
@@ -87,20 +88,25 @@ def checked(header: list[str]) -> list[str]:
 
 
 def _known(written: str, position: int, before: list[str]) -> str:
-    name = written if written.startswith(OPAQUE) else written.lower()
+    name = _opaque(written) if written.lower().startswith(OPAQUE) else written.lower()
     if not name:
         raise FileRefused(f"column {position} has no name: name it, or take it out")
     if name in before:
-        raise FileRefused(f"column {name} is there twice: take one out")
+        raise FileRefused(f"column {printable(name)} is there twice: take one out")
     if name.startswith(OPAQUE):
-        if not all(step.strip() for step in name.split(".")) or name.startswith(f"{OPAQUE}pvt_"):
-            raise FileRefused(f"column {name}: write opaque.my_field or opaque.my_field.my_nested_field")
+        if not all(name.split(".")) or name.startswith((f"{OPAQUE}pvt_", f"{OPAQUE}_")):
+            raise FileRefused(f"column {printable(name)}: write opaque.my_field or opaque.my_field.my_nested_field")
         return name
     if name in KAZOO or name in MORE:
         return name
     close = get_close_matches(name, (*KAZOO, *MORE), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else "a public field of your own is called opaque.NAME"
-    raise FileRefused(f"unknown column {written!r}: {hint} Known: {', '.join((*KAZOO, *MORE))}, opaque.…")
+    raise FileRefused(f"unknown column '{printable(written)}': {hint} Known: {', '.join((*KAZOO, *MORE))}, opaque.…")
+
+
+def _opaque(written: str) -> str:
+    """A field of one's own keeps its spelling."""
+    return OPAQUE + ".".join(step.strip() for step in written[len(OPAQUE) :].split("."))
 
 
 def cells_of(document: NumberDocument, account_name: str) -> list[str]:

@@ -8,7 +8,7 @@ from router.manager.bulk import records
 from router.manager.bulk.columns import checked
 from router.manager.bulk.lines import Lines, is_clean
 from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong
+from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong, too_long
 from router.numbers.fields import printable
 
 
@@ -25,8 +25,10 @@ def read(file: BinaryIO, wish: Wish) -> Rows:
         raise FileRefused("the file is empty: its first line names the columns, such as e164,account_id")
     if not is_clean(first):
         raise FileRefused("the first line is not UTF-8: save the file as UTF-8 (CSV UTF-8 in spreadsheets)")
+    if lines.cut:
+        raise FileRefused("the first line is longer than a mebibyte: it only names the columns")
     separator = _separator(first)
-    columns = checked(next(csv.reader([first], delimiter=separator)))
+    columns = checked(_header(first, separator))
     return _rows(lines, csv.reader(numbered, delimiter=separator, strict=True), columns, wish)
 
 
@@ -34,13 +36,25 @@ def _separator(first: str) -> str:
     return next((sign for sign in ",;\t" if sign in first), ",")
 
 
+def _header(first: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([first], delimiter=separator))
+    except csv.Error as problem:
+        raise FileRefused(
+            f"the first line is not CSV: {problem}: save the file with line ends of Unix or Windows"
+        ) from None
+
+
 def _rows(lines: Lines, cells: Iterator[list[str]], columns: list[str], wish: Wish) -> Rows:
     place = columns.index("e164")
     while True:
         line = lines.number + 1
+        lines.cut = False
         row: list[str] = []
         try:
             row = next(cells)
+            if lines.cut:
+                raise too_long()
             if not any(cell.strip() for cell in row):
                 continue  # as spreadsheets leave them at the end
             record = records.of_cells(_named(row, columns))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeGuard
 
 import orjson
 
@@ -196,19 +196,41 @@ def _read(path: Path, header: Header) -> tuple[Earlier, int]:
 def _take(line: bytes, earlier: Earlier, path: Path) -> None:
     try:
         said = orjson.loads(line)
-        if "begun" in said:
-            earlier.begun = [each for each in earlier.begun if each[0] > earlier.done_to]
-            earlier.begun.append((int(said["begun"]), dict(said.get("revisions", {}))))
-            return
-        if "row" not in said and "copies" in said:
-            earlier.copies_wait.clear()
-            return
-        earlier.done_to = int(said["row"])
-        if said.get("copies") == LATER:
-            earlier.copies_wait.append(str(said["number"]))
-        earlier.statuses[said["status"]] = earlier.statuses.get(said["status"], 0) + 1
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise FileRefused(f"{path} has a line that no run wrote: name another --output, or remove it") from None
+    except orjson.JSONDecodeError:
+        said = None
+    if not isinstance(said, dict) or not _is_taken(said, earlier):
+        raise FileRefused(f"{path} has a line that no run wrote: name another --output, or remove it")
+
+
+def _is_taken(said: Mapping[str, Any], earlier: Earlier) -> bool:
+    """Take a line in; false where no run wrote it."""
+    if "begun" in said:
+        line, revisions = said["begun"], said.get("revisions", {})
+        if not _is_line(line) or not isinstance(revisions, dict) or not _are_texts(revisions.values()):
+            return False
+        earlier.begun = [each for each in earlier.begun if each[0] > earlier.done_to]
+        earlier.begun.append((line, revisions))
+        return True
+    if "row" not in said and "copies" in said:
+        earlier.copies_wait.clear()
+        return True
+    row, number, status = said.get("row"), said.get("number", ""), said.get("status")
+    # In the order of the input: a row that stood out of it would have rows before it done twice, or never.
+    if not _is_line(row) or row <= earlier.done_to or not isinstance(number, str) or not isinstance(status, str):
+        return False
+    earlier.done_to = row
+    if said.get("copies") == LATER:
+        earlier.copies_wait.append(number)
+    earlier.statuses[status] = earlier.statuses.get(status, 0) + 1
+    return True
+
+
+def _is_line(value: object) -> TypeGuard[int]:
+    return type(value) is int and value > 0
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(each, str) for each in values)
 
 
 def _check_replaceable(path: Path) -> None:

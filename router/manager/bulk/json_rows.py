@@ -9,33 +9,32 @@ from router.manager.bulk import records
 from router.manager.bulk.columns import ACCOUNTS_APART, checked
 from router.manager.bulk.lines import Lines, is_clean
 from router.manager.bulk.records import Record, Wish
-from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong
+from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong, too_long
 from router.numbers.fields import printable
 from router.numbers.replacing import replace
-
-_LONGEST = 1 << 20
 
 
 def read(file: BinaryIO, wish: Wish) -> Rows:
     """Rows of a file with a JSON object a line."""
     lines = Lines(file)
     for line in lines:
-        if not line.strip():
+        if not line.strip() and not lines.cut:
             continue
         try:
-            record = _record(line)
+            record = _record(line, is_whole=not lines.cut)
         except RowWrong as wrong:
+            lines.cut = False
             yield Row(lines.number, "", error=wrong.as_error(), offset=lines.offset)
         else:
             ask, otherwise = wish.asks(record)
             yield Row(lines.number, record.number, ask, otherwise, offset=lines.offset, warnings=record.problems)
 
 
-def _record(line: str) -> Record:
+def _record(line: str, *, is_whole: bool) -> Record:
+    if not is_whole:
+        raise too_long()
     if not is_clean(line):
         raise RowWrong("not_utf8", "the line is not UTF-8")
-    if len(line) >= _LONGEST:
-        raise RowWrong("malformed_row", "the line is longer than a mebibyte")
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
@@ -50,12 +49,12 @@ def _of_names(said: Mapping[str, Any]) -> Record:
     public = said.get("public_fields", {})
     if not isinstance(public, dict) or any(name.startswith(("pvt_", "_")) for name in public):
         raise RowWrong("public_fields", "public_fields must be an object of fields without pvt_")
-    named = {name: _text(name, value) for name, value in said.items() if name != "public_fields" and value is not None}
+    given = {name: value for name, value in said.items() if name != "public_fields" and value is not None}
     try:
-        checked(list(named))
+        names = checked(list(given))
     except FileRefused as problem:
         raise RowWrong("unknown_field", str(problem).replace("column", "field")) from None
-    made = records.of_cells(named)
+    made = records.of_cells({name: _text(name, value) for name, value in zip(names, given.values(), strict=True)})
     return replace(made, public={**public, **made.public})
 
 

@@ -4,8 +4,8 @@ import codecs
 from collections.abc import Iterator
 from typing import BinaryIO
 
-_LONGEST_LINE = 1 << 20
-"""Bytes; a file without line ends must not be read into memory whole."""
+LONGEST = 1 << 20
+"""Bytes of a line, its end with it; a file without line ends must not be read into memory whole."""
 
 
 class Lines:
@@ -14,23 +14,35 @@ class Lines:
     Attributes:
         offset: bytes read.
         number: lines read.
+        cut: some line was longer than LONGEST and came cut; whoever cares sets it to false before he reads on.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.offset = 0
         self.number = 0
+        self.cut = False
 
     def __iter__(self) -> Iterator[str]:
-        """Yield each line with its end; a longer one than a mebibyte comes in pieces, counted as one."""
-        while raw := self._file.readline(_LONGEST_LINE):
-            if self.offset == 0:
-                self.offset = len(raw)
+        """Yield each line with its end."""
+        while raw := self._file.readline(LONGEST):
+            begins = self.offset == 0
+            self.offset += len(raw)
+            self.number += 1
+            if len(raw) == LONGEST and not raw.endswith(b"\n"):
+                raw = raw[:-1] + b"\n"
+                self.cut |= self._pass_over()
+            if begins:
                 raw = raw.removeprefix(codecs.BOM_UTF8)
-            else:
-                self.offset += len(raw)
-            self.number += raw.endswith(b"\n") or len(raw) < _LONGEST_LINE
             yield raw.decode("utf-8", "surrogateescape")
+
+    def _pass_over(self) -> bool:
+        """Read to the line's end, keeping nothing: the rest of a line is no row of its own."""
+        while rest := self._file.readline(LONGEST):
+            self.offset += len(rest)
+            if rest.endswith(b"\n"):
+                break
+        return True
 
 
 def is_clean(text: str) -> bool:

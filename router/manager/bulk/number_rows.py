@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from router.manager.bulk.lines import Lines
-from router.manager.bulk.rows import Row, Rows
+from router.manager.bulk.rows import Row, Rows, too_long
 from router.numbers.fields import printable
 from router.numbers.lifecycle.asks import Ask
 from router.numbers.replacing import replace
@@ -18,7 +18,11 @@ def read(file: BinaryIO, ask: Ask) -> Rows:
     """
     lines = Lines(file)
     for line in lines:
-        text = line.strip()
-        if text and not text.startswith("#"):
-            number = printable(text, 256)
+        text, is_cut, lines.cut = line.strip(), lines.cut, False
+        if text.startswith("#") or not (text or is_cut):
+            continue
+        number = printable(text, 256)
+        if is_cut:
+            yield Row(lines.number, number, error=too_long().as_error(), offset=lines.offset)
+        else:
             yield Row(lines.number, number, replace(ask, number=number), offset=lines.offset)

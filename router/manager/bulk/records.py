@@ -25,6 +25,8 @@ ACTIONS = {
 }
 """What the column `action` may say; `create` where it says nothing."""
 
+_LONGEST_TIME = 16
+"""Digits, zeros in front of it among them."""
 _ASSIGNING = (Operation.CREATE, Operation.RESERVE, Operation.MOVE)
 _CARRYING = (*_ASSIGNING, Operation.UPDATE)
 
@@ -180,10 +182,12 @@ def put(into: dict[str, Any], path: tuple[str, ...], value: Any, name: str) -> N
         RowWrong: a step of the path holds something else already.
     """
     for step in path[:-1]:
-        into = into.setdefault(step.strip(), {})
+        into = into.setdefault(step, {})
         if not isinstance(into, dict):
             raise RowWrong(name, f"{name}: {step} has a value of its own: it can't hold another field too")
-    into[path[-1].strip()] = value
+    if path[-1] in into:
+        raise RowWrong(name, f"{name}: another column sets it, or a field inside of it: leave one of them empty")
+    into[path[-1]] = value
 
 
 def _number(text: str) -> str:
@@ -214,6 +218,6 @@ def _flag(name: str, text: str) -> bool:
 
 
 def _seconds(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:16]) < 10**12):
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME and 0 < int(text) < 10**12):
         raise RowWrong(name, f"{name} is {text[:40]!r}: write Gregorian seconds, as an export does")
     return int(text)

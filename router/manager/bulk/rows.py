@@ -28,6 +28,11 @@ class RowWrong(Exception):
         return NumberError(400, "invalid", self.cause, str(self))
 
 
+def too_long() -> RowWrong:
+    """A line that can't be read whole (see `router.manager.bulk.lines`)."""
+    return RowWrong("malformed_row", "the line is longer than a mebibyte")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row.

@@ -133,10 +133,12 @@ def test_a_database_is_loaded_once_it_was_read_wholly(
 def test_one_broken_value_hides_no_other_document(
     documents: FollowedDocuments, source: Source, client: Any, keys: Keys
 ) -> None:
-    source.write(PORT_REQUESTS, broken=b"x" * 20 + b"{not json", p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))))
+    broken = [b"{not json", b'["a", {}]', b'[1, "+1"]', b"[" * 100_000]
+    source.write(PORT_REQUESTS, **{f"broken{place}": b"x" * 20 + value for place, value in enumerate(broken)})
+    source.write(PORT_REQUESTS, p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))))
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
-    eventually(lambda: NUMBER in documents.ports)
+    eventually(lambda: documents.ports.keys() == {NUMBER})
     assert documents.fresh
 
 

@@ -11,8 +11,15 @@ from router.cache.writer import Applied, CacheWriter
 from tests.unit.cache.entries import DATABASE, NUMBER, Life, held, rev, route
 
 SOUND = route(rev(1)).pack()
-SHORT = [b"", b"x", SOUND[:20], SOUND[:24]]
-ODD = [SOUND[:20] + b"Z" + SOUND[21:], SOUND[:25], SOUND[:25] + b"\x12\x01a", b"\xff" * 200]
+SHORT = [b"", b"x", *(SOUND[:cut] for cut in range(20, len(SOUND)))]
+ODD = [
+    SOUND[:20] + b"Z" + SOUND[21:],
+    SOUND[:25] + b"\0\0\x03" + b"\x12\x01a",
+    SOUND + b"x",
+    SOUND[:25] + b"\0\0\x03" + b"\x0a\x00a",  # of nobody
+    SOUND[:25] + b"\0\0\x04" + b"\x0a\x20ab",  # of somebody whose id goes on behind the end
+    b"\xff" * 200,
+]
 
 
 def _spoil(client: Any, kind: str, key: str) -> None:

@@ -142,6 +142,12 @@ def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
         ("e164,,state", "column 2 has no name"),
         ("e164,opaque.", "write opaque.my_field"),
         ("e164,opaque.pvt_state", "write opaque.my_field"),
+        ("e164,opaque. pvt_state", "write opaque.my_field"),
+        ("e164,OPAQUE.pvt_state", "write opaque.my_field"),
+        ("e164,opaque._id", "write opaque.my_field"),
+        ("e164,opaque.a,opaque. a", "column opaque.a is there twice"),
+        ("e164\raccount_id", "the first line is not CSV"),
+        ("e164,opaque." + "x" * (1 << 20), "the first line is longer than a mebibyte"),
         ("", "the file is empty"),
     ],
 )
@@ -167,6 +173,9 @@ def test_a_header_that_is_not_utf8() -> None:
         (b"+1415,,yes,", "ported_in", "write true or false"),
         (b"+1415,,,2024-01-01", "created", "Gregorian seconds"),
         (b"+1415,,,-1", "created", "Gregorian seconds"),
+        (b"+1415,,,0000000000000001" + b"9" * 5000, "created", "Gregorian seconds"),
+        (b"+1415,,," + b"," * (1 << 20) + b"63877497874", "malformed_row", "longer than a mebibyte"),
+        (b'+1415,,,"' + b" " * (1 << 20) + b'63877497874"', "malformed_row", "not CSV"),
     ],
 )
 def test_a_bad_row_is_its_own_error_and_the_next_one_goes_on(line: bytes, cause: str, words: str) -> None:
@@ -195,11 +204,23 @@ def test_lines_are_counted_through_cells_of_several_lines() -> None:
     assert found[-1].offset == len('e164,opaque.note\n+1,"a\nb"\n+2,c\n')
 
 
-def test_a_field_cant_be_a_value_and_hold_others() -> None:
-    (row,) = rows("e164,opaque.a,opaque.a.b\n+1,x,y\n")
+@pytest.mark.parametrize(
+    ("columns", "wrong"),
+    [
+        ("opaque.a,opaque.a.b", "opaque.a.b"),
+        ("opaque.a.b,opaque.a", "opaque.a"),
+        ("cnam.outbound,opaque.cnam.display_name", "opaque.cnam.display_name"),
+    ],
+)
+def test_no_value_is_lost_to_another(columns: str, wrong: str) -> None:
+    (row,) = rows(f"e164,{columns}\n+1,x,y\n")
 
     assert row.error is not None
-    assert row.error.cause == "opaque.a.b"
+    assert row.error.cause == wrong
+
+
+def test_a_field_of_ones_own_keeps_its_spelling() -> None:
+    assert only("e164,Opaque.myField . inIt\n+1,x\n").public_fields == {"myField": {"inIt": "x"}}
 
 
 @pytest.mark.parametrize("action", ["create", "reserve", "move", "release", "delete", "update", "assign_to_app"])

@@ -111,3 +111,27 @@ def test_which_kind_of_file_it_is(name: str, raw: bytes) -> None:
     file = io.BufferedReader(io.BytesIO(raw))
 
     assert [row.number for row in sources.read(file, name, Wish())] == ["+1415"]
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_no_row_of_its_own() -> None:
+    tail = orjson.dumps({"e164": "+14158867901", "account_id": ACCOUNT})
+    bad, good = rows(b" " * (1 << 20) + tail, {"e164": "+14158867900"})
+
+    assert (bad.line, bad.ask) == (1, None)
+    assert bad.error is not None
+    assert "longer than a mebibyte" in bad.error.message
+    assert (good.line, good.number) == (2, "+14158867900")
+
+
+def test_names_are_known_however_they_are_written() -> None:
+    (row,) = rows({"E164": "+14158867900", " account_id ": ACCOUNT, "opaque. a": "x"})
+
+    assert row.ask is not None, row.error
+    assert (row.number, row.ask.assign_to, row.ask.public_fields) == ("+14158867900", ACCOUNT, {"a": "x"})
+
+
+def test_a_field_without_a_name_has_a_cause() -> None:
+    (row,) = rows({"e164": "+1", "": {}})
+
+    assert row.error is not None
+    assert row.error.cause == "unknown_field"

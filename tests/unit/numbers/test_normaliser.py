@@ -101,6 +101,9 @@ def test_longest_number_that_a_converter_would_make_too_long() -> None:
         (r"(?i)^\+1\d+$", True),  # flags for the whole of it
         (r"^\+\d{8,10}$", False),
         (r"^\+1415(?!886)", False),
+        ("é*", False),  # a byte of two that must be there, and one that may
+        ("^(?:é|\\+1)", True),
+        (r"(?L)^\+1", True),  # a flag that only bytes may have
     ],
 )
 def test_exact_numbers_obey_the_reconcile_regex(regex: str, *, reconcilable: bool) -> None:

@@ -360,3 +360,8 @@ def test_unreadable_treatment_is_told() -> None:
         "pvt_features.failover.sip",
     ]
     assert features.treatment(found.features) == features.Treatment("", "", "", False, None, None)
+
+
+def test_a_listed_feature_takes_no_settings_from_a_private_field() -> None:
+    found = document(pvt_features=["pvt_assigned_to", "_rev"], pvt_assigned_to="a" * 32, _rev="1-a")
+    assert (found.features["pvt_assigned_to"], found.features["_rev"]) == ({}, {})

@@ -113,6 +113,8 @@ def test_a_wrong_couchdb_url_is_told_without_its_password(url: str) -> None:
         f"redis+sentinel://:{SECRET}@127.0.0.1:26379",
         "redis+sentinel:///mymaster",
         f"redis+sentinel://:{SECRET}@127.0.0.1:port/mymaster",
+        f"redis+sentinel://:{SECRET}/x@127.0.0.1:26379/mymaster",
+        f"redis+sentinel://user:{SECRET}/mymaster",
         f"redis+sentinel://:{SECRET}@127.0.0.1:26379/mymaster/zero",
         f"rediss://:{SECRET}@[::1:6379",
     ],
@@ -183,3 +185,17 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
 )
 def test_a_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], told: str) -> None:
     assert told in _mistake(dial_plans=plans)
+
+
+@pytest.mark.parametrize("deep", ["[" * 5000, "{a=" * 5000])
+def test_a_file_that_nests_too_deep_is_a_mistake(tmp_path: Path, deep: str) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text(f"routable_states = {deep}")
+    with pytest.raises(SettingsError, match="too deep inside each other"):
+        Settings.load(file)
+
+
+def test_a_variable_that_nests_too_deep_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DID_ROUTER_DIAL_PLANS", "[" * 100_000)
+    with pytest.raises(SettingsError, match="too deep inside each other"):
+        Settings.load(None)

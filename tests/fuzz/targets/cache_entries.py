@@ -1,0 +1,248 @@
+"""What Redis holds under a number's key: our entries come back whole, what was cut is a miss."""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from google.protobuf.message import DecodeError
+
+from router.cache import entry, status
+from router.cache.entry import Entry
+from router.cache.followed import FollowedDocuments
+from router.cache.keys import Keys
+from router.cache.near import NearCache
+from router.cache.reader import CacheReader
+from router.lookup.answer import Lookup
+from router.lookup.authority import Authority
+from router.lookup.breaker import Breaker
+from router.lookup.call import Call
+from router.lookup.fallback import Fallback
+from router.lookup.standing import Standing
+from router.numbers import rules
+from router.numbers.routes import Reason, Refused, Route
+from router.v1 import inbound_pb2 as pb
+from tests.fuzz.source import Source
+from tests.fuzz.target import Target
+
+NOW = 1_800_000_000
+NUMBER = "+14158867900"
+KEYS = Keys("did-router:")
+WAYS = ("e164", "sip")
+REASONS = [each for each in Reason if each is not Reason.NOT_RECONCILABLE]
+
+
+def check(data: bytes) -> None:
+    """The first byte chooses: an entry of ours, any bytes under a number's key (framed or not), keys, the status."""
+    source = Source(data)
+    kind = source.byte() % 5
+    if kind == 0:
+        _ours(source)
+    elif kind == 1:
+        _anybodys(source.rest())
+    elif kind == 2:
+        _anybodys(Entry(bytes(19) + b"\1", source.pick((b"R", b"X", b"T", b"N")), NOW, source.rest()).pack())
+    elif kind == 3:
+        _keys(source.rest())
+    else:
+        _status(source.rest())
+
+
+def _ours(source: Source) -> None:
+    made = _entry(source)
+    value = made.pack()
+    assert entry.unpack(value) == made
+    assert entry.is_sound(value)
+    for cut in {len(value) - 1, source.number(len(value) - 1), source.number(len(value) - 1)}:
+        assert not entry.is_sound(value[:cut]), "cut short, it is none"
+        assert entry.unpack(value[:cut]) is None
+        assert isinstance(_said(value[:cut]), Missed)
+    for more in (b"\0", value, source.octets(20) or b"x"):
+        assert not entry.is_sound(value + more), "nor with something behind it"
+    said = _said(value)
+    if made.kind == entry.ROUTE:
+        assert isinstance(said, pb.LookupResponse)
+        assert (said.account_id, said.number, said.revision) == (made.account_id, NUMBER, made.revision)
+    elif made.kind == entry.REFUSAL:
+        assert isinstance(said, Refused)
+        assert said == entry.refusal_of(made.payload, NUMBER)
+    else:
+        assert isinstance(said, Refused)
+        assert said.reason is Reason.NUMBER_NOT_FOUND
+
+
+def _entry(source: Source) -> Entry:
+    revision = f"{1 + source.number(2**32 - 2)}-{source.octets(16).ljust(16, b'a').hex()}"
+    kind = source.byte() % 4
+    if kind == 0:
+        return entry.of_nothing(NOW)
+    if kind == 1:
+        return entry.of_deletion(revision, NOW)
+    account = source.word(32)
+    if kind == 2:
+        refused = Refused(source.pick(REASONS), NUMBER, account, source.word(), source.text(200))
+        made = entry.of_decision(refused, revision, NOW)
+        assert entry.refusal_of(made.payload, NUMBER) == refused
+        assert made.account_id == account
+        return made
+    route = Route(
+        NUMBER,
+        account or "a",
+        source.word(),
+        revision,
+        pending_port=source.flag(),
+        local=source.flag(),
+        force_outbound=source.flag(),
+        inbound_cnam=source.flag(),
+        prepend=source.text(200),
+        ringback_media=source.word(),
+        carrier=source.word(),
+        failover=(source.pick(WAYS), source.word()) if source.flag() else None,
+        features=tuple(source.word() for _ in range(source.byte() % 40)),
+        ported_in=source.flag(),
+        used_by=source.word(),
+    )
+    made = entry.of_decision(route, revision, NOW)
+    assert made.account_id == route.account_id
+    answer = pb.LookupResponse.FromString(made.payload)
+    for name in ("account_id", "state", "pending_port", "local", "force_outbound", "inbound_cnam", "prepend"):
+        assert getattr(answer, name) == getattr(route, name), name
+    assert (tuple(answer.features), answer.carrier) == (route.features, route.carrier)
+    return made
+
+
+def _anybodys(value: bytes) -> None:
+    """Whatever it is, a call is answered once, and a route names the account that was looked at."""
+    kept = entry.unpack(value)
+    assert entry.is_sound(value) == (kept is not None)
+    if kept is not None:
+        assert kept.pack() == value
+    account = entry.account_of(value)
+    try:
+        said = _said(value)
+    except DecodeError:
+        assert kept is not None, "only what looks like an entry is believed"
+        return
+    if kept is None:
+        assert isinstance(said, Missed)
+    if isinstance(said, pb.LookupResponse):
+        assert account
+        assert kept is not None
+        with suppress(DecodeError):
+            alone = pb.LookupResponse.FromString(kept.payload)
+            assert (said.number, said.account_id) == (NUMBER, alone.account_id)
+
+
+class Missed:
+    """The database has to be asked."""
+
+
+class _Asking(Call):
+    """A call that keeps what it is told."""
+
+    __slots__ = ("said",)
+
+    def __init__(self) -> None:
+        super().__init__(NUMBER, "", time.monotonic() + 3600, authoritative=False)
+        self.said: list[Any] = []
+
+    def route(self, answer: bytes) -> None:
+        self.said.append(answer)
+
+    def refuse(self, refusal: Refused) -> None:
+        self.said.append(refusal)
+
+
+class _Kept:
+    """Redis, holding one value."""
+
+    value: bytes = b""
+
+    def entries(self, numbers: Sequence[str]) -> list[bytes | None]:
+        return [self.value for _ in numbers]
+
+
+class _Database:
+    """Where misses go."""
+
+    def submit(self, calls: Sequence[Call], _: object) -> None:
+        for call in calls:
+            assert isinstance(call, _Asking)
+            call.said.append(Missed())
+
+
+def _lookup() -> Lookup:
+    followed = FollowedDocuments(None, KEYS)
+    followed.loaded = dict.fromkeys(followed.loaded, True)
+    standing = Standing(followed, cast("Authority", None), refuse_unknown=False)
+    return Lookup(
+        cast("CacheReader", _KEPT),
+        Breaker(5, 1.0),
+        cast("Fallback", _Database()),
+        standing,
+        rules.build(None),
+        NearCache(0, 0),
+    )
+
+
+_KEPT = _Kept()
+_LOOKUP = _lookup()
+
+
+def _said(value: bytes) -> object:
+    """What a lookup makes of this value: an answer, a refusal, or a miss."""
+    _KEPT.value = value
+    call = _Asking()
+    _LOOKUP.answer([call])
+    (said,) = call.said
+    return pb.LookupResponse.FromString(said) if isinstance(said, bytes) else said
+
+
+def _keys(raw: bytes) -> None:
+    """A key leads to the number that leads to it, or to none."""
+    name = raw.decode("utf-8", "replace")
+    for key in (name, KEYS.prefix + name, KEYS.number(name)):
+        number = KEYS.number_of(key)
+        assert number is None or KEYS.number(number) == key
+
+
+def _status(raw: bytes) -> None:
+    """What the follower is said to have said is either readable in all it says, or nothing."""
+
+    class Redis:
+        def get(self, _: str) -> bytes:
+            return raw
+
+    said = status.read(Redis(), KEYS)
+    if said is not None:
+        assert said.age >= 0
+        assert not math.isnan(said.age + said.lag + said.behind + said.databases + said.complete + said.copies_pending)
+        assert all(isinstance(name, str) and lag + 0.0 == lag for name, lag in said.lags.items())
+
+
+TARGET = Target(
+    "cache_entries",
+    check,
+    words=(
+        b"\0",
+        b"\x01",
+        b"\x02",
+        b"\x03",
+        b"\x04",
+        b"R",
+        b"X",
+        b"T",
+        b"N",
+        b"\x0a\x20" + b"1" * 32,
+        b"\x12\x0c" + NUMBER.encode(),
+        b"\0\0\0\x01" + b"a" * 16,
+        "did-router:{+1415}8867900",
+        "{+1415}",
+        (
+            '{"leader":"a","at":1,"phase":"following","databases":1,"complete":1,"behind":0,"lag":0,"applied":0,"feeds":0,'
+            '"database_up":true,"lags":{}}'
+        ),
+        '"lags":{"a":1}',
+    ),
+)

@@ -1,0 +1,26 @@
+"""Files with a number a line."""
+
+import io
+
+from router.manager.bulk import number_rows
+from router.numbers.lifecycle.asks import Ask, Operation
+
+RELEASE = Ask(Operation.RELEASE, "", "system")
+
+
+def test_each_line_is_a_row_but_for_notes_and_empty_ones() -> None:
+    found = list(number_rows.read(io.BytesIO(b"+1415\n# a note\n\n +1416 \n"), RELEASE))
+
+    assert [(row.line, row.number, row.ask and row.ask.number) for row in found] == [
+        (1, "+1415", "+1415"),
+        (4, "+1416", "+1416"),
+    ]
+
+
+def test_a_line_that_is_too_long_is_refused_and_not_passed_over() -> None:
+    bad, good = number_rows.read(io.BytesIO(b" " * (1 << 20) + b"+1415\n+1416\n"), RELEASE)
+
+    assert (bad.line, bad.ask) == (1, None)
+    assert bad.error is not None
+    assert "longer than a mebibyte" in bad.error.message
+    assert (good.line, good.number) == (2, "+1416")

@@ -1,0 +1,58 @@
+"""A results file that is gone on from: only lines that a run wrote count."""
+
+from pathlib import Path
+
+import pytest
+
+from router.manager.bulk.journal import Header, Journal
+from router.manager.bulk.rows import FileRefused
+
+HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
+
+
+def test_what_was_cut_in_the_middle_of_a_line_is_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    journal = Journal.open(path, HEADER, 0)
+    journal.results([{"row": row, "number": f"+{row}", "status": "done"} for row in (2, 3)])
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-5])
+
+    journal = Journal.open(path, HEADER, 0)
+
+    assert (journal.earlier.done_to, journal.earlier.rows) == (2, 1)
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        '["copies"]',
+        '"begun"',
+        '{"row": 2, "status": "done"}',
+        '{"row": 1, "status": "done"}',
+        '{"row": 3.5, "status": "done"}',
+        '{"row": "3", "status": "done"}',
+        '{"row": true, "status": "done"}',
+        '{"row": 3, "status": ["done"]}',
+        '{"row": 3, "number": 1, "status": "done", "copies": "later"}',
+        '{"begun": -1}',
+        '{"begun": 1e300}',
+        '{"begun": 3, "revisions": [["+1", "1-a"]]}',
+        '{"begun": 3, "revisions": {"+1": 1}}',
+        '{"begun": 3',
+    ],
+)
+def test_a_line_that_no_run_wrote_refuses_the_file_and_leaves_it(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "results"
+    journal = Journal.open(path, HEADER, 0)
+    journal.results([{"row": 2, "number": "+1", "status": "done"}])
+    journal.close()
+    with path.open("a") as file:
+        file.write(f"{line}\n")
+    before = path.read_bytes()
+
+    with pytest.raises(FileRefused, match="a line that no run wrote"):
+        Journal.open(path, HEADER, 0)
+
+    assert path.read_bytes() == before
