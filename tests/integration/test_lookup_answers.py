@@ -242,7 +242,7 @@ def test_a_poisoned_cache_value_is_passed_over_and_replaced(world: World, start_
         eventually(lambda: world.cached() == ONE)
 
 
-BROKEN = [b"X" + bytes(4) + b"\xff\xff\xff", b"X" + bytes(4), b"X" + bytes(4) + b"\x18\x7f"]
+BROKEN = [b"X" + bytes(6) + bytes([len(payload)]) + payload for payload in (b"\xff\xff\xff", b"", b"\x18\x7f")]
 
 
 def test_a_refusal_that_cannot_be_read_hurts_neither_its_number_nor_another(

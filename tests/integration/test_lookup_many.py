@@ -198,7 +198,7 @@ def test_explain_says_which_layer_could_not_be_asked(world: World, start_service
 
 def test_explain_of_a_value_that_cannot_be_read(world: World, start_service: StartService) -> None:
     world.number()
-    world.redis.set(world.keys.number(NUMBER), b"\xff" * 20 + b"X" + bytes(4) + b"\xff\xff")
+    world.redis.set(world.keys.number(NUMBER), b"\xff" * 20 + b"X" + bytes(4) + b"\0\0\x02\xff\xff")
     told = start_service().caller.explain(NUMBER)
     assert told.answer.route.account_id == ONE
     assert "can't be read" in told.redis.error

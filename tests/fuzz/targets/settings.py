@@ -22,9 +22,11 @@ def check(data: bytes) -> None:
     toml, environment, flags, url = parts(data, 4)
     given = dict(_pairs(flags))
     told = {**dict(_pairs(environment, upper=True))}
-    with _environment({_PREFIX + name: value for name, value in told.items()}):
-        _from_everywhere(toml, told, given)
+    if url:
         _with_a_password(url)
+    with _environment({_PREFIX + name: value for name, value in told.items()}):
+        if toml or told or given:
+            _from_everywhere(toml, told, given)
 
 
 def _from_everywhere(toml: bytes, told: dict[str, str], given: dict[str, Any]) -> None:
@@ -41,6 +43,8 @@ def _from_everywhere(toml: bytes, told: dict[str, str], given: dict[str, Any]) -
 
 
 def _rules(settings: Settings) -> None:
+    if not (settings.dial_plans or settings.number_manager):
+        return
     made = settings.rules_or_defaults({"reconcile_regex": "("})
     for plan in ("", *settings.dial_plans):
         try:
