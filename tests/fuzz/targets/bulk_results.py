@@ -100,6 +100,7 @@ def _anybodys(content: bytes) -> None:
         assert left == content[: len(left)]
         assert b"\n" not in content[len(left) :], "only a line that was cut goes"
     assert type(earlier.done_to) is int
+    assert all(isinstance(orjson.loads(line), dict) for line in left.splitlines()), "each line is an object"
     rows = [
         said["row"] for line in left.splitlines()[1:] if "row" in (said := orjson.loads(line)) and "begun" not in said
     ]
