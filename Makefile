@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz bench bench-peers
+.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz hostile bench bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -47,6 +47,9 @@ guards: install ## take out each guard of the cache's truth and see its test fai
 fuzz: install ## fuzz every reader of foreign bytes (SECONDS=600 TARGET=feeds ARGS=--no-keep)
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[fuzz]' || echo "atheris can't be had here: hypothesis makes up the inputs" >&2
 	$(BIN)/python -m tests.fuzz.run $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+
+hostile: install ## attack both fronts with floods, bombs and silence, and see what it does to others (ARGS=--seconds=3)
+	$(BIN)/python -m tests.hostile $(ARGS)
 
 docs: install ## generate docs/configuration.md from the settings
 	$(BIN)/python -m router.cli.configuration_page > docs/configuration.md

@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     redis_prefix: str = Field("did-router:", description="put before every Redis key")
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
     transport: Literal["auto", "native", "grpcio"] = Field(
-        "auto", description="what carries Lookup calls; auto: native where it is installed, else grpcio"
+        "auto",
+        description="what carries Lookup calls; auto: native where it is installed and only this machine reaches "
+        "`listen`, else grpcio; native elsewhere has to be asked for: a page of docs, security, says why",
     )
     workers: int = Field(0, ge=0, description="worker processes that share the address; 0: one per core")
     pin_workers: bool = Field(
@@ -161,6 +163,16 @@ class Settings(BaseSettings):
     batch_size: int = Field(512, ge=1, le=5000, description="calls taken together by the lookup")
     calls_waiting: int = Field(
         4000, ge=1, description="calls that may wait to be taken by the lookup before further ones are refused"
+    )
+    connections: int = Field(
+        1000,
+        ge=1,
+        description="connections that each worker keeps (Linux); beyond that, who asked for nothing yet, then who was "
+        "quiet longest, is disconnected",
+    )
+    connection_calls: int = Field(250, ge=1, description="calls that may be open on one connection at a time")
+    connection_silence: float = Field(
+        30.0, gt=0, description="seconds that a connection may stand without a call that was answered (Linux)"
     )
     drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
 

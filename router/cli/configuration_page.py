@@ -41,6 +41,9 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "breaker_pause",
         "batch_size",
         "calls_waiting",
+        "connections",
+        "connection_calls",
+        "connection_silence",
         "drain_time_limit",
     ),
     "The caches": (

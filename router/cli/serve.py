@@ -14,7 +14,7 @@ from router.settings import Settings
 @click.option(
     "--transport",
     type=click.Choice(["auto", "native", "grpcio"]),
-    help="What carries Lookup calls (auto: native where it is installed).",
+    help="What carries Lookup calls (auto: native on loopback where installed).",
 )
 @click.option(
     "--insecure",

@@ -56,7 +56,7 @@ class Explainer:
         try:
             normalised = self._lookup.rules.normaliser.explain(request.number, request.dial_plan)
         except UnknownDialPlan as problem:
-            made.dial_plan, made.decision = request.dial_plan, str(problem)
+            made.dial_plan, made.decision = printable(request.dial_plan), str(problem)
             made.answer.CopyFrom(self._answer(request, deadline))
             return made
         _tell_number(made, normalised)

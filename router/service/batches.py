@@ -16,7 +16,7 @@ from router.lookup.call import Call
 from router.numbers.routes import Refused
 from router.service.admission import Admission
 from router.service.cores import staying_on
-from router.service.front import CALL, Failure, Front, Taken
+from router.service.front import CALL, LONGEST_MESSAGE, Failure, Front, Taken
 from router.service.refusals import failure_of
 from router.v1 import inbound_pb2 as pb
 
@@ -27,6 +27,9 @@ _WAIT = 0.1
 
 _EXPIRED = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the caller's deadline is over")
 _MALFORMED = Failure(grpc.StatusCode.INVALID_ARGUMENT, "the request is not a router.v1.LookupRequest")
+_TOO_LONG = Failure(
+    grpc.StatusCode.RESOURCE_EXHAUSTED, f"the request is longer than {LONGEST_MESSAGE} bytes: it is no LookupRequest"
+)
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
@@ -166,6 +169,9 @@ class BatchLoop:
     def _call(self, taken: Taken) -> FrontCall | None:
         kind, ticket, _, request, _, details = taken
         if kind != CALL:
+            return None
+        if len(request) > LONGEST_MESSAGE:  # native hands over messages of any length
+            self._front.fail(ticket, _TOO_LONG)
             return None
         left = self._time_limit if details[2] is None else details[2]
         try:

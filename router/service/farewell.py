@@ -26,7 +26,7 @@ _LOOK = 0.01
 
 def stop_listening(port: int) -> None:
     """Take no new connections on a port; the kernel gives them to whoever else listens there (SO_REUSEPORT)."""
-    for each in _sockets(port):
+    for each in sockets(port):
         if _listens(each):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RD)
@@ -44,14 +44,14 @@ def see_off(port: int, seconds: float) -> bool:
     while True:
         connected: set[object] = set()
         resting: set[object] = set()
-        for each in _sockets(port):
+        for each in sockets(port):
             with contextlib.suppress(OSError):
                 peer = each.getpeername()  # what only listens has none
                 connected.add(peer)
                 if peer in asked or not _is_at_rest(each):
                     continue
                 resting.add(peer)
-                if peer in at_rest and _ask_to_leave(each):
+                if peer in at_rest and _say_goodbye(each):
                     asked.add(peer)
         if not connected:
             return True
@@ -66,7 +66,12 @@ def _is_at_rest(connection: socket.socket) -> bool:
     return bool(struct.unpack("i", fcntl.ioctl(connection.fileno(), _SIOCOUTQNSD, b"\0" * 4))[0] == 0)
 
 
-def _ask_to_leave(connection: socket.socket) -> bool:
+def ask_to_leave(connection: socket.socket) -> bool:
+    """Ask who is at the other end to begin nothing new; False when a frame may be half written."""
+    return _is_at_rest(connection) and _say_goodbye(connection)
+
+
+def _say_goodbye(connection: socket.socket) -> bool:
     return connection.send(_GOAWAY, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) == len(_GOAWAY)
 
 
@@ -74,18 +79,18 @@ def _listens(each: socket.socket) -> bool:
     return bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _sockets(port: int) -> Iterator[socket.socket]:
+def sockets(port: int) -> Iterator[socket.socket]:
     """This process's TCP sockets at a local port; each is closed again, which leaves the original open."""
     for name in os.listdir(_OPEN) if os.path.isdir(_OPEN) else ():
         with contextlib.suppress(OSError):
             if not os.readlink(f"{_OPEN}/{name}").startswith("socket:"):
                 continue
-            with _copy(int(name)) as each:
+            with copy(int(name)) as each:
                 if each.family in (socket.AF_INET, socket.AF_INET6) and each.getsockname()[1] == port:
                     yield each
 
 
-def _copy(descriptor: int) -> socket.socket:
+def copy(descriptor: int) -> socket.socket:
     """A socket of our own for a descriptor; OSError when it has become something else meanwhile."""
     own = os.dup(descriptor)
     try:

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 import grpc
 
+LONGEST_MESSAGE = 1 << 20
+"""Bytes of a request; a longer one is refused with RESOURCE_EXHAUSTED."""
+
 
 class AddressTaken(OSError):
     """The address can't be listened on."""

@@ -8,14 +8,16 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from router.service.certificates import Certificates
-from router.service.front import AddressTaken, taken
+from router.service.front import LONGEST_MESSAGE, AddressTaken, taken
 from router.service.grpcio_front import GrpcioFront
 from router.service.guard import Doorkeeper, Guard
 from router.service.inbound import InboundServicer
+from router.service.malformed import CarefulServer, careful_service
 from router.service.numbers import NumbersServicer
+from router.service.seldom import quieten
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2_grpc
 
@@ -24,7 +26,13 @@ log = logging.getLogger(__name__)
 SERVICE = "router.v1.InboundRouter"
 NUMBERS = "router.v1.NumberManager"
 OPTIONS: Sequence[tuple[str, int]] = (
-    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_receive_message_length", LONGEST_MESSAGE),
+    # A connection that says nothing, not even HTTP/2's preface.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # Read in large pieces, frames that nobody wants make hundreds of megabytes that stay.
+    ("grpc.experimental.tcp_read_chunk_size", 8 << 10),
+    ("grpc.experimental.tcp_max_read_chunk_size", 64 << 10),
+    ("grpc.experimental.tcp_max_read_buffer_size", 64 << 10),
     ("grpc.keepalive_permit_without_calls", 1),
     # What the event loop has not begun yet waits inside grpcio. It is refused there: some calls when more than the
     # first number wait, all when more than the second do, and each that waited for so many seconds.
@@ -41,6 +49,8 @@ class GrpcioServer:
 
     Args:
         most: Lookup calls that may wait for their answers.
+        streams: calls that one connection may have open; None for any number. With a limit, calls that were taken back
+            count until they are forgotten here, so that nobody fills the queue that all share with those.
         guard: judges every call; None where anybody may ask.
         certificates: for TLS; None for none.
     """
@@ -52,6 +62,7 @@ class GrpcioServer:
         numbers: NumbersServicer,
         *,
         most: int,
+        streams: int | None = None,
         reuse_port: bool = False,
         guard: Guard | None = None,
         certificates: Certificates | None = None,
@@ -59,10 +70,13 @@ class GrpcioServer:
         self._address = address
         # A port that somebody else listens on must be an error, not half of the calls.
         self._options = [("grpc.so_reuseport", int(reuse_port)), *OPTIONS]
+        if streams is not None:
+            self._options.append(("grpc.max_concurrent_streams", streams))
         self._servicer = servicer
         self._numbers = numbers
         self._doorkeepers = () if guard is None else (Doorkeeper(guard),)
         self._certificates = certificates
+        quieten()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
         self._health = health.aio.HealthServicer()
@@ -102,9 +116,13 @@ class GrpcioServer:
     async def _start(self) -> None:
         server = grpc.aio.server(interceptors=self._doorkeepers, options=self._options)
         server.add_generic_rpc_handlers((self._inbound(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        numbers_pb2_grpc.add_NumberManagerServicer_to_server(self._numbers, server)
-        reflection.enable_server_reflection((SERVICE, NUMBERS, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        careful: Any = CarefulServer(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, careful)
+        numbers_pb2_grpc.add_NumberManagerServicer_to_server(self._numbers, careful)
+        names = (SERVICE, NUMBERS, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+            reflection.aio.ReflectionServicer(names), careful
+        )
         for name in ("", SERVICE, NUMBERS):
             await self._health.set(name, _NOT_SERVING)
         try:
@@ -136,7 +154,7 @@ class GrpcioServer:
                 response_serializer=pb.ExplainResponse.SerializeToString,
             ),
         }
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+        return careful_service(SERVICE, handlers)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -18,7 +18,7 @@ from router.v1 import inbound_pb2 as pb
 
 MOST_IN_A_BATCH = 1000
 _MOST_IN_FLIGHT = 1000
-"""Numbers of one stream that may wait for their outcomes; its sender is held back after that."""
+"""Numbers of one stream that may wait for their outcomes to be found and sent; its sender is held back after that."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -127,18 +127,23 @@ class _Stream:
 
     async def read(self, requests: AsyncIterator[pb.LookupStreamRequest]) -> None:
         """Take requests until the caller ends the stream."""
-        async for request in requests:
-            await self._room.acquire()
-            self._open += 1
-            self._waiting.append(self._call(request))
-            if self._working is None:
-                self._working = self._loop.create_task(self._work())
-        self._ended = True
-        self._end_if_done()
+        try:
+            async for request in requests:
+                await self._room.acquire()
+                self._open += 1
+                self._waiting.append(self._call(request))
+                if self._working is None:
+                    self._working = self._loop.create_task(self._work())
+        finally:  # a stream that breaks off must not be waited for either
+            self._ended = True
+            self._end_if_done()
 
     async def next_outcome(self) -> bytes | None:
         """The next outcome; None when all are out."""
-        return await self._outcomes.get()
+        outcome = await self._outcomes.get()
+        if outcome is not None:
+            self._room.release()  # only now: who doesn't read his outcomes is not read from either
+        return outcome
 
     async def _work(self) -> None:
         try:
@@ -159,7 +164,6 @@ class _Stream:
     def _put(self, outcome: bytes) -> None:
         self._outcomes.put_nowait(outcome)
         self._open -= 1
-        self._room.release()
         self._end_if_done()
 
     def _end_if_done(self) -> None:

@@ -37,13 +37,21 @@ class NativeFront:
     Args:
         address: host:port.
         fallback: path of the Unix socket of a grpcio server for every other method.
+        streams: calls that one connection may have open.
         reuse_port: other workers listen there too.
         core: where its thread stays; None for anywhere.
         guard: judges Lookup calls here; the fallback judges its own.
     """
 
     def __init__(
-        self, address: str, fallback: str, *, reuse_port: bool, core: int | None = None, guard: Guard | None = None
+        self,
+        address: str,
+        fallback: str,
+        *,
+        streams: int,
+        reuse_port: bool,
+        core: int | None = None,
+        guard: Guard | None = None,
     ) -> None:
         from pygrpc_native import NativeGrpcFront  # noqa: PLC0415 - an extra
 
@@ -55,6 +63,7 @@ class NativeFront:
                     io_threads=_IO_THREADS,
                     client_key_metadata=None if guard is None else AUTHORIZATION,
                     call_details=True,
+                    max_concurrent_streams=streams,
                     reuse_port=reuse_port,
                 )
         except OSError as problem:

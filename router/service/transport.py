@@ -2,10 +2,13 @@
 
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from router.service.certificates import Certificates
+from router.service.doorman import Doorman
+from router.service.exposure import is_loopback
 from router.service.farewell import see_off, stop_listening
 from router.service.front import Front
 from router.service.grpcio_server import GrpcioServer
@@ -17,8 +20,35 @@ from router.settings import Settings, SettingsError
 
 _LAST_CALLS = 0.2
 """Seconds between NOT_SERVING and the end of listening, for calls that are on their way."""
+_GREETING_OF_GRPCIO, _GREETING_OF_NATIVE = 250, 120
+"""Bytes, seen: 200 and 60 before anything is answered, 310 and 250 with the shortest answer."""
 _FINAL_MOMENT = 0.5
 """Seconds in which the native front looks for a moment without a call, even when the time to leave is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What callers may have at a time.
+
+    Attributes:
+        waiting: Lookup calls that may wait for their answers.
+        connections, silence: as the doorman takes them.
+        streams: calls that one connection may have open.
+    """
+
+    waiting: int
+    connections: int
+    silence: float
+    streams: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What the settings say."""
+        return cls(settings.calls_waiting, settings.connections, settings.connection_silence, settings.connection_calls)
+
+    def doorman(self, port: int, *, greeting: int, asks: bool) -> Doorman:
+        """Who sees to it."""
+        return Doorman(port, most=self.connections, silence=self.silence, greeting=greeting, asks=asks)
 
 
 class Transport(Protocol):
@@ -58,18 +88,26 @@ class GrpcioTransport:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
-        most: int,
+        limits: Limits,
         reuse_port: bool,
         guard: Guard | None,
         certificates: Certificates | None,
     ) -> None:
         self._server = GrpcioServer(
-            address, servicer, numbers, most=most, reuse_port=reuse_port, guard=guard, certificates=certificates
+            address,
+            servicer,
+            numbers,
+            most=limits.waiting,
+            streams=limits.streams,
+            reuse_port=reuse_port,
+            guard=guard,
+            certificates=certificates,
         )
+        self._limits = limits
+        self._doorman: Doorman | None = None
         self._may_see_off = certificates is None
         """Into an encrypted connection nothing can be written from outside."""
         self.front = self._server.front
-        self.start = self._server.start
         self.set_serving = self._server.set_serving
 
     @property
@@ -77,9 +115,17 @@ class GrpcioTransport:
         """The port that was bound."""
         return self._server.port
 
+    def start(self) -> None:
+        """Listen."""
+        self._server.start()
+        self._doorman = self._limits.doorman(self.port, greeting=_GREETING_OF_GRPCIO, asks=self._may_see_off)
+        self._doorman.start()
+
     def stop(self, grace: float) -> None:
         """Take no new calls; give running ones `grace` seconds."""
         end = time.monotonic() + grace
+        if self._doorman is not None:
+            self._doorman.stop()
         if self._may_see_off:
             stop_listening(self.port)
             see_off(self.port, grace)
@@ -95,7 +141,7 @@ class NativeTransport:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
-        most: int,
+        limits: Limits,
         reuse_port: bool,
         core: int | None,
         guard: Guard | None,
@@ -103,10 +149,11 @@ class NativeTransport:
         self.core = core
         self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._folder.name) / "grpcio.sock")
-        self._others = GrpcioServer(f"unix:{path}", servicer, numbers, most=most, guard=guard)
-        self._front = NativeFront(address, path, reuse_port=reuse_port, core=core, guard=guard)
+        self._others = GrpcioServer(f"unix:{path}", servicer, numbers, most=limits.waiting, guard=guard)
+        self._front = NativeFront(address, path, streams=limits.streams, reuse_port=reuse_port, core=core, guard=guard)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
+        self._doorman = limits.doorman(self.port, greeting=_GREETING_OF_NATIVE, asks=True)
 
     @property
     def port(self) -> int:
@@ -117,10 +164,12 @@ class NativeTransport:
         """Listen."""
         self._others.start()
         self._front.start()
+        self._doorman.start()
 
     def stop(self, grace: float) -> None:
         """Stop listening once calls that are on their way have had a moment, then let the others finish."""
         end = time.monotonic() + grace
+        self._doorman.stop()
         time.sleep(min(_LAST_CALLS, grace))
         self._front.stop_listening()
         see_off(self.port, _left(end))
@@ -143,7 +192,10 @@ def open_transport(
     guard: Guard | None = None,
     certificates: Certificates | None = None,
 ) -> Transport:
-    """The transport that the settings ask for; `auto` takes native where it is installed and TLS is off.
+    """The transport that the settings ask for.
+
+    `auto` takes native where it is installed, TLS is off, and only this machine reaches it: what native unpacks has no
+    limit, so that one megabyte from a stranger can become a gigabyte here.
 
     Args:
         reuse_port: other workers listen there too.
@@ -153,15 +205,21 @@ def open_transport(
         SettingsError: native is asked for and not installed.
         OSError: the address can't be had.
     """
-    most = settings.calls_waiting
-    free = certificates is None and is_installed()
+    limits = Limits.of(settings)
+    free = certificates is None and is_installed() and is_loopback(settings.listen)
     native = free if settings.transport == "auto" else settings.transport == "native"
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
     if native:
         return NativeTransport(
-            settings.listen, servicer, numbers, most=most, reuse_port=reuse_port, core=core, guard=guard
+            settings.listen, servicer, numbers, limits=limits, reuse_port=reuse_port, core=core, guard=guard
         )
     return GrpcioTransport(
-        settings.listen, servicer, numbers, most=most, reuse_port=reuse_port, guard=guard, certificates=certificates
+        settings.listen,
+        servicer,
+        numbers,
+        limits=limits,
+        reuse_port=reuse_port,
+        guard=guard,
+        certificates=certificates,
     )

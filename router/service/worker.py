@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
 from router.service.cores import core_of
+from router.service.doorman import allow_many_connections
 from router.service.service import Service
 from router.service.upkeep import UpkeepTimer
 from router.settings import LOG_FORMAT, Settings, SettingsError
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 def work(settings: Settings, log_level: int, parent: Connection, *, index: int) -> None:
     """Answer lookups until told to stop, as the index-th worker; tells the parent its admin port when it does."""
     stop = _prepare(log_level, parent)
+    allow_many_connections()
     try:
         service = Service(settings, reuse_port=True, core=core_of(index) if settings.pin_workers else None)
         service.start()

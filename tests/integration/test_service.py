@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.service.service import Service
+from router.service.transport import GrpcioTransport, NativeTransport
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Caller, outcome
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
@@ -284,3 +285,12 @@ def test_two_services_share_one_redis(world: World, start_service: StartService)
         for each in (first, second):
             eventually(lambda each=each, account=account: each.caller.account(NUMBER) == account)  # type: ignore[misc]
     assert first.state["follower"]["leader"] == second.state["follower"]["leader"]
+
+
+def test_auto_takes_native_only_where_strangers_cannot_reach_it(start_service: StartService) -> None:
+    pytest.importorskip("pygrpc_native", reason="pip install 'did-router[native]'")
+    assert isinstance(start_service(transport="auto").service.transport, NativeTransport)
+    reachable = start_service(transport="auto", listen="0.0.0.0:0", insecure=True)
+    assert isinstance(reachable.service.transport, GrpcioTransport)
+    wanted = start_service(transport="native", listen="0.0.0.0:0", insecure=True)
+    assert isinstance(wanted.service.transport, NativeTransport)

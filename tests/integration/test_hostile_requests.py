@@ -1,0 +1,157 @@
+"""Requests that are none get a clear answer, and nobody holds on to more than his share."""
+
+import logging
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import pytest
+
+from router.service.front import LONGEST_MESSAGE
+from router.v1 import inbound_pb2 as pb
+from tests.hostile import wire
+from tests.hostile.wire import END_HEADERS, HEADERS, LOOKUP, PREFACE, STREAM, WINDOW, Connection, frame
+from tests.integration.conftest import BOTH_TRANSPORTS, StartService
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, World
+
+pytestmark = BOTH_TRANSPORTS
+
+NOT_UTF_8 = b"\x0a\x03\xff\xfe\xfd"
+"""A first field of text that is none; wrapped once more, the same inside a message."""
+UNREADABLE = {"cut short": b"\x0a\x7f", "no protobuf": b"\xff" * 40, "not UTF-8": NOT_UTF_8}
+METHODS = {
+    "/router.v1.InboundRouter/Lookup": False,
+    "/router.v1.InboundRouter/LookupBatch": True,
+    "/router.v1.InboundRouter/Explain": True,
+    "/router.v1.NumberManager/Get": False,
+    "/router.v1.NumberManager/Create": False,
+    "/router.v1.NumberManager/ListByAccount": False,
+    "/grpc.health.v1.Health/Check": False,
+}
+"""Whether the text stands in a message inside the message."""
+ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()
+
+
+def _code(call: Any) -> tuple[str, str]:
+    """Of one answer."""
+    problem = call.exception()
+    return ("OK", "") if problem is None else (problem.code().name, problem.details() or "")
+
+
+def _code_of_stream(call: Any) -> str:
+    try:
+        list(call)
+    except grpc.RpcError as problem:
+        return str(problem.code().name)
+    return "OK"
+
+
+def test_what_is_no_message_of_the_method_is_an_invalid_argument(
+    start_service: StartService, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel: Any = start_service().caller.channel
+    caplog.set_level(logging.WARNING)
+    for method, nested in METHODS.items():
+        for what, content in UNREADABLE.items():
+            said = b"\x0a\x05" + content if nested and what == "not UTF-8" else content
+            code, words = _code(channel.unary_unary(method).future(said, timeout=10))
+            assert (code, "request is not a" in words) == ("INVALID_ARGUMENT", True), (method, what, words)
+    for method in (STREAM, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"):
+        for content in UNREADABLE.values():
+            assert _code_of_stream(channel.stream_stream(method)(iter([content]), timeout=10)) == "INVALID_ARGUMENT"
+    watching = channel.unary_stream("/grpc.health.v1.Health/Watch")(NOT_UTF_8, timeout=10)
+    assert _code_of_stream(watching) == "INVALID_ARGUMENT"
+    assert not caplog.records
+
+
+def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartService, world: World) -> None:
+    world.number()
+    caller = start_service().caller
+    long = "1" * 400_000
+    refusal = caller.refusal(long)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
+    assert len(refusal.message) < 300
+    refusal = caller.refusal(NUMBER, dial_plan=long)
+    assert (refusal.code, len(refusal.message) < 300) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    refusal = caller.refusal("\0\r\n\x7f\u202e", dial_plan="\0\r\n")
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.message.isprintable()
+    explained = caller.explain(long, dial_plan=long)
+    assert explained.ByteSize() < 2000
+
+
+def test_a_request_over_a_megabyte_is_refused(start_service: StartService) -> None:
+    channel: Any = start_service().caller.channel
+    for size in (LONGEST_MESSAGE + 1, 6 << 20):
+        lookup = b"\x0a" + wire.varint(size) + b"1" * size
+        batch = b"\x0a" + wire.varint(len(lookup)) + lookup
+        for method, content in ((LOOKUP, lookup), (wire.BATCH, batch)):
+            assert _code(channel.unary_unary(method).future(content, timeout=20))[0] == "RESOURCE_EXHAUSTED"
+        squeezed = channel.unary_unary(LOOKUP).future(lookup, timeout=20, compression=grpc.Compression.Gzip)
+        assert _code(squeezed)[0] == "RESOURCE_EXHAUSTED"
+
+
+MANY = 40_000
+UNSENT = {"grpcio": 1_100, "native": 20_000}
+"""Outcomes that may be found while nobody reads them: native reads some from grpcio before it notices."""
+
+
+def test_who_does_not_read_his_outcomes_is_not_read_from(
+    start_service: StartService, world: World, transport: str
+) -> None:
+    world.number()
+    running = start_service()
+    assert running.caller.account(NUMBER) == ONE
+    counts = running.service.lookup.counts
+    asked = pb.LookupStreamRequest(id="1", lookup=pb.LookupRequest(number=NUMBER)).SerializeToString()
+    with Connection(running.service.transport.port) as attacker:
+        attacker.greet((WINDOW, 0))
+        attacker.send(frame(HEADERS, END_HEADERS, 1, wire.call_headers(STREAM)))
+        attacker.send_body(1, wire.message(asked) * MANY, 1.5)
+        eventually(lambda: counts["miss"] >= 900)
+        assert counts["miss"] <= UNSENT[transport]
+        assert running.caller.account(NUMBER) == ONE
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(start_service: StartService, world: World) -> None:
+    world.number()
+    running = start_service(connection_silence=0.5)
+    port = running.service.transport.port
+    whole = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP))
+    with ExitStack() as stack:
+        asker = stack.enter_context(Connection(port)).greet()
+        for number in range(1, 21, 2):  # answers enough not to be taken for nothing
+            asker.ask(number, LOOKUP, ASKS)
+        assert asker.wait_ended(10, 10)
+        silent = [stack.enter_context(Connection(port, acknowledges=False)) for _ in range(4)]
+        for each, said in zip(
+            silent,
+            (b"", PREFACE, PREFACE + wire.settings(), PREFACE + wire.settings() + whole[: len(whole) // 2]),
+            strict=True,
+        ):
+            each.send(said)
+        eventually(lambda: all(each.closed.is_set() for each in silent))
+        assert not asker.closed.is_set()
+        assert running.caller.account(NUMBER) == ONE
+
+
+def test_too_many_connections_cost_those_that_ask_for_nothing(start_service: StartService, world: World) -> None:
+    world.number()
+    running = start_service(connections=5)
+    assert running.caller.account(NUMBER) == ONE
+    port = running.service.transport.port
+    with ExitStack() as stack:
+        idle = [stack.enter_context(Connection(port)).greet() for _ in range(12)]
+        eventually(lambda: sum(not each.closed.is_set() for each in idle) == 4)
+        assert running.caller.account(NUMBER) == ONE
+        time.sleep(1.2)
+        assert sum(not each.closed.is_set() for each in idle) == 4
+
+
+def test_a_connection_has_so_many_calls_at_a_time(start_service: StartService) -> None:
+    running = start_service(connection_calls=7)
+    with Connection(running.service.transport.port) as caller:
+        caller.greet()
+        eventually(lambda: caller.most_streams == 7)
