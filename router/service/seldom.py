@@ -7,6 +7,8 @@ import time
 LIBRARIES = ("grpc._cython.cygrpc", "pygrpc_native.server")
 """Loggers of the servers, which tell of a caller's misbehaviour each time."""
 
+_GONE = "ExecuteBatchError"
+"""What grpcio raises where a caller is no longer there."""
 _EVERY = 60.0
 _MOST_KINDS = 64
 
@@ -14,7 +16,8 @@ _MOST_KINDS = 64
 class Seldom(logging.Filter):
     """Lets a message through when none of its kind was let through for a minute, and says how many were not.
 
-    A kind is a message as it stands in the code, without what is put into it.
+    A kind is a message as it stands in the code, without what is put into it. That a caller went away while he was
+    answered needs no traceback.
     """
 
     def __init__(self, every: float = _EVERY) -> None:
@@ -35,6 +38,8 @@ class Seldom(logging.Filter):
                 self._kinds[kind] = (until, kept_back + 1)
                 return False
             self._kinds[kind] = (now + self._every, 0)
+        if record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == _GONE:
+            record.exc_info = None
         if kept_back:
             record.msg, record.args = f"{record.getMessage()} (and {kept_back} times in between)", None
         return True

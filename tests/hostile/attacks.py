@@ -183,7 +183,7 @@ def _headers(scene: Scene, seconds: float, content: bytes) -> str:
             said = frame(HEADERS, END_STREAM | (END_HEADERS if len(pieces) == 1 else 0), stream, pieces[0])
             for index, piece in enumerate(pieces[1:], 2):
                 said += frame(CONTINUATION, END_HEADERS if index == len(pieces) else 0, stream, piece)
-            if not attacker.send(said) or not attacker.wait_ended(stream // 2 + 1, 2):
+            if not attacker.send(said) or not attacker.wait_ended(stream // 2 + 1, min(2, 2 * seconds)):
                 return f"{_hung_up(attacker)} after {stream // 2:,} calls, {len(attacker.ended):,} ended"
         return f"{len(attacker.ended):,} calls refused"
 
@@ -303,8 +303,8 @@ def _calls(scene: Scene, seconds: float, path: str, body: bytes, more: wire.Pair
             stream = next(streams)
             if not attacker.send(frame(HEADERS, END_HEADERS, stream, headers)):
                 return f"{_hung_up(attacker)} after {stream // 2:,} calls"
-            whole = attacker.send_body(stream, body, 3)
-            if not attacker.wait_ended(stream // 2 + 1, 3):
+            whole = attacker.send_body(stream, body, min(3, 2 * seconds))
+            if not attacker.wait_ended(stream // 2 + 1, min(3, 2 * seconds)):
                 return f"{_hung_up(attacker)} after {stream // 2:,} calls, {'whole' if whole else 'half'} sent"
         return f"{len(attacker.ended):,} calls refused"
 
@@ -427,18 +427,18 @@ def bad_tokens(scene: Scene, seconds: float) -> str:
     """Guess tokens, by both ways."""
     with Connection(scene.port) as attacker:
         attacker.greet()
-        end, streams = time.monotonic() + seconds, itertools.count(1, 2)
+        end, streams, guesses = time.monotonic() + seconds, itertools.count(1, 2), 0
         while time.monotonic() < end:
             for stream in itertools.islice(streams, _AT_A_TIME):
+                guesses += 1
                 guess = (("authorization", f"Bearer didr_{stream:043}"),)
                 if stream % 4 == 1:
                     attacker.ask(stream, LOOKUP, ASKS, guess)
                 else:
                     attacker.ask(stream, BATCH, _ASKS_FOR_ONE, guess)
-            last = next(streams) // 2
-            if not attacker.wait_ended(last - 1, 5):
-                return f"{_hung_up(attacker)} after {last:,} guesses"
-        return f"{len(attacker.ended):,} guesses refused"
+            if not attacker.wait_ended(guesses, 5):
+                return f"{_hung_up(attacker)} after {guesses:,} guesses"
+        return f"{guesses:,} guesses refused"
 
 
 def invented_names(scene: Scene, seconds: float) -> str:
