@@ -4,6 +4,7 @@ from router import store_credentials
 from router.cache.connect import connect, is_cluster
 from router.cache.keys import Keys
 from router.cache.lease import Lease
+from router.cache.master import MasterWatch
 from router.cache.reader import CacheReader
 from router.cache.writer import CacheWriter, Lives
 from router.couch.client import Couch
@@ -24,6 +25,7 @@ class Stores:
         quick: a writer that gives up as soon as a lookup must.
         prompt: a writer for changes that somebody waits for.
         reader: reads entries for lookups.
+        master: to be started by whoever runs for long; follows the master that Redis' sentinels name.
         databases: patient; lookup_databases: under the lookup's time limit. Both share one credential gate.
 
     Raises:
@@ -42,6 +44,7 @@ class Stores:
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast
+        self.master = MasterWatch((self.redis, fast, prompt))
         self.can_track = not is_cluster(self.redis)
         """Whether Redis can tell one connection of every change: a Cluster would need one to each node."""
         self.writer = CacheWriter(self.redis, self.keys, lives)

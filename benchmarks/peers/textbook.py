@@ -12,7 +12,7 @@ from router.v1 import inbound_pb2 as pb
 from router.v1 import inbound_pb2_grpc as rpc
 
 _NOT_DIGITS = re.compile(r"\D")
-_VERSION, _HEADER = 20, 25
+_VERSION, _HEADER = 20, 32
 
 
 class Router(rpc.InboundRouterServicer):

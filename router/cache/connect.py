@@ -13,10 +13,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 CacheUnavailable = redis.RedisError
 """Everything that can go wrong with Redis, for the floors above."""
+
+
+def is_refusal(problem: Exception) -> bool:
+    """Whether Redis is there and says no: memory full, a replica's, no rights. It need not be left alone for that."""
+    return isinstance(problem, redis.ResponseError)
 
 
 def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
@@ -44,6 +49,32 @@ def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
         options.pop("retry")
         return LazyCluster(url.replace("redis+cluster://", "redis://", 1), options)
     return redis.Redis.from_url(url, **options)
+
+
+def has_sentinels(client: Any) -> bool:
+    """Whether sentinels say which server it is."""
+    return not is_cluster(client) and isinstance(client.connection_pool, SentinelConnectionPool)
+
+
+def follow_master(client: Any) -> None:
+    """Ask the sentinels which server is the master, and leave the former one, which may go on as if nothing had been.
+
+    redis-py only asks when it connects. Connections that are in use end when they come back to the pool, listening ones
+    (`router.cache.subscription`) by themselves.
+
+    Args:
+        client: one that has sentinels.
+
+    Raises:
+        redis.RedisError: no sentinel can say.
+    """
+    client.connection_pool.get_master_address()
+
+
+def leave_server(client: Any) -> None:
+    """Connect anew from here on: who answers now takes no writes, and behind our URL there may be another by now."""
+    if not is_cluster(client):
+        client.connection_pool.disconnect(inuse_connections=False)
 
 
 class LazyCluster:
@@ -102,5 +133,7 @@ def _sentinel(url: str, options: dict[str, Any]) -> Any:
     user, _, password = credentials.partition(":")
     secrets = {"username": unquote(user) or None, "password": unquote(password) or None} if credentials else {}
     limits = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    # A sentinel that is gone is no reason to wait, as long as another can be asked: redis-py's own way is seconds.
+    limits["retry"] = Retry(NoBackoff(), 0)
     sentinel = Sentinel(pairs, sentinel_kwargs=limits)  # type: ignore[no-untyped-call]
     return sentinel.master_for(service, db=int(database or 0), **secrets, **options)  # type: ignore[no-untyped-call]

@@ -17,7 +17,8 @@ from typing import Any
 import redis
 
 from router.cache.entry import VERSION, version_of
-from router.cache.keys import Keys
+from router.cache.foreign import is_foreign
+from router.cache.keys import EPOCH, SPOILT, Keys
 from router.cache.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -146,24 +147,53 @@ class FollowedDocuments:
         self._index_ports()
 
     def _load(self) -> None:
-        """Read everything; what is held stays in use until it is replaced."""
+        """Read everything; what is held stays in use until it is replaced.
+
+        What Redis does not hold as a whole is asked of CouchDB; the configuration is that of before as long.
+        """
         old_config = self.config
-        seen = {name: self._redis.hgetall(self._keys.documents(name)) for name in FOLLOWED}
-        complete = {name: self._redis.hget(self._keys.database(name), "complete") for name in FOLLOWED}
-        self._forget_missing(seen)
-        for name, documents in seen.items():
+        read = {name: self._read(name) for name in FOLLOWED}
+        whole = {name: documents for name, (documents, complete) in read.items() if complete or name != SYSTEM_CONFIG}
+        self._forget_missing(whole)
+        for name, documents in whole.items():
             for identifier, value in documents.items():
                 self._apply(name, identifier.decode("utf-8", "replace"), value, reload=True)
-            self.loaded[name] = complete[name] == b"1"
+        for name, (_, complete) in read.items():
+            self.loaded[name] = complete
         self._index_ports()
         if self.config != old_config:
             self._on_config()
+
+    def _read(self, database: str) -> tuple[dict[bytes, bytes], bool]:
+        """The documents that Redis holds of a database, and whether these are all of them."""
+        complete, epoch = self._hash(self._keys.database(database), "complete", "epoch")
+        (marked,) = self._hash(self._keys.documents(database), EPOCH)
+        if marked != SPOILT and (epoch is None or marked != epoch):
+            return {}, False  # lost, or being read by the follower
+        documents: dict[bytes, bytes] = self._redis.hgetall(self._keys.documents(database))
+        documents.pop(EPOCH.encode(), None)
+        sound = {identifier: value for identifier, value in documents.items() if _is_sound(database, value)}
+        if len(sound) < len(documents):
+            log.error("Redis holds something else among the documents of %s: they are read again", database)
+            self._redis.hset(self._keys.documents(database), EPOCH, SPOILT)  # the follower looks there
+            return sound, False
+        return documents, complete == b"1" and marked == epoch
+
+    def _hash(self, key: str, *fields: str) -> list[bytes | None]:
+        """Some fields; none where something else stands."""
+        try:
+            found: list[bytes | None] = self._redis.hmget(key, *fields)
+        except redis.ResponseError as problem:
+            if not is_foreign(problem):
+                raise
+            return [None] * len(fields)
+        return found
 
     def _forget_missing(self, seen: Mapping[str, Mapping[bytes, bytes]]) -> None:
         present = {
             (name, identifier.decode("utf-8", "replace")) for name, found in seen.items() for identifier in found
         }
-        for name, identifier in [key for key in self._versions if key not in present]:
+        for name, identifier in [key for key in self._versions if key[0] in seen and key not in present]:
             self._apply(name, identifier, b"", reload=True)
             self._versions.pop((name, identifier), None)
 
@@ -199,6 +229,16 @@ class FollowedDocuments:
         before, self.ports = self.ports, index_ports(self._requests.values())
         if self.ports != before:
             self._on_ports()
+
+
+def _is_sound(database: str, value: bytes) -> bool:
+    payload = value[VERSION:]
+    if len(value) < VERSION or (database == ACCOUNTS and payload not in {b"0", b"1", b"D"}):
+        return False
+    try:
+        return database == ACCOUNTS or not payload or isinstance(json.loads(payload), list | dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:

@@ -7,6 +7,11 @@ script may change them together.
 from router.numbers.shards import database_of, is_shard
 
 NUMBERS = "numbers/"
+EPOCH = ""
+"""The field of a hash of followed documents (no document has an empty id) that says of which epoch they are: Redis may
+lose the documents and keep the checkpoint."""
+SPOILT = b"spoilt"
+"""Stands there once something else was found among the documents: the follower reads them again."""
 
 
 class Keys:
@@ -43,7 +48,7 @@ class Keys:
         return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:strays"
 
     def documents(self, name: str) -> str:
-        """A hash: the followed documents of a database that is not a number database, by id."""
+        """A hash: the followed documents of a database that is not a number database, by id, and EPOCH."""
         return f"{self.prefix}{{{name}}}:documents"
 
     def number_of(self, key: str) -> str | None:

@@ -18,6 +18,7 @@ from typing import Any
 import redis
 
 from router.cache import barrier
+from router.cache.connect import server_of
 from router.cache.keys import Keys
 from router.cache.subscription import Subscription
 
@@ -214,6 +215,8 @@ class Invalidations:
         self._keys = keys
         self._near = near
         self._stop = threading.Event()
+        self._again = threading.Event()
+        self._server = ""
         self._thread = threading.Thread(target=self._run, name="near-cache", daemon=True)
 
     def start(self) -> None:
@@ -224,8 +227,19 @@ class Invalidations:
         """End."""
         self._stop.set()
 
+    def renew(self) -> None:
+        """Redis was gone, and answers again: where it may be another, trust nothing before listening to that one."""
+        try:
+            server = server_of(self._redis)
+        except redis.RedisError:
+            server = ""
+        if not server or server != self._server:
+            self._again.set()
+            self._near.trusted = False
+
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._again.clear()
             try:
                 self._listen()
             except (redis.RedisError, OSError) as problem:
@@ -240,10 +254,11 @@ class Invalidations:
             identifier = subscription.command("CLIENT", "ID")
             prefix = f"{self._keys.prefix}{{+"
             subscription.command("CLIENT", "TRACKING", "ON", "REDIRECT", identifier, "BCAST", "PREFIX", prefix)
+            self._server = subscription.server()
             subscription.subscribe(_CHANNEL, self._keys.barrier)
             try:
                 self._near.clear(trusted=True)
-                while not self._stop.is_set():
+                while not (self._stop.is_set() or self._again.is_set()):
                     published = subscription.next(_TICK)
                     if published is None:
                         continue

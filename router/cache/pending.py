@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from router.cache import scripts
+from router.cache.foreign import HASH, in_spite
 from router.cache.keys import Keys
 
 MOST = 50_000
@@ -39,11 +40,11 @@ class PendingCopies:
             return
         if self.size() + len(fields) > self._most:
             fields = {EVERYTHING: secrets.token_hex(6)}
-        self._redis.hset(self._key, mapping=fields)
+        in_spite(self._redis, {self._key: HASH}, lambda: self._redis.hset(self._key, mapping=fields))
 
     def size(self) -> int:
         """How many wait."""
-        return int(self._redis.hlen(self._key))
+        return int(in_spite(self._redis, {self._key: HASH}, lambda: self._redis.hlen(self._key)))
 
     def batches(self, count: int) -> Iterator[dict[str, str]]:
         """All that wait, about so many at a time: field → token."""

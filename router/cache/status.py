@@ -1,11 +1,15 @@
-"""What the follower tells about itself, for answers' staleness, health, explain and operators."""
+"""What the follower tells about itself, for answers' staleness, health, explain and operators.
+
+How long ago it said so is Redis' to tell, and from then on the monotonic clock's: hosts' clocks differ, and jump.
+"""
 
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from router.cache import scripts
 from router.cache.keys import Keys
 
 
@@ -15,7 +19,7 @@ class FollowerStatus:
 
     Attributes:
         leader: who.
-        at: when it said so, Unix seconds.
+        at: when it said so, Unix seconds by the follower's own clock: for people.
         phase: "warming" until every database is complete, then "following".
         databases: how many it follows; complete: how many of them are wholly in the cache.
         behind: databases with changes noticed and not applied yet.
@@ -25,6 +29,8 @@ class FollowerStatus:
         lags: seconds behind, by database, of the worst that are behind at all.
         database_up: CouchDB's feed of updates stands.
         copies_pending: changes whose account copies have yet to be looked at.
+        mark: Redis' own time at which it was told; another one is another telling.
+        since: when it was told, on this process' monotonic clock.
     """
 
     leader: str
@@ -39,28 +45,45 @@ class FollowerStatus:
     database_up: bool
     lags: dict[str, float]
     copies_pending: int = 0
+    mark: bytes = b""
+    since: float = 0.0
 
     @property
     def age(self) -> float:
         """Seconds since it said so."""
-        return max(0.0, time.time() - self.at)
+        return max(0.0, time.monotonic() - self.since)
+
+    def said(self) -> dict[str, Any]:
+        """Its own words, for JSON."""
+        return {name: getattr(self, name) for name in _WORDS}
+
+
+_WORDS = tuple(each.name for each in fields(FollowerStatus) if each.name not in {"mark", "since"})
 
 
 def publish(redis: Any, keys: Keys, status: FollowerStatus) -> None:
     """Say it."""
-    redis.set(keys.status, json.dumps(asdict(status)))
+    scripts.tell(redis, [keys.status], json.dumps(status.said()))
 
 
-def read(redis: Any, keys: Keys) -> FollowerStatus | None:
-    """What was said last; None when no follower ever said anything."""
-    raw = redis.get(keys.status)
-    if raw is None:
+def read(redis: Any, keys: Keys, before: FollowerStatus | None = None) -> FollowerStatus | None:
+    """What was said last; None when no follower ever said anything.
+
+    Args:
+        before: what was read last time. Where nothing was said since, it only grows older, whatever Redis' clock does.
+    """
+    asked = time.monotonic()
+    told = scripts.told(redis, [keys.status])
+    if told is None:
         return None
+    mark, age, words = told
+    if before is not None and before.mark == mark:
+        return before
     try:
-        said = FollowerStatus(**json.loads(raw))
+        said = FollowerStatus(**json.loads(words))
     except (ValueError, TypeError, RecursionError):
         return None
-    return said if _is_sound(said) else None
+    return replace(said, mark=mark, since=asked - max(0, int(age)) / 1_000_000) if _is_sound(said) else None
 
 
 def _is_sound(said: FollowerStatus) -> bool:

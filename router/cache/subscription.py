@@ -27,7 +27,7 @@ class Subscription:
         if is_cluster(client):
             # Publications reach every node of a cluster.
             client = client.get_redis_connection(client.get_random_node())
-        pool = client.connection_pool
+        self._pool = pool = client.connection_pool
         # RESP2: what is published is then read like any other answer.
         self._connection: Any = pool.connection_class(**{**pool.connection_kwargs, "protocol": 2})
         self._heard = self._asked = time.monotonic()
@@ -46,6 +46,14 @@ class Subscription:
         self._connection.send_command(*words, check_health=False)
         return self._connection.read_response()
 
+    def server(self) -> str:
+        """Which server process this is, before subscribing; empty where our user may not ask (see `server_of`)."""
+        try:
+            told = bytes(self.command("INFO", "server"))
+        except redis.ResponseError:
+            return ""
+        return told.partition(b"run_id:")[2].partition(b"\r\n")[0].decode("ascii", "replace")
+
     def subscribe(self, *channels: str) -> None:
         """Subscribe; from its return on, nothing published is missed."""
         self.command("SUBSCRIBE", *channels)
@@ -55,6 +63,10 @@ class Subscription:
 
     def next(self, seconds: float) -> "Published | None":
         """What is published next; None when nothing is in that time. Says so when the other side is gone."""
+        # With Sentinel: a former master may go on for a while, and hears of no change any more.
+        master = getattr(self._pool, "master_address", None)
+        if master is not None and master != (self._connection.host, self._connection.port):
+            raise redis.ConnectionError("another Redis is master now")
         now = time.monotonic()
         if now - self._asked >= _ASK:
             self._connection.send_command("PING", check_health=False)

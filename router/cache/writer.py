@@ -10,7 +10,8 @@ from typing import Any
 
 from router.cache import scripts
 from router.cache.entry import NEGATIVE, TOMBSTONE, Entry
-from router.cache.keys import Keys
+from router.cache.foreign import HASH, SET, in_spite, is_foreign
+from router.cache.keys import EPOCH, Keys
 
 PASS = 2000
 """Keys looked at in one step of a walk through Redis: a fraction of a millisecond of its time."""
@@ -87,18 +88,24 @@ class CacheWriter:
 
     def checkpoint(self, database: str) -> Checkpoint:
         """What is kept of one database."""
-        return _checkpoint(self.redis.hgetall(self.keys.database(database)))
+        key = self.keys.database(database)
+        return _checkpoint(in_spite(self.redis, {key: HASH}, lambda: self.redis.hgetall(key)))
 
     def checkpoints(self, databases: Sequence[str]) -> list[Checkpoint]:
         """What is kept of many, in one go."""
         pipeline = self.redis.pipeline(transaction=False)
         for database in databases:
             pipeline.hgetall(self.keys.database(database))
-        return [_checkpoint(kept) for kept in pipeline.execute()]
+        told = map(_unless_foreign, pipeline.execute(raise_on_error=False))
+        return [
+            self.checkpoint(database) if kept is None else _checkpoint(kept)
+            for database, kept in zip(databases, told, strict=True)
+        ]
 
     def fence(self, database: str) -> int:
         """The highest fencing token that wrote to a database."""
-        return int(self.redis.hget(self.keys.database(database), "fence") or 0)
+        kept = _text(self.redis.hget(self.keys.database(database), "fence"))
+        return int(kept) if kept.isdecimal() else 0
 
     def epoch(self, database: str) -> str:
         """The database's epoch; ask before reading the database, give it to `fill`."""
@@ -109,14 +116,15 @@ class CacheWriter:
         pipeline = self.redis.pipeline(transaction=False)
         for database in databases:
             pipeline.hget(self.keys.database(database), "epoch")
-        return [_text(epoch) for epoch in pipeline.execute()]
+        return [_text(_unless_foreign(epoch)) for epoch in pipeline.execute(raise_on_error=False)]
 
     def begin(self, database: str, token: int, *, instance: str, purge: str, shape: str) -> Checkpoint | None:
         """Begin a new epoch without a checkpoint; None when fenced off."""
         epoch = secrets.token_hex(8)
-        self.redis.sadd(self.keys.databases, database)
-        keys = [self.keys.database(database)]
-        said = scripts.begin(self.redis, keys, token, epoch, instance, purge, shape, _now())
+        self.know([database])
+        key = self.keys.database(database)
+        words = (token, epoch, instance, purge, shape, _now())
+        said = in_spite(self.redis, {key: HASH}, lambda: scripts.begin(self.redis, [key], *words))
         return Checkpoint(epoch, instance, purge, shape) if said == b"ok" else None
 
     def apply(
@@ -139,7 +147,8 @@ class CacheWriter:
         values: list[str | bytes | int] = []
         for _, entry in entries:
             values += [entry.pack(), self._life(entry, tombstone_life)]
-        said = scripts.apply(self.redis, keys, token, before.epoch, before.seq, seq, _now(), pending, *values)
+        words = (token, before.epoch, before.seq, seq, _now(), pending, *values)
+        said = in_spite(self.redis, {keys[0]: HASH}, lambda: scripts.apply(self.redis, keys, *words))
         return Applied(said[0].decode()), [int(index) for index in said[1:]]
 
     def apply_documents(
@@ -155,19 +164,8 @@ class CacheWriter:
         """The same for a followed database that is no number database; workers are told of each change."""
         fields: list[str | bytes | int] = [part for pair in values for part in pair]
         keys = [self.keys.database(database), self.keys.documents(database)]
-        said = scripts.documents(
-            self.redis,
-            keys,
-            token,
-            before.epoch,
-            before.seq,
-            seq,
-            _now(),
-            pending,
-            self.keys.changes,
-            database,
-            *fields,
-        )
+        words = (token, before.epoch, before.seq, seq, _now(), pending, self.keys.changes, database, *fields)
+        said = in_spite(self.redis, dict.fromkeys(keys, HASH), lambda: scripts.documents(self.redis, keys, *words))
         return Applied(said[0].decode())
 
     def replace(self, database: str, token: int, epoch: str, number: str, expected: bytes, entry: Entry) -> bool:
@@ -187,13 +185,14 @@ class CacheWriter:
         for _, entry in entries:
             # Never for good: were a newer entry evicted meanwhile, nothing would correct this one.
             values += [entry.pack(), self._life(entry, None) or int(self._lives.fill * 1000)]
-        return int(scripts.fill(self.redis, keys, epoch, *values))
+        kinds = {keys[0]: HASH, keys[1]: SET}
+        return int(in_spite(self.redis, kinds, lambda: scripts.fill(self.redis, keys, epoch, *values)))
 
     def caught_up(self, database: str, update_seq: str) -> None:
         """Note that everything up to the database's update_seq is in the cache."""
-        self.redis.hset(
-            self.keys.database(database), mapping={"complete": "1", "update_seq": update_seq, "pending": "0"}
-        )
+        key = self.keys.database(database)
+        fields = {"complete": "1", "update_seq": update_seq, "pending": "0"}
+        in_spite(self.redis, {key: HASH}, lambda: self.redis.hset(key, mapping=fields))
 
     def forget(self, databases: Iterable[str]) -> int:
         """Remove every entry of these number databases (not their checkpoints); returns how many."""
@@ -208,13 +207,23 @@ class CacheWriter:
     def forget_strays(self, database: str) -> None:
         """Remove what lookups kept of a database before any follower knew it."""
         strays = self.keys.strays(database)
-        doomed = [key.decode() for key in self.redis.smembers(strays)]
+        doomed = [key.decode() for key in in_spite(self.redis, {strays: SET}, lambda: self.redis.smembers(strays))]
         self._unlink([*doomed, strays])
 
-    def forget_documents(self, database: str) -> None:
-        """Remove the followed documents of a database."""
-        self.redis.delete(self.keys.documents(database))
+    def forget_documents(self, database: str, epoch: str) -> None:
+        """Remove the followed documents of a database; those that come now are of this epoch."""
+        key = self.keys.documents(database)
+        self.redis.delete(key)
+        self.redis.hset(key, EPOCH, epoch)
         self.read_again(database)
+
+    def holds_documents(self, databases: Sequence[str], epochs: Sequence[str]) -> list[bool]:
+        """Whether Redis still holds the documents that were written in these epochs: it may have lost them alone."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for database in databases:
+            pipeline.hget(self.keys.documents(database), EPOCH)
+        told = map(_unless_foreign, pipeline.execute(raise_on_error=False))
+        return [kept is not None and _text(kept) == epoch for kept, epoch in zip(told, epochs, strict=True)]
 
     def read_again(self, database: str) -> None:
         """Tell the workers to read the followed documents of a database again, as a whole."""
@@ -230,8 +239,15 @@ class CacheWriter:
         self.redis.hdel(self.keys.database(database), "instance", "update_seq")
 
     def databases(self) -> set[str]:
-        """Every database that has a checkpoint."""
-        return {_text(name) for name in self.redis.smembers(self.keys.databases)}
+        """Every database that has a checkpoint, as far as Redis kept that in mind (see `know`)."""
+        key = self.keys.databases
+        return {_text(name) for name in in_spite(self.redis, {key: SET}, lambda: self.redis.smembers(key))}
+
+    def know(self, databases: Iterable[str]) -> None:
+        """Keep in mind that these have checkpoints, so that they are missed when they vanish."""
+        key, names = self.keys.databases, list(databases)
+        if names:
+            in_spite(self.redis, {key: SET}, lambda: self.redis.sadd(key, *names))
 
     def remove(self, number: str) -> None:
         """Remove one number's entry."""
@@ -272,17 +288,29 @@ def _checkpoint(kept: dict[bytes, bytes]) -> Checkpoint:
     if not kept:
         return Checkpoint()
     fields = {_text(name): _text(value) for name, value in kept.items()}
-    return Checkpoint(
-        fields.get("epoch", ""),
-        fields.get("instance", ""),
-        fields.get("purge", ""),
-        fields.get("shape", ""),
-        fields.get("seq", ""),
-        fields.get("update_seq", ""),
-        fields.get("complete") == "1",
-        float(fields.get("at") or 0),
-        int(fields.get("pending") or 0),
-    )
+    try:
+        return Checkpoint(
+            fields.get("epoch", ""),
+            fields.get("instance", ""),
+            fields.get("purge", ""),
+            fields.get("shape", ""),
+            fields.get("seq", ""),
+            fields.get("update_seq", ""),
+            fields.get("complete") == "1",
+            float(fields.get("at") or 0),
+            int(fields.get("pending") or 0),
+        )
+    except ValueError:
+        return Checkpoint()  # spoilt: what it says of the rest can't be known
+
+
+def _unless_foreign(told: Any) -> Any:
+    """What a pipeline was told for one key; None where something stands there that is not ours."""
+    if not isinstance(told, Exception):
+        return told
+    if is_foreign(told):
+        return None
+    raise told
 
 
 def _text(value: bytes | None) -> str:

@@ -7,6 +7,7 @@ keep to it together, by a file that a dead process can't hold.
 """
 
 import fcntl
+import math
 import os
 import tempfile
 import threading
@@ -37,7 +38,7 @@ class CredentialGate:
         self._file = _file_for(address, credentials) if credentials else None
         self._proving = threading.Lock()
         self._proven = credentials is None
-        self._refused_until = 0.0
+        self._refused_until = -math.inf
 
     @contextmanager
     def request(self, time_limit: float) -> Iterator[None]:
@@ -47,7 +48,7 @@ class CredentialGate:
             WrongPassword: the password was refused not long ago, or now.
             CouchUnavailable: others waited for the first answer all the time.
         """
-        self._check(self._refused_until)
+        self._check(self._refused_until - time.monotonic())
         if self._proven:
             yield from self._watched(None)
             return
@@ -55,23 +56,23 @@ class CredentialGate:
             raise CouchUnavailable("CouchDB has not answered a first request yet")
         try:
             with _locked(self._file, time_limit) as descriptor:
-                self._check(max(self._refused_until, _read(descriptor)))
+                self._check(self._refused_until - time.monotonic())
+                self._check(_read(descriptor) - time.time())
                 yield from self._watched(descriptor)
         finally:
             self._proving.release()
 
-    def _check(self, until: float) -> None:
-        left = until - time.time()
-        if left > 0:
-            raise WrongPassword(self._message(min(left, PAUSE)))
+    def _check(self, left: float) -> None:
+        if 0 < left <= PAUSE:  # more is of a clock that was set back since
+            raise WrongPassword(self._message(left))
 
     def _watched(self, descriptor: int | None) -> Iterator[None]:
         try:
             yield
         except WrongPassword:
-            self._refused_until = time.time() + PAUSE
+            self._refused_until = time.monotonic() + PAUSE
             self._proven = False
-            _write(descriptor, self._refused_until)
+            _write(descriptor, time.time() + PAUSE)
             raise WrongPassword(self._message(PAUSE)) from None
         except NotFound:
             self._proven = True  # it looked, so it let us in

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from router.cache import holding
 from router.cache.entry import VERSION, revision_of
+from router.cache.keys import EPOCH
 from router.couch.client import Document
 from router.couch.errors import NotFound
 from router.follower.applier import Applier
@@ -51,6 +52,7 @@ class FollowedAudit:
         """What is kept and what should be, of each document where these are not the same."""
         expected = self._expected(database)
         held = self._stores.redis.hgetall(self._stores.keys.documents(database))
+        held.pop(EPOCH.encode(), None)
         kept = {name.decode("utf-8", "replace"): value for name, value in held.items()}
         wrong = {name: (kept.get(name), value) for name, value in expected.items() if kept.get(name) != value}
         extra = {name: (value, None) for name, value in kept.items() if name not in expected and not _is_gone(value)}

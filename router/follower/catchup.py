@@ -116,7 +116,7 @@ class CatchUp:
         shape = self._applier.shape_of(target.name)
         begun = self._applier.begin(target.name, instance=info.instance, purge=info.purge_seq, shape=shape)
         if not target.is_shard:
-            self._writer.forget_documents(target.name)
+            self._writer.forget_documents(target.name, begun.epoch)
         elif is_new:
             # Only lookups can have kept anything of it (the first sweep saw to what is older).
             self._writer.forget_strays(target.name)
@@ -134,17 +134,18 @@ class CatchUp:
 
     def _gone(self, target: Target) -> None:
         """The database does not exist: nor do its numbers, nor its documents."""
-        target.suspect = False
+        suspect, target.suspect = target.suspect, False
         if target.is_shard:
             self._applier.begin(target.name, instance="", purge="", shape="")
             self._writer.forget([target.name])
             self._writer.drop(target.name)
             return
         target.checkpoint = self._writer.checkpoint(target.name)
-        if target.checkpoint.epoch and not target.checkpoint.instance and target.checkpoint.complete:
+        known = target.checkpoint.epoch and not target.checkpoint.instance and target.checkpoint.complete
+        if known and not suspect:
             return
         begun = self._applier.begin(target.name, instance="", purge="", shape="")
-        self._writer.forget_documents(target.name)
+        self._writer.forget_documents(target.name, begun.epoch)
         self._writer.caught_up(target.name, "")
         self._writer.read_again(target.name)
         target.checkpoint = replace(begun, complete=True)

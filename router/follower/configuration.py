@@ -5,6 +5,7 @@ import logging
 
 from router.cache.entry import VERSION
 from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
+from router.cache.keys import EPOCH, SPOILT
 from router.cache.writer import CacheWriter
 from router.numbers.rules import Rules
 from router.settings import Settings
@@ -21,5 +22,20 @@ def read_rules(settings: Settings, writer: CacheWriter) -> Rules:
         redis.RedisError: Redis can't be asked.
     """
     kept = writer.redis.hget(writer.keys.documents(SYSTEM_CONFIG), NUMBER_MANAGER)
-    section = json.loads(kept[VERSION:]) if kept and len(kept) > VERSION else None
+    try:
+        section = json.loads(kept[VERSION:]) if kept and len(kept) > VERSION else None
+    except (ValueError, RecursionError):
+        log.error("Redis holds something else where system_config's number_manager belongs: it is read again")
+        writer.redis.hset(writer.keys.documents(SYSTEM_CONFIG), EPOCH, SPOILT)  # the leading follower looks there
+        section = None
     return settings.rules_or_defaults(section)
+
+
+def is_whole(writer: CacheWriter) -> bool:
+    """Whether the cache holds system_config: rules that are read from a cache that lost it would be the default ones.
+
+    Raises:
+        redis.RedisError: Redis can't be asked.
+    """
+    (epoch,) = writer.epochs([SYSTEM_CONFIG])
+    return all(writer.holds_documents([SYSTEM_CONFIG], [epoch]))

@@ -11,7 +11,7 @@ from router.cache.connect import server_of
 from router.cache.status import FollowerStatus
 from router.follower.applier import Applier
 from router.follower.backoff import pause
-from router.follower.configuration import read_rules
+from router.follower.configuration import is_whole, read_rules
 from router.follower.keeper import CopiesKeeper, pending_of
 from router.follower.term import Term
 from router.settings import Settings
@@ -62,6 +62,7 @@ class Follower:
 
     def run(self) -> None:
         """Lead whenever the lease can be had, until stopped."""
+        self._stores.master.start()
         failures = 0
         standing_by = False
         while not self._stop.is_set():
@@ -126,6 +127,7 @@ class Follower:
                     log.warning("Redis was restarted or replaced; what it may have lost is read again")
                     return
                 self.status = self._describe(term, applier)
+                term.look_after_documents()
                 status.publish(self._writer.redis, self._writer.keys, self.status)
             except redis.RedisError as problem:
                 if now - kept > self._lease.life:
@@ -164,7 +166,7 @@ class Follower:
     def _configure(self, term: Term, applier: Applier) -> None:
         """Take over the cluster's configuration; where it changes answers, every database is read again."""
         rules = read_rules(self._settings, self._writer)
-        if rules.policy != applier.policy:
+        if rules.policy != applier.policy and is_whole(self._writer):
             applier.policy = rules.policy
             term.wake_all()
 

@@ -105,13 +105,16 @@ class Sweeper:
         if not self._prepared:
             self._fresh([name for name in shards if not checkpoints[name].epoch])
             self._prepared = True
+        known = self._writer.databases()
+        # The set of their names may have been lost alone: then a database that vanishes would not be missed.
+        self._writer.know(name for name in names if checkpoints[name].epoch and name not in known)
         chunks = [names[start : start + INFOS_AT_A_TIME] for start in range(0, len(names), INFOS_AT_A_TIME)]
         for chunk in chunks:
             self._compare(chunk, checkpoints)
             # Spread out, an idle sweep is nothing that a server would notice.
             if not hurry and (self._stop.wait(self._interval / len(chunks)) or self._asked.is_set()):
                 return
-        self._wake_vanished(names)
+        self._wake_vanished(known - set(names))
         self.compared = Compared(began, time.monotonic())
 
     def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
@@ -133,7 +136,7 @@ class Sweeper:
         )
 
     def _wake_vanished(self, names: Iterable[str]) -> None:
-        for name in self._writer.databases() - set(names):
+        for name in names:
             self._wake(name)
 
 

@@ -1,5 +1,6 @@
 """A followed database: where it stands, and what it still has to do."""
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Target:
         rows: changes from there, not applied yet.
         active: when it changed last (monotonic).
         failures: in a row, for the back-off.
+        told: something happened to it that its own feed may not tell; looked: when that was looked into (monotonic).
     """
 
     name: str
@@ -44,6 +46,8 @@ class Target:
     rows: deque[Change] = field(default_factory=deque)
     active: float = 0.0
     failures: int = 0
+    told: bool = False
+    looked: float = -math.inf
 
     @property
     def is_shard(self) -> bool:

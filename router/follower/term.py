@@ -27,6 +27,8 @@ from router.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_LOOK_EVERY = 3.0
+"""Seconds between two looks whether a database with a feed of its own was purged."""
 _REFUSED_PAUSE = 60.0
 """Seconds until a database is looked at again when the credentials were refused."""
 
@@ -56,6 +58,7 @@ class Term:
         self.stop = threading.Event()
         self._prepared = threading.Event()
         self.targets: dict[str, Target] = {}
+        self._databases = databases
         self._writer = writer
         self._applier = applier
         self._on_config = on_config
@@ -117,7 +120,8 @@ class Term:
             target = self.targets.setdefault(name, Target(name))
             target.suspect = target.suspect or suspect
             if target.feed is not None and not target.suspect:
-                return  # its own feed tells sooner
+                self._look_soon(target)  # of changes its own feed tells sooner
+                return
             target.notice()
             self.enqueue(target)
 
@@ -148,6 +152,27 @@ class Term:
                 target.drop_feed()
                 self.wake(target.name)
 
+    def look_after_documents(self) -> None:
+        """Have followed documents read again that Redis lost by themselves, or that a worker found spoilt.
+
+        Raises:
+            redis.RedisError: Redis can't be asked.
+        """
+        with self.lock:
+            known = [self.targets[name] for name in FOLLOWED if name in self.targets]
+            epochs = {each.name: each.checkpoint.epoch for each in known if _rests(each)}
+        names, wanted = list(epochs), list(epochs.values())
+        if not names:
+            return
+        held = self._writer.holds_documents(names, wanted)
+        same = [kept == epoch for kept, epoch in zip(self._writer.epochs(names), wanted, strict=True)]
+        for name, epoch, whole in zip(names, wanted, map(all, zip(held, same, strict=True)), strict=True):
+            with self.lock:
+                target = self.targets[name]
+                if not whole and _rests(target) and target.checkpoint.epoch == epoch:
+                    log.warning("Redis lost what it held of %s; it is read again", name)
+                    self.wake(name, suspect=True)
+
     def enqueue(self, target: Target) -> None:
         """Give a target to a worker; under the lock."""
         if target.working:
@@ -156,6 +181,23 @@ class Term:
             target.queued = True
             # The few databases that every lookup depends on come before the shards.
             self._queue.put((int(target.is_shard), time.monotonic(), target.name))
+
+    def _look_soon(self, target: Target) -> None:
+        """Have it seen whether something happened of which a feed tells nothing: a purge; under the lock."""
+        if target.told:
+            return
+        target.told = True
+        wait = target.looked + _LOOK_EVERY - time.monotonic()
+        if wait <= 0:
+            self.enqueue(target)
+            return
+        timer = threading.Timer(wait, self._enqueue_again, (target,))
+        timer.daemon = True
+        timer.start()
+
+    def _enqueue_again(self, target: Target) -> None:
+        with self.lock:
+            self.enqueue(target)
 
     def later(self, target: Target, seconds: float) -> None:
         """Have a target read after a while."""
@@ -212,8 +254,11 @@ class Term:
         try:
             if target.feed is not None and not target.suspect:
                 self._apply_rows(target)
+                if target.told:
+                    self._look_at_life(target)
             else:
                 target.drop_feed()
+                target.told = False
                 self._read(target)
             target.failures = 0
         except Fenced:
@@ -252,6 +297,16 @@ class Term:
         if found.exists and (busy or not target.is_shard):
             self._direct.give(target, list(self.targets.values()))
 
+    def _look_at_life(self, target: Target) -> None:
+        """Read a database again that was purged, or made anew, since its feed was opened."""
+        target.told, target.looked = False, time.monotonic()
+        info = self._databases.info(target.name)
+        if target.checkpoint.is_of(info.instance, info.purge_seq):
+            return
+        target.suspect = True
+        target.drop_feed()
+        self._read(target)
+
     def _apply_rows(self, target: Target) -> None:
         rows = [target.rows.popleft() for _ in range(len(target.rows))]
         if not rows:
@@ -261,3 +316,8 @@ class Term:
         target.checkpoint = apply(target.name, target.checkpoint, rows)
         if target.name == SYSTEM_CONFIG:
             self._on_config()
+
+
+def _rests(target: Target) -> bool:
+    """Whether nobody is at work on it, so that what Redis holds is what the follower believes."""
+    return target.checkpoint.complete and not (target.working or target.queued or target.suspect)

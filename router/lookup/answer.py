@@ -88,12 +88,17 @@ class Lookup:
             cached = self._answer_nearby(cached, clock)
             values = [None] * len(cached)
         routed = 0
+        spoilt = []
         for call, value in zip(cached, values, strict=True):
-            found = value is not None and is_sound(value) and self._hit_safely(call, value, clock)
+            if value is not None and not is_sound(value):
+                spoilt.append(call.e164)
+                value = None  # noqa: PLW2901 - what can't be read is not there
+            found = value is not None and self._hit_safely(call, value, clock)
             if found is _ROUTED:
                 routed += 1
             elif not found:
                 misses.append(call)
+        self._fallback.discard(spoilt)
         if routed:
             self.counts.add("redis", routed)  # once a batch: counting takes a lock
         if misses:

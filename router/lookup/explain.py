@@ -92,9 +92,12 @@ class Explainer:
         return pb.LayerView(present=True, revision=kept.revision, detail=f"routes to account {kept.account_id}{trust}")
 
     def _redis(self, number: str) -> pb.LayerView:
-        held = self._held(number)
-        if held is None:
+        value = self._reader.entries([number])[0]
+        if value is None:
             return pb.LayerView(detail="nothing kept")
+        held = unpack(value)
+        if held is None:
+            raise ValueError("it was cut short, or is none of ours")
         return pb.LayerView(
             present=True,
             revision=held.revision,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from router.cache.connect import CacheUnavailable
+from router.cache.connect import CacheUnavailable, is_refusal
 from router.cache.entry import Entry
 from router.cache.writer import CacheWriter
 from router.couch.errors import CouchError
@@ -93,6 +93,14 @@ class Fallback:
             for start in range(0, len(group), _TOGETHER):
                 self._pool.submit(self._fly, database, group[start : start + _TOGETHER], policy)
 
+    def discard(self, numbers: Sequence[str]) -> None:
+        """Have entries removed that can't be what was written; who asks next fills them again."""
+        if not numbers:
+            return
+        log.warning("what Redis holds for %s is spoilt, and removed", ", ".join(numbers))
+        self.counts.add("spoilt", len(numbers))
+        self._pool.submit(self._discard, list(numbers))
+
     def _tell_in_time(self, flight: Flight, call: Call) -> None:
         """See to it that a call is told before its deadline, whatever the database does."""
 
@@ -161,8 +169,8 @@ class Fallback:
             return None
         try:
             epoch = self._writer.epoch(database)
-        except CacheUnavailable:
-            self._redis_breaker.failed()
+        except CacheUnavailable as problem:
+            self._note_failure(problem)
             return None
         self._redis_breaker.succeeded()
         return epoch
@@ -172,8 +180,20 @@ class Fallback:
             self._writer.fill(database, epoch, list(entries.items()))
         except CacheUnavailable as problem:
             # The answers are given already; the next miss reads again.
-            self._redis_breaker.failed()
+            self._note_failure(problem)
             log.debug("keeping %d entries of %s failed: %s", len(entries), database, problem)
+
+    def _discard(self, numbers: Sequence[str]) -> None:
+        try:
+            for number in numbers:
+                self._writer.remove(number)
+        except CacheUnavailable as problem:
+            self._note_failure(problem)
+
+    def _note_failure(self, problem: Exception) -> None:
+        """A Redis that takes no writes still answers: near caches and readers go on with it."""
+        if not is_refusal(problem):
+            self._redis_breaker.failed()
 
     def _refuse(self, calls: Sequence[Call], why: str) -> None:
         now = time.monotonic()

@@ -55,6 +55,7 @@ class Readiness:
         stale_after: seconds without a sign of the follower, or of lag, that answers may keep silent about.
         redis_breaker: closed again as soon as Redis answers.
         on_change: told each new state.
+        on_return: called when Redis answers again, before anything is read there.
         on_configuration: told the cluster's configuration read from CouchDB while Redis has none.
     """
 
@@ -69,6 +70,7 @@ class Readiness:
         stale_after: float,
         redis_breaker: Breaker,
         on_change: Callable[[State], None],
+        on_return: Callable[[], None],
         on_configuration: Callable[[dict[str, object] | None], None],
     ) -> None:
         self._redis = client
@@ -79,6 +81,7 @@ class Readiness:
         self._stale_after = stale_after
         self._redis_breaker = redis_breaker
         self._on_change = on_change
+        self._on_return = on_return
         self._on_configuration = on_configuration
         self._stop = threading.Event()
         self._redis_problem = "not asked yet"
@@ -111,8 +114,10 @@ class Readiness:
 
     def _look_at_redis(self) -> None:
         try:
-            self._told = status.read(self._redis, self._keys)
+            self._told = status.read(self._redis, self._keys, self._told)
             self._redis_problem = ""
+            if self._redis_breaker.is_open:
+                self._on_return()
             self._redis_breaker.succeeded()
         except (redis.RedisError, OSError) as problem:
             self._redis_problem = str(problem) or type(problem).__name__

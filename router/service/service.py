@@ -1,6 +1,5 @@
 """The service as a whole: what `did-router serve` runs."""
 
-import dataclasses
 import logging
 import math
 import time
@@ -125,6 +124,7 @@ class Service:
             stale_after=settings.stale_after,
             redis_breaker=redis_breaker,
             on_change=self._tell_health,
+            on_return=self._invalidations.renew if self.near.on else lambda: None,
             on_configuration=self._configure_from_database,
         )
         self.follower = Follower(settings, stores) if with_follower else None
@@ -148,6 +148,7 @@ class Service:
             AddressTaken, OSError: an address can't be listened on.
         """
         self._alarm.start()
+        self.stores.master.start()
         if self.near.on:
             self._invalidations.start()
         self.admin.start()
@@ -176,6 +177,7 @@ class Service:
         if self.follower is not None:
             self.follower.stop()
         self._invalidations.stop()
+        self.stores.master.stop()
         self.followed.stop()
         self._alarm.stop()
         self.admin.stop()
@@ -189,7 +191,7 @@ class Service:
             "redis": state.redis,
             "database": state.database,
             "stale": state.stale,
-            "follower": None if state.follower is None else dataclasses.asdict(state.follower),
+            "follower": None if state.follower is None else state.follower.said(),
             "lookups": self.lookup.counts.all(),
             "database_reads": self.fallback.counts.all(),
             "number_operations": self.manager.counts.all(),

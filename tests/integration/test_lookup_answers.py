@@ -1,5 +1,6 @@
 """What a caller is told about one number, and from where."""
 
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -265,7 +266,8 @@ def test_a_wrong_answer_in_the_cache_is_passed_over_when_asked_to(world: World, 
     caller = start_service().caller
     caller.route(NUMBER)
     held = eventually(world.held)
-    world.redis.set(world.keys.number(NUMBER), b"\x7f" + held.pack()[1:].replace(ONE.encode(), TWO.encode()))
+    wrong = replace(held, version=b"\x7f" + held.version[1:], payload=held.payload.replace(ONE.encode(), TWO.encode()))
+    world.redis.set(world.keys.number(NUMBER), wrong.pack())
     assert caller.account(NUMBER) == TWO
     assert caller.account(NUMBER, authoritative=True) == ONE
 

@@ -4,7 +4,9 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
+
+from router.cache.connect import leave_server
 
 _ENTRY = files(__name__).joinpath("entry.lua").read_text("utf-8")
 
@@ -24,6 +26,15 @@ class Script:
             redis.RedisError: Redis can't be asked, or refuses to write.
         """
         try:
+            return self._run(redis, keys, *arguments)
+        except ResponseError as problem:
+            # Only from within a script's own message can it be seen.
+            if "READONLY" in str(problem):
+                leave_server(redis)
+            raise
+
+    def _run(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
+        try:
             return redis.evalsha(self._sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return redis.eval(self._text, len(keys), *keys, *arguments)
@@ -37,3 +48,5 @@ begin = Script("begin")
 lease = Script("lease")
 give_up = Script("give_up")
 settle = Script("settle")
+tell = Script("tell")
+told = Script("told")

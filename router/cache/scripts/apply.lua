@@ -3,7 +3,7 @@
 -- ARGV: fencing token, epoch, checkpoint before, checkpoint after, now, pending, then (value, life) each.
 -- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"moved"}.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch', 'seq')
-if tonumber(kept[1] or '0') > tonumber(ARGV[1]) then return {'fenced'} end
+if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end
 if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end
 local answer = {'ok'}
 for i = 2, #KEYS do

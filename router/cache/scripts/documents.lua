@@ -3,8 +3,13 @@
 -- ARGV: fencing token, epoch, checkpoint before, checkpoint after, now, pending, channel, database,
 --       then (document id, value) each; a value begins with its 20-byte version.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch', 'seq')
-if tonumber(kept[1] or '0') > tonumber(ARGV[1]) then return {'fenced'} end
+if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end
 if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end
+-- Redis may have lost the documents and kept the checkpoint: then there is nothing to add to.
+if redis.call('HGET', KEYS[2], '') ~= ARGV[2] then
+  redis.call('HDEL', KEYS[1], 'seq', 'complete', 'epoch')
+  return {'moved'}
+end
 for i = 9, #ARGV, 2 do
   redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
   redis.call('PUBLISH', ARGV[7], ARGV[8] .. '\0' .. ARGV[i] .. '\0' .. ARGV[i + 1])

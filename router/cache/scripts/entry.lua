@@ -1,13 +1,14 @@
--- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (as is_sound
--- in entry.py). What is no entry must not stand in the way of one, whatever its first bytes look like.
+-- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (is_sound in
+-- entry.py also looks at the checksum; who reads what fails that removes it). What is no entry must not stand in the
+-- way of one, whatever its first bytes look like.
 local function sound(value)
-  if type(value) ~= 'string' or #value < 28 then return false end
+  if type(value) ~= 'string' or #value < 32 then return false end
   local high, middle, low = string.byte(value, 26, 28)
-  if high * 65536 + middle * 256 + low ~= #value - 28 then return false end
+  if high * 65536 + middle * 256 + low ~= #value - 32 then return false end
   local kind = string.sub(value, 21, 21)
   if kind == 'R' then
-    local tag, account = string.byte(value, 29, 30)
-    return #value > 30 and tag == 10 and account > 0 and account <= #value - 30
+    local tag, account = string.byte(value, 33, 34)
+    return #value > 34 and tag == 10 and account > 0 and account <= #value - 34
   end
   return kind == 'X' or kind == 'T' or kind == 'N'
 end

@@ -2,7 +2,7 @@
 -- (a conflict was resolved towards a lower generation, or the database was made anew).
 -- KEYS: the database's hash, an entry. ARGV: fencing token, epoch, version expected, value, life.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch')
-if tonumber(kept[1] or '0') > tonumber(ARGV[1]) or (kept[2] or '') ~= ARGV[2] then return 0 end
+if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) or (kept[2] or '') ~= ARGV[2] then return 0 end
 local old = redis.pcall('GET', KEYS[2])
 if sound(old) and string.sub(old, 1, 20) ~= ARGV[3] then return 0 end
 put(KEYS[2], ARGV[4], ARGV[5])

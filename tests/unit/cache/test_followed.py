@@ -37,6 +37,7 @@ class Source:
     def begin(self, database: str) -> None:
         begun = self.writer.begin(database, 1, instance="1", purge="0", shape="s")
         assert begun is not None
+        self.writer.forget_documents(database, begun.epoch)
         self.checkpoints[database] = begun
 
     def write(self, database: str, **values: bytes) -> None:
@@ -115,7 +116,7 @@ def test_a_forgotten_database_is_forgotten_here_too(
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
-    writer.forget_documents(ACCOUNTS)
+    writer.forget_documents(ACCOUNTS, "")
     eventually(lambda: not documents.disabled)
 
 

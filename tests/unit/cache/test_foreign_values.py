@@ -1,35 +1,39 @@
 """What somebody else left under our keys does no harm."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from router.cache import entry
+from router.cache import entry, status
+from router.cache.entry import Entry
+from router.cache.followed import ACCOUNTS
 from router.cache.keys import Keys
+from router.cache.lease import Lease
+from router.cache.pending import PendingCopies
 from router.cache.reader import CacheReader
-from router.cache.writer import Applied, CacheWriter
+from router.cache.status import FollowerStatus
+from router.cache.writer import Applied, CacheWriter, Checkpoint
 from tests.unit.cache.entries import DATABASE, NUMBER, Life, held, rev, route
 
 SOUND = route(rev(1)).pack()
 SHORT = [b"", b"x", *(SOUND[:cut] for cut in range(20, len(SOUND)))]
+
+
+def _odd(kind: bytes, payload: bytes) -> bytes:
+    """An entry by its length and checksum, whatever it says."""
+    return Entry(SOUND[:20], kind, 0, payload).pack()
+
+
 ODD = [
     SOUND[:20] + b"Z" + SOUND[21:],
-    SOUND[:25] + b"\0\0\x03" + b"\x12\x01a",
+    _odd(b"R", b"\x12\x01a"),
     SOUND + b"x",
-    SOUND[:25] + b"\0\0\x03" + b"\x0a\x00a",  # of nobody
-    SOUND[:25] + b"\0\0\x04" + b"\x0a\x20ab",  # of somebody whose id goes on behind the end
+    _odd(b"R", b"\x0a\x00a"),  # of nobody
+    _odd(b"R", b"\x0a\x20ab"),  # of somebody whose id goes on behind the end
     b"\xff" * 200,
 ]
-
-
-def _spoil(client: Any, kind: str, key: str) -> None:
-    client.delete(key)
-    if kind == "list":
-        client.rpush(key, "a")
-    elif kind == "hash":
-        client.hset(key, "a", "b")
-    else:
-        client.zadd(key, {"a": 1})
+WRITTEN = range(21, 25)
 
 
 @pytest.mark.parametrize("kind", ["list", "hash", "sorted set"])
@@ -37,7 +41,7 @@ def test_another_type_reads_as_nothing_and_is_replaced(
     writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
 ) -> None:
     life = Life(writer)
-    _spoil(client, kind, keys.number(NUMBER))
+    _put(client, kind, keys.number(NUMBER))
     assert reader.entries([NUMBER]) == [None]
     assert life.apply(route(rev(1))) == (Applied.OK, [])
     assert held(reader) == route(rev(1))
@@ -47,7 +51,7 @@ def test_another_type_reads_as_nothing_and_is_replaced(
 def test_another_type_is_replaced_by_a_filler_too(
     writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
 ) -> None:
-    _spoil(client, kind, keys.number(NUMBER))
+    _put(client, kind, keys.number(NUMBER))
     assert writer.fill(DATABASE, "", [(NUMBER, route(rev(1)))]) == 1
     assert held(reader) == route(rev(1))
 
@@ -57,7 +61,7 @@ def test_another_type_does_not_stand_in_replaces_way(
     writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
 ) -> None:
     life = Life(writer)
-    _spoil(client, kind, keys.number(NUMBER))
+    _put(client, kind, keys.number(NUMBER))
     assert writer.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3)))
     assert held(reader) == route(rev(3))
 
@@ -97,3 +101,127 @@ def test_an_unsound_value_gives_way_to_a_filler(
     client.set(keys.number(NUMBER), value)
     assert writer.fill(DATABASE, "", [(NUMBER, route(rev(1)))]) == 1
     assert held(reader) == route(rev(1))
+
+
+def test_what_was_cut_short_anywhere_names_nobody() -> None:
+    """The account would end in what is appended to the answer: a stranger's, or nobody's."""
+    assert entry.is_sound(SOUND)
+    assert not any(entry.is_sound(SOUND[:length]) for length in range(len(SOUND)))
+
+
+def test_one_byte_that_is_another_is_noticed_wherever_it_stands() -> None:
+    for at in set(range(len(SOUND))) - set(WRITTEN):
+        assert not entry.is_sound(SOUND[:at] + bytes([SOUND[at] ^ 1]) + SOUND[at + 1 :]), at
+
+
+@pytest.mark.parametrize("kind", ["list", "string", "sorted set"])
+def test_another_type_in_place_of_a_checkpoint_is_no_checkpoint(
+    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
+) -> None:
+    acts: tuple[Callable[[], bool], ...] = (
+        lambda: writer.checkpoint(DATABASE) == Checkpoint(),
+        lambda: writer.checkpoints([DATABASE, ACCOUNTS]) == [Checkpoint()] * 2,
+        lambda: writer.epochs([DATABASE]) == [""],
+        lambda: Life(writer).apply(route(rev(1))) == (Applied.OK, []),
+    )
+    for act in acts:
+        _put(client, kind, keys.database(DATABASE))
+        assert act()
+    life = Life(writer)
+    _put(client, kind, keys.database(DATABASE))
+    assert life.apply(route(rev(2))) == (Applied.MOVED, [])
+    assert held(reader) == route(rev(1))
+
+
+@pytest.mark.parametrize("field", ["fence", "at", "pending", "seq", "epoch"])
+def test_a_garbled_checkpoint_keeps_nobody_from_beginning(
+    writer: CacheWriter, client: Any, keys: Keys, field: str
+) -> None:
+    Life(writer)
+    client.hset(keys.database(DATABASE), field, b"\xff{")
+    writer.checkpoint(DATABASE)
+    writer.fence(DATABASE)
+    assert Life(writer).apply(route(rev(1))) == (Applied.OK, [])
+
+
+@pytest.mark.parametrize("kind", ["list", "string", "hash"])
+def test_another_type_in_place_of_the_names_of_databases(
+    writer: CacheWriter, client: Any, keys: Keys, kind: str
+) -> None:
+    _put(client, kind, keys.databases)
+    assert writer.databases() == set()
+    _put(client, kind, keys.databases)
+    Life(writer)
+    assert writer.databases() == {DATABASE}
+
+
+@pytest.mark.parametrize("kind", ["list", "string", "sorted set"])
+def test_another_type_in_place_of_documents_has_them_read_again(
+    writer: CacheWriter, client: Any, keys: Keys, kind: str
+) -> None:
+    life = Life(writer, database=ACCOUNTS)
+    writer.forget_documents(ACCOUNTS, life.checkpoint.epoch)
+    assert writer.holds_documents([ACCOUNTS], [life.checkpoint.epoch]) == [True]
+    _put(client, kind, keys.documents(ACCOUNTS))
+    assert writer.holds_documents([ACCOUNTS], [life.checkpoint.epoch]) == [False]
+    assert writer.apply_documents(ACCOUNTS, 1, life.checkpoint, "x", [("a", b"v")]) is Applied.MOVED
+    assert not writer.checkpoint(ACCOUNTS).epoch, "whoever follows begins anew"
+
+
+@pytest.mark.parametrize("kind", ["list", "string", "hash"])
+def test_another_type_in_place_of_strays(writer: CacheWriter, client: Any, keys: Keys, kind: str) -> None:
+    _put(client, kind, keys.strays(DATABASE))
+    writer.forget_strays(DATABASE)
+    assert not client.exists(keys.strays(DATABASE))
+
+
+@pytest.mark.parametrize("kind", ["list", "string", "set"])
+def test_another_type_in_place_of_pending_copies(client: Any, keys: Keys, kind: str) -> None:
+    _put(client, kind, keys.copies)
+    pending = PendingCopies(client, keys)
+    pending.note([(NUMBER, "")])
+    assert pending.size() == 1
+
+
+@pytest.mark.parametrize("kind", ["list", "hash", "string"])
+def test_what_is_no_lease_keeps_nobody_from_leading(client: Any, keys: Keys, kind: str) -> None:
+    for key in (keys.lease, keys.token):
+        _put(client, kind, key)
+    token = Lease(client, keys, 30.0, "one").take()
+    assert token > 1
+    assert Lease(client, keys, 30.0, "two").take() == 0
+    assert Lease(client, keys, 30.0, "one").take() == token
+
+
+def test_a_lease_that_would_never_lapse_is_none(client: Any, keys: Keys) -> None:
+    client.set(keys.lease, "7 nobody")
+    assert Lease(client, keys, 30.0, "one").take() > 7
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda client, key: client.set(key, "x"),
+        lambda client, key: client.set(key, "17 {}"),
+        lambda client, key: client.set(key, '17 {"leader": "a"'),
+        lambda client, key: client.append(key, "x"),
+        lambda client, key: _put(client, "hash", key),
+    ],
+)
+def test_a_garbled_status_is_none(client: Any, keys: Keys, spoil: Callable[[Any, str], None]) -> None:
+    status.publish(client, keys, FollowerStatus("a", 0.0, "following", 1, 1, 0, 0.0, 1, 1, database_up=True, lags={}))
+    assert status.read(client, keys) is not None
+    spoil(client, keys.status)
+    assert status.read(client, keys) is None
+
+
+def _put(client: Any, kind: str, key: str) -> None:
+    client.delete(key)
+    made: dict[str, Callable[[], Any]] = {
+        "list": lambda: client.rpush(key, "a"),
+        "hash": lambda: client.hset(key, "a", "b"),
+        "set": lambda: client.sadd(key, "a"),
+        "string": lambda: client.set(key, "x"),
+        "sorted set": lambda: client.zadd(key, {"a": 1}),
+    }
+    made[kind]()

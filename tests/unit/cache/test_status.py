@@ -1,7 +1,8 @@
-"""What a follower is said to have said is believed only where all of it can be."""
+"""What a follower said is believed only where all of it can be, and how long ago is no host's clock to say."""
 
 import json
-from dataclasses import asdict
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,16 @@ from router.cache import status
 from router.cache.keys import Keys
 from router.cache.status import FollowerStatus
 
+HOUR = 3600.0
 SAID = FollowerStatus("me", 1.0, "following", 1, 1, 0, 0.0, 5, 1, database_up=True, lags={"numbers/+1415": 0.5})
 
 
 def test_what_was_said_comes_back(client: Any, keys: Keys) -> None:
+    assert status.read(client, keys) is None
     status.publish(client, keys, SAID)
-    assert status.read(client, keys) == SAID
+    told = status.read(client, keys)
+    assert told is not None
+    assert told.said() == SAID.said()
 
 
 @pytest.mark.parametrize(
@@ -23,11 +28,45 @@ def test_what_was_said_comes_back(client: Any, keys: Keys) -> None:
     [
         b"[]",
         b"[" * 100_000,
-        *(json.dumps(asdict(SAID) | odd).encode() for odd in ({"at": "now"}, {"at": float("nan")}, {"lags": [1]})),
-        json.dumps(asdict(SAID) | {"lags": {"a": "long"}}).encode(),
-        json.dumps(asdict(SAID) | {"more": 1}).encode(),
+        *(json.dumps(SAID.said() | odd).encode() for odd in ({"at": "now"}, {"at": float("nan")}, {"lags": [1]})),
+        json.dumps(SAID.said() | {"lags": {"a": "long"}}).encode(),
+        json.dumps(SAID.said() | {"more": 1}).encode(),
     ],
 )
 def test_what_is_no_status_is_none(client: Any, keys: Keys, value: bytes) -> None:
+    status.publish(client, keys, SAID)
+    when = client.get(keys.status).partition(b" ")[0]
+    client.set(keys.status, when + b" " + value)
+    assert status.read(client, keys) is None
     client.set(keys.status, value)
     assert status.read(client, keys) is None
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_clock_that_jumps_makes_it_neither_younger_nor_older(
+    client: Any, keys: Keys, jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the clock set back, a follower that died would count as alive for an hour, and nothing be marked stale."""
+    status.publish(client, keys, replace(SAID, at=time.time() + jump))
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - jump)
+    told = status.read(client, keys)
+    assert told is not None
+    assert told.age < 5
+    before = told.age
+    time.sleep(0.05)
+    assert told.age >= before + 0.05
+
+
+def test_it_only_grows_older_until_something_is_said_again(client: Any, keys: Keys) -> None:
+    """Redis' own clock was set forward: what it said before was then, all the same."""
+    status.publish(client, keys, SAID)
+    first = status.read(client, keys)
+    assert first is not None
+    time.sleep(0.05)
+    assert status.read(client, keys, first) is first
+    status.publish(client, keys, SAID)
+    again = status.read(client, keys, first)
+    assert again is not None
+    assert again is not first
+    assert again.age < first.age

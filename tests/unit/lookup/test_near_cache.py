@@ -219,3 +219,22 @@ def test_a_cut_connection_is_not_trusted_until_it_is_back(redis_url: str) -> Non
         client.set(told.keys.number(NUMBER), "a")
         eventually(lambda: told.near.get(NUMBER) is None)
         told.listening.stop()
+
+
+def test_another_redis_behind_the_same_name_is_listened_to_anew(near: NearCache, redis_url: str) -> None:
+    """The former one may be alive, and its connection stand: nobody tells it of a change any more."""
+    keys = Keys("did-router:")
+    with Redis.from_url(redis_url) as client, EmbeddedRedis() as other, Redis.from_url(other.url) as elsewhere:
+        listening = Invalidations(client, keys, near)
+        near.trusted = False
+        listening.start()
+        eventually(lambda: near.trusted)
+        near.keep(NUMBER, _entry(), near.clock(), None)
+        listening.renew()
+        assert near.get(NUMBER) is not None, "it is the same one: what it tells of is on its way"
+        client.connection_pool, elsewhere.connection_pool = elsewhere.connection_pool, client.connection_pool
+        listening.renew()
+        assert not near.trusted
+        eventually(lambda: near.trusted)
+        assert near.get(NUMBER) is None
+        listening.stop()

@@ -1,0 +1,136 @@
+"""A Redis that lost, garbles or refuses a part: answers stay right, and it heals by itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from router.cache.followed import ACCOUNTS, SYSTEM_CONFIG
+from router.embedded import EmbeddedCouchDB, EmbeddedRedis
+from router.v1 import inbound_pb2 as pb
+from tests.integration.conftest import Running, StartFollower, StartService
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, TWO, World
+
+OTHER = "+14420000001"
+SHARD = "numbers/+1415"
+RARELY: dict[str, Any] = {"follower_sweep": 600}
+"""So that nothing is healed by a sweep."""
+
+
+@pytest.fixture
+def own(couchdb: EmbeddedCouchDB) -> Iterator[World]:
+    """A world with a Redis of its own."""
+    with EmbeddedRedis() as server:
+        made = World(couchdb, server.url)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def running(world: World, start_service: StartService) -> Running:
+    world.create("accounts", "port_requests", "system_config")
+    made = start_service(with_follower=True, **RARELY)
+    made.wait_ready()
+    return made
+
+
+def _is_asked(running: Running, number: str = NUMBER) -> str:
+    account: str = running.caller.account(number)
+    return account
+
+
+@pytest.mark.parametrize("length", [40, 60, -1])
+def test_a_truncated_entry_is_read_from_the_database_and_written_again(
+    world: World, running: Running, length: int
+) -> None:
+    world.number()
+    eventually(lambda: world.cached() == ONE)
+    key = world.keys.number(NUMBER)
+    whole = world.redis.get(key)
+    world.redis.set(key, whole[:length])
+    eventually(lambda: running.service.near.get(NUMBER) is None)
+    assert running.caller.route(NUMBER).source == pb.NUMBER_DATABASE
+    assert _is_asked(running) == ONE
+    eventually(lambda: _is_asked(running) == ONE and world.cached() == ONE)
+
+
+@pytest.mark.parametrize("database", [ACCOUNTS, SYSTEM_CONFIG])
+def test_documents_that_redis_lost_alone_are_read_again(world: World, running: Running, database: str) -> None:
+    """Else a disabled account would route as soon as a worker starts, and a configuration be the default one."""
+    world.number()
+    world.account(ONE, enabled=False)
+    world.configure(inception_prefix_code="+1")
+    eventually(lambda: _is_asked(running) == "ACCOUNT_DISABLED")
+    eventually(lambda: running.service.followed.config is not None)
+    world.redis.delete(world.keys.documents(database))
+    world.writer.read_again(database)
+    for _ in range(20):
+        assert _is_asked(running) == "ACCOUNT_DISABLED"
+        assert running.service.followed.config is not None
+    eventually(lambda: world.redis.hlen(world.keys.documents(database)) >= 2)
+    eventually(lambda: running.service.followed.loaded[database])
+
+
+def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running) -> None:
+    world.number()
+    world.account(ONE, enabled=False)
+    eventually(lambda: _is_asked(running) == "ACCOUNT_DISABLED")
+    key = world.keys.documents(ACCOUNTS)
+    sound = world.redis.hget(key, ONE)
+    world.redis.hset(key, ONE, b"?" * 9)
+    world.writer.read_again(ACCOUNTS)
+    eventually(lambda: world.redis.hget(key, ONE) == sound)
+    eventually(lambda: running.service.followed.loaded[ACCOUNTS])
+    assert _is_asked(running) == "ACCOUNT_DISABLED"
+
+
+def test_a_vanished_database_is_missed_though_redis_lost_its_name(world: World, start_follower: StartFollower) -> None:
+    world.number()
+    follower = start_follower()
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    world.redis.delete(world.keys.databases)
+    eventually(lambda: SHARD in world.writer.databases())
+    follower.stop()
+    world.databases.drop(SHARD)
+    start_follower()
+    eventually(lambda: world.cached() == "")
+
+
+def test_a_purge_in_a_busy_database_is_seen_without_a_sweep(world: World, start_follower: StartFollower) -> None:
+    """A database with a feed of its own: no row tells of a purge, and its updates were not looked at."""
+    revision = world.number()
+    start_follower(**RARELY)
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    revision = world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO)
+    world.number("+14150000001")
+    eventually(lambda: world.cached("+14150000001") == ONE)
+    world.databases.couch.request("POST", [SHARD, "_purge"], {NUMBER: [revision]})
+    eventually(lambda: world.cached() == "")
+    assert world.cached("+14150000001") == ONE or eventually(lambda: world.cached("+14150000001") == ONE)
+
+
+def test_a_full_redis_still_answers_and_a_miss_costs_nobody_his_cache(
+    own: World, transport: str, start_service: StartService
+) -> None:
+    del transport
+    own.create("accounts", "port_requests", "system_config")
+    own.number()
+    own.number(OTHER, TWO)
+    world_settings = own.settings(transport="auto", **RARELY)
+    running = Running(world_settings, with_follower=True)
+    try:
+        running.wait_ready()
+        eventually(lambda: own.cached() == ONE and own.cached(OTHER) == TWO)
+        own.redis.delete(own.keys.number(OTHER))
+        own.redis.config_set("maxmemory", 1)
+        assert running.caller.route(OTHER).source == pb.NUMBER_DATABASE
+        eventually(lambda: running.service.fallback.in_the_air == 0)
+        for _ in range(20):
+            assert running.caller.route(OTHER).source == pb.NUMBER_DATABASE
+            assert running.caller.route(NUMBER).source in {pb.REDIS, pb.NEAR_CACHE}
+        own.redis.config_set("maxmemory", 0)
+        eventually(lambda: own.cached(OTHER) == TWO or not _is_asked(running, OTHER))
+    finally:
+        running.stop()
