@@ -6,32 +6,26 @@ what was frozen goes on, what was cut may connect. From there on nobody lends a 
 
 import contextlib
 import os
-import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from router.numbers.shards import database_of
+from tests.faults import failing_over, rewriting, spoiling
+from tests.faults.forms import CLUSTER, SENTINEL, SINGLE
 from tests.faults.ledger import NOBODY
+from tests.faults.lies import ABOUT_UPDATES, Lie
 from tests.faults.links import Trouble
-from tests.faults.load import Writers
 from tests.faults.programs import Program
-from tests.faults.stage import NUMBERS, SHARDS, STALE_AFTER, Stage
+from tests.faults.scene import Scene
+from tests.faults.stage import NUMBERS, SHARDS, STALE_AFTER
 
 USUAL = 3.0
 """A change in a database at rest is promised within about a second; the rest is for a busy machine."""
 UNSEEN = STALE_AFTER + USUAL
 """A change that the follower can't see or pass on: answers are marked stale after `stale_after`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a fault may lay hands on."""
-
-    stage: Stage
-    writers: Writers
-    chance: random.Random
 
 
 Begin = Callable[[Scene], AbstractContextManager[None]]
@@ -46,6 +40,10 @@ class Fault:
         quiet: seconds for which answers may go on being old without being flagged.
         forgets: Redis comes back with less than it acknowledged, so this holds for the number manager's changes too.
         slow: it lasts longer.
+        settings: what the stage has to be set to, so that the fault shows.
+        form: of Redis, where it has to be one.
+        clocks: wall clocks have to be such as can be set.
+        keeps_account: what the cache says of an owner is not lost, so that the follower knows whose copies to mend.
     """
 
     name: str
@@ -53,6 +51,21 @@ class Fault:
     quiet: float = UNSEEN
     forgets: bool = False
     slow: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    form: str | None = None
+    clocks: bool = False
+    keeps_account: bool = False
+
+    @property
+    def needs_own_database(self) -> bool:
+        """Whether it lays hands on the database's process."""
+        return self.victim == "database" and self.during is not _remade
+
+    @property
+    def needs(self) -> str | None:
+        """The form of Redis that it needs; None where any will do."""
+        on_redis = self.victim in {"redis", "service-redis", "follower-redis", "near"}
+        return self.form or (SINGLE if on_redis else None)
 
     @property
     def victim(self) -> str:
@@ -100,7 +113,19 @@ def _worker_frozen(scene: Scene) -> Iterator[None]:
     _signal(worker, signal.SIGCONT)
 
 
-def _linked(link: str, trouble: Trouble) -> Begin:
+def _clock_jumps(who: str, seconds: int) -> Begin:
+    """Set, and at the end set right again: that is a jump, too."""
+
+    @contextmanager
+    def during(scene: Scene) -> Iterator[None]:
+        scene.stage.clocks[who].set(seconds)
+        yield
+        scene.stage.clocks[who].set(0)
+
+    return during
+
+
+def _linked(link: str, trouble: Trouble | Lie) -> Begin:
     @contextmanager
     def during(scene: Scene) -> Iterator[None]:
         scene.stage.links[link].suffer(trouble)
@@ -143,7 +168,20 @@ def _signal(process: int, which: signal.Signals) -> None:
 
 LINKS = ("service-redis", "service-couchdb", "follower-redis", "follower-couchdb")
 _NET = (Trouble.REFUSE, Trouble.CUT, Trouble.DELAY, Trouble.DRIP, Trouble.HALF_OPEN, Trouble.DROP)
-_LYING = (Trouble.GARBAGE, Trouble.ERROR, Trouble.TOO_MANY, Trouble.MID_LINE)
+_BROKEN = (Trouble.GARBAGE, Trouble.ERROR, Trouble.TOO_MANY, Trouble.MID_LINE)
+_SWEEP = 3.0
+_HOUR = 3600
+_WITHOUT_OWN_FEEDS: Mapping[str, Any] = {"follower_direct": 0}
+"""Else databases that change often tell of it themselves, whatever the feed of updates says."""
+_OFTEN_SWEPT: Mapping[str, Any] = {**_WITHOUT_OWN_FEEDS, "follower_sweep": _SWEEP}
+"""Nothing else makes up for an event that is lost."""
+
+
+def _lied(lie: Lie) -> Fault:
+    settings = _OFTEN_SWEPT if lie is Lie.LOSES else _WITHOUT_OWN_FEEDS if lie in ABOUT_UPDATES else {}
+    quiet = UNSEEN + 2 * _SWEEP if lie is Lie.LOSES else UNSEEN
+    return Fault(f"follower-couchdb {lie}", _linked("follower-couchdb", lie), quiet, settings=settings)
+
 
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault
@@ -151,21 +189,42 @@ CATALOGUE: dict[str, Fault] = {
         Fault("redis killed", _killed("redis")),
         Fault("redis killed, keeps old data", _killed("redis"), forgets=True),
         Fault("redis slow to restart", _killed("redis"), slow=True),
-        Fault("redis frozen", _frozen("redis")),
+        Fault("redis frozen", _frozen("redis"), keeps_account=True),
         Fault("redis flushed", _flushed),
-        Fault("database killed", _killed("couchdb")),
-        Fault("database slow to restart", _killed("couchdb"), slow=True),
-        Fault("database frozen", _frozen("couchdb")),
+        Fault("database killed", _killed("couchdb"), keeps_account=True),
+        Fault("database slow to restart", _killed("couchdb"), slow=True, keeps_account=True),
+        Fault("database frozen", _frozen("couchdb"), keeps_account=True),
         Fault("database remade", _remade),
-        Fault("follower killed", _killed("follower", listens=False)),
-        Fault("follower slow to restart", _killed("follower", listens=False), slow=True),
-        Fault("follower frozen", _frozen("follower")),
-        Fault("worker killed", _worker_killed, USUAL),
-        Fault("worker frozen", _worker_frozen, USUAL),
-        Fault("supervisor killed", _killed("service"), USUAL),
-        Fault("supervisor frozen", _frozen("service"), USUAL),
-        *(Fault(f"{link} {trouble}", _linked(link, trouble)) for link in LINKS for trouble in _NET),
-        *(Fault(f"follower-couchdb {trouble}", _linked("follower-couchdb", trouble)) for trouble in _LYING),
+        Fault("follower killed", _killed("follower", listens=False), keeps_account=True),
+        Fault("follower slow to restart", _killed("follower", listens=False), slow=True, keeps_account=True),
+        Fault("follower frozen", _frozen("follower"), keeps_account=True),
+        Fault("worker killed", _worker_killed, USUAL, keeps_account=True),
+        Fault("worker frozen", _worker_frozen, USUAL, keeps_account=True),
+        Fault("supervisor killed", _killed("service"), USUAL, keeps_account=True),
+        Fault("supervisor frozen", _frozen("service"), USUAL, keeps_account=True),
+        *(Fault(f"{link} {trouble}", _linked(link, trouble), keeps_account=True) for link in LINKS for trouble in _NET),
+        *(Fault(f"follower-couchdb {trouble}", _linked("follower-couchdb", trouble)) for trouble in _BROKEN),
         *(Fault(f"{link} drop for long", _linked(link, Trouble.DROP), slow=True) for link in LINKS),
+        *map(_lied, Lie),
+        Fault("document purged", rewriting.purged),
+        Fault("conflict wins and is resolved", rewriting.conflict_wins),
+        Fault("conflict loses and comes up", rewriting.conflict_loses),
+        *(
+            Fault(f"clock of the {who} an hour {way}", _clock_jumps(who, seconds), clocks=True)
+            for who in ("service", "follower")
+            for way, seconds in (("ahead", _HOUR), ("back", -_HOUR))
+        ),
+        Fault("redis evicts", spoiling.evicts),
+        Fault("redis loses keys", spoiling.loses_keys),
+        Fault("redis is full", spoiling.is_full),
+        Fault("redis takes no writes", spoiling.takes_no_writes),
+        Fault("redis is spoilt", spoiling.is_spoilt),
+        Fault("near caches' connections die", spoiling.near_connections_die, USUAL),
+        Fault("sentinel master killed", failing_over.master_killed, forgets=True, slow=True, form=SENTINEL),
+        Fault("sentinel master frozen", failing_over.master_frozen, forgets=True, slow=True, form=SENTINEL),
+        Fault("sentinel failover asked for", failing_over.asked_for, forgets=True, slow=True, form=SENTINEL),
+        Fault("sentinel killed, then a failover", failing_over.without_one, forgets=True, slow=True, form=SENTINEL),
+        Fault("cluster slots move", failing_over.slots_move, slow=True, form=CLUSTER),
+        Fault("cluster node killed", failing_over.node_killed, form=CLUSTER),
     )
 }

@@ -7,6 +7,9 @@ import threading
 import time
 from enum import StrEnum
 
+from tests.faults import lies
+from tests.faults.lies import Lie
+
 _LOOK = 0.02
 """Seconds between looks whether a trouble is over."""
 _DRIP, _DRIP_PAUSE = 24, 0.01
@@ -51,14 +54,14 @@ class Link:
     """Listens on a port of its own and passes on to one server, for better or worse.
 
     Args:
-        port: of the server on loopback.
+        host, port: of the server.
         seed: of the delays.
     """
 
-    def __init__(self, port: int, seed: int = 0) -> None:
-        self._to = port
+    def __init__(self, host: str, port: int, seed: int = 0) -> None:
+        self._to = (host, port)
         self._random = random.Random(seed)
-        self._trouble = Trouble.NONE
+        self._trouble: Trouble | Lie = Trouble.NONE
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -66,12 +69,13 @@ class Link:
         self._open = True
         self._listen()
 
-    def suffer(self, trouble: Trouble) -> None:
+    def suffer(self, trouble: Trouble | Lie) -> None:
         """Have it happen to every connection, those that stand and new ones, until `heal`."""
         self._trouble = trouble
         if trouble is Trouble.REFUSE:
             _hang_up(self._listener)
-            self._hang_up_all()
+        if trouble is Trouble.REFUSE or isinstance(trouble, Lie):
+            self._hang_up_all()  # a feed that stands was begun honestly
 
     def heal(self) -> None:
         """Let everything pass again; connections that lost something end."""
@@ -104,7 +108,7 @@ class Link:
 
     def _connect(self, client: socket.socket) -> None:
         try:
-            server = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+            server = socket.create_connection(self._to, timeout=5)
         except OSError:
             _hang_up(client)
             return
@@ -140,10 +144,13 @@ class Link:
         elif trouble is Trouble.DROP:
             self._wait_out(trouble)
             return False
-        elif trouble in _LIES and b"/_changes" in data.partition(b"\r\n")[0]:
+        elif isinstance(trouble, Trouble) and trouble in _LIES and b"/_changes" in data.partition(b"\r\n")[0]:
             status, body = _LIES[trouble]
             head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
             client.sendall(head + body)
+            return False
+        elif isinstance(trouble, Lie) and lies.is_told_to(trouble, data):
+            lies.tell(trouble, data, client, self._to, self._random, lambda: self._trouble is trouble)
             return False
         server.sendall(data)
         return True
@@ -176,7 +183,7 @@ class Link:
         client.sendall(data[start:])
         return True
 
-    def _wait_out(self, trouble: Trouble) -> None:
+    def _wait_out(self, trouble: Trouble | Lie) -> None:
         while self._trouble is trouble:
             time.sleep(_LOOK)
 

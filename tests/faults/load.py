@@ -111,6 +111,7 @@ class Writers:
     Attributes:
         quiet: promised for changes by hand, and for those that the number manager warned about.
         forgets: Redis may lose what it acknowledged: then that holds for all changes.
+        by_hand: some changes are made by hand.
         turns: each writer holds its own while it writes.
         done: acknowledged changes.
     """
@@ -128,6 +129,7 @@ class Writers:
         self.turns = [threading.Lock() for _ in range(WRITERS)]
         self.quiet = 0.0
         self.forgets = False
+        self.by_hand = True
         self.done = 0
 
     def start(self) -> None:
@@ -147,14 +149,14 @@ class Writers:
         mine = range(index, len(NUMBERS), WRITERS)
         while not self._stop.is_set():
             chosen = chance.choices(mine, [_OFTEN[each % EACH] for each in mine])[0]
-            number, by_hand = NUMBERS[chosen], chance.random() < _BY_HAND[chosen % EACH]
+            number, by_hand = NUMBERS[chosen], chance.random() < _BY_HAND[chosen % EACH] and self.by_hand
             with self.turns[index]:
                 (self.write_by_hand if by_hand else self._write_by_manager)(number)
             self._stop.wait(_WRITE_PAUSE * 2 * chance.random())
 
     def write_by_hand(self, number: str) -> None:
         """One change, past the service's links; its writer's turn is the caller's."""
-        account = self._next_account()
+        account = self.next_account()
         database = str(database_of(number))
         fields: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service"}
         try:
@@ -174,13 +176,14 @@ class Writers:
             self._acknowledge(claim, self.quiet)
 
     def _write_by_manager(self, number: str) -> None:
-        account = self._next_account()
+        account = self.next_account()
         claim = self.ledger.claim(number, account)
         made: Outcome = self._manager.carry_out([Ask(Operation.MOVE, number, SYSTEM, assign_to=account)])[0]
         if made.error is None:
             self._acknowledge(claim, self.quiet if made.warnings or self.forgets else 0.0)
 
-    def _next_account(self) -> str:
+    def next_account(self) -> str:
+        """An account that nobody had yet."""
         with self._lock:
             return next(self._accounts)
 

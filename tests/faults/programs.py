@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from router.embedded.redis import find_server
@@ -23,10 +23,14 @@ class Program:
         command: how it is started, each time.
         log: where it writes.
         port: what it listens on once it is up; None for nothing.
+        more: environment.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, port: int | None = None) -> None:
-        self._command = list(command)
+    def __init__(
+        self, command: Sequence[str], log: Path, port: int | None = None, more: Mapping[str, str] | None = None
+    ) -> None:
+        self.command = list(command)
+        self._environment = environment(PYTHONUNBUFFERED="1", **(more or {}))
         self.log = log
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,18 +45,18 @@ class Program:
         """Start it; returns at once."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command,
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(PYTHONUNBUFFERED="1"),
+                env=self._environment,
             )
 
     def wait_listening(self) -> None:
         """Wait until its port answers."""
         end = time.monotonic() + _WITHIN
         while not self._answers():
-            assert time.monotonic() < end, f"{self._command[:3]} never listened:\n{self.log.read_text()}"
+            assert time.monotonic() < end, f"{self.command[:3]} never listened:\n{self.log.read_text()}"
             assert self._process is None or self._process.poll() is None, self.log.read_text()
             time.sleep(0.02)
 
@@ -105,9 +109,11 @@ def couchdb(folder: Path, port: int) -> Program:
     return Program([sys.executable, *words], folder / "couchdb.log", port)
 
 
-def did_router(folder: Path, name: str, *words: str, port: int | None = None) -> Program:
+def did_router(
+    folder: Path, name: str, *words: str, port: int | None = None, more: Mapping[str, str] | None = None
+) -> Program:
     """The installed command."""
-    return Program([COMMAND, *words], folder / f"{name}.log", port)
+    return Program([COMMAND, *words], folder / f"{name}.log", port, more)
 
 
 def _command_line(process: int) -> bytes:

@@ -13,9 +13,11 @@ from typing import Any
 import grpc
 
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.faults.faults import CATALOGUE, Fault, Scene
+from tests.faults.faults import CATALOGUE, Fault
+from tests.faults.forms import SINGLE
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import CALLERS, Callers, Writers, answer_of
+from tests.faults.scene import Scene
 from tests.faults.stage import NUMBERS, Stage
 from tests.integration.caller import outcome, request
 
@@ -26,6 +28,9 @@ HANG = 1.0
 _BEFORE, _AFTER = 0.6, 0.8
 _SHORT, _LONG = (0.8, 2.5), (6.0, 8.0)
 HEALS_WITHIN = 30.0
+_COPIES = 0.3
+"""How many of the runs have account copies, of those that may."""
+_WITH_COPIES = ", with copies"
 _PATIENCE = 5.0
 _SHOWN = 5
 
@@ -39,6 +44,7 @@ class Plan:
     transport: str
     lasts: tuple[float, ...]
     offset: float
+    copies: bool = False
 
     @property
     def keeps(self) -> bool:
@@ -46,25 +52,50 @@ class Plan:
         return any(CATALOGUE[name].forgets for name in self.faults)
 
     @property
+    def clocks(self) -> bool:
+        """Whether wall clocks have to be such as can be set."""
+        return any(CATALOGUE[name].clocks for name in self.faults)
+
+    @property
+    def form(self) -> str:
+        """Of Redis."""
+        return next((form for name in self.faults if (form := CATALOGUE[name].needs)), SINGLE)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the stage has to be set to."""
+        return {name: value for fault in self.faults for name, value in CATALOGUE[fault].settings.items()}
+
+    @property
     def name(self) -> str:
         """For people."""
-        return " + ".join(self.faults)
+        return " + ".join(self.faults) + (_WITH_COPIES if self.copies else "")
 
 
-def plan_of(seed: int, faults: Sequence[str] = ()) -> Plan:
+def plan_of(seed: int, faults: Sequence[str] = (), *, names: Sequence[str] = (), copies: bool | None = None) -> Plan:
     """The plan of a seed: the catalogue's faults one by one, then random pairs of them.
 
     Args:
         faults: these instead.
+        names: of the catalogue only these.
+        copies: whether accounts have copies, where the faults allow for that; None leaves it to the seed.
     """
     chance = random.Random(seed)
-    names = list(CATALOGUE)
+    names = names or list(CATALOGUE)
     pair = chance.sample(names, 2)
-    while CATALOGUE[pair[0]].victim == CATALOGUE[pair[1]].victim:
+    while not _go_together(*(CATALOGUE[name] for name in pair)):
         pair = chance.sample(names, 2)
     chosen = tuple(faults) or ((names[seed],) if seed < len(names) else tuple(pair))
     lasts = tuple(round(chance.uniform(*(_LONG if CATALOGUE[name].slow else _SHORT)), 2) for name in chosen)
-    return Plan(seed, chosen, chance.choice(("native", "grpcio")), lasts, round(chance.uniform(0.0, 0.8), 2))
+    transport, offset = chance.choice(("native", "grpcio")), round(chance.uniform(0.0, 0.8), 2)
+    drawn = chance.random() < _COPIES if copies is None else copies
+    allowed = all(CATALOGUE[name].keeps_account for name in chosen)
+    return Plan(seed, chosen, transport, lasts, offset, drawn and allowed)
+
+
+def _go_together(one: Fault, other: Fault) -> bool:
+    """Whether they have victims of their own, and one Redis will do for both."""
+    return one.victim != other.victim and len({one.needs, other.needs} - {None}) < 2
 
 
 @dataclass
@@ -122,9 +153,18 @@ class Report:
         return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN]])
 
 
-def run_plan(plan: Plan) -> Report:
-    """Run a plan on a stage of its own."""
-    with Stage(seed=plan.seed, transport=plan.transport, keeps=plan.keeps) as stage:
+def run_plan(plan: Plan, couchdb_url: str | None = None) -> Report:
+    """Run a plan on a stage of its own, over a real CouchDB where one is given."""
+    with Stage(
+        seed=plan.seed,
+        transport=plan.transport,
+        keeps=plan.keeps,
+        form=plan.form,
+        clocks=plan.clocks,
+        copies=plan.copies,
+        settings=plan.settings,
+        couchdb_url=couchdb_url,
+    ) as stage:
         return run_on(stage, plan, iter(stage.accounts))
 
 
@@ -140,6 +180,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
     writers = Writers(stage, ledger, plan.seed, accounts)
     writers.quiet = max(fault.quiet for fault in faults) + (sum(plan.lasts) if len(faults) > 1 else 0.0)
     writers.forgets = any(fault.forgets for fault in faults)
+    writers.by_hand = not stage.copies
     for number in NUMBERS:
         if not ledger.current(number) - {""}:
             writers.write_by_hand(number)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
+from tests.faults.clocks import MISSING, library
 from tests.faults.faults import CATALOGUE
 from tests.faults.run import Report, plan_of, run_plan
 
@@ -19,19 +20,28 @@ _HEAD = (
 
 @click.command()
 @click.option("--seed", type=int, default=0, help="The first seed.")
-@click.option("--seeds", type=int, default=len(CATALOGUE), help="How many; the first ones are each fault alone.")
+@click.option("--seeds", type=int, help="How many; the first ones are each fault alone.")
 @click.option("--fault", "faults", multiple=True, type=click.Choice(list(CATALOGUE)), help="These faults together.")
+@click.option("--couchdb-url", help="A real CouchDB, which is not killed; it must hold no numbers of its own.")
+@click.option("--copies/--no-copies", default=None, help="Account copies in every run that allows them, or in none.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("soak"), help="Writes OUTPUT.json and .md.")
-def main(seed: int, seeds: int, faults: Sequence[str], output: Path) -> None:
+def main(
+    seed: int, seeds: int | None, faults: Sequence[str], couchdb_url: str | None, copies: bool | None, output: Path
+) -> None:
     """Kill, freeze, cut and flush, and see that no answer is wrong.
 
     Each seed is one run, and does the same again: first each fault alone, then random pairs. Exits with 1 when
     a run was not good.
     """
+    names = [name for name, fault in CATALOGUE.items() if couchdb_url is None or not fault.needs_own_database]
+    if library() is None:
+        click.echo(MISSING, err=True)
+        names = [name for name in names if not CATALOGUE[name].clocks]
+    seeds = len(names) if seeds is None else seeds
     reports: list[Report] = []
     for number in range(seed, seed + seeds):
         try:
-            reports.append(run_plan(plan_of(number, faults)))
+            reports.append(run_plan(plan_of(number, faults, names=names, copies=copies), couchdb_url))
         except Exception as problem:  # noqa: BLE001 - the other seeds go on
             click.echo(f"seed {number}: the run itself failed: {problem!r}", err=True)
             continue

@@ -1,27 +1,34 @@
 """Redis, CouchDB, a service with two workers and a follower, each a process, and links between each pair."""
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import socket
 import tempfile
+import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import grpc
 from redis import Redis
 
+from router.account_copies.names import database_of
 from router.couch.client import Couch
 from router.couch.databases import Databases
+from router.couch.errors import Conflict, NotFound
 from router.follower.audit import Audit
 from router.follower.warm import Progress
 from router.settings import Settings
 from router.stores import Stores
 from tests.faults import programs
+from tests.faults.clocks import Clock
+from tests.faults.forms import FORMS, SINGLE
 from tests.faults.links import Link
 from tests.faults.programs import Program
 from tests.integration.waiting import eventually
@@ -49,6 +56,13 @@ INTERVALS: dict[str, Any] = {
     "account_copies": "none",
 }
 """Short, so that a run is; sweeps are rare, so that they hide nothing."""
+_COPIES: dict[str, Any] = {"account_copies": "both", "follower_account_copies": True}
+_WITH_COPIES = 150
+"""Accounts with a database; those after them have none, and get no copies."""
+_COPIES_WITHIN = 40.0
+_NAMES = ("accounts", "port_requests", "system_config", *SHARDS)
+_OURS = "did-router-soak"
+"""Stands for the claim on a CouchDB that is not ours alone."""
 
 
 _SPAN, _FIRST_PORT, _PORTS = 8, 23_000, 9_000
@@ -73,7 +87,13 @@ class Stage:
 
     Args:
         keeps: Redis keeps its data over a restart.
+        form: of Redis; only a single one has links.
+        clocks: the wall clocks of service and follower can be set.
+        copies: accounts have copies, and the follower mends them.
+        couchdb_url: a real CouchDB in place of the embedded one, which can't be killed then. It must hold none of the
+            databases that a stage makes; they are removed at the end.
         more: flags of the service.
+        settings: beside the usual ones, or in their place.
 
     Attributes:
         redis, couchdb, service, follower: the processes.
@@ -87,39 +107,59 @@ class Stage:
         seed: int = 0,
         transport: str = "auto",
         keeps: bool = False,
+        form: str = SINGLE,
+        clocks: bool = False,
+        copies: bool = False,
+        couchdb_url: str | None = None,
         workers: int = 2,
         more: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
+        self._set = {**INTERVALS, **(_COPIES if copies else {}), **(settings or {})}
+        self.copies = copies
         self.folder = Path(tempfile.mkdtemp(prefix="did-router-faults-"))
         self._random = random.Random(seed)
+        self._filled = False
         ports = dict(zip(("redis", "couchdb", "listen", "admin"), _free_ports(), strict=False))
         self.redis = programs.redis(self.folder, ports["redis"], keeps=keeps)
-        self.couchdb = programs.couchdb(self.folder, ports["couchdb"])
+        self.form = FORMS[form](self.folder) if form != SINGLE else None
+        self._redis_url = f"redis://127.0.0.1:{ports['redis']}" if self.form is None else self.form.url
+        self.couchdb = None if couchdb_url else programs.couchdb(self.folder, ports["couchdb"])
+        self._couchdb_url = couchdb_url or f"http://admin:password@127.0.0.1:{ports['couchdb']}"
+        where = urlsplit(self._couchdb_url)
+        at = {"redis": ("127.0.0.1", ports["redis"]), "couchdb": (str(where.hostname), where.port or 5984)}
         pairs = [(who, store) for who in ("service", "follower") for store in ("redis", "couchdb")]
-        self.links = {f"{who}-{store}": Link(ports[store], seed) for who, store in pairs}
+        pairs = [pair for pair in pairs if self.form is None or pair[1] == "couchdb"]
+        self.links = {f"{who}-{store}": Link(*at[store], seed) for who, store in pairs}
         self.target, self.admin = f"127.0.0.1:{ports['listen']}", f"127.0.0.1:{ports['admin']}"
         own = ("--listen", self.target, "--admin", self.admin, "--workers", str(workers), "--transport", transport)
+        self.clocks = {who: Clock(self.folder / f"{who}.clock") for who in ("service", "follower") if clocks}
+        env = {who: clock.environment for who, clock in self.clocks.items()}
         service = ("serve", *own, *self._flags("service"), *more)
         self._workers = workers
-        self.service = programs.did_router(self.folder, "service", *service, port=ports["listen"])
-        self.follower = programs.did_router(self.folder, "follower", "follow", *self._flags("follower"))
-        self._redis_url = f"redis://127.0.0.1:{ports['redis']}"
-        self._couchdb_url = f"http://admin:password@127.0.0.1:{ports['couchdb']}"
+        self.service = programs.did_router(
+            self.folder, "service", *service, port=ports["listen"], more=env.get("service")
+        )
+        follow = ("follow", *self._flags("follower"))
+        self.follower = programs.did_router(self.folder, "follower", *follow, more=env.get("follower"))
         self.databases = Databases(Couch(self._couchdb_url, time_limit=1.0))
         self.accounts = [f"{index:032x}" for index in range(1, ACCOUNTS + 1)]
 
     @property
     def programs(self) -> Sequence[Program]:
         """All processes."""
-        return self.service, self.follower, self.redis, self.couchdb
+        stores = (self.redis,) if self.form is None else self.form.programs
+        return self.service, self.follower, *stores, *((self.couchdb,) if self.couchdb else ())
 
     def settings(self, who: str | None = None) -> Settings:
         """Settings by way of the links of "service" or "follower"; of nobody: past them."""
         urls = (self._redis_url, self._couchdb_url) if who is None else self._urls(who)
-        return Settings.load(None, redis_url=urls[0], couchdb_url=urls[1], **INTERVALS)
+        return Settings.load(None, redis_url=urls[0], couchdb_url=urls[1], **self._set)
 
     def client(self) -> Any:
         """Redis, past every link."""
+        if self.form is not None:
+            return self.form.client()
         return Redis.from_url(self._redis_url, socket_timeout=2)
 
     def channel(self) -> grpc.Channel:
@@ -143,9 +183,14 @@ class Stage:
         )
 
     def differences(self) -> int:
-        """What an audit finds."""
+        """What an audit finds; among the accounts' copies after the follower had time to mend them."""
         settings = self.settings()
-        return len(Audit(settings, Stores(settings), Progress()).run().differences)
+        end = time.monotonic() + (_COPIES_WITHIN if self.copies else 0.0)
+        while True:
+            found = Audit(settings, Stores(settings), Progress(), copies=self.copies).run()
+            if time.monotonic() > end or not (found.differences or found.copies):
+                return len(found.differences) + len(found.copies)
+            time.sleep(1)
 
     def said(self) -> str:
         """The last that the service and the follower said."""
@@ -154,10 +199,13 @@ class Stage:
 
     def start(self) -> None:
         """Start everything and wait until it is ready."""
-        for program in (self.redis, self.couchdb):
+        stores = [each for each in (self.couchdb, self.redis if self.form is None else None) if each is not None]
+        for program in stores:
             program.start()
-        for program in (self.redis, self.couchdb):
+        for program in stores:
             program.wait_listening()
+        if self.form is not None:
+            self.form.start()
         self._fill()
         self.follower.start()
         self.service.start()
@@ -177,25 +225,50 @@ class Stage:
         self.close()
 
     def close(self) -> None:
-        """End everything."""
+        """End everything, and leave a CouchDB that is not ours as it was."""
         for program in self.programs:
             program.end()
         for link in self.links.values():
             link.close()
+        if self.couchdb is None and self._filled:
+            self._empty()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _fill(self) -> None:
-        for name in ("accounts", "port_requests", "system_config", *SHARDS):
-            self.databases.create(name)
-        documents = [{"_id": each, "pvt_type": "account", "pvt_enabled": True, "name": "A"} for each in self.accounts]
         patient = Databases(self.databases.couch.with_time_limit(30))
+        if self.couchdb is None:
+            self._claim(patient)
+        self._filled = True
+        with_copies = self.accounts[:_WITH_COPIES] if self.copies else ()
+        for name in (*_NAMES, *(str(database_of(each)) for each in with_copies)):
+            patient.create(name)
+        documents = [{"_id": each, "pvt_type": "account", "pvt_enabled": True, "name": "A"} for each in self.accounts]
         patient.put_many("accounts", documents)
 
+    def _claim(self, databases: Databases) -> None:
+        """See to it that nobody's databases are in our way; those that we left behind ourselves go."""
+        there = set(databases.names())
+        if _OURS in there:
+            self._empty()
+        elif there & set(_NAMES):
+            raise RuntimeError(f"the CouchDB holds {', '.join(sorted(there & set(_NAMES)))}: give one without")
+        with contextlib.suppress(Conflict):
+            databases.create(_OURS)
+
+    def _empty(self) -> None:
+        databases = Databases(self.databases.couch.with_time_limit(30))
+        ours = [name for name in databases.names() if name in _NAMES or name.startswith("account/00/00/")]
+        for name in (*ours, _OURS):
+            with contextlib.suppress(NotFound):
+                databases.drop(name)
+
     def _urls(self, who: str) -> tuple[str, str]:
-        redis, couchdb = self.links[f"{who}-redis"].port, self.links[f"{who}-couchdb"].port
-        return f"redis://127.0.0.1:{redis}", f"http://admin:password@127.0.0.1:{couchdb}"
+        redis = self._redis_url if self.form else f"redis://127.0.0.1:{self.links[f'{who}-redis'].port}"
+        parts = urlsplit(self._couchdb_url)
+        credentials = parts.netloc.rpartition("@")[0]
+        return redis, f"http://{credentials}@127.0.0.1:{self.links[f'{who}-couchdb'].port}"
 
     def _flags(self, who: str) -> list[str]:
         redis, couchdb = self._urls(who)
-        more = [f"--set={name}={value}" for name, value in INTERVALS.items()]
+        more = [f"--set={name}={value}" for name, value in self._set.items()]
         return ["--redis-url", redis, "--couchdb-url", couchdb, "--log-level", "info", *more]

@@ -1,0 +1,96 @@
+"""Failovers by sentinels, and a Cluster that changes, while load runs."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from tests.faults.forms import Cluster, Sentinels, until
+from tests.faults.scene import Scene
+from tests.faults.stage import SHARDS
+
+_TAGS = [f"{{{shard.removeprefix('numbers/')}}}" for shard in SHARDS]
+_OTHER_TAGS = ["{follower}", "{accounts}"]
+
+
+@contextmanager
+def master_killed(scene: Scene) -> Iterator[None]:
+    """The replica is made master; what was killed comes back empty, as the replica."""
+    master = _sentinels(scene).master()
+    master.kill()
+    yield
+    master.start()
+    master.wait_listening()
+    until(_sentinels(scene).has_both)
+
+
+@contextmanager
+def master_frozen(scene: Scene) -> Iterator[None]:
+    """The replica is made master; the former one wakes up, and takes itself for the master until it is told."""
+    master = _sentinels(scene).master()
+    master.freeze()
+    yield
+    master.thaw()
+
+
+@contextmanager
+def asked_for(scene: Scene) -> Iterator[None]:
+    """Two masters for a while, both well, and clients connected to the former one."""
+    _sentinels(scene).fail_over()
+    yield
+
+
+@contextmanager
+def without_one(scene: Scene) -> Iterator[None]:
+    """The sentinel that is named first is gone when the master goes."""
+    sentinels = _sentinels(scene)
+    sentinels.watchers[0].kill()
+    with master_killed(scene):
+        yield
+    sentinels.watchers[0].start()
+    sentinels.watchers[0].wait_listening()
+
+
+@contextmanager
+def slots_move(scene: Scene) -> Iterator[None]:
+    """Slots go from node to node, key after key, while all that is in them is asked for and changed."""
+    over = threading.Event()
+    cluster = _cluster(scene)
+
+    def go_on() -> None:
+        while not over.is_set():
+            cluster.move(scene.chance.choice((*_TAGS, *_TAGS, *_OTHER_TAGS)))
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    until(cluster.is_whole)
+
+
+@contextmanager
+def node_killed(scene: Scene) -> Iterator[None]:
+    """A third of the slots is served by nobody; the node comes back empty."""
+    cluster = _cluster(scene)
+    node = scene.chance.choice(cluster.programs)
+    node.kill()
+    yield
+    node.start()
+    node.wait_listening()
+    with contextlib.suppress(redis.RedisError):
+        until(cluster.is_whole)
+
+
+def _sentinels(scene: Scene) -> Sentinels:
+    assert isinstance(scene.stage.form, Sentinels)
+    return scene.stage.form
+
+
+def _cluster(scene: Scene) -> Cluster:
+    assert isinstance(scene.stage.form, Cluster)
+    return scene.stage.form
