@@ -93,7 +93,7 @@ class Entry:
 
 
 def is_sound(value: bytes) -> bool:
-    """Whether the bytes are an entry, as it was written: of a known kind, as long as they say, with the right checksum."""
+    """Whether the bytes are an entry as it was written: of a known kind, as long as they say, with its checksum."""
     size = len(value)
     # Asked for every hit: put together by hand, the length costs a third of what int.from_bytes takes.
     if size < HEADER or value[25] << 16 | value[26] << 8 | value[27] != size - HEADER or value[VERSION] not in _KINDS:

@@ -171,6 +171,9 @@ class _Database:
             assert isinstance(call, _Asking)
             call.said.append(Missed())
 
+    def discard(self, numbers: Sequence[str]) -> None:
+        assert all(numbers)
+
 
 def _lookup() -> Lookup:
     followed = FollowedDocuments(None, KEYS)
