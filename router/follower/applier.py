@@ -80,7 +80,7 @@ class Applier:
         pending: int = 0,
         loading: bool = False,
     ) -> Checkpoint:
-        """Apply rows in their order, a transaction at a time, each moving the checkpoint.
+        """Apply rows in their order, a transaction at a time, each moving the checkpoint if its rows tell how far.
 
         Args:
             before: where the cache stands.
@@ -94,7 +94,7 @@ class Applier:
         for start in range(0, len(changes), AT_ONCE):
             part = changes[start : start + AT_ONCE]
             last = start + AT_ONCE >= len(changes)
-            after = seq if last and seq else part[-1].seq
+            after = seq if last and seq else part[-1].seq or checkpoint.seq
             self._apply_part(database, checkpoint, part, after, pending if last else pending + 1, loading=loading)
             checkpoint = replace(checkpoint, seq=after)
         if not changes and seq and seq != before.seq:
@@ -111,7 +111,7 @@ class Applier:
             value = holding.document_value(database, change.document or _tombstone(change))
             if value is not None:
                 values.append((change.id, value))
-        after = seq or (changes[-1].seq if changes else before.seq)
+        after = seq or (changes[-1].seq if changes else "") or before.seq
         said = self._writer.apply_documents(database, self._token, before, after, values, pending=pending)
         _check(said)
         self.counts.add("applied", len(changes))
