@@ -2,7 +2,8 @@
 
 Whatever writes a copy reads the copy first, then the number document, then writes against the copy's revision, and
 looks once more whether the number document is still the same. So a change that happens meanwhile always wins,
-whoever makes it, and every step may be repeated.
+whoever makes it, and every step may be repeated. Where accounts are likely to have no copy at all, it is written as
+a new one instead of read first: CouchDB refuses that where there is one.
 """
 
 import logging
@@ -71,10 +72,33 @@ class CopyDifference:
 
 
 @dataclass(slots=True)
+class Presumption:
+    """That accounts have no copy yet, as long as most of those of whom it was presumed had none."""
+
+    right: int = 0
+    wrong: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is worth presuming it of more of them."""
+        return self.wrong <= self.right
+
+    def note(self, *, right: bool) -> None:
+        """What came out of one."""
+        self.right += right
+        self.wrong += not right
+
+
+@dataclass(slots=True)
 class _Round:
-    """What one round leaves: numbers that need another one, with their accounts."""
+    """What one round leaves: numbers that need another one, with their accounts.
+
+    Attributes:
+        presumed: None: copies are read before they are written.
+    """
 
     again: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    presumed: Presumption | None = None
 
     def repeat(self, numbers: Iterable[str], pending: Accounts) -> None:
         for number in numbers:
@@ -100,7 +124,12 @@ class AccountCopies:
         self._passed_over: set[str] = set()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="account-copies")
 
-    def update(self, changes: Sequence[CopyChange], reader: NumberReader | None = None) -> dict[str, str]:
+    def update(
+        self,
+        changes: Sequence[CopyChange],
+        reader: NumberReader | None = None,
+        presumed: Presumption | None = None,
+    ) -> dict[str, str]:
         """Bring the copies up to number documents that were just written.
 
         The accounts that shall have a number come first, those that had it last; an account's document is written
@@ -108,6 +137,7 @@ class AccountCopies:
 
         Args:
             reader: of the numbers as they stand now, for one who knows a cheaper way.
+            presumed: for accounts that are likely to have no copy of any number yet; told what came out.
 
         Returns:
             Number → what could not be written now, in words. Repeat it for those (`mend`).
@@ -115,7 +145,7 @@ class AccountCopies:
         accounts: defaultdict[str, set[str]] = defaultdict(set)
         for change in changes:
             accounts[change.number].update(concerned(change.before), concerned(change.after))
-        return self._settle(accounts, reader or self._reader)
+        return self._settle(accounts, reader or self._reader, presumed)
 
     def mend(self, numbers: Iterable[str], also: Accounts | None = None) -> dict[str, str]:
         """Put right the copies of these numbers, in every account that their documents name.
@@ -164,7 +194,7 @@ class AccountCopies:
                 return []
         return sorted(found)
 
-    def _settle(self, accounts: Accounts, reader: NumberReader) -> dict[str, str]:
+    def _settle(self, accounts: Accounts, reader: NumberReader, presumed: Presumption | None = None) -> dict[str, str]:
         """Round after round, until nothing changes under our hands any more."""
         failed: dict[str, str] = {}
         pending = accounts if self.forms else {}
@@ -173,13 +203,13 @@ class AccountCopies:
                 return failed
             if attempt > 1:
                 time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
-            pending = self._round(pending, reader, failed).again
+            left = _Round(presumed=presumed if presumed is not None and presumed.holds and not attempt else None)
+            pending = self._round(pending, reader, left, failed).again
         failed |= dict.fromkeys(pending, "others keep changing the account's copy: try again")
         return failed
 
-    def _round(self, pending: Accounts, reader: NumberReader, failed: dict[str, str]) -> _Round:
-        left = _Round()
-        opened = self._open_all(pending, failed)
+    def _round(self, pending: Accounts, reader: NumberReader, left: _Round, failed: dict[str, str]) -> _Round:
+        opened = self._open_all(pending, failed, unread=left.presumed is not None)
         try:
             marks = reader.marks(pending)
         except CouchError as problem:
@@ -196,26 +226,33 @@ class AccountCopies:
             failed |= dict.fromkeys(done, f"the number databases can't be asked: {problem}")
         return left
 
-    def _open_all(self, pending: Accounts, failed: dict[str, str]) -> list[OpenCopy]:
+    def _open_all(self, pending: Accounts, failed: dict[str, str], *, unread: bool) -> list[OpenCopy]:
         by_account: defaultdict[str, list[str]] = defaultdict(list)
         for number, accounts in pending.items():
             for account in accounts:
                 by_account[account].append(number)
-        opened = self._each(lambda account: self._open(account, by_account[account], failed), list(by_account))
+        if unread:
+            opened = [self._open(account, numbers, failed, unread=True) for account, numbers in by_account.items()]
+        else:
+            opened = self._each(lambda account: self._open(account, by_account[account], failed), list(by_account))
         return [copy for found in opened for _, copy in found]
 
     def _each(self, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
         """Several at a time: CouchDB answers each write only when it is on the disk."""
         return [act(thing) for thing in things] if len(things) < _WORTH_IT else list(self._pool.map(act, things))
 
-    def _open(self, account: str, numbers: Sequence[str], failed: dict[str, str]) -> list[tuple[Form, OpenCopy]]:
+    def _open(
+        self, account: str, numbers: Sequence[str], failed: dict[str, str], *, unread: bool = False
+    ) -> list[tuple[Form, OpenCopy]]:
         database = names.database_of(account)
         if database is None:
             self._pass_over(account)
             return []
         opened: list[tuple[Form, OpenCopy]] = []
         try:
-            opened.extend((form, form.open(account, database, numbers)) for form in self.forms)
+            for form in self.forms:
+                copy = form.open_unread(account, database, numbers) if unread else form.open(account, database, numbers)
+                opened.append((form, copy))
         except NotFound:
             self._pass_over(account)
         except CouchError as problem:
@@ -243,6 +280,8 @@ class AccountCopies:
                 if isinstance(written, str):
                     failed |= dict.fromkeys(_wrong(copy, standings), written)
                 elif written is not None:
+                    if left.presumed is not None:
+                        left.presumed.note(right=not written.conflicts)
                     done |= written.done
                     failed |= written.refused
                     left.repeat(written.conflicts, pending)

@@ -84,6 +84,12 @@ class Form(Protocol):
             CouchError: it can't be read.
         """
 
+    def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> OpenCopy:
+        """Take it that the account has no copy of any number; as `open` where writing would not tell that it has.
+
+        Written wrongly, it is in conflict, with all of these numbers.
+        """
+
     def held(self, database: str) -> Iterable[tuple[str, object]]:
         """Number and what counts of its copy, for all that an account holds. Raises as `open` does."""
 

@@ -36,6 +36,10 @@ class NumberList:
         """Read the list; an account that has none yet gets one when it is written."""
         return OpenList(self._databases, account, database, numbers, self._read(database))
 
+    def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> "OpenList":
+        """Take it that the account has none yet: CouchDB objects when it is written, if that is wrong."""
+        return OpenList(self._databases, account, database, numbers, None, read=False)
+
     def held(self, database: str) -> Iterable[tuple[str, object]]:
         """Every number that it lists."""
         document = self._read(database) or {}
@@ -56,14 +60,22 @@ class NumberList:
 
 
 class OpenList:
-    """One account's list as it was read."""
+    """One account's list as it was read, or taken for absent."""
 
     def __init__(
-        self, databases: Databases, account: str, database: str, numbers: Sequence[str], held: Document | None
+        self,
+        databases: Databases,
+        account: str,
+        database: str,
+        numbers: Sequence[str],
+        held: Document | None,
+        *,
+        read: bool = True,
     ) -> None:
         self._databases = databases
         self._database = database
         self._held: Document = held or {}
+        self._read = read
         self._told: tuple[Mapping[str, Standing], list[Deviation]] | None = None
         self.account = account
         self.numbers = numbers
@@ -79,13 +91,13 @@ class OpenList:
         """Write it with only these numbers' entries changed."""
         wrong = changeable(self.deviations(standings), keep)
         if not wrong:
-            return Written()
+            return Written() if self._read else Written(conflicts=set(self.numbers))  # it may hold what is to go
         numbers = {each.number for each in wrong}
         document = self._changed(wrong, standings)
         try:
             self._databases.put(self._database, document)
         except Conflict:
-            return Written(conflicts=numbers)
+            return Written(conflicts=numbers if self._read else set(self.numbers))
         except TooLarge:
             raise CopyTooLarge(self._too_large(document)) from None
         return Written(done=numbers)

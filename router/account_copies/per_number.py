@@ -31,6 +31,10 @@ class PerNumber:
             raise BadAnswer(f"{database} did not say of every number whether it has a copy")
         return OpenDocuments(self._databases, account, database, numbers, held)
 
+    def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
+        """Read them: what is to go can't be told by writing."""
+        return self.open(account, database, numbers)
+
     def held(self, database: str) -> Iterable[tuple[str, object]]:
         """Every number of which it has a copy."""
         for page in self._databases.all_documents(database, _PAGE, prefix="+"):

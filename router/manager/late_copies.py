@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from router.account_copies import AccountCopies, CopyChange
+from router.account_copies import AccountCopies, CopyChange, Presumption
 from router.account_copies.contents import listed_part
 from router.account_copies.number_list import DOCUMENT
 from router.account_copies.written import WrittenNumbers, sequence_of
@@ -88,10 +88,12 @@ class LateCopies:
             waiting, self._waiting = self._waiting, {}
         known = {number: document for number, document in waiting.items() if document is not None}
         reader = WrittenNumbers(self._databases, known, self._since)
+        new_accounts = Presumption()
         failed: dict[str, str] = {}
         try:
             for numbers in _some_at_a_time(waiting):
-                told = self._copies.update([CopyChange(each, None, waiting[each]) for each in numbers], reader)
+                changes = [CopyChange(each, None, waiting[each]) for each in numbers]
+                told = self._copies.update(changes, reader, new_accounts)
                 if len(told) == len(numbers):
                     self._databases.version()  # all of them: is it the accounts, or everything?
                 failed |= told

@@ -1,5 +1,6 @@
 """Account copies that an import leaves for later: fewer writes, and the same lists whatever happens in between."""
 
+import dataclasses
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from router.account_copies import AccountCopies, CopiesMode, CopyChange
+from router.account_copies import AccountCopies, CopiesMode, CopyChange, Presumption
 from router.account_copies.comparison import CopiesComparison
 from router.account_copies.names import database_of as account_database
 from router.account_copies.written import WrittenNumbers
@@ -19,7 +20,7 @@ from router.manager.bulk.records import Wish
 from router.manager.bulk.results import Report
 from router.manager.bulk.run import BulkRun, StoreAway
 from router.numbers.documents import NumberDocument, read
-from router.numbers.lifecycle.asks import Ask
+from router.numbers.lifecycle.asks import Ask, Imported
 from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, Manager, family
 from tests.integration.relay import Relay
 from tests.integration.world import World
@@ -208,6 +209,64 @@ def test_a_database_that_is_made_anew_is_read(imports: Imports) -> None:
     assert copies.write() == {}
 
     assert (imports.listed(CHILD), imports.listed(RESELLER)) == ([], [NUMBERS[0]])
+
+
+def test_new_accounts_lists_are_not_read_first(imports: Imports) -> None:
+    imports.run()
+
+    assert imports.relay.count("account.*phone_numbers") == 2
+    assert imports.differences() == 0
+
+
+def test_a_list_that_stands_is_read_after_all(imports: Imports) -> None:
+    """What was in it stays, but for the entry that a former life of a new number left there."""
+    Manager(imports.world).created("+14158867999", assign_to=CHILD)
+    document = dict(imports.world.databases.document(LISTS[CHILD], "phone_numbers"))
+    left = {NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}, "note": "by hand"}
+    imports.world.databases.put(LISTS[CHILD], {**document, **left})
+
+    copies = imports.manager.late_copies()
+    (ask,) = _asks(NUMBERS[1:2], RESELLER)
+    past = Imported(previously_assigned_to=CHILD)
+    copies.carry_out([*_asks(NUMBERS[::2], CHILD), dataclasses.replace(ask, imported=past)])
+
+    assert copies.write() == {}
+    assert imports.listed(CHILD) == sorted([*NUMBERS[::2], "+14158867999"])
+    assert imports.world.databases.document(LISTS[CHILD], "phone_numbers")["note"] == "by hand"
+    assert imports.listed(RESELLER) == NUMBERS[1:2]
+
+
+def test_who_only_had_a_number_loses_what_is_left_of_it(imports: Imports) -> None:
+    stray = {"_id": "phone_numbers", NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}}
+    imports.world.databases.put(LISTS[CHILD], stray)
+
+    copies = imports.manager.late_copies()
+    (ask,) = _asks(NUMBERS[1:2], RESELLER)
+    copies.carry_out([dataclasses.replace(ask, imported=Imported(previously_assigned_to=CHILD))])
+
+    assert copies.write() == {}
+    assert (imports.listed(CHILD), imports.listed(RESELLER)) == ([], NUMBERS[1:2])
+
+
+def test_after_a_while_the_copies_are_written_though_few_wait(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.manager.bulk.late.LONGEST", 0.0)
+
+    imports.run()
+
+    kinds = ["row" if "row" in said else "copies" for said in imports.said("copies")]
+    assert kinds.count("copies") > 1
+    assert imports.differences() == 0
+
+
+def test_lists_that_stand_stop_being_taken_for_absent() -> None:
+    presumed = Presumption()
+    assert presumed.holds
+    presumed.note(right=False)
+    assert not presumed.holds
+    presumed.note(right=True)
+    assert presumed.holds
 
 
 def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:

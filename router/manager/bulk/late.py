@@ -16,7 +16,7 @@ from router.manager.bulk.results import Report
 log = logging.getLogger(__name__)
 
 MOST = 100_000
-"""Numbers whose copies wait, some 700 bytes each."""
+"""Numbers whose copies wait, a kilobyte each."""
 LONGEST = 60.0
 """Seconds that copies wait for more."""
 
