@@ -66,6 +66,7 @@ class Decider:
         if plan is None:
             job.settle(job.found.document, unchanged=True)
             return
+        job.doubts = _doubts(plan, accounts)
         job.features = self._features.prepare(plan, job.ask, terms.rules.config, accounts)
         if not (plan.changed or job.features.changed):
             job.settle(plan.after, unchanged=True)
@@ -85,3 +86,11 @@ class Decider:
         """Only numbers that are created out of nothing, and not by a port request's completion."""
         document, ask = job.found.document, job.ask
         return ask.operation is Operation.CREATE and not ask.ported_in and (document is None or document.deleted)
+
+
+def _doubts(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:
+    """What is done all the same, as KAZOO does, and is a mistake most of the time."""
+    account = plan.after.assigned_to if plan.after is not None else None
+    if account is None or account in accounts or (plan.before is not None and plan.before.assigned_to == account):
+        return ()
+    return (f"account {account} is not in the database accounts, or marked deleted there: is the id right?",)

@@ -40,7 +40,7 @@ class Job:
         database: the number's.
         due: nobody asks: it is done if it is due (see `router.numbers.lifecycle.upkeep`).
         base: what stood when it was first decided; orders to carriers and providers are named after it.
-        found, plan, features: of the present round.
+        found, plan, features, doubts: of the present round; the last are warnings, should it be done.
         carrier: done, in this round or an earlier one.
         after: what was sent last, as it is read; None: a deletion.
         upon: the revision that it was to follow.
@@ -56,6 +56,7 @@ class Job:
     found: Found = field(default_factory=Found)
     plan: Plan | None = None
     features: FeaturePlan | None = None
+    doubts: tuple[str, ...] = ()
     carrier: CarrierDone | None = None
     after: NumberDocument | None = None
     upon: str = ""
@@ -89,7 +90,7 @@ class Job:
     def settle(self, document: NumberDocument | None, **more: Any) -> None:
         """It is done, or needs no doing."""
         warnings = self.features.warnings if self.features is not None else ()
-        self.outcome = Outcome(self.number, document, warnings=warnings, **more)
+        self.outcome = Outcome(self.number, document, warnings=(*self.doubts, *warnings), **more)
 
     def let_copies_wait(self) -> None:
         """Say of a settled job that its account copies are yet to be written."""

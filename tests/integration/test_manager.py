@@ -55,6 +55,14 @@ def test_a_created_number_is_as_the_page_says(world: World, manager: Manager) ->
     }
 
 
+def test_an_account_that_nobody_knows_is_a_warning(manager: Manager) -> None:
+    unknown = "f" * 32
+    (warning,) = manager.ask("create", assign_to=unknown, state="in_service").warnings
+    assert unknown in warning
+    assert manager.ask("update", public_fields={"note": "hers"}).warnings == (), "that was said when it was assigned"
+    assert manager.ask("move", assign_to=CHILD).warnings == ()
+
+
 def test_a_number_brings_its_database_and_what_followers_need_to_hear_of_it(world: World, manager: Manager) -> None:
     world.databases.drop("_global_changes")
     manager.created(NUMBER, OTHER)

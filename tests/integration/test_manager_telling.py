@@ -177,6 +177,7 @@ def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_servic
     manager.created(*numbers)
     owner = dict.fromkeys(numbers, 0)
     accounts = [f"{index:032x}" for index in range(1, 61)]
+    world.databases.put_many("accounts", [{"_id": each, "pvt_type": "account"} for each in accounts])
     wrong: list[str] = []
     done = threading.Event()
 
