@@ -6,7 +6,7 @@ from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle.errors import NumberError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: as with documents (router.numbers.replacing)
 class Outcome:
     """One number's result.
 

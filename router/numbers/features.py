@@ -55,7 +55,7 @@ def read(document: Fields, module: str) -> dict[str, Any]:
     raw = document.get(FIELD)
     if isinstance(raw, list):
         features = dict(listed(raw, document))
-    elif isinstance(raw, Mapping):
+    elif type(raw) is dict or isinstance(raw, Mapping):
         features = _renamed({name: raw[name] for name in raw if _is_name(name, document)})
     else:
         document.nested(FIELD)  # notes what else it may be

@@ -33,10 +33,11 @@ def replace(thing: T, /, **changes: Any) -> T:
 
 def _without_slots(thing: T, kind: Any, changes: dict[str, Any]) -> T:
     stands = vars(thing)
-    if not changes.keys() <= stands.keys():
+    values = {**stands, **changes}
+    if len(values) != len(stands):
         raise AttributeError(f"{kind.__name__} has no {', '.join(sorted(changes.keys() - stands.keys()))}")
     made: T = object.__new__(kind)
-    vars(made).update(stands, **changes)
+    _set(made, "__dict__", values)
     return made
 
 

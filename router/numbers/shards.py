@@ -5,6 +5,7 @@
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 PREFIX = "numbers/"
@@ -44,6 +45,7 @@ def is_shard(name: str) -> bool:
     return name.startswith(PREFIX) and len(name.encode("utf-8", "replace")) == len(PREFIX) + WIDTH
 
 
+@lru_cache(4096)
 def encoded(name: str) -> str:
     """The name as `pvt_db_name` and an HTTP path spell it. Encode once: `%` is encoded too."""
     return quote(name, safe=_UNRESERVED, errors="replace")

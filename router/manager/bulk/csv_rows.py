@@ -55,7 +55,7 @@ def _rows(lines: Lines, cells: Iterator[list[str]], columns: list[str], wish: Wi
             row = next(cells)
             if lines.cut:
                 raise too_long()
-            if not any(cell.strip() for cell in row):
+            if not any(map(str.strip, row)):
                 continue  # as spreadsheets leave them at the end
             record = records.of_cells(_named(row, columns))
         except StopIteration:

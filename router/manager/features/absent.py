@@ -34,4 +34,4 @@ def in_place_of(own: NotifiedFeature, reason: str) -> AbsentProvider:
     Args:
         reason: what is wrong and what to do.
     """
-    return AbsentProvider(**{each.name: getattr(own, each.name) for each in fields(own)}, reason=reason)
+    return AbsentProvider(**{each.name: getattr(own, each.name) for each in fields(own) if each.init}, reason=reason)

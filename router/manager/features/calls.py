@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from router.manager.features import limits
@@ -30,16 +30,13 @@ class CallFeature:
     leaves: bool = False
     external: bool = False
     provisioned: frozenset[str] = frozenset()
+    features: frozenset[str] = field(init=False)
+    keys: frozenset[str] = field(init=False)
 
-    @property
-    def features(self) -> frozenset[str]:
-        """The one."""
-        return frozenset({self.name})
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """The one."""
-        return frozenset({self.name})
+    def __post_init__(self) -> None:
+        """The one feature, and the one field."""
+        object.__setattr__(self, "features", frozenset({self.name}))
+        object.__setattr__(self, "keys", self.features)
 
     def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         """The feature, if its field asks for it."""

@@ -6,7 +6,7 @@ on. A provider that does so by itself is a plug-in (docs/features.md).
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from router.manager.features import limits
@@ -42,11 +42,11 @@ class NotifiedFeature:
     leaves: bool = False
     external: bool = True
     provisioned: frozenset[str] = frozenset()
+    keys: frozenset[str] = field(init=False)
 
-    @property
-    def keys(self) -> frozenset[str]:
+    def __post_init__(self) -> None:
         """The field is called as the provider is."""
-        return frozenset({self.name})
+        object.__setattr__(self, "keys", frozenset({self.name}))
 
     def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         """What its field asks for."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from router.manager.features.provider import FeatureProvider
@@ -64,13 +65,18 @@ def permissions_of(
         local_feature_override: local and mobile numbers may have external features too.
     """
     own_denied = _names(number.fields, "pvt_features_denied")
-    cluster_allows = known_names(allow) or None
+    cluster_allows = _of_cluster(tuple(allow)) or None
     return Permissions(
         allowed=_names(number.fields, "pvt_features_allowed") or cluster_allows,
-        denied=own_denied or known_names(deny),
+        denied=own_denied or _of_cluster(tuple(deny)),
         externals="" if own_denied else _no_externals(number, local_feature_override=local_feature_override),
         failover=number.used_by == TRUNKSTORE,
     )
+
+
+@lru_cache(16)
+def _of_cluster(names: tuple[str, ...]) -> frozenset[str]:
+    return known_names(names)
 
 
 def known_names(names: Iterable[object]) -> frozenset[str]:

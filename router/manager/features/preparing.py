@@ -79,14 +79,14 @@ class Preparation:
             elif feature in self.features:
                 self._remove(provider, feature)
 
-    def finished(self) -> FeaturePlan:
-        """The plan."""
+    def finished(self, before: NumberDocument | None) -> FeaturePlan:
+        """The plan, upon what stands, be it marked deleted."""
         features = with_local(self.features, self.number.module_name)
         fields = self.spelling.written(self.number.fields, self.public)
         put_features(fields, features, self.number.module_name)
         after = replace(self.number, features=features, fields=fields)
         removals, activations = tuple(self.removals), tuple(self.activations)
-        return FeaturePlan(self.before, after, self.spelling, removals, activations, tuple(self.warnings))
+        return FeaturePlan(before, after, self.spelling, removals, activations, tuple(self.warnings))
 
     def _check(self, provider: FeatureProvider) -> None:
         """In a state where it is off, what is asked for must be usable and permitted all the same."""
@@ -193,7 +193,7 @@ def prepare(
     for provider in providers:
         if not (provider.keys.isdisjoint(there) and provider.features.isdisjoint(there)):
             work.settle(provider)
-    return replace(work.finished(), before=plan.before)
+    return work.finished(plan.before)
 
 
 def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:

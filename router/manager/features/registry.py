@@ -1,7 +1,8 @@
 """The feature providers that are installed, and what they make of an ask."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from router.manager import plugins
@@ -41,6 +42,14 @@ _FLAGS = ("leaves", "external")
 _VERBS = ("wanted", "activate", "remove")
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The providers that count, and all the public fields that mean something to any of them."""
+
+    providers: tuple[FeatureProvider, ...]
+    keys: frozenset[str]
+
+
 class Features:
     """All providers, made once; threads may share it.
 
@@ -56,7 +65,7 @@ class Features:
         self._settings = settings
         self._found = plugins.find(GROUP, self._make)
         self._carriers = plugins.names(carriers.GROUP) if carrier_names is None else frozenset(carrier_names)
-        self._chosen: dict[tuple[str, str], list[FeatureProvider]] = {}
+        self._chosen: dict[tuple[str, str], _Chosen] = {}
         self.broken: tuple[Broken, ...] = self._found.broken + self._unasked()
 
     def names(self) -> list[str]:
@@ -79,7 +88,8 @@ class Features:
         Raises:
             NumberError: fields that can't be used, a feature that isn't permitted.
         """
-        providers = self._providers(config)
+        chosen = self._choice(config)
+        providers = chosen.providers
         if plan.after is None or plan.clears_features:
             return preparing.cleared(plan, providers)
         replaces = ask.operation is Operation.UPDATE and ask.public_fields is not None and not ask.merge
@@ -87,7 +97,7 @@ class Features:
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
         if ask.imported is not None and ask.imported.document is not None:
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
-        if self._asks_nothing(plan.after, ask, providers):
+        if self._asks_nothing(plan.after, ask, chosen.keys):
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
         number, asked = renamed(plan.after, ask, accounts, self._carriers)
         before = None if plan.before is None else _permissions(plan.before, config)
@@ -121,14 +131,13 @@ class Features:
         return _with_settings(plan, plan.after, kept)
 
     @staticmethod
-    def _asks_nothing(number: NumberDocument, ask: Ask, providers: Sequence[FeatureProvider]) -> bool:
+    def _asks_nothing(number: NumberDocument, ask: Ask, keys: frozenset[str]) -> bool:
         """Whether no provider has anything to look at, as with most numbers; an import asks this 100,000 times."""
         if number.features != own_features(number.module_name):
             return False
-        names = {*number.fields, *(ask.public_fields or ())}
-        return names.isdisjoint(_TOLD_APART) and not any(names & provider.keys for provider in providers)
+        return keys.isdisjoint(number.fields) and keys.isdisjoint(ask.public_fields or ())
 
-    def _providers(self, config: NumberManagerConfig) -> list[FeatureProvider]:
+    def _choice(self, config: NumberManagerConfig) -> "_Chosen":
         """One provider for each name: that which the settings choose, where there are several."""
         choice = (config.cnam_provider, config.e911_provider)
         if choice not in self._chosen:
@@ -140,7 +149,9 @@ class Features:
             ]
             absent = ((role, self._missing(role, config)) for role in _CHOSEN)
             standing_in = [in_place_of(_CHOSEN[role], reason) for role, reason in absent if reason is not None]
-            self._chosen[choice] = [*installed, *standing_in]
+            providers = (*installed, *standing_in)
+            keys = _TOLD_APART.union(*(provider.keys for provider in providers))
+            self._chosen[choice] = _Chosen(providers, keys)
         return self._chosen[choice]
 
     def _missing(self, role: str, config: NumberManagerConfig) -> str | None:

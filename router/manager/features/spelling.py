@@ -20,6 +20,7 @@ E911_SPELLINGS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
 _LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
 _TOLD = TOLD | {"_read_only"}
 """What KAZOO's API adds to the public fields when it shows a number; nothing is asked for by sending it back."""
+_NO_FIELDS = frozenset((*_TOLD, *E911_SPELLINGS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,14 @@ class Spelling:
         return kept | (dict.fromkeys(self.e911_fields, public[E911]) if E911 in public else {})
 
 
+_SPELLING = frozenset((reading.FIELD, "pvt_state", *E911_SPELLINGS))
+_PAGES = Spelling(listed=True, e911_fields=_LISTED_FIRST[:1])
+
+
 def spelling_of(fields: Mapping[str, Any]) -> Spelling:
     """How a document spells; a new one as the page does."""
+    if _SPELLING.isdisjoint(fields):
+        return _PAGES
     raw = fields.get(reading.FIELD)
     if isinstance(raw, list):
         listed = True
@@ -74,7 +81,7 @@ def asked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if not is_public(name) and name not in _TOLD:
             raise FieldsInvalid(f"{name[:40]} is no public field: only the number manager sets it")
-    fields = {name: value for name, value in given.items() if name not in {*_TOLD, *E911_SPELLINGS}}
+    fields = {name: value for name, value in given.items() if name not in _NO_FIELDS}
     addresses = [given[name] for name in E911_SPELLINGS if name in given]
     if any(address != addresses[0] for address in addresses):
         raise FieldsInvalid("the emergency address is given in two spellings that differ: send e911 alone")

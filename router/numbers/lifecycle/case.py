@@ -1,6 +1,7 @@
 """What a decision is made from, and the two steps that several operations share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from router.numbers.documents import NumberDocument, holder_problem
 from router.numbers.lifecycle import reserve_history, standing
@@ -66,14 +67,15 @@ class Case:
 
 def assigned(document: NumberDocument, account: str | None) -> NumberDocument:
     """The number with another account, or with none: who had it is remembered, what used it there is not."""
+    return replace(document, **_assignment(document, account))
+
+
+def _assignment(document: NumberDocument, account: str | None) -> dict[str, Any]:
+    """The fields that change when another account, or none, gets the number."""
     if account == document.assigned_to:
-        return document
-    return replace(
-        document,
-        assigned_to=account,
-        previously_assigned_to=document.assigned_to or document.previously_assigned_to,
-        used_by=None,
-    )
+        return {}
+    former = document.assigned_to or document.previously_assigned_to
+    return {"assigned_to": account, "previously_assigned_to": former, "used_by": None}
 
 
 def changed_state(document: NumberDocument, target: str | None, case: Case) -> tuple[NumberDocument, CarrierStep]:
@@ -97,7 +99,7 @@ def changed_state(document: NumberDocument, target: str | None, case: Case) -> t
     account = (ask.assign_to or document.assigned_to) if way.assigns else document.assigned_to
     if target in OWNED and account is None:
         raise assign_failure()
-    after = replace(assigned(document, account), state=str(target))
+    after = replace(document, state=str(target), **_assignment(document, account))
     if way.pushes and ask.assign_to:
         after = replace(after, reserve_history=reserve_history.push(after.reserve_history, ask.assign_to))
     return after, CarrierStep.ACQUIRE if way.acquires else CarrierStep.NONE

@@ -36,7 +36,7 @@ def merged(stands: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     for name, value in patch.items():
         if value is None:
             result.pop(name, None)
-        elif isinstance(value, Mapping):
+        elif type(value) is dict or isinstance(value, Mapping):
             inner = result.get(name)
             result[name] = merged(inner if isinstance(inner, Mapping) else {}, value)
         else:
