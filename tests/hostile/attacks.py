@@ -78,6 +78,10 @@ def _hung_up(attacker: Connection) -> str:
     return "closed" if attacker.closed.wait(0.1) else "not read any more"
 
 
+def _left(attacker: Connection) -> str:
+    return "closed" if attacker.closed.wait(0.1) else "no answer"
+
+
 def _rapid_reset(scene: Scene, seconds: float, path: str, content: bytes) -> str:
     headers = wire.call_headers(path, scene.authorization)
     body = frame(DATA, END_STREAM, 0, wire.message(content)) if content else b""
@@ -145,7 +149,7 @@ def empty_data(scene: Scene, seconds: float) -> str:
 def continuation(scene: Scene, seconds: float) -> str:
     """A header block that never ends."""
     piece = frame(CONTINUATION, 0, 1, wire.block([("x-more", "v" * 900)] * 17))
-    with Connection(scene.port) as attacker:
+    with Connection(scene.port, acknowledges=False) as attacker:  # no other frame may come in between
         attacker.greet()
         attacker.send(frame(HEADERS, 0, 1, wire.call_headers(LOOKUP)))
         end, times = time.monotonic() + seconds, 0
@@ -184,7 +188,7 @@ def _headers(scene: Scene, seconds: float, content: bytes) -> str:
             for index, piece in enumerate(pieces[1:], 2):
                 said += frame(CONTINUATION, END_HEADERS if index == len(pieces) else 0, stream, piece)
             if not attacker.send(said) or not attacker.wait_ended(stream // 2 + 1, min(2, 2 * seconds)):
-                return f"{_hung_up(attacker)} after {stream // 2:,} calls, {len(attacker.ended):,} ended"
+                return f"{_left(attacker)} after {stream // 2:,} calls"
         return f"{len(attacker.ended):,} calls refused"
 
 
@@ -305,7 +309,7 @@ def _calls(scene: Scene, seconds: float, path: str, body: bytes, more: wire.Pair
                 return f"{_hung_up(attacker)} after {stream // 2:,} calls"
             whole = attacker.send_body(stream, body, min(3, 2 * seconds))
             if not attacker.wait_ended(stream // 2 + 1, min(3, 2 * seconds)):
-                return f"{_hung_up(attacker)} after {stream // 2:,} calls, {'whole' if whole else 'half'} sent"
+                return f"{_left(attacker)} after {stream // 2:,} calls, {'whole' if whole else 'half'} sent"
         return f"{len(attacker.ended):,} calls refused"
 
 
@@ -437,7 +441,7 @@ def bad_tokens(scene: Scene, seconds: float) -> str:
                 else:
                     attacker.ask(stream, BATCH, _ASKS_FOR_ONE, guess)
             if not attacker.wait_ended(guesses, 5):
-                return f"{_hung_up(attacker)} after {guesses:,} guesses"
+                return f"{_left(attacker)} after {guesses:,} guesses"
         return f"{guesses:,} guesses refused"
 
 
