@@ -28,8 +28,6 @@ HANG = 1.0
 _BEFORE, _AFTER = 0.6, 0.8
 _SHORT, _LONG = (0.8, 2.5), (6.0, 8.0)
 HEALS_WITHIN = 30.0
-_COPIES = 0.3
-"""How many of the runs have account copies, of those that may."""
 _WITH_COPIES = ", with copies"
 _PATIENCE = 5.0
 _SHOWN = 5
@@ -72,13 +70,13 @@ class Plan:
         return " + ".join(self.faults) + (_WITH_COPIES if self.copies else "")
 
 
-def plan_of(seed: int, faults: Sequence[str] = (), *, names: Sequence[str] = (), copies: bool | None = None) -> Plan:
+def plan_of(seed: int, faults: Sequence[str] = (), *, names: Sequence[str] = (), copies: bool = False) -> Plan:
     """The plan of a seed: the catalogue's faults one by one, then random pairs of them.
 
     Args:
         faults: these instead.
         names: of the catalogue only these.
-        copies: whether accounts have copies, where the faults allow for that; None leaves it to the seed.
+        copies: whether accounts have copies, where the faults allow for that.
     """
     chance = random.Random(seed)
     names = names or list(CATALOGUE)
@@ -88,9 +86,8 @@ def plan_of(seed: int, faults: Sequence[str] = (), *, names: Sequence[str] = (),
     chosen = tuple(faults) or ((names[seed],) if seed < len(names) else tuple(pair))
     lasts = tuple(round(chance.uniform(*(_LONG if CATALOGUE[name].slow else _SHORT)), 2) for name in chosen)
     transport, offset = chance.choice(("native", "grpcio")), round(chance.uniform(0.0, 0.8), 2)
-    drawn = chance.random() < _COPIES if copies is None else copies
     allowed = all(CATALOGUE[name].keeps_account for name in chosen)
-    return Plan(seed, chosen, transport, lasts, offset, drawn and allowed)
+    return Plan(seed, chosen, transport, lasts, offset, copies and allowed)
 
 
 def _go_together(one: Fault, other: Fault) -> bool:

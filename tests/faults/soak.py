@@ -23,10 +23,10 @@ _HEAD = (
 @click.option("--seeds", type=int, help="How many; the first ones are each fault alone.")
 @click.option("--fault", "faults", multiple=True, type=click.Choice(list(CATALOGUE)), help="These faults together.")
 @click.option("--couchdb-url", help="A real CouchDB, which is not killed; it must hold no numbers of its own.")
-@click.option("--copies/--no-copies", default=None, help="Account copies in every run that allows them, or in none.")
+@click.option("--copies", is_flag=True, help="With account copies, in every run that allows them.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("soak"), help="Writes OUTPUT.json and .md.")
 def main(
-    seed: int, seeds: int | None, faults: Sequence[str], couchdb_url: str | None, copies: bool | None, output: Path
+    seed: int, seeds: int | None, faults: Sequence[str], couchdb_url: str | None, copies: bool, output: Path
 ) -> None:
     """Kill, freeze, cut and flush, and see that no answer is wrong.
 
