@@ -56,7 +56,7 @@ INTERVALS: dict[str, Any] = {
     "account_copies": "none",
 }
 """Short, so that a run is; sweeps are rare, so that they hide nothing."""
-_COPIES: dict[str, Any] = {"account_copies": "both", "follower_account_copies": True}
+_COPIES: dict[str, Any] = {"account_copies": "both"}
 _WITH_COPIES = 150
 """Accounts with a database; those after them have none, and get no copies."""
 _COPIES_WITHIN = 40.0
@@ -140,7 +140,7 @@ class Stage:
         self.service = programs.did_router(
             self.folder, "service", *service, port=ports["listen"], more=env.get("service")
         )
-        follow = ("follow", *self._flags("follower"))
+        follow = ("follow", *(("--account-copies",) if copies else ()), *self._flags("follower"))
         self.follower = programs.did_router(self.folder, "follower", *follow, more=env.get("follower"))
         self.databases = Databases(Couch(self._couchdb_url, time_limit=1.0))
         self.accounts = [f"{index:032x}" for index in range(1, ACCOUNTS + 1)]
