@@ -5,7 +5,9 @@ documents, costs a seventh, and says the same: the revision that stands now. Whe
 document is known; every other number is read.
 """
 
+import threading
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies.contents import Standing, standing_of_known
 from router.account_copies.reading import Marks, NumberReader, by_database
@@ -14,10 +16,11 @@ from router.couch.errors import CouchError, NotFound
 from router.numbers.documents import NumberDocument
 
 _PAGE = 10_000
+_FEEDS = 4
 
 
 class WrittenNumbers(NumberReader):
-    """Reads numbers of which most were written by whoever reads; for one thread.
+    """Reads numbers of which most were written by whoever reads. Threads share it, a question at a time.
 
     Args:
         written: number → its document as it was written.
@@ -33,19 +36,21 @@ class WrittenNumbers(NumberReader):
         self._revisions: dict[str, dict[str, str]] = {}
         self._seen: dict[str, object] = {}
         self._marks: dict[str, object] = {}
+        self._lock = threading.RLock()
 
     def marks(self, numbers: Iterable[str]) -> Marks:
         """As of any numbers; what stands is told as of these marks, or later."""
         found = super().marks(numbers)
-        self._marks |= found
+        with self._lock:
+            self._marks |= found
         return found
 
     def standings(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, Standing]:
         """What stands for each number, as of the last marks or later."""
         found: dict[str, Standing] = {}
         unknown: list[str] = []
-        for database, names in by_database(numbers).items():
-            stand = self._stand(database)
+        by_name = by_database(numbers)
+        for (_, names), stand in zip(by_name.items(), self._stand_in(by_name), strict=True):
             for number in names:
                 document = self._written.get(number)
                 if document is not None and stand.get(number) == document.revision:
@@ -59,11 +64,16 @@ class WrittenNumbers(NumberReader):
         self.marks(numbers)
         doubtful: set[str] = set()
         changed: set[str] = set()
-        for database, names in by_database(numbers).items():
-            stand = self._stand(database)
+        by_name = by_database(numbers)
+        for (_, names), stand in zip(by_name.items(), self._stand_in(by_name), strict=True):
             doubtful.update(number for number in names if number not in stand)
             changed.update(number for number in names if stand.get(number, "") != standings[number].revision)
         return (changed - doubtful) | super().changed(doubtful, standings, before)
+
+    def _stand_in(self, databases: Collection[str]) -> list[Mapping[str, str]]:
+        """The same of several databases; their feeds are read some at a time."""
+        with self._lock, ThreadPoolExecutor(_FEEDS) as pool:
+            return list(pool.map(self._stand, databases))
 
     def _stand(self, database: str) -> Mapping[str, str]:
         """The revisions that stand of numbers that were written, as of the last marks or later."""

@@ -7,6 +7,7 @@ comes after a crash finds all there is to do by the numbers alone.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange, Presumption
 from router.account_copies.contents import listed_part
@@ -22,6 +23,8 @@ _ACCOUNTS = 200
 """Lists that are held in memory at a time; one may have some megabytes."""
 _NUMBERS = 5000
 """The same, where it isn't known whose numbers they are."""
+_AT_ONCE = 2
+"""While CouchDB writes some, the next are compared."""
 
 
 class LateCopies:
@@ -90,13 +93,18 @@ class LateCopies:
         reader = WrittenNumbers(self._databases, known, self._since)
         new_accounts = Presumption()
         failed: dict[str, str] = {}
+
+        def write(numbers: Sequence[str]) -> dict[str, str]:
+            changes = [CopyChange(each, None, waiting[each]) for each in numbers]
+            told = self._copies.update(changes, reader, new_accounts)
+            if len(told) == len(numbers):
+                self._databases.version()  # all of them: is it the accounts, or everything?
+            return told
+
         try:
-            for numbers in _some_at_a_time(waiting):
-                changes = [CopyChange(each, None, waiting[each]) for each in numbers]
-                told = self._copies.update(changes, reader, new_accounts)
-                if len(told) == len(numbers):
-                    self._databases.version()  # all of them: is it the accounts, or everything?
-                failed |= told
+            with ThreadPoolExecutor(_AT_ONCE, "late-copies") as pool:
+                for told in pool.map(write, _some_at_a_time(waiting)):
+                    failed |= told
         except CouchError:
             with self._lock:
                 self._waiting = waiting | self._waiting
