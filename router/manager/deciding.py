@@ -1,11 +1,12 @@
 """From what stands to what shall be: each job of a batch decided, without I/O but for port requests."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from router.active_ports import ActivePorts
 from router.couch.errors import CouchError
+from router.manager.alike import Alike
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
 from router.manager.job import Job
@@ -43,10 +44,15 @@ class Decider:
         self._features = features
         self._ports = ports
 
-    def decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
-        """Give a job its plan, or settle it: refused, nothing to do, or only asked what would be."""
+    def decide(self, jobs: Iterable[Job], accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
+        """Give each job its plan, or settle it: refused, nothing to do, or only asked what would be."""
+        alike = Alike()
+        for job in jobs:
+            self._decide_one(job, accounts, terms, alike)
+
+    def _decide_one(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms, alike: Alike) -> None:
         try:
-            self._decide(job, accounts, terms)
+            self._decide(job, accounts, terms, alike)
         except NumberError as refusal:
             job.fail(refusal)
         except CouchError as problem:
@@ -57,11 +63,15 @@ class Decider:
             log.exception("deciding %s of %s failed", job.ask.operation, job.number)
             job.fail(errors.internal())
 
-    def _decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
+    def _decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms, alike: Alike) -> None:
         if job.found.problem is not None:
             raise job.found.problem
         if job.base is None:
             job.base = job.found.base
+        if alike.fits(job) and not self._is_porting(job):
+            job.plan, job.features = alike.plans(job)
+            job.doubts = _doubts(job.plan, accounts)
+            return
         job.plan = plan = self._plan(job, accounts, terms)
         if plan is None:
             job.settle(job.found.document, unchanged=True)
@@ -73,19 +83,22 @@ class Decider:
         elif job.ask.dry_run:
             would = plan.before if plan.after is None else replace(job.features.after or plan.after, revision="")
             job.settle(would, deleted=plan.after is None)
+        alike.note(job)
 
     def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> Plan | None:
         document = job.found.document
         if job.due:
             return None if document is None else upkeep(document, terms.policy, terms.now)
         carrier = self._carriers.find(carrier_name(job.ask, document, terms.policy))
-        porting = self._asks_for_ports(job) and bool(self._ports.naming(job.number))
+        porting = self._is_porting(job)
         return decide(job.ask, document, accounts, terms.policy, carrier, porting=porting, now=terms.now)
 
-    def _asks_for_ports(self, job: Job) -> bool:
-        """Only numbers that are created out of nothing, and not by a port request's completion."""
+    def _is_porting(self, job: Job) -> bool:
+        """Asked only of numbers that are created out of nothing, and not by a port request's completion."""
         document, ask = job.found.document, job.ask
-        return ask.operation is Operation.CREATE and not ask.ported_in and (document is None or document.deleted)
+        if ask.operation is not Operation.CREATE or ask.ported_in or not (document is None or document.deleted):
+            return False
+        return bool(self._ports.naming(job.number))
 
 
 def _doubts(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:

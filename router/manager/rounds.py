@@ -90,8 +90,7 @@ class Rounds:
             for job in jobs:
                 job.fail(errors.unavailable(str(problem)))
             return []
-        for job in jobs:
-            self._decider.decide(job, accounts, terms)
+        self._decider.decide(jobs, accounts, terms)
         # A refusal may read otherwise of what stands, and nobody outside is asked on a guess.
         again = [job for job in jobs if job.number in guessed and (job.outcome is not None or _has_outside_work(job))]
         numbers = {job.number for job in again}

@@ -1,0 +1,167 @@
+"""Rows that are decided like the one before them come to exactly what they come to by themselves."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.active_ports import ActivePorts
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.manager.alike import Alike
+from router.manager.carriers.registry import Carriers
+from router.manager.deciding import Decider, Terms
+from router.manager.features.registry import Features
+from router.manager.job import Job
+from router.numbers.accounts import AccountDocument
+from router.numbers.lifecycle.asks import SYSTEM, Ask, Imported, Operation
+from router.numbers.lifecycle.policy import ManagerPolicy
+from router.numbers.rules import build
+from router.numbers.shards import database_of
+from router.settings import Settings
+
+ACCOUNTS = ["a" * 32, "b" * 32, "c" * 32]
+KNOWN = {each: AccountDocument(each, "", enabled=True, deleted=False, name="", realm="") for each in ACCOUNTS[:2]}
+
+
+class Ports(ActivePorts):
+    """Port requests that name one number."""
+
+    def naming(self, number: str) -> Any:
+        return ("a port request",) if number.endswith("9") else ()
+
+
+@pytest.fixture(scope="module")
+def decider() -> Decider:
+    nobody = Databases(Couch("http://127.0.0.1:9", time_limit=0.1))
+    wanted = Settings.load(None)
+    return Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
+
+
+PUBLIC = st.sampled_from(
+    [
+        None,
+        {"prepend": {"enabled": True, "name": "Sales"}},
+        {"prepend": {"enabled": True, "name": "Sales"}, "note": "x"},
+        {"ringback": {"early": "media"}},
+        {"force_outbound": True},
+        {"failover": {"e164": "+14158867900"}},
+        {"cnam": {"display_name": "Sales", "inbound_lookup": True}},
+        {"e911": {"street_address": "1 Way", "locality": "X", "region": "CA", "postal_code": "94107"}},
+        {"prepend": {"enabled": "perhaps"}},
+        {"pvt_state": "in_service"},
+    ]
+)
+PAST = st.builds(
+    Imported,
+    created=st.sampled_from([None, 63_000_000_000]),
+    previously_assigned_to=st.sampled_from([None, *ACCOUNTS]),
+    reserve_history=st.sampled_from([None, (), (ACCOUNTS[0],)]),
+    used_by=st.sampled_from([None, "callflow", "trunkstore"]),
+    ported_in=st.sampled_from([None, True]),
+)
+ASKS = st.builds(
+    Ask,
+    operation=st.just(Operation.CREATE),
+    number=st.sampled_from(["+14158867900", "+14158867901", "+442079460018", "+14158867909"]),
+    auth_by=st.sampled_from([SYSTEM, SYSTEM, SYSTEM, ACCOUNTS[0]]),
+    assign_to=st.sampled_from([*ACCOUNTS, *ACCOUNTS, None, "short"]),
+    state=st.sampled_from([None, None, "in_service", "reserved", "available", "aging", "port_in", "nonsense"]),
+    module_name=st.sampled_from([None, None, "knm_inventory", "knm_mdn", "knm_nobody"]),
+    public_fields=PUBLIC,
+    ported_in=st.booleans(),
+    imported=st.one_of(st.just(Imported()), st.just(Imported()), PAST, st.none()),
+    dry_run=st.sampled_from([False, False, True]),
+)
+
+
+PLAIN = st.builds(
+    Ask,
+    operation=st.just(Operation.CREATE),
+    number=st.just("+14158867902"),
+    auth_by=st.just(SYSTEM),
+    assign_to=st.sampled_from(ACCOUNTS),
+    state=st.sampled_from([None, "reserved", "available", "port_in"]),
+    public_fields=PUBLIC,
+    imported=st.one_of(st.just(Imported()), PAST),
+)
+FIELDS = ("state", "module_name", "public_fields", "ported_in", "imported", "auth_by", "dry_run")
+VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
+
+
+@settings(deadline=None, max_examples=500)
+@given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
+def test_alike_comes_to_the_same(decider: Decider, first: Ask, others: list[tuple[Ask, str | None]]) -> None:
+    rows = [first, *(_varied(first, other, field) for other, field in others)]
+    rules = build(None)
+    terms = Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    together, alone = [_job(each) for each in rows], [_job(each) for each in rows]
+
+    decider.decide(together, KNOWN, terms)
+    for job in alone:
+        decider.decide([job], KNOWN, terms)
+
+    assert [_said(job) for job in together] == [_said(job) for job in alone]
+
+
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        {"dry_run": True},
+        {"assign_to": "short"},
+        {"assign_to": None},
+        {"number": "+14158867909"},
+        {"state": "reserved"},
+        {"imported": None},
+    ],
+)
+def test_what_is_not_alike_is_decided_by_itself(decider: Decider, unlike: dict[str, Any]) -> None:
+    rules = build(None)
+    terms = Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    first = Ask(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
+    second = replace(first, **{"number": "+14158867901", "assign_to": ACCOUNTS[1]} | unlike)
+    together, alone = [_job(first), _job(second)], _job(second)
+
+    decider.decide(together, KNOWN, terms)
+    decider.decide([alone], KNOWN, terms)
+
+    assert _said(together[1]) == _said(alone)
+
+
+def test_a_row_like_the_one_before_is_not_decided_anew(decider: Decider, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = build(None)
+    asks = [
+        Ask(Operation.CREATE, f"+1415886790{place}", SYSTEM, assign_to=account, imported=Imported())
+        for place, account in enumerate(ACCOUNTS)
+    ]
+    taken: list[str] = []
+    plans = Alike.plans
+
+    def noted(alike: Alike, job: Job) -> Any:
+        taken.append(job.number)
+        return plans(alike, job)
+
+    monkeypatch.setattr(Alike, "plans", noted)
+
+    decider.decide(map(_job, asks), KNOWN, Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
+
+    assert taken == ["+14158867901", "+14158867902"]
+
+
+def _varied(first: Ask, other: Ask, field: str | None) -> Ask:
+    """Like the first in all but number and account, and perhaps one thing more."""
+    more = {} if field is None else {field: getattr(other, field)}
+    return replace(first, number=other.number, assign_to=other.assign_to, **more)
+
+
+def _job(ask: Ask) -> Job:
+    return Job(ask, database_of(ask.number) or "")
+
+
+def _said(job: Job) -> Any:
+    outcome = job.outcome
+    error = None if outcome is None or outcome.error is None else str(outcome.error)
+    settled = None if outcome is None else (outcome.document, outcome.unchanged, outcome.warnings)
+    return job.base, job.plan, job.features, job.doubts, error, settled
