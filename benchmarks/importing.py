@@ -53,7 +53,9 @@ def _options() -> argparse.Namespace:
     made.add_argument("--rows", type=int, default=100_000, help="%(default)s")
     made.add_argument("--databases", type=int, default=20, help="number databases (%(default)s)")
     made.add_argument("--accounts", type=int, default=1000, help="each with a database of its own (%(default)s)")
-    made.add_argument("--block", type=int, default=25, help="numbers in a row on one account (%(default)s)")
+    made.add_argument(
+        "--block", type=int, default=25, help="numbers in a row on one account, with the same settings (%(default)s)"
+    )
     made.add_argument("--batch", type=int, default=_AT_A_TIME, help="import's rows at a time (%(default)s)")
     made.add_argument("--rounds", type=int, default=3, help="by turns (%(default)s)")
     return made.parse_args()
@@ -70,7 +72,7 @@ def _write(file: Path, rows: Iterator[tuple[str, str]]) -> None:
     with file.open("w", newline="") as opened:
         writer = csv.writer(opened)
         writer.writerow(("e164", "account_id", "prepend.enabled", "prepend.name", "used_by"))
-        writer.writerows((number, account, "true", "Sales", "callflow") for number, account in rows)
+        writer.writerows((number, account, "true", f"Sales {account[-4:]}", "callflow") for number, account in rows)
 
 
 def _measure(on: Stage, file: Path, accounts: Sequence[str], given: argparse.Namespace) -> dict[str, list[float]]:
