@@ -9,7 +9,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parent / "load"
 BUILD = Path(__file__).parent / "build"
-PROGRAM = BUILD / "load"
+PROGRAM, FLOOD = BUILD / "load", BUILD / "flood"
+_SHARED = ("client.c", "messages.c")
 LOOKUP, BATCH, STREAM = (f"/router.v1.InboundRouter/{name}" for name in ("Lookup", "LookupBatch", "LookupStream"))
 
 
@@ -66,18 +67,18 @@ def missing() -> str | None:
     return None
 
 
-def build() -> None:
-    """Compile it, unless it is newer than its source.
+def build(program: Path = PROGRAM) -> None:
+    """Compile it, or its sibling, unless it is newer than its source.
 
     Raises:
         LoadError: it can't be compiled.
     """
-    sources = sorted(SOURCE.glob("*.[ch]"))
-    if PROGRAM.exists() and PROGRAM.stat().st_mtime > max(each.stat().st_mtime for each in sources):
+    units = [SOURCE / f"{program.name}.c", *(SOURCE / each for each in _SHARED)]
+    newest = max(each.stat().st_mtime for each in (*units, *SOURCE.glob("*.h")))
+    if program.exists() and program.stat().st_mtime > newest:
         return
     BUILD.mkdir(exist_ok=True)
-    units = [str(each) for each in sources if each.suffix == ".c"]
-    command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(PROGRAM), *units, "-lnghttp2"]
+    command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(program), *map(str, units), "-lnghttp2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(f"the load generator can't be compiled: {done.stderr[-600:]}")

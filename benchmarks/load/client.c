@@ -33,6 +33,7 @@ static void take_message(struct slot *slot)
     struct connection *connection = slot->connection;
     const struct messages *messages = &connection->client->messages;
     size_t index = connection->cursor++ % messages->count;
+    slot->message = index;
     slot->body = messages->bytes + messages->at[index];
     slot->length = messages->at[index + 1] - messages->at[index];
     slot->sent = 0;
@@ -67,7 +68,8 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
                      const uint8_t *value, size_t value_length, uint8_t flags, void *user)
 {
-    (void)flags, (void)user;
+    struct client *client = ((struct connection *)user)->client;
+    (void)flags;
     if (name_length == 11 && memcmp(name, "grpc-status", 11) == 0) {
         struct slot *slot = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
         int status = 0;
@@ -75,6 +77,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
             status = status * 10 + (value[i] - '0');
         if (slot)
             slot->status = status < STATUSES ? status : 2;
+    } else if (client->on_details && name_length == 23 && memcmp(name, "grpc-status-details-bin", 23) == 0) {
+        struct slot *slot = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+        if (slot)
+            client->on_details(slot, value, value_length);
     }
     return 0;
 }
@@ -92,9 +98,14 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct connection *connection = user;
     (void)flags;
     connection->client->totals.bytes += length;
-    if (!connection->client->window)
+    if (!connection->client->window && !connection->client->on_body)
         return 0;
     struct slot *slot = nghttp2_session_get_stream_user_data(session, id);
+    if (!connection->client->window) {
+        if (slot)
+            connection->client->on_body(slot, data, length);
+        return 0;
+    }
     while (slot && length) {
         if (slot->prefix_seen < 5) {
             slot->prefix[slot->prefix_seen++] = *data++;
@@ -142,22 +153,8 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *
     return 0;
 }
 
-int connection_open(struct connection *connection, struct client *client, int port, struct slot *slots, unsigned count)
+static void begin_session(struct connection *connection)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int on = 1;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connection->client = client;
-    connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&to, sizeof to) < 0)
-        return -1;
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
-    for (unsigned i = 0; i < count; i++) {
-        slots[i].connection = connection;
-        slots[i].next_free = connection->free;
-        connection->free = &slots[i];
-    }
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     nghttp2_session_callbacks_new(&callbacks);
@@ -166,7 +163,7 @@ int connection_open(struct connection *connection, struct client *client, int po
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_option_new(&option);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_peer_max_concurrent_streams(option, count);
+    nghttp2_option_set_peer_max_concurrent_streams(option, connection->slot_count);
     nghttp2_session_client_new2(&connection->session, callbacks, connection, option);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
@@ -174,7 +171,59 @@ int connection_open(struct connection *connection, struct client *client, int po
                                          {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
     nghttp2_submit_settings(connection->session, NGHTTP2_FLAG_NONE, settings, 2);
     nghttp2_session_set_local_window_size(connection->session, NGHTTP2_FLAG_NONE, 0, WINDOW_BYTES);
+}
+
+static int connect_to(struct connection *connection)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)connection->port)};
+    int on = 1;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connection->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&to, sizeof to) < 0)
+        return -1;
+    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    begin_session(connection);
     return 0;
+}
+
+int connection_open(struct connection *connection, struct client *client, int port, struct slot *slots, unsigned count)
+{
+    connection->client = client;
+    connection->port = port;
+    connection->slots = slots;
+    connection->slot_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        slots[i].connection = connection;
+        slots[i].next_free = connection->free;
+        connection->free = &slots[i];
+    }
+    return connect_to(connection);
+}
+
+/* Whether the server takes no more calls here: it has hung up, or said that it is about to. */
+int connection_is_over(const struct connection *connection)
+{
+    return connection->broken || !nghttp2_session_check_request_allowed(connection->session);
+}
+
+/* Connect anew in place of a broken connection; its calls end without a status. */
+int connection_reopen(struct connection *connection)
+{
+    nghttp2_session_del(connection->session);
+    close(connection->fd);
+    connection->open = connection->out_length = connection->out_sent = 0;
+    for (unsigned i = 0; i < connection->slot_count; i++) {
+        struct slot *slot = &connection->slots[i];
+        if (slot->id <= 0)
+            continue;
+        slot->id = 0;
+        slot->next_free = connection->free;
+        connection->free = slot;
+        connection->client->on_answer(slot, slot->due, -1);
+    }
+    connection->broken = 0;
+    return connect_to(connection);
 }
 
 #define HEADER(NAME, VALUE) \
@@ -189,13 +238,14 @@ void connection_call(struct slot *slot, uint64_t due)
     nghttp2_nv headers[] = {
         HEADER(":method", "POST"), HEADER(":scheme", "http"), HEADER(":path", client->path),
         HEADER(":authority", client->authority), HEADER("te", "trailers"),
-        HEADER("content-type", "application/grpc"), HEADER("grpc-timeout", client->timeout),
+        HEADER("content-type", "application/grpc"), HEADER("grpc-timeout", *slot->timeout ? slot->timeout : client->timeout),
     };
     nghttp2_data_provider body = {.source = {.ptr = slot}, .read_callback = on_read};
     connection->free = slot->next_free;
     slot->status = -1;
     slot->due = due;
     slot->to_send = slot->in_flight = slot->first = slot->last = slot->prefix_seen = 0;
+    slot->judged = 0;
     slot->skip = 0;
     take_message(slot);
     if (client->window) {
@@ -216,6 +266,20 @@ void connection_message(struct slot *slot, uint64_t due)
     slot->in_flight++;
     slot->to_send++;
     nghttp2_session_resume_data(slot->connection->session, slot->id);
+}
+
+/* Give a call up, as a caller does whose deadline is over. */
+void connection_cancel(struct slot *slot)
+{
+    nghttp2_submit_rst_stream(slot->connection->session, NGHTTP2_FLAG_NONE, slot->id, NGHTTP2_CANCEL);
+}
+
+/* Whether one more call can be sent now: a slot is free, and the server allows another stream. */
+int connection_has_room(const struct connection *connection)
+{
+    return !connection_is_over(connection) && connection->free &&
+           connection->open < nghttp2_session_get_remote_settings(connection->session,
+                                                                  NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 /* Let an open stream end. */

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "client.h"
 #include "histogram.h"
+#include "messages.h"
 
 #include <getopt.h>
 #include <poll.h>
@@ -25,35 +26,6 @@ static struct histogram latencies;
 static uint64_t measured, begin, end;
 static double rate;
 static uint64_t statuses[STATUSES], failed;
-
-static void fail(const char *why)
-{
-    fprintf(stderr, "load: %s\n", why);
-    exit(2);
-}
-
-static void read_messages(const char *name)
-{
-    FILE *file = fopen(name, "rb");
-    if (!file)
-        fail("can't open the requests");
-    fseek(file, 0, SEEK_END);
-    size_t size = (size_t)ftell(file), count = 0;
-    rewind(file);
-    uint8_t *bytes = malloc(size + 5);
-    if (!bytes || fread(bytes, 1, size, file) != size)
-        fail("can't read the requests");
-    fclose(file);
-    size_t *at = malloc((size / 5 + 2) * sizeof *at);
-    for (size_t here = 0; here + 5 <= size; count++) {
-        at[count] = here;
-        here += 5 + ((size_t)bytes[here + 1] << 24 | bytes[here + 2] << 16 | bytes[here + 3] << 8 | bytes[here + 4]);
-        at[count + 1] = here;
-    }
-    if (count == 0 || at[count] != size)
-        fail("the requests are not whole gRPC messages");
-    client.messages = (struct messages){bytes, at, count};
-}
 
 static void on_answer(struct slot *slot, uint64_t due, int status)
 {
@@ -172,7 +144,7 @@ int main(int argc, char **argv)
         fail("--port, --path, --requests; see benchmarks/generator.py");
     prctl(PR_SET_TIMERSLACK, 1000);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    read_messages(requests);
+    client.messages = read_messages(requests);
     snprintf(client.authority, sizeof client.authority, "127.0.0.1:%d", port);
     snprintf(client.timeout, sizeof client.timeout, "%dm", timeout);
     client.on_answer = on_answer;

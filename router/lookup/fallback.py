@@ -83,7 +83,9 @@ class Fallback:
             self._refuse(calls, "the number database does not answer; it is tried again in a moment")
             return
         boarding = self._flights.board([(call, database_of(call.e164) or "") for call in calls])
-        self._refuse(boarding.left, "too many numbers wait for the number database")
+        self._refuse(
+            boarding.left, "more numbers wait for the number database than it can give in time", Reason.OVERLOADED
+        )
         for flight, call in boarding.boarded:
             self._tell_in_time(flight, call)
         by_database: defaultdict[str, list[Flight]] = defaultdict(list)
@@ -195,10 +197,10 @@ class Fallback:
         if not is_refusal(problem):
             self._redis_breaker.failed()
 
-    def _refuse(self, calls: Sequence[Call], why: str) -> None:
+    def _refuse(self, calls: Sequence[Call], why: str, reason: Reason = Reason.NUMBER_DATABASE_UNAVAILABLE) -> None:
         now = time.monotonic()
         for call in calls:
             if call.deadline <= now:
                 call.expire()
             else:
-                self._tell_refusal(call, Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, call.e164, message=why))
+                self._tell_refusal(call, Refused(reason, call.e164, message=why))

@@ -10,21 +10,19 @@ from collections.abc import Sequence
 
 import grpc
 
-from router.service.front import CALL, Failure, Front, Taken
-from router.service.refusals import failure
+from router.numbers.routes import Reason
+from router.service.front import CALL, Failure, Front, Nearby, Taken
+from router.service.refusals import OVERLOADED
 from router.tally import Tally
 
-REASON = "OVERLOADED"
 _LOOKS = 8
 """Batches looked at behind a full one: a flood of refusals must not keep from answering."""
 _OLD = 0.001
 """Seconds of waiting that are too few to be taken off a deadline."""
+_TOO_LONG = 0.25
+"""Seconds after which a batch that waited is refused, so that younger calls are answered and not only old ones."""
 
-
-def overloaded() -> Failure:
-    """What a refused caller is told."""
-    words = "more calls wait than can be answered in time: ask another instance, or again in a moment"
-    return failure(grpc.StatusCode.RESOURCE_EXHAUSTED, REASON, words, again=True)
+EXPIRED = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the caller's deadline is over")
 
 
 class Admission:
@@ -33,15 +31,16 @@ class Admission:
     Args:
         batch: calls taken together.
         most: calls that may wait behind a batch.
+        nearby: answers what memory holds: that costs no more than to refuse it.
         counts: told of each refusal.
     """
 
-    def __init__(self, front: Front, *, batch: int, most: int, counts: Tally) -> None:
+    def __init__(self, front: Front, *, batch: int, most: int, nearby: Nearby, counts: Tally) -> None:
         self._front = front
+        self._nearby = nearby
         self._batch = batch
         self._most = most
         self._counts = counts
-        self._refusal = overloaded()
         self._queue: deque[tuple[float, Sequence[Taken]]] = deque()
         self.waiting = 0
 
@@ -53,28 +52,46 @@ class Admission:
                 self._look_behind()
             return taken
         self._look_behind()
-        since, taken = self._queue.popleft()
-        self.waiting -= len(taken)
-        return _aged(taken, time.monotonic() - since)
+        while self._queue:
+            since, taken = self._queue.popleft()
+            self.waiting -= len(taken)
+            waited = time.monotonic() - since
+            if waited < _TOO_LONG or not self._queue:
+                return _aged(taken, waited)
+            self._refuse(taken)
+        return ()
 
     def _look_behind(self) -> None:
         now = time.monotonic()
         for _ in range(_LOOKS):
             taken = self._front.take(self._batch, 0.0)
-            admitted = taken[: max(0, self._most - self.waiting)]
+            rest = self._worth(taken)
+            admitted = rest[: max(0, self._most - self.waiting)]
             if admitted:
                 self._queue.append((now, admitted))
                 self.waiting += len(admitted)
-            self._refuse(taken[len(admitted) :])
+            self._refuse(rest[len(admitted) :])
             if len(taken) < self._batch:
                 return
 
+    def _worth(self, taken: Sequence[Taken]) -> Sequence[Taken]:
+        """The calls that have to wait: neither answered nearby nor past their deadline."""
+        rest = []
+        for call in self._nearby(taken) if taken else ():
+            if call[0] != CALL:
+                continue
+            if call[5][2] is not None and call[5][2] <= 0:
+                self._front.fail(call[1], EXPIRED)
+                self._counts.add("expired")
+            else:
+                rest.append(call)
+        return rest
+
     def _refuse(self, taken: Sequence[Taken]) -> None:
         for call in taken:
-            if call[0] == CALL:
-                self._front.fail(call[1], self._refusal)
+            self._front.fail(call[1], OVERLOADED)
         if taken:
-            self._counts.add(REASON, len(taken))
+            self._counts.add(Reason.OVERLOADED.value, len(taken))
 
 
 def _aged(taken: Sequence[Taken], waited: float) -> Sequence[Taken]:
@@ -86,6 +103,6 @@ def _aged(taken: Sequence[Taken], waited: float) -> Sequence[Taken]:
 
 def _later(call: Taken, waited: float) -> Taken:
     kind, ticket, method, request, client, details = call
-    if details is None or details[2] is None:
+    if details[2] is None:
         return call
     return kind, ticket, method, request, client, (details[0], details[1], details[2] - waited)

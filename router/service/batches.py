@@ -14,7 +14,7 @@ from router.cache.near import NearEntry
 from router.lookup.answer import Lookup
 from router.lookup.call import Call
 from router.numbers.routes import Refused
-from router.service.admission import Admission
+from router.service.admission import EXPIRED, Admission
 from router.service.cores import staying_on
 from router.service.front import CALL, LONGEST_MESSAGE, Failure, Front, Taken
 from router.service.refusals import failure_of
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 _WAIT = 0.1
 """Seconds after which an idle loop looks whether it is to stop."""
 
-_EXPIRED = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the caller's deadline is over")
 _MALFORMED = Failure(grpc.StatusCode.INVALID_ARGUMENT, "the request is not a router.v1.LookupRequest")
 _TOO_LONG = Failure(
     grpc.StatusCode.RESOURCE_EXHAUSTED, f"the request is longer than {LONGEST_MESSAGE} bytes: it is no LookupRequest"
@@ -63,7 +62,7 @@ class FrontCall(Call):
 
     def expire(self) -> None:
         """The caller's deadline is over."""
-        self.fail(_EXPIRED)
+        self.fail(EXPIRED)
 
     def fail(self, failure: Failure) -> None:
         """End with a status."""
@@ -93,7 +92,7 @@ class BatchLoop:
     ) -> None:
         self._front = front
         self._lookup = lookup
-        self._admission = Admission(front, batch=most, most=waiting, counts=lookup.counts)
+        self._admission = Admission(front, batch=most, most=waiting, nearby=self._answer_nearby, counts=lookup.counts)
         self._time_limit = time_limit
         self._core = core
         self._unanswered: set[FrontCall] = set()

@@ -12,8 +12,8 @@ from typing import Any
 
 import grpc
 
-from router.service.admission import overloaded
 from router.service.front import CALL, Failure, Nearby, Taken
+from router.service.refusals import OVERLOADED
 
 
 class _Waiting:
@@ -37,7 +37,6 @@ class GrpcioFront:
         self._loop = loop
         self._most = most
         self._open = 0
-        self._refusal = overloaded()
         self._queue: queue.SimpleQueue[tuple[_Waiting, bytes, float | None]] = queue.SimpleQueue()
         self._answers: deque[_Waiting] = deque()
         self._nearby: Nearby = lambda calls: calls
@@ -49,7 +48,7 @@ class GrpcioFront:
         waiting = _Waiting()
         if self._nearby([_taken(waiting, request, remaining)]):
             if self._open >= self._most:
-                said: bytes | Failure | None = self._refusal
+                said: bytes | Failure | None = OVERLOADED
             else:
                 said = await self._said_later(waiting, request, remaining)
         else:

@@ -23,16 +23,19 @@ CODES = {
     Reason.UNASSIGNED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.ACCOUNT_DISABLED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.NUMBER_DATABASE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+_AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 
 def failure_of(refusal: Refused) -> Failure:
     """The status a unary caller gets."""
+    if refusal.reason is Reason.OVERLOADED:
+        return OVERLOADED
     code = CODES[refusal.reason]
     told = {"number": refusal.number, "account_id": refusal.account_id, "state": refusal.state}
     metadata = {name: value for name, value in told.items() if value}
-    again = code is grpc.StatusCode.UNAVAILABLE
-    return failure(code, refusal.reason.value, refusal.message, metadata, again=again)
+    return failure(code, refusal.reason.value, refusal.message, metadata, again=code in _AGAIN)
 
 
 def failure(
@@ -54,3 +57,12 @@ def _packed(detail: ErrorInfo | RetryInfo) -> AnyMessage:
 
 def _seconds(seconds: float) -> Duration:
     return Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+
+
+OVERLOADED = failure(
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.OVERLOADED.value,
+    "more is asked than can be answered in time: ask another instance, or again in a moment",
+    again=True,
+)
+"""Prepared once, and the same for every call: under overload it is what most callers are told."""

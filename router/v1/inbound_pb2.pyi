@@ -80,6 +80,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The account is disabled (see Refusal.account_id)."""
     NUMBER_DATABASE_UNAVAILABLE: _Reason.ValueType  # 6
     """Not in any cache, and the number database can't answer in time."""
+    OVERLOADED: _Reason.ValueType  # 7
+    """More is asked than can be answered in time."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -96,6 +98,8 @@ ACCOUNT_DISABLED: Reason.ValueType  # 5
 """The account is disabled (see Refusal.account_id)."""
 NUMBER_DATABASE_UNAVAILABLE: Reason.ValueType  # 6
 """Not in any cache, and the number database can't answer in time."""
+OVERLOADED: Reason.ValueType  # 7
+"""More is asked than can be answered in time."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -5,6 +5,7 @@ import time
 
 from router.lookup.call import Call
 from router.lookup.flights import Flight, Flights
+from router.lookup.pace import Pace
 
 DATABASE = "numbers/+1415"
 
@@ -64,6 +65,17 @@ def test_there_is_room_for_so_many_numbers_and_for_any_calls_of_theirs() -> None
     assert boarding.left == [calls[2], calls[4]]
     flights.land(boarding.started[0])
     assert _board(flights, _call("+3")) == (1, 1, 0)
+
+
+def test_who_would_wait_for_most_of_his_time_does_not_board() -> None:
+    pace = Pace()
+    for _ in range(200):
+        pace.landed(took=100.0, ahead=100)
+    flights = Flights(1000, pace)
+    calls = [_call(f"+{index}") for index in range(40)]
+    boarding = flights.board([(call, DATABASE) for call in calls])
+    assert boarding.left == calls[32:], "a second each: behind 32, a quarter of a minute is over"
+    assert _board(flights, _call("+1")) == (0, 1, 0), "who joins a flight waits less"
 
 
 def test_who_leaves_is_not_answered_by_the_flight() -> None:
