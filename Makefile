@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz hostile bench bench-peers
+.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -68,6 +68,9 @@ wheel: install ## build the wheel into dist/, the same bytes each time
 
 bench: install ## measure it beside its peers (ARGS=--quick for a look; make bench-peers first)
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+overload: install ## offer ten times what a worker can answer (ARGS="database --minute 10"; make bench-peers first)
+	$(BIN)/python -m benchmarks.overload $(ARGS)
 
 bench-peers: install ## install what it is measured beside, from Debian and npm
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[bench,native]'

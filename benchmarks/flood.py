@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.generator import FLOOD, LOOKUP, LoadError
 
@@ -143,6 +144,7 @@ def _seen(said: dict[str, float]) -> Seen:
 
 
 def _fate(said: dict[str, float]) -> Fate:
-    counts = Fate.__dataclass_fields__.keys() - {"p50", "p99", "worst"}
-    times = {name: said[name] / 1000 for name in ("p50", "p99", "worst")}
-    return Fate(**{name: int(said[name]) for name in counts}, **times)
+    times = ("p50", "p99", "worst")
+    values: dict[str, Any] = {name: int(said[name]) for name in Fate.__dataclass_fields__ if name not in times}
+    values |= {name: said[name] / 1000 for name in times}
+    return Fate(**values)

@@ -1,0 +1,193 @@
+"""Below capacity and far above it, what is answered and what is refused: python -m benchmarks.overload CASE.
+
+For each case a worker is started, its capacity measured in a closed loop, then multiples of it are offered: some
+seconds each, ten times for a minute, and half of it again. The load generator stays on a core of its own. Results go
+to benchmarks/results, a table is printed, and a picture drawn of every case measured so far.
+"""
+
+import argparse
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks import generator, overload_page, probe
+from benchmarks.arena import Arena, arena
+from benchmarks.contestants import everybody
+from benchmarks.directory import frame
+from benchmarks.flood import Callers, Fate, Flooded, Step, flood
+from benchmarks.generator import FLOOD, Shape
+from benchmarks.processes import Server, free_port, resident_megabytes
+from benchmarks.slow_store import SlowLink
+
+RESULTS = Path(__file__).parent / "results"
+_NUMBERS, _ASKED = 10_000, 100_000
+_MULTIPLES = (0.5, 0.8, 1, 1.5, 2, 3, 5, 10)
+_MOST = 10.0
+_BEFORE, _AFTER = 3.0, 5.0
+_SHAPES = ((8, 16), (8, 64))
+_DATABASE_BYTES = 600_000.0
+"""A second, of a number database at its limit: some 1,000 documents read one by one."""
+_WELL = 0.99
+_SLOW_START = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A service under a flood.
+
+    Attributes:
+        contestant: the service, by the name under which it is measured elsewhere.
+        callers: who calls.
+        slow: its number database gives few bytes a second.
+    """
+
+    contestant: str
+    callers: Callers
+    slow: bool = False
+
+
+_QUEUE, _LIMITED = Callers(connections=8), Callers(connections=8, limited=True)
+CASES = {
+    "near": Case("near native", _LIMITED),
+    "near, callers queue": Case("near native", _QUEUE),
+    "redis": Case("redis native", _LIMITED),
+    "database": Case("fallback native", _QUEUE, slow=True),
+    "near grpcio": Case("near grpcio", _LIMITED),
+    "near grpcio, callers queue": Case("near grpcio", _QUEUE),
+    "database grpcio": Case("fallback grpcio", _QUEUE, slow=True),
+}
+
+
+def main() -> None:
+    """Measure the cases that were named, and show all that were ever measured here."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("cases", nargs="*", metavar="CASE", help=f"any of: {'; '.join(CASES)} (default: all)")
+    options.add_argument("--seconds", type=float, default=3.0, help="for each multiple (%(default)s)")
+    options.add_argument("--minute", type=float, default=60.0, help="seconds of ten times the capacity (%(default)s)")
+    options.add_argument("--out", type=Path, default=RESULTS)
+    given = options.parse_args()
+    if unknown := set(given.cases) - set(CASES):
+        options.error(f"no such case: {', '.join(sorted(unknown))}; there are: {'; '.join(CASES)}")
+    if (reason := generator.missing()) is not None:
+        raise SystemExit(f"nothing can be measured: {reason}")
+    generator.build()
+    generator.build(FLOOD)
+    given.out.mkdir(exist_ok=True)
+    for name in given.cases or CASES:
+        with arena(_NUMBERS) as on:
+            seen = measure(on, CASES[name], given.seconds, given.minute)
+        path = given.out / f"overload {name}.json"
+        path.write_text(json.dumps(seen, indent=1))
+        print(overload_page.table({name: seen}), flush=True)
+    print(overload_page.draw(overload_page.read(given.out), given.out) or "no picture: matplotlib is not installed")
+
+
+def measure(on: Arena, case: Case, seconds: float, minute: float) -> dict[str, object]:
+    """One case; what was seen, as it goes into a file."""
+    files = (on.requests("spread", "e164", _ASKED), _expected(on))
+    with ExitStack() as stack:
+        if case.slow:
+            stack.enter_context(_slowed(on))
+        port = free_port()
+        contestant = next(each for each in everybody() if each.name == case.contestant)
+        server = stack.enter_context(Server(contestant.start(on, port), port))
+        time.sleep(_SLOW_START) if case.slow else probe.check(on, port)
+        _drive(port, files[0], Shape(8, 16, max(1.0, contestant.filling)))
+        rates = [_drive(port, files[0], Shape(*each, 3.0)) for each in _SHAPES]
+        capacity = max(rates)
+        print(
+            f"{case.contestant}: capacity {capacity:,.0f} a second ({' and '.join(f'{each:,.0f}' for each in rates)})"
+        )
+        steps = [Step(capacity * each, seconds) for each in _MULTIPLES]
+        steps += [Step(capacity / 2, _BEFORE), Step(capacity * _MOST, minute), Step(capacity / 2, _AFTER)]
+        memory = _Memory(server.pid, len(steps))
+        flooded = flood(port, files, steps, case.callers, memory.on_step, core=_core())
+        return _told(case, capacity, flooded, memory.most)
+
+
+class _Memory:
+    """The most megabytes that a server held in each step, looked at ten times a second."""
+
+    def __init__(self, pid: int, steps: int) -> None:
+        self._pid = pid
+        self._steps = steps
+        self._at = -1
+        self.most = [0.0] * steps
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def on_step(self, index: int) -> None:
+        self._at = index
+        if index == 0:
+            self._thread.start()
+
+    def _watch(self) -> None:
+        while self._at < self._steps:
+            self.most[self._at] = max(self.most[self._at], resident_megabytes(self._pid))
+            time.sleep(0.1)
+
+
+def _told(case: Case, capacity: float, flooded: Flooded, memory: Sequence[float]) -> dict[str, object]:
+    steps = [
+        asdict(each) | {"multiple": round(each.step.rate / capacity, 2), "memory": most}
+        for each, most in zip(flooded.steps, memory, strict=True)
+    ]
+    end = round(10 * sum(each.step.seconds for each in flooded.steps[:-1]))
+    return {
+        "contestant": case.contestant,
+        "limited": case.callers.limited,
+        "capacity": capacity,
+        "steps": steps,
+        "lost_connections": flooded.lost_connections,
+        "recovered_after": _recovered(flooded.tenths[end:], max(20.0, 2 * flooded.steps[-3].fate.p99)),
+        "tenths": [{"offered": each.offered, "right": each.right} for each in flooded.tenths],
+    }
+
+
+def _recovered(tenths: Sequence[Fate], slowest: float) -> float | None:
+    """Seconds after which every tenth of a second has its calls answered, and as fast as before; None if never."""
+    well = [each.right >= _WELL * each.offered and each.p99 <= slowest for each in tenths if each.offered > 1]
+    bad = [index for index, each in enumerate(well) if not each]
+    if not bad:
+        return 0.0
+    return None if bad[-1] == len(well) - 1 else (bad[-1] + 1) / 10
+
+
+def _drive(port: int, requests: Path, shape: Shape) -> float:
+    seen = generator.drive(port, requests, shape, lambda: None, lambda: None)
+    return seen.statuses.get(0, 0) / seen.seconds
+
+
+def _expected(on: Arena) -> Path:
+    """For each request the account that its answer must name."""
+    path = on.folder / "expected"
+    owners = {on.directory.number(index): on.directory.account(index) for index in range(on.directory.count)}
+    with path.open("wb") as file:
+        file.writelines(frame(owners[number].encode()) for number in on.directory.asked("spread", _ASKED))
+    return path
+
+
+@contextmanager
+def _slowed(on: Arena) -> Iterator[None]:
+    url = on.couchdb_url
+    port = urlsplit(url).port or 0
+    link = SlowLink(port, _DATABASE_BYTES)
+    on.couchdb_url = url.replace(str(port), str(link.port))
+    yield
+    link.close()
+    on.couchdb_url = url
+
+
+def _core() -> int | None:
+    """The last core: workers begin at the first."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[-1] if len(cores) > 1 else None
+
+
+if __name__ == "__main__":
+    main()
