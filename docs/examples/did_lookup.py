@@ -23,6 +23,7 @@ SIP = {
     "NOT_IN_SERVICE": (480, "Temporarily Unavailable"),
     "ACCOUNT_DISABLED": (480, "Temporarily Unavailable"),
     "NUMBER_DATABASE_UNAVAILABLE": (503, "Service Unavailable"),
+    "OVERLOADED": (503, "Service Unavailable"),
 }
 """What to tell the carrier; anything else, such as no answer in time, is 503: it may try another of your proxies."""
 

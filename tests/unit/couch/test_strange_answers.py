@@ -67,7 +67,6 @@ def test_what_is_said_to_be_absent_is() -> None:
     [
         [],
         "x",
-        ROW | {"seq": None},
         ROW | {"seq": ["1-a"]},
         ROW | {"seq": ""},
         ROW | {"id": None},
@@ -81,6 +80,14 @@ def test_a_row_that_is_none_moves_no_checkpoint(row: Any) -> None:
         change_of(row)
     with pytest.raises(BadAnswer):
         answering({"results": [row], "last_seq": "1-a"})[0].changes(NAME, "0", 10)
+
+
+def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
+    row = ROW | {"seq": None}
+    with pytest.raises(BadAnswer):
+        change_of(row)
+    page = answering({"results": [row], "last_seq": "7-a"})[0].changes(NAME, "0", 10)
+    assert ([each.seq for each in page.changes], page.last_seq) == ([""], "7-a")
 
 
 @pytest.mark.parametrize("last", [None, {}, "", True])
