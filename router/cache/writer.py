@@ -290,11 +290,12 @@ def _checkpoint(kept: dict[bytes, bytes]) -> Checkpoint:
     fields = {_text(name): _text(value) for name, value in kept.items()}
     try:
         return Checkpoint(
-            fields.get("epoch", ""),
+            # Byte by byte, as the scripts compare these two: what reads otherwise than it stands would never agree.
+            kept.get(b"epoch", b"").decode(),
             fields.get("instance", ""),
             fields.get("purge", ""),
             fields.get("shape", ""),
-            fields.get("seq", ""),
+            kept.get(b"seq", b"").decode(),
             fields.get("update_seq", ""),
             fields.get("complete") == "1",
             float(fields.get("at") or 0),

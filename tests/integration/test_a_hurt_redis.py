@@ -13,6 +13,7 @@ from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
 
 OTHER = "+14420000001"
+IN_THE_SHARD = "+14150000001"
 SHARD = "numbers/+1415"
 RARELY: dict[str, Any] = {"follower_sweep": 600}
 """So that nothing is healed by a sweep."""
@@ -83,6 +84,21 @@ def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running)
     eventually(lambda: world.redis.hget(key, ONE) == sound)
     eventually(lambda: running.service.followed.loaded[ACCOUNTS])
     assert _is_asked(running) == "ACCOUNT_DISABLED"
+
+
+@pytest.mark.parametrize("field", ["epoch", "seq"])
+def test_a_garbled_field_of_a_checkpoint_stops_no_database(
+    world: World, start_follower: StartFollower, field: str
+) -> None:
+    """Bytes that are no text: a script compares them as they stand, and would refuse every batch for ever."""
+    world.number()
+    world.number(IN_THE_SHARD)
+    start_follower(**RARELY)
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE and world.cached(IN_THE_SHARD) == ONE)
+    world.redis.set(world.keys.number(IN_THE_SHARD), b"x")
+    world.redis.hset(world.keys.database(SHARD), field, b"\xda\xd0\xff\x80 garbled")
+    world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO and world.cached(IN_THE_SHARD) == ONE)
 
 
 def test_a_vanished_database_is_missed_though_redis_lost_its_name(world: World, start_follower: StartFollower) -> None:
