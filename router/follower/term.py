@@ -191,9 +191,7 @@ class Term:
         if wait <= 0:
             self.enqueue(target)
             return
-        timer = threading.Timer(wait, self._enqueue_again, (target,))
-        timer.daemon = True
-        timer.start()
+        _after(wait, self._enqueue_again, target)
 
     def _enqueue_again(self, target: Target) -> None:
         with self.lock:
@@ -202,9 +200,7 @@ class Term:
     def later(self, target: Target, seconds: float) -> None:
         """Have a target read after a while."""
         target.notice()
-        timer = threading.Timer(seconds, self.wake, (target.name,))
-        timer.daemon = True
-        timer.start()
+        _after(seconds, self.wake, target.name)
 
     def _register(self, name: str, checkpoint: Checkpoint) -> None:
         """The cache is up to this database already."""
@@ -316,6 +312,13 @@ class Term:
         target.checkpoint = apply(target.name, target.checkpoint, rows)
         if target.name == SYSTEM_CONFIG:
             self._on_config()
+
+
+def _after(seconds: float, act: Callable[..., None], *words: object) -> None:
+    """Do something after a while, unless the process ends before."""
+    timer = threading.Timer(seconds, act, words)
+    timer.daemon = True
+    timer.start()
 
 
 def _rests(target: Target) -> bool:
