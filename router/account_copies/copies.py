@@ -97,8 +97,8 @@ class _Round:
         presumed: None: copies are read before they are written.
     """
 
+    presumed: Presumption | None
     again: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    presumed: Presumption | None = None
 
     def repeat(self, numbers: Iterable[str], pending: Accounts) -> None:
         for number in numbers:
@@ -203,13 +203,16 @@ class AccountCopies:
                 return failed
             if attempt > 1:
                 time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
-            left = _Round(presumed=presumed if presumed is not None and presumed.holds and not attempt else None)
-            pending = self._round(pending, reader, left, failed).again
+            presuming = presumed is not None and presumed.holds and not attempt
+            pending = self._round(pending, reader, failed, presumed if presuming else None).again
         failed |= dict.fromkeys(pending, "others keep changing the account's copy: try again")
         return failed
 
-    def _round(self, pending: Accounts, reader: NumberReader, left: _Round, failed: dict[str, str]) -> _Round:
-        opened = self._open_all(pending, failed, unread=left.presumed is not None)
+    def _round(
+        self, pending: Accounts, reader: NumberReader, failed: dict[str, str], presumed: Presumption | None
+    ) -> _Round:
+        left = _Round(presumed)
+        opened = self._open_all(pending, failed, unread=presumed is not None)
         try:
             marks = reader.marks(pending)
         except CouchError as problem:
@@ -231,10 +234,9 @@ class AccountCopies:
         for number, accounts in pending.items():
             for account in accounts:
                 by_account[account].append(number)
-        if unread:
-            opened = [self._open(account, numbers, failed, unread=True) for account, numbers in by_account.items()]
-        else:
-            opened = self._each(lambda account: self._open(account, by_account[account], failed), list(by_account))
+        opened = self._each(
+            lambda account: self._open(account, by_account[account], failed, unread=unread), list(by_account)
+        )
         return [copy for found in opened for _, copy in found]
 
     def _each(self, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
