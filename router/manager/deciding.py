@@ -68,8 +68,9 @@ class Decider:
             raise job.found.problem
         if job.base is None:
             job.base = job.found.base
-        if alike.fits(job) and not self._is_porting(job):
-            job.plan, job.features = alike.plans(job)
+        known = alike.plans(job)
+        if known is not None and not self._is_porting(job):
+            job.plan, job.features = known
             job.doubts = _doubts(job.plan, accounts)
             return
         job.plan = plan = self._plan(job, accounts, terms)
