@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import redis
 
 from tests.faults.forms import Cluster, Sentinels, until
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, meanwhile
 from tests.faults.stage import SHARDS
 
 _TAGS = [f"{{{shard.removeprefix('numbers/')}}}" for shard in SHARDS]
@@ -56,20 +56,14 @@ def without_one(scene: Scene) -> Iterator[None]:
 @contextmanager
 def slots_move(scene: Scene) -> Iterator[None]:
     """Slots go from node to node, key after key, while all that is in them is asked for and changed."""
-    over = threading.Event()
     cluster = _cluster(scene)
 
-    def go_on() -> None:
+    def go_on(over: threading.Event) -> None:
         while not over.is_set():
             cluster.move(scene.chance.choice((*_TAGS, *_TAGS, *_OTHER_TAGS)))
 
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
+    with meanwhile(go_on):
         yield
-    finally:
-        over.set()
-        thread.join()
     until(cluster.is_whole)
 
 

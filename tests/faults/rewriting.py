@@ -1,7 +1,7 @@
 """Documents that people purge, and revisions that stand in conflict: the database's own history is not a line."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 from router.couch.errors import CouchError
@@ -30,29 +30,26 @@ def purged(scene: Scene) -> Iterator[None]:
             writers.write_by_hand(number)
 
 
-@contextmanager
-def conflict_wins(scene: Scene) -> Iterator[None]:
+def conflict_wins(scene: Scene) -> AbstractContextManager[None]:
     """A replicated revision wins over what stands; when it is deleted, the former owner has the number again.
 
     What is written in between is written upon the winner, and goes with it.
     """
-    number = scene.chance.choice(NUMBERS)
-    former: dict[str, Any] = {}
-    with _turns(scene):
-        former = _conflict(scene, number, digit="f")
-    yield
-    if former:
-        with _turns(scene):
-            _resolve(scene, number, former)
+    return _conflict_for_a_while(scene, digit="f")
+
+
+def conflict_loses(scene: Scene) -> AbstractContextManager[None]:
+    """A replicated revision stands behind the winner, and comes up when that is deleted."""
+    return _conflict_for_a_while(scene, digit="0")
 
 
 @contextmanager
-def conflict_loses(scene: Scene) -> Iterator[None]:
-    """A replicated revision stands behind the winner, and comes up when that is deleted."""
+def _conflict_for_a_while(scene: Scene, *, digit: str) -> Iterator[None]:
+    """See `_conflict`; what loses has the number in the end."""
     number = scene.chance.choice(NUMBERS)
     loser: dict[str, Any] = {}
     with _turns(scene):
-        loser = _conflict(scene, number, digit="0")
+        loser = _conflict(scene, number, digit=digit)
     yield
     if loser:
         with _turns(scene):

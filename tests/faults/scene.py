@@ -1,6 +1,9 @@
 """What a fault may lay hands on."""
 
 import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.faults.load import Writers
@@ -14,3 +17,16 @@ class Scene:
     stage: Stage
     writers: Writers
     chance: random.Random
+
+
+@contextmanager
+def meanwhile(act: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do something in a thread of its own until left; it is told by the event."""
+    over = threading.Event()
+    thread = threading.Thread(target=act, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

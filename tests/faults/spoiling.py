@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, meanwhile
 
 _EVERY = 0.15
 """Seconds between two blows."""
@@ -116,9 +116,8 @@ def _spoil(client: Any, key: bytes, chance: random.Random) -> None:
 @contextmanager
 def _while_blown(scene: Scene, blow: Callable[[Any], None], every: float = _EVERY) -> Iterator[None]:
     """Deal blows until left."""
-    over = threading.Event()
 
-    def go_on() -> None:
+    def go_on(over: threading.Event) -> None:
         with scene.stage.client() as client:
             while True:
                 with contextlib.suppress(redis.RedisError, OSError):  # another fault at the same time
@@ -126,10 +125,5 @@ def _while_blown(scene: Scene, blow: Callable[[Any], None], every: float = _EVER
                 if over.wait(every * (0.5 + scene.chance.random())):
                     return
 
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
+    with meanwhile(go_on):
         yield
-    finally:
-        over.set()
-        thread.join()
