@@ -24,6 +24,7 @@ _NEWLINE = 1 << 10
 _SHORT = 16
 """Characters that are compared in no time."""
 _ENOUGH = 10**12
+_IDLE = {"AT", "ASSERT", "ASSERT_NOT", "GROUPREF", "GROUPREF_EXISTS"}
 _CLASSES = {
     "CATEGORY_DIGIT": rb"\d",
     "CATEGORY_NOT_DIGIT": rb"\D",
@@ -71,7 +72,22 @@ def most_steps(regex: bytes) -> int:
     flags = int(tree.state.flags)
     ways = _sequence(tree, 0, flags)
     places = ways.free + ways.scans + (not _is_anchored(tree, flags))
-    return ways.times * comb(LONGEST + places, places) if ways.times < _ENOUGH and places < _SHORT else _ENOUGH
+    if ways.times >= _ENOUGH or places >= _SHORT:
+        return _ENOUGH
+    return ways.times * comb(LONGEST + places, places) * (1 + _idle(tree) // _SHORT)
+
+
+def _idle(items: Items) -> int:
+    """How many of its parts can be tried at one place without going on in the text."""
+    return sum(_idle_in(str(name), what) for name, what in items)
+
+
+def _idle_in(name: str, what: Any) -> int:
+    if name.endswith("_REPEAT"):
+        return (what[0] == 0) + _idle(what[2])
+    branches = _branches(name, what)
+    own = len(branches) if name == "BRANCH" else name in _IDLE
+    return own + sum(_idle(each) for each in branches)
 
 
 def _sequence(items: Items, follow: int, flags: int) -> Ways:
@@ -118,17 +134,20 @@ def _either(branches: Sequence[tuple[Items, int]], follow: int) -> Ways:
     )
 
 
-def _repetition(what: tuple[int, Any, Items], follow: int, flags: int, *, possessive: bool) -> Ways:
+def _repetition(what: tuple[int, Any, Any], follow: int, flags: int, *, possessive: bool) -> Ways:
     least, most, body = what[0], min(int(what[1]), LONGEST), what[2]
     first = _first(body, flags)
+    takes_nothing = body.getwidth()[0] == 0  # an end, a look around: its turns are not bounded by the text
     inner = _sequence(body, (first.octets if most > 1 else 0) | follow, flags)
     endless = most == LONGEST
-    if endless and (inner.times > 1 or inner.free or first.empty):
+    if endless and (inner.times > 1 or inner.free or takes_nothing):
         return Ways(_ENOUGH)
     one_way = least == most or possessive or not (first.empty or first.octets & follow)
     if endless and not one_way:
         return Ways(1, 1, inner.scans)
     once_through = Ways(min(inner.times**most, _ENOUGH), inner.free * most, inner.scans or most > _SHORT)
+    if takes_nothing:
+        once_through = once_through.then(Ways(max(most, 1)))
     return once_through if one_way else once_through.then(Ways(most - least + 1))
 
 
