@@ -84,7 +84,7 @@ def _idle(items: Items) -> int:
 
 def _idle_in(name: str, what: Any) -> int:
     if name.endswith("_REPEAT"):
-        return (what[0] == 0) + _idle(what[2])
+        return int(what[0] == 0) + _idle(what[2])
     branches = _branches(name, what)
     own = len(branches) if name == "BRANCH" else name in _IDLE
     return own + sum(_idle(each) for each in branches)
