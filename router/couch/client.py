@@ -183,8 +183,8 @@ def _translated(address: str, act: Any) -> Any:
         raise _server_error(address, problem) from None
     except orjson.JSONDecodeError as problem:
         raise BadAnswer(f"{address} does not answer as CouchDB does: {problem}") from None
-    except (TimeoutError, OSError, HTTPException, ValueError, OverflowError) as problem:
-        # ValueError: a socket cut in the middle of a chunk's size; OverflowError: a size that is none.
+    except (TimeoutError, OSError, HTTPException, ValueError, OverflowError, MemoryError) as problem:
+        # ValueError: a socket cut in the middle of a chunk's size; the last two: a size beyond any number, any memory.
         said = str(problem) or type(problem).__name__
         raise CouchUnavailable(f"CouchDB at {address}: {said}") from None
     except (AttributeError, KeyError, TypeError, couchdb.http.RedirectLimit) as problem:

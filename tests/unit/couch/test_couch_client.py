@@ -277,6 +277,26 @@ def test_a_server_that_speaks_no_http_is_unavailable() -> None:
             databases.version()
 
 
+@pytest.mark.parametrize("size", [b"ffffffffffff", b"7fffffffffffff00"])
+def test_a_chunk_beyond_any_memory_is_unavailable_and_the_next_call_is_well(size: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n" + b'{"version":"3.5"}'
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for answer in (head + size + b"\r\n{", whole):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        couch = Couch(f"http://127.0.0.1:{listening.getsockname()[1]}", time_limit=20)
+        with pytest.raises(CouchUnavailable):
+            couch.request("GET", [])
+        assert couch.request("GET", []) == {"version": "3.5"}
+
+
 def test_a_missing_document_and_a_missing_database_are_told_apart(databases: Databases) -> None:
     with pytest.raises(NotFound, match="Database does not exist"):
         databases.document("numbers/+1415", "+14158867900")
