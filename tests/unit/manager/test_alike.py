@@ -1,6 +1,7 @@
 """Rows that are decided like the one before them come to exactly what they come to by themselves."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.rules import build
 from router.numbers.shards import database_of
 from router.settings import Settings
+from tests.unit.manager.packages import install, on_path
 
 ACCOUNTS = ["a" * 32, "b" * 32, "c" * 32]
 KNOWN = {each: AccountDocument(each, "", enabled=True, deleted=False, name="", realm="") for each in ACCOUNTS[:2]}
@@ -150,6 +152,54 @@ def test_a_row_like_the_one_before_is_not_decided_anew(decider: Decider, monkeyp
     decider.decide(map(_job, asks), KNOWN, Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
 
     assert taken == ["+14158867901", "+14158867902"]
+
+
+STRANGERS = """
+from router.numbers.states import State
+
+
+class Desk:
+    name = "desk"
+    features = keys = frozenset({"desk"})
+    states = frozenset(State)
+    leaves = external = False
+    provisioned = frozenset()
+
+    def __init__(self, setup):
+        pass
+
+    def wanted(self, public, number):
+        return {"desk": {"of": number.assigned_to, "for": number.number}} if "desk" in public else {}
+
+    def activate(self, work):
+        return work.settings
+
+    def remove(self, work):
+        pass
+"""
+"""A provider whose settings follow from the number and its account."""
+
+
+def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the second account's number would be switched on with what was made for the first one's."""
+    points = "[did_router.features]\ndesk = strange_desks:Desk\n"
+    on_path(monkeypatch, install(tmp_path, "strange-desks", points, STRANGERS))
+    nobody, wanted = Databases(Couch("http://127.0.0.1:9", time_limit=0.1)), Settings.load(None)
+    decider = Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
+    rules = build(None)
+    first = Ask(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
+    first = replace(first, public_fields={"desk": {}})
+    jobs = [_job(first), _job(replace(first, number="+14158867901", assign_to=ACCOUNTS[1]))]
+
+    decider.decide(jobs, KNOWN, Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
+
+    asked = [task.settings for job in jobs if job.features is not None for task in job.features.activations]
+    assert asked == [
+        {"of": ACCOUNTS[0], "for": "+14158867900"},
+        {"of": ACCOUNTS[1], "for": "+14158867901"},
+    ]
 
 
 def _varied(first: Ask, other: Ask, field: str | None) -> Ask:
