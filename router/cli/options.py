@@ -61,8 +61,10 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
     ) -> Any:
         set_up_logging(log_level or usual_log_level)
         flags = dict(_pair(each) for each in more)
-        flags |= {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
-        flags |= {name: rest.pop(name) for name in _OWN_FLAGS if name in rest}
+        own = {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
+        own |= {name: rest.pop(name) for name in _OWN_FLAGS if name in rest}
+        # A flag that was not given must not take away what --set says.
+        flags |= {name: value for name, value in own.items() if value is not None}
         return command(*args, settings=Settings.load(config, **flags), **rest)
 
     return wrapped

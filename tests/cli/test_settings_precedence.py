@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
+from router.cli.options import settings_options
+from router.settings import Settings
 from tests.cli.command import run
 
 GB = '{"gb": {"region": "GB"}}'
@@ -41,3 +44,29 @@ def test_a_flag_stands_over_the_environment() -> None:
     )
 
     assert "+33123456789" in said.out
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["--set", "workers=3"], 3),
+        (["--workers", "2", "--set", "workers=3"], 2),
+        (["--set", "couchdb_url=http://127.0.0.1:1"], "http://127.0.0.1:1"),
+        (["--couchdb-url", "http://127.0.0.1:2", "--set", "couchdb_url=http://127.0.0.1:1"], "http://127.0.0.1:2"),
+        (["--set", "insecure=true"], True),
+        (["--insecure", "--set", "insecure=false"], True),
+    ],
+)
+def test_a_flag_that_is_not_given_leaves_what_set_says(given: list[str], wanted: object) -> None:
+    told: list[Settings] = []
+
+    @click.command()
+    @click.option("--workers", type=int)
+    @click.option("--insecure", is_flag=True, default=None)
+    @settings_options
+    def command(settings: Settings) -> None:
+        told.append(settings)
+
+    name = given[-1].partition("=")[0]
+    command.main(given, standalone_mode=False)
+    assert getattr(told[0], name) == wanted
