@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -38,7 +38,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """Of the command, and of every process that it starts."""
 
 _FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
-_QUERY_PASSWORD = re.compile(r"([?&]password=)[^&#]*")
+_QUERY_VALUE = re.compile(r"([^?&#=]*)=([^&#]*)")
 
 
 class SettingsError(Exception):
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     @field_validator("couchdb_url")
     @classmethod
     def _couchdb_scheme(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")) or not _is_sound(url):
+        if not url.startswith(("http://", "https://")) or not _is_sound(url) or "?" in url or "#" in url:
             raise ValueError(f"write it as http://user:password@host:5984{_ENCODE}")
         return url.rstrip("/")
 
@@ -249,7 +249,7 @@ class Settings(BaseSettings):
             raise ValueError(f"write it as one of {', '.join(known)}")
         if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not _is_sound(url):
             raise ValueError(f"write it as redis://user:password@host:6379/0{_ENCODE}")
-        if url.startswith("redis+sentinel://") and not _are_sentinels(url):
+        if url.startswith("redis+sentinel://") and ("?" in url or not _are_sentinels(url)):
             raise ValueError(f"write it as redis+sentinel://user:password@host:26379,host:26379/service/0{_ENCODE}")
         return url
 
@@ -446,7 +446,8 @@ def _without_secrets(name: str | None, value: Any) -> Any:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown: its password replaced by ***."""
-    url = _QUERY_PASSWORD.sub(r"\1***", url)
+    address, mark, query = url.partition("?")
+    url = address + mark + _QUERY_VALUE.sub(_without_secret, query)
     parts = urlsplit(url)
     credentials, at, host = parts.netloc.rpartition("@")
     if not at:
@@ -454,3 +455,8 @@ def without_password(url: str) -> str:
     user, colon, _ = credentials.partition(":")
     shown = f"{user}:***" if colon else user
     return urlunsplit(parts._replace(netloc=f"{shown}@{host}"))
+
+
+def _without_secret(option: re.Match[str]) -> str:
+    """An option of a query, such as `ssl_password=secret`, as it may be shown."""
+    return f"{option[1]}=***" if "pass" in unquote(option[1]).lower() else option[0]

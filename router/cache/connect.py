@@ -33,7 +33,7 @@ def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
         connections: open at a time, at most.
 
     Raises:
-        ValueError: the URL is none of these.
+        ValueError: the URL is none of these, or has an option that redis-py does not know.
     """
     options: dict[str, Any] = {
         "socket_timeout": time_limit,
@@ -48,7 +48,13 @@ def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
     if url.startswith("redis+cluster://"):
         options.pop("retry")
         return LazyCluster(url.replace("redis+cluster://", "redis://", 1), options)
-    return redis.Redis.from_url(url, **options)
+    client = redis.Redis.from_url(url, **options)
+    pool = client.connection_pool
+    try:
+        pool.connection_class(**pool.connection_kwargs)  # else the first call would fail, with an error of Python's
+    except TypeError as problem:
+        raise ValueError(f"an option behind its ? is unknown: {problem}") from None
+    return client
 
 
 def has_sentinels(client: Any) -> bool:

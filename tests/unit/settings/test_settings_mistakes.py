@@ -117,6 +117,8 @@ def test_a_wrong_couchdb_url_is_told_without_its_password(url: str) -> None:
         f"redis+sentinel://user:{SECRET}/mymaster",
         f"redis+sentinel://:{SECRET}@127.0.0.1:26379/mymaster/zero",
         f"rediss://:{SECRET}@[::1:6379",
+        f"redis://127.0.0.1:6379/0?PASSWORD={SECRET}",
+        f"redis+sentinel://127.0.0.1:26379/mymaster?sentinel_password={SECRET}",
     ],
 )
 def test_a_wrong_redis_url_is_told_without_its_password(url: str) -> None:
@@ -169,6 +171,8 @@ def test_settings_shown_show_no_password() -> None:
         ("unix://user:secret@/run/redis.sock", "unix://user:***@/run/redis.sock"),
         ("unix:///run/redis.sock?password=secret&db=1", "unix:///run/redis.sock?password=***&db=1"),
         ("redis://host/0?username=u&password=secret", "redis://host/0?username=u&password=***"),
+        ("rediss://host/0?ssl_password=secret&db=1", "rediss://host/0?ssl_password=***&db=1"),
+        ("redis://host/0?pass%77ord=secret", "redis://host/0?pass%77ord=***"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
