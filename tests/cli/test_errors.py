@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.embedded import EmbeddedCouchDB
-from tests.cli.command import NOWHERE, Ran, run, run_all
+from tests.cli.command import NOWHERE, Ran, run, run_all, run_here
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 STORES = ("--couchdb-url", NOWHERE, "--redis-url", NO_REDIS)
@@ -49,8 +49,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     (folder / "typo.toml").write_text('redis_urll = "redis://127.0.0.1/0"\n')
     (folder / "broken.toml").write_text("listen = \n")
     (folder / "regex.toml").write_text('[number_manager]\nreconcile_regex = "("\n')
-    commands = {name: _in(folder, arguments) for name, (arguments, _) in {**WRONG_USAGE, **UNREACHABLE}.items()}
-    return run_all(commands)
+    wrong = {name: run_here(*_in(folder, arguments)) for name, (arguments, _) in WRONG_USAGE.items()}
+    # Codes and words as a process ends with them: one of the former, and all that reach for something.
+    reaching = {name: arguments for name, (arguments, _) in UNREACHABLE.items()}
+    return wrong | run_all({"no such command": WRONG_USAGE["no such command"][0], **reaching})
 
 
 def _in(folder: Path, arguments: list[str]) -> list[str]:

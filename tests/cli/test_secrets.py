@@ -9,11 +9,21 @@ from urllib.parse import quote
 
 import pytest
 import redis
-from click.testing import CliRunner
 
-from router.cli.main import main
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from tests.cli.command import DOCUMENTS, NOWHERE, SERVE, Ran, Start, databases_at, eventually, run, run_all, serving
+from tests.cli.command import (
+    DOCUMENTS,
+    NOWHERE,
+    SERVE,
+    Ran,
+    Start,
+    databases_at,
+    eventually,
+    run,
+    run_all,
+    run_here,
+    serving,
+)
 from tests.integration.tokens import Tokens
 
 MARK = "S3cretMark"
@@ -88,13 +98,6 @@ def _nothing_shown(said: dict[str, Ran]) -> None:
     assert traces == {}
 
 
-def _here(*arguments: str, **environment: str) -> Ran:
-    """What the command does in this process, which is sooner done where nothing is reached for."""
-    done = CliRunner().invoke(main, arguments, env=environment)
-    assert isinstance(done.exception, SystemExit | None), done.exception
-    return Ran(done.exit_code, done.stdout, done.stderr)
-
-
 def test_every_way_to_give_them_works_and_shows_none(guarded: Stores) -> None:
     said = run_all({"files": ["check", *guarded.flags, *DEBUG], "urls": ["check", *guarded.urls, *DEBUG]})
     said["environment"] = run("check", *DEBUG, seconds=60, stdin=b"", **guarded.environment)
@@ -156,7 +159,7 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
         }
     )
     said |= {
-        name: _here(*arguments)
+        name: run_here(*arguments)
         for name, arguments in {
             **{f"file: {name}": ("check", "--config", str(tmp_path / f"{name}.toml")) for name in files},
             "a password that ran over": ("check", "--couchdb-url", f"http://a:{MARK}/x@h"),
@@ -177,8 +180,8 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
             ),
         }.items()
     }
-    said["environment"] = _here("check", DID_ROUTER_CARRIERS=f'{{"knm_other": "{MARK}')
-    said["a number"] = _here("check", DID_ROUTER_BATCH_SIZE=MARK)
+    said["environment"] = run_here("check", DID_ROUTER_CARRIERS=f'{{"knm_other": "{MARK}')
+    said["a number"] = run_here("check", DID_ROUTER_BATCH_SIZE=MARK)
 
     assert {name for name, each in said.items() if each.code == 0} == set()
     assert "DID_ROUTER_CARRIERS is not JSON" in said["environment"].complaint

@@ -47,6 +47,8 @@ class Replay:
         path = SEQUENCE.sub(lambda found: self._sequences.get(found[0], found[0]), request["path"])
         if "lines" in case:
             return Replayed(case, None, self._follow(path, case["lines"]))
+        if "response" in case and case["name"] == "db updates":
+            self._await_updates(path, len(case["response"]["body"]["results"]))
         # a wrong password would count towards the lock of the account: an unknown user is told the same
         unknown = {"Authorization": "Basic bm9ib2R5Ong="} if case["name"] == "wrong password" else None
         answer = self._couch.send(
@@ -59,6 +61,12 @@ class Replay:
         )
         self._learn(case["response"]["body"], answer)
         return Replayed(case, answer, [])
+
+    def _await_updates(self, path: str, rows: int) -> None:
+        """Until so many events are written: a server that has just begun keeps them in memory for a while."""
+        end = time.monotonic() + 10
+        while len(self._couch.get(path).json["results"]) < rows and time.monotonic() < end:
+            time.sleep(0.02)
 
     def _learn(self, recorded: Any, answer: Answer) -> None:
         if isinstance(recorded, dict) and "last_seq" in recorded and answer.status == 200:

@@ -242,6 +242,16 @@ def test_a_shard_made_anew_within_the_same_second_is_noticed(world: World, start
     pytest.skip("this machine is too slow to make a database anew within a second")
 
 
+def _wait_told(world: World, since: str, *events: tuple[str, str]) -> None:
+    """Until the feed of updates told of these: who begins to listen now hears nothing of them."""
+
+    def told() -> bool:
+        rows = world.databases.couch.request("GET", ["_db_updates"], since=since)["results"]
+        return set(events) <= {(row["type"], row["db_name"]) for row in rows}
+
+    eventually(told)
+
+
 def test_a_shard_made_anew_while_nobody_followed(world: World, start_follower: StartFollower) -> None:
     for account in (ONE, TWO, ONE):
         world.number(account=account)
@@ -249,11 +259,12 @@ def test_a_shard_made_anew_while_nobody_followed(world: World, start_follower: S
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     follower.stop()
-    before = world.databases.info(SHARD).instance
+    before, since = world.databases.info(SHARD).instance, world.databases.updates_now()
     world.databases.drop(SHARD)
     while str(int(time.time())) == before:
         time.sleep(0.01)
     world.number(account=THREE)
+    _wait_told(world, since, ("deleted", SHARD), ("created", SHARD), ("updated", SHARD))
     start_follower()
     eventually(lambda: world.cached() == THREE)
     eventually(lambda: world.cached("+14150000001") == "")
