@@ -1,8 +1,8 @@
 """What no cache holds is read from the number database: bounded, once per number, behind a breaker."""
 
+import contextlib
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,7 +62,7 @@ class Fallback:
         self._tell_refusal = refuse
         self.breaker = breaker
         self._redis_breaker = redis_breaker
-        self._flights = Flights(waiting)
+        self._flights = Flights(waiting, together=_TOGETHER, readers=-(-connections // 2))
         self._time_limit = time_limit
         self._alarm = alarm
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback", initializer=in_each_thread)
@@ -82,18 +82,14 @@ class Fallback:
         if self.breaker.is_open:
             self._refuse(calls, "the number database does not answer; it is tried again in a moment")
             return
-        boarding = self._flights.board([(call, database_of(call.e164) or "") for call in calls])
+        boarding = self._flights.board([(call, database_of(call.e164) or "") for call in calls], policy)
         self._refuse(
             boarding.left, "more numbers wait for the number database than it can give in time", Reason.OVERLOADED
         )
         for flight, call in boarding.boarded:
             self._tell_in_time(flight, call)
-        by_database: defaultdict[str, list[Flight]] = defaultdict(list)
-        for flight in boarding.started:
-            by_database[flight.database].append(flight)
-        for database, group in by_database.items():
-            for start in range(0, len(group), _TOGETHER):
-                self._pool.submit(self._fly, database, group[start : start + _TOGETHER], policy)
+        for database in boarding.readers:
+            self._pool.submit(self._fly, database)
 
     def discard(self, numbers: Sequence[str]) -> None:
         """Have entries removed that can't be what was written; who asks next fills them again."""
@@ -116,15 +112,27 @@ class Fallback:
         margin = min(_IN_TIME, remaining / 4) if remaining > _NO_TIME else 0.0
         self._alarm.at(now + remaining - margin, tell)
 
-    def _fly(self, database: str, flights: Sequence[Flight], policy: Policy) -> None:
-        wanted = [flight for flight in flights if not self._flights.deserted(flight)]
+    def _fly(self, database: str) -> None:
+        """Read what waits for a database now, and see to it that what comes meanwhile is read as well."""
+        try:
+            flights = self._flights.take(database)
+            if flights:
+                self._fly_together(database, flights)
+        finally:
+            more = self._flights.leave_line(database)
+            with contextlib.suppress(RuntimeError):  # stopped: nothing new is read
+                for _ in range(more):
+                    self._pool.submit(self._fly, database)
+
+    def _fly_together(self, database: str, flights: Sequence[Flight]) -> None:
         entries: dict[str, Entry] = {}
         problem = "the number database does not answer; it is tried again in a moment"
         epoch: str | None = None
         try:
-            if wanted and self.breaker.allows():
+            if self.breaker.allows():
                 epoch = self._epoch(database)
-                entries = self._read(database, [flight.number for flight in wanted], policy)
+                numbers = list(dict.fromkeys(flight.number for flight in flights))
+                entries = self._read(database, numbers, flights[0].policy)
         except CouchError as failure:
             problem = str(failure)
         except Exception:
@@ -148,8 +156,8 @@ class Fallback:
 
     def _land(self, flights: Sequence[Flight], entries: dict[str, Entry], problem: str) -> None:
         for flight in flights:
-            waiting = self._flights.land(flight)
             found = entries.get(flight.number)
+            waiting = self._flights.land(flight, read=found is not None)
             if found is None:
                 self._refuse(waiting, problem)
                 continue

@@ -81,6 +81,39 @@ def test_numbers_of_one_batch_and_database_share_a_request(
     assert relay.count("POST /numbers/\\+1415/_all_docs") == 3
 
 
+def test_what_comes_while_the_readers_are_busy_shares_a_request(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    names = world.numbers("numbers/+1415", 42)
+    running = start_service(database_connections=4, database_time_limit=30)
+    running.caller.account("+14420000001")
+    relay.hold(_is_document)
+    calls = []
+    for asked, name in enumerate(names, start=1):
+        calls.append(running.caller.begin(name))
+        if asked <= 2:
+            eventually(lambda: relay.count(r"/numbers/\+1415/") == asked)  # noqa: B023 - called at once
+    eventually(lambda: running.service.fallback.in_the_air == 42)
+    relay.release()
+    assert all(isinstance(outcome(each), pb.LookupResponse) for each in calls)
+    assert relay.count(r"GET /numbers/\+1415/") == 2
+    assert relay.count(r"POST /numbers/\+1415/_all_docs") == 1
+
+
+def test_a_database_that_hangs_leaves_readers_to_the_others(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number("+14420000001", TWO)
+    running = start_service(database_connections=4, database_time_limit=30)
+    running.caller.account("+14150000001")
+    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    waiting = [running.caller.begin(f"+1415000{index:04}") for index in range(100, 120)]
+    eventually(lambda: running.service.fallback.in_the_air == 20)
+    assert running.caller.account("+14420000001") == TWO
+    relay.release()
+    assert all(isinstance(outcome(each), Refusal) for each in waiting)
+
+
 def test_callers_are_refused_before_their_deadline_while_the_database_hangs(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
