@@ -30,9 +30,9 @@ static void break_off(struct connection *connection)
 
 static void take_message(struct slot *slot)
 {
-    struct connection *connection = slot->connection;
-    const struct messages *messages = &connection->client->messages;
-    size_t index = connection->cursor++ % messages->count;
+    struct client *client = slot->connection->client;
+    const struct messages *messages = &client->messages;
+    size_t index = client->next++ % messages->count;
     slot->message = index;
     slot->body = messages->bytes + messages->at[index];
     slot->length = messages->at[index + 1] - messages->at[index];

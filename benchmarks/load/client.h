@@ -47,6 +47,7 @@ struct client {
     const char *path;
     char authority[32], timeout[16]; /* timeout: for calls whose slot has none of its own */
     struct messages messages;
+    size_t next; /* of them; for all connections, so that no two ask for the same thing at a time and share its reading */
     unsigned window; /* 0: unary calls */
     int ending;
     struct totals totals;
@@ -63,7 +64,7 @@ struct connection {
     int fd, port, broken;
     struct slot *slots;
     unsigned slot_count;
-    size_t cursor, open;
+    size_t open;
     struct slot *free;
     size_t out_length, out_sent;
     uint8_t out[OUT_ROOM];

@@ -374,11 +374,9 @@ int main(int argc, char **argv)
     sent = calloc(SENT_ROOM, sizeof *sent);
     connections = calloc((size_t)count, sizeof *connections);
     struct slot *slots = calloc((size_t)count * (size_t)streams, sizeof *slots);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         if (connection_open(&connections[i], &client, port, slots + i * streams, (unsigned)streams) < 0)
             fail("can't connect");
-        connections[i].cursor = client.messages.count / (size_t)count * (size_t)i;
-    }
     uint64_t now = now_ns();
     for (uint64_t settled = now + SETTLE_NS; now < settled; sleep_until(now + ROUND_NS), now = now_ns())
         exchange(); /* the server's limits arrive */

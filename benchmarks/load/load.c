@@ -151,11 +151,9 @@ int main(int argc, char **argv)
 
     struct connection *connections = calloc((size_t)count, sizeof *connections);
     struct slot *slots = calloc((size_t)count * (size_t)streams, sizeof *slots);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         if (connection_open(&connections[i], &client, port, slots + i * streams, (unsigned)streams) < 0)
             fail("can't connect");
-        connections[i].cursor = client.messages.count / (size_t)count * (size_t)i;
-    }
     uint64_t started = now_ns(), now = started, sent = 0, open = 1;
     for (int i = 0; i < count && rate <= 0; i++)
         while (connections[i].free && !connections[i].broken) {
