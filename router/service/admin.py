@@ -1,5 +1,6 @@
 """The admin address: HTTP for operators, Prometheus and health checks."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ _OPEN = ("/healthz", "/readyz")
 
 _LOOK = 0.05
 """Seconds after which an idle server looks whether it is to stop."""
+_MOST_CONNECTIONS = 64
 _HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
@@ -106,12 +108,19 @@ class AdminServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection; TLS is begun in it, so that a slow caller holds up nobody else."""
+    """A thread for each connection; TLS is begun in it, so that a slow caller holds up nobody else.
+
+    Pages are answered within milliseconds: where too many connections stand, the oldest one is of
+    somebody who doesn't ask.
+    """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], handler: Any, certificates: Certificates | None) -> None:
         self._certificates = certificates
+        self._standing: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, handler)
 
@@ -122,6 +131,24 @@ class _Server(ThreadingHTTPServer):
             context = self._certificates.context
             connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, caller
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin a connection's thread, and end the oldest one where there are too many."""
+        with self._lock:
+            self._standing[request] = None
+            if len(self._standing) > _MOST_CONNECTIONS:
+                oldest = next(iter(self._standing))
+                del self._standing[oldest]
+                with contextlib.suppress(OSError):
+                    # Past TLS, which would first say farewell to somebody who may not listen.
+                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection is over."""
+        with self._lock:
+            self._standing.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hangs up, or speaks no TLS, is no fault of ours."""
