@@ -174,6 +174,12 @@ class Settings(BaseSettings):
     connection_silence: float = Field(
         30.0, gt=0, description="seconds that a connection may stand without a call that was answered (Linux)"
     )
+    connection_rate: int = Field(
+        200,
+        ge=0,
+        description="new connections a second that one address (of IPv6, its first 64 bits) may make, and a third of "
+        "what all may make together; who makes more is kept out for a moment (`serve`, Linux); 0 lets everybody in",
+    )
     drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
 
     negative_life: float = Field(10.0, gt=0, description="seconds that 'no such number' is kept in Redis")

@@ -44,6 +44,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "connections",
         "connection_calls",
         "connection_silence",
+        "connection_rate",
         "drain_time_limit",
     ),
     "The caches": (

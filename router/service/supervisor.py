@@ -21,6 +21,7 @@ from router.follower.backoff import pause
 from router.service import worker
 from router.service.certificates import open_certificates
 from router.service.exposure import check_exposure
+from router.service.floods import FloodWatch
 from router.service.front import AddressTaken, taken
 from router.service.gathering import GatheredPages
 from router.service.guard import open_guard
@@ -76,12 +77,16 @@ class Supervisor:
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
         self.address = address
+        port = self._reserved.getsockname()[1]
+        self._floods = FloodWatch(port, settings.connection_rate) if settings.connection_rate else None
 
     def run(self) -> None:
         """Start the children and look after them."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _: self._signals.put(got))
         self._pages.start()
+        if self._floods is not None:
+            self._floods.start()
         for child in self._children:
             self._start(child)
         try:
@@ -190,6 +195,8 @@ class Supervisor:
     def _end(self) -> None:
         log.info("draining: running calls finish, new ones go elsewhere")
         self._draining = True
+        if self._floods is not None:
+            self._floods.stop()
         running = [child for child in self._children if child.process is not None]
         for child in running:
             child.process.terminate()

@@ -6,7 +6,8 @@ import struct
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,7 @@ def _rapid_reset(scene: Scene, seconds: float, path: str, content: bytes) -> str
                 said += body[:5] + struct.pack(">I", stream) + body[9:] if body else b""
                 said += frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
             if not attacker.send(bytes(said)):
-                return f"closed after {next(streams) // 2:,} resets"
+                return f"{next(streams) // 2:,} resets taken, then closed"
         return f"{next(streams) // 2:,} resets taken"
 
 
@@ -111,6 +112,14 @@ def rapid_reset_of_others(scene: Scene, seconds: float) -> str:
 
 def rapid_reset_without_bodies(scene: Scene, seconds: float) -> str:
     return _rapid_reset(scene, seconds, LOOKUP, b"")
+
+
+def rapid_reset_by_5(scene: Scene, seconds: float) -> str:
+    return _together(5, lambda: _rapid_reset(scene, seconds, LOOKUP, ASKS))
+
+
+def rapid_reset_by_20(scene: Scene, seconds: float) -> str:
+    return _together(20, lambda: _rapid_reset(scene, seconds, BATCH, _ASKS_FOR_ONE))
 
 
 def pings(scene: Scene, seconds: float) -> str:
@@ -344,17 +353,46 @@ def bad_windows(scene: Scene, seconds: float) -> str:
 
 def hang_up(scene: Scene, seconds: float) -> str:
     """Connect, ask, and hang up without waiting."""
+    return _again(scene, seconds, _at_once(scene), wait=0)
+
+
+def hang_up_together(scene: Scene, seconds: float) -> str:
+    """The same, 20 at a time."""
+    return _together(20, lambda: hang_up(scene, seconds))
+
+
+def hang_up_from_everywhere(scene: Scene, seconds: float) -> str:
+    """The same from 200 addresses."""
+    sources = itertools.cycle(f"127.0.9.{host}" for host in range(1, 201))
+    return _together(20, lambda: _again(scene, seconds, _at_once(scene), wait=0, sources=sources))
+
+
+def _at_once(scene: Scene) -> bytes:
     call = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
     call += frame(DATA, END_STREAM, 1, wire.message(ASKS))
-    return _again(scene, seconds, PREFACE + wire.settings() + call, wait=0)
+    return PREFACE + wire.settings() + call
 
 
-def _again(scene: Scene, seconds: float, *all_said: bytes, wait: float = 1) -> str:
+def _together(count: int, attack: Callable[[], str]) -> str:
+    """Several at a time; what they saw, its numbers added up."""
+    with ThreadPoolExecutor(count) as pool:
+        said = [each.result() for each in [pool.submit(attack) for _ in range(count)]]
+    number, words = zip(*(each.split(" ", 1) for each in said), strict=True)
+    return f"{sum(int(each.replace(',', '')) for each in number):,} {words[0]}"
+
+
+def _again(
+    scene: Scene,
+    seconds: float,
+    *all_said: bytes,
+    wait: float = 1,
+    sources: Iterable[str] = itertools.repeat("127.0.0.1"),
+) -> str:
     end, closed, stood = time.monotonic() + seconds, 0, 0
-    for said in itertools.cycle(all_said):
+    for said, source in zip(itertools.cycle(all_said), sources, strict=False):
         if time.monotonic() > end:
             break
-        with Connection(scene.port, reads=bool(wait)) as attacker:
+        with Connection(scene.port, reads=bool(wait), source=source) as attacker:
             attacker.send(said)
             if attacker.closed.wait(wait):
                 closed += 1
@@ -489,6 +527,8 @@ ATTACKS = (
     Attack("rapid reset", rapid_reset),
     Attack("rapid reset, LookupBatch", rapid_reset_of_others),
     Attack("rapid reset, no bodies", rapid_reset_without_bodies, quick=False),
+    Attack("rapid reset, 5 connections", rapid_reset_by_5, 128, quick=False),
+    Attack("rapid reset, LookupBatch, 20 connections", rapid_reset_by_20, 128, quick=False),
     Attack("ping flood", pings),
     Attack("ping flood, answers unread", pings_unread, quick=False),
     Attack("settings flood", settings_flood),
@@ -515,7 +555,9 @@ ATTACKS = (
     Attack("noise", noise),
     Attack("other protocols", other_protocols),
     Attack("impossible windows", bad_windows, quick=False),
-    Attack("hang up at once", hang_up, 256, quick=False, hurts=("grpcio",)),
+    Attack("hang up at once", hang_up, 256, quick=False),
+    Attack("hang up at once, 20 at a time", hang_up_together, 256, quick=False),
+    Attack("hang up at once, from 200 addresses", hang_up_from_everywhere, 256, quick=False),
     Attack("answers never read", never_reads),
     Attack("answers never read, LookupBatch", never_reads_others, quick=False),
     Attack("a stream never read", stream_unread),

@@ -84,6 +84,7 @@ class Connection:
 
     Args:
         acknowledges: the server's settings, which he has to before they count.
+        source: this machine's address that it comes from.
         reads: take what the server says, and count its frames; else its words stay in the kernel's buffers.
 
     Attributes:
@@ -94,8 +95,8 @@ class Connection:
         most_streams: that it allows; 0 where it did not say.
     """
 
-    def __init__(self, port: int, *, reads: bool = True, acknowledges: bool = True) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+    def __init__(self, port: int, *, reads: bool = True, acknowledges: bool = True, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._acknowledges = acknowledges
         self.frames: Counter[int] = Counter()
