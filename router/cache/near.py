@@ -38,8 +38,8 @@ _LONGEST_WAY = 512
 _WAYS = 8
 """Ways to one entry: some switches put something new into every request."""
 _PASSING = 16
-"""One in so many entries may be of a number without a document: who asks for a million of those must not push out the
-entries of numbers that are called."""
+"""One in so many entries may be a refusal, of a number without a document or of one that is nobody's: who asks for a
+million of those must not push out the entries of numbers that are called."""
 
 
 class NearEntry:
@@ -127,7 +127,7 @@ class NearCache:
                 return
             self._drop(number)
             self._numbers[number] = entry
-            if entry.until < math.inf:
+            if entry.answer is None:
                 self._passing[number] = None
             self._bytes += entry.size
             if raw is not None:

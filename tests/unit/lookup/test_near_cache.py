@@ -1,5 +1,6 @@
 """What a worker keeps in its own memory goes as soon as it may be wrong."""
 
+import math
 import time
 from typing import Any
 
@@ -92,12 +93,13 @@ def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
     assert near.get("+14150000000") is None
 
 
-def test_asking_for_numbers_that_do_not_exist_pushes_out_no_living_entry(near: NearCache) -> None:
+@pytest.mark.parametrize("life", [2.0, math.inf], ids=["no document", "a document of nobody's"])
+def test_asking_for_numbers_that_are_refused_pushes_out_no_living_entry(near: NearCache, life: float) -> None:
     living = [f"+1415{index:07}" for index in range(90)]
     for number in living:
         near.keep(number, _entry(), near.clock(), number.encode())
     for index in range(5000):
-        nothing = NearEntry("", None, "refused", time.monotonic() + 2)
+        nothing = NearEntry("", None, "refused", time.monotonic() + life)
         near.keep(f"+4930{index:07}", nothing, near.clock(), b"absent%d" % index)
     assert all(near.get(number) is not None for number in living)
     assert all(near.raw[number.encode()].alive for number in living)
