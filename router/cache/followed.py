@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG = "accounts", "port_requests", "system_config"
 NUMBER_MANAGER = "number_manager"
 FOLLOWED = (ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG)
+_ACCOUNTS = {b"1", b"0", b"D"}
+"""What is said of an account: enabled, disabled, deleted."""
 
 _TICK = 0.5
 
@@ -172,7 +174,7 @@ class FollowedDocuments:
             return {}, False  # lost, or being read by the follower
         documents: dict[bytes, bytes] = self._redis.hgetall(self._keys.documents(database))
         documents.pop(EPOCH.encode(), None)
-        sound = {identifier: value for identifier, value in documents.items() if _is_sound(database, value)}
+        sound = {identifier: value for identifier, value in documents.items() if is_sound(database, value)}
         if len(sound) < len(documents):
             log.error("Redis holds something else among the documents of %s: they are read again", database)
             self._redis.hset(self._keys.documents(database), EPOCH, SPOILT)  # the follower looks there
@@ -216,8 +218,9 @@ class FollowedDocuments:
     def _apply_port(self, request: str, payload: bytes) -> None:
         self._requests.pop(request, None)
         if payload:
-            account, *numbers = _decoded(payload, list, [""])
-            if account and all(isinstance(each, str) for each in (account, *numbers)):
+            said = _decoded(payload, list, [])
+            if _is_port(said):
+                account, *numbers = said
                 self._requests[request] = ActivePort(request, account, tuple(numbers))
 
     def _apply_config(self, payload: bytes, *, reload: bool) -> None:
@@ -231,14 +234,23 @@ class FollowedDocuments:
             self._on_ports()
 
 
-def _is_sound(database: str, value: bytes) -> bool:
-    payload = value[VERSION:]
-    if len(value) < VERSION or (database == ACCOUNTS and payload not in {b"0", b"1", b"D"}):
-        return False
+def is_sound(database: str, value: bytes) -> bool:
+    """Whether a value is one that a follower writes for a document of this database."""
+    version, payload = value[:VERSION], value[VERSION:]
+    if len(version) < VERSION or database == ACCOUNTS:
+        return len(version) == VERSION and payload in _ACCOUNTS
+    if not payload:
+        return True
     try:
-        return database == ACCOUNTS or not payload or isinstance(json.loads(payload), list | dict)
+        said = json.loads(payload)
     except (ValueError, RecursionError):
         return False
+    return isinstance(said, dict) if database == SYSTEM_CONFIG else _is_port(said)
+
+
+def _is_port(said: Any) -> bool:
+    """Whether these are an account and its numbers."""
+    return isinstance(said, list) and all(isinstance(each, str) for each in said) and bool(said and said[0])
 
 
 def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:

@@ -10,8 +10,7 @@ log = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
 
-STRING, HASH, SET = b"string", b"hash", b"set"
-_NONE = b"none"
+STRING, HASH, SET, NONE = b"string", b"hash", b"set", b"none"
 
 
 def is_foreign(problem: Exception) -> bool:
@@ -34,7 +33,7 @@ def in_spite(client: Any, kinds: Mapping[str, bytes], act: Callable[[], _Answer]
         if not is_foreign(problem):
             raise
         for key, kind in kinds.items():
-            if client.type(key) not in {kind, _NONE}:
+            if client.type(key) not in {kind, NONE}:
                 log.error("%s held something that is not ours, and was removed: no other program may write there", key)
                 client.delete(key)
         return act()

@@ -225,6 +225,11 @@ class CacheWriter:
         told = map(_unless_foreign, pipeline.execute(raise_on_error=False))
         return [kept is not None and _text(kept) == epoch for kept, epoch in zip(told, epochs, strict=True)]
 
+    def mend_document(self, database: str, token: int, epoch: str, name: bytes, found: bytes, value: bytes) -> bool:
+        """Put a followed document's value, empty for none, where one that is none of ours still stands."""
+        keys = [self.keys.database(database), self.keys.documents(database)]
+        return bool(scripts.mend(self.redis, keys, token, epoch, name, found, value))
+
     def read_again(self, database: str) -> None:
         """Tell the workers to read the followed documents of a database again, as a whole."""
         self.redis.publish(self.keys.changes, f"{database}\0\0")
@@ -256,7 +261,7 @@ class CacheWriter:
     def walk(self, database: str | None = None) -> Iterable[list[tuple[str, str]]]:
         """Yield the entries' (key, number) in batches, of one database or of all."""
         tag = "{+" if database is None else self.keys.database(database).removeprefix(self.keys.prefix)
-        pattern = _PATTERN_SIGNS.sub(r"\\\g<0>", self.keys.prefix + tag.removesuffix(":db")) + "*"
+        pattern = pattern_of(self.keys.prefix + tag.removesuffix(":db"))
         cursor_batch: list[tuple[str, str]] = []
         for raw in self.redis.scan_iter(match=pattern, count=PASS):
             key = raw.decode("utf-8", "replace")
@@ -282,6 +287,11 @@ class CacheWriter:
         if entry.kind == TOMBSTONE:
             return int((tombstone_life or self._lives.tombstone) * 1000)
         return 0
+
+
+def pattern_of(beginning: str) -> str:
+    """The pattern of keys that begin so, for a SCAN."""
+    return _PATTERN_SIGNS.sub(r"\\\g<0>", beginning) + "*"
 
 
 def _checkpoint(kept: dict[bytes, bytes]) -> Checkpoint:

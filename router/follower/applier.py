@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from router.cache import entry, holding
-from router.cache.entry import Entry, unpack
+from router.cache.entry import VERSION, Entry, unpack
 from router.cache.followed import FOLLOWED
 from router.cache.pending import PendingCopies
 from router.cache.reader import CacheReader
@@ -116,6 +116,26 @@ class Applier:
         _check(said)
         self.counts.add("applied", len(changes))
         return replace(before, seq=after)
+
+    def mend_documents(self, database: str, epoch: str, garbled: Mapping[bytes, bytes]) -> int:
+        """Have what is none of ours among the followed documents be as the database says; returns how many.
+
+        Args:
+            garbled: what was found, by the ids of the documents.
+        """
+        names = {each: each.decode("utf-8", "replace") for each in garbled}
+        stored = self._databases.documents(database, list(names.values()))
+        mended = 0
+        for each, name in names.items():
+            document = stored[name]
+            value = holding.document_value(database, document) if document is not None else None
+            mended += self._writer.mend_document(database, self._token, epoch, each, garbled[each], value or b"")
+        return mended
+
+    def mend_entry(self, database: str, epoch: str, number: str, garbled: bytes) -> bool:
+        """The same for the entry of a number."""
+        made = self._read_again(database, number)
+        return self._writer.replace(database, self._token, epoch, number, garbled[:VERSION], made)
 
     def is_fenced(self, database: str) -> bool:
         """Whether another follower has written there since."""

@@ -8,6 +8,7 @@ import redis
 
 from router.cache import status
 from router.cache.connect import server_of
+from router.cache.garbled import Garbled
 from router.cache.status import FollowerStatus
 from router.follower.applier import Applier
 from router.follower.backoff import pause
@@ -93,6 +94,7 @@ class Follower:
             self._databases,
             self._writer,
             applier,
+            Garbled(self._writer.redis, self._writer.keys, self._reader),
             lambda: self._configure(term, applier),
             unseen=_unseen(status.read(self._writer.redis, self._writer.keys)),
         )
@@ -127,7 +129,7 @@ class Follower:
                     log.warning("Redis was restarted or replaced; what it may have lost is read again")
                     return
                 self.status = self._describe(term, applier)
-                term.look_after_documents()
+                term.patrol.look_after_followed()
                 status.publish(self._writer.redis, self._writer.keys, self.status)
             except redis.RedisError as problem:
                 if now - kept > self._lease.life:

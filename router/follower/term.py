@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import redis
 
 from router.cache.followed import FOLLOWED, SYSTEM_CONFIG
+from router.cache.garbled import Garbled
 from router.cache.writer import CacheWriter, Checkpoint
 from router.couch.databases import Databases
 from router.couch.errors import CouchError, CouchRefused
@@ -20,6 +21,7 @@ from router.follower.applier import Applier, Fenced, Moved
 from router.follower.backoff import pause
 from router.follower.catchup import CatchUp
 from router.follower.direct import DirectFeeds
+from router.follower.patrol import Patrol
 from router.follower.sweep import Sweeper
 from router.follower.targets import Target, is_followed
 from router.follower.watch import UpdatesWatch
@@ -50,6 +52,7 @@ class Term:
         databases: Databases,
         writer: CacheWriter,
         applier: Applier,
+        garbled: Garbled,
         on_config: Callable[[], None],
         *,
         unseen: float = 0.0,
@@ -82,6 +85,7 @@ class Term:
         )
         self.watch = UpdatesWatch(databases, settings.follower_heartbeat, self.wake, self.sweeper.ask)
         self.watch.unseen_since = time.monotonic() - unseen
+        self.patrol = Patrol(self, writer, applier, garbled)
         self._workers = [
             threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
             for index in range(settings.follower_readers)
@@ -91,6 +95,7 @@ class Term:
         """Begin following."""
         self.sweeper.start()
         self.watch.start()
+        self.patrol.start()
         for worker in self._workers:
             worker.start()
 
@@ -151,27 +156,6 @@ class Term:
             for target in self.targets.values():
                 target.drop_feed()
                 self.wake(target.name)
-
-    def look_after_documents(self) -> None:
-        """Have followed documents read again that Redis lost by themselves, or that a worker found spoilt.
-
-        Raises:
-            redis.RedisError: Redis can't be asked.
-        """
-        with self.lock:
-            known = [self.targets[name] for name in FOLLOWED if name in self.targets]
-            epochs = {each.name: each.checkpoint.epoch for each in known if _rests(each)}
-        names, wanted = list(epochs), list(epochs.values())
-        if not names:
-            return
-        held = self._writer.holds_documents(names, wanted)
-        same = [kept == epoch for kept, epoch in zip(self._writer.epochs(names), wanted, strict=True)]
-        for name, epoch, whole in zip(names, wanted, map(all, zip(held, same, strict=True)), strict=True):
-            with self.lock:
-                target = self.targets[name]
-                if not whole and _rests(target) and target.checkpoint.epoch == epoch:
-                    log.warning("Redis lost what it held of %s; it is read again", name)
-                    self.wake(name, suspect=True)
 
     def enqueue(self, target: Target) -> None:
         """Give a target to a worker; under the lock."""
@@ -319,8 +303,3 @@ def _after(seconds: float, act: Callable[..., None], *words: object) -> None:
     timer = threading.Timer(seconds, act, words)
     timer.daemon = True
     timer.start()
-
-
-def _rests(target: Target) -> bool:
-    """Whether nobody is at work on it, so that what Redis holds is what the follower believes."""
-    return target.checkpoint.complete and not (target.working or target.queued or target.suspect)

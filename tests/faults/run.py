@@ -109,7 +109,7 @@ class Report:
             worst_late: the worst of all, seconds past the deadline.
         healed: seconds from the end of the faults until every number was answered rightly, unflagged, by both workers;
             None: not at all.
-        differences: found by an audit at the end.
+        differences: found by an audit at the end; different: these in words; at_first: how many the first audit found.
     """
 
     plan: Plan
@@ -126,7 +126,9 @@ class Report:
     worst_late: float = 0.0
     oversleep: float = 0.0
     healed: float | None = None
+    at_first: int | None = None
     differences: int | None = None
+    different: list[str] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -144,10 +146,11 @@ class Report:
             f"seed {self.plan.seed}: {self.plan.name} ({self.plan.transport})",
             f"{self.calls} calls, {self.writes} changes, {len(self.wrong)} wrong",
             f"{self.stale} stale ({self.longest:.2f} s), {self.flagged_stale} flagged ({self.longest_flagged:.2f} s)",
-            f"{self.late} late ({self.worst_late:.3f} s), {healed}, {self.differences} differences",
+            f"{self.late} late ({self.worst_late:.3f} s), {healed}",
+            f"{self.differences} differences (at first {self.at_first})",
             f"unknown {dict(self.unknown)}",
         )
-        return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN]])
+        return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN], *self.different[:_SHOWN]])
 
 
 def run_plan(plan: Plan, couchdb_url: str | None = None) -> Report:
@@ -196,7 +199,8 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         writers.stop()
         callers.stop()
     with contextlib.suppress(Exception):
-        report.differences = stage.differences()
+        audits = stage.differences()
+        report.at_first, report.differences, report.different = len(audits[0]), len(audits[-1]), audits[-1]
     report.writes, report.oversleep = writers.done, callers.oversleep
     _judge(report, callers.answers, ledger)
     return report

@@ -59,7 +59,8 @@ INTERVALS: dict[str, Any] = {
 _COPIES: dict[str, Any] = {"account_copies": "both"}
 _WITH_COPIES = 150
 """Accounts with a database; those after them have none, and get no copies."""
-_COPIES_WITHIN = 40.0
+_COPIES_WITHIN, _MENDED_WITHIN = 40.0, 15.0
+"""Seconds that the follower has for the accounts' copies, and for going round all that Redis holds."""
 _NAMES = ("accounts", "port_requests", "system_config", *SHARDS)
 _OURS = "did-router-soak"
 """Stands for the claim on a CouchDB that is not ours alone."""
@@ -182,15 +183,16 @@ class Stage:
             each and each["state"] == "ready" and not each["stale"] for each in said
         )
 
-    def differences(self) -> int:
-        """What an audit finds; among the accounts' copies after the follower had time to mend them."""
+    def differences(self) -> list[list[str]]:
+        """What an audit finds, again and again until that is nothing, or what is mended by itself had time to be."""
         settings = self.settings()
-        end = time.monotonic() + (_COPIES_WITHIN if self.copies else 0.0)
-        while True:
-            found = Audit(settings, Stores(settings), Progress(), copies=self.copies).run()
-            if time.monotonic() > end or not (found.differences or found.copies):
-                return len(found.differences) + len(found.copies)
-            time.sleep(1)
+        end = time.monotonic() + (_COPIES_WITHIN if self.copies else _MENDED_WITHIN)
+        found = []
+        while not found or (found[-1] and time.monotonic() < end):
+            time.sleep(1 if found else 0)
+            report = Audit(settings, Stores(settings), Progress(), copies=self.copies).run()
+            found.append([*map(str, report.differences), *map(str, report.copies)])
+        return found
 
     def said(self) -> str:
         """The last that the service and the follower said."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.cache.followed import ACCOUNTS, SYSTEM_CONFIG
+from router.cache.followed import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartFollower, StartService
@@ -84,6 +84,59 @@ def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running)
     eventually(lambda: world.redis.hget(key, ONE) == sound)
     eventually(lambda: running.service.followed.loaded[ACCOUNTS])
     assert _is_asked(running) == "ACCOUNT_DISABLED"
+
+
+@pytest.mark.parametrize("database", [ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG])
+def test_a_document_that_is_garbled_while_nobody_reads_is_mended_by_itself(
+    world: World, running: Running, database: str
+) -> None:
+    """Workers have read it already; nothing tells them, and nothing else of its database is read again."""
+    name = {ACCOUNTS: ONE, PORT_REQUESTS: "p", SYSTEM_CONFIG: "number_manager"}[database]
+    world.account(ONE, enabled=False)
+    world.port("p", ONE, NUMBER)
+    world.configure(inception_prefix_code="+1")
+    key = world.keys.documents(database)
+    eventually(lambda: world.redis.hexists(key, name))
+    eventually(lambda: running.service.followed.loaded[database])
+    sound, epoch = world.redis.hget(key, name), world.writer.epoch(database)
+    world.redis.hset(key, name, b"?" * 12)
+    world.redis.hset(key, "nobody", b"?" * 12)
+    eventually(lambda: world.redis.hgetall(key) == {b"": epoch.encode(), name.encode(): sound})
+    assert world.writer.epoch(database) == epoch, "the others were not read again"
+
+
+def test_entries_that_are_garbled_and_nobody_calls_are_mended(world: World, start_follower: StartFollower) -> None:
+    for number in (NUMBER, IN_THE_SHARD, OTHER):
+        world.number(number)
+    start_follower(**RARELY)
+    eventually(lambda: all(world.cached(number) == ONE for number in (NUMBER, IN_THE_SHARD, OTHER)))
+    key = world.keys.number
+    world.redis.setrange(key(NUMBER), 40, b"\0\0")
+    world.redis.delete(key(IN_THE_SHARD))
+    world.redis.rpush(key(IN_THE_SHARD), "another type")
+    world.redis.set(key(OTHER), b"\xff" * 60)
+    world.redis.set(key("+14150000009"), b"of no number")
+    eventually(lambda: all(world.cached(number) == ONE for number in (NUMBER, IN_THE_SHARD, OTHER)))
+    eventually(lambda: world.cached("+14150000009") in {"nothing", ""} and world.held() is not None)
+
+
+@pytest.mark.parametrize("field", ["epoch", "seq", "instance", "complete"])
+def test_a_garbled_checkpoint_of_a_database_that_rests_is_seen(
+    world: World, start_follower: StartFollower, field: str
+) -> None:
+    """While its epoch is another, nothing that lookups read from CouchDB is kept."""
+    world.number()
+    start_follower(**RARELY)
+    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    before = world.writer.checkpoint(SHARD)
+    world.redis.hset(world.keys.database(SHARD), field, b"\xda\xd0\xff\x80 garbled")
+
+    def is_as_before() -> bool:
+        now = world.writer.checkpoint(SHARD)
+        return (now.instance, now.shape, now.seq, now.complete) == (before.instance, before.shape, before.seq, True)
+
+    eventually(is_as_before)
+    eventually(lambda: world.cached() == ONE)
 
 
 @pytest.mark.parametrize("field", ["epoch", "seq"])

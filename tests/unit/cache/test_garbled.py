@@ -1,0 +1,123 @@
+"""What is none of ours in Redis is found a little at a time, and only that is put right."""
+
+from typing import Any
+
+import pytest
+
+from router.cache import garbled
+from router.cache.followed import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_sound
+from router.cache.garbled import Garbled
+from router.cache.keys import Keys
+from router.cache.reader import CacheReader
+from router.cache.writer import CacheWriter
+from tests.unit.cache.entries import ONE, Life, rev, route
+
+SPOILT = b"?" * 12
+VERSION = account_value(rev(1), enabled=True, exists=True)[:20]
+LOOKS = 100
+
+
+@pytest.fixture
+def found(client: Any, keys: Keys, reader: CacheReader, monkeypatch: pytest.MonkeyPatch) -> Garbled:
+    monkeypatch.setattr(garbled, "DOCUMENTS_AT_ONCE", 100)
+    monkeypatch.setattr(garbled, "KEYS_AT_ONCE", 100)
+    return Garbled(client, keys, reader)
+
+
+@pytest.fixture
+def accounts(writer: CacheWriter, client: Any, keys: Keys) -> Life:
+    """A thousand accounts."""
+    life = Life(writer, database=ACCOUNTS)
+    writer.forget_documents(ACCOUNTS, life.checkpoint.epoch)
+    value = account_value(rev(1), enabled=True, exists=True)
+    client.hset(keys.documents(ACCOUNTS), mapping={f"{index:032x}": value for index in range(1000)})
+    return life
+
+
+def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, found: Garbled) -> None:
+    del accounts
+    spoilt = {f"{index:032x}".encode() for index in (0, 333, 999)}
+    client.hset(keys.documents(ACCOUNTS), mapping=dict.fromkeys(spoilt, SPOILT))
+    first = found.documents(ACCOUNTS)
+    looks = [first, *(found.documents(ACCOUNTS) for _ in range(LOOKS))]
+    assert {name for look in looks for name in look} == spoilt
+    assert any(not look for look in looks), "no look goes round all of them"
+
+
+@pytest.mark.parametrize("kind", ["list", "string", None])
+def test_another_type_in_place_of_documents_is_none_of_them(
+    client: Any, keys: Keys, found: Garbled, kind: str | None
+) -> None:
+    key = keys.documents(ACCOUNTS)
+    if kind is not None:
+        client.rpush(key, "a") if kind == "list" else client.set(key, "a")
+    assert found.documents(ACCOUNTS) == {}
+
+
+def test_only_the_value_that_was_found_is_replaced(
+    accounts: Life, writer: CacheWriter, client: Any, keys: Keys
+) -> None:
+    key, epoch = keys.documents(ACCOUNTS), accounts.checkpoint.epoch
+    sound = account_value(rev(2), enabled=False, exists=True)
+    name = ONE.encode()
+
+    def mend(value: bytes = sound, token: int = 1, epoch: str = epoch) -> bool:
+        return writer.mend_document(ACCOUNTS, token, epoch, name, SPOILT, value)
+
+    client.hset(key, name, SPOILT)
+    assert not mend(token=0), "another follower leads"
+    assert not mend(epoch="x"), "the database is another one"
+    assert mend()
+    assert client.hget(key, name) == sound
+    assert not mend(), "what was written meanwhile stands"
+    client.hset(key, name, SPOILT)
+    assert mend(b"")
+    assert not client.hexists(key, name)
+    client.hset(key, mapping={name: SPOILT, "": b"spoilt"})
+    assert not mend(), "all of them are read again"
+
+
+def test_entries_are_looked_at_again_and_again(writer: CacheWriter, client: Any, keys: Keys, found: Garbled) -> None:
+    numbers = [f"+1415{index:07}" for index in range(500)]
+    life = Life(writer)
+    for number in numbers:
+        life.apply(route(rev(1)), number=number)
+    for _ in range(2):
+        client.setrange(keys.number(numbers[7]), 40, b"xx")
+        client.delete(keys.number(numbers[300]))
+        client.rpush(keys.number(numbers[300]), "another type")
+        looks = [found.entries() for _ in range(LOOKS)]
+        seen = {number: value for look in looks for number, value in look.items()}
+        assert seen.keys() == {numbers[7], numbers[300]}
+        assert seen[numbers[300]] == b""
+        assert any(not look for look in looks)
+
+
+def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found: Garbled) -> None:
+    client.set(keys.number("+14150000001"), route(rev(1)).pack(), px=1)
+    assert not any(found.entries() for _ in range(LOOKS))
+
+
+@pytest.mark.parametrize(
+    ("database", "payload", "sound"),
+    [
+        (ACCOUNTS, b"1", True),
+        (ACCOUNTS, b"D", True),
+        (ACCOUNTS, b"", False),
+        (ACCOUNTS, b"2", False),
+        (PORT_REQUESTS, b"", True),
+        (PORT_REQUESTS, b'["a"]', True),
+        (PORT_REQUESTS, b'["a", "+14158867900"]', True),
+        (PORT_REQUESTS, b"[]", False),
+        (PORT_REQUESTS, b'["", "+14158867900"]', False),
+        (PORT_REQUESTS, b'["a", 1]', False),
+        (PORT_REQUESTS, b"{}", False),
+        (SYSTEM_CONFIG, b"", True),
+        (SYSTEM_CONFIG, b"{}", True),
+        (SYSTEM_CONFIG, b"[]", False),
+        (SYSTEM_CONFIG, b"{", False),
+    ],
+)
+def test_what_a_follower_writes_is_sound(database: str, payload: bytes, sound: bool) -> None:
+    assert is_sound(database, VERSION + payload) == sound
+    assert not is_sound(database, (VERSION + payload)[:19])
