@@ -187,7 +187,7 @@ class Stage:
         """What an audit finds, again and again until that is nothing, or what is mended by itself had time to be."""
         settings = self.settings()
         end = time.monotonic() + (_COPIES_WITHIN if self.copies else _MENDED_WITHIN)
-        found = []
+        found: list[list[str]] = []
         while not found or (found[-1] and time.monotonic() < end):
             time.sleep(1 if found else 0)
             report = Audit(settings, Stores(settings), Progress(), copies=self.copies).run()
