@@ -13,7 +13,7 @@ from router.cache.keys import EPOCH, Keys
 from router.cache.reader import CacheReader
 from router.cache.writer import pattern_of
 
-DOCUMENTS_AT_ONCE = 1000
+DOCUMENTS_AT_ONCE = 500
 KEYS_AT_ONCE = 500
 """Of a step: half a millisecond of Redis' time at most."""
 

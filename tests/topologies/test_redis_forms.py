@@ -10,11 +10,14 @@ from pathlib import Path
 import grpc
 import pytest
 
+from router.cache.entry import is_sound
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB
+from router.follower.follower import Follower
 from router.service.service import Service
 from router.settings import Settings
+from router.stores import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.topologies import servers
@@ -69,6 +72,28 @@ def test_owner_changes_show_in_every_slot(settings: Settings) -> None:
                 _until(lambda shard=shard: _owner(stub, shard) == OWNERS[1])  # type: ignore[misc]
     finally:
         service.stop()
+
+
+def test_garbled_values_are_mended_in_every_slot(settings: Settings) -> None:
+    """Nobody asks for them."""
+    stores = Stores(settings)
+    stores.databases.create("accounts")
+    stores.databases.put("accounts", {"_id": OWNERS[0], "pvt_type": "account", "name": "An account"})
+    follower = Follower(settings, stores)
+    follower.start()
+    documents = stores.keys.documents("accounts")
+    keys = [stores.keys.number(_number(shard)) for shard in SHARDS]
+    try:
+        _until(lambda: bool(stores.redis.hget(documents, OWNERS[0])))
+        _until(lambda: all(stores.redis.get(key) for key in keys))
+        written = stores.redis.hget(documents, OWNERS[0])
+        stores.redis.hset(documents, OWNERS[0], b"garbled")
+        for key in keys:
+            stores.redis.set(key, b"garbled")
+        _until(lambda: stores.redis.hget(documents, OWNERS[0]) == written)
+        _until(lambda: all(is_sound(stores.redis.get(key)) for key in keys))
+    finally:
+        follower.stop()
 
 
 def test_warm_up_verifies_and_audit_agrees(settings: Settings) -> None:
