@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -14,11 +13,17 @@ from router.lookup.call import Call
 from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
 from router.service import wire
+from router.service.bounded_threads import BoundedThreads
+from router.service.refusals import OVERLOADED
 from router.v1 import inbound_pb2 as pb
 
 MOST_IN_A_BATCH = 1000
 _MOST_IN_FLIGHT = 1000
 """Numbers of one stream that may wait for their outcomes to be found and sent; its sender is held back after that."""
+
+_THREADS, _EXPLAINING = 4, 2
+_MOST_EXPLAINED = 32
+"""Explain calls at a time: each asks every store by itself, and there are no more than a person makes."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -51,13 +56,19 @@ class OutcomeCall(Call):
 
 
 class InboundServicer:
-    """Serves LookupBatch, LookupStream and Explain inside the event loop; the work is done in threads."""
+    """Serves LookupBatch, LookupStream and Explain inside the event loop; the work is done in threads.
 
-    def __init__(self, lookup: Lookup, explainer: Explainer, *, time_limit: float) -> None:
+    Args:
+        waiting: numbers of LookupBatch calls that may wait for a thread, or be looked up by one; more are refused.
+        time_limit: seconds for calls without a deadline of their own.
+    """
+
+    def __init__(self, lookup: Lookup, explainer: Explainer, *, waiting: int, time_limit: float) -> None:
         self._lookup = lookup
         self._explainer = explainer
         self._time_limit = time_limit
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="inbound-servicer")
+        self._threads = BoundedThreads("inbound-servicer", _THREADS, waiting)
+        self._explaining = BoundedThreads("explainer", _EXPLAINING, _MOST_EXPLAINED)
 
     async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
         """LookupBatch."""
@@ -67,6 +78,9 @@ class InboundServicer:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"{count} numbers in a batch, at most {MOST_IN_A_BATCH}: send several batches, or a stream",
             )
+        if not self._threads.have_room(count):
+            self._lookup.counts.add(Reason.OVERLOADED.value, count)
+            await _refuse(context)
         loop = asyncio.get_running_loop()
         outcomes: list[bytes] = [b""] * count
         left = count
@@ -85,13 +99,13 @@ class InboundServicer:
         deadline = self._deadline(context)
         calls = [OutcomeCall(each, deadline, deliver(index)) for index, each in enumerate(request.lookups)]
         if calls:
-            await loop.run_in_executor(self._pool, self._lookup.answer, calls)
+            await self._threads.run(count, self._lookup.answer, calls)
             await done
         return wire.batch(outcomes)
 
     async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
         """LookupStream: outcomes as they are found, in any order."""
-        stream = _Stream(self._lookup, self._pool, lambda: self._deadline(context))
+        stream = _Stream(self._lookup, self._threads, lambda: self._deadline(context))
         reading = asyncio.create_task(stream.read(requests))
         try:
             while (outcome := await stream.next_outcome()) is not None:
@@ -102,8 +116,10 @@ class InboundServicer:
 
     async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """Explain."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._explainer.explain, request.lookup, self._deadline(context))
+        if not self._explaining.have_room(1):
+            await _refuse(context)
+        made = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
+        return made or pb.ExplainResponse()  # nobody waits for that one
 
     def _deadline(self, context: Context) -> float:
         remaining = context.time_remaining()
@@ -113,9 +129,9 @@ class InboundServicer:
 class _Stream:
     """One stream: requests come in, wait together while a batch is being answered, and go out as outcomes."""
 
-    def __init__(self, lookup: Lookup, pool: ThreadPoolExecutor, deadline: Callable[[], float]) -> None:
+    def __init__(self, lookup: Lookup, threads: BoundedThreads, deadline: Callable[[], float]) -> None:
         self._lookup = lookup
-        self._pool = pool
+        self._threads = threads
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(_MOST_IN_FLIGHT)
@@ -149,7 +165,7 @@ class _Stream:
         try:
             while self._waiting:
                 calls, self._waiting = self._waiting, []
-                await self._loop.run_in_executor(self._pool, self._lookup.answer, calls)
+                await self._threads.run(0, self._lookup.answer, calls)  # its own bound is what it reads
         finally:
             self._working = None
 
@@ -169,6 +185,10 @@ class _Stream:
     def _end_if_done(self) -> None:
         if self._ended and not self._open:
             self._outcomes.put_nowait(None)
+
+
+async def _refuse(context: Context) -> None:
+    await context.abort(OVERLOADED.code, OVERLOADED.message, tuple(OVERLOADED.trailing))
 
 
 def _soon(loop: asyncio.AbstractEventLoop, act: Callable[..., None], *arguments: Any) -> None:

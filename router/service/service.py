@@ -93,7 +93,9 @@ class Service:
             authority,
             stale_after=settings.stale_after,
         )
-        servicer = InboundServicer(self.lookup, explainer, time_limit=settings.lookup_time_limit)
+        servicer = InboundServicer(
+            self.lookup, explainer, waiting=settings.calls_waiting, time_limit=settings.lookup_time_limit
+        )
         self.manager = NumberManager(settings, stores)
         self._numbers = NumbersServicer(self.manager, threads=settings.manager_threads)
         self._guard = open_guard(settings)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -283,3 +284,41 @@ def test_a_read_from_before_a_rebuild_is_answered_and_not_kept(
     running.caller.account("+14150000009")
     eventually(lambda: world.cached("+14150000009") == "nothing")
     assert world.cached() == ""
+
+
+def test_so_many_explanations_wait_and_hold_up_nothing_else(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    world.number()
+    world.number("+14420000001", TWO)
+    running = start_service(database_time_limit=30)
+    running.caller.account("+14150000001")
+    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    asked = pb.ExplainRequest(lookup=pb.LookupRequest(number=NUMBER))
+    explained = [running.caller.stub.Explain.future(asked, timeout=60) for _ in range(40)]
+    eventually(lambda: sum(each.done() for each in explained) == 8)
+    assert [each.route.account_id for each in running.caller.batch(["+14420000001"])] == [TWO]
+    relay.release()
+    refused = [outcome(each) for each in explained if each.exception() is not None]
+    assert len(refused) == 8
+    for each in refused:
+        assert isinstance(each, Refusal)
+        assert (each.code, each.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert each.retry_after
+
+
+def test_batches_are_refused_when_too_many_numbers_wait_for_threads(world: World, start_service: StartService) -> None:
+    world.number()
+    running = start_service(calls_waiting=1000)
+    asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER)] * 1000)
+    told: set[str] = set()
+
+    def ask_many() -> bool:
+        for each in [running.caller.stub.LookupBatch.future(asked, timeout=60) for _ in range(30)]:
+            problem: Any = each.exception()
+            told.add("OK" if problem is None else f"{problem.code().name} {problem.details()[:25]}")
+        return len(told) > 1
+
+    eventually(ask_many)
+    assert told == {"OK", "RESOURCE_EXHAUSTED more is asked than can be"}
+    assert running.service.lookup.counts["OVERLOADED"] % 1000 == 0

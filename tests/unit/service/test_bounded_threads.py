@@ -1,0 +1,64 @@
+"""What waits for threads has a bound, and what was given up is not done."""
+
+import asyncio
+import threading
+from contextlib import suppress
+
+import pytest
+
+from router.service.bounded_threads import BoundedThreads
+
+
+async def _until(seen: threading.Event) -> None:
+    assert await asyncio.to_thread(seen.wait, 10)
+
+
+def test_there_is_room_until_so_much_waits() -> None:
+    async def story() -> None:
+        threads, go_on = BoundedThreads("test", 1, 10), threading.Event()
+        assert threads.have_room(50)  # one piece, whatever it weighs
+        first = asyncio.ensure_future(threads.run(6, go_on.wait, 10))
+        second = asyncio.ensure_future(threads.run(3, go_on.wait, 10))
+        await asyncio.sleep(0)
+        assert (threads.have_room(1), threads.have_room(2)) == (True, False)
+        go_on.set()
+        assert [await first, await second] == [True, True]
+        assert threads.have_room(50)
+
+    asyncio.run(story())
+
+
+def test_what_is_given_up_is_not_done_and_weighs_until_a_thread_comes_by() -> None:
+    async def story() -> None:
+        threads, go_on, begun = BoundedThreads("test", 1, 10), threading.Event(), threading.Event()
+        done: list[str] = []
+
+        def hold() -> bool:
+            begun.set()
+            return go_on.wait(10)
+
+        busy = asyncio.ensure_future(threads.run(1, hold))
+        await _until(begun)
+        given_up = asyncio.ensure_future(threads.run(9, done.append, "given up"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with suppress(asyncio.CancelledError):
+            await given_up
+        assert not threads.have_room(1)
+        go_on.set()
+        assert await busy
+        await threads.run(0, done.append, "wanted")
+        assert done == ["wanted"]
+        assert threads.have_room(10)
+
+    asyncio.run(story())
+
+
+def test_what_goes_wrong_is_told_to_who_waits() -> None:
+    async def story() -> None:
+        threads = BoundedThreads("test", 1, 1)
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(1, divmod, 1, 0)
+        assert threads.have_room(1)
+
+    asyncio.run(story())
