@@ -5,16 +5,14 @@
 
 import logging
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,10 +21,11 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
+from router.dial_plan_settings import DialPlanSettings
 from router.numbers import rules
-from router.numbers.dial_plans import Converter
-from router.numbers.rules import PlanSpec, Rules
+from router.numbers.rules import Rules
 from router.numbers.states import ROUTABLE
+from router.store_urls import ENCODE, are_sentinels, is_sound, without_password
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,6 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """Of the command, and of every process that it starts."""
 
 _FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
-_QUERY_VALUE = re.compile(r"([^?&#=]*)=([^&#]*)")
 
 
 class SettingsError(Exception):
@@ -54,43 +52,6 @@ class CopiesMode(StrEnum):
     """The whole number document, a copy each."""
     BOTH = "both"
     NONE = "none"
-
-
-class ConverterSettings(BaseModel):
-    """One step of a dial plan: what it matches and what it puts around the last capture."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    regex: str = Field(description="matched against the cleaned number; the last capture is kept")
-    prefix: str = Field("", description="put before what was kept")
-    suffix: str = Field("", description="put after what was kept")
-    name: str = Field("", description="named as the rule in answers")
-
-
-class DialPlanSettings(BaseModel):
-    """How numbers of one origin are written; chosen by a request's dial_plan."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    rules: list[ConverterSettings] = Field([], description="tried first, in order; the first match wins")
-    converters: list[ConverterSettings] | None = Field(
-        None, description="tried next, in order (default: the system's, or none where a region is named)"
-    )
-    region: str | None = Field(None, description="ISO 3166 country for what no converter settles, such as GB")
-    cleans: bool = Field(default=True, description="take off URI parts and visual separators first")
-
-    def spec(self) -> PlanSpec:
-        """The plan as the domain knows it.
-
-        Raises:
-            ValueError: a regex that can't be used.
-        """
-        converters = None if self.converters is None else _converters(self.converters)
-        return PlanSpec(_converters(self.rules), converters, self.region, self.cleans)
-
-
-def _converters(steps: list[ConverterSettings]) -> tuple[Converter, ...]:
-    return tuple(Converter(step.regex, step.prefix, step.suffix, step.name) for step in steps)
 
 
 class Settings(BaseSettings):
@@ -243,8 +204,8 @@ class Settings(BaseSettings):
     @field_validator("couchdb_url")
     @classmethod
     def _couchdb_scheme(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")) or not _is_sound(url) or "?" in url or "#" in url:
-            raise ValueError(f"write it as http://user:password@host:5984{_ENCODE}")
+        if not url.startswith(("http://", "https://")) or not is_sound(url) or "?" in url or "#" in url:
+            raise ValueError(f"write it as http://user:password@host:5984{ENCODE}")
         return url.rstrip("/")
 
     @field_validator("redis_url")
@@ -253,10 +214,10 @@ class Settings(BaseSettings):
         known = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
         if not url.startswith(known):
             raise ValueError(f"write it as one of {', '.join(known)}")
-        if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not _is_sound(url):
-            raise ValueError(f"write it as redis://user:password@host:6379/0{_ENCODE}")
-        if url.startswith("redis+sentinel://") and ("?" in url or not _are_sentinels(url)):
-            raise ValueError(f"write it as redis+sentinel://user:password@host:26379,host:26379/service/0{_ENCODE}")
+        if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not is_sound(url):
+            raise ValueError(f"write it as redis://user:password@host:6379/0{ENCODE}")
+        if url.startswith("redis+sentinel://") and ("?" in url or not are_sentinels(url)):
+            raise ValueError(f"write it as redis+sentinel://user:password@host:26379,host:26379/service/0{ENCODE}")
         return url
 
     @field_validator("listen", "admin_listen")
@@ -335,7 +296,7 @@ class Settings(BaseSettings):
         return rules.build(
             section,
             overrule=self.number_manager,
-            plans={name: _spec(name, plan) for name, plan in self.dial_plans.items()},
+            plans={name: plan.spec(name) for name, plan in self.dial_plans.items()},
             routable_states=tuple(self.routable_states),
         )
 
@@ -360,44 +321,6 @@ class Settings(BaseSettings):
             raise SettingsError(str(problem)) from None
         if warnings:
             raise SettingsError(f"setting 'number_manager': {warnings[0]}")
-
-
-def _spec(name: str, plan: DialPlanSettings) -> PlanSpec:
-    try:
-        return plan.spec()
-    except ValueError as problem:
-        raise ValueError(f"dial plan '{name}': {problem}") from None
-
-
-_ENCODE = "; : / ? # @ and % in the user or password are percent-encoded"
-
-
-def _is_sound(url: str) -> bool:
-    """Whether a URL has a host, and a port that is one, and no password that ran over into its path."""
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and not _runs_over(url)
-    except ValueError:
-        return False
-
-
-def _are_sentinels(url: str) -> bool:
-    """Whether a Sentinel URL names hosts, and ports that are some, and no password that ran over into its path."""
-    if _runs_over(url):
-        return False
-    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
-    return all(
-        host and (not colon or port.isdecimal()) for host, colon, port in (each.partition(":") for each in hosts)
-    )
-
-
-def _runs_over(url: str) -> bool:
-    """Whether a password's own `/`, `?` or `#` ended what belongs in front of the host, so that it would be shown."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return True
-    return "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def _check_environment() -> None:
@@ -448,21 +371,3 @@ def _without_secrets(name: str | None, value: Any) -> Any:
     if name in {"carriers", "features"}:
         return {plugin: dict.fromkeys(table, "***") for plugin, table in value.items()}
     return value
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown: its password replaced by ***."""
-    address, mark, query = url.partition("?")
-    url = address + mark + _QUERY_VALUE.sub(_without_secret, query)
-    parts = urlsplit(url)
-    credentials, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return url
-    user, colon, _ = credentials.partition(":")
-    shown = f"{user}:***" if colon else user
-    return urlunsplit(parts._replace(netloc=f"{shown}@{host}"))
-
-
-def _without_secret(option: re.Match[str]) -> str:
-    """An option of a query, such as `ssl_password=secret`, as it may be shown."""
-    return f"{option[1]}=***" if "pass" in unquote(option[1]).lower() else option[0]

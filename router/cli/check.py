@@ -13,7 +13,8 @@ from router.couch.errors import CouchError
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
 from router.numbers.shards import is_shard
-from router.settings import Settings, without_password
+from router.settings import Settings
+from router.store_urls import without_password
 from router.stores import Stores
 
 

@@ -10,9 +10,10 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from router.dial_plan_settings import ConverterSettings, DialPlanSettings
 from router.numbers.rules import CONFIG_NAMES
 from router.numbers.system_config import NumberManagerConfig
-from router.settings import ConverterSettings, DialPlanSettings, Settings
+from router.settings import Settings
 
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Stores, addresses and processes": (

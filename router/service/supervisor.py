@@ -25,7 +25,8 @@ from router.service.floods import FloodWatch
 from router.service.front import AddressTaken, taken
 from router.service.gathering import GatheredPages
 from router.service.guard import open_guard
-from router.settings import Settings, without_password
+from router.settings import Settings
+from router.store_urls import without_password
 from router.stores import Stores
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from typing import Any
 
 from router import store_credentials
 from router.numbers.normaliser import UnknownDialPlan
-from router.settings import Settings, SettingsError, without_password
+from router.settings import Settings, SettingsError
+from router.store_urls import without_password
 from tests.fuzz.scratch import file
 from tests.fuzz.source import parts, text
 from tests.fuzz.target import Target

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from router.settings import Settings, SettingsError, without_password
+from router.settings import Settings, SettingsError
+from router.store_urls import without_password
 from router.stores import Stores
 
 SECRET = "hunter2-s3cret"
