@@ -185,6 +185,7 @@ def _fill_followed(writer: CacheWriter, token: int) -> None:
         documents = [_account(each) | {"_rev": f"1-{'0' * 32}"} for each in ACCOUNTS] if name == "accounts" else []
         values = [(str(each["_id"]), holding.document_value(name, each) or b"") for each in documents]
         if point is not None:
+            writer.forget_documents(name, point.epoch)  # and say of which epoch they are
             writer.apply_documents(name, token, point, "1", values)
         writer.caught_up(name, "0")
 
