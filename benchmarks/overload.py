@@ -55,15 +55,20 @@ class Case:
     slow: bool = False
 
 
-_QUEUE, _LIMITED = Callers(connections=8), Callers(connections=8, limited=True)
+_QUEUE = Callers(connections=8)
+_LIMITED = Callers(connections=8, streams=100, limited=True)
+_AS_MANY_AS_ALLOWED = Callers(connections=8, limited=True)
 CASES = {
-    "near": Case("near native", _LIMITED),
-    "near, callers queue": Case("near native", _QUEUE),
-    "redis": Case("redis native", _LIMITED),
     "database": Case("fallback native", _QUEUE, slow=True),
-    "near grpcio": Case("near grpcio", _LIMITED),
-    "near grpcio, callers queue": Case("near grpcio", _QUEUE),
     "database grpcio": Case("fallback grpcio", _QUEUE, slow=True),
+    "database grpcio, callers bound": Case("fallback grpcio", _LIMITED, slow=True),
+    "redis": Case("redis native", _LIMITED),
+    "near": Case("near native", _LIMITED),
+    "near, 250 a connection": Case("near native", _AS_MANY_AS_ALLOWED),
+    "near, callers queue": Case("near native", _QUEUE),
+    "near grpcio": Case("near grpcio", _LIMITED),
+    "near grpcio, 250 a connection": Case("near grpcio", _AS_MANY_AS_ALLOWED),
+    "near grpcio, callers queue": Case("near grpcio", _QUEUE),
 }
 
 
