@@ -19,7 +19,9 @@ _SUMS = Path("/proc/net/snmp")
 _NETLINK_SOCK_DIAG, _BY_FAMILY, _DUMP, _DONE, _ERROR = 4, 20, 0x301, 3, 2
 _ESTABLISHED, _SYN_RECV, _TIME_WAIT, _LISTEN = 1, 3, 6, 10
 _WANTED = sum(1 << state for state in range(1, 12) if state not in {_SYN_RECV, _TIME_WAIT})
-_HEAD, _SOCKET = struct.Struct("=IHHII"), struct.Struct("=BBBB2s2s16s16s")
+_HEAD, _SOCKET = struct.Struct("=IHHII"), struct.Struct("=BBBB2s2s16s16s28xI")
+_INFO, _INFO_WANTED, _BYTES = 2, 1 << 1, struct.Struct("=120xQQ")
+"""The kernel's TCP_INFO, and where it says how many bytes were acknowledged and received."""
 _ONE_HOST_V6 = 64
 """Bits of an IPv6 address that one host has for itself to choose addresses below."""
 _FEW = 4
@@ -38,16 +40,47 @@ class Seen:
     peer: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How much a connection carried, and the inode by which /proc/PID/fd names it."""
+
+    inode: int
+    acknowledged: int
+    received: int
+
+
 def sockets() -> Iterator[Seen]:
     """All TCP sockets but those half made or already given up; OSError where the kernel doesn't tell."""
+    for said, at, _ in _dump(b"\0\0", 0):
+        family, state, _, _, port, peer_port, own, peer, _ = _SOCKET.unpack_from(said, at)
+        yield Seen(family, state == _LISTEN, port, own, peer_port, peer)
+
+
+def weighed(port: int) -> Iterator[Weighed]:
+    """The connections to one port; OSError where the kernel doesn't tell.
+
+    However many there are, this takes few system calls: each is a chance to lose the GIL when there is much to do.
+    """
+    for said, at, end in _dump(struct.pack(">H", port), _INFO_WANTED):
+        inode = _SOCKET.unpack_from(said, at)[-1]
+        place = at + _SOCKET.size
+        while place < end:
+            size, kind = struct.unpack_from("=HH", said, place)
+            if kind == _INFO and size >= 4 + _BYTES.size:
+                yield Weighed(inode, *_BYTES.unpack_from(said, place + 4))
+            place += max(4, (size + 3) & ~3)
+
+
+def _dump(port: bytes, more: int) -> Iterator[tuple[bytes, int, int]]:
+    """Each socket that the kernel tells of: where in what it said its description begins, and where it ends."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as asking:
         for family in (socket.AF_INET, socket.AF_INET6):
-            wanted = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 0, 0, _WANTED)
+            wanted = struct.pack("=BBBBI2s46x", family, socket.IPPROTO_TCP, more, 0, _WANTED, port)
             asking.send(_HEAD.pack(_HEAD.size + len(wanted), _BY_FAMILY, _DUMP, 1, 0) + wanted)
             yield from _answers(asking)
 
 
-def _answers(asking: socket.socket) -> Iterator[Seen]:
+def _answers(asking: socket.socket) -> Iterator[tuple[bytes, int, int]]:
     while True:
         said, at = asking.recv(1 << 16), 0
         while at < len(said):
@@ -56,8 +89,7 @@ def _answers(asking: socket.socket) -> Iterator[Seen]:
                 return
             if kind == _ERROR:
                 raise OSError("sock_diag is not answered here")
-            family, state, _, _, port, peer_port, own, peer = _SOCKET.unpack_from(said, at + _HEAD.size)
-            yield Seen(family, state == _LISTEN, port, own, peer_port, peer)
+            yield said, at + _HEAD.size, at + size
             at += (size + 3) & ~3
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.service import farewell
+from router.service.arrivals import weighed
 from router.service.seldom import Seldom
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,10 @@ log.addFilter(Seldom())
 _LOOK = 0.1
 _ROUND = 1.0
 """Seconds between looks at memory, and between looks at all connections."""
+_PRESSED = 0.3
+"""Seconds between looks at who sends much, while this process has much to do."""
+_BUSY = 0.5
+"""Of a core, used by a process that may have more to do than it can."""
 _GULP = 64 << 20
 """Bytes that memory may grow in one round before there is a look at who sends how much."""
 _MUCH = 512 << 10
@@ -55,7 +60,28 @@ class Connected:
     @property
     def greedy(self) -> bool:
         """Sends much, and has nothing answered."""
-        return self.received > max(_MUCH, _GIVES_NOTHING * self.acknowledged)
+        return is_greedy(self.received, self.acknowledged)
+
+
+def is_greedy(received: int, acknowledged: int) -> bool:
+    """Whether who sent so many bytes, and took so many, has asked for nothing in a long while."""
+    return received > max(_MUCH, _GIVES_NOTHING * acknowledged)
+
+
+class _Pressure:
+    """Whether this process has much to do, told about three times a second."""
+
+    def __init__(self) -> None:
+        self._since, self._used = time.monotonic(), time.process_time()
+
+    def is_high(self) -> bool:
+        """Since it was last told; no where that is too short a time."""
+        passed = time.monotonic() - self._since
+        if passed < _PRESSED:
+            return False
+        used = time.process_time() - self._used
+        self._since, self._used = time.monotonic(), time.process_time()
+        return used > _BUSY * passed
 
 
 class Doorman:
@@ -76,6 +102,7 @@ class Doorman:
         self._asks = asks
         self._since: dict[object, float] = {}
         self._asked: set[object] = set()
+        self._suspected: set[int] = set()
         self._held = _resident()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="doorman", daemon=True)
@@ -91,7 +118,10 @@ class Doorman:
 
     def _run(self) -> None:
         due = time.monotonic() + _ROUND
+        pressure = _Pressure()
         while not self._stop.wait(_LOOK):
+            if pressure.is_high():
+                self._relieve()
             swollen = _resident() > self._held + _GULP
             if not swollen and time.monotonic() < due:
                 continue
@@ -100,6 +130,20 @@ class Doorman:
             except Exception:
                 log.exception("looking after connections failed")
             self._held, due = _resident(), time.monotonic() + _ROUND
+
+    def _relieve(self) -> None:
+        """Disconnect who sends much and asks for nothing, and look at nobody else: there is no time for that.
+
+        Twice in a row, as who has just begun has had no answer yet.
+        """
+        with contextlib.suppress(OSError):
+            greedy = {each.inode for each in weighed(self._port) if is_greedy(each.received, each.acknowledged)}
+            again, self._suspected = greedy & self._suspected, greedy
+            if again:
+                some = [_look_at(each) for each in farewell.copies(again)]
+                self._end(some, _GREEDY)
+                for each in some:
+                    each.socket.close()
 
     def _go_round(self, *, swollen: bool) -> None:
         everybody = list(_connected(self._port))

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 _GOAWAY = bytes.fromhex("000008 07 00 00000000 7fffffff 00000000")
 _OPEN = "/proc/self/fd"
@@ -88,6 +88,19 @@ def sockets(port: int) -> Iterator[socket.socket]:
             with copy(int(name)) as each:
                 if each.family in (socket.AF_INET, socket.AF_INET6) and each.getsockname()[1] == port:
                     yield each
+
+
+def copies(inodes: Collection[int]) -> Iterator[socket.socket]:
+    """Copies of this process's sockets with these inodes, to be closed."""
+    wanted = {f"socket:[{each}]" for each in inodes}
+    # Who came last has the highest descriptor, and is most likely among them.
+    for name in sorted(os.listdir(_OPEN), key=int, reverse=True):
+        with contextlib.suppress(OSError):
+            if (link := os.readlink(f"{_OPEN}/{name}")) in wanted:
+                wanted.discard(link)
+                yield copy(int(name))
+        if not wanted:
+            return
 
 
 def copy(descriptor: int) -> socket.socket:
