@@ -66,8 +66,14 @@ lock: install ## pin every dependency with its hashes into requirements.lock
 audit-dependencies: install ## ask PyPI's database of known vulnerabilities about every pinned dependency
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements.lock
 
-wheel: install ## build the wheel into dist/, the same bytes each time
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/hatchling build -t wheel
+wheel: install ## build the wheel of what is committed into dist/, the same bytes each time
+	@set -e; from=$$PWD; epoch=$${SOURCE_DATE_EPOCH:-}; made=$$PWD/dist; hatchling=$$(cd $(BIN) && pwd)/hatchling; \
+	if [ -e .git ]; then \
+		from=$$(mktemp -d); trap 'rm -rf "$$from"' EXIT; \
+		git archive --output "$$from/committed.tar" HEAD; tar -xf "$$from/committed.tar" -C "$$from"; \
+		epoch=$${epoch:-$$(git log -1 --format=%ct)}; \
+	fi; \
+	cd "$$from"; $${epoch:+env SOURCE_DATE_EPOCH=$$epoch} "$$hatchling" build -t wheel -d "$$made"
 
 bench: install ## measure it beside its peers (ARGS=--quick for a look; make bench-peers first)
 	$(BIN)/python -m benchmarks.run $(ARGS)

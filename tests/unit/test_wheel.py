@@ -8,6 +8,8 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ("router", "pyproject.toml", "README.md")
 
@@ -39,6 +41,23 @@ def test_two_builds_are_alike(tmp_path: Path) -> None:
     assert sha256(first.read_bytes()).hexdigest() == sha256(second.read_bytes()).hexdigest()
     with zipfile.ZipFile(first) as wheel:
         assert {each.date_time[0] for each in wheel.infolist()} == {2023}
+        assert "router/service/tokens.py" in wheel.namelist()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what is committed is known to git alone")
+def test_what_lies_about_is_left_out(tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tmp_path)], check=True)
+    with (tmp_path / "router" / "settings.py").open("a") as changed:
+        changed.write("# not committed\n")
+    (tmp_path / "router" / "junk.txt").touch()
+    shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
+    command = ["make", "--old-file", "install", f"BIN={Path(sys.executable).parent}", "wheel"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (built,) = (tmp_path / "dist").iterdir()
+
+    with zipfile.ZipFile(built) as wheel:
+        assert "router/junk.txt" not in wheel.namelist()
+        assert b"not committed" not in wheel.read("router/settings.py")
         assert "router/service/tokens.py" in wheel.namelist()
 
 
