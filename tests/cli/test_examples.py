@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import ACCOUNTS, Running, environment
+from tests.faults.links import Link, Trouble
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -52,6 +53,26 @@ def test_the_client_when_nobody_answers(load: Load) -> None:
 
     assert (answer.route, answer.reason, answer.sip[0]) == (None, "", 503)
     assert answer.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+
+def test_the_client_gives_up_a_connection_that_died_without_a_word(load: Load, service: Running) -> None:
+    host, port = service.target.rsplit(":", 1)
+    link = Link(host, int(port))
+    module = load("did_lookup")
+    module.CONNECTION |= {"grpc.keepalive_time_ms": 500, "grpc.http2.ping_timeout_ms": 500}
+    client = module.DidRouter(f"127.0.0.1:{link.port}", deadline=5)
+    try:
+        before = client.lookup("4158867900")
+        link.suffer(Trouble.FORGET)
+        lost = client.lookup("4158867900")
+        after = client.lookup("4158867900")
+    finally:
+        client.close()
+        link.close()
+
+    assert before.status == "OK"
+    assert lost.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+    assert after.status == "OK"
 
 
 def test_every_refusal_has_a_response(load: Load) -> None:

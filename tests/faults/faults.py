@@ -5,7 +5,6 @@ what was frozen goes on, what was cut may connect. From there on nobody lends a 
 """
 
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -13,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.numbers.shards import database_of
-from tests.faults import failing_over, rewriting, spoiling
+from tests.faults import failing_over, restarting, rewriting, spoiling
 from tests.faults.forms import CLUSTER, SENTINEL, SINGLE
 from tests.faults.ledger import NOBODY
 from tests.faults.lies import ABOUT_UPDATES, Lie
 from tests.faults.links import Trouble
 from tests.faults.programs import Program
+from tests.faults.restarting import send
 from tests.faults.scene import Scene
 from tests.faults.stage import NUMBERS, SHARDS, STALE_AFTER
 
@@ -101,16 +101,16 @@ def _frozen(which: str) -> Begin:
 @contextmanager
 def _worker_killed(scene: Scene) -> Iterator[None]:
     """The supervisor starts another."""
-    _signal(scene.chance.choice(scene.stage.service.workers()), signal.SIGKILL)
+    send(scene.chance.choice(scene.stage.service.workers()), signal.SIGKILL)
     yield
 
 
 @contextmanager
 def _worker_frozen(scene: Scene) -> Iterator[None]:
     worker = scene.chance.choice(scene.stage.service.workers())
-    _signal(worker, signal.SIGSTOP)
+    send(worker, signal.SIGSTOP)
     yield
-    _signal(worker, signal.SIGCONT)
+    send(worker, signal.SIGCONT)
 
 
 def _clock_jumps(who: str, seconds: int) -> Begin:
@@ -161,12 +161,8 @@ def _remade(scene: Scene) -> Iterator[None]:
     yield
 
 
-def _signal(process: int, which: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, which)
-
-
 LINKS = ("service-redis", "service-couchdb", "follower-redis", "follower-couchdb")
+CALLERS_LINK = "caller-service"
 _NET = (Trouble.REFUSE, Trouble.CUT, Trouble.DELAY, Trouble.DRIP, Trouble.HALF_OPEN, Trouble.DROP)
 _BROKEN = (Trouble.GARBAGE, Trouble.ERROR, Trouble.TOO_MANY, Trouble.MID_LINE)
 _SWEEP = 3.0
@@ -183,7 +179,7 @@ def _lied(lie: Lie) -> Fault:
     return Fault(f"follower-couchdb {lie}", _linked("follower-couchdb", lie), quiet, settings=settings)
 
 
-CATALOGUE: dict[str, Fault] = {
+CATALOGUE: dict[str, Fault] = {  # new ones at its end: a seed keeps its fault
     fault.name: fault
     for fault in (
         Fault("redis killed", _killed("redis")),
@@ -226,5 +222,11 @@ CATALOGUE: dict[str, Fault] = {
         Fault("sentinel killed, then a failover", failing_over.without_one, forgets=True, slow=True, form=SENTINEL),
         Fault("cluster slots move", failing_over.slots_move, slow=True, form=CLUSTER),
         Fault("cluster node killed", failing_over.node_killed, form=CLUSTER),
+        Fault("worker slow to restart", restarting.worker_slow, USUAL, slow=True, keeps_account=True),
+        Fault("supervisor slow to restart", restarting.supervisor_slow, USUAL, slow=True, keeps_account=True),
+        *(
+            Fault(f"{CALLERS_LINK} {trouble}", _linked(CALLERS_LINK, trouble), USUAL, keeps_account=True)
+            for trouble in (*_NET, Trouble.FORGET)
+        ),
     )
 }

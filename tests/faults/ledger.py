@@ -59,6 +59,7 @@ class Answer:
         said: the account; NOBODY for NOT_FOUND; None where nothing was said about the number.
         why: the gRPC status, and reason where there is one, of what is no route.
         limit: the call's deadline in seconds.
+        direct: the caller has no link that may be in trouble.
     """
 
     number: str
@@ -69,6 +70,7 @@ class Answer:
     authoritative: bool = False
     why: str = ""
     limit: float = 0.0
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Trouble(StrEnum):
     """Requests arrive, replies don't; nobody hangs up before the trouble is over."""
     DROP = "drop"
     """Nothing arrives in either direction; nobody hangs up before the trouble is over."""
+    FORGET = "forgotten"
+    """Connections that stand pass nothing any more, ever, and nobody hangs up on either end; new ones pass."""
     GARBAGE = "garbage"
     """Who asks for changes gets something that is not JSON."""
     ERROR = "500"
@@ -64,6 +66,7 @@ class Link:
         self._trouble: Trouble | Lie = Trouble.NONE
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
+        self._forgotten: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
         self._open = True
@@ -72,13 +75,16 @@ class Link:
     def suffer(self, trouble: Trouble | Lie) -> None:
         """Have it happen to every connection, those that stand and new ones, until `heal`."""
         self._trouble = trouble
+        if trouble is Trouble.FORGET:
+            with self._lock:
+                self._forgotten |= self._connections
         if trouble is Trouble.REFUSE:
             _hang_up(self._listener)
         if trouble is Trouble.REFUSE or isinstance(trouble, Lie):
             self._hang_up_all()  # a feed that stands was begun honestly
 
     def heal(self) -> None:
-        """Let everything pass again; connections that lost something end."""
+        """Let everything pass again; connections that lost something end, but for forgotten ones."""
         self._trouble = Trouble.NONE
         if self._listener.fileno() < 0 and self._open:
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
@@ -124,15 +130,19 @@ class Link:
         back.join()
         with self._lock:
             self._connections.difference_update(ends)
+            self._forgotten.difference_update(ends)
         for end in ends:
             end.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket, *, reply: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if source in self._forgotten:
+                    continue
                 if not (self._reply(data, sink) if reply else self._request(data, source, sink)):
                     break
-        for end in (source, sink):
+        # Where a connection is forgotten, nobody hears that the other end hung up.
+        for end in (source,) if source in self._forgotten else (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -36,10 +37,20 @@ _CHANNEL = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 300),
 ]
+_OVER_A_LINK = [
+    *_CHANNEL,
+    ("grpc.keepalive_time_ms", 1000),
+    ("grpc.keepalive_timeout_ms", 1000),
+    ("grpc.http2.ping_timeout_ms", 1000),
+]
+"""As docs/switches.md has it, but sooner: a connection that nobody hung up on is noticed."""
 
 
 class Callers:
     """Ask for numbers at random, each over a connection of its own.
+
+    Args:
+        way_in: where every other caller calls instead.
 
     Attributes:
         answers: what they were told.
@@ -47,8 +58,10 @@ class Callers:
             be late by without anybody's fault.
     """
 
-    def __init__(self, target: str, seed: int) -> None:
+    def __init__(self, target: str, seed: int, way_in: str | None = None) -> None:
         self._target = target
+        self._way_in = way_in
+        self._answered = [0.0] * CALLERS
         self._seed = seed
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask_on, args=(each,), daemon=True) for each in range(CALLERS)]
@@ -67,12 +80,21 @@ class Callers:
         for each in self._threads:
             each.join(LIMIT + 5)
 
+    def are_answered(self, since: float) -> bool:
+        """Whether each caller was told something on a call that it began since then, over the connection it has."""
+        return min(self._answered) >= since
+
     def _ask_on(self, index: int) -> None:
         chance = random.Random(self._seed * 1000 + index)
-        with grpc.insecure_channel(self._target, options=_CHANNEL) as channel:
+        link = self._way_in if index % 2 else None
+        options = _OVER_A_LINK if link else _CHANNEL
+        with grpc.insecure_channel(link or self._target, options=options) as channel:
             stub = InboundRouterStub(channel)
             while not self._stop.is_set():
-                self.answers.append(_ask(stub, chance))
+                answer = replace(_ask(stub, chance), direct=link is None)
+                self.answers.append(answer)
+                if answer.said is not None:
+                    self._answered[index] = answer.began
                 time.sleep(_PAUSE * 2 * chance.random())
 
     def _watch_sleep(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.faults.faults import CATALOGUE, Fault
+from tests.faults.faults import CALLERS_LINK, CATALOGUE, Fault
 from tests.faults.forms import SINGLE
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import CALLERS, Callers, Writers, answer_of
@@ -53,6 +53,16 @@ class Plan:
     def clocks(self) -> bool:
         """Whether wall clocks have to be such as can be set."""
         return any(CATALOGUE[name].clocks for name in self.faults)
+
+    @property
+    def hurts_callers(self) -> bool:
+        """Whether some callers have a link of their own, for it is in trouble."""
+        return any(CATALOGUE[name].victim == CALLERS_LINK for name in self.faults)
+
+    @property
+    def spares_the_service(self) -> bool:
+        """Whether callers without that link have nothing to suffer."""
+        return all(CATALOGUE[name].victim == CALLERS_LINK for name in self.faults)
 
     @property
     def form(self) -> str:
@@ -107,8 +117,9 @@ class Report:
         stale, flagged_stale: old answers within what is promised; longest, longest_flagged: the oldest of them.
         late: calls that ended more than 50 ms (and what this process was held up by) past their deadline;
             worst_late: the worst of all, seconds past the deadline.
-        healed: seconds from the end of the faults until every number was answered rightly, unflagged, by both workers;
-            None: not at all.
+        disturbed: calls without an answer where nothing but other callers' link was in trouble.
+        healed: seconds from the end of the faults until every number was answered rightly, unflagged, by both workers,
+            and each caller had an answer over the connection it has; None: not at all.
         differences: found by an audit at the end; different: these in words; at_first: how many the first audit found.
     """
 
@@ -125,6 +136,7 @@ class Report:
     late: int = 0
     worst_late: float = 0.0
     oversleep: float = 0.0
+    disturbed: int = 0
     healed: float | None = None
     at_first: int | None = None
     differences: int | None = None
@@ -134,7 +146,7 @@ class Report:
     def is_good(self) -> bool:
         """Whether everything promised was kept."""
         hung = self.worst_late > HANG + self.oversleep
-        return not self.wrong and not hung and self.healed is not None and self.differences == 0
+        return not self.wrong and not hung and not self.disturbed and self.healed is not None and self.differences == 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -149,6 +161,7 @@ class Report:
             f"{self.late} late ({self.worst_late:.3f} s), {healed}",
             f"{self.differences} differences (at first {self.at_first})",
             f"unknown {dict(self.unknown)}",
+            *([f"{self.disturbed} disturbed"] if self.disturbed else []),
         )
         return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN], *self.different[:_SHOWN]])
 
@@ -184,7 +197,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
     for number in NUMBERS:
         if not ledger.current(number) - {""}:
             writers.write_by_hand(number)
-    callers = Callers(stage.target, plan.seed)
+    callers = Callers(stage.target, plan.seed, stage.way_in if plan.hurts_callers else None)
     report = Report(plan)
     try:
         callers.start()
@@ -194,7 +207,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         over = time.monotonic()
         time.sleep(_AFTER)
         writers.stop()
-        report.healed = _heal(stage, ledger, over)
+        report.healed = _heal(stage, ledger, callers, over)
     finally:
         writers.stop()
         callers.stop()
@@ -225,11 +238,15 @@ def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
         thread.join()
 
 
-def _heal(stage: Stage, ledger: Ledger, over: float) -> float | None:
+def _heal(stage: Stage, ledger: Ledger, callers: Callers, over: float) -> float | None:
     """Seconds since the faults were over until all is well; None when it never is."""
     end = over + HEALS_WITHIN
     while time.monotonic() < end:
-        if stage.is_ready() and all(_is_well(stage.target, ledger) for _ in range(CALLERS)):
+        if (
+            callers.are_answered(over)
+            and stage.is_ready()
+            and all(_is_well(stage.target, ledger) for _ in range(CALLERS))
+        ):
             return round(time.monotonic() - over, 2)
         time.sleep(0.1)
     return None
@@ -256,6 +273,7 @@ def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger) -> None:
         report.late += past > MARGIN + report.oversleep
         if answer.said is None:
             report.unknown[answer.why] += 1
+            report.disturbed += answer.direct and report.plan.spares_the_service and answer.why in _NO_ANSWER
             if answer.why not in _CANT_BE_KNOWN:
                 report.wrong.append(f"{answer.number}: refused as {answer.why}")
             continue
@@ -278,3 +296,4 @@ _CANT_BE_KNOWN = {  # CANCELLED: grpcio has too many calls before it to begin wi
     "OVERLOADED",
     "CANCELLED",
 }
+_NO_ANSWER = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED", "CANCELLED"}

@@ -1,4 +1,4 @@
-"""Redis, CouchDB, a service with two workers and a follower, each a process, and links between each pair."""
+"""Redis, CouchDB, a service with two workers and a follower, each a process, and a link between each pair."""
 
 import contextlib
 import json
@@ -98,7 +98,8 @@ class Stage:
 
     Attributes:
         redis, couchdb, service, follower: the processes.
-        links: "service-redis", "service-couchdb", "follower-redis", "follower-couchdb".
+        links: "service-redis", "service-couchdb", "follower-redis", "follower-couchdb", "caller-service".
+        target, way_in: where the service answers, and where it does so by way of the callers' link.
         databases: CouchDB, past every link.
     """
 
@@ -133,6 +134,8 @@ class Stage:
         pairs = [pair for pair in pairs if self.form is None or pair[1] == "couchdb"]
         self.links = {f"{who}-{store}": Link(*at[store], seed) for who, store in pairs}
         self.target, self.admin = f"127.0.0.1:{ports['listen']}", f"127.0.0.1:{ports['admin']}"
+        self.links["caller-service"] = Link("127.0.0.1", ports["listen"], seed)
+        self.way_in = f"127.0.0.1:{self.links['caller-service'].port}"
         own = ("--listen", self.target, "--admin", self.admin, "--workers", str(workers), "--transport", transport)
         self.clocks = {who: Clock(self.folder / f"{who}.clock") for who in ("service", "follower") if clocks}
         env = {who: clock.environment for who, clock in self.clocks.items()}

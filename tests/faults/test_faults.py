@@ -23,6 +23,7 @@ FAULTS = (
     "follower-couchdb changes repeated",
     "redis is spoilt",
     "document purged",
+    "caller-service forgotten",
 )
 
 
