@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from tests.hostile.attacks import ATTACKS
+from tests.hostile.attacks import attacks_on
 from tests.hostile.scene import FRONTS, scene
 from tests.hostile.trial import attempt
 
@@ -24,9 +24,9 @@ def main(seconds: float, fronts: tuple[str, ...], wanted: tuple[str, ...], setti
     """Attack real services, one attack after the other."""
     click.echo(_HEAD)
     more = [word for each in settings for word in ("--set", each)]
-    chosen = [attack for attack in ATTACKS if not wanted or any(each in attack.name for each in wanted)]
     faults = []
     for front in fronts:
+        chosen = [each for each in attacks_on(front) if not wanted or any(word in each.name for word in wanted)]
         with scene(front, *more) as stage:
             for attack in chosen:
                 trial = attempt(stage, attack, seconds, _SETTLE)

@@ -6,10 +6,8 @@ import struct
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -18,8 +16,9 @@ from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from router.v1.numbers_pb2_grpc import NumberManagerStub
-from tests.hostile import wire
-from tests.hostile.scene import NUMBER, Scene
+from tests.hostile import tls, wire
+from tests.hostile.attack import Attack, together
+from tests.hostile.scene import NUMBER, TLS, Scene
 from tests.hostile.wire import (
     ACK,
     BATCH,
@@ -42,24 +41,6 @@ MEGABYTE = 1 << 20
 _AT_A_TIME = 50
 ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()
 _ASKS_FOR_ONE = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER)]).SerializeToString()
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One attack.
-
-    Attributes:
-        begin: does it for so many seconds; returns what the attacker saw.
-        megabytes: that the service's memory may grow by, at the highest.
-        quick: part of the bounded form.
-        hurts: fronts that it hurts, as docs/security.md admits.
-    """
-
-    name: str
-    begin: Callable[[Scene, float], str]
-    megabytes: int = 64
-    quick: bool = True
-    hurts: tuple[str, ...] = ()
 
 
 def _flood(scene: Scene, seconds: float, what: bytes, count: int, *, reads: bool = True) -> str:
@@ -115,11 +96,11 @@ def rapid_reset_without_bodies(scene: Scene, seconds: float) -> str:
 
 
 def rapid_reset_by_5(scene: Scene, seconds: float) -> str:
-    return _together(5, lambda: _rapid_reset(scene, seconds, LOOKUP, ASKS))
+    return together(5, lambda: _rapid_reset(scene, seconds, LOOKUP, ASKS))
 
 
 def rapid_reset_by_20(scene: Scene, seconds: float) -> str:
-    return _together(20, lambda: _rapid_reset(scene, seconds, BATCH, _ASKS_FOR_ONE))
+    return together(20, lambda: _rapid_reset(scene, seconds, BATCH, _ASKS_FOR_ONE))
 
 
 def pings(scene: Scene, seconds: float) -> str:
@@ -358,27 +339,19 @@ def hang_up(scene: Scene, seconds: float) -> str:
 
 def hang_up_together(scene: Scene, seconds: float) -> str:
     """The same, 20 at a time."""
-    return _together(20, lambda: hang_up(scene, seconds))
+    return together(20, lambda: hang_up(scene, seconds))
 
 
 def hang_up_from_everywhere(scene: Scene, seconds: float) -> str:
     """The same from 200 addresses."""
     sources = itertools.cycle(f"127.0.9.{host}" for host in range(1, 201))
-    return _together(20, lambda: _again(scene, seconds, _at_once(scene), wait=0, sources=sources))
+    return together(20, lambda: _again(scene, seconds, _at_once(scene), wait=0, sources=sources))
 
 
 def _at_once(scene: Scene) -> bytes:
     call = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
     call += frame(DATA, END_STREAM, 1, wire.message(ASKS))
     return PREFACE + wire.settings() + call
-
-
-def _together(count: int, attack: Callable[[], str]) -> str:
-    """Several at a time; what they saw, its numbers added up."""
-    with ThreadPoolExecutor(count) as pool:
-        said = [each.result() for each in [pool.submit(attack) for _ in range(count)]]
-    number, words = zip(*(each.split(" ", 1) for each in said), strict=True)
-    return f"{sum(int(each.replace(',', '')) for each in number):,} {words[0]}"
 
 
 def _again(
@@ -564,3 +537,8 @@ ATTACKS = (
     Attack("guessed tokens", bad_tokens),
     Attack("invented names", invented_names, 128),
 )
+
+
+def attacks_on(front: str) -> Sequence[Attack]:
+    """Those that a front has to stand: what is said inside of TLS is the same HTTP/2."""
+    return tls.ATTACKS if front == TLS else ATTACKS

@@ -16,11 +16,14 @@ from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import SERVE, Process, children_of, databases_at, number, serving
+from tests.integration.certificates import Authority
 from tests.integration.tokens import Tokens
 
 NUMBER = "+14158867900"
 ACCOUNT = "1" * 32
-FRONTS = ("grpcio", "native")
+TLS = "grpcio with TLS"
+PLAIN = ("grpcio", "native")
+FRONTS = (*PLAIN, TLS)
 LIMIT = 1.0
 """Seconds that the good caller gives each call."""
 _PAUSE = 0.01
@@ -32,12 +35,14 @@ class GoodCaller:
     """Asks for one number, by Lookup and by LookupBatch in turns, over a connection of his own.
 
     Attributes:
+        authority: signed the service's certificate; None without TLS.
         told: how often he was told what: the account, or how the call failed.
         worst: seconds of his slowest call.
     """
 
     port: int
     token: str
+    authority: Authority | None = None
     told: Counter[str] = field(default_factory=Counter)
     worst: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -55,10 +60,14 @@ class GoodCaller:
         self._stop.set()
         self._thread.join(5)
 
+    def _channel(self) -> grpc.Channel:
+        if self.authority is not None:
+            return self.authority.channel(self.port)
+        return grpc.insecure_channel(f"127.0.0.1:{self.port}", options=[("grpc.use_local_subchannel_pool", 1)])
+
     def _ask_on(self) -> None:
         shown = (("authorization", f"Bearer {self.token}"),)
-        own = [("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(f"127.0.0.1:{self.port}", options=own) as channel:
+        with self._channel() as channel:
             stub = InboundRouterStub(channel)
             request = pb.LookupRequest(number=NUMBER)
             several = pb.LookupBatchRequest(lookups=[request])
@@ -151,13 +160,17 @@ def scene(front: str, *more: str) -> Iterator[Scene]:
         databases.put("numbers/+1415", number(NUMBER, account=ACCOUNT))
         tokens = Tokens(Path(folder) / "tokens", good="lookup,manage")
         stores = ("--couchdb-url", couchdb.url, "--redis-url", redis.url)
-        words = ("--transport", front, "--with-follower", "--set", f"token_file={tokens.path}")
+        words = ["--transport", front.partition(" ")[0], "--with-follower", "--set", f"token_file={tokens.path}"]
+        authority = Authority() if front == TLS else None
+        if authority is not None:
+            certificate, key = authority.issue(Path(folder))
+            words += ["--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"]
         process = Process(*SERVE, *stores, *words, *more)
         try:
             running = serving(process)
             process.wait_for("readiness: ready:")
             token = tokens.plain["good"]
-            caller = GoodCaller(port := int(running.target.rpartition(":")[2]), token)
+            caller = GoodCaller(port := int(running.target.rpartition(":")[2]), token, authority)
             while caller.told["right"] < 3:
                 time.sleep(0.02)
             try:

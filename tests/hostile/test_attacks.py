@@ -3,20 +3,20 @@
 import pytest
 
 from router.service import native_front
-from tests.hostile.attacks import ATTACKS
-from tests.hostile.scene import FRONTS, scene
+from tests.hostile.attacks import attacks_on
+from tests.hostile.scene import PLAIN, scene
 from tests.hostile.trial import attempt
 
 SECONDS, SETTLE = 0.25, 0.05
 
 
-@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("front", PLAIN)
 def test_no_attack_hurts_anybody_else(front: str) -> None:
     if front == "native" and not native_front.is_installed():
         pytest.skip("pip install 'did-router[native]'")
     faults = []
     with scene(front) as stage:
-        for attack in ATTACKS:
+        for attack in attacks_on(front):
             if attack.quick:
                 trial = attempt(stage, attack, SECONDS, SETTLE)
                 faults += [f"{attack.name}: {fault}" for fault in trial.faults]

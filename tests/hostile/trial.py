@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.hostile.attacks import Attack
+from tests.hostile.attack import Attack
 from tests.hostile.scene import LIMIT, Scene, Watch
 
 _LINES = 2

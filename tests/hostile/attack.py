@@ -1,0 +1,33 @@
+"""What an attack is."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tests.hostile.scene import Scene
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack.
+
+    Attributes:
+        begin: does it for so many seconds; returns what the attacker saw.
+        megabytes: that the service's memory may grow by, at the highest.
+        quick: part of the bounded form.
+        hurts: fronts that it hurts, as docs/security.md admits.
+    """
+
+    name: str
+    begin: Callable[[Scene, float], str]
+    megabytes: int = 64
+    quick: bool = True
+    hurts: tuple[str, ...] = ()
+
+
+def together(count: int, attack: Callable[[], str]) -> str:
+    """Several at a time; what they saw, its numbers added up."""
+    with ThreadPoolExecutor(count) as pool:
+        said = [each.result() for each in [pool.submit(attack) for _ in range(count)]]
+    number, words = zip(*(each.split(" ", 1) for each in said), strict=True)
+    return f"{sum(int(each.replace(',', '')) for each in number):,} {words[0]}"

@@ -1,0 +1,188 @@
+"""What a hostile caller may try where TLS is on: before, in and instead of a handshake."""
+
+import contextlib
+import itertools
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from tests.hostile import wire
+from tests.hostile.attack import Attack, together
+from tests.hostile.scene import TLS, Scene
+from tests.hostile.wire import PING, PREFACE, frame
+
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_LONGEST_RECORD = 16_384
+
+
+def _context(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+    """Trusts anybody."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    made.minimum_version = made.maximum_version = version
+    made.set_alpn_protocols(["h2"])
+    return made
+
+
+def _hello() -> bytes:
+    """A sound first message of a client."""
+    said = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        _context().wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
+    return said.read()
+
+
+@contextmanager
+def _connected(scene: Scene, patience: float = 2.0) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", scene.port), timeout=patience) as made:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield made
+
+
+def _handshakes(scene: Scene, seconds: float, version: ssl.TLSVersion) -> str:
+    context, end, whole, refused = _context(version), time.monotonic() + seconds, 0, 0
+    while time.monotonic() < end:
+        try:
+            with _connected(scene) as plain, context.wrap_socket(plain):
+                whole += 1
+        except OSError:
+            refused += 1
+    return f"{whole:,} handshakes, {refused:,} refused" if refused else f"{whole:,} handshakes"
+
+
+def handshakes(scene: Scene, seconds: float) -> str:
+    """New connections with a whole handshake, and nothing said in them."""
+    return together(8, lambda: _handshakes(scene, seconds, ssl.TLSVersion.TLSv1_3))
+
+
+def old_handshakes(scene: Scene, seconds: float) -> str:
+    """The same by TLS 1.2."""
+    return together(8, lambda: _handshakes(scene, seconds, ssl.TLSVersion.TLSv1_2))
+
+
+def hellos(scene: Scene, seconds: float) -> str:
+    """Have the service begin handshakes, and hang up without looking at its answer."""
+    hello = _hello()
+    return together(8, lambda: f"{_say_and_leave(scene, seconds, hello):,} begun")
+
+
+def _say_and_leave(scene: Scene, seconds: float, said: bytes) -> int:
+    end, times = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), _connected(scene) as attacker:
+            attacker.sendall(said)
+            times += 1
+    return times
+
+
+def half_a_hello(scene: Scene, seconds: float) -> str:
+    hello = _hello()
+    return _stopped(scene, seconds, hello[: len(hello) // 2])
+
+
+def only_a_hello(scene: Scene, seconds: float) -> str:
+    """The service has answered, and waits for the rest."""
+    return _stopped(scene, seconds, _hello())
+
+
+def _stopped(scene: Scene, seconds: float, said: bytes, count: int = 1000) -> str:
+    """Many handshakes that stop; each connection is begun without waiting for it."""
+    with ExitStack() as stack:
+        attackers = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in attackers:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", scene.port))
+        end, unsaid = time.monotonic() + seconds, set(attackers)
+        while time.monotonic() < end:
+            unsaid = {each for each in unsaid if not _says(each, said)}
+            time.sleep(0.05)
+        closed = sum(map(_is_closed, set(attackers) - unsaid))
+        return f"{count - len(unsaid) - closed:,} stand, {closed:,} closed, {len(unsaid):,} not let in yet"
+
+
+def _says(each: socket.socket, said: bytes) -> bool:
+    """Whether it could be said, for good or ill."""
+    try:
+        each.send(said)
+    except (BlockingIOError, BrokenPipeError):
+        return False  # not connected yet
+    except OSError:
+        return True
+    return True
+
+
+def _is_closed(each: socket.socket) -> bool:
+    try:
+        while each.recv(1 << 16):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def no_handshake(scene: Scene, seconds: float) -> str:
+    """Noise, plain HTTP/2 and other protocols where a handshake should be."""
+    rubbish = bytes(itertools.islice(itertools.cycle(range(251)), 100_000))
+    plain = PREFACE + wire.settings() + frame(1, 5, 1, wire.call_headers(wire.LOOKUP, scene.authorization))
+    record = struct.pack(">BHH", _HANDSHAKE, 0x0301, 20_000) + rubbish
+    ways = (rubbish, plain, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", record, b"\x15\x03\x01\0\x02\x02\x28")
+    return _refused(scene, seconds, ways)
+
+
+def huge_hello(scene: Scene, seconds: float) -> str:
+    """A client's first message of 16 MB, in records as long as they may be."""
+    head = struct.pack(">B", _CLIENT_HELLO) + b"\xff\xff\xff" + b"\x03\x03"
+    record = struct.pack(">BHH", _HANDSHAKE, 0x0301, _LONGEST_RECORD)
+    first = record + head + bytes(_LONGEST_RECORD - len(head))
+    return _refused(scene, seconds, (first + (record + bytes(_LONGEST_RECORD)) * 1000,))
+
+
+def _refused(scene: Scene, seconds: float, ways: tuple[bytes, ...]) -> str:
+    end, closed, stood = time.monotonic() + seconds, 0, 0
+    for said in itertools.cycle(ways):
+        if time.monotonic() > end:
+            break
+        try:
+            with _connected(scene, 1.0) as attacker:
+                attacker.sendall(said)
+                while attacker.recv(1 << 16):
+                    pass
+                closed += 1
+        except TimeoutError:
+            stood += 1
+        except OSError:
+            closed += 1
+    return f"{closed:,} connections closed" + (f", {stood:,} not within a second" if stood else "")
+
+
+def small_records(scene: Scene, seconds: float) -> str:
+    """Pings of which each byte has a record of its own."""
+    end, times = time.monotonic() + seconds, 0
+    with _connected(scene) as plain, _context().wrap_socket(plain) as attacker:
+        attacker.sendall(PREFACE + wire.settings())
+        ping = frame(PING, 1, 0, b"12345678")  # an answer, which is not answered
+        while time.monotonic() < end:
+            try:
+                for at in range(len(ping)):
+                    attacker.sendall(ping[at : at + 1])
+            except OSError:
+                return f"closed after {times:,} records"
+            times += len(ping)
+    return f"{times:,} records taken"
+
+
+ATTACKS = (
+    Attack("TLS 1.3 handshakes", handshakes),
+    Attack("TLS 1.2 handshakes", old_handshakes, quick=False),
+    Attack("begun handshakes", hellos, quick=False, hurts=(TLS,)),
+    Attack("1,000 handshakes that stop in the first message", half_a_hello, 128, quick=False),
+    Attack("1,000 handshakes that stop after it", only_a_hello, 256, quick=False),
+    Attack("no handshake", no_handshake),
+    Attack("a first message of 16 MB", huge_hello),
+    Attack("records of a byte", small_records),
+)
