@@ -1,6 +1,7 @@
 """TLS and mTLS with real certificates, replaced while calls run."""
 
 import logging
+import socket
 import ssl
 import threading
 import urllib.request
@@ -10,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from router.service import grpcio_server
 from router.service.transport import GrpcioTransport
 from router.settings import SettingsError
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -179,3 +181,25 @@ def test_settings_that_cannot_be_used(
     given = {name: tmp_path / value if str(value) == "other.key" else value for name, value in given.items()}
     with pytest.raises(SettingsError, match=told):
         start_service(**given)
+
+
+def test_a_handshake_that_stops_half_way_is_ended(
+    world: World, authority: Authority, tmp_path: Path, start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dict(grpcio_server.OPTIONS) | {"grpc.server_handshake_timeout_ms": 500}
+    assert options != dict(grpcio_server.OPTIONS)
+    monkeypatch.setattr(grpcio_server, "OPTIONS", tuple(options.items()))
+    world.number()
+    certificate, key = authority.issue(tmp_path)
+    running = start_service(tls_certificate=certificate, tls_key=key)
+    with socket.create_connection(("127.0.0.1", running.service.transport.port), timeout=9) as stopped:
+        stopped.sendall(b"\x16\x03\x01\x02\x00\x01")  # a record of 512 bytes, of which one comes
+        assert _said_until_closed(stopped) == b""
+    assert _ask_anew(authority, running) == ONE
+
+
+def _said_until_closed(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(100)
+    except ConnectionResetError:
+        return b""

@@ -1,0 +1,127 @@
+"""Who sends much and asks for nothing is disconnected while others are hurt by it; nobody else is."""
+
+import resource
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from router.service import doorman
+from router.service.arrivals import weighed
+from router.service.doorman import Doorman, is_greedy
+from tests.integration.waiting import eventually
+
+MEGABYTE = 1 << 20
+
+
+class Listening:
+    """Takes connections, reads what they say, and answers some."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._stack = ExitStack()
+
+    def call(self, sent: int, answered: int) -> socket.socket:
+        """A connection on which so many bytes were said, and answered."""
+        caller = self._stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=9))
+        service = self._stack.enter_context(self._listener.accept()[0])
+        reading = threading.Thread(target=_read, args=(service, sent))
+        reading.start()
+        caller.sendall(bytes(sent))
+        reading.join()
+        service.sendall(bytes(answered))
+        _read(caller, answered)
+        caller.setblocking(False)
+        return caller
+
+    def close(self) -> None:
+        """Hang up."""
+        self._stack.close()
+        self._listener.close()
+
+
+def _read(connection: socket.socket, size: int) -> None:
+    while size:
+        size -= len(connection.recv(min(size, MEGABYTE)))
+
+
+def _is_closed(caller: socket.socket) -> bool:
+    try:
+        return caller.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    made = Listening()
+    yield made
+    made.close()
+
+
+def _look_after(listening: Listening) -> Doorman:
+    return Doorman(listening.port, most=100, silence=60, greeting=0)
+
+
+def test_the_kernel_tells_what_each_connection_carried(listening: Listening) -> None:
+    listening.call(3000, 70)
+    told = [(each.received, each.acknowledged) for each in weighed(listening.port)]
+    assert [each for each in told if each[0] == 3000 and 70 <= each[1] <= 71]
+
+
+def test_who_makes_memory_swell_is_disconnected(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorman, "_BUSY", 1000.0)
+    memory = [100 * MEGABYTE]
+    monkeypatch.setattr(doorman, "_resident", lambda: memory[0])
+    greedy, modest, asker = listening.call(MEGABYTE, 10), listening.call(1000, 10), listening.call(MEGABYTE, MEGABYTE)
+    watching = _look_after(listening)
+    watching.start()
+    try:
+        assert not _is_closed(greedy)
+
+        def swell() -> bool:
+            memory[0] += 65 * MEGABYTE
+            return _is_closed(greedy)
+
+        eventually(swell)
+        assert (_is_closed(modest), _is_closed(asker)) == (False, False)
+    finally:
+        watching.stop()
+
+
+def test_who_keeps_a_busy_worker_from_others_is_disconnected(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorman, "_BUSY", 0.0)
+    greedy, modest, asker = listening.call(MEGABYTE, 10), listening.call(1000, 10), listening.call(MEGABYTE, MEGABYTE)
+    watching = _look_after(listening)
+    watching.start()
+    try:
+        eventually(lambda: _is_closed(greedy))
+        assert (_is_closed(modest), _is_closed(asker)) == (False, False)
+    finally:
+        watching.stop()
+
+
+def test_much_is_not_greedy_while_it_is_answered() -> None:
+    assert is_greedy(MEGABYTE, 0)
+    assert not is_greedy(1000, 0)
+    assert not is_greedy(MEGABYTE, MEGABYTE // 8)
+
+
+def test_a_worker_may_open_as_many_files_as_its_hard_limit_allows() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 200));"
+        "from router.service.doorman import allow_many_connections; allow_many_connections();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout.strip() == "(200, 200)"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 200
