@@ -74,8 +74,9 @@ def draw(cases: Mapping[str, dict[str, Any]], folder: Path) -> Path | None:
         goodput = [100 * each["fate"]["right"] / each["step"]["seconds"] / capacity for each in steps]
         curve.plot([each["multiple"] for each in steps], goodput, marker="o", label=name)
         begin = round(10 * sum(each["step"]["seconds"] for each in steps))
-        seconds = [tenths["right"] * 1000 / capacity for tenths in seen["tenths"][begin:-1]]
-        minute.plot([index / 10 for index in range(len(seconds))], seconds, linewidth=0.8, label=name)
+        right = [tenths["right"] for tenths in seen["tenths"][begin:-1]]
+        seconds = [100 * sum(right[at : at + 10]) / capacity for at in range(0, len(right) - 9, 10)]
+        minute.plot([at + 0.5 for at in range(len(seconds))], seconds, linewidth=1.2, label=name)
     curve.plot([0.5, 1, 10], [50, 100, 100], color="#b8b8b8", linestyle="--", label="ideal")
     curve.set(xscale="log", xlabel="offered, of capacity", ylabel="right answers in time, % of capacity", ylim=(0, 160))
     curve.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
