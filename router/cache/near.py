@@ -20,6 +20,7 @@ import redis
 from router.cache import barrier
 from router.cache.connect import server_of
 from router.cache.keys import Keys
+from router.cache.listings import Listings
 from router.cache.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class NearCache:
     Attributes:
         raw: request bytes → entry; what dies is taken out at once.
         trusted: the connection that brings invalidations stands.
+        listings: of numbers that have no document.
     """
 
     def __init__(self, entries: int, size: int) -> None:
@@ -96,6 +98,7 @@ class NearCache:
         self._floor = 0
         self._invalidated: dict[str, int] = {}
         self.raw: dict[bytes, NearEntry] = {}
+        self.listings = Listings()
         self.trusted = False
 
     @property
@@ -150,6 +153,7 @@ class NearCache:
                 self._invalidated.clear()
             self._invalidated[number] = self._clock
             self._drop(number)
+        self.listings.changed(number)
 
     def clear(self, *, trusted: bool | None = None) -> None:
         """Forget everything; nothing that is being fetched now is kept either.
@@ -157,6 +161,7 @@ class NearCache:
         Args:
             trusted: whether the connection stands; None leaves that to whoever knows.
         """
+        self.listings.clear()
         with self._lock:
             self._clock += 1
             self._floor = self._clock

@@ -197,6 +197,20 @@ class Databases:
                 raise BadAnswer(f"_all_docs of {database} does not go on after {start}")
             start = last
 
+    def identifiers(self, database: str, first: str, most: int) -> list[str]:
+        """The ids from `first` on in their order, without documents.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        answer = self.couch.request("GET", [database, "_all_docs"], start_key=_json(first), limit=most)
+        rows = _mapping(answer).get("rows")
+        found = [each["id"] for each in rows] if isinstance(rows, list) and all(map(_has_id, rows)) else None
+        # Whoever takes what isn't listed for absent must not be told half of it.
+        if found is None or len(found) > most or found != sorted({*found}) or (found and found[0] < first):
+            raise BadAnswer(f"_all_docs of {database} doesn't list its ids in their order")
+        return found
+
     def sequence_now(self, database: str) -> str:
         """The sequence after which the changes feed tells all that happens after this.
 
@@ -374,6 +388,10 @@ def _its_own(document: Any, identifier: str) -> Document:
     if not isinstance(document, dict) or document.get("_id") != identifier:
         raise BadAnswer(f"{identifier} was asked for, and another document came, or none: {str(document)[:200]}")
     return document
+
+
+def _has_id(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("id"), str)
 
 
 def _rows(answer: Any) -> list[dict[str, Any]]:

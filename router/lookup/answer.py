@@ -17,6 +17,7 @@ from router.cache.entry import (
     Entry,
     account_of,
     is_sound,
+    of_nothing,
     port_answer,
     refusal_of,
     route_suffix,
@@ -38,6 +39,7 @@ from router.v1 import inbound_pb2 as pb
 log = logging.getLogger(__name__)
 
 _ROUTED = object()
+_NOTHING = of_nothing(0).pack()
 
 _NOTHING_LIFE = 2.0
 """Seconds that "no such number" stays in the near cache: an expiry in Redis may be told late."""
@@ -87,6 +89,7 @@ class Lookup:
             # Only now it shows that Redis is gone: what is near is better than nothing.
             cached = self._answer_nearby(cached, clock)
             values = [None] * len(cached)
+        values = self._absent(cached, values)
         routed = 0
         spoilt = []
         for call, value in zip(cached, values, strict=True):
@@ -176,6 +179,17 @@ class Lookup:
             return nothing
         self._breaker.succeeded()
         return found
+
+    def _absent(self, calls: Sequence[Call], values: list[bytes | None]) -> list[bytes | None]:
+        """The same values, and for numbers that are known to have no document, that."""
+        if self.near_is_stale is not False:
+            return values
+        now = time.monotonic()
+        absent = self.near.listings.is_absent
+        return [
+            _NOTHING if value is None and absent(call.e164, now) else value
+            for call, value in zip(calls, values, strict=True)
+        ]
 
     def _answer_nearby(self, calls: Sequence[Call], clock: int) -> list[Call]:
         """Answer what the worker's own memory holds; return the rest."""

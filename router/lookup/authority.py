@@ -46,6 +46,10 @@ class Authority:
         except NotFound:
             return None
 
+    def identifiers(self, database: str, first: str, most: int) -> list[str]:
+        """The ids of documents from `first` on, in their order; NotFound where there is no such database."""
+        return self.databases.identifiers(database, first, most)
+
     def account_enabled(self, account: str) -> bool | None:
         """Whether the account's own document says enabled; None when there is no such account."""
         document = self.document(ACCOUNTS, account)

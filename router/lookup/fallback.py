@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from router.cache.connect import CacheUnavailable, is_refusal
-from router.cache.entry import Entry
+from router.cache.entry import NEGATIVE, Entry
 from router.cache.writer import CacheWriter
 from router.couch.errors import CouchError
 from router.lookup.authority import Authority
@@ -15,6 +15,7 @@ from router.lookup.breaker import Breaker
 from router.lookup.call import Call
 from router.lookup.clock import Alarm
 from router.lookup.flights import Flight, Flights
+from router.lookup.scans import Scans
 from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import database_of
 from router.tally import Tally
@@ -40,6 +41,7 @@ class Fallback:
         breaker: of the databases.
         redis_breaker: of Redis, so that a dead Redis costs no reader its time.
         time_limit: seconds that a call may wait at most, however far its deadline is.
+        scans: notices who asks for one unassigned number after the other.
         in_each_thread: run first by every thread that reads.
     """
 
@@ -56,6 +58,7 @@ class Fallback:
         waiting: int,
         time_limit: float,
         alarm: Alarm,
+        scans: Scans,
         in_each_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._authority = authority
@@ -67,6 +70,7 @@ class Fallback:
         self._flights = Flights(waiting, together=_TOGETHER, readers=-(-connections // 2))
         self._time_limit = time_limit
         self._alarm = alarm
+        self._scans = scans
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback", initializer=in_each_thread)
         self.counts = Tally()
 
@@ -143,6 +147,7 @@ class Fallback:
         self._land(flights, entries, problem)
         if entries and epoch is not None:
             self._keep(database, epoch, entries)
+        self._look_for_a_scan(database, [number for number, found in entries.items() if found.kind == NEGATIVE])
 
     def _read(self, database: str, numbers: list[str], policy: Policy) -> dict[str, Entry]:
         try:
@@ -174,6 +179,16 @@ class Fallback:
         except Exception:
             log.exception("answering for %s failed", call.e164)
             self._refuse([call], "answering failed; the service's log says why")
+
+    def _look_for_a_scan(self, database: str, unfound: Sequence[str]) -> None:
+        if not self._scans.wants(database, unfound):
+            return
+        try:
+            self._scans.list_around(database, unfound[-1])
+            self.counts.add("listed")
+        except CouchError as failure:
+            self.counts.add("failed")
+            log.debug("listing %s failed: %s", database, failure)
 
     def _epoch(self, database: str) -> str | None:
         """The database's epoch before it is read; None when Redis can't say, and then nothing is kept."""

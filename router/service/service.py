@@ -17,6 +17,7 @@ from router.lookup.call import Call
 from router.lookup.clock import Alarm
 from router.lookup.explain import Explainer
 from router.lookup.fallback import Fallback
+from router.lookup.scans import Scans
 from router.lookup.standing import Standing
 from router.manager.manager import NumberManager
 from router.numbers.routes import Refused
@@ -82,6 +83,7 @@ class Service:
             waiting=settings.database_waiting,
             time_limit=settings.lookup_time_limit,
             alarm=self._alarm,
+            scans=Scans(authority, self.near, settings.negative_life),
             in_each_thread=leave_core,
         )
         self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)

@@ -69,6 +69,13 @@ GUARDS = (
         "tests/unit/lookup/test_near_cache.py::test_a_change_during_a_fetch_forbids_keeping_it",
     ),
     Guard(
+        "listings hear what changed",
+        "router/cache/near.py",
+        "self.listings.changed(number)",
+        "pass",
+        "tests/unit/lookup/test_near_cache.py::test_a_change_ends_what_a_listing_says_of_a_number",
+    ),
+    Guard(
         "near cache forgets while its connection is down",
         "router/cache/near.py",
         "                self._near.clear(trusted=True)\n                while",

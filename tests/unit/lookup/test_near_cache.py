@@ -42,6 +42,17 @@ def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
     assert near.raw == {}
 
 
+def test_a_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
+    listings = near.listings
+    listings.close(listings.open("numbers/+1415", "+1415886", 0.0), [], None, 10.0)
+    assert listings.is_absent(NUMBER, 0.0)
+    near.invalidate(NUMBER)
+    assert not listings.is_absent(NUMBER, 0.0)
+    assert listings.is_absent("+14158867901", 0.0)
+    near.clear()
+    assert not listings.is_absent("+14158867901", 0.0)
+
+
 def test_a_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
     clock = near.clock()
     near.invalidate(NUMBER)

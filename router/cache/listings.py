@@ -1,0 +1,108 @@
+"""What number databases do not hold: listings of ids, so that a scan of unassigned numbers costs few reads.
+
+A listing says of a range of numbers which of them have documents: all others have none. It is believed as the near
+cache is: only while the connection stands on which Redis tells of changes, and of no number that changed since before
+the listing was read. A new document comes to Redis before anybody may rely on it, so its number is told.
+"""
+
+import math
+import threading
+from collections.abc import Sequence
+
+from router.numbers.shards import database_of
+
+_MOST = 128
+"""Listings kept at a time; with a thousand ids each, some 15 MB."""
+
+
+class Listing:
+    """Numbers of one database from `first` on.
+
+    Attributes:
+        last: up to here, itself included; None for all that follow.
+        until: on the monotonic clock; nothing is believed of it before it was read.
+    """
+
+    __slots__ = ("database", "first", "last", "listed", "until")
+
+    def __init__(self, database: str, first: str) -> None:
+        self.database = database
+        self.first = first
+        self.last: str | None = None
+        self.until = -math.inf
+        self.listed: set[str] = set()
+
+    def covers(self, number: str) -> bool:
+        """Whether it says anything of a number of its database."""
+        return self.first <= number and (self.last is None or number <= self.last)
+
+
+class Listings:
+    """All listings; threads share them.
+
+    Looking takes no lock: what is looked into is replaced as a whole, but for the ids of a listing, which only grow.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[Listing, ...]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))
+
+    def open(self, database: str, first: str, now: float) -> Listing:
+        """Begin a listing; call before the database is read, so that what changes meanwhile is noticed."""
+        made = Listing(database, first)
+        with self._lock:
+            self._forget_old(now)
+            self._kept[database] = (made, *self._kept.get(database, ()))
+        return made
+
+    def close(self, listing: Listing, listed: Sequence[str], last: str | None, until: float) -> None:
+        """Believe a listing until then: it was read, and holds these ids up to `last`."""
+        listing.listed.update(listed)
+        listing.last = last
+        listing.until = until
+
+    def drop(self, listing: Listing) -> None:
+        """Forget a listing that could not be read."""
+        with self._lock:
+            self._remove(listing)
+
+    def is_absent(self, number: str, now: float) -> bool:
+        """Whether a number is known to have no document."""
+        if not self._kept:
+            return False
+        for listing in self._kept.get(database_of(number) or "", ()):
+            if now < listing.until and listing.covers(number):
+                return number not in listing.listed
+        return False
+
+    def changed(self, number: str) -> None:
+        """Its key changed: from now on nothing is known of its absence."""
+        if not self._kept:
+            return
+        with self._lock:
+            for listing in self._kept.get(database_of(number) or "", ()):
+                listing.listed.add(number)
+
+    def clear(self) -> None:
+        """Forget everything; what is being read now is not believed either."""
+        with self._lock:
+            self._kept = {}
+
+    def _forget_old(self, now: float) -> None:
+        """Under the lock: those whose time is over, and the oldest where there are too many."""
+        everything = [each for kept in self._kept.values() for each in kept]
+        for each in everything:
+            if -math.inf < each.until <= now:
+                self._remove(each)
+        if len(self) >= _MOST:
+            self._remove(min(everything, key=lambda each: each.until))
+
+    def _remove(self, listing: Listing) -> None:
+        rest = tuple(each for each in self._kept.get(listing.database, ()) if each is not listing)
+        if rest:
+            self._kept[listing.database] = rest
+        else:
+            self._kept.pop(listing.database, None)

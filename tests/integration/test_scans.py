@@ -1,0 +1,115 @@
+"""Who asks for one unassigned number after the other does not reach the database for each, and hides nothing new."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from router.numbers.lifecycle.asks import SYSTEM
+from router.v1 import numbers_pb2 as npb
+from router.v1.numbers_pb2_grpc import NumberManagerStub
+from tests.integration.conftest import Running, StartService
+from tests.integration.manager_world import CHILD, INVENTORY, family
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import ONE, World
+
+_ABSENT = [f"+1415886{index:04}" for index in range(600)]
+_READ = r"/numbers/\+1415/(\+|_all_docs)"
+
+
+@pytest.fixture
+def relay(world: World) -> Iterator[Relay]:
+    """Between the service and CouchDB."""
+    with Relay(world.couchdb_url) as made:
+        world.couchdb_url = made.url
+        yield made
+
+
+@pytest.fixture
+def running(world: World, relay: Relay, start_service: StartService) -> Running:
+    """A service with its follower, and a thousand numbers elsewhere in the database."""
+    assert relay
+    family(world)
+    world.numbers("numbers/+1415", 1000)
+    made = start_service(with_follower=True)
+    made.wait_ready()
+    eventually(lambda: world.complete("numbers/+1415") and made.service.lookup.near_is_stale is False)
+    return made
+
+
+def _is_listing(_: str, target: str) -> bool:
+    return "_all_docs?" in target and "start_key" in target
+
+
+def _scan(running: Running, numbers: list[str]) -> set[str]:
+    return {running.caller.account(number) for number in numbers}
+
+
+def _shuffled() -> list[str]:
+    numbers = list(_ABSENT)
+    random.Random(1).shuffle(numbers)
+    return numbers
+
+
+@pytest.mark.parametrize("numbers", [_ABSENT, _ABSENT[::-1], _shuffled()], ids=["upwards", "downwards", "at random"])
+def test_a_scan_one_after_the_other_costs_few_reads(running: Running, relay: Relay, numbers: list[str]) -> None:
+    before = relay.count(_READ)
+    assert _scan(running, numbers) == {"NUMBER_NOT_FOUND"}
+    assert relay.count(_READ) - before <= len(numbers) // 5
+
+
+def test_the_same_where_there_is_no_database(running: Running, relay: Relay) -> None:
+    assert _scan(running, [f"+1999886{index:04}" for index in range(600)]) == {"NUMBER_NOT_FOUND"}
+    assert relay.count(r"/numbers/\+1999/") <= 120
+
+
+def test_a_few_wrong_numbers_are_no_scan(running: Running, relay: Relay) -> None:
+    _scan(running, _ABSENT[:5])
+    assert relay.count(r"/numbers/\+1415/_all_docs") == 0
+
+
+def test_numbers_in_the_middle_of_a_scan_route(running: Running, world: World) -> None:
+    _scan(running, _ABSENT[:50])
+    known = f"+1415{7:07}"
+    assert running.caller.account(known) == ONE
+    world.number(_ABSENT[100], ONE)
+    eventually(lambda: running.caller.account(_ABSENT[100]) == ONE)
+    world.remove("numbers/+1415", _ABSENT[100])
+    eventually(lambda: running.caller.account(_ABSENT[100]) == "NUMBER_NOT_FOUND")
+
+
+@pytest.mark.parametrize("prefix", ["+1415886", "+1999886"], ids=["a database", "no database yet"])
+def test_what_the_number_manager_acknowledged_is_known_at_once(running: Running, prefix: str) -> None:
+    """The listing that covers the number is believed up to the very change."""
+    stub = NumberManagerStub(running.caller.channel)
+    for index in range(20):
+        numbers = [f"{prefix}{index:02}{each:02}" for each in range(20)]
+        assert _scan(running, numbers) == {"NUMBER_NOT_FOUND"}
+        assert running.service.near.listings.is_absent(numbers[0], 0.0)
+        asked = npb.CreateNumbersRequest(numbers=numbers[:1], auth_by=SYSTEM, assign_to=CHILD, module_name=INVENTORY)
+        (result,) = stub.Create(asked, timeout=20).results
+        assert not result.record.warnings
+        assert running.caller.account(numbers[0]) == CHILD
+
+
+def test_what_is_made_while_its_database_is_being_listed_is_known_at_once(running: Running, relay: Relay) -> None:
+    relay.hold(_is_listing)
+    _scan(running, _ABSENT[:20])
+    eventually(lambda: relay.count("_all_docs.*start_key") > 0)
+    stub = NumberManagerStub(running.caller.channel)
+    asked = npb.CreateNumbersRequest(numbers=[_ABSENT[50]], auth_by=SYSTEM, assign_to=CHILD, module_name=INVENTORY)
+    assert not stub.Create(asked, timeout=20).results[0].record.warnings
+    relay.release()
+    assert _scan(running, [*_ABSENT[20:50], *_ABSENT[51:80]]) == {"NUMBER_NOT_FOUND"}
+    assert running.caller.account(_ABSENT[50]) == CHILD
+
+
+def test_a_listing_that_fails_costs_nobody_an_answer(running: Running, relay: Relay) -> None:
+    relay.cut(_is_listing)
+    assert _scan(running, _ABSENT[:50]) == {"NUMBER_NOT_FOUND"}
+    assert relay.count("_all_docs.*start_key") > 1
+    assert not running.service.near.listings.is_absent(_ABSENT[51], 0.0)
+    relay.cut(lambda *_: False)
+    assert _scan(running, _ABSENT[50:100]) == {"NUMBER_NOT_FOUND"}
+    eventually(lambda: running.service.near.listings.is_absent(_ABSENT[51], 0.0))

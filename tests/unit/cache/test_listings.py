@@ -1,0 +1,86 @@
+"""What is taken for absent must be so: a listing says nothing of what changed since before it was read."""
+
+import pytest
+
+from router.cache.listings import Listings
+
+DATABASE, FIRST = "numbers/+1415", "+1415886"
+LISTED, ABSENT, BEYOND, BEFORE, ELSEWHERE = (
+    "+14158867900",
+    "+14158867901",
+    "+14159990000",
+    "+14158850000",
+    "+14420000001",
+)
+NOW, LATER = 100.0, 110.0
+
+
+@pytest.fixture
+def listings() -> Listings:
+    made = Listings()
+    made.close(made.open(DATABASE, FIRST, NOW), [LISTED], "+14158869999", LATER)
+    return made
+
+
+@pytest.mark.parametrize("number", [LISTED, BEYOND, BEFORE, ELSEWHERE, "+1", ""])
+def test_only_what_a_listing_covers_and_does_not_name_is_absent(listings: Listings, number: str) -> None:
+    assert listings.is_absent(ABSENT, NOW)
+    assert not listings.is_absent(number, NOW)
+
+
+def test_a_listing_to_the_end_covers_all_that_follows(listings: Listings) -> None:
+    listings.close(listings.open(DATABASE, "+14159", NOW), [], None, LATER)
+    assert listings.is_absent(BEYOND, NOW)
+    assert not listings.is_absent(LISTED, NOW)
+
+
+def test_nothing_is_believed_before_it_was_read_nor_after_its_time() -> None:
+    listings = Listings()
+    listing = listings.open(DATABASE, FIRST, NOW)
+    assert not listings.is_absent(ABSENT, NOW)
+    listings.close(listing, [], None, LATER)
+    assert listings.is_absent(ABSENT, NOW)
+    assert not listings.is_absent(ABSENT, LATER)
+
+
+def test_what_changes_is_not_absent_any_more(listings: Listings) -> None:
+    listings.changed(ABSENT)
+    assert not listings.is_absent(ABSENT, NOW)
+    assert listings.is_absent("+14158867902", NOW)
+
+
+def test_what_changes_while_a_database_is_being_listed_is_not_absent() -> None:
+    listings = Listings()
+    listing = listings.open(DATABASE, FIRST, NOW)
+    listings.changed(ABSENT)
+    listings.close(listing, [], None, LATER)
+    assert not listings.is_absent(ABSENT, NOW)
+
+
+def test_what_is_being_read_when_everything_is_forgotten_is_not_believed(listings: Listings) -> None:
+    listing = listings.open(DATABASE, FIRST, NOW)
+    listings.clear()
+    listings.close(listing, [], None, LATER)
+    assert not listings.is_absent(ABSENT, NOW)
+    assert len(listings) == 0
+
+
+def test_a_later_listing_may_know_less_than_an_earlier_one(listings: Listings) -> None:
+    listings.changed(ABSENT)
+    listings.close(listings.open(DATABASE, FIRST, NOW), [LISTED], None, LATER)
+    assert listings.is_absent(ABSENT, NOW)  # it was deleted again: the later reading says so
+
+
+def test_there_are_never_many(listings: Listings) -> None:
+    for index in range(1000):
+        listings.close(listings.open(f"numbers/+1{index:03}", "+1", NOW), [], None, LATER + index)
+    assert len(listings) <= 128
+    assert listings.is_absent("+19990000000", NOW)
+    listings.open(DATABASE, FIRST, LATER + 2000)
+    assert len(listings) == 1
+
+
+def test_one_that_could_not_be_read_is_gone() -> None:
+    listings = Listings()
+    listings.drop(listings.open(DATABASE, FIRST, NOW))
+    assert len(listings) == 0
