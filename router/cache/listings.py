@@ -7,6 +7,7 @@ the listing was read. A new document comes to Redis before anybody may rely on i
 
 import math
 import threading
+import time
 from collections.abc import Sequence
 
 from router.numbers.shards import database_of
@@ -31,6 +32,15 @@ class Listing:
         self.last: str | None = None
         self.until = -math.inf
         self.listed: set[str] = set()
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether it is not to be believed yet."""
+        return self.until == -math.inf
+
+    def is_over(self, now: float) -> bool:
+        """Whether its time is over."""
+        return -math.inf < self.until <= now
 
     def covers(self, number: str) -> bool:
         """Whether it says anything of a number of its database."""
@@ -80,11 +90,16 @@ class Listings:
 
     def changed(self, number: str) -> None:
         """Its key changed: from now on nothing is known of its absence."""
-        if not self._kept:
+        database = database_of(number) or ""
+        if database not in self._kept:
             return
+        now = time.monotonic()
         with self._lock:
-            for listing in self._kept.get(database_of(number) or "", ()):
-                listing.listed.add(number)
+            for listing in self._kept.get(database, ()):
+                if listing.is_over(now):
+                    self._remove(listing)  # else it would grow with every change until the next scan
+                elif listing.covers(number):
+                    listing.listed.add(number)
 
     def clear(self) -> None:
         """Forget everything; what is being read now is not believed either."""
@@ -95,10 +110,11 @@ class Listings:
         """Under the lock: those whose time is over, and the oldest where there are too many."""
         everything = [each for kept in self._kept.values() for each in kept]
         for each in everything:
-            if -math.inf < each.until <= now:
+            if each.is_over(now):
                 self._remove(each)
-        if len(self) >= _MOST:
-            self._remove(min(everything, key=lambda each: each.until))
+        living = [each for each in everything if not each.is_over(now)]
+        if len(living) >= _MOST:
+            self._remove(min(living, key=lambda each: (each.is_being_read, each.until)))
 
     def _remove(self, listing: Listing) -> None:
         rest = tuple(each for each in self._kept.get(listing.database, ()) if each is not listing)

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from router.cache.connect import CacheUnavailable, is_refusal
@@ -67,7 +67,7 @@ class Fallback:
         self._tell_refusal = refuse
         self.breaker = breaker
         self._redis_breaker = redis_breaker
-        self._flights = Flights(waiting, together=_TOGETHER, readers=-(-connections // 2))
+        self._flights = Flights(waiting, together=_TOGETHER, readers=-(-connections // 2), time_limit=time_limit)
         self._time_limit = time_limit
         self._alarm = alarm
         self._scans = scans
@@ -94,8 +94,7 @@ class Fallback:
         )
         for flight, call in boarding.boarded:
             self._tell_in_time(flight, call)
-        for database in boarding.readers:
-            self._pool.submit(self._fly, database)
+        self._send(boarding.readers)
 
     def discard(self, numbers: Sequence[str]) -> None:
         """Have entries removed that can't be what was written; who asks next fills them again."""
@@ -118,19 +117,28 @@ class Fallback:
         margin = min(_IN_TIME, remaining / 4) if remaining > _NO_TIME else 0.0
         self._alarm.at(now + remaining - margin, tell)
 
+    def _send(self, readers: Iterable[str]) -> None:
+        for database in readers:
+            # Stopped: nothing new is read. Where no more threads can be had, those that are there take it.
+            with contextlib.suppress(RuntimeError):
+                self._pool.submit(self._fly, database)
+
     def _fly(self, database: str) -> None:
         """Read what waits for a database now, and see to it that what comes meanwhile is read as well."""
+        epoch: str | None = None
+        entries: dict[str, Entry] = {}
+        flights = self._flights.take(database)
         try:
-            flights = self._flights.take(database)
-            if flights:
-                self._fly_together(database, flights)
+            epoch, entries = self._fly_together(database, flights) if flights else (None, {})
         finally:
-            more = self._flights.leave_line(database)
-            with contextlib.suppress(RuntimeError):  # stopped: nothing new is read
-                for _ in range(more):
-                    self._pool.submit(self._fly, database)
+            self._send([database] * self._flights.leave_line(database))
+        if entries and epoch is not None:
+            self._keep(database, epoch, entries)
+        shared = [flight.number for flight in flights if flight.shared]
+        self._look_for_a_scan(database, [each for each in shared if each in entries and entries[each].kind == NEGATIVE])
 
-    def _fly_together(self, database: str, flights: Sequence[Flight]) -> None:
+    def _fly_together(self, database: str, flights: Sequence[Flight]) -> tuple[str | None, dict[str, Entry]]:
+        """Answer who waits; returns the epoch from before the reading, and what was read."""
         entries: dict[str, Entry] = {}
         problem = "the number database does not answer; it is tried again in a moment"
         epoch: str | None = None
@@ -145,9 +153,7 @@ class Fallback:
             log.exception("reading %s failed", database)
             problem = "reading the number document failed; the service's log says why"
         self._land(flights, entries, problem)
-        if entries and epoch is not None:
-            self._keep(database, epoch, entries)
-        self._look_for_a_scan(database, [number for number, found in entries.items() if found.kind == NEGATIVE])
+        return epoch, entries
 
     def _read(self, database: str, numbers: list[str], policy: Policy) -> dict[str, Entry]:
         try:
@@ -165,11 +171,18 @@ class Fallback:
         for flight in flights:
             found = entries.get(flight.number)
             waiting = self._flights.land(flight, read=found is not None)
-            if found is None:
-                self._refuse(waiting, problem)
-                continue
-            for call in waiting:
-                self._answer(call, found)
+            try:
+                self._tell(waiting, found, problem)
+            except Exception:
+                # The others of this reading still wait, and who asks next must not wait for a flight that never lands.
+                log.exception("telling who waited for %s failed", flight.number)
+
+    def _tell(self, waiting: Sequence[Call], found: Entry | None, problem: str) -> None:
+        if found is None:
+            self._refuse(waiting, problem)
+            return
+        for call in waiting:
+            self._answer(call, found)
 
     def _answer(self, call: Call, found: Entry) -> None:
         try:

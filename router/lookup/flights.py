@@ -7,7 +7,7 @@ database at rest is asked for a number at once, and a busy one for many in one r
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from router.lookup.call import Call
@@ -17,9 +17,10 @@ from router.numbers.routes import Policy
 _EACH = 5
 """Calls that may wait for the numbers in the air, on average: who asks for one number again and again while it can't be
 read must not fill the memory."""
-_SHARE = 0.25
+_SHARE = 0.3
 """Of a call's time left that it may be expected to wait: who would wait longer is refused at once, so that those in the
-air are answered in time and the line never gets as long as their deadlines."""
+air are answered in time and the line never gets as long as their deadlines. Less would refuse callers of a database
+that is slow and not busy: that one read takes as long says nothing of the next."""
 
 
 class Flight:
@@ -27,7 +28,7 @@ class Flight:
 
     Attributes:
         policy: by which its document is to be judged.
-        ahead: how many were in the air when it took off.
+        ahead: how many of its database were in the air when it took off.
         since: when that was, on the monotonic clock.
     """
 
@@ -58,16 +59,20 @@ class Boarding(NamedTuple):
 
 
 class _Line:
-    """Flights of one database that nobody reads yet.
+    """Flights of one database.
 
     Attributes:
+        flights: those that nobody reads yet; count: all in the air.
         sent: readers that are on their way to it; reading: those that took some and have not left.
+        pace: what is known of how long they wait.
     """
 
-    __slots__ = ("flights", "reading", "sent")
+    __slots__ = ("count", "flights", "pace", "reading", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
         self.flights: deque[Flight] = deque()
+        self.count = 0
+        self.pace = pace
         self.sent = 0
         self.reading = 0
 
@@ -79,19 +84,22 @@ class Flights:
         limit: numbers in the air at most; five times as many calls may wait for them.
         together: numbers that one reader takes at most.
         readers: for one database at a time, so that a slow one leaves some to the others.
-        pace: what is known of how long they wait.
+        time_limit: seconds that a call may wait at most, however far its deadline is.
+        pace: makes what learns how long numbers of a database wait.
     """
 
-    def __init__(self, limit: int, *, together: int, readers: int, pace: Pace | None = None) -> None:
+    def __init__(
+        self, limit: int, *, together: int, readers: int, time_limit: float, pace: Callable[[], Pace] = Pace
+    ) -> None:
         self._limit = limit
         self._together = together
         self._readers = readers
         self._lock = threading.Lock()
-        self._lines: defaultdict[str, _Line] = defaultdict(_Line)
+        self._lines: defaultdict[str, _Line] = defaultdict(lambda: _Line(pace()))
         self._shared: dict[str, Flight] = {}
         self._count = 0
         self._waiting = 0
-        self._pace = pace or Pace()
+        self._time_limit = time_limit
 
     def board(self, calls: Iterable[tuple[Call, str]], policy: Policy) -> "Boarding":
         """Let calls wait, each with its number's database.
@@ -109,7 +117,7 @@ class Flights:
                     continue
                 flight = None if call.authoritative else self._shared.get(call.e164)
                 if flight is None:
-                    if self._count >= self._limit or self._pace.wait(self._count) > _SHARE * (call.deadline - now):
+                    if self._count >= self._limit or self._would_wait_too_long(database, call.deadline - now):
                         left.append(call)
                         continue
                     flight = self._start(call, database, policy, now)
@@ -146,7 +154,7 @@ class Flights:
         with self._lock:
             line = self._lines[database]
             line.reading -= 1
-            if not (line.flights or line.sent or line.reading):
+            if not (line.count or line.sent or line.reading):
                 del self._lines[database]
                 return 0
             return self._send(line)
@@ -158,10 +166,11 @@ class Flights:
             read: the database said what it holds; else its time tells nothing about others.
         """
         with self._lock:
+            pace = self._lines[flight.database].pace
             self._end(flight)
             if read:
                 now = time.monotonic()
-                self._pace.landed(now - flight.since, flight.ahead, now)
+                pace.landed(now - flight.since, flight.ahead, now)
             waiting, flight.waiting = flight.waiting, []
             self._waiting -= len(waiting)
             return waiting
@@ -181,15 +190,22 @@ class Flights:
         return self._count
 
     def _start(self, call: Call, database: str, policy: Policy, now: float) -> Flight:
-        flight = Flight(call.e164, database, policy, shared=not call.authoritative, ahead=self._count, since=now)
+        line = self._lines[database]
+        flight = Flight(call.e164, database, policy, shared=not call.authoritative, ahead=line.count, since=now)
         self._count += 1
-        self._lines[database].flights.append(flight)
+        line.count += 1
+        line.flights.append(flight)
         if flight.shared:
             self._shared[flight.number] = flight
         return flight
 
+    def _would_wait_too_long(self, database: str, left: float) -> bool:
+        line = self._lines.get(database)
+        return line is not None and line.pace.wait(line.count) > _SHARE * min(left, self._time_limit)
+
     def _end(self, flight: Flight) -> None:
         self._count -= 1
+        self._lines[flight.database].count -= 1
         if flight.shared and self._shared.get(flight.number) is flight:
             del self._shared[flight.number]
 

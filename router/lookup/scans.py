@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from router.cache.near import NearCache
+from router.cache.listings import Listings
 from router.couch.errors import NotFound
 from router.lookup.authority import Authority
 
@@ -22,13 +22,14 @@ class Scans:
     """Notices scans and lists what they go through. Threads share it.
 
     Args:
-        near: keeps the listings, and says whether they can be believed now.
+        is_of_use: whether listings can be believed now.
         life: seconds that a listing is believed.
     """
 
-    def __init__(self, authority: Authority, near: NearCache, life: float) -> None:
+    def __init__(self, authority: Authority, listings: Listings, is_of_use: Callable[[], bool], life: float) -> None:
         self._authority = authority
-        self._near = near
+        self._listings = listings
+        self._is_of_use = is_of_use
         self._life = life
         self._lock = threading.Lock()
         self._unfound: dict[str, tuple[float, int]] = {}
@@ -39,7 +40,7 @@ class Scans:
 
         After True, `list_around` follows.
         """
-        if not unfound or not self._near.trusted:
+        if not unfound or not self._is_of_use():
             return False
         now = time.monotonic()
         with self._lock:
@@ -60,7 +61,7 @@ class Scans:
         Raises:
             CouchError: it can't be read.
         """
-        listings = self._near.listings
+        listings = self._listings
         began = time.monotonic()
         listing = listings.open(database, number[:-_LAST_DIGITS], began)
         try:

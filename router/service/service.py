@@ -83,7 +83,7 @@ class Service:
             waiting=settings.database_waiting,
             time_limit=settings.lookup_time_limit,
             alarm=self._alarm,
-            scans=Scans(authority, self.near, settings.negative_life),
+            scans=Scans(authority, self.near.listings, self._can_list, settings.negative_life),
             in_each_thread=leave_core,
         )
         self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
@@ -204,6 +204,9 @@ class Service:
 
     def _settle(self, call: Call, found: Entry) -> None:
         self.lookup.settle(call, found)
+
+    def _can_list(self) -> bool:
+        return self.lookup.near_is_stale is False
 
     def _refuse(self, call: Call, refusal: Refused) -> None:
         self.lookup.refuse(call, refusal)

@@ -1,5 +1,7 @@
 """What is taken for absent must be so: a listing says nothing of what changed since before it was read."""
 
+import time
+
 import pytest
 
 from router.cache.listings import Listings
@@ -12,7 +14,8 @@ LISTED, ABSENT, BEYOND, BEFORE, ELSEWHERE = (
     "+14158850000",
     "+14420000001",
 )
-NOW, LATER = 100.0, 110.0
+NOW = time.monotonic()
+LATER = NOW + 1000
 
 
 @pytest.fixture
@@ -78,6 +81,30 @@ def test_there_are_never_many(listings: Listings) -> None:
     assert listings.is_absent("+19990000000", NOW)
     listings.open(DATABASE, FIRST, LATER + 2000)
     assert len(listings) == 1
+
+
+def test_what_is_being_read_stays_where_there_are_many() -> None:
+    listings = Listings()
+    reading = listings.open(DATABASE, FIRST, NOW)
+    for index in range(300):
+        listings.close(listings.open(f"numbers/+1{index:03}", "+1", NOW), [], None, LATER + index)
+    listings.close(reading, [], None, LATER)
+    assert listings.is_absent(ABSENT, NOW)
+
+
+def test_what_is_over_does_not_grow_with_what_changes() -> None:
+    listings = Listings()
+    listings.close(listings.open(DATABASE, FIRST, 0.0), [], None, 1.0)  # on the clock that changes go by: long ago
+    listings.changed(ABSENT)
+    assert len(listings) == 0
+
+
+def test_what_a_listing_does_not_cover_is_nothing_to_it() -> None:
+    listings = Listings()
+    listing = listings.open(DATABASE, FIRST, NOW)
+    listings.close(listing, [], None, time.monotonic() + 60)
+    listings.changed(BEFORE)
+    assert listing.listed == set()
 
 
 def test_one_that_could_not_be_read_is_gone() -> None:

@@ -22,8 +22,8 @@ def _calls(numbers: range) -> list[Call]:
     return [_call(f"+{number}") for number in numbers]
 
 
-def _flights(limit: int = 1000, pace: Pace | None = None) -> Flights:
-    return Flights(limit, together=10, readers=3, pace=pace)
+def _flights(limit: int = 1000, pace: Pace | None = None, time_limit: float = 100.0) -> Flights:
+    return Flights(limit, together=10, readers=3, time_limit=time_limit, pace=lambda: pace or Pace())
 
 
 def _board(flights: Flights, *calls: Call, database: str = DATABASE, policy: Policy = POLICY) -> Boarding:
@@ -101,8 +101,33 @@ def test_who_would_wait_for_most_of_his_time_does_not_board() -> None:
     pace.landed(100.0, 100, now=1.0)
     flights = _flights(pace=pace)
     calls = _calls(range(40))
-    assert _board(flights, *calls).left == calls[32:], "a second each: behind 32, a quarter of a minute is over"
+    assert _board(flights, *calls).left == calls[32:], "a second each: behind 32, more than a third of a minute"
     assert _outcome(_board(flights, _call("+1"))) == (1, 0), "who joins a flight waits less"
+
+
+def test_a_far_deadline_lets_nobody_wait_for_longer_than_anybody_does() -> None:
+    pace = Pace()
+    pace.landed(4.1, 100, now=1.0)
+    calls = _calls(range(60))
+    assert _board(_flights(pace=pace), *calls).left == []
+    assert _board(_flights(pace=pace, time_limit=5.5), *calls).left == calls[41:], "behind 41 more than 1.65 s"
+
+
+def test_a_busy_database_keeps_nobody_from_another() -> None:
+    paces = [Pace(), Pace()]
+    paces[0].landed(100.0, 100, now=1.0)
+    flights = Flights(1000, together=10, readers=3, time_limit=100.0, pace=lambda: paces.pop(0))
+    calls = _calls(range(40))
+    assert _board(flights, *calls).left == calls[32:]
+    assert _board(flights, *_calls(range(100, 150)), database="numbers/+4420").left == []
+
+
+def test_a_slow_database_that_is_not_busy_keeps_nobody_waiting() -> None:
+    """Each read takes a quarter of the time that callers have, however many numbers it brings."""
+    pace = Pace()
+    for ahead in range(32, 200):
+        pace.landed(13.0 + ahead / 100, ahead, now=1.0)
+    assert _board(_flights(pace=pace), *_calls(range(130))).left == []
 
 
 def test_a_reading_that_failed_tells_nothing_of_others() -> None:

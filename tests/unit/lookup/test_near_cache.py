@@ -44,7 +44,7 @@ def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
 
 def test_a_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
     listings = near.listings
-    listings.close(listings.open("numbers/+1415", "+1415886", 0.0), [], None, 10.0)
+    listings.close(listings.open("numbers/+1415", "+1415886", 0.0), [], None, math.inf)
     assert listings.is_absent(NUMBER, 0.0)
     near.invalidate(NUMBER)
     assert not listings.is_absent(NUMBER, 0.0)
