@@ -31,7 +31,7 @@ _MULTIPLES = (0.5, 0.8, 1, 1.5, 2, 3, 5, 10)
 _MOST = 10.0
 _BEFORE, _AFTER = 3.0, 5.0
 _SHAPES = ((8, 16), (8, 32))
-"""Connections and calls on each at a time: few enough for none to be refused, since who is refused asks again at once."""
+"""Connections, and calls on each at a time: few enough for a slow database to refuse none of them."""
 _PATIENCE_MS = 10_000
 """Callers that capacity is measured with are refused nothing: who is refused asks for the next number at once, so that
 the same numbers come round and share readings, and more calls are answered than numbers can be read."""

@@ -84,7 +84,7 @@ def draw(cases: Mapping[str, dict[str, Any]], folder: Path) -> Path | None:
     for axis in (curve, minute):
         axis.axhline(80, color="#c04040", linewidth=0.8)
         axis.grid(visible=True, alpha=0.3)
-    curve.legend(fontsize=8)
+    curve.legend(fontsize=8, loc="lower left")
     path = folder / "overload.png"
     figure.savefig(path, dpi=110)
     plt.close(figure)
