@@ -1,7 +1,8 @@
 """Who connects how fast, as Linux tells anybody: connections that stand by sock_diag, those made by /proc/net/snmp.
 
 A connection that is made and gone between two looks leaves nothing but one more in a sum over all ports. So the sum
-is shared out in the proportion in which new connections are seen standing at a look.
+is shared out in the proportion in which new connections are seen standing at a look, within bounds: some of the sum
+may have gone to ports of which nothing was seen.
 """
 
 import ipaddress
@@ -26,6 +27,8 @@ _ONE_HOST_V6 = 64
 """Bits of an IPv6 address that one host has for itself to choose addresses below."""
 _FEW = 4
 """New connections at a look that say nothing about proportions."""
+_EACH = 5
+"""So many at most stand for one that was seen: of floods that hang up at once, one of two to ten was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,22 @@ class Weighed:
 
 def sockets() -> Iterator[Seen]:
     """All TCP sockets but those half made or already given up; OSError where the kernel doesn't tell."""
-    for said, at, _ in _dump(b"\0\0", 0):
-        family, state, _, _, port, peer_port, own, peer, _ = _SOCKET.unpack_from(said, at)
-        yield Seen(family, state == _LISTEN, port, own, peer_port, peer)
+    return (each for each, _ in _seen(b"\0\0"))
+
+
+def listeners(port: bytes) -> Mapping[Seen, frozenset[int]]:
+    """The inodes of the sockets that listen at a port, by what they listen on; OSError as above."""
+    found: dict[Seen, frozenset[int]] = {}
+    for each, inode in _seen(port):
+        if each.listens and each.port == port:
+            found[each] = found.get(each, frozenset()) | {inode}
+    return found
+
+
+def _seen(port: bytes) -> Iterator[tuple[Seen, int]]:
+    for said, at, _ in _dump(port, 0):
+        family, state, _, _, port_here, peer_port, own, peer, inode = _SOCKET.unpack_from(said, at)
+        yield Seen(family, state == _LISTEN, port_here, own, peer_port, peer), inode
 
 
 def weighed(port: int) -> Iterator[Weighed]:
@@ -152,8 +168,9 @@ class Arrivals:
         if len(new) < _FEW:
             return
         here = Counter(origin(each) for each in new if each.port == self._port)
+        each_stands_for = min(_EACH, fresh / len(new))
         for who, count in here.items():
-            self._by_origin[who] = self._by_origin.get(who, 0.0) + fresh * count / len(new)
+            self._by_origin[who] = self._by_origin.get(who, 0.0) + count * each_stands_for
 
 
 def _accepted(everything: Collection[Seen]) -> frozenset[Seen]:

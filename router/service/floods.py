@@ -14,10 +14,13 @@ log.addFilter(Seldom())
 _LOOK = 0.1
 _PAUSE = 1.0
 """Seconds that somebody is kept out: after as many his kernel asks again."""
+_AGAIN = 5.0
+"""Seconds after which to look again where that failed: files and memory may run out for a moment only."""
 _TOGETHER = 3
 """So many times what one may make, all may make together."""
 _ONE = "more than %d new connections a second from %s (setting 'connection_rate'): kept out for a moment"
 _ALL = "more than %d new connections a second (three times the setting 'connection_rate'): some wait for a second"
+_BLIND = "new connections are not limited while this fails (setting 'connection_rate'), tried again soon: %s"
 
 
 class FloodWatch:
@@ -46,14 +49,20 @@ class FloodWatch:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        try:
-            arrivals = Arrivals(self._port, self._rate)
-            while not self._stop.wait(_LOOK):
-                self._look(arrivals)
-        except (OSError, ValueError) as problem:
-            log.warning("new connections are not limited here (setting 'connection_rate'): %s", problem)
-        finally:
-            self._turnstile.open()
+        told = False
+        while not self._stop.is_set():
+            try:
+                arrivals = Arrivals(self._port, self._rate)
+                while not self._stop.wait(_LOOK):
+                    self._look(arrivals)
+                    told = False
+            except (OSError, ValueError) as problem:
+                if not told:
+                    log.warning(_BLIND, problem)
+                told = True
+            finally:
+                self._turnstile.open()
+            self._stop.wait(_AGAIN)
 
     def _look(self, arrivals: Arrivals) -> None:
         made = arrivals.look()

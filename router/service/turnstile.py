@@ -1,20 +1,21 @@
 """Keeps new connections of some origins from the workers for a while, in the kernel and without privileges.
 
 The workers' sockets listen on one port (SO_REUSEPORT), and a small program may say which of them gets a new
-connection. So one more socket listens there whose queue takes nobody: who is sent to it is not answered, and his kernel
-asks again after a second. Connections that stand are not touched.
+connection. So one more socket listens there that drops all that comes: who is sent to it is not answered, and his
+kernel asks again after a second. Connections that stand are not touched.
 """
 
 import contextlib
 import ctypes
+import os
 import socket
 import struct
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from router.service.arrivals import Network, Seen, sockets
+from router.service.arrivals import Network, Seen, listeners
 
-_SO_ATTACH_REUSEPORT_CBPF, _SO_DETACH_REUSEPORT_BPF = 51, 68
+_SO_ATTACH_FILTER, _SO_ATTACH_REUSEPORT_CBPF, _SO_DETACH_REUSEPORT_BPF = 26, 51, 68
 _IP, _ANY_NUMBER = 0xFFF00000, 0xFFFFF000 + 56
 """Where classic BPF finds the IP header, and a random number."""
 _LOAD, _LOAD_BYTE, _SHIFT_RIGHT, _AND, _MODULO = 0x20, 0x30, 0x74, 0x54, 0x94
@@ -25,6 +26,7 @@ MOST = 64
 """Origins that are kept out at a time."""
 
 Instruction = tuple[int, int, int, int]
+_DROP_ALL: Sequence[Instruction] = ((_RETURN, 0, 0, 0),)
 
 
 def program(origins: Iterable[Network], share: float, workers: int) -> Sequence[Instruction]:
@@ -56,13 +58,22 @@ def program(origins: Iterable[Network], share: float, workers: int) -> Sequence[
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shut:
+    """The socket that takes nobody, its inode, and those of the workers' sockets: behind all of them it stands."""
+
+    held: socket.socket
+    inode: int
+    workers: frozenset[int]
+
+
 class Turnstile:
     """At one port, whose listening sockets are this user's and share it."""
 
     def __init__(self, port: int) -> None:
         self._port = struct.pack(">H", port)
-        self._shut: dict[Seen, tuple[socket.socket, int]] = {}
-        """By what the workers listen on: the socket that takes nobody, and how many workers listen beside it."""
+        self._shut: dict[Seen, _Shut] = {}
+        """By what the workers listen on."""
 
     def keep_out(self, origins: Sequence[Network], share: float = 1.0) -> None:
         """Let nobody in from there, and of all others that share, until told otherwise.
@@ -70,16 +81,17 @@ class Turnstile:
         Raises:
             OSError: the kernel doesn't let us.
         """
-        listening = Counter(each for each in sockets() if each.listens and each.port == self._port)
-        for place, count in listening.items():
-            workers = count - (place in self._shut)
-            if place in self._shut and self._shut[place][1] != workers:
-                self._open(place)  # theirs changed places among those who listen
-            if workers < 1:
-                continue
-            if place not in self._shut:
-                self._shut[place] = _listen_to_nobody(place), workers
-            _attach(self._shut[place][0], program(origins[:MOST], share, workers))
+        for place, inodes in listeners(self._port).items():
+            shut = self._shut.get(place)
+            workers = inodes if shut is None else inodes - {shut.inode}
+            if shut is not None and workers != shut.workers:
+                # Though they may be as many: whose place is left is taken by the last, and that was ours.
+                self._open(place)
+            if workers and place not in self._shut:
+                held = _listen_to_nobody(place)
+                self._shut[place] = _Shut(held, os.fstat(held.fileno()).st_ino, workers)
+            if workers:
+                _attach(self._shut[place].held, _SO_ATTACH_REUSEPORT_CBPF, program(origins[:MOST], share, len(workers)))
 
     def open(self) -> None:
         """Let everybody in."""
@@ -87,7 +99,7 @@ class Turnstile:
             self._open(place)
 
     def _open(self, place: Seen) -> None:
-        held, _ = self._shut.pop(place)
+        held = self._shut.pop(place).held
         with contextlib.suppress(OSError):
             held.setsockopt(socket.SOL_SOCKET, _SO_DETACH_REUSEPORT_BPF, 0)
         held.close()
@@ -101,6 +113,8 @@ def _listen_to_nobody(place: Seen) -> socket.socket:
             held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         own = place.own if place.family == socket.AF_INET6 else place.own[:4]
         held.bind((socket.inet_ntop(place.family, own), int.from_bytes(place.port)))
+        # Before it listens: even the shortest queue takes one, whose connection would stand and never be answered.
+        _attach(held, _SO_ATTACH_FILTER, _DROP_ALL)
         held.listen(0)
     except OSError:
         held.close()
@@ -108,8 +122,8 @@ def _listen_to_nobody(place: Seen) -> socket.socket:
     return held
 
 
-def _attach(held: socket.socket, instructions: Sequence[Instruction]) -> None:
+def _attach(held: socket.socket, option: int, instructions: Sequence[Instruction]) -> None:
     code = b"".join(struct.pack("=HBBI", *each) for each in instructions)
     kept = ctypes.create_string_buffer(code, len(code))
     described = struct.pack("@HP", len(instructions), ctypes.addressof(kept))
-    held.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, described)
+    held.setsockopt(socket.SOL_SOCKET, option, described)
