@@ -6,12 +6,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from router.service import doorman
-from router.service.arrivals import weighed
+from router.service.arrivals import Weighed, weighed
 from router.service.doorman import Doorman, is_greedy
 from tests.integration.waiting import eventually
 
@@ -25,19 +25,22 @@ class Listening:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._stack = ExitStack()
+        self._services: dict[socket.socket, socket.socket] = {}
 
     def call(self, sent: int, answered: int) -> socket.socket:
         """A connection on which so many bytes were said, and answered."""
         caller = self._stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=9))
         service = self._stack.enter_context(self._listener.accept()[0])
-        reading = threading.Thread(target=_read, args=(service, sent))
-        reading.start()
-        caller.sendall(bytes(sent))
-        reading.join()
-        service.sendall(bytes(answered))
-        _read(caller, answered)
-        caller.setblocking(False)
+        self._services[caller] = service
+        self.go_on(caller, sent, answered)
         return caller
+
+    def go_on(self, caller: socket.socket, sent: int, answered: int) -> None:
+        """Say so much more on a connection, and have it answered, unless it was closed."""
+        caller.setblocking(True)
+        _carry(caller, self._services[caller], sent)
+        _carry(self._services[caller], caller, answered)
+        caller.setblocking(False)
 
     def close(self) -> None:
         """Hang up."""
@@ -45,9 +48,18 @@ class Listening:
         self._listener.close()
 
 
+def _carry(source: socket.socket, target: socket.socket, size: int) -> None:
+    reading = threading.Thread(target=_read, args=(target, size))
+    reading.start()
+    with suppress(OSError):
+        source.sendall(bytes(size))
+    reading.join()
+
+
 def _read(connection: socket.socket, size: int) -> None:
-    while size:
-        size -= len(connection.recv(min(size, MEGABYTE)))
+    with suppress(OSError):
+        while size and (said := connection.recv(min(size, MEGABYTE))):
+            size -= len(said)
 
 
 def _is_closed(caller: socket.socket) -> bool:
@@ -96,24 +108,76 @@ def test_who_makes_memory_swell_is_disconnected(listening: Listening, monkeypatc
         watching.stop()
 
 
-def test_who_keeps_a_busy_worker_from_others_is_disconnected(
-    listening: Listening, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def watching(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorman]:
+    """Not begun yet; finds that there is much to do."""
     monkeypatch.setattr(doorman, "_BUSY", 0.0)
-    greedy, modest, asker = listening.call(MEGABYTE, 10), listening.call(1000, 10), listening.call(MEGABYTE, MEGABYTE)
-    watching = _look_after(listening)
+    made = Doorman(listening.port, most=100, silence=60, greeting=0)
+    yield made
+    made.stop()
+
+
+def _goes_on_until_closed(listening: Listening, caller: socket.socket) -> int:
+    rounds = 0
+
+    def is_closed() -> bool:
+        nonlocal rounds
+        rounds += 1
+        listening.go_on(caller, MEGABYTE, 10)
+        return _is_closed(caller)
+
+    eventually(is_closed)
+    return rounds
+
+
+def test_who_keeps_a_busy_worker_from_others_is_disconnected(listening: Listening, watching: Doorman) -> None:
+    greedy, modest, asker = (listening.call(*each) for each in ((0, 0), (1000, 10), (MEGABYTE, MEGABYTE)))
     watching.start()
-    try:
-        eventually(lambda: _is_closed(greedy))
-        assert (_is_closed(modest), _is_closed(asker)) == (False, False)
-    finally:
-        watching.stop()
+    _goes_on_until_closed(listening, greedy)
+    assert (_is_closed(modest), _is_closed(asker)) == (False, False)
+
+
+def test_who_sent_much_long_ago_may_stay(listening: Listening, watching: Doorman) -> None:
+    earlier = listening.call(MEGABYTE, 10)
+    watching._weighed = {each.inode: each for each in weighed(listening.port)}
+    watching.start()
+    _goes_on_until_closed(listening, listening.call(0, 0))
+    assert not _is_closed(earlier)
+
+
+def test_much_metadata_in_each_call_is_not_greedy(listening: Listening, watching: Doorman) -> None:
+    lavish = listening.call(MEGABYTE, MEGABYTE // 10)
+    watching.start()
+    _goes_on_until_closed(listening, listening.call(0, 0))
+    assert not _is_closed(lavish)
+
+
+def test_earlier_answers_do_not_make_up_for_a_flood(listening: Listening, watching: Doorman) -> None:
+    turned = listening.call(1000, 60 * MEGABYTE)
+    watching.start()
+    assert _goes_on_until_closed(listening, turned) < 400
+
+
+def test_a_look_that_failed_is_not_the_last(
+    listening: Listening, watching: Doorman, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = iter([True])
+
+    def fail_first(port: int) -> Iterator[Weighed]:
+        if next(failing, False):
+            raise ValueError("what the kernel never said")
+        return weighed(port)
+
+    monkeypatch.setattr(doorman, "weighed", fail_first)
+    watching.start()
+    _goes_on_until_closed(listening, listening.call(0, 0))
+    assert "looking after connections failed" in caplog.text
 
 
 def test_much_is_not_greedy_while_it_is_answered() -> None:
     assert is_greedy(MEGABYTE, 0)
     assert not is_greedy(1000, 0)
-    assert not is_greedy(MEGABYTE, MEGABYTE // 8)
+    assert not is_greedy(MEGABYTE, MEGABYTE // 10)
 
 
 def test_a_worker_may_open_as_many_files_as_its_hard_limit_allows() -> None:
