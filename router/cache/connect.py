@@ -5,13 +5,16 @@ redis+sentinel://[user:password@]host:26379,host:26379/service/db
 redis+cluster://[user:password@]host:port
 """
 
+import functools
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
@@ -83,10 +86,38 @@ def leave_server(client: Any) -> None:
         client.connection_pool.disconnect(inuse_connections=False)
 
 
+def _as_redis_error(act: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but that a cluster of which no node can be reached is an error like that of any other Redis.
+
+    redis-py's RedisClusterException is no RedisError: whoever waits for one would end by it.
+    """
+
+    @functools.wraps(act)
+    def translated(*words: Any, **options: Any) -> Any:
+        try:
+            return act(*words, **options)
+        except RedisClusterException as problem:
+            raise redis.ConnectionError(str(problem)) from problem
+
+    return translated
+
+
+class _Cluster(RedisCluster):
+    """A RedisCluster, all of whose errors are RedisErrors: every command goes by one of these two ways."""
+
+    execute_command = _as_redis_error(RedisCluster.execute_command)
+
+    def pipeline(self, *words: Any, **options: Any) -> Any:
+        pipeline: Any = super().pipeline(*words, **options)  # type: ignore[no-untyped-call]
+        pipeline.execute = _as_redis_error(pipeline.execute)
+        return pipeline
+
+
 class LazyCluster:
     """A RedisCluster that asks for the cluster's nodes when it is first used, and not before.
 
-    redis-py's own does so when it is made, which would keep a service from starting while Redis is away.
+    redis-py's own does so when it is made, which would keep a service from starting while Redis is away. Whatever goes
+    wrong with it, then or later, is a redis.RedisError.
     """
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
@@ -98,10 +129,7 @@ class LazyCluster:
     def __getattr__(self, name: str) -> Any:
         with self._lock:
             if self._cluster is None:
-                try:
-                    self._cluster = RedisCluster.from_url(self._url, **self._options)
-                except redis.exceptions.RedisClusterException as problem:
-                    raise redis.ConnectionError(str(problem)) from None
+                self._cluster = _as_redis_error(_Cluster.from_url)(self._url, **self._options)
         return getattr(self._cluster, name)
 
 

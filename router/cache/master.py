@@ -43,3 +43,5 @@ class MasterWatch:
                     follow_master(client)
                 except (redis.RedisError, OSError) as problem:
                     log.debug("the sentinels can't say which Redis is master: %s", problem)
+                except Exception:
+                    log.exception("asking the sentinels failed")

@@ -13,7 +13,6 @@ from typing import Any
 import click
 import redis
 from click.exceptions import NoArgsIsHelpError
-from redis.exceptions import RedisClusterException
 from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
@@ -109,7 +108,7 @@ class Group(click.Group):
             raise
         except SettingsError as problem:
             fail(str(problem), Exit.USAGE)
-        except (redis.RedisError, RedisClusterException) as problem:
+        except redis.RedisError as problem:
             fail(
                 f"Redis can't be reached: {redis_words(problem)} (see --redis-url, or did-router check)",
                 Exit.UNREACHABLE,

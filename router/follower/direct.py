@@ -4,6 +4,7 @@
 its heartbeats, so only the busiest have one, and lose it when they fall quiet.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from router.couch.errors import CouchError
 from router.couch.feeds import ChangesFeed
 from router.follower.backoff import pause
 from router.follower.targets import Target
+
+log = logging.getLogger(__name__)
 
 _BUFFER = 5000
 """Changes that may wait to be applied; past that the feed is cut and the database is read instead."""
@@ -77,6 +80,10 @@ class DirectFeeds:
             self._take_all(target, feed)
         except CouchError:
             target.failures += 1
+        except Exception:
+            # A database that seems to have a feed is not read in any other way.
+            target.failures += 1
+            log.exception("the feed of %s failed", target.name)
         feed.close()
         with self._board.lock:
             if target.feed is not feed:

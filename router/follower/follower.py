@@ -83,6 +83,12 @@ class Follower:
                 wait = pause(failures)
                 log.warning("Redis can't be asked for the lease, again in %.1f s: %s", wait, problem)
                 self._stop.wait(wait)
+            except Exception:
+                # Without this thread nobody would keep the cache true any more.
+                failures += 1
+                wait = pause(failures)
+                log.exception("leading failed, again in %.1f s", wait)
+                self._stop.wait(wait)
 
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)

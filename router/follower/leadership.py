@@ -56,6 +56,8 @@ class Leadership:
                 kept = time.monotonic()
             except redis.RedisError as problem:
                 log.warning("the lease can't be renewed: %s", problem)
-                if time.monotonic() - kept > self._lease.life:
-                    self.lost.set()
-                    return
+            except Exception:
+                log.exception("renewing the lease failed")
+            if time.monotonic() - kept > self._lease.life:
+                self.lost.set()
+                return

@@ -223,7 +223,12 @@ class Term:
                     continue
                 target.queued, target.working, target.again = False, True, False
                 target.reading, target.noticed = target.noticed, None
-            self._bring_up(target)
+            try:
+                self._bring_up(target)
+            except Exception:
+                # It could not even be put off. Nobody of this term reads it any more; the next one does.
+                log.exception("following %s failed; a new term begins", target.name)
+                self.stop.set()
             with self.lock:
                 target.working, target.reading = False, None
                 if target.again or target.rows:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import redis
 
@@ -19,7 +19,7 @@ SLOTS = 16384
 def server(folder: Path, port: int, *words: str) -> Iterator[int]:
     """One redis-server."""
     own = folder / str(port)
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     command = [find_server(), *words, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own), "--save", ""]
     with running(command):
         _until(lambda: bool(redis.Redis(port=port).ping()))
@@ -39,17 +39,56 @@ def running(command: list[str]) -> Iterator[None]:
 @contextmanager
 def cluster(folder: Path) -> Iterator[str]:
     """Three masters, the slots divided among them."""
-    with ExitStack() as stack:
-        ports = [free_port() for _ in range(3)]
-        for port in ports:
-            stack.enter_context(server(folder, port, "--cluster-enabled", "yes", "--appendonly", "no"))
-        nodes: list[Any] = [redis.Redis(port=port) for port in ports]
-        for index, node in enumerate(nodes):
-            node.execute_command("CLUSTER", "ADDSLOTS", *range(index * SLOTS // 3, (index + 1) * SLOTS // 3))
-            nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", ports[index])
-        for node in nodes:
+    with Cluster(folder) as nodes:
+        yield nodes.url
+
+
+class Cluster:
+    """Three masters, the slots divided among them; all of them run while the block runs, but when stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = [free_port() for _ in range(3)]
+        self._running = ExitStack()
+        self.url = f"redis+cluster://127.0.0.1:{self._ports[0]}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._launch()
+            nodes = self._nodes()
+            for index, node in enumerate(nodes):
+                node.execute_command("CLUSTER", "ADDSLOTS", *range(index * SLOTS // 3, (index + 1) * SLOTS // 3))
+                nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[index])
+            self._wait_whole()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Kill every node."""
+        self._running.close()
+
+    def start(self) -> None:
+        """Start them again: they come back empty, and know each other and their slots."""
+        self._launch()
+        self._wait_whole()
+
+    def _launch(self) -> None:
+        for port in self._ports:
+            self._running.enter_context(
+                server(self._folder, port, "--cluster-enabled", "yes", "--appendonly", "no"),
+            )
+
+    def _wait_whole(self) -> None:
+        for node in self._nodes():
             _until(lambda node=node: _has_all_slots(node))
-        yield f"redis+cluster://127.0.0.1:{ports[0]}"
+
+    def _nodes(self) -> list[Any]:
+        return [redis.Redis(port=port) for port in self._ports]
 
 
 @contextmanager

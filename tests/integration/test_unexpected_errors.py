@@ -1,0 +1,90 @@
+"""Errors that nobody expects: whoever keeps the cache true goes on after them."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from router.cache.lease import Lease
+from router.couch.feeds import ChangesFeed
+from router.follower.catchup import CatchUp
+from router.follower.follower import Follower
+from router.follower.leadership import Leadership
+from router.follower.term import Term
+from tests.integration.conftest import StartFollower
+from tests.integration.waiting import eventually
+from tests.integration.world import ONE, TWO, World
+
+SHARD = "numbers/+1415"
+RARELY: dict[str, Any] = {"follower_sweep": 600}
+"""So that nothing is healed by a sweep."""
+
+
+class Failing:
+    """Puts in the place of a method one that fails once, and from then on is the former one."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+
+    def __call__(self, owner: type, name: str, when: Callable[..., bool] = lambda *_: True) -> threading.Event:
+        act: Callable[..., Any] = getattr(owner, name)
+        failed = threading.Event()
+
+        def once(*words: Any, **options: Any) -> Any:
+            if not failed.is_set() and when(*words):
+                failed.set()
+                raise RuntimeError("nobody expects this")
+            return act(*words, **options)
+
+        self._patch.setattr(owner, name, once)
+        return failed
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
+    return Failing(monkeypatch)
+
+
+@pytest.mark.parametrize(("owner", "method"), [(Lease, "take"), (Follower, "_lead"), (Follower, "_describe")])
+def test_the_follower_leads_again(
+    world: World, start_follower: StartFollower, failing: Failing, owner: type, method: str
+) -> None:
+    failed = failing(owner, method)
+    world.number()
+    start_follower()
+    assert failed.wait(10)
+    world.number(account=TWO)
+    eventually(lambda: world.cached() == TWO)
+
+
+def test_a_database_whose_feed_failed_is_read(world: World, start_follower: StartFollower, failing: Failing) -> None:
+    failed = failing(ChangesFeed, "changes", lambda feed: feed.path[0] == SHARD)
+    world.number()
+    start_follower(**RARELY)
+    eventually(lambda: world.cached() == ONE)
+    world.number(account=TWO)
+    assert failed.wait(10)
+    world.number(account=ONE)
+    eventually(lambda: world.cached() == ONE)
+
+
+def test_a_database_that_could_not_even_be_put_off_is_read(
+    world: World, start_follower: StartFollower, failing: Failing
+) -> None:
+    failing(CatchUp, "run", lambda _, target, __: target.name == SHARD)
+    failed = failing(Term, "later", lambda _, target, __: target.name == SHARD)
+    world.number()
+    start_follower(**RARELY)
+    assert failed.wait(10)
+    eventually(lambda: world.cached() == ONE)
+
+
+def test_a_lease_that_is_not_renewed_counts_as_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(_: Lease) -> int:
+        raise RuntimeError("nobody expects this")
+
+    with Leadership(Lease(world.redis, world.keys, 0.3)) as leadership:
+        assert leadership.token
+        monkeypatch.setattr(Lease, "take", take)
+        assert leadership.lost.wait(10)
