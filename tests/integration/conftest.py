@@ -17,6 +17,7 @@ from router.service.service import Service
 from router.settings import Settings
 from router.stores import Stores
 from tests.integration.caller import Caller
+from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import World
 
@@ -40,6 +41,14 @@ def world(couchdb: EmbeddedCouchDB, redis_url: str) -> Iterator[World]:
     made = World(couchdb, redis_url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def relay(world: World) -> Iterator[Relay]:
+    """Between what this world starts and its CouchDB; counts requests, and holds them back when told to."""
+    with Relay(world.couchdb_url) as made:
+        world.couchdb_url = made.url
+        yield made
 
 
 class Running:

@@ -1,11 +1,9 @@
 """Waiting for the number database: once per number, never past the deadline, and not at all when it is down."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
-import pytest
 
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Refusal, outcome
@@ -17,14 +15,6 @@ from tests.integration.world import NUMBER, ONE, TWO, World
 pytestmark = BOTH_TRANSPORTS
 
 READ = r"GET /numbers/\+1415/\+14158867900"
-
-
-@pytest.fixture
-def relay(world: World) -> Iterator[Relay]:
-    """Between the service and CouchDB; holds requests back when told to."""
-    with Relay(world.couchdb_url) as made:
-        world.couchdb_url = made.url
-        yield made
 
 
 def _is_document(_: str, target: str) -> bool:

@@ -1,6 +1,6 @@
 """Carriers are asked before a number is written, and never twice for one ask."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,13 +41,6 @@ class Shop:
             raise self.refusing
         self.orders.append((verb, order.key))
         return {**order.module_data, verb: len(self.orders)}
-
-
-@pytest.fixture
-def relay(world: World) -> Iterator[Relay]:
-    with Relay(world.couchdb_url) as made:
-        world.couchdb_url = made.url
-        yield made
 
 
 @pytest.fixture

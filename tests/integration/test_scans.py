@@ -1,7 +1,6 @@
 """Who asks for one unassigned number after the other does not reach the database for each, and hides nothing new."""
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,14 +15,6 @@ from tests.integration.world import ONE, World
 
 _ABSENT = [f"+1415886{index:04}" for index in range(600)]
 _READ = r"/numbers/\+1415/(\+|_all_docs)"
-
-
-@pytest.fixture
-def relay(world: World) -> Iterator[Relay]:
-    """Between the service and CouchDB."""
-    with Relay(world.couchdb_url) as made:
-        world.couchdb_url = made.url
-        yield made
 
 
 @pytest.fixture
