@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     redis_password_file: Path | None = Field(
         None, description="a file that holds nothing but that password; read when a process starts"
     )
+    sentinel_user: str = Field("", description="the sentinels' own user (redis+sentinel:// alone)")
+    sentinel_password: SecretStr = Field(
+        SecretStr(""), description="the sentinels' own password (redis+sentinel:// alone); the URL's is the master's"
+    )
+    sentinel_password_file: Path | None = Field(
+        None, description="a file that holds nothing but that password; read when a process starts"
+    )
     redis_prefix: str = Field("did-router:", description="put before every Redis key")
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
     transport: Literal["auto", "native", "grpcio"] = Field(

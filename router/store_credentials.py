@@ -40,6 +40,18 @@ def redis_url(settings: Settings) -> str:
     return _with(url, _user_of(url) or quote(settings.redis_user, safe=""), password)
 
 
+def sentinel_login(settings: Settings) -> tuple[str, str] | None:
+    """User and password of the sentinels themselves; None where there are none.
+
+    Raises:
+        SettingsError: a password file that can't be read.
+    """
+    if not settings.redis_url.startswith("redis+sentinel://"):
+        return None
+    password = _password(settings.sentinel_password, settings.sentinel_password_file, "sentinel_password")
+    return (settings.sentinel_user, password) if settings.sentinel_user or password else None
+
+
 def _password(given: SecretStr, file: Path | None, name: str) -> str:
     if file is None:
         return given.get_secret_value()

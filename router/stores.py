@@ -37,10 +37,11 @@ class Stores:
         self._lease_life = settings.follower_lease
         lives = Lives(settings.negative_life, settings.tombstone_life, settings.fill_life)
         redis_url = store_credentials.redis_url(settings)
+        sentinels = store_credentials.sentinel_login(settings)
         try:
-            self.redis = connect(redis_url, time_limit=_PATIENT)
-            fast = connect(redis_url, time_limit=settings.redis_time_limit)
-            prompt = connect(redis_url, time_limit=_PROMPT)
+            self.redis = connect(redis_url, time_limit=_PATIENT, sentinels=sentinels)
+            fast = connect(redis_url, time_limit=settings.redis_time_limit, sentinels=sentinels)
+            prompt = connect(redis_url, time_limit=_PROMPT, sentinels=sentinels)
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
@@ -27,13 +28,14 @@ def is_refusal(problem: Exception) -> bool:
     return isinstance(problem, redis.ResponseError)
 
 
-def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
+def connect(url: str, *, time_limit: float, connections: int = 64, sentinels: tuple[str, str] | None = None) -> Any:
     """A client; nothing is sent yet.
 
     Args:
         url: see the module.
         time_limit: seconds for connecting and for one answer.
         connections: open at a time, at most.
+        sentinels: user (or empty) and password that the sentinels themselves want; those in the URL are the master's.
 
     Raises:
         ValueError: the URL is none of these, or has an option that redis-py does not know.
@@ -47,7 +49,7 @@ def connect(url: str, *, time_limit: float, connections: int = 64) -> Any:
         "protocol": 2,
     }
     if url.startswith("redis+sentinel://"):
-        return _sentinel(url, options)
+        return _sentinel(url, options, sentinels)
     if url.startswith("redis+cluster://"):
         options.pop("retry")
         return LazyCluster(url.replace("redis+cluster://", "redis://", 1), options)
@@ -157,7 +159,7 @@ def server_of(client: Any) -> str:
     return " ".join(sorted(str(node.get("run_id", "")) for node in nodes))
 
 
-def _sentinel(url: str, options: dict[str, Any]) -> Any:
+def _sentinel(url: str, options: dict[str, Any], login: tuple[str, str] | None) -> Any:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     service, _, database = parts.path.strip("/").partition("/")
@@ -166,7 +168,9 @@ def _sentinel(url: str, options: dict[str, Any]) -> Any:
     pairs = [(host, int(port or 26379)) for host, _, port in (each.partition(":") for each in hosts.split(","))]
     user, _, password = credentials.partition(":")
     secrets = {"username": unquote(user) or None, "password": unquote(password) or None} if credentials else {}
-    limits = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    limits = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "protocol")}
+    # Not as a password: redis-py's errors name each sentinel with its options, and not every version hides that one.
+    limits["credential_provider"] = login and UsernamePasswordCredentialProvider(*login)
     # A sentinel that is gone is no reason to wait, as long as another can be asked: redis-py's own way is seconds.
     limits["retry"] = Retry(NoBackoff(), 0)
     sentinel = Sentinel(pairs, sentinel_kwargs=limits)  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import redis
 from click.exceptions import NoArgsIsHelpError
+from redis.exceptions import AuthenticationError
 from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
@@ -123,8 +124,11 @@ class Group(click.Group):
 def redis_words(problem: Exception) -> str:
     """What redis-py said, in one line and without its objects."""
     said = _first_line(problem)
-    if isinstance(problem, MasterNotFoundError):
-        return said.partition(" : ")[0]
+    if not isinstance(problem, MasterNotFoundError):
+        return said
+    said, _, sentinels = said.partition(" : ")
+    if AuthenticationError.__name__ in sentinels:
+        return f"{said}: a sentinel wants another password (settings sentinel_user, sentinel_password)"
     return said
 
 

@@ -25,9 +25,10 @@ from tests.cli.command import (
     serving,
 )
 from tests.integration.tokens import Tokens
+from tests.topologies import servers
 
 MARK = "S3cretMark"
-COUCHDB, REDIS = f"c@{MARK}:/?#ü", f"r@{MARK}:/?#ü"
+COUCHDB, REDIS, SENTINEL = f"c@{MARK}:/?#ü", f"r@{MARK}:/?#ü", f"s@{MARK}:/?#ü"
 WRONG = f"w@{MARK}/"
 DEBUG = ("--log-level", "debug")
 
@@ -224,3 +225,35 @@ def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> N
     assert "Traceback" not in lines
     _nothing_shown(said)
     assert not any(token in each.out + each.err for each in said.values())
+
+
+def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> None:
+    (tmp_path / "sentinel").write_text(SENTINEL)
+    with servers.sentinel(tmp_path, master_password=REDIS, own_password=SENTINEL) as url:
+        stores = (*guarded.flags, "--redis-url", url, *DEBUG)
+        right = (*stores, "--set", f"sentinel_password_file={tmp_path / 'sentinel'}")
+        wrong = (*stores, "--set", f"sentinel_password_file={tmp_path / 'wrong'}")
+        said = run_all(
+            {
+                "check: right": ["check", *right],
+                "check: typed": ["check", *stores, "--set", f"sentinel_password={SENTINEL}"],
+                "check: none": ["check", *stores],
+                "check: wrong": ["check", *wrong],
+                "audit: wrong": ["audit", *wrong],
+                "check: both": ["check", *right, "--set", f"sentinel_password={SENTINEL}"],
+            }
+        )
+        running = serving(start(*SERVE, "--with-follower", "--set", "drain_time_limit=0", *wrong))
+        eventually(lambda: "No master found for 'calls'" in running.page("/state"))
+        seen = [running.page(path) for path in ("/state", "/metrics", "/readyz")]
+        running.process.end(signal.SIGTERM)
+
+    assert {name for name, each in said.items() if "BAD  Redis" in each.out} == {"check: none", "check: wrong"}
+    for name in ("check: none", "check: wrong"):
+        assert "a sentinel wants another password (settings sentinel_user, sentinel_password)" in said[name].out
+    assert "a sentinel wants another password" in said["audit: wrong"].err
+    assert "'sentinel_password' and 'sentinel_password_file' both" in said["check: both"].err
+    lines = "\n".join((*seen, *running.process.said))
+    assert "the sentinels can't say which Redis is master" in lines, "the log was looked through"
+    assert MARK not in lines
+    _nothing_shown(said)

@@ -92,16 +92,31 @@ class Cluster:
 
 
 @contextmanager
-def sentinel(folder: Path) -> Iterator[str]:
-    """A master that one sentinel watches."""
+def sentinel(folder: Path, *, master_password: str = "", own_password: str = "", user: str = "") -> Iterator[str]:
+    """A master that one sentinel watches.
+
+    Args:
+        folder: where both keep what is theirs.
+        master_password: of the master; empty for none.
+        own_password: of the sentinel itself.
+        user: who has that password there; empty for the default user.
+    """
     with ExitStack() as stack:
         master = stack.enter_context(server(folder, free_port()))
         port = free_port()
         config = folder / "sentinel.conf"
-        config.write_text(f"sentinel monitor calls 127.0.0.1 {master} 1\n")
+        lines = [f"sentinel monitor calls 127.0.0.1 {master} 1"]
+        if master_password:
+            redis.Redis(port=master).config_set("requirepass", master_password)
+            lines.append(f'sentinel auth-pass calls "{master_password}"')
+        if own_password:
+            lines.append(f'user {user} on ">{own_password}" +@all' if user else f'requirepass "{own_password}"')
+        if user:
+            lines.append("user default off")
+        config.write_text("\n".join(lines) + "\n")
         watching = [find_server(), str(config), "--sentinel", "--port", str(port), "--bind", "127.0.0.1"]
         stack.enter_context(running(watching))
-        _until(lambda: bool(redis.Redis(port=port).ping()))
+        _until(lambda: bool(redis.Redis(port=port, username=user or None, password=own_password or None).ping()))
         yield f"redis+sentinel://127.0.0.1:{port}/calls/0"
 
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from router.settings import Settings, SettingsError
-from router.store_credentials import couchdb_url, redis_url
+from router.store_credentials import couchdb_url, redis_url, sentinel_login
 from router.stores import Stores
 
 SECRET = "p@ss:w/rd?#%ü é"
@@ -63,11 +63,28 @@ def test_sentinel_and_cluster_read_it_too() -> None:
     assert redis_url(_loaded(redis_url="redis+cluster://h:1", redis_password="x")) == "redis+cluster://:x@h:1"
 
 
+def test_sentinels_have_logins_of_their_own(tmp_path: Path) -> None:
+    url = "redis+sentinel://:masters@a:1,b:2/m/0"
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\n")
+    assert sentinel_login(_loaded(redis_url=url, redis_password=SECRET)) is None
+    assert sentinel_login(_loaded(redis_url=url, sentinel_password=SECRET)) == ("", SECRET)
+    assert sentinel_login(_loaded(redis_url=url, sentinel_user="u", sentinel_password_file=file)) == ("u", SECRET)
+
+
+def test_who_has_no_sentinels_needs_no_login() -> None:
+    assert sentinel_login(_loaded(redis_url="redis://h:1/0", sentinel_password=SECRET)) is None
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ({"couchdb_password": SECRET}, "'couchdb_user' is missing"),
         ({"redis_password": SECRET, "redis_password_file": "one"}, "'redis_password' and 'redis_password_file' both"),
+        (
+            {"redis_url": "redis+sentinel://h/m", "sentinel_password": SECRET, "sentinel_password_file": "one"},
+            "'sentinel_password' and 'sentinel_password_file' both",
+        ),
         ({"redis_password_file": "none"}, "'redis_password_file': .*: No such file"),
         ({"redis_password_file": "empty"}, "must hold one line"),
         ({"redis_password_file": "two"}, "must hold one line"),
@@ -87,5 +104,5 @@ def test_what_cannot_be_used_is_told_and_not_shown(tmp_path: Path, given: dict[s
 
 
 def test_settings_shown_show_none() -> None:
-    settings = _loaded(couchdb_user="a", couchdb_password="s3cret", redis_password="s3cret")
+    settings = _loaded(couchdb_user="a", couchdb_password="s3cret", redis_password="s3cret", sentinel_password="s3cret")
     assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
