@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from router.service.certificates import Certificates
-from router.service.front import LONGEST_MESSAGE, AddressTaken, taken
+from router.service.front import LONGEST_MESSAGE, PING_AFTER, PING_TIME_LIMIT, AddressTaken, taken
 from router.service.grpcio_front import GrpcioFront
 from router.service.guard import Doorkeeper, Guard
 from router.service.inbound import InboundServicer
@@ -33,6 +33,10 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.experimental.tcp_read_chunk_size", 8 << 10),
     ("grpc.experimental.tcp_max_read_chunk_size", 64 << 10),
     ("grpc.experimental.tcp_max_read_buffer_size", 64 << 10),
+    ("grpc.keepalive_time_ms", PING_AFTER),
+    # The kernel's patience with what isn't acknowledged, and grpcio's with a ping that isn't answered.
+    ("grpc.keepalive_timeout_ms", PING_TIME_LIMIT),
+    ("grpc.http2.ping_timeout_ms", PING_TIME_LIMIT),
     ("grpc.keepalive_permit_without_calls", 1),
     # What the event loop has not begun yet waits inside grpcio. It is refused there: some calls when more than the
     # first number wait, all when more than the second do, and each that waited for so many seconds.

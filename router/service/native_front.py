@@ -13,7 +13,7 @@ from typing import Any
 
 from router.service import farewell
 from router.service.cores import staying_on
-from router.service.front import CALL, AddressTaken, Failure, Nearby, Taken, taken
+from router.service.front import CALL, PING_AFTER, PING_TIME_LIMIT, AddressTaken, Failure, Nearby, Taken, taken
 from router.service.guard import AUTHORIZATION, Guard
 from router.service.tokens import LOOKUP
 
@@ -65,6 +65,8 @@ class NativeFront:
                     call_details=True,
                     max_concurrent_streams=streams,
                     reuse_port=reuse_port,
+                    keepalive_time_ms=PING_AFTER,
+                    keepalive_timeout_ms=PING_TIME_LIMIT,
                 )
         except OSError as problem:
             raise AddressTaken(taken(address, problem)) from None

@@ -93,6 +93,7 @@ class Connection:
         words: what it said in header blocks and in farewells, undecoded.
         closed: the server hung up.
         most_streams: that it allows; 0 where it did not say.
+        answers_pings: as long as it is set; at first it is not.
     """
 
     def __init__(self, port: int, *, reads: bool = True, acknowledges: bool = True, source: str = "127.0.0.1") -> None:
@@ -104,6 +105,7 @@ class Connection:
         self.words = b""
         self.closed = threading.Event()
         self.most_streams = 0
+        self.answers_pings = False
         self._whole = threading.Lock()
         """Frames of two threads must not mix."""
         self._spoke = threading.Event()
@@ -217,6 +219,8 @@ class Connection:
                 self.ended.add(stream)
             if kind == WINDOW_UPDATE or (kind == SETTINGS and not flags & ACK):
                 self._take_window(kind, stream, content)
+            if kind == PING and not flags & ACK and self.answers_pings:
+                self.send(frame(PING, ACK, 0, content))
             if kind in {HEADERS, GOAWAY} and len(self.words) < 1 << 16:
                 self.words += content
             at += _HEAD + size

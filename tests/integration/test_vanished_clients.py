@@ -1,0 +1,81 @@
+"""A client that is gone without a word is let go; one that is there and asks for nothing is not disturbed."""
+
+import queue
+import time
+
+import grpc
+import pytest
+
+from router.service import front, grpcio_server, native_front
+from router.v1 import inbound_pb2 as pb
+from tests.hostile.wire import LOOKUP, PING, Connection
+from tests.integration.conftest import BOTH_TRANSPORTS, StartService
+from tests.integration.world import NUMBER, ONE, World
+
+pytestmark = BOTH_TRANSPORTS
+
+AFTER, TIME_LIMIT = 1.0, 0.5
+"""Instead of a minute and twenty seconds."""
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    after, time_limit = int(AFTER * 1000), int(TIME_LIMIT * 1000)
+    times = {front.PING_AFTER: after, front.PING_TIME_LIMIT: time_limit}
+    options = tuple((name, times.get(value, value)) for name, value in grpcio_server.OPTIONS)
+    monkeypatch.setattr(grpcio_server, "OPTIONS", options)
+    monkeypatch.setattr(native_front, "PING_AFTER", after)
+    monkeypatch.setattr(native_front, "PING_TIME_LIMIT", time_limit)
+
+
+ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()
+LONG = 3 * (AFTER + TIME_LIMIT)
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered pings before", "never did"])
+def test_one_that_vanished_is_let_go(world: World, start_service: StartService, *, answered: bool) -> None:
+    world.number()
+    port = start_service().service.transport.port
+    with Connection(port) as client:
+        client.answers_pings = answered
+        client.greet().ask(1, LOOKUP, ASKS)
+        assert client.wait_ended(1, 5)
+        if answered:
+            assert not client.closed.wait(LONG)
+            client.answers_pings = False
+
+        assert client.closed.wait(AFTER + TIME_LIMIT + 3)
+        assert client.frames[PING] >= 1 + answered
+
+
+def test_one_that_answers_pings_stays(world: World, start_service: StartService) -> None:
+    world.number()
+    port = start_service().service.transport.port
+    with Connection(port) as client:
+        client.answers_pings = True
+        client.greet().ask(1, LOOKUP, ASKS)
+        assert not client.closed.wait(LONG)
+        assert client.frames[PING] >= 2
+        assert client.ask(3, LOOKUP, ASKS)
+        assert client.wait_ended(2, 5)
+
+
+def test_grpcio_answers_by_itself_with_and_without_a_call(world: World, start_service: StartService) -> None:
+    world.number()
+    caller = start_service().caller
+    assert caller.account(NUMBER) == ONE
+    states: list[grpc.ChannelConnectivity] = []
+    caller.channel.subscribe(states.append)
+    time.sleep(LONG)
+
+    asked: queue.SimpleQueue[pb.LookupStreamRequest | None] = queue.SimpleQueue()
+    stream = caller.stub.LookupStream(iter(asked.get, None), timeout=30)
+    for _ in range(2):
+        asked.put(pb.LookupStreamRequest(lookup=pb.LookupRequest(number=NUMBER)))
+        assert next(stream).outcome.route.account_id == ONE
+        time.sleep(LONG)
+    asked.put(None)
+    assert list(stream) == []
+
+    assert caller.account(NUMBER) == ONE
+    assert set(states) == {grpc.ChannelConnectivity.READY}
