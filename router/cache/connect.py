@@ -7,7 +7,7 @@ redis+cluster://[user:password@]host:port
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -104,8 +104,30 @@ def _as_redis_error(act: Callable[..., Any]) -> Callable[..., Any]:
     return translated
 
 
+def _also_at(find_nodes: Callable[..., None], addresses: Sequence[tuple[str, int]]) -> Callable[..., None]:
+    """The same, but that nodes are also looked for where the URL says, its name resolved again, if no other answers.
+
+    redis-py forgets that address once it knows the nodes, and asks none but those: all of them may be elsewhere by now.
+    """
+
+    @functools.wraps(find_nodes)
+    def found(additional_startup_nodes_info: Sequence[tuple[str, int]] | None = None, **options: Any) -> None:
+        more = [*(additional_startup_nodes_info or ()), *addresses]
+        find_nodes(additional_startup_nodes_info=more, **options)
+
+    return found
+
+
 class _Cluster(RedisCluster):
-    """A RedisCluster, all of whose errors are RedisErrors: every command goes by one of these two ways."""
+    """A RedisCluster that finds its nodes again wherever they went.
+
+    All of its errors are RedisErrors: every command goes by one of the two ways here.
+    """
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        nodes: Any = self.nodes_manager
+        nodes.initialize = _also_at(nodes.initialize, [(node.host, node.port) for node in self.startup_nodes])
 
     execute_command = _as_redis_error(RedisCluster.execute_command)
 

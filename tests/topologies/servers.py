@@ -1,5 +1,6 @@
 """Redis in the forms that deployments use: three cluster nodes, or a master with a replica and a sentinel."""
 
+import os
 import socket
 import subprocess
 import time
@@ -13,16 +14,17 @@ import redis
 from router.embedded.redis import find_server
 
 SLOTS = 16384
+HOST = "127.0.0.1"
 
 
 @contextmanager
-def server(folder: Path, port: int, *words: str) -> Iterator[int]:
+def server(folder: Path, port: int, *words: str, host: str = HOST) -> Iterator[int]:
     """One redis-server."""
-    own = folder / str(port)
+    own = folder / f"{host}-{port}"
     own.mkdir(exist_ok=True)
-    command = [find_server(), *words, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own), "--save", ""]
+    command = [find_server(), *words, "--port", str(port), "--bind", host, "--dir", str(own), "--save", ""]
     with running(command):
-        _until(lambda: bool(redis.Redis(port=port).ping()))
+        _until(lambda: bool(redis.Redis(host, port).ping()))
         yield port
 
 
@@ -44,13 +46,21 @@ def cluster(folder: Path) -> Iterator[str]:
 
 
 class Cluster:
-    """Three masters, the slots divided among them; all of them run while the block runs, but when stopped."""
+    """Three masters, the slots divided among them; all of them run while the block runs, but when stopped.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they keep what is theirs.
+        host: this machine's address on which they are.
+        first: the first one's port; 0 for a free one, as the others have.
+    """
+
+    def __init__(self, folder: Path, *, host: str = HOST, first: int = 0) -> None:
         self._folder = folder
-        self._ports = [free_port() for _ in range(3)]
+        self._host = host
+        self.port, *others = first or free_port(), free_port(), free_port()
+        self._ports = [self.port, *others]
         self._running = ExitStack()
-        self.url = f"redis+cluster://127.0.0.1:{self._ports[0]}"
+        self.url = f"redis+cluster://{host}:{self.port}"
 
     def __enter__(self) -> Self:
         try:
@@ -58,7 +68,7 @@ class Cluster:
             nodes = self._nodes()
             for index, node in enumerate(nodes):
                 node.execute_command("CLUSTER", "ADDSLOTS", *range(index * SLOTS // 3, (index + 1) * SLOTS // 3))
-                nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[index])
+                nodes[0].execute_command("CLUSTER", "MEET", self._host, self._ports[index])
             self._wait_whole()
         except BaseException:
             self.stop()
@@ -80,7 +90,7 @@ class Cluster:
     def _launch(self) -> None:
         for port in self._ports:
             self._running.enter_context(
-                server(self._folder, port, "--cluster-enabled", "yes", "--appendonly", "no"),
+                server(self._folder, port, "--cluster-enabled", "yes", "--appendonly", "no", host=self._host),
             )
 
     def _wait_whole(self) -> None:
@@ -88,7 +98,7 @@ class Cluster:
             _until(lambda node=node: _has_all_slots(node))
 
     def _nodes(self) -> list[Any]:
-        return [redis.Redis(port=port) for port in self._ports]
+        return [redis.Redis(self._host, port) for port in self._ports]
 
 
 @contextmanager
@@ -129,8 +139,9 @@ def unix(folder: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    # Below the ephemeral range, and so is a cluster's bus, 10,000 above.
-    for port in range(20_000 + int(time.monotonic() * 1000) % 2000, 22_700):
+    # Below the ephemeral range, and so is a cluster's bus, 10,000 above. Tests in other processes look at the same
+    # time, so each begins elsewhere.
+    for port in range(20_000 + os.getpid() * 61 % 2000, 22_700):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) and port not in _given:
                 _given.add(port)

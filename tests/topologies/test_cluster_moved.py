@@ -1,0 +1,145 @@
+"""A Redis Cluster whose nodes all come back at other addresses, such as restarted containers; its name leads there."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import redis
+
+from router.cache.connect import connect, server_of
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.embedded import EmbeddedCouchDB
+from router.service.service import Service
+from router.settings import Settings
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.topologies.servers import Cluster
+
+NAME = "redis.example"
+BEFORE, AFTER = "127.0.0.1", "127.0.0.2"
+OWNERS = ["a" * 32, "b" * 32]
+SHARDS = [f"numbers/+141{digit}" for digit in range(6)]
+NUMBERS = [f"{shard.removeprefix('numbers/')}8867900" for shard in SHARDS]
+
+
+class Moving:
+    """A cluster behind a name, and the same name for another one elsewhere."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self._running = ExitStack()
+        self._address = BEFORE
+        resolve = socket.getaddrinfo
+
+        def resolved(host: Any, *words: Any, **options: Any) -> Any:
+            return resolve(self._address if host == NAME else host, *words, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        self._nodes = self._running.enter_context(Cluster(folder, host=BEFORE))
+        self.url = f"redis+cluster://{NAME}:{self._nodes.port}"
+
+    def stop(self) -> None:
+        """End every node there is."""
+        self._running.close()
+
+    def move(self) -> None:
+        """All nodes are gone; others are elsewhere, one of them where the name leads from now on."""
+        self.stop()
+        self._running.enter_context(Cluster(self._folder, host=AFTER, first=self._nodes.port))
+        self._address = AFTER
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moving]:
+    made = Moving(tmp_path, monkeypatch)
+    yield made
+    made.stop()
+
+
+WAYS: dict[str, Callable[[Any], object]] = {
+    "a command": lambda client: client.set("key", "value"),
+    "a pipeline": lambda client: client.pipeline(transaction=False).set("key", "value").execute(),
+    "every node": server_of,
+}
+
+
+def test_every_way_of_asking_finds_the_nodes_again(cluster: Moving) -> None:
+    clients = {way: connect(cluster.url, time_limit=1) for way in WAYS}
+    for way, ask in WAYS.items():
+        assert ask(clients[way])
+
+    cluster.stop()
+    for way, ask in WAYS.items():
+        with pytest.raises(redis.ConnectionError):
+            ask(clients[way])
+
+    cluster.move()
+    for way, ask in WAYS.items():
+        _until(lambda ask=ask, client=clients[way]: _succeeds(ask, client))  # type: ignore[misc]
+        hosts = {node.host for node in clients[way].get_nodes()}
+        assert hosts == {AFTER}
+
+
+def test_nodes_that_are_known_need_no_name(cluster: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = connect(cluster.url, time_limit=1)
+    client.set("key", "value")
+    monkeypatch.setattr(cluster, "_address", AFTER)  # where nobody is
+    client.nodes_manager.initialize()
+    assert client.get("key") == b"value"
+
+
+def test_lookups_are_answered_from_it_and_the_follower_leads_again(cluster: Moving) -> None:
+    with EmbeddedCouchDB() as couchdb:
+        databases = Databases(Couch(couchdb.url, time_limit=5))
+        for shard, number in zip(SHARDS, NUMBERS, strict=True):
+            databases.create(shard)
+            databases.put(shard, {"_id": number, "pvt_number_state": "in_service", "pvt_assigned_to": OWNERS[0]})
+        settings = Settings.load(
+            couchdb_url=couchdb.url,
+            redis_url=cluster.url,
+            listen="127.0.0.1:0",
+            admin_listen="127.0.0.1:0",
+            follower_heartbeat=0.5,
+            follower_lease=1.5,
+        )
+        service = Service(settings, with_follower=True)
+        service.start()
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
+                stub = InboundRouterStub(channel)
+                _until(lambda: service.readiness.state.name == "ready")
+                _until(lambda: _found(stub) == {(OWNERS[0], pb.REDIS)})
+
+                cluster.move()
+                _until(lambda: service.readiness.state.name == "ready")
+                _until(lambda: _found(stub) == {(OWNERS[0], pb.REDIS)})
+                for shard, number in zip(SHARDS, NUMBERS, strict=True):
+                    databases.put(shard, {**databases.document(shard, number), "pvt_assigned_to": OWNERS[1]})
+                _until(lambda: _found(stub) == {(OWNERS[1], pb.REDIS)})
+        finally:
+            service.stop()
+
+
+def _succeeds(ask: Callable[[Any], object], client: Any) -> bool:
+    try:
+        return bool(ask(client))
+    except redis.RedisError:
+        return False
+
+
+def _found(stub: InboundRouterStub) -> set[tuple[str, int]]:
+    routes = [stub.Lookup(pb.LookupRequest(number=number), timeout=5) for number in NUMBERS]
+    return {(route.account_id, route.source) for route in routes}
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
