@@ -35,8 +35,8 @@ _SHAPES = ((8, 16), (8, 32))
 _PATIENCE_MS = 10_000
 """Callers that capacity is measured with are refused nothing: who is refused asks for the next number at once, so that
 the same numbers come round and share readings, and more calls are answered than numbers can be read."""
-_DATABASE_BYTES = 600_000.0
-"""A second, of a number database at its limit: some 1,000 documents read one by one."""
+_SLOW, _SLOWER = 600_000.0, 200_000.0
+"""Bytes a second of a number database at its limit: some 900 and some 300 documents."""
 _WELL = 0.99
 _SLOW_START = 1.5
 
@@ -48,27 +48,25 @@ class Case:
     Attributes:
         contestant: the service, by the name under which it is measured elsewhere.
         callers: who calls.
-        slow: its number database gives few bytes a second.
+        slow: bytes a second that its number database gives; 0 for as many as it can.
     """
 
     contestant: str
     callers: Callers
-    slow: bool = False
+    slow: float = 0
 
 
 _QUEUE = Callers(connections=8)
-_LIMITED = Callers(connections=8, streams=100, limited=True)
-_AS_MANY_AS_ALLOWED = Callers(connections=8, limited=True)
+_LIMITED = Callers(connections=8, limited=True)
 CASES = {
-    "database": Case("fallback native", _QUEUE, slow=True),
-    "database grpcio": Case("fallback grpcio", _QUEUE, slow=True),
-    "database grpcio, callers bound": Case("fallback grpcio", _LIMITED, slow=True),
+    "database": Case("fallback native", _QUEUE, _SLOW),
+    "database grpcio": Case("fallback grpcio", _QUEUE, _SLOWER),
+    "database grpcio, more than it can refuse": Case("fallback grpcio", _QUEUE, _SLOW),
+    "database grpcio, callers bound": Case("fallback grpcio", _LIMITED, _SLOW),
     "redis": Case("redis native", _LIMITED),
     "near": Case("near native", _LIMITED),
-    "near, 250 a connection": Case("near native", _AS_MANY_AS_ALLOWED),
     "near, callers queue": Case("near native", _QUEUE),
     "near grpcio": Case("near grpcio", _LIMITED),
-    "near grpcio, 250 a connection": Case("near grpcio", _AS_MANY_AS_ALLOWED),
     "near grpcio, callers queue": Case("near grpcio", _QUEUE),
 }
 
@@ -102,7 +100,7 @@ def measure(on: Arena, case: Case, seconds: float, minute: float) -> dict[str, o
     files = (on.requests("spread", "e164", _ASKED), _expected(on))
     with ExitStack() as stack:
         if case.slow:
-            stack.enter_context(_slowed(on))
+            stack.enter_context(_slowed(on, case.slow))
         port = free_port()
         contestant = next(each for each in everybody() if each.name == case.contestant)
         server = stack.enter_context(Server(contestant.start(on, port), port))
@@ -182,10 +180,10 @@ def _expected(on: Arena) -> Path:
 
 
 @contextmanager
-def _slowed(on: Arena) -> Iterator[None]:
+def _slowed(on: Arena, bytes_a_second: float) -> Iterator[None]:
     url = on.couchdb_url
     port = urlsplit(url).port or 0
-    link = SlowLink(port, _DATABASE_BYTES)
+    link = SlowLink(port, bytes_a_second)
     on.couchdb_url = url.replace(str(port), str(link.port))
     yield
     link.close()

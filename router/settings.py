@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         description="connections that each worker keeps (Linux); beyond that, who asked for nothing yet, then who was "
         "quiet longest, is disconnected",
     )
-    connection_calls: int = Field(250, ge=1, description="calls that may be open on one connection at a time")
+    connection_calls: int = Field(100, ge=1, description="calls that may be open on one connection at a time")
     connection_silence: float = Field(
         30.0, gt=0, description="seconds that a connection may stand without a call that was answered (Linux)"
     )

@@ -1,5 +1,6 @@
 """The service as a whole: it starts with whatever is there, says how it is, and ends without losing a call."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.service.service import Service
 from router.service.transport import GrpcioTransport, NativeTransport
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import Caller, outcome
+from tests.integration.caller import PATIENCE, Caller, outcome, request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
@@ -53,6 +54,27 @@ def test_it_starts_with_neither_store_and_serves_when_they_appear(
     running.wait_ready()
     eventually(lambda: caller.route(NUMBER).source in {pb.REDIS, pb.NEAR_CACHE})
     assert running.page("/readyz")[0] == 200
+
+
+@BOTH_TRANSPORTS
+def test_a_burst_of_more_calls_than_a_connection_may_have_loses_none(world: World, start_service: StartService) -> None:
+    """Who calls as much as he may sends the next call before the last one is forgotten here."""
+    world.number()
+    running = start_service()
+    running.caller.route(NUMBER)
+
+    async def burst() -> set[str]:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{running.service.transport.port}") as channel:
+            lookup: Any = channel.unary_unary("/router.v1.InboundRouter/Lookup")
+            asked = request(NUMBER).SerializeToString()
+            told: set[str] = set()
+            for count in (150, 200, 200, 400, 800):
+                calls = (lookup(asked, timeout=PATIENCE) for _ in range(count))
+                for each in await asyncio.gather(*calls, return_exceptions=True):
+                    told.add(str(each) if isinstance(each, BaseException) else _account(each))
+        return told
+
+    assert asyncio.run(burst()) == {ONE}
 
 
 def test_it_serves_from_what_is_near_while_both_stores_are_gone(
@@ -294,3 +316,7 @@ def test_auto_takes_native_only_where_strangers_cannot_reach_it(start_service: S
     assert isinstance(reachable.service.transport, GrpcioTransport)
     wanted = start_service(transport="native", listen="0.0.0.0:0", insecure=True)
     assert isinstance(wanted.service.transport, NativeTransport)
+
+
+def _account(answer: bytes) -> str:
+    return pb.LookupResponse.FromString(answer).account_id
