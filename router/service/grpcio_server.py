@@ -40,8 +40,8 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_permit_without_calls", 1),
     # What the event loop has not begun yet waits inside grpcio. It is refused there: some calls when more than the
     # first number wait, all when more than the second do, and each that waited for so many seconds.
-    ("grpc.server.max_pending_requests", 1000),
-    ("grpc.server.max_pending_requests_hard_limit", 2000),
+    ("grpc.server.max_pending_requests", 2000),
+    ("grpc.server.max_pending_requests_hard_limit", 4000),
     ("grpc.server_max_unrequested_time_in_server", 2),
 )
 _ACCEPTORS = 4
