@@ -22,6 +22,9 @@ from router.couch.errors import CouchUnavailable, NotFound, WrongPassword
 PAUSE = 90.0
 """Seconds between two tries with a password that was refused: four in five minutes, one fewer than locks."""
 
+_ROUNDED = 1.0
+"""Seconds beyond the pause that say nothing of the clock: what is written is rounded, and may be read at once."""
+
 _LOOK = 0.02
 
 
@@ -63,7 +66,7 @@ class CredentialGate:
             self._proving.release()
 
     def _check(self, left: float) -> None:
-        if 0 < left <= PAUSE:  # more is of a clock that was set back since
+        if 0 < left < PAUSE + _ROUNDED:  # more is of a clock that was set back since
             raise WrongPassword(self._message(left))
 
     def _watched(self, descriptor: int | None) -> Iterator[None]:
