@@ -17,6 +17,7 @@ from pathlib import Path
 
 from router.service import farewell
 from router.service.arrivals import Weighed, weighed
+from router.service.front import PING_AFTER
 from router.service.seldom import Seldom
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,9 @@ _GIVES_NOTHING = 15
 
 Seen: mostly 17 to 60 times for resets on grpcio, which answers some; 10 for calls with 2 kB of new metadata in each.
 """
+_PING, _PING_ANSWER = 17, 45
+"""Bytes that the server sends to ask who is quiet whether he is there, and at most that come back within a look, TLS
+included. The shortest call has more."""
 _INFO_LENGTH = 136
 _SILENT = "closed %d connections that never had anything answered, such as that of %s"
 _GREEDY = "closed %d connections that sent much and asked for nothing, such as that of %s"
@@ -104,6 +108,8 @@ class Doorman:
         self._greeting = greeting
         self._asks = asks
         self._since: dict[object, float] = {}
+        self._heard: dict[object, tuple[int, float]] = {}
+        """By peer: bytes received, and when the last came that were no answer to a ping."""
         self._asked: set[object] = set()
         self._suspected: set[int] = set()
         self._weighed: Mapping[int, Weighed] = {}
@@ -161,23 +167,25 @@ class Doorman:
         try:
             now = time.monotonic()
             self._since = {each.peer: self._since.get(each.peer, now) for each in everybody}
+            self._heard = {each.peer: _heard(self._heard.get(each.peer), each, now) for each in everybody}
             self._asked &= self._since.keys()
             if swollen:
                 self._end([each for each in everybody if each.greedy], _GREEDY)
             self._see_off([each for each in everybody if self._outstays(each, now)])
             over = len(everybody) - self._most
             if over > 0:
-                everybody.sort(key=lambda each: (self._is_unanswered(each), each.quiet), reverse=True)
+                everybody.sort(key=lambda each: (not self._is_unanswered(each, now), self._heard[each.peer][1]))
                 self._end(everybody[:over], _TOO_MANY)
         finally:
             for each in everybody:
                 each.socket.close()
 
     def _outstays(self, each: Connected, now: float) -> bool:
-        return self._is_unanswered(each) and now - self._since[each.peer] > self._silence
+        return self._is_unanswered(each, now) and now - self._since[each.peer] > self._silence
 
-    def _is_unanswered(self, each: Connected) -> bool:
-        return each.acknowledged <= self._greeting
+    def _is_unanswered(self, each: Connected, now: float) -> bool:
+        pings = (now - self._since[each.peer]) * 1000 // PING_AFTER
+        return each.acknowledged <= self._greeting + _PING * pings
 
     def _see_off(self, silent: Sequence[Connected]) -> None:
         """Ask first: who is about to make his first call must not lose it."""
@@ -195,6 +203,12 @@ class Doorman:
                 each.socket.shutdown(socket.SHUT_RDWR)
         if some:
             log.warning(words, len(some), some[0].peer)
+
+
+def _heard(before: tuple[int, float] | None, each: Connected, now: float) -> tuple[int, float]:
+    if before is not None and each.received - before[0] <= _PING_ANSWER:
+        return each.received, before[1]
+    return each.received, now - each.quiet
 
 
 def _is_greedy_since(before: Weighed | None, now: Weighed) -> bool:

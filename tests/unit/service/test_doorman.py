@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
@@ -104,6 +105,24 @@ def test_who_makes_memory_swell_is_disconnected(listening: Listening, monkeypatc
 
         eventually(swell)
         assert (_is_closed(modest), _is_closed(asker)) == (False, False)
+    finally:
+        watching.stop()
+
+
+def test_who_only_answers_pings_has_to_leave_before_who_called(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorman, "_ROUND", 0.1)
+    watching = Doorman(listening.port, most=2, silence=60, greeting=0)
+    watching.start()
+    try:
+        quiet, caller = listening.call(100, 100), listening.call(100, 100)
+        for _ in range(4):
+            time.sleep(0.3)  # a look lies between
+            listening.go_on(quiet, 17, 0)
+        newest = listening.call(100, 100)
+        eventually(lambda: _is_closed(quiet) or _is_closed(caller))
+        assert (_is_closed(quiet), _is_closed(caller), _is_closed(newest)) == (True, False, False)
     finally:
         watching.stop()
 
