@@ -137,6 +137,8 @@ class GrpcioServer:
             try:
                 self.port = self._bind(server)
             except RuntimeError as problem:
+                # Those that listen already would keep what comes to them, and answer nothing.
+                await asyncio.gather(*(each.stop(0) for each in self._servers))
                 raise AddressTaken(taken(self._address, problem)) from None
             await server.start()
             self._servers.append(server)
