@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from router.service.service import Service
 from router.settings import Settings
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.topologies.servers import Cluster
+from tests.topologies.servers import Cluster, server
 
 NAME = "redis.example"
 BEFORE, AFTER = "127.0.0.1", "127.0.0.2"
@@ -48,6 +48,15 @@ class Moving:
         """End every node there is."""
         self._running.close()
 
+    @contextmanager
+    def replaced_by_an_empty_node(self, folder: Path) -> Iterator[None]:
+        """While the block runs, the name leads to a node that is not part of a cluster yet."""
+        self.stop()
+        folder.mkdir()
+        with server(folder, self._nodes.port, "--cluster-enabled", "yes", "--appendonly", "no", host=AFTER):
+            self._address = AFTER
+            yield
+
     def move(self) -> None:
         """All nodes are gone; others are elsewhere, one of them where the name leads from now on."""
         self.stop()
@@ -64,6 +73,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moving]
 
 WAYS: dict[str, Callable[[Any], object]] = {
     "a command": lambda client: client.set("key", "value"),
+    "many keys": lambda client: client.mget_nonatomic(["key", "another"]),
     "a pipeline": lambda client: client.pipeline(transaction=False).set("key", "value").execute(),
     "every node": server_of,
 }
@@ -84,6 +94,23 @@ def test_every_way_of_asking_finds_the_nodes_again(cluster: Moving) -> None:
         _until(lambda ask=ask, client=clients[way]: _succeeds(ask, client))  # type: ignore[misc]
         hosts = {node.host for node in clients[way].get_nodes()}
         assert hosts == {AFTER}
+
+
+def test_a_node_without_slots_where_they_are_expected_is_a_redis_that_is_away(cluster: Moving, tmp_path: Path) -> None:
+    clients = {way: connect(cluster.url, time_limit=1) for way in WAYS}
+    for way, ask in WAYS.items():
+        assert ask(clients[way])
+    fresh = connect(cluster.url, time_limit=1)
+    with cluster.replaced_by_an_empty_node(tmp_path / "empty"):
+        for client in (*clients.values(), fresh):
+            for ask in WAYS.values():
+                for _ in range(2):
+                    with pytest.raises(redis.RedisError):
+                        ask(client)
+    cluster.move()
+    for way, ask in WAYS.items():
+        _until(lambda ask=ask, client=clients[way]: _succeeds(ask, client))  # type: ignore[misc]
+    _until(lambda: _succeeds(WAYS["many keys"], fresh))
 
 
 def test_nodes_that_are_known_need_no_name(cluster: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
