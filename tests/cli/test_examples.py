@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.command import ACCOUNTS, Running, environment
 from tests.faults.links import Link, Trouble
+from tests.integration.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -65,14 +66,14 @@ def test_the_client_gives_up_a_connection_that_died_without_a_word(load: Load, s
         before = client.lookup("4158867900")
         link.suffer(Trouble.FORGET)
         lost = client.lookup("4158867900")
-        after = client.lookup("4158867900")
+        # On a busy machine the next connection may be given up as well: half a second is short.
+        eventually(lambda: client.lookup("4158867900").status == "OK")
     finally:
         client.close()
         link.close()
 
     assert before.status == "OK"
     assert lost.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
-    assert after.status == "OK"
 
 
 def test_every_refusal_has_a_response(load: Load) -> None:
