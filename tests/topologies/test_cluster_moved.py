@@ -1,31 +1,24 @@
 """A Redis Cluster whose nodes all come back at other addresses, such as restarted containers; its name leads there."""
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import redis
 
 from router.cache.connect import connect, server_of
-from router.couch.client import Couch
-from router.couch.databases import Databases
-from router.embedded import EmbeddedCouchDB
 from router.service.service import Service
-from router.settings import Settings
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.integration.waiting import eventually
+from tests.topologies.owned_numbers import OWNERS, change_owners, found
 from tests.topologies.servers import Cluster, server
 
 NAME = "redis.example"
 BEFORE, AFTER = "127.0.0.1", "127.0.0.2"
-OWNERS = ["a" * 32, "b" * 32]
-SHARDS = [f"numbers/+141{digit}" for digit in range(6)]
-NUMBERS = [f"{shard.removeprefix('numbers/')}8867900" for shard in SHARDS]
 
 
 class Moving:
@@ -91,7 +84,7 @@ def test_every_way_of_asking_finds_the_nodes_again(cluster: Moving) -> None:
 
     cluster.move()
     for way, ask in WAYS.items():
-        _until(lambda ask=ask, client=clients[way]: _succeeds(ask, client))  # type: ignore[misc]
+        eventually(lambda ask=ask, client=clients[way]: _succeeds(ask, client), 20)  # type: ignore[misc]
         hosts = {node.host for node in clients[way].get_nodes()}
         assert hosts == {AFTER}
 
@@ -109,8 +102,8 @@ def test_a_node_without_slots_where_they_are_expected_is_a_redis_that_is_away(cl
                         ask(client)
     cluster.move()
     for way, ask in WAYS.items():
-        _until(lambda ask=ask, client=clients[way]: _succeeds(ask, client))  # type: ignore[misc]
-    _until(lambda: _succeeds(WAYS["many keys"], fresh))
+        eventually(lambda ask=ask, client=clients[way]: _succeeds(ask, client), 20)  # type: ignore[misc]
+    eventually(lambda: _succeeds(WAYS["many keys"], fresh), 20)
 
 
 def test_nodes_that_are_known_need_no_name(cluster: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,36 +114,17 @@ def test_nodes_that_are_known_need_no_name(cluster: Moving, monkeypatch: pytest.
     assert client.get("key") == b"value"
 
 
-def test_lookups_are_answered_from_it_and_the_follower_leads_again(cluster: Moving) -> None:
-    with EmbeddedCouchDB() as couchdb:
-        databases = Databases(Couch(couchdb.url, time_limit=5))
-        for shard, number in zip(SHARDS, NUMBERS, strict=True):
-            databases.create(shard)
-            databases.put(shard, {"_id": number, "pvt_number_state": "in_service", "pvt_assigned_to": OWNERS[0]})
-        settings = Settings.load(
-            couchdb_url=couchdb.url,
-            redis_url=cluster.url,
-            listen="127.0.0.1:0",
-            admin_listen="127.0.0.1:0",
-            follower_heartbeat=0.5,
-            follower_lease=1.5,
-        )
-        service = Service(settings, with_follower=True)
-        service.start()
-        try:
-            with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
-                stub = InboundRouterStub(channel)
-                _until(lambda: service.readiness.state.name == "ready")
-                _until(lambda: _found(stub) == {(OWNERS[0], pb.REDIS)})
+def test_lookups_are_answered_from_it_and_the_follower_leads_again(
+    cluster: Moving, service: Service, stub: InboundRouterStub
+) -> None:
+    eventually(lambda: service.readiness.state.name == "ready", 20)
+    eventually(lambda: found(stub) == {(OWNERS[0], pb.REDIS)}, 20)
 
-                cluster.move()
-                _until(lambda: service.readiness.state.name == "ready")
-                _until(lambda: _found(stub) == {(OWNERS[0], pb.REDIS)})
-                for shard, number in zip(SHARDS, NUMBERS, strict=True):
-                    databases.put(shard, {**databases.document(shard, number), "pvt_assigned_to": OWNERS[1]})
-                _until(lambda: _found(stub) == {(OWNERS[1], pb.REDIS)})
-        finally:
-            service.stop()
+    cluster.move()
+    eventually(lambda: service.readiness.state.name == "ready", 20)
+    eventually(lambda: found(stub) == {(OWNERS[0], pb.REDIS)}, 20)
+    change_owners(service.stores.databases)
+    eventually(lambda: found(stub) == {(OWNERS[1], pb.REDIS)}, 20)
 
 
 def _succeeds(ask: Callable[[Any], object], client: Any) -> bool:
@@ -158,15 +132,3 @@ def _succeeds(ask: Callable[[Any], object], client: Any) -> bool:
         return bool(ask(client))
     except redis.RedisError:
         return False
-
-
-def _found(stub: InboundRouterStub) -> set[tuple[str, int]]:
-    routes = [stub.Lookup(pb.LookupRequest(number=number), timeout=5) for number in NUMBERS]
-    return {(route.account_id, route.source) for route in routes}
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)

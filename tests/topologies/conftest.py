@@ -1,0 +1,47 @@
+"""A service on the module's own cluster."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.embedded import EmbeddedCouchDB
+from router.service.service import Service
+from router.settings import Settings
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.topologies import owned_numbers
+
+
+@pytest.fixture
+def couchdb() -> Iterator[str]:
+    with EmbeddedCouchDB() as couchdb:
+        owned_numbers.write(Databases(Couch(couchdb.url, time_limit=5)))
+        yield couchdb.url
+
+
+@pytest.fixture
+def service(cluster: Any, couchdb: str) -> Iterator[Service]:
+    settings = Settings.load(
+        couchdb_url=couchdb,
+        redis_url=cluster.url,
+        listen="127.0.0.1:0",
+        admin_listen="127.0.0.1:0",
+        follower_heartbeat=0.5,
+        follower_lease=1.5,
+        stale_after=1,
+    )
+    running = Service(settings, with_follower=True)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def stub(service: Service) -> Iterator[InboundRouterStub]:
+    with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
+        yield InboundRouterStub(channel)
