@@ -134,10 +134,10 @@ class World:
     def vouch(self) -> None:
         """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""
         for name in FOLLOWED:
-            begun = self.writer.begin(name, 1, instance="", purge="", shape="")
+            begun = self.writer.begin(name, 1, instance="", purges=0, shape="")
             assert begun is not None
             self.writer.forget_documents(name, begun.epoch)
-            self.writer.caught_up(name, "")
+            self.writer.caught_up(name, {})
             self.writer.read_again(name)
 
     def status(self) -> FollowerStatus | None:
