@@ -84,6 +84,16 @@ class Couch:
         """Return a client of the same CouchDB with another time limit."""
         return Couch(self._url, time_limit=time_limit, gate=self.gate, nodes=self.nodes)
 
+    def each_node(self) -> "dict[str, Couch]":
+        """Return a client for every node alone, by its address: to ask what nodes say of themselves."""
+        parts = urlsplit(self._url)
+        user = parts.netloc.rpartition("@")[0]
+        made = {}
+        for address in self.nodes.addresses:
+            netloc = "@".join(filter(None, (user, urlsplit(address).netloc)))
+            made[address] = Couch(urlunsplit(parts._replace(netloc=netloc)), time_limit=self.time_limit, gate=self.gate)
+        return made
+
     def request(self, method: str, path: list[str], body: Any = None, **params: Any) -> Any:
         """Send a request and decode the JSON that comes back; see `exchange`."""
         return self.exchange(method, path, body, **params).value
