@@ -136,6 +136,7 @@ def open_node(directory: Path, gate: Gate) -> Node:
         for name in SYSTEM_NAMES:
             if databases.find(name) is None:
                 databases.create(name)
+        note_made(store)
     return node
 
 
@@ -150,9 +151,11 @@ def identity_of(store: Store) -> str:
 
 
 def is_new(store: Store) -> bool:
-    """Return whether a store has yet to get its system databases, and note that it is about to."""
-    if store.row("SELECT value FROM meta WHERE key = ?", (_MADE,)) is not None:
-        return False
+    """Return whether a store has yet to get its system databases."""
+    return store.row("SELECT value FROM meta WHERE key = ?", (_MADE,)) is None
+
+
+def note_made(store: Store) -> None:
+    """Note that a store has got its system databases: one that is dropped later stays dropped."""
     with store.write() as connection:
-        connection.execute("INSERT INTO meta VALUES (?, 'yes')", (_MADE,))
-    return True
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (_MADE,))
