@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract.exchange import Couch
+from tests.contract.topology import Topology
 from tests.contract.transcripts import CASES, SEQUENCE, Replay, Replayed, kinds
 
 # the vendor's name and features, this server's own identity, sizes that nothing relies on
@@ -14,8 +15,8 @@ OPAQUE = frozenset({"seq", "last_seq", "update_seq", "purge_seq"})
 
 
 @pytest.fixture(scope="module")
-def replayed(couchdb_server: str) -> Iterator[dict[str, Replayed]]:
-    couch = Couch(couchdb_server)
+def replayed(topology: Topology) -> Iterator[dict[str, Replayed]]:
+    couch = Couch(topology.urls[0])
     yield Replay(couch).run()
     couch.close()
 

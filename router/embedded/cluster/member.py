@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 from router.embedded.cluster.node import ClusterNode, Shared
@@ -10,7 +11,7 @@ from router.embedded.cluster.sequences import node_name
 from router.embedded.couchdb.announcer import MAX_WRITE_DELAY, Announcer
 from router.embedded.couchdb.auth import Gate
 from router.embedded.couchdb.databases import Databases
-from router.embedded.couchdb.errors import unauthorized
+from router.embedded.couchdb.errors import ApiError, unauthorized
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.server import EmbeddedCouchDB
 from router.embedded.couchdb.store import Store
@@ -103,6 +104,11 @@ class Member(EmbeddedCouchDB):
         if not node.gate.admits(request.headers.get("authorization"), request.peer):
             raise unauthorized("You are not a server admin.")
         self._control(self._index, request, out)
+
+    def _fail_late(self, refusal: ApiError, out: Responder) -> bool:
+        if refusal.status == HTTPStatus.NOT_FOUND:  # as CouchDB does: a second answer where a chunk should be
+            Responder(out.connection, None).error(refusal)
+        return False
 
     def _outgoing(self, connection: socket.socket) -> Sender:
         return FreezableConnection(connection, lambda: self._shared.network.hold(self._index))

@@ -27,6 +27,9 @@ from router.embedded.couchdb.tree import Leaf
 _LOCAL_FIRST = 0.7
 """How often a node's own copy answers before the others: about so often on a real cluster of three."""
 
+_BROKEN_END = 0.2
+"""How often a feed whose database is deleted ends in a second answer where a chunk should be: seen now and then."""
+
 _OUT_OF_ORDER = 0.1
 """How often a write doesn't reach the own copy first and the others in their order: races at one node come from it."""
 
@@ -104,16 +107,17 @@ class ClusterNode(Node):
         copies = self._copies(database)
         return merge(self._read(copies, identity, self._quorum(copies, quorum)))
 
-    def write(self, database: Database, drafts: list[Draft], *, replicated: bool) -> Written:
+    def write(self, database: Database, drafts: list[Draft], *, replicated: bool, quorum: int | None = None) -> Written:
         """Apply edits to every copy that answers; each decides by its own revisions."""
         copies = self._copies(database)
         network = self.shared.network
+        quorum = network.quorum if quorum is None else max(1, min(quorum, network.count))
         replies: list[Outcomes] = []
         missed: list[int] = []
         began = time.monotonic()
         with copies.writing():
             for one in self._writing_order(copies):
-                if is_decided(replies, network.quorum) and self._may_miss(one):
+                if is_decided(replies, quorum) and self._may_miss(one):
                     missed.append(one)
                     continue
                 self._await_copy(one, began)
@@ -124,7 +128,7 @@ class ClusterNode(Node):
         if not replies:
             raise _no_progress()
         self.shared.replication.note_write(copies, {one: began + self._lateness(one) for one in missed})
-        return decide(replies, network.quorum)
+        return decide(replies, quorum)
 
     def purge(self, database: Database, requests: dict[str, list[Revision]]) -> tuple[dict[str, list[Revision]], bool]:
         """Forget revisions in every copy that answers; the others do so when they are brought up to date."""
@@ -154,7 +158,8 @@ class ClusterNode(Node):
             ]
         else:
             marks = unpack(since, copies.uuids)
-        return ClusterReader(self.index, self.shared.nodes, copies, self.shared.network, marks, self.pick)
+        broken_end = self.shared.random.random() < _BROKEN_END
+        return ClusterReader(self, self.shared.nodes, copies, database, marks, broken_end=broken_end)
 
     def listed_copy(self, database: Database) -> tuple[Store, Database]:
         """Return one copy."""
@@ -168,6 +173,14 @@ class ClusterNode(Node):
         one = next((one for one, database in copies.databases.items() if database is copy), self.index)
         marks = [(shard, Mark(one, copy.counters.sequence[shard])) for shard in range(RANGES)]
         return pack(marks, split=copies.split)
+
+    def live(self) -> list[int]:
+        """Return the nodes whose copies this one would use, frozen ones too."""
+        return self.shared.network.live(self.index)
+
+    def await_voice(self, others: list[int]) -> None:
+        """Wait until none of `others` is silent; see `Network.await_voice`."""
+        self.shared.network.await_voice(self.index, others)
 
     def pick(self, copies: Copies) -> int:
         """Return the node whose copy answers first: mostly this one's own."""

@@ -1,17 +1,34 @@
 """Reading the changes of a cluster's database: each range from the copy that the sequence names, where it lives."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from router.embedded.cluster.copies import Copies
-from router.embedded.cluster.network import Network
 from router.embedded.cluster.sequences import RANGES, Mark, pack
 from router.embedded.couchdb.changes import PAGE, TURNS, RowWriter, count_after, read_page
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import read_leaves
-from router.embedded.couchdb.errors import ApiError
+from router.embedded.couchdb.errors import ApiError, no_database
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.store import Store
 from router.embedded.couchdb.tree import Leaf
+
+
+class Coordinator(Protocol):
+    """What a reader needs of the node that is asked."""
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether the node's copies are out of use."""
+
+    def live(self) -> list[int]:
+        """Return the nodes whose copies it would use."""
+
+    def await_voice(self, others: list[int]) -> None:
+        """Wait until none of `others` is silent."""
+
+    def pick(self, copies: Copies) -> int:
+        """Return the node whose copy answers first."""
 
 
 class ClusterReader:
@@ -21,36 +38,43 @@ class ClusterReader:
     to the first: rows since then come again.
 
     Args:
-        node: the coordinator's place.
+        coordinator: the node that is asked; it chooses a copy for a range that has none.
         nodes: the nodes that run, by place.
         copies: the database.
-        network: which nodes are heard.
+        own: the coordinator's own copy.
         marks: how far each range has been read, None for not at all.
-        pick: chooses a node for a range that has none.
+        broken_end: whether the feed ends with an error when the database is deleted.
     """
 
     def __init__(
         self,
-        node: int,
+        coordinator: Coordinator,
         nodes: Mapping[int, Node],
         copies: Copies,
-        network: Network,
+        own: Database,
         marks: list[Mark | None],
-        pick: Callable[[Copies], int],
+        *,
+        broken_end: bool,
     ) -> None:
-        self._node = node
+        self._coordinator = coordinator
         self._nodes = nodes
         self._copies = copies
-        self._network = network
+        self._own = own
         self._marks = marks
-        self._pick = pick
+        self._broken_end = broken_end
         self._epoch = copies.epoch
         self._shard = 0
 
     @property
     def over(self) -> bool:
-        """Whether the shards were split since the feed began, or the coordinator is in maintenance."""
-        return self._copies.epoch != self._epoch or self._network.in_maintenance(self._node)
+        """Whether the shards were split since the feed began, or the coordinator is in maintenance.
+
+        Raises:
+            ApiError: 404, now and then, when the database was deleted.
+        """
+        if self._own.dropped and self._broken_end:
+            raise no_database()
+        return self._copies.epoch != self._epoch or self._coordinator.in_maintenance
 
     def lines(self, write_row: RowWriter, limit: int) -> Iterator[bytes]:
         """Yield up to `limit` lines, to the state of the copies at the start, one range after the other.
@@ -79,9 +103,8 @@ class ClusterReader:
                     break
 
     def sequence(self) -> str:
-        """Return the position, the range read last in front."""
-        shards = (self._shard, 1 - self._shard)
-        return pack([(shard, self._mark(shard)) for shard in shards], split=self._copies.split)
+        """Return the position as a sequence."""
+        return pack([(shard, self._mark(shard)) for shard in range(RANGES)], split=self._copies.split)
 
     def pending(self) -> int:
         """Count the rows after the position, in the copies that are read."""
@@ -105,11 +128,11 @@ class ClusterReader:
         """Return the mark to read a range from, moved to another copy where its own can't be had."""
         mark = self._marks[shard]
         if mark is not None and self._usable(mark.node):
-            self._network.await_voice(self._node, [mark.node])
+            self._coordinator.await_voice([mark.node])
             if not self._usable(mark.node):  # it came to count as down meanwhile: what was under way fails
                 raise ApiError(412, "nodedown", "progress not possible")
             return mark
-        node = self._pick(self._copies)
+        node = self._coordinator.pick(self._copies)
         count = 0
         if mark is not None:
             count = self._copies.safe_start(shard, mark.node, mark.writes, node)
@@ -118,7 +141,7 @@ class ClusterReader:
         return moved
 
     def _usable(self, node: int) -> bool:
-        return node in self._network.live(self._node) and node in self._copies.databases
+        return node in self._coordinator.live() and node in self._copies.databases
 
     def _store(self, mark: Mark) -> Store:
         node = self._nodes.get(mark.node)

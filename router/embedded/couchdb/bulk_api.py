@@ -34,7 +34,7 @@ def bulk_docs(node: Node, database: Database, request: Request, out: Responder) 
         draft.id = draft.id or uuid.uuid4().hex
         if draft.revision is None and not new_edits:
             raise bad_request("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
-    outcomes, accepted = node.write(database, drafts, replicated=not new_edits)
+    outcomes, accepted = node.write(database, drafts, replicated=not new_edits, quorum=_write_quorum(request, fields))
     status = 202 if accepted else 201
     if not new_edits:
         out.json(status, [])
@@ -46,6 +46,11 @@ def bulk_docs(node: Node, database: Database, request: Request, out: Responder) 
     for position in accepted:
         rows[position]["accepted"] = True
     out.json(status, rows)
+
+
+def _write_quorum(request: Request, fields: dict[str, Any]) -> int | None:
+    wanted = fields.get("w")
+    return wanted if isinstance(wanted, int) else request.quorum("w")
 
 
 def bulk_get(node: Node, database: Database, request: Request, out: Responder) -> None:

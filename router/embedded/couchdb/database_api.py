@@ -47,7 +47,7 @@ def itself(node: Node, database: Database, request: Request, out: Responder) -> 
     request.require_json()
     draft = read_draft(request.json())
     draft.id = draft.id or uuid.uuid4().hex
-    revision, accepted = save(node, database, draft)
+    revision, accepted = save(node, database, draft, request.quorum("w"))
     headers = {"Location": location(request, database, draft.id)}
     out.json(202 if accepted else 201, {"ok": True, "id": draft.id, "rev": str(revision)}, headers)
 

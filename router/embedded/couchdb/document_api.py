@@ -31,15 +31,17 @@ def document(node: Node, database: Database, identity: str, request: Request, ou
         raise method_not_allowed(_ALLOWED)
 
 
-def save(node: Node, database: Database, draft: Draft, *, replicated: bool = False) -> tuple[Revision, bool]:
-    """Write one document; raises the 409, or a 400 for a replicated one without revision.
+def save(
+    node: Node, database: Database, draft: Draft, quorum: int | None, *, replicated: bool = False
+) -> tuple[Revision, bool]:
+    """Write one document to `quorum` copies; raises the 409, or a 400 for a replicated one without revision.
 
     Returns:
         Its revision, and whether it was merely accepted: too few copies took it.
     """
     if replicated and draft.revision is None:
         raise bad_request(_NEEDS_REVISION)
-    written = node.write(database, [draft], replicated=replicated)
+    written = node.write(database, [draft], replicated=replicated, quorum=quorum)
     revision = written.outcomes[0]
     if revision is None:
         raise conflict()
@@ -53,7 +55,7 @@ def location(request: Request, database: Database, identity: str) -> str:
 
 
 def _get(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
-    quorum = _quorum(request)
+    quorum = request.quorum("r")
     if "open_revs" in request.query:
         _get_open_revisions(identity, node.all_leaves(database, identity, quorum), request, out)
         return
@@ -69,11 +71,6 @@ def _get(node: Node, database: Database, identity: str, request: Request, out: R
         out.send(304, b"", {"ETag": etag})
         return
     out.send(200, render(identity, leaf, extra) + b"\n", {"ETag": etag})
-
-
-def _quorum(request: Request) -> int | None:
-    text = request.query.get("r", "")
-    return int(text) if text.isdecimal() else None
 
 
 def _choose(leaves: list[Leaf], wanted: Revision | None) -> Leaf:
@@ -124,7 +121,7 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
     if draft.revision is None or not draft.ancestors:
         draft.revision = _agreed(request, draft.revision)
     replicated = request.query.get("new_edits") == "false"
-    revision, accepted = save(node, database, draft, replicated=replicated)
+    revision, accepted = save(node, database, draft, request.quorum("w"), replicated=replicated)
     headers = {"ETag": f'"{revision}"', "Location": location(request, database, identity)}
     status = 202 if accepted else 200 if draft.deleted else 201
     out.json(status, {"ok": True, "id": identity, "rev": str(revision)}, headers)
@@ -149,5 +146,5 @@ def _agreed(request: Request, in_body: Revision | None) -> Revision | None:
 def _delete(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
     _choose(node.leaves(database, identity), None)
     draft = Draft(identity, _agreed(request, None), [], deleted=True, body={})
-    revision, accepted = save(node, database, draft)
+    revision, accepted = save(node, database, draft, request.quorum("w"))
     out.json(202 if accepted else 200, {"ok": True, "id": identity, "rev": str(revision)}, {"ETag": f'"{revision}"'})

@@ -108,7 +108,7 @@ class Feed:
 
     def _goes_on(self, seen: int) -> bool:
         woken = wait(self.node, self.database, seen, time.monotonic() + self.options.wait_seconds)
-        if self.database.dropped or self.reader.over:
+        if self.reader.over or self.database.dropped:
             return False
         return woken or self.options.heartbeat
 

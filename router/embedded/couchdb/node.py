@@ -83,8 +83,15 @@ class Node:
         """Return the leaves that any of `quorum` copies has, the winner first."""
         return read_leaves(self.store, database, identity)
 
-    def write(self, database: Database, drafts: list[Draft], *, replicated: bool) -> Written:
-        """Apply edits and announce them."""
+    def write(
+        self,
+        database: Database,
+        drafts: list[Draft],
+        *,
+        replicated: bool,
+        quorum: int | None = None,  # noqa: ARG002
+    ) -> Written:
+        """Apply edits, to `quorum` copies before the answer, and announce them."""
         outcomes = write_drafts(self.store, database, drafts, replicated=replicated)
         if any(outcomes):
             self.databases.announce_update(database)

@@ -118,6 +118,10 @@ class EmbeddedCouchDB:
         """What answers are sent through."""
         return connection
 
+    def _fail_late(self, refusal: ApiError, out: Responder) -> bool:  # noqa: ARG002
+        """Deal with a refusal in the middle of an answer; False ends the connection."""
+        return False
+
     def _accept(self, listener: socket.socket) -> None:
         node = self._node
         while node is not None and not node.stopping.is_set():
@@ -171,7 +175,7 @@ class EmbeddedCouchDB:
         else:
             return True
         if out.started:
-            return False
+            return self._fail_late(refusal, out)
         out.error(refusal)
         return True
 

@@ -97,7 +97,7 @@ class _Pulse:
         """Wait for an event after version `seen`, or a heartbeat; False when the feed is over."""
         until = time.monotonic() + self._options.wait_seconds
         woken = wait(self._node, self._database, seen, until)
-        if self._database.dropped or self._reader.over:
+        if self._reader.over or self._database.dropped:
             return False
         if woken:
             return True

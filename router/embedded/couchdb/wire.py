@@ -65,6 +65,11 @@ class Request:
         if content_type != "application/json":
             raise ApiError(415, "bad_content_type", "Content-Type must be application/json")
 
+    def quorum(self, name: str) -> int | None:
+        """Return how many copies the parameter `r` or `w` asks for, None where it doesn't say."""
+        text = self.query.get(name, "")
+        return int(text) if text.isdecimal() else None
+
     def matches(self, etag: str) -> bool:
         """Whether `If-None-Match` has this ETag."""
         given = self.headers.get("if-none-match")
