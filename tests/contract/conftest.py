@@ -39,8 +39,8 @@ def couchdb(topology: Topology, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def couch(couchdb: str) -> Iterator[Couch]:
-    client = Couch(couchdb)
+def couch(couchdb: str, topology: Topology) -> Iterator[Couch]:
+    client = Couch(couchdb, topology.copies)
     yield client
     client.close()
 
