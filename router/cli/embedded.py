@@ -7,30 +7,42 @@ from pathlib import Path
 import click
 
 from router.cli.options import Exit, fail
-from router.embedded.couchdb import EmbeddedCouchDB
-from router.embedded.redis import EmbeddedRedis, RedisStartError
+from router.embedded import EmbeddedCluster, EmbeddedCouchDB, EmbeddedRedis, RedisStartError
 
 
 @click.command()
 @click.option("--couchdb-port", type=int, default=0, help="Port of the embedded database (default: a free one).")
 @click.option("--redis-port", type=int, default=0, help="Port of the embedded Redis (default: a free one).")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep everything in.")
-def embedded(couchdb_port: int, redis_port: int, data: Path | None) -> None:
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 9),
+    default=1,
+    show_default=True,
+    help="Nodes of the database: with 2 or more it imitates a cluster, on as many ports in a row.",
+)
+def embedded(couchdb_port: int, redis_port: int, data: Path | None, nodes: int) -> None:
     """Run only the embedded Redis and CouchDB-speaking database, on loopback, until Ctrl-C.
 
     Without --data everything is forgotten at the end. The password of `admin` is `password`: these servers
-    are for trying out and for tests.
+    are for trying out and for tests. The nodes of a cluster take faults by `POST /_imitation/{action}`: kill, start,
+    freeze, thaw, isolate, join, maintenance, lag, split, with `{"node": 0}` as JSON.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    folder = data / "couchdb" if data else None
+    couchdb = EmbeddedCouchDB(couchdb_port, folder) if nodes == 1 else _cluster(nodes, couchdb_port, folder)
     try:
-        with (
-            EmbeddedRedis(redis_port, data / "redis" if data else None) as redis,
-            EmbeddedCouchDB(couchdb_port, data / "couchdb" if data else None) as couchdb,
-        ):
-            click.echo(f"export DID_ROUTER_COUCHDB_URL={couchdb.url}")
+        with EmbeddedRedis(redis_port, data / "redis" if data else None) as redis, couchdb:
+            url = couchdb.joined_url if isinstance(couchdb, EmbeddedCluster) else couchdb.url
+            click.echo(f"export DID_ROUTER_COUCHDB_URL={url}")
             click.echo(f"export DID_ROUTER_REDIS_URL={redis.url}")
             stop.wait()
     except RedisStartError as problem:
         fail(" ".join(str(problem).splitlines()), Exit.UNREACHABLE)
+
+
+def _cluster(nodes: int, first_port: int, folder: Path | None) -> EmbeddedCluster:
+    ports = [first_port + node if first_port else 0 for node in range(nodes)]
+    return EmbeddedCluster(nodes, ports, folder)

@@ -6,19 +6,41 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from router.embedded import EmbeddedCouchDB
+from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from tests.contract.exchange import Couch, Database
+from tests.contract.topology import Topology, split_url
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes a topology on a single node and on a cluster: the embedded ones, or the real one that is given."""
+    if "topology" not in metafunc.fixturenames:
+        return
+    given = metafunc.config.getoption("--couchdb-url")
+    kinds = ["cluster" if "," in given else "single"] if given else ["single", "cluster"]
+    metafunc.parametrize("topology", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def topology(request: pytest.FixtureRequest) -> Iterator[Topology]:
+    given = request.config.getoption("--couchdb-url")
+    if given:
+        yield Topology(split_url(given), real=True)
+    elif request.param == "single":
+        yield Topology((request.getfixturevalue("couchdb_server"),), real=False)
+    else:
+        with EmbeddedCluster() as cluster:
+            yield Topology(tuple(cluster.urls), real=False)
 
 
 @pytest.fixture
-def couchdb(couchdb_server: str) -> str:
-    """The base URL, with credentials."""
-    return couchdb_server
+def couchdb(topology: Topology, request: pytest.FixtureRequest) -> str:
+    """The base URL of the node that the test speaks to, with credentials."""
+    return topology.node_for(request.node.originalname)
 
 
 @pytest.fixture
-def couch(couchdb: str) -> Iterator[Couch]:
-    client = Couch(couchdb)
+def couch(couchdb: str, topology: Topology) -> Iterator[Couch]:
+    client = Couch(couchdb, topology.copies)
     yield client
     client.close()
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote, urlsplit
@@ -24,9 +24,13 @@ class Answer(NamedTuple):
 
 
 class Couch:
-    """One kept-alive connection. Paths are sent as they are given."""
+    """One kept-alive connection. Paths are sent as they are given.
 
-    def __init__(self, url: str) -> None:
+    At a cluster, requests that write wait for all `copies`: the next request may be answered by any of them.
+    """
+
+    def __init__(self, url: str, copies: int = 1) -> None:
+        self.copies = copies
         parts = urlsplit(url)
         self.address = (parts.hostname or "", parts.port or 5984)
         credentials = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -46,9 +50,14 @@ class Couch:
         data = raw if raw is not None else (None if body is None else json.dumps(body))
         sent = {"Authorization": self.authorization} if authenticated else {}
         sent |= {"Content-Type": "application/json"} if data is not None else {}
-        self.connection.request(method, path, data, sent | (headers or {}))
+        self.connection.request(method, self._waiting(method, path), data, sent | (headers or {}))
         response = self.connection.getresponse()
         return Answer(response.status, dict(response.getheaders()), response.read())
+
+    def _waiting(self, method: str, path: str) -> str:
+        if self.copies == 1 or method not in {"PUT", "POST", "DELETE"} or "/" not in path[1:]:
+            return path
+        return f"{path}{'&' if '?' in path else '?'}w={self.copies}"
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.send("GET", path, **options)
@@ -73,6 +82,7 @@ class Feed:
     """A response read line by line, on a connection of its own."""
 
     def __init__(self, couch: Couch, path: str) -> None:
+        self._couch = couch
         self.connection = HTTPConnection(*couch.address, timeout=20)
         self.connection.request("GET", path, headers={"Authorization": couch.authorization})
         self.began = time.monotonic()
@@ -106,6 +116,17 @@ class Feed:
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
+    def ending(self) -> bytes:
+        """Everything to the end. At a cluster a feed may end in a second answer, 404, where a chunk should be."""
+        received = b""
+        try:
+            while line := self.line():
+                received += line
+        except (HTTPException, ValueError):
+            if self._couch.copies == 1:
+                raise
+        return received
+
     def __enter__(self) -> Self:
         return self
 
@@ -113,6 +134,16 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.connection.close()
+
+
+def comparable(info: dict[str, Any], copies: int) -> dict[str, Any]:
+    """A database's information as far as it stays the same while nothing is written.
+
+    At a cluster sequences name the copies that answered: only the number in front stays.
+    """
+    if copies == 1:
+        return info
+    return info | {name: info[name].split("-")[0] for name in ("update_seq", "purge_seq")}
 
 
 class Database:
@@ -156,6 +187,10 @@ class Database:
 
     def info(self) -> dict[str, Any]:
         return dict(self.couch.get(self.path).json)
+
+    def state(self) -> dict[str, Any]:
+        """The information without what differs from answer to answer."""
+        return comparable(self.info(), self.couch.copies)
 
     def changes(self, query: str = "") -> dict[str, Any]:
         answer = self.couch.get(f"{self.path}/_changes?{query}")

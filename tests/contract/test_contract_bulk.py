@@ -43,10 +43,10 @@ def test_a_planted_revision_keeps_its_name(database: Database) -> None:
 
 def test_planting_again_changes_nothing(database: Database) -> None:
     database.bulk([planted(FIRST, f"5-{digest('a')}", n=1)], new_edits=False)
-    before = database.info()["update_seq"]
+    before = database.state()["update_seq"]
     database.bulk([planted(FIRST, f"5-{digest('a')}", n=2)], new_edits=False)
     assert database.load(FIRST)["n"] == 1
-    assert database.info()["update_seq"] == before
+    assert database.state()["update_seq"] == before
 
 
 def test_planting_needs_a_revision(database: Database) -> None:

@@ -97,7 +97,9 @@ def test_the_etag_stands_for_the_state(database: Database) -> None:
     database.save(FIRST)
     etag = database.couch.get(f"{database.path}/_changes").headers["ETag"]
     headers = {"If-None-Match": etag}
-    assert database.couch.get(f"{database.path}/_changes", headers=headers).status == 304
+    tries = 1 if database.couch.copies == 1 else 100  # a cluster's is of the copies that happen to answer
+    answers = (database.couch.get(f"{database.path}/_changes", headers=headers).status for _ in range(tries))
+    assert 304 in answers
     database.save(SECOND)
     assert database.couch.get(f"{database.path}/_changes", headers=headers).status == 200
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.contract.exchange import Couch, Database
+from tests.contract.exchange import Couch, Database, comparable
 
 MISSING = (404, "not_found", "Database does not exist.")
 
@@ -96,10 +96,9 @@ def test_dbs_info_answers_for_names(couch: Couch, database: Database) -> None:
     database.save("+14155550100")
     answer = couch.post("/_dbs_info", {"keys": [database.name, "numbers/+none"]})
     assert answer.status == 200
-    assert answer.json == [
-        {"key": database.name, "info": database.info()},
-        {"key": "numbers/+none", "error": "not_found"},
-    ]
+    found, missing = answer.json
+    assert (found["key"], comparable(found["info"], couch.copies)) == (database.name, database.state())
+    assert missing == {"key": "numbers/+none", "error": "not_found"}
 
 
 def test_dbs_info_takes_a_hundred_names(couch: Couch) -> None:
@@ -111,7 +110,8 @@ def test_dbs_info_takes_a_hundred_names(couch: Couch) -> None:
 def test_dbs_info_takes_a_range(couch: Couch, database: Database) -> None:
     key = quote(f'"{database.name}"', safe="")
     answer = couch.get(f"/_dbs_info?start_key={key}&limit=1")
-    assert answer.json == [{"key": database.name, "info": database.info()}]
+    (found,) = answer.json
+    assert (found["key"], comparable(found["info"], couch.copies)) == (database.name, database.state())
 
 
 def test_security_and_revs_limit_move_update_seq_without_a_row(database: Database) -> None:
@@ -124,7 +124,8 @@ def test_security_and_revs_limit_move_update_seq_without_a_row(database: Databas
     assert database.info()["update_seq"] != before
     after = database.changes(f"since={changes['last_seq']}")
     assert after["results"] == []
-    assert after["last_seq"].split("-")[0] != database.info()["update_seq"].split("-")[0]
+    numbers = {database.info()["update_seq"].split("-")[0] for _ in range(30)}  # a copy may get them later
+    assert numbers != {after["last_seq"].split("-")[0]}
 
 
 def test_compaction_keeps_sequences(database: Database) -> None:

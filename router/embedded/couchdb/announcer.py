@@ -6,33 +6,58 @@ kept, in no order across databases, and what a kill or a stop finds in memory is
 
 import threading
 import time
+from typing import Protocol
 
-from router.embedded.couchdb.databases import Databases
-from router.embedded.couchdb.documents import read_leaves, write_drafts
+from router.embedded.couchdb.databases import Database, Databases
 from router.embedded.couchdb.drafts import Draft
 from router.embedded.couchdb.errors import ApiError
-from router.embedded.couchdb.store import Store
+from router.embedded.couchdb.tree import Leaf
 
 GLOBAL_CHANGES = "_global_changes"
-_EVERY_SECONDS = 0.5
+MAX_WRITE_DELAY = 0.5
+"""Seconds: CouchDB's default of `[global_changes] max_write_delay`."""
+
 _AT_LEAST_SECONDS = 0.025
 _BATCH = 1000
 
 
-class Announcer:
-    """Gathers events and writes them from a thread of its own."""
+class EventWriter(Protocol):
+    """What an announcer needs of its node."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    @property
+    def databases(self) -> Databases:
+        """All databases by name."""
+
+    def leaves(self, database: Database, identity: str) -> list[Leaf]:
+        """Return a document's leaves, the winner first."""
+
+    def write(self, database: Database, drafts: list[Draft], *, replicated: bool) -> object:
+        """Apply edits."""
+
+    def hold(self) -> None:
+        """Return once the node may go on."""
+
+
+class Announcer:
+    """Gathers events and writes them from a thread of its own.
+
+    Args:
+        delay: seconds between two writes, `max_write_delay`.
+        phase: seconds by which its clock is behind the machine's, so that nodes don't write together.
+    """
+
+    def __init__(self, delay: float = MAX_WRITE_DELAY, phase: float = 0.0) -> None:
+        self._delay = delay
+        self._phase = phase
         self._pending: set[str] = set()
         self._turn = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def start(self, databases: Databases) -> None:
+    def start(self, node: EventWriter) -> None:
         """Begin writing."""
-        self._thread = threading.Thread(target=self._run, args=(databases,), name="couchdb-announcer", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(node,), name="couchdb-announcer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -50,35 +75,36 @@ class Announcer:
             self._pending.add(f"{kind}:{name}")
         self._wake.set()
 
-    def _run(self, databases: Databases) -> None:
+    def _run(self, node: EventWriter) -> None:
         while True:
             self._wake.wait()
             if self._stopped:
                 return
             # the clock ticks on its own, so an event waits anything from 25 to 525 ms
-            tick = _EVERY_SECONDS - time.monotonic() % _EVERY_SECONDS
+            tick = self._delay - (time.monotonic() - self._phase) % self._delay
             time.sleep(max(tick, _AT_LEAST_SECONDS))
+            node.hold()
             if self._stopped:
                 return
             self._wake.clear()
             with self._turn:
                 pending, self._pending = self._pending, set()
             try:
-                self._write(databases, sorted(pending))
+                self._write(node, sorted(pending))
             except ConnectionAbortedError:  # the store was closed meanwhile
                 return
 
-    def _write(self, databases: Databases, identities: list[str]) -> None:
+    def _write(self, node: EventWriter, identities: list[str]) -> None:
         for start in range(0, len(identities), _BATCH):
-            database = databases.find(GLOBAL_CHANGES)
+            database = node.databases.find(GLOBAL_CHANGES)
             if database is None:
                 return  # nobody listens: dropped, not queued
             drafts = []
             for identity in identities[start : start + _BATCH]:
-                leaves = read_leaves(self._store, database, identity)
+                leaves = node.leaves(database, identity)
                 parent = leaves[0].revision if leaves else None
                 drafts.append(Draft(identity, parent, [], deleted=False, body={}))
             try:
-                write_drafts(self._store, database, drafts, replicated=False)
+                node.write(database, drafts, replicated=False)
             except ApiError:
                 return  # dropped meanwhile

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from router.embedded.couchdb.databases import Database
-from router.embedded.couchdb.documents import purge, read_leaves, render, write_drafts
+from router.embedded.couchdb.documents import render
 from router.embedded.couchdb.drafts import check_sizes, read_draft
 from router.embedded.couchdb.errors import bad_request, method_not_allowed
 from router.embedded.couchdb.node import Node
@@ -34,17 +34,23 @@ def bulk_docs(node: Node, database: Database, request: Request, out: Responder) 
         draft.id = draft.id or uuid.uuid4().hex
         if draft.revision is None and not new_edits:
             raise bad_request("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
-    outcomes = write_drafts(node.store, database, drafts, replicated=not new_edits)
-    if any(outcomes):
-        node.databases.announce_update(database)
+    outcomes, accepted = node.write(database, drafts, replicated=not new_edits, quorum=_write_quorum(request, fields))
+    status = 202 if accepted else 201
     if not new_edits:
-        out.json(201, [])
+        out.json(status, [])
         return
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"ok": True, "id": draft.id, "rev": str(revision)} if revision else {"id": draft.id, **_CONFLICT}
         for draft, revision in zip(drafts, outcomes, strict=True)
     ]
-    out.json(201, rows)
+    for position in accepted:
+        rows[position]["accepted"] = True
+    out.json(status, rows)
+
+
+def _write_quorum(request: Request, fields: dict[str, Any]) -> int | None:
+    wanted = fields.get("w")
+    return wanted if isinstance(wanted, int) else request.quorum("w")
 
 
 def bulk_get(node: Node, database: Database, request: Request, out: Responder) -> None:
@@ -61,7 +67,7 @@ def _bulk_get_one(node: Node, database: Database, item: Any) -> bytes:
     identity = item.get("id") if isinstance(item, dict) else None
     if not isinstance(identity, str):
         return orjson.dumps({"id": None, "docs": [_lacking(None, "undefined", "bad_request", "document id missed")]})
-    leaves = read_leaves(node.store, database, identity)
+    leaves = node.all_leaves(database, identity)
     wanted = item.get("rev")
     if wanted is not None:
         leaves = [leaf for leaf in leaves if leaf.revision == parse_revision(wanted)]
@@ -84,11 +90,9 @@ def purge_documents(node: Node, database: Database, request: Request, out: Respo
     if not all(isinstance(revisions, list) for revisions in asked.values()):
         raise bad_request("Invalid list of revisions")
     requests = {identity: [parse_revision(text) for text in revisions] for identity, revisions in asked.items()}
-    done = purge(node.store, database, requests)
-    if any(done.values()):
-        node.databases.announce_update(database)
+    done, accepted = node.purge(database, requests)
     purged = {identity: [str(revision) for revision in revisions] for identity, revisions in done.items()}
-    out.json(201, {"purge_seq": None, "purged": purged})
+    out.json(202 if accepted else 201, {"purge_seq": None, "purged": purged})
 
 
 def _require_post(request: Request) -> None:

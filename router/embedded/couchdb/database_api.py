@@ -3,8 +3,7 @@
 import uuid
 from urllib.parse import quote
 
-from router.embedded.couchdb import sequences
-from router.embedded.couchdb.changes import Reader, RowOptions, row_writer
+from router.embedded.couchdb.changes import RowOptions, row_writer
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.document_api import location, save
 from router.embedded.couchdb.drafts import read_draft
@@ -26,32 +25,31 @@ _REV_ON_DELETE = "You tried to DELETE a database with a ?=rev parameter. Did you
 
 def create(node: Node, name: str, request: Request, out: Responder) -> None:
     """`PUT /{db}`."""
-    node.databases.create(name)
+    status = 201 if node.create(name) else 202
     host = request.headers.get("host", "127.0.0.1")
-    out.json(201, {"ok": True}, {"Location": f"http://{host}/{quote(name, safe='')}"})
+    out.json(status, {"ok": True}, {"Location": f"http://{host}/{quote(name, safe='')}"})
 
 
 def delete(node: Node, name: str, request: Request, out: Responder) -> None:
     """`DELETE /{db}`."""
     if "rev" in request.query:
         raise bad_request(_REV_ON_DELETE)
-    node.databases.delete(name)
-    out.json(200, {"ok": True})
+    out.json(200 if node.delete(name) else 202, {"ok": True})
 
 
 def itself(node: Node, database: Database, request: Request, out: Responder) -> None:
     """`GET /{db}` (its information) and `POST /{db}` (a new document)."""
     if request.verb == "GET":
-        out.json(200, database.info())
+        out.json(200, node.info(database))
         return
     if request.verb != "POST":
         raise method_not_allowed("DELETE,GET,HEAD,POST")
     request.require_json()
     draft = read_draft(request.json())
     draft.id = draft.id or uuid.uuid4().hex
-    revision = save(node, database, draft)
+    revision, accepted = save(node, database, draft, request.quorum("w"))
     headers = {"Location": location(request, database, draft.id)}
-    out.json(201, {"ok": True, "id": draft.id, "rev": str(revision)}, headers)
+    out.json(202 if accepted else 201, {"ok": True, "id": draft.id, "rev": str(revision)}, headers)
 
 
 def changes(node: Node, database: Database, request: Request, out: Responder) -> None:
@@ -59,18 +57,16 @@ def changes(node: Node, database: Database, request: Request, out: Responder) ->
     if request.verb not in {"GET", "POST"}:
         raise method_not_allowed("GET,POST,HEAD")
     options = _feed_options(request)
-    since = request.query.get("since", "0")
-    position = database.counters.sequence if since == "now" else sequences.unpack(since, database.uuids)
-    reader = Reader(node.store, database, position)
+    reader = node.reader(database, request.query.get("since", "0"))
     rows = RowOptions(
         include_docs=request.query.get("include_docs") == "true",
         all_leaves=request.query.get("style") == "all_docs",
         only=_only(request),
     )
-    write_row = row_writer(node.store, database, rows)
+    write_row = row_writer(reader, rows)
     feed = Feed(node, database, reader, write_row, out, options)
     if options.kind == "normal":
-        etag = info_etag(database)
+        etag = info_etag(node.info(database))
         if request.matches(etag):
             out.send(304, b"", {"ETag": etag})
             return
@@ -134,7 +130,8 @@ def security(node: Node, database: Database, request: Request, out: Responder) -
     wanted = request.json()
     if not isinstance(wanted, dict):
         raise bad_request("Request body must be a JSON object")
-    node.databases.set_security(database, wanted)
+    for databases, copy in node.copies(database):
+        databases.set_security(copy, wanted)
     out.json(200, {"ok": True})
 
 
@@ -148,7 +145,8 @@ def revs_limit(node: Node, database: Database, request: Request, out: Responder)
     limit = request.json()
     if not isinstance(limit, int) or limit <= 0:
         raise bad_request("`revs_limit` must be positive integer")
-    node.databases.set_revs_limit(database, limit)
+    for databases, copy in node.copies(database):
+        databases.set_revs_limit(copy, limit)
     out.json(200, {"ok": True})
 
 

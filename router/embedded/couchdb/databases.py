@@ -72,6 +72,12 @@ class Database:
             self.version += 1
             self.changed.notify_all()
 
+    def touch(self) -> None:
+        """Let waiting feeds look again."""
+        with self.changed:
+            self.version += 1
+            self.changed.notify_all()
+
     def drop(self) -> None:
         """Tell the feeds that there is nothing left to follow."""
         with self.changed:
@@ -131,12 +137,12 @@ class Databases:
         """Every name, in byte order."""
         return sorted(self._by_name, key=str.encode)
 
-    def create(self, name: str) -> None:
-        """Make a database; raises 400 (name) or 412 (exists)."""
+    def create(self, name: str, created: int | None = None) -> None:
+        """Make a database; raises 400 (name) or 412 (exists). `created` is in Unix seconds, now where not given."""
         if not _NAME.fullmatch(name) and name not in SYSTEM_NAMES:
             raise illegal_database_name(name)
         uuids = Uuids(uuid.uuid4().hex, uuid.uuid4().hex)
-        created = int(time.time())
+        created = int(time.time()) if created is None else created
         with self._store.turn:
             if name in self._by_name:
                 raise file_exists()
@@ -166,6 +172,20 @@ class Databases:
     def announce_update(self, database: Database) -> None:
         """Say on `_db_updates` that a document of this database was written."""
         self._announce("updated", database.name)
+
+    def save_local(self, database: Database, identity: str, revision: int, body: str) -> None:
+        """Store a `_local` document, whose revision is `0-` and a number."""
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT INTO locals VALUES (?, ?, ?, ?) ON CONFLICT (db, id)"
+                " DO UPDATE SET revision = excluded.revision, body = excluded.body",
+                (database.id, identity, revision, body),
+            )
+
+    def delete_local(self, database: Database, identity: str) -> None:
+        """Remove a `_local` document."""
+        with self._store.write() as connection:
+            connection.execute("DELETE FROM locals WHERE db = ? AND id = ?", (database.id, identity))
 
     def set_security(self, database: Database, security: object) -> None:
         """Store the security object. It moves `update_seq` in both shards, and no row shows it."""

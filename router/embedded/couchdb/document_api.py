@@ -5,7 +5,7 @@ from urllib.parse import quote
 import orjson
 
 from router.embedded.couchdb.databases import Database
-from router.embedded.couchdb.documents import read_leaves, render, write_drafts
+from router.embedded.couchdb.documents import render
 from router.embedded.couchdb.drafts import Draft, check_id, check_sizes, read_draft
 from router.embedded.couchdb.errors import bad_request, conflict, method_not_allowed, not_found
 from router.embedded.couchdb.node import Node
@@ -31,15 +31,21 @@ def document(node: Node, database: Database, identity: str, request: Request, ou
         raise method_not_allowed(_ALLOWED)
 
 
-def save(node: Node, database: Database, draft: Draft, *, replicated: bool = False) -> Revision:
-    """Write one document and announce it; raises the 409, or a 400 for a replicated one without revision."""
+def save(
+    node: Node, database: Database, draft: Draft, quorum: int | None, *, replicated: bool = False
+) -> tuple[Revision, bool]:
+    """Write one document to `quorum` copies; raises the 409, or a 400 for a replicated one without revision.
+
+    Returns:
+        Its revision, and whether it was merely accepted: too few copies took it.
+    """
     if replicated and draft.revision is None:
         raise bad_request(_NEEDS_REVISION)
-    revision = write_drafts(node.store, database, [draft], replicated=replicated)[0]
+    written = node.write(database, [draft], replicated=replicated, quorum=quorum)
+    revision = written.outcomes[0]
     if revision is None:
         raise conflict()
-    node.databases.announce_update(database)
-    return revision
+    return revision, bool(written.accepted)
 
 
 def location(request: Request, database: Database, identity: str) -> str:
@@ -49,11 +55,12 @@ def location(request: Request, database: Database, identity: str) -> str:
 
 
 def _get(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
-    leaves = read_leaves(node.store, database, identity)
-    wanted = request.query.get("rev")
+    quorum = request.quorum("r")
     if "open_revs" in request.query:
-        _get_open_revisions(identity, leaves, request, out)
+        _get_open_revisions(identity, node.all_leaves(database, identity, quorum), request, out)
         return
+    wanted = request.query.get("rev")
+    leaves = node.leaves(database, identity, quorum)
     leaf = _choose(leaves, parse_revision(wanted) if wanted is not None else None)
     extra = _extras(leaf, leaves, request)
     if b"_conflicts" in extra:
@@ -114,9 +121,9 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
     if draft.revision is None or not draft.ancestors:
         draft.revision = _agreed(request, draft.revision)
     replicated = request.query.get("new_edits") == "false"
-    revision = save(node, database, draft, replicated=replicated)
+    revision, accepted = save(node, database, draft, request.quorum("w"), replicated=replicated)
     headers = {"ETag": f'"{revision}"', "Location": location(request, database, identity)}
-    status = 200 if draft.deleted else 201
+    status = 202 if accepted else 200 if draft.deleted else 201
     out.json(status, {"ok": True, "id": identity, "rev": str(revision)}, headers)
 
 
@@ -137,7 +144,7 @@ def _agreed(request: Request, in_body: Revision | None) -> Revision | None:
 
 
 def _delete(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
-    _choose(read_leaves(node.store, database, identity), None)
+    _choose(node.leaves(database, identity), None)
     draft = Draft(identity, _agreed(request, None), [], deleted=True, body={})
-    revision = save(node, database, draft)
-    out.json(200, {"ok": True, "id": identity, "rev": str(revision)}, {"ETag": f'"{revision}"'})
+    revision, accepted = save(node, database, draft, request.quorum("w"))
+    out.json(202 if accepted else 200, {"ok": True, "id": identity, "rev": str(revision)}, {"ETag": f'"{revision}"'})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from router.embedded.couchdb.changes import Reader, RowWriter
+from router.embedded.couchdb.changes import ChangesReader, RowWriter
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.wire import Responder
@@ -56,7 +56,7 @@ class Feed:
 
     node: Node
     database: Database
-    reader: Reader
+    reader: ChangesReader
     write_row: RowWriter
     out: Responder
     options: FeedOptions
@@ -108,7 +108,7 @@ class Feed:
 
     def _goes_on(self, seen: int) -> bool:
         woken = wait(self.node, self.database, seen, time.monotonic() + self.options.wait_seconds)
-        if self.database.dropped:
+        if self.reader.over or self.database.dropped:
             return False
         return woken or self.options.heartbeat
 

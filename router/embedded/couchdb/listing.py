@@ -5,9 +5,8 @@ from typing import Any
 
 import orjson
 
-from router.embedded.couchdb import sequences
 from router.embedded.couchdb.databases import Database
-from router.embedded.couchdb.documents import LEAF_COLUMNS, leaf_of, read_leaves, render
+from router.embedded.couchdb.documents import LEAF_COLUMNS, leaf_of, render
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.parameters import Range, read_range
 from router.embedded.couchdb.store import Store
@@ -20,17 +19,18 @@ _PAGE = 400
 def all_docs(node: Node, database: Database, request: Request, out: Responder) -> None:
     """`GET` and `POST /{db}/_all_docs`."""
     span = read_range(request)
-    total = database.counters.live
+    store, copy = node.listed_copy(database)
+    total = copy.counters.live
     offset = b"null"
     if span.keys is None:
-        offset = str(_offset(node.store, database, span, total)).encode()
-        rows = _range_rows(node.store, database, span)
+        offset = str(_offset(store, copy, span, total)).encode()
+        rows = _range_rows(store, copy, span)
     else:
-        rows = _key_rows(node.store, database, span, span.keys)
+        rows = _key_rows(node, database, span, span.keys)
     out.start()
     out.write(b'{"total_rows":%d,"offset":%b,' % (total, offset))
     if span.update_seq:
-        counters = b"null" if span.keys is not None else _counters(database)
+        counters = b"null" if span.keys is not None else b'"%b"' % node.listed_sequence(copy).encode()
         out.write(b'"update_seq":%b,' % counters)
     out.write(b'"rows":[\r\n')
     first = True
@@ -39,10 +39,6 @@ def all_docs(node: Node, database: Database, request: Request, out: Responder) -
         first = False
     out.write(b"\r\n]}")
     out.end()
-
-
-def _counters(database: Database) -> bytes:
-    return b'"%b"' % sequences.pack(database.counters.sequence, None).encode()
 
 
 def _offset(store: Store, database: Database, span: Range, total: int) -> int:
@@ -98,11 +94,11 @@ def _page(
     )
 
 
-def _key_rows(store: Store, database: Database, span: Range, keys: list[Any]) -> Iterator[bytes]:
+def _key_rows(node: Node, database: Database, span: Range, keys: list[Any]) -> Iterator[bytes]:
     ordered = list(reversed(keys)) if span.descending else keys
     end = None if span.limit is None else span.skip + span.limit
     for key in ordered[span.skip : end]:
-        leaves = read_leaves(store, database, key) if isinstance(key, str) else []
+        leaves = node.leaves(database, key) if isinstance(key, str) else []
         if leaves:
             yield _row(key, leaves[0], include_docs=span.include_docs)
         else:

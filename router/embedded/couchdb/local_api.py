@@ -38,12 +38,8 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
     # no conflicts here: a revision given is taken as the one before, right or wrong
     number = int(draft.revision.digest) + 1 if draft.revision and draft.revision.digest.isdecimal() else 1
     text = orjson.dumps(draft.body)
-    with node.store.write() as connection:
-        connection.execute(
-            "INSERT INTO locals VALUES (?, ?, ?, ?) ON CONFLICT (db, id)"
-            " DO UPDATE SET revision = excluded.revision, body = excluded.body",
-            (database.id, identity, number, text.decode()),
-        )
+    for databases, copy in node.copies(database):
+        databases.save_local(copy, identity, number, text.decode())
     headers = {"ETag": etag(b"%d" % number + text), "Location": location(request, database, identity)}
     out.json(201, {"ok": True, "id": identity, "rev": f"0-{number}"}, headers)
 
@@ -51,8 +47,8 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
 def _delete(node: Node, database: Database, identity: str, out: Responder) -> None:
     if _read(node, database, identity) is None:
         raise not_found()
-    with node.store.write() as connection:
-        connection.execute("DELETE FROM locals WHERE db = ? AND id = ?", (database.id, identity))
+    for databases, copy in node.copies(database):
+        databases.delete_local(copy, identity)
     out.json(200, {"ok": True, "id": identity, "rev": "0-0"})
 
 

@@ -1,20 +1,39 @@
 """What every request needs, in one place."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from router.embedded.couchdb import sequences
 from router.embedded.couchdb.announcer import Announcer
 from router.embedded.couchdb.auth import Gate
-from router.embedded.couchdb.databases import SYSTEM_NAMES, Databases
+from router.embedded.couchdb.changes import ChangesReader, Reader
+from router.embedded.couchdb.databases import SYSTEM_NAMES, Database, Databases
+from router.embedded.couchdb.documents import purge, read_leaves, write_drafts
+from router.embedded.couchdb.drafts import Draft
+from router.embedded.couchdb.revisions import Revision
 from router.embedded.couchdb.store import Store
+from router.embedded.couchdb.tree import Leaf
 
 _MADE = "system databases made"
+_ALONE = {"cluster": {"q": "2", "n": "1"}}
+
+
+class Written(NamedTuple):
+    """What became of edits, in their order.
+
+    `outcomes` has a revision each, None for a conflict; `accepted` the positions of those that too few copies took.
+    """
+
+    outcomes: list[Revision | None]
+    accepted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One server's state. `stopping` cuts every feed short when set."""
+    """One server's state, and what it does with it. `stopping` cuts every feed short when set."""
 
     uuid: str
     store: Store
@@ -22,6 +41,81 @@ class Node:
     announcer: Announcer
     gate: Gate
     stopping: threading.Event
+    name: str = "couchdb@127.0.0.1"
+    settings: dict[str, dict[str, str]] = field(default_factory=lambda: _ALONE)
+    """What `_node/_local/_config` shows: the values by section and name."""
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether `_up` answers that the node is not to be used."""
+        return False
+
+    def hold(self) -> None:
+        """Return once the node may go on: at once, where it can't be frozen."""
+
+    def membership(self) -> dict[str, list[str]]:
+        """Return the body of `GET /_membership`."""
+        return {"all_nodes": [self.name], "cluster_nodes": [self.name]}
+
+    def create(self, name: str) -> bool:
+        """Make a database, and return whether enough nodes know of it; raises 400 (name) or 412 (exists)."""
+        self.databases.create(name)
+        return True
+
+    def delete(self, name: str) -> bool:
+        """Drop a database, and return whether enough nodes know of it; raises the 404."""
+        self.databases.delete(name)
+        return True
+
+    def info(self, database: Database) -> dict[str, Any]:
+        """Return the body of `GET /{db}`."""
+        return database.info()
+
+    def copies(self, database: Database) -> Iterable[tuple[Databases, Database]]:
+        """Return each copy that can be reached, with the databases that it belongs to."""
+        return ((self.databases, database),)
+
+    def leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:  # noqa: ARG002
+        """Return a document's leaves, the winner first, as `quorum` copies have them."""
+        return read_leaves(self.store, database, identity)
+
+    def all_leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:  # noqa: ARG002
+        """Return the leaves that any of `quorum` copies has, the winner first."""
+        return read_leaves(self.store, database, identity)
+
+    def write(
+        self,
+        database: Database,
+        drafts: list[Draft],
+        *,
+        replicated: bool,
+        quorum: int | None = None,  # noqa: ARG002
+    ) -> Written:
+        """Apply edits, to `quorum` copies before the answer, and announce them."""
+        outcomes = write_drafts(self.store, database, drafts, replicated=replicated)
+        if any(outcomes):
+            self.databases.announce_update(database)
+        return Written(outcomes)
+
+    def purge(self, database: Database, requests: dict[str, list[Revision]]) -> tuple[dict[str, list[Revision]], bool]:
+        """Forget revisions; returns those forgotten, and whether too few copies did."""
+        done = purge(self.store, database, requests)
+        if any(done.values()):
+            self.databases.announce_update(database)
+        return done, False
+
+    def reader(self, database: Database, since: str) -> ChangesReader:
+        """Return a reader of the changes after `since`; raises a 400 `ApiError` where that is no sequence."""
+        position = database.counters.sequence if since == "now" else sequences.unpack(since, database.uuids)
+        return Reader(self.store, database, position)
+
+    def listed_copy(self, database: Database) -> tuple[Store, Database]:
+        """Return the copy that a listing is read from."""
+        return self.store, database
+
+    def listed_sequence(self, copy: Database) -> str:
+        """Return the sequence that a listing of `copy` shows."""
+        return sequences.pack(copy.counters.sequence, None)
 
     def stop(self) -> None:
         """Let go of everything. Announcements not written yet are lost, as CouchDB loses them."""
@@ -41,22 +135,34 @@ def open_node(directory: Path, gate: Gate) -> Node:
     A new one gets CouchDB's system databases and `_global_changes`; one dropped later stays dropped.
     """
     store = Store(directory)
-    announcer = Announcer(store)
+    announcer = Announcer()
     databases = Databases(store, announcer.note)
-    announcer.start(databases)
-    return Node(_identity(store, databases), store, databases, announcer, gate, threading.Event())
+    node = Node(identity_of(store), store, databases, announcer, gate, threading.Event())
+    announcer.start(node)
+    if is_new(store):
+        for name in SYSTEM_NAMES:
+            if databases.find(name) is None:
+                databases.create(name)
+        note_made(store)
+    return node
 
 
-def _identity(store: Store, databases: Databases) -> str:
+def identity_of(store: Store) -> str:
+    """Return the identity kept in a store, made where there is none: 32 hex digits."""
     row = store.row("SELECT value FROM meta WHERE key = 'uuid'")
     if row is None:
         with store.write() as connection:
             connection.execute("INSERT INTO meta VALUES ('uuid', lower(hex(randomblob(16))))")
         row = store.row("SELECT value FROM meta WHERE key = 'uuid'")
-    if store.row("SELECT value FROM meta WHERE key = ?", (_MADE,)) is None:
-        for name in SYSTEM_NAMES:
-            if databases.find(name) is None:
-                databases.create(name)
-        with store.write() as connection:
-            connection.execute("INSERT INTO meta VALUES (?, 'yes')", (_MADE,))
     return str(row[0]) if row else ""
+
+
+def is_new(store: Store) -> bool:
+    """Return whether a store has yet to get its system databases."""
+    return store.row("SELECT value FROM meta WHERE key = ?", (_MADE,)) is None
+
+
+def note_made(store: Store) -> None:
+    """Note that a store has got its system databases: one that is dropped later stays dropped."""
+    with store.write() as connection:
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (_MADE,))

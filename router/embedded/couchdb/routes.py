@@ -20,6 +20,8 @@ _OPEN: dict[str, Callable[[Node, Request, Responder], None]] = {
 _ADMIN: dict[str, Callable[[Node, Request, Responder], None]] = {
     "_all_dbs": server_api.all_dbs,
     "_dbs_info": server_api.dbs_info,
+    "_membership": server_api.membership,
+    "_node": server_api.own_node,
     "_db_updates": db_updates,
 }
 _DATABASE: dict[str, Callable[[Node, Database, Request, Responder], None]] = {

@@ -70,7 +70,7 @@ def unpack(text: str, uuids: Uuids) -> Position:
     if text == "0":
         return START
     position = [0, 0]
-    for match in _SHARD.finditer(_term_of(text)):
+    for match in _SHARD.finditer(term_of(text)):
         shard = _RANGES.index(match[1]) if match[1] in _RANGES else None
         if shard is None:
             continue
@@ -81,7 +81,8 @@ def unpack(text: str, uuids: Uuids) -> Position:
     return position[0], position[1]
 
 
-def _term_of(text: str) -> bytes:
+def term_of(text: str) -> bytes:
+    """Return the Erlang term inside a sequence; raises a 400 `ApiError` where there is none."""
     packed = _PACKED.fullmatch(text)
     opaque = packed[1] if packed else ""
     if not _BASE64.fullmatch(opaque):

@@ -14,7 +14,7 @@ from router.embedded.couchdb.auth import Gate
 from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node, open_node
 from router.embedded.couchdb.routes import respond
-from router.embedded.couchdb.wire import Request, Responder, read_request
+from router.embedded.couchdb.wire import Request, Responder, Sender, read_request
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 1024
@@ -71,7 +71,7 @@ class EmbeddedCouchDB:
         self._directory.mkdir(parents=True, exist_ok=True)
         listener = socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG)
         try:
-            self._node = open_node(self._directory, Gate(self._user, self._password, self._lock_seconds))
+            self._node = self._open(self._directory, Gate(self._user, self._password, self._lock_seconds))
         except BaseException:
             listener.close()
             raise
@@ -108,6 +108,20 @@ class EmbeddedCouchDB:
     ) -> None:
         self.close()
 
+    def _open(self, directory: Path, gate: Gate) -> Node:
+        return open_node(directory, gate)
+
+    def _respond(self, node: Node, request: Request, out: Responder) -> None:
+        respond(node, request, out)
+
+    def _outgoing(self, connection: socket.socket) -> Sender:
+        """What answers are sent through."""
+        return connection
+
+    def _fail_late(self, refusal: ApiError, out: Responder) -> bool:  # noqa: ARG002
+        """Deal with a refusal in the middle of an answer; False ends the connection."""
+        return False
+
     def _accept(self, listener: socket.socket) -> None:
         node = self._node
         while node is not None and not node.stopping.is_set():
@@ -125,46 +139,45 @@ class EmbeddedCouchDB:
     def _serve(self, node: Node, connection: socket.socket, peer: str) -> None:
         try:
             with contextlib.suppress(OSError, ValueError), connection.makefile("rb") as stream:
-                while not node.stopping.is_set() and _serve_one(node, stream, connection, peer):
+                outgoing = self._outgoing(connection)
+                while not node.stopping.is_set() and self._serve_one(node, stream, outgoing, peer):
                     pass
         finally:
             with self._turn:
                 self._connections.discard(connection)
             _hang_up(connection)
 
-
-def _serve_one(node: Node, stream: BinaryIO, connection: socket.socket, peer: str) -> bool:
-    """Answer one request. False when the connection is over."""
-    try:
-        request = read_request(stream, connection, peer)
-    except ApiError as error:
-        Responder(connection, None).error(error)
-        return False
-    if request is None:
-        return False
-    out = Responder(connection, request)
-    return _answer(node, request, out) and out.keep_alive
-
-
-def _answer(node: Node, request: Request, out: Responder) -> bool:
-    """False when the answer was cut short, and the connection with it."""
-    try:
-        respond(node, request, out)
-    except ApiError as error:
-        refusal = error
-    except OSError:
-        return False  # the client went away, or the server stops
-    except Exception:  # noqa: BLE001 - one bad request must not take the server's other clients with it
-        if node.stopping.is_set():
+    def _serve_one(self, node: Node, stream: BinaryIO, connection: Sender, peer: str) -> bool:
+        """Answer one request. False when the connection is over."""
+        try:
+            request = read_request(stream, connection, peer)
+        except ApiError as error:
+            Responder(connection, None).error(error)
             return False
-        _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))
-        refusal = ApiError(500, "unknown_error", "internal error")
-    else:
+        if request is None:
+            return False
+        out = Responder(connection, request)
+        return self._answer(node, request, out) and out.keep_alive
+
+    def _answer(self, node: Node, request: Request, out: Responder) -> bool:
+        """False when the answer was cut short, and the connection with it."""
+        try:
+            self._respond(node, request, out)
+        except ApiError as error:
+            refusal = error
+        except OSError:
+            return False  # the client went away, or the server stops
+        except Exception:  # noqa: BLE001 - one bad request must not take the server's other clients with it
+            if node.stopping.is_set():
+                return False
+            _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))
+            refusal = ApiError(500, "unknown_error", "internal error")
+        else:
+            return True
+        if out.started:
+            return self._fail_late(refusal, out)
+        out.error(refusal)
         return True
-    if out.started:
-        return False
-    out.error(refusal)
-    return True
 
 
 def _hang_up(connection: socket.socket) -> None:

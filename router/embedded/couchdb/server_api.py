@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from router.embedded.couchdb.errors import bad_request, method_not_allowed
+from router.embedded.couchdb.errors import ApiError, bad_request, method_not_allowed, not_found
 from router.embedded.couchdb.etags import etag
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.parameters import Range, read_range
@@ -30,10 +30,36 @@ def welcome(node: Node, request: Request, out: Responder) -> None:
     )
 
 
-def up(_node: Node, request: Request, out: Responder) -> None:
+def up(node: Node, request: Request, out: Responder) -> None:
     """`GET /_up`."""
     _require(request, "GET", "GET,HEAD")
+    if node.in_maintenance:
+        out.json(404, {"status": "maintenance_mode"})
+        return
     out.json(200, {"status": "ok", "seeds": {}})
+
+
+def membership(node: Node, request: Request, out: Responder) -> None:
+    """`GET /_membership`: the nodes that are connected, and all of the cluster's."""
+    _require(request, "GET", "GET")
+    out.json(200, node.membership())
+
+
+def own_node(node: Node, request: Request, out: Responder) -> None:
+    """`GET /_node/_local` and its settings under `_config`, to be read alone."""
+    _require(request, "GET", "GET")
+    own, *path = request.parts[1:] or [""]
+    if own not in {"_local", node.name}:
+        raise ApiError(404, "not_found", f"no such node: {own}")
+    if not path:
+        out.json(200, {"name": node.name})
+        return
+    value: Any = {"_config": node.settings}
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if value is None:
+        raise not_found("unknown_config_value")
+    out.json(200, value)
 
 
 def session(node: Node, request: Request, out: Responder) -> None:
@@ -106,7 +132,7 @@ def _write_infos(out: Responder, rows: Any) -> None:
 def _info_row(node: Node, name: Any, *, missing: bool) -> bytes | None:
     database = node.databases.find(name) if isinstance(name, str) else None
     if database is not None:
-        return orjson.dumps({"key": name, "info": database.info()})
+        return orjson.dumps({"key": name, "info": node.info(database)})
     return orjson.dumps({"key": name, "error": "not_found"}) if missing else None
 
 

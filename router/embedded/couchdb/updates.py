@@ -8,9 +8,8 @@ import time
 
 import orjson
 
-from router.embedded.couchdb import sequences
 from router.embedded.couchdb.announcer import GLOBAL_CHANGES
-from router.embedded.couchdb.changes import Reader
+from router.embedded.couchdb.changes import ChangesReader
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.errors import bad_request, method_not_allowed
 from router.embedded.couchdb.etags import info_etag
@@ -28,15 +27,13 @@ def db_updates(node: Node, request: Request, out: Responder) -> None:
         raise method_not_allowed("GET")
     options = _options(request)
     database = node.databases.get(GLOBAL_CHANGES)
-    since = request.query.get("since", "0")
-    position = database.counters.sequence if since == "now" else sequences.unpack(since, database.uuids)
-    reader = Reader(node.store, database, position)
-    pulse = _Pulse(node, database, out, options)
+    reader = node.reader(database, request.query.get("since", "0"))
+    pulse = _Pulse(node, database, reader, out, options)
     if options.kind == "continuous":
         out.start()
         _continuous(reader, database, out, options, pulse)
         return
-    etag = info_etag(database)
+    etag = info_etag(node.info(database))
     if options.kind == "normal" and request.matches(etag):
         out.send(304, b"", {"Etag": etag})
         return
@@ -82,9 +79,12 @@ def _row(sequence: str, identity: str, _row: Row) -> bytes | None:
 class _Pulse:
     """Waits for events and sends heartbeats, one of which is skipped after each batch of rows."""
 
-    def __init__(self, node: Node, database: Database, out: Responder, options: FeedOptions) -> None:
+    def __init__(
+        self, node: Node, database: Database, reader: ChangesReader, out: Responder, options: FeedOptions
+    ) -> None:
         self._node = node
         self._database = database
+        self._reader = reader
         self._out = out
         self._options = options
         self._skip = False
@@ -97,7 +97,7 @@ class _Pulse:
         """Wait for an event after version `seen`, or a heartbeat; False when the feed is over."""
         until = time.monotonic() + self._options.wait_seconds
         woken = wait(self._node, self._database, seen, until)
-        if self._database.dropped:
+        if self._reader.over or self._database.dropped:
             return False
         if woken:
             return True
@@ -110,7 +110,7 @@ class _Pulse:
         return True
 
 
-def _continuous(reader: Reader, database: Database, out: Responder, options: FeedOptions, pulse: _Pulse) -> None:
+def _continuous(reader: ChangesReader, database: Database, out: Responder, options: FeedOptions, pulse: _Pulse) -> None:
     limit = options.limit
     while limit > 0:
         seen = database.version
@@ -128,7 +128,7 @@ def _continuous(reader: Reader, database: Database, out: Responder, options: Fee
     out.end()
 
 
-def _listed(reader: Reader, database: Database, out: Responder, options: FeedOptions, pulse: _Pulse) -> None:
+def _listed(reader: ChangesReader, database: Database, out: Responder, options: FeedOptions, pulse: _Pulse) -> None:
     out.write(b'{"results":[\n')
     count = 0
     while True:

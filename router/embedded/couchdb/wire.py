@@ -1,11 +1,10 @@
 """HTTP/1.1 as CouchDB's clients speak it: requests in, whole or chunked responses out, kept alive."""
 
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 import orjson
@@ -17,6 +16,13 @@ _MAX_HEADERS = 200
 _FLUSH_BYTES = 65536
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _COMMON = "Server: CouchDB/3.5.0 (embedded)\r\nCache-Control: must-revalidate\r\nContent-Type: application/json\r\n"
+
+
+class Sender(Protocol):
+    """The half of a socket that sends."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of `data`."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,11 @@ class Request:
         if content_type != "application/json":
             raise ApiError(415, "bad_content_type", "Content-Type must be application/json")
 
+    def quorum(self, name: str) -> int | None:
+        """Return how many copies the parameter `r` or `w` asks for, None where it doesn't say."""
+        text = self.query.get(name, "")
+        return int(text) if text.isdecimal() else None
+
     def matches(self, etag: str) -> bool:
         """Whether `If-None-Match` has this ETag."""
         given = self.headers.get("if-none-match")
@@ -73,7 +84,7 @@ def parse_json(text: str | bytes) -> Any:
         raise invalid_json() from error
 
 
-def read_request(stream: BinaryIO, connection: socket.socket, peer: str) -> Request | None:
+def read_request(stream: BinaryIO, connection: Sender, peer: str) -> Request | None:
     """The next request on a connection, or None when the client closed it.
 
     Raises:
@@ -142,8 +153,8 @@ def _read_chunks(stream: BinaryIO) -> Iterable[bytes]:
 class Responder:
     """Answers one request, once: whole with `send`, or in chunks with `start`, `write`, `flush` and `end`."""
 
-    def __init__(self, connection: socket.socket, request: Request | None) -> None:
-        self._connection = connection
+    def __init__(self, connection: Sender, request: Request | None) -> None:
+        self.connection = connection
         self._bodiless = request is not None and request.method == "HEAD"
         self._chunked = request is None or request.http11
         self.keep_alive = request is not None and request.keeps_alive()
@@ -165,7 +176,7 @@ class Responder:
         self.started = True
         length = f"Content-Length: {len(body)}\r\n"
         head = self._status(status, headers) + length.encode() + b"\r\n"
-        self._connection.sendall(head if self._bodiless else head + body)
+        self.connection.sendall(head if self._bodiless else head + body)
 
     def start(self, headers: dict[str, str] | None = None) -> None:
         """Begin a chunked 200. Nothing leaves before the first byte of data, as with CouchDB."""
@@ -191,14 +202,14 @@ class Responder:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         head, self._head = self._head, b""
         self.started = True
-        self._connection.sendall(head if self._bodiless else head + data)
+        self.connection.sendall(head if self._bodiless else head + data)
 
     def end(self) -> None:
         """Finish a chunked response, with the newline that CouchDB ends JSON with."""
         self.write(b"\n")
         self.flush()
         if self._chunked and not self._bodiless:
-            self._connection.sendall(b"0\r\n\r\n")
+            self.connection.sendall(b"0\r\n\r\n")
 
     def _status(self, status: int, headers: dict[str, str] | None) -> bytes:
         extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())

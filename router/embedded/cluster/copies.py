@@ -1,0 +1,125 @@
+"""The copies of one database: where they are, and how far each has brought the others up to date."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from router.embedded.couchdb import sequences
+from router.embedded.couchdb.databases import Database
+from router.embedded.couchdb.revisions import Revision
+from router.embedded.couchdb.sequences import Position, Uuids
+
+_CHECKPOINTS = 200
+"""Kept for each pair of nodes. An older sequence makes a reader start from the beginning at another copy."""
+
+
+@dataclass(slots=True)
+class Purge:
+    """Revisions to forget, and the nodes that have."""
+
+    requests: dict[str, list[Revision]]
+    nodes: set[int] = field(default_factory=set)
+
+
+class Copies:
+    """One incarnation of a database. Nodes are counted from 0.
+
+    `databases` has the copy of each node that runs; `uuids` the identities of all, also of nodes that don't.
+    """
+
+    def __init__(self, name: str, created: int, nodes: int) -> None:
+        self.name = name
+        self.created = created
+        self.databases: dict[int, Database] = {}
+        self.uuids: dict[int, Uuids] = {}
+        self.split = False
+        self.purges: list[Purge] = []
+        self.equal = True
+        """Whether every write so far has reached all copies with the same outcome."""
+        self.settling = False
+        """Whether a comparison of the copies is due already."""
+        self.epoch = 0
+        """Moves with each split: a feed that began before ends."""
+        self._nodes = nodes
+        self._writing = 0
+        self._turn = threading.Lock()
+        self._brought: dict[tuple[int, int], Position] = {}
+        self._history: dict[tuple[int, int], deque[tuple[Position, Position]]] = {}
+
+    def add(self, node: int, database: Database) -> None:
+        """Note the copy of a node."""
+        self.databases[node] = database
+        self.uuids[node] = database.uuids
+
+    def touch(self) -> None:
+        """Let feeds at every node look again."""
+        for database in list(self.databases.values()):
+            database.touch()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep the copies from being taken for equal while a write is under way."""
+        with self._turn:
+            self._writing += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._writing -= 1
+
+    def note_purge(self, requests: dict[str, list[Revision]], nodes: set[int]) -> None:
+        """Remember a purge for the nodes that missed it."""
+        with self._turn:
+            self.equal = self.equal and len(nodes) == self._nodes
+            self.purges = [purge for purge in self.purges if len(purge.nodes) < self._nodes]
+            self.purges.append(Purge(requests, nodes))
+
+    def settle(self) -> bool:
+        """Note that each copy has all of the others, if that is so; False while it isn't, or can't be known."""
+        with self._turn:
+            if self._writing or len(self.databases) < self._nodes:
+                return False
+            if not self.equal and not all(self.has_all(*pair) for pair in self._pairs()):
+                return False
+            self.equal = True
+            for source, target in self._pairs():
+                self._note(source, target, self._position(source), self._position(target))
+            return True
+
+    def has_all(self, source: int, target: int) -> bool:
+        """Return whether everything of `source`'s copy is known to be in `target`'s."""
+        return self.brought(source, target) == self._position(source)
+
+    def brought(self, source: int, target: int) -> Position:
+        """Return up to where the rows of `source`'s copy are in `target`'s."""
+        return self._brought.get((source, target), sequences.START)
+
+    def note_brought(self, source: int, target: int, upto: Position) -> None:
+        """Note that the rows of `source` up to `upto` are in `target`'s copy."""
+        with self._turn:
+            self._note(source, target, upto, self._position(target))
+
+    def safe_start(self, shard: int, node: int, count: int, replacement: int) -> int:
+        """Return from where to read `replacement`'s copy for one who has read `node`'s up to `count`.
+
+        That is how far `replacement` had brought its rows to `node` by then: 0 where nothing is known.
+        """
+        start = 0
+        for source, target in self._history.get((replacement, node), ()):
+            if target[shard] <= count:
+                start = max(start, source[shard])
+        return start
+
+    def _note(self, source: int, target: int, upto: Position, reached: Position) -> None:
+        self._brought[source, target] = upto
+        history = self._history.setdefault((source, target), deque(maxlen=_CHECKPOINTS))
+        if not history or history[-1] != (upto, reached):
+            history.append((upto, reached))
+
+    def _position(self, node: int) -> Position:
+        return self.databases[node].counters.sequence
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        return [(one, other) for one in self.databases for other in self.databases if one != other]

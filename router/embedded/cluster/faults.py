@@ -1,0 +1,115 @@
+"""The faults that a test may give an imitated cluster."""
+
+import threading
+from typing import Any
+
+from router.embedded.cluster.member import Member
+from router.embedded.cluster.node import Shared
+from router.embedded.cluster.sequences import node_name
+
+
+class Faults:
+    """Kills, freezes, parts and delays nodes, which are counted from 0. An unknown one is an `IndexError`."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._network = shared.network
+        self._catalog = shared.catalog
+        self._replication = shared.replication
+        self._members: list[Member] = []
+        self._turn = threading.RLock()
+
+    def kill(self, node: int) -> None:
+        """End a node: its port is closed, its connections are cut, the events it had gathered are lost."""
+        member = self._members[self._checked(node)]
+        with self._turn:
+            if not self._network.is_running(node):
+                return
+            self._network.set_running(node, running=False)
+            self._catalog.close(node)
+            member.stop()
+            self._shared.nodes.pop(node, None)
+            self._wake_feeds()
+
+    def start_node(self, node: int) -> None:
+        """Start a node that was killed; it has what it had, and is brought up to date by the others."""
+        member = self._members[self._checked(node)]
+        with self._turn:
+            if self._network.is_running(node):
+                return
+            self._network.set_running(node, running=True)
+            try:
+                member.start()
+            except BaseException:
+                self._network.set_running(node, running=False)
+                raise
+            self._replication.reunite()
+
+    def freeze(self, node: int) -> None:
+        """Make a node silent: what is sent to its port is taken and not answered."""
+        self._network.set_frozen(self._checked(node), frozen=True)
+
+    def thaw(self, node: int) -> None:
+        """Let a frozen node go on."""
+        self._network.set_frozen(self._checked(node), frozen=False)
+        self._heal()
+
+    def isolate(self, node: int) -> None:
+        """Cut a node off from the others; clients still reach it."""
+        self._network.set_isolated(self._checked(node), isolated=True)
+        self._wake_feeds()
+
+    def join(self, node: int) -> None:
+        """Let an isolated node hear the others again."""
+        self._network.set_isolated(self._checked(node), isolated=False)
+        self._heal()
+
+    def maintenance(self, node: int, *, on: bool = True) -> None:
+        """Take a node's copies out of use, or into it again."""
+        self._network.set_maintenance(self._checked(node), on=on)
+        self._heal()
+
+    def lag(self, node: int, seconds: float) -> None:
+        """Let a node's copies get every write `seconds` late."""
+        self._network.lag[self._checked(node)] = seconds
+
+    def split(self, database: str) -> None:
+        """Split a database's shards: `_db_updates` says `deleted`, sequences name new shards, its feeds end."""
+        copies = next((one for one in self._catalog.all() if one.name == database and one.databases), None)
+        if copies is None:
+            raise ValueError(f"there is no database {database}")
+        copies.split = True
+        copies.epoch += 1
+        for node in list(self._shared.nodes.values()):
+            node.announcer.note("deleted", database)
+            node.announcer.note("updated", database)
+        copies.touch()
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return each node's name, URL without credentials, and faults."""
+        network = self._network
+        return [
+            {
+                "node": node_name(index),
+                "url": f"http://127.0.0.1:{member.port}",
+                "running": network.is_running(index),
+                "frozen": network.is_frozen(index),
+                "isolated": network.is_isolated(index),
+                "maintenance": network.in_maintenance(index),
+                "lag": network.lag[index],
+            }
+            for index, member in enumerate(self._members)
+        ]
+
+    def _checked(self, node: int) -> int:
+        if not 0 <= node < len(self._members):
+            raise IndexError(f"there are {len(self._members)} nodes, counted from 0")
+        return node
+
+    def _heal(self) -> None:
+        self._replication.reunite()
+        self._wake_feeds()
+
+    def _wake_feeds(self) -> None:
+        for copies in self._catalog.all():
+            copies.touch()

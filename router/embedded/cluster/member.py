@@ -1,0 +1,114 @@
+"""A node of the imitated cluster as a server: it can be frozen, and takes the requests that change the imitation."""
+
+import socket
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+
+from router.embedded.cluster.node import ClusterNode, Shared
+from router.embedded.cluster.sequences import node_name
+from router.embedded.couchdb.announcer import MAX_WRITE_DELAY, Announcer
+from router.embedded.couchdb.auth import Gate
+from router.embedded.couchdb.databases import Databases
+from router.embedded.couchdb.errors import ApiError, unauthorized
+from router.embedded.couchdb.node import Node
+from router.embedded.couchdb.server import EmbeddedCouchDB
+from router.embedded.couchdb.store import Store
+from router.embedded.couchdb.wire import Request, Responder, Sender
+
+CONTROL_PATH = "_imitation"
+Control = Callable[[int, Request, Responder], None]
+"""Answers a request under `CONTROL_PATH`, sent to the node at that place."""
+
+
+class FreezableConnection:
+    """Sends for a node while it isn't frozen."""
+
+    def __init__(self, connection: socket.socket, hold: Callable[[], None]) -> None:
+        self.beneath = connection
+        self._hold = hold
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of `data`, once the node isn't frozen."""
+        self._hold()
+        self.beneath.sendall(data)
+
+
+class Member(EmbeddedCouchDB):
+    """One node's port.
+
+    Args:
+        index: its place, from 0.
+        shared: the cluster.
+        uuid: the cluster's identity, 32 hex digits.
+        control: answers what changes the imitation.
+        max_write_delay: seconds that `_db_updates` may wait; None for CouchDB's default, which is no setting.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        shared: Shared,
+        uuid: str,
+        control: Control,
+        max_write_delay: float | None,
+        port: int,
+        directory: Path,
+        credentials: tuple[str, str],
+        lock_seconds: float,
+    ) -> None:
+        super().__init__(port, directory, *credentials, lock_seconds)
+        self._index = index
+        self._shared = shared
+        self._uuid = uuid
+        self._control = control
+        self._write_delay = max_write_delay
+
+    def _open(self, directory: Path, gate: Gate) -> Node:
+        store = Store(directory)
+        count = self._shared.network.count
+        settings = {"cluster": {"q": "2", "n": str(count)}}
+        delay = MAX_WRITE_DELAY
+        if self._write_delay is not None:
+            settings["global_changes"] = {"max_write_delay": str(round(1000 * self._write_delay))}
+            delay = self._write_delay
+        announcer = Announcer(delay, phase=delay * self._index / count)
+        node = ClusterNode(
+            uuid=self._uuid,
+            store=store,
+            databases=Databases(store, announcer.note),
+            announcer=announcer,
+            gate=gate,
+            stopping=threading.Event(),
+            name=node_name(self._index),
+            settings=settings,
+            index=self._index,
+            shared=self._shared,
+        )
+        self._shared.nodes[self._index] = node
+        self._shared.catalog.open(self._index, node.databases)
+        announcer.start(node)
+        return node
+
+    def _respond(self, node: Node, request: Request, out: Responder) -> None:
+        if request.parts[:1] == [CONTROL_PATH]:
+            self._respond_to_control(node, request, out)
+            return
+        node.hold()
+        super()._respond(node, request, out)
+
+    def _respond_to_control(self, node: Node, request: Request, out: Responder) -> None:
+        if isinstance(out.connection, FreezableConnection):
+            out.connection = out.connection.beneath
+        if not node.gate.admits(request.headers.get("authorization"), request.peer):
+            raise unauthorized("You are not a server admin.")
+        self._control(self._index, request, out)
+
+    def _fail_late(self, refusal: ApiError, out: Responder) -> bool:
+        if refusal.status == HTTPStatus.NOT_FOUND:  # as CouchDB does: a second answer where a chunk should be
+            Responder(out.connection, None).error(refusal)
+        return False
+
+    def _outgoing(self, connection: socket.socket) -> Sender:
+        return FreezableConnection(connection, lambda: self._shared.network.hold(self._index))

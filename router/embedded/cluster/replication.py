@@ -1,0 +1,135 @@
+"""The internal replication: brings copies together in the background, one database after the other."""
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from itertools import count, permutations
+
+from router.embedded.cluster.catalog import Catalog
+from router.embedded.cluster.copies import Copies
+from router.embedded.cluster.network import Network
+from router.embedded.cluster.transfer import bring
+from router.embedded.couchdb.errors import ApiError
+from router.embedded.couchdb.node import Node
+from router.embedded.couchdb.sequences import Position
+
+_log = logging.getLogger(__name__)
+_CHECKPOINT_SECONDS = 0.5
+"""From a write that reached every copy to the note that it did: what a reader meets again at another copy."""
+
+
+class Replication:
+    """Does what is due from a thread of its own.
+
+    Args:
+        network: which nodes hear each other.
+        catalog: the databases.
+        nodes: the nodes that run, by place.
+        delay: seconds from a difference to its repair, where no copy's own lag says otherwise.
+    """
+
+    def __init__(self, network: Network, catalog: Catalog, nodes: Mapping[int, Node], delay: float) -> None:
+        self._network = network
+        self._catalog = catalog
+        self._nodes = nodes
+        self._delay = delay
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="couchdb-internal-replication", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop once what is under way is done."""
+        with self._changed:
+            self._stopped = True
+            self._due.clear()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def note_write(self, copies: Copies, missed: dict[int, float]) -> None:
+        """Plan what a write needs: the copies that it missed, each with when it is due (monotonic seconds)."""
+        for target, due in missed.items():
+            self._plan_bringing(copies, target, due)
+        self.settle(copies, _CHECKPOINT_SECONDS if copies.equal else self._delay)
+
+    def settle(self, copies: Copies, delay: float) -> None:
+        """Compare the copies of a database in `delay` seconds, unless that is planned already."""
+        if not copies.settling:
+            copies.settling = True
+            self._plan(time.monotonic() + delay, lambda: self._settle(copies))
+
+    def reunite(self) -> None:
+        """Let nodes that hear each other again learn what they missed."""
+        self._plan(time.monotonic() + self._delay, self._reunite)
+
+    def _reunite(self) -> None:
+        self._catalog.meet()
+        for copies in self._catalog.all():
+            if not copies.equal:
+                self.settle(copies, 0.0)
+
+    def _settle(self, copies: Copies) -> None:
+        copies.settling = False
+        if copies.settle():
+            return
+        behind = False
+        for source, target in permutations(list(copies.databases), 2):
+            if copies.has_all(source, target) or not self._hear(source, target):
+                continue
+            if self._network.lag[target]:
+                self._plan_bringing(copies, target, time.monotonic() + self._network.lag[target])
+            else:
+                self._bring(copies, source, target, copies.databases[source].counters.sequence)
+            behind = True
+        if behind or copies.equal:  # equal, but with a write under way
+            self.settle(copies, max(self._delay, *self._network.lag) if behind else _CHECKPOINT_SECONDS)
+
+    def _plan_bringing(self, copies: Copies, target: int, due: float) -> None:
+        upto = {one: database.counters.sequence for one, database in list(copies.databases.items()) if one != target}
+        self._plan(due, lambda: self._bring_all(copies, target, upto))
+
+    def _bring_all(self, copies: Copies, target: int, upto: dict[int, Position]) -> None:
+        for source, position in upto.items():
+            self._bring(copies, source, target, position)
+
+    def _bring(self, copies: Copies, source: int, target: int, upto: Position) -> None:
+        if source in copies.databases and target in copies.databases and self._hear(source, target):
+            bring(self._nodes, copies, source, target, upto)
+
+    def _hear(self, one: int, other: int) -> bool:
+        network = self._network
+        frozen = network.is_frozen(one) or network.is_frozen(other)
+        return not frozen and network.is_running(one) and network.connected(one, other)
+
+    def _plan(self, due: float, work: Callable[[], None]) -> None:
+        with self._changed:
+            heapq.heappush(self._due, (due, next(self._order), work))
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (work := self._next()) is not None:
+            try:
+                work()
+            except (OSError, KeyError, ApiError):
+                # a node died or a database was dropped in the middle: what remains is compared again
+                self.reunite()
+            except Exception:  # noqa: BLE001 - one database must not keep the others apart
+                _log.exception("the imitated cluster failed to bring copies together")
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            while not self._stopped:
+                if self._due and self._due[0][0] <= time.monotonic():
+                    return heapq.heappop(self._due)[2]
+                self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
+        return None
