@@ -38,10 +38,11 @@ def conflicts_of(written: Mapping[str, str], read: ReadLeaves, write: WriteRows)
     try:
         leaves = read(list(written))
         conflicts = {each for each, revision in written.items() if _is_in_conflict(leaves.get(each, ()), revision)}
+        # Also where ours was not among those read: a copy that has it may only be slow.
         doomed = [
             {"_id": each, "_rev": written[each], "_deleted": True}
             for each in conflicts
-            if _is_live(leaves[each], written[each])
+            if not _is_deletion(leaves[each], written[each])
         ]
         rows = write(doomed) if doomed else ()
     except UnconfirmedError:
@@ -61,5 +62,5 @@ def _is_in_conflict(leaves: Sequence[Leaf], revision: str) -> bool:
     return any(leaf.revision != revision and not leaf.is_deleted for leaf in leaves)
 
 
-def _is_live(leaves: Sequence[Leaf], revision: str) -> bool:
-    return any(leaf.revision == revision and not leaf.is_deleted for leaf in leaves)
+def _is_deletion(leaves: Sequence[Leaf], revision: str) -> bool:
+    return any(leaf.revision == revision and leaf.is_deleted for leaf in leaves)

@@ -4,6 +4,7 @@ The package is synchronous; a session without a time limit would hang its caller
 """
 
 import logging
+import select
 import socket
 import time
 import weakref
@@ -201,6 +202,9 @@ class _Connections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the pa
         """
         try:
             connection = super().get(url)
+            if _is_dropped(connection):
+                connection.close()
+                connection.connect()
         except OSError as problem:
             raise _ConnectError(*problem.args) from problem
         with self.lock:
@@ -231,6 +235,15 @@ class _Connections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the pa
                     connection.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue  # closed already
+
+
+def _is_dropped(connection: Any) -> bool:
+    """Whether a node hung up while its connection was idle: nothing sent there would be done."""
+    if connection.sock is None:
+        return False
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _ConnectError(OSError):

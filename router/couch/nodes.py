@@ -1,8 +1,8 @@
 """The nodes of one CouchDB: which of them answer, and which takes the next request.
 
-Several nodes are watched: each is asked for `/_up` every second, which CouchDB answers with 404 in maintenance mode.
-A node that does not answer within two seconds is left, with the requests and feeds that wait for it. One node alone,
-or a balancer, is never watched: there is nowhere else to go.
+Several nodes are watched: each is asked for `/_up` twice a second, which CouchDB answers with 404 in maintenance mode.
+A node that does not answer in time is left, with the requests and feeds that wait for it, within two seconds. One node
+alone, or a balancer, is never watched: there is nowhere else to go.
 """
 
 import http.client
@@ -10,6 +10,7 @@ import itertools
 import logging
 import random
 import threading
+import time
 import weakref
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
@@ -18,9 +19,9 @@ from urllib.parse import urlsplit
 
 log = logging.getLogger(__name__)
 
-PROBE_INTERVAL = 1.0
+PROBE_INTERVAL = 0.5
 """Seconds between two questions for `/_up`."""
-PROBE_TIMEOUT = 2.0
+PROBE_TIMEOUT = 1.2
 """Seconds until a node that is silent counts as down."""
 
 
@@ -85,20 +86,15 @@ class Nodes:
             self._watching = True
         for address in self.addresses:
             name = f"couchdb node {urlsplit(address).netloc}"
-            threading.Thread(target=self._probe_forever, args=(address,), name=name, daemon=True).start()
+            threading.Thread(target=_probe_forever, args=(weakref.ref(self), address), name=name, daemon=True).start()
 
-    def _probe_forever(self, address: str) -> None:
-        pause = threading.Event()
-        while not pause.wait(PROBE_INTERVAL):
-            reason = probe(address)
-            if reason is None:
-                self._mark(address, "")
-                continue
-            self._mark(address, reason)
-            if reason != MAINTENANCE:
-                # A node in maintenance mode answers what is on its way; a silent one never may.
-                for connections in list(self._watched):
-                    connections.cut(address)
+    def _take_probe(self, address: str, reason: str | None) -> None:
+        self._mark(address, reason or "")
+        # A node in maintenance mode answers what is on its way; a silent one never may. Where all are silent, they are
+        # slow rather than gone, and cutting what they work on would only make more of it.
+        if reason not in (None, MAINTENANCE) and len(self._down) < len(self.addresses):
+            for connections in list(self._watched):
+                connections.cut(address)
 
     def _mark(self, address: str, reason: str) -> None:
         with self._lock:
@@ -109,6 +105,19 @@ class Nodes:
             log.warning("CouchDB node %s gets no requests: %s", address, reason)
         if not reason and known is not None:
             log.info("CouchDB node %s answers again", address)
+
+
+def _probe_forever(watched: "weakref.ref[Nodes]", address: str) -> None:
+    """Ask a node until nobody uses these nodes any more."""
+    while True:
+        time.sleep(PROBE_INTERVAL)
+        if watched() is None:
+            return
+        reason = probe(address)
+        nodes = watched()
+        if nodes is not None:
+            nodes._take_probe(address, reason)  # noqa: SLF001 - its own thread
+        del nodes
 
 
 MAINTENANCE = "it is in maintenance mode"

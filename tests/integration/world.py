@@ -16,7 +16,7 @@ from router.cache.writer import CacheWriter, Lives
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound
-from router.embedded import EmbeddedCouchDB
+from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from router.numbers.shards import database_of
 from router.settings import Settings
 
@@ -41,7 +41,7 @@ class World:
         couchdb_url, redis_url: what a service is told; a test may put a relay in between.
     """
 
-    def __init__(self, couchdb: EmbeddedCouchDB, redis_url: str) -> None:
+    def __init__(self, couchdb: EmbeddedCouchDB | EmbeddedCluster, redis_url: str) -> None:
         self.couchdb = couchdb
         self.couchdb_url = couchdb.url
         self.redis_url = redis_url
