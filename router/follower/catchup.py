@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int], None]
 
-STUCK_TIMEOUT = 5.0
+STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
 where the checkpoint names that node's copy (3.5.0, three nodes); whatever else is asked is answered."""
 SETTLING = 60.0
@@ -66,10 +66,13 @@ class CatchUp:
         stop: threading.Event,
         progress: Progress = lambda _: None,
         info: DatabaseInfo | None = None,
+        *,
+        is_stuck: bool = False,
     ) -> CaughtUp:
         """Bring the cache up to a database.
 
         Args:
+            is_stuck: its changes could not be had a moment ago.
             info: what the database said of itself before; it is asked where there is none. An older one only makes the
                 next sweep look again.
 
@@ -89,7 +92,7 @@ class CatchUp:
         target.checkpoint = checkpoint
         target.deletion_reported = False
         whole = not checkpoint.complete
-        changes = self._bring_up(target, stop, progress, whole=whole)
+        changes = self._bring_up(target, stop, progress, whole=whole, is_stuck=is_stuck)
         if not stop.is_set():
             self._note(target, info, began)
         return CaughtUp(exists=True, changes=changes, whole=whole)
@@ -107,9 +110,13 @@ class CatchUp:
         """
         return self._read(target, stop, lambda _: None, self._quick, loading=False)
 
-    def _bring_up(self, target: Target, stop: threading.Event, progress: Progress, *, whole: bool) -> int:
+    def _bring_up(
+        self, target: Target, stop: threading.Event, progress: Progress, *, whole: bool, is_stuck: bool
+    ) -> int:
         if whole:
             return self._read(target, stop, progress, self._databases, loading=True)
+        if is_stuck:
+            return self._listing.run(target, stop, progress)
         try:
             return self._read(target, stop, progress, self._quick, loading=False)
         except ResponseLost as problem:

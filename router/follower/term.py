@@ -299,10 +299,10 @@ class Term:
             target.noticed = target.reading or target.noticed
         self.later(target, seconds)
 
-    def _read(self, target: Target) -> None:
+    def _read(self, target: Target, *, is_stuck: bool = False) -> None:
         with self.lock:
             target.take_over()
-        found = self._catch_up.run(target, self.stop)
+        found = self._catch_up.run(target, self.stop, is_stuck=is_stuck)
         if not found.exists and target.is_shard:
             with self.lock:
                 self.targets.pop(target.name, None)
@@ -329,8 +329,8 @@ class Term:
         try:
             found = self._catch_up.confirm(target, self.stop)
         except ResponseLost as problem:
-            log.warning("the feed of %s is stuck: %s", target.name, problem)
-            self._read(target)
+            log.warning("the feed of %s is stuck (%s); the database is listed instead", target.name, problem)
+            self._read(target, is_stuck=True)
             return
         with self.lock:
             target.confirming = None
