@@ -107,7 +107,9 @@ class Settings(BaseSettings):
         None, description="PEM file: who signs clients' certificates; a client without one is turned away"
     )
     token_file: Path | None = Field(
-        None, description="lines of `name sha256 scope[,scope]`: who may ask; read again when it changes"
+        None,
+        description="lines of `name sha256 scope[,scope] [account=ID]`: who may ask, and for which account; read again "
+        "when it changes",
     )
     insecure: bool = Field(
         default=False, description="listen where others can reach it, without what keeps strangers out"

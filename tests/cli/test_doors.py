@@ -29,17 +29,30 @@ def test_a_token_is_shown_once_and_its_line_kept(tmp_path: Path) -> None:
     assert as_json["token"] not in file.read_text()
 
 
+def test_a_token_is_bound_to_an_account() -> None:
+    account = "0123456789abcdef" * 2
+    line = run("token", "new", "acme", "--scope", "manage", "--account", account, "--json").json[0]["line"]
+    assert line.split()[0::2] == ["acme", "manage"]
+    assert line.split()[3:] == [f"account={account}"]
+
+
 def test_mistakes_in_making_one() -> None:
     said = run_all(
         {
             "name": ["token", "new", "a b", "--scope", "lookup"],
             "scope": ["token", "new", "a", "--scope", "all"],
             "none": ["token", "new", "a"],
+            "account": ["token", "new", "a", "--scope", "manage", "--account", "acme"],
+            "unmanaged": ["token", "new", "a", "--scope", "lookup", "--account", "a" * 32],
+            "unbounded": ["token", "new", "a", "--scope", "manage", "--scope", "system", "--account", "a" * 32],
         }
     )
     assert {each.code for each in said.values()} == {2}
     assert "a token's name is" in said["name"].complaint
-    assert "'lookup', 'manage', 'admin'" in said["scope"].complaint
+    assert "'lookup', 'manage', 'admin', 'system'" in said["scope"].complaint
+    assert "32 characters" in said["account"].complaint
+    assert "add the scope manage" in said["unmanaged"].complaint
+    assert "can't have the scope system" in said["unbounded"].complaint
     assert "--scope" in said["none"].complaint
 
 
