@@ -258,7 +258,7 @@ class Lookup:
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
             route = route_of_port(call.e164, ports[0].account_id)
-            call.route(port_answer(route, stale=not self._standing.vouched))
+            call.route(port_answer(route, stale=not (call.authoritative or self._standing.vouched)))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
         self.refuse(call, refusal)

@@ -124,7 +124,7 @@ class Explainer:
     def _ports(self, number: str) -> pb.LayerView:
         held = self._followed.ports.get(number, ())
         if not self._followed.loaded[PORT_REQUESTS]:
-            held = self._authority.ports(number)
+            held = self._authority.ports(number, now=True)
         if not held:
             return pb.LayerView(detail="no active port request")
         named = ", ".join(f"{port.id} for account {port.account_id}" for port in held)

@@ -78,7 +78,7 @@ class Standing:
             CouchError: CouchDB had to be asked, and did not answer.
         """
         held = None if authoritative or not self._followed.fresh else self.held_ports(number)
-        return self._authority.ports(number) if held is None else held
+        return self._authority.ports(number, now=authoritative) if held is None else held
 
     def _unknown(self) -> bool:
         self.counts.add("unknown_account")

@@ -9,6 +9,7 @@ import pytest
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Refusal
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
+from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 
@@ -216,6 +217,26 @@ def test_a_number_document_stands_over_a_port_request(world: World, start_servic
     world.port("one", THREE, NUMBER)
     world.number(pvt_number_state="available")
     assert start_service().caller.account(NUMBER) == "NOT_IN_SERVICE"
+
+
+def test_authoritative_knows_every_port_request_as_it_stands(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    caller = start_service().caller
+    for _ in range(3):
+        assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
+        world.port("one", THREE, NUMBER)
+        route = caller.route(NUMBER, authoritative=True)
+        assert (route.account_id, route.source, route.stale) == (THREE, pb.PORT_REQUEST, False)
+        world.remove("port_requests", "one")
+    readings = relay.count(r"/port_requests/_all_docs")
+    for _ in range(5):
+        assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
+    assert relay.count(r"/port_requests/_all_docs") <= readings + 1, "what did not change is not read again"
+    world.databases.drop("port_requests")
+    assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
+    world.port("one", TWO, NUMBER)
+    assert caller.account(NUMBER, authoritative=True) == TWO
 
 
 def test_authoritative_goes_past_what_redis_holds(world: World, start_service: StartService) -> None:
