@@ -161,7 +161,8 @@ class Settings(BaseSettings):
         15.0, gt=0, description="seconds without a sign of the follower before answers are marked stale"
     )
     unknown_account: Literal["allow", "refuse"] = Field(
-        "allow", description="an account with no document: route (and count it), or refuse as disabled"
+        "allow",
+        description="an account with no document: route (and count it), or refuse, in words of its own",
     )
     routable_states: list[str] = Field(list(ROUTABLE), description="number states that take calls")
     dial_plans: dict[str, DialPlanSettings] = Field({}, description="dial plans by name; 'system' is the default one")

@@ -135,15 +135,40 @@ def test_a_disabled_account(world: World, start_service: StartService) -> None:
 def test_a_number_marked_deleted(world: World, start_service: StartService) -> None:
     world.number(pvt_deleted=True)
     said = start_service().caller.refusal(NUMBER)
-    assert (said.code, said.reason) == (grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND")
-    assert said.told["number"] == NUMBER
+    _check(said, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
+    assert "pvt_deleted" in said.message
 
 
 def test_an_account_without_a_document_routes_unless_told_otherwise(world: World, start_service: StartService) -> None:
     world.number()
     world.create("accounts")
     assert start_service().caller.account(NUMBER) == ONE
-    assert start_service(unknown_account="refuse").caller.account(NUMBER) == "ACCOUNT_DISABLED"
+    refusing = start_service(unknown_account="refuse").caller
+    _refused_as_missing(refusing.refusal(NUMBER, authoritative=True))
+    world.vouch()
+    eventually(lambda: world.cached() == ONE)
+    _refused_as_missing(refusing.refusal(NUMBER))
+    world.account(ONE, enabled=False)
+    said = refusing.refusal(NUMBER, authoritative=True)
+    assert f"account {ONE} is disabled" in said.message
+
+
+def _refused_as_missing(said: Refusal) -> None:
+    _check(
+        said, grpc.StatusCode.FAILED_PRECONDITION, "ACCOUNT_DISABLED", number=NUMBER, account_id=ONE, state="in_service"
+    )
+    assert f"account {ONE} has no document in the accounts database" in said.message
+    assert "unknown_account" in said.message
+
+
+def test_a_number_of_too_many_bytes_is_refused_by_the_limit(start_service: StartService) -> None:
+    caller = start_service().caller
+    for text, size in (("1" * 257, "257"), ("+" + "1" * 2000, "2,001"), ("ä" * 129, "258")):
+        said = caller.refusal(text)
+        assert (said.code, said.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
+        assert f"a number of {size} bytes, and at most 256 are read" in said.message
+        assert said.message in caller.explain(text).decision
+    assert "is not a routable number" in caller.refusal("1" * 256).message
 
 
 def test_routable_states_are_a_setting(world: World, start_service: StartService) -> None:
