@@ -124,6 +124,8 @@ def test_asking_a_guarded_service(
     target = ("--target", f"127.0.0.1:{guarded.target.rpartition(':')[2]}")
     tls = ("--tls-ca", str(tmp_path / "ca.pem"))
     mutual = (*tls, "--tls-certificate", str(certificate), "--tls-key", str(key))
+    other_certificate, other_key = Authority().issue(tmp_path, "foreign")
+    foreign = ("--tls-certificate", str(other_certificate), "--tls-key", str(other_key))
     shown = ("--token-file", str(tmp_path / "lookup.token"))
     other = ("--token-file", str(tmp_path / "manage.token"))
     said = run_all(
@@ -134,6 +136,8 @@ def test_asking_a_guarded_service(
             "no token to explain": ["explain", *target, *mutual, "4158867900"],
             "another scope": ["lookup", *target, *mutual, *other, "4158867900"],
             "no certificate": ["lookup", *target, *tls, *shown, "4158867900"],
+            "no certificate to explain": ["explain", *target, *tls, *shown, "4158867900"],
+            "another's certificate": ["lookup", *target, *tls, *foreign, *shown, "4158867900"],
             "no TLS": ["lookup", *target, *shown, "4158867900"],
             "half a certificate": ["lookup", *target, *tls, "--tls-key", str(key), "1"],
             "no such token": ["lookup", *target, *tls, "--token-file", str(tmp_path / "none"), "1"],
@@ -152,6 +156,11 @@ def test_asking_a_guarded_service(
     assert said["another scope"].code == 2
     assert "--scope lookup" in said["another scope"].complaint
     assert (said["no certificate"].code, said["no TLS"].code) == (3, 3)
+    for name in ("no certificate", "no certificate to explain"):
+        assert "does it want a client certificate? --tls-certificate and --tls-key" in said[name].complaint
+    assert "client certificate" not in said["no TLS"].complaint
+    assert said["another's certificate"].code == 3
+    assert "or not trust ours?" in said["another's certificate"].complaint
     assert "--tls-ca" in said["no TLS"].err
     assert (said["half a certificate"].code, said["no such token"].code, said["no token inside"].code) == (2, 2, 2)
     assert not any(token in each.out + each.err for token in tokens.values() for each in said.values())
