@@ -109,7 +109,9 @@ class Settings(BaseSettings):
         None, description="PEM file: who signs clients' certificates; a client without one is turned away"
     )
     token_file: Path | None = Field(
-        None, description="lines of `name sha256 scope[,scope]`: who may ask; read again when it changes"
+        None,
+        description="lines of `name sha256 scope[,scope] [account=ID]`: who may ask, and for which account; read again "
+        "when it changes",
     )
     insecure: bool = Field(
         default=False, description="listen where others can reach it, without what keeps strangers out"
@@ -161,7 +163,8 @@ class Settings(BaseSettings):
         15.0, gt=0, description="seconds without a sign of the follower before answers are marked stale"
     )
     unknown_account: Literal["allow", "refuse"] = Field(
-        "allow", description="an account with no document: route (and count it), or refuse as disabled"
+        "allow",
+        description="an account with no document: route (and count it), or refuse, in words of its own",
     )
     routable_states: list[str] = Field(list(ROUTABLE), description="number states that take calls")
     dial_plans: dict[str, DialPlanSettings] = Field({}, description="dial plans by name; 'system' is the default one")

@@ -7,6 +7,7 @@ import click
 import redis
 
 from router.cache import status
+from router.cache.subscription import subscribers
 from router.cli.check_couchdb import couchdb_findings
 from router.cli.finding import Finding
 from router.cli.options import Exit, redis_words, settings_options
@@ -76,9 +77,21 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
             fine=False,
         )
     if told is None or told.age > settings.stale_after:
-        yield Finding("follower", "none is running: start did-router follow, or serve --with-follower", fine=False)
+        yield _without_follower(stores)
     else:
         yield Finding(
             "follower",
             f"{told.leader} is {told.phase}: {told.complete} of {told.databases} databases, {told.lag} s behind",
         )
+
+
+def _without_follower(stores: Stores) -> Finding:
+    """A fault only where a service runs whose cache nothing keeps true."""
+    start = "start did-router follow, or serve --with-follower"
+    try:
+        workers = subscribers(stores.redis, stores.keys.changes)
+    except (redis.RedisError, OSError):
+        return Finding("follower", f"none is running: {start}", fine=False)
+    if workers:
+        return Finding("follower", f"none is running, and {workers} workers answer without one: {start}", fine=False)
+    return Finding("follower", f"not running yet, and no service on this Redis either: {start}")

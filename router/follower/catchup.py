@@ -174,7 +174,7 @@ class CatchUp:
         elif is_new:
             # Only lookups can have kept anything of it (the first sweep saw to what is older).
             self._writer.forget_strays(target.name)
-        if kept.epoch and not same:
+        if kept.instance and not same:  # a database that was not there before has none
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
         target.suspect = False
         return begun
