@@ -26,6 +26,7 @@ class ActivePorts:
         self._max_age = max_age
         self._ports: dict[str, tuple[ActivePort, ...]] = {}
         self._info: DatabaseInfo | None = None
+        self._copies: dict[str, str] = {}
         self._checked_at = -math.inf
         self._lock = threading.Lock()
 
@@ -58,18 +59,24 @@ class ActivePorts:
         try:
             # Before the documents: a change during the reading makes the next check read again.
             info = self._databases.info(PORT_REQUESTS)
-            if self._info is None or _version(info) != _version(self._info):
+            if not self._is_known(info):
                 self._ports = index_ports(self._read())
-            self._info = info
         except NotFound:
-            self._ports, self._info = {}, None
+            self._ports, self._info, self._copies = {}, None, {}
+            return
+        # Each copy of a cluster counts on its own, and answers name one or the other.
+        self._copies = {**self._copies, **info.copies} if self._is_same_database(info) else {**info.copies}
+        self._info = info
+
+    def _is_known(self, info: DatabaseInfo) -> bool:
+        return self._is_same_database(info) and info.copies.items() <= self._copies.items()
+
+    def _is_same_database(self, info: DatabaseInfo) -> bool:
+        known = self._info
+        return known is not None and (known.instance, known.purges) == (info.instance, info.purges)
 
     def _read(self) -> list[ActivePort]:
         found: list[ActivePort] = []
         for page in self._databases.all_documents(PORT_REQUESTS, _PAGE):
             found += [port for port in map(holding.active_port, page) if port is not None]
         return found
-
-
-def _version(info: DatabaseInfo) -> tuple[str, str, str]:
-    return info.instance, info.update_seq, info.purge_seq
