@@ -25,6 +25,7 @@ from router.dial_plan_settings import DialPlanSettings
 from router.numbers import rules
 from router.numbers.rules import Rules
 from router.numbers.states import ROUTABLE
+from router.service_links import is_service_link
 from router.store_urls import ENCODE, are_sentinels, is_sound, without_password
 
 log = logging.getLogger(__name__)
@@ -333,8 +334,10 @@ class Settings(BaseSettings):
 def _check_environment() -> None:
     """A name with a typo would be ignored without a word."""
     for variable in os.environ:
+        if not variable.startswith(_PREFIX) or is_service_link(variable, os.environ):
+            continue
         name = variable.removeprefix(_PREFIX).partition("__")[0].lower()
-        if variable.startswith(_PREFIX) and name not in Settings.model_fields.keys() | _OF_CLIENTS:
+        if name not in Settings.model_fields.keys() | _OF_CLIENTS:
             raise SettingsError(f"unknown setting in the environment: {variable}{_nearest(name)}")
 
 
