@@ -92,11 +92,17 @@ class Settings(BaseSettings):
         description="what carries Lookup calls; auto: native where it is installed and only this machine reaches "
         "`listen`, else grpcio; native elsewhere has to be asked for: a page of docs, security, says why",
     )
-    workers: int = Field(0, ge=0, description="worker processes that share the address; 0: one per core")
-    pin_workers: bool = Field(
-        default=True,
+    workers: int = Field(
+        0,
+        ge=0,
+        description="worker processes that share the address; 0: one for each CPU that the process may use (its "
+        "affinity, and the CPU limit of its cgroup)",
+    )
+    pin_workers: bool | Literal["auto"] = Field(
+        "auto",
         description="keep what answers a worker's lookups on one core (native transport, Linux): a quarter less CPU "
-        "time a call; off where something else keeps single cores busy",
+        "time a call; auto: on a core that no other did-router of the machine keeps to; in a container only where its "
+        "CPU limit is its whole cpuset; true: there too; false: off, where something else keeps single cores busy",
     )
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
 
