@@ -213,10 +213,10 @@ class Supervisor:
         self._cores.release()
 
     def _admin_ports(self) -> dict[str, int]:
-        """Of each worker that is in service; none while draining."""
+        """Return each worker's, 0 for one that is not in service; none while draining."""
         if self._draining:
             return {}
-        return {child.name: child.admin_port for child in list(self._children) if child.admin_port}
+        return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.follow}
 
 
 def _reserve(address: str) -> tuple[socket.socket, str]:
