@@ -65,7 +65,7 @@ class GatheredPages:
         self._server.stop()
 
     def _ready(self, authorization: str | None) -> tuple[int, str, bytes]:
-        """Ready when any worker is: the port is answered."""
+        """Report ready when any worker is: then calls to the port are answered."""
         answers = self._ask("/readyz", authorization)
         ready = any(code == HTTPStatus.OK for code, _ in answers.values())
         lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(answers.items())]
@@ -86,9 +86,9 @@ class GatheredPages:
         return {name: body if code == HTTPStatus.OK else b"" for name, (code, body) in answers.items()}
 
     def _ask(self, path: str, authorization: str | None) -> dict[str, Answer]:
-        """Ask all workers side by side; those that are late are left out of what is waited for.
+        """Ask all workers side by side; a worker that exceeds the deadline counts as unanswered.
 
-        Workers judge callers too, so each is shown what this one was shown.
+        Workers check authorization too, so each receives the caller's.
         """
         ports = self._ports()
         pool = ThreadPoolExecutor(max(1, len(ports)), thread_name_prefix="admin-of-worker")
