@@ -142,7 +142,7 @@ def test_killed_when_copies_were_about_to_be_written(imports: Imports, killed: s
         with pytest.raises(Killed):  # and once more
             imports.run(killed=killed)
         report = imports.run()
-        assert (report.rows, report.earlier) == (0, 8)
+        assert (report.rows, report.resumed_rows) == (0, 8)
 
     assert (imports.listed(CHILD), imports.listed(RESELLER)) == (NUMBERS[::2], NUMBERS[1::2])
     assert imports.differences() == 0

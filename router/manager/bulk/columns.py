@@ -69,6 +69,9 @@ MORE = ("reserve_history", "carrier_name", "action")
 
 EXPORTED = (*KAZOO, "reserve_history")
 
+MULTILINE = frozenset(("account_name", "e911.street_address", "e911.extended_address"))
+"""Columns whose cells may span lines, beside opaque ones: free text, which nothing else takes line ends in."""
+
 ACCOUNTS_APART = " "
 """Between the accounts of `reserve_history`."""
 
@@ -85,6 +88,11 @@ def checked(header: list[str]) -> list[str]:
     if "e164" not in names:
         raise FileRefused("there is no column e164: the first line names the columns, and e164 is the number's")
     return names
+
+
+def may_span_lines(name: str) -> bool:
+    """Whether a cell of this column may hold line ends."""
+    return name in MULTILINE or name.startswith(OPAQUE)
 
 
 def _known(written: str, position: int, before: list[str]) -> str:

@@ -1,6 +1,6 @@
 """JSON lines: number documents as an export writes them, or records by the names of the CSV columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import orjson
@@ -17,8 +17,13 @@ from router.numbers.replacing import replace
 def read(file: BinaryIO, wish: Wish) -> Rows:
     """Rows of a file with a JSON object a line."""
     lines = Lines(file)
+    return Rows(_rows(lines, wish), lines)
+
+
+def _rows(lines: Lines, wish: Wish) -> Iterator[Row]:
     for line in lines:
         if not line.strip() and not lines.cut:
+            lines.passed_over += 1
             continue
         try:
             record = _record(line, is_whole=not lines.cut)

@@ -14,6 +14,7 @@ class Lines:
     Attributes:
         offset: bytes read.
         number: lines read.
+        passed_over: lines read that are no row's: the names of columns, empty lines, comments; the reader counts them.
         cut: some line was longer than LONGEST and came cut; whoever cares sets it to false before he reads on.
     """
 
@@ -21,6 +22,7 @@ class Lines:
         self._file = file
         self.offset = 0
         self.number = 0
+        self.passed_over = 0
         self.cut = False
 
     def __iter__(self) -> Iterator[str]:

@@ -4,7 +4,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from router.manager.bulk.journal import Journal
 from router.manager.bulk.late import MOST, KeepsCopies, LateWriting, StoreAway, Watcher
 from router.manager.bulk.recovery import looks_for, nothing_new, was_carried_out, was_created
 from router.manager.bulk.results import Report, found_done, result_of, summed, unreadable
-from router.manager.bulk.rows import Row, Rows
+from router.manager.bulk.rows import Row
 from router.manager.outcomes import Outcome
 from router.numbers.lifecycle.asks import Ask, Operation
 from router.numbers.lifecycle.errors import UNAVAILABLE, NumberError
@@ -70,7 +70,7 @@ class BulkRun:
         self._in_flight = in_flight
         self._known_revisions = dict(journal.earlier.revisions)
 
-    def run(self, rows: Rows) -> Report:
+    def run(self, rows: Iterable[Row]) -> Report:
         """Carry out every row that has no result yet.
 
         Raises:
@@ -78,7 +78,7 @@ class BulkRun:
         """
         began = time.monotonic()
         earlier = self._journal.earlier
-        report = Report(earlier=earlier.rows)
+        report = Report(resumed_rows=earlier.rows)
         self._watcher.skipped(earlier.rows)
         left = (row for row in rows if row.line > earlier.done_to)
         try:
