@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from router.manager.bulk import lines as lines_module
 from router.manager.bulk import records
 from router.manager.bulk.columns import ACCOUNTS_APART, checked
 from router.manager.bulk.lines import Lines, is_clean
@@ -16,7 +17,7 @@ from router.numbers.replacing import replace
 
 def read(file: BinaryIO, wish: Wish) -> Rows:
     """Rows of a file with a JSON object a line."""
-    lines = Lines(file)
+    lines = Lines(file, lines_module.LONGEST_DOCUMENT)
     return Rows(_rows(lines, wish), lines)
 
 
@@ -37,7 +38,7 @@ def _rows(lines: Lines, wish: Wish) -> Iterator[Row]:
 
 def _record(line: str, *, is_whole: bool) -> Record:
     if not is_whole:
-        raise too_long()
+        raise too_long("16 mebibytes")
     if not is_clean(line):
         raise RowWrong("not_utf8", "the line is not UTF-8")
     try:

@@ -30,9 +30,9 @@ class RowWrong(Exception):
         return NumberError(400, "invalid", self.cause, str(self))
 
 
-def too_long() -> RowWrong:
+def too_long(limit: str = "a mebibyte") -> RowWrong:
     """A line that can't be read whole (see `router.manager.bulk.lines`)."""
-    return RowWrong("malformed_row", "the line is longer than a mebibyte")
+    return RowWrong("malformed_row", f"the line is longer than {limit}")
 
 
 @dataclass(frozen=True, slots=True)

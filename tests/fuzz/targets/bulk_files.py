@@ -39,7 +39,7 @@ def check(data: bytes) -> None:
     if kind % 4 == 0:
         _csv(rows, content, wish, short=bool(kind & 128))
     elif kind % 4 == 1:
-        _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST))
+        _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST_DOCUMENT))
     elif kind % 4 == 2:
         _numbers(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST))
 
@@ -147,12 +147,13 @@ def _lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _shorter_lines(wanted: int) -> Iterator[None]:
-    before = lines.LONGEST
+    before, document = lines.LONGEST, lines.LONGEST_DOCUMENT
     try:
-        lines.LONGEST = _SHORT if wanted else before
+        if wanted:
+            lines.LONGEST = lines.LONGEST_DOCUMENT = _SHORT
         yield
     finally:
-        lines.LONGEST = before
+        lines.LONGEST, lines.LONGEST_DOCUMENT = before, document
 
 
 TARGET = Target(
