@@ -5,12 +5,12 @@ from typing import Any
 import click
 import grpc
 import orjson
-from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 
 from router.cli.asking import request_for
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
+from router.cli.json_output import of_message
 from router.cli.options import Exit, fail
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -36,11 +36,7 @@ def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as
             _give_up(service, problem)
             return
     if as_json:
-        click.echo(
-            orjson.dumps(
-                MessageToDict(said, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-            )
-        )
+        click.echo(orjson.dumps(of_message(said)))
     else:
         _show(said)
     if said.answer.WhichOneof("outcome") != "route":

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 import orjson
 
+from router.cli.json_output import skipped
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
 from router.couch.databases import INFOS_AT_A_TIME, Databases
@@ -110,7 +111,9 @@ def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
 def _tell(report: Exported, seconds: float, output: Path | None, *, as_json: bool) -> None:
     aside = output is None
     if as_json:
-        click.echo(orjson.dumps(dataclasses.asdict(report) | {"seconds": round(seconds, 3)}), err=aside)
+        said = dataclasses.asdict(report) | {"seconds": round(seconds, 3)}
+        said["skipped"] = skipped(said.pop("left_out"))
+        click.echo(orjson.dumps(said), err=aside)
         return
     for database, identifier, why in report.left_out[:_SHOWN]:
         click.echo(f"left out: {identifier} in {database}: {why}", err=True)

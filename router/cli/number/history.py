@@ -43,7 +43,7 @@ def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *
         for text, outcome in zip(texts, outcomes, strict=True):
             said = saying.found_json(text, outcome)
             kept = ("input", "number", "status", "code", "error", "cause", "message", *_TOLD)
-            click.echo(orjson.dumps({name: said[name] for name in kept if name in said}))
+            click.echo(orjson.dumps({name: said[name] for name in kept}))
     else:
         _print(texts, outcomes, AccountNames(stores.databases))
     raise SystemExit(saying.code(outcomes))

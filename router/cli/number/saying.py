@@ -25,8 +25,27 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=_WIDE, highlight=False, markup=False, emoji=False)
 
 
+RECORD = (
+    "number",
+    "state",
+    "assigned_to",
+    "previously_assigned_to",
+    "reserve_history",
+    "module_name",
+    "features",
+    "public_fields",
+    "ported_in",
+    "used_by",
+    "authorizing_account",
+    "created",
+    "modified",
+    "revision",
+)
+"""Keys of a number, by the names of the API's NumberRecord."""
+
+
 def record(document: NumberDocument) -> dict[str, Any]:
-    """A number by the names of the API's NumberRecord."""
+    """Return a number under the keys of RECORD."""
     return {
         "number": document.number,
         "state": document.state,
@@ -47,15 +66,21 @@ def record(document: NumberDocument) -> dict[str, Any]:
 
 def as_json(given: str, outcome: Outcome) -> dict[str, Any]:
     """One number's result, with KAZOO's names of errors."""
-    said: dict[str, Any] = {"input": given, "number": outcome.number}
-    error = outcome.error
-    if error is not None:
-        problem = {"code": error.code, "error": error.error, "cause": error.cause or None, "message": error.message}
-        return said | {"status": "refused", **problem}
-    said |= {"status": status(outcome), "unchanged": outcome.unchanged, "deleted": outcome.deleted}
-    if outcome.document is not None:
-        said |= record(outcome.document)
-    return said | {"warnings": list(outcome.warnings)}
+    error, document = outcome.error, outcome.document
+    said: dict[str, Any] = {
+        "input": given,
+        "status": status(outcome),
+        "code": error.code if error is not None else None,
+        "error": error.error if error is not None else None,
+        "cause": error.cause or None if error is not None else None,
+        "message": error.message if error is not None else None,
+        "unchanged": outcome.unchanged,
+        "deleted": outcome.deleted,
+        "warnings": list(outcome.warnings),
+    }
+    shown = document is not None and error is None
+    said |= record(document) if document is not None and shown else dict.fromkeys(RECORD)
+    return said | {"number": outcome.number}
 
 
 def found_json(given: str, outcome: Outcome) -> dict[str, Any]:

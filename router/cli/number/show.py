@@ -31,6 +31,7 @@ from router.stores import Stores
 from router.v1 import inbound_pb2 as pb
 
 _NORTH_AMERICAN = "SS(###) ### - ####"
+_OF_AN_ANSWER = ("revision", "written", "account_id", "state", "reason")
 _AGES = ((86400 * 365.25, "year"), (86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
 
 
@@ -82,6 +83,7 @@ class _Show:
         """One number for programs."""
         said = saying.found_json(given, outcome)
         number, document = outcome.number, outcome.document
+        said |= dict.fromkeys(("pretty", "classification", "database", "accounts", "problems", "lookup"))
         if outcome.error is not None and outcome.error.error != "not_found":
             return said
         said["pretty"], said["classification"] = self._pretty(number)
@@ -206,14 +208,14 @@ def _accounts(document: NumberDocument) -> list[str]:
 
 
 def _told(answer: _Answer, number: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"outcome": "none", "words": answer.words}
+    said: dict[str, Any] = {"outcome": "none", "message": answer.words} | dict.fromkeys(_OF_AN_ANSWER)
     held = answer.entry
     if held is None:
         return said
     said |= {"revision": held.revision or None, "written": held.written}
     if held.kind == ROUTE:
         route = pb.LookupResponse.FromString(held.payload)
-        return said | {"outcome": "route", "account_id": route.account_id, "state": route.state}
+        return said | {"outcome": "route", "account_id": route.account_id, "state": route.state or None}
     if held.kind == REFUSAL:
         refused = entry.refusal_of(held.payload, number)
         return said | {"outcome": "refusal", "reason": refused.reason.value, "account_id": refused.account_id or None}

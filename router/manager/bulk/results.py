@@ -52,7 +52,7 @@ class Report:
         self.rows += 1
         _more(self.statuses, result["status"])
         self.recovered += result.get("recovered") is True
-        self.warnings += "warnings" in result
+        self.warnings += bool(result.get("warnings"))
         if result["status"] == "refused":
             _more(self.errors, result["error"])
             if len(self.refused) < _SHOWN:
@@ -121,13 +121,10 @@ def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[st
         "cause": error.cause or None if error is not None else None,
         "message": error.message if error is not None else None,
         "revision": document.revision or None if document is not None and not outcome.deleted else None,
+        "recovered": recovered,
+        "copies": LATER if outcome.copies_wait else None,
+        "warnings": [*row.warnings, *outcome.warnings],
     }
-    if recovered:
-        said["recovered"] = True
-    if outcome.copies_wait:
-        said["copies"] = LATER
-    if outcome.warnings or row.warnings:
-        said["warnings"] = [*row.warnings, *outcome.warnings]
     return said
 
 
