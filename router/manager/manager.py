@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange
+from router.account_copies.contents import concerned
 from router.active_ports import ActivePorts
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
@@ -150,7 +151,9 @@ class NumberManager:
     def _do(self, jobs: Sequence[Job], rules: Rules, late: LateCopies | None, *, guess: bool) -> None:
         """Jobs of different numbers."""
         if late is not None:
-            late.expect({job.database for job in jobs if job.ask.operation is Operation.CREATE and not job.ask.dry_run})
+            late.expect(
+                {job.database for job in jobs if job.ask.operation is not Operation.GET and not job.ask.dry_run}
+            )
         now = gregorian.from_unix(int(time.time()))
         epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now), guess=guess)
         # What needed no writing is told again too: whoever wrote it may have died before he could tell.
@@ -168,7 +171,7 @@ class NumberManager:
         for job in jobs:
             change = CopyChange(job.number, _before(job), job.found.document)
             if late is not None and late.takes(change):
-                job.let_copies_wait()
+                job.let_copies_wait(concerned(change.before) - concerned(change.after))
             else:
                 changes.append(change)
         try:

@@ -101,7 +101,8 @@ def summed(outcomes: Sequence[Outcome]) -> Outcome:
     unchanged = all(each.unchanged or each.error is not None for each in outcomes)
     warnings = tuple(words for each in outcomes for words in each.warnings)
     copies_wait = any(each.copies_wait for each in outcomes)
-    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait)
+    copies_of = tuple(dict.fromkeys(account for each in outcomes for account in each.copies_of))
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait, copies_of)
 
 
 def unreadable(row: Row) -> dict[str, Any]:
@@ -123,6 +124,7 @@ def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[st
         "revision": document.revision or None if document is not None and not outcome.deleted else None,
         "recovered": recovered,
         "copies": LATER if outcome.copies_wait else None,
+        "copies_of": list(outcome.copies_of) or None,
         "warnings": [*row.warnings, *outcome.warnings],
     }
     return said
