@@ -4,6 +4,7 @@ import click
 import orjson
 from rich.table import Table
 
+from router.cli import tables
 from router.cli.number import saying
 from router.cli.options import as_text, settings_options
 from router.manager.bulk.export import AccountNames
@@ -70,4 +71,4 @@ def _print(texts: list[str], outcomes: list[Outcome], names: AccountNames) -> No
             name(document.authorizing_account),
         )
     if table.row_count:
-        saying.console().print(table)
+        tables.show(table)

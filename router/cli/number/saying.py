@@ -5,25 +5,15 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
+from router.cli import tables
 from router.cli.options import Exit
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 from router.numbers.gregorian import to_unix
 from router.numbers.lifecycle.errors import UNAVAILABLE
 from router.numbers.lifecycle.writing import public_fields
-
-_WIDE = 220
-"""Columns where nobody's terminal says how many."""
-
-
-def console() -> Console:
-    """Where tables go: standard output, whose lines are cut only on a terminal."""
-    found = Console(highlight=False, markup=False, emoji=False)
-    return found if found.is_terminal else Console(width=_WIDE, highlight=False, markup=False, emoji=False)
-
 
 RECORD = (
     "number",
@@ -113,7 +103,7 @@ def tell(given: Sequence[str], outcomes: Sequence[Outcome], *, dry_run: bool, as
         if outcome.error is None:
             table.add_row(*_cells(outcome))
     if table.row_count:
-        console().print(table)
+        tables.show(table)
     for text, outcome in zip(given, outcomes, strict=True):
         if outcome.error is not None:
             click.echo(f"{outcome.number or text}: {outcome.error}", err=True)

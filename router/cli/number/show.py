@@ -13,6 +13,7 @@ from rich.table import Table
 
 from router.cache import entry, holding
 from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
+from router.cli import tables
 from router.cli.number import saying
 from router.cli.options import as_text, settings_options
 from router.lookup.authority import Authority
@@ -111,7 +112,7 @@ class _Show:
         table.add_row(number, f"{pretty}, {name or 'no class'}")
         for title, words in (*(self._lines(document) if document is not None else ()), *self._lookup(number, document)):
             table.add_row(title, words)
-        saying.console().print(table)
+        tables.show(table)
 
     def _lines(self, document: NumberDocument) -> list[tuple[str, str]]:
         public, carrier = writing.public_fields(document), writing.module_data(document)
