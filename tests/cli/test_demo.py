@@ -8,6 +8,7 @@ import pytest
 
 from router.numbers.routes import Reason
 from tests.cli.command import Start, children_of, eventually, is_running, run
+from tests.cli.pages import sessions, shows
 
 
 def test_once_shows_each_outcome_and_each_source() -> None:
@@ -18,6 +19,10 @@ def test_once_shows_each_outcome_and_each_source() -> None:
     assert [source for source in (" redis ", "number database", "port request") if source not in said.out] == []
     for words in ("routes, pending port", "DEADLINE_EXCEEDED", "0 left out", "Changed the owner of +14158867900"):
         assert words in said.out
+    ((command, shown),) = sessions("README.md")[0]
+    assert command == "make demo ARGS=--once"
+    assert len(shown) > 8
+    assert shows(shown, said.out) == [], "the README shows what is printed"
 
 
 def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
