@@ -101,6 +101,9 @@ class ClusterReader:
                         yield line
                 if len(page) < size:
                     break
+            if limit > 0:  # read to its end: the sequence says from which copy, if only nothing
+                mark = self._mark(shard)
+                self._marks[shard] = Mark(mark.node, mark.writes, self._copies.uuids[mark.node][shard])
 
     def sequence(self) -> str:
         """Return the position as a sequence."""
