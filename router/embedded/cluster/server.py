@@ -15,6 +15,7 @@ from router.embedded.cluster.member import Member
 from router.embedded.cluster.network import Network
 from router.embedded.cluster.node import ClusterNode, Shared
 from router.embedded.cluster.replication import Replication
+from router.embedded.cluster.sequences import named_nodes
 from router.embedded.couchdb.databases import SYSTEM_NAMES
 from router.embedded.couchdb.node import is_new, note_made
 
@@ -111,6 +112,11 @@ class EmbeddedCluster(Faults):
         addresses = ",".join(urlsplit(url).netloc.rpartition("@")[2] for url in self.urls)
         return f"http://{self._credentials}@{addresses}"
 
+    @staticmethod
+    def named_nodes(sequence: str) -> set[int]:
+        """Return the nodes whose copies a sequence names, as places in `urls`."""
+        return named_nodes(sequence)
+
     def start(self, node: int | None = None) -> Self:
         """Start all nodes, or one that was killed.
 
@@ -127,7 +133,6 @@ class EmbeddedCluster(Faults):
         except BaseException:
             self.stop()
             raise
-        self._catalog.meet()
         self._make_system_databases()
         return self
 
