@@ -132,6 +132,14 @@ def test_everything_else_goes_on_beside_a_frozen_peer(nodes: Nodes) -> None:
         assert nodes.cluster.named_nodes(database.changes("since=now")["last_seq"]) <= {0, 1}
 
 
+def test_a_write_that_needs_a_frozen_copy_is_accepted_late(nodes: Nodes) -> None:
+    nodes.cluster.kill(1)
+    nodes.cluster.freeze(2)
+    began = time.monotonic()
+    assert put(nodes[0], FIRST).status == 202
+    assert time.monotonic() - began > TIMEOUT - 0.1
+
+
 def test_a_frozen_peer_counts_as_down_in_the_end(nodes: Nodes) -> None:
     since = nodes.since_naming(2, at=0)
     nodes.cluster.freeze(2)

@@ -98,8 +98,8 @@ class ClusterNode(Node):
                 if is_decided(replies, wanted) and selection.may_miss(one, copies):
                     missed[one] = began + selection.lateness(one)
                     continue
-                selection.await_copy(one, began)
                 with suppress(NoCopyError):
+                    selection.await_copy(one, began)
                     replies.append(self._apply(one, copies, drafts, replicated=replicated))
             everywhere = len(replies) == self.shared.network.count and all(reply == replies[0] for reply in replies)
             copies.equal = copies.equal and everywhere

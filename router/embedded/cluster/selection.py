@@ -140,8 +140,16 @@ class Selection:
         return self._network.lag[node] or self._shared.late_seconds
 
     def await_copy(self, node: int, began: float) -> None:
-        """Wait until a copy takes a write that began then (monotonic seconds)."""
+        """Wait until a copy takes a write that began then (monotonic seconds).
+
+        Raises:
+            NoCopyError: it is silent for longer than a request waits: what the others replied decides.
+        """
         if self._network.lag[node]:
             time.sleep(max(0.0, began + self._network.lag[node] - time.monotonic()))
-        if node != self._index:
+        if node == self._index:
+            return
+        try:
             self.await_voice([node])
+        except ApiError as error:
+            raise NoCopyError from error
