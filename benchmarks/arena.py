@@ -165,7 +165,7 @@ def _fill_redis(made: Arena) -> None:
     token = Lease(client, KEYS, 600, "benchmark").take()
     before = client.info("memory")["used_memory"]
     for name, indexes in made.directory.databases().items():
-        point = writer.begin(name, token, instance="0", purge="0", shape=holding.shape_of(Policy()))
+        point = writer.begin(name, token, instance="0", purges=0, shape=holding.shape_of(Policy()))
         for start in range(indexes.start, indexes.stop, _PAGE):
             if point is None:
                 raise RuntimeError("Redis is in use by another follower")
@@ -173,7 +173,7 @@ def _fill_redis(made: Arena) -> None:
             entries = [(made.directory.number(index), entry(made.directory, index)) for index in page]
             writer.apply(name, token, point, str(page.stop), entries)
             point = writer.checkpoint(name)
-        writer.caught_up(name, "0")
+        writer.caught_up(name, {"copy": "0"})
     made.redis_bytes = (client.info("memory")["used_memory"] - before) / made.directory.count
     _fill_followed(writer, token)
     _vouch(client, len(made.directory.databases()))
@@ -181,13 +181,13 @@ def _fill_redis(made: Arena) -> None:
 
 def _fill_followed(writer: CacheWriter, token: int) -> None:
     for name in FOLLOWED:
-        point = writer.begin(name, token, instance="0", purge="0", shape="")
+        point = writer.begin(name, token, instance="0", purges=0, shape="")
         documents = [_account(each) | {"_rev": f"1-{'0' * 32}"} for each in ACCOUNTS] if name == "accounts" else []
         values = [(str(each["_id"]), holding.document_value(name, each) or b"") for each in documents]
         if point is not None:
             writer.forget_documents(name, point.epoch)  # and say of which epoch they are
             writer.apply_documents(name, token, point, "1", values)
-        writer.caught_up(name, "0")
+        writer.caught_up(name, {"copy": "0"})
 
 
 def _vouch(client: redis.Redis, databases: int) -> None:

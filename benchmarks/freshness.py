@@ -1,10 +1,18 @@
-"""From a write's acknowledgement to a lookup that shows it."""
+"""From a write's acknowledgement to a lookup that shows it.
+
+Changes of an idle shard wait for CouchDB's `[global_changes] max_write_delay`: it is set on every node of the CouchDB
+given, and put back at the end.
+"""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 
 from benchmarks.stage import ACCOUNTS, Stage, number, parser, percentile, stage
+from router.couch.client import Couch
+from router.couch.errors import NotFound
 from router.service.service import Service
 from router.settings import Settings
 from router.v1 import inbound_pb2 as pb
@@ -16,8 +24,17 @@ def main() -> None:
     options = parser(__doc__ or "", databases=50, documents=5_000)
     options.add_argument("--writes", type=int, default=500, help="to a busy shard (%(default)s)")
     options.add_argument("--wakes", type=int, default=30, help="first writes to shards that were idle (%(default)s)")
+    options.add_argument(
+        "--max-write-delay",
+        type=int,
+        default=20,
+        help="milliseconds that a real CouchDB keeps events; its own default is 500 (%(default)s)",
+    )
     given = options.parse_args()
-    with stage(given.couchdb_url, given.databases, given.documents) as on:
+    with (
+        stage(given.couchdb_url, given.databases, given.documents) as on,
+        _event_delay(given.couchdb_url, given.max_write_delay),
+    ):
         settings = Settings.load(
             couchdb_url=on.couchdb_url, redis_url=on.redis_url, listen="127.0.0.1:0", admin_listen="127.0.0.1:0"
         )
@@ -32,6 +49,34 @@ def main() -> None:
             busy = [_once(on, stub, on.names[0], index % 50) for index in range(given.writes)]
             _print("writes to a busy shard", busy[1:])
         service.stop()
+
+
+@contextmanager
+def _event_delay(couchdb_url: str | None, milliseconds: int) -> Iterator[None]:
+    """Have every node of a real CouchDB keep events for so long; the embedded one always keeps them for 500."""
+    nodes = Couch(couchdb_url, time_limit=5).each_node().values() if couchdb_url else ()
+    before = [(node, _write_delay(node)) for node in nodes]
+    print(f"max_write_delay: {milliseconds if couchdb_url else 500} ms")
+    try:
+        for node, _ in before:
+            node.request("PUT", _WRITE_DELAY, str(milliseconds))
+        yield
+    finally:
+        for node, value in before:
+            if value is None:
+                node.request("DELETE", _WRITE_DELAY)
+            else:
+                node.request("PUT", _WRITE_DELAY, value)
+
+
+def _write_delay(node: Couch) -> str | None:
+    try:
+        return str(node.request("GET", _WRITE_DELAY))
+    except NotFound:
+        return None
+
+
+_WRITE_DELAY = ["_node", "_local", "_config", "global_changes", "max_write_delay"]
 
 
 def _once(on: Stage, stub: InboundRouterStub, name: str, index: int) -> float:

@@ -25,7 +25,7 @@ from router.dial_plan_settings import DialPlanSettings
 from router.numbers import rules
 from router.numbers.rules import Rules
 from router.numbers.states import ROUTABLE
-from router.store_urls import ENCODE, are_sentinels, is_sound, without_password
+from router.store_urls import ENCODE, are_nodes, are_sentinels, is_sound, without_password
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     couchdb_url: str = Field(
-        "http://127.0.0.1:5984", description="CouchDB's address (http, https); may hold user and password"
+        "http://127.0.0.1:5984",
+        description="CouchDB's address (http, https); may hold user and password, and several nodes of a cluster: "
+        "http://user:password@node1:5984,node2:5984,node3:5984",
     )
     couchdb_user: str = Field("", description="CouchDB's user, where the URL names none")
     couchdb_password: SecretStr = Field(SecretStr(""), description="its password, where the URL has none")
@@ -107,7 +109,9 @@ class Settings(BaseSettings):
         None, description="PEM file: who signs clients' certificates; a client without one is turned away"
     )
     token_file: Path | None = Field(
-        None, description="lines of `name sha256 scope[,scope]`: who may ask; read again when it changes"
+        None,
+        description="lines of `name sha256 scope[,scope] [account=ID]`: who may ask, and for which account; read again "
+        "when it changes",
     )
     insecure: bool = Field(
         default=False, description="listen where others can reach it, without what keeps strangers out"
@@ -159,7 +163,8 @@ class Settings(BaseSettings):
         15.0, gt=0, description="seconds without a sign of the follower before answers are marked stale"
     )
     unknown_account: Literal["allow", "refuse"] = Field(
-        "allow", description="an account with no document: route (and count it), or refuse as disabled"
+        "allow",
+        description="an account with no document: route (and count it), or refuse, in words of its own",
     )
     routable_states: list[str] = Field(list(ROUTABLE), description="number states that take calls")
     dial_plans: dict[str, DialPlanSettings] = Field({}, description="dial plans by name; 'system' is the default one")
@@ -211,8 +216,11 @@ class Settings(BaseSettings):
     @field_validator("couchdb_url")
     @classmethod
     def _couchdb_scheme(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")) or not is_sound(url) or "?" in url or "#" in url:
-            raise ValueError(f"write it as http://user:password@host:5984{ENCODE}")
+        if not url.startswith(("http://", "https://")) or not are_nodes(url) or "?" in url or "#" in url:
+            raise ValueError(
+                "write it as http://user:password@host:5984, several nodes of a cluster as "
+                f"http://user:password@host:5984,host:5984{ENCODE}"
+            )
         return url.rstrip("/")
 
     @field_validator("redis_url")

@@ -28,6 +28,17 @@ def are_sentinels(url: str) -> bool:
     )
 
 
+def are_nodes(url: str) -> bool:
+    """Whether a CouchDB URL names one node or several, each with a host, and a port that is one if any."""
+    try:
+        parts = urlsplit(url)
+        credentials, at, netloc = parts.netloc.rpartition("@")
+        hosts = [urlunsplit(parts._replace(netloc=f"{credentials}{at}{host}")) for host in netloc.split(",")]
+    except ValueError:
+        return False
+    return all(map(is_sound, hosts))
+
+
 def _runs_over(url: str) -> bool:
     """Whether a password's own `/`, `?` or `#` ended what belongs in front of the host, so that it would be shown."""
     try:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from router.account_copies.contents import Standing, standing_of, unknown
-from router.couch.databases import INFOS_AT_A_TIME, Databases
+from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, CouchError, NotFound
 from router.numbers.shards import database_of, is_shard
 
@@ -86,5 +86,7 @@ def by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _moved(number: str, before: Marks, now: Marks) -> bool:
+    """Whether a number may have changed: where a database has several copies, one that is behind proves nothing."""
     database = database_of(number) or ""
-    return before.get(database) is None or before.get(database) != now.get(database)
+    was, current = before.get(database), now.get(database)
+    return not isinstance(was, DatabaseInfo) or was.copies_kept > 1 or was != current

@@ -109,4 +109,4 @@ def _same_life(mark: object, seen: object) -> bool:
     """Whether a database is still the one that its feed was read of, and nothing was purged, which no feed tells."""
     if not (isinstance(mark, DatabaseInfo) and isinstance(seen, DatabaseInfo)):
         return False
-    return (mark.instance, mark.purge_seq) == (seen.instance, seen.purge_seq)
+    return (mark.instance, mark.purges) == (seen.instance, seen.purges)

@@ -222,6 +222,8 @@ class Invalidations:
         self._stop = threading.Event()
         self._again = threading.Event()
         self._server = ""
+        self._is_reported = False
+        """Whether the log has the connection's loss: each attempt fails for as long as Redis is away."""
         self._thread = threading.Thread(target=self._run, name="near-cache", daemon=True)
 
     def start(self) -> None:
@@ -248,7 +250,9 @@ class Invalidations:
             try:
                 self._listen()
             except (redis.RedisError, OSError) as problem:
-                log.info("the near cache is not trusted while its connection is down: %s", problem)
+                if not self._is_reported:
+                    log.info("the near cache is not trusted while its connection is down: %s", problem)
+                self._is_reported = True
             except Exception:
                 log.exception("listening for invalidations failed")
             self._near.trusted = False
@@ -262,6 +266,7 @@ class Invalidations:
             self._server = subscription.server()
             subscription.subscribe(_CHANNEL, self._keys.barrier)
             try:
+                self._is_reported = False
                 self._near.clear(trusted=True)
                 while not (self._stop.is_set() or self._again.is_set()):
                     published = subscription.next(_TICK)

@@ -17,6 +17,16 @@ _QUIET = 5.0
 _ASK = 1.0
 
 
+def subscribers(client: Any, channel: str) -> int:
+    """Count the connections that listen to a channel.
+
+    Raises:
+        redis.RedisError: Redis can't be asked, or our user may not ask.
+    """
+    everywhere = {"target_nodes": client.ALL_NODES} if is_cluster(client) else {}
+    return sum(int(count) for _, count in client.pubsub_numsub(channel, **everywhere))
+
+
 class Subscription:
     """One connection of its own, open while the block runs.
 

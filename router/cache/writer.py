@@ -3,18 +3,24 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+import orjson
 
 from router.cache import scripts
 from router.cache.entry import NEGATIVE, TOMBSTONE, Entry
 from router.cache.foreign import HASH, SET, in_spite, is_foreign
 from router.cache.keys import EPOCH, Keys
+from router.numbers.shards import is_shard
 
 PASS = 2000
 """Keys looked at in one step of a walk through Redis: a fraction of a millisecond of its time."""
+
+_OLDER = "older:"
+"""Before the names of fields that hold changes which looked older."""
 
 _PATTERN_SIGNS = re.compile(r"[*?\[\]\\^]")
 """What a prefix may hold and a SCAN would take for a pattern."""
@@ -36,28 +42,38 @@ class Checkpoint:
 
     Attributes:
         epoch: random; another value means that the database was rebuilt in the cache.
-        instance, purge: of the database when its epoch began.
+        instance, purges: of the database when its epoch began.
         shape: what answers were made with (routing policy, entry format); another value means: make them anew.
         seq: the feed's sequence applied last; empty before the first batch.
-        update_seq: the database's update_seq seen when it was last caught up.
+        copies: how far each copy of the database was when everything in it was in the cache.
         complete: everything up to seq is in the cache.
         at: when seq was written, Unix seconds.
         pending: changes known to be missing at that time.
+        older: versions of changes that looked older than what is kept, by number or document; which of the two
+            the database means is not known yet.
     """
 
     epoch: str = ""
     instance: str = ""
-    purge: str = ""
+    purges: int = 0
     shape: str = ""
     seq: str = ""
-    update_seq: str = ""
+    copies: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     at: float = 0.0
     pending: int = 0
+    older: Mapping[str, bytes] = field(default_factory=dict)
 
-    def is_of(self, instance: str, purge: str) -> bool:
-        """Whether it was written in this life of the database, and nothing was purged since."""
-        return (self.instance, self.purge) == (instance, purge)
+    def is_of(self, instance: str, purges: int) -> bool:
+        """Whether it was written in this life of the database, and nothing was purged since.
+
+        A copy that is behind knows of fewer purges: that is no other life.
+        """
+        return self.instance == instance and purges <= self.purges
+
+    def is_current(self, copies: Mapping[str, str]) -> bool:
+        """Whether the copies that answered are where they were when everything in them was in the cache."""
+        return self.complete and bool(copies) and copies.items() <= self.copies.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,7 @@ class CacheWriter:
     def checkpoint(self, database: str) -> Checkpoint:
         """What is kept of one database."""
         key = self.keys.database(database)
-        return _checkpoint(in_spite(self.redis, {key: HASH}, lambda: self.redis.hgetall(key)))
+        return self._checkpoint(in_spite(self.redis, {key: HASH}, lambda: self.redis.hgetall(key)))
 
     def checkpoints(self, databases: Sequence[str]) -> list[Checkpoint]:
         """What is kept of many, in one go."""
@@ -98,7 +114,7 @@ class CacheWriter:
             pipeline.hgetall(self.keys.database(database))
         told = map(_unless_foreign, pipeline.execute(raise_on_error=False))
         return [
-            self.checkpoint(database) if kept is None else _checkpoint(kept)
+            self.checkpoint(database) if kept is None else self._checkpoint(kept)
             for database, kept in zip(databases, told, strict=True)
         ]
 
@@ -118,14 +134,14 @@ class CacheWriter:
             pipeline.hget(self.keys.database(database), "epoch")
         return [_text(_unless_foreign(epoch)) for epoch in pipeline.execute(raise_on_error=False)]
 
-    def begin(self, database: str, token: int, *, instance: str, purge: str, shape: str) -> Checkpoint | None:
+    def begin(self, database: str, token: int, *, instance: str, purges: int, shape: str) -> Checkpoint | None:
         """Begin a new epoch without a checkpoint; None when fenced off."""
         epoch = secrets.token_hex(8)
         self.know([database])
         key = self.keys.database(database)
-        words = (token, epoch, instance, purge, shape, _now())
+        words = (token, epoch, instance, purges, shape, _now())
         said = in_spite(self.redis, {key: HASH}, lambda: scripts.begin(self.redis, [key], *words))
-        return Checkpoint(epoch, instance, purge, shape) if said == b"ok" else None
+        return Checkpoint(epoch, instance, purges, shape) if said == b"ok" else None
 
     def apply(
         self,
@@ -141,7 +157,8 @@ class CacheWriter:
         """Apply changes of one database and move its checkpoint to `seq`, in one transaction.
 
         Returns:
-            What became of it, and the indexes of entries older than what is kept (not written).
+            What became of it, and the indexes of entries older than what is kept: not written, but noted in the
+            checkpoint as `older`.
         """
         keys = [self.keys.database(database), *(self.keys.number(number) for number, _ in entries)]
         values: list[str | bytes | int] = []
@@ -149,7 +166,7 @@ class CacheWriter:
             values += [entry.pack(), self._life(entry, tombstone_life)]
         words = (token, before.epoch, before.seq, seq, _now(), pending, *values)
         said = in_spite(self.redis, {keys[0]: HASH}, lambda: scripts.apply(self.redis, keys, *words))
-        return Applied(said[0].decode()), [int(index) for index in said[1:]]
+        return _outcome(said)
 
     def apply_documents(
         self,
@@ -160,13 +177,13 @@ class CacheWriter:
         values: Sequence[tuple[str, bytes]],
         *,
         pending: int = 0,
-    ) -> Applied:
+    ) -> tuple[Applied, list[int]]:
         """The same for a followed database that is no number database; workers are told of each change."""
         fields: list[str | bytes | int] = [part for pair in values for part in pair]
         keys = [self.keys.database(database), self.keys.documents(database)]
         words = (token, before.epoch, before.seq, seq, _now(), pending, self.keys.changes, database, *fields)
         said = in_spite(self.redis, dict.fromkeys(keys, HASH), lambda: scripts.documents(self.redis, keys, *words))
-        return Applied(said[0].decode())
+        return _outcome(said)
 
     def replace(self, database: str, token: int, epoch: str, number: str, expected: bytes, entry: Entry) -> bool:
         """Put an entry where exactly the expected version stands, older or not."""
@@ -188,10 +205,18 @@ class CacheWriter:
         kinds = {keys[0]: HASH, keys[1]: SET}
         return int(in_spite(self.redis, kinds, lambda: scripts.fill(self.redis, keys, epoch, *values)))
 
-    def caught_up(self, database: str, update_seq: str) -> None:
-        """Note that everything up to the database's update_seq is in the cache."""
+    def resolve_older(self, database: str, resolved: Mapping[str, bytes]) -> None:
+        """Forget changes that looked older, by number or document, unless another one was noted since."""
         key = self.keys.database(database)
-        fields = {"complete": "1", "update_seq": update_seq, "pending": "0"}
+        for name, version in resolved.items():
+            scripts.settle(
+                self.redis, [key], _OLDER + (self.keys.number(name) if is_shard(database) else name), version
+            )
+
+    def caught_up(self, database: str, copies: Mapping[str, str]) -> None:
+        """Note that everything in the database is in the cache, and how far which copies of it were then."""
+        key = self.keys.database(database)
+        fields = {"complete": "1", "copies": orjson.dumps(dict(copies)), "pending": "0"}
         in_spite(self.redis, {key: HASH}, lambda: self.redis.hset(key, mapping=fields))
 
     def forget(self, databases: Iterable[str]) -> int:
@@ -225,6 +250,15 @@ class CacheWriter:
         told = map(_unless_foreign, pipeline.execute(raise_on_error=False))
         return [kept is not None and _text(kept) == epoch for kept, epoch in zip(told, epochs, strict=True)]
 
+    def documents(self, database: str, names: Sequence[str]) -> list[bytes | None]:
+        """Return what stands for followed documents, by their ids; None where nothing does."""
+        found: list[bytes | None] = self.redis.hmget(self.keys.documents(database), list(names))
+        return found
+
+    def document_names(self, database: str) -> list[str]:
+        """Return the ids of the followed documents that Redis holds."""
+        return [_text(name) for name in self.redis.hkeys(self.keys.documents(database)) if name != EPOCH.encode()]
+
     def mend_document(self, database: str, token: int, epoch: str, name: bytes, found: bytes, value: bytes) -> bool:
         """Put a followed document's value, empty for none, where one that is none of ours still stands."""
         keys = [self.keys.database(database), self.keys.documents(database)]
@@ -241,7 +275,7 @@ class CacheWriter:
 
     def distrust(self, database: str) -> None:
         """Make the follower read a database from the start, at its next sweep."""
-        self.redis.hdel(self.keys.database(database), "instance", "update_seq")
+        self.redis.hdel(self.keys.database(database), "instance", "copies")
 
     def databases(self) -> set[str]:
         """Every database that has a checkpoint, as far as Redis kept that in mind (see `know`)."""
@@ -274,6 +308,32 @@ class CacheWriter:
         if cursor_batch:
             yield cursor_batch
 
+    def _checkpoint(self, kept: Mapping[bytes, bytes]) -> Checkpoint:
+        if not kept:
+            return Checkpoint()
+        fields = {_text(name): _text(value) for name, value in kept.items()}
+        try:
+            return Checkpoint(
+                # Byte by byte, as the scripts compare these two: what reads otherwise than it stands would never agree.
+                kept.get(b"epoch", b"").decode(),
+                fields.get("instance", ""),
+                int(fields.get("purge", "").partition("-")[0] or 0),
+                fields.get("shape", ""),
+                kept.get(b"seq", b"").decode(),
+                _copies(kept.get(b"copies", b"{}")),
+                fields.get("complete") == "1",
+                float(fields.get("at") or 0),
+                int(fields.get("pending") or 0),
+                self._older(kept),
+            )
+        except ValueError:
+            return Checkpoint()  # spoilt: what it says of the rest can't be known
+
+    def _older(self, kept: Mapping[bytes, bytes]) -> dict[str, bytes]:
+        """By number, or by document where the database is no number database."""
+        names = {_text(each).removeprefix(_OLDER): each for each in kept if each.startswith(_OLDER.encode())}
+        return {self.keys.number_of(name) or name: kept[each] for name, each in names.items()}
+
     def _unlink(self, keys: Sequence[str]) -> int:
         pipeline = self.redis.pipeline(transaction=False)
         for key in keys:
@@ -294,25 +354,16 @@ def pattern_of(beginning: str) -> str:
     return _PATTERN_SIGNS.sub(r"\\\g<0>", beginning) + "*"
 
 
-def _checkpoint(kept: dict[bytes, bytes]) -> Checkpoint:
-    if not kept:
-        return Checkpoint()
-    fields = {_text(name): _text(value) for name, value in kept.items()}
-    try:
-        return Checkpoint(
-            # Byte by byte, as the scripts compare these two: what reads otherwise than it stands would never agree.
-            kept.get(b"epoch", b"").decode(),
-            fields.get("instance", ""),
-            fields.get("purge", ""),
-            fields.get("shape", ""),
-            kept.get(b"seq", b"").decode(),
-            fields.get("update_seq", ""),
-            fields.get("complete") == "1",
-            float(fields.get("at") or 0),
-            int(fields.get("pending") or 0),
-        )
-    except ValueError:
-        return Checkpoint()  # spoilt: what it says of the rest can't be known
+def _copies(kept: bytes) -> dict[str, str]:
+    found = orjson.loads(kept)
+    if not isinstance(found, dict):
+        raise ValueError("no copies")  # noqa: TRY004 - as for every spoilt field
+    return {str(copy): str(position) for copy, position in found.items()}
+
+
+def _outcome(answer: Sequence[Any]) -> tuple[Applied, list[int]]:
+    """What a script answers that applies changes."""
+    return Applied(answer[0].decode()), [int(index) for index in answer[1:]]
 
 
 def _unless_foreign(told: Any) -> Any:

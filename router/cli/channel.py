@@ -26,18 +26,32 @@ class Service(NamedTuple):
     """A service to ask.
 
     Attributes:
+        credentials: for TLS; None for none.
         metadata: what every call carries.
+        shows_certificate: whether the credentials hold a client certificate.
     """
 
     target: str
     credentials: grpc.ChannelCredentials | None
     metadata: Metadata
+    shows_certificate: bool = False
 
     @property
     def hint(self) -> str:
         """What to do when nobody answers."""
-        other = "or does it speak TLS? --tls-ca" if self.credentials is None else "or does it speak no TLS, or another?"
-        return f"start one: did-router serve; {other}"
+        return f"start one: did-router serve; {self._other_cause}"
+
+    @property
+    def _other_cause(self) -> str:
+        """What else it may be: of a handshake that failed gRPC says little, often only that the socket closed."""
+        if self.credentials is None:
+            return "or does it speak TLS? --tls-ca"
+        if self.shows_certificate:
+            return "or does it speak no TLS, have a certificate of another authority, or not trust ours?"
+        return (
+            "or does it want a client certificate? --tls-certificate and --tls-key; "
+            "or does it speak no TLS, or have a certificate of another authority? --tls-ca"
+        )
 
     def silence(self, said: str) -> str:
         """What to say when nobody answers."""
@@ -71,7 +85,8 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         credentials = _credentials(tls_ca, tls_certificate, tls_key, tls=tls)
-        return command(*args, service=Service(target, credentials, _metadata(token_file)), **rest)
+        asked = Service(target, credentials, _metadata(token_file), shows_certificate=tls_certificate is not None)
+        return command(*args, service=asked, **rest)
 
     return wrapped
 

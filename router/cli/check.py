@@ -1,31 +1,22 @@
 """did-router check."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
 import redis
 
 from router.cache import status
+from router.cache.subscription import subscribers
+from router.cli.check_couchdb import couchdb_findings
+from router.cli.finding import Finding
 from router.cli.options import Exit, redis_words, settings_options
 from router.couch.errors import CouchError
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
-from router.numbers.shards import is_shard
 from router.settings import Settings
 from router.store_urls import without_password
 from router.stores import Stores
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    said: str
-    fine: bool = True
-    reached: bool = True
 
 
 @click.command()
@@ -36,7 +27,7 @@ def check(settings: Settings) -> None:
     findings = [
         Finding("settings", "can be used"),
         *_plugins(settings, stores),
-        *_couch(settings, stores),
+        *couchdb_findings(settings, stores),
         *_redis(settings, stores),
     ]
     for finding in findings:
@@ -68,26 +59,6 @@ def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
     return section if isinstance(section, Mapping) else None
 
 
-def _couch(settings: Settings, stores: Stores) -> Iterator[Finding]:
-    where = f"CouchDB {without_password(settings.couchdb_url)}"
-    try:
-        version = stores.databases.version()
-        names = stores.databases.names()
-    except CouchError as problem:
-        yield Finding(where, str(problem), fine=False, reached=False)
-        return
-    shards = sum(is_shard(name) for name in names)
-    yield Finding(where, f"version {version}, {shards} number databases")
-    if "_global_changes" not in names:
-        yield Finding(
-            "_global_changes",
-            "missing, so changes show only with the follower's sweeps: create that database",
-            fine=False,
-        )
-    if "accounts" not in names:
-        yield Finding("accounts", "missing: every account counts as unknown (setting unknown_account)", fine=True)
-
-
 def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
     where = f"Redis {without_password(settings.redis_url)}"
     try:
@@ -106,9 +77,21 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
             fine=False,
         )
     if told is None or told.age > settings.stale_after:
-        yield Finding("follower", "none is running: start did-router follow, or serve --with-follower", fine=False)
+        yield _without_follower(stores)
     else:
         yield Finding(
             "follower",
             f"{told.leader} is {told.phase}: {told.complete} of {told.databases} databases, {told.lag} s behind",
         )
+
+
+def _without_follower(stores: Stores) -> Finding:
+    """A fault only where a service runs whose cache nothing keeps true."""
+    start = "start did-router follow, or serve --with-follower"
+    try:
+        workers = subscribers(stores.redis, stores.keys.changes)
+    except (redis.RedisError, OSError):
+        return Finding("follower", f"none is running: {start}", fine=False)
+    if workers:
+        return Finding("follower", f"none is running, and {workers} workers answer without one: {start}", fine=False)
+    return Finding("follower", f"not running yet, and no service on this Redis either: {start}")

@@ -70,13 +70,21 @@ def _show(said: pb.ExplainResponse) -> None:
         ("port requests", said.port_requests),
         ("account", said.account),
     ):
-        words = f"can't be asked: {view.error}" if view.error else view.detail
-        table.add_row(title, words, view.revision, _age(view.age_seconds))
+        table.add_row(title, _words(view), view.revision, _age(view.age_seconds))
     follower = said.follower
-    words = f"{follower.leader or 'nobody'}, {follower.lag_seconds:.1f} s behind" if follower.alive else "not following"
-    table.add_row("follower", words, _short(follower.checkpoint), _age(follower.age_seconds))
+    table.add_row("follower", _follower_words(follower), _short(follower.checkpoint), _age(follower.age_seconds))
     table.add_row("decision", said.decision, "", "")
     Console().print(table)
+
+
+def _words(view: pb.LayerView) -> str:
+    return "; ".join(filter(None, (view.error and f"can't be asked: {view.error}", view.detail)))
+
+
+def _follower_words(view: pb.FollowerView) -> str:
+    if view.error:
+        return f"can't be asked: {view.error}"
+    return f"{view.leader or 'nobody'}, {view.lag_seconds:.1f} s behind" if view.alive else "not following"
 
 
 def _age(seconds: float) -> str:

@@ -23,13 +23,15 @@ def token() -> None:
     type=click.Choice(tokens.SCOPES),
     multiple=True,
     required=True,
-    help="What it opens: lookup (InboundRouter), manage (NumberManager), admin (/state, /metrics); repeatable.",
+    help="What it opens: lookup (InboundRouter), manage (NumberManager), system (with manage: auth_by=system too), "
+    "admin (/state, /metrics); repeatable.",
 )
+@click.option("--account", metavar="ID", help="With manage: auth_by may be this account or one below it, and no other.")
 @click.option(
     "--append", type=click.Path(path_type=Path, dir_okay=False), help="Write the line behind this token file's others."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name, token, line.")
-def new(name: str, scopes: tuple[str, ...], append: Path | None, *, as_json: bool) -> None:
+def new(name: str, scopes: tuple[str, ...], account: str | None, append: Path | None, *, as_json: bool) -> None:
     """Make a token for a caller called NAME, and print it this once.
 
     A token file (setting token_file) has a line for each token, with its hash and not the token itself. The line
@@ -38,7 +40,7 @@ def new(name: str, scopes: tuple[str, ...], append: Path | None, *, as_json: boo
     """
     made = tokens.new_token()
     try:
-        line = tokens.line_for(name, made, scopes)
+        line = tokens.line_for(name, made, scopes, account)
     except ValueError as problem:
         raise SettingsError(str(problem)) from None
     if append is not None:

@@ -1,11 +1,17 @@
-"""A CouchDB server, asked through the `couchdb` package.
+"""A CouchDB, one node or several of a cluster, asked through the `couchdb` package.
 
 The package is synchronous; a session without a time limit would hang its caller for ever on a stopped server.
 """
 
 import logging
+import select
 import socket
-from collections.abc import Mapping
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from typing import Any
@@ -16,7 +22,18 @@ import couchdb.json
 import orjson
 
 from router.couch.credentials import CredentialGate
-from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound, TooLarge, WrongPassword
+from router.couch.errors import (
+    BadAnswer,
+    Conflict,
+    ConnectFailed,
+    CouchRefused,
+    CouchUnavailable,
+    NotFound,
+    ResponseLost,
+    TooLarge,
+    WrongPassword,
+)
+from router.couch.nodes import Nodes
 
 log = logging.getLogger(__name__)
 
@@ -30,46 +47,100 @@ class _NoCache(couchdb.http.Cache):  # type: ignore[misc]  # the package is unty
         """Keep nothing."""
 
 
-class Couch:
-    """One CouchDB server with one time limit; threads may share it.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decoded answer.
 
-    Args:
-        url: with credentials, such as http://admin:secret@127.0.0.1:5984.
-        time_limit: seconds that the server may stay silent.
-        gate: shared by clients of one server, so that a refusal seen by one stops all.
+    Attributes:
+        status: HTTP's; 202 where fewer copies took a write than CouchDB wanted.
+        date: the server's own clock when it answered, in whole Unix seconds; None where it said none.
     """
 
-    def __init__(self, url: str, *, time_limit: float, gate: CredentialGate | None = None) -> None:
+    value: Any
+    status: int
+    date: float | None
+
+
+class Couch:
+    """One CouchDB with one time limit; threads may share it.
+
+    Args:
+        url: with credentials, such as http://admin:secret@127.0.0.1:5984; several nodes are separated by commas.
+        time_limit: seconds that a node may stay silent.
+        gate, nodes: shared by clients of one CouchDB, so that what one of them finds out serves all.
+    """
+
+    def __init__(
+        self, url: str, *, time_limit: float, gate: CredentialGate | None = None, nodes: Nodes | None = None
+    ) -> None:
         self._url = url
-        self._address, self._credentials = _split(url)
-        self.gate = gate or CredentialGate(self._address, self._credentials)
+        addresses, self._credentials = _split(url)
+        self.nodes = nodes or Nodes(addresses)
+        self.gate = gate or CredentialGate(",".join(addresses), self._credentials)
         self.time_limit = time_limit
-        self._resource = self._new_resource(couchdb.http.Session(timeout=time_limit))
+        self._connections = _Connections(time_limit)
+        self._resources = self._open_resources(self._connections)
 
     def with_time_limit(self, time_limit: float) -> "Couch":
-        """The same server under another time limit."""
-        return Couch(self._url, time_limit=time_limit, gate=self.gate)
+        """Return a client of the same CouchDB with another time limit."""
+        return Couch(self._url, time_limit=time_limit, gate=self.gate, nodes=self.nodes)
 
-    def request(self, method: str, path: list[str], body: Any = None, **params: str | int | bool | None) -> Any:
+    def each_node(self) -> "dict[str, Couch]":
+        """Return a client for every node alone, by its address: to ask what nodes say of themselves."""
+        parts = urlsplit(self._url)
+        user = parts.netloc.rpartition("@")[0]
+        made = {}
+        for address in self.nodes.addresses:
+            netloc = "@".join(filter(None, (user, urlsplit(address).netloc)))
+            made[address] = Couch(urlunsplit(parts._replace(netloc=netloc)), time_limit=self.time_limit, gate=self.gate)
+        return made
+
+    def request(self, method: str, path: list[str], body: Any = None, **params: Any) -> Any:
+        """Send a request and decode the JSON that comes back; see `exchange`."""
+        return self.exchange(method, path, body, **params).value
+
+    def read(self, path: list[str], body: Any, **params: Any) -> Any:
+        """Send a POST that changes nothing, so that another node may be asked for the same."""
+        return self.exchange("POST", path, body, is_read=True, **params).value
+
+    def exchange(
+        self,
+        method: str,
+        path: list[str],
+        body: Any = None,
+        *,
+        is_read: bool = False,
+        **params: Any,
+    ) -> Answer:
         """Send a request and decode the JSON that comes back.
+
+        A node that can't be reached is left for another one. A read goes to another node also where a node
+        stays silent or answers with an error of its own; a write does not, since it may have been done.
 
         Args:
             method: GET, PUT, POST or DELETE.
             path: segments, each encoded once here.
             body: anything that JSON can hold.
+            is_read: the request changes nothing (every GET does not).
             params: the query; values that CouchDB wants as JSON come encoded.
 
         Raises:
             CouchError: see `router.couch.errors`.
         """
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        send = self._resource._request  # noqa: SLF001 - the public ones decode before an error can be told
-        with self.gate.request(self.time_limit):
-            answer = _translated(self._address, lambda: send(method, path, body=body, headers=headers, **params))
-            raw = _translated(self._address, lambda: answer[2].read() if answer[2] is not None else b"{}")
-        return decode(raw)
+        end = time.monotonic() + self.time_limit
+        tried: list[str] = []
+        while True:
+            address = self.nodes.choose(tried)
+            tried.append(address)
+            try:
+                with self.gate.request(self.time_limit), self._judged(address):
+                    return self._send(address, method, path, body, params)
+            except CouchUnavailable as problem:
+                repeatable = is_read or method == "GET" or isinstance(problem, ConnectFailed)
+                if not repeatable or len(tried) >= len(self.nodes.addresses) or time.monotonic() > end:
+                    raise
 
-    def open_feed(self, path: list[str], **params: str | int | bool | None) -> "OpenFeed":
+    def open_feed(self, path: list[str], **params: Any) -> "OpenFeed":
         """Open a continuous feed on a connection of its own.
 
         Returns:
@@ -79,40 +150,111 @@ class Couch:
             CouchError: see `router.couch.errors`.
         """
         feed = OpenFeed(self.time_limit)
-        resource = self._new_resource(feed.session)
-        with self.gate.request(self.time_limit):
-            answer = _translated(self._address, lambda: resource.get(path, **params))
+        address = self.nodes.choose()
+        self.nodes.register(feed.connections)
+        resource = self._open_resources(feed.connections)[address]
+        with self.gate.request(self.time_limit), self._judged(address):
+            answer = _translated(address, lambda: resource.get(path, **params))
         feed.attach(answer[2])
         return feed
 
-    def _new_resource(self, session: couchdb.http.Session) -> couchdb.http.Resource:
+    def _send(self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]) -> Answer:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        send = self._resources[address]._request  # noqa: SLF001 - the public ones decode before an error can be told
+        status, answered, data = _translated(address, lambda: send(method, path, body=body, headers=headers, **params))
+        raw = _translated(address, lambda: data.read() if data is not None else b"{}")
+        return Answer(decode(raw), status, _seconds(answered.get("date")))
+
+    @contextmanager
+    def _judged(self, address: str) -> Iterator[None]:
+        """Note that a node can't be reached, or does not answer."""
+        try:
+            yield
+        except (ConnectFailed, ResponseLost) as problem:
+            self.nodes.report_failure(address, str(problem))
+            raise
+
+    def _open_resources(self, connections: "_Connections") -> dict[str, couchdb.http.Resource]:
+        """Return a resource for each node, all of one session."""
+        session = couchdb.http.Session(timeout=self.time_limit)
+        session.connection_pool = connections
         session.cache = _NoCache()
         session.max_redirects = -1  # CouchDB sends nobody elsewhere, and the password goes to nobody else
-        resource = couchdb.http.Resource(self._address, session)
-        resource.credentials = self._credentials
-        return resource
+        self.nodes.register(connections)
+        made = {address: couchdb.http.Resource(address, session) for address in self.nodes.addresses}
+        for resource in made.values():
+            resource.credentials = self._credentials
+        return made
 
 
-class _KnownConnections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the package is untyped
-    """A pool that remembers its connections, so that another thread can cut them."""
+class _Connections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the package is untyped
+    """A pool that knows its connections in use, so that another thread can cut them."""
 
     def __init__(self, time_limit: float) -> None:
         super().__init__(time_limit)
-        self.opened: list[Any] = []
+        self._in_use: dict[str, weakref.WeakSet[Any]] = {}
 
     def get(self, url: str) -> Any:
-        connection = super().get(url)
-        self.opened.append(connection)
+        """Return a connection to the node of a URL.
+
+        Raises:
+            _ConnectError: there is none to be had; nothing was sent.
+        """
+        try:
+            connection = super().get(url)
+            if _is_dropped(connection):
+                connection.close()
+                connection.connect()
+        except OSError as problem:
+            raise _ConnectError(*problem.args) from problem
+        with self.lock:
+            self._in_use.setdefault(urlsplit(url).netloc, weakref.WeakSet()).add(connection)
         return connection
+
+    def release(self, url: str, connection: Any) -> None:
+        """Take a connection back."""
+        with self.lock:
+            self._in_use.get(urlsplit(url).netloc, weakref.WeakSet()).discard(connection)
+        super().release(url, connection)
+
+    def cut(self, address: str) -> None:
+        """Cut the connections to a node that are in use, from any thread."""
+        self._cut(urlsplit(address).netloc)
+
+    def cut_all(self) -> None:
+        """Cut every connection in use."""
+        for netloc in list(self._in_use):
+            self._cut(netloc)
+
+    def _cut(self, netloc: str) -> None:
+        with self.lock:
+            doomed = list(self._in_use.get(netloc, ()))
+        for connection in doomed:
+            try:
+                if connection.sock is not None:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # closed already
+
+
+def _is_dropped(connection: Any) -> bool:
+    """Whether a node hung up while its connection was idle: nothing sent there would be done."""
+    if connection.sock is None:
+        return False
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class _ConnectError(OSError):
+    """No connection could be made."""
 
 
 class OpenFeed:
     """A continuous feed: an iterator of lines that another thread may close."""
 
     def __init__(self, time_limit: float) -> None:
-        self.session = couchdb.http.Session(timeout=time_limit)
-        self._pool = _KnownConnections(time_limit)
-        self.session.connection_pool = self._pool
+        self.connections = _Connections(time_limit)
         self._body: Any = None
         self.closed = False
 
@@ -145,12 +287,7 @@ class OpenFeed:
     def close(self) -> None:
         """End the feed now, from any thread."""
         self.closed = True
-        for connection in self._pool.opened:
-            try:
-                if connection.sock is not None:
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # already gone
+        self.connections.cut_all()
 
 
 def decode(raw: bytes | str) -> Any:
@@ -161,15 +298,26 @@ def decode(raw: bytes | str) -> Any:
         raise BadAnswer(f"CouchDB answered something that isn't JSON: {problem}") from None
 
 
-def _split(url: str) -> tuple[str, tuple[str, str] | None]:
+def _split(url: str) -> tuple[list[str], tuple[str, str] | None]:
+    """Return the base URL of each node, without credentials, and the credentials."""
     parts = urlsplit(url)
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=parts.path.rstrip("/") + "/"))
+    path = parts.path.rstrip("/") + "/"
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    bare = [urlunsplit(parts._replace(netloc=host, path=path)) for host in hosts]
     if parts.username is None:
         return bare, None
     return bare, (unquote(parts.username), unquote(parts.password or ""))
 
 
-def _translated(address: str, act: Any) -> Any:
+def _seconds(date: str | None) -> float | None:
+    """Return an HTTP date as Unix seconds."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+
+
+def _translated(address: str, act: Callable[[], Any]) -> Any:
     """Run one exchange; the package's errors and the socket's become ours."""
     try:
         return act()
@@ -183,10 +331,11 @@ def _translated(address: str, act: Any) -> Any:
         raise _server_error(address, problem) from None
     except orjson.JSONDecodeError as problem:
         raise BadAnswer(f"{address} does not answer as CouchDB does: {problem}") from None
+    except _ConnectError as problem:
+        raise ConnectFailed(f"CouchDB at {address}: {_reason_of(problem)}") from None
     except (TimeoutError, OSError, HTTPException, ValueError, OverflowError, MemoryError) as problem:
         # ValueError: a socket cut in the middle of a chunk's size; the last two: a size beyond any number, any memory.
-        said = str(problem) or type(problem).__name__
-        raise CouchUnavailable(f"CouchDB at {address}: {said}") from None
+        raise ResponseLost(f"CouchDB at {address}: {_reason_of(problem)}") from None
     except (AttributeError, KeyError, TypeError, couchdb.http.RedirectLimit) as problem:
         # The package stumbles over error bodies that are not CouchDB's.
         raise BadAnswer(f"{address} does not answer as CouchDB does ({problem})") from None
@@ -213,6 +362,10 @@ def _server_error(address: str, problem: Exception) -> Exception:
     if status == 400:  # noqa: PLR2004 - Bad Request
         return BadAnswer(f"CouchDB at {address} refused the request: {_words(said)}")
     return CouchUnavailable(f"CouchDB at {address} answered {status}: {_words(said)}")
+
+
+def _reason_of(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__
 
 
 def _reason(problem: Exception) -> str:

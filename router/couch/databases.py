@@ -4,16 +4,26 @@ Source of every behaviour named here: docs/couchdb.md.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
+from router.couch.accepted import UnconfirmedError, conflicts_of
 from router.couch.client import Couch, Document
-from router.couch.errors import BadAnswer, NotFound
+from router.couch.errors import BadAnswer, Conflict, NotFound, ResponseLost
+from router.couch.leaves import Leaf, its_own, leaves_in, winner
+from router.couch.sequences import copies_in, number_of
 
 INFOS_AT_A_TIME = 100
 """`_dbs_info` refuses more names."""
+
+_EVERY_COPY = 99
+"""Copies to wait for: more than there are, so that each one that answers is heard."""
+_EVERY_COPY_TIMEOUT = 2.0
+"""Seconds to wait for every copy; a frozen node would be waited for until CouchDB calls it down (72 s in 3.5.0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +32,22 @@ class DatabaseInfo:
 
     Attributes:
         instance: when it was created, in whole seconds; another value is another database.
-        update_seq: opaque; comparable only with the previous update_seq.
-        purge_seq: opaque; a purge sends no row, so another value means: read everything again.
+        copies: how far each copy is that answered (see `router.couch.sequences`); a copy that stands elsewhere than
+            before has changed.
+        purges: how many purges it has seen; a purge sends no row, so a higher value means: read everything again.
+            On a cluster a copy may be behind, so a lower value means nothing.
         documents: how many it holds.
+        copies_kept: of each range, on as many nodes (`n`).
+        age: seconds since it was created, by the server's own clock; None where it told no time.
     """
 
     name: str
     instance: str
-    update_seq: str
-    purge_seq: str
+    copies: Mapping[str, str]
+    purges: int
     documents: int
+    copies_kept: int = 1
+    age: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,7 @@ class Databases:
 
     def __init__(self, couch: Couch) -> None:
         self.couch = couch
+        self._quick = couch.with_time_limit(min(couch.time_limit, _EVERY_COPY_TIMEOUT))
 
     def version(self) -> str:
         """The server's own version; proves that it is a CouchDB, not that the password is right."""
@@ -110,15 +127,18 @@ class Databases:
         Raises:
             NotFound: there is none of that name.
         """
-        return _info(name, _mapping(self.couch.request("GET", [name])))
+        answer = self.couch.exchange("GET", [name])
+        return _info(name, _mapping(answer.value), answer.date)
 
     def infos(self, names: Sequence[str]) -> dict[str, DatabaseInfo | None]:
         """Many databases, None for each that does not exist; at most INFOS_AT_A_TIME."""
-        answer = self.couch.request("POST", ["_dbs_info"], {"keys": list(names)})
-        if not isinstance(answer, list):
+        answer = self.couch.exchange("POST", ["_dbs_info"], {"keys": list(names)}, is_read=True)
+        if not isinstance(answer.value, list):
             raise BadAnswer("_dbs_info is not a list")
-        rows = {str(row.get("key")): row.get("info") for row in answer if isinstance(row, dict)}
-        return {name: _info(name, info) if isinstance(info := rows.get(name), dict) else None for name in names}
+        rows = {str(row.get("key")): row.get("info") for row in answer.value if isinstance(row, dict)}
+        return {
+            name: _info(name, info, answer.date) if isinstance(info := rows.get(name), dict) else None for name in names
+        }
 
     def document(self, database: str, identifier: str) -> Document:
         """One document.
@@ -126,7 +146,7 @@ class Databases:
         Raises:
             NotFound: no such document (or database).
         """
-        return _its_own(_mapping(self.couch.request("GET", [database, identifier])), identifier)
+        return its_own(_mapping(self.couch.request("GET", [database, identifier])), identifier)
 
     def documents(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """Many documents of one database in one request, None for each that isn't there."""
@@ -135,7 +155,7 @@ class Databases:
     def latest(self, database: str, identifiers: Sequence[str]) -> dict[str, Latest]:
         """The same, and the revision of each, also of those that were deleted."""
         try:
-            answer = self.couch.request("POST", [database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
+            answer = self.couch.read([database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
         except NotFound:
             return dict.fromkeys(identifiers, Latest())
         rows = {str(row.get("key")): row for row in _rows(answer)}
@@ -162,12 +182,31 @@ class Databases:
         """
         return [leaf for result in self._leaves(database, identifiers) for leaf in _beside(result)]
 
-    def _leaves(self, database: str, identifiers: Sequence[str]) -> list[Any]:
+    def leaves(self, database: str, identifiers: Sequence[str], *, every_copy: bool = True) -> dict[str, list[Leaf]]:
+        """Return every leaf of these documents, with ancestors, as several copies know them together.
+
+        Args:
+            every_copy: ask all copies, so that one that is behind does not have the last word, as it may with
+                `latest`; where a node stays silent, or without this, a quorum of them.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        results: list[Any] | None = None
+        if every_copy:
+            with suppress(ResponseLost):
+                results = self._leaves(database, identifiers, self._quick, revs=True, r=_EVERY_COPY)
+        if results is None:
+            results = self._leaves(database, identifiers, revs=True)
+        return {identifier: leaves for identifier, leaves, _ in map(leaves_in, results)}
+
+    def _leaves(
+        self, database: str, identifiers: Sequence[str], couch: Couch | None = None, **params: Any
+    ) -> list[Any]:
         """Every leaf of these documents; a third of what _all_docs takes for as many keys."""
         asked = {"docs": [{"id": each} for each in identifiers]}
-        return _results(
-            _mapping(self.couch.request("POST", [database, "_bulk_get"], asked)), f"_bulk_get of {database}"
-        )
+        answer = (couch or self.couch).read([database, "_bulk_get"], asked, **params)
+        return _results(_mapping(answer), f"_bulk_get of {database}")
 
     def all_documents(
         self, database: str, page: int, prefix: str = "", after: str | None = None
@@ -196,6 +235,25 @@ class Databases:
             if not fresh or not isinstance(last := fresh[-1].get("id"), str):
                 raise BadAnswer(f"_all_docs of {database} does not go on after {start}")
             start = last
+
+    def listed_revisions(self, database: str, page: int) -> Iterator[dict[str, str]]:
+        """Yield `_id` → revision of every document, a page at a time, without documents.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        bounds: dict[str, str] = {}
+        while True:
+            # The page begins with the last id of the one before, which may be deleted by now.
+            rows = _rows(self.couch.request("GET", [database, "_all_docs"], limit=page, **bounds))
+            found = dict(map(_listed_revision, rows))
+            yield found
+            if len(rows) < page:
+                return
+            last = rows[-1]["id"]
+            if bounds.get("start_key") == _json(last):
+                raise BadAnswer(f"_all_docs of {database} does not go on after {last}")
+            bounds = {"start_key": _json(last)}
 
     def identifiers(self, database: str, first: str, most: int) -> list[str]:
         """The ids from `first` on in their order, without documents.
@@ -259,6 +317,10 @@ class Databases:
         """
         return _sequence(_mapping(self.couch.request("GET", ["_db_updates"], since="now", limit=1)), "last_seq")
 
+    def has_updates_after(self, seq: str) -> bool:
+        """Whether a feed of database updates that came as far as this has more to tell."""
+        return bool(_results(_mapping(self.couch.request("GET", ["_db_updates"], since=seq, limit=1)), "_db_updates"))
+
     def create(self, database: str) -> None:
         """Make a database.
 
@@ -279,19 +341,61 @@ class Databases:
 
         Raises:
             Conflict: somebody else wrote first.
+            UnconfirmedError: too few copies took it, and the others can't be asked.
         """
-        return _revision_in(self.couch.request("PUT", [database, str(document["_id"])], dict(document)))
+        identifier = str(document["_id"])
+        answer = self.couch.exchange("PUT", [database, identifier], dict(document))
+        return self._confirmed(database, identifier, _revision_in(answer.value), answer.status)
 
     def delete(self, database: str, identifier: str, revision: str) -> str:
-        """Delete a document of a known revision; returns the tombstone's revision."""
-        return _revision_in(self.couch.request("DELETE", [database, identifier], rev=revision))
+        """Delete a document of a known revision; returns the tombstone's revision.
+
+        Raises:
+            Conflict, UnconfirmedError: as for `put`.
+        """
+        answer = self.couch.exchange("DELETE", [database, identifier], rev=revision)
+        return self._confirmed(database, identifier, _revision_in(answer.value), answer.status)
 
     def put_many(self, database: str, documents: Sequence[Document]) -> list[Document]:
-        """Write many documents; one row each, with "rev" or "error"."""
+        """Write many documents; one row each, with "rev" or "error".
+
+        A row says "accepted" where the document stands, though fewer copies took it than CouchDB wanted; its error
+        is "unconfirmed" where that could not be found out.
+        """
+        rows = self._put_many(database, documents)
+        accepted = {str(row.get("id")): str(row.get("rev")) for row in rows if row.get("accepted") is True}
+        if not accepted:
+            return rows
+        try:
+            conflicts = self._conflicts_of(database, accepted)
+        except UnconfirmedError as problem:
+            return [_refused_row(row, "unconfirmed", str(problem)) if row.get("accepted") else row for row in rows]
+        return [
+            _refused_row(row, "conflict", "Document update conflict.") if row.get("id") in conflicts else row
+            for row in rows
+        ]
+
+    def _put_many(self, database: str, documents: Sequence[Document]) -> list[Document]:
         answer = self.couch.request("POST", [database, "_bulk_docs"], {"docs": list(documents)})
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
             raise BadAnswer("_bulk_docs did not answer a list of rows")
         return answer
+
+    def _confirmed(self, database: str, identifier: str, revision: str, status: int) -> str:
+        if status == HTTPStatus.ACCEPTED and self._conflicts_of(database, {identifier: revision}):
+            raise Conflict("Document update conflict.")
+        return revision
+
+    def _conflicts_of(self, database: str, accepted: Mapping[str, str]) -> set[str]:
+        return conflicts_of(
+            accepted,
+            lambda identifiers: self.leaves(database, identifiers),
+            lambda documents: self._put_many(database, documents),
+        )
+
+
+def _refused_row(row: Document, error: str, reason: str) -> Document:
+    return {"id": row.get("id"), "error": error, "reason": reason}
 
 
 def change_of(row: Any, *, of_page: bool = False) -> Change:
@@ -307,7 +411,7 @@ def change_of(row: Any, *, of_page: bool = False) -> Change:
         identifier,
         revision,
         row.get("deleted") is True,
-        _its_own(document, identifier) if isinstance(document, dict) else None,
+        its_own(document, identifier) if isinstance(document, dict) else None,
     )
 
 
@@ -330,44 +434,34 @@ def _changed(row: Any) -> tuple[str, str]:
 
 def _standing(result: Any) -> dict[str, Document | None]:
     """One result of `_bulk_get`: the revision that wins of all that it lists."""
-    identifier, leaves, errors = _told(result)
+    identifier, leaves, errors = leaves_in(result)
     if not leaves:
         return {identifier: None} if errors and set(errors) == {"not_found"} else {}
-    winner = max(leaves, key=_precedence)
-    return {identifier: None if winner.get("_deleted") else winner}
+    best = winner(leaves)
+    return {identifier: None if best.is_deleted else best.document}
 
 
 def _beside(result: Any) -> list[Document]:
     """Of one result of `_bulk_get`, what is neither deleted nor the winner."""
-    _, leaves, _ = _told(result)
-    return [leaf for leaf in sorted(leaves, key=_precedence)[:-1] if not leaf.get("_deleted")]
+    _, leaves, _ = leaves_in(result)
+    return [leaf.document for leaf in sorted(leaves, key=_precedence)[:-1] if not leaf.is_deleted]
 
 
-def _told(result: Any) -> tuple[str, list[Document], list[Any]]:
-    """Identifier, leaves and errors of one result of `_bulk_get`."""
-    try:
-        identifier = str(result["id"])
-        leaves = [_its_own(each["ok"], identifier) for each in result["docs"] if "ok" in each]
-        errors = [str(each["error"]["error"]) for each in result["docs"] if "error" in each]
-        for leaf in leaves:
-            _precedence(leaf)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise BadAnswer(f"_bulk_get sent a result that is none: {str(result)[:200]}") from None
-    return identifier, leaves, errors
+def _precedence(leaf: Leaf) -> tuple[bool, int, str]:
+    return leaf.precedence
 
 
-def _precedence(leaf: Document) -> tuple[bool, int, str]:
-    generation, _, digest = str(leaf["_rev"]).partition("-")
-    return not leaf.get("_deleted"), int(generation), digest
-
-
-def _info(name: str, info: Document) -> DatabaseInfo:
+def _info(name: str, info: Document, date: float | None) -> DatabaseInfo:
+    instance = str(info.get("instance_start_time", ""))
+    cluster = info.get("cluster")
     return DatabaseInfo(
         name,
-        str(info.get("instance_start_time", "")),
-        str(info.get("update_seq", "")),
-        str(info.get("purge_seq", "")),
+        instance,
+        copies_in(str(info.get("update_seq", ""))),
+        number_of(str(info.get("purge_seq", ""))),
         _count(info, "doc_count"),
+        _count(cluster, "n") if isinstance(cluster, Mapping) else 1,
+        date - int(instance) if date is not None and instance.isdecimal() else None,
     )
 
 
@@ -380,14 +474,14 @@ def _latest(identifier: str, row: Mapping[str, Any] | None) -> Latest:
         raise BadAnswer(f"_all_docs did not say what became of {identifier}: {str(row)[:200]}")
     if value.get("deleted") is True:
         return Latest(None, value["rev"])
-    return Latest(_its_own(row.get("doc"), identifier), value["rev"])
+    return Latest(its_own(row.get("doc"), identifier), value["rev"])
 
 
-def _its_own(document: Any, identifier: str) -> Document:
-    """The document that was asked for: another one's account must never answer for it."""
-    if not isinstance(document, dict) or document.get("_id") != identifier:
-        raise BadAnswer(f"{identifier} was asked for, and another document came, or none: {str(document)[:200]}")
-    return document
+def _listed_revision(row: Mapping[str, Any]) -> tuple[str, str]:
+    try:
+        return str(row["id"]), str(row["value"]["rev"])
+    except (KeyError, TypeError):
+        raise BadAnswer(f"_all_docs sent a row that is none: {str(row)[:200]}") from None
 
 
 def _has_id(row: Any) -> bool:

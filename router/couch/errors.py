@@ -2,6 +2,8 @@
 
 CouchError
 ├── CouchUnavailable   no answer, in time, that says anything: try again later
+│   ├── ConnectFailed  the node can't be reached; nothing was sent
+│   └── ResponseLost   the node fell silent, or the connection was cut; a write may have been done
 ├── CouchRefused       the user may not do this
 │   └── WrongPassword  trying again would lock the account
 ├── NotFound           no such database or document
@@ -17,6 +19,14 @@ class CouchError(Exception):
 
 class CouchUnavailable(CouchError):
     """No useful answer in time; the next try may get one."""
+
+
+class ConnectFailed(CouchUnavailable):
+    """A node can't be reached; nothing was sent."""
+
+
+class ResponseLost(CouchUnavailable):
+    """A node fell silent, or the connection was cut; what was asked may have been done."""
 
 
 class CouchRefused(CouchError):

@@ -11,10 +11,14 @@ from router.cache.followed import FOLLOWED
 from router.cache.pending import PendingCopies
 from router.cache.reader import CacheReader
 from router.cache.writer import Applied, CacheWriter, Checkpoint
+from router.couch.client import Document
 from router.couch.databases import Change, Databases
 from router.couch.errors import NotFound
+from router.couch.leaves import Leaf, winner
+from router.follower.older_changes import Verdict, judge
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
+from router.numbers.shards import is_shard
 from router.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -33,6 +37,10 @@ class Moved(Exception):
     """The checkpoint in Redis is not the one that we wrote."""
 
 
+def _leave_to_the_checkpoint(_database: str, _epoch: str, _changes: Mapping[str, bytes]) -> None:
+    """Whoever leads next finds them there."""
+
+
 def _log_skip(database: str, identifier: str, why: str) -> None:
     log.info("%s: %s is left out: %s", database, identifier, why)
 
@@ -43,6 +51,10 @@ class Applier:
     Args:
         on_skip: told the database, id and reason of each document that no lookup can reach.
         pending: where to note numbers whose account copies are to be looked at; None: nobody looks.
+
+    Attributes:
+        on_undecided: called with database, epoch and versions of changes that have to be looked up again; they
+            stand in the checkpoint, too.
 
     Methods raise Fenced, Moved, redis.RedisError and, where documents have to be read again, CouchError.
     """
@@ -65,6 +77,7 @@ class Applier:
         self._on_skip = on_skip
         self._pending = pending
         self.counts = Tally()
+        self.on_undecided: Callable[[str, str, Mapping[str, bytes]], None] = _leave_to_the_checkpoint
 
     def shape_of(self, database: str) -> str:
         """What a database's entries are made with now."""
@@ -112,9 +125,10 @@ class Applier:
             if value is not None:
                 values.append((change.id, value))
         after = seq or (changes[-1].seq if changes else "") or before.seq
-        said = self._writer.apply_documents(database, self._token, before, after, values, pending=pending)
+        said, older = self._writer.apply_documents(database, self._token, before, after, values, pending=pending)
         _check(said)
         self.counts.add("applied", len(changes))
+        self._look_at_older(database, before.epoch, {values[each][0]: values[each][1][:VERSION] for each in older})
         return replace(before, seq=after)
 
     def mend_documents(self, database: str, epoch: str, garbled: Mapping[bytes, bytes]) -> int:
@@ -137,13 +151,19 @@ class Applier:
         made = self._read_again(database, number)
         return self._writer.replace(database, self._token, epoch, number, garbled[:VERSION], made)
 
+    def forget(self, database: str, epoch: str, name: str) -> None:
+        """Take away what the cache holds of a document that is nowhere any more, not even as a deletion."""
+        held = self.held(database, [name])[name]
+        if held is not None:
+            self._replace(database, epoch, name, held, ())
+
     def is_fenced(self, database: str) -> bool:
         """Whether another follower has written there since."""
         return self._writer.fence(database) > self._token
 
-    def begin(self, database: str, *, instance: str, purge: str, shape: str) -> Checkpoint:
+    def begin(self, database: str, *, instance: str, purges: int, shape: str) -> Checkpoint:
         """Begin the database's life in the cache anew."""
-        begun = self._writer.begin(database, self._token, instance=instance, purge=purge, shape=shape)
+        begun = self._writer.begin(database, self._token, instance=instance, purges=purges, shape=shape)
         if begun is None:
             raise Fenced(database)
         return begun
@@ -171,8 +191,15 @@ class Applier:
         )
         _check(said)
         self.counts.add("applied", len(changes))
-        if older:
-            self._settle_older(database, before.epoch, [entries[index][0] for index in older])
+        self._look_at_older(database, before.epoch, {entries[each][0]: entries[each][1].version for each in older})
+
+    def _look_at_older(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
+        if not changes:
+            return
+        self.counts.add("older", len(changes))
+        undecided = self.look_again(database, epoch, changes, every_copy=False, is_last=False)
+        if undecided:
+            self.on_undecided(database, epoch, undecided)
 
     def _entries(self, database: str, changes: Sequence[Change]) -> list[tuple[str, Entry]]:
         now = int(time.time())
@@ -197,29 +224,68 @@ class Applier:
             (number, each.account_id if each is not None else "") for number, each in zip(numbers, held, strict=True)
         )
 
-    def _settle_older(self, database: str, epoch: str, numbers: Sequence[str]) -> None:
-        """Ask the database about changes that looked older than what the cache holds.
+    def look_again(
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+    ) -> dict[str, bytes]:
+        """Look up changes that looked older than what the cache holds, and put right what is wrong.
 
-        Mostly a faster writer was there before the feed. But when conflicting revisions are resolved, or
-        a database is made anew, the right answer can have the lower generation.
+        Args:
+            changes: their versions, by number or document.
+            every_copy: see `Databases.leaves`.
+            is_last: see `judge`.
+
+        Returns:
+            Those that are still undecided.
         """
-        self.counts.add("older", len(numbers))
-        for number, value in zip(numbers, self._reader.entries(numbers), strict=True):
-            held = unpack(value) if value is not None else None
-            if held is None:
-                continue
-            made = self._read_again(database, number)
-            if made.version >= held.version:
-                continue
-            if self._writer.replace(database, self._token, epoch, number, held.version, made):
-                self.counts.add("replaced")
+        names = list(changes)
+        held = self.held(database, names)
+        try:
+            leaves = self._databases.leaves(database, names, every_copy=every_copy)
+        except NotFound:
+            return {}  # whoever looks at the database itself removes what it had
+        undecided = {}
+        for name in names:
+            verdict = self._verdict(changes[name], held[name], leaves.get(name, ()), is_last=is_last)
+            if verdict is Verdict.UNDECIDED:
+                undecided[name] = changes[name]
+            elif verdict is Verdict.REPLACE:
+                self._replace(database, epoch, name, held[name] or b"", leaves.get(name, ()))
+        self._writer.resolve_older(database, {name: changes[name] for name in names if name not in undecided})
+        return undecided
+
+    def held(self, database: str, names: Sequence[str]) -> dict[str, bytes | None]:
+        """Return what the cache holds for numbers or followed documents; a value begins with its version."""
+        read = self._reader.entries if is_shard(database) else lambda ids: self._writer.documents(database, ids)
+        return dict(zip(names, read(names), strict=True))
+
+    def _verdict(self, change: bytes, held: bytes | None, leaves: Sequence[Leaf], *, is_last: bool) -> Verdict:
+        if held is None or held[:VERSION] <= change:
+            return Verdict.KEEP  # it was replaced, or is read when somebody asks for it
+        return judge(change, held[:VERSION], leaves, is_last=is_last)
+
+    def _replace(self, database: str, epoch: str, name: str, held: bytes, leaves: Sequence[Leaf]) -> None:
+        """Put what the database says where exactly what was seen still stands."""
+        document = winner(leaves).document if leaves else {"_id": name}
+        if is_shard(database):
+            made = self._entry_of(database, document) if leaves else entry.of_nothing(int(time.time()))
+            done = self._writer.replace(database, self._token, epoch, name, held[:VERSION], made)
+        else:
+            value = holding.document_value(database, document) if leaves else None
+            done = self._writer.mend_document(database, self._token, epoch, name.encode(), held, value or b"")
+            if done:
+                self._writer.read_again(database)
+        if done:
+            self.counts.add("replaced")
 
     def _read_again(self, database: str, number: str) -> Entry:
-        now = int(time.time())
         try:
             document = self._databases.document(database, number)
         except NotFound:
-            return entry.of_nothing(now)
+            return entry.of_nothing(int(time.time()))
+        return self._entry_of(database, document)
+
+    def _entry_of(self, database: str, document: Document) -> Entry:
+        now = int(time.time())
         made = holding.number_entry(document, database, self.policy, now)
         return entry.of_nothing(now) if isinstance(made, Skipped) else made
 

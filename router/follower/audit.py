@@ -21,6 +21,7 @@ from router.follower.configuration import read_rules
 from router.follower.warm import Progress
 from router.numbers.documents import Skipped
 from router.numbers.fields import is_unset, shown
+from router.numbers.reachability import unreachable
 from router.numbers.shards import database_of, is_shard
 from router.settings import Settings
 from router.stores import Stores
@@ -54,7 +55,8 @@ class Audit:
         self._progress = progress
         self._repair = repair
         self._asked = databases
-        self._policy = read_rules(settings, stores.writer).policy
+        rules = read_rules(settings, stores.writer)
+        self._policy, self._normaliser = rules.policy, rules.normaliser
         self._copies = copies
         self._comparison = CopiesComparison(
             stores.databases, AccountCopies(stores.databases, settings.account_copies), databases
@@ -109,9 +111,12 @@ class Audit:
         for document in documents:
             made = holding.number_entry(document, database, self._policy, now)
             identifier = str(document.get("_id", ""))
+            reason = unreachable(document, database, self._normaliser)
             if isinstance(made, Skipped):
-                if not identifier.startswith("_design/"):
-                    self.report.left_out.append((database, identifier, made.reason))
+                reason = made.reason
+            if reason is not None and not identifier.startswith("_design/"):
+                self.report.left_out.append((database, identifier, reason))
+            if isinstance(made, Skipped):
                 continue
             expected[identifier] = made
             self._note_states(database, document)

@@ -74,7 +74,7 @@ class DirectFeeds:
         return True
 
     def _read(self, target: Target, feed: ChangesFeed) -> None:
-        opened = time.monotonic()
+        opened = target.heard = time.monotonic()
         try:
             feed.open()
             self._take_all(target, feed)
@@ -89,13 +89,14 @@ class DirectFeeds:
             if target.feed is not feed:
                 return
             target.feed = None
-        # Whatever ended the feed: a look at the database finds what it did not bring any more.
+            # Whatever ended the feed: what it did not bring any more may have happened since its last sign of life.
+            target.notice(target.heard)
         lasted = time.monotonic() - opened
         self._board.later(target, 0.0 if lasted > 1 else pause(target.failures))
 
     def _take_all(self, target: Target, feed: ChangesFeed) -> None:
         for change in feed.changes():
-            target.failures = 0
+            target.failures, target.heard = 0, time.monotonic()
             if change is None:
                 if self._is_quiet(target):
                     return

@@ -154,7 +154,7 @@ class Follower:
         now = time.monotonic()
         targets = list(term.targets.values())
         complete = sum(target.checkpoint.complete for target in targets)
-        lags = {target.name: round(lag, 3) for target in targets if (lag := target.lag(now)) > 0}
+        lags = {target.name: round(lag, 3) for target in targets if (lag := term.lag_of(target, now)) > 0}
         settled = term.sweeper.swept.is_set() and complete == len(targets)
         return FollowerStatus(
             leader=self._lease.owner,

@@ -127,5 +127,9 @@ def _rests(target: Target) -> bool:
 
 
 def _is_same(kept: Checkpoint, ours: Checkpoint) -> bool:
-    """Whether a checkpoint says what we wrote; when that was, and what was known to be missing, may differ."""
-    return replace(kept, update_seq="", at=0.0, pending=0) == replace(ours, update_seq="", at=0.0, pending=0)
+    """Whether a checkpoint says what we wrote; what is not decided by its epoch and sequence may differ."""
+    return _identity(kept) == _identity(ours)
+
+
+def _identity(checkpoint: Checkpoint) -> Checkpoint:
+    return replace(checkpoint, copies={}, at=0.0, pending=0, older={})

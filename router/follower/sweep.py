@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import redis
@@ -34,6 +34,7 @@ class Sweeper:
     Args:
         register: takes note of a database that is up to date.
         shape_of: what a database's entries are made with now.
+        recheck: looks up changes that a checkpoint holds as undecided (database, epoch, versions by name).
         fresh: told the databases of which the cache knows nothing, before they are woken for the first time.
 
     Attributes:
@@ -51,6 +52,7 @@ class Sweeper:
         register: Callable[[str, Checkpoint], None],
         fresh: Callable[[Sequence[str]], None],
         shape_of: Callable[[str], str],
+        recheck: Callable[[str, str, Mapping[str, bytes]], None],
     ) -> None:
         self._databases = databases
         self._writer = writer
@@ -59,6 +61,7 @@ class Sweeper:
         self._register = register
         self._fresh = fresh
         self._shape_of = shape_of
+        self._recheck = recheck
         self._asked = threading.Event()
         self._stop = threading.Event()
         self._prepared = False
@@ -112,26 +115,28 @@ class Sweeper:
         for chunk in chunks:
             self._compare(chunk, checkpoints)
             # Spread out, an idle sweep is nothing that a server would notice.
-            if not hurry and (self._stop.wait(self._interval / len(chunks)) or self._asked.is_set()):
-                return
+            if not hurry and self._asked.wait(self._interval / len(chunks)):
+                return  # one that is asked for begins at once, from the start
         self._wake_vanished(known - set(names))
         self.compared = Compared(began, time.monotonic())
 
     def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
         for name, info in self._databases.infos(names).items():
             kept = checkpoints[name]
+            if kept.older:
+                self._recheck(name, kept.epoch, kept.older)
             if self._is_up_to_date(name, kept, info):
                 self._register(name, kept)
             else:
-                self._wake(name, suspect=_is_another(kept, info))
+                self._wake(name, suspect=_is_another(kept, info), info=info)
 
     def _is_up_to_date(self, name: str, kept: Checkpoint, info: DatabaseInfo | None) -> bool:
         if info is None:
             return kept.complete and not kept.instance
         return (
             kept.complete
-            and kept.is_of(info.instance, info.purge_seq)
-            and kept.update_seq == info.update_seq
+            and kept.is_of(info.instance, info.purges)
+            and kept.is_current(info.copies)
             and kept.shape == self._shape_of(name)
         )
 
@@ -142,4 +147,4 @@ class Sweeper:
 
 def _is_another(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
     """Whether what the cache holds belongs to another life of the database."""
-    return info is not None and bool(kept.epoch) and not kept.is_of(info.instance, info.purge_seq)
+    return info is not None and bool(kept.epoch) and not kept.is_of(info.instance, info.purges)

@@ -15,12 +15,13 @@ import redis
 from router.cache.followed import FOLLOWED, SYSTEM_CONFIG
 from router.cache.garbled import Garbled
 from router.cache.writer import CacheWriter, Checkpoint
-from router.couch.databases import Databases
-from router.couch.errors import CouchError, CouchRefused
+from router.couch.databases import DatabaseInfo, Databases
+from router.couch.errors import CouchError, CouchRefused, ResponseLost
 from router.follower.applier import Applier, Fenced, Moved
 from router.follower.backoff import pause
-from router.follower.catchup import CatchUp
+from router.follower.catchup import SETTLING, CatchUp
 from router.follower.direct import DirectFeeds
+from router.follower.older_changes import OlderChanges
 from router.follower.patrol import Patrol
 from router.follower.sweep import Sweeper
 from router.follower.targets import Target, is_followed
@@ -29,8 +30,10 @@ from router.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY = 3.0
-"""Seconds between two looks whether a database with a feed of its own was purged."""
+_LOOK_INTERVAL = 3.0
+"""Seconds between two looks at most whether a database's own feed brings everything; less where `stale_after` is
+short, since a feed that is stuck must show before."""
+_LOOKS_BEFORE_STALE = 4
 _REFUSED_PAUSE = 60.0
 """Seconds until a database is looked at again when the credentials were refused."""
 
@@ -66,7 +69,16 @@ class Term:
         self._applier = applier
         self._on_config = on_config
         self._queue: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
-        self._catch_up = CatchUp(databases, writer, applier, page=settings.follower_page)
+        self._look_interval = min(_LOOK_INTERVAL, settings.stale_after / _LOOKS_BEFORE_STALE)
+        self._catch_up = CatchUp(
+            databases,
+            writer,
+            applier,
+            page=settings.follower_page,
+            settling=min(SETTLING, settings.follower_sweep / 2),
+        )
+        self.older = OlderChanges(applier.look_again, self.stop)
+        applier.on_undecided = self.older.add
         self._direct = DirectFeeds(
             self,
             databases.couch,
@@ -82,8 +94,11 @@ class Term:
             register=self._register,
             fresh=self._first_sweep,
             shape_of=applier.shape_of,
+            recheck=self.older.recheck,
         )
-        self.watch = UpdatesWatch(databases, settings.follower_heartbeat, self.wake, self.sweeper.ask)
+        self.watch = UpdatesWatch(
+            databases, settings.follower_heartbeat, self.wake, self.sweeper.ask, check_interval=self._look_interval
+        )
         self.watch.unseen_since = time.monotonic() - unseen
         self.patrol = Patrol(self, writer, applier, garbled)
         self._workers = [
@@ -96,6 +111,7 @@ class Term:
         self.sweeper.start()
         self.watch.start()
         self.patrol.start()
+        self.older.start()
         for worker in self._workers:
             worker.start()
 
@@ -105,6 +121,7 @@ class Term:
         self._prepared.set()
         self.watch.close()
         self.sweeper.close()
+        self.older.close()
         with self.lock:
             for target in self.targets.values():
                 target.drop_feed()
@@ -113,22 +130,33 @@ class Term:
         for worker in self._workers:
             worker.join(timeout=5)
 
-    def wake(self, name: str, *, suspect: bool = False) -> None:
+    def wake(
+        self, name: str, *, suspect: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
+    ) -> None:
         """Have a database looked at; it becomes followed if it was not.
 
         Args:
-            suspect: it may not be the database that it was.
+            suspect: it may not be the database that it was, or the cache not what it was.
+            deleted: an event calls it deleted.
+            info: what it said of itself.
         """
         if not is_followed(name) or self.stop.is_set():
             return
         with self.lock:
             target = self.targets.setdefault(name, Target(name))
             target.suspect = target.suspect or suspect
+            target.deletion_reported = target.deletion_reported or deleted
+            if info is not None:
+                target.observe(info)
             if target.feed is not None and not target.suspect:
-                self._look_soon(target)  # of changes its own feed tells sooner
+                self._expect(target)  # of changes its own feed tells sooner
                 return
             target.notice()
             self.enqueue(target)
+
+    def lag_of(self, target: Target, now: float) -> float:
+        """Return the seconds that a database is behind, as far as known."""
+        return target.lag(now, 2 * self._look_interval)
 
     def doubt(self, now: float) -> float:
         """Seconds for which changes may have gone unseen that nobody has caught up with yet.
@@ -166,12 +194,17 @@ class Term:
             # The few databases that every lookup depends on come before the shards.
             self._queue.put((int(target.is_shard), time.monotonic(), target.name))
 
-    def _look_soon(self, target: Target) -> None:
-        """Have it seen whether something happened of which a feed tells nothing: a purge; under the lock."""
+    def _expect(self, target: Target) -> None:
+        """Have it seen whether its feed brings what happened, and whether something did of which no feed tells.
+
+        A purge makes no row, and a feed can be stuck without a sign. Under the lock.
+        """
+        if target.unconfirmed is None:
+            target.unconfirmed = time.monotonic()
         if target.told:
             return
         target.told = True
-        wait = target.looked + _LOOK_EVERY - time.monotonic()
+        wait = 0.0 if target.deletion_reported else target.looked + self._look_interval - time.monotonic()
         if wait <= 0:
             self.enqueue(target)
             return
@@ -240,10 +273,8 @@ class Term:
             if target.feed is not None and not target.suspect:
                 self._apply_rows(target)
                 if target.told:
-                    self._look_at_life(target)
+                    self._check_feed(target)
             else:
-                target.drop_feed()
-                target.told = False
                 self._read(target)
             target.failures = 0
         except Fenced:
@@ -268,8 +299,10 @@ class Term:
             target.noticed = target.reading or target.noticed
         self.later(target, seconds)
 
-    def _read(self, target: Target) -> None:
-        found = self._catch_up.run(target, self.stop)
+    def _read(self, target: Target, *, is_stuck: bool = False) -> None:
+        with self.lock:
+            target.take_over()
+        found = self._catch_up.run(target, self.stop, is_stuck=is_stuck)
         if not found.exists and target.is_shard:
             with self.lock:
                 self.targets.pop(target.name, None)
@@ -282,25 +315,40 @@ class Term:
         if found.exists and (busy or not target.is_shard):
             self._direct.give(target, list(self.targets.values()))
 
-    def _look_at_life(self, target: Target) -> None:
-        """Read a database again that was purged, or made anew, since its feed was opened."""
-        target.told, target.looked = False, time.monotonic()
+    def _check_feed(self, target: Target) -> None:
+        """Read a database again whose feed is stuck, or that was purged or made anew since its feed was opened."""
+        with self.lock:
+            target.told, target.looked = False, time.monotonic()
+            target.confirming, target.unconfirmed = target.unconfirmed, None
         info = self._databases.info(target.name)
-        if target.checkpoint.is_of(info.instance, info.purge_seq):
+        if self._catch_up.is_another(target, info):
+            target.suspect = True
+            self._read(target)
             return
-        target.suspect = True
-        target.drop_feed()
-        self._read(target)
+        target.deletion_reported = False
+        try:
+            found = self._catch_up.confirm(target, self.stop)
+        except ResponseLost as problem:
+            log.warning("the feed of %s is stuck (%s); the database is listed instead", target.name, problem)
+            self._read(target, is_stuck=True)
+            return
+        with self.lock:
+            target.confirming = None
+        if found:
+            self._has_changed(target)
+
+    def _has_changed(self, target: Target) -> None:
+        target.active = time.monotonic()
+        if target.name == SYSTEM_CONFIG:
+            self._on_config()
 
     def _apply_rows(self, target: Target) -> None:
         rows = [target.rows.popleft() for _ in range(len(target.rows))]
         if not rows:
             return
-        target.active = time.monotonic()
         apply = self._applier.apply if target.is_shard else self._applier.apply_documents
         target.checkpoint = apply(target.name, target.checkpoint, rows)
-        if target.name == SYSTEM_CONFIG:
-            self._on_config()
+        self._has_changed(target)
 
 
 def _after(seconds: float, act: Callable[..., None], *words: object) -> None:

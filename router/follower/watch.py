@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from router.couch.databases import Databases
+from router.couch.databases import DatabaseInfo, Databases
 from router.couch.errors import CouchError, CouchRefused, NotFound
 from router.couch.feeds import DatabaseUpdatesFeed
 from router.follower.backoff import pause
@@ -17,11 +17,19 @@ _NO_FEED = 30.0
 """Seconds between tries, and between sweeps, where the server has no feed of updates."""
 
 
+_CHECK_TIMEOUT = 3.0
+"""Seconds for the answer whether there are events that the feed did not bring."""
+_DOUBTS = 2
+"""Times in a row that an event, or the answer, has to be missing."""
+
+
 class Wake(Protocol):
     """Has a database looked at."""
 
-    def __call__(self, name: str, *, suspect: bool = False) -> None:
-        """Suspect: it may have been deleted and made again."""
+    def __call__(
+        self, name: str, *, suspect: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
+    ) -> None:
+        """See `Term.wake`."""
 
 
 class UpdatesWatch:
@@ -32,16 +40,32 @@ class UpdatesWatch:
         began: when it did last, monotonic; what happened before is for a sweep to find.
         unseen_since: since when changes may have gone unseen, monotonic; None again, by whoever catches up with them.
         heard: when anything came from it last, monotonic: a server may be gone for long before that shows.
+
+    Args:
+        check_interval: seconds between two questions whether the feed brings everything: one that is stuck behind a
+            frozen node goes on sending heartbeats.
     """
 
-    def __init__(self, databases: Databases, heartbeat: float, wake: Wake, sweep: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        heartbeat: float,
+        wake: Wake,
+        sweep: Callable[[], None],
+        *,
+        check_interval: float = 3.0,
+    ) -> None:
         self._databases = databases
+        self._quick = Databases(databases.couch.with_time_limit(min(databases.couch.time_limit, _CHECK_TIMEOUT)))
+        self._check_interval = check_interval
+        self._seq = ""
         self._heartbeat = heartbeat
         self._wake = wake
         self._sweep = sweep
         self._stop = threading.Event()
         self._feed: DatabaseUpdatesFeed | None = None
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
+        self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
         self.up = False
         self.began = self.heard = time.monotonic()
         self.unseen_since: float | None = self.began
@@ -49,6 +73,7 @@ class UpdatesWatch:
     def start(self) -> None:
         """Begin."""
         self.thread.start()
+        self._checker.start()
 
     def close(self) -> None:
         """Stop."""
@@ -81,7 +106,8 @@ class UpdatesWatch:
             self._stop.wait(wait)
 
     def _listen(self) -> None:
-        feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._databases.updates_now(), self._heartbeat)
+        self._seq = self._databases.updates_now()
+        feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._seq, self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
         self.began = self.heard = time.monotonic()
         self._sweep()
@@ -93,9 +119,33 @@ class UpdatesWatch:
                     return
                 self.heard = time.monotonic()
                 if event is not None:
-                    self._wake(event.name, suspect=event.type == "deleted")
+                    self._seq = event.seq
+                    self._wake(event.name, deleted=event.type == "deleted")
         finally:
             feed.close()
+
+    def _check_forever(self) -> None:
+        """Ask from time to time whether there are events that the feed did not bring; cut it where it is stuck."""
+        confirmed, doubts, owed = time.monotonic(), 0, ""
+        while not self._stop.wait(self._check_interval):
+            feed, seq, asked = self._feed, self._seq, time.monotonic()
+            if not self.up or feed is None:
+                confirmed, doubts, owed = asked, 0, ""
+                continue
+            try:
+                is_behind = self._quick.has_updates_after(seq)
+            except CouchError:
+                is_behind = True
+            doubts = (doubts + 1 if seq == owed else 1) if is_behind else 0
+            owed = seq
+            if not is_behind:
+                confirmed = asked
+            if doubts < _DOUBTS:
+                continue
+            log.warning("the feed of database updates is stuck")
+            self.heard = min(self.heard, confirmed)
+            feed.close()
+            doubts = 0
 
     def _log_missing(self, failures: int, problem: CouchError) -> None:
         if not failures:

@@ -28,9 +28,9 @@ from router.cache.reader import CacheReader
 from router.lookup.breaker import Breaker
 from router.lookup.call import Call
 from router.lookup.fallback import Fallback
-from router.lookup.standing import Standing
+from router.lookup.standing import AccountStatus, Standing
 from router.numbers.fields import printable
-from router.numbers.normaliser import UnknownDialPlan
+from router.numbers.normaliser import LONGEST, UnknownDialPlan, is_too_long
 from router.numbers.routes import Reason, Refused, route_of_port
 from router.numbers.rules import Rules
 from router.tally import Tally
@@ -38,6 +38,11 @@ from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+_ACCOUNT_MESSAGES = {
+    AccountStatus.DISABLED: "is disabled (pvt_enabled in the accounts database)",
+    AccountStatus.MISSING: "has no document in the accounts database, or one marked deleted: "
+    "assign the number to an account that exists (unknown_account is refuse)",
+}
 _ROUTED = object()
 _NOTHING = of_nothing(0).pack()
 
@@ -132,8 +137,9 @@ class Lookup:
         """
         if found.kind == ROUTE:
             account = found.account_id
-            if not self._standing.enabled(account, authoritative=call.authoritative):
-                self._disabled(call, account, found.payload)
+            status = self._standing.status(account, authoritative=call.authoritative)
+            if status is not AccountStatus.ENABLED:
+                self._refuse_account(call, account, found.payload, status)
                 return
             self.counts.add("number_database")
             call.route(found.payload + route_suffix(call.e164, found.version, pb.NUMBER_DATABASE, stale=False))
@@ -246,7 +252,7 @@ class Lookup:
                 self._keep_near(call, NearEntry(account, value[HEADER:] + nearby, None), clock)
             return _ROUTED
         if enabled is not None:
-            self._disabled(call, account, value[HEADER:])
+            self._refuse_account(call, account, value[HEADER:], self._standing.held_refusal(account))
         return enabled is not None
 
     def _keep_near(self, call: Call, entry: NearEntry, clock: int) -> None:
@@ -258,24 +264,16 @@ class Lookup:
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
             route = route_of_port(call.e164, ports[0].account_id)
-            call.route(port_answer(route, stale=not self._standing.vouched))
+            call.route(port_answer(route, stale=not (call.authoritative or self._standing.vouched)))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
         self.refuse(call, refusal)
         return refusal
 
-    def _disabled(self, call: Call, account: str, payload: bytes) -> None:
+    def _refuse_account(self, call: Call, account: str, payload: bytes, status: AccountStatus) -> None:
         state = pb.LookupResponse.FromString(payload).state
-        self.refuse(
-            call,
-            Refused(
-                Reason.ACCOUNT_DISABLED,
-                call.e164,
-                account,
-                state,
-                f"account {account} is disabled (pvt_enabled in the accounts database)",
-            ),
-        )
+        message = f"account {account} {_ACCOUNT_MESSAGES[status]}"
+        self.refuse(call, Refused(Reason.ACCOUNT_DISABLED, call.e164, account, state, message))
 
     def refuse(self, call: Call, refusal: Refused) -> None:
         """Refuse a call, and count it."""
@@ -284,6 +282,13 @@ class Lookup:
 
 
 def _unroutable(number: str, *, reconcilable: bool) -> Refused | None:
+    if is_too_long(number):
+        size = len(number.encode("utf-8", "replace"))
+        return Refused(
+            Reason.NOT_RECONCILABLE,
+            printable(number),
+            message=f"a number of {size:,} bytes, and at most {LONGEST} are read: send nothing but the number",
+        )
     if not reconcilable:
         return Refused(
             Reason.NOT_RECONCILABLE,

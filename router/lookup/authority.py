@@ -20,7 +20,7 @@ from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
 
 _PORTS_LIFE = 5.0
-"""Seconds that a reading of all port requests serves; only used past the caches, or without them."""
+"""Seconds that a reading of all port requests serves while Redis can't say what they are."""
 
 
 class Authority:
@@ -63,9 +63,13 @@ class Authority:
         section = (self.document(SYSTEM_CONFIG, NUMBER_MANAGER) or {}).get("default")
         return section if isinstance(section, dict) else None
 
-    def ports(self, number: str) -> tuple[ActivePort, ...]:
-        """The active port requests that name a number; a reading serves for some seconds."""
-        return self._ports.naming(number)
+    def ports(self, number: str, *, now: bool) -> tuple[ActivePort, ...]:
+        """The active port requests that name a number.
+
+        Args:
+            now: as they stand after this call began; else a reading serves for some seconds.
+        """
+        return self._ports.naming_now(number) if now else self._ports.naming(number)
 
 
 def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:

@@ -71,12 +71,23 @@ class Explainer:
         _view(made.redis, lambda: self._redis(number))
         assigned = _view(made.number_database, lambda: self._number_document(number, database))
         _view(made.port_requests, lambda: self._ports(number))
-        account = assigned or self._account_of_cache(number)
+        self._tell_account(made, assigned or self._account_of_cache(number))
+        self._tell_follower(made.follower, database)
+
+    def _tell_account(self, made: pb.ExplainResponse, account: str) -> None:
         if account:
             _view(made.account, lambda: self._account(account))
+            if made.account.error:
+                made.account.detail = f"{account}: this worker holds it as {self._held_account(account)}"
+        elif made.number_database.error:
+            made.account.error = f"the number's account is not known: {made.number_database.error}"
         else:
             made.account.detail = "no account to look for"
-        self._tell_follower(made.follower, database)
+
+    def _held_account(self, account: str) -> str:
+        if account in self._followed.enabled:
+            return "enabled"
+        return "disabled" if account in self._followed.disabled else "unknown"
 
     def _near(self, number: str) -> pb.LayerView:
         near = self._lookup.near
@@ -122,9 +133,11 @@ class Explainer:
         return view, read.assigned_to or ""
 
     def _ports(self, number: str) -> pb.LayerView:
-        held = self._followed.ports.get(number, ())
-        if not self._followed.loaded[PORT_REQUESTS]:
-            held = self._authority.ports(number)
+        # As a lookup does: what is held in memory counts while Redis says that it is current.
+        if self._followed.fresh and self._followed.loaded[PORT_REQUESTS]:
+            held = self._followed.ports.get(number, ())
+        else:
+            held = self._authority.ports(number, now=True)
         if not held:
             return pb.LayerView(detail="no active port request")
         named = ", ".join(f"{port.id} for account {port.account_id}" for port in held)
@@ -147,7 +160,7 @@ class Explainer:
             said = status.read(self._writer.redis, self._writer.keys)
             kept = self._writer.checkpoint(database)
         except redis.RedisError as problem:
-            view.leader = f"unknown: {problem}"
+            view.error = str(problem)
             return
         if said is not None:
             view.alive = said.age < self._stale_after
@@ -160,11 +173,15 @@ class Explainer:
         return None if value is None else unpack(value)
 
     def _account_of_cache(self, number: str) -> str:
+        """The account that Redis names, else the near cache; empty where neither does."""
         try:
             held = self._held(number)
         except redis.RedisError:
-            return ""
-        return "" if held is None else held.account_id
+            held = None
+        if held is not None and held.account_id:
+            return held.account_id
+        near = self._lookup.near.get(number)
+        return "" if near is None else near.account
 
     def _answer(self, request: pb.LookupRequest, deadline: float) -> pb.LookupOutcome:
         call = WaitingCall(

@@ -5,6 +5,7 @@ Answered from what the worker holds in memory while Redis vouches for it; else, 
 
 import time
 from collections.abc import Set as AbstractSet
+from enum import Enum
 
 from router.cache.followed import ACCOUNTS, PORT_REQUESTS, ActivePort, FollowedDocuments
 from router.lookup.authority import Authority
@@ -13,6 +14,15 @@ from router.tally import Tally
 _REMEMBERED = 5.0
 """Seconds that an account read from CouchDB is remembered while Redis is away."""
 _MANY = 10_000
+
+
+class AccountStatus(Enum):
+    """What an account's document says to a call; an account without one counts as the settings have it."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    MISSING = "missing"
+    """It has no document, or one marked deleted, and such accounts are refused."""
 
 
 class Standing:
@@ -26,7 +36,7 @@ class Standing:
         self._followed = followed
         self._authority = authority
         self._refuse_unknown = refuse_unknown
-        self._remembered: dict[str, tuple[float, bool]] = {}
+        self._remembered: dict[str, tuple[float, AccountStatus]] = {}
         self.counts = Tally()
 
     @property
@@ -45,13 +55,17 @@ class Standing:
             return True
         if account in self._followed.disabled:
             return False
-        return self._unknown() if self._followed.loaded[ACCOUNTS] else None
+        return self._unknown() is AccountStatus.ENABLED if self._followed.loaded[ACCOUNTS] else None
+
+    def held_refusal(self, account: str) -> AccountStatus:
+        """Why `held_enabled` was False."""
+        return AccountStatus.DISABLED if account in self._followed.disabled else AccountStatus.MISSING
 
     def held_ports(self, number: str) -> tuple[ActivePort, ...] | None:
         """The active port requests for a number, by memory alone; None when CouchDB has to be asked."""
         return self._followed.ports.get(number, ()) if self._followed.loaded[PORT_REQUESTS] else None
 
-    def enabled(self, account: str, *, authoritative: bool) -> bool:
+    def status(self, account: str, *, authoritative: bool) -> AccountStatus:
         """Whether an account is enabled; for what came from the database.
 
         Raises:
@@ -59,17 +73,16 @@ class Standing:
         """
         held = None if authoritative or not self._followed.fresh else self.held_enabled(account)
         if held is not None:
-            return held
+            return AccountStatus.ENABLED if held else self.held_refusal(account)
         now = time.monotonic()
-        until, enabled = self._remembered.get(account, (0.0, False))
-        if not authoritative and now < until:
-            return enabled
-        said = self._authority.account_enabled(account)
-        enabled = self._unknown() if said is None else said
+        remembered = None if authoritative else self._remembered.get(account)
+        if remembered is not None and now < remembered[0]:
+            return remembered[1]
+        status = self._read(account)
         if len(self._remembered) >= _MANY:
             self._remembered.clear()
-        self._remembered[account] = (now + _REMEMBERED, enabled)
-        return enabled
+        self._remembered[account] = (now + _REMEMBERED, status)
+        return status
 
     def ports(self, number: str, *, authoritative: bool) -> tuple[ActivePort, ...]:
         """The active port requests for a number.
@@ -78,8 +91,14 @@ class Standing:
             CouchError: CouchDB had to be asked, and did not answer.
         """
         held = None if authoritative or not self._followed.fresh else self.held_ports(number)
-        return self._authority.ports(number) if held is None else held
+        return self._authority.ports(number, now=authoritative) if held is None else held
 
-    def _unknown(self) -> bool:
+    def _read(self, account: str) -> AccountStatus:
+        enabled = self._authority.account_enabled(account)
+        if enabled is None:
+            return self._unknown()
+        return AccountStatus.ENABLED if enabled else AccountStatus.DISABLED
+
+    def _unknown(self) -> AccountStatus:
         self.counts.add("unknown_account")
-        return not self._refuse_unknown
+        return AccountStatus.MISSING if self._refuse_unknown else AccountStatus.ENABLED

@@ -26,7 +26,7 @@ from router.manager.writing import DocumentWriter
 from router.numbers import gregorian
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import printable
-from router.numbers.lifecycle import errors
+from router.numbers.lifecycle import errors, standing
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.normaliser import Normaliser
@@ -128,6 +128,16 @@ class NumberManager:
             CouchError: CouchDB can't be asked.
         """
         return self._lister.page(account, auth_by, after=after, limit=limit, budget=budget if thorough else None)
+
+    def is_in_tree(self, account: str, top: str) -> bool:
+        """Whether an account is `top`, or one below it by its `pvt_tree` in the database of accounts.
+
+        Raises:
+            CouchError: CouchDB can't be asked.
+        """
+        if account == top:
+            return True
+        return standing.is_ancestor_or_self(top, account, self._reader.accounts({account} - {SYSTEM}))
 
     def close(self) -> None:
         """End its threads."""

@@ -201,6 +201,8 @@ def _goes_again(job: Job, written: Written) -> bool:
     """Settle a job that was written, or can't be; True where it has to be decided again."""
     if written.revision:
         _settle_written(job, written.revision)
+        if written.warning:
+            job.warn(written.warning)
         return False
     if written.conflict:
         return True

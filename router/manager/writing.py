@@ -17,6 +17,10 @@ GLOBAL_CHANGES = "_global_changes"
 """CouchDB tells of new databases only where this one exists; a single node does not make it by itself."""
 _TRIES = 3
 _CONFLICT = "conflict"
+_FEW_COPIES = (
+    "too few CouchDB nodes took the change: it is lost if those that did don't come back, and in conflict if "
+    "the others were given another one; look at the number once all nodes are up"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,13 @@ class Written:
         revision: its new one; empty when it was not written.
         conflict: somebody else wrote first.
         problem: why it was not written, or may not have been.
+        warning: what may yet become of it though it was written; empty for nothing.
     """
 
     revision: str = ""
     conflict: bool = False
     problem: NumberError | None = None
+    warning: str = ""
 
 
 class DocumentWriter:
@@ -117,7 +123,10 @@ class DocumentWriter:
 def _written(row: Mapping[str, Any]) -> Written:
     if row.get("error") == _CONFLICT:
         return Written(conflict=True)
+    if row.get("error") == "unconfirmed":
+        words = f"{row.get('reason')}: the change may be lost, or in conflict; show the number before you ask again"
+        return Written(problem=errors.unconfirmed(words))
     if "error" in row:
         words = f"CouchDB refused the document: {row.get('error')}: {row.get('reason')}"
         return Written(problem=NumberError(500, "internal_error", "database_error", words))
-    return Written(str(row.get("rev", "")))
+    return Written(str(row.get("rev", "")), warning=_FEW_COPIES if row.get("accepted") is True else "")

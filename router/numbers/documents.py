@@ -13,7 +13,7 @@ from router.numbers.carriers import is_module_name, module_name
 from router.numbers.dial_plans import KAZOO, convert
 from router.numbers.fields import Fields, Skipped, is_unset, is_visible, shown
 
-__all__ = ["NumberDocument", "Skipped", "holder_problem", "read", "routable_id"]
+__all__ = ["NumberDocument", "Skipped", "holder_problem", "not_a_number", "read", "routable_id"]
 
 LONGEST_NUMBER = 256
 
@@ -98,7 +98,7 @@ def read(doc: object, *, expected_database: str | None = None) -> NumberDocument
     if not isinstance(doc, Mapping):
         return Skipped("not an object")
     doc_id = doc.get("_id")
-    reason = _not_a_number(doc, doc_id)
+    reason = not_a_number(doc, doc_id)
     if reason is None and expected_database is not None:
         reason = routable_id(str(doc_id), expected_database)
     if reason is not None:
@@ -118,7 +118,8 @@ def holder_problem(document: NumberDocument) -> str | None:
     return next((problem for problem in document.problems if problem.startswith(_HOLDERS)), None)
 
 
-def _not_a_number(doc: Mapping[str, object], doc_id: object) -> str | None:
+def not_a_number(doc: Mapping[str, object], doc_id: object) -> str | None:
+    """Why a document is no number's by its id and its `pvt_type`; None when it may be one."""
     if doc.get("_deleted") is True:
         return "deleted"
     if not isinstance(doc_id, str) or not doc_id:

@@ -147,7 +147,7 @@ class Normaliser:
     def _normalise(self, text: str, plan: DialPlan) -> tuple[str, str]:
         if self._is_exact(text):
             return text, "e164"
-        if _is_too_long(text):
+        if is_too_long(text):
             return text, "too long"
         if plan.cleans:
             return _cleaned_first(text, plan)
@@ -171,7 +171,8 @@ def _exact_matcher(reconcile_regex: str) -> Callable[[str], object]:
     return both.match
 
 
-def _is_too_long(text: str) -> bool:
+def is_too_long(text: str) -> bool:
+    """Whether a number has more than LONGEST bytes, and so is not normalised."""
     return len(text) > LONGEST or len(text.encode("utf-8", "replace")) > LONGEST
 
 

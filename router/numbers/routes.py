@@ -1,7 +1,7 @@
 """The decision: whether a number document routes, where to, and how the call is treated."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from router.numbers.carriers import VITELITY, has_local_feature, is_local
@@ -101,7 +101,8 @@ def decide(document: NumberDocument, policy: Policy) -> Route | Refused:
     """
     state = document.state or ""
     if document.deleted:
-        return _refused(document, Reason.NUMBER_NOT_FOUND, "is marked deleted: unset pvt_deleted to bring it back")
+        refused = _refused(document, Reason.NUMBER_NOT_FOUND, "is marked deleted: unset pvt_deleted to bring it back")
+        return replace(refused, account_id="", state="")  # as of a number without a document
     if document.assigned_to is None:
         return _refused(document, Reason.UNASSIGNED, f"({state or 'no state'}) has no account: assign it to one")
     if state not in policy.routable_states:

@@ -15,6 +15,7 @@ from router.lookup.answer import Lookup
 from router.lookup.call import Call
 from router.numbers.routes import Refused
 from router.service.admission import EXPIRED, Admission
+from router.service.consistency import UnknownConsistencyError, is_authoritative
 from router.service.cores import staying_on
 from router.service.front import CALL, LONGEST_MESSAGE, Failure, Front, Taken
 from router.service.refusals import failure_of
@@ -43,7 +44,7 @@ class FrontCall(Call):
             request.number,
             request.dial_plan,
             deadline,
-            authoritative=request.consistency == pb.AUTHORITATIVE,
+            authoritative=is_authoritative(request),
             raw=raw,
         )
         self._front = front
@@ -177,4 +178,6 @@ class BatchLoop:
             return FrontCall(self._front, ticket, request, time.monotonic() + left, self._unanswered)
         except DecodeError:
             self._front.fail(ticket, _MALFORMED)
-            return None
+        except UnknownConsistencyError as problem:
+            self._front.fail(ticket, problem.failure)
+        return None

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from router.service.front import Failure
-from router.service.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Known, TokenFile
+from router.service.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Known, Token, TokenFile
 from router.settings import Settings
 
 AUTHORIZATION = "authorization"
@@ -15,7 +15,7 @@ _ANYBODY = ""
 _WHATEVER_SCOPE = "*"
 _WANTED = {
     "router.v1.InboundRouter": LOOKUP,
-    "router.v1.NumberManager": MANAGE,
+    "router.v1.NumberManager": MANAGE,  # and `auth_by.AuthByCheck`
     "grpc.health.v1.Health": _ANYBODY,
     "grpc.reflection.v1alpha.ServerReflection": _WHATEVER_SCOPE,
     "grpc.reflection.v1.ServerReflection": _WHATEVER_SCOPE,
@@ -52,6 +52,10 @@ class Guard:
             return None
         return _judged(known, scope, header)
 
+    def token(self, header: Header | None) -> Token | Failure:
+        """Return the token that a header shows; a failure where it shows none that counts now."""
+        return self._tokens.known().find(header) or _stranger(header)
+
     def refusal_of_call(self, method: str, header: Header | None) -> Failure | None:
         """The same for a gRPC method, such as /router.v1.InboundRouter/Lookup."""
         scope = _WANTED.get(method.strip("/").partition("/")[0], ADMIN)
@@ -79,7 +83,7 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Pass a call on, or answer it with a refusal."""
-        header = _header(handler_call_details.invocation_metadata)
+        header = header_of(handler_call_details.invocation_metadata)
         refusal = self._guard.refusal_of_call(handler_call_details.method, header)
         return await continuation(handler_call_details) if refusal is None else _turned_away(refusal)
 
@@ -102,7 +106,8 @@ def _stranger(header: Header | None) -> Failure:
     return _UNKNOWN if header else _NO_TOKEN
 
 
-def _header(metadata: Iterable[tuple[str, Header]]) -> Header | None:
+def header_of(metadata: Iterable[tuple[str, Header]]) -> Header | None:
+    """Return the `authorization` that counts among a call's metadata: the first one; None where there is none."""
     for name, value in metadata:
         if name == AUTHORIZATION:
             return value

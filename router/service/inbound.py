@@ -14,6 +14,7 @@ from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
 from router.service import wire
 from router.service.bounded_threads import BoundedThreads
+from router.service.consistency import UnknownConsistencyError, is_authoritative
 from router.service.refusals import OVERLOADED
 from router.v1 import inbound_pb2 as pb
 
@@ -38,7 +39,7 @@ class OutcomeCall(Call):
             request.number,
             request.dial_plan,
             deadline,
-            authoritative=request.consistency == pb.AUTHORITATIVE,
+            authoritative=is_authoritative(request),
         )
         self._deliver = deliver
 
@@ -97,7 +98,10 @@ class InboundServicer:
             return lambda outcome: _soon(loop, put, index, outcome)
 
         deadline = self._deadline(context)
-        calls = [OutcomeCall(each, deadline, deliver(index)) for index, each in enumerate(request.lookups)]
+        try:
+            calls = [OutcomeCall(each, deadline, deliver(index)) for index, each in enumerate(request.lookups)]
+        except UnknownConsistencyError as problem:
+            await context.abort(problem.failure.code, problem.failure.message)
         if calls:
             await self._threads.run(count, self._lookup.answer, calls)
             await done
@@ -111,11 +115,17 @@ class InboundServicer:
             while (outcome := await stream.next_outcome()) is not None:
                 yield outcome
             await reading
+        except UnknownConsistencyError as problem:  # after the outcomes of those before it
+            await context.abort(problem.failure.code, problem.failure.message)
         finally:
             reading.cancel()
 
     async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """Explain."""
+        try:
+            is_authoritative(request.lookup)
+        except UnknownConsistencyError as problem:
+            await context.abort(problem.failure.code, problem.failure.message)
         if not self._explaining.have_room(1):
             await _refuse(context)
         made = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
@@ -146,8 +156,9 @@ class _Stream:
         try:
             async for request in requests:
                 await self._room.acquire()
+                call = self._call(request)  # raises for a request that can't be worked on: it is never open
                 self._open += 1
-                self._waiting.append(self._call(request))
+                self._waiting.append(call)
                 if self._working is None:
                     self._working = self._loop.create_task(self._work())
         finally:  # a stream that breaks off must not be waited for either

@@ -17,6 +17,9 @@ from router.numbers.lifecycle.asks import Ask, Operation
 from router.numbers.lifecycle.errors import NumberError
 from router.numbers.routes import Reason
 from router.service import numbers_wire as wire
+from router.service.auth_by import AuthByCheck, AuthByDeniedError
+from router.service.front import Failure
+from router.service.guard import Guard
 from router.service.refusals import failure
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerServicer
@@ -49,10 +52,12 @@ class NumbersServicer(NumberManagerServicer):
 
     Args:
         threads: calls worked on at a time.
+        guard: knows which `auth_by` a caller's token may name; None where any caller may name any.
     """
 
-    def __init__(self, manager: NumberManager, *, threads: int) -> None:
+    def __init__(self, manager: NumberManager, *, threads: int, guard: Guard | None = None) -> None:
         self._manager = manager
+        self._auth_by = AuthByCheck(guard, manager)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="numbers-servicer")
         self._most = threads * (1 + _WAITING)
         self._running = 0
@@ -139,6 +144,7 @@ class NumbersServicer(NumberManagerServicer):
         try:
             page = await self._work(
                 context,
+                request.auth_by,
                 lambda: self._manager.list_by_account(
                     request.account_id,
                     request.auth_by,
@@ -154,8 +160,6 @@ class NumbersServicer(NumberManagerServicer):
                 "ask as that account, as one above it, or as system"
             )
             await _abort(context, grpc.StatusCode.PERMISSION_DENIED, refusal.error, words)
-        except CouchError as problem:
-            await _unavailable(context, str(problem))
         return pb.ListByAccountResponse(
             numbers=[wire.record(document) for document in page.numbers], next_page_token=page.next
         )
@@ -171,22 +175,27 @@ class NumbersServicer(NumberManagerServicer):
         except BadRequest as problem:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", str(problem))
         asks = [Ask(operation, number, request.auth_by, **more) for number in request.numbers]
-        outcomes = await self._work(context, lambda: self._manager.carry_out(asks))
+        outcomes = await self._work(context, request.auth_by, lambda: self._manager.carry_out(asks))
         if all(outcome.error is not None and outcome.error.cause == errors.UNAVAILABLE for outcome in outcomes):
             await _unavailable(context, outcomes[0].error.message if outcomes[0].error else "")
         return outcomes
 
-    async def _work(self, context: Context, act: Callable[[], T]) -> T:
-        """Do it in a thread; what has begun is finished, whether or not the caller still waits."""
+    async def _work(self, context: Context, auth_by: str, act: Callable[[], T]) -> T:
+        """Do it in a thread; what has begun is finished, whether or not the caller still waits.
+
+        Every method's work comes through here, so that none can be done for an `auth_by` that the token may not name.
+        """
         if self._running >= self._most:
             words = f"{self._running} calls of the number manager are waiting already: try again in a moment"
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "NUMBER_MANAGER_BUSY", words, again=True)
         remaining = context.time_remaining()
         deadline = None if remaining is None else time.monotonic() + remaining
+        metadata = context.invocation_metadata() or ()
 
         def begin() -> T:
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError
+            self._auth_by.require(metadata, auth_by)
             return act()
 
         self._running += 1
@@ -195,6 +204,10 @@ class NumbersServicer(NumberManagerServicer):
         except TimeoutError:
             words = "the caller's deadline was over before it was begun: nothing was changed"
             await _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", words)
+        except AuthByDeniedError as problem:
+            await _fail(context, problem.failure)
+        except CouchError as problem:
+            await _unavailable(context, str(problem))
         finally:
             self._running -= 1
 
@@ -231,6 +244,9 @@ async def _unavailable(context: Context, words: str) -> NoReturn:
 
 async def _abort(context: Context, code: grpc.StatusCode, reason: str, words: str, *, again: bool = False) -> NoReturn:
     """End the call with a status that says what to do."""
-    told = failure(code, reason, words, again=again)
-    await context.abort(code, words, tuple(told.trailing))
+    await _fail(context, failure(code, reason, words, again=again))
+
+
+async def _fail(context: Context, told: Failure) -> NoReturn:
+    await context.abort(told.code, told.message, tuple(told.trailing))
     raise AssertionError  # abort raises

@@ -99,8 +99,8 @@ class Service:
             self.lookup, explainer, waiting=settings.calls_waiting, time_limit=settings.lookup_time_limit
         )
         self.manager = NumberManager(settings, stores)
-        self._numbers = NumbersServicer(self.manager, threads=settings.manager_threads)
         self._guard = open_guard(settings)
+        self._numbers = NumbersServicer(self.manager, threads=settings.manager_threads, guard=self._guard)
         certificates = open_certificates(settings)
         self.transport = open_transport(
             settings,

@@ -1,4 +1,4 @@
-"""Bearer tokens: who may ask for what. The file holds their hashes, so that reading it lets nobody in.
+"""Bearer tokens: what each opens, and for which account; the file holds hashes, so that reading it lets nobody in.
 
 A token has 256 random bits, so that one SHA-256 without salt is as good as a slow hash would be for a password.
 """
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from router.numbers.lifecycle.standing import is_account_id
 from router.service.changed_files import ChangedFiles
 from router.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
-LOOKUP, MANAGE, ADMIN = "lookup", "manage", "admin"
-SCOPES = (LOOKUP, MANAGE, ADMIN)
+LOOKUP, MANAGE, ADMIN, SYSTEM = "lookup", "manage", "admin", "system"
+SCOPES = (LOOKUP, MANAGE, ADMIN, SYSTEM)
 
 _MARK = "didr_"
 """Every token begins with it, so that scanners for leaked secrets can know one."""
@@ -27,6 +28,7 @@ _MOST_ADMITTED = 4096
 _SCHEME = "bearer "
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_ACCOUNT = "account="
 
 Header = str | bytes
 """The value of `authorization` as a transport gives it."""
@@ -34,11 +36,17 @@ Header = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token is known by, and what it opens."""
+    """What a token is known by, and what it opens.
+
+    Attributes:
+        digest: SHA-256 of the token.
+        account: the account id that it is bound to; None for an unbound token.
+    """
 
     name: str
     digest: bytes
     scopes: frozenset[str]
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +134,22 @@ def new_token() -> str:
     return _MARK + secrets.token_urlsafe(32)
 
 
-def line_for(name: str, token: str, scopes: tuple[str, ...]) -> str:
+def line_for(name: str, token: str, scopes: tuple[str, ...], account: str | None = None) -> str:
     """The token's line in a token file.
 
+    Args:
+        account: the account id that the token is bound to; None for an unbound token.
+
     Raises:
-        ValueError: a name that a line can't hold.
+        ValueError: a name or an account that a line can't hold, or an account with scopes that it can't go with.
     """
     if _NAME.fullmatch(name) is None:
         raise ValueError("a token's name is up to 64 letters, digits, '.', '_', '@' and '-', such as switch-1")
-    return f"{name} {sha256(token.encode()).hexdigest()} {','.join(dict.fromkeys(scopes))}"
+    line = f"{name} {sha256(token.encode()).hexdigest()} {','.join(dict.fromkeys(scopes))}"
+    if account is None:
+        return line
+    _require_bindable(account, frozenset(scopes))
+    return f"{line} {_ACCOUNT}{account}"
 
 
 def _tokens(text: str, path: Path) -> Iterator[Token]:
@@ -145,15 +160,43 @@ def _tokens(text: str, path: Path) -> Iterator[Token]:
 
 
 def _token(words: list[str], where: str) -> Token:
-    if len(words) != 3 or _NAME.fullmatch(words[0]) is None or _DIGEST.fullmatch(words[1]) is None:  # noqa: PLR2004
-        raise ValueError(f"{where}: write it as NAME SHA256 SCOPE[,SCOPE], as did-router token new prints it")
+    if not _has_form(words):
+        raise ValueError(
+            f"{where}: write it as NAME SHA256 SCOPE[,SCOPE] [account=ID], as did-router token new prints it"
+        )
     digest = bytes.fromhex(words[1])
     if digest == sha256(b"").digest():
         raise ValueError(f"{where}: that is the hash of nothing, and would let everybody in")
     scopes = frozenset(words[2].split(","))
     if not scopes <= set(SCOPES):
         raise ValueError(f"{where}: the scopes are {', '.join(SCOPES)}, with commas and no spaces between them")
-    return Token(words[0], digest, scopes)
+    if len(words) == 3:  # noqa: PLR2004
+        return Token(words[0], digest, scopes)
+    account = words[3].removeprefix(_ACCOUNT)
+    try:
+        _require_bindable(account, scopes)
+    except ValueError as problem:
+        raise ValueError(f"{where}: {problem}") from None
+    return Token(words[0], digest, scopes, account)
+
+
+def _has_form(words: list[str]) -> bool:
+    """Whether a line has a name, a hash and scopes, and nothing else but an account."""
+    if not 3 <= len(words) <= 4 or _NAME.fullmatch(words[0]) is None or _DIGEST.fullmatch(words[1]) is None:  # noqa: PLR2004
+        return False
+    return all(word.startswith(_ACCOUNT) for word in words[3:])
+
+
+def _require_bindable(account: str, scopes: frozenset[str]) -> None:
+    """Raise ValueError, with a message that shows nothing of the line, for a binding that can't hold."""
+    if not is_account_id(account) or "#" in account:
+        raise ValueError("a token is bound to an account by account=ID, an id of 32 characters")
+    if SYSTEM in scopes:
+        raise ValueError(
+            "a token bound to an account can't have the scope system, which may do everything: leave out one"
+        )
+    if MANAGE not in scopes:
+        raise ValueError("an account bounds what a token manages: add the scope manage, or leave out the account")
 
 
 def _shown(header: Header | None) -> bytes:

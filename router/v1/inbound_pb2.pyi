@@ -28,14 +28,14 @@ class _ConsistencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Consisten
     CACHED: _Consistency.ValueType  # 0
     """Near cache, Redis, then the number database."""
     AUTHORITATIVE: _Consistency.ValueType  # 1
-    """Straight from the number database, past every cache."""
+    """Number, account and port requests straight from CouchDB, past every cache."""
 
 class Consistency(_Consistency, metaclass=_ConsistencyEnumTypeWrapper): ...
 
 CACHED: Consistency.ValueType  # 0
 """Near cache, Redis, then the number database."""
 AUTHORITATIVE: Consistency.ValueType  # 1
-"""Straight from the number database, past every cache."""
+"""Number, account and port requests straight from CouchDB, past every cache."""
 Global___Consistency: _TypeAlias = Consistency  # noqa: Y015
 
 class _Source:
@@ -75,7 +75,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     NOT_IN_SERVICE: _Reason.ValueType  # 3
     """The number's state takes no calls (see Refusal.state)."""
     UNASSIGNED: _Reason.ValueType  # 4
-    """A routable state, but no account."""
+    """No account, in any state: an account is looked for before the state is."""
     ACCOUNT_DISABLED: _Reason.ValueType  # 5
     """The account is disabled (see Refusal.account_id)."""
     NUMBER_DATABASE_UNAVAILABLE: _Reason.ValueType  # 6
@@ -93,7 +93,7 @@ NUMBER_NOT_FOUND: Reason.ValueType  # 2
 NOT_IN_SERVICE: Reason.ValueType  # 3
 """The number's state takes no calls (see Refusal.state)."""
 UNASSIGNED: Reason.ValueType  # 4
-"""A routable state, but no account."""
+"""No account, in any state: an account is looked for before the state is."""
 ACCOUNT_DISABLED: Reason.ValueType  # 5
 """The account is disabled (see Refusal.account_id)."""
 NUMBER_DATABASE_UNAVAILABLE: Reason.ValueType  # 6
@@ -454,6 +454,7 @@ class FollowerView(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     LAG_SECONDS_FIELD_NUMBER: _builtins.int
     AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     alive: _builtins.bool
     """A follower holds the lease and renews it."""
     leader: _builtins.str
@@ -463,6 +464,8 @@ class FollowerView(_message.Message):
     """Seconds that this database is behind, as the follower knows."""
     age_seconds: _builtins.float
     """Seconds since the checkpoint moved."""
+    error: _builtins.str
+    """Why it could not be asked; nothing else is known then."""
     def __init__(
         self,
         *,
@@ -471,10 +474,11 @@ class FollowerView(_message.Message):
         checkpoint: _builtins.str = ...,
         lag_seconds: _builtins.float = ...,
         age_seconds: _builtins.float = ...,
+        error: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "alive", b"alive", "checkpoint", b"checkpoint", "lag_seconds", b"lag_seconds", "leader", b"leader"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "alive", b"alive", "checkpoint", b"checkpoint", "error", b"error", "lag_seconds", b"lag_seconds", "leader", b"leader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,7 +59,7 @@ class CreateNumbersRequest(_message.Message):
     dry_run: _builtins.bool
     assign_to: _builtins.str
     state: _builtins.str
-    """in_service when empty."""
+    """aging, available, in_service, port_in or reserved; in_service when empty."""
     module_name: _builtins.str
     """The carrier module; the configured one when empty."""
     ported_in: _builtins.bool

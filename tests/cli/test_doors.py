@@ -29,17 +29,30 @@ def test_a_token_is_shown_once_and_its_line_kept(tmp_path: Path) -> None:
     assert as_json["token"] not in file.read_text()
 
 
+def test_a_token_is_bound_to_an_account() -> None:
+    account = "0123456789abcdef" * 2
+    line = run("token", "new", "acme", "--scope", "manage", "--account", account, "--json").json[0]["line"]
+    assert line.split()[0::2] == ["acme", "manage"]
+    assert line.split()[3:] == [f"account={account}"]
+
+
 def test_mistakes_in_making_one() -> None:
     said = run_all(
         {
             "name": ["token", "new", "a b", "--scope", "lookup"],
             "scope": ["token", "new", "a", "--scope", "all"],
             "none": ["token", "new", "a"],
+            "account": ["token", "new", "a", "--scope", "manage", "--account", "acme"],
+            "unmanaged": ["token", "new", "a", "--scope", "lookup", "--account", "a" * 32],
+            "unbounded": ["token", "new", "a", "--scope", "manage", "--scope", "system", "--account", "a" * 32],
         }
     )
     assert {each.code for each in said.values()} == {2}
     assert "a token's name is" in said["name"].complaint
-    assert "'lookup', 'manage', 'admin'" in said["scope"].complaint
+    assert "'lookup', 'manage', 'admin', 'system'" in said["scope"].complaint
+    assert "32 characters" in said["account"].complaint
+    assert "add the scope manage" in said["unmanaged"].complaint
+    assert "can't have the scope system" in said["unbounded"].complaint
     assert "--scope" in said["none"].complaint
 
 
@@ -111,6 +124,8 @@ def test_asking_a_guarded_service(
     target = ("--target", f"127.0.0.1:{guarded.target.rpartition(':')[2]}")
     tls = ("--tls-ca", str(tmp_path / "ca.pem"))
     mutual = (*tls, "--tls-certificate", str(certificate), "--tls-key", str(key))
+    other_certificate, other_key = Authority().issue(tmp_path, "foreign")
+    foreign = ("--tls-certificate", str(other_certificate), "--tls-key", str(other_key))
     shown = ("--token-file", str(tmp_path / "lookup.token"))
     other = ("--token-file", str(tmp_path / "manage.token"))
     said = run_all(
@@ -121,6 +136,8 @@ def test_asking_a_guarded_service(
             "no token to explain": ["explain", *target, *mutual, "4158867900"],
             "another scope": ["lookup", *target, *mutual, *other, "4158867900"],
             "no certificate": ["lookup", *target, *tls, *shown, "4158867900"],
+            "no certificate to explain": ["explain", *target, *tls, *shown, "4158867900"],
+            "another's certificate": ["lookup", *target, *tls, *foreign, *shown, "4158867900"],
             "no TLS": ["lookup", *target, *shown, "4158867900"],
             "half a certificate": ["lookup", *target, *tls, "--tls-key", str(key), "1"],
             "no such token": ["lookup", *target, *tls, "--token-file", str(tmp_path / "none"), "1"],
@@ -139,6 +156,11 @@ def test_asking_a_guarded_service(
     assert said["another scope"].code == 2
     assert "--scope lookup" in said["another scope"].complaint
     assert (said["no certificate"].code, said["no TLS"].code) == (3, 3)
+    for name in ("no certificate", "no certificate to explain"):
+        assert "does it want a client certificate? --tls-certificate and --tls-key" in said[name].complaint
+    assert "client certificate" not in said["no TLS"].complaint
+    assert said["another's certificate"].code == 3
+    assert "or not trust ours?" in said["another's certificate"].complaint
     assert "--tls-ca" in said["no TLS"].err
     assert (said["half a certificate"].code, said["no such token"].code, said["no token inside"].code) == (2, 2, 2)
     assert not any(token in each.out + each.err for token in tokens.values() for each in said.values())

@@ -116,7 +116,7 @@ def test_explain(service: Running) -> None:
     assert (told["rule"], told["number"], told["database"]) == ("converter 1", "+14158867900", "numbers/+1415")
     assert told["redis"]["revision"] == told["number_database"]["revision"]
     assert told["follower"]["alive"] is True
-    assert set(told["follower"]) == {"alive", "leader", "checkpoint", "lag_seconds", "age_seconds"}
+    assert set(told["follower"]) == {"alive", "leader", "checkpoint", "lag_seconds", "age_seconds", "error"}
     assert told["answer"]["route"]["account_id"] == ACCOUNTS[0]
 
 

@@ -7,8 +7,9 @@ from redis import Redis
 
 from router.cache.entry import Entry, unpack
 from router.cache.keys import Keys
+from router.embedded import EmbeddedCouchDB
 from router.v1 import inbound_pb2 as pb
-from tests.cli.command import ACCOUNTS, DOCUMENTS, NOWHERE, NUMBERS, run
+from tests.cli.command import ACCOUNTS, DOCUMENTS, NOWHERE, NUMBERS, SERVE, Start, databases_at, run, serving
 
 Stores = tuple[str, ...]
 
@@ -28,13 +29,21 @@ LOST = str(DOCUMENTS["numbers/+1415"][1]["_id"])
 DIFFERENCE = ["database", "id", "kind", "cached", "stored", "repaired"]
 
 
-def test_check_finds_that_nobody_follows(stores: Stores) -> None:
+def test_check_before_anything_runs_finds_no_fault(stores: Stores) -> None:
+    said = run("check", *stores)
+
+    assert (said.code, "BAD" in said.out) == (0, False)
+    assert "ok   settings: can be used" in said.out
+    assert "2 number databases" in said.out
+    assert "ok   follower: not running yet, and no service on this Redis either: start did-router follow" in said.out
+
+
+def test_check_finds_a_service_without_a_follower(stores: Stores, start: Start) -> None:
+    serving(start(*SERVE, *stores))
     said = run("check", *stores)
 
     assert said.code == 1
-    assert "ok   settings: can be used" in said.out
-    assert "2 number databases" in said.out
-    assert "BAD  follower: none is running: start did-router follow, or serve --with-follower" in said.out
+    assert "BAD  follower: none is running, and 1 workers answer without one: start did-router follow" in said.out
 
 
 def test_check_when_nothing_is_there() -> None:
@@ -95,6 +104,29 @@ def planted(stores: Stores) -> tuple[Stores, str]:
         redis.set(key, Entry(held.version, held.kind, int(time.time()), wrong.SerializeToString()).pack())
         redis.delete(Keys("did-router:").number(LOST))
     return stores, number
+
+
+def test_audit_names_what_no_lookup_reaches(redis_url: str) -> None:
+    kind = {"pvt_number_state": "in_service", "pvt_assigned_to": ACCOUNTS[0], "pvt_type": "number"}
+    unreachable: dict[str, dict[str, str]] = {
+        "+1415887": kind,
+        "+14158868001": {**kind, "pvt_type": "account"},
+        "+1415-88680": kind,
+        "+442079460019": kind,
+        "14158868002": kind,
+    }
+    documents = {"+14158868000": kind, "_design/numbers": {}, **unreachable}
+    with EmbeddedCouchDB() as server:
+        databases = databases_at(server.url)
+        databases.create("numbers/+1415")
+        databases.put_many("numbers/+1415", [{"_id": name, **fields} for name, fields in documents.items()])
+        stores = ("--couchdb-url", server.url, "--redis-url", redis_url)
+        run("warm", *stores)
+        totals = run("audit", "--json", *stores).json[-1]
+        shown = run("audit", *stores).err
+    assert sorted(name for _, name, _ in totals["left_out"]) == sorted(unreachable)
+    assert "not reachable by any lookup: +1415887 in numbers/+1415: its id '+1415887' is no number by" in shown
+    assert "+14158868001 in numbers/+1415: its pvt_type is 'account', not 'number'" in shown
 
 
 def test_audit_finds_and_mends_what_is_wrong(planted: tuple[Stores, str]) -> None:

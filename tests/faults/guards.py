@@ -17,6 +17,7 @@ import click
 ROOT = Path(__file__).parents[2]
 _COPIED = ("router", "tests", "pyproject.toml")
 _SECONDS = 180
+_ON_A_CLUSTER = "tests/integration/test_following_a_cluster.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +108,79 @@ GUARDS = (
     Guard(
         "instance_start_time",
         "router/cache/writer.py",
-        "return (self.instance, self.purge) == (instance, purge)",
-        "return self.purge == purge",
+        "return self.instance == instance and purges <= self.purges",
+        "return purges <= self.purges",
         "tests/integration/test_following_shards.py::test_a_shard_made_anew_while_nobody_followed",
     ),
     Guard(
-        "purge_seq",
+        "purges",
         "router/cache/writer.py",
-        "return (self.instance, self.purge) == (instance, purge)",
+        "return self.instance == instance and purges <= self.purges",
         "return self.instance == instance",
         "tests/integration/test_following_shards.py::test_a_purged_document_takes_its_answer_along",
+    ),
+    Guard(
+        "purges by their number",
+        "router/couch/databases.py",
+        'number_of(str(info.get("purge_seq", ""))),',
+        'hash(str(info.get("purge_seq", ""))),',
+        f"{_ON_A_CLUSTER}::test_a_healthy_cluster_has_nothing_made_anew",
+    ),
+    Guard(
+        "copies compared one by one",
+        "router/couch/databases.py",
+        'copies_in(str(info.get("update_seq", ""))),',
+        '{"": str(info.get("update_seq", ""))},',
+        f"{_ON_A_CLUSTER}::test_sweeps_of_an_idle_cluster_ask_for_nothing_else",
+    ),
+    Guard(
+        "an undecided change is looked up again",
+        "router/follower/applier.py",
+        "            self.on_undecided(database, epoch, undecided)\n",
+        "            pass\n",
+        f"{_ON_A_CLUSTER}::test_a_resolved_conflict_ends_at_the_winner",
+    ),
+    Guard(
+        "an undecided change stays in the checkpoint",
+        "router/follower/sweep.py",
+        "                self._recheck(name, kept.epoch, kept.older)\n",
+        "                pass\n",
+        f"{_ON_A_CLUSTER}::test_an_undecided_change_outlives_its_follower",
+    ),
+    Guard(
+        "accepted writes are read back",
+        "router/couch/databases.py",
+        'if row.get("accepted") is True}',
+        "if False}",
+        "tests/integration/test_accepted_writes.py::test_two_writers_of_one_number_are_never_both_told_yes",
+    ),
+    Guard(
+        "a sweep that is asked for",
+        "router/follower/sweep.py",
+        "self._asked.wait(self._interval / len(chunks))",
+        "self._stop.wait(self._interval / len(chunks))",
+        f"{_ON_A_CLUSTER}::test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps",
+    ),
+    Guard(
+        "listing where changes can't be had",
+        "router/follower/term.py",
+        "found = self._catch_up.confirm(target, self.stop)",
+        "found = 0",
+        f"{_ON_A_CLUSTER}::test_a_frozen_node_is_passed_by_listing",
+    ),
+    Guard(
+        "a shard split is no new database",
+        "router/follower/catchup.py",
+        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG)",
+        "return not target.deletion_reported",
+        f"{_ON_A_CLUSTER}::test_a_shard_split_is_no_other_database",
+    ),
+    Guard(
+        "a young database that is called deleted",
+        "router/follower/catchup.py",
+        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG)",
+        "return True",
+        "tests/integration/test_following_shards.py::test_a_shard_made_anew_within_the_same_second_is_noticed",
     ),
 )
 

@@ -242,6 +242,18 @@ def test_a_shard_made_anew_within_the_same_second_is_noticed(world: World, start
     pytest.skip("this machine is too slow to make a database anew within a second")
 
 
+def test_a_database_that_comes_into_being_is_no_warning(
+    world: World, start_follower: StartFollower, caplog: pytest.LogCaptureFixture
+) -> None:
+    start_follower()
+    eventually(lambda: world.complete("accounts", "port_requests", "system_config"))
+    world.account(ONE)
+    eventually(lambda: world.redis.hexists(world.keys.documents("accounts"), ONE))
+    world.number()
+    eventually(lambda: world.cached() == ONE)
+    assert [each for each in caplog.messages if "made anew" in each] == []
+
+
 def _wait_told(world: World, since: str, *events: tuple[str, str]) -> None:
     """Until the feed of updates told of these: who begins to listen now hears nothing of them."""
 

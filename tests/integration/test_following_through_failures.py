@@ -342,7 +342,7 @@ def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -
     with pytest.raises(Fenced):
         late.apply(SHARD, kept, page.changes)
     with pytest.raises(Fenced):
-        late.begin(SHARD, instance="1", purge="0", shape="s")
+        late.begin(SHARD, instance="1", purges=0, shape="s")
     with pytest.raises(Fenced):
         late.apply_documents("accounts", world.writer.checkpoint("accounts"), [], seq="x")
     assert world.writer.checkpoint(SHARD) == kept
@@ -359,7 +359,7 @@ def test_a_follower_whose_lease_was_taken_away_leads_again_with_a_greater_token(
     world.redis.delete(world.keys.lease)
     usurper = Lease(world.redis, world.keys, 0.5, "usurper")
     token = eventually(usurper.take)
-    assert world.writer.begin(SHARD, token, instance="", purge="", shape="") is not None
+    assert world.writer.begin(SHARD, token, instance="", purges=0, shape="") is not None
     world.number(account=TWO)
     eventually(lambda: world.cached() == TWO, 20)
     assert int(world.redis.hget(world.keys.database(SHARD), "fence")) > token
@@ -402,7 +402,7 @@ def test_answers_are_made_anew_when_a_follower_comes_back_with_other_rules(
     follower = start_follower()
     eventually(lambda: world.complete(SHARD))
     # Only with the database's last state noted does the next follower pass it over.
-    eventually(lambda: world.writer.checkpoint(SHARD).update_seq == world.databases.info(SHARD).update_seq)
+    eventually(lambda: world.writer.checkpoint(SHARD).copies == world.databases.info(SHARD).copies)
     assert world.cached() == ONE
     follower.stop()
     wait_for_late_events()

@@ -82,6 +82,30 @@ def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartServi
     assert explained.ByteSize() < 2000
 
 
+def test_a_consistency_that_there_is_not_is_refused_by_every_method(start_service: StartService, world: World) -> None:
+    world.number()
+    stub: Any = start_service().caller.stub
+    good, bad = pb.LookupRequest(number=NUMBER), pb.LookupRequest(number=NUMBER, consistency=7)  # type: ignore[arg-type]
+    for _ in range(3):
+        assert _code(stub.Lookup.future(good, timeout=10)) == ("OK", "")
+        for call in (
+            stub.Lookup.future(bad, timeout=10),
+            stub.LookupBatch.future(pb.LookupBatchRequest(lookups=[good, bad]), timeout=10),
+            stub.Explain.future(pb.ExplainRequest(lookup=bad), timeout=10),
+        ):
+            code, words = _code(call)
+            assert (code, words) == ("INVALID_ARGUMENT", "consistency is 7: use one of CACHED (0), AUTHORITATIVE (1)")
+
+    asked = [pb.LookupStreamRequest(id=str(index), lookup=bad if index == 20 else good) for index in range(40)]
+    outcomes = stub.LookupStream(iter(asked), timeout=10)
+    seen = set()
+    with pytest.raises(grpc.RpcError):  # noqa: PT012 - each outcome counts that comes before it
+        for each in outcomes:
+            seen.add(int(each.id))
+    assert (outcomes.code(), "AUTHORITATIVE (1)" in outcomes.details()) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert seen == set(range(20))
+
+
 def test_a_request_over_a_megabyte_is_refused(start_service: StartService) -> None:
     channel: Any = start_service().caller.channel
     for size in (LONGEST_MESSAGE + 1, 6 << 20):

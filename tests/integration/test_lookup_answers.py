@@ -9,6 +9,7 @@ import pytest
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Refusal
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
+from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 
@@ -134,15 +135,40 @@ def test_a_disabled_account(world: World, start_service: StartService) -> None:
 def test_a_number_marked_deleted(world: World, start_service: StartService) -> None:
     world.number(pvt_deleted=True)
     said = start_service().caller.refusal(NUMBER)
-    assert (said.code, said.reason) == (grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND")
-    assert said.told["number"] == NUMBER
+    _check(said, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
+    assert "pvt_deleted" in said.message
 
 
 def test_an_account_without_a_document_routes_unless_told_otherwise(world: World, start_service: StartService) -> None:
     world.number()
     world.create("accounts")
     assert start_service().caller.account(NUMBER) == ONE
-    assert start_service(unknown_account="refuse").caller.account(NUMBER) == "ACCOUNT_DISABLED"
+    refusing = start_service(unknown_account="refuse").caller
+    _refused_as_missing(refusing.refusal(NUMBER, authoritative=True))
+    world.vouch()
+    eventually(lambda: world.cached() == ONE)
+    _refused_as_missing(refusing.refusal(NUMBER))
+    world.account(ONE, enabled=False)
+    said = refusing.refusal(NUMBER, authoritative=True)
+    assert f"account {ONE} is disabled" in said.message
+
+
+def _refused_as_missing(said: Refusal) -> None:
+    _check(
+        said, grpc.StatusCode.FAILED_PRECONDITION, "ACCOUNT_DISABLED", number=NUMBER, account_id=ONE, state="in_service"
+    )
+    assert f"account {ONE} has no document in the accounts database" in said.message
+    assert "unknown_account" in said.message
+
+
+def test_a_number_of_too_many_bytes_is_refused_by_the_limit(start_service: StartService) -> None:
+    caller = start_service().caller
+    for text, size in (("1" * 257, "257"), ("+" + "1" * 2000, "2,001"), ("ä" * 129, "258")):
+        said = caller.refusal(text)
+        assert (said.code, said.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
+        assert f"a number of {size} bytes, and at most 256 are read" in said.message
+        assert said.message in caller.explain(text).decision
+    assert "is not a routable number" in caller.refusal("1" * 256).message
 
 
 def test_routable_states_are_a_setting(world: World, start_service: StartService) -> None:
@@ -216,6 +242,26 @@ def test_a_number_document_stands_over_a_port_request(world: World, start_servic
     world.port("one", THREE, NUMBER)
     world.number(pvt_number_state="available")
     assert start_service().caller.account(NUMBER) == "NOT_IN_SERVICE"
+
+
+def test_authoritative_knows_every_port_request_as_it_stands(
+    world: World, relay: Relay, start_service: StartService
+) -> None:
+    caller = start_service().caller
+    for _ in range(3):
+        assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
+        world.port("one", THREE, NUMBER)
+        route = caller.route(NUMBER, authoritative=True)
+        assert (route.account_id, route.source, route.stale) == (THREE, pb.PORT_REQUEST, False)
+        world.remove("port_requests", "one")
+    readings = relay.count(r"/port_requests/_all_docs")
+    for _ in range(5):
+        assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
+    assert relay.count(r"/port_requests/_all_docs") <= readings + 1, "what did not change is not read again"
+    world.databases.drop("port_requests")
+    assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
+    world.port("one", TWO, NUMBER)
+    assert caller.account(NUMBER, authoritative=True) == TWO
 
 
 def test_authoritative_goes_past_what_redis_holds(world: World, start_service: StartService) -> None:

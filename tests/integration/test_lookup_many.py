@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from redis import Redis
 
+from router.embedded import EmbeddedRedis
 from router.v1 import inbound_pb2 as pb
+from tests.cli.command import run
 from tests.integration.caller import request
 from tests.integration.conftest import StartService
 from tests.integration.waiting import eventually
@@ -194,6 +197,43 @@ def test_explain_says_which_layer_could_not_be_asked(world: World, start_service
     assert told.number_database.error
     assert told.account.error
     assert told.answer.route.account_id == ONE
+
+
+@pytest.fixture
+def with_own_redis(world: World) -> Iterator[EmbeddedRedis]:
+    """A Redis that the test may stop; the world is on it."""
+    with EmbeddedRedis() as server:
+        world.redis_url = server.url
+        world.redis = Redis.from_url(server.url)
+        yield server
+        world.redis.close()
+
+
+def test_explain_without_any_store(world: World, with_own_redis: EmbeddedRedis, start_service: StartService) -> None:
+    world.create("port_requests", "system_config")
+    world.number()
+    world.account(ONE)
+    running = start_service(with_follower=True, database_time_limit=0.5)
+    running.wait_ready()
+    eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
+    with_own_redis.stop()
+    world.couchdb.stop()
+    eventually(lambda: running.caller.route(NUMBER).stale)
+
+    told = running.caller.explain(NUMBER)
+    assert told.answer.route.account_id == ONE
+    assert told.near_cache.present
+    for layer in (told.redis, told.number_database, told.port_requests, told.account, told.follower):
+        assert layer.error
+    assert told.account.detail == f"{ONE}: this worker holds it as enabled"
+    other = running.caller.explain("+14158867999")
+    assert "account is not known" in other.account.error
+
+    shown = run("explain", "--target", f"127.0.0.1:{running.service.transport.port}", NUMBER, COLUMNS="300").out
+    assert shown.count("can't be asked") == 5
+    assert "not following" not in shown
+    assert "no account to look for" not in shown
+    world.couchdb.start()
 
 
 def test_explain_of_a_value_that_cannot_be_read(world: World, start_service: StartService) -> None:

@@ -271,7 +271,7 @@ def test_a_read_from_before_a_rebuild_is_answered_and_not_kept(
     relay.hold(_is_document)
     call = running.caller.begin(NUMBER)
     eventually(lambda: relay.count(READ) == 1)
-    world.writer.begin("numbers/+1415", 1, instance="later", purge="0", shape="s")
+    world.writer.begin("numbers/+1415", 1, instance="later", purges=0, shape="s")
     relay.release()
     said = outcome(call)
     assert isinstance(said, pb.LookupResponse)

@@ -187,7 +187,7 @@ def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager: Manager) -> None:
     manager.created(state="reserved", assign_to=RESELLER)
-    before, sequence = stands(world), world.databases.info(SHARD).update_seq
+    before, sequence = stands(world), world.databases.info(SHARD).copies
     moved = manager.ask("move", auth_by=CHILD, assign_to=CHILD, dry_run=True)
     assert moved.document is not None
     assert (moved.document.state, moved.document.assigned_to, moved.document.revision) == ("in_service", CHILD, "")
@@ -195,7 +195,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager:
     assert new.error is None
     assert manager.ask("delete", dry_run=True).deleted
     assert manager.refused("release", auth_by=STRANGER, dry_run=True) == "forbidden"
-    assert (stands(world), world.databases.info(SHARD).update_seq) == (before, sequence)
+    assert (stands(world), world.databases.info(SHARD).copies) == (before, sequence)
     assert "numbers/+4420" not in world.databases.names()
 
 

@@ -150,6 +150,18 @@ def test_a_request_that_cannot_be_worked_on_says_what_to_send(stub: NumberManage
         assert words in message
 
 
+def test_a_state_that_there_is_not_is_invalid(stub: NumberManagerStub) -> None:
+    for auth_by in (SYSTEM, RESELLER, STRANGER):
+        [result] = create(stub, auth_by=auth_by, state="bogus").results
+        assert (result.error.code, result.error.error) == (400, "invalid")
+        assert (
+            "state is 'bogus', which is none: a number is created in aging, available, in_service"
+            in result.error.message
+        )
+    [result] = create(stub, state="released").results
+    assert (result.error.code, result.error.error) == (403, "forbidden"), "as in KAZOO: there is such a state"
+
+
 def test_a_thousand_numbers(stub: NumberManagerStub) -> None:
     numbers = [f"+1415886{index:04}" for index in range(1000)]
     assert [each.number for each in records(create(stub, *numbers))] == numbers

@@ -106,13 +106,13 @@ def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: St
 def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) -> None:
     manager = Manager(world)
     family(world)
-    world.writer.begin(SHARD, 1, instance="1", purge="", shape="")
+    world.writer.begin(SHARD, 1, instance="1", purges=0, shape="")
     teller = manager.manager._teller
     epochs = teller.epochs
 
     def late(databases: Any) -> dict[str, str]:
         told = epochs(databases)
-        world.writer.begin(SHARD, 2, instance="2", purge="", shape="")  # a follower begins with it
+        world.writer.begin(SHARD, 2, instance="2", purges=0, shape="")  # a follower begins with it
         return told
 
     teller.epochs = late  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from router.cache.writer import CacheWriter, Lives
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound
-from router.embedded import EmbeddedCouchDB
+from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from router.numbers.shards import database_of
 from router.settings import Settings
 
@@ -41,7 +41,7 @@ class World:
         couchdb_url, redis_url: what a service is told; a test may put a relay in between.
     """
 
-    def __init__(self, couchdb: EmbeddedCouchDB, redis_url: str) -> None:
+    def __init__(self, couchdb: EmbeddedCouchDB | EmbeddedCluster, redis_url: str) -> None:
         self.couchdb = couchdb
         self.couchdb_url = couchdb.url
         self.redis_url = redis_url
@@ -134,10 +134,10 @@ class World:
     def vouch(self) -> None:
         """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""
         for name in FOLLOWED:
-            begun = self.writer.begin(name, 1, instance="", purge="", shape="")
+            begun = self.writer.begin(name, 1, instance="", purges=0, shape="")
             assert begun is not None
             self.writer.forget_documents(name, begun.epoch)
-            self.writer.caught_up(name, "")
+            self.writer.caught_up(name, {})
             self.writer.read_again(name)
 
     def status(self) -> FollowerStatus | None:

@@ -52,6 +52,26 @@ def _command_lines() -> list[Named]:
     return [Named(path, line) for path in PAGES for line in _code(path) if "did-router " in line]
 
 
+def _blocks(path: Path) -> Iterator[list[str]]:
+    """Each run of lines of a table in a page."""
+    block: list[str] = []
+    for line in [*_FENCE.sub("", path.read_text("utf-8")).splitlines(), ""]:
+        if line.startswith("|"):
+            block.append(line)
+        elif block:
+            yield block
+            block = []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_id)
+def test_tables_are_whole(path: Path) -> None:
+    for head, *rest in _blocks(path):
+        columns = len(re.findall(r"(?<!\\)\|", head))
+        assert rest, f"a row of a table stands alone: {head}"
+        assert re.fullmatch(r"\|(?: *:?-+:? *\|)+", rest[0]), f"rows without a head, such as after a blank line: {head}"
+        assert {len(re.findall(r"(?<!\\)\|", line)) for line in rest} == {columns}, f"cells are missing below {head}"
+
+
 def test_the_configuration_page_is_current() -> None:
     assert page() == GENERATED.read_text("utf-8"), (
         "run `python -m router.cli.configuration_page >docs/configuration.md`"

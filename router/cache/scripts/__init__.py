@@ -8,15 +8,20 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from router.cache.connect import leave_server
 
-_ENTRY = files(__name__).joinpath("entry.lua").read_text("utf-8")
+
+def _read(name: str) -> str:
+    return files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
 
 
 class Script:
-    """One script, sent by its hash, and whole to a server that does not know it yet."""
+    """One script, sent by its hash, and whole to a server that does not know it yet.
 
-    def __init__(self, name: str, *, entries: bool = False) -> None:
-        own = files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
-        self._text = (_ENTRY + own) if entries else own
+    Args:
+        libraries: scripts whose functions it uses.
+    """
+
+    def __init__(self, name: str, *libraries: str) -> None:
+        self._text = "".join(map(_read, (*libraries, name)))
         self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
@@ -40,10 +45,12 @@ class Script:
             return redis.eval(self._text, len(keys), *keys, *arguments)
 
 
-apply = Script("apply", entries=True)
-fill = Script("fill", entries=True)
-replace = Script("replace", entries=True)
-documents = Script("documents")
+_ENTRIES = ("version", "entry")
+
+apply = Script("apply", *_ENTRIES)
+fill = Script("fill", *_ENTRIES)
+replace = Script("replace", *_ENTRIES)
+documents = Script("documents", "version")
 mend = Script("mend")
 begin = Script("begin")
 lease = Script("lease")

@@ -2,6 +2,7 @@
 -- KEYS: the database's hash, the documents' hash.
 -- ARGV: fencing token, epoch, checkpoint before, checkpoint after, now, pending, channel, database,
 --       then (document id, value) each; a value begins with its 20-byte version.
+-- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"moved"}.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch', 'seq')
 if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end
 if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end
@@ -10,9 +11,16 @@ if redis.call('HGET', KEYS[2], '') ~= ARGV[2] then
   redis.call('HDEL', KEYS[1], 'seq', 'complete', 'epoch')
   return {'moved'}
 end
+local answer = {'ok'}
 for i = 9, #ARGV, 2 do
-  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
-  redis.call('PUBLISH', ARGV[7], ARGV[8] .. '\0' .. ARGV[i] .. '\0' .. ARGV[i + 1])
+  local old = redis.call('HGET', KEYS[2], ARGV[i])
+  if old and #old >= 20 and order(ARGV[i + 1], old) < 0 then
+    answer[#answer + 1] = (i - 9) / 2
+    redis.call('HSET', KEYS[1], 'older:' .. ARGV[i], string.sub(ARGV[i + 1], 1, 20))
+  else
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+    redis.call('PUBLISH', ARGV[7], ARGV[8] .. '\0' .. ARGV[i] .. '\0' .. ARGV[i + 1])
+  end
 end
 redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'seq', ARGV[4], 'at', ARGV[5], 'pending', ARGV[6])
-return {'ok'}
+return answer

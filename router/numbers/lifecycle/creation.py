@@ -6,6 +6,7 @@ from typing import Any
 from router.numbers import documents
 from router.numbers.carriers import LOCAL, is_module_name, module_name
 from router.numbers.documents import NumberDocument
+from router.numbers.fields import shown
 from router.numbers.lifecycle import standing
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
 from router.numbers.lifecycle.case import Case, changed_state
@@ -16,7 +17,9 @@ from router.numbers.lifecycle.reserve_history import collapsed
 from router.numbers.lifecycle.transitions import CREATED_BY_ADDER, CREATED_BY_ADMIN, CREATED_ON
 from router.numbers.lifecycle.writing import blank, own_features
 from router.numbers.replacing import replace
-from router.numbers.states import State
+from router.numbers.states import State, is_known
+
+_CREATABLE = ", ".join(sorted(CREATED_BY_ADMIN))
 
 
 def carrier_name(ask: Ask, document: NumberDocument | None, policy: ManagerPolicy) -> str:
@@ -60,6 +63,8 @@ def create(case: Case) -> Plan:
 
 def _target(case: Case) -> str:
     ask = case.ask
+    if ask.state and not is_known(ask.state):
+        raise invalid(f"state is {shown(ask.state)}, which is none: a number is created in {_CREATABLE}")
     if ask.ported_in or case.carrier.only_in_service:
         return State.IN_SERVICE.value
     wanted = ask.state or State.IN_SERVICE.value

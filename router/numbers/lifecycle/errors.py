@@ -5,6 +5,9 @@ from dataclasses import dataclass
 UNAVAILABLE = "database_unavailable"
 """The cause of an error that says nothing about the number: asking again later may help."""
 
+UNCONFIRMED = "unconfirmed"
+"""The cause of an error that says nothing about the number either: it may have been changed, and must be looked at."""
+
 
 @dataclass(unsafe_hash=True)
 class NumberError(Exception):
@@ -90,6 +93,11 @@ def by_provider(provider: str, words: str) -> NumberError:
 def unavailable(words: str) -> NumberError:
     """A store can't be asked; nothing is known to have changed."""
     return NumberError(500, "internal_error", UNAVAILABLE, words)
+
+
+def unconfirmed(words: str) -> NumberError:
+    """Too few copies of the database took the change, and the others can't be asked."""
+    return NumberError(500, "internal_error", UNCONFIRMED, words)
 
 
 def contended(number: str) -> NumberError:

@@ -116,8 +116,9 @@ def check(data: bytes) -> None:
             rest,
         )
     pool = Pool("couchdb.test:5984", answer, 8)
-    _COUCH._resource.session.connection_pool = pool
-    _COUCH._resource.session.perm_redirects.clear()
+    session = next(iter(_COUCH._resources.values())).session
+    session.connection_pool = pool
+    session.perm_redirects.clear()
     _COUCH.gate._proven, _COUCH.gate._refused_until = True, 0.0  # another server's input
     try:
         ask(Databases(_COUCH))

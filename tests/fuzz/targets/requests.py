@@ -12,6 +12,7 @@ from router.numbers.documents import NumberDocument
 from router.numbers.routes import Reason, Refused
 from router.service import numbers_wire, wire
 from router.service.batches import FrontCall
+from router.service.consistency import UnknownConsistencyError
 from router.service.front import Failure
 from router.service.refusals import failure_of
 from router.v1 import inbound_pb2 as pb
@@ -55,7 +56,7 @@ def _lookup(raw: bytes) -> None:
     waiting: set[FrontCall] = set()
     try:
         call = FrontCall(front, "ticket", raw, math.inf, waiting)  # type: ignore[arg-type]
-    except DecodeError:
+    except (DecodeError, UnknownConsistencyError):
         assert not waiting
         return
     said = pb.LookupRequest.FromString(raw)

@@ -38,6 +38,8 @@ def _file(content: bytes, header: bytes) -> None:
         assert token.scopes <= set(SCOPES)
         assert token.digest.hex() in content.decode().lower()
         assert token.digest != sha256(b"").digest()
+        assert token.account is None or "manage" in token.scopes
+        assert token.account is None or "system" not in token.scopes
     good = next((token for token in found if token.digest.hex() == _DIGEST), None)
     assert known.find(f"Bearer {_TOKEN}") == good
     assert known.find(f"bearer {_TOKEN}".encode()) == good
@@ -60,6 +62,8 @@ TARGET = Target(
         _DIGEST.upper(),
         sha256(b"").hexdigest(),
         "lookup,manage,admin",
+        ",system",
+        " account=0123456789abcdef0123456789abcdef",
         " lookup",
         "# ",
         "switch-1 ",

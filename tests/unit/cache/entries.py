@@ -31,7 +31,7 @@ class Life:
     """A database's life in the cache under one fencing token."""
 
     def __init__(self, writer: CacheWriter, token: int = 1, database: str = DATABASE) -> None:
-        begun = writer.begin(database, token, instance="100", purge="0", shape="s")
+        begun = writer.begin(database, token, instance="100", purges=0, shape="s")
         assert begun is not None
         self.writer, self.token, self.database = writer, token, database
         self.checkpoint: Checkpoint = begun

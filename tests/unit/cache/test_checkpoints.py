@@ -20,11 +20,11 @@ def test_it_holds_what_was_said(writer: CacheWriter) -> None:
     life = Life(writer)
     life.apply(route(rev(1)), seq="12-abc")
     kept = writer.checkpoint(DATABASE)
-    assert (kept.instance, kept.purge, kept.shape, kept.seq) == ("100", "0", "s", "12-abc")
+    assert (kept.instance, kept.purges, kept.shape, kept.seq) == ("100", 0, "s", "12-abc")
     assert not kept.complete
-    writer.caught_up(DATABASE, "12-upd")
+    writer.caught_up(DATABASE, {"copy": "12-upd"})
     kept = writer.checkpoint(DATABASE)
-    assert (kept.complete, kept.update_seq, kept.seq) == (True, "12-upd", "12-abc")
+    assert (kept.complete, kept.copies, kept.seq) == (True, {"copy": "12-upd"}, "12-abc")
     assert writer.checkpoints(["numbers/+1999", DATABASE]) == [Checkpoint(), kept]
     assert writer.databases() == {DATABASE}
 
@@ -57,12 +57,12 @@ def test_a_new_epoch_refuses_the_old_one(writer: CacheWriter) -> None:
 def test_beginning_anew_forgets_the_checkpoint(writer: CacheWriter) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    writer.caught_up(DATABASE, "1-u")
-    begun = writer.begin(DATABASE, 1, instance="200", purge="1", shape="t")
+    writer.caught_up(DATABASE, {"copy": "1-u"})
+    begun = writer.begin(DATABASE, 1, instance="200", purges=1, shape="t")
     assert begun is not None
     kept = writer.checkpoint(DATABASE)
-    assert (kept.epoch, kept.instance, kept.purge, kept.shape) == (begun.epoch, "200", "1", "t")
-    assert (kept.seq, kept.update_seq, kept.complete) == ("", "", False)
+    assert (kept.epoch, kept.instance, kept.purges, kept.shape) == (begun.epoch, "200", 1, "t")
+    assert (kept.seq, kept.copies, kept.complete) == ("", {}, False)
     assert begun.epoch != life.checkpoint.epoch
 
 
@@ -72,7 +72,7 @@ def test_an_older_token_is_fenced_off(writer: CacheWriter, reader: CacheReader) 
     checkpoint = new.checkpoint
     assert writer.apply(DATABASE, 7, checkpoint, "x", [(NUMBER, route(rev(1)))]) == (Applied.FENCED, [])
     assert old.apply(route(rev(1))) == (Applied.FENCED, [])
-    assert writer.begin(DATABASE, 7, instance="", purge="", shape="") is None
+    assert writer.begin(DATABASE, 7, instance="", purges=0, shape="") is None
     assert held(reader) is None
     assert writer.checkpoint(DATABASE).epoch == new.checkpoint.epoch
 
@@ -92,10 +92,10 @@ def test_followed_documents_are_fenced_and_compared_alike(writer: CacheWriter, c
     writer.forget_documents("accounts", life.checkpoint.epoch)
     kept = {b"": life.checkpoint.epoch.encode()}
     before = life.checkpoint if token == 7 else Checkpoint(epoch="another")
-    said = writer.apply_documents("accounts", token, before, "x", [("a", b"v")])
+    said = writer.apply_documents("accounts", token, before, "x", [("a", b"v")])[0]
     assert said is (Applied.FENCED if token == 7 else Applied.MOVED)
     assert client.hgetall(writer.keys.documents("accounts")) == kept
-    assert writer.apply_documents("accounts", 8, life.checkpoint, "x", [("a", b"v")]) is Applied.OK
+    assert writer.apply_documents("accounts", 8, life.checkpoint, "x", [("a", b"v")])[0] is Applied.OK
     assert client.hgetall(writer.keys.documents("accounts")) == {b"a": b"v", **kept}
 
 
@@ -120,10 +120,10 @@ def test_a_filler_that_saw_no_epoch_is_refused_once_there_is_one(writer: CacheWr
 def test_distrust_makes_a_database_another_one(writer: CacheWriter) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    writer.caught_up(DATABASE, "u")
+    writer.caught_up(DATABASE, {"copy": "u"})
     writer.distrust(DATABASE)
     kept = writer.checkpoint(DATABASE)
-    assert (kept.instance, kept.update_seq) == ("", "")
+    assert (kept.instance, kept.copies) == ("", {})
 
 
 def test_a_dropped_database_is_not_listed(writer: CacheWriter, keys: Keys, client: Any) -> None:

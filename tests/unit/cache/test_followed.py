@@ -35,7 +35,7 @@ class Source:
         self.checkpoints: dict[str, Checkpoint] = {}
 
     def begin(self, database: str) -> None:
-        begun = self.writer.begin(database, 1, instance="1", purge="0", shape="s")
+        begun = self.writer.begin(database, 1, instance="1", purges=0, shape="s")
         assert begun is not None
         self.writer.forget_documents(database, begun.epoch)
         self.checkpoints[database] = begun
@@ -71,7 +71,7 @@ def documents(client: Any, keys: Keys, told: list[bool]) -> Iterator[FollowedDoc
 def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer: CacheWriter) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     source.write(PORT_REQUESTS, p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))))
-    writer.caught_up(ACCOUNTS, "1")
+    writer.caught_up(ACCOUNTS, {"copy": "1"})
     made = FollowedDocuments(client, keys)
     made.start()
     assert made.wait_fresh(5)
@@ -126,7 +126,7 @@ def test_a_database_is_loaded_once_it_was_read_wholly(
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
     eventually(lambda: "a" in documents.enabled | documents.disabled)
     assert not documents.loaded[ACCOUNTS]
-    writer.caught_up(ACCOUNTS, "1")
+    writer.caught_up(ACCOUNTS, {"copy": "1"})
     writer.read_again(ACCOUNTS)
     eventually(lambda: documents.loaded[ACCOUNTS])
 

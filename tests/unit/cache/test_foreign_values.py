@@ -164,7 +164,7 @@ def test_another_type_in_place_of_documents_has_them_read_again(
     assert writer.holds_documents([ACCOUNTS], [life.checkpoint.epoch]) == [True]
     _put(client, kind, keys.documents(ACCOUNTS))
     assert writer.holds_documents([ACCOUNTS], [life.checkpoint.epoch]) == [False]
-    assert writer.apply_documents(ACCOUNTS, 1, life.checkpoint, "x", [("a", b"v")]) is Applied.MOVED
+    assert writer.apply_documents(ACCOUNTS, 1, life.checkpoint, "x", [("a", b"v")])[0] is Applied.MOVED
     assert not writer.checkpoint(ACCOUNTS).epoch, "whoever follows begins anew"
 
 

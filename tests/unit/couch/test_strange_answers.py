@@ -25,7 +25,7 @@ def answering(said: Any, status: int = 200, headers: bytes = b"") -> tuple[Datab
     couch = Couch("http://admin:s3cret@couchdb.test:5984", time_limit=1.0)
     couch.gate._proven = True
     pool = Pool("couchdb.test:5984", head % (status, headers, len(body)) + body, 4)
-    couch._resource.session.connection_pool = pool
+    next(iter(couch._resources.values())).session.connection_pool = pool
     return Databases(couch), pool
 
 

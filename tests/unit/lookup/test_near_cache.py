@@ -1,12 +1,15 @@
 """What a worker keeps in its own memory goes as soon as it may be wrong."""
 
+import logging
 import math
+import socket
 import time
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from router.cache.connect import connect
 from router.cache.keys import Keys
 from router.cache.near import Invalidations, NearCache, NearEntry
 from router.embedded import EmbeddedRedis
@@ -218,6 +221,34 @@ def test_a_lost_connection_is_not_trusted_until_it_is_back_and_everything_forgot
         with EmbeddedRedis(port):
             eventually(lambda: told.near.trusted)
             assert told.near.get(NUMBER) is None
+        told.listening.stop()
+
+
+def _reports(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("its connection is down" in each for each in caplog.messages)
+
+
+def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "router.cache.near")
+    with socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))  # and doesn't listen: nothing else can take the port
+        client = connect(f"redis://127.0.0.1:{refusing.getsockname()[1]}/0", time_limit=1)
+        listening = Invalidations(client, Keys("did-router:"), near)
+        listening.start()
+        eventually(lambda: _reports(caplog))
+        time.sleep(1.6)  # three attempts more
+        listening.stop()
+    assert _reports(caplog) == 1
+
+
+def test_each_loss_of_the_connection_is_logged(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "router.cache.near")
+    with Redis.from_url(redis_url) as client:
+        told = Told(client)
+        for times in (1, 2):
+            eventually(lambda: told.near.trusted)
+            client.client_kill_filter(_type="pubsub")
+            eventually(lambda times=times: _reports(caplog) == times)  # type: ignore[misc]
         told.listening.stop()
 
 

@@ -9,6 +9,7 @@ from router.service.tokens import SCOPES, TokenFile, line_for, new_token, read
 from router.settings import SettingsError
 
 DIGEST = sha256(b"a token").hexdigest()
+ACCOUNT = "0123456789abcdef" * 2
 
 
 def test_a_made_token_is_found_by_its_header(tmp_path: Path) -> None:
@@ -46,6 +47,12 @@ def test_the_digests_case_is_no_matter(tmp_path: Path) -> None:
         (f"-x {DIGEST} lookup", "line 1: write it as"),
         (f"a {DIGEST} lookup\nb {DIGEST} manage", "same hash in two lines"),
         (f"a {sha256(b'').hexdigest()} lookup", "the hash of nothing"),
+        (f"a {DIGEST} manage account=", "32 characters"),
+        (f"a {DIGEST} manage account=s3cret", "32 characters"),
+        (f"a {DIGEST} manage {ACCOUNT}", "[account=ID]"),
+        (f"a {DIGEST} manage account={ACCOUNT} account={ACCOUNT}", "[account=ID]"),
+        (f"a {DIGEST} lookup account={ACCOUNT}", "line 1: an account bounds what a token manages: add"),
+        (f"a {DIGEST} manage,system account={ACCOUNT}", "can't have the scope system"),
         ("\udcff", "not UTF-8"),
     ],
 )
@@ -57,6 +64,31 @@ def test_a_line_that_is_none(tmp_path: Path, text: str, told: str) -> None:
     assert told in str(problem.value)
     assert "'token_file'" in str(problem.value)
     assert "s3cret" not in str(problem.value)
+
+
+def test_a_line_binds_its_token_to_an_account(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    bound = line_for("billing", "x", ("manage", "lookup"), ACCOUNT)
+    path.write_text(f"{bound} # of a reseller\n{line_for('boss', 'y', ('manage', 'system'))}\n")
+    assert bound.endswith(f" manage,lookup account={ACCOUNT}")
+    assert [(each.name, each.account) for each in read(path)] == [("billing", ACCOUNT), ("boss", None)]
+
+
+@pytest.mark.parametrize(
+    ("account", "scopes", "message"),
+    [
+        ("", ("manage",), "32 characters"),
+        ("system", ("manage",), "32 characters"),
+        ("a" * 33, ("manage",), "32 characters"),
+        ("#" + "a" * 31, ("manage",), "32 characters"),
+        (" " + "a" * 31, ("manage",), "32 characters"),
+        (ACCOUNT, ("lookup", "admin"), "add the scope manage"),
+        (ACCOUNT, ("manage", "system"), "can't have the scope system"),
+    ],
+)
+def test_bindings_that_no_line_can_hold(account: str, scopes: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        line_for("a", "x", scopes, account)
 
 
 def test_no_file(tmp_path: Path) -> None:

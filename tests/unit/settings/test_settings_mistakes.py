@@ -93,6 +93,9 @@ def test_an_unusable_value_names_its_setting(name: str, value: str) -> None:
         f"http://admin:{SECRET}?x@127.0.0.1:5984",
         f"http://admin:{SECRET}@127.0.0.1:port",
         f"http://admin:{SECRET}@[::1:5984",
+        f"http://admin:{SECRET}@one:5984,",
+        f"http://admin:{SECRET}@one:5984,two:port",
+        f"http://admin:{SECRET}@one:5984,http://admin:{SECRET}@two:5984",
     ],
 )
 def test_a_wrong_couchdb_url_is_told_without_its_password(url: str) -> None:
@@ -144,7 +147,16 @@ def test_good_redis_urls_are_taken(url: str) -> None:
     assert Stores(Settings.load(None, redis_url=url)).keys.prefix == "did-router:"
 
 
-@pytest.mark.parametrize("url", ["http://a:b%40c@h:5984/", "https://couch.example", "http://[::1]:5984"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a:b%40c@h:5984/",
+        "https://couch.example",
+        "http://[::1]:5984",
+        "http://a:b@one:5984,two:5984,[::1]:5985",
+        "https://one,two",
+    ],
+)
 def test_good_couchdb_urls_are_taken(url: str) -> None:
     assert Settings.load(None, couchdb_url=url).couchdb_url == url.rstrip("/")
 

@@ -1,0 +1,80 @@
+"""What `did-router check` looks at in CouchDB: every node, what holds them together, and the databases."""
+
+from collections.abc import Iterator
+
+from router.cli.finding import Finding
+from router.couch import cluster
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.couch.errors import CouchError
+from router.numbers.shards import is_shard
+from router.settings import Settings
+from router.store_urls import without_password
+from router.stores import Stores
+
+_SLOW_EVENTS = 100
+"""Milliseconds that events may wait in CouchDB before it is said how they need not."""
+
+
+def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
+    """Ask every node that the settings name, then the databases."""
+    couch = stores.databases.couch
+    where = f"CouchDB {without_password(settings.couchdb_url)}"
+    if couch.nodes.are_several:
+        nodes = couch.each_node()
+        yield from (_node(address, node) for address, node in nodes.items())
+    try:
+        names = stores.databases.names()
+        version = stores.databases.version()
+    except CouchError as problem:
+        yield Finding(where, str(problem), fine=False, reached=False)
+        return
+    shards = sum(is_shard(name) for name in names)
+    yield Finding(where, f"version {version}, {shards} number databases")
+    yield from _cluster(couch)
+    if "_global_changes" not in names:
+        yield Finding(
+            "_global_changes",
+            "missing, so changes show only with the follower's sweeps: create that database",
+            fine=False,
+        )
+    else:
+        yield from _events(couch)
+    if "accounts" not in names:
+        yield Finding("accounts", "missing: every account counts as unknown (setting unknown_account)", fine=True)
+
+
+def _node(address: str, node: Couch) -> Finding:
+    what = f"CouchDB node {address.rstrip('/')}"
+    try:
+        version = Databases(node).version()
+    except CouchError as problem:
+        return Finding(what, f"{problem}; the other nodes are asked in its place", fine=False)
+    reason = cluster.why_not_up(node)
+    if reason is not None:
+        return Finding(what, f"version {version}, takes no requests: {reason}", fine=False)
+    return Finding(what, f"version {version}, up")
+
+
+def _cluster(couch: Couch) -> Iterator[Finding]:
+    try:
+        info = cluster.cluster_info(couch)
+    except CouchError as problem:
+        yield Finding("cluster", f"would not say of which nodes it is: {problem}", fine=False)
+        return
+    if len(info.nodes) <= 1:
+        return
+    copies, shards = info.copies or "?", info.shards or "?"
+    yield Finding("cluster", f"{len(info.nodes)} nodes ({', '.join(info.nodes)}), n={copies}, q={shards}")
+
+
+def _events(couch: Couch) -> Iterator[Finding]:
+    for address, node in couch.each_node().items():
+        delay = cluster.event_delay(node)
+        if delay is not None and delay > _SLOW_EVENTS:
+            url = f"{address}_node/_local/_config/global_changes/max_write_delay"
+            yield Finding(
+                "max_write_delay",
+                f"{delay} ms, for which the first change of an idle shard waits; 20 makes that 60 ms: "
+                f"curl -u USER -X PUT {url} -d '\"20\"' (on every node; docs/couchdb.md says what it costs)",
+            )

@@ -1,0 +1,68 @@
+"""What CouchDB's nodes say of themselves: who they are, how many copies they keep, how long events wait."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.couch.client import Couch
+from router.couch.errors import BadAnswer, CouchError, NotFound
+from router.couch.nodes import probe
+
+DEFAULT_EVENT_DELAY = 500
+"""CouchDB's `[global_changes] max_write_delay` in milliseconds, where it is not set (3.5.0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInfo:
+    """A CouchDB as one of its nodes knows it.
+
+    Attributes:
+        nodes: the names of all nodes; empty where it would not say.
+        copies: of each range of a new database (`n`); shards: ranges of a new database (`q`); None where it would
+            not say.
+    """
+
+    nodes: tuple[str, ...]
+    copies: int | None
+    shards: int | None
+
+
+def cluster_info(couch: Couch) -> ClusterInfo:
+    """Return what the node that answers knows of its cluster.
+
+    Raises:
+        CouchError: it can't be asked.
+    """
+    try:
+        members = couch.request("GET", ["_membership"])
+    except (NotFound, BadAnswer):
+        members = {}
+    names = members.get("cluster_nodes") if isinstance(members, Mapping) else None
+    nodes = tuple(map(str, names)) if isinstance(names, list) else ()
+    return ClusterInfo(nodes, _number(_setting(couch, "cluster", "n")), _number(_setting(couch, "cluster", "q")))
+
+
+def event_delay(couch: Couch) -> int | None:
+    """Return the milliseconds that a node keeps an event of `_db_updates`; None where it would not say."""
+    value = _setting(couch, "global_changes", "max_write_delay")
+    return DEFAULT_EVENT_DELAY if value == "" else _number(value)
+
+
+def why_not_up(couch: Couch) -> str | None:
+    """Return why a node takes no requests; None where it does."""
+    return probe(couch.nodes.addresses[0])
+
+
+def _setting(couch: Couch, section: str, name: str) -> str | None:
+    """Return a setting of the node that answers; empty where it is not set, None where it would not say."""
+    try:
+        value: Any = couch.request("GET", ["_node", "_local", "_config", section, name])
+    except NotFound:
+        return ""
+    except CouchError:
+        return None
+    return str(value)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None

@@ -1,0 +1,84 @@
+"""The leaves of a document's tree of revisions: several stand where writes were in conflict.
+
+The winner is the same on every node: a live leaf before a deletion, then the highest generation, then the highest hash.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from router.couch.client import Document
+from router.couch.errors import BadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf.
+
+    Attributes:
+        document: without the history that it was read with.
+        ancestors: the revisions that it grew from, as far as they are kept and were asked for.
+    """
+
+    document: Document
+    ancestors: frozenset[str] = frozenset()
+
+    @property
+    def revision(self) -> str:
+        """Its `_rev`."""
+        return str(self.document["_rev"])
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is a deletion."""
+        return self.document.get("_deleted") is True
+
+    @property
+    def precedence(self) -> tuple[bool, int, str]:
+        """What CouchDB compares to find the winner."""
+        generation, _, digest = self.revision.partition("-")
+        return not self.is_deleted, int(generation), digest
+
+
+def winner(leaves: Iterable[Leaf]) -> Leaf:
+    """Return the leaf that CouchDB shows as the document; there is at least one."""
+    return max(leaves, key=lambda leaf: leaf.precedence)
+
+
+def leaves_in(result: Any) -> tuple[str, list[Leaf], list[str]]:
+    """Return identifier, leaves and errors of one result of `_bulk_get`.
+
+    Raises:
+        BadAnswer: it is no such result, or of another document.
+    """
+    try:
+        identifier = str(result["id"])
+        leaves = [_leaf(its_own(each["ok"], identifier)) for each in result["docs"] if "ok" in each]
+        errors = [str(each["error"]["error"]) for each in result["docs"] if "error" in each]
+        sound = all(leaf.precedence for leaf in leaves)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        sound = False
+    if not sound:
+        raise BadAnswer(f"_bulk_get sent a result that is none: {str(result)[:200]}")
+    return identifier, leaves, errors
+
+
+def its_own(document: Any, identifier: str) -> Document:
+    """Return the document that was asked for: another one's account must never answer for it.
+
+    Raises:
+        BadAnswer: it is another one, or none.
+    """
+    if not isinstance(document, dict) or document.get("_id") != identifier:
+        raise BadAnswer(f"{identifier} was asked for, and another document came, or none: {str(document)[:200]}")
+    return document
+
+
+def _leaf(document: Document) -> Leaf:
+    history = document.get("_revisions")
+    if history is None:
+        return Leaf(document)
+    start = int(history["start"])
+    older = enumerate(history["ids"][1:], 1)
+    ancestors = frozenset(f"{start - back}-{digest}" for back, digest in older)
+    return Leaf({name: value for name, value in document.items() if name != "_revisions"}, ancestors)

@@ -1,0 +1,145 @@
+"""The nodes of one CouchDB: which of them answer, and which takes the next request.
+
+Several nodes are watched: each is asked for `/_up` twice a second, which CouchDB answers with 404 in maintenance mode.
+A node that does not answer in time is left, with the requests and feeds that wait for it, within two seconds. One node
+alone, or a balancer, is never watched: there is nowhere else to go.
+"""
+
+import http.client
+import itertools
+import logging
+import random
+import threading
+import time
+import weakref
+from collections.abc import Collection, Sequence
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import urlsplit
+
+log = logging.getLogger(__name__)
+
+PROBE_INTERVAL = 0.5
+"""Seconds between two questions for `/_up`."""
+PROBE_TIMEOUT = 1.2
+"""Seconds until a node that is silent counts as down."""
+
+
+class Connections(Protocol):
+    """Connections to nodes that can be cut."""
+
+    def cut(self, address: str) -> None:
+        """Cut every connection to a node that is in use, from any thread."""
+
+
+class Nodes:
+    """Chooses nodes by turns among those that answer. Threads and clients share it.
+
+    Args:
+        addresses: base URLs without credentials, such as http://127.0.0.1:5984/.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = tuple(addresses)
+        self._down: dict[str, str] = {}
+        # Processes and clients begin with different nodes.
+        self._turns = itertools.count(random.randrange(len(self.addresses)))  # noqa: S311 - nothing secret
+        self._watched: weakref.WeakSet[Connections] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._watching = False
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is another node to go to."""
+        return len(self.addresses) > 1
+
+    def down(self) -> dict[str, str]:
+        """Return the nodes that get no requests at present, and why."""
+        return dict(self._down)
+
+    def choose(self, tried: Collection[str] = ()) -> str:
+        """Return the node for the next request: one that answers, if possible none of those tried."""
+        if not self.are_several:
+            return self.addresses[0]
+        self._watch()
+        down = self._down
+        left = [each for each in self.addresses if each not in tried] or list(self.addresses)
+        answering = [each for each in left if each not in down] or left
+        return answering[next(self._turns) % len(answering)]
+
+    def report_failure(self, address: str, reason: str) -> None:
+        """Give a node no further requests until it has answered for itself."""
+        if self.are_several:
+            self._mark(address, reason)
+
+    def register(self, connections: Connections) -> None:
+        """Have connections cut when their node stops answering."""
+        self._watched.add(connections)
+
+    def _watch(self) -> None:
+        """Begin to ask the nodes, with the first request: most commands are over before."""
+        if self._watching:
+            return
+        with self._lock:
+            if self._watching:
+                return
+            self._watching = True
+        for address in self.addresses:
+            name = f"couchdb node {urlsplit(address).netloc}"
+            threading.Thread(target=_probe_forever, args=(weakref.ref(self), address), name=name, daemon=True).start()
+
+    def _take_probe(self, address: str, reason: str | None) -> None:
+        self._mark(address, reason or "")
+        # A node in maintenance mode answers what is on its way; a silent one never may. Where all are silent, they are
+        # slow rather than gone, and cutting what they work on would only make more of it.
+        if reason not in (None, MAINTENANCE) and len(self._down) < len(self.addresses):
+            for connections in list(self._watched):
+                connections.cut(address)
+
+    def _mark(self, address: str, reason: str) -> None:
+        with self._lock:
+            known = self._down.get(address)
+            down = {each: why for each, why in self._down.items() if each != address}
+            self._down = down | ({address: reason} if reason else {})
+        if reason and known is None:
+            log.warning("CouchDB node %s gets no requests: %s", address, reason)
+        if not reason and known is not None:
+            log.info("CouchDB node %s answers again", address)
+
+
+def _probe_forever(watched: "weakref.ref[Nodes]", address: str) -> None:
+    """Ask a node until nobody uses these nodes any more."""
+    while True:
+        time.sleep(PROBE_INTERVAL)
+        if watched() is None:
+            return
+        reason = probe(address)
+        nodes = watched()
+        if nodes is not None:
+            nodes._take_probe(address, reason)  # noqa: SLF001 - its own thread
+        del nodes
+
+
+MAINTENANCE = "it is in maintenance mode"
+
+
+def probe(address: str, timeout: float = PROBE_TIMEOUT) -> str | None:
+    """Ask a node for `/_up`, without credentials.
+
+    Returns:
+        None where it answers and takes requests, else why it does not.
+    """
+    parts = urlsplit(address)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/_up")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as problem:
+        return str(problem) or type(problem).__name__
+    finally:
+        connection.close()
+    if status == HTTPStatus.NOT_FOUND:
+        return MAINTENANCE
+    # 401 where every path wants a user: it answers all the same.
+    return f"/_up answers {status}" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None

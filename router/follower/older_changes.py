@@ -1,0 +1,189 @@
+"""Changes that look older than what the cache holds: which of the two does the database mean?
+
+Mostly a faster writer was there before the feed. But where conflicting revisions are resolved, the winner that is left
+can have the lower revision. On a cluster the question has no quick answer: the change comes from one copy of the
+database, and another copy that has not heard of it yet still says what the cache holds. So the change is kept in the
+checkpoint until the database is seen to know it.
+"""
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import redis
+
+from router.cache.entry import NO_VERSION, version_of
+from router.couch.errors import CouchError
+from router.couch.leaves import Leaf, winner
+
+log = logging.getLogger(__name__)
+
+LOOK_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 2.0, 4.0)
+"""Seconds before each further look. A copy was behind a row for up to 18 ms on a healthy cluster of three nodes."""
+QUORUM_LOOKS = 5
+"""Looks that ask a quorum of copies; later ones ask every copy, which takes long where a node is frozen."""
+RETRY_DELAY = 1.0
+"""Seconds before a look that failed is made again."""
+
+
+class Verdict(Enum):
+    """What the leaves of a document say of a change that looked older."""
+
+    KEEP = "keep"
+    """The cache is right."""
+    REPLACE = "replace"
+    """The winner is older than what the cache holds."""
+    UNDECIDED = "undecided"
+    """The copies that answered may not have heard of the change yet."""
+
+
+def judge(change: bytes, held: bytes, leaves: Sequence[Leaf], *, is_last: bool = False) -> Verdict:
+    """Decide between a change and what the cache holds, by their versions and the leaves that the database has.
+
+    Args:
+        change, held: 20-byte versions; the change's is the lower one.
+        is_last: there was time enough for every copy to hear of the change; a doubt that is left is settled by what
+            the database says.
+    """
+    if not leaves:
+        return Verdict.REPLACE if is_last else Verdict.UNDECIDED
+    best, known = _version(winner(leaves).revision), _known(leaves)
+    if best == change:
+        return Verdict.REPLACE
+    if change not in known:
+        return Verdict.UNDECIDED
+    if best < held:
+        return Verdict.REPLACE if is_last or held in known else Verdict.UNDECIDED
+    # Where the change is a leaf beside the winner, only a copy that knows of the winner's end can have sent it.
+    is_leaf = any(_version(leaf.revision) == change for leaf in leaves)
+    return Verdict.UNDECIDED if is_leaf and not is_last else Verdict.KEEP
+
+
+def _known(leaves: Sequence[Leaf]) -> set[bytes]:
+    return {_version(each) for leaf in leaves for each in (leaf.revision, *leaf.ancestors)}
+
+
+def _version(revision: str) -> bytes:
+    try:
+        return version_of(revision)
+    except ValueError:
+        return NO_VERSION
+
+
+class Look(Protocol):
+    """Looks changes up, and puts right what the cache holds."""
+
+    def __call__(
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+    ) -> Mapping[str, bytes]:
+        """Return those that are still undecided.
+
+        Raises:
+            CouchError, redis.RedisError: they can't be looked up now.
+        """
+
+
+@dataclass(order=True, slots=True)
+class _Pending:
+    """Changes of one database that are looked up again.
+
+    Attributes:
+        due: when, on the monotonic clock.
+        looks: how many there were.
+    """
+
+    due: float
+    database: str = field(compare=False)
+    epoch: str = field(compare=False)
+    changes: dict[str, bytes] = field(compare=False)
+    looks: int = field(compare=False, default=0)
+
+
+class OlderChanges:
+    """Looks undecided changes up again: a few times within seconds, then at each comparison of all databases."""
+
+    def __init__(self, look: Look, stop: threading.Event) -> None:
+        self._look = look
+        self._stop = stop
+        self._pending: list[_Pending] = []
+        self._tried: dict[tuple[str, str], bytes] = {}
+        self._wake = threading.Condition()
+        self.thread = threading.Thread(target=self._run, name="follower-older", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread.start()
+
+    def close(self) -> None:
+        """Have the thread see that it is stopped."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def add(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
+        """Look these up again soon."""
+        self._add(_Pending(time.monotonic() + LOOK_DELAYS[0], database, epoch, dict(changes)))
+
+    def recheck(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
+        """Look up what a checkpoint names: for the last time where there were several looks before."""
+        with self._wake:
+            waiting = {(each.database, name) for each in self._pending for name in each.changes}
+        idle = {name: version for name, version in changes.items() if (database, name) not in waiting}
+        tried = {name: version for name, version in idle.items() if self._tried.get((database, name)) == version}
+        fresh = {name: version for name, version in idle.items() if name not in tried}
+        if tried:
+            self._add(_Pending(time.monotonic(), database, epoch, tried, len(LOOK_DELAYS)))
+        if fresh:
+            self.add(database, epoch, fresh)
+
+    def _add(self, pending: _Pending) -> None:
+        with self._wake:
+            heapq.heappush(self._pending, pending)
+            self._wake.notify_all()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            pending = self._next()
+            if pending is None:
+                continue
+            try:
+                self._look_again(pending)
+            except (CouchError, redis.RedisError) as problem:
+                log.warning("changes of %s can't be looked up again yet: %s", pending.database, problem)
+                pending.due = time.monotonic() + RETRY_DELAY
+                self._add(pending)
+            except Exception:
+                # What is undecided stays in the checkpoint: the next comparison of all databases finds it.
+                log.exception("looking up changes of %s failed", pending.database)
+
+    def _next(self) -> _Pending | None:
+        """Return what is due; None where something was added before, or at the end."""
+        with self._wake:
+            wait = self._pending[0].due - time.monotonic() if self._pending else None
+            if wait is not None and wait <= 0:
+                return heapq.heappop(self._pending)
+            self._wake.wait(wait)
+        return None
+
+    def _look_again(self, pending: _Pending) -> None:
+        looks, is_last = pending.looks, pending.looks >= len(LOOK_DELAYS)
+        every_copy = looks >= QUORUM_LOOKS
+        open_ = self._look(pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last)
+        for name in pending.changes:
+            self._tried.pop((pending.database, name), None)
+        if not open_:
+            return
+        if looks + 1 < len(LOOK_DELAYS):
+            due = time.monotonic() + LOOK_DELAYS[looks + 1]
+            self._add(_Pending(due, pending.database, pending.epoch, dict(open_), looks + 1))
+            return
+        log.info(
+            "%d changes of %s are still older than the cache: they are looked up at the next comparison",
+            len(open_),
+            pending.database,
+        )
+        self._tried |= {(pending.database, name): version for name, version in open_.items()}

@@ -1,0 +1,30 @@
+"""Documents of number databases that no lookup comes to, and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.numbers.dial_plans import KAZOO
+from router.numbers.documents import not_a_number, routable_id
+from router.numbers.fields import shown
+from router.numbers.normaliser import Normaliser
+
+
+def unreachable(document: Mapping[str, Any], database: str, normaliser: Normaliser) -> str | None:
+    """Why no lookup can reach a document of a number database; None when one can.
+
+    A number that is marked deleted is reached: lookups answer for it.
+
+    Args:
+        database: where it was found, decoded.
+        normaliser: the rules in force.
+    """
+    identifier = str(document.get("_id", ""))
+    reason = routable_id(identifier, database) or not_a_number(document, identifier)
+    if reason is not None:
+        return reason
+    if not identifier[1:].isdecimal():
+        return f"its id {shown(identifier)} is not '+' and digits"
+    # That plan leaves what begins with '+' as it is, so no plan makes anything else of it that could be found.
+    if not normaliser.e164(identifier, KAZOO.name).reconcilable:
+        return f"its id {shown(identifier)} is no number by reconcile_regex: lookups answer NOT_RECONCILABLE"
+    return None

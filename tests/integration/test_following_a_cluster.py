@@ -1,0 +1,217 @@
+"""The cache stays right on a CouchDB cluster, whose nodes answer from copies that differ for moments."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.embedded import EmbeddedCluster
+from router.follower import catchup
+from router.follower.follower import Follower
+from router.follower.sweep import Sweeper
+from router.stores import Stores
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+
+SHARD = "numbers/+1415"
+
+
+@pytest.fixture
+def cluster() -> Iterator[EmbeddedCluster]:
+    """Three nodes; the third copy of every write comes late."""
+    with EmbeddedCluster(down_after=20.0, late_share=1.0, late_seconds=0.05, seed=1) as made:
+        yield made
+
+
+@pytest.fixture
+def on_cluster(cluster: EmbeddedCluster, redis_url: str) -> Iterator[World]:
+    made = World(cluster, redis_url)
+    made.databases = Databases(Couch(cluster.joined_url, time_limit=20))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def follow(on_cluster: World) -> Iterator[Any]:
+    """Starts followers of the cluster."""
+    running: list[Follower] = []
+
+    def start(**settings: Any) -> Follower:
+        wanted = on_cluster.settings(**settings)
+        running.append(Follower(wanted, Stores(wanted)))
+        running[-1].start()
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+def in_conflict(world: World, number: str) -> None:
+    """Leave two revisions of a number: TWO wins, ONE stands behind it."""
+    first = world.number(number, THREE)
+    root = first.partition("-")[2]
+    fields = {"_id": number, "pvt_type": "number", "pvt_number_state": "in_service"}
+    leaves = [
+        {
+            **fields,
+            "pvt_assigned_to": account,
+            "_rev": f"2-{digest}",
+            "_revisions": {"start": 2, "ids": [digest, root]},
+        }
+        for account, digest in ((ONE, "1" * 32), (TWO, "f" * 32))
+    ]
+    world.databases.couch.request("POST", [SHARD, "_bulk_docs"], {"new_edits": False, "docs": leaves})
+
+
+def _wait_cached(world: World, number: str, account: str, seconds: float = 10.0) -> None:
+    eventually(lambda: world.cached(number) == account, seconds)
+
+
+def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
+    names = on_cluster.numbers(SHARD, 50)
+    texts = {on_cluster.databases.couch.request("GET", [SHARD])["purge_seq"] for _ in range(60)}
+    assert len(texts) > 1, "the cluster names other copies from answer to answer"
+    follow(follower_sweep=1.0)
+    eventually(lambda: on_cluster.complete(SHARD))
+    epoch = on_cluster.writer.checkpoint(SHARD).epoch
+    for name in names[:10]:
+        on_cluster.number(name, TWO)
+        _wait_cached(on_cluster, name, TWO)
+        time.sleep(0.3)
+    assert on_cluster.writer.checkpoint(SHARD).epoch == epoch
+
+
+@pytest.mark.parametrize("down", [None, "killed", "frozen"])
+def test_a_resolved_conflict_ends_at_the_winner(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, down: str | None
+) -> None:
+    numbers = [f"+1415000{index:04d}" for index in range(20)]
+    for number in numbers:
+        in_conflict(on_cluster, number)
+    follow(follower_sweep=120.0)
+    eventually(lambda: all(on_cluster.cached(number) == TWO for number in numbers))
+    on_cluster.databases = Databases(Couch(cluster.url, time_limit=20))
+    time.sleep(0.3)  # a write to a document of which one copy is late waits for a node that is frozen
+    if down == "killed":
+        cluster.kill(2)
+    elif down == "frozen":
+        cluster.freeze(2)
+    for number in numbers:
+        on_cluster.databases.delete(SHARD, number, "2-" + "f" * 32)
+    eventually(lambda: all(on_cluster.cached(number) == ONE for number in numbers), 15)
+    eventually(lambda: not on_cluster.writer.checkpoint(SHARD).older, 15)
+
+
+def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
+    in_conflict(on_cluster, NUMBER)
+    follower = follow(follower_sweep=120.0)
+    eventually(lambda: on_cluster.cached() == TWO)
+    follower.stop()
+    # As if a follower had ended after the checkpoint moved past the row, and before it was decided.
+    on_cluster.databases.delete(SHARD, NUMBER, "2-" + "f" * 32)
+    checkpoint = on_cluster.writer.checkpoint(SHARD)
+    older = on_cluster.keys.number(NUMBER)
+    version = (2).to_bytes(4, "big") + bytes.fromhex("1" * 32)
+    on_cluster.redis.hset(on_cluster.keys.database(SHARD), f"older:{older}", version)
+    on_cluster.redis.hset(on_cluster.keys.database(SHARD), "seq", on_cluster.databases.sequence_now(SHARD))
+    assert on_cluster.writer.checkpoint(SHARD).older == {NUMBER: version}
+    follow(follower_sweep=120.0)
+    eventually(lambda: on_cluster.cached() == ONE)
+    eventually(lambda: not on_cluster.writer.checkpoint(SHARD).older)
+    assert on_cluster.writer.checkpoint(SHARD).epoch == checkpoint.epoch
+
+
+def test_a_shard_split_is_no_other_database(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catchup, "YOUNG", 0.5)
+    on_cluster.number()
+    on_cluster.account(ONE)
+    time.sleep(1.6)  # start times and the server's clock count whole seconds
+    follow(follower_sweep=1.0)
+    eventually(lambda: on_cluster.complete(SHARD, "accounts"))
+    before = [each.epoch for each in on_cluster.writer.checkpoints([SHARD, "accounts"])]
+    cluster.split(SHARD)
+    cluster.split("accounts")
+    on_cluster.number(account=TWO)
+    eventually(lambda: on_cluster.cached() == TWO)
+    time.sleep(2.5)
+    assert [each.epoch for each in on_cluster.writer.checkpoints([SHARD, "accounts"])] == before
+
+
+def test_a_database_made_anew_within_a_second_is_noticed(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any
+) -> None:
+    on_cluster.number()
+    follow(follower_sweep=120.0)
+    eventually(lambda: on_cluster.cached() == ONE)
+    on_cluster.databases.drop(SHARD)
+    on_cluster.number(account=TWO)
+    eventually(lambda: on_cluster.cached() == TWO)
+
+
+def test_a_frozen_node_is_passed_by_listing(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catchup, "STUCK_TIMEOUT", 0.5)
+    cluster.maintenance(1)  # the follower's sequences name nodes 1 and 3
+    kept, moved, gone = on_cluster.numbers(SHARD, 3)
+    follow(follower_sweep=120.0, follower_heartbeat=1.0, stale_after=2.0)
+    eventually(lambda: on_cluster.complete(SHARD))
+    on_cluster.number(kept, TWO)
+    eventually(lambda: on_cluster.cached(kept) == TWO)
+    cluster.maintenance(1, on=False)
+    time.sleep(0.5)  # a write to a document of which one copy is late waits for a node that is frozen
+    cluster.freeze(2)
+    began = time.monotonic()
+    on_cluster.databases = Databases(Couch(cluster.url, time_limit=20))
+    on_cluster.number(moved, THREE)
+    on_cluster.remove(SHARD, gone)
+    eventually(lambda: on_cluster.cached(moved) == THREE and on_cluster.cached(gone) == "deleted", 15)
+    assert time.monotonic() - began < 15, "before the cluster calls the node down"
+    assert on_cluster.cached(kept) == TWO
+
+
+def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any
+) -> None:
+    on_cluster.numbers(SHARD, 5)
+    with Relay(cluster.url) as relay:
+        on_cluster.couchdb_url = relay.url
+        follow(follower_sweep=1.0)
+        eventually(lambda: on_cluster.complete(SHARD))
+        eventually(lambda: len(on_cluster.writer.checkpoint(SHARD).copies) >= 2, 20)
+
+        def is_quiet_for_three_sweeps() -> bool:
+            sweeps, looks = relay.count("POST /_dbs_info"), relay.count(r"GET /numbers/\+1415")
+            eventually(lambda: relay.count("POST /_dbs_info") >= sweeps + 3, 20)
+            return relay.count(r"GET /numbers/\+1415") == looks
+
+        eventually(is_quiet_for_three_sweeps, 40)
+
+
+def test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: World) -> None:
+    stores = Stores(on_cluster.settings())
+    sweeper = Sweeper(
+        stores.databases,
+        stores.writer,
+        interval=60.0,
+        wake=lambda *_, **__: None,
+        register=lambda *_: None,
+        fresh=lambda _: None,
+        shape_of=lambda _: "",
+        recheck=lambda *_: None,
+    )
+    sleeping = threading.Thread(target=sweeper._sweep, kwargs={"hurry": False}, daemon=True)
+    sleeping.start()
+    sleeping.join(0.5)
+    assert sleeping.is_alive()
+    sweeper.ask()
+    sleeping.join(1.0)
+    assert not sleeping.is_alive()

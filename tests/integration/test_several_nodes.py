@@ -1,0 +1,104 @@
+"""A client of several nodes leaves one that dies, hangs, or is in maintenance mode."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.couch.errors import CouchError
+from router.couch.feeds import ChangesFeed
+from router.embedded import EmbeddedCluster
+from tests.integration.waiting import eventually
+
+SHARD = "numbers/+1415"
+
+
+@pytest.fixture
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster(down_after=1.0) as made:
+        yield made
+
+
+@pytest.fixture
+def databases(cluster: EmbeddedCluster) -> Databases:
+    made = Databases(Couch(cluster.joined_url, time_limit=10.0))
+    made.create(SHARD)
+    made.put(SHARD, {"_id": "+14158867900", "pvt_assigned_to": "1" * 32})
+    return made
+
+
+def _address(cluster: EmbeddedCluster, node: int) -> str:
+    return "http://" + cluster.urls[node].rpartition("@")[2] + "/"
+
+
+def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: Databases) -> None:
+    nodes = databases.couch.nodes
+    assert sorted(nodes.choose() for _ in range(3)) == sorted(_address(cluster, node) for node in range(3))
+
+
+def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: Databases) -> None:
+    for _ in range(6):
+        databases.document(SHARD, "+14158867900")
+    cluster.kill(1)
+    for index in range(12):
+        databases.document(SHARD, "+14158867900")
+        # A write whose connection was idle when the node died was not sent there.
+        databases.put(SHARD, {"_id": f"+1415886{index:04}"})
+
+
+def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, databases: Databases) -> None:
+    for _ in range(6):
+        databases.document(SHARD, "+14158867900")
+    cluster.freeze(2)
+    slowest = 0.0
+    for _ in range(30):
+        began = time.monotonic()
+        databases.document(SHARD, "+14158867900")
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 5.0, "not the ten seconds of the client's patience"
+    assert _address(cluster, 2) in databases.couch.nodes.down()
+    cluster.thaw(2)
+    eventually(lambda: not databases.couch.nodes.down())
+
+
+def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Databases) -> None:
+    databases.document(SHARD, "+14158867900")
+    feed = ChangesFeed(databases.couch, SHARD, "0", heartbeat=30.0)
+    feed.open()
+    ended = threading.Event()
+
+    def read() -> None:
+        try:
+            for _ in feed.changes():
+                pass
+        except CouchError:
+            ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    for node in range(3):
+        cluster.freeze(node)
+        if ended.wait(6.0):
+            return
+        cluster.thaw(node)
+    raise AssertionError("whichever node it was on, the feed stayed there")
+
+
+def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: Databases) -> None:
+    databases.document(SHARD, "+14158867900")
+    cluster.maintenance(0)
+    eventually(lambda: _address(cluster, 0) in databases.couch.nodes.down())
+    assert {databases.couch.nodes.choose() for _ in range(9)} == {_address(cluster, node) for node in (1, 2)}
+    cluster.maintenance(0, on=False)
+    eventually(lambda: not databases.couch.nodes.down())
+
+
+def test_nobody_asks_nodes_that_nobody_uses(cluster: EmbeddedCluster) -> None:
+    couch = Couch(cluster.joined_url, time_limit=5.0)
+    Databases(couch).version()
+    name = f"couchdb node {_address(cluster, 0).split('/')[2]}"
+    assert any(thread.name == name for thread in threading.enumerate())
+    del couch
+    eventually(lambda: not any(thread.name == name for thread in threading.enumerate()))

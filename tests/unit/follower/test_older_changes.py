@@ -1,0 +1,90 @@
+"""Which of two revisions a database means, by the leaves that it has."""
+
+import threading
+import time
+from collections.abc import Mapping
+
+from router.cache.entry import version_of
+from router.couch.errors import CouchUnavailable
+from router.couch.leaves import Leaf
+from router.follower import older_changes
+from router.follower.older_changes import OlderChanges, Verdict, judge
+from tests.integration.waiting import eventually
+
+HELD, CHANGE = "2-" + "f" * 32, "2-" + "1" * 32
+ROOT, END = "1-" + "0" * 32, "3-" + "e" * 32
+
+
+def leaf(revision: str, *ancestors: str, deleted: bool = False) -> Leaf:
+    return Leaf({"_id": "+14158867900", "_rev": revision, "_deleted": deleted}, frozenset(ancestors))
+
+
+def verdict(*leaves: Leaf, change: str = CHANGE, is_last: bool = False) -> Verdict:
+    return judge(version_of(change), version_of(HELD), leaves, is_last=is_last)
+
+
+def test_the_winner_s_end_is_known() -> None:
+    assert verdict(leaf(CHANGE, ROOT), leaf(END, HELD, ROOT, deleted=True)) is Verdict.REPLACE
+
+
+def test_a_copy_that_is_behind_decides_nothing() -> None:
+    assert verdict(leaf(HELD, ROOT)) is Verdict.UNDECIDED, "it has not heard of the change"
+    assert verdict(leaf(HELD, ROOT), is_last=True) is Verdict.UNDECIDED, "nor has any other that answers"
+    assert verdict(leaf(CHANGE, ROOT), leaf(HELD, ROOT)) is Verdict.UNDECIDED, "it has not heard of the winner's end"
+    assert verdict(leaf(CHANGE, ROOT), leaf(HELD, ROOT), is_last=True) is Verdict.KEEP
+
+
+def test_an_ancestor_is_a_change_that_came_late() -> None:
+    assert verdict(leaf(HELD, ROOT), change=ROOT) is Verdict.KEEP
+    assert verdict(leaf(END, HELD, ROOT), change=ROOT) is Verdict.KEEP, "the feed brings the newer one"
+
+
+def test_what_the_cache_holds_is_not_known_to_every_copy_at_once() -> None:
+    between = "2-" + "2" * 32
+    assert verdict(leaf(between, ROOT), change=ROOT) is Verdict.UNDECIDED
+    assert verdict(leaf(between, ROOT), change=ROOT, is_last=True) is Verdict.REPLACE
+    assert verdict(leaf(between, ROOT), leaf(END, HELD, deleted=True), change=ROOT) is Verdict.REPLACE
+
+
+def test_a_document_that_is_nowhere() -> None:
+    assert verdict() is Verdict.UNDECIDED
+    assert verdict(is_last=True) is Verdict.REPLACE
+
+
+class Looks:
+    """A look that leaves changes undecided until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bool, bool]] = []
+        self.undecided = True
+        self.fails = 0
+
+    def __call__(
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+    ) -> Mapping[str, bytes]:
+        if self.fails:
+            self.fails -= 1
+            raise CouchUnavailable("away")
+        self.seen.append((every_copy, is_last))
+        return changes if self.undecided else {}
+
+
+def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(older_changes, "QUORUM_LOOKS", 2)
+    monkeypatch.setattr(older_changes, "RETRY_DELAY", 0.01)
+    stop, look = threading.Event(), Looks()
+    look.fails = 1
+    older = OlderChanges(look, stop)
+    older.start()
+    changes = {"+14158867900": version_of(CHANGE)}
+    older.add("numbers/+1415", "epoch", changes)
+    eventually(lambda: len(look.seen) == 3)
+    time.sleep(0.1)
+    assert look.seen == [(False, False), (False, False), (True, False)]
+    look.undecided = False
+    older.recheck("numbers/+1415", "epoch", changes)
+    eventually(lambda: len(look.seen) == 4)
+    assert look.seen[3] == (True, True)
+    stop.set()
+    older.close()
