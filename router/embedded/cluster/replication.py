@@ -42,8 +42,10 @@ class Replication:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, with what an earlier stop left undone."""
         self._stopped = False
+        for copies in self._catalog.all():
+            copies.settling = False
         self._thread = threading.Thread(target=self._run, name="couchdb-internal-replication", daemon=True)
         self._thread.start()
 
