@@ -7,6 +7,7 @@ import orjson
 from router.embedded.cluster.copies import Copies
 from router.embedded.cluster.sequences import RANGES
 from router.embedded.couchdb.changes import PAGE, read_page
+from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import leaf_of, purge, read_leaves, write_drafts
 from router.embedded.couchdb.drafts import Draft
 from router.embedded.couchdb.node import Node
@@ -14,28 +15,50 @@ from router.embedded.couchdb.sequences import Position
 from router.embedded.couchdb.store import Row
 from router.embedded.couchdb.tree import Leaf
 
+_LOSERS = 7
+"""The place in a row of `read_page` of how many leaves the document has beside the winner."""
 
-def bring(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, upto: Position) -> None:
+
+def transfer_rows(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, upto: Position) -> None:
     """Write the rows of `source`'s copy up to `upto` into `target`'s, after the purges of either."""
     _exchange_purges(nodes, copies, source, target)
-    begun = copies.brought(source, target)
+    begun = copies.transferred(source, target)
     database = copies.databases[source]
     written = False
     for shard in range(RANGES):
         position = begun[shard]
         while position < upto[shard]:
             page = read_page(nodes[source].store, database, shard, (position, upto[shard]), PAGE)
-            drafts = [draft for row in page for draft in _missing(nodes, copies, (source, target), row)]
+            known = _known(nodes[target], copies.databases[target], page)
+            drafts = [
+                draft
+                for row in page
+                if row[_LOSERS] or row[1:4] not in known
+                for draft in _missing(nodes, copies, (source, target), row)
+            ]
             if drafts:
                 write_drafts(nodes[target].store, copies.databases[target], drafts, replicated=True)
                 written = True
             if len(page) < PAGE:
                 break
             position = page[-1][0]
-    copies.note_brought(source, target, (max(begun[0], upto[0]), max(begun[1], upto[1])))
+    copies.note_transferred(source, target, (max(begun[0], upto[0]), max(begun[1], upto[1])))
     if written:
         nodes[target].announcer.note("updated", copies.name)
         copies.touch()
+
+
+def _known(node: Node, database: Database, page: list[Row]) -> set[Row]:
+    """Return (id, generation, digest) of the page's documents as a copy has them: most often it has them all."""
+    if not page:
+        return set()
+    marks = ",".join("?" * len(page))
+    return set(
+        node.store.rows(
+            f"SELECT id, generation, digest FROM documents WHERE db = ? AND id IN ({marks})",  # noqa: S608
+            (database.id, *(row[1] for row in page)),
+        )
+    )
 
 
 def _missing(nodes: Mapping[int, Node], copies: Copies, pair: tuple[int, int], row: Row) -> list[Draft]:
