@@ -18,10 +18,13 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 """Seconds between two questions."""
-BEGINS_WITHIN, ENDS_WITHIN = 3.0, 120.0
-"""Seconds that nodes have to begin with it after one came back, and that are waited for its end."""
-_QUIET_ANSWERS = 2
-"""Answers in a row that nothing is left to push."""
+BEGINS_WITHIN, ENDS_WITHIN = 6.0, 120.0
+"""Seconds that nodes have to begin with it after one came back (CouchDB's `[mem3] sync_delay` is 5 s), and that are
+waited for its end."""
+QUIET_ANSWERS = 6
+"""Answers in a row that nothing is left to push: work whose extent is not known yet counts as nothing."""
+SHORT_GAP = 5.0
+"""Seconds without a connection after which a node may have been away; after less, half of both is waited for."""
 
 
 class Settling:
@@ -39,6 +42,7 @@ class Settling:
         self._couch = couch
         self._on_settled = on_settled
         self._began = 0.0
+        self._share = 1.0
         self._begin = threading.Event()
         self._stop = threading.Event()
         self.settled_at: float | None = None
@@ -53,8 +57,9 @@ class Settling:
         self._stop.set()
         self._begin.set()
 
-    def begin(self, began: float) -> None:
-        """Note that a connection began (monotonic): copies may be behind from here on."""
+    def begin(self, began: float, gap: float) -> None:
+        """Note that a connection began (monotonic), so many seconds after the last one was heard of."""
+        self._share = 1.0 if gap > SHORT_GAP else 0.5
         self._began, self.settled_at = began, None
         self._begin.set()
 
@@ -71,8 +76,8 @@ class Settling:
             if backlog is None:
                 self.settled_at = began
                 return
-            quiet = quiet + 1 if backlog == 0 and elapsed > BEGINS_WITHIN else 0
-            if quiet >= _QUIET_ANSWERS or elapsed > ENDS_WITHIN:
+            quiet = quiet + 1 if backlog == 0 and elapsed > BEGINS_WITHIN * self._share else 0
+            if quiet >= QUIET_ANSWERS * self._share or elapsed > ENDS_WITHIN:
                 self._settle(began)
                 return
             self._begin.wait(INTERVAL)

@@ -1,6 +1,7 @@
 """CouchDB's feed of database updates, as a wake-up: it loses events, and their types are not states."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -69,6 +70,7 @@ class UpdatesWatch:
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
         self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
         self.settling = Settling(self._quick.couch, sweep)
+        self._feed_began = False
         self.up = False
         self.began = self.heard = time.monotonic()
         self.unseen_since: float | None = self.began
@@ -114,8 +116,10 @@ class UpdatesWatch:
         self._seq = self._databases.updates_now()
         feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._seq, self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
-        self.began = self.heard = time.monotonic()
-        self.settling.begin(self.began)
+        now = time.monotonic()
+        self.settling.begin(now, now - self.heard if self._feed_began else math.inf)
+        self.began = self.heard = now
+        self._feed_began = True
         self._sweep()
         self.up = True
         try:
