@@ -4,6 +4,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
+from typing import Protocol
 
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,12 +22,29 @@ Ports = Callable[[], Mapping[str, int]]
 """Workers' admin ports by name; those that are in service."""
 
 
+class Edge(Protocol):
+    """What stands before the workers."""
+
+    @property
+    def problem(self) -> str:
+        """Why callers can't be served though workers could; empty when they can."""
+
+    def metrics(self) -> bytes:
+        """Its own figures, in Prometheus' text format."""
+
+
 class GatheredPages:
     """Asks every worker and answers for all."""
 
     def __init__(
-        self, address: str, ports: Ports, guard: Guard | None = None, certificates: Certificates | None = None
+        self,
+        address: str,
+        ports: Ports,
+        guard: Guard | None = None,
+        certificates: Certificates | None = None,
+        edge: Edge | None = None,
     ) -> None:
+        self._edge = edge
         self._ports = ports
         self._host = address.rpartition(":")[0]
         self._server = AdminServer(
@@ -58,6 +76,9 @@ class GatheredPages:
         """Ready when any worker is: the port is answered."""
         said = {name: _fetch(port, "/readyz", authorization) for name, port in self._ports().items()}
         ready = any(code == HTTPStatus.OK for code, _ in said.values())
+        problem = "" if self._edge is None else self._edge.problem
+        if problem:
+            return 503, TEXT, f"edge: {problem}\n".encode()
         lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(said.items())]
         return 200 if ready else 503, TEXT, ("\n".join(lines) or "no worker is in service").encode() + b"\n"
 
@@ -68,7 +89,7 @@ class GatheredPages:
     def _metrics(self, authorization: str | None) -> tuple[int, str, bytes]:
         registry = CollectorRegistry()
         registry.register(_Gathered(self._bodies("/metrics", authorization)))
-        return 200, TEXT, generate_latest(registry)
+        return 200, TEXT, generate_latest(registry) + (b"" if self._edge is None else self._edge.metrics())
 
     def _bodies(self, path: str, authorization: str | None) -> dict[str, bytes]:
         """Workers judge callers too, so each is shown what this one was shown."""
