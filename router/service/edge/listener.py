@@ -9,6 +9,8 @@ HTTP_PREFIX = "calls"
 """Envoy's statistics of the callers' connections and calls begin with http.calls."""
 
 _BUFFER = 64 << 10
+_ACCEPTED_AT_ONCE = 4
+"""New connections that a thread accepts before it turns to those that are open: a flood must not keep it from them."""
 _STREAM_WINDOW, _CONNECTION_WINDOW = 64 << 10, 1 << 20
 _MAX_HEADERS_KB = 16
 _HANDSHAKE_TIMEOUT = 10.0
@@ -18,6 +20,8 @@ _PING_INTERVAL, _PING_TIMEOUT = 60.0, 20.0
 """Seconds, as the fronts have them: router/service/front.py says why."""
 DRAIN_TIMEOUT = 1.0
 """Seconds between the request to leave and the last stream that is accepted: more than any round trip."""
+_CLOSE_DELAY = 0.25
+"""Seconds for the last bytes of a connection that is closed for what its caller did."""
 _RATE_INTERVAL = 0.1
 _MIN_FILL = 1
 
@@ -33,6 +37,7 @@ def listener(plan: EdgePlan) -> Json:
         "stat_prefix": HTTP_PREFIX,
         "address": {"socket_address": {"address": plan.host, "port_value": plan.port}},
         "per_connection_buffer_limit_bytes": _BUFFER,
+        "max_connections_to_accept_per_socket_event": _ACCEPTED_AT_ONCE,
         "listener_filters": _rate_limit(plan),
         "filter_chains": [chain],
     }
@@ -86,6 +91,7 @@ def _connection_manager(plan: EdgePlan) -> Json:
         "request_headers_timeout": seconds(_HEADERS_TIMEOUT),
         "max_request_headers_kb": _MAX_HEADERS_KB,
         "drain_timeout": seconds(DRAIN_TIMEOUT),
+        "delayed_close_timeout": seconds(_CLOSE_DELAY),
         **_plain_headers(),
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}

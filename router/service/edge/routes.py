@@ -9,7 +9,7 @@ _READS = "/router.v1.InboundRouter/"
 _HEDGE_AFTER = 0.25
 """Seconds after which a Lookup is sent to a second worker too: a hit takes well under a millisecond, so either the
 first worker hangs or the database is slow. The first answer counts."""
-_RETRIES = 2
+_RETRIES = 4
 _DRAWS = 50
 """Times that a worker is drawn for a retry until it is another one. A worker that died has the fewest calls, and wins
 three of four draws between two: after so many it has won all of them once in two million times."""
