@@ -24,7 +24,4 @@ def edge_config(settings: Settings) -> None:
             "setting 'edge_directory': say where the workers' sockets are, such as "
             "--set edge_directory=/run/did-router; give did-router serve the same, and edge_external=true"
         )
-    plan = EdgePlan.from_settings(settings, settings.edge_directory.absolute())
-    if plan.port == 0:
-        raise SettingsError("setting 'listen': name the port that callers reach, such as 0.0.0.0:50051")
-    click.echo(json.dumps(bootstrap(plan), indent=2))
+    click.echo(json.dumps(bootstrap(EdgePlan.from_settings(settings, settings.edge_directory.absolute())), indent=2))

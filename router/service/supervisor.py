@@ -92,11 +92,18 @@ class Supervisor:
             self._children.append(Child("follower", worker.follow))
         self._edge: Edge | None = None
         if choice.transport == EDGE:
-            self._edge = Edge(self._settings, choice.envoy, certificates, threads=settings.edge_threads or count)
+            self._edge = Edge(self._numeric(), choice.envoy, certificates, threads=settings.edge_threads or count)
         self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates, self._edge)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
         self.address = address
+
+    def _numeric(self) -> Settings:
+        """The settings with an IP address for the host that `listen` may name."""
+        if self._reserved is None:
+            return self._settings
+        host, port = self._reserved.getsockname()[:2]
+        return self._settings.model_copy(update={"listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"})
 
     def run(self) -> None:
         """Start the children and look after them."""

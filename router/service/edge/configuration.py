@@ -2,9 +2,14 @@
 
 from router.service.edge.clusters import clusters
 from router.service.edge.listener import listener
-from router.service.edge.plan import TYPES, EdgePlan, Json
+from router.service.edge.plan import TYPES, EdgePlan, Json, seconds
 from router.service.edge.statistics import KEPT, TAGS
 
+_PRESSURE = "envoy.resource_monitors.injected_resource"
+_FULL = 0.9
+_REFRESH_INTERVAL = 0.2
+"""Seconds between two readings of that pressure."""
+_LEAVES_AFTER = 0.05
 _MAX_RESETS = 200
 """Calls that a connection may take back early, before it is closed when most of its calls were taken back."""
 _RESET_IS_EARLY = 1
@@ -34,8 +39,32 @@ def _overload_manager(plan: EdgePlan) -> Json:
         "@type": f"{TYPES}extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
         "max_active_downstream_connections": plan.max_connections,
     }
-    monitor = {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": config}
-    return {"resource_monitors": [monitor]}
+    connections = {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": config}
+    return {
+        "refresh_interval": seconds(_REFRESH_INTERVAL),
+        "resource_monitors": [connections, _draining(plan)],
+        "actions": [_idle_connections_leave()],
+    }
+
+
+def _draining(plan: EdgePlan) -> Json:
+    """A pressure that stands in a file: 1 while all callers are to leave."""
+    config = {
+        "@type": f"{TYPES}extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig",
+        "filename": str(plan.pressure),
+    }
+    return {"name": _PRESSURE, "typed_config": config}
+
+
+def _idle_connections_leave() -> Json:
+    """Under that pressure no connection stays without a call: its caller gets a GOAWAY at once.
+
+    Envoy's own draining tells those alone who make another call.
+    """
+    scaled = [{"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": seconds(_LEAVES_AFTER)}]
+    config = {"@type": f"{TYPES}config.overload.v3.ScaleTimersOverloadActionConfig", "timer_scale_factors": scaled}
+    trigger = {"name": _PRESSURE, "threshold": {"value": _FULL}}
+    return {"name": "envoy.overload_actions.reduce_timeouts", "triggers": [trigger], "typed_config": config}
 
 
 def _runtime() -> Json:

@@ -20,7 +20,7 @@ from router.service.edge.configuration import bootstrap
 from router.service.edge.listener import DRAIN_TIMEOUT, HTTP_PREFIX
 from router.service.edge.plan import EdgePlan
 from router.service.edge.process import EnvoyProcess
-from router.service.edge.resources import write_certificate, write_endpoints
+from router.service.edge.resources import write_certificate, write_draining, write_endpoints
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ _REMOVAL_TIMEOUT = 2.0
 _LAST_CALLS = 0.2
 """Seconds between the removal of a worker and its end, for calls that were on their way to it."""
 _ACTIVE = "downstream_(rq|cx)_active$"
-_UNUSED_FOR = DRAIN_TIMEOUT + 0.5
+_UNUSED_FOR = DRAIN_TIMEOUT + 1.5
+"""Seconds without a call after which callers that don't leave are left behind."""
 _LONGEST_PATH = 100
 """Bytes of a Unix socket's path; Linux takes 107."""
 
@@ -68,6 +69,7 @@ class Edge:
         self._deaths = 0
         self._live = False
         self.set_endpoints([])
+        write_draining(self.plan, draining=False)
         self._renew_certificate()
         if binary is not None:
             configuration = self._directory / "envoy.json"
@@ -135,6 +137,7 @@ class Edge:
             return
         end = time.monotonic() + grace
         try:
+            write_draining(self.plan, draining=True)
             self._admin.drain()
             self._wait_unused(end)
         except OSError as problem:

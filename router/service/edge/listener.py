@@ -35,12 +35,17 @@ def listener(plan: EdgePlan) -> Json:
     return {
         "name": HTTP_PREFIX,
         "stat_prefix": HTTP_PREFIX,
-        "address": {"socket_address": {"address": plan.host, "port_value": plan.port}},
+        "address": {"socket_address": _address(plan)},
         "per_connection_buffer_limit_bytes": _BUFFER,
         "max_connections_to_accept_per_socket_event": _ACCEPTED_AT_ONCE,
         "listener_filters": _rate_limit(plan),
         "filter_chains": [chain],
     }
+
+
+def _address(plan: EdgePlan) -> Json:
+    """As servers have it elsewhere, :: takes IPv4 too."""
+    return {"address": plan.host, "port_value": plan.port, "ipv4_compat": plan.host == "::"}
 
 
 def _rate_limit(plan: EdgePlan) -> list[Json]:

@@ -1,10 +1,11 @@
 """What Envoy's configuration is made of: plain values, read from the settings once."""
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from router.settings import Settings
+from router.settings import Settings, SettingsError
 
 TYPES = "type.googleapis.com/envoy."
 
@@ -42,8 +43,14 @@ class EdgePlan:
 
     @classmethod
     def from_settings(cls, settings: Settings, directory: Path) -> Self:
-        """Read the settings; `listen` has to name a port other than 0."""
+        """Read the settings.
+
+        Raises:
+            SettingsError: `listen` names a host, or no port: Envoy wants both as numbers.
+        """
         host, _, port = settings.listen.rpartition(":")
+        if not (_is_ip(host.strip("[]")) and int(port)):
+            raise SettingsError(f"setting 'listen': {settings.listen}: give an IP address and a port, as 0.0.0.0:50051")
         return cls(
             host=host.strip("[]"),
             port=int(port),
@@ -69,6 +76,11 @@ class EdgePlan:
         return self.directory / "workers.json"
 
     @property
+    def pressure(self) -> Path:
+        """The file that says whether callers are to leave."""
+        return self.directory / "drain"
+
+    @property
     def certificate(self) -> Path:
         """The file with the certificate and its key."""
         return self.directory / "certificate.json"
@@ -81,6 +93,14 @@ class EdgePlan:
 
 _UPLOAD = 3.0
 """Seconds for a request of a megabyte to arrive, beyond the time for its answer."""
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def seconds(value: float) -> str:

@@ -24,7 +24,7 @@ def write_endpoints(plan: EdgePlan, sockets: Iterable[Path]) -> None:
         "cluster_name": WORKERS,
         "endpoints": [{"lb_endpoints": endpoints}],
     }
-    _replace(plan.endpoints, [assigned])
+    _replace(plan.endpoints, _resources([assigned]))
 
 
 def write_certificate(plan: EdgePlan, certificate: bytes, key: bytes, client_ca: bytes | None) -> None:
@@ -38,9 +38,19 @@ def write_certificate(plan: EdgePlan, certificate: bytes, key: bytes, client_ca:
         OSError: the directory can't be written.
     """
     pair = {"certificate_chain": _inline(certificate), "private_key": _inline(key)}
-    _replace(plan.certificate, [_secret(CERTIFICATE, tls_certificate=pair)])
+    _replace(plan.certificate, _resources([_secret(CERTIFICATE, tls_certificate=pair)]))
     if client_ca is not None:
-        _replace(plan.client_ca, [_secret(CLIENT_CA, validation_context={"trusted_ca": _inline(client_ca)})])
+        authorities = _secret(CLIENT_CA, validation_context={"trusted_ca": _inline(client_ca)})
+        _replace(plan.client_ca, _resources([authorities]))
+
+
+def write_draining(plan: EdgePlan, *, draining: bool) -> None:
+    """Have idle callers leave, or stay.
+
+    Raises:
+        OSError: the directory can't be written.
+    """
+    _replace(plan.pressure, b"1" if draining else b"0")
 
 
 def _secret(name: str, **content: Json) -> Json:
@@ -51,9 +61,13 @@ def _inline(pem: bytes) -> Json:
     return {"inline_bytes": b64encode(pem).decode("ascii")}
 
 
-def _replace(path: Path, resources: Sequence[Json]) -> None:
+def _resources(those: Sequence[Json]) -> bytes:
+    return orjson.dumps({"resources": list(those)})
+
+
+def _replace(path: Path, content: bytes) -> None:
     """In one step: Envoy notices the rename, and never reads half a file."""
     fresh = path.with_suffix(".new")
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(orjson.dumps({"resources": list(resources)}))
+        file.write(content)
     fresh.replace(path)

@@ -12,7 +12,7 @@ import trustme
 from router.service.edge.configuration import bootstrap
 from router.service.edge.plan import EdgePlan
 from router.service.edge.process import find_envoy
-from router.service.edge.resources import write_certificate, write_endpoints
+from router.service.edge.resources import write_certificate, write_draining, write_endpoints
 from router.settings import Settings
 
 Plan = Callable[..., EdgePlan]
@@ -27,6 +27,7 @@ def plan(tmp_path: Path) -> Plan:
         authority = trustme.CA()
         own = authority.issue_cert("localhost")
         certificate = b"".join(each.bytes() for each in own.cert_chain_pems)
+        write_draining(made, draining=False)
         write_endpoints(made, [tmp_path / "worker-0-1.sock"])
         write_certificate(made, certificate, own.private_key_pem.bytes(), authority.cert_pem.bytes())
         return made
@@ -96,7 +97,7 @@ def test_a_stream_of_lookups_may_last(plan: Plan) -> None:
 def test_limits_are_the_settings(plan: Plan) -> None:
     made = plan(max_connections=7, max_concurrent_streams=8, max_connection_rate=20, idle_timeout=9, calls_waiting=10)
     monitors = bootstrap(made)["overload_manager"]["resource_monitors"]
-    assert [each["typed_config"]["max_active_downstream_connections"] for each in monitors] == [7]
+    assert monitors[0]["typed_config"]["max_active_downstream_connections"] == 7
     manager = _manager(made)
     assert manager["http2_protocol_options"]["max_concurrent_streams"] == 8
     assert manager["common_http_protocol_options"] == {"idle_timeout": "9s"}

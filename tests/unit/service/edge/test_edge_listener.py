@@ -40,9 +40,12 @@ class RunningEdge:
         while not self._stop.wait(0.05):
             self.edge.tend()
 
-    def end(self) -> None:
+    def stop_looking_after(self) -> None:
         self._stop.set()
         self._thread.join()
+
+    def end(self) -> None:
+        self.stop_looking_after()
         self.edge.drain(0)
         self.edge.close()
 
@@ -161,3 +164,14 @@ def test_client_certificates(start: Start, authority: Authority, tmp_path: Path)
     successor.write(client_ca)
     eventually(lambda: running.lets_in(authority, other))
     assert not running.lets_in(authority, known)
+
+
+def test_idle_callers_are_asked_to_leave(start: Start) -> None:
+    running = start()
+    with Connection(running.port) as idle:
+        idle.greet()
+        eventually(lambda: idle.most_streams)
+        running.stop_looking_after()
+        running.edge.drain(5)
+        assert idle.frames[wire.GOAWAY]
+        assert idle.closed.wait(1)
