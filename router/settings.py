@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     edge_threads: int = Field(0, ge=0, description="Envoy's threads; 0: as many as workers")
     edge_external: bool = Field(
         default=False,
-        description="somebody else runs Envoy with what `did-router edge-config` prints; wants `edge_directory`",
+        description="Envoy is run from elsewhere, with what `did-router edge-config` prints; wants `edge_directory`",
     )
     workers: int = Field(0, ge=0, description="worker processes that share the address; 0: one per core")
     pin_workers: bool = Field(

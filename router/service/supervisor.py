@@ -138,7 +138,7 @@ class Supervisor:
 
     def _tend_edge(self) -> None:
         if self._edge is not None:
-            self._edge.tend()
+            self._edge.poll()
             self._edge.set_endpoints(child.socket for child in self._children if child.ready and child.socket)
 
     def _announce_end(self, received: int) -> None:

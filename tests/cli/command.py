@@ -216,7 +216,7 @@ class Running:
 
 def serving(process: Process) -> Running:
     """Wait until a service listens; it was started on ports of its own choice."""
-    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),")
+    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),", 60)
     return Running(process, found[1], found[2])
 
 

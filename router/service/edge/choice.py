@@ -46,7 +46,7 @@ def _is_for_others(settings: Settings) -> bool:
 
 def _edge(settings: Settings) -> Choice:
     if settings.edge_external:
-        return Choice(EDGE, note=f"the edge is run by somebody else, with what stands in {settings.edge_directory}")
+        return Choice(EDGE, note=f"Envoy is run from elsewhere, with the files in {settings.edge_directory}")
     envoy = find_envoy()
     if envoy is not None:
         return Choice(EDGE, envoy)

@@ -3,7 +3,7 @@
 from router.service.edge.clusters import clusters
 from router.service.edge.listener import listener
 from router.service.edge.plan import TYPES, EdgePlan, Json, seconds
-from router.service.edge.statistics import KEPT, TAGS
+from router.service.edge.statistics import KEPT_STATISTICS, STATISTICS_TAGS
 
 _PRESSURE = "envoy.resource_monitors.injected_resource"
 _FULL = 0.9
@@ -27,11 +27,15 @@ def bootstrap(plan: EdgePlan) -> Json:
         "overload_manager": _overload_manager(plan),
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _runtime()}]},
         "stats_config": {
-            "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": KEPT}}]}},
-            "stats_tags": [{"tag_name": name, **({"regex": regex} if regex else {})} for name, regex in TAGS.items()],
+            "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": KEPT_STATISTICS}}]}},
+            "stats_tags": _tags(),
             "use_all_default_tags": False,
         },
     }
+
+
+def _tags() -> list[Json]:
+    return [{"tag_name": name, **({"regex": regex} if regex else {})} for name, regex in STATISTICS_TAGS.items()]
 
 
 def _overload_manager(plan: EdgePlan) -> Json:

@@ -25,8 +25,8 @@ from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-_STEADY = 10.0
-"""Seconds that Envoy has to run for its next death to count as the first."""
+_STABLE_AFTER = 10.0
+"""Seconds that Envoy has to run for its next crash to count as the first."""
 _POLL_INTERVAL = 0.05
 _REMOVAL_TIMEOUT = 2.0
 """Seconds that a removed worker is waited for: Envoy reads a changed file within milliseconds."""
@@ -44,7 +44,7 @@ class Edge:
 
     Args:
         settings: `listen` names a port.
-        binary: Envoy's; None where somebody else runs it.
+        binary: Envoy's; None where it is run from elsewhere.
         certificates: None without TLS.
         threads: Envoy's.
 
@@ -65,8 +65,8 @@ class Edge:
         self._sockets = 0
         self._admin = EnvoyAdmin(self.plan.admin_socket)
         self._envoy: EnvoyProcess | None = None
-        self._began = self._due = 0.0
-        self._deaths = 0
+        self._began = self._restart_at = 0.0
+        self._crashes = 0
         self._live = False
         self.set_endpoints([])
         write_draining(self.plan, draining=False)
@@ -93,18 +93,18 @@ class Edge:
         self._began, self._live = time.monotonic(), False
         self._envoy.start()
 
-    def tend(self) -> None:
+    def poll(self) -> None:
         """Bring Envoy back when it died, and hand on certificates that changed; called many times a second."""
         self._renew_certificate()
         envoy = self._envoy
         if envoy is None:
             return
-        if self._due:
-            if time.monotonic() >= self._due:
-                self._due = 0.0
+        if self._restart_at:
+            if time.monotonic() >= self._restart_at:
+                self._restart_at = 0.0
                 self.start()
         elif envoy.exit_code is not None:
-            self._bury(envoy.exit_code)
+            self._reap(envoy.exit_code)
         elif not self._live:
             self._live = self._admin.is_live()
 
@@ -129,7 +129,7 @@ class Edge:
     def drain(self, grace: float) -> None:
         """Ask all callers to leave, and end Envoy when they have, or after `grace` seconds.
 
-        An Envoy that somebody else runs sends no call here any more.
+        An Envoy that is run from elsewhere sends no call here any more.
         """
         if self._envoy is None:
             self.set_endpoints([])
@@ -166,13 +166,13 @@ class Edge:
                 used = now
             time.sleep(_POLL_INTERVAL)
 
-    def _bury(self, exit_code: int) -> None:
+    def _reap(self, exit_code: int) -> None:
         lived = time.monotonic() - self._began
-        self._deaths = 1 if lived > _STEADY else self._deaths + 1
-        wait_for = 0.0 if self._deaths == 1 else pause(self._deaths)
+        self._crashes = 1 if lived > _STABLE_AFTER else self._crashes + 1
+        wait_for = 0.0 if self._crashes == 1 else pause(self._crashes)
         log.error("Envoy ended with %s; started again in %.1f s", exit_code, wait_for)
         self._live = False
-        self._due = time.monotonic() + wait_for
+        self._restart_at = time.monotonic() + wait_for
 
     def _renew_certificate(self) -> None:
         if self._certificates is None:

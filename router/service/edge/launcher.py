@@ -2,7 +2,7 @@
 
 Run as a script; its arguments are the parent's process id, and Envoy's command line.
 
-An Envoy whose parent was killed would hold the port, with nobody behind it.
+An Envoy whose parent was killed would hold the port, with no worker behind it.
 """
 
 import ctypes
@@ -18,8 +18,8 @@ def launch(parent: int, command: list[str]) -> None:
     """Replace this process by a command; returns only where the parent is gone already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
     if os.getppid() == parent:
         os.execv(command[0], command)  # noqa: S606 - the path that was found for Envoy
 

@@ -48,7 +48,7 @@ class EnvoyProcess:
 
     def __init__(self, binary: Path, configuration: Path, *, threads: int) -> None:
         options = ["--config-path", str(configuration), "--concurrency", str(threads), "--disable-hot-restart"]
-        # Everybody is asked to leave at once: nobody is served by a successor of this process.
+        # All connections are drained at once: no successor of this process takes over.
         options += ["--drain-strategy", "immediate", "--drain-time-s", str(_DRAIN_SECONDS)]
         options += ["--log-level", "warning", "--component-log-level", "main:error", "--log-format", _LOG_FORMAT]
         self._command = [str(binary), *options]

@@ -24,12 +24,12 @@ _WORKERS = (
 _SECRETS = r"(listener\..*|.*\.)?sds\.(certificate|client_ca)\.(update_success|update_rejected|key_rotation_failed)"
 _SERVER = r"server\.(live|uptime|memory_allocated|memory_heap_size|concurrency|state|total_connections)"
 
-KEPT = "|".join(
+KEPT_STATISTICS = "|".join(
     f"({each})" for each in (_CONNECTIONS, _CALLS, _FRAMES, _LISTENER, _RATE, _METHODS, _WORKERS, _SECRETS, _SERVER)
 )
 """Matches the names of the statistics that Envoy keeps; others cost memory and time."""
 
-TAGS = {
+STATISTICS_TAGS = {
     "envoy.cluster_name": "",
     "envoy.http_conn_manager_prefix": "",
     "envoy.listener_address": "",

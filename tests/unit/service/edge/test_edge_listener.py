@@ -3,82 +3,16 @@
 import logging
 import socket
 import ssl
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
-from router.service.certificates import open_certificates
-from router.service.edge.edge import Edge
-from router.service.edge.process import find_envoy
-from router.settings import Settings
 from tests.cli.command import eventually
 from tests.hostile import wire
 from tests.hostile.wire import Connection
 from tests.integration.certificates import Authority
-
-
-class RunningEdge:
-    """An edge without workers that is looked after as the supervisor does."""
-
-    def __init__(self, **settings: Any) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
-        wanted = Settings.load(None, listen=f"127.0.0.1:{self.port}", **settings)
-        self.edge = Edge(wanted, find_envoy(), open_certificates(wanted), threads=1)
-        self.edge.start()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look_after)
-        self._thread.start()
-        eventually(lambda: not self.edge.problem)
-
-    def _look_after(self) -> None:
-        while not self._stop.wait(0.05):
-            self.edge.tend()
-
-    def stop_looking_after(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def end(self) -> None:
-        self.stop_looking_after()
-        self.edge.drain(0)
-        self.edge.close()
-
-    def lets_in(self, authority: Authority, client: tuple[Path, Path] | None = None) -> bool:
-        """Whether a caller gets as far as to learn that there is no worker."""
-        with authority.channel(self.port, client) as channel:
-            problem = _refused(channel)
-            assert problem.code() is grpc.StatusCode.UNAVAILABLE
-            return "no healthy upstream" in problem.details()
-
-
-def _refused(channel: Any) -> Any:
-    """How a call ends that no worker is there for."""
-    return channel.unary_unary("/router.v1.InboundRouter/Lookup").future(b"", timeout=5).exception()
-
-
-Start = Callable[..., RunningEdge]
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts edges, in folders whose paths are short enough."""
-    running: list[RunningEdge] = []
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-
-        def begin(**settings: Any) -> RunningEdge:
-            running.append(RunningEdge(**settings))
-            return running[-1]
-
-        yield begin
-        for each in running:
-            each.end()
+from tests.unit.service.edge.running_edge import RunningEdge, Start, refused
 
 
 def test_strangers_are_bounded_by_the_settings(start: Start) -> None:
@@ -117,7 +51,7 @@ def authority() -> Authority:
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_old_versions_of_tls_are_refused(start: Start, authority: Authority, tmp_path: Path) -> None:
+def test_old_versions_of_tls_arerefused(start: Start, authority: Authority, tmp_path: Path) -> None:
     certificate, key = authority.issue(tmp_path)
     port = start(tls_certificate=certificate, tls_key=key).port
     for version, taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
@@ -151,7 +85,7 @@ def test_certificates_are_read_again(
         successor.issue(tmp_path)
         eventually(lambda: running.lets_in(successor))
         assert not running.lets_in(authority)
-        assert "no healthy upstream" in _refused(old).details(), "the old connection goes on"
+        assert "no healthy upstream" in refused(old).details(), "the old connection goes on"
 
 
 def test_client_certificates(start: Start, authority: Authority, tmp_path: Path) -> None:

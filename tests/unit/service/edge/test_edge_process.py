@@ -80,9 +80,9 @@ def test_endpoints_name_the_workers(edge: Edge) -> None:
     assert [each["endpoint"]["address"]["pipe"]["path"] for each in endpoints] == ["/a.sock", "/b.sock"]
 
 
-def _tend_until_live(edge: Edge) -> None:
+def _poll_until_live(edge: Edge) -> None:
     def is_live() -> bool:
-        edge.tend()
+        edge.poll()
         return not edge.problem
 
     eventually(is_live)
@@ -91,15 +91,15 @@ def _tend_until_live(edge: Edge) -> None:
 def test_envoy_is_brought_back(edge: Edge) -> None:
     assert edge.problem == "Envoy is not serving"
     edge.start()
-    _tend_until_live(edge)
+    _poll_until_live(edge)
     first = edge.envoy_pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
     eventually(lambda: not is_running(first) or (edge._envoy is not None and edge._envoy.exit_code is not None))
-    edge.tend()
+    edge.poll()
     assert edge.problem
     began = time.monotonic()
-    _tend_until_live(edge)
+    _poll_until_live(edge)
     assert edge.envoy_pid != first
     assert time.monotonic() - began < 5
     assert b"envoy_server_live" in edge.metrics()
