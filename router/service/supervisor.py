@@ -243,7 +243,7 @@ class Supervisor:
                 self._edge.wait_removed(old.socket)
             if old.process is not None:
                 old.process.terminate()
-                self._wait_gone([old])
+                self._wait_gone([old], meanwhile=self._tend_edge)
                 self._let_go(old)
         log.info("all children are replaced")
 
@@ -256,12 +256,14 @@ class Supervisor:
             self._tend_edge()
         return child.ready
 
-    def _wait_gone(self, children: list[Child]) -> None:
+    def _wait_gone(self, children: list[Child], meanwhile: Callable[[], None] = lambda: None) -> None:
         end = time.monotonic() + self._settings.drain_time_limit + _LONGER
         for child in children:
             if child.process is None:
                 continue
-            child.process.join(timeout=max(0.0, end - time.monotonic()))
+            while child.process.exitcode is None and time.monotonic() < end:
+                child.process.join(timeout=_LOOK)
+                meanwhile()
             if child.process.exitcode is None:
                 log.error("%s does not end; killed", child.name)
                 child.process.kill()

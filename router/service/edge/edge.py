@@ -7,9 +7,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
 
 import orjson
 
@@ -21,9 +20,11 @@ from router.service.edge.listener import DRAIN_TIMEOUT, HTTP_PREFIX
 from router.service.edge.plan import EdgePlan
 from router.service.edge.process import EnvoyProcess
 from router.service.edge.resources import write_certificate, write_draining, write_endpoints
+from router.service.seldom import Seldom
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
+log.addFilter(Seldom())
 
 _STABLE_AFTER = 10.0
 """Seconds that Envoy has to run for its next crash to count as the first."""
@@ -109,11 +110,12 @@ class Edge:
             self._live = self._admin.is_live()
 
     def set_endpoints(self, sockets: Iterable[Path]) -> None:
-        """Have calls go to these workers, and to no other."""
+        """Have calls go to these workers, and to no other; where that can't be written, the next time."""
         wanted = sorted(sockets)
         if wanted != self._endpoints:
-            write_endpoints(self.plan, wanted)
-            self._endpoints = wanted
+            with _logged("the workers"):
+                write_endpoints(self.plan, wanted)
+                self._endpoints = wanted
 
     def wait_removed(self, socket: Path) -> None:
         """Wait until no call goes to a worker any more that is not among the endpoints."""
@@ -151,7 +153,7 @@ class Edge:
 
     def close(self) -> None:
         """Remove the directory where it is our own."""
-        self._lock.close()
+        os.close(self._lock)
         if self._own_directory:
             shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -179,8 +181,18 @@ class Edge:
             return
         pems = self._certificates.pems()
         if pems is not self._written:
-            write_certificate(self.plan, pems.certificate, pems.key, pems.roots)
-            self._written = pems
+            with _logged("the certificates"):
+                write_certificate(self.plan, pems.certificate, pems.key, pems.roots)
+                self._written = pems
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """A full disk must not end the service: Envoy goes on with what it has."""
+    try:
+        yield
+    except OSError as problem:
+        log.error("Envoy can't be told of %s, tried again: %s", what, problem)
 
 
 def open_directory(wanted: Path | None) -> Path:
@@ -207,13 +219,16 @@ def open_directory(wanted: Path | None) -> Path:
     return path
 
 
-def _lock(directory: Path) -> IO[bytes]:
-    """Hold the directory as long as the file is open, and remove the sockets of those that held it before."""
-    held = (directory / "lock").open("wb")
+def _lock(directory: Path) -> int:
+    """Hold the directory until the descriptor is closed, and remove the sockets of those that held it before.
+
+    The lock is on the directory itself: systemd-tmpfiles removes nothing from one that is locked so.
+    """
+    held = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        held.close()
+        os.close(held)
         raise SettingsError(f"setting 'edge_directory': {directory} is used by another did-router") from None
     for left_over in directory.glob("worker-*.sock"):
         with contextlib.suppress(OSError):

@@ -112,3 +112,13 @@ def test_envoy_from_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     (tmp_path / "envoy").write_text("#!/bin/sh\n")
     (tmp_path / "envoy").chmod(0o755)
     assert find_envoy() == tmp_path / "envoy"
+
+
+def test_a_full_disk_is_told_and_tried_again(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    directory = edge.plan.directory
+    (directory / "workers.new").mkdir()  # in the way of the file that is renamed
+    edge.set_endpoints([directory / "a.sock"])
+    assert "Envoy can't be told of the workers, tried again" in caplog.text
+    (directory / "workers.new").rmdir()
+    edge.set_endpoints([directory / "a.sock"])
+    assert "a.sock" in edge.plan.endpoints.read_text()
