@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.edge.deployment import Instance, Stores, instance, stores
+from tests.edge.deployment import PATIENT, Instance, Stores, instance, stores
 
 
 @pytest.fixture(scope="package")
@@ -17,6 +17,6 @@ def shared() -> Iterator[Stores]:
 @pytest.fixture(scope="package")
 def service(shared: Stores) -> Iterator[Instance]:
     """A service with two workers behind an edge with TLS."""
-    with instance(shared, "--set", "lookup_time_limit=0.5") as made:
+    with instance(shared, *PATIENT) as made:
         made.wait_whole()
         yield made

@@ -53,9 +53,9 @@ def renew_certificate(service: Instance, shared: Stores, callers: Callers) -> No
 class Polled:
     """Two instances with a worker each on ports that stay, and a caller's list of those whose /readyz says yes."""
 
-    def __init__(self, shared: Stores, *, drain_delay: float, poll: float) -> None:
+    def __init__(self, shared: Stores, *more: str, drain_delay: float, poll: float) -> None:
         self._shared = shared
-        self._more = ("--set", f"drain_delay={drain_delay}")
+        self._more = (*more, "--set", f"drain_delay={drain_delay}")
         self._poll = poll
         self._ready: dict[int, bool] = {}
         self.instances: list[Instance] = []

@@ -34,7 +34,7 @@ def test_one_connection_reaches_all_workers_evenly(service: Instance, channel: A
     for _ in range(300):
         assert stub.Lookup(REQUEST, timeout=5).account_id == ACCOUNTS[0]
     shares = [after - had for after, had in zip(_answered(service), before, strict=True)]
-    assert sum(shares) == 300
+    assert sum(shares) >= 300, "more where a call took so long that a second worker was asked too"
     assert min(shares) > 90
 
 
@@ -63,11 +63,11 @@ def test_every_method_passes(channel: Any) -> None:
 
 
 def test_a_stream_outlasts_every_other_call(channel: Any) -> None:
-    """A Lookup may take 3.5 s here."""
+    """A Lookup may take 6 s here."""
 
     def ask() -> Iterator[pb.LookupStreamRequest]:
         yield pb.LookupStreamRequest(id="first", lookup=REQUEST)
-        time.sleep(4.5)
+        time.sleep(6.5)
         yield pb.LookupStreamRequest(id="last", lookup=REQUEST)
 
     outcomes = InboundRouterStub(channel).LookupStream(ask(), timeout=20)

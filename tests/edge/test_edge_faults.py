@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import eventually, is_running
 from tests.edge.callers import Callers
-from tests.edge.deployment import Instance, Stores
+from tests.edge.deployment import PATIENT, Instance, Stores
 from tests.edge.faults import Polled, freeze_worker, kill_worker, renew_certificate, replace_workers
 
 
@@ -41,7 +41,7 @@ def test_envoy_is_back_within_a_second(service: Instance) -> None:
 
 
 def test_no_call_is_lost_while_services_restart(shared: Stores) -> None:
-    with Polled(shared, drain_delay=0.6, poll=0.2).running() as polled:
+    with Polled(shared, *PATIENT, drain_delay=0.6, poll=0.2).running() as polled:
         both = [each.channel for each in polled.instances]
         with Callers(both, 2, polled.ready) as callers:
             for index in range(2):

@@ -13,7 +13,7 @@ import pytest
 from router.service.edge.process import find_envoy
 from tests.cli.command import run_here
 from tests.edge.callers import Callers
-from tests.edge.deployment import Instance, Stores, launch
+from tests.edge.deployment import PATIENT, Instance, Stores, launch
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_workers_come_and_go_behind_it(shared: Stores, directory: Path) -> None:
     settings = ("--listen", target, "--set", f"edge_directory={directory}")
     printed = run_here("edge-config", *settings)
     assert printed.code == 0
-    external = ("--set", f"edge_directory={directory}", "--set", "edge_external=true")
+    external = (*PATIENT, "--set", f"edge_directory={directory}", "--set", "edge_external=true")
     service = launch(shared, *external, tls=False, listen=target, workers=1)
     (directory / "own.yaml").write_text(printed.out)
     envoy = subprocess.Popen(
