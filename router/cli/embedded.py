@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from router.cli.options import Exit, fail
+from router.cli.local_servers import embedded_redis
 from router.embedded.couchdb import EmbeddedCouchDB
-from router.embedded.redis import EmbeddedRedis, RedisStartError
 
 
 @click.command()
@@ -24,13 +23,10 @@ def embedded(couchdb_port: int, redis_port: int, data: Path | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    try:
-        with (
-            EmbeddedRedis(redis_port, data / "redis" if data else None) as redis,
-            EmbeddedCouchDB(couchdb_port, data / "couchdb" if data else None) as couchdb,
-        ):
-            click.echo(f"export DID_ROUTER_COUCHDB_URL={couchdb.url}")
-            click.echo(f"export DID_ROUTER_REDIS_URL={redis.url}")
-            stop.wait()
-    except RedisStartError as problem:
-        fail(" ".join(str(problem).splitlines()), Exit.UNREACHABLE)
+    with (
+        embedded_redis(redis_port, data / "redis" if data else None) as redis,
+        EmbeddedCouchDB(couchdb_port, data / "couchdb" if data else None) as couchdb,
+    ):
+        click.echo(f"export DID_ROUTER_COUCHDB_URL={couchdb.url}")
+        click.echo(f"export DID_ROUTER_REDIS_URL={redis.url}")
+        stop.wait()

@@ -6,7 +6,6 @@ Workers are started as fresh processes, before any gRPC object exists here: gRPC
 import contextlib
 import logging
 import multiprocessing
-import os
 import queue
 import signal
 import socket
@@ -20,7 +19,9 @@ from typing import Any
 
 from router.follower.backoff import pause
 from router.service import native_front, worker
+from router.service.available_cpus import available_cpus
 from router.service.certificates import open_certificates
+from router.service.cores import ClaimedCores, may_pin
 from router.service.edge.choice import EDGE, GRPCIO, NATIVE, choose
 from router.service.edge.edge import Edge
 from router.service.exposure import check_exposure
@@ -86,8 +87,13 @@ class Supervisor:
             self._reserved, address = _reserve(settings.listen)
         changes = {"listen": address, "admin_listen": "127.0.0.1:0", "transport": choice.transport}
         self._settings = settings.model_copy(update=changes)
-        count = settings.workers or os.cpu_count() or 1
-        self._children = [Child(f"worker-{index}", partial(worker.work, index=index)) for index in range(count)]
+        count = settings.workers or available_cpus()
+        pins = may_pin() if settings.pin_workers == "auto" else settings.pin_workers
+        # Held here for as long as the service runs: a worker and its replacement run at the same time.
+        self._cores = cores = ClaimedCores(count if pins else 0)
+        self._children = [
+            Child(f"worker-{index}", partial(worker.work, core=cores.core(index))) for index in range(count)
+        ]
         if with_follower:
             self._children.append(Child("follower", worker.follow))
         self._edge: Edge | None = None
@@ -282,12 +288,13 @@ class Supervisor:
             self._reserved.close()
         if self._edge is not None:
             self._edge.close()
+        self._cores.release()
 
     def _admin_ports(self) -> dict[str, int]:
-        """Of each worker that is in service; none while draining."""
+        """Return each worker's, 0 for one that is not in service; none while draining."""
         if self._draining:
             return {}
-        return {child.name: child.admin_port for child in list(self._children) if child.admin_port}
+        return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.follow}
 
 
 def _reserve(address: str) -> tuple[socket.socket, str]:

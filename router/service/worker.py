@@ -9,7 +9,6 @@ import threading
 from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
-from router.service.cores import core_of
 from router.service.open_files import allow_many_connections
 from router.service.service import Service
 from router.service.transport import UNIX
@@ -24,16 +23,16 @@ NOT_READY = "not ready"
 STOP = "stop"
 
 
-def work(settings: Settings, log_level: int, parent: Connection, *, index: int) -> None:
-    """Answer lookups until told to stop, as the index-th worker; tells the parent its admin port when it does."""
+def work(settings: Settings, log_level: int, parent: Connection, *, core: int | None) -> None:
+    """Answer lookups until told to stop; tells the parent its admin port when it does.
+
+    Args:
+        core: the way of a hit stays on this one; None for anywhere.
+    """
     messages = _prepare(log_level, parent)
     allow_many_connections()
     try:
-        service = Service(
-            settings,
-            reuse_port=not settings.listen.startswith(UNIX),
-            core=core_of(index) if settings.pin_workers else None,
-        )
+        service = Service(settings, reuse_port=not settings.listen.startswith(UNIX), core=core)
         service.start()
     except (OSError, SettingsError) as problem:
         log.error("%s", problem)

@@ -7,8 +7,10 @@ from typing import Any
 from redis.exceptions import NoScriptError, ResponseError
 
 from router.cache.connect import leave_server
+from router.cache.entry import ACCOUNT, HEADER, LENGTH, VERSION
 
-_ENTRY = files(__name__).joinpath("entry.lua").read_text("utf-8")
+_LAYOUT = f"local HEADER, VERSION, LENGTH, ACCOUNT = {HEADER}, {VERSION}, {LENGTH}, {ACCOUNT}\n"
+_ENTRY = _LAYOUT + files(__name__).joinpath("entry.lua").read_text("utf-8")
 
 
 class Script:
