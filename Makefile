@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz hostile bench overload bench-peers
+.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz edge-faults hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,7 +51,10 @@ fuzz: install ## fuzz every reader of foreign bytes (SECONDS=600 TARGET=feeds AR
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[fuzz]' || echo "atheris can't be had here: hypothesis makes up the inputs" >&2
 	$(BIN)/python -m tests.fuzz.run $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) $(ARGS)
 
-hostile: install ## attack both fronts with floods, bombs and silence, and see what it does to others (ARGS=--seconds=3)
+edge-faults: install ## replace, kill and freeze workers behind the edge under load, and count lost calls (ARGS="--times 20")
+	$(BIN)/python -m tests.edge $(ARGS)
+
+hostile: install ## attack the edge with floods, bombs and silence, and see what it does to others (ARGS=--seconds=3)
 	$(BIN)/python -m tests.hostile $(ARGS)
 
 docs: install ## generate docs/configuration.md from the settings

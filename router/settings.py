@@ -89,10 +89,21 @@ class Settings(BaseSettings):
     )
     redis_prefix: str = Field("did-router:", description="put before every Redis key")
     listen: str = Field("127.0.0.1:50051", description="address of the gRPC service")
-    transport: Literal["auto", "native", "grpcio"] = Field(
+    transport: Literal["auto", "edge", "native", "grpcio"] = Field(
         "auto",
-        description="what carries Lookup calls; auto: native where it is installed and only this machine reaches "
-        "`listen`, else grpcio; native elsewhere has to be asked for: a page of docs, security, says why",
+        description="what listens; auto: native where only this machine reaches `listen` and TLS is off, else edge "
+        "(`serve` runs Envoy before its workers) where Envoy is installed, else grpcio: a page of docs, edge, says "
+        "which is for what",
+    )
+    edge_directory: Path | None = Field(
+        None,
+        description="where the edge keeps the workers' sockets and what Envoy reads; made with mode 0700. None: a "
+        "temporary one for each start",
+    )
+    edge_threads: int = Field(0, ge=0, description="Envoy's threads; 0: as many as workers")
+    edge_external: bool = Field(
+        default=False,
+        description="Envoy is run from elsewhere, with what `did-router edge-config` prints; wants `edge_directory`",
     )
     workers: int = Field(
         0,
@@ -143,21 +154,26 @@ class Settings(BaseSettings):
     calls_waiting: int = Field(
         4000, ge=1, description="calls that may wait to be taken by the lookup before further ones are refused"
     )
-    connections: int = Field(
-        1000,
-        ge=1,
-        description="connections that each worker keeps (Linux); beyond that, who asked for nothing yet, then who was "
-        "quiet longest, is disconnected",
+    max_connections: int = Field(
+        1000, ge=1, description="connections that the edge keeps open; one more is closed at once"
     )
-    connection_calls: int = Field(100, ge=1, description="calls that may be open on one connection at a time")
-    connection_silence: float = Field(
-        30.0, gt=0, description="seconds that a connection may stand without a call that was answered (Linux)"
-    )
-    connection_rate: int = Field(
-        200,
+    max_concurrent_streams: int = Field(100, ge=1, description="calls that may be open on one connection at a time")
+    max_connection_rate: int = Field(
+        600,
         ge=0,
-        description="new connections a second that one address (of IPv6, its first 64 bits) may make, and a third of "
-        "what all may make together; who makes more is kept out for a moment (`serve`, Linux); 0 lets everybody in",
+        description="new connections a second that the edge accepts, of all callers together; 0: any number",
+    )
+    idle_timeout: float = Field(
+        300.0,
+        gt=0,
+        description="seconds that a connection may stay without an open call before it is asked to leave (edge and "
+        "grpcio)",
+    )
+    drain_delay: float = Field(
+        2.0,
+        ge=0,
+        description="seconds on SIGTERM during which `serve` says that it is not ready and goes on answering, so that "
+        "whoever polls it notices",
     )
     drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
 
@@ -257,7 +273,13 @@ class Settings(BaseSettings):
         if self.tls_client_ca and not self.tls:
             raise ValueError("tls_client_ca wants tls_certificate and tls_key beside it")
         if self.tls and self.transport == "native":
-            raise ValueError("the transport native has no TLS: set transport to grpcio or auto")
+            raise ValueError("the transport native has no TLS: set transport to edge, grpcio or auto")
+        return self
+
+    @model_validator(mode="after")
+    def _edge_is_whole(self) -> Self:
+        if self.edge_external and self.edge_directory is None:
+            raise ValueError("edge_external wants edge_directory beside it: the directory that your Envoy reads")
         return self
 
     @property

@@ -14,7 +14,8 @@ from router.cli.options import Exit, redis_words, settings_options
 from router.couch.errors import CouchError
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
-from router.settings import Settings
+from router.service.edge.choice import choose
+from router.settings import Settings, SettingsError
 from router.store_urls import without_password
 from router.stores import Stores
 
@@ -26,6 +27,7 @@ def check(settings: Settings) -> None:
     stores = Stores(settings)
     findings = [
         Finding("settings", "can be used"),
+        _transport(settings),
         *_plugins(settings, stores),
         *couchdb_findings(settings, stores),
         *_redis(settings, stores),
@@ -36,6 +38,17 @@ def check(settings: Settings) -> None:
         raise SystemExit(Exit.UNREACHABLE)
     if not all(finding.fine for finding in findings):
         raise SystemExit(Exit.REFUSED)
+
+
+def _transport(settings: Settings) -> Finding:
+    try:
+        choice = choose(settings)
+    except SettingsError as problem:
+        return Finding("transport", str(problem), fine=False)
+    said = f"{choice.transport} on {settings.listen}"
+    if choice.envoy is not None:
+        said += f", Envoy {choice.envoy}"
+    return Finding("transport", f"{said}; {choice.note}" if choice.note else said)
 
 
 def _plugins(settings: Settings, stores: Stores) -> Iterator[Finding]:

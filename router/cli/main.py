@@ -10,6 +10,7 @@ COMMANDS = (
     "audit",
     "check",
     "demo",
+    "edge-config",
     "embedded",
     "explain",
     "export",
@@ -39,7 +40,7 @@ class Commands(Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        name = "import_" if cmd_name == "import" else cmd_name
+        name = "import_" if cmd_name == "import" else cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"router.cli.{name}"), name)
         return command
 

@@ -13,8 +13,8 @@ from router.settings import Settings
 @click.option("--workers", type=int, help="Worker processes that share the address (0: one per core).")
 @click.option(
     "--transport",
-    type=click.Choice(["auto", "native", "grpcio"]),
-    help="What carries Lookup calls (auto: native on loopback where installed).",
+    type=click.Choice(["auto", "edge", "native", "grpcio"]),
+    help="What listens (auto: native on loopback, else Envoy before the workers, else grpcio).",
 )
 @click.option(
     "--insecure",

@@ -19,11 +19,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pems:
-    """One reading of the files; `context` is for the admin address, which asks for no client certificates."""
+class Pems:
+    """One reading of the files.
 
-    configuration: grpc.ServerCertificateConfiguration
+    Attributes:
+        certificate, key, roots: PEM; roots are the authorities of clients' certificates, None where none are asked for.
+        context: for the admin address, which asks for no client certificates.
+    """
+
+    certificate: bytes
+    key: bytes
+    roots: bytes | None
     context: ssl.SSLContext
+
+    @property
+    def configuration(self) -> grpc.ServerCertificateConfiguration:
+        """For grpcio."""
+        return grpc.ssl_server_certificate_configuration([(self.key, self.certificate)], root_certificates=self.roots)
 
 
 class Certificates:
@@ -47,6 +59,10 @@ class Certificates:
         """For one connection to the admin address."""
         return self._current().context
 
+    def pems(self) -> Pems:
+        """The files as they were last found to fit together; the same object until they change."""
+        return self._current()
+
     def credentials(self) -> grpc.ServerCredentials:
         """For one gRPC server, which asks again at every handshake."""
         handed = self._current()
@@ -65,7 +81,7 @@ class Certificates:
             require_client_authentication=self._client_ca is not None,
         )
 
-    def _current(self) -> _Pems:
+    def _current(self) -> Pems:
         with self._lock:
             if self._files.changed():
                 self._read_again()
@@ -79,7 +95,7 @@ class Certificates:
         else:
             log.info("the certificates changed: new connections get those of %s", self._certificate)
 
-    def _read(self) -> _Pems:
+    def _read(self) -> Pems:
         """Read and check; the key's bytes never leave the process.
 
         Raises:
@@ -98,8 +114,7 @@ class Certificates:
         roots = self._roots()
         if self._files.signature() != before:
             raise ValueError("the files of 'tls_certificate' are being replaced")
-        pair = [(key, certificate)]
-        return _Pems(grpc.ssl_server_certificate_configuration(pair, root_certificates=roots), context)
+        return Pems(certificate, key, roots, context)
 
     def _own(self) -> tuple[tuple[Path, str], ...]:
         return (self._key, "key"), (self._certificate, "certificate")

@@ -7,6 +7,7 @@ from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from http.client import HTTPException
+from typing import Protocol
 
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
@@ -31,12 +32,29 @@ _NO_ANSWER: Answer = (HTTPStatus.SERVICE_UNAVAILABLE, f"no answer within {_DEADL
 _NOT_IN_SERVICE: Answer = (HTTPStatus.SERVICE_UNAVAILABLE, b"not in service")
 
 
+class Edge(Protocol):
+    """What stands before the workers."""
+
+    @property
+    def problem(self) -> str:
+        """Why callers can't be served though workers could; empty when they can."""
+
+    def metrics(self) -> bytes:
+        """Its own figures, in Prometheus' text format."""
+
+
 class GatheredPages:
     """Asks every worker at the same time and answers for all."""
 
     def __init__(
-        self, address: str, ports: Ports, guard: Guard | None = None, certificates: Certificates | None = None
+        self,
+        address: str,
+        ports: Ports,
+        guard: Guard | None = None,
+        certificates: Certificates | None = None,
+        edge: Edge | None = None,
     ) -> None:
+        self._edge = edge
         self._ports = ports
         self._host = address.rpartition(":")[0]
         self._server = AdminServer(
@@ -69,6 +87,9 @@ class GatheredPages:
         answers = self._ask("/readyz", authorization)
         ready = any(code == HTTPStatus.OK for code, _ in answers.values())
         lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(answers.items())]
+        problem = "" if self._edge is None else self._edge.problem
+        if problem:
+            return 503, TEXT, f"edge: {problem}\n".encode()
         return 200 if ready else 503, TEXT, ("\n".join(lines) or "no worker is in service").encode() + b"\n"
 
     def _state(self, authorization: str | None) -> tuple[int, str, bytes]:
@@ -78,7 +99,7 @@ class GatheredPages:
     def _metrics(self, authorization: str | None) -> tuple[int, str, bytes]:
         registry = CollectorRegistry()
         registry.register(_Gathered(self._bodies("/metrics", authorization)))
-        return 200, TEXT, generate_latest(registry)
+        return 200, TEXT, generate_latest(registry) + (b"" if self._edge is None else self._edge.metrics())
 
     def _bodies(self, path: str, authorization: str | None) -> dict[str, bytes]:
         """Ask for a page; empty for a worker that did not answer with it."""

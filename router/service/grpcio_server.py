@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "router.v1.InboundRouter"
 NUMBERS = "router.v1.NumberManager"
+_MAX_METADATA = 16 << 10
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", LONGEST_MESSAGE),
     # A connection that says nothing, not even HTTP/2's preface.
@@ -34,6 +35,9 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.experimental.tcp_max_read_chunk_size", 64 << 10),
     ("grpc.experimental.tcp_max_read_buffer_size", 64 << 10),
     ("grpc.keepalive_time_ms", PING_AFTER),
+    ("grpc.max_metadata_size", _MAX_METADATA),
+    # Callers come back and find the workers that there are by then; open calls go on as long as they like.
+    ("grpc.max_connection_age_ms", 3_600_000),
     # The kernel's patience with what isn't acknowledged, and grpcio's with a ping that isn't answered.
     ("grpc.keepalive_timeout_ms", PING_TIME_LIMIT),
     ("grpc.http2.ping_timeout_ms", PING_TIME_LIMIT),
@@ -63,6 +67,7 @@ class GrpcioServer:
         most: Lookup calls that may wait for their answers.
         streams: calls that one connection may have open; None for any number. With a limit, calls that were taken back
             count until they are forgotten here, so that nobody fills the queue that all share with those.
+        idle: seconds that a connection may stay without an open call; None for any time.
         reuse_port: others listen on the port, so this may listen there several times.
         guard: judges every call; None where anybody may ask.
         certificates: for TLS; None for none.
@@ -76,6 +81,7 @@ class GrpcioServer:
         *,
         most: int,
         streams: int | None = None,
+        idle: float | None = None,
         reuse_port: bool = False,
         guard: Guard | None = None,
         certificates: Certificates | None = None,
@@ -88,6 +94,8 @@ class GrpcioServer:
                 ("grpc.max_concurrent_streams", streams),
                 ("grpc.http2.max_deallocating_streams", _FORGOTTEN_LATER),
             ]
+        if idle is not None:
+            self._options.append(("grpc.max_connection_idle_ms", int(idle * 1000)))
         self._acceptors = _ACCEPTORS if reuse_port else 1
         self._servicer = servicer
         self._numbers = numbers

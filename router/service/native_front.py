@@ -5,13 +5,11 @@ socket.
 """
 
 import importlib.util
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from router.service import farewell
 from router.service.cores import staying_on
 from router.service.front import CALL, PING_AFTER, PING_TIME_LIMIT, AddressTaken, Failure, Nearby, Taken, taken
 from router.service.guard import AUTHORIZATION, Guard
@@ -35,7 +33,7 @@ class NativeFront:
     """Calls of the Lookup method, from a server that runs in Rust.
 
     Args:
-        address: host:port.
+        address: host:port, or unix:PATH.
         fallback: path of the Unix socket of a grpcio server for every other method.
         streams: calls that one connection may have open.
         reuse_port: other workers listen there too.
@@ -81,17 +79,12 @@ class NativeFront:
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
-        return int(self._front.bound_port)
+        """The port that was bound; 0 for a Unix socket."""
+        return int(self._front.bound_port or 0)
 
     def start(self) -> None:
         """Accept connections."""
         self._front.start()
-
-    def stop_listening(self) -> None:
-        """Take no new connections; the library goes on trying to, and must not complain of it."""
-        logging.getLogger("pygrpc_native.server").setLevel(logging.ERROR)
-        farewell.stop_listening(self.port)
 
     def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
         """Calls are taken as fast as they can be answered, so nothing is gained by looking nearby before."""
@@ -101,9 +94,9 @@ class NativeFront:
     def close(self, grace: float) -> None:
         """Stop listening in a moment in which no call is running, or after `grace` seconds at the latest.
 
-        The library tells its clients and closes at once: a call that runs then is lost. So whoever takes the calls
-        closes, since nobody else can know that it has taken none; calls not yet taken are sent elsewhere by their
-        clients, which were told so.
+        The library closes at once: a call that runs then is lost, and one that arrives in that moment. The thread that
+        takes calls closes, since no other can know that it has taken none. Behind the edge no call arrives any more by
+        then; without it, clients on loopback have to retry.
         """
         self._close_by = time.monotonic() + grace
         if not self._closed.wait(grace + _LONGER):

@@ -166,11 +166,15 @@ class Service:
         self._loop.start()
         self.readiness.start()
 
+    def announce_end(self) -> None:
+        """Say NOT_SERVING, and go on answering."""
+        self._draining = True
+        self.transport.set_serving(serving=False, managing=False)
+
     def stop(self) -> None:
         """Say NOT_SERVING, let running calls finish, then end."""
-        self._draining = True
+        self.announce_end()
         self.readiness.stop()
-        self.transport.set_serving(serving=False, managing=False)
         self.transport.stop(self.settings.drain_time_limit)
         self._loop.stop()
         self.fallback.stop()

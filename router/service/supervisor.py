@@ -14,15 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from router.follower.backoff import pause
-from router.service import worker
+from router.service import native_front, worker
 from router.service.available_cpus import available_cpus
 from router.service.certificates import open_certificates
 from router.service.cores import ClaimedCores, may_pin
+from router.service.edge.choice import EDGE, GRPCIO, NATIVE, choose
+from router.service.edge.edge import Edge
 from router.service.exposure import check_exposure
-from router.service.floods import FloodWatch
 from router.service.front import AddressTaken, taken
 from router.service.gathering import GatheredPages
 from router.service.guard import open_guard
@@ -39,12 +41,18 @@ _LONGER = 5.0
 _STEADY = 10.0
 """Seconds that a child has to live for its next death to count as the first."""
 
+_WITHOUT_TLS: dict[str, None] = {"tls_certificate": None, "tls_key": None, "tls_client_ca": None}
+
 _spawn = multiprocessing.get_context("spawn")
 
 
 @dataclass(slots=True)
 class Child:
-    """A process and the pipe that ends with it."""
+    """A process and the pipe that ends with it.
+
+    Attributes:
+        socket: where it listens behind the edge; None without one.
+    """
 
     name: str
     target: Callable[..., None]
@@ -52,6 +60,7 @@ class Child:
     pipe: Connection | None = None
     ready: bool = False
     admin_port: int = 0
+    socket: Path | None = None
     began: float = 0.0
     deaths: int = 0
     due: float = field(default=0.0)
@@ -69,8 +78,15 @@ class Supervisor:
         check_exposure(settings)
         Stores(settings)  # what is wrong with them is told here, not by each worker again and again
         guard, certificates = open_guard(settings), open_certificates(settings)
-        self._reserved, address = _reserve(settings.listen)
-        self._settings = settings.model_copy(update={"listen": address, "admin_listen": "127.0.0.1:0"})
+        choice = choose(settings)
+        if choice.note:
+            log.info("%s", choice.note)
+        self._reserved: socket.socket | None = None
+        address = settings.listen
+        if not settings.edge_external:
+            self._reserved, address = _reserve(settings.listen)
+        changes = {"listen": address, "admin_listen": "127.0.0.1:0", "transport": choice.transport}
+        self._settings = settings.model_copy(update=changes)
         count = settings.workers or available_cpus()
         pins = may_pin() if settings.pin_workers == "auto" else settings.pin_workers
         # Held here for as long as the service runs: a worker and its replacement run at the same time.
@@ -80,20 +96,28 @@ class Supervisor:
         ]
         if with_follower:
             self._children.append(Child("follower", worker.follow))
-        self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates)
+        self._edge: Edge | None = None
+        if choice.transport == EDGE:
+            self._edge = Edge(self._numeric(), choice.envoy, certificates, threads=settings.edge_threads or count)
+        self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates, self._edge)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
         self.address = address
-        port = self._reserved.getsockname()[1]
-        self._floods = FloodWatch(port, settings.connection_rate) if settings.connection_rate else None
+
+    def _numeric(self) -> Settings:
+        """The settings with an IP address for the host that `listen` may name."""
+        if self._reserved is None:
+            return self._settings
+        host, port = self._reserved.getsockname()[:2]
+        return self._settings.model_copy(update={"listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"})
 
     def run(self) -> None:
         """Start the children and look after them."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _: self._signals.put(got))
         self._pages.start()
-        if self._floods is not None:
-            self._floods.start()
+        if self._edge is not None:
+            self._edge.start()
         for child in self._children:
             self._start(child)
         try:
@@ -104,24 +128,55 @@ class Supervisor:
     def _look_after(self) -> None:
         while True:
             with contextlib.suppress(queue.Empty):
-                if self._signals.get(timeout=_LOOK) == signal.SIGHUP:
+                received = self._signals.get(timeout=_LOOK)
+                if received == signal.SIGHUP:
                     self._replace_all()
                 else:
+                    self._announce_end(received)
                     return
-            for child in self._children:
-                self._tend(child)
+            self._tend_all()
             self._announce_once()
+
+    def _tend_all(self) -> None:
+        for child in self._children:
+            self._tend(child)
+        self._tend_edge()
+
+    def _tend_edge(self) -> None:
+        if self._edge is not None:
+            self._edge.poll()
+            self._edge.set_endpoints(child.socket for child in self._children if child.ready and child.socket)
+
+    def _announce_end(self, received: int) -> None:
+        """Say that this service is not ready any more, and go on answering until whoever polls it has noticed.
+
+        Ctrl-C waits for nobody, and another signal ends the waiting.
+        """
+        self._draining = True
+        for child in self._children:
+            if child.pipe is not None:
+                with contextlib.suppress(OSError):
+                    child.pipe.send(worker.NOT_READY)
+        if received != signal.SIGTERM:
+            return
+        end = time.monotonic() + self._settings.drain_delay
+        while time.monotonic() < end and self._signals.empty():
+            self._tend_all()
+            time.sleep(_LOOK)
 
     def _announce_once(self) -> None:
         """Say where to call, as soon as every child is in service."""
         if self._announced or any(child.pipe is None or not child.ready for child in self._children):
             return
+        if self._edge is not None and self._edge.problem:
+            return
         self._announced = True
         settings = self._settings
         log.info(
-            "listening on %s, admin on %s, CouchDB %s, Redis %s",
+            "listening on %s, admin on %s, transport %s, CouchDB %s, Redis %s",
             self.address,
             self._pages.address,
+            self._settings.transport,
             without_password(settings.couchdb_url),
             without_password(settings.redis_url),
         )
@@ -138,12 +193,21 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         ours, theirs = _spawn.Pipe()
-        arguments = (self._settings, logging.getLogger().level, theirs)
+        arguments = (self._settings_of(child), logging.getLogger().level, theirs)
         child.process = _spawn.Process(target=child.target, args=arguments, name=child.name, daemon=True)
         child.process.start()
         theirs.close()
         child.pipe, child.ready, child.admin_port = ours, False, 0
         child.began = time.monotonic()
+
+    def _settings_of(self, child: Child) -> Settings:
+        """Behind the edge each worker listens on a socket of its own, which ends with it."""
+        if self._edge is None or child.target is worker.follow:
+            return self._settings
+        child.socket = self._edge.new_socket(child.name)
+        transport = NATIVE if native_front.is_installed() else GRPCIO
+        own = {"listen": f"unix:{child.socket}", "transport": transport}
+        return self._settings.model_copy(update={**own, **_WITHOUT_TLS})
 
     def _bury(self, child: Child) -> None:
         lived = time.monotonic() - child.began
@@ -156,7 +220,9 @@ class Supervisor:
     def _let_go(self, child: Child) -> None:
         if child.pipe is not None:
             child.pipe.close()
-        child.process = child.pipe = None
+        if child.socket is not None:
+            child.socket.unlink(missing_ok=True)
+        child.process = child.pipe = child.socket = None
         child.ready, child.admin_port = False, 0
 
     def _take_port(self, child: Child) -> None:
@@ -178,23 +244,32 @@ class Supervisor:
                 self._let_go(fresh)
                 return
             self._children[index] = fresh
+            self._tend_edge()
+            if self._edge is not None and old.socket is not None:
+                self._edge.wait_removed(old.socket)
             if old.process is not None:
                 old.process.terminate()
-                self._wait_gone([old])
+                self._wait_gone([old], meanwhile=self._tend_edge)
                 self._let_go(old)
         log.info("all children are replaced")
 
     def _wait_ready(self, child: Child) -> bool:
-        if child.pipe is not None and child.pipe.poll(_READY_WITHIN):
-            self._take_port(child)
+        end = time.monotonic() + _READY_WITHIN
+        while child.pipe is not None and not child.ready and time.monotonic() < end:
+            if child.pipe.poll(_LOOK):
+                self._take_port(child)
+                break
+            self._tend_edge()
         return child.ready
 
-    def _wait_gone(self, children: list[Child]) -> None:
+    def _wait_gone(self, children: list[Child], meanwhile: Callable[[], None] = lambda: None) -> None:
         end = time.monotonic() + self._settings.drain_time_limit + _LONGER
         for child in children:
             if child.process is None:
                 continue
-            child.process.join(timeout=max(0.0, end - time.monotonic()))
+            while child.process.exitcode is None and time.monotonic() < end:
+                child.process.join(timeout=_LOOK)
+                meanwhile()
             if child.process.exitcode is None:
                 log.error("%s does not end; killed", child.name)
                 child.process.kill()
@@ -202,14 +277,17 @@ class Supervisor:
     def _end(self) -> None:
         log.info("draining: running calls finish, new ones go elsewhere")
         self._draining = True
-        if self._floods is not None:
-            self._floods.stop()
+        if self._edge is not None:
+            self._edge.drain(self._settings.drain_time_limit)
         running = [child for child in self._children if child.process is not None]
         for child in running:
             child.process.terminate()
         self._wait_gone(running)
         self._pages.stop()
-        self._reserved.close()
+        if self._reserved is not None:
+            self._reserved.close()
+        if self._edge is not None:
+            self._edge.close()
         self._cores.release()
 
     def _admin_ports(self) -> dict[str, int]:

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from router.service.certificates import Certificates
-from router.service.doorman import Doorman
 from router.service.exposure import is_loopback
-from router.service.farewell import see_off, stop_listening
 from router.service.front import Front
 from router.service.grpcio_server import GrpcioServer
 from router.service.guard import Guard
@@ -18,10 +16,10 @@ from router.service.native_front import NativeFront, is_installed
 from router.service.numbers import NumbersServicer
 from router.settings import Settings, SettingsError
 
+UNIX = "unix:"
+"""Begins an address that is a Unix socket: where workers listen behind the edge."""
 _LAST_CALLS = 0.2
 """Seconds between NOT_SERVING and the end of listening, for calls that are on their way."""
-_GREETING_OF_GRPCIO, _GREETING_OF_NATIVE = 250, 120
-"""Bytes, seen: 200 and 60 before anything is answered, 310 and 250 with the shortest answer."""
 _FINAL_MOMENT = 0.5
 """Seconds in which the native front looks for a moment without a call, even when the time to leave is over."""
 
@@ -32,23 +30,18 @@ class Limits:
 
     Attributes:
         waiting: Lookup calls that may wait for their answers.
-        connections, silence: as the doorman takes them.
         streams: calls that one connection may have open.
+        idle: seconds that a connection may stay without an open call.
     """
 
     waiting: int
-    connections: int
-    silence: float
     streams: int
+    idle: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
-        return cls(settings.calls_waiting, settings.connections, settings.connection_silence, settings.connection_calls)
-
-    def doorman(self, port: int, *, greeting: int, asks: bool) -> Doorman:
-        """Who sees to it."""
-        return Doorman(port, most=self.connections, silence=self.silence, greeting=greeting, asks=asks)
+        return cls(settings.calls_waiting, settings.max_concurrent_streams, settings.idle_timeout)
 
 
 class Transport(Protocol):
@@ -99,14 +92,11 @@ class GrpcioTransport:
             numbers,
             most=limits.waiting,
             streams=limits.streams,
+            idle=limits.idle,
             reuse_port=reuse_port,
             guard=guard,
             certificates=certificates,
         )
-        self._limits = limits
-        self._doorman: Doorman | None = None
-        self._may_see_off = certificates is None
-        """Into an encrypted connection nothing can be written from outside."""
         self.front = self._server.front
         self.set_serving = self._server.set_serving
 
@@ -118,18 +108,10 @@ class GrpcioTransport:
     def start(self) -> None:
         """Listen."""
         self._server.start()
-        self._doorman = self._limits.doorman(self.port, greeting=_GREETING_OF_GRPCIO, asks=self._may_see_off)
-        self._doorman.start()
 
     def stop(self, grace: float) -> None:
         """Take no new calls; give running ones `grace` seconds."""
-        end = time.monotonic() + grace
-        if self._doorman is not None:
-            self._doorman.stop()
-        if self._may_see_off:
-            stop_listening(self.port)
-            see_off(self.port, grace)
-        self._server.stop(_left(end))
+        self._server.stop(grace)
 
 
 class NativeTransport:
@@ -153,7 +135,6 @@ class NativeTransport:
         self._front = NativeFront(address, path, streams=limits.streams, reuse_port=reuse_port, core=core, guard=guard)
         self.front: Front = self._front
         self.set_serving = self._others.set_serving
-        self._doorman = limits.doorman(self.port, greeting=_GREETING_OF_NATIVE, asks=True)
 
     @property
     def port(self) -> int:
@@ -164,15 +145,11 @@ class NativeTransport:
         """Listen."""
         self._others.start()
         self._front.start()
-        self._doorman.start()
 
     def stop(self, grace: float) -> None:
-        """Stop listening once calls that are on their way have had a moment, then let the others finish."""
+        """Let running calls finish, and those that are on their way."""
         end = time.monotonic() + grace
-        self._doorman.stop()
         time.sleep(min(_LAST_CALLS, grace))
-        self._front.stop_listening()
-        see_off(self.port, _left(end))
         self._others.stop(_left(end))
         self._front.close(max(_left(end), min(_FINAL_MOMENT, grace)))
         self._folder.cleanup()
@@ -195,16 +172,19 @@ def open_transport(
     """The transport that the settings ask for.
 
     `auto` takes native where it is installed, TLS is off, and only this machine reaches it: what native unpacks has no
-    limit, so that one megabyte from a stranger can become a gigabyte here.
+    limit, so that one megabyte from a stranger can become a gigabyte here. The edge refuses what is packed; `serve`
+    runs it before workers on Unix sockets, of which this is one.
 
     Args:
         reuse_port: other workers listen there too.
         core: where the native front stays; None for anywhere.
 
     Raises:
-        SettingsError: native is asked for and not installed.
+        SettingsError: native is asked for and not installed, or the edge outside of `serve`.
         OSError: the address can't be had.
     """
+    if settings.transport == "edge":
+        raise SettingsError("setting 'transport': only did-router serve runs an edge; set it to auto here")
     limits = Limits.of(settings)
     free = certificates is None and is_installed() and is_loopback(settings.listen)
     native = free if settings.transport == "auto" else settings.transport == "native"

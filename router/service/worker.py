@@ -2,19 +2,25 @@
 
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
-from router.service.doorman import allow_many_connections
+from router.service.open_files import allow_many_connections
 from router.service.service import Service
+from router.service.transport import UNIX
 from router.service.upkeep import UpkeepTimer
 from router.settings import LOG_FORMAT, Settings, SettingsError
 from router.stores import Stores
 
 log = logging.getLogger(__name__)
+
+NOT_READY = "not ready"
+"""The parent's message that this service is about to end."""
+STOP = "stop"
 
 
 def work(settings: Settings, log_level: int, parent: Connection, *, core: int | None) -> None:
@@ -23,16 +29,17 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
     Args:
         core: the way of a hit stays on this one; None for anywhere.
     """
-    stop = _prepare(log_level, parent)
+    messages = _prepare(log_level, parent)
     allow_many_connections()
     try:
-        service = Service(settings, reuse_port=True, core=core)
+        service = Service(settings, reuse_port=not settings.listen.startswith(UNIX), core=core)
         service.start()
     except (OSError, SettingsError) as problem:
         log.error("%s", problem)
         sys.exit(3)
     parent.send(service.admin.port)
-    stop.wait()
+    while messages.get() == NOT_READY:
+        service.announce_end()
     service.stop()
     # Threads that still wait for a store must not hold up the replacement.
     logging.shutdown()
@@ -41,29 +48,34 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
 
 def follow(settings: Settings, log_level: int, parent: Connection) -> None:
     """Follow until told to stop."""
-    stop = _prepare(log_level, parent)
+    messages = _prepare(log_level, parent)
     stores = Stores(settings)
     follower = Follower(settings, stores)
     follower.start()
     UpkeepTimer(settings, stores, follower).start()
     parent.send(0)
-    stop.wait()
+    while messages.get() == NOT_READY:
+        pass  # it follows until the end
     follower.stop()
 
 
-def _prepare(log_level: int, parent: Connection) -> threading.Event:
-    """Stop on SIGTERM, or when the parent is gone; Ctrl-C and SIGHUP are the parent's to handle."""
+def _prepare(log_level: int, parent: Connection) -> "queue.SimpleQueue[str]":
+    """Return where NOT_READY and STOP arrive: the latter on SIGTERM, or when the parent is gone.
+
+    Ctrl-C and SIGHUP are the parent's to handle.
+    """
     logging.basicConfig(level=log_level, stream=sys.stderr, format=LOG_FORMAT)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    messages: queue.SimpleQueue[str] = queue.SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: messages.put(STOP))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def wait_for_parent() -> None:
+    def listen_to_parent() -> None:
         try:
-            parent.recv()
+            while True:
+                messages.put(parent.recv())
         except (EOFError, OSError):
-            stop.set()
+            messages.put(STOP)
 
-    threading.Thread(target=wait_for_parent, name="parent", daemon=True).start()
-    return stop
+    threading.Thread(target=listen_to_parent, name="parent", daemon=True).start()
+    return messages

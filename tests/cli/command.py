@@ -225,8 +225,8 @@ class Running:
 
 def serving(process: Process) -> Running:
     """Wait until a service listens; it was started on ports of its own choice."""
-    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),")
+    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),", 60)
     return Running(process, found[1], found[2])
 
 
-SERVE = ("serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+SERVE = ("serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--set", "drain_delay=0")

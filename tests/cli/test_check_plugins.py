@@ -14,6 +14,7 @@ def test_check_lists_strangers_plugins_beside_the_project_s_own(stores: Stores, 
 
     said = run("check", *stores, "--set", folder, PYTHONPATH=str(STRANGER))
 
+    assert "ok   transport: native on 127.0.0.1:50051" in said.out
     assert "ok   carriers: knm_acme, knm_inum, knm_inventory, knm_local, " in said.out
     assert "ok   feature providers: acme_screening, knm_cnam_notifier, " in said.out
     assert "BAD  carrier" not in said.out

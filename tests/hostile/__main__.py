@@ -1,4 +1,4 @@
-"""`make hostile`: what each attack does to each front, as a table; fails where an attack does what it must not."""
+"""`make hostile`: what each attack does to the edge, with and without TLS, as a table; fails where one harms others."""
 
 import sys
 

@@ -21,9 +21,9 @@ from tests.integration.tokens import Tokens
 
 NUMBER = "+14158867900"
 ACCOUNT = "1" * 32
-TLS = "grpcio with TLS"
-PLAIN = ("grpcio", "native")
-FRONTS = (*PLAIN, TLS)
+TLS = "edge with TLS"
+PLAIN = "edge"
+FRONTS = (PLAIN, TLS)
 LIMIT = 1.0
 """Seconds that the good caller gives each call."""
 _PAUSE = 0.01
@@ -89,10 +89,10 @@ class GoodCaller:
 
 @dataclass
 class Scene:
-    """A service with one worker.
+    """A service with one worker behind an edge.
 
     Attributes:
-        front: what carries Lookup calls.
+        front: with or without TLS.
         token: opens lookups and the number manager.
     """
 
@@ -160,7 +160,7 @@ def scene(front: str, *more: str) -> Iterator[Scene]:
         databases.put("numbers/+1415", number(NUMBER, account=ACCOUNT))
         tokens = Tokens(Path(folder) / "tokens", good="lookup,manage")
         stores = ("--couchdb-url", couchdb.url, "--redis-url", redis.url)
-        words = ["--transport", front.partition(" ")[0], "--with-follower", "--set", f"token_file={tokens.path}"]
+        words = ["--transport", "edge", "--with-follower", "--set", f"token_file={tokens.path}"]
         authority = Authority() if front == TLS else None
         if authority is not None:
             certificate, key = authority.issue(Path(folder))

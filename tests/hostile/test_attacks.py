@@ -2,18 +2,15 @@
 
 import pytest
 
-from router.service import native_front
 from tests.hostile.attacks import attacks_on
-from tests.hostile.scene import PLAIN, scene
+from tests.hostile.scene import FRONTS, scene
 from tests.hostile.trial import attempt
 
 SECONDS, SETTLE = 0.25, 0.05
 
 
-@pytest.mark.parametrize("front", PLAIN)
+@pytest.mark.parametrize("front", FRONTS)
 def test_no_attack_hurts_anybody_else(front: str) -> None:
-    if front == "native" and not native_front.is_installed():
-        pytest.skip("pip install 'did-router[native]'")
     faults = []
     with scene(front) as stage:
         for attack in attacks_on(front):

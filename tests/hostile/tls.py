@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from tests.hostile import wire
 from tests.hostile.attack import Attack, together
-from tests.hostile.scene import TLS, Scene
+from tests.hostile.scene import Scene
 from tests.hostile.wire import PING, PREFACE, frame
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
@@ -179,7 +179,7 @@ def small_records(scene: Scene, seconds: float) -> str:
 ATTACKS = (
     Attack("TLS 1.3 handshakes", handshakes),
     Attack("TLS 1.2 handshakes", old_handshakes, quick=False),
-    Attack("begun handshakes", hellos, quick=False, hurts=(TLS,)),
+    Attack("begun handshakes", hellos, quick=False),
     Attack("1,000 handshakes that stop in the first message", half_a_hello, 128, quick=False),
     Attack("1,000 handshakes that stop after it", only_a_hello, 256, quick=False),
     Attack("no handshake", no_handshake),

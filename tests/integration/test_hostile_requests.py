@@ -1,8 +1,6 @@
 """Requests that are none get a clear answer, and nobody holds on to more than his share."""
 
 import logging
-import time
-from contextlib import ExitStack
 from typing import Any
 
 import grpc
@@ -11,12 +9,10 @@ import pytest
 from router.service.front import LONGEST_MESSAGE
 from router.v1 import inbound_pb2 as pb
 from tests.hostile import wire
-from tests.hostile.wire import END_HEADERS, HEADERS, LOOKUP, PREFACE, STREAM, WINDOW, Connection, frame
+from tests.hostile.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
-
-pytestmark = BOTH_TRANSPORTS
 
 NOT_UTF_8 = b"\x0a\x03\xff\xfe\xfd"
 """A first field of text that is none; wrapped once more, the same inside a message."""
@@ -31,7 +27,6 @@ METHODS = {
     "/grpc.health.v1.Health/Check": False,
 }
 """Whether the text stands in a message inside the message."""
-ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()
 
 
 def _code(call: Any) -> tuple[str, str]:
@@ -48,6 +43,7 @@ def _code_of_stream(call: Any) -> str:
     return "OK"
 
 
+@BOTH_TRANSPORTS
 def test_what_is_no_message_of_the_method_is_an_invalid_argument(
     start_service: StartService, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -66,6 +62,7 @@ def test_what_is_no_message_of_the_method_is_an_invalid_argument(
     assert not caplog.records
 
 
+@BOTH_TRANSPORTS
 def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartService, world: World) -> None:
     world.number()
     caller = start_service().caller
@@ -106,6 +103,7 @@ def test_a_consistency_that_there_is_not_is_refused_by_every_method(start_servic
     assert seen == set(range(20))
 
 
+@BOTH_TRANSPORTS
 def test_a_request_over_a_megabyte_is_refused(start_service: StartService) -> None:
     channel: Any = start_service().caller.channel
     for size in (LONGEST_MESSAGE + 1, 6 << 20):
@@ -122,6 +120,7 @@ UNSENT = {"grpcio": 1_100, "native": 20_000}
 """Outcomes that may be found while nobody reads them: native reads some from grpcio before it notices."""
 
 
+@BOTH_TRANSPORTS
 def test_who_does_not_read_his_outcomes_is_not_read_from(
     start_service: StartService, world: World, transport: str
 ) -> None:
@@ -139,43 +138,19 @@ def test_who_does_not_read_his_outcomes_is_not_read_from(
         assert running.caller.account(NUMBER) == ONE
 
 
-def test_a_connection_that_asks_for_nothing_is_closed(start_service: StartService, world: World) -> None:
-    world.number()
-    running = start_service(connection_silence=0.5)
-    port = running.service.transport.port
-    whole = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP))
-    with ExitStack() as stack:
-        asker = stack.enter_context(Connection(port)).greet()
-        for number in range(1, 21, 2):  # answers enough not to be taken for nothing
-            asker.ask(number, LOOKUP, ASKS)
-        assert asker.wait_ended(10, 10)
-        silent = [stack.enter_context(Connection(port, acknowledges=False)) for _ in range(4)]
-        for each, said in zip(
-            silent,
-            (b"", PREFACE, PREFACE + wire.settings(), PREFACE + wire.settings() + whole[: len(whole) // 2]),
-            strict=True,
-        ):
-            each.send(said)
-        eventually(lambda: all(each.closed.is_set() for each in silent))
-        assert not asker.closed.is_set()
-        assert running.caller.account(NUMBER) == ONE
-
-
-def test_too_many_connections_cost_those_that_ask_for_nothing(start_service: StartService, world: World) -> None:
-    world.number()
-    running = start_service(connections=5)
-    assert running.caller.account(NUMBER) == ONE
-    port = running.service.transport.port
-    with ExitStack() as stack:
-        idle = [stack.enter_context(Connection(port)).greet() for _ in range(12)]
-        eventually(lambda: sum(not each.closed.is_set() for each in idle) == 4)
-        assert running.caller.account(NUMBER) == ONE
-        time.sleep(1.2)
-        assert sum(not each.closed.is_set() for each in idle) == 4
-
-
+@BOTH_TRANSPORTS
 def test_a_connection_has_so_many_calls_at_a_time(start_service: StartService) -> None:
-    running = start_service(connection_calls=7)
+    running = start_service(max_concurrent_streams=7)
     with Connection(running.service.transport.port) as caller:
         caller.greet()
         eventually(lambda: caller.most_streams == 7)
+
+
+@pytest.mark.parametrize("transport", ["grpcio"], indirect=True)
+def test_a_connection_without_an_open_call_is_asked_to_leave(start_service: StartService, world: World) -> None:
+    world.number()
+    running = start_service(idle_timeout=0.5)
+    with Connection(running.service.transport.port) as idle:
+        idle.greet()
+        eventually(lambda: idle.frames[GOAWAY])
+    assert running.caller.account(NUMBER) == ONE

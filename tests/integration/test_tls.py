@@ -165,7 +165,7 @@ def _any_tokens(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"transport": "native"}, "native has no TLS: set transport to grpcio"),
+        ({"transport": "native"}, "native has no TLS: set transport to edge, grpcio"),
         ({"tls_key": None}, "tls_certificate and tls_key belong together"),
         ({"tls_key": "other.key"}, "are not a PEM certificate and its key"),
         ({"tls_key": "/no/such.key"}, "'tls_key': /no/such.key: No such file"),

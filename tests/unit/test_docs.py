@@ -23,7 +23,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)")
-_COMMAND = re.compile(r"(?<![\w./-])did-router(?: +(--?[a-z-]+|[a-z]+))?([^|#;&`]*)")
+_COMMAND = re.compile(r"(?<![\w./-])did-router(?: +(--?[a-z-]+|[a-z][a-z-]*))?([^|#;&`]*)")
 _OTHERS = {"--couchdb-url", "--build"}
 """Options of other tools that pages name on their own: pytest's; docker's."""
 

@@ -1,0 +1,27 @@
+"""did-router edge-config."""
+
+import json
+
+import click
+
+from router.cli.options import settings_options
+from router.service.edge.configuration import bootstrap
+from router.service.edge.plan import EdgePlan
+from router.settings import Settings, SettingsError
+
+
+@click.command("edge-config")
+@click.option("--listen", metavar="ADDR", help="Address that callers reach (127.0.0.1:50051).")
+@settings_options
+def edge_config(settings: Settings) -> None:
+    """Print the Envoy configuration for these settings, as JSON, which is YAML too.
+
+    For people who run Envoy themselves, in the directory that edge_directory names: did-router serve keeps the
+    workers' sockets and certificates there. Run Envoy as the same user, with --disable-hot-restart.
+    """
+    if settings.edge_directory is None:
+        raise SettingsError(
+            "setting 'edge_directory': say where the workers' sockets are, such as "
+            "--set edge_directory=/run/did-router; give did-router serve the same, and edge_external=true"
+        )
+    click.echo(json.dumps(bootstrap(EdgePlan.from_settings(settings, settings.edge_directory.absolute())), indent=2))

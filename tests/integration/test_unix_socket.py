@@ -1,0 +1,32 @@
+"""A worker behind the edge: it listens on a Unix socket, by whichever transport is installed."""
+
+import tempfile
+from pathlib import Path
+
+import grpc
+
+from router.service.service import Service
+from router.service.transport import UNIX
+from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.integration.caller import request
+from tests.integration.conftest import BOTH_TRANSPORTS
+from tests.integration.world import NUMBER, ONE, World
+
+pytestmark = BOTH_TRANSPORTS
+
+
+def test_it_answers_there(world: World, transport: str) -> None:
+    world.number()
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        address = f"{UNIX}{Path(folder) / 'worker.sock'}"
+        service = Service(world.settings(transport=transport).model_copy(update={"listen": address}))
+        service.start()
+        try:
+            with grpc.insecure_channel(address) as channel:
+                stub = InboundRouterStub(channel)
+                assert stub.Lookup(request(NUMBER), timeout=10).account_id == ONE
+                batch = stub.LookupBatch(pb.LookupBatchRequest(lookups=[request(NUMBER)]), timeout=10)
+                assert batch.outcomes[0].route.account_id == ONE
+        finally:
+            service.stop()

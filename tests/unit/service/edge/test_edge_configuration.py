@@ -1,0 +1,116 @@
+"""Envoy's configuration: Envoy itself reads it, and only what may be sent twice is retried."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import trustme
+
+from router.service.edge.configuration import bootstrap
+from router.service.edge.plan import EdgePlan
+from router.service.edge.process import find_envoy
+from router.service.edge.resources import write_certificate, write_draining, write_endpoints
+from router.settings import Settings
+
+Plan = Callable[..., EdgePlan]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """Makes plans from settings, with a directory that has all the files."""
+
+    def make(**settings: Any) -> EdgePlan:
+        made = EdgePlan.from_settings(Settings.load(None, **{"listen": "127.0.0.1:50051", **settings}), tmp_path)
+        authority = trustme.CA()
+        own = authority.issue_cert("localhost")
+        certificate = b"".join(each.bytes() for each in own.cert_chain_pems)
+        write_draining(made, draining=False)
+        write_endpoints(made, [tmp_path / "worker-0-1.sock"])
+        write_certificate(made, certificate, own.private_key_pem.bytes(), authority.cert_pem.bytes())
+        return made
+
+    return make
+
+
+def _validated(plan: EdgePlan) -> str:
+    """What `envoy --mode validate` says."""
+    envoy = find_envoy()
+    assert envoy is not None, "the extra did-router[edge] is part of what make install installs"
+    file = plan.directory / "envoy.json"
+    file.write_bytes(orjson.dumps(bootstrap(plan)))
+    command = [str(envoy), "--mode", "validate", "--config-path", str(file), "--disable-hot-restart"]
+    done = subprocess.run([*command, "--log-level", "warn"], capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.strip() + done.stderr.strip()
+
+
+TLS = {"tls_certificate": "service.pem", "tls_key": "service.key"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        TLS,
+        {**TLS, "tls_client_ca": "clients.pem"},
+        {"listen": "[::1]:50051", "max_connection_rate": 0},
+        {"max_connections": 1, "max_concurrent_streams": 1, "max_connection_rate": 1, "idle_timeout": 0.25},
+        {"max_connection_rate": 1_000_000, "calls_waiting": 1, "lookup_time_limit": 0.001},
+    ],
+    ids=["plaintext", "TLS", "client certificates", "IPv6", "lowest limits", "highest limits"],
+)
+def test_envoy_takes_it(plan: Plan, settings: dict[str, Any]) -> None:
+    made = plan(**settings)
+    assert _validated(made) == f"configuration '{made.directory}/envoy.json' OK"
+
+
+def test_envoy_refuses_what_it_does_not_know(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above would prove nothing."""
+    monkeypatch.setattr("router.service.edge.listener.DRAIN_TIMEOUT", -1.0)
+    assert "error initializing configuration" in _validated(plan())
+
+
+def _manager(plan: EdgePlan) -> Any:
+    return bootstrap(plan)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+
+
+def _routes(plan: EdgePlan) -> list[dict[str, Any]]:
+    routes: list[dict[str, Any]] = _manager(plan)["route_config"]["virtual_hosts"][0]["routes"]
+    return [each for each in routes if "route" in each]
+
+
+def test_only_reads_are_retried(plan: Plan) -> None:
+    retried = [each["match"] for each in _routes(plan()) if "retry_policy" in each["route"]]
+    assert [match.get("path") or match["safe_regex"]["regex"] for match in retried] == [
+        "/router.v1.InboundRouter/Lookup",
+        "/router.v1.InboundRouter/.*|/grpc.health.v1.Health/Check",
+    ]
+
+
+def test_a_stream_of_lookups_may_last(plan: Plan) -> None:
+    (stream,) = (each for each in _routes(plan()) if each["match"].get("path", "").endswith("/LookupStream"))
+    assert stream["route"] == {"cluster": "exclusive", "timeout": "0s", "idle_timeout": "0s"}
+
+
+def test_limits_are_the_settings(plan: Plan) -> None:
+    made = plan(max_connections=7, max_concurrent_streams=8, max_connection_rate=20, idle_timeout=9, calls_waiting=10)
+    monitors = bootstrap(made)["overload_manager"]["resource_monitors"]
+    assert monitors[0]["typed_config"]["max_active_downstream_connections"] == 7
+    manager = _manager(made)
+    assert manager["http2_protocol_options"]["max_concurrent_streams"] == 8
+    assert manager["common_http_protocol_options"] == {"idle_timeout": "9s"}
+    (rate,) = bootstrap(made)["static_resources"]["listeners"][0]["listener_filters"]
+    assert rate["typed_config"]["token_bucket"] == {
+        "max_tokens": 20,
+        "tokens_per_fill": 2,
+        "fill_interval": "0.1s",
+    }
+    for cluster in bootstrap(made)["static_resources"]["clusters"]:
+        assert cluster["circuit_breakers"]["thresholds"][0]["max_requests"] == 10
+
+
+def test_keys_are_readable_by_their_owner_alone(plan: Plan) -> None:
+    made = plan(**TLS)
+    assert made.certificate.stat().st_mode & 0o777 == 0o600

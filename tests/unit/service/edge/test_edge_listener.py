@@ -1,0 +1,111 @@
+"""What Envoy does to strangers and with certificates; no worker is needed to see it."""
+
+import logging
+import socket
+import ssl
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.cli.command import eventually
+from tests.hostile import wire
+from tests.hostile.wire import Connection
+from tests.integration.certificates import Authority
+from tests.unit.service.edge.running_edge import RunningEdge, Start, refused
+
+
+def test_strangers_are_bounded_by_the_settings(start: Start) -> None:
+    port = start(max_connections=3, max_concurrent_streams=5, idle_timeout=1.0).port
+    first = [Connection(port).greet() for _ in range(3)]
+    eventually(lambda: all(each.most_streams == 5 for each in first))
+    fourth = Connection(port)
+    assert fourth.closed.wait(5), "one more than may be open"
+    assert all(each.closed.wait(5) for each in first), "idle for longer than they may be"
+
+
+def test_new_connections_have_a_rate(start: Start) -> None:
+    running = start(max_connection_rate=10)
+    many = [Connection(running.port).greet() for _ in range(30)]
+    refused = "envoy_listener_local_ratelimit_connections_rate_limited"
+    eventually(lambda: any(line.startswith(refused) and not line.endswith(" 0") for line in _figures(running)))
+    assert 10 <= sum(not each.closed.wait(0.1) for each in many) <= 20
+
+
+def _figures(running: RunningEdge) -> list[str]:
+    return running.edge.metrics().decode().splitlines()
+
+
+def test_a_request_without_an_end_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.service.edge.listener._HEADERS_TIMEOUT", 0.3)
+    port = start().port
+    headers = wire.frame(wire.HEADERS, 0, 1, wire.call_headers(wire.LOOKUP)[:40])
+    with Connection(port) as stranger:
+        stranger.greet().send(headers)
+        eventually(lambda: stranger.closed.is_set() or 1 in stranger.ended, 5)
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_old_versions_of_tls_arerefused(start: Start, authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.issue(tmp_path)
+    port = start(tls_certificate=certificate, tls_key=key).port
+    for version, taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
+        context = ssl.create_default_context(cadata=authority.pem.decode())
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            try:
+                context.wrap_socket(plain, server_hostname="localhost").close()
+            except ssl.SSLError:
+                assert not taken
+            else:
+                assert taken
+
+
+def test_certificates_are_read_again(
+    start: Start, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    certificate, key = authority.issue(tmp_path)
+    running = start(tls_certificate=certificate, tls_key=key)
+    with authority.channel(running.port) as old:
+        grpc.channel_ready_future(old).result(5)
+
+        key.write_bytes(b"no key")
+        eventually(lambda: "the certificates stay as they were" in caplog.text)
+        assert running.lets_in(authority)
+        assert caplog.text.count("the certificates stay as they were") == 1, "told once"
+
+        successor = Authority()
+        successor.issue(tmp_path)
+        eventually(lambda: running.lets_in(successor))
+        assert not running.lets_in(authority)
+        assert "no healthy upstream" in refused(old).details(), "the old connection goes on"
+
+
+def test_client_certificates(start: Start, authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.issue(tmp_path)
+    client_ca = authority.write(tmp_path / "clients.pem")
+    running = start(tls_certificate=certificate, tls_key=key, tls_client_ca=client_ca)
+    successor = Authority()
+    known, other = authority.issue(tmp_path, "known"), successor.issue(tmp_path, "other")
+    assert [running.lets_in(authority, each) for each in (known, other, None)] == [True, False, False]
+    successor.write(client_ca)
+    eventually(lambda: running.lets_in(authority, other))
+    assert not running.lets_in(authority, known)
+
+
+def test_idle_callers_are_asked_to_leave(start: Start) -> None:
+    running = start()
+    with Connection(running.port) as idle:
+        idle.greet()
+        eventually(lambda: idle.most_streams)
+        running.stop_looking_after()
+        running.edge.drain(5)
+        assert idle.frames[wire.GOAWAY]
+        assert idle.closed.wait(1)

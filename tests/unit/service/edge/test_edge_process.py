@@ -1,0 +1,124 @@
+"""The edge's directory, its files and its process."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.service.edge.edge import Edge, open_directory
+from router.service.edge.process import find_envoy
+from router.settings import Settings, SettingsError
+from tests.cli.command import eventually, is_running
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def settings(folder: Path) -> Settings:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return Settings.load(None, listen=f"127.0.0.1:{port}", edge_directory=folder / "edge")
+
+
+@pytest.fixture
+def edge(settings: Settings) -> Iterator[Edge]:
+    made = Edge(settings, find_envoy(), None, threads=1)
+    yield made
+    made.drain(0)
+    made.close()
+
+
+def test_a_directory_of_its_own(folder: Path) -> None:
+    made = open_directory(folder / "edge")
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert open_directory(made) == made, "again after a restart"
+    assert stat.S_IMODE(open_directory(None).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("open", "is open to others: chown"), ("no/such", "No such file"), ("x" * 90, "is too long for Unix sockets")],
+)
+def test_a_directory_that_can_not_be_used(folder: Path, name: str, message: str) -> None:
+    (folder / "open").mkdir(mode=0o755)
+    with pytest.raises(SettingsError, match=f"'edge_directory': .*{message}"):
+        open_directory(folder / name)
+
+
+def test_a_directory_has_one_service(settings: Settings, edge: Edge) -> None:
+    with pytest.raises(SettingsError, match="is used by another did-router"):
+        Edge(settings, find_envoy(), None, threads=1)
+
+
+def test_sockets_left_over_are_removed_and_never_used_again(settings: Settings) -> None:
+    assert settings.edge_directory is not None
+    settings.edge_directory.mkdir(mode=0o700)
+    left_over = settings.edge_directory / "worker-0-7.sock"
+    left_over.touch()
+    made = Edge(settings, None, None, threads=1)
+    assert not left_over.exists()
+    assert made.new_socket("worker-0") != made.new_socket("worker-0")
+    made.close()
+
+
+def test_endpoints_name_the_workers(edge: Edge) -> None:
+    edge.set_endpoints([Path("/b.sock"), Path("/a.sock")])
+    resource = json.loads(edge.plan.endpoints.read_text())["resources"][0]
+    endpoints = resource["endpoints"][0]["lb_endpoints"]
+    assert [each["endpoint"]["address"]["pipe"]["path"] for each in endpoints] == ["/a.sock", "/b.sock"]
+
+
+def _poll_until_live(edge: Edge) -> None:
+    def is_live() -> bool:
+        edge.poll()
+        return not edge.problem
+
+    eventually(is_live)
+
+
+def test_envoy_is_brought_back(edge: Edge) -> None:
+    assert edge.problem == "Envoy is not serving"
+    edge.start()
+    _poll_until_live(edge)
+    first = edge.envoy_pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: not is_running(first) or (edge._envoy is not None and edge._envoy.exit_code is not None))
+    edge.poll()
+    assert edge.problem
+    began = time.monotonic()
+    _poll_until_live(edge)
+    assert edge.envoy_pid != first
+    assert time.monotonic() - began < 5
+    assert b"envoy_server_live" in edge.metrics()
+
+
+def test_envoy_from_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_envoy() is None
+    (tmp_path / "envoy").write_text("#!/bin/sh\n")
+    (tmp_path / "envoy").chmod(0o755)
+    assert find_envoy() == tmp_path / "envoy"
+
+
+def test_a_full_disk_is_told_and_tried_again(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    directory = edge.plan.directory
+    (directory / "workers.new").mkdir()  # in the way of the file that is renamed
+    edge.set_endpoints([directory / "a.sock"])
+    assert "Envoy can't be told of the workers, tried again" in caplog.text
+    (directory / "workers.new").rmdir()
+    edge.set_endpoints([directory / "a.sock"])
+    assert "a.sock" in edge.plan.endpoints.read_text()
