@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.manager.bulk import csv_rows
@@ -258,6 +258,7 @@ def test_update_asks_otherwise_where_the_number_exists() -> None:
     assert row.otherwise[-1].public_fields == {"prepend": {"name": "Sales"}}
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=3, max_size=3), max_size=8))
 def test_what_a_csv_writer_wrote_is_read(cells: list[list[str]]) -> None:
     """Every row comes once, in order, as an ask or as an error of its own, with the number that was written."""
@@ -271,6 +272,7 @@ def test_what_a_csv_writer_wrote_is_read(cells: list[list[str]]) -> None:
         assert dict(row.ask.public_fields or {}) == given
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_nothing_in_a_file_raises(noise: bytes) -> None:
     found = rows(b"e164,account_id,created\n" + noise)
@@ -317,6 +319,7 @@ def test_a_cell_of_ones_own_may_span_a_hundred_lines() -> None:
 _NOISE = st.text(st.sampled_from('"",;\n\r\t a1\\\ufeff\0'), max_size=6)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 30),
     st.lists(st.tuples(st.integers(0, 29), st.integers(0, 60), _NOISE), max_size=6),

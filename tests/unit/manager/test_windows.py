@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.manager.bulk.rows import Row
@@ -41,6 +41,7 @@ def test_of_a_number_only_the_first_row_without_a_result_is_doubtful() -> None:
     assert not second.doubtful, "their numbers' rows of before were those in doubt"
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["+1", "+2", " +2", "+3"]), st.sampled_from(_OPERATIONS)), max_size=30),
     st.integers(1, 10),
