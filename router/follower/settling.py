@@ -72,27 +72,32 @@ class Settling:
     def _wait_settled(self, began: float) -> None:
         quiet = 0
         while not self._stop.is_set() and began == self._began:
-            backlog, elapsed = self._backlog(), time.monotonic() - began
+            elapsed = time.monotonic() - began
+            backlog = self._backlog(elapsed)
             if backlog is None:
-                self.settled_at = began
+                self._settle(began, began)
                 return
             quiet = quiet + 1 if backlog == 0 and elapsed > BEGINS_WITHIN * self._share else 0
             if quiet >= QUIET_ANSWERS * self._share or elapsed > ENDS_WITHIN:
-                self._settle(began)
+                self._settle(began, time.monotonic())
                 return
             self._begin.wait(INTERVAL)
 
-    def _settle(self, began: float) -> None:
-        now = time.monotonic()
-        if now - began > ENDS_WITHIN:
-            log.warning("CouchDB's nodes are still bringing each other up to date after %.0f s", now - began)
-        if began == self._began:
-            self.settled_at = now
+    def _settle(self, began: float, settled_at: float) -> None:
+        if settled_at - began > ENDS_WITHIN:
+            log.warning("CouchDB's nodes are still bringing each other up to date after %.0f s", ENDS_WITHIN)
+        if began != self._began:
+            return
+        self.settled_at = settled_at
+        if settled_at > began:
             self._on_settled()
 
-    def _backlog(self) -> int | None:
-        """Return what is left to push; a node that does not answer may have yet to say what it lacks."""
+    def _backlog(self, elapsed: float) -> int | None:
+        """Return what is left to push; None where that can't be known.
+
+        A node that stays silent is frozen: nothing can be pushed there, and what it has is unknown to the others.
+        """
         try:
             return replication_backlog(self._couch)
         except CouchError:
-            return 1
+            return 1 if elapsed < BEGINS_WITHIN * self._share else None

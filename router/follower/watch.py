@@ -1,7 +1,6 @@
 """CouchDB's feed of database updates, as a wake-up: it loses events, and their types are not states."""
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -70,9 +69,8 @@ class UpdatesWatch:
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
         self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
         self.settling = Settling(self._quick.couch, sweep)
-        self._feed_began = False
         self.up = False
-        self.began = self.heard = time.monotonic()
+        self.began = self.heard = self._delivered = time.monotonic()
         self.unseen_since: float | None = self.began
 
     def start(self) -> None:
@@ -117,9 +115,8 @@ class UpdatesWatch:
         feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._seq, self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
         now = time.monotonic()
-        self.settling.begin(now, now - self.heard if self._feed_began else math.inf)
-        self.began = self.heard = now
-        self._feed_began = True
+        self.settling.begin(now, now - (self.heard if self.unseen_since is None else self.unseen_since))
+        self.began = self.heard = self._delivered = now
         self._sweep()
         self.up = True
         try:
@@ -129,7 +126,7 @@ class UpdatesWatch:
                     return
                 self.heard = time.monotonic()
                 if event is not None:
-                    self._seq = event.seq
+                    self._seq, self._delivered = event.seq, self.heard
                     self._wake(event.name, deleted=event.type == "deleted")
         finally:
             feed.close()
@@ -153,7 +150,7 @@ class UpdatesWatch:
             if doubts < _DOUBTS:
                 continue
             log.warning("the feed of database updates is stuck")
-            self.heard = min(self.heard, confirmed)
+            self.heard = min(self.heard, max(confirmed, self._delivered))
             feed.close()
             doubts = 0
 
