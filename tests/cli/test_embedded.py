@@ -44,3 +44,13 @@ def test_a_taken_port_is_said_in_one_line(redis_url: str, option: str) -> None:
 
     assert said.code == 3
     assert taken[1] in said.complaint
+
+
+def test_three_nodes_are_one_database(start: Start) -> None:
+    couchdb, _ = urls(start("embedded", "--nodes", "3"))
+    scheme, credentials, addresses = re.match(r"(http://)(admin:password@)(\S+)", couchdb).groups()  # type: ignore[union-attr]
+    nodes = [databases_at(f"{scheme}{credentials}{address}") for address in addresses.split(",")]
+    assert len(nodes) == 3
+    nodes[0].create("numbers/+1415")
+    revision = nodes[1].put("numbers/+1415", {"_id": "+14158867900"})
+    assert [node.document("numbers/+1415", "+14158867900")["_rev"] for node in nodes] == [revision] * 3

@@ -17,6 +17,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     given = metafunc.config.getoption("--couchdb-url")
     kinds = ["cluster" if "," in given else "single"] if given else ["single", "cluster"]
+    if "cluster" in metafunc.fixturenames:
+        kinds = [kind for kind in kinds if kind == "cluster"]
     metafunc.parametrize("topology", kinds, indirect=True, scope="session")
 
 
@@ -30,6 +32,12 @@ def topology(request: pytest.FixtureRequest) -> Iterator[Topology]:
     else:
         with EmbeddedCluster() as cluster:
             yield Topology(tuple(cluster.urls), real=False)
+
+
+@pytest.fixture
+def cluster(topology: Topology) -> Topology:
+    """The topology, for a test that needs a cluster."""
+    return topology
 
 
 @pytest.fixture
@@ -67,8 +75,9 @@ def database(new_database: Callable[[], Database]) -> Database:
 
 @pytest.fixture
 def settle(request: pytest.FixtureRequest) -> Callable[[], None]:
-    """Waits until every event so far is in `_db_updates`: they stay up to 0.53 s in memory, then are written."""
-    seconds = 1.2 if request.config.getoption("--couchdb-url") else 0.65
+    """Waits until every event so far is in `_db_updates`: up to 0.53 s in memory, then in every copy."""
+    given = request.config.getoption("--couchdb-url")
+    seconds = 1.2 if given else 0.8 if "cluster" in request.node.name else 0.65
     return lambda: time.sleep(seconds)
 
 

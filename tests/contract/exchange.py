@@ -55,7 +55,8 @@ class Couch:
         return Answer(response.status, dict(response.getheaders()), response.read())
 
     def _waiting(self, method: str, path: str) -> str:
-        if self.copies == 1 or method not in {"PUT", "POST", "DELETE"} or "/" not in path[1:]:
+        reads = path.partition("?")[0].endswith(("/_bulk_get", "/_all_docs", "/_changes"))
+        if self.copies == 1 or method not in {"PUT", "POST", "DELETE"} or "/" not in path[1:] or reads:
             return path
         return f"{path}{'&' if '?' in path else '?'}w={self.copies}"
 

@@ -73,7 +73,11 @@ def test_without_a_heartbeat_the_timeout_ends_the_feed(database: Database) -> No
         row, ending = feed.rest()
         assert row["id"] == FIRST
         assert "id" not in ending
-        assert ending == {"last_seq": row["seq"], "pending": 0}
+        assert ending["pending"] == 0
+        if database.couch.copies == 1:
+            assert ending["last_seq"] == row["seq"]
+        else:  # the range without rows has been read from a copy by then, which the end names
+            assert ending["last_seq"].startswith("1-")
         assert 0.3 < feed.seconds() < 2
 
 

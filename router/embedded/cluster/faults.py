@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 from router.embedded.cluster.member import Member
-from router.embedded.cluster.node import Shared
+from router.embedded.cluster.selection import Shared
 from router.embedded.cluster.sequences import node_name
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
-from router.embedded.cluster.node import ClusterNode, Shared
+from router.embedded.cluster.node import ClusterNode
+from router.embedded.cluster.selection import Selection, Shared
 from router.embedded.cluster.sequences import node_name
 from router.embedded.couchdb.announcer import MAX_WRITE_DELAY, Announcer
 from router.embedded.couchdb.auth import Gate
@@ -85,9 +86,11 @@ class Member(EmbeddedCouchDB):
             settings=settings,
             index=self._index,
             shared=self._shared,
+            selection=Selection(self._index, self._shared),
         )
         self._shared.nodes[self._index] = node
         self._shared.catalog.open(self._index, node.databases)
+        self._shared.catalog.meet()
         announcer.start(node)
         return node
 

@@ -1,34 +1,17 @@
 """Reading the changes of a cluster's database: each range from the copy that the sequence names, where it lives."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from router.embedded.cluster.copies import Copies
+from router.embedded.cluster.selection import NoCopyError, Selection
 from router.embedded.cluster.sequences import RANGES, Mark, pack
 from router.embedded.couchdb.changes import PAGE, TURNS, RowWriter, count_after, read_page
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import read_leaves
-from router.embedded.couchdb.errors import ApiError, no_database
+from router.embedded.couchdb.errors import no_database
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.store import Store
 from router.embedded.couchdb.tree import Leaf
-
-
-class Coordinator(Protocol):
-    """What a reader needs of the node that is asked."""
-
-    @property
-    def in_maintenance(self) -> bool:
-        """Whether the node's copies are out of use."""
-
-    def live(self) -> list[int]:
-        """Return the nodes whose copies it would use."""
-
-    def await_voice(self, others: list[int]) -> None:
-        """Wait until none of `others` is silent."""
-
-    def pick(self, copies: Copies) -> int:
-        """Return the node whose copy answers first."""
 
 
 class ClusterReader:
@@ -38,7 +21,7 @@ class ClusterReader:
     to the first: rows since then come again.
 
     Args:
-        coordinator: the node that is asked; it chooses a copy for a range that has none.
+        coordinator: chooses copies for the node that is asked: it finds a copy for a range that has none.
         nodes: the nodes that run, by place.
         copies: the database.
         own: the coordinator's own copy.
@@ -48,7 +31,7 @@ class ClusterReader:
 
     def __init__(
         self,
-        coordinator: Coordinator,
+        coordinator: Selection,
         nodes: Mapping[int, Node],
         copies: Copies,
         own: Database,
@@ -101,6 +84,9 @@ class ClusterReader:
                         yield line
                 if len(page) < size:
                     break
+            if limit > 0:  # read to its end: the sequence says from which copy, if only nothing
+                mark = self._mark(shard)
+                self._marks[shard] = Mark(mark.node, mark.writes, self._copies.uuids[mark.node][shard])
 
     def sequence(self) -> str:
         """Return the position as a sequence."""
@@ -130,7 +116,7 @@ class ClusterReader:
         if mark is not None and self._usable(mark.node):
             self._coordinator.await_voice([mark.node])
             if not self._usable(mark.node):  # it came to count as down meanwhile: what was under way fails
-                raise ApiError(412, "nodedown", "progress not possible")
+                raise NoCopyError
             return mark
         node = self._coordinator.pick(self._copies)
         count = 0

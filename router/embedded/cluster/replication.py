@@ -69,11 +69,11 @@ class Replication:
             self._plan(time.monotonic() + delay, lambda: self._settle(copies))
 
     def reunite(self) -> None:
-        """Let nodes that hear each other again learn what they missed."""
-        self._plan(time.monotonic() + self._delay, self._reunite)
-
-    def _reunite(self) -> None:
+        """Let nodes that hear each other again learn what they missed: at once which databases there are."""
         self._catalog.meet()
+        self._plan(time.monotonic() + self._delay, self._settle_all)
+
+    def _settle_all(self) -> None:
         for copies in self._catalog.all():
             if not copies.equal:
                 self.settle(copies, 0.0)
@@ -122,7 +122,7 @@ class Replication:
                 work()
             except (OSError, KeyError, ApiError):
                 # a node died or a database was dropped in the middle: what remains is compared again
-                self.reunite()
+                self._plan(time.monotonic() + self._delay, self._settle_all)
             except Exception:  # noqa: BLE001 - one database must not keep the others apart
                 _log.exception("the imitated cluster failed to bring copies together")
 

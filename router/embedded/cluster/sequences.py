@@ -79,6 +79,11 @@ def unpack(text: str, copies: dict[int, Uuids]) -> list[Mark | None]:
     return marks
 
 
+def named_nodes(text: str) -> set[int]:
+    """Return the nodes whose copies a sequence names; raises a 400 `ApiError` where it is none."""
+    return {int(match[1]) - 1 for match in _SHARD.finditer(term_of(text))}
+
+
 def part_uuid(uuid: str, part: int) -> str:
     """Return the identity of one of the parts that a shard was split into."""
     return hashlib.md5(f"{uuid}/{part % 2}".encode(), usedforsecurity=False).hexdigest()

@@ -13,10 +13,11 @@ from router.embedded.cluster.control import ControlEndpoint
 from router.embedded.cluster.faults import Faults
 from router.embedded.cluster.member import Member
 from router.embedded.cluster.network import Network
-from router.embedded.cluster.node import ClusterNode, Shared
 from router.embedded.cluster.replication import Replication
+from router.embedded.cluster.selection import Shared
+from router.embedded.cluster.sequences import named_nodes
 from router.embedded.couchdb.databases import SYSTEM_NAMES
-from router.embedded.couchdb.node import is_new, note_made
+from router.embedded.couchdb.node import Node, is_new, note_made
 
 _LOCK_SECONDS = 300.0
 
@@ -73,10 +74,10 @@ class EmbeddedCluster(Faults):
         self._directory = Path(directory if directory is not None else self._temporary.name)  # type: ignore[union-attr]
         network = Network(nodes, down_after, request_timeout)
         catalog = Catalog(network)
-        running: dict[int, ClusterNode] = {}
+        running: dict[int, Node] = {}
         replication = Replication(network, catalog, running, replication_delay)
         chance = random.Random(seed)  # noqa: S311 - which copy answers is no secret
-        super().__init__(Shared(network, catalog, replication, late_share, late_seconds, chance, running))
+        super().__init__(Shared(network, catalog, replication, running, late_share, late_seconds, chance))
         control = ControlEndpoint(self).respond
         identity = uuid.uuid4().hex
         self._members = [
@@ -111,6 +112,11 @@ class EmbeddedCluster(Faults):
         addresses = ",".join(urlsplit(url).netloc.rpartition("@")[2] for url in self.urls)
         return f"http://{self._credentials}@{addresses}"
 
+    @staticmethod
+    def named_nodes(sequence: str) -> set[int]:
+        """Return the nodes whose copies a sequence names, as places in `urls`."""
+        return named_nodes(sequence)
+
     def start(self, node: int | None = None) -> Self:
         """Start all nodes, or one that was killed.
 
@@ -127,7 +133,6 @@ class EmbeddedCluster(Faults):
         except BaseException:
             self.stop()
             raise
-        self._catalog.meet()
         self._make_system_databases()
         return self
 

@@ -7,12 +7,16 @@ import orjson
 from router.embedded.cluster.copies import Copies
 from router.embedded.cluster.sequences import RANGES
 from router.embedded.couchdb.changes import PAGE, read_page
+from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import leaf_of, purge, read_leaves, write_drafts
 from router.embedded.couchdb.drafts import Draft
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.sequences import Position
 from router.embedded.couchdb.store import Row
 from router.embedded.couchdb.tree import Leaf
+
+_LOSERS = 7
+"""The place in a row of `read_page` of how many leaves the document has beside the winner."""
 
 
 def bring(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, upto: Position) -> None:
@@ -25,7 +29,13 @@ def bring(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, u
         position = begun[shard]
         while position < upto[shard]:
             page = read_page(nodes[source].store, database, shard, (position, upto[shard]), PAGE)
-            drafts = [draft for row in page for draft in _missing(nodes, copies, (source, target), row)]
+            known = _known(nodes[target], copies.databases[target], page)
+            drafts = [
+                draft
+                for row in page
+                if row[_LOSERS] or row[1:4] not in known
+                for draft in _missing(nodes, copies, (source, target), row)
+            ]
             if drafts:
                 write_drafts(nodes[target].store, copies.databases[target], drafts, replicated=True)
                 written = True
@@ -36,6 +46,19 @@ def bring(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, u
     if written:
         nodes[target].announcer.note("updated", copies.name)
         copies.touch()
+
+
+def _known(node: Node, database: Database, page: list[Row]) -> set[Row]:
+    """Return (id, generation, digest) of the page's documents as a copy has them: most often it has them all."""
+    if not page:
+        return set()
+    marks = ",".join("?" * len(page))
+    return set(
+        node.store.rows(
+            f"SELECT id, generation, digest FROM documents WHERE db = ? AND id IN ({marks})",  # noqa: S608
+            (database.id, *(row[1] for row in page)),
+        )
+    )
 
 
 def _missing(nodes: Mapping[int, Node], copies: Copies, pair: tuple[int, int], row: Row) -> list[Draft]:

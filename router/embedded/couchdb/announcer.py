@@ -83,13 +83,13 @@ class Announcer:
             # the clock ticks on its own, so an event waits anything from 25 to 525 ms
             tick = self._delay - (time.monotonic() - self._phase) % self._delay
             time.sleep(max(tick, _AT_LEAST_SECONDS))
-            node.hold()
-            if self._stopped:
-                return
-            self._wake.clear()
-            with self._turn:
-                pending, self._pending = self._pending, set()
             try:
+                node.hold()
+                if self._stopped:
+                    return
+                self._wake.clear()
+                with self._turn:
+                    pending, self._pending = self._pending, set()
                 self._write(node, sorted(pending))
             except ConnectionAbortedError:  # the store was closed meanwhile
                 return
