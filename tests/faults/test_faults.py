@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.ledger import Ledger
-from tests.faults.run import Plan, run_on
+from tests.faults.plans import Plan
+from tests.faults.run import run_on
 from tests.faults.stage import Stage
 
 FAULTS = (
