@@ -15,6 +15,8 @@ _PAUSE = 0.2
 """Seconds."""
 _IN_A_ROW = 2
 """Rounds over all nodes that read the same."""
+_SINGLE_READS = 3
+"""Times that each node is asked for what one copy has."""
 
 
 def settle(stage: Stage, writers: Writers) -> int:
@@ -43,8 +45,10 @@ def _resolved(stage: Stage, number: str) -> str:
     while time.monotonic() < end:
         try:
             seen = [_live_leaves(node, database, number) for node in nodes]
-            for leaf in {leaf.revision: leaf for leaves in seen for leaf in _losers(leaves)}.values():
-                nodes[0].delete(database, number, leaf.revision)
+            losers = {leaf.revision for leaves in seen for leaf in _losers(leaves)}
+            if losers and _is_everywhere(nodes, database, number):
+                for revision in losers:
+                    nodes[0].delete(database, number, revision)
         except (CouchError, Conflict, NotFound):
             same = 0
             time.sleep(_PAUSE)
@@ -62,6 +66,13 @@ def _resolved(stage: Stage, number: str) -> str:
 def _live_leaves(node: Databases, database: str, number: str) -> list[Leaf]:
     leaves = node.leaves(database, [number]).get(number, [])
     return [leaf for leaf in leaves if not leaf.is_deleted]
+
+
+def _is_everywhere(nodes: list[Databases], database: str, number: str) -> bool:
+    """Whether each copy seems to have the winner: where a loser alone is deleted, the number would be away there."""
+    found = [node.couch.request("GET", [database, number], r=len(nodes))["_rev"] for node in nodes]
+    found += [node.couch.request("GET", [database, number], r=1)["_rev"] for node in nodes * _SINGLE_READS]
+    return len(set(found)) == 1
 
 
 def _losers(leaves: list[Leaf]) -> list[Leaf]:
