@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from router.couch.errors import CouchError
+from router.numbers.shards import database_of
 from tests.faults import rewriting
 from tests.faults.filling import SHARDS, filler_numbers
 from tests.faults.nodes import Nodes
@@ -14,6 +15,8 @@ from tests.faults.stage import NUMBERS
 
 REPLICATED = 5.0
 """Seconds until a change is at the follower's copy, where replication between nodes has to bring it."""
+LEFT_WITHIN = 2.5
+"""Seconds until nothing of ours asks a node that is cut off: until then its side and the other one may be answered."""
 LAG = 1.0
 """Seconds by which an imitated node's copies lag."""
 _AWAY = (1.0, 2.0)
@@ -54,14 +57,27 @@ def in_maintenance(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def isolated(scene: Scene) -> Iterator[None]:
-    """A node hears no other, and answers clients: either side takes writes that the other one doesn't know."""
+    """A node hears no other, and answers clients; what some of them write there is unknown to the others."""
     with _one(scene) as (nodes, node):
         began = time.monotonic()
         nodes.isolate(node)
-        yield
+        with meanwhile(lambda over: _write_at(scene, node, over)):
+            yield
         nodes.join(node)
         nodes.wait_up(node)
-    scene.writers.ledger.divide(began, time.monotonic(), REPLICATED)
+    scene.writers.ledger.divide(began, began + LEFT_WITHIN, REPLICATED)
+
+
+def _write_at(scene: Scene, node: int, over: threading.Event) -> None:
+    """Change owners at one node alone, as a client does that is left with it."""
+    couch, writers = _nodes(scene).each[node], scene.writers
+    while not over.wait(scene.chance.uniform(*_BETWEEN)):
+        number = scene.chance.choice(NUMBERS)
+        path = [str(database_of(number)), number]
+        with suppress(CouchError):
+            document = couch.request("GET", path)
+            claim = writers.ledger.claim(number, writers.next_account(), contested=True)
+            couch.request("PUT", path, {**document, "pvt_assigned_to": claim.account})
 
 
 @contextmanager

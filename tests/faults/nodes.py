@@ -227,7 +227,7 @@ class RealNodes(Nodes):
         os.kill(self._pid(node), signal.SIGCONT)
 
     def maintain(self, node: int, *, on: bool) -> None:
-        value = "true" if on else "false"
+        value = '"true"' if on else '"false"'  # a text is sent as it is
         self.each[node].request("PUT", ["_node", "_local", "_config", "couchdb", "maintenance_mode"], value)
         if not on:
             self.wait_up(node)

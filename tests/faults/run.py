@@ -3,10 +3,10 @@
 import contextlib
 import itertools
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -142,7 +142,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
 
 
 def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
-    """All at a time, the second a little after the first."""
+    """All at a time, the second a little after the first; raises what a fault itself raises."""
 
     def suffer(fault: Fault, delay: float, lasts: float) -> None:
         time.sleep(delay)
@@ -150,14 +150,10 @@ def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
             time.sleep(lasts)
 
     delays = itertools.accumulate(itertools.repeat(plan.offset), initial=0.0)
-    threads = [
-        threading.Thread(target=suffer, args=(fault, delay, lasts))
-        for fault, delay, lasts in zip(faults, delays, plan.lasts, strict=False)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(faults)) as threads:
+        begun = [threads.submit(suffer, *each) for each in zip(faults, delays, plan.lasts, strict=False)]
+    for each in begun:
+        each.result()
 
 
 def _heal(stage: Stage, ledger: Ledger, callers: Callers, over: float) -> float | None:
