@@ -24,9 +24,9 @@ On a cluster of several CouchDB nodes a write may reach some copies and not othe
 one that other copies took. So a claim of which it is not known that a majority has it is **contested**: no later claim
 ends it, and answers may name it, until somebody has read every copy, with all nodes there. What stands then is a claim
 of its own, that *settles* the number: it ends all before it, as an acknowledged claim does on a single node.
-While a node is cut off from the others and answers callers, the changes on one side are unknown on the other, and that
-holds for AUTHORITATIVE calls, too: such a time is a **division**. Changes by hand that were acknowledged in it, or
-shortly before it, are promised from its end on; those of the number manager at once, as ever.
+While a node is cut off from the others and clients of ours may still ask it, the changes on one side are unknown on the
+other, and that holds for AUTHORITATIVE calls, too: such a time is a **division**. Changes that are acknowledged in it
+are promised from its end on, and so are changes by hand that were acknowledged shortly before it.
 
 A refusal other than "no such number" is no account: wrong, unless it says that the answer can't be known now
 (UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED).
@@ -124,12 +124,13 @@ class Ledger:
         """Note a division that is over.
 
         Args:
-            before: seconds before it in which changes may not have reached every copy.
+            before: seconds before it in which changes by hand may not have reached every copy.
         """
         with self._lock:
             self._divisions.append((began, ended))
             for claim in itertools.chain.from_iterable(self._claims.values()):
-                if claim.quiet and claim.acknowledged is not None and began - before <= claim.acknowledged <= ended:
+                first = began - before if claim.quiet else began
+                if claim.acknowledged is not None and first <= claim.acknowledged <= ended:
                     claim.quiet += ended - claim.acknowledged
 
     def contested(self) -> list[str]:

@@ -46,8 +46,9 @@ class Report:
             worst_late: the worst of all, seconds past the deadline.
         settled: numbers of which a cluster's copies had to be read to know their owner.
         disturbed: calls without an answer where nothing but other callers' link was in trouble.
-        healed: seconds from the end of the faults until every number was answered rightly, unflagged, by both workers,
-            and each caller had an answer over the connection it has; None: not at all.
+        healed: seconds from the end of the faults, and of a cluster's own mending, until every number was answered
+            rightly, unflagged, by both workers, and each caller had an answer over the connection it has; None: not at
+            all.
         differences: found by an audit at the end; different: these in words; at_first: how many the first audit found.
     """
 
@@ -129,6 +130,8 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         time.sleep(_AFTER)
         writers.stop()
         report.settled = settle(stage, writers)
+        if report.settled:
+            over = time.monotonic()  # until now the copies themselves had something to mend
         report.healed = _heal(stage, ledger, callers, over)
     finally:
         writers.stop()

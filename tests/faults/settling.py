@@ -1,6 +1,7 @@
 """What a number's owner is once all nodes are back: every copy is read, and whatever is in conflict is resolved."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, CouchError, NotFound
@@ -15,6 +16,7 @@ _PAUSE = 0.2
 """Seconds."""
 _IN_A_ROW = 2
 """Rounds over all nodes that read the same."""
+_NUMBERS_AT_A_TIME = 4
 _SINGLE_READS = 3
 """Times that each node is asked for what one copy has."""
 
@@ -29,10 +31,10 @@ def settle(stage: Stage, writers: Writers) -> int:
         TimeoutError: the copies don't come to the same.
     """
     numbers = writers.ledger.contested()
-    for number in numbers:
-        left = _resolved(stage, number)
-        claim = writers.ledger.claim(number, left, settles=True)
-        writers.ledger.acknowledge(claim, writers.quiet)
+    with ThreadPoolExecutor(_NUMBERS_AT_A_TIME) as threads:
+        for number, left in zip(numbers, threads.map(lambda each: _resolved(stage, each), numbers), strict=True):
+            claim = writers.ledger.claim(number, left, settles=True)
+            writers.ledger.acknowledge(claim, writers.quiet)
     return len(numbers)
 
 
