@@ -169,6 +169,13 @@ GUARDS = (
         f"{_ON_A_CLUSTER}::test_a_frozen_node_is_passed_by_listing",
     ),
     Guard(
+        "a node that is cut off is left",
+        "router/couch/nodes.py",
+        "return 0 < heard <= members // 2",
+        "return False",
+        "tests/integration/test_several_nodes.py::test_a_node_that_is_cut_off_gets_no_requests",
+    ),
+    Guard(
         "a shard split is no new database",
         "router/follower/catchup.py",
         "return not target.deletion_reported or (info.age is not None and info.age > YOUNG)",

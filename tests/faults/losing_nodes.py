@@ -61,11 +61,12 @@ def isolated(scene: Scene) -> Iterator[None]:
     with _one(scene) as (nodes, node):
         began = time.monotonic()
         nodes.isolate(node)
+        cut_off = time.monotonic()
         with meanwhile(lambda over: _write_at(scene, node, over)):
             yield
         nodes.join(node)
         nodes.wait_up(node)
-    scene.writers.ledger.divide(began, began + LEFT_WITHIN, REPLICATED)
+    scene.writers.ledger.divide(began, cut_off + LEFT_WITHIN, REPLICATED)
 
 
 def _write_at(scene: Scene, node: int, over: threading.Event) -> None:

@@ -125,6 +125,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         callers.start()
         writers.start()
         time.sleep(_BEFORE)
+        began = time.monotonic()
         _suffer(faults, plan, Scene(stage, writers, random.Random(plan.seed)))
         over = time.monotonic()
         time.sleep(_AFTER)
@@ -140,7 +141,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         audits = stage.differences()
         report.at_first, report.differences, report.different = len(audits[0]), len(audits[-1]), audits[-1]
     report.writes, report.oversleep = writers.done, callers.oversleep
-    _judge(report, callers.answers, ledger)
+    _judge(report, callers.answers, ledger, began)
     return report
 
 
@@ -186,7 +187,8 @@ def _is_well(target: str, ledger: Ledger) -> bool:
     return True
 
 
-def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger) -> None:
+def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger, began: float) -> None:
+    """Judge all answers; `began`: when the faults did, monotonic."""
     for answer in answers:
         report.calls += 1
         past = answer.ended - answer.began - answer.limit
@@ -201,7 +203,7 @@ def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger) -> None:
         report.answered += 1
         verdict = ledger.judge(answer)
         if verdict.wrong:
-            report.wrong.append(verdict.wrong)
+            report.wrong.append(f"{verdict.wrong} ({answer.began - began:+.1f} s from when the faults began)")
         elif verdict.age and answer.flagged:
             report.flagged_stale += 1
             report.longest_flagged = max(report.longest_flagged, verdict.age)
