@@ -84,3 +84,4 @@ overload: install ## offer ten times what a worker can answer (ARGS="database --
 bench-peers: install ## install what it is measured beside, from Debian and npm
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[bench,native]'
 	benchmarks/peers/install.sh
+	$(BIN)/python -m benchmarks.peers.build

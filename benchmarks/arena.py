@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import redis
 
 from benchmarks import directory
+from benchmarks.credentials import Credentials
 from benchmarks.directory import PER_DATABASE, Directory
 from benchmarks.processes import Server, free_port
 from benchmarks.stage import ACCOUNTS
@@ -51,6 +52,7 @@ class Arena:
     redis_pid: int
     couchdb_url: str
     couchdb_pid: int
+    credentials: Credentials
     redis_bytes: float = 0.0
     _files: dict[tuple[str, str, int, int, bool], Path] = field(default_factory=dict)
 
@@ -105,7 +107,8 @@ def arena(count: int) -> Iterator[Arena]:
         ]
         couchdb = stack.enter_context(Server(command, port))
         url = f"http://admin:password@127.0.0.1:{port}"
-        made = Arena(Directory(count), folder, server.url, server.pid, url, couchdb.pid)
+        credentials = Credentials.make(folder / "credentials")
+        made = Arena(Directory(count), folder, server.url, server.pid, url, couchdb.pid, credentials)
         began = time.monotonic()
         _fill_database(made)
         _fill_redis(made)

@@ -10,6 +10,8 @@ HALF = "half"
 """Open loop at half of the near cache's capacity."""
 
 NEAR, REDIS, TEXTBOOK, ECHO = "near native", "redis native", "textbook", "echo native"
+EDGE, GRPCIO_TLS, TEXTBOOK_TLS, CPP_TLS = "near edge tls tokens", "near grpcio tls", "textbook tls", "c++ map tls"
+"""What production gets, and what it is compared with."""
 SMALL, LARGE = 10_000, 1_000_000
 COMPARED = frozenset(
     (
@@ -24,6 +26,10 @@ COMPARED = frozenset(
         "kamailio",
         "near grpcio",
         "echo grpcio",
+        EDGE,
+        GRPCIO_TLS,
+        TEXTBOOK_TLS,
+        CPP_TLS,
     )
 )
 """Whose figures the ratios need: they take a turn in every round."""
@@ -78,6 +84,17 @@ def _warming(seen: Results) -> float | None:
 
 
 BAR = (
+    Ratio(
+        "behind the edge with TLS and tokens per CPU-second, against grpcio with TLS", _per_cpu(EDGE, GRPCIO_TLS), 4, 6
+    ),
+    Ratio("behind the edge per CPU-second, against textbook with TLS", _per_cpu(EDGE, TEXTBOOK_TLS), 6, 9),
+    Ratio(
+        "behind the edge, capacity at 8 x 16, against grpcio with TLS",
+        _over((EDGE, CAPACITY, None), (GRPCIO_TLS, CAPACITY, None), "rate"),
+        4.5,
+        7,
+    ),
+    Ratio("behind the edge per CPU-second, against C++ with TLS and a hash map", _per_cpu(EDGE, CPP_TLS), 0.5, 0.75),
     Ratio("near cache per CPU-second, against textbook", _per_cpu(NEAR, TEXTBOOK), 15, 18),
     Ratio("Redis only per CPU-second, against textbook", _per_cpu(REDIS, TEXTBOOK), 12, 14),
     Ratio(

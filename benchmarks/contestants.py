@@ -1,14 +1,19 @@
 """Everybody who takes part: how to start it, what it is asked, and why it is left out where it can't run."""
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlsplit
 
 from benchmarks.arena import Arena
+from benchmarks.credentials import Access
 from benchmarks.peers import build, sip_dns
 from benchmarks.stage import COMMAND
+from router.cache.entry import HEADER, VERSION
+from router.settings import Settings
 
 _PYTHON = sys.executable
 NOBODY = "redis://127.0.0.1:1/0"
@@ -32,6 +37,8 @@ class Contestant:
         workers: processes that share the port.
         warm: seconds before it is measured, where a compiler at run time needs them.
         filling: seconds in which every number is asked before the first load, where answers are kept in memory.
+        tls, tokens: whether it speaks TLS, and wants a token with each call.
+        uncompiled: why its program would have to be compiled first; None where it need not be.
     """
 
     name: str
@@ -44,6 +51,13 @@ class Contestant:
     workers: int = 1
     warm: float = 0.0
     filling: float = 0.0
+    tls: bool = False
+    tokens: bool = False
+    uncompiled: Missing = lambda: None
+
+    def access(self, arena: Arena) -> Access:
+        """Return how it is called."""
+        return arena.credentials.access(tls=self.tls, tokens=self.tokens)
 
 
 def everybody() -> list[Contestant]:
@@ -53,9 +67,9 @@ def everybody() -> list[Contestant]:
         _echo("native"),
         Contestant("textbook", "peers", _textbook, _lacks_module("uvloop")),
         _ours("redis", "native"),
-        Contestant("go map", "peers", _go_map, build.go_missing),
-        Contestant("c++ map", "peers", _cpp_map, build.cpp_missing),
-        Contestant("go redis", "peers", _go_redis, build.go_missing),
+        Contestant("go map", "peers", _go_map, build.go_missing, uncompiled=build.go_uncompiled),
+        Contestant("c++ map", "peers", _cpp_map, build.cpp_missing, uncompiled=build.cpp_uncompiled),
+        Contestant("go redis", "peers", _go_redis, build.go_missing, uncompiled=build.go_uncompiled),
         Contestant("node redis", "peers", _node, build.node_missing, warm=2.0),
         _ours("near", "grpcio"),
         _echo("grpcio"),
@@ -64,6 +78,11 @@ def everybody() -> list[Contestant]:
         _ours("redis", "native", workers=2),
         _ours("near", "grpcio", workers=2),
         _ours("redis", "grpcio", workers=2),
+        _ours("near", "edge", tls=True, tokens=True),
+        _ours("near", "grpcio", tls=True),
+        Contestant("textbook tls", "peers", _textbook_tls, _lacks_module("uvloop"), tls=True),
+        Contestant("go map tls", "peers", _go_map_tls, build.go_missing, tls=True, uncompiled=build.go_uncompiled),
+        Contestant("c++ map tls", "peers", _cpp_map_tls, build.cpp_missing, tls=True, uncompiled=build.cpp_uncompiled),
         _ours("fallback", "native"),
         _ours("fallback", "grpcio"),
         _ours("near", "native", method="batch"),
@@ -76,33 +95,51 @@ def everybody() -> list[Contestant]:
     ]
 
 
-_FILLING = {"native": 1.0, "grpcio": 6.0}
+_FILLING = {"native": 1.0, "edge": 1.0, "grpcio": 6.0}
 """Enough for each of 10,000 numbers: a near cache in use for a minute holds what is called."""
 
 GROUPS = ("ours", "ceilings", "peers", "others")
 
 
-def _ours(store: str, transport: str, *, workers: int = 1, method: str = "lookup") -> Contestant:
+def _ours(
+    store: str, transport: str, *, workers: int = 1, method: str = "lookup", tls: bool = False, tokens: bool = False
+) -> Contestant:
     """Us: near cache, Redis only (no near cache), or fallback only (no Redis either)."""
-    extra = f" x{workers}" if workers > 1 else "" if method == "lookup" else f" {method}"
+    extras = [f"x{workers}"] if workers > 1 else [] if method == "lookup" else [method]
+    extras += ["tls"] * tls + ["tokens"] * tokens
 
     def start(arena: Arena, port: int) -> list[str]:
         command = [COMMAND, "serve", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
         command += ["--transport", transport, "--workers", str(workers), "--log-level", "warning"]
         command += ["--couchdb-url", arena.couchdb_url]
         command += ["--redis-url", NOBODY if store == "fallback" else arena.redis_url]
-        command += ["--set", "stale_after=1000000"]
-        return command if store == "near" else [*command, "--set", "near_cache_entries=0"]
+        files = arena.credentials
+        secure = {"tls_certificate": files.certificate, "tls_key": files.key} if tls else {}
+        guarded = {"token_file": files.token_file} if tokens else {}
+        caches = {} if store == "near" else {"near_cache_entries": 0}
+        settings = {"stale_after": 1_000_000, **caches, **secure, **guarded}
+        return command + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
     return Contestant(
-        f"{store} {transport}{extra}",
+        " ".join((store, transport, *extras)),
         "ours",
         start,
-        _lacks_module("pygrpc_native") if transport == "native" else lambda: None,
+        _MISSING[transport],
         method=method,
         workers=workers,
         filling=_FILLING[transport] if store == "near" else 0.0,
+        tls=tls,
+        tokens=tokens,
     )
+
+
+def _edge_missing() -> str | None:
+    """Why nothing of ours can be started behind the edge."""
+    if "edge" not in get_args(Settings.model_fields["transport"].annotation):
+        return "there is no transport called edge yet"
+    if importlib.util.find_spec("envoy") is not None or shutil.which("envoy") is not None:
+        return None
+    return "Envoy is not installed: pip install 'did-router[edge]'"
 
 
 def _echo(transport: str) -> Contestant:
@@ -111,7 +148,7 @@ def _echo(transport: str) -> Contestant:
         f"echo {transport}",
         "ceilings",
         lambda arena, port: [_PYTHON, "-m", module, "--port", str(port), "--answer", str(arena.answer)],
-        _lacks_module("pygrpc_native") if transport == "native" else lambda: None,
+        _MISSING[transport],
         looks=False,
     )
 
@@ -120,20 +157,35 @@ def _textbook(arena: Arena, port: int) -> list[str]:
     return [_PYTHON, "-m", "benchmarks.peers.textbook", "--port", str(port), "--redis-url", arena.redis_url]
 
 
+def _textbook_tls(arena: Arena, port: int) -> list[str]:
+    files = arena.credentials
+    return [*_textbook(arena, port), "--certificate", str(files.certificate), "--key", str(files.key)]
+
+
 def _go_map(arena: Arena, port: int) -> list[str]:
     return [build.go_server(), "-port", str(port), "-answers", str(arena.answers)]
 
 
+def _go_map_tls(arena: Arena, port: int) -> list[str]:
+    files = arena.credentials
+    return [*_go_map(arena, port), "-certificate", str(files.certificate), "-key", str(files.key)]
+
+
 def _go_redis(arena: Arena, port: int) -> list[str]:
-    return [build.go_server(), "-port", str(port), "-redis", urlsplit(arena.redis_url).netloc]
+    layout = ["-version", str(VERSION), "-header", str(HEADER)]
+    return [build.go_server(), "-port", str(port), "-redis", urlsplit(arena.redis_url).netloc, *layout]
 
 
 def _cpp_map(arena: Arena, port: int) -> list[str]:
     return [build.cpp_server(), str(port), str(arena.answers)]
 
 
+def _cpp_map_tls(arena: Arena, port: int) -> list[str]:
+    return [*_cpp_map(arena, port), str(arena.credentials.certificate), str(arena.credentials.key)]
+
+
 def _node(arena: Arena, port: int) -> list[str]:
-    return ["node", str(build.NODE / "server.js"), str(port), arena.redis_url]
+    return ["node", str(build.NODE / "server.js"), str(port), arena.redis_url, str(VERSION), str(HEADER)]
 
 
 def _lacks_module(module: str) -> Missing:
@@ -143,6 +195,13 @@ def _lacks_module(module: str) -> Missing:
         return f"{module} is not installed: make bench-peers"
 
     return missing
+
+
+_MISSING: dict[str, Missing] = {
+    "native": _lacks_module("pygrpc_native"),
+    "edge": _edge_missing,
+    "grpcio": lambda: None,
+}
 
 
 def chosen(all_of_them: Sequence[Contestant], groups: set[str], names: set[str]) -> list[Contestant]:

@@ -77,18 +77,17 @@ def turn(arena: Arena, who: Contestant, pid: int, port: int, load: Load, *, seco
     )
 
 
-def fill(arena: Arena, port: int, seconds: float) -> None:
+def fill(arena: Arena, who: Contestant, port: int, seconds: float) -> None:
     """Have every number asked for once, as far as there is time: what is called often is then in memory."""
     requests = arena.requests("spread", "e164", min(arena.directory.count, _DISTINCT))
-    shape = Shape(8, 16, seconds, warm=0.1)
+    shape = Shape(8, 16, seconds, warm=0.1, access=who.access(arena))
     generator.drive(port, requests, shape, lambda: None, lambda: None)
 
 
 def _grpc(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, rate: float, meter: Meter) -> Turn:
     lookups = BATCH if who.method == "batch" else 1
-    shape = Shape(
-        load.connections, load.streams, seconds, warm=max(0.4, seconds / 3, who.warm, load.warm), rate=rate / lookups
-    )
+    warm = max(0.4, seconds / 3, who.warm, load.warm)
+    shape = Shape(load.connections, load.streams, seconds, warm=warm, rate=rate / lookups, access=who.access(arena))
     if who.method == "batch":
         shape = replace(shape, streams=max(1, load.streams // 4), path=generator.BATCH)
     elif who.method == "stream":

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.credentials import PLAIN, Access
+
 SOURCE = Path(__file__).parent / "load"
 BUILD = Path(__file__).parent / "build"
 PROGRAM, FLOOD = BUILD / "load", BUILD / "flood"
-_SHARED = ("client.c", "messages.c")
+_SHARED = ("client.c", "messages.c", "tls.c")
 LOOKUP, BATCH, STREAM = (f"/router.v1.InboundRouter/{name}" for name in ("Lookup", "LookupBatch", "LookupStream"))
 
 
@@ -25,6 +27,7 @@ class Shape:
     Attributes:
         rate: calls a second in the open loop; 0 for the closed loop.
         window: messages on their way in each stream of a streaming method; 0 for unary calls.
+        access: TLS, and what each call carries.
     """
 
     connections: int
@@ -35,6 +38,7 @@ class Shape:
     window: int = 0
     path: str = LOOKUP
     deadline_ms: int = 1000
+    access: Access = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,10 @@ def missing() -> str | None:
         return None
     if shutil.which("cc") is None:
         return "the load generator needs a C compiler: make bench-peers (gcc libnghttp2-dev)"
-    probe = ["cc", "-E", "-x", "c", "-include", "nghttp2/nghttp2.h", "/dev/null"]
+    headers = ["-include", "nghttp2/nghttp2.h", "-include", "openssl/ssl.h"]
+    probe = ["cc", "-E", "-x", "c", *headers, "/dev/null"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
-        return "the load generator needs nghttp2's headers: make bench-peers (libnghttp2-dev)"
+        return "the load generator needs headers: make bench-peers (libnghttp2-dev libssl-dev)"
     return None
 
 
@@ -78,7 +83,8 @@ def build(program: Path = PROGRAM) -> None:
     if program.exists() and program.stat().st_mtime > newest:
         return
     BUILD.mkdir(exist_ok=True)
-    command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(program), *map(str, units), "-lnghttp2"]
+    command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(program), *map(str, units)]
+    command += ["-lnghttp2", "-lssl", "-lcrypto"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(f"the load generator can't be compiled: {done.stderr[-600:]}")
@@ -102,6 +108,8 @@ def drive(port: int, requests: Path, shape: Shape, on_begin: Callable[[], None],
         "timeout-ms": int((shape.seconds + shape.warm + 10) * 1000) if shape.window else shape.deadline_ms,
     }
     command += [f"--{name}={value}" for name, value in numbers.items()]
+    command += [f"--authority-file={shape.access.authority}"] if shape.access.authority else []
+    command += [f"--{name}={value!s}" for name, value in shape.access.metadata]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         last = ""

@@ -12,7 +12,7 @@ from benchmarks.drive import fill, turn
 from benchmarks.figures import Load, Results, Turn
 from benchmarks.generator import LoadError
 from benchmarks.peers.build import BuildError
-from benchmarks.probe import WrongAnswer
+from benchmarks.probe_udp import WrongAnswer
 from benchmarks.processes import Server, StartError, free_port
 
 _FILLING_TURNS = 6
@@ -60,10 +60,9 @@ class Match:
         with Server(who.start(arena, port), port, udp=who.tool != "grpc") as server:
             if who.tool == "grpc":
                 probe.wait_for_workers(port, who.workers)
-            if who.looks:
-                probe.CHECKS[who.tool](arena, port)
+            probe.check(arena, who, port)
             if who.filling:
-                fill(arena, port, min(who.filling, _FILLING_TURNS * seconds))
+                fill(arena, who, port, min(who.filling, _FILLING_TURNS * seconds))
             for load in loads:
                 wanted = rate(load)
                 if load.share and not wanted:

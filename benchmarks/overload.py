@@ -104,7 +104,7 @@ def measure(on: Arena, case: Case, seconds: float, minute: float) -> dict[str, o
         port = free_port()
         contestant = next(each for each in everybody() if each.name == case.contestant)
         server = stack.enter_context(Server(contestant.start(on, port), port))
-        time.sleep(_SLOW_START) if case.slow else probe.check(on, port)
+        time.sleep(_SLOW_START) if case.slow else probe.check(on, contestant, port)
         _drive(port, files[0], Shape(8, 16, max(1.0, contestant.filling)))
         rates = [_drive(port, files[0], Shape(*each, 3.0, deadline_ms=_PATIENCE_MS)) for each in _SHAPES]
         capacity = max(rates)

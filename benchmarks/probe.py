@@ -1,110 +1,167 @@
 """Before a contestant is measured: does it answer, and rightly?"""
 
 import contextlib
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+import redis
 
-from benchmarks.arena import Arena
-from benchmarks.directory import written
-from benchmarks.peers.sip_dns import enum_name
+from benchmarks import probe_udp
+from benchmarks.arena import KEYS, Arena, entry
+from benchmarks.contestants import Contestant
+from benchmarks.credentials import Metadata
+from benchmarks.directory import Directory, written
+from benchmarks.peers import sip_dns
+from benchmarks.probe_udp import WrongAnswer
+from router.cache.entry import unpack
 from router.v1 import inbound_pb2 as pb
+from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _SECONDS = 15.0
+_DEADLINE = 5.0
+_FEW = 20
+_FORMS = ("e164", "national")
+_NOT_COMPARED = ("number", "revision", "source", "stale")
+"""Fields that say where an answer comes from; a peer that passes Redis' bytes on does not fill them."""
 
 
-class WrongAnswer(RuntimeError):
-    """A contestant doesn't answer, or not what is in the stores: figures of it would mean nothing."""
-
-
-def check(arena: Arena, port: int) -> None:
-    """Ask for numbers in both forms, for one that takes no calls, and for one that does not exist.
+def check(arena: Arena, who: Contestant, port: int) -> None:
+    """Ask for a few numbers in both forms, for one that takes no calls, and for one that does not exist.
 
     Raises:
-        WrongAnswer: what it said.
+        WrongAnswer: an answer differs from what the stores hold.
     """
+    if who.tool == "sip":
+        probe_udp.check_sip(arena, port)
+    elif who.tool == "dns":
+        probe_udp.check_dns(arena, port)
+    elif who.tool == "redis":
+        _check_redis(arena)
+    elif not who.looks:
+        _check_echo(arena, who, port)
+    else:
+        _check_grpc(arena, who, port)
+
+
+def few(numbers: Directory) -> Iterator[int]:
+    """The indexes of the numbers that every contestant is asked for: they take calls."""
+    return (at for at in range(0, numbers.count, max(1, numbers.count // _FEW)) if not numbers.refused(at))
+
+
+def _check_grpc(arena: Arena, who: Contestant, port: int) -> None:
     numbers = arena.directory
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        ask = channel.unary_unary(
-            "/router.v1.InboundRouter/Lookup",
-            request_serializer=pb.LookupRequest.SerializeToString,
-            response_deserializer=pb.LookupResponse.FromString,
-        )
-
-        def code(number: str) -> grpc.StatusCode:
-            try:
-                ask(pb.LookupRequest(number=number), timeout=5)
-            except grpc.RpcError as problem:
-                said: grpc.StatusCode = problem.code()
-                return said
-            return grpc.StatusCode.OK
-
-        _until_answers(lambda: code(numbers.number(0)) is grpc.StatusCode.OK)
-        for index in range(0, numbers.count, max(1, numbers.count // 20)):
-            for form in ("e164", "national"):
-                said = ask(pb.LookupRequest(number=written(numbers.number(index), form)), timeout=5)
-                if said.account_id != numbers.account(index):
-                    raise WrongAnswer(f"{numbers.number(index)} belongs to {numbers.account(index)}, not:\n{said}")
+    with who.access(arena).channel(port) as channel:
+        ask = _METHODS[who.method](InboundRouterStub(channel), who.access(arena).metadata)
+        _until_answers(lambda: isinstance(ask(numbers.number(0)), pb.LookupResponse))
+        for index in few(numbers):
+            for form in _FORMS:
+                _compare(arena, index, ask(written(numbers.number(index), form)))
         for number, expected in (
             (numbers.number(99), grpc.StatusCode.FAILED_PRECONDITION),
             (numbers.missing(0), grpc.StatusCode.NOT_FOUND),
         ):
-            if code(number) is not expected:
-                raise WrongAnswer(f"{number}: {expected.name} is right, not {code(number).name}")
+            answer = ask(number)
+            if answer is not expected:
+                raise WrongAnswer(f"{number}: {expected.name} is right, not {answer}")
 
 
-def check_sip(arena: Arena, port: int) -> None:
-    """The same over SIP: a redirection that names the account, and 404.
-
-    Raises:
-        WrongAnswer: what it said.
-    """
-    numbers = arena.directory
-
-    def ask(number: str) -> str:
-        lines = [f"INVITE sip:{number}@127.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bKprobe"]
-        lines += ["From: <sip:probe@127.0.0.1>;tag=1", f"To: <sip:{number}@127.0.0.1>", f"Call-ID: {number}"]
-        lines += ["CSeq: 1 INVITE", "Max-Forwards: 70", "Content-Length: 0", "", ""]
-        return _ask_udp("\r\n".join(lines).encode(), port).decode(errors="replace")
-
-    said = ask(numbers.number(0))
-    if not said.startswith("SIP/2.0 302") or numbers.account(0) not in said:
-        raise WrongAnswer(f"{numbers.number(0)} belongs to {numbers.account(0)}, not:\n{said}")
-    for number in (numbers.number(99), numbers.missing(0)):
-        said = ask(number)
-        if not said.startswith("SIP/2.0 404"):
-            raise WrongAnswer(f"{number}: 404 is right, not:\n{said}")
+def _compare(arena: Arena, index: int, answer: "Answer") -> None:
+    number = arena.directory.number(index)
+    if isinstance(answer, grpc.StatusCode):
+        raise WrongAnswer(f"{number} belongs to {arena.directory.account(index)}, not: {answer}")
+    expected = pb.LookupResponse.FromString(entry(arena.directory, index).payload)
+    if answer.number not in {"", number}:
+        raise WrongAnswer(f"{number} was asked for, not {answer.number}")
+    compared = pb.LookupResponse.FromString(answer.SerializeToString())
+    for name in _NOT_COMPARED:
+        compared.ClearField(name)  # type: ignore[arg-type]
+    if compared != expected or expected.account_id != arena.directory.account(index):
+        raise WrongAnswer(f"{number} has\n{expected}\nnot:\n{compared}")
 
 
-def check_dns(arena: Arena, port: int) -> None:
-    """The same over DNS: a NAPTR record that names the account.
-
-    Raises:
-        WrongAnswer: what it said.
-    """
-    number, account = arena.directory.number(0), arena.directory.account(0)
-    name = b"".join(bytes((len(each),)) + each.encode() for each in f"{enum_name(number)}.e164.arpa".split("."))
-    said = _ask_udp(b"\0\1\0\0\0\1\0\0\0\0\0\0" + name + b"\0\0\x23\0\1", port)
-    if account.encode() not in said:
-        raise WrongAnswer(f"{number} belongs to {account}, not {said!r}")
+Answer = pb.LookupResponse | grpc.StatusCode
+Ask = Callable[[str], Answer]
+_REFUSALS = {
+    pb.NUMBER_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    pb.NOT_IN_SERVICE: grpc.StatusCode.FAILED_PRECONDITION,
+}
 
 
-def _ask_udp(packet: bytes, port: int) -> bytes:
-    with socket.socket(type=socket.SOCK_DGRAM) as client:
-        client.settimeout(1)
-        client.connect(("127.0.0.1", port))
-        for _ in range(5):
-            with contextlib.suppress(OSError):
-                client.send(packet)
-                return client.recv(4096)
-            time.sleep(0.2)
-    raise WrongAnswer("no answer")
+def _unary(stub: InboundRouterStub, metadata: Metadata) -> Ask:
+    def ask(number: str) -> Answer:
+        try:
+            return stub.Lookup(pb.LookupRequest(number=number), timeout=_DEADLINE, metadata=metadata)
+        except grpc.RpcError as problem:
+            return _status(problem)
+
+    return ask
 
 
-CHECKS = {"grpc": check, "sip": check_sip, "dns": check_dns}
+def _batch(stub: InboundRouterStub, metadata: Metadata) -> Ask:
+    def ask(number: str) -> Answer:
+        request = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=number)])
+        try:
+            outcomes = stub.LookupBatch(request, timeout=_DEADLINE, metadata=metadata).outcomes
+        except grpc.RpcError as problem:
+            return _status(problem)
+        return _of_outcome(outcomes[0])
+
+    return ask
+
+
+def _stream(stub: InboundRouterStub, metadata: Metadata) -> Ask:
+    def ask(number: str) -> Answer:
+        requests = iter([pb.LookupStreamRequest(id=number, lookup=pb.LookupRequest(number=number))])
+        try:
+            (answer,) = stub.LookupStream(requests, timeout=_DEADLINE, metadata=metadata)
+        except grpc.RpcError as problem:
+            return _status(problem)
+        if answer.id != number:
+            raise WrongAnswer(f"the answer to {number} has the id {answer.id}")
+        return _of_outcome(answer.outcome)
+
+    return ask
+
+
+def _status(problem: grpc.RpcError) -> grpc.StatusCode:
+    status: grpc.StatusCode = problem.code()
+    return status
+
+
+def _of_outcome(outcome: pb.LookupOutcome) -> Answer:
+    if outcome.HasField("route"):
+        return outcome.route
+    return _REFUSALS.get(outcome.refusal.reason, grpc.StatusCode.UNKNOWN)
+
+
+_METHODS: dict[str, Callable[[InboundRouterStub, Metadata], Ask]] = {
+    "lookup": _unary,
+    "batch": _batch,
+    "stream": _stream,
+}
+
+
+def _check_echo(arena: Arena, who: Contestant, port: int) -> None:
+    with who.access(arena).channel(port) as channel:
+        ask = _unary(InboundRouterStub(channel), who.access(arena).metadata)
+        _until_answers(lambda: isinstance(ask(arena.directory.number(0)), pb.LookupResponse))
+        answer = ask(arena.directory.number(0))
+    if answer != pb.LookupResponse.FromString(arena.answer.read_bytes()):
+        raise WrongAnswer(f"the echo's answer is another one: {answer}")
+
+
+def _check_redis(arena: Arena) -> None:
+    """Redis itself holds what the others' answers are made of."""
+    with redis.Redis.from_url(arena.redis_url) as client:
+        for index in few(arena.directory):
+            number = arena.directory.number(index)
+            kept = unpack(client.get(KEYS.number(number)) or b"")
+            if kept is None or kept.account_id != arena.directory.account(index):
+                raise WrongAnswer(f"{number} belongs to {arena.directory.account(index)}, not {kept}")
+        if unpack(client.get(sip_dns.redis_key(arena)) or b"") is None:
+            raise WrongAnswer("redis-benchmark would ask for a key that holds no entry")
 
 
 def wait_for_workers(port: int, count: int) -> None:

@@ -25,6 +25,7 @@ from router.dial_plan_settings import DialPlanSettings
 from router.numbers import rules
 from router.numbers.rules import Rules
 from router.numbers.states import ROUTABLE
+from router.service_links import is_service_link
 from router.store_urls import ENCODE, are_nodes, are_sentinels, is_sound, without_password
 
 log = logging.getLogger(__name__)
@@ -93,11 +94,17 @@ class Settings(BaseSettings):
         description="what carries Lookup calls; auto: native where it is installed and only this machine reaches "
         "`listen`, else grpcio; native elsewhere has to be asked for: a page of docs, security, says why",
     )
-    workers: int = Field(0, ge=0, description="worker processes that share the address; 0: one per core")
-    pin_workers: bool = Field(
-        default=True,
+    workers: int = Field(
+        0,
+        ge=0,
+        description="worker processes that share the address; 0: one for each CPU that the process may use (its "
+        "affinity, and the CPU limit of its cgroup)",
+    )
+    pin_workers: bool | Literal["auto"] = Field(
+        "auto",
         description="keep what answers a worker's lookups on one core (native transport, Linux): a quarter less CPU "
-        "time a call; off where something else keeps single cores busy",
+        "time a call; auto: on a core that no other did-router of the machine keeps to; in a container only where its "
+        "CPU limit is its whole cpuset; true: there too; false: off, where something else keeps single cores busy",
     )
     admin_listen: str = Field("127.0.0.1:9050", description="address of /metrics, /healthz, /readyz, /state")
 
@@ -341,8 +348,10 @@ class Settings(BaseSettings):
 def _check_environment() -> None:
     """A name with a typo would be ignored without a word."""
     for variable in os.environ:
+        if not variable.startswith(_PREFIX) or is_service_link(variable, os.environ):
+            continue
         name = variable.removeprefix(_PREFIX).partition("__")[0].lower()
-        if variable.startswith(_PREFIX) and name not in Settings.model_fields.keys() | _OF_CLIENTS:
+        if name not in Settings.model_fields.keys() | _OF_CLIENTS:
             raise SettingsError(f"unknown setting in the environment: {variable}{_nearest(name)}")
 
 

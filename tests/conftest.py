@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests may use: a Redis and a CouchDB-speaking database."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ import pytest
 from redis import Redis
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
+from router.embedded.redis import find_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,7 +40,24 @@ def couchdb_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[str]:
+def redis_program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Redis server that is started wherever one is: the machine's first, or the one that `on_each_redis` chose.
+
+    It is put first on the PATH, so that commands that start a Redis of their own take it too.
+    """
+    chosen = getattr(request, "param", None)
+    if chosen is None:
+        yield find_server()
+        return
+    folder = tmp_path_factory.mktemp("chosen-redis")
+    (folder / "redis-server").symlink_to(chosen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield chosen
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_program: str) -> Iterator[str]:
     """The URL of a Redis of this session's own."""
     with EmbeddedRedis() as server:
         yield server.url

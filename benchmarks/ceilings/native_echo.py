@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pygrpc_native import EVENT_CALL, NativeGrpcFront
 
-from router.service.cores import core_of, staying_on
+from router.service.cores import ClaimedCores, staying_on
 
 
 def main() -> None:
@@ -16,7 +16,8 @@ def main() -> None:
     options.add_argument("--io-threads", type=int, default=1, help="%(default)s")
     given = options.parse_args()
     answer = given.answer.read_bytes()
-    with staying_on(core_of(0)):  # as a worker does
+    claimed = ClaimedCores(1)  # as a worker's parent does
+    with staying_on(claimed.core(0)):
         front = NativeGrpcFront(
             f"127.0.0.1:{given.port}",
             [("/router.v1.InboundRouter/Lookup", False)],

@@ -1,4 +1,5 @@
 #include "client.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -182,6 +183,8 @@ static int connect_to(struct connection *connection)
     if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&to, sizeof to) < 0)
         return -1;
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tls_connect(connection) < 0)
+        return -1;
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     begin_session(connection);
     return 0;
@@ -235,11 +238,14 @@ void connection_call(struct slot *slot, uint64_t due)
 {
     struct connection *connection = slot->connection;
     struct client *client = connection->client;
+    const char *authorization = client->authorization ? client->authorization : "";
     nghttp2_nv headers[] = {
-        HEADER(":method", "POST"), HEADER(":scheme", "http"), HEADER(":path", client->path),
+        HEADER(":method", "POST"), HEADER(":scheme", client->tls ? "https" : "http"), HEADER(":path", client->path),
         HEADER(":authority", client->authority), HEADER("te", "trailers"),
         HEADER("content-type", "application/grpc"), HEADER("grpc-timeout", *slot->timeout ? slot->timeout : client->timeout),
+        HEADER("authorization", authorization), /* the last one: left out where there is none */
     };
+    size_t header_count = sizeof headers / sizeof *headers - !*authorization;
     nghttp2_data_provider body = {.source = {.ptr = slot}, .read_callback = on_read};
     connection->free = slot->next_free;
     slot->status = -1;
@@ -252,7 +258,7 @@ void connection_call(struct slot *slot, uint64_t due)
         slot->dues[slot->last++ % MOST_IN_WINDOW] = due;
         slot->in_flight = 1;
     }
-    slot->id = nghttp2_submit_request(connection->session, NULL, headers, sizeof headers / sizeof *headers, &body, slot);
+    slot->id = nghttp2_submit_request(connection->session, NULL, headers, header_count, &body, slot);
     if (slot->id < 0)
         break_off(connection);
     else
@@ -292,11 +298,13 @@ void connection_end(struct slot *slot)
 void connection_read(struct connection *connection)
 {
     static uint8_t buffer[1 << 18];
-    ssize_t got = recv(connection->fd, buffer, sizeof buffer, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0 || nghttp2_session_mem_recv(connection->session, buffer, (size_t)got) < 0)
-        break_off(connection);
+    do {
+        ssize_t got = bytes_receive(connection, buffer, sizeof buffer);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0 || nghttp2_session_mem_recv(connection->session, buffer, (size_t)got) < 0)
+            break_off(connection);
+    } while (!connection->broken && bytes_wait(connection));
 }
 
 /* Write everything that waits, many frames to a system call. */
@@ -315,11 +323,11 @@ void connection_flush(struct connection *connection)
         }
         if (connection->out_sent == connection->out_length)
             return;
-        ssize_t sent = send(connection->fd, connection->out + connection->out_sent,
-                            connection->out_length - connection->out_sent, MSG_NOSIGNAL);
+        ssize_t sent = bytes_send(connection, connection->out + connection->out_sent,
+                                  connection->out_length - connection->out_sent);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             return;
-        if (sent < 0) {
+        if (sent <= 0) {
             break_off(connection);
             return;
         }

@@ -3,6 +3,7 @@
 #define CLIENT_H
 
 #include <nghttp2/nghttp2.h>
+#include <openssl/ssl.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,8 @@ struct slot {
 
 struct client {
     const char *path;
+    SSL_CTX *tls;              /* NULL: without */
+    const char *authorization; /* a header of every call; NULL for none */
     char authority[32], timeout[16]; /* timeout: for calls whose slot has none of its own */
     struct messages messages;
     size_t next; /* of them; for all connections, so that no two ask for the same thing at a time and share its reading */
@@ -61,6 +64,7 @@ struct client {
 struct connection {
     struct client *client;
     nghttp2_session *session;
+    SSL *tls;
     int fd, port, broken;
     struct slot *slots;
     unsigned slot_count;

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "histogram.h"
 #include "messages.h"
+#include "tls.h"
 
 #include <getopt.h>
 #include <poll.h>
@@ -121,7 +122,8 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"port", 1, 0, 'p'}, {"path", 1, 0, 'u'}, {"requests", 1, 0, 'f'}, {"connections", 1, 0, 'c'},
         {"streams", 1, 0, 'm'}, {"seconds", 1, 0, 's'}, {"warm", 1, 0, 'w'}, {"rate", 1, 0, 'r'},
-        {"timeout-ms", 1, 0, 't'}, {"window", 1, 0, 'k'}, {0, 0, 0, 0}};
+        {"timeout-ms", 1, 0, 't'}, {"window", 1, 0, 'k'}, {"authority-file", 1, 0, 'a'}, {"authorization", 1, 0, 'b'},
+        {0, 0, 0, 0}};
     int port = 0, count = 1, streams = 16, timeout = 1000, option;
     double seconds = 3, warm = 1;
     const char *requests = NULL;
@@ -137,6 +139,11 @@ int main(int argc, char **argv)
         case 'r': rate = atof(optarg); break;
         case 't': timeout = atoi(optarg); break;
         case 'k': client.window = (unsigned)atoi(optarg); break;
+        case 'b': client.authorization = optarg; break;
+        case 'a':
+            if (!(client.tls = tls_open(optarg)))
+                fail("--authority-file names no certificate that can be read");
+            break;
         default: return 2;
         }
     if (!port || !client.path || !requests || count < 1 || count > MOST_CONNECTIONS || streams < 1 ||

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def cpp_missing() -> str | None:
     return lacks(("g++", "protoc", "grpc_cpp_plugin", "pkg-config"), [Path("/usr/include/grpcpp/grpcpp.h")], packages)
 
 
+def go_uncompiled() -> str | None:
+    """Why the Go peer would have to be compiled before it can start."""
+    return _uncompiled(GO)
+
+
+def cpp_uncompiled() -> str | None:
+    """Why the C++ peer would have to be compiled before it can start."""
+    return _uncompiled(CPP)
+
+
 def node_missing() -> str | None:
     """Why the Node peer can't be had."""
     return lacks(("node",), [NODE / "node_modules" / "ioredis"], "nodejs npm, and npm install in benchmarks/peers/node")
@@ -80,6 +91,10 @@ def cpp_server() -> str:
     return str(CPP)
 
 
+def _uncompiled(program: Path) -> str | None:
+    return None if program.exists() else f"{program.parent.name} is not compiled in this checkout: make bench-peers"
+
+
 def _fresh(built: Path, source: Path) -> bool:
     newest = max(source.stat().st_mtime, (PROTO / _INBOUND).stat().st_mtime)
     return built.exists() and built.stat().st_mtime > newest
@@ -90,3 +105,14 @@ def _run(command: Sequence[str], folder: Path | None = None) -> str:
     if done.returncode:
         raise BuildError(f"{' '.join(command)[:80]}: {done.stderr[-800:]}")
     return done.stdout
+
+
+def main() -> None:
+    """Compile whatever can be compiled here."""
+    for missing, compile_peer in ((go_missing, go_server), (cpp_missing, cpp_server)):
+        reason = missing()
+        sys.stdout.write(f"{reason or compile_peer()}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="gcc g++ make pkg-config libnghttp2-dev nghttp2-client
+packages="gcc g++ make pkg-config libnghttp2-dev libssl-dev nghttp2-client
 golang-go golang-google-grpc-dev golang-gopkg-redis.v5-dev golang-goprotobuf-dev
 protobuf-compiler protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev
 kamailio kamailio-redis-modules sip-tester knot dnsperf redis-tools"

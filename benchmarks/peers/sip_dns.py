@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.arena import KEYS, Arena
 from benchmarks.peers.build import PEERS, find, lacks
+from router.cache.entry import ACCOUNT, VERSION
 
 SCENARIO = PEERS / "kamailio" / "invite.xml"
 _ASKED = 100_000
@@ -30,8 +31,10 @@ def kamailio(arena: Arena, port: int) -> list[str]:
     """Its command; the configuration is written for this port."""
     path = arena.folder / "kamailio.cfg"
     text = (PEERS / "kamailio" / "kamailio.cfg.in").read_text()
-    redis_port = str(urlsplit(arena.redis_url).port)
-    path.write_text(text.replace("@PORT@", str(port)).replace("@REDIS_PORT@", redis_port))
+    values = {"PORT": port, "REDIS_PORT": urlsplit(arena.redis_url).port, "VERSION": VERSION, "ACCOUNT": ACCOUNT}
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    path.write_text(text)
     return [find("kamailio") or "kamailio", "-DD", "-E", "-Y", str(arena.folder), "-f", str(path)]
 
 

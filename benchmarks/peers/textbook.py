@@ -2,17 +2,18 @@
 
 import argparse
 import re
+from pathlib import Path
 from typing import Any
 
 import grpc
 import redis.asyncio
 import uvloop
 
+from router.cache.entry import HEADER, VERSION
 from router.v1 import inbound_pb2 as pb
 from router.v1 import inbound_pb2_grpc as rpc
 
 _NOT_DIGITS = re.compile(r"\D")
-_VERSION, _HEADER = 20, 32
 
 
 class Router(rpc.InboundRouterServicer):
@@ -27,14 +28,14 @@ class Router(rpc.InboundRouterServicer):
         """Answer from Redis."""
         number = e164(request.number)
         value = await self._redis.get(f"did-router:{{{number[:5]}}}{number[5:]}")
-        if value is None or value[_VERSION] not in b"RX":
+        if value is None or value[VERSION] not in b"RX":
             await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no number {number}")
-        if value[_VERSION] == ord("X"):
-            refusal = pb.Refusal.FromString(value[_HEADER:])
+        if value[VERSION] == ord("X"):
+            refusal = pb.Refusal.FromString(value[HEADER:])
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, refusal.message)
-        answer = pb.LookupResponse.FromString(value[_HEADER:])
+        answer = pb.LookupResponse.FromString(value[HEADER:])
         answer.number = number
-        answer.revision = f"{int.from_bytes(value[:4], 'big')}-{value[4:_VERSION].hex()}"
+        answer.revision = f"{int.from_bytes(value[:4], 'big')}-{value[4:VERSION].hex()}"
         answer.source = pb.REDIS
         return answer
 
@@ -52,13 +53,20 @@ async def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--redis-url", required=True)
+    options.add_argument("--certificate", type=Path, help="PEM file, with --key: TLS")
+    options.add_argument("--key", type=Path)
     given = options.parse_args()
     server = grpc.aio.server()
     # A pool that waits: the ordinary one fails calls beyond its bound.
     pool = redis.asyncio.BlockingConnectionPool.from_url(given.redis_url, max_connections=64, timeout=1, protocol=2)
     router = Router(redis.asyncio.Redis(connection_pool=pool))  # type: ignore[abstract] # the others are unimplemented
     rpc.add_InboundRouterServicer_to_server(router, server)
-    server.add_insecure_port(f"127.0.0.1:{given.port}")
+    address = f"127.0.0.1:{given.port}"
+    if given.certificate:
+        pair = (given.key.read_bytes(), given.certificate.read_bytes())
+        server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    else:
+        server.add_insecure_port(address)
     await server.start()
     await server.wait_for_termination()
 

@@ -129,6 +129,7 @@ class AccountCopies:
         changes: Sequence[CopyChange],
         reader: NumberReader | None = None,
         presumed: Presumption | None = None,
+        also: Accounts | None = None,
     ) -> dict[str, str]:
         """Bring the copies up to number documents that were just written.
 
@@ -138,13 +139,15 @@ class AccountCopies:
         Args:
             reader: of the numbers as they stand now, for one who knows a cheaper way.
             presumed: for accounts that are likely to have no copy of any number yet; told what came out.
+            also: further accounts that may have a copy, by number.
 
         Returns:
             Number → what could not be written now, in words. Repeat it for those (`mend`).
         """
         accounts: defaultdict[str, set[str]] = defaultdict(set)
         for change in changes:
-            accounts[change.number].update(concerned(change.before), concerned(change.after))
+            further = (also or {}).get(change.number, ())
+            accounts[change.number].update(concerned(change.before), concerned(change.after), further)
         return self._settle(accounts, reader or self._reader, presumed)
 
     def mend(self, numbers: Iterable[str], also: Accounts | None = None) -> dict[str, str]:

@@ -32,9 +32,10 @@ STALE = b"\x28\x01"
 _GENERATION = 4
 _LAST_GENERATION = 256**_GENERATION - 1
 _WRITTEN = VERSION + 1
-_LENGTH = _WRITTEN + 4
-_SUM = _LENGTH + 3
-_ACCOUNT = HEADER + 2
+LENGTH = _WRITTEN + 4
+_SUM = LENGTH + 3
+ACCOUNT = HEADER + 2
+"""Where a route's account id begins, behind its tag and its length."""
 _ACCOUNT_TAG = 0x0A
 _KINDS = frozenset((ROUTE[0], REFUSAL[0], TOMBSTONE[0], NEGATIVE[0]))
 
@@ -83,7 +84,7 @@ class Entry:
     def pack(self) -> bytes:
         """The bytes that Redis holds."""
         says = self.version + self.kind
-        length = len(self.payload).to_bytes(_SUM - _LENGTH, "big")
+        length = len(self.payload).to_bytes(_SUM - LENGTH, "big")
         check = crc32(self.payload, crc32(says)).to_bytes(HEADER - _SUM, "big")
         return says + self.written.to_bytes(4, "big") + length + check + self.payload
 
@@ -99,7 +100,7 @@ def is_sound(value: bytes) -> bool:
     if size < HEADER or value[25] << 16 | value[26] << 8 | value[27] != size - HEADER or value[VERSION] not in _KINDS:
         return False
     if value[VERSION] == ROUTE[0] and (
-        size <= _ACCOUNT or value[HEADER] != _ACCOUNT_TAG or not 0 < value[HEADER + 1] <= size - _ACCOUNT
+        size <= ACCOUNT or value[HEADER] != _ACCOUNT_TAG or not 0 < value[HEADER + 1] <= size - ACCOUNT
     ):
         return False
     return crc32(value[HEADER:], crc32(value[:_WRITTEN])) == int.from_bytes(value[_SUM:HEADER], "big")
@@ -112,16 +113,16 @@ def unpack(value: bytes) -> Entry | None:
     return Entry(
         value[:VERSION],
         value[VERSION:_WRITTEN],
-        int.from_bytes(value[_WRITTEN:_LENGTH], "big"),
+        int.from_bytes(value[_WRITTEN:LENGTH], "big"),
         value[HEADER:],
     )
 
 
 def account_of(value: bytes) -> str:
     """The account id in an entry's bytes, without parsing the answer."""
-    if len(value) <= _ACCOUNT or value[HEADER] != _ACCOUNT_TAG:
+    if len(value) <= ACCOUNT or value[HEADER] != _ACCOUNT_TAG:
         return ""
-    return value[_ACCOUNT : _ACCOUNT + value[HEADER + 1]].decode("ascii", "replace")
+    return value[ACCOUNT : ACCOUNT + value[HEADER + 1]].decode("ascii", "replace")
 
 
 def of_decision(decision: Route | Refused, revision: str, now: int) -> Entry:

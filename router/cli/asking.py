@@ -8,26 +8,13 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
 from router.cli.channel import Metadata
+from router.cli.json_output import nulls_of, of_message, text_or_null
 from router.cli.options import as_text
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _NOBODY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
 """Without a reason of ours these say that no did-router was asked."""
-
-_ROUTE_FIELDS = (
-    "revision",
-    "carrier",
-    "pending_port",
-    "local",
-    "force_outbound",
-    "inbound_cnam",
-    "prepend",
-    "ringback_media",
-    "transfer_media",
-    "ported_in",
-    "used_by",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +49,16 @@ class Said:
         told = self.metadata or {}
         said: dict[str, Any] = {
             "input": self.input,
-            "number": told.get("number"),
-            "account_id": told.get("account_id"),
+            "number": text_or_null(told.get("number")),
+            "account_id": text_or_null(told.get("account_id")),
             "status": self.status,
-            "reason": self.reason or None,
-            "state": told.get("state"),
+            "reason": text_or_null(self.reason),
+            "state": text_or_null(told.get("state")),
             "source": None,
             "stale": None,
+            "message": text_or_null(self.message),
         }
-        if self.route is None:
-            return said | {"message": self.message}
-        return said | _route(self.route)
+        return {**nulls_of(pb.LookupResponse), **said} if self.route is None else {**said, **of_message(self.route)}
 
 
 def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> pb.LookupRequest:
@@ -101,17 +87,3 @@ def refused(number: str, problem: Any) -> Said:
             break
     reachable = code not in _NOBODY or bool(info.reason)
     return Said(number, code.name, reachable, None, info.reason, details, dict(info.metadata))
-
-
-def _route(route: pb.LookupResponse) -> dict[str, Any]:
-    way = route.failover.WhichOneof("target")
-    return {
-        "number": route.number,
-        "account_id": route.account_id,
-        "state": route.state or None,
-        "source": pb.Source.Name(route.source),
-        "stale": route.stale,
-        **{name: getattr(route, name) for name in _ROUTE_FIELDS},
-        "failover": {way: getattr(route.failover, way)} if way else None,
-        "features": list(route.features),
-    }

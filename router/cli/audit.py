@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import click
 import orjson
 
+from router.cli.json_output import skipped, text_or_null
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
 from router.follower.audit import Audit
@@ -40,9 +42,7 @@ def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, no_co
 
 def _print(report: AuditReport, *, as_json: bool) -> None:
     if as_json:
-        told = [dataclasses.asdict(each) for each in report.differences]
-        told += [dataclasses.asdict(each) for each in report.copies]
-        for line in [*told, _totals(report)]:
+        for line in _lines(report):
             click.echo(orjson.dumps(line))
         return
     lines = [*_differences(report), *_copies(report)]
@@ -59,9 +59,26 @@ def _print(report: AuditReport, *, as_json: bool) -> None:
     )
 
 
-def _totals(report: AuditReport) -> dict[str, object]:
-    counts = {"differences": len(report.differences), "copies": len(report.copies)}
-    return dataclasses.asdict(report) | counts
+def _lines(report: AuditReport) -> Iterator[dict[str, Any]]:
+    """An object for each difference, one for each copy that is wrong, and the totals."""
+    for difference in report.differences:
+        texts = {"cached": text_or_null(difference.cached), "stored": text_or_null(difference.stored)}
+        yield dataclasses.asdict(difference) | texts
+    for found in report.copies:
+        said = dataclasses.asdict(found)
+        said["message"] = said.pop("why")
+        yield {name: text_or_null(value) if isinstance(value, str) else value for name, value in said.items()}
+    yield {
+        "databases": report.databases,
+        "documents": report.documents,
+        "entries": report.entries,
+        "differences": len(report.differences),
+        "accounts": report.accounts,
+        "copies": len(report.copies),
+        "skipped": skipped(report.left_out),
+        "conflicting_states": [dataclasses.asdict(each) for each in report.two_states],
+        "seconds": report.seconds,
+    }
 
 
 def _differences(report: AuditReport) -> Iterator[str]:

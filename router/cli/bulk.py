@@ -14,7 +14,7 @@ import orjson
 from router.cli.options import Exit, fail
 from router.cli.progress import RowsProgress
 from router.manager.bulk.journal import Header, Journal, fingerprint
-from router.manager.bulk.results import Report
+from router.manager.bulk.results import Report, imbalance
 from router.manager.bulk.rows import FileRefused, Rows
 from router.manager.bulk.run import BulkRun, StoreAway
 from router.manager.manager import NumberManager
@@ -53,12 +53,15 @@ def run_file(
             rows = reader(opened)
             journal = _journal(path, file, options, piped=piped)
             report = _run(settings, journal, rows, 0 if piped else file.stat().st_size, batch)
+            report.lines_read, report.lines_without_rows = rows.lines_read, rows.lines_passed_over
     except FileRefused as problem:
         raise click.UsageError(str(problem), click.get_current_context(silent=True)) from None
     except StoreAway as problem:
         fail(str(problem), Exit.UNREACHABLE)
         return
     _tell(report, path, dry_run=bool(options["dry_run"]), as_json=as_json)
+    if (wrong := imbalance(report, rows)) is not None:
+        fail(wrong, Exit.REFUSED)
     if report.statuses.get("refused") or journal.earlier.statuses.get("refused"):
         raise SystemExit(Exit.REFUSED)
 
@@ -103,8 +106,8 @@ def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) ->
     refused = report.statuses.get("refused", 0)
     if refused > len(report.refused[:_SHOWN]):
         click.echo(f"… and {refused - _SHOWN:,} more refused: {_counts(report.errors)}", err=True)
-    if report.earlier:
-        click.echo(f"{report.earlier:,} rows had a result already: went on after them")
+    if report.resumed_rows:
+        click.echo(f"{report.resumed_rows:,} rows had a result already: went on after them")
     would = "dry run, nothing was changed: " if dry_run else ""
     found = f" ({report.recovered:,} of them found done)" if report.recovered else ""
     click.echo(

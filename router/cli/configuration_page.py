@@ -112,8 +112,9 @@ A setting is looked for in this order; the first that gives it counts:
 
 Lists and tables are TOML in the file, and JSON in the environment and after `--set`. A member of a table can also be
 set alone, with two underscores: `DID_ROUTER_DIAL_PLANS__GB__REGION=GB` (names come out in small letters). A name in the
-file or after `--set` that is no setting is an error; in the environment it is not noticed. `did-router check` reads
-the settings and reaches every store.
+file, after `--set` or in the environment that is no setting is an error. Variables that Kubernetes makes for a Service
+called `did-router` (`…_SERVICE_HOST`, `…_PORT=tcp://…`) are passed over. `did-router check` reads the settings and
+reaches every store.
 
 Give the service, the follower and `warm` and `audit` the **same** settings: what a number document comes to is decided
 where it is read, with that process's routing settings.

@@ -14,11 +14,11 @@ from rich.table import Table
 
 from router.cli import sample_numbers
 from router.cli.asking import Said, ask
+from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
 from router.couch.databases import Databases
 from router.embedded.couchdb import EmbeddedCouchDB
-from router.embedded.redis import EmbeddedRedis
 from router.follower.warm import WarmUp
 from router.service.service import Service
 from router.settings import Settings
@@ -28,6 +28,7 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _SHARD = "numbers/+1415"
 _DEADLINE = 2.0
+_PORT = click.IntRange(0, 65535)
 _OPEN: dict[str, None] = dict.fromkeys(("tls_certificate", "tls_key", "tls_client_ca", "token_file"))
 """The demo is on loopback and asks itself, whatever the environment says of TLS and tokens."""
 _WIDTH = 150
@@ -66,9 +67,15 @@ SCENES = (
 @click.command()
 @click.option("--once", is_flag=True, help="Exit at the end instead of staying up.")
 @click.option(
-    "--port", default=50051, show_default=True, help="Port of the gRPC service on loopback; 0 for a free one."
+    "--port",
+    type=_PORT,
+    default=50051,
+    show_default=True,
+    help="Port of the gRPC service on loopback; 0 for a free one.",
 )
-@click.option("--admin-port", default=9050, show_default=True, help="Port of the admin pages; 0 for a free one.")
+@click.option(
+    "--admin-port", type=_PORT, default=9050, show_default=True, help="Port of the admin pages; 0 for a free one."
+)
 def demo(port: int, admin_port: int, *, once: bool) -> None:
     """Show the main job on embedded stores: nothing to install, nothing kept.
 
@@ -77,6 +84,7 @@ def demo(port: int, admin_port: int, *, once: bool) -> None:
     measures how long it takes until a lookup tells so.
     """
     set_up_logging("error")
+    check_ports_free({"--port": port, "--admin-port": admin_port})
     stop = threading.Event()
     if not once:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,7 +92,7 @@ def demo(port: int, admin_port: int, *, once: bool) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
-    with EmbeddedRedis() as redis, EmbeddedCouchDB() as couchdb:
+    with embedded_redis() as redis, EmbeddedCouchDB() as couchdb:
         settings = Settings.load(
             couchdb_url=couchdb.url,
             redis_url=redis.url,

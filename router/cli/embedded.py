@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from router.cli.options import Exit, fail
-from router.embedded import EmbeddedCluster, EmbeddedCouchDB, EmbeddedRedis, RedisStartError
+from router.cli.local_servers import embedded_redis
+from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 
 
 @click.command()
@@ -33,14 +33,11 @@ def embedded(couchdb_port: int, redis_port: int, data: Path | None, nodes: int) 
         signal.signal(number, lambda *_: stop.set())
     folder = data / "couchdb" if data else None
     couchdb = EmbeddedCouchDB(couchdb_port, folder) if nodes == 1 else _cluster(nodes, couchdb_port, folder)
-    try:
-        with EmbeddedRedis(redis_port, data / "redis" if data else None) as redis, couchdb:
-            url = couchdb.joined_url if isinstance(couchdb, EmbeddedCluster) else couchdb.url
-            click.echo(f"export DID_ROUTER_COUCHDB_URL={url}")
-            click.echo(f"export DID_ROUTER_REDIS_URL={redis.url}")
-            stop.wait()
-    except RedisStartError as problem:
-        fail(" ".join(str(problem).splitlines()), Exit.UNREACHABLE)
+    with embedded_redis(redis_port, data / "redis" if data else None) as redis, couchdb:
+        url = couchdb.joined_url if isinstance(couchdb, EmbeddedCluster) else couchdb.url
+        click.echo(f"export DID_ROUTER_COUCHDB_URL={url}")
+        click.echo(f"export DID_ROUTER_REDIS_URL={redis.url}")
+        stop.wait()
 
 
 def _cluster(nodes: int, first_port: int, folder: Path | None) -> EmbeddedCluster:

@@ -5,13 +5,13 @@ from typing import Any
 import click
 import grpc
 import orjson
-from google.protobuf.json_format import MessageToDict
-from rich.console import Console
 from rich.table import Table
 
+from router.cli import tables
 from router.cli.asking import request_for
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
-from router.cli.options import Exit, fail
+from router.cli.json_output import of_message
+from router.cli.options import SECONDS, Exit, fail
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
@@ -19,7 +19,9 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 @click.command()
 @service_options
 @click.option("--dial-plan", default="", metavar="NAME", help="The dial plan it was dialled under.")
-@click.option("--timeout", default=5.0, metavar="SECONDS", show_default=True, help="Deadline of the call.")
+@click.option(
+    "--timeout", type=SECONDS, default=5.0, metavar="SECONDS", show_default=True, help="Deadline of the call."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.argument("number")
 def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as_json: bool) -> None:
@@ -36,11 +38,7 @@ def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as
             _give_up(service, problem)
             return
     if as_json:
-        click.echo(
-            orjson.dumps(
-                MessageToDict(said, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-            )
-        )
+        click.echo(orjson.dumps(of_message(said)))
     else:
         _show(said)
     if said.answer.WhichOneof("outcome") != "route":
@@ -74,7 +72,7 @@ def _show(said: pb.ExplainResponse) -> None:
     follower = said.follower
     table.add_row("follower", _follower_words(follower), _short(follower.checkpoint), _age(follower.age_seconds))
     table.add_row("decision", said.decision, "", "")
-    Console().print(table)
+    tables.show(table)
 
 
 def _words(view: pb.LayerView) -> str:

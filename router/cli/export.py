@@ -11,7 +11,8 @@ from typing import Any, get_args
 import click
 import orjson
 
-from router.cli.options import Exit, settings_options
+from router.cli.json_output import skipped
+from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
 from router.couch.databases import INFOS_AT_A_TIME, Databases
 from router.manager.bulk.export import Export, Exported, Format
@@ -30,7 +31,7 @@ _SHOWN = 10
     type=click.Choice(get_args(Format)),
     help="By the output's name, else jsonl: whole documents; csv: KAZOO's columns.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; standard output without.")
+@click.option("--output", type=OUTPUT, help="A file; - and no --output mean standard output.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the totals as one JSON object, on stderr without --output."
 )
@@ -55,6 +56,7 @@ def export(
     fields outside of the columns are left out. The file appears whole, under its name, at the end. Exits with 1 when a
     document could not be read.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    output = None if output == STANDARD_OUTPUT else output
     chosen: Format = form or ("csv" if output is not None and output.suffix == ".csv" else "jsonl")
     source = Stores(settings).databases
     began = time.monotonic()
@@ -110,7 +112,9 @@ def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
 def _tell(report: Exported, seconds: float, output: Path | None, *, as_json: bool) -> None:
     aside = output is None
     if as_json:
-        click.echo(orjson.dumps(dataclasses.asdict(report) | {"seconds": round(seconds, 3)}), err=aside)
+        said = dataclasses.asdict(report) | {"seconds": round(seconds, 3)}
+        said["skipped"] = skipped(said.pop("left_out"))
+        click.echo(orjson.dumps(said), err=aside)
         return
     for database, identifier, why in report.left_out[:_SHOWN]:
         click.echo(f"left out: {identifier} in {database}: {why}", err=True)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 import click
 
 from router.cli.bulk import run_file
-from router.cli.options import settings_options
+from router.cli.options import RESULTS, settings_options
 from router.manager.bulk import sources
 from router.manager.bulk.records import Wish
 from router.manager.bulk.rows import Rows
@@ -19,7 +19,7 @@ from router.settings import Settings
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True, exists=True))
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=RESULTS,
     help="Where results go, a JSON object a row (FILE.results.jsonl). What is there is gone on with.",
 )
 @click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")

@@ -5,7 +5,7 @@ import orjson
 
 from router.cli.asking import Said, ask, request_for
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
-from router.cli.options import Exit, fail
+from router.cli.options import SECONDS, Exit, fail
 from router.numbers.fields import printable
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -15,7 +15,9 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 @service_options
 @click.option("--dial-plan", default="", metavar="NAME", help="The dial plan they were dialled under.")
 @click.option("--authoritative", is_flag=True, help="Past the caches, straight from the number database.")
-@click.option("--timeout", default=2.0, metavar="SECONDS", show_default=True, help="Deadline of each call.")
+@click.option(
+    "--timeout", type=SECONDS, default=2.0, metavar="SECONDS", show_default=True, help="Deadline of each call."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a number.")
 @click.argument("numbers", nargs=-1, required=True)
 def lookup(

@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -20,6 +21,37 @@ from router.couch.errors import CouchError
 from router.settings import LOG_FORMAT, Settings, SettingsError
 
 _NO_NAME = re.compile(r"[^\w.-]")
+
+
+class OutputFile(click.Path):
+    """A file that a command will write: its folder is there, and it may be written."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(path_type=Path, dir_okay=False, writable=True, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; wrong usage where no file can be made there."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        folder = path.parent
+        if path == STANDARD_OUTPUT and self.allow_dash:
+            return path
+        if path == STANDARD_OUTPUT:
+            self.fail("it can't go to standard output: name a file", param, ctx)
+        if not folder.is_dir():
+            self.fail(
+                f"there is no folder {str(folder)!r} to write {path.name!r} in: make it, or name another", param, ctx
+            )
+        if not path.exists() and not os.access(folder, os.W_OK):
+            self.fail(f"no file can be made in {str(folder)!r}: it is not writable for us", param, ctx)
+        return path
+
+
+STANDARD_OUTPUT = Path("-")
+OUTPUT = OutputFile(allow_dash=True)
+"""Where a command writes what it was asked for; `-` is standard output."""
+RESULTS = OutputFile()
+SECONDS = click.FloatRange(min=0)
+"""A deadline."""
 
 
 class Exit(IntEnum):

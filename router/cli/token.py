@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import orjson
 
-from router.cli.options import Group
+from router.cli.options import RESULTS, Group
 from router.service import tokens
 from router.settings import SettingsError
 
@@ -27,9 +27,7 @@ def token() -> None:
     "admin (/state, /metrics); repeatable.",
 )
 @click.option("--account", metavar="ID", help="With manage: auth_by may be this account or one below it, and no other.")
-@click.option(
-    "--append", type=click.Path(path_type=Path, dir_okay=False), help="Write the line behind this token file's others."
-)
+@click.option("--append", type=RESULTS, help="Write the line behind this token file's others.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name, token, line.")
 def new(name: str, scopes: tuple[str, ...], account: str | None, append: Path | None, *, as_json: bool) -> None:
     """Make a token for a caller called NAME, and print it this once.

@@ -1,10 +1,12 @@
 """did-router upkeep."""
 
 import dataclasses
+from typing import Any
 
 import click
 import orjson
 
+from router.cli.json_output import failed_databases
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
 from router.manager.manager import NumberManager
@@ -38,8 +40,22 @@ def upkeep(settings: Settings, *, dry_run: bool, as_json: bool) -> None:
         raise SystemExit(Exit.REFUSED)
 
 
-def _line(outcome: Outcome) -> dict[str, str | list[str]]:
-    return {"number": outcome.number, "what": _what(outcome), "warnings": list(outcome.warnings)}
+def _line(outcome: Outcome) -> dict[str, Any]:
+    is_done = outcome.error is None and not outcome.unchanged
+    return {
+        "number": outcome.number,
+        "action": _what(outcome) if is_done else None,
+        "message": None if is_done else _what(outcome),
+        "warnings": list(outcome.warnings),
+    }
+
+
+def _totals(report: UpkeepReport) -> dict[str, Any]:
+    said = dataclasses.asdict(report)
+    said["failed"] = [{"number": number, "message": why} for number, why in sorted(report.failed.items())]
+    said["failed_databases"] = failed_databases(said.pop("left_out"))
+    said["complete"] = said.pop("whole")
+    return said
 
 
 def _what(outcome: Outcome) -> str:
@@ -57,7 +73,7 @@ def _words(outcome: Outcome, *, dry_run: bool) -> str:
 
 def _print(report: UpkeepReport, *, as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps(dataclasses.asdict(report)))
+        click.echo(orjson.dumps(_totals(report)))
         return
     for name, why in sorted(report.left_out.items()):
         click.echo(f"left out: {name}: {why}", err=True)

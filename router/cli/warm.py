@@ -1,10 +1,12 @@
 """did-router warm."""
 
 import dataclasses
+from typing import Any
 
 import click
 import orjson
 
+from router.cli.json_output import failed_databases, skipped
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
 from router.follower.audit import Audit
@@ -41,12 +43,17 @@ def warm(settings: Settings, databases: tuple[str, ...], *, verify: bool, as_jso
         raise SystemExit(Exit.REFUSED)
 
 
+def _totals(report: WarmReport) -> dict[str, Any]:
+    said = dataclasses.asdict(report)
+    del said["left_out"]
+    passed_over = {"failed_databases": failed_databases(report.left_out), "skipped": skipped(report.skipped)}
+    return said | passed_over | {"rate": round(report.rate, 1)}
+
+
 def _print(report: WarmReport, proof: AuditReport | None, *, as_json: bool) -> None:
     if as_json:
-        said = dataclasses.asdict(report) | {"rate": round(report.rate, 1)}
-        if proof is not None:
-            said["verified"] = {"documents": proof.documents, "differences": len(proof.differences)}
-        click.echo(orjson.dumps(said))
+        verified = None if proof is None else {"documents": proof.documents, "differences": len(proof.differences)}
+        click.echo(orjson.dumps(_totals(report) | {"verified": verified}))
         return
     click.echo(
         f"{report.databases} databases: {report.filled} filled, {report.current} up to date already, "

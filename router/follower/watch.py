@@ -10,6 +10,7 @@ from router.couch.databases import DatabaseInfo, Databases
 from router.couch.errors import CouchError, CouchRefused, NotFound
 from router.couch.feeds import DatabaseUpdatesFeed
 from router.follower.backoff import pause
+from router.follower.settling import Settling
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class UpdatesWatch:
     Attributes:
         up: the feed stands.
         began: when it did last, monotonic; what happened before is for a sweep to find.
+        settling: whether copies may lack what happened before it began.
         unseen_since: since when changes may have gone unseen, monotonic; None again, by whoever catches up with them.
         heard: when anything came from it last, monotonic: a server may be gone for long before that shows.
 
@@ -66,6 +68,7 @@ class UpdatesWatch:
         self._feed: DatabaseUpdatesFeed | None = None
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
         self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
+        self.settling = Settling(self._quick.couch, sweep)
         self.up = False
         self.began = self.heard = time.monotonic()
         self.unseen_since: float | None = self.began
@@ -74,10 +77,12 @@ class UpdatesWatch:
         """Begin."""
         self.thread.start()
         self._checker.start()
+        self.settling.start()
 
     def close(self) -> None:
         """Stop."""
         self._stop.set()
+        self.settling.close()
         feed = self._feed
         if feed is not None:
             feed.close()
@@ -110,6 +115,7 @@ class UpdatesWatch:
         feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._seq, self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
         self.began = self.heard = time.monotonic()
+        self.settling.begin(self.began)
         self._sweep()
         self.up = True
         try:

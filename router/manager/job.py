@@ -1,7 +1,7 @@
 """One ask on its way through the pipeline, and what must not be done twice for it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,10 +92,14 @@ class Job:
         warnings = self.features.warnings if self.features is not None else ()
         self.outcome = Outcome(self.number, document, warnings=(*self.doubts, *warnings), **more)
 
-    def let_copies_wait(self) -> None:
-        """Say of a settled job that its account copies are yet to be written."""
+    def let_copies_wait(self, accounts: Iterable[str]) -> None:
+        """Say of a settled job that its account copies are yet to be written.
+
+        Args:
+            accounts: those among them that its document does not name any more.
+        """
         if self.outcome is not None:
-            self.outcome = replace(self.outcome, copies_wait=True)
+            self.outcome = replace(self.outcome, copies_wait=True, copies_of=tuple(sorted(accounts)))
 
     def warn(self, words: str) -> None:
         """Add to a settled job's warnings."""

@@ -1,16 +1,17 @@
-"""Account copies of many new numbers, written later and together: an account's list once, not once a batch.
+"""Account copies of many numbers, written later and together: an account's list once, not once a batch.
 
-Only copies of numbers that are made anew wait: their documents name every account that has to do with them, so whoever
-comes after a crash finds all there is to do by the numbers alone.
+Outcomes of numbers whose copies wait name the accounts that their documents do not name any more (`copies_of`): with
+these and the numbers a later run finds all there is to do after a crash.
 """
 
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from router.account_copies import AccountCopies, CopyChange, Presumption
-from router.account_copies.contents import listed_part
+from router.account_copies.contents import concerned, listed_part
 from router.account_copies.number_list import DOCUMENT
 from router.account_copies.written import WrittenNumbers, sequence_of
 from router.couch.databases import Databases
@@ -27,8 +28,29 @@ _AT_ONCE = 2
 """While CouchDB writes some, the next are compared."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A number whose copies wait.
+
+    Attributes:
+        document: as it was written last, as much of it as a list holds; None: read it.
+        accounts: all that may have a copy.
+        is_new: nothing stood before.
+    """
+
+    document: NumberDocument | None
+    accounts: frozenset[str]
+    is_new: bool = False
+
+    def after(self, before: "_Waiting | None") -> "_Waiting":
+        """The same with what waited of the number already."""
+        if before is None:
+            return self
+        return _Waiting(self.document, self.accounts | before.accounts, before.is_new)
+
+
 class LateCopies:
-    """A number manager's copies of new numbers, which wait until `write`. Threads share it.
+    """A number manager's copies, which wait until `write`. Threads share it.
 
     Args:
         carry_out: the manager's, with what takes copies.
@@ -45,7 +67,7 @@ class LateCopies:
         self._copies = copies
         self._lists_only = [form.name for form in copies.forms] == [DOCUMENT]
         self._lock = threading.Lock()
-        self._waiting: dict[str, NumberDocument | None] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._since: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -67,16 +89,21 @@ class LateCopies:
 
     def takes(self, change: CopyChange) -> bool:
         """Take a change over, if its copies can wait."""
-        if not self._lists_only or change.before is not None or change.after is None:
+        if not self._lists_only:
             return False
-        with self._lock:
-            self._waiting[change.number] = listed_part(change.after)
+        document = None if change.after is None else listed_part(change.after)
+        accounts = concerned(change.before) | concerned(change.after)
+        self._wait({change.number: _Waiting(document, accounts, is_new=change.before is None)})
         return True
 
-    def take_up(self, numbers: Iterable[str]) -> None:
-        """Numbers whose copies waited when an earlier run was killed."""
+    def take_up(self, numbers: Mapping[str, Iterable[str]]) -> None:
+        """Numbers whose copies waited when an earlier run was killed, and accounts beside those they name."""
+        self._wait({number: _Waiting(None, frozenset(accounts)) for number, accounts in numbers.items()})
+
+    def _wait(self, numbers: Mapping[str, _Waiting]) -> None:
         with self._lock:
-            self._waiting |= dict.fromkeys(numbers)
+            for number, waiting in numbers.items():
+                self._waiting[number] = waiting.after(self._waiting.get(number))
 
     def write(self) -> dict[str, str]:
         """Write the copies of all that waits.
@@ -89,14 +116,16 @@ class LateCopies:
         """
         with self._lock:
             waiting, self._waiting = self._waiting, {}
-        known = {number: document for number, document in waiting.items() if document is not None}
+        known = {number: each.document for number, each in waiting.items() if each.document is not None}
         reader = WrittenNumbers(self._databases, known, self._since)
         new_accounts = Presumption()
         failed: dict[str, str] = {}
 
         def write(numbers: Sequence[str]) -> dict[str, str]:
-            changes = [CopyChange(each, None, waiting[each]) for each in numbers]
-            told = self._copies.update(changes, reader, new_accounts)
+            changes = [CopyChange(each, None, waiting[each].document) for each in numbers]
+            presumed = new_accounts if all(waiting[each].is_new for each in numbers) else None
+            accounts = {each: waiting[each].accounts for each in numbers}
+            told = self._copies.update(changes, reader, presumed, accounts)
             if len(told) == len(numbers):
                 self._databases.version()  # all of them: is it the accounts, or everything?
             return told
@@ -107,20 +136,21 @@ class LateCopies:
                     failed |= told
         except CouchError:
             with self._lock:
-                self._waiting = waiting | self._waiting
+                since, self._waiting = self._waiting, waiting
+            self._wait(since)
             raise
         return failed
 
 
-def _some_at_a_time(waiting: Mapping[str, NumberDocument | None]) -> Iterator[list[str]]:
+def _some_at_a_time(waiting: Mapping[str, _Waiting]) -> Iterator[list[str]]:
     """All numbers of some accounts; those of which only the number is known by themselves."""
     by_account: defaultdict[str, list[str]] = defaultdict(list)
     unknown: list[str] = []
-    for number, document in waiting.items():
-        if document is None:
+    for number, each in waiting.items():
+        if each.document is None:
             unknown.append(number)
         else:
-            by_account[document.assigned_to or ""].append(number)
+            by_account[each.document.assigned_to or ""].append(number)
     accounts = sorted(by_account)
     for start in range(0, len(unknown), _NUMBERS):
         yield unknown[start : start + _NUMBERS]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange
+from router.account_copies.contents import concerned
 from router.active_ports import ActivePorts
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
@@ -24,7 +25,7 @@ from router.manager.rounds import Rounds, standing_of
 from router.manager.telling import CacheTeller
 from router.manager.writing import DocumentWriter
 from router.numbers import gregorian
-from router.numbers.documents import NumberDocument
+from router.numbers.documents import NumberDocument, routable_id
 from router.numbers.fields import printable
 from router.numbers.lifecycle import errors, standing
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
@@ -32,7 +33,7 @@ from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.normaliser import Normaliser
 from router.numbers.replacing import replace
 from router.numbers.rules import Rules
-from router.numbers.shards import database_of
+from router.numbers.shards import database_of, is_legal
 from router.settings import Settings
 from router.stores import Stores
 from router.tally import Tally
@@ -160,7 +161,9 @@ class NumberManager:
     def _do(self, jobs: Sequence[Job], rules: Rules, late: LateCopies | None, *, guess: bool) -> None:
         """Jobs of different numbers."""
         if late is not None:
-            late.expect({job.database for job in jobs if job.ask.operation is Operation.CREATE and not job.ask.dry_run})
+            late.expect(
+                {job.database for job in jobs if job.ask.operation is not Operation.GET and not job.ask.dry_run}
+            )
         now = gregorian.from_unix(int(time.time()))
         epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now), guess=guess)
         # What needed no writing is told again too: whoever wrote it may have died before he could tell.
@@ -178,7 +181,7 @@ class NumberManager:
         for job in jobs:
             change = CopyChange(job.number, _before(job), job.found.document)
             if late is not None and late.takes(change):
-                job.let_copies_wait()
+                job.let_copies_wait(concerned(change.before) - concerned(change.after))
             else:
                 changes.append(change)
         try:
@@ -202,12 +205,26 @@ def _what(ask: Ask, outcome: Outcome) -> str:
 
 def _normalised(ask: Ask, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
     """A job for a number that gets a document, else why it gets none."""
+    whole = ask.imported.document if ask.imported is not None else None
+    if whole is not None and ask.operation is Operation.CREATE and ask.auth_by == SYSTEM:
+        return _whole(ask, str(whole.get("_id")))
     target = normaliser.e164(ask.number)
     database = database_of(target.number)
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
         shown = printable(ask.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
     return Job(ask if ask.number == target.number else replace(ask, number=target.number), database, due=due)
+
+
+def _whole(ask: Ask, identifier: str) -> Job | Outcome:
+    """A job for a document that is put back under its own id, whether or not a dial plan reads it as a number."""
+    database = database_of(identifier) or ""
+    reason = routable_id(identifier, database)
+    if reason is None and not is_legal(database):
+        reason = f"CouchDB takes no database called {printable(database)}"
+    if reason is not None:
+        return Outcome(printable(identifier), error=errors.malformed(printable(identifier), reason))
+    return Job(replace(ask, number=identifier), database)
 
 
 def _waves(jobs: Sequence[Job]) -> list[list[Job]]:

@@ -18,6 +18,7 @@ class Outcome:
         deleted: the document is gone.
         warnings: what did not work but is mended later, a line each.
         copies_wait: its account copies are yet to be written (see `router.manager.late_copies`).
+        copies_of: accounts among those that its document does not name any more.
     """
 
     number: str
@@ -27,3 +28,4 @@ class Outcome:
     deleted: bool = False
     warnings: tuple[str, ...] = ()
     copies_wait: bool = False
+    copies_of: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from router.numbers.lifecycle import errors
 from router.numbers.lifecycle.asks import SYSTEM, CarrierStep, Operation
 from router.numbers.lifecycle.decide import accounts_concerned
 from router.numbers.lifecycle.errors import NumberError
-from router.numbers.lifecycle.writing import document_of
+from router.numbers.lifecycle.writing import document_of, put_back
 from router.numbers.replacing import replace
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,8 @@ def _prepare(job: Job, after: NumberDocument | None, now: int) -> None:
         job.after, job.sent = None, {"_id": job.number, "_rev": job.found.base, "_deleted": True}
         return
     before = job.plan.before if job.plan is not None else None
-    sent = document_of(after, before, now=now)
+    written = put_back if job.plan is not None and job.plan.verbatim else document_of
+    sent = written(after, before, now=now)
     read = _read(after, sent)
     if isinstance(read, Skipped):  # never: what is written can be read
         log.error("what was to be written for %s could not be read: %s", job.number, read.reason)

@@ -1,23 +1,68 @@
 """A core for each worker: the threads on the way of a hit stay on one.
 
 What a thread hands to another on the same core needs no wake-up across cores, and is handed on in batches: the
-same calls cost a quarter less CPU time (docs/performance.md has the measurement).
+same calls cost a quarter less CPU time (docs/performance.md has the measurement). Two services that keep to the same
+core would share it while another one is idle, so a core is claimed first.
 """
 
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
+
+from router.service.available_cpus import cpu_limit
 
 log = logging.getLogger(__name__)
 
+_CLAIM = "\0did-router/cpu/{core}"
+"""Name of an abstract Unix socket: the kernel frees it with the process that holds it, whoever's it is."""
 
-def core_of(index: int) -> int | None:
-    """The core for the index-th worker, among those that this process may use; None where there are no such."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    allowed = sorted(os.sched_getaffinity(0))
-    return allowed[index % len(allowed)]
+_INITIAL_PID_NAMESPACE = "pid:[4026531836]"
+"""Outside of containers; the kernel's PROC_PID_INIT_INO, which systemd relies on as well."""
+
+
+class ClaimedCores:
+    """Cores that this process claimed for itself, and no other did-router of the machine keeps to.
+
+    Claims can't be seen from one container to another.
+
+    Args:
+        count: how many are wanted.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._held: dict[int, socket.socket] = {}
+        for core in _allowed():
+            if len(self._held) >= count:
+                break
+            if (claim := _claim(core)) is not None:
+                self._held[core] = claim
+
+    def core(self, index: int) -> int | None:
+        """Return the core for the index-th worker; None where there is none for it: it runs anywhere."""
+        cores = list(self._held)
+        return cores[index] if index < len(cores) else None
+
+    def release(self) -> None:
+        """Leave them to others."""
+        for claim in self._held.values():
+            claim.close()
+        self._held.clear()
+
+
+def may_pin() -> bool:
+    """Return whether cores claimed here are safe from processes that can't see the claims.
+
+    Outside of containers they are. A container's cpuset may be shared with other containers; it is its own where its
+    CPU limit is as large, as Kubernetes' static CPU manager gives it.
+    """
+    try:
+        if os.readlink("/proc/self/ns/pid") == _INITIAL_PID_NAMESPACE:
+            return True
+    except OSError:
+        return False
+    return cpu_limit() == len(_allowed())
 
 
 @contextlib.contextmanager
@@ -39,6 +84,20 @@ def leave_core() -> None:
     """Let the calling thread run where the process may: one that a thread on a core of its own started stays there."""
     if hasattr(os, "sched_getaffinity"):
         _move(os.sched_getaffinity(os.getpid()))
+
+
+def _allowed() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _claim(core: int) -> socket.socket | None:
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(_CLAIM.format(core=core))
+    except OSError:
+        claim.close()
+        return None
+    return claim
 
 
 def _move(cores: set[int]) -> bool:

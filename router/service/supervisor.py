@@ -6,7 +6,6 @@ Workers are started as fresh processes, before any gRPC object exists here: gRPC
 import contextlib
 import logging
 import multiprocessing
-import os
 import queue
 import signal
 import socket
@@ -19,7 +18,9 @@ from typing import Any
 
 from router.follower.backoff import pause
 from router.service import worker
+from router.service.available_cpus import available_cpus
 from router.service.certificates import open_certificates
+from router.service.cores import ClaimedCores, may_pin
 from router.service.exposure import check_exposure
 from router.service.floods import FloodWatch
 from router.service.front import AddressTaken, taken
@@ -70,8 +71,13 @@ class Supervisor:
         guard, certificates = open_guard(settings), open_certificates(settings)
         self._reserved, address = _reserve(settings.listen)
         self._settings = settings.model_copy(update={"listen": address, "admin_listen": "127.0.0.1:0"})
-        count = settings.workers or os.cpu_count() or 1
-        self._children = [Child(f"worker-{index}", partial(worker.work, index=index)) for index in range(count)]
+        count = settings.workers or available_cpus()
+        pins = may_pin() if settings.pin_workers == "auto" else settings.pin_workers
+        # Held here for as long as the service runs: a worker and its replacement run at the same time.
+        self._cores = cores = ClaimedCores(count if pins else 0)
+        self._children = [
+            Child(f"worker-{index}", partial(worker.work, core=cores.core(index))) for index in range(count)
+        ]
         if with_follower:
             self._children.append(Child("follower", worker.follow))
         self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates)
@@ -204,12 +210,13 @@ class Supervisor:
         self._wait_gone(running)
         self._pages.stop()
         self._reserved.close()
+        self._cores.release()
 
     def _admin_ports(self) -> dict[str, int]:
-        """Of each worker that is in service; none while draining."""
+        """Return each worker's, 0 for one that is not in service; none while draining."""
         if self._draining:
             return {}
-        return {child.name: child.admin_port for child in list(self._children) if child.admin_port}
+        return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.follow}
 
 
 def _reserve(address: str) -> tuple[socket.socket, str]:

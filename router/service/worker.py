@@ -8,7 +8,6 @@ import threading
 from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
-from router.service.cores import core_of
 from router.service.doorman import allow_many_connections
 from router.service.service import Service
 from router.service.upkeep import UpkeepTimer
@@ -18,12 +17,16 @@ from router.stores import Stores
 log = logging.getLogger(__name__)
 
 
-def work(settings: Settings, log_level: int, parent: Connection, *, index: int) -> None:
-    """Answer lookups until told to stop, as the index-th worker; tells the parent its admin port when it does."""
+def work(settings: Settings, log_level: int, parent: Connection, *, core: int | None) -> None:
+    """Answer lookups until told to stop; tells the parent its admin port when it does.
+
+    Args:
+        core: the way of a hit stays on this one; None for anywhere.
+    """
     stop = _prepare(log_level, parent)
     allow_many_connections()
     try:
-        service = Service(settings, reuse_port=True, core=core_of(index) if settings.pin_workers else None)
+        service = Service(settings, reuse_port=True, core=core)
         service.start()
     except (OSError, SettingsError) as problem:
         log.error("%s", problem)

@@ -22,6 +22,7 @@ from router.cli import sample_numbers
 from router.cli.main import main
 from router.couch.client import Couch
 from router.couch.databases import Databases
+from tests.cli.schemas import check, schema_of
 
 COMMAND = str(Path(sys.executable).parent / "did-router")
 ACCOUNTS = list(sample_numbers.ACCOUNTS)
@@ -60,16 +61,24 @@ NUMBERS = sum(len(documents) for name, documents in DOCUMENTS.items() if name.st
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did."""
+    """What a command did.
+
+    Attributes:
+        schema: of its output, where it was asked for JSON.
+    """
 
     code: int
     out: str
     err: str
+    schema: str | None = None
 
     @property
     def json(self) -> list[dict[str, Any]]:
-        """Its output as JSON, an object a line."""
-        return [orjson.loads(line) for line in self.out.splitlines()]
+        """Its output as JSON, an object a line, each of which the command's schema allows."""
+        lines = [orjson.loads(line) for line in self.out.splitlines()]
+        if self.schema is not None:
+            check(self.schema, lines)
+        return lines
 
     @property
     def complaint(self) -> str:
@@ -95,7 +104,7 @@ def run(*arguments: str | bytes, stdin: bytes = b"", seconds: float = 60, **env:
         timeout=seconds,
         check=False,
     )
-    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode(), schema_of(arguments))
 
 
 def run_all(commands: Mapping[str, Sequence[str | bytes]]) -> dict[str, Ran]:
@@ -109,7 +118,7 @@ def run_here(*arguments: str, **env: str) -> Ran:
     unset = {name: None for name in os.environ if name.startswith("DID_ROUTER_")}
     done = CliRunner().invoke(main, arguments, prog_name="did-router", env={**unset, **env})
     assert isinstance(done.exception, SystemExit | None), done.exception
-    return Ran(done.exit_code, done.stdout, done.stderr)
+    return Ran(done.exit_code, done.stdout, done.stderr, schema_of(arguments))
 
 
 class Process:

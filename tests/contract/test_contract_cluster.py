@@ -73,10 +73,8 @@ def test_a_sequence_of_one_node_is_good_at_the_others(filled: list[Database]) ->
         assert [other.changes(f"since={since}")["results"] for other in filled for _ in range(5)] == [[]] * 15
 
 
-def test_two_writers_are_told_accepted_at_most_once_and_never_both_yes(
-    nodes: list[Database], topology: Topology
-) -> None:
-    """The majority decides; who has fewer copies is told `accepted`, and both revisions stay."""
+def test_of_two_writers_at_once_never_both_are_done(nodes: list[Database], topology: Topology) -> None:
+    """The majority decides; the writer with fewer copies gets `accepted`, and both revisions stay."""
     couches = [Couch(url) for url in topology.urls[:2]]
     accepted = 0
     for turn in range(400):

@@ -65,7 +65,7 @@ class Follower:
             time.sleep(0.01)
 
 
-def happen(cluster: EmbeddedCluster, chance: random.Random) -> None:
+def inject_fault(cluster: EmbeddedCluster, chance: random.Random) -> None:
     """One fault, and its end."""
     node, seconds = chance.randrange(3), chance.random() * 0.6
     acts: list[tuple[Callable[[int], object], Callable[[int], object]]] = [
@@ -97,7 +97,7 @@ def test_copies_end_equal_and_no_revision_is_missed() -> None:
         for thread in (*writers, reading):
             thread.start()
         while time.monotonic() < end:
-            happen(nodes.cluster, chance)
+            inject_fault(nodes.cluster, chance)
         for thread in writers:
             thread.join()
         nodes.close()  # connections to nodes that died since

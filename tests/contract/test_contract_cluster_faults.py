@@ -267,6 +267,19 @@ def test_faults_by_request(nodes: Nodes) -> None:
     assert "freeze" in couch.post("/_imitation/melt", {}).refusal[2]
 
 
+def test_a_cluster_started_again_brings_its_copies_together(nodes: Nodes) -> None:
+    nodes.cluster.kill(2)
+    nodes[0].save(FIRST)
+    nodes.cluster.stop()
+    nodes.cluster.start()
+    nodes.close()
+    eventually(lambda: {node.info()["doc_count"] for node in nodes for _ in range(10)} == {1})
+    nodes.cluster.kill(2)
+    nodes[0].save(SECOND)
+    nodes.restart(2)
+    eventually(lambda: {node.info()["doc_count"] for node in nodes for _ in range(10)} == {2})
+
+
 def test_a_cluster_comes_back_with_its_data(tmp_path: Path) -> None:
     with cluster_of_three(directory=tmp_path) as nodes:
         nodes[0].save(FIRST)

@@ -11,6 +11,10 @@ import pytest
 from redis import Redis
 
 from router.embedded import EmbeddedRedis, RedisStartError
+from tests.redis_programs import on_each_redis
+
+pytest_generate_tests = on_each_redis
+pytestmark = pytest.mark.usefixtures("redis_program")
 
 
 def test_it_is_a_redis(redis_url: str) -> None:

@@ -19,6 +19,9 @@ from tests.faults.load import answer_of
 from tests.integration.conftest import Running, StartService
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.redis_programs import on_each_redis
+
+pytest_generate_tests = on_each_redis
 
 MOMENTS = {
     "before it says who it is": 0,

@@ -11,6 +11,9 @@ from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartFollower, StartService
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
+from tests.redis_programs import on_each_redis
+
+pytest_generate_tests = on_each_redis
 
 OTHER = "+14420000001"
 IN_THE_SHARD = "+14150000001"

@@ -137,12 +137,12 @@ def test_the_command_says_what_it_does(world: World) -> None:
     done = run("upkeep", "--json", *flags)
     assert done.code == 0
     *lines, totals = done.json
-    assert {(line["number"], line["what"]) for line in lines} == {
+    assert {(line["number"], line["action"]) for line in lines} == {
         ("+14158860001", "available"),
         ("+14158860002", "removed"),
         ("+12018860003", "removed"),
     }
-    assert (totals["available"], totals["removed"], totals["whole"]) == (1, 2, True)
+    assert (totals["available"], totals["removed"], totals["complete"]) == (1, 2, True)
     assert states(world) == AFTER
     away = run("upkeep", "--couchdb-url", "http://127.0.0.1:1", "--redis-url", world.redis_url)
     assert away.code == 3

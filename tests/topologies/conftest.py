@@ -12,7 +12,15 @@ from router.embedded import EmbeddedCouchDB
 from router.service.service import Service
 from router.settings import Settings
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.redis_programs import on_each_redis
 from tests.topologies import owned_numbers
+
+pytest_generate_tests = on_each_redis
+
+
+@pytest.fixture(autouse=True)
+def _chosen_redis(redis_program: str) -> None:
+    """Every server of these tests is the chosen one."""
 
 
 @pytest.fixture

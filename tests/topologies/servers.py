@@ -88,10 +88,11 @@ class Cluster:
         self._wait_whole()
 
     def _launch(self) -> None:
+        # From Redis 7 on, a node connects to the others from any address of the machine, not from the one it is bound
+        # to: the others would take that one for the node's own, unless it announces itself.
+        words = ("--cluster-enabled", "yes", "--cluster-announce-ip", self._host, "--appendonly", "no")
         for port in self._ports:
-            self._running.enter_context(
-                server(self._folder, port, "--cluster-enabled", "yes", "--appendonly", "no", host=self._host),
-            )
+            self._running.enter_context(server(self._folder, port, *words, host=self._host))
 
     def _wait_whole(self) -> None:
         for node in self._nodes():

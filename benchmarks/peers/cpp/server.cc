@@ -6,6 +6,8 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <unordered_map>
 
@@ -69,14 +71,26 @@ class Router final : public pb::InboundRouter::CallbackService {
   std::unordered_map<std::string, std::string> refusals_;
 };
 
+static std::string Contents(const char *name) {
+  std::ifstream file(name, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+static std::shared_ptr<grpc::ServerCredentials> Tls(const char *certificate, const char *key) {
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({Contents(key), Contents(certificate)});
+  return grpc::SslServerCredentials(options);
+}
+
 int main(int argc, char **argv) {
   Router router;
-  if (argc != 3 || !router.Load(argv[2])) {
-    std::cerr << "usage: server PORT ANSWERS" << std::endl;
+  if ((argc != 3 && argc != 5) || !router.Load(argv[2])) {
+    std::cerr << "usage: server PORT ANSWERS [CERTIFICATE KEY]" << std::endl;
     return 2;
   }
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(std::string("127.0.0.1:") + argv[1], grpc::InsecureServerCredentials());
+  builder.AddListeningPort(std::string("127.0.0.1:") + argv[1],
+                           argc == 5 ? Tls(argv[3], argv[4]) : grpc::InsecureServerCredentials());
   builder.RegisterService(&router);
   auto server = builder.BuildAndStart();
   if (!server) return 1;

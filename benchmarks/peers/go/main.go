@@ -19,11 +19,14 @@ import (
 	"github.com/golang/protobuf/proto"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 	"gopkg.in/redis.v5"
 )
 
-const version, header = 20, 25
+// Where an entry of Redis has its kind (behind the version), and where its message begins.
+var version = flag.Int("version", 0, "bytes of an entry's version")
+var header = flag.Int("header", 0, "bytes of an entry's header")
 
 type server struct {
 	pb.UnimplementedInboundRouterServer
@@ -54,22 +57,22 @@ func (s *server) fromRedis(number string) (*pb.LookupResponse, error) {
 	if err != nil && err != redis.Nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
-	if err == redis.Nil || len(value) < header || value[version] == 'N' || value[version] == 'T' {
+	if err == redis.Nil || len(value) < *header || value[*version] == 'N' || value[*version] == 'T' {
 		return nil, status.Errorf(codes.NotFound, "there is no number %s", number)
 	}
-	if value[version] == 'X' {
+	if value[*version] == 'X' {
 		var refusal pb.Refusal
-		if err := proto.Unmarshal(value[header:], &refusal); err != nil {
+		if err := proto.Unmarshal(value[*header:], &refusal); err != nil {
 			return nil, status.Error(codes.DataLoss, err.Error())
 		}
 		return nil, status.Error(codes.FailedPrecondition, refusal.Message)
 	}
 	answer := new(pb.LookupResponse)
-	if err := proto.Unmarshal(value[header:], answer); err != nil {
+	if err := proto.Unmarshal(value[*header:], answer); err != nil {
 		return nil, status.Error(codes.DataLoss, err.Error())
 	}
 	answer.Number = number
-	answer.Revision = fmt.Sprintf("%d-%s", binary.BigEndian.Uint32(value), hex.EncodeToString(value[4:version]))
+	answer.Revision = fmt.Sprintf("%d-%s", binary.BigEndian.Uint32(value), hex.EncodeToString(value[4:*version]))
 	answer.Source = pb.Source_REDIS
 	return answer, nil
 }
@@ -121,6 +124,8 @@ func main() {
 	port := flag.Int("port", 0, "where to listen on 127.0.0.1")
 	address := flag.String("redis", "", "host:port of Redis, for a GET a call")
 	answers := flag.String("answers", "", "file of answers, for a map")
+	certificate := flag.String("certificate", "", "PEM file, with -key: TLS")
+	key := flag.String("key", "", "PEM file")
 	flag.Parse()
 	s := new(server)
 	if *address != "" {
@@ -132,7 +137,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	g := grpc.NewServer()
+	var options []grpc.ServerOption
+	if *certificate != "" {
+		secure, err := credentials.NewServerTLSFromFile(*certificate, *key)
+		if err != nil {
+			log.Fatal(err)
+		}
+		options = append(options, grpc.Creds(secure))
+	}
+	g := grpc.NewServer(options...)
 	pb.RegisterInboundRouterServer(g, s)
 	log.Fatal(g.Serve(listener))
 }

@@ -5,9 +5,9 @@
 const grpc = require("@grpc/grpc-js");
 const Redis = require("ioredis");
 
-const VERSION = 20;
-const HEADER = 25;
-const [port, redisUrl] = process.argv.slice(2);
+// An entry's kind stands behind its version, its message behind its header: so many bytes each.
+const [port, redisUrl, ...layout] = process.argv.slice(2);
+const [VERSION, HEADER] = layout.map(Number);
 const redis = new Redis(redisUrl, { enableAutoPipelining: true });
 
 // LookupRequest.number; the load generator sends no other field.

@@ -7,6 +7,10 @@ from typing import Any
 from redis.exceptions import NoScriptError, ResponseError
 
 from router.cache.connect import leave_server
+from router.cache.entry import ACCOUNT, HEADER, LENGTH, VERSION
+
+_LAYOUT = f"local HEADER, VERSION, LENGTH, ACCOUNT = {HEADER}, {VERSION}, {LENGTH}, {ACCOUNT}\n"
+"""Where things stand in an entry, for every script."""
 
 
 def _read(name: str) -> str:
@@ -21,7 +25,7 @@ class Script:
     """
 
     def __init__(self, name: str, *libraries: str) -> None:
-        self._text = "".join(map(_read, (*libraries, name)))
+        self._text = _LAYOUT + "".join(map(_read, (*libraries, name)))
         self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:

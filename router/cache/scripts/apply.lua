@@ -12,7 +12,7 @@ for i = 2, #KEYS do
   if order < 0 then
     answer[#answer + 1] = i - 2
     -- Kept until it is known which of the two the database means: the checkpoint moves past its row.
-    redis.call('HSET', KEYS[1], 'older:' .. KEYS[i], string.sub(value, 1, 20))
+    redis.call('HSET', KEYS[1], 'older:' .. KEYS[i], string.sub(value, 1, VERSION))
   elseif order == 0 and string.sub(old, 26) == string.sub(value, 26) and string.sub(old, 21, 21) == string.sub(value, 21, 21) then
     -- The same answer again (a replay): leave it, so that nobody drops it from a near cache for nothing.
     if life == '0' then redis.call('PERSIST', KEYS[i]) end

@@ -1,7 +1,7 @@
 -- Apply changes of a followed database that is no number database, and tell the workers.
 -- KEYS: the database's hash, the documents' hash.
 -- ARGV: fencing token, epoch, checkpoint before, checkpoint after, now, pending, channel, database,
---       then (document id, value) each; a value begins with its 20-byte version.
+--       then (document id, value) each; a value begins with its version.
 -- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"moved"}.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch', 'seq')
 if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end
@@ -14,9 +14,9 @@ end
 local answer = {'ok'}
 for i = 9, #ARGV, 2 do
   local old = redis.call('HGET', KEYS[2], ARGV[i])
-  if old and #old >= 20 and order(ARGV[i + 1], old) < 0 then
+  if old and #old >= VERSION and order(ARGV[i + 1], old) < 0 then
     answer[#answer + 1] = (i - 9) / 2
-    redis.call('HSET', KEYS[1], 'older:' .. ARGV[i], string.sub(ARGV[i + 1], 1, 20))
+    redis.call('HSET', KEYS[1], 'older:' .. ARGV[i], string.sub(ARGV[i + 1], 1, VERSION))
   else
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
     redis.call('PUBLISH', ARGV[7], ARGV[8] .. '\0' .. ARGV[i] .. '\0' .. ARGV[i + 1])

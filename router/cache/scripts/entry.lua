@@ -1,14 +1,15 @@
+-- HEADER, VERSION, LENGTH and ACCOUNT come from entry.py: offsets that count from 0, as Lua's do not.
 -- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (is_sound in
 -- entry.py also looks at the checksum; who reads what fails that removes it). What is no entry must not stand in the
 -- way of one, whatever its first bytes look like.
 local function sound(value)
-  if type(value) ~= 'string' or #value < 32 then return false end
-  local high, middle, low = string.byte(value, 26, 28)
-  if high * 65536 + middle * 256 + low ~= #value - 32 then return false end
-  local kind = string.sub(value, 21, 21)
+  if type(value) ~= 'string' or #value < HEADER then return false end
+  local high, middle, low = string.byte(value, LENGTH + 1, LENGTH + 3)
+  if high * 65536 + middle * 256 + low ~= #value - HEADER then return false end
+  local kind = string.sub(value, VERSION + 1, VERSION + 1)
   if kind == 'R' then
-    local tag, account = string.byte(value, 33, 34)
-    return #value > 34 and tag == 10 and account > 0 and account <= #value - 34
+    local tag, account = string.byte(value, HEADER + 1, HEADER + 2)
+    return #value > ACCOUNT and tag == 10 and account > 0 and account <= #value - ACCOUNT
   end
   return kind == 'X' or kind == 'T' or kind == 'N'
 end

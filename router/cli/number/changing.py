@@ -10,7 +10,7 @@ import click
 
 from router.cli.number import saying
 from router.cli.number.fields import public_fields
-from router.cli.options import as_text, settings_options
+from router.cli.options import RESULTS, as_text, settings_options
 from router.manager.bulk import number_rows
 from router.manager.manager import NumberManager
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
@@ -36,7 +36,7 @@ def _asking(command: Callable[..., Ask]) -> Callable[..., Any]:
     )
     @click.option(
         "--output",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=RESULTS,
         help="With --file: where results go, a JSON object a line (FILE.results.jsonl). Goes on with what is there.",
     )
     @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number (with --file: the totals).")

@@ -4,6 +4,7 @@ import click
 import orjson
 from rich.table import Table
 
+from router.cli import tables
 from router.cli.number import saying
 from router.cli.options import as_text, settings_options
 from router.manager.bulk.export import AccountNames
@@ -43,7 +44,7 @@ def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *
         for text, outcome in zip(texts, outcomes, strict=True):
             said = saying.found_json(text, outcome)
             kept = ("input", "number", "status", "code", "error", "cause", "message", *_TOLD)
-            click.echo(orjson.dumps({name: said[name] for name in kept if name in said}))
+            click.echo(orjson.dumps({name: said[name] for name in kept}))
     else:
         _print(texts, outcomes, AccountNames(stores.databases))
     raise SystemExit(saying.code(outcomes))
@@ -70,4 +71,4 @@ def _print(texts: list[str], outcomes: list[Outcome], names: AccountNames) -> No
             name(document.authorizing_account),
         )
     if table.row_count:
-        saying.console().print(table)
+        tables.show(table)

@@ -6,6 +6,7 @@ import click
 import orjson
 from rich.table import Table
 
+from router.cli import tables
 from router.cli.number import saying
 from router.cli.options import Exit, fail, settings_options
 from router.manager.manager import NumberManager
@@ -52,14 +53,22 @@ def list_number(
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     manager = NumberManager(settings, Stores(settings))
     left = None if everything else limit
+    found = bool(after)
     try:
         for numbers, last in _pages(manager, account, auth_by, after, left, thorough=thorough):
             _print(numbers, as_lines=as_lines)
+            found = found or bool(numbers)
             after = last
     except NumberError as refusal:
         fail(str(refusal), Exit.REFUSED)
     if after:
         click.echo(f"there may be more: --after {after}", err=True)
+    elif not found and not thorough:
+        click.echo(
+            f"account {account} lists no numbers in a database of its own: --thorough looks through every number "
+            "database",
+            err=True,
+        )
 
 
 def _pages(
@@ -95,4 +104,4 @@ def _print(numbers: Sequence[NumberDocument], *, as_lines: bool) -> None:
             ", ".join(number.features),
             saying.history_line(number.reserve_history),
         )
-    saying.console().print(table)
+    tables.show(table)

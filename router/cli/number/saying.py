@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
+from router.cli import tables
 from router.cli.options import Exit
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
@@ -15,18 +15,27 @@ from router.numbers.gregorian import to_unix
 from router.numbers.lifecycle.errors import UNAVAILABLE
 from router.numbers.lifecycle.writing import public_fields
 
-_WIDE = 220
-"""Columns where nobody's terminal says how many."""
-
-
-def console() -> Console:
-    """Where tables go: standard output, whose lines are cut only on a terminal."""
-    found = Console(highlight=False, markup=False, emoji=False)
-    return found if found.is_terminal else Console(width=_WIDE, highlight=False, markup=False, emoji=False)
+RECORD = (
+    "number",
+    "state",
+    "assigned_to",
+    "previously_assigned_to",
+    "reserve_history",
+    "module_name",
+    "features",
+    "public_fields",
+    "ported_in",
+    "used_by",
+    "authorizing_account",
+    "created",
+    "modified",
+    "revision",
+)
+"""Keys of a number, by the names of the API's NumberRecord."""
 
 
 def record(document: NumberDocument) -> dict[str, Any]:
-    """A number by the names of the API's NumberRecord."""
+    """Return a number under the keys of RECORD."""
     return {
         "number": document.number,
         "state": document.state,
@@ -47,15 +56,21 @@ def record(document: NumberDocument) -> dict[str, Any]:
 
 def as_json(given: str, outcome: Outcome) -> dict[str, Any]:
     """One number's result, with KAZOO's names of errors."""
-    said: dict[str, Any] = {"input": given, "number": outcome.number}
-    error = outcome.error
-    if error is not None:
-        problem = {"code": error.code, "error": error.error, "cause": error.cause or None, "message": error.message}
-        return said | {"status": "refused", **problem}
-    said |= {"status": status(outcome), "unchanged": outcome.unchanged, "deleted": outcome.deleted}
-    if outcome.document is not None:
-        said |= record(outcome.document)
-    return said | {"warnings": list(outcome.warnings)}
+    error, document = outcome.error, outcome.document
+    said: dict[str, Any] = {
+        "input": given,
+        "status": status(outcome),
+        "code": error.code if error is not None else None,
+        "error": error.error if error is not None else None,
+        "cause": error.cause or None if error is not None else None,
+        "message": error.message if error is not None else None,
+        "unchanged": outcome.unchanged,
+        "deleted": outcome.deleted,
+        "warnings": list(outcome.warnings),
+    }
+    shown = document is not None and error is None
+    said |= record(document) if document is not None and shown else dict.fromkeys(RECORD)
+    return said | {"number": outcome.number}
 
 
 def found_json(given: str, outcome: Outcome) -> dict[str, Any]:
@@ -88,7 +103,7 @@ def tell(given: Sequence[str], outcomes: Sequence[Outcome], *, dry_run: bool, as
         if outcome.error is None:
             table.add_row(*_cells(outcome))
     if table.row_count:
-        console().print(table)
+        tables.show(table)
     for text, outcome in zip(given, outcomes, strict=True):
         if outcome.error is not None:
             click.echo(f"{outcome.number or text}: {outcome.error}", err=True)

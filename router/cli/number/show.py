@@ -13,6 +13,7 @@ from rich.table import Table
 
 from router.cache import entry, holding
 from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
+from router.cli import tables
 from router.cli.number import saying
 from router.cli.options import as_text, settings_options
 from router.lookup.authority import Authority
@@ -31,6 +32,7 @@ from router.stores import Stores
 from router.v1 import inbound_pb2 as pb
 
 _NORTH_AMERICAN = "SS(###) ### - ####"
+_OF_AN_ANSWER = ("revision", "written", "account_id", "state", "reason")
 _AGES = ((86400 * 365.25, "year"), (86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
 
 
@@ -82,6 +84,7 @@ class _Show:
         """One number for programs."""
         said = saying.found_json(given, outcome)
         number, document = outcome.number, outcome.document
+        said |= dict.fromkeys(("pretty", "classification", "database", "accounts", "problems", "lookup"))
         if outcome.error is not None and outcome.error.error != "not_found":
             return said
         said["pretty"], said["classification"] = self._pretty(number)
@@ -109,7 +112,7 @@ class _Show:
         table.add_row(number, f"{pretty}, {name or 'no class'}")
         for title, words in (*(self._lines(document) if document is not None else ()), *self._lookup(number, document)):
             table.add_row(title, words)
-        saying.console().print(table)
+        tables.show(table)
 
     def _lines(self, document: NumberDocument) -> list[tuple[str, str]]:
         public, carrier = writing.public_fields(document), writing.module_data(document)
@@ -206,14 +209,14 @@ def _accounts(document: NumberDocument) -> list[str]:
 
 
 def _told(answer: _Answer, number: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"outcome": "none", "words": answer.words}
+    said: dict[str, Any] = {"outcome": "none", "message": answer.words} | dict.fromkeys(_OF_AN_ANSWER)
     held = answer.entry
     if held is None:
         return said
     said |= {"revision": held.revision or None, "written": held.written}
     if held.kind == ROUTE:
         route = pb.LookupResponse.FromString(held.payload)
-        return said | {"outcome": "route", "account_id": route.account_id, "state": route.state}
+        return said | {"outcome": "route", "account_id": route.account_id, "state": route.state or None}
     if held.kind == REFUSAL:
         refused = entry.refusal_of(held.payload, number)
         return said | {"outcome": "refusal", "reason": refused.reason.value, "account_id": refused.account_id or None}

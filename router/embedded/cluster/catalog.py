@@ -20,7 +20,7 @@ class Entry:
 
 
 class Catalog:
-    """Each node's map from names to databases, brought together where nodes hear each other."""
+    """Each node's map from names to databases, brought together where nodes reach each other."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -61,7 +61,7 @@ class Catalog:
         return [copies for copies in found.values() if copies is not None]
 
     def create(self, node: int, name: str) -> bool:
-        """Make a database at every node that `node` hears; raises 400 (name) or 412 (exists).
+        """Make a database at every node that `node` reaches; raises 400 (name) or 412 (exists).
 
         Returns:
             Whether those are a majority.
@@ -72,32 +72,32 @@ class Catalog:
             copies = Copies(name, int(time.time()), self._network.count)
             entry = Entry(next(self._versions), copies)
             self._install(node, name, entry)
-            reached = [other for other in self._heard(node) if other != node]
+            reached = [other for other in self._reachable(node) if other != node]
             for other in reached:
                 self._install(other, name, entry)
             return 1 + len(reached) >= self._network.quorum
 
     def delete(self, node: int, name: str) -> bool:
-        """Drop a database at every node that `node` hears; raises the 404. Returns whether they are a majority."""
+        """Drop a database at every node that `node` reaches; raises the 404. Returns whether they are a majority."""
         with self._turn:
             self._nodes[node].get(name)
             entry = Entry(next(self._versions), None)
-            reached = self._heard(node)
+            reached = self._reachable(node)
             for other in reached:
                 self._install(other, name, entry)
             return len(reached) >= self._network.quorum
 
-    def meet(self) -> None:
+    def synchronise(self) -> None:
         """Let nodes that hear each other learn what the others know."""
         with self._turn:
             for node in list(self._nodes):
-                for other in self._heard(node):
+                for other in self._reachable(node):
                     for name, entry in list(self._maps[other].items()):
                         known = self._maps[node].get(name)
                         if known is None or known.version < entry.version:
                             self._install(node, name, entry)
 
-    def _heard(self, node: int) -> list[int]:
+    def _reachable(self, node: int) -> list[int]:
         return [
             other
             for other in self._nodes

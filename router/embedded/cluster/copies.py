@@ -45,7 +45,7 @@ class Copies:
         self._nodes = nodes
         self._writing = 0
         self._turn = threading.Lock()
-        self._brought: dict[tuple[int, int], Position] = {}
+        self._transferred: dict[tuple[int, int], Position] = {}
         self._history: dict[tuple[int, int], deque[tuple[Position, Position]]] = {}
 
     def add(self, node: int, database: Database) -> None:
@@ -90,13 +90,13 @@ class Copies:
 
     def has_all(self, source: int, target: int) -> bool:
         """Return whether everything of `source`'s copy is known to be in `target`'s."""
-        return self.brought(source, target) == self._position(source)
+        return self.transferred(source, target) == self._position(source)
 
-    def brought(self, source: int, target: int) -> Position:
+    def transferred(self, source: int, target: int) -> Position:
         """Return up to where the rows of `source`'s copy are in `target`'s."""
-        return self._brought.get((source, target), sequences.START)
+        return self._transferred.get((source, target), sequences.START)
 
-    def note_brought(self, source: int, target: int, upto: Position) -> None:
+    def note_transferred(self, source: int, target: int, upto: Position) -> None:
         """Note that the rows of `source` up to `upto` are in `target`'s copy."""
         with self._turn:
             self._note(source, target, upto, self._position(target))
@@ -113,7 +113,7 @@ class Copies:
         return start
 
     def _note(self, source: int, target: int, upto: Position, reached: Position) -> None:
-        self._brought[source, target] = upto
+        self._transferred[source, target] = upto
         history = self._history.setdefault((source, target), deque(maxlen=_CHECKPOINTS))
         if not history or history[-1] != (upto, reached):
             history.append((upto, reached))

@@ -43,7 +43,7 @@ class Faults:
             except BaseException:
                 self._network.set_running(node, running=False)
                 raise
-            self._replication.reunite()
+            self._replication.resynchronise()
 
     def freeze(self, node: int) -> None:
         """Make a node silent: what is sent to its port is taken and not answered."""
@@ -107,7 +107,7 @@ class Faults:
         return node
 
     def _heal(self) -> None:
-        self._replication.reunite()
+        self._replication.resynchronise()
         self._wake_feeds()
 
     def _wake_feeds(self) -> None:

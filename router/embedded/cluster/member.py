@@ -90,7 +90,7 @@ class Member(EmbeddedCouchDB):
         )
         self._shared.nodes[self._index] = node
         self._shared.catalog.open(self._index, node.databases)
-        self._shared.catalog.meet()
+        self._shared.catalog.synchronise()
         announcer.start(node)
         return node
 

@@ -68,7 +68,7 @@ class Network:
         return self._frozen_since[node] is not None
 
     def is_isolated(self, node: int) -> bool:
-        """Return whether a node hears no other."""
+        """Return whether a node reaches no other."""
         return node in self._isolated
 
     def in_maintenance(self, node: int) -> bool:
@@ -88,11 +88,11 @@ class Network:
         """Return the nodes whose copies `node` would use: connected and not in maintenance, frozen ones too."""
         return [other for other in range(self.count) if self.connected(node, other) and other not in self._maintenance]
 
-    def speaking(self, node: int) -> list[int]:
+    def responsive(self, node: int) -> list[int]:
         """Return those of `live` that answer."""
         return [other for other in self.live(node) if other == node or self._frozen_since[other] is None]
 
-    def await_voice(self, node: int, others: list[int]) -> None:
+    def await_responsive(self, node: int, others: list[int]) -> None:
         """Wait until none of `others` is silent for `node`: each has thawed, or counts as down.
 
         Raises:

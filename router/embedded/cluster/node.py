@@ -1,4 +1,4 @@
-"""A node as coordinator: it answers a request from the copies of all nodes that it hears."""
+"""A node as coordinator: it answers a request from the copies of all nodes that it reaches."""
 
 import time
 from collections.abc import Iterable
@@ -50,11 +50,11 @@ class ClusterNode(Node):
         return {"all_nodes": connected, "cluster_nodes": [node_name(other) for other in range(network.count)]}
 
     def create(self, name: str) -> bool:
-        """Make a database at every node that is heard."""
+        """Make a database at every node that is reachable."""
         return self.shared.catalog.create(self.index, name)
 
     def delete(self, name: str) -> bool:
-        """Drop a database at every node that is heard."""
+        """Drop a database at every node that is reachable."""
         return self.shared.catalog.delete(self.index, name)
 
     def info(self, database: Database) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class ClusterNode(Node):
     def copies(self, database: Database) -> Iterable[tuple[Databases, Database]]:
         """Return each copy that answers."""
         copies = self._copies(database)
-        found = [self.selection.copy(one, copies) for one in self.selection.speaking(copies)]
+        found = [self.selection.copy(one, copies) for one in self.selection.responsive(copies)]
         return [(node.databases, copy) for node, copy in found]
 
     def leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:

@@ -114,7 +114,7 @@ class ClusterReader:
         """Return the mark to read a range from, moved to another copy where its own can't be had."""
         mark = self._marks[shard]
         if mark is not None and self._usable(mark.node):
-            self._coordinator.await_voice([mark.node])
+            self._coordinator.await_responsive([mark.node])
             if not self._usable(mark.node):  # it came to count as down meanwhile: what was under way fails
                 raise NoCopyError
             return mark

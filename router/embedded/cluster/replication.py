@@ -10,7 +10,7 @@ from itertools import count, permutations
 from router.embedded.cluster.catalog import Catalog
 from router.embedded.cluster.copies import Copies
 from router.embedded.cluster.network import Network
-from router.embedded.cluster.transfer import bring
+from router.embedded.cluster.transfer import transfer_rows
 from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.sequences import Position
@@ -24,7 +24,7 @@ class Replication:
     """Does what is due from a thread of its own.
 
     Args:
-        network: which nodes hear each other.
+        network: which nodes reach each other.
         catalog: the databases.
         nodes: the nodes that run, by place.
         delay: seconds from a difference to its repair, where no copy's own lag says otherwise.
@@ -42,8 +42,10 @@ class Replication:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, with what an earlier stop left undone."""
         self._stopped = False
+        for copies in self._catalog.all():
+            copies.settling = False
         self._thread = threading.Thread(target=self._run, name="couchdb-internal-replication", daemon=True)
         self._thread.start()
 
@@ -59,7 +61,7 @@ class Replication:
     def note_write(self, copies: Copies, missed: dict[int, float]) -> None:
         """Plan what a write needs: the copies that it missed, each with when it is due (monotonic seconds)."""
         for target, due in missed.items():
-            self._plan_bringing(copies, target, due)
+            self._plan_transfer(copies, target, due)
         self.settle(copies, _CHECKPOINT_SECONDS if copies.equal else self._delay)
 
     def settle(self, copies: Copies, delay: float) -> None:
@@ -68,9 +70,9 @@ class Replication:
             copies.settling = True
             self._plan(time.monotonic() + delay, lambda: self._settle(copies))
 
-    def reunite(self) -> None:
-        """Let nodes that hear each other again learn what they missed: at once which databases there are."""
-        self._catalog.meet()
+    def resynchronise(self) -> None:
+        """Let nodes that reach each other again learn what they missed: at once which databases there are."""
+        self._catalog.synchronise()
         self._plan(time.monotonic() + self._delay, self._settle_all)
 
     def _settle_all(self) -> None:
@@ -84,29 +86,29 @@ class Replication:
             return
         behind = False
         for source, target in permutations(list(copies.databases), 2):
-            if copies.has_all(source, target) or not self._hear(source, target):
+            if copies.has_all(source, target) or not self._can_transfer(source, target):
                 continue
             if self._network.lag[target]:
-                self._plan_bringing(copies, target, time.monotonic() + self._network.lag[target])
+                self._plan_transfer(copies, target, time.monotonic() + self._network.lag[target])
             else:
-                self._bring(copies, source, target, copies.databases[source].counters.sequence)
+                self._transfer(copies, source, target, copies.databases[source].counters.sequence)
             behind = True
         if behind or copies.equal:  # equal, but with a write under way
             self.settle(copies, max(self._delay, *self._network.lag) if behind else _CHECKPOINT_SECONDS)
 
-    def _plan_bringing(self, copies: Copies, target: int, due: float) -> None:
+    def _plan_transfer(self, copies: Copies, target: int, due: float) -> None:
         upto = {one: database.counters.sequence for one, database in list(copies.databases.items()) if one != target}
-        self._plan(due, lambda: self._bring_all(copies, target, upto))
+        self._plan(due, lambda: self._transfer_all(copies, target, upto))
 
-    def _bring_all(self, copies: Copies, target: int, upto: dict[int, Position]) -> None:
+    def _transfer_all(self, copies: Copies, target: int, upto: dict[int, Position]) -> None:
         for source, position in upto.items():
-            self._bring(copies, source, target, position)
+            self._transfer(copies, source, target, position)
 
-    def _bring(self, copies: Copies, source: int, target: int, upto: Position) -> None:
-        if source in copies.databases and target in copies.databases and self._hear(source, target):
-            bring(self._nodes, copies, source, target, upto)
+    def _transfer(self, copies: Copies, source: int, target: int, upto: Position) -> None:
+        if source in copies.databases and target in copies.databases and self._can_transfer(source, target):
+            transfer_rows(self._nodes, copies, source, target, upto)
 
-    def _hear(self, one: int, other: int) -> bool:
+    def _can_transfer(self, one: int, other: int) -> bool:
         network = self._network
         frozen = network.is_frozen(one) or network.is_frozen(other)
         return not frozen and network.is_running(one) and network.connected(one, other)

@@ -75,21 +75,21 @@ class Selection:
         """Return the nodes whose copies this one would use, frozen ones too."""
         return self._network.live(self._index)
 
-    def speaking(self, copies: Copies) -> list[int]:
+    def responsive(self, copies: Copies) -> list[int]:
         """Return the nodes whose copies answer."""
-        return [one for one in self._network.speaking(self._index) if one in copies.databases]
+        return [one for one in self._network.responsive(self._index) if one in copies.databases]
 
     def shuffled(self, copies: Copies) -> list[int]:
         """Return the nodes whose copies answer, in any order; raises `NoCopyError` where there is none."""
-        speaking = self.speaking(copies)
-        if not speaking:
+        responsive = self.responsive(copies)
+        if not responsive:
             raise NoCopyError
-        return self._random.sample(speaking, len(speaking))
+        return self._random.sample(responsive, len(responsive))
 
     def pick(self, copies: Copies) -> int:
         """Return the node whose copy answers first: mostly this one's own."""
-        speaking = self.shuffled(copies)
-        return self._index if self._index in speaking and self.chance(_LOCAL_FIRST) else speaking[0]
+        responsive = self.shuffled(copies)
+        return self._index if self._index in responsive and self.chance(_LOCAL_FIRST) else responsive[0]
 
     def pick_each(self, copies: Copies) -> list[int]:
         """Return a node for each range, mostly the same."""
@@ -103,15 +103,15 @@ class Selection:
             raise NoCopyError
         return node, database
 
-    def await_voice(self, others: list[int]) -> None:
-        """Wait until none of `others` is silent; see `Network.await_voice`."""
-        self._network.await_voice(self._index, others)
+    def await_responsive(self, others: list[int]) -> None:
+        """Wait until none of `others` is silent; see `Network.await_responsive`."""
+        self._network.await_responsive(self._index, others)
 
     def await_quorum(self, copies: Copies, wanted: int | None) -> int:
         """Return how many copies to read; waits for silent ones where the others are too few."""
         quorum = self.quorum(wanted)
-        if len(self.speaking(copies)) < quorum:
-            self.await_voice(self.live())
+        if len(self.responsive(copies)) < quorum:
+            self.await_responsive(self.live())
         return quorum
 
     def quorum(self, wanted: int | None) -> int:
@@ -126,12 +126,12 @@ class Selection:
         if self.chance(_OUT_OF_ORDER):
             self._random.shuffle(live)
             own = None
-        speaking = set(self.speaking(copies))
-        return sorted(live, key=lambda one: (one not in speaking, lag[one], one != own))
+        responsive = set(self.responsive(copies))
+        return sorted(live, key=lambda one: (one not in responsive, lag[one], one != own))
 
     def may_miss(self, node: int, copies: Copies) -> bool:
         """Return whether a write that is done leaves this copy to the internal replication."""
-        if self._network.lag[node] or node not in self.speaking(copies):
+        if self._network.lag[node] or node not in self.responsive(copies):
             return True
         return self.chance(self._shared.late_share)
 
@@ -150,6 +150,6 @@ class Selection:
         if node == self._index:
             return
         try:
-            self.await_voice([node])
+            self.await_responsive([node])
         except ApiError as error:
             raise NoCopyError from error

@@ -19,10 +19,10 @@ _LOSERS = 7
 """The place in a row of `read_page` of how many leaves the document has beside the winner."""
 
 
-def bring(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, upto: Position) -> None:
+def transfer_rows(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, upto: Position) -> None:
     """Write the rows of `source`'s copy up to `upto` into `target`'s, after the purges of either."""
     _exchange_purges(nodes, copies, source, target)
-    begun = copies.brought(source, target)
+    begun = copies.transferred(source, target)
     database = copies.databases[source]
     written = False
     for shard in range(RANGES):
@@ -42,7 +42,7 @@ def bring(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, u
             if len(page) < PAGE:
                 break
             position = page[-1][0]
-    copies.note_brought(source, target, (max(begun[0], upto[0]), max(begun[1], upto[1])))
+    copies.note_transferred(source, target, (max(begun[0], upto[0]), max(begun[1], upto[1])))
     if written:
         nodes[target].announcer.note("updated", copies.name)
         copies.touch()

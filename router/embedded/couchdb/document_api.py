@@ -55,7 +55,7 @@ def location(request: Request, database: Database, identity: str) -> str:
 
 
 def _get(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
-    quorum = request.quorum("r")
+    quorum = request.quorum("r") if request.query else None
     if "open_revs" in request.query:
         _get_open_revisions(identity, node.all_leaves(database, identity, quorum), request, out)
         return

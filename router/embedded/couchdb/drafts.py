@@ -12,6 +12,9 @@ from router.embedded.couchdb.revisions import Revision, parse_revision
 MAX_SIZE = 8_000_000
 """Bytes of a document without CouchDB's own fields: its default `max_document_size`."""
 
+MAX_DEPTH = 250
+"""Objects and lists inside of one another: orjson writes 254, of which a request to write many takes two."""
+
 _IGNORED = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"})
 _KEPT = frozenset(
     {
@@ -51,6 +54,8 @@ def read_draft(document: object) -> Draft:
     deleted = document.get("_deleted", False)
     if not isinstance(deleted, bool):
         raise _bad_member("_deleted")
+    if _is_deeper(document, MAX_DEPTH):
+        raise bad_request(f"the embedded database takes {MAX_DEPTH} objects and lists inside of one another at most")
     revision, ancestors = _revision_of(document)
     return Draft(identity, revision, ancestors, deleted, _body_of(document))
 
@@ -78,12 +83,23 @@ def check_id(identity: object) -> None:
         raise _illegal_id("Only reserved document ids may start with underscore.")
 
 
+def _is_deeper(document: dict[str, Any], most: int) -> bool:
+    """Whether more objects and lists are inside of one another; without recursion, which has bounds of its own."""
+    level: list[Any] = [document]
+    for _ in range(most):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inside for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
+
+
 def _body_of(document: dict[str, Any]) -> dict[str, Any]:
     if not any(name.startswith("_") for name in document):
         return document
     if document.get("_attachments"):
-        # not kept here: better refused than lost
-        raise ApiError(501, "not_implemented", "this feature is not yet implemented")
+        # Better refused than lost.
+        raise bad_request("the embedded database keeps no attachments: leave _attachments out, or use a CouchDB")
     body = {}
     for name, value in document.items():
         if not name.startswith("_") or name in _KEPT:

@@ -1,5 +1,6 @@
 """The columns of KAZOO's bulk tasks (`kt_numbers`), in its order and by its names, and what they mean here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -67,7 +68,23 @@ KAZOO = (*OWN, *PUBLIC)
 MORE = ("reserve_history", "carrier_name", "action")
 """Ours beside: accounts with a space between, most recent first; a module to change to; what to do with the row."""
 
+_LIKELY = {
+    **dict.fromkeys(("number", "numbers", "did", "dids", "phone", "phonenumber", "tn", "msisdn", "telephone"), "e164"),
+    **dict.fromkeys(("account", "accountid", "owner", "assignedto", "assignto", "customer"), "account_id"),
+    **dict.fromkeys(("status", "numberstate"), "state"),
+    **dict.fromkeys(("carrier", "module", "modulename"), "carrier_module"),
+    **dict.fromkeys(("app", "application", "usedby"), "used_by"),
+    **dict.fromkeys(("operation", "do"), "action"),
+}
+"""What people call a column, in letters alone → how it is called here."""
+
+_WORDS = re.compile(r"[^a-z]")
+_KNOWN = f" Known: {', '.join((*KAZOO, *MORE))}, opaque.…"
+
 EXPORTED = (*KAZOO, "reserve_history")
+
+MULTILINE = frozenset(("account_name", "e911.street_address", "e911.extended_address"))
+"""Columns whose cells may span lines, beside opaque ones: free text, which nothing else takes line ends in."""
 
 ACCOUNTS_APART = " "
 """Between the accounts of `reserve_history`."""
@@ -87,6 +104,11 @@ def checked(header: list[str]) -> list[str]:
     return names
 
 
+def may_span_lines(name: str) -> bool:
+    """Whether a cell of this column may hold line ends."""
+    return name in MULTILINE or name.startswith(OPAQUE)
+
+
 def _known(written: str, position: int, before: list[str]) -> str:
     name = _opaque(written) if written.lower().startswith(OPAQUE) else written.lower()
     if not name:
@@ -99,9 +121,11 @@ def _known(written: str, position: int, before: list[str]) -> str:
         return name
     if name in KAZOO or name in MORE:
         return name
+    if (likely := _LIKELY.get(_WORDS.sub("", name))) is not None and likely not in before:
+        raise FileRefused(f"unknown column '{printable(written)}': did you mean {likely}?{_KNOWN}")
     close = get_close_matches(name, (*KAZOO, *MORE), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else "a public field of your own is called opaque.NAME"
-    raise FileRefused(f"unknown column '{printable(written)}': {hint} Known: {', '.join((*KAZOO, *MORE))}, opaque.…")
+    raise FileRefused(f"unknown column '{printable(written)}': {hint}{_KNOWN}")
 
 
 def _opaque(written: str) -> str:

@@ -1,14 +1,15 @@
 """CSV files: KAZOO's bulk tasks, and what spreadsheets make of them."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from router.manager.bulk import records
 from router.manager.bulk.columns import checked
+from router.manager.bulk.csv_records import CsvRecord, CsvRecords
 from router.manager.bulk.lines import Lines, is_clean
 from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong, too_long
+from router.manager.bulk.rows import FileRefused, Row, Rows, RowWrong
 from router.numbers.fields import printable
 
 
@@ -19,8 +20,7 @@ def read(file: BinaryIO, wish: Wish) -> Rows:
         FileRefused: the first line can't be used.
     """
     lines = Lines(file)
-    numbered = iter(lines)
-    first = next(numbered, "")
+    first = next(iter(lines), "")
     if not first.strip():
         raise FileRefused("the file is empty: its first line names the columns, such as e164,account_id")
     if not is_clean(first):
@@ -29,7 +29,8 @@ def read(file: BinaryIO, wish: Wish) -> Rows:
         raise FileRefused("the first line is longer than a mebibyte: it only names the columns")
     separator = _separator(first)
     columns = checked(_header(first, separator))
-    return _rows(lines, csv.reader(numbered, delimiter=separator, strict=True), columns, wish)
+    lines.passed_over += 1
+    return Rows(_rows(lines, CsvRecords(lines, columns, separator), columns, wish), lines)
 
 
 def _separator(first: str) -> str:
@@ -38,43 +39,34 @@ def _separator(first: str) -> str:
 
 def _header(first: str, separator: str) -> list[str]:
     try:
-        return next(csv.reader([first], delimiter=separator))
+        return next(csv.reader([first], delimiter=separator, strict=True))
     except csv.Error as problem:
         raise FileRefused(
-            f"the first line is not CSV: {problem}: save the file with line ends of Unix or Windows"
+            f"the first line is not CSV: {problem}: close its quotes, and save the file with line ends of Unix or "
+            "Windows"
         ) from None
 
 
-def _rows(lines: Lines, cells: Iterator[list[str]], columns: list[str], wish: Wish) -> Rows:
+def _rows(lines: Lines, found: Iterable[CsvRecord], columns: list[str], wish: Wish) -> Iterator[Row]:
     place = columns.index("e164")
-    while True:
-        line = lines.number + 1
-        lines.cut = False
-        row: list[str] = []
+    for each in found:
+        if each.problem is None and not any(map(str.strip, each.cells)):
+            lines.passed_over += each.lines  # as spreadsheets leave them at the end
+            continue
         try:
-            row = next(cells)
-            if lines.cut:
-                raise too_long()
-            if not any(map(str.strip, row)):
-                continue  # as spreadsheets leave them at the end
-            record = records.of_cells(_named(row, columns))
-        except StopIteration:
-            return
-        except csv.Error as problem:
-            wrong = RowWrong("malformed_row", f"this is not CSV: {problem}: quotes inside of quotes are doubled")
-            yield Row(line, "", error=wrong.as_error(), offset=lines.offset)
+            if each.problem is not None:
+                raise each.problem
+            record = records.of_cells(_named(each.cells, columns))
         except RowWrong as wrong:
-            number = printable(row[place]) if place < len(row) else ""
-            yield Row(line, number, error=wrong.as_error(), offset=lines.offset)
+            number = printable(each.cells[place if place < len(each.cells) else 0]) if each.cells else ""
+            yield Row(each.line, number, error=wrong.as_error(), offset=each.offset, lines=each.lines)
         else:
             ask, otherwise = wish.asks(record)
-            yield Row(line, record.number, ask, otherwise, offset=lines.offset)
+            yield Row(each.line, record.number, ask, otherwise, offset=each.offset, lines=each.lines)
 
 
-def _named(row: list[str], columns: list[str]) -> dict[str, str]:
-    if len(row) != len(columns):
-        raise RowWrong("malformed_row", f"it has {len(row)} cells where the first line names {len(columns)} columns")
-    for name, cell in () if is_clean("".join(row)) else zip(columns, row, strict=True):
+def _named(cells: Sequence[str], columns: list[str]) -> dict[str, str]:
+    for name, cell in () if is_clean("".join(cells)) else zip(columns, cells, strict=True):
         if not is_clean(cell):
             raise RowWrong("not_utf8", f"{name} is not UTF-8: save the file as UTF-8 (CSV UTF-8 in spreadsheets)")
-    return dict(zip(columns, row, strict=True))
+    return dict(zip(columns, cells, strict=True))

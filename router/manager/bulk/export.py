@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -98,7 +99,7 @@ class Export:
         """Write these numbers."""
         self.report.written += len(found)
         if self._form == "jsonl":
-            self._write(b"".join(orjson.dumps(dict(each.fields), option=orjson.OPT_APPEND_NEWLINE) for each in found))
+            self._write(b"".join(_line(each.fields) for each in found))
             return
         names = self._names.of(each.assigned_to for each in found if each.assigned_to)
         self._write(_csv(cells_of(each, names.get(each.assigned_to or "", "")) for each in found))
@@ -114,6 +115,14 @@ class Export:
                 yield read
             elif not str(document.get("_id")).startswith("_design/"):
                 self.report.left_out.append((database, str(document.get("_id")), read.reason))
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    """Return a whole document as one line; orjson writes no more than some 250 objects inside of one another."""
+    try:
+        return orjson.dumps(dict(document), option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        return json.dumps(dict(document), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:

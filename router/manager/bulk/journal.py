@@ -1,14 +1,16 @@
 """The results of a run, a JSON object a line, which are its journal too: a run that was killed goes on from them.
 
 The first line names the input and the options; `begun` lines say up to which line rows were being done, before
-they are; `copies` lines that the account copies of all rows above them are written; every other line is one row's
-result, in the order of the input.
+they are, and under `early` which results are known of rows whose turn to be written has not come; `copies` lines say
+that the account copies of all rows above them are written; every other line is one row's result, in the order of the
+input.
 """
 
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,7 @@ import orjson
 from router.manager.bulk.results import LATER
 from router.manager.bulk.rows import FileRefused
 
-_VERSION = 1
+_VERSION = 2
 _CHUNK = 1 << 20
 
 
@@ -47,31 +49,42 @@ class Earlier:
     Attributes:
         done_to: the line of the last row that has a result; 0 for none.
         started: Gregorian seconds when the first run began.
-        begun: for batches without all results, up to which line, and number → `_rev` before (empty: no document).
+        begun: for windows without all results, up to which line, and row → `_rev` of its number before it was done
+            (empty: no document).
         statuses: how many results of each status.
-        copies_wait: numbers whose account copies were left for later, and not written since.
+        copies_wait: numbers whose account copies were left for later, and not written since, with the accounts that
+            their documents may not name any more.
+        early: row → its result, for rows that were done and have no result line yet.
     """
 
     done_to: int = 0
     started: int = 0
     begun: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
-    copies_wait: list[str] = field(default_factory=list)
+    copies_wait: dict[str, list[str]] = field(default_factory=dict)
+    early: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def begun_to(self) -> int:
         """The line of the last row that was begun; 0 for none."""
-        return self.begun[-1][0] if self.begun else 0
+        return max((line for line, _ in self.begun), default=0)
 
     @property
     def revisions(self) -> dict[str, str]:
-        """Number → `_rev` before it was begun, of rows that may have no result."""
-        return {number: revision for _, known in self.begun for number, revision in known.items()}
+        """Row → `_rev` of its number before it was begun, of rows that may have no result."""
+        return {row: revision for _, known in self.begun for row, revision in known.items()}
 
     @property
     def rows(self) -> int:
         """How many results it has."""
         return sum(self.statuses.values())
+
+    def waiting(self) -> dict[str, list[str]]:
+        """`copies_wait`, and the same of the rows whose result is early."""
+        found = {number: list(accounts) for number, accounts in self.copies_wait.items()}
+        for result in self.early.values():
+            _let_wait(found, result)
+        return found
 
 
 def fingerprint(path: Path) -> str:
@@ -90,6 +103,7 @@ class Journal:
 
     def __init__(self, file: BinaryIO | None, earlier: Earlier) -> None:
         self._file = file
+        self._lock = threading.Lock()
         self.earlier = earlier
 
     @classmethod
@@ -128,11 +142,23 @@ class Journal:
         journal._write([header.as_json(now)], sync=True)
         return journal
 
-    def begin(self, line: int, revisions: Mapping[str, str] | None = None) -> None:
-        """Note, before they are done, that rows up to this line are."""
+    def begin(
+        self,
+        line: int,
+        revisions: Mapping[str, str] | None = None,
+        early: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Note, before they are done, that rows up to this line are.
+
+        Args:
+            revisions: row → `_rev` of its number before; empty: no document.
+            early: results of rows of the same window that are done.
+        """
         said: dict[str, Any] = {"begun": line}
         if revisions is not None:
             said["revisions"] = revisions
+        if early:
+            said["early"] = early
         self._write([said], sync=True)
 
     def results(self, results: Iterable[Mapping[str, Any]]) -> None:
@@ -153,8 +179,9 @@ class Journal:
         if self._file is None:
             return
         try:
-            self._file.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
-            self._file.flush()
+            with self._lock:  # windows that are under way at a time begin their waves when they come to them
+                self._file.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+                self._file.flush()
             if sync and self._file.seekable():
                 os.fdatasync(self._file.fileno())
         except OSError as problem:
@@ -205,24 +232,50 @@ def _take(line: bytes, earlier: Earlier, path: Path) -> None:
 def _is_taken(said: Mapping[str, Any], earlier: Earlier) -> bool:
     """Take a line in; false where no run wrote it."""
     if "begun" in said:
-        line, revisions = said["begun"], said.get("revisions", {})
+        line, revisions, early = said["begun"], said.get("revisions", {}), said.get("early", [])
         if not _is_line(line) or not isinstance(revisions, dict) or not _are_texts(revisions.values()):
             return False
+        if not isinstance(early, list) or not all(_is_result(each, earlier) for each in early):
+            return False
+        earlier.early |= {each["row"]: each for each in early}
         earlier.begun = [each for each in earlier.begun if each[0] > earlier.done_to]
         earlier.begun.append((line, revisions))
         return True
     if "row" not in said and "copies" in said:
         earlier.copies_wait.clear()
         return True
-    row, number, status = said.get("row"), said.get("number", ""), said.get("status")
-    # In the order of the input: a row that stood out of it would have rows before it done twice, or never.
-    if not _is_line(row) or row <= earlier.done_to or not isinstance(number, str) or not isinstance(status, str):
+    if not _is_result(said, earlier):
         return False
+    row, status = said["row"], said["status"]
     earlier.done_to = row
-    if said.get("copies") == LATER:
-        earlier.copies_wait.append(number)
+    earlier.early.pop(row, None)
+    _let_wait(earlier.copies_wait, said)
     earlier.statuses[status] = earlier.statuses.get(status, 0) + 1
     return True
+
+
+def _is_result(said: object, earlier: Earlier) -> bool:
+    """Whether a run wrote this, of a row that has no result yet.
+
+    In the order of the input: a row that stood out of it would have rows before it done twice, or never.
+    """
+    if not isinstance(said, Mapping):
+        return False
+    row, accounts = said.get("row"), said.get("copies_of")
+    return (
+        _is_line(row)
+        and row > earlier.done_to
+        and isinstance(said.get("number", ""), str)
+        and isinstance(said.get("status"), str)
+        and (accounts is None or (isinstance(accounts, list) and _are_texts(accounts)))
+    )
+
+
+def _let_wait(waiting: dict[str, list[str]], result: Mapping[str, Any]) -> None:
+    """Take in a result whose account copies were left for later."""
+    if result.get("copies") == LATER:
+        accounts = waiting.setdefault(result.get("number", ""), [])
+        accounts += [each for each in result.get("copies_of") or () if each not in accounts]
 
 
 def _is_line(value: object) -> TypeGuard[int]:

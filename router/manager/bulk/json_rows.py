@@ -1,10 +1,11 @@
 """JSON lines: number documents as an export writes them, or records by the names of the CSV columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import orjson
 
+from router.manager.bulk import lines as lines_module
 from router.manager.bulk import records
 from router.manager.bulk.columns import ACCOUNTS_APART, checked
 from router.manager.bulk.lines import Lines, is_clean
@@ -16,9 +17,14 @@ from router.numbers.replacing import replace
 
 def read(file: BinaryIO, wish: Wish) -> Rows:
     """Rows of a file with a JSON object a line."""
-    lines = Lines(file)
+    lines = Lines(file, lines_module.LONGEST_DOCUMENT)
+    return Rows(_rows(lines, wish), lines)
+
+
+def _rows(lines: Lines, wish: Wish) -> Iterator[Row]:
     for line in lines:
         if not line.strip() and not lines.cut:
+            lines.passed_over += 1
             continue
         try:
             record = _record(line, is_whole=not lines.cut)
@@ -32,7 +38,7 @@ def read(file: BinaryIO, wish: Wish) -> Rows:
 
 def _record(line: str, *, is_whole: bool) -> Record:
     if not is_whole:
-        raise too_long()
+        raise too_long("16 mebibytes")
     if not is_clean(line):
         raise RowWrong("not_utf8", "the line is not UTF-8")
     try:

@@ -31,8 +31,8 @@ class KeepsCopies(Protocol):
     def __len__(self) -> int:
         """How many numbers' copies wait."""
 
-    def take_up(self, numbers: Iterable[str]) -> None:
-        """Have these wait too."""
+    def take_up(self, numbers: Mapping[str, Iterable[str]]) -> None:
+        """Have these wait too, with accounts beside those that their documents name."""
 
     def write(self) -> Mapping[str, str]:
         """Write all that wait; number → why not. Raises CouchError where CouchDB is away."""
@@ -75,7 +75,7 @@ class LateWriting:
         self._most = most
         self._last = time.monotonic()
         if copies is not None:
-            copies.take_up(journal.earlier.copies_wait)
+            copies.take_up(journal.earlier.waiting())
 
     def write_if_due(self, report: Report) -> None:
         """Write what waits, if it is much or old. Raises StoreAway."""

@@ -6,30 +6,38 @@ from typing import BinaryIO
 
 LONGEST = 1 << 20
 """Bytes of a line, its end with it; a file without line ends must not be read into memory whole."""
+LONGEST_DOCUMENT = 16 << 20
+"""Bytes of a line that holds a whole document: twice what CouchDB takes (`max_document_size`, 8,000,000)."""
 
 
 class Lines:
     """Lines of a binary file as text; what isn't UTF-8 comes as lone surrogates, which `is_clean` tells.
 
+    Args:
+        longest: bytes of a line, its end with it; LONGEST by default.
+
     Attributes:
         offset: bytes read.
         number: lines read.
-        cut: some line was longer than LONGEST and came cut; whoever cares sets it to false before he reads on.
+        passed_over: lines read that are no row's: the names of columns, empty lines, comments; the reader counts them.
+        cut: some line was longer than `longest` and came cut; whoever cares sets it to false before he reads on.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, longest: int | None = None) -> None:
         self._file = file
+        self._longest = longest or LONGEST
         self.offset = 0
         self.number = 0
+        self.passed_over = 0
         self.cut = False
 
     def __iter__(self) -> Iterator[str]:
         """Yield each line with its end."""
-        while raw := self._file.readline(LONGEST):
+        while raw := self._file.readline(self._longest):
             begins = self.offset == 0
             self.offset += len(raw)
             self.number += 1
-            if len(raw) == LONGEST and not raw.endswith(b"\n"):
+            if len(raw) == self._longest and not raw.endswith(b"\n"):
                 raw = raw[:-1] + b"\n"
                 self.cut |= self._pass_over()
             if begins:
@@ -38,7 +46,7 @@ class Lines:
 
     def _pass_over(self) -> bool:
         """Read to the line's end, keeping nothing: the rest of a line is no row of its own."""
-        while rest := self._file.readline(LONGEST):
+        while rest := self._file.readline(self._longest):
             self.offset += len(rest)
             if rest.endswith(b"\n"):
                 break

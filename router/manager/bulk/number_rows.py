@@ -1,5 +1,6 @@
 """Files with a number a line: one operation for all of them."""
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from router.manager.bulk.lines import Lines
@@ -17,9 +18,14 @@ def read(file: BinaryIO, ask: Ask) -> Rows:
         ask: what is asked of each.
     """
     lines = Lines(file)
+    return Rows(_rows(lines, ask), lines)
+
+
+def _rows(lines: Lines, ask: Ask) -> Iterator[Row]:
     for line in lines:
         text, is_cut, lines.cut = line.strip(), lines.cut, False
         if text.startswith("#") or not (text or is_cut):
+            lines.passed_over += 1
             continue
         number = printable(text, 256)
         if is_cut:

@@ -148,7 +148,7 @@ def of_document(document: Mapping[str, Any]) -> Record:
     if unreachable is not None:
         raise RowWrong("malformed_document", f"no lookup would find this document: {unreachable}")
     return Record(
-        number=read.number,
+        number=str(document["_id"]),
         account=read.assigned_to,
         state=read.state,
         module_name=read.module_name,

@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from router.numbers.documents import NumberDocument
 from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 
-_NEVER_KEPT = frozenset(("pvt_modified", "pvt_type", "pvt_db_name"))
-"""What writing a whole document sets anew, or adds."""
-
 
 def was_created(ask: Ask, document: NumberDocument, started: int) -> bool:
     """Whether this document is what this create made, and nobody changed it since.
@@ -69,7 +66,7 @@ def nothing_new(number: str) -> Ask:
 
 
 def _kept(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if name[:1] != "_" and name not in _NEVER_KEPT}
+    return {name: value for name, value in fields.items() if name[:1] != "_" and name != "pvt_modified"}
 
 
 def _generation(revision: str) -> int:

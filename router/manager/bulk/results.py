@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.manager.bulk.rows import Row
+from router.manager.bulk.rows import Row, Rows
 from router.manager.outcomes import Outcome
 from router.numbers.lifecycle.errors import NumberError
 
@@ -20,23 +20,27 @@ class Report:
 
     Attributes:
         rows: that were done or refused now.
-        earlier: that have a result from an earlier run, which this one went on from.
+        resumed_rows: that have a result from an earlier run, which this one went on from.
         statuses: how many of each status, now.
         recovered: done before a kill, their result told now.
         warnings: how many have some, or have account copies that could not be written.
         errors: how many of each error, now.
         refused: the first results that were refused.
         seconds: it took.
+        lines_read: lines of the file.
+        lines_without_rows: of those, the names of columns, empty lines and comments.
     """
 
     rows: int = 0
-    earlier: int = 0
+    resumed_rows: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     recovered: int = 0
     warnings: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     refused: list[Mapping[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    lines_read: int = 0
+    lines_without_rows: int = 0
 
     @property
     def rate(self) -> float:
@@ -48,7 +52,7 @@ class Report:
         self.rows += 1
         _more(self.statuses, result["status"])
         self.recovered += result.get("recovered") is True
-        self.warnings += "warnings" in result
+        self.warnings += bool(result.get("warnings"))
         if result["status"] == "refused":
             _more(self.errors, result["error"])
             if len(self.refused) < _SHOWN:
@@ -57,6 +61,21 @@ class Report:
     def count_behind(self, numbers: Mapping[str, str]) -> None:
         """Take in whose account copies could not be written, and why not."""
         self.warnings += len(numbers)
+
+
+def imbalance(report: Report, rows: Rows) -> str | None:
+    """Return what does not add up once a file was read to its end; None where everything does.
+
+    Every line read belongs to a row or holds none, and every row has one result, of this run or of an earlier one.
+    """
+    results = report.resumed_rows + sum(report.statuses.values())
+    if not rows.lines_unaccounted and rows.count == results:
+        return None
+    return (
+        f"{rows.lines_read:,} lines were read ({rows.lines_unaccounted:,} of them belong to no row), "
+        f"{rows.count:,} rows found, {results:,} rows have a result: these do not add up: compare the file's lines "
+        "with `row` in the results, and import those that are missing from a file of their own"
+    )
 
 
 def found_done(stands: Outcome, *, sure: bool) -> Outcome:
@@ -82,7 +101,8 @@ def summed(outcomes: Sequence[Outcome]) -> Outcome:
     unchanged = all(each.unchanged or each.error is not None for each in outcomes)
     warnings = tuple(words for each in outcomes for words in each.warnings)
     copies_wait = any(each.copies_wait for each in outcomes)
-    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait)
+    copies_of = tuple(dict.fromkeys(account for each in outcomes for account in each.copies_of))
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait, copies_of)
 
 
 def unreadable(row: Row) -> dict[str, Any]:
@@ -102,13 +122,11 @@ def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[st
         "cause": error.cause or None if error is not None else None,
         "message": error.message if error is not None else None,
         "revision": document.revision or None if document is not None and not outcome.deleted else None,
+        "recovered": recovered,
+        "copies": LATER if outcome.copies_wait else None,
+        "copies_of": list(outcome.copies_of) or None,
+        "warnings": [*row.warnings, *outcome.warnings],
     }
-    if recovered:
-        said["recovered"] = True
-    if outcome.copies_wait:
-        said["copies"] = LATER
-    if outcome.warnings or row.warnings:
-        said["warnings"] = [*row.warnings, *outcome.warnings]
     return said
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
+from router.manager.bulk.lines import Lines
 from router.numbers.lifecycle.asks import Ask
 from router.numbers.lifecycle.errors import NumberError
 
@@ -28,9 +30,9 @@ class RowWrong(Exception):
         return NumberError(400, "invalid", self.cause, str(self))
 
 
-def too_long() -> RowWrong:
+def too_long(limit: str = "a mebibyte") -> RowWrong:
     """A line that can't be read whole (see `router.manager.bulk.lines`)."""
-    return RowWrong("malformed_row", "the line is longer than a mebibyte")
+    return RowWrong("malformed_row", f"the line is longer than {limit}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Row:
         error: why it can't be read.
         warnings: what is odd about it, though it is asked for.
         offset: bytes of the file up to its end.
+        lines: how many lines of the file it takes.
     """
 
     line: int
@@ -54,6 +57,48 @@ class Row:
     error: NumberError | None = None
     offset: int = 0
     warnings: tuple[str, ...] = ()
+    lines: int = 1
 
 
-Rows = Iterator[Row]
+class Rows(Iterator[Row]):
+    """The rows of a file, and an account of its lines.
+
+    Args:
+        rows: in the file's order.
+        lines: where they are read from.
+
+    Attributes:
+        count: rows read.
+    """
+
+    def __init__(self, rows: Iterator[Row], lines: Lines) -> None:
+        self._rows = rows
+        self._lines = lines
+        self._lines_of_rows = 0
+        self.count = 0
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Row:
+        """Read one more row."""
+        row = next(self._rows)
+        self.count += 1
+        self._lines_of_rows += row.lines
+        return row
+
+    @property
+    def lines_read(self) -> int:
+        """Lines of the file that were read."""
+        return self._lines.number
+
+    @property
+    def lines_passed_over(self) -> int:
+        """Lines read that hold no row: the names of columns, empty lines, comments."""
+        return self._lines.passed_over
+
+    @property
+    def lines_unaccounted(self) -> int:
+        """Lines read that belong to no row and were not passed over either; 0 at the end of every file."""
+        return self.lines_read - self.lines_passed_over - self._lines_of_rows

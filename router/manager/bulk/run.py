@@ -4,16 +4,17 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from router.manager.bulk.journal import Journal
 from router.manager.bulk.late import MOST, KeepsCopies, LateWriting, StoreAway, Watcher
 from router.manager.bulk.recovery import looks_for, nothing_new, was_carried_out, was_created
 from router.manager.bulk.results import Report, found_done, result_of, summed, unreadable
-from router.manager.bulk.rows import Row, Rows
+from router.manager.bulk.rows import Row
+from router.manager.bulk.windows import NOT_REPEATABLE, Window, Windows
 from router.manager.outcomes import Outcome
 from router.numbers.lifecycle.asks import Ask, Operation
 from router.numbers.lifecycle.errors import UNAVAILABLE, NumberError
@@ -42,10 +43,10 @@ class BulkRun:
         manager: carries out.
         journal: takes the results.
         copies: those that `manager` leaves for later; None: it leaves none.
-        normal: a number as all its spellings come to: two batches under way at a time never hold the same.
+        normal: a number as all its spellings come to: two windows under way at a time never hold the same.
         watcher: told how far it is.
-        batch: rows at a time.
-        in_flight: batches under way at a time.
+        batch: rows of a window.
+        in_flight: windows under way at a time.
         most_copies: numbers whose account copies wait at a time.
     """
 
@@ -70,7 +71,7 @@ class BulkRun:
         self._in_flight = in_flight
         self._known_revisions = dict(journal.earlier.revisions)
 
-    def run(self, rows: Rows) -> Report:
+    def run(self, rows: Iterable[Row]) -> Report:
         """Carry out every row that has no result yet.
 
         Raises:
@@ -78,7 +79,7 @@ class BulkRun:
         """
         began = time.monotonic()
         earlier = self._journal.earlier
-        report = Report(earlier=earlier.rows)
+        report = Report(resumed_rows=earlier.rows)
         self._watcher.skipped(earlier.rows)
         left = (row for row in rows if row.line > earlier.done_to)
         try:
@@ -88,84 +89,101 @@ class BulkRun:
             report.seconds = time.monotonic() - began
         return report
 
-    def _carry_out(self, rows: Iterator[Row], report: Report) -> None:
+    def _carry_out(self, rows: Iterable[Row], report: Report) -> None:
+        earlier = self._journal.earlier
+        windows = Windows(self._size, self._normal, earlier.begun_to, earlier.early)
         under_way: deque[_UnderWay] = deque()
         with ThreadPoolExecutor(self._in_flight, "bulk") as pool:
-            for batch, numbers in self._batches(rows):
-                while len(under_way) >= self._in_flight or any(each.numbers & numbers for each in under_way):
+            for window in windows.of(rows):
+                while len(under_way) >= self._in_flight or any(
+                    each.window.numbers & window.numbers for each in under_way
+                ):
                     self._note(under_way.popleft(), report)
-                known = self._begin(batch)
-                under_way.append(_UnderWay(batch, numbers, pool.submit(self._do, batch, known)))
+                known = self._begin(window)
+                under_way.append(_UnderWay(window, pool.submit(self._do, window, known)))
                 self._late.write_if_due(report)
             while under_way:
                 self._note(under_way.popleft(), report)
         self._late.write(report)
 
-    def _batches(self, rows: Iterator[Row]) -> Iterator[tuple[list[Row], set[str]]]:
-        """Rows to do at a time, and their numbers.
-
-        After a kill the document tells whether a row was done, but not which of two: so a number's second row waits
-        for the next batch, unless doing both once more comes to the same.
-        """
-        batch: list[Row] = []
-        done: dict[str, Operation] = {}
-        for row in rows:
-            if row.ask is not None:
-                number, operation = self._normal(row.number), row.ask.operation
-                again = done.get(number)
-                if again is not None and (again is not operation or operation in _NOT_REPEATABLE):
-                    yield batch, set(done)
-                    batch, done = [], {}
-                done[number] = operation
-            batch.append(row)
-            if len(batch) == self._size:
-                yield batch, set(done)
-                batch, done = [], {}
-        if batch:
-            yield batch, set(done)
-
-    def _begin(self, batch: Sequence[Row]) -> Mapping[str, str]:
-        """Note that a batch is being done; returns the revisions that stood before, where they will be needed."""
-        earlier = self._journal.earlier
-        if batch[-1].line <= earlier.begun_to:
-            return self._known_revisions
-        known = self._revisions(batch)
+    def _begin(self, window: Window) -> Mapping[str, str]:
+        """Note that a window's first wave is being done; returns the revisions before it, where they are needed."""
+        first = window.waves[0] if window.waves else ()
+        fresh = [window.rows[place] for place in first if place not in window.doubtful]
+        doubtful = {_key(window.rows[place]) for place in window.doubtful}
         # Of rows that were begun before, what stood before counts, not what came of them.
-        known |= {number: self._known_revisions[number] for number in known.keys() & self._known_revisions.keys()}
-        self._journal.begin(batch[-1].line, known or None)
+        known = {key: self._known_revisions[key] for key in doubtful & self._known_revisions.keys()}
+        if fresh or window.rows[-1].line > self._journal.earlier.begun_to:
+            rows = [row for row in fresh if row.ask is not None and row.ask.operation in NOT_REPEATABLE]
+            try:
+                known |= self._revisions(rows)
+            except _Away as problem:
+                line = window.rows[0].line
+                raise StoreAway(f"{problem}; stopped before line {line}; run it again to go on there") from None
+            self._journal.begin(window.rows[-1].line, known or None)
         return known
 
-    def _note(self, batch: "_UnderWay", report: Report) -> None:
-        results = batch.done.result()
+    def _begin_wave(self, window: Window, wave: int, results: Sequence[Any]) -> Mapping[str, str]:
+        """Note that a later wave is being done, and what came of the one before it; returns the revisions between.
+
+        Raises:
+            StoreAway: a store is away for longer than some seconds.
+        """
+        rows = [window.rows[place] for place in window.waves[wave]]
+        for pause in _PAUSES:
+            try:
+                known = self._revisions(rows)
+            except _Away as problem:
+                log.warning("a store is away: %s", problem)
+                time.sleep(pause)
+            else:
+                early = [results[place] for place in window.waves[wave - 1]]
+                self._journal.begin(window.rows[-1].line, known, early)
+                return known
+        raise StoreAway("a store can't be reached any more")
+
+    def _note(self, under_way: "_UnderWay", report: Report) -> None:
+        rows, results = under_way.window.rows, under_way.done.result()
         whole = list(itertools.takewhile(lambda result: result is not None, results))
         self._journal.results(whole)
         for result in whole:
             report.count(result)
         if whole:
-            self._watcher.rows(len(whole), batch.rows[len(whole) - 1].offset)
+            self._watcher.rows(len(whole), rows[len(whole) - 1].offset)
         if len(whole) < len(results):
-            line = batch.rows[len(whole)].line
+            line = rows[len(whole)].line
             raise StoreAway(
                 f"a store can't be reached any more: stopped before line {line}; run it again to go on there"
             )
 
-    def _do(self, rows: Sequence[Row], known: Mapping[str, str]) -> list[Any]:
+    def _do(self, window: Window, known: Mapping[str, str]) -> list[Any]:
         """A result for each row; None for those that a store, being away, left undone."""
-        results: list[Any] = [unreadable(row) if row.ask is None else None for row in rows]
-        left = [place for place, row in enumerate(rows) if row.ask is not None]
-        doubtful_to = self._journal.earlier.begun_to
+        early = self._journal.earlier.early
+        results: list[Any] = [_known_result(row, early) for row in window.rows]
+        for wave, places in enumerate(window.waves):
+            try:
+                known = self._begin_wave(window, wave, results) if wave else known
+            except StoreAway:
+                break
+            self._do_wave(window, wave, known, results)
+            if any(results[place] is None for place in places):
+                break
+        return results
+
+    def _do_wave(self, window: Window, wave: int, known: Mapping[str, str], results: list[Any]) -> None:
+        """Give a result to each row of a wave, but for those that a store, being away, leaves undone."""
+        left = list(window.waves[wave])
+        doubtful = [place for place in left if place in window.doubtful]
         for pause in _PAUSES:
             try:
-                doubtful = [place for place in left if rows[place].line <= doubtful_to]
-                done = set(doubtful) - set(self._recover(rows, doubtful, known, results))
-                left = self._ask(rows, [place for place in left if place not in done], results)
+                done = set(doubtful) - set(self._recover(window.rows, doubtful, known, results))
+                left = self._ask(window.rows, [place for place in left if place not in done], results)
             except _Away as problem:
                 log.warning("a store is away: %s", problem)
             if not left:
-                break
+                return
             time.sleep(pause)
-            doubtful_to = rows[-1].line
-        return results
+            doubtful = left
 
     def _ask(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
         """Ask for rows; returns those that a store, being away, left undone."""
@@ -204,38 +222,43 @@ class BulkRun:
         """Give a result to rows that were done already; returns the others."""
         asks = [ask for place in places if (ask := rows[place].ask) is not None]
         left: list[int] = []
-        found: list[Outcome] = []
+        found: list[tuple[int, Outcome]] = []
         for place, ask, stands in zip(places, asks, self._standing(asks), strict=True):
             done = self._was_done(rows[place], ask, stands, known)
             if done is False:
                 left.append(place)
                 continue
-            results[place] = result_of(rows[place], found_done(stands, sure=bool(done)), recovered=True)
+            outcome = found_done(stands, sure=bool(done))
+            results[place] = result_of(rows[place], outcome, recovered=True)
             if stands.document is not None:
-                found.append(stands)
-        if found:
-            # Asked for nothing, the manager sees to what else follows a change: copies in accounts, and the cache.
-            self._manager.carry_out([nothing_new(stands.number) for stands in found])
+                found.append((place, outcome))
+        # Asked for nothing, the manager sees to what else follows a change: copies in accounts, and the cache.
+        seen = self._manager.carry_out([nothing_new(outcome.number) for _, outcome in found]) if found else []
+        for (place, outcome), after in zip(found, seen, strict=True):
+            waits = replace(outcome, copies_wait=after.copies_wait, copies_of=after.copies_of)
+            results[place] = result_of(rows[place], waits, recovered=True)
         return left
 
     def _was_done(self, row: Row, ask: Ask, stands: Outcome, known: Mapping[str, str]) -> bool | None:
         if ask.operation is Operation.CREATE:
             if row.otherwise or stands.document is None:
                 return False  # doing it again comes to the same
+            if known.get(_key(row)) == stands.document.revision:
+                return False
             return was_created(ask, stands.document, self._journal.earlier.started)
-        before = known.get(row.number)
+        before = known.get(_key(row))
         return False if before is None else was_carried_out(ask, stands.document, before)
 
-    def _revisions(self, batch: Sequence[Row]) -> dict[str, str]:
-        """What stands before, for operations that done twice come to something else than done once."""
-        asks = {row.number: row.ask for row in batch if row.ask is not None and row.ask.operation in _NOT_REPEATABLE}
-        try:
-            standing = self._standing(list(asks.values()))
-        except _Away as problem:
-            raise StoreAway(f"{problem}; stopped before line {batch[0].line}; run it again to go on there") from None
+    def _revisions(self, rows: Sequence[Row]) -> dict[str, str]:
+        """Return what stands before rows are done: `_key` → `_rev`, empty for no document.
+
+        Raises:
+            _Away: a store is away.
+        """
+        asks = {_key(row): row.ask for row in rows if row.ask is not None}
         return {
-            number: each.document.revision if each.document is not None else ""
-            for number, each in zip(asks, standing, strict=True)
+            key: each.document.revision if each.document is not None else ""
+            for key, each in zip(asks, self._standing(list(asks.values())), strict=True)
         }
 
     def _standing(self, asks: Sequence[Ask]) -> list[Outcome]:
@@ -249,8 +272,7 @@ class BulkRun:
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    rows: Sequence[Row]
-    numbers: set[str]
+    window: Window
     done: Future[list[Any]]
 
 
@@ -258,7 +280,16 @@ class _Away(Exception):
     """A store is away just now; the message is what it was."""
 
 
-_NOT_REPEATABLE = (Operation.RELEASE, Operation.DELETE, Operation.RESERVE, Operation.MOVE)
+def _key(row: Row) -> str:
+    """The name of a row in the journal's revisions: by its line, since a number may have several rows."""
+    return str(row.line)
+
+
+def _known_result(row: Row, early: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The result of a row that needs no doing; None for all others."""
+    if row.ask is None:
+        return unreadable(row)
+    return {**early[row.line], "recovered": True} if row.line in early else None
 
 
 def _is_away(error: NumberError | None) -> bool:

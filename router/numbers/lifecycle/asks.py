@@ -100,6 +100,7 @@ class Plan:
         clears_features: every feature's provider removes it first, and the public fields go; `after` is
             without them already.
         changed: False: nothing needs to be written (it is so already, or only Get was asked).
+        verbatim: `after.fields` is written as it is, but for `pvt_modified`.
     """
 
     before: NumberDocument | None
@@ -107,3 +108,4 @@ class Plan:
     carrier: CarrierStep = CarrierStep.NONE
     clears_features: bool = False
     changed: bool = True
+    verbatim: bool = False

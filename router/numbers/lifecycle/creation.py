@@ -139,11 +139,11 @@ def _put_back(document: Mapping[str, Any], case: Case) -> Plan:
     found = documents.read(theirs)
     if isinstance(found, documents.Skipped):
         raise invalid(f"the document is no number's: {found.reason}")
-    if found.number != case.ask.number:
+    if theirs["_id"] != case.ask.number:
         raise invalid(f"the document is {found.number}'s")
     stands = case.document
     if stands is None or stands.deleted:
-        return Plan(stands, found)
+        return Plan(stands, found, verbatim=True)
     if _content(stands.fields) == _content(theirs):
         return Plan(stands, stands, changed=False)
     raise number_exists(case.ask.number)

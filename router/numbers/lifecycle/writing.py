@@ -164,5 +164,18 @@ def _changed(after: NumberDocument) -> dict[str, Any]:
     return doc
 
 
+def put_back(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
+    """Return a whole document to write as it was exported, whatever it holds, but for `_rev` and `pvt_modified`.
+
+    Args:
+        after: made of that document; its fields hold `_id` and no other name of CouchDB's own.
+        before: as it stands, marked deleted; its revision is the one to write over.
+        now: Gregorian seconds.
+    """
+    doc = {**after.fields, "pvt_modified": now}
+    spelling.put(doc, "_rev", before.revision or None if before is not None else None)
+    return doc
+
+
 def _database(number: str) -> str:
     return shards.encoded(shards.database_of(number) or "")

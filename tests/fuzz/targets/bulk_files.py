@@ -12,7 +12,7 @@ from typing import Any
 from router.manager.bulk import csv_rows, json_rows, lines, number_rows, sources
 from router.manager.bulk.columns import OPAQUE
 from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import FileRefused, Row
+from router.manager.bulk.rows import FileRefused, Row, Rows
 from router.numbers.lifecycle.asks import Ask, Operation
 from tests.fuzz.target import Target
 
@@ -29,20 +29,22 @@ def check(data: bytes) -> None:
     )
     with _shorter_lines(kind & 128):
         try:
-            rows = list(_read(kind % 4, io.BufferedReader(io.BytesIO(content)), wish))
+            read = _read(kind % 4, io.BufferedReader(io.BytesIO(content)), wish)
+            rows = list(read)
         except FileRefused as refused:
             assert str(refused).isprintable(), "one line"
             return
+    assert read.lines_unaccounted == 0, "every line belongs to a row, or holds none"
     _numbered(rows, content)
     if kind % 4 == 0:
         _csv(rows, content, wish, short=bool(kind & 128))
     elif kind % 4 == 1:
-        _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST))
+        _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST_DOCUMENT))
     elif kind % 4 == 2:
         _numbers(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST))
 
 
-def _read(kind: int, file: io.BufferedReader, wish: Wish) -> Iterator[Row]:
+def _read(kind: int, file: io.BufferedReader, wish: Wish) -> Rows:
     match kind:
         case 0:
             return csv_rows.read(file, wish)
@@ -76,12 +78,14 @@ def _csv(rows: Sequence[Row], content: bytes, wish: Wish, *, short: bool) -> Non
         return
     first, _, _ = text.partition("\n")
     separator = next((sign for sign in ",;\t" if sign in first), ",")
-    columns = [_column(name) for name in next(csv.reader([first], delimiter=separator))]
+    columns = [_column(name) for name in next(csv.reader([first], delimiter=separator, strict=True))]
     try:
         # Of the header only its first line counts, whatever is quoted there.
         cells = list(csv.reader(io.StringIO(text[len(first) + 1 :], newline="\n"), delimiter=separator, strict=True))
     except csv.Error:
         return  # which rows are hurt is the csv package's to say
+    if any("\n" in cell for row in cells for cell in row):
+        return  # an open quote that swallows rows is refused, though the csv package takes it
     cells = [row for row in cells if any(cell.strip() for cell in row)]
     assert len(rows) == len(cells), "a result for each row"
     for row, written in zip(rows, cells, strict=True):
@@ -143,12 +147,13 @@ def _lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _shorter_lines(wanted: int) -> Iterator[None]:
-    before = lines.LONGEST
+    before, document = lines.LONGEST, lines.LONGEST_DOCUMENT
     try:
-        lines.LONGEST = _SHORT if wanted else before
+        if wanted:
+            lines.LONGEST = lines.LONGEST_DOCUMENT = _SHORT
         yield
     finally:
-        lines.LONGEST = before
+        lines.LONGEST, lines.LONGEST_DOCUMENT = before, document
 
 
 TARGET = Target(

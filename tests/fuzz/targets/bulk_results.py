@@ -54,8 +54,13 @@ def _run(journal: Journal, source: Source) -> list[dict[str, Any]]:
     for _ in range(source.byte() % 4):
         count = 1 + source.byte() % 4
         known = {source.text(12): source.word() for _ in range(count)} if source.flag() else None
-        journal.begin(row + count, known)
-        written.append({"begun": row + count} | ({} if known is None else {"revisions": known}))
+        early = [_result(row + 1 + place, source) for place in range(source.byte() % (count + 1))]
+        journal.begin(row + count, known, early)
+        written.append(
+            {"begun": row + count}
+            | ({} if known is None else {"revisions": known})
+            | ({"early": early} if early else {})
+        )
         results = [_result(row + 1 + place, source) for place in range(source.byte() % (count + 1))]
         journal.results(results)
         written += results
@@ -69,7 +74,7 @@ def _run(journal: Journal, source: Source) -> list[dict[str, Any]]:
 
 def _result(row: int, source: Source) -> dict[str, Any]:
     said: dict[str, Any] = {"row": row, "number": source.text(20), "status": source.pick(_STATUSES), "error": None}
-    return said | {"copies": LATER} if source.flag() else said
+    return said | {"copies": LATER, "copies_of": [source.word()]} if source.flag() else said
 
 
 def _summed(lines: list[dict[str, Any]]) -> Earlier:
@@ -80,12 +85,18 @@ def _summed(lines: list[dict[str, Any]]) -> Earlier:
     for line in done:
         made.statuses[line["status"]] = made.statuses.get(line["status"], 0) + 1
     last = max((place for place, line in enumerate(lines) if "row" not in line and "copies" in line), default=-1)
-    made.copies_wait = [line["number"] for line in lines[last + 1 :] if line.get("copies") == LATER]
+    for line in lines[last + 1 :]:
+        if "row" in line and line.get("copies") == LATER:
+            accounts = made.copies_wait.setdefault(line["number"], [])
+            accounts.extend(each for each in line["copies_of"] if each not in accounts)
     for place, line in enumerate(lines):
         if "begun" in line:
             before = max((each["row"] for each in lines[:place] if "row" in each), default=0)
             made.begun = [each for each in made.begun if each[0] > before]
             made.begun.append((line["begun"], line.get("revisions", {})))
+            made.early |= {each["row"]: each for each in line.get("early", ())}
+    for line in done:
+        made.early.pop(line["row"], None)
     return made
 
 
@@ -144,9 +155,10 @@ TARGET = Target(
         '{"begun":3,"revisions":{"+1":"1-a"}}\n',
         '{"row":2,"number":"+1","status":"done","copies":"later"}\n',
         '{"copies":"written","behind":{}}\n',
+        '{"begun":3,"revisions":{"2":""},"early":[{"row":2,"number":"+1","status":"done","copies_of":["a"]}]}\n',
         '"row":',
         '"status":"refused"',
-        '"did_router":1',
+        '"did_router":2',
         '"started":',
         '"input":"sha256:1"',
         '"dry_run":false',

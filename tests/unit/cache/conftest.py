@@ -9,6 +9,9 @@ from redis import Redis
 from router.cache.keys import Keys
 from router.cache.reader import CacheReader
 from router.cache.writer import CacheWriter, Lives
+from tests.redis_programs import on_each_redis
+
+pytest_generate_tests = on_each_redis
 
 LIVES = Lives(negative=10.0, tombstone=86400.0, fill=300.0)
 

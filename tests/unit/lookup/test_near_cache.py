@@ -14,6 +14,9 @@ from router.cache.keys import Keys
 from router.cache.near import Invalidations, NearCache, NearEntry
 from router.embedded import EmbeddedRedis
 from tests.integration.waiting import eventually
+from tests.redis_programs import on_each_redis
+
+pytest_generate_tests = on_each_redis
 
 NUMBER, OTHER = "+14158867900", "+14420000001"
 

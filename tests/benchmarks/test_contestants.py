@@ -1,0 +1,60 @@
+"""Every contestant of the benchmarks that is installed starts and gives the same right answers; nothing is measured."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import pytest
+
+from benchmarks import probe
+from benchmarks.arena import Arena, arena
+from benchmarks.contestants import Contestant, everybody
+from benchmarks.processes import Server, free_port
+
+NUMBERS = 200
+"""Two of them take no calls."""
+
+
+@pytest.fixture(scope="module")
+def on() -> Iterator[Arena]:
+    """Stores with the numbers in them."""
+    with arena(NUMBERS) as stores:
+        yield stores
+
+
+def _server(who: Contestant) -> str:
+    """What is started: unary calls, batches and streams have one server."""
+    return who.name.removesuffix(f" {who.method}")
+
+
+CONTESTANTS = [list(same) for _, same in groupby(sorted(everybody(), key=_server), key=_server)]
+
+
+@pytest.mark.parametrize("contestants", CONTESTANTS, ids=[_server(same[0]) for same in CONTESTANTS])
+def test_it_starts_and_answers_rightly(on: Arena, contestants: list[Contestant]) -> None:
+    who = contestants[0]
+    reason = who.missing() or who.uncompiled()
+    if reason is not None:
+        pytest.skip(reason)
+    if who.tool == "redis":
+        probe.check(on, who, 0)
+        return
+    port = free_port()
+    with Server(who.start(on, port), port, udp=who.tool != "grpc"):
+        if who.tool == "grpc":
+            probe.wait_for_workers(port, who.workers)
+        for each in contestants:
+            probe.check(on, each, port)
+
+
+def test_pythons_own_contestants_are_always_there() -> None:
+    installed = {each.name for each in everybody() if each.missing() is None}
+
+    assert {
+        "near grpcio",
+        "near native",
+        "redis native",
+        "fallback grpcio",
+        "near grpcio tls",
+        "echo native",
+    } <= installed
+    assert {"textbook", "textbook tls"} <= installed

@@ -1,0 +1,83 @@
+"""Where commands write: standard output by its usual name, and wrong places told of before anything is done."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ACCOUNTS, NUMBERS, Running, run, run_all, run_here
+
+
+def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    said = run("export", "--output", "-", *stores)
+
+    assert said.code == 0
+    assert said.out == run("export", *stores).out
+    assert len(said.out.splitlines()) == NUMBERS
+    assert f"{NUMBERS} numbers of" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("token", "new", "switch", "--scope", "lookup", "--append", "/no/t"),
+        ("import", "FILE", "--output", "/no/t"),
+        ("export", "--output", "/no/t"),
+        ("number", "release", "--file", "FILE", "--output", "/no/t"),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_that_is_not_there(command: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_text("e164\n")
+
+    said = run_here(*(str(file) if each == "FILE" else each for each in command))
+
+    assert said.code == 2
+    assert "there is no folder '/no' to write 't' in: make it, or name another" in said.complaint
+
+
+def test_results_go_to_no_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_text("e164\n")
+
+    said = run_here("import", str(file), "--output", "-")
+
+    assert (said.code, "it can't go to standard output: name a file" in said.complaint) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["lookup", "explain"])
+@pytest.mark.parametrize("seconds", ["-1", "soon"])
+def test_a_deadline_is_a_time_to_come(command: str, seconds: str) -> None:
+    said = run_here(command, "--timeout", seconds, "4158867900")
+
+    assert (said.code, "'--timeout'" in said.complaint) == (2, True)
+
+
+def test_ids_are_whole_in_a_pipe(service: Running, stores: tuple[str, ...]) -> None:
+    said = run("explain", "--target", service.target, "4158867900", COLUMNS="80")
+    shown = run("number", "history", "4158867900", *stores, COLUMNS="80")
+
+    assert said.code == 0
+    assert said.out.count(ACCOUNTS[0]) >= 3, "Redis, document and account"
+    (line,) = [each for each in said.out.splitlines() if each.startswith("number document")]
+    assert "state in_service; assigned to" in line
+    assert len(shown.out.splitlines()) == 2
+
+
+def test_an_account_without_a_list_is_told_of_the_thorough_way(stores: tuple[str, ...]) -> None:
+    said = run_all(
+        {
+            "listed": ["number", "list", "--account", ACCOUNTS[0], *stores],
+            "json": ["number", "list", "--account", ACCOUNTS[0], "--json", *stores],
+            "thorough": ["number", "list", "--account", ACCOUNTS[0], "--thorough", *stores],
+        }
+    )
+
+    for name in ("listed", "json"):
+        assert (said[name].code, said[name].out) == (0, "")
+        assert "lists no numbers in a database of its own: --thorough looks through every" in said[name].err
+    assert "+14158867900" in said["thorough"].out
+    assert said["thorough"].err == ""

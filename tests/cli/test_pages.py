@@ -1,0 +1,49 @@
+"""Pages followed to the letter: their commands are run, and print what is shown."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.embedded import EmbeddedCouchDB
+from tests.cli.command import ACCOUNTS, COMMAND, DOCUMENTS, databases_at, environment
+from tests.cli.pages import sessions, shows
+from tests.unit.manager.packages import STRANGER
+
+
+@pytest.fixture
+def configuration(redis_url: str, tmp_path: Path) -> Iterator[Path]:
+    """The carrier page's file, and stores of its own."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    with EmbeddedCouchDB() as server:
+        databases = databases_at(server.url)
+        for name in ("accounts", "port_requests", "system_config"):
+            databases.create(name)
+            databases.put_many(name, DOCUMENTS[name])
+        file = tmp_path / "did-router.toml"
+        file.write_text(
+            f'couchdb_url = "{server.url}"\nredis_url = "{redis_url}"\n[carriers.knm_acme]\nfolder = "{spool}"\n'
+        )
+        yield file
+
+
+def test_a_carrier_of_ones_own(configuration: Path) -> None:
+    (session,) = sessions("docs/carriers.md", "## Writing one")
+    folder = configuration.parent
+    more = {"ACCOUNT": ACCOUNTS[0], "PYTHONPATH": str(STRANGER), "PATH": f"{Path(COMMAND).parent}:/usr/bin:/bin"}
+    assert len(session) == 6
+
+    for command, shown in session:
+        told = subprocess.run(
+            ["/bin/sh", "-c", command.replace("/var/spool/acme", str(folder / "spool"))],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=environment(**more),
+            check=False,
+        )
+        printed = told.stdout + told.stderr
+        assert shown
+        assert not shows(shown, printed), (command, printed)

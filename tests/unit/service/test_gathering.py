@@ -1,0 +1,115 @@
+"""The admin pages of several workers, some of which hang, are away, or end while they answer."""
+
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from router.service.admin import JSON, TEXT, AdminServer
+from router.service.gathering import GatheredPages
+
+METRICS = b"# HELP did_router_serving calls get answers\n# TYPE did_router_serving gauge\ndid_router_serving 1.0\n"
+HUNG = 5
+"""Asked one after the other for two seconds each, they would take as long as Prometheus waits for a page."""
+
+
+@contextmanager
+def worker() -> Iterator[int]:
+    """The admin port of a worker that answers."""
+    pages = {
+        "/metrics": lambda _: (200, TEXT, METRICS),
+        "/state": lambda _: (200, JSON, b'{"state": "ready"}'),
+        "/readyz": lambda _: (200, TEXT, b"ready\n"),
+    }
+    server = AdminServer("127.0.0.1:0", pages)
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.stop()
+
+
+@contextmanager
+def hung_worker() -> Iterator[int]:
+    """The admin port of a stopped process: the kernel accepts connections, and nothing answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+@contextmanager
+def ending_worker() -> Iterator[int]:
+    """The admin port of a worker that ends in the middle of its answer."""
+
+    def end_early(_: str | None) -> tuple[int, str, bytes]:
+        return 200, TEXT, Cut(METRICS)
+
+    class Cut(bytes):
+        def __len__(self) -> int:
+            return 10_000
+
+    server = AdminServer("127.0.0.1:0", {"/metrics": end_early, "/readyz": end_early, "/state": end_early})
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.stop()
+
+
+@contextmanager
+def gathered(ports: Mapping[str, int]) -> Iterator[str]:
+    """The address of the pages of all of them."""
+    pages = GatheredPages("127.0.0.1:0", lambda: ports)
+    pages.start()
+    try:
+        yield pages.address
+    finally:
+        pages.stop()
+
+
+def page(address: str, path: str) -> str:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/state", "/readyz"])
+def test_workers_that_hang_hide_no_other_and_cost_one_deadline_together(path: str) -> None:
+    with ExitStack() as stack:
+        ports = {f"worker-{index}": stack.enter_context(hung_worker()) for index in range(HUNG)}
+        ports["worker-9"] = stack.enter_context(worker())
+        address = stack.enter_context(gathered(ports))
+        began = time.monotonic()
+        text = page(address, path)
+        took = time.monotonic() - began
+
+    assert took < 2 * 2, "they were asked one after the other"
+    shown = {"/metrics": 'did_router_serving{worker="worker-9"} 1.0', "/state": '"ready"', "/readyz": "worker-9: ready"}
+    assert shown[path] in text
+
+
+def test_metrics_say_which_workers_answered() -> None:
+    with worker() as one, hung_worker() as hung, ending_worker() as ending:
+        ports = {"worker-0": one, "worker-1": hung, "worker-2": 0, "worker-3": ending}
+        with gathered(ports) as address:
+            lines = page(address, "/metrics").splitlines()
+
+    up = [line for line in lines if line.startswith("did_router_worker_up{")]
+    assert up == [
+        f'did_router_worker_up{{worker="worker-{index}"}} {value}' for index, value in enumerate(("1.0", *["0.0"] * 3))
+    ]
+    assert [line for line in lines if line.startswith("did_router_serving{")] == [
+        'did_router_serving{worker="worker-0"} 1.0'
+    ]
+
+
+def test_readiness_says_why_a_worker_is_not_counted() -> None:
+    with hung_worker() as hung, gathered({"worker-0": hung, "worker-1": 0}) as address:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            page(address, "/readyz")
+        with refused.value as answer:
+            assert answer.code == 503
+            assert answer.read() == b"worker-0: no answer within 2 s\nworker-1: not in service\n"
