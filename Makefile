@@ -41,7 +41,7 @@ test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_
 	@test -n "$(COUCHDB_URL)" || { echo "say which: make test-couchdb COUCHDB_URL=http://admin:password@127.0.0.1:5984"; exit 2; }
 	$(BIN)/pytest tests/contract --couchdb-url "$(COUCHDB_URL)" $(ARGS)
 
-soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=82 ARGS="--fault 'redis killed'")
+soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=90 ARGS="--fault 'redis killed'")
 	$(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 guards: install ## take out each guard of the cache's truth and see its test fail

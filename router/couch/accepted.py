@@ -49,7 +49,8 @@ def conflicts_of(written: Mapping[str, str], read: ReadLeaves, write: WriteRows)
         raise
     except CouchUnavailable as problem:
         raise UnconfirmedError(f"too few nodes took the change, and the others can't be asked ({problem})") from None
-    left = [str(row.get("id")) for row in rows if row.get("error") not in (None, "conflict")]
+    answers = {str(row.get("id")): row for row in rows}
+    left = [each for each, row in answers.items() if not _is_withdrawn(row, leaves[each], written[each])]
     if left:
         raise UnconfirmedError(f"the change of {left[0]} is in conflict, and can't be withdrawn")
     return conflicts
@@ -60,6 +61,17 @@ def _is_in_conflict(leaves: Sequence[Leaf], revision: str) -> bool:
     if any(revision in leaf.ancestors for leaf in leaves):
         return False  # it was taken, and changed since
     return any(leaf.revision != revision and not leaf.is_deleted for leaf in leaves)
+
+
+def _is_withdrawn(row: Mapping[str, Any], leaves: Sequence[Leaf], revision: str) -> bool:
+    """Whether nothing of ours is left, by the answer to its withdrawal.
+
+    A conflict says that somebody else has changed or deleted ours where it was seen. Where it was not, no node that
+    answers has it: those that took it were cut off since, and go on showing it.
+    """
+    if row.get("error") == "conflict":
+        return any(leaf.revision == revision for leaf in leaves)
+    return "error" not in row
 
 
 def _is_deletion(leaves: Sequence[Leaf], revision: str) -> bool:

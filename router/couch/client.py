@@ -26,6 +26,7 @@ from router.couch.errors import (
     BadAnswer,
     Conflict,
     ConnectFailed,
+    CouchError,
     CouchRefused,
     CouchUnavailable,
     NotFound,
@@ -33,7 +34,7 @@ from router.couch.errors import (
     TooLarge,
     WrongPassword,
 )
-from router.couch.nodes import Nodes
+from router.couch.nodes import PROBE_TIMEOUT, Membership, Nodes
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,8 @@ class Couch:
     ) -> None:
         self._url = url
         addresses, self._credentials = _split(url)
-        self.nodes = nodes or Nodes(addresses)
         self.gate = gate or CredentialGate(",".join(addresses), self._credentials)
+        self.nodes = nodes or Nodes(addresses, self._ask_membership())
         self.time_limit = time_limit
         self._connections = _Connections(time_limit)
         self._resources = self._open_resources(self._connections)
@@ -157,6 +158,25 @@ class Couch:
             answer = _translated(address, lambda: resource.get(path, **params))
         feed.attach(answer[2])
         return feed
+
+    def _ask_membership(self) -> Membership:
+        """Return what asks a node how many of its cluster's nodes it hears; it outlives this client."""
+        parts, gate = urlsplit(self._url), self.gate
+        user = parts.netloc.rpartition("@")[0]
+        clients: dict[str, Couch] = {}
+
+        def ask(address: str) -> tuple[int, int] | None:
+            if address not in clients:
+                netloc = "@".join(filter(None, (user, urlsplit(address).netloc)))
+                url = urlunsplit(parts._replace(netloc=netloc))
+                clients[address] = Couch(url, time_limit=PROBE_TIMEOUT, gate=gate)
+            try:
+                answer = clients[address].request("GET", ["_membership"])
+                return len(answer["all_nodes"]), len(answer["cluster_nodes"])
+            except (CouchError, KeyError, TypeError):
+                return None  # not known: an old CouchDB, a user without the right, or a node that died just now
+
+        return ask
 
     def _send(self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]) -> Answer:
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -1,8 +1,10 @@
 """The nodes of one CouchDB: which of them answer, and which takes the next request.
 
 Several nodes are watched: each is asked for `/_up` twice a second, which CouchDB answers with 404 in maintenance mode.
-A node that does not answer in time is left, with the requests and feeds that wait for it, within two seconds. One node
-alone, or a balancer, is never watched: there is nowhere else to go.
+A node that does not answer in time is left, with the requests and feeds that wait for it, within two seconds.
+So is a node that is cut off. It hears half of its cluster or less, answers as if all were well, and knows nothing of
+what the others are told.
+One node alone, or a balancer, is never watched: there is nowhere else to go.
 """
 
 import http.client
@@ -12,7 +14,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -23,6 +25,10 @@ PROBE_INTERVAL = 0.5
 """Seconds between two questions for `/_up`."""
 PROBE_TIMEOUT = 1.2
 """Seconds until a node that is silent counts as down."""
+
+
+Membership = Callable[[str], tuple[int, int] | None]
+"""Asks a node, by its address, how many nodes it hears, itself among them, and how many there are; None: not known."""
 
 
 class Connections(Protocol):
@@ -37,10 +43,12 @@ class Nodes:
 
     Args:
         addresses: base URLs without credentials, such as http://127.0.0.1:5984/.
+        membership: tells which nodes are cut off.
     """
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], membership: Membership = lambda _: None) -> None:
         self.addresses = tuple(addresses)
+        self.membership = membership
         self._down: dict[str, str] = {}
         # Processes and clients begin with different nodes.
         self._turns = itertools.count(random.randrange(len(self.addresses)))  # noqa: S311 - nothing secret
@@ -58,13 +66,17 @@ class Nodes:
         return dict(self._down)
 
     def choose(self, tried: Collection[str] = ()) -> str:
-        """Return the node for the next request: one that answers, if possible none of those tried."""
+        """Return the node for the next request: one that answers, if possible none of those tried.
+
+        A node that is cut off comes before those that don't answer: with two of three nodes dead it is the one left.
+        """
         if not self.are_several:
             return self.addresses[0]
         self._watch()
         down = self._down
         left = [each for each in self.addresses if each not in tried] or list(self.addresses)
-        answering = [each for each in left if each not in down] or left
+        cut_off = [each for each in left if down.get(each) == CUT_OFF]
+        answering = [each for each in left if each not in down] or cut_off or left
         return answering[next(self._turns) % len(answering)]
 
     def report_failure(self, address: str, reason: str) -> None:
@@ -115,12 +127,23 @@ def _probe_forever(watched: "weakref.ref[Nodes]", address: str) -> None:
             return
         reason = probe(address)
         nodes = watched()
+        if nodes is not None and reason is None and is_cut_off(nodes.membership(address)):
+            reason = CUT_OFF
         if nodes is not None:
             nodes._take_probe(address, reason)  # noqa: SLF001 - its own thread
         del nodes
 
 
 MAINTENANCE = "it is in maintenance mode"
+CUT_OFF = "it is cut off: it hears half of the cluster's nodes or fewer"
+
+
+def is_cut_off(membership: tuple[int, int] | None) -> bool:
+    """Whether what a node says of its cluster leaves it without a majority."""
+    if membership is None:
+        return False
+    heard, members = membership
+    return 0 < heard <= members // 2
 
 
 def probe(address: str, timeout: float = PROBE_TIMEOUT) -> str | None:

@@ -6,24 +6,28 @@ what was frozen goes on, what was cut may connect. From there on nobody lends a 
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from router.numbers.shards import database_of
-from tests.faults import failing_over, restarting, rewriting, spoiling
+from tests.faults import failing_over, losing_nodes, restarting, rewriting, spoiling
+from tests.faults.filling import SHARDS
 from tests.faults.forms import CLUSTER, SENTINEL, SINGLE
 from tests.faults.ledger import NOBODY
 from tests.faults.lies import ABOUT_UPDATES, Lie
 from tests.faults.links import Trouble
+from tests.faults.nodes import FREEZE, ISOLATE, KILL, LAG, MAINTENANCE, SPLIT
 from tests.faults.programs import Program
 from tests.faults.restarting import send
 from tests.faults.scene import Scene
-from tests.faults.stage import NUMBERS, SHARDS, STALE_AFTER
+from tests.faults.stage import NUMBERS, STALE_AFTER
 
 USUAL = 3.0
 """A change in a database at rest is promised within about a second; the rest is for a busy machine."""
+FROZEN = STALE_AFTER + 2.0
+"""A change while a node of a cluster is frozen, as docs/architecture.md has it."""
 UNSEEN = STALE_AFTER + USUAL
 """A change that the follower can't see or pass on: answers are marked stale after `stale_after`."""
 
@@ -43,6 +47,8 @@ class Fault:
         settings: what the stage has to be set to, so that the fault shows.
         form: of Redis, where it has to be one.
         clocks: wall clocks have to be such as can be set.
+        on_nodes: CouchDB has to have several nodes.
+        action: what has to be possible there.
         keeps_account: what the cache says of an owner is not lost, so that the follower knows whose copies to mend.
     """
 
@@ -54,12 +60,23 @@ class Fault:
     settings: Mapping[str, Any] = field(default_factory=dict)
     form: str | None = None
     clocks: bool = False
+    on_nodes: bool = False
+    action: str | None = None
     keeps_account: bool = False
 
     @property
     def needs_own_database(self) -> bool:
-        """Whether it lays hands on the database's process."""
+        """Whether it lays hands on the process of a database that has one."""
         return self.victim == "database" and self.during is not _remade
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether it rewrites the history of a database or a document, other than a cluster's conflicts."""
+        return self.victim in {"database", "document", "conflict"}
+
+    def suits(self, actions: Collection[str]) -> bool:
+        """Whether it can be had on a cluster to which these things can be done."""
+        return not self.needs_own_database and (self.action is None or self.action in actions)
 
     @property
     def needs(self) -> str | None:
@@ -71,7 +88,9 @@ class Fault:
     def victim(self) -> str:
         """What can't suffer from another fault at the same time: a dead process can't be frozen."""
         first = self.name.partition(" ")[0]
-        return "service" if first in {"worker", "supervisor"} else first
+        if first in {"worker", "supervisor"}:
+            return "service"
+        return "node" if self.name.startswith("every node") else first
 
 
 def _killed(which: str, *, listens: bool = True) -> Begin:
@@ -179,6 +198,10 @@ def _lied(lie: Lie) -> Fault:
     return Fault(f"follower-couchdb {lie}", _linked("follower-couchdb", lie), quiet, settings=settings)
 
 
+def _of_nodes(name: str, during: Begin, action: str | None, quiet: float) -> Fault:
+    return Fault(name, during, quiet, slow=True, on_nodes=True, action=action)
+
+
 CATALOGUE: dict[str, Fault] = {  # new ones at its end: a seed keeps its fault
     fault.name: fault
     for fault in (
@@ -228,5 +251,13 @@ CATALOGUE: dict[str, Fault] = {  # new ones at its end: a seed keeps its fault
             Fault(f"{CALLERS_LINK} {trouble}", _linked(CALLERS_LINK, trouble), USUAL, keeps_account=True)
             for trouble in (*_NET, Trouble.FORGET)
         ),
+        _of_nodes("node killed", losing_nodes.killed, KILL, losing_nodes.REPLICATED),
+        _of_nodes("node frozen", losing_nodes.frozen, FREEZE, FROZEN),
+        _of_nodes("node in maintenance mode", losing_nodes.in_maintenance, MAINTENANCE, losing_nodes.REPLICATED),
+        _of_nodes("node isolated", losing_nodes.isolated, ISOLATE, losing_nodes.REPLICATED),
+        _of_nodes("shard split", losing_nodes.split, SPLIT, USUAL),
+        _of_nodes("copies lag", losing_nodes.copies_lag, LAG, losing_nodes.LAG + USUAL),
+        _of_nodes("conflicts resolved under load", losing_nodes.conflicts_resolved, None, USUAL),
+        _of_nodes("every node killed in turn", losing_nodes.in_turn, KILL, losing_nodes.REPLICATED),
     )
 }

@@ -43,9 +43,9 @@ class Guard:
 GUARDS = (
     Guard(
         "versioned write",
-        "router/cache/scripts/entry.lua",
-        "if a[i] < b[i] then return -1, old end",
-        "if a[i] < b[i] then return 1, old end",
+        "router/cache/scripts/version.lua",
+        "if a[i] < b[i] then return -1 end",
+        "if a[i] < b[i] then return 1 end",
         "tests/unit/cache/test_versioned_writes.py::test_a_filler_never_replaces_what_is_newer",
     ),
     Guard(
@@ -167,6 +167,13 @@ GUARDS = (
         "found = self._catch_up.confirm(target, self.stop)",
         "found = 0",
         f"{_ON_A_CLUSTER}::test_a_frozen_node_is_passed_by_listing",
+    ),
+    Guard(
+        "a node that is cut off is left",
+        "router/couch/nodes.py",
+        "return 0 < heard <= members // 2",
+        "return False",
+        "tests/integration/test_several_nodes.py::test_a_node_that_is_cut_off_gets_no_requests",
     ),
     Guard(
         "a shard split is no new database",

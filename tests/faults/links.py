@@ -5,6 +5,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 
 from tests.faults import lies
@@ -71,6 +72,11 @@ class Link:
         self.port = int(self._listener.getsockname()[1])
         self._open = True
         self._listen()
+
+    @property
+    def ports(self) -> list[int]:
+        """The port, as `LinkGroup` has several."""
+        return [self.port]
 
     def suffer(self, trouble: Trouble | Lie) -> None:
         """Have it happen to every connection, those that stand and new ones, until `heal`."""
@@ -196,6 +202,33 @@ class Link:
     def _wait_out(self, trouble: Trouble | Lie) -> None:
         while self._trouble is trouble:
             time.sleep(_LOOK)
+
+
+class LinkGroup:
+    """A link to each of several servers; what happens to one happens to all.
+
+    Attributes:
+        ports: where each listens, in the order of the servers.
+    """
+
+    def __init__(self, servers: Sequence[tuple[str, int]], seed: int = 0) -> None:
+        self._links = [Link(*server, seed) for server in servers]
+        self.ports = [link.port for link in self._links]
+
+    def suffer(self, trouble: Trouble | Lie) -> None:
+        """Have it happen to every link."""
+        for link in self._links:
+            link.suffer(trouble)
+
+    def heal(self) -> None:
+        """Let everything pass again."""
+        for link in self._links:
+            link.heal()
+
+    def close(self) -> None:
+        """End."""
+        for link in self._links:
+            link.close()
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import grpc
@@ -27,6 +28,8 @@ LIMIT = 1.0
 _PAUSE = 0.006
 _WRITE_PAUSE = 0.06
 _AUTHORITATIVE, _UNKNOWN = 0.06, 0.04
+_OF_FEW_COPIES = "too few CouchDB nodes took the change"
+"""A warning: the change is in conflict if the other nodes were given another one."""
 _BY_HAND = (1.0, 1.0, 0.5, 0.0)
 _OFTEN = (0.1, 1.0, 1.0, 1.0)
 """How a database's first number is changed, its second …: how many of the changes are made by hand, and how often. A
@@ -134,6 +137,7 @@ class Writers:
         quiet: promised for changes by hand, and for those that the number manager warned about.
         forgets: Redis may lose what it acknowledged: then that holds for all changes.
         by_hand: some changes are made by hand.
+        contested: a change that a majority of a cluster's nodes is not known to have may be one side of a conflict.
         turns: each writer holds its own while it writes.
         done: acknowledged changes.
     """
@@ -152,6 +156,7 @@ class Writers:
         self.quiet = 0.0
         self.forgets = False
         self.by_hand = True
+        self.contested = stage.cluster is not None
         self.done = 0
 
     def start(self) -> None:
@@ -187,21 +192,32 @@ class Writers:
             document = {"_id": number, **fields}
         except CouchError:
             return
-        claim = self.ledger.claim(number, account)
+        claim = self.ledger.claim(number, account, contested=self.contested)
         try:
-            self._stage.databases.put(database, {**document, "pvt_assigned_to": account})
+            has_majority = self._put(database, {**document, "pvt_assigned_to": account})
         except (Conflict, NotFound):
             claim.void = True
         except CouchError:
             return
         else:
-            self._acknowledge(claim, self.quiet)
+            if has_majority:
+                self._acknowledge(claim, self.quiet)
+
+    def _put(self, database: str, document: dict[str, Any]) -> bool:
+        """Write a document as other programs do, which don't look again; returns whether a majority of copies has it.
+
+        Raises:
+            CouchError: as `Databases.put`, but for `UnconfirmedError`.
+        """
+        couch = self._stage.databases.couch
+        answer = couch.exchange("PUT", [database, str(document["_id"])], document)
+        return answer.status != HTTPStatus.ACCEPTED
 
     def _write_by_manager(self, number: str) -> None:
         account = self.next_account()
-        claim = self.ledger.claim(number, account)
+        claim = self.ledger.claim(number, account, contested=self.contested)
         made: Outcome = self._manager.carry_out([Ask(Operation.MOVE, number, SYSTEM, assign_to=account)])[0]
-        if made.error is None:
+        if made.error is None and not any(_OF_FEW_COPIES in each for each in made.warnings):
             self._acknowledge(claim, self.quiet if made.warnings or self.forgets else 0.0)
 
     def next_account(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 
 from router.couch.errors import CouchError
@@ -10,7 +11,8 @@ from tests.faults.ledger import NOBODY
 from tests.faults.scene import Scene
 from tests.faults.stage import NUMBERS
 
-_DIGEST = 32
+_DIGEST, _FIRST = 32, 8
+"""Hex digits of a revision's hash, and how many of them say whether it wins."""
 
 
 @contextmanager
@@ -18,14 +20,14 @@ def purged(scene: Scene) -> Iterator[None]:
     """A document is purged: nothing says so but the database's `purge_seq`; later there is a first revision again."""
     number = scene.chance.choice(NUMBERS)
     writers, ledger = scene.writers, scene.writers.ledger
-    with _turns(scene):
+    with all_turns(scene):
         revisions = [str(leaf["_rev"]) for leaf in _leaves(scene, number)]
         if revisions:
             claim = ledger.claim(number, NOBODY)
             scene.stage.databases.couch.request("POST", [_database(number), "_purge"], {number: revisions})
             ledger.acknowledge(claim, writers.quiet)
     yield
-    with _turns(scene):
+    with all_turns(scene):
         if not ledger.current(number) - {NOBODY}:
             writers.write_by_hand(number)
 
@@ -45,41 +47,51 @@ def conflict_loses(scene: Scene) -> AbstractContextManager[None]:
 
 @contextmanager
 def _conflict_for_a_while(scene: Scene, *, digit: str) -> Iterator[None]:
-    """See `_conflict`; what loses has the number in the end."""
+    """See `conflict`; what loses has the number in the end."""
     number = scene.chance.choice(NUMBERS)
     loser: dict[str, Any] = {}
-    with _turns(scene):
-        loser = _conflict(scene, number, digit=digit)
+    with all_turns(scene):
+        loser = conflict(scene, number, digit=digit)
     yield
     if loser:
-        with _turns(scene):
-            _resolve(scene, number, loser)
+        with all_turns(scene):
+            resolve(scene, number, loser)
 
 
-def _conflict(scene: Scene, number: str, *, digit: str) -> dict[str, Any]:
-    """Write a sibling of the winner, of the same generation, that wins or loses by its hash; returns which loses."""
-    database, ledger = _database(number), scene.writers.ledger
-    winner = dict(scene.stage.databases.document(database, number))
-    generation = int(str(winner["_rev"]).partition("-")[0])
-    account = scene.writers.next_account()
-    sibling = {**winner, "_rev": f"{generation}-{digit * _DIGEST}", "pvt_assigned_to": account}
+def sibling(scene: Scene, document: dict[str, Any], *, digit: str) -> dict[str, Any]:
+    """Return a revision of the same generation and of another account, that wins ("f") or loses ("0") by its hash."""
+    generation = str(document["_rev"]).partition("-")[0]
+    digest = digit * _FIRST + f"{scene.chance.getrandbits(128):032x}"[_FIRST:_DIGEST]
+    return {**document, "_rev": f"{generation}-{digest}", "pvt_assigned_to": scene.writers.next_account()}
+
+
+def conflict(scene: Scene, number: str, *, digit: str) -> dict[str, Any]:
+    """Write a sibling of the winner; returns which of the two loses."""
+    database, writers = _database(number), scene.writers
+    before = dict(scene.stage.databases.document(database, number))
+    beside = sibling(scene, before, digit=digit)
     wins = digit == "f"
-    claim = ledger.claim(number, account) if wins else None
-    body = {"docs": [sibling], "new_edits": False}
-    scene.stage.databases.couch.request("POST", [database, "_bulk_docs"], body)
-    if claim is not None:
-        ledger.acknowledge(claim, scene.writers.quiet)
-    return winner if wins else sibling
+    claim = writers.ledger.claim(number, beside["pvt_assigned_to"], contested=writers.contested) if wins else None
+    body = {"docs": [beside], "new_edits": False}
+    answer = scene.stage.databases.couch.exchange("POST", [database, "_bulk_docs"], body)
+    if claim is not None and answer.status != HTTPStatus.ACCEPTED:
+        writers.ledger.acknowledge(claim, writers.quiet)
+    return before if wins else beside
 
 
-def _resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
-    """Delete what wins now, and have its loser back."""
-    database, ledger = _database(number), scene.writers.ledger
+def resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
+    """Delete what wins now; the number goes to its loser, or to whoever else stands in conflict behind it."""
+    database, writers = _database(number), scene.writers
     revision = str(scene.stage.databases.document(database, number)["_rev"])
-    claim = ledger.claim(number, str(loser["pvt_assigned_to"]))
-    scene.stage.databases.delete(database, number, revision)
-    if scene.stage.databases.document(database, number)["_rev"] == loser["_rev"]:
-        ledger.acknowledge(claim, scene.writers.quiet)
+    claim = writers.ledger.claim(number, str(loser["pvt_assigned_to"]), contested=writers.contested)
+    answer = scene.stage.databases.couch.exchange("DELETE", [database, number], rev=revision)
+    left = scene.stage.databases.document(database, number)
+    if answer.status == HTTPStatus.ACCEPTED:
+        return
+    if left["_rev"] != loser["_rev"]:
+        came_up = writers.ledger.claim(number, str(left["pvt_assigned_to"]), contested=writers.contested)
+        came_up.sent, claim = claim.sent, came_up
+    writers.ledger.acknowledge(claim, writers.quiet)
 
 
 def _leaves(scene: Scene, number: str) -> list[dict[str, Any]]:
@@ -96,7 +108,7 @@ def _database(number: str) -> str:
 
 
 @contextmanager
-def _turns(scene: Scene) -> Iterator[None]:
+def all_turns(scene: Scene) -> Iterator[None]:
     """Nobody else writes. A database that is away leaves open what was being done."""
     with ExitStack() as stack, suppress(CouchError):
         for turn in scene.writers.turns:

@@ -3,21 +3,22 @@
 import contextlib
 import itertools
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import grpc
 
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.faults.faults import CALLERS_LINK, CATALOGUE, Fault
-from tests.faults.forms import SINGLE
+from tests.faults.faults import CATALOGUE, Fault
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import CALLERS, Callers, Writers, answer_of
+from tests.faults.plans import Ground, Plan
 from tests.faults.scene import Scene
+from tests.faults.settling import settle
 from tests.faults.stage import NUMBERS, Stage
 from tests.integration.caller import outcome, request
 
@@ -26,83 +27,9 @@ MARGIN = 0.05
 HANG = 1.0
 """Seconds beyond a deadline after which no busy machine is an excuse."""
 _BEFORE, _AFTER = 0.6, 0.8
-_SHORT, _LONG = (0.8, 2.5), (6.0, 8.0)
 HEALS_WITHIN = 30.0
-_WITH_COPIES = ", with copies"
 _PATIENCE = 5.0
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a seed means."""
-
-    seed: int
-    faults: tuple[str, ...]
-    transport: str
-    lasts: tuple[float, ...]
-    offset: float
-    copies: bool = False
-
-    @property
-    def keeps(self) -> bool:
-        """Whether Redis keeps data over a restart."""
-        return any(CATALOGUE[name].forgets for name in self.faults)
-
-    @property
-    def clocks(self) -> bool:
-        """Whether wall clocks have to be such as can be set."""
-        return any(CATALOGUE[name].clocks for name in self.faults)
-
-    @property
-    def hurts_callers(self) -> bool:
-        """Whether some callers have a link of their own, for it is in trouble."""
-        return any(CATALOGUE[name].victim == CALLERS_LINK for name in self.faults)
-
-    @property
-    def spares_the_service(self) -> bool:
-        """Whether callers without that link have nothing to suffer."""
-        return all(CATALOGUE[name].victim == CALLERS_LINK for name in self.faults)
-
-    @property
-    def form(self) -> str:
-        """Of Redis."""
-        return next((form for name in self.faults if (form := CATALOGUE[name].needs)), SINGLE)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the stage has to be set to."""
-        return {name: value for fault in self.faults for name, value in CATALOGUE[fault].settings.items()}
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return " + ".join(self.faults) + (_WITH_COPIES if self.copies else "")
-
-
-def plan_of(seed: int, faults: Sequence[str] = (), *, names: Sequence[str] = (), copies: bool = False) -> Plan:
-    """The plan of a seed: the catalogue's faults one by one, then random pairs of them.
-
-    Args:
-        faults: these instead.
-        names: of the catalogue only these.
-        copies: whether accounts have copies, where the faults allow for that.
-    """
-    chance = random.Random(seed)
-    names = names or list(CATALOGUE)
-    pair = chance.sample(names, 2)
-    while not _go_together(*(CATALOGUE[name] for name in pair)):
-        pair = chance.sample(names, 2)
-    chosen = tuple(faults) or ((names[seed],) if seed < len(names) else tuple(pair))
-    lasts = tuple(round(chance.uniform(*(_LONG if CATALOGUE[name].slow else _SHORT)), 2) for name in chosen)
-    transport, offset = chance.choice(("native", "grpcio")), round(chance.uniform(0.0, 0.8), 2)
-    allowed = all(CATALOGUE[name].keeps_account for name in chosen)
-    return Plan(seed, chosen, transport, lasts, offset, copies and allowed)
-
-
-def _go_together(one: Fault, other: Fault) -> bool:
-    """Whether they have victims of their own, and one Redis will do for both."""
-    return one.victim != other.victim and len({one.needs, other.needs} - {None}) < 2
 
 
 @dataclass
@@ -117,9 +44,11 @@ class Report:
         stale, flagged_stale: old answers within what is promised; longest, longest_flagged: the oldest of them.
         late: calls that ended more than 50 ms (and what this process was held up by) past their deadline;
             worst_late: the worst of all, seconds past the deadline.
+        settled: numbers of which a cluster's copies had to be read to know their owner.
         disturbed: calls without an answer where nothing but other callers' link was in trouble.
-        healed: seconds from the end of the faults until every number was answered rightly, unflagged, by both workers,
-            and each caller had an answer over the connection it has; None: not at all.
+        healed: seconds from the end of the faults, and of a cluster's own mending, until every number was answered
+            rightly, unflagged, by both workers, and each caller had an answer over the connection it has; None: not at
+            all.
         differences: found by an audit at the end; different: these in words; at_first: how many the first audit found.
     """
 
@@ -137,6 +66,7 @@ class Report:
     worst_late: float = 0.0
     oversleep: float = 0.0
     disturbed: int = 0
+    settled: int = 0
     healed: float | None = None
     at_first: int | None = None
     differences: int | None = None
@@ -161,23 +91,15 @@ class Report:
             f"{self.late} late ({self.worst_late:.3f} s), {healed}",
             f"{self.differences} differences (at first {self.at_first})",
             f"unknown {dict(self.unknown)}",
+            *([f"{self.settled} settled"] if self.settled else []),
             *([f"{self.disturbed} disturbed"] if self.disturbed else []),
         )
         return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN], *self.different[:_SHOWN]])
 
 
-def run_plan(plan: Plan, couchdb_url: str | None = None) -> Report:
-    """Run a plan on a stage of its own, over a real CouchDB where one is given."""
-    with Stage(
-        seed=plan.seed,
-        transport=plan.transport,
-        keeps=plan.keeps,
-        form=plan.form,
-        clocks=plan.clocks,
-        copies=plan.copies,
-        settings=plan.settings,
-        couchdb_url=couchdb_url,
-    ) as stage:
+def run_plan(plan: Plan, ground: Ground | None = None) -> Report:
+    """Run a plan on a stage of its own."""
+    with (ground or Ground()).stage(plan) as stage:
         return run_on(stage, plan, iter(stage.accounts))
 
 
@@ -203,10 +125,14 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         callers.start()
         writers.start()
         time.sleep(_BEFORE)
+        began = time.monotonic()
         _suffer(faults, plan, Scene(stage, writers, random.Random(plan.seed)))
         over = time.monotonic()
         time.sleep(_AFTER)
         writers.stop()
+        report.settled = settle(stage, writers)
+        if report.settled:
+            over = time.monotonic()  # until now the copies themselves had something to mend
         report.healed = _heal(stage, ledger, callers, over)
     finally:
         writers.stop()
@@ -215,12 +141,12 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
         audits = stage.differences()
         report.at_first, report.differences, report.different = len(audits[0]), len(audits[-1]), audits[-1]
     report.writes, report.oversleep = writers.done, callers.oversleep
-    _judge(report, callers.answers, ledger)
+    _judge(report, callers.answers, ledger, began)
     return report
 
 
 def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
-    """All at a time, the second a little after the first."""
+    """All at a time, the second a little after the first; raises what a fault itself raises."""
 
     def suffer(fault: Fault, delay: float, lasts: float) -> None:
         time.sleep(delay)
@@ -228,14 +154,10 @@ def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
             time.sleep(lasts)
 
     delays = itertools.accumulate(itertools.repeat(plan.offset), initial=0.0)
-    threads = [
-        threading.Thread(target=suffer, args=(fault, delay, lasts))
-        for fault, delay, lasts in zip(faults, delays, plan.lasts, strict=False)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(faults)) as threads:
+        begun = [threads.submit(suffer, *each) for each in zip(faults, delays, plan.lasts, strict=False)]
+    for each in begun:
+        each.result()
 
 
 def _heal(stage: Stage, ledger: Ledger, callers: Callers, over: float) -> float | None:
@@ -265,7 +187,8 @@ def _is_well(target: str, ledger: Ledger) -> bool:
     return True
 
 
-def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger) -> None:
+def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger, began: float) -> None:
+    """Judge all answers; `began`: when the faults did, monotonic."""
     for answer in answers:
         report.calls += 1
         past = answer.ended - answer.began - answer.limit
@@ -280,7 +203,7 @@ def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger) -> None:
         report.answered += 1
         verdict = ledger.judge(answer)
         if verdict.wrong:
-            report.wrong.append(verdict.wrong)
+            report.wrong.append(f"{verdict.wrong} ({answer.began - began:+.1f} s from when the faults began)")
         elif verdict.age and answer.flagged:
             report.flagged_stale += 1
             report.longest_flagged = max(report.longest_flagged, verdict.age)

@@ -1,6 +1,6 @@
 """Redis, CouchDB, a service with two workers and a follower, each a process, and a link between each pair."""
 
-import contextlib
+import itertools
 import json
 import os
 import random
@@ -21,19 +21,19 @@ from redis import Redis
 from router.account_copies.names import database_of
 from router.couch.client import Couch
 from router.couch.databases import Databases
-from router.couch.errors import Conflict, NotFound
 from router.follower.audit import Audit
 from router.follower.warm import Progress
 from router.settings import Settings
 from router.stores import Stores
-from tests.faults import programs
+from tests.faults import filling, programs
 from tests.faults.clocks import Clock
+from tests.faults.filling import SHARDS
 from tests.faults.forms import FORMS, SINGLE
-from tests.faults.links import Link
+from tests.faults.links import Link, LinkGroup
+from tests.faults.nodes import ImitatedNodes, Nodes
 from tests.faults.programs import Program
 from tests.integration.waiting import eventually
 
-SHARDS = ("numbers/+1415", "numbers/+4420", "numbers/+4930")
 EACH = 4
 NUMBERS = [f"{shard.removeprefix('numbers/')}88679{index:02}" for shard in SHARDS for index in range(EACH)]
 ABSENT = [f"{shard.removeprefix('numbers/')}99999{index:02}" for shard in SHARDS for index in range(2)]
@@ -61,11 +61,6 @@ _WITH_COPIES = 150
 """Accounts with a database; those after them have none, and get no copies."""
 _COPIES_WITHIN, _MENDED_WITHIN = 40.0, 15.0
 """Seconds that the follower has for the accounts' copies, and for going round all that Redis holds."""
-_NAMES = ("accounts", "port_requests", "system_config", *SHARDS)
-_OURS = "did-router-soak"
-"""Stands for the claim on a CouchDB that is not ours alone."""
-
-
 _SPAN, _FIRST_PORT, _PORTS = 8, 23_000, 9_000
 
 
@@ -93,6 +88,11 @@ class Stage:
         copies: accounts have copies, and the follower mends them.
         couchdb_url: a real CouchDB in place of the embedded one, which can't be killed then. It must hold none of the
             databases that a stage makes; they are removed at the end.
+        nodes: of the embedded CouchDB: with 2 or more it imitates a cluster.
+        cluster: a real one in place of the embedded CouchDB, on the same terms as `couchdb_url`.
+        linked: there are links to CouchDB. On a cluster that is for faults of these links alone: a dead node's port
+            refuses connections, and a link in front of it would take them.
+        documents: further numbers in each shard.
         more: flags of the service.
         settings: beside the usual ones, or in their place.
 
@@ -101,6 +101,8 @@ class Stage:
         links: "service-redis", "service-couchdb", "follower-redis", "follower-couchdb", "caller-service".
         target, way_in: where the service answers, and where it does so by way of the callers' link.
         databases: CouchDB, past every link.
+        cluster: the nodes of a CouchDB that has several; else None.
+        documents: further numbers in each shard.
     """
 
     def __init__(
@@ -113,6 +115,10 @@ class Stage:
         clocks: bool = False,
         copies: bool = False,
         couchdb_url: str | None = None,
+        nodes: int = 1,
+        cluster: Nodes | None = None,
+        linked: bool = True,
+        documents: int = 0,
         workers: int = 2,
         more: Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
@@ -123,19 +129,28 @@ class Stage:
         self._random = random.Random(seed)
         self._filled = False
         ports = dict(zip(("redis", "couchdb", "listen", "admin"), _free_ports(), strict=False))
+        self.documents = documents
+        self._is_foreign = couchdb_url is not None or cluster is not None
+        if nodes > 1 and not self._is_foreign:
+            cluster = ImitatedNodes(self.folder, list(itertools.islice(_free_ports(), nodes)), seed)
+        self.cluster = cluster
         self.redis = programs.redis(self.folder, ports["redis"], keeps=keeps)
         self.form = FORMS[form](self.folder) if form != SINGLE else None
         self._redis_url = f"redis://127.0.0.1:{ports['redis']}" if self.form is None else self.form.url
-        self.couchdb = None if couchdb_url else programs.couchdb(self.folder, ports["couchdb"])
+        is_embedded = cluster is None and couchdb_url is None
+        self.couchdb = programs.couchdb(self.folder, ports["couchdb"]) if is_embedded else None
         self._couchdb_url = couchdb_url or f"http://admin:password@127.0.0.1:{ports['couchdb']}"
-        where = urlsplit(self._couchdb_url)
-        at = {"redis": ("127.0.0.1", ports["redis"]), "couchdb": (str(where.hostname), where.port or 5984)}
+        if cluster is not None:
+            self._couchdb_url = cluster.url
+        self._linked = linked or cluster is None
+        at = {"redis": [("127.0.0.1", ports["redis"])], "couchdb": _addresses(self._couchdb_url)}
         pairs = [(who, store) for who in ("service", "follower") for store in ("redis", "couchdb")]
         pairs = [pair for pair in pairs if self.form is None or pair[1] == "couchdb"]
-        self.links = {f"{who}-{store}": Link(*at[store], seed) for who, store in pairs}
+        self.links: dict[str, Link | LinkGroup] = {f"{who}-{store}": LinkGroup(at[store], seed) for who, store in pairs}
         self.target, self.admin = f"127.0.0.1:{ports['listen']}", f"127.0.0.1:{ports['admin']}"
-        self.links["caller-service"] = Link("127.0.0.1", ports["listen"], seed)
-        self.way_in = f"127.0.0.1:{self.links['caller-service'].port}"
+        callers_link = Link("127.0.0.1", ports["listen"], seed)
+        self.links["caller-service"] = callers_link
+        self.way_in = f"127.0.0.1:{callers_link.port}"
         own = ("--listen", self.target, "--admin", self.admin, "--workers", str(workers), "--transport", transport)
         self.clocks = {who: Clock(self.folder / f"{who}.clock") for who in ("service", "follower") if clocks}
         env = {who: clock.environment for who, clock in self.clocks.items()}
@@ -153,7 +168,8 @@ class Stage:
     def programs(self) -> Sequence[Program]:
         """All processes."""
         stores = (self.redis,) if self.form is None else self.form.programs
-        return self.service, self.follower, *stores, *((self.couchdb,) if self.couchdb else ())
+        nodes = self.cluster.programs if self.cluster else ()
+        return self.service, self.follower, *stores, *nodes, *((self.couchdb,) if self.couchdb else ())
 
     def settings(self, who: str | None = None) -> Settings:
         """Settings by way of the links of "service" or "follower"; of nobody: past them."""
@@ -211,6 +227,8 @@ class Stage:
             program.wait_listening()
         if self.form is not None:
             self.form.start()
+        if self.cluster is not None:
+            self.cluster.start()
         self._fill()
         self.follower.start()
         self.service.start()
@@ -235,45 +253,42 @@ class Stage:
             program.end()
         for link in self.links.values():
             link.close()
-        if self.couchdb is None and self._filled:
-            self._empty()
+        if self._is_foreign and self.cluster is not None:
+            self.cluster.restore()
+        if self._is_foreign and self._filled:
+            filling.empty(self._patient())
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _fill(self) -> None:
-        patient = Databases(self.databases.couch.with_time_limit(30))
-        if self.couchdb is None:
-            self._claim(patient)
+        patient = self._patient()
+        if self._is_foreign:
+            filling.claim(patient)
         self._filled = True
         with_copies = self.accounts[:_WITH_COPIES] if self.copies else ()
-        for name in (*_NAMES, *(str(database_of(each)) for each in with_copies)):
-            patient.create(name)
-        documents = [{"_id": each, "pvt_type": "account", "pvt_enabled": True, "name": "A"} for each in self.accounts]
-        patient.put_many("accounts", documents)
+        filling.fill(patient, self.accounts, [str(database_of(each)) for each in with_copies], self.documents)
 
-    def _claim(self, databases: Databases) -> None:
-        """See to it that nobody's databases are in our way; those that we left behind ourselves go."""
-        there = set(databases.names())
-        if _OURS in there:
-            self._empty()
-        elif there & set(_NAMES):
-            raise RuntimeError(f"the CouchDB holds {', '.join(sorted(there & set(_NAMES)))}: give one without")
-        with contextlib.suppress(Conflict):
-            databases.create(_OURS)
-
-    def _empty(self) -> None:
-        databases = Databases(self.databases.couch.with_time_limit(30))
-        ours = [name for name in databases.names() if name in _NAMES or name.startswith("account/00/00/")]
-        for name in (*ours, _OURS):
-            with contextlib.suppress(NotFound):
-                databases.drop(name)
+    def _patient(self) -> Databases:
+        """One node alone: another one may not know yet which databases there are."""
+        couch = self.databases.couch if self.cluster is None else self.cluster.each[0]
+        return Databases(couch.with_time_limit(30))
 
     def _urls(self, who: str) -> tuple[str, str]:
-        redis = self._redis_url if self.form else f"redis://127.0.0.1:{self.links[f'{who}-redis'].port}"
-        parts = urlsplit(self._couchdb_url)
-        credentials = parts.netloc.rpartition("@")[0]
-        return redis, f"http://{credentials}@127.0.0.1:{self.links[f'{who}-couchdb'].port}"
+        redis = self._redis_url if self.form else f"redis://{self._way(f'{who}-redis')}"
+        if not self._linked:
+            return redis, self._couchdb_url
+        credentials = urlsplit(self._couchdb_url).netloc.rpartition("@")[0]
+        return redis, f"http://{credentials}@{self._way(f'{who}-couchdb')}"
+
+    def _way(self, name: str) -> str:
+        return ",".join(f"127.0.0.1:{port}" for port in self.links[name].ports)
 
     def _flags(self, who: str) -> list[str]:
         redis, couchdb = self._urls(who)
         more = [f"--set={name}={value}" for name, value in self._set.items()]
         return ["--redis-url", redis, "--couchdb-url", couchdb, "--log-level", "info", *more]
+
+
+def _addresses(url: str) -> list[tuple[str, int]]:
+    """Return host and port of each node."""
+    hosts = [urlsplit(f"//{each}") for each in urlsplit(url).netloc.rpartition("@")[2].split(",")]
+    return [(str(each.hostname), each.port or 5984) for each in hosts]

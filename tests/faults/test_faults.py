@@ -1,6 +1,6 @@
 """One fault at a time under load, on one stage: no wrong answer, no call that hangs, healed without a hand.
 
-A handful of the catalogue, so that it takes less than a minute; `make soak` runs all of it, and pairs (docs/faults.md).
+A handful of the catalogue; `make soak` runs all of it, and pairs (docs/faults.md).
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.ledger import Ledger
-from tests.faults.run import Plan, run_on
+from tests.faults.plans import NODES, Plan
+from tests.faults.run import run_on
 from tests.faults.stage import Stage
 
 FAULTS = (
@@ -25,6 +26,8 @@ FAULTS = (
     "document purged",
     "caller-service forgotten",
 )
+
+ON_NODES = ("node killed", "node frozen", "node isolated", "conflicts resolved under load")
 
 
 @pytest.fixture(scope="module")
@@ -50,5 +53,32 @@ def test_no_answer_is_wrong_and_it_heals(
     report = run_on(stage, Plan(seed, (fault,), "auto", (0.8,), 0.0), accounts, ledger)
 
     assert report.is_good, f"{report}\n{stage.said()}"
+    assert report.answered > 50
+    assert report.writes > 5
+
+
+@pytest.fixture(scope="module")
+def on_nodes() -> Iterator[Stage]:
+    with Stage(nodes=NODES, linked=False, documents=100, settings={"follower_sweep": 5.0}) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ledger_on_nodes() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture(scope="module")
+def accounts_on_nodes(on_nodes: Stage) -> Iterator[str]:
+    return iter(on_nodes.accounts)
+
+
+@pytest.mark.parametrize(("seed", "fault"), list(enumerate(ON_NODES)))
+def test_no_answer_is_wrong_on_a_cluster_and_it_heals(
+    on_nodes: Stage, ledger_on_nodes: Ledger, accounts_on_nodes: Iterator[str], seed: int, fault: str
+) -> None:
+    report = run_on(on_nodes, Plan(seed, (fault,), "auto", (3.0,), 0.0), accounts_on_nodes, ledger_on_nodes)
+
+    assert report.is_good, f"{report}\n{on_nodes.said()}"
     assert report.answered > 50
     assert report.writes > 5

@@ -90,3 +90,56 @@ def test_a_number_without_a_document_is_nobodys() -> None:
 def test_who_may_have_it_now() -> None:
     assert _ledger(FIRST, OPEN).current(NUMBER) == {ONE, TWO}
     assert _ledger(FIRST, OPEN, LAST).current(NUMBER) == {THREE}
+
+
+CONTESTED = Claim(NUMBER, TWO, 10.0, contested=True)
+
+
+def test_a_contested_change_may_come_up_until_every_copy_was_read() -> None:
+    ledger = _ledger(FIRST, CONTESTED, LAST)
+    assert not ledger.judge(_answer(TWO, 60.0)).wrong
+    assert ledger.judge(_answer(TWO, 60.0, authoritative=True)).wrong == ""
+    assert ledger.current(NUMBER) == {TWO, THREE}
+    assert ledger.contested() == [NUMBER]
+
+
+def test_a_contested_change_excuses_nobody_else() -> None:
+    assert _ledger(FIRST, CONTESTED, LAST).judge(_answer(ONE, 60.0)).wrong
+
+
+def test_what_every_copy_says_ends_a_contested_change() -> None:
+    settled = Claim(NUMBER, THREE, 30.0, 30.5, quiet=3.0, settles=True)
+    ledger = _ledger(FIRST, CONTESTED, LAST, settled)
+    assert not ledger.judge(_answer(TWO, 32.0)).wrong
+    assert ledger.judge(_answer(TWO, 40.0)).wrong
+    assert not ledger.judge(_answer(THREE, 40.0)).wrong
+    assert ledger.current(NUMBER) == {THREE}
+    assert not ledger.contested()
+
+
+def test_an_acknowledged_change_is_contested_no_more() -> None:
+    ledger = Ledger()
+    claim = ledger.claim(NUMBER, ONE, contested=True)
+    assert ledger.contested() == [NUMBER]
+    ledger.acknowledge(claim, 0.0)
+    assert not ledger.contested()
+
+
+def test_changes_count_from_the_end_of_a_division() -> None:
+    before, within, by_manager = (
+        Claim(NUMBER, TWO, 10.0, 11.0, quiet=3.0),
+        Claim(NUMBER, THREE, 12.5, 13.0),
+        Claim(OTHER, TWO, 10.0, 11.0),
+    )
+    ledger = _ledger(FIRST, before, within, Claim(OTHER, ONE, 1.0, 2.0), by_manager)
+    ledger.divide(12.0, 15.0, before=5.0)
+    assert (before.quiet, within.quiet, by_manager.quiet) == (7.0, 2.0, 0.0)
+    assert not ledger.judge(_answer(TWO, 14.9)).wrong
+    assert ledger.judge(_answer(TWO, 15.1)).wrong
+
+
+def test_an_authoritative_answer_in_a_division_is_one_sides() -> None:
+    ledger = _ledger(FIRST, Claim(NUMBER, TWO, 10.0, 11.0))
+    ledger.divide(12.0, 15.0, before=5.0)
+    assert not ledger.judge(_answer(ONE, 14.0, authoritative=True)).wrong
+    assert ledger.judge(_answer(ONE, 16.0, authoritative=True)).wrong

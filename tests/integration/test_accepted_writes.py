@@ -1,11 +1,12 @@
 """Writes that too few copies of a cluster took: nobody is told a plain yes for what may not hold."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router.couch.client import Couch
+from router.couch.accepted import UnconfirmedError, conflicts_of
+from router.couch.client import Couch, Document
 from router.couch.databases import Databases
 from router.couch.errors import Conflict
 from router.embedded import EmbeddedCluster
@@ -62,6 +63,25 @@ def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes
     written = DocumentWriter(at_nodes[0]).write(SHARD, [_document("+14158867900", "1" * 32)])["+14158867900"]
     assert written.revision
     assert "too few CouchDB nodes took the change" in written.warning
+
+
+def test_what_only_a_node_took_that_is_cut_off_is_not_known_to_be_withdrawn(
+    cluster: EmbeddedCluster, at_nodes: list[Databases]
+) -> None:
+    number = "+14158867900"
+    first = at_nodes[0].put(SHARD, _document(number, "1" * 32))
+    eventually(lambda: at_nodes[1].document(SHARD, number)["_rev"] == first, 5)
+    cluster.isolate(0)
+    second = _document(number, "2" * 32) | {"_rev": first}
+    rows = at_nodes[0].couch.request("POST", [SHARD, "_bulk_docs"], {"docs": [second]})
+    assert rows[0]["accepted"] is True
+
+    def write(documents: Sequence[Document]) -> list[Document]:
+        answer: list[Document] = at_nodes[1].couch.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
+        return answer
+
+    with pytest.raises(UnconfirmedError, match="can't be withdrawn"):
+        conflicts_of({number: rows[0]["rev"]}, lambda numbers: at_nodes[1].leaves(SHARD, numbers), write)
 
 
 def test_a_copys_list_meets_the_conflict(at_nodes: list[Databases]) -> None:

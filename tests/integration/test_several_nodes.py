@@ -95,6 +95,47 @@ def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, d
     eventually(lambda: not databases.couch.nodes.down())
 
 
+def test_a_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, databases: Databases) -> None:
+    databases.document(SHARD, "+14158867900")
+    cluster.isolate(1)
+    eventually(lambda: _address(cluster, 1) in databases.couch.nodes.down(), 3.0)
+    revision = databases.put(SHARD, {"_id": "+14158867901", "pvt_assigned_to": "1" * 32})
+    assert {databases.document(SHARD, "+14158867901")["_rev"] for _ in range(9)} == {revision}
+    cluster.join(1)
+    eventually(lambda: not databases.couch.nodes.down())
+
+
+def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluster, databases: Databases) -> None:
+    databases.document(SHARD, "+14158867900")
+    for node in (0, 2):
+        cluster.kill(node)
+    eventually(lambda: len(databases.couch.nodes.down()) == 3)
+    assert {databases.couch.nodes.choose() for _ in range(9)} == {_address(cluster, 1)}
+    assert databases.document(SHARD, "+14158867900")["pvt_assigned_to"] == "1" * 32
+
+
+def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: Databases) -> None:
+    databases.document(SHARD, "+14158867900")
+    feed = ChangesFeed(databases.couch, SHARD, "0", heartbeat=30.0)
+    feed.open()
+    ended = threading.Event()
+
+    def read() -> None:
+        try:
+            for _ in feed.changes():
+                pass
+        except CouchError:
+            ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    for node in range(3):
+        cluster.isolate(node)
+        if ended.wait(4.0):
+            return
+        cluster.join(node)
+    raise AssertionError("whichever node it was on, the feed stayed there")
+
+
 def test_nobody_asks_nodes_that_nobody_uses(cluster: EmbeddedCluster) -> None:
     couch = Couch(cluster.joined_url, time_limit=5.0)
     Databases(couch).version()

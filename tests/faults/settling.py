@@ -1,0 +1,82 @@
+"""What a number's owner is once all nodes are back: every copy is read, and whatever is in conflict is resolved."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from router.couch.databases import Databases
+from router.couch.errors import Conflict, CouchError, NotFound
+from router.couch.leaves import Leaf, winner
+from router.numbers.shards import database_of
+from tests.faults.ledger import NOBODY
+from tests.faults.load import Writers
+from tests.faults.stage import Stage
+
+_WITHIN = 30.0
+_PAUSE = 0.2
+"""Seconds."""
+_IN_A_ROW = 2
+"""Rounds over all nodes that read the same."""
+_NUMBERS_AT_A_TIME = 4
+_SINGLE_READS = 3
+"""Times that each node is asked for what one copy has."""
+
+
+def settle(stage: Stage, writers: Writers) -> int:
+    """Settle the numbers that are contested, as an operator does; nobody writes meanwhile.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        TimeoutError: the copies don't come to the same.
+    """
+    numbers = writers.ledger.contested()
+    with ThreadPoolExecutor(_NUMBERS_AT_A_TIME) as threads:
+        for number, left in zip(numbers, threads.map(lambda each: _resolved(stage, each), numbers), strict=True):
+            claim = writers.ledger.claim(number, left, settles=True)
+            writers.ledger.acknowledge(claim, writers.quiet)
+    return len(numbers)
+
+
+def _resolved(stage: Stage, number: str) -> str:
+    """Delete what stands in conflict behind the winner, and return the winner's account."""
+    assert stage.cluster is not None
+    database = str(database_of(number))
+    nodes = [Databases(couch) for couch in stage.cluster.each]
+    end, same, before = time.monotonic() + _WITHIN, 0, ""
+    while time.monotonic() < end:
+        try:
+            seen = [_live_leaves(node, database, number) for node in nodes]
+            losers = {leaf.revision for leaves in seen for leaf in _losers(leaves)}
+            if losers and _is_everywhere(nodes, database, number):
+                for revision in losers:
+                    nodes[0].delete(database, number, revision)
+        except (CouchError, Conflict, NotFound):
+            same = 0
+            time.sleep(_PAUSE)
+            continue
+        revisions = {",".join(sorted(leaf.revision for leaf in leaves)) for leaves in seen}
+        agreed = next(iter(revisions)) if len(revisions) == 1 else None
+        same = same + 1 if agreed == before else 0
+        before = agreed if agreed is not None and "," not in agreed else "in conflict"
+        if same >= _IN_A_ROW and agreed is not None:
+            return str(seen[0][0].document["pvt_assigned_to"]) if seen[0] else NOBODY
+        time.sleep(_PAUSE)
+    raise TimeoutError(f"the copies of {number} don't agree")
+
+
+def _live_leaves(node: Databases, database: str, number: str) -> list[Leaf]:
+    leaves = node.leaves(database, [number]).get(number, [])
+    return [leaf for leaf in leaves if not leaf.is_deleted]
+
+
+def _is_everywhere(nodes: list[Databases], database: str, number: str) -> bool:
+    """Whether each copy seems to have the winner: where a loser alone is deleted, the number would be away there."""
+    found = [node.couch.request("GET", [database, number], r=len(nodes))["_rev"] for node in nodes]
+    found += [node.couch.request("GET", [database, number], r=1)["_rev"] for node in nodes * _SINGLE_READS]
+    return len(set(found)) == 1
+
+
+def _losers(leaves: list[Leaf]) -> list[Leaf]:
+    best = winner(leaves) if leaves else None
+    return [leaf for leaf in leaves if leaf is not best]
