@@ -14,7 +14,7 @@ LONGEST_TEXT = 256
 _SHOWN = 40
 _LATEST = 2**53
 _UNSET = ("", "0", "NULL", "undefined")
-_KINDS = {list: "a list", dict: "an object"}
+_KINDS: dict[type, str] = {list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True, slots=True)
