@@ -37,6 +37,12 @@ _OF_CLIENTS = {"token"}
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """Of the command, and of every process that it starts."""
 
+_SECTION = "number_manager.default."
+"""Begins the names of values in the cluster's document; the setting has them without the section."""
+
+LONGEST_SECONDS = 1e9
+"""Seconds, some 31 years: more than a timer of the operating system or an expiry in Redis takes."""
+
 _FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
 
 
@@ -236,6 +242,13 @@ class Settings(BaseSettings):
         default=False, description="the follower mends the account copies of every number that changes"
     )
 
+    @field_validator("*")
+    @classmethod
+    def _within_reason(cls, value: Any) -> Any:
+        if isinstance(value, float) and not value <= LONGEST_SECONDS:  # "not a number" is smaller than nothing
+            raise ValueError(f"write a number of seconds, at most {LONGEST_SECONDS:,.0f}")
+        return value
+
     @field_validator("couchdb_url")
     @classmethod
     def _couchdb_scheme(cls, url: str) -> str:
@@ -352,7 +365,7 @@ class Settings(BaseSettings):
             log.error("system_config's number_manager can't be used and is left out: %s", problem)
             return self.rules(None)
         for warning in made.warnings:
-            log.warning("system_config: %s", warning)
+            log.warning("system_config: %s (until then its default is used)", warning)
         return made
 
     def _check_rules(self) -> None:
@@ -364,7 +377,7 @@ class Settings(BaseSettings):
         except ValueError as problem:
             raise SettingsError(str(problem)) from None
         if warnings:
-            raise SettingsError(f"setting 'number_manager': {warnings[0]}")
+            raise SettingsError(f"setting {warnings[0].replace(_SECTION, 'number_manager.', 1)}")
 
 
 def _check_environment() -> None:

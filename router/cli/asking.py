@@ -9,7 +9,7 @@ from grpc_status import rpc_status
 
 from router.cli.channel import Metadata
 from router.cli.json_output import nulls_of, of_message, text_or_null
-from router.cli.options import as_text
+from router.cli.options import Exit, as_text
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
@@ -43,6 +43,13 @@ class Said:
     def known(self) -> bool:
         """Whether the service could say: false when a database it needed was away."""
         return self.reachable and self.status not in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+    @property
+    def exit_code(self) -> Exit:
+        """What the command exits with for this answer."""
+        if self.route is not None:
+            return Exit.OK
+        return Exit.REFUSED if self.known else Exit.UNREACHABLE
 
     def as_json(self) -> dict[str, Any]:
         """The contract's fields; null where there is none."""

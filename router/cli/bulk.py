@@ -19,6 +19,7 @@ from router.manager.bulk.rows import FileRefused, Rows
 from router.manager.bulk.run import BulkRun, StoreAway
 from router.manager.manager import NumberManager
 from router.numbers import gregorian
+from router.numbers.lifecycle.errors import in_words
 from router.settings import Settings
 from router.stores import Stores
 
@@ -101,8 +102,8 @@ def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) ->
         click.echo(orjson.dumps(said))
         return
     for result in report.refused[:_SHOWN]:
-        cause = f" ({result['cause']})" if result["cause"] else ""
-        click.echo(f"line {result['row']}: {result['number']}: {result['error']}{cause}: {result['message']}", err=True)
+        words = in_words(result["error"], result["cause"] or "", result["message"])
+        click.echo(f"line {result['row']}: {result['number']}: {words}", err=True)
     refused = report.statuses.get("refused", 0)
     if refused > len(report.refused[:_SHOWN]):
         click.echo(f"… and {refused - _SHOWN:,} more refused: {_counts(report.errors)}", err=True)
@@ -115,7 +116,11 @@ def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) ->
         f"{report.seconds:.1f} s, {report.rate:,.0f} rows/s"
     )
     if report.warnings:
-        click.echo(f"{report.warnings:,} rows with warnings: what is missing is mended by did-router audit --repair")
+        where = "" if path is None else f", under warnings in {path}"
+        click.echo(
+            f"{report.warnings:,} rows with warnings{where}; missing account copies are written by "
+            "did-router audit --repair"
+        )
     if path is not None:
         click.echo(f"a result for each row is in {path}")
 

@@ -1,6 +1,6 @@
 """did-router explain."""
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 import grpc
@@ -8,12 +8,21 @@ import orjson
 from rich.table import Table
 
 from router.cli import tables
-from router.cli.asking import request_for
+from router.cli.asking import refused, request_for
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
 from router.cli.json_output import of_message
 from router.cli.options import SECONDS, Exit, fail
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+
+_Layer = Literal["near_cache", "redis", "number_database", "port_requests", "account"]
+_LAYERS: tuple[tuple[str, _Layer], ...] = (
+    ("near cache", "near_cache"),
+    ("Redis", "redis"),
+    ("number document", "number_database"),
+    ("port requests", "port_requests"),
+    ("account", "account"),
+)
 
 
 @click.command()
@@ -46,10 +55,11 @@ def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as
 
 
 def _give_up(service: Service, problem: Any) -> None:
-    said = problem.details()
-    if problem.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        fail(f"{service.target} turns us away: {said}; {HOW_TO_SHOW}", Exit.USAGE)
-    fail(f"no explanation from {service.target}: {said} ({service.hint})", Exit.UNREACHABLE)
+    said = refused("", problem)
+    if said.turned_away:
+        fail(f"{service.target} turns us away: {said.message}; {HOW_TO_SHOW}", Exit.USAGE)
+    hint = "" if said.reachable else f" ({service.hint})"
+    fail(f"no explanation from {service.target}: {said.message}{hint}", said.exit_code)
 
 
 def _show(said: pb.ExplainResponse) -> None:
@@ -59,18 +69,15 @@ def _show(said: pb.ExplainResponse) -> None:
     table.add_row("input", said.input, "", "")
     table.add_row("dial plan", f"{said.dial_plan}: {said.rule}", "", "")
     verdict = "" if said.reconcilable else " (not reconcilable)"
-    table.add_row("E.164", f"{said.number}{verdict}, {said.classification or 'no class'}", "", "")
+    table.add_row("E.164", f"{said.number or 'none'}{verdict}, {said.classification or 'no class'}", "", "")
     table.add_row("database", said.database or "none", "", "")
-    for title, view in (
-        ("near cache", said.near_cache),
-        ("Redis", said.redis),
-        ("number document", said.number_database),
-        ("port requests", said.port_requests),
-        ("account", said.account),
-    ):
-        table.add_row(title, _words(view), view.revision, _age(view.age_seconds))
-    follower = said.follower
-    table.add_row("follower", _follower_words(follower), _short(follower.checkpoint), _age(follower.age_seconds))
+    for title, field in _LAYERS:
+        if said.HasField(field):  # none is asked about what is no number
+            view = getattr(said, field)
+            table.add_row(title, _words(view), view.revision, _age(view.age_seconds))
+    if said.HasField("follower"):
+        view = said.follower
+        table.add_row("follower", _follower_words(view), _short(view.checkpoint), _age(view.age_seconds))
     table.add_row("decision", said.decision, "", "")
     tables.show(table)
 

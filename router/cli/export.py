@@ -16,6 +16,7 @@ from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
 from router.couch.databases import INFOS_AT_A_TIME, Databases
 from router.manager.bulk.export import Export, Exported, Format
+from router.manager.bulk.sources import CSV_SUFFIXES
 from router.settings import Settings
 from router.stores import Stores
 
@@ -29,7 +30,7 @@ _SHOWN = 10
     "--format",
     "form",
     type=click.Choice(get_args(Format)),
-    help="By the output's name, else jsonl: whole documents; csv: KAZOO's columns.",
+    help="By the output's name, else jsonl: whole documents; csv: KAZOO's columns (with tabs in a file .tsv).",
 )
 @click.option("--output", type=OUTPUT, help="A file; - and no --output mean standard output.")
 @click.option(
@@ -57,11 +58,12 @@ def export(
     document could not be read.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     output = None if output == STANDARD_OUTPUT else output
-    chosen: Format = form or ("csv" if output is not None and output.suffix == ".csv" else "jsonl")
+    suffix = "" if output is None else output.suffix.lower()
+    chosen: Format = form or ("csv" if suffix in CSV_SUFFIXES else "jsonl")
     source = Stores(settings).databases
     began = time.monotonic()
     with _sink(output) as write, BarProgress("exporting") as progress:
-        made = Export(source, write, chosen, _Watch(progress))
+        made = Export(source, write, chosen, _Watch(progress), separator="\t" if suffix == ".tsv" else ",")
         names = list(databases) or made.shards()
         progress.total(len(names), _documents(source, names))
         report = made.run(names, account)

@@ -38,7 +38,7 @@ def lookup(
             if said.turned_away:
                 fail(f"{service.target} turns us away: {said.message}; {HOW_TO_SHOW}", Exit.USAGE)
             click.echo(orjson.dumps(said.as_json()) if as_json else line(said))
-            worst = max(worst, _code(said))
+            worst = max(worst, said.exit_code)
     raise SystemExit(worst)
 
 
@@ -53,9 +53,3 @@ def line(said: Said) -> str:
         f"{printable(said.input)} → {route.number}: account {route.account_id}, {route.state} "
         f"({source}{stale}, {route.revision})"
     )
-
-
-def _code(said: Said) -> Exit:
-    if said.route is not None:
-        return Exit.OK
-    return Exit.REFUSED if said.known else Exit.UNREACHABLE

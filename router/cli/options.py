@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -50,8 +51,23 @@ STANDARD_OUTPUT = Path("-")
 OUTPUT = OutputFile(allow_dash=True)
 """Where a command writes what it was asked for; `-` is standard output."""
 RESULTS = OutputFile()
-SECONDS = click.FloatRange(min=0)
-"""A deadline."""
+
+
+class Seconds(click.FloatRange):
+    """A deadline: a number of seconds, up to a day."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=24 * 60 * 60)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the seconds; wrong usage for `nan`, which no range refuses."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
+
+
+SECONDS = Seconds()
 
 
 class Exit(IntEnum):

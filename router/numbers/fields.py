@@ -14,7 +14,7 @@ LONGEST_TEXT = 256
 _SHOWN = 40
 _LATEST = 2**53
 _UNSET = ("", "0", "NULL", "undefined")
-_KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+_KINDS: dict[type, str] = {list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,19 @@ def shown(value: object) -> str:
         return ascii(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!a}... ({len(value)} characters)"
     if value is None:
         return "missing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return _short_number(value)
     return _KINDS.get(type(value), "something else")
+
+
+def _short_number(value: float) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a huge number"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} digits)"
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[s
         "features": _features(given),
     }
     config = NumberManagerConfig(**{name: value for name, value in values.items() if value is not None})
-    return config, tuple(f"{problem} (until then its default is used)" for problem in given.problems)
+    return config, tuple(given.problems)
 
 
 _PLAIN = {

@@ -95,6 +95,18 @@ def test_killed_twice_and_every_row_is_done_once(
     assert {each["database"] for each in differences} <= followed, "numbers and account copies are as documents say"
 
 
+def test_warnings_are_where_the_line_about_them_says(where: tuple[str, ...], tmp_path: Path) -> None:
+    file, output = tmp_path / "numbers.csv", tmp_path / "numbers.csv.results.jsonl"
+    file.write_text(f"e164,account_id\n+14158867900,{'e' * 32}\n")
+
+    said = run("import", str(file), *where)
+
+    assert said.code == 0
+    assert f"1 rows with warnings, under warnings in {output}; missing account copies are written by" in said.out
+    (result,) = results(output)
+    assert "is not in the database accounts" in result["warnings"][0]
+
+
 def test_import_and_export(where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text(

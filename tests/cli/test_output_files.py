@@ -19,6 +19,19 @@ def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "separator"), [("ALL.CSV", ","), ("all.tsv", "\t"), ("all.csv", ",")])
+def test_an_export_is_of_the_kind_that_its_name_tells_an_import(
+    name: str, separator: str, stores: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / name
+
+    run("export", "--output", str(file), *stores)
+    again = run("import", str(file), "--dry-run", "--json", *stores)
+
+    assert file.read_text().startswith(separator.join(("e164", "account_name", "account_id")))
+    assert again.json[0]["rows"] == NUMBERS
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -49,7 +62,7 @@ def test_results_go_to_no_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["lookup", "explain"])
-@pytest.mark.parametrize("seconds", ["-1", "soon"])
+@pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf", "1e300"])
 def test_a_deadline_is_a_time_to_come(command: str, seconds: str) -> None:
     said = run_here(command, "--timeout", seconds, "4158867900")
 
@@ -65,6 +78,25 @@ def test_ids_are_whole_in_a_pipe(service: Running, stores: tuple[str, ...]) -> N
     (line,) = [each for each in said.out.splitlines() if each.startswith("number document")]
     assert "state in_service; assigned to" in line
     assert len(shown.out.splitlines()) == 2
+
+
+def test_what_is_no_number_is_explained_without_layers(service: Running) -> None:
+    said = run_all(
+        {
+            "emergency": ["explain", "--target", service.target, "911"],
+            "late": ["explain", "--target", service.target, "--timeout", "0.000001", "4158867900"],
+        }
+    )
+
+    assert [line.split("  ")[0] for line in said["emergency"].out.splitlines()] == [
+        "step",
+        "input",
+        "dial plan",
+        "E.164",
+        "database",
+        "decision",
+    ], "no layer was asked, the follower neither"
+    assert (said["late"].code, "start one" in said["late"].err) == (3, False), "a service that is late is there"
 
 
 def test_an_account_without_a_list_is_told_of_the_thorough_way(stores: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.contract.exchange import Database
 
+JSON = {"Accept": "application/json"}
 FIRST, SECOND, THIRD = "+14155550100", "+14155550101", "+14155550102"
 
 
@@ -106,6 +107,18 @@ def test_bulk_get_has_a_result_each(database: Database) -> None:
         {"id": FIRST, "docs": [{"ok": {"_id": FIRST, "_rev": revision, "a": 1}}]},
         {"id": SECOND, "docs": [{"error": missing}]},
     ]
+
+
+def test_every_way_of_reading_leaves_tells_of_their_ancestors(database: Database) -> None:
+    first = database.save(FIRST, {"a": 1})
+    second = database.save(FIRST, {"_rev": first, "a": 2})
+    history = {"start": 2, "ids": [second.partition("-")[2], first.partition("-")[2]]}
+    bulk = database.couch.post(f"{database.path}/_bulk_get?revs=true", {"docs": [{"id": FIRST}]}).json
+    assert bulk["results"][0]["docs"][0]["ok"]["_revisions"] == history
+    (leaf,) = database.couch.get(f"{database.document(FIRST)}?open_revs=all&revs=true", headers=JSON).json
+    assert leaf["ok"]["_revisions"] == history
+    plain = database.couch.post(f"{database.path}/_bulk_get", {"docs": [{"id": FIRST}]})
+    assert b"_revisions" not in plain.body
 
 
 def test_bulk_get_shows_a_deletion(database: Database) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from router.embedded.couchdb.databases import Database
-from router.embedded.couchdb.documents import render
+from router.embedded.couchdb.documents import render, revisions
 from router.embedded.couchdb.drafts import check_sizes, read_draft
 from router.embedded.couchdb.errors import bad_request, method_not_allowed
 from router.embedded.couchdb.node import Node
@@ -59,19 +59,21 @@ def bulk_get(node: Node, database: Database, request: Request, out: Responder) -
     asked = request.json_object().get("docs")
     if not isinstance(asked, list):
         raise bad_request("Missing JSON list of 'docs'.")
-    results = [_bulk_get_one(node, database, item) for item in asked]
+    has_history, quorum = request.query.get("revs") == "true", request.quorum("r") if request.query else None
+    results = [_bulk_get_one(node, database, item, quorum, has_history=has_history) for item in asked]
     out.send(200, b'{"results":[' + b",".join(results) + b"]}\n")
 
 
-def _bulk_get_one(node: Node, database: Database, item: Any) -> bytes:
+def _bulk_get_one(node: Node, database: Database, item: Any, quorum: int | None, *, has_history: bool) -> bytes:
     identity = item.get("id") if isinstance(item, dict) else None
     if not isinstance(identity, str):
         return orjson.dumps({"id": None, "docs": [_lacking(None, "undefined", "bad_request", "document id missed")]})
-    leaves = node.all_leaves(database, identity)
+    leaves = node.all_leaves(database, identity, quorum)
     wanted = item.get("rev")
     if wanted is not None:
         leaves = [leaf for leaf in leaves if leaf.revision == parse_revision(wanted)]
-    found = b",".join(b'{"ok":' + render(identity, leaf) + b"}" for leaf in leaves)
+    documents = (render(identity, leaf, revisions(leaf) if has_history else b"") for leaf in leaves)
+    found = b",".join(b'{"ok":' + document + b"}" for document in documents)
     if not found:
         found = orjson.dumps(_lacking(identity, wanted or "undefined", "not_found", "missing"))
     return b'{"id":%b,"docs":[%b]}' % (orjson.dumps(identity), found)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import orjson
 
 from router.embedded.couchdb.databases import Database
-from router.embedded.couchdb.documents import render
+from router.embedded.couchdb.documents import render, revisions
 from router.embedded.couchdb.drafts import Draft, check_id, check_sizes, read_draft
 from router.embedded.couchdb.errors import bad_request, conflict, method_not_allowed, not_found
 from router.embedded.couchdb.node import Node
@@ -89,8 +89,7 @@ def _choose(leaves: list[Leaf], wanted: Revision | None) -> Leaf:
 def _extras(leaf: Leaf, leaves: list[Leaf], request: Request) -> bytes:
     extra = b""
     if request.query.get("revs") == "true":
-        history = {"start": leaf.revision.generation, "ids": [leaf.revision.digest, *leaf.ancestors]}
-        extra += b',"_revisions":' + orjson.dumps(history)
+        extra += revisions(leaf)
     others = [str(other.revision) for other in leaves[1:] if not other.deleted]
     if request.query.get("conflicts") == "true" and others:
         extra += b',"_conflicts":' + orjson.dumps(others)
@@ -104,9 +103,11 @@ def _get_open_revisions(identity: str, leaves: list[Leaf], request: Request, out
     rows = []
     names = [str(leaf.revision) for leaf in reversed(leaves)] if wanted == "all" else orjson.loads(wanted)
     by_name = {str(leaf.revision): leaf for leaf in leaves}
+    has_history = request.query.get("revs") == "true"
     for name in names:
         leaf = by_name.get(name)
-        found = b'{"ok":' + render(identity, leaf) + b"}" if leaf else orjson.dumps({"missing": name})
+        extra = revisions(leaf) if leaf and has_history else b""
+        found = b'{"ok":' + render(identity, leaf, extra) + b"}" if leaf else orjson.dumps({"missing": name})
         rows.append(found)
     out.start()
     out.write(b"[" + b",".join(rows) + b"]")

@@ -155,6 +155,12 @@ def render(identity: str, leaf: Leaf, extra: bytes = b"") -> bytes:
     return head + deleted + extra + comma + body
 
 
+def revisions(leaf: Leaf) -> bytes:
+    """Return the member `_revisions` for `render`: the leaf's own revision and its ancestors, as `revs=true` asks."""
+    history = {"start": leaf.revision.generation, "ids": [leaf.revision.digest, *leaf.ancestors]}
+    return b',"_revisions":' + orjson.dumps(history)
+
+
 def _load(connection: sqlite3.Connection, database: Database, identity: str) -> Stored | None:
     row = connection.execute(
         f"SELECT {LEAF_COLUMNS}, losers, rowid, shard FROM documents WHERE db = ? AND id = ?",  # noqa: S608

@@ -100,7 +100,7 @@ def checked(header: list[str]) -> list[str]:
     for position, written in enumerate(header, 1):
         names.append(_known(written.strip(), position, names))
     if "e164" not in names:
-        raise FileRefused("there is no column e164: the first line names the columns, and e164 is the number's")
+        raise FileRefused("there is no column e164, and it holds the number")
     return names
 
 

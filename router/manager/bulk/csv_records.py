@@ -143,7 +143,7 @@ class CsvRecords:
 
     def _refused(self, problem: csv.Error | RowWrong) -> CsvRecord:
         if isinstance(problem, csv.Error):
-            problem = RowWrong("malformed_row", f"this is not CSV: {problem}: quotes inside of quotes are doubled")
+            problem = _explained(problem)
         first, *others = self._taken
         self._again.extendleft(reversed(others))
         self._taken = [first]
@@ -151,6 +151,13 @@ class CsvRecords:
 
     def _record(self, cells: Sequence[str]) -> CsvRecord:
         return CsvRecord(self._taken[0].number, len(self._taken), self._taken[-1].offset, cells)
+
+
+def _explained(problem: csv.Error) -> RowWrong:
+    """Return what Python's reader says, in words that tell what to do."""
+    if "field limit" in str(problem):
+        return RowWrong("malformed_row", f"a cell has more than {csv.field_size_limit():,} characters: shorten it")
+    return RowWrong("malformed_row", f"this is not CSV: {problem}: quotes inside of quotes are doubled")
 
 
 def _numbered(lines: Lines) -> Iterator[_Line]:

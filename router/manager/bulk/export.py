@@ -59,6 +59,7 @@ class Export:
     Args:
         write: takes bytes.
         watch: told the database, the documents it holds, and how many of them are read.
+        separator: between the cells of CSV.
     """
 
     def __init__(
@@ -67,11 +68,14 @@ class Export:
         write: Callable[[bytes], Any],
         form: Format,
         watch: Callable[[str, int], None] = lambda _name, _read: None,
+        *,
+        separator: str = ",",
     ) -> None:
         self._databases = databases
         self._write = write
         self._form = form
         self._watch = watch
+        self._separator = separator
         self._names = AccountNames(databases)
         self.report = Exported()
 
@@ -93,7 +97,7 @@ class Export:
     def begin(self) -> None:
         """Write what stands before the numbers."""
         if self._form == "csv":
-            self._write(_csv([EXPORTED]))
+            self._write(_csv([EXPORTED], self._separator))
 
     def numbers(self, found: Sequence[NumberDocument]) -> None:
         """Write these numbers."""
@@ -102,7 +106,8 @@ class Export:
             self._write(b"".join(_line(each.fields) for each in found))
             return
         names = self._names.of(each.assigned_to for each in found if each.assigned_to)
-        self._write(_csv(cells_of(each, names.get(each.assigned_to or "", "")) for each in found))
+        rows = (cells_of(each, names.get(each.assigned_to or "", "")) for each in found)
+        self._write(_csv(rows, self._separator))
 
     def _page(self, database: str, page: Sequence[Mapping[str, Any]], account: str | None) -> None:
         self.report.documents += len(page)
@@ -125,9 +130,9 @@ def _line(document: Mapping[str, Any]) -> bytes:
         return json.dumps(dict(document), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> bytes:
+def _csv(rows: Iterable[Sequence[str]], separator: str) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
 
 

@@ -44,7 +44,7 @@ def _record(line: str, *, is_whole: bool) -> Record:
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
-        raise RowWrong("malformed_row", f"this is not JSON: {problem}") from None
+        raise RowWrong("malformed_row", f"this is not JSON: {problem}: a line holds one whole object") from None
     if not isinstance(said, dict):
         raise RowWrong("malformed_row", "this is no object: write one a line, in braces")
     return records.of_document(said) if "_id" in said else _of_names(said)

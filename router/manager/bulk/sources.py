@@ -8,7 +8,7 @@ from router.manager.bulk.records import Wish
 from router.manager.bulk.rows import Rows
 
 _JSON = frozenset((".jsonl", ".ndjson", ".json"))
-_CSV = frozenset((".csv", ".tsv"))
+CSV_SUFFIXES = frozenset((".csv", ".tsv"))
 _LOOKED_AT = 4096
 
 
@@ -23,7 +23,7 @@ def read(file: BinaryIO, name: str, wish: Wish) -> Rows:
         FileRefused: a CSV file whose first line can't be used.
     """
     suffix = Path(name).suffix.lower()
-    if suffix in _JSON or (suffix not in _CSV and _begins_as_json(file)):
+    if suffix in _JSON or (suffix not in CSV_SUFFIXES and _begins_as_json(file)):
         return json_rows.read(file, wish)
     return csv_rows.read(file, wish)
 

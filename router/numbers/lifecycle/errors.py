@@ -27,7 +27,12 @@ class NumberError(Exception):
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.error}{f' ({self.cause})' if self.cause else ''}: {self.message}"
+        return in_words(self.error, self.cause, self.message)
+
+
+def in_words(error: str, cause: str, message: str) -> str:
+    """Return a refusal in one line, without a cause that is the message itself."""
+    return f"{error}{f' ({cause})' if cause not in ('', message) else ''}: {message}"
 
 
 def forbidden(cause: str = "", message: str = "requestor is unauthorized to perform operation") -> NumberError:

@@ -34,6 +34,15 @@ def written(columns: list[str], *lines: list[str]) -> str:
     return text.getvalue()
 
 
+def test_a_cell_that_is_too_large_is_named_as_that() -> None:
+    cell = "x" * 131_073
+    found = rows(f"e164,opaque.x\n+14158867900,{cell}\n+14158867901,x\n")
+
+    assert [row.number for row in found if row.ask is not None] == ["+14158867901"]
+    assert found[0].error is not None
+    assert found[0].error.message == "a cell has more than 131,072 characters: shorten it"
+
+
 def test_kazoos_own_columns() -> None:
     assert ",".join(KAZOO) == (
         "e164,account_name,account_id,previously_assigned_to,state,created,modified,used_by,ported_in,carrier_module,"

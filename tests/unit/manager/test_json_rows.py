@@ -21,6 +21,20 @@ def rows(*lines: Any, **wish: Any) -> list[Row]:
     return list(json_rows.read(io.BytesIO(raw), Wish(**wish)))
 
 
+def test_a_row_without_a_number_is_refused_in_words_of_json() -> None:
+    (row,) = rows({"account_id": ACCOUNT})
+
+    assert row.error is not None
+    assert row.error.message == "there is no field e164, and it holds the number"
+
+
+def test_half_an_object_is_told_how_a_line_looks() -> None:
+    (row,) = rows(b'[{"e164": "+14158867900"},')
+
+    assert row.error is not None
+    assert row.error.message.endswith("a line holds one whole object")
+
+
 def test_every_spelling_of_a_document_is_put_back_whole() -> None:
     documents = [document for found in number_documents().values() for document in found]
 

@@ -48,6 +48,18 @@ def test_a_mistyped_name_of_the_number_managers_is_told() -> None:
     assert "number_manager.force_local_outbond" in _mistake(number_manager={"force_local_outbond": False})
 
 
+def test_an_unusable_value_of_the_number_managers_is_an_error_in_words_of_the_setting() -> None:
+    said = _mistake(number_manager={"aging_expiry_d": -1})
+    assert said == "setting number_manager.aging_expiry_d is -1: it must be a whole number from 0 to 36500"
+
+
+def test_an_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    Settings.load(None).rules_or_defaults({"aging_expiry_d": -1})
+    (line,) = caplog.messages
+    assert line.startswith("system_config: number_manager.default.aging_expiry_d is -1: ")
+    assert line.endswith("(until then its default is used)")
+
+
 def test_every_mistake_is_told_at_once() -> None:
     said = _mistake(follower_page="many", listen="here")
     assert "'follower_page'" in said
@@ -64,6 +76,9 @@ def test_every_mistake_is_told_at_once() -> None:
         ("lookup_time_limit", "-1"),
         ("database_time_limit", "soon"),
         ("stale_after", "0"),
+        ("stale_after", "nan"),
+        ("lookup_time_limit", "inf"),
+        ("fill_life", "1e18"),
         ("unknown_account", "maybe"),
         ("listen", "50051"),
         ("listen", "127.0.0.1:port"),

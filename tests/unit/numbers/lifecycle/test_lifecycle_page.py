@@ -57,3 +57,8 @@ def test_the_page_shows_the_errors() -> None:
     ]
     shown = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", PAGE, re.MULTILINE)
     assert shown == [(error.error, str(error.code)) for error in made]
+
+
+def test_a_cause_that_is_the_message_is_written_once() -> None:
+    assert str(errors.invalid("state is 'x', which is none")) == "invalid: state is 'x', which is none"
+    assert str(errors.not_found("+1")) == "not_found (+1): there is no number +1: create it first"
