@@ -10,14 +10,17 @@ from tests.switches.asterisk_root import Asterisk, FastAgi, asterisk_root
 from tests.switches.sip import Caller
 
 Freeze = Callable[[bool], None]
+pytestmark = pytest.mark.skipif(
+    asterisk_root() is None,
+    reason="no Asterisk here: make test-switches, as root, brings a newer Debian's into a folder",
+)
 
 
 @pytest.fixture(scope="module")
 def asterisk() -> Iterator[Asterisk]:
     """An Asterisk that answers SIP."""
     root = asterisk_root()
-    if root is None:
-        pytest.skip("no Asterisk here: make test-switches, as root, brings a newer Debian's into a folder")
+    assert root is not None
     switch = Asterisk(root)
     try:
         switch.log.wait_for("Asterisk Ready", 60)
@@ -30,10 +33,12 @@ def asterisk() -> Iterator[Asterisk]:
 def agi(asterisk: Asterisk, service: Running) -> Iterator[FastAgi]:
     """A FastAGI server whose first lookup has gone well."""
     server = FastAgi(service.target, deadline=0.8)  # less than the dialplan's second
-    with Caller(asterisk.port) as caller:
-        eventually(lambda: caller.ask("4158860000")[0].code == 404, 60)
-    yield server
-    server.stop()
+    try:
+        with Caller(asterisk.port) as caller:
+            eventually(lambda: caller.ask("4158860000")[0].code == 404, 60)
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture

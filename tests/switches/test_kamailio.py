@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, eventually, serving
 from tests.switches.conftest import StartProxy, StartSipp
-from tests.switches.kamailio import Kamailio
+from tests.switches.kamailio import Kamailio, why_not
 from tests.switches.programs import free_port
 from tests.switches.sip import Caller, Dialogue
 
@@ -17,6 +17,7 @@ UNKNOWN = "+14158860000"
 NOT_UTF8 = b"+1415886\xff\xfe0"
 
 Freeze = Callable[[bool], None]
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
 
 
 @pytest.mark.parametrize(
