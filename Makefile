@@ -3,9 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 4
+SWITCHES_ROOT ?= /var/tmp/did-router-sid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb soak guards fuzz edge-faults hostile bench overload bench-peers
+.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb test-switches soak guards fuzz edge-faults hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -40,6 +41,10 @@ format: install ## format the code
 test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_URL=http://admin:pw@host:5984)
 	@test -n "$(COUCHDB_URL)" || { echo "say which: make test-couchdb COUCHDB_URL=http://admin:password@127.0.0.1:5984"; exit 2; }
 	$(BIN)/pytest tests/contract --couchdb-url "$(COUCHDB_URL)" $(ARGS)
+
+test-switches: install ## run the examples for Kamailio and Asterisk with real ones from Debian (SWITCHES_ROOT=folder for Asterisk)
+	tests/switches/install.sh "$(SWITCHES_ROOT)"
+	SWITCHES_ROOT="$(SWITCHES_ROOT)" $(BIN)/pytest tests/switches tests/cli/test_examples.py $(ARGS)
 
 soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=90 ARGS="--fault 'redis killed'")
 	$(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

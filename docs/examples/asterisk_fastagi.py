@@ -8,7 +8,7 @@ import sys
 
 from did_lookup import DidRouter
 
-CAUSES = {404: 1, 480: 20, 503: 38}
+CAUSES = {404: 1, 480: 20, 503: 42}
 """Q.850 causes for Hangup(): Asterisk makes these SIP responses of them."""
 
 

@@ -1,16 +1,17 @@
 """For FreeSWITCH's mod_python3: `<action application="python" data="freeswitch_did"/>`."""
 
-from did_lookup import DidRouter
+from did_lookup import shared_router
 
 CAUSES = {404: "UNALLOCATED_NUMBER", 480: "SUBSCRIBER_ABSENT", 503: "NORMAL_TEMPORARY_FAILURE"}
 """FreeSWITCH makes these SIP responses of them."""
 
-router = DidRouter("127.0.0.1:50051")
-
 
 def handler(session, args):
-    """Set variables of the channel, or end the call."""
-    answer = router.lookup(args or session.getVariable("destination_number"))
+    """Set variables of the channel, or end the call.
+
+    mod_python3 loads this file again for each call, so the client stays in did_lookup, which is loaded once.
+    """
+    answer = shared_router().lookup(args or session.getVariable("destination_number"))
     route = answer.route
     session.setVariable("did_status", "OK" if route else answer.reason or answer.status)
     if route is None:

@@ -6,14 +6,15 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
 
-from tests.cli.command import ACCOUNTS, Running, environment
+from tests.cli.command import ACCOUNTS, Running, environment, eventually
 from tests.faults.links import Link, Trouble
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def test_the_client(load: Load, service: Running) -> None:
 
     assert (found.route.account_id, found.status) == (ACCOUNTS[0], "OK")
     assert (unknown.route, unknown.status, unknown.reason) == (None, "NOT_FOUND", "NUMBER_NOT_FOUND")
-    assert unknown.told == {"number": UNKNOWN}
+    assert unknown.details == {"number": UNKNOWN}
     assert unknown.sip == (404, "Not Found")
 
 
@@ -74,6 +75,42 @@ def test_the_client_gives_up_a_connection_that_died_without_a_word(load: Load, s
     assert before.status == "OK"
     assert lost.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
     assert after.status == "OK"
+
+
+def test_the_client_asks_a_frozen_router_three_times_and_then_once_a_second(load: Load, service: Running) -> None:
+    host, port = service.target.rsplit(":", 1)
+    link = Link(host, int(port))
+    module = load("did_lookup")
+    client = module.DidRouter(f"127.0.0.1:{link.port}", deadline=0.4)
+    try:
+        eventually(lambda: client.lookup("4158867900").status == "OK")
+        link.suffer(Trouble.DROP)
+        asked = [client.lookup("4158867900") for _ in range(3)]
+        began = time.monotonic()
+        refused = [client.lookup("4158867900") for _ in range(20)]
+        took = time.monotonic() - began
+        time.sleep(module.BREAKER_RESET_TIMEOUT)
+        trial, after_trial = client.lookup("4158867900"), client.lookup("4158867900")
+        link.heal()
+        eventually(lambda: client.lookup("4158867900").status == "OK")
+    finally:
+        client.close()
+        link.close()
+
+    is_open = "not asked: the circuit breaker is open"
+    assert [answer.status for answer in asked] == ["DEADLINE_EXCEEDED"] * 3
+    assert took < module.BREAKER_RESET_TIMEOUT
+    assert {answer.message for answer in [*refused, after_trial]} == {is_open}
+    assert trial.message != is_open
+    assert {answer.sip[0] for answer in [*asked, *refused]} == {503}
+
+
+def test_refusals_do_not_open_the_circuit_breaker(load: Load, service: Running) -> None:
+    client = load("did_lookup").DidRouter(service.target, deadline=5)
+    answers = [client.lookup(UNKNOWN) for _ in range(5)]
+    client.close()
+
+    assert {answer.reason for answer in answers} == {"NUMBER_NOT_FOUND"}
 
 
 def test_every_refusal_has_a_response(load: Load) -> None:
@@ -131,61 +168,28 @@ class Session:
         self.cause = cause
 
 
-def test_freeswitch(load: Load, service: Running) -> None:
-    module = load("freeswitch_did")
-    module.router = load("did_lookup").DidRouter(service.target, deadline=5)
+def test_freeswitch(load: Load, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DID_LOOKUP_TARGET", service.target)
+    monkeypatch.setenv("DID_LOOKUP_DEADLINE", "5")
+    channels = []
+    monkeypatch.setattr(grpc, "insecure_channel", counting(grpc.insecure_channel, channels))
     found, unknown = Session("4158867900"), Session(UNKNOWN)
-    module.handler(found, "")
-    module.handler(unknown, "")
+    for session in (found, unknown):  # mod_python3 loads the script again for each call
+        importlib.reload(load("freeswitch_did")).handler(session, "")
 
     assert (found.variables["did_status"], found.variables["did_account"], found.cause) == ("OK", ACCOUNTS[0], "")
     assert (unknown.variables["did_status"], unknown.cause) == ("NUMBER_NOT_FOUND", "UNALLOCATED_NUMBER")
+    assert len(channels) == 1
 
 
-class Kamailio(ModuleType):
-    """Kamailio's side of one request."""
+def counting(make: Callable[..., Any], made: list[Any]) -> Callable[..., Any]:
+    """Keep what a function makes."""
 
-    def __init__(self, uri: str) -> None:
-        super().__init__("KSR")
-        self.pseudo: dict[str, str] = {"$ru": uri, "$ci": "call-1"}
-        self.headers: list[str] = []
-        self.replied: tuple[int, str] | None = None
-        self.pv = SimpleNamespace(get=self.pseudo.get, sets=self.pseudo.__setitem__)
-        self.hdr = SimpleNamespace(append=self.headers.append, append_to_reply=self.headers.append)
-        self.sl = SimpleNamespace(sl_send_reply=self._reply)
-        self.siputils = SimpleNamespace(has_totag=lambda: -1)
+    def counted(*arguments: Any, **options: Any) -> Any:
+        made.append(make(*arguments, **options))
+        return made[-1]
 
-    def is_INVITE(self) -> bool:  # noqa: N802 - Kamailio's name
-        return True
-
-    def info(self, words: str) -> None:
-        assert words.endswith("\n")
-
-    def _reply(self, code: int, words: str) -> None:
-        self.replied = (code, words)
-
-
-@pytest.mark.parametrize(
-    ("uri", "replied", "header"),
-    [
-        ("sip:4158867900@proxy.example", None, f"X-Account-ID: {ACCOUNTS[0]}\r\n"),
-        (f"sip:{UNKNOWN}@proxy.example", (404, "Not Found"), None),
-    ],
-)
-def test_kamailio(
-    load: Load, service: Running, monkeypatch: pytest.MonkeyPatch, uri: str, replied: object, header: str | None
-) -> None:
-    kamailio = Kamailio(uri)
-    monkeypatch.setitem(sys.modules, "KSR", kamailio)
-    module = load("kamailio_kemi")
-    script = module.mod_init()
-    script.child_init(1)
-    script.router = load("did_lookup").DidRouter(service.target, deadline=5)
-    script.ksr_request_route(None)
-
-    assert kamailio.replied == replied
-    assert kamailio.headers == ([header] if header else [])
-    assert kamailio.pseudo.get("$rU") == ("+14158867900" if header else None)
+    return counted
 
 
 def test_the_readmes_python(service: Running, tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Switches and SIPp as processes of the tests."""
+
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cli.command import environment
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+def free_port() -> int:
+    """Return a UDP port of loopback that is free now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Program:
+    """A process whose output is kept.
+
+    Args:
+        arguments: the command line.
+        folder: where it runs.
+        env: variables beside the tests' own.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
+        self.lines: list[str] = []
+        self.popen = subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env=environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def matching(self, pattern: str) -> list[str]:
+        """Return the lines in which a pattern is found."""
+        return [line for line in list(self.lines) if re.search(pattern, line)]
+
+    def wait_for(self, pattern: str, seconds: float = 30) -> str:
+        """Wait for a line and return it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.popen.poll() is None:
+            if found := self.matching(pattern):
+                return found[0]
+            time.sleep(0.02)
+        raise AssertionError(f"no line like {pattern!r}, but:\n" + "\n".join(self.lines))
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        self.popen.terminate()
+        try:
+            self.popen.wait(10)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+        self._reader.join(5)
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+
+class Sipp:
+    """One run of SIPp; it ends by itself after its calls.
+
+    Args:
+        scenario: a file of `scenarios/`, without its ending.
+        folder: for the messages that it writes.
+        arguments: further ones.
+    """
+
+    def __init__(self, scenario: str, folder: Path, *arguments: str, calls: int = 1) -> None:
+        self._messages, self._errors = folder / f"{scenario}.messages", folder / f"{scenario}.errors"
+        program = shutil.which("sipp")
+        assert program is not None
+        file = str(SCENARIOS / f"{scenario}.xml")
+        fixed = ("-sf", file, "-i", "127.0.0.1", "-m", str(calls), "-nostdin", "-timeout", "60s", "-timeout_error")
+        messages = ("-trace_msg", "-message_file", str(self._messages))
+        errors = ("-trace_err", "-error_file", str(self._errors))
+        self._program = Program([program, *fixed, *messages, *errors, *arguments], folder, {"TERM": "dumb"})
+
+    def finish(self) -> None:
+        """Wait for the end of its calls, all of which must have gone as the scenario says."""
+        code = self._program.popen.wait(90)
+        assert code == 0, self._errors.read_text() if self._errors.exists() else "\n".join(self._program.lines)
+
+    def stop(self) -> None:
+        """End it."""
+        self._program.stop()
+
+    def received(self, method: str) -> list[str]:
+        """Return the requests of a method that it has received."""
+        text = self._messages.read_text() if self._messages.exists() else ""
+        messages = re.findall(r"UDP message received \[\d+\] bytes :\n\n(.*?)\n\n", text.replace("\r", ""), re.DOTALL)
+        return [message for message in messages if message.startswith(f"{method} ")]

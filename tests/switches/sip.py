@@ -1,0 +1,109 @@
+"""A SIP caller over UDP that sends what it is given, right or wrong."""
+
+import itertools
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import Self
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response: its status, its words and its headers' lines."""
+
+    code: int
+    reason: str
+    headers: list[str]
+    method: str
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a header."""
+        pairs = (line.partition(":") for line in self.headers)
+        return [value.strip() for found, _, value in pairs if found.strip().lower() == name.lower()]
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """What identifies one call's requests."""
+
+    user: bytes
+    number: int = field(default_factory=lambda: next(_NUMBERS))
+    call_id: bytes = b""
+
+    def request(self, method: str, port: int, *headers: str, max_forwards: int = 70, to_tag: str = "") -> bytes:
+        """Build a request to a port of loopback; ACK and CANCEL have the INVITE's branch."""
+        call = self.call_id or b"call-%d" % self.number
+        lines = [
+            f"{method} sip:".encode() + self.user + f"@127.0.0.1:{port} SIP/2.0".encode(),
+            f"Via: SIP/2.0/UDP 127.0.0.1:{{port}};rport;branch=z9hG4bK-{self.number}".encode(),
+            b"From: <sip:carrier@127.0.0.1>;tag=caller",
+            f"To: <sip:called@127.0.0.1>{to_tag and ';tag=' + to_tag}".encode(),
+            b"Call-ID: " + call,
+            f"CSeq: 1 {method}".encode(),
+            b"Contact: <sip:carrier@127.0.0.1:{port}>",
+            f"Max-Forwards: {max_forwards}".encode(),
+            *(header.encode() for header in headers),
+            b"Content-Length: 0",
+        ]
+        return b"\r\n".join([*lines, b"", b""])
+
+
+class Caller:
+    """One UDP socket.
+
+    Args:
+        port: of the proxy.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._own = str(self._socket.getsockname()[1]).encode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, request: bytes) -> None:
+        """Send a request; `{port}` in it becomes this socket's."""
+        self._socket.sendto(request.replace(b"{port}", self._own), ("127.0.0.1", self.port))
+
+    def final(self, method: str = "INVITE", seconds: float = 20) -> Response:
+        """Wait for the final response to a method."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            response = self.receive(left)
+            if response is not None and response.code >= 200 and response.method == method:
+                return response
+        raise AssertionError(f"no final response to {method} in {seconds} s")
+
+    def receive(self, seconds: float) -> Response | None:
+        """Return the next response, or None where none comes in time."""
+        self._socket.settimeout(seconds)
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            return None
+        first, *headers = data.decode("utf-8", "replace").split("\r\n\r\n")[0].split("\r\n")
+        _, code, reason = first.split(" ", 2)
+        method = next(line for line in headers if line.startswith("CSeq:")).split()[-1]
+        return Response(int(code), reason, headers, method)
+
+    def ask(self, user: str, *headers: str) -> tuple[Response, float]:
+        """Call a number and acknowledge the refusal; return it and the seconds that it took."""
+        call, began = Dialogue(user.encode()), time.monotonic()
+        self.send(call.request("INVITE", self.port, *headers))
+        response = self.final()
+        took = time.monotonic() - began
+        self.acknowledge(call, response)
+        return response, took
+
+    def acknowledge(self, call: Dialogue, response: Response) -> None:
+        """Send the ACK of a refusal."""
+        tag = response.values("To")[0].partition(";tag=")[2]
+        self.send(call.request("ACK", self.port, to_tag=tag))

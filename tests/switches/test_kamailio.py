@@ -1,0 +1,201 @@
+"""The documentation's Kamailio, really run: SIPp and a raw caller before it, SIPp behind it, a real did-router."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, eventually, serving
+from tests.switches.conftest import StartProxy, StartSipp
+from tests.switches.kamailio import Kamailio, why_not
+from tests.switches.programs import free_port
+from tests.switches.sip import Caller, Dialogue
+
+OWNED = "4158867900"
+UNKNOWN = "+14158860000"
+NOT_UTF8 = b"+1415886\xff\xfe0"
+
+Freeze = Callable[[bool], None]
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
+
+
+@pytest.mark.parametrize(
+    ("dialled", "account", "pending"), [(OWNED, ACCOUNTS[0], False), ("+14158867903", ACCOUNTS[4], True)]
+)
+def test_a_call_is_relayed_with_exactly_our_headers(
+    proxy: Kamailio, start_sipp: StartSipp, next_hop: int, dialled: str, account: str, *, pending: bool
+) -> None:
+    callee = start_sipp("callee", "-p", str(next_hop))
+    caller = start_sipp("caller", "-p", str(free_port()), "-s", dialled, f"127.0.0.1:{proxy.port}")
+    caller.finish()
+    callee.finish()
+
+    (invite,) = callee.received("INVITE")
+    assert invite.startswith(f"INVITE sip:+1{dialled[-10:]}@")
+    assert headers(invite, "X-Account-ID") == [account]
+    assert headers(invite, "X-Pending-Port") == (["true"] if pending else [])
+    assert headers(invite, "Route") == []
+    (bye,) = callee.received("BYE")
+    assert headers(bye, "X-Account-ID") == []
+    assert len(callee.received("ACK")) == 1
+
+
+def test_a_call_that_is_cancelled_while_it_rings(proxy: Kamailio, start_sipp: StartSipp, next_hop: int) -> None:
+    callee = start_sipp("cancelled_callee", "-p", str(next_hop))
+    caller = start_sipp("cancelling_caller", "-p", str(free_port()), "-s", OWNED, f"127.0.0.1:{proxy.port}")
+    caller.finish()
+    callee.finish()
+
+
+def test_a_call_that_is_cancelled_while_it_is_looked_up(
+    caller: Caller, freeze: Freeze, start_sipp: StartSipp, next_hop: int
+) -> None:
+    callee = start_sipp("callee", "-p", str(next_hop))
+    call = Dialogue(OWNED.encode())
+    freeze(True)
+    caller.send(call.request("INVITE", caller.port))
+    time.sleep(0.5)
+    caller.send(call.request("CANCEL", caller.port))
+    cancelled, refused = caller.final("CANCEL"), caller.final("INVITE")
+    freeze(False)
+    caller.acknowledge(call, refused)
+    time.sleep(1)
+
+    assert (cancelled.code, refused.code) == (200, 487)
+    assert callee.received("INVITE") == []
+
+
+@pytest.mark.parametrize(
+    ("dialled", "code", "reason"),
+    [
+        (UNKNOWN, 404, "Not Found"),
+        ("+14158867905", 404, "Not Found"),
+        ("+14158867906", 480, "Temporarily Unavailable"),
+        ("+14158867904", 480, "Temporarily Unavailable"),
+    ],
+)
+def test_a_refusal(caller: Caller, dialled: str, code: int, reason: str) -> None:
+    response, _ = caller.ask(dialled)
+
+    assert (response.code, response.reason) == (code, reason)
+    assert response.values("Retry-After") == []
+    assert caller.receive(1) is None
+
+
+def test_a_number_whose_database_is_away(start: Start, redis_url: str, start_proxy: StartProxy) -> None:
+    away = serving(start(*SERVE, "--couchdb-url", NOWHERE, "--redis-url", redis_url))
+    proxy = start_proxy(away.target, deadline=5, children=1)
+    with Caller(proxy.port) as caller:
+        response, _ = caller.ask(OWNED)
+
+    assert (response.code, response.reason) == (503, "Service Unavailable")
+    assert response.values("Retry-After") == []
+    assert proxy.log.matching("NUMBER_DATABASE_UNAVAILABLE")
+
+
+def test_a_retransmission_is_looked_up_once(proxy: Kamailio, caller: Caller, freeze: Freeze) -> None:
+    call = Dialogue(UNKNOWN.encode())
+    freeze(True)  # so that they find the workers while the first of them asks
+    for _ in range(4):
+        caller.send(call.request("INVITE", caller.port))
+    time.sleep(0.5)
+    freeze(False)
+    first = caller.final()
+    caller.send(call.request("INVITE", caller.port))
+    again = caller.final()
+    caller.acknowledge(call, again)
+
+    assert (first.code, again.code) == (404, 404)
+    assert first.values("To") == again.values("To")
+    assert len(proxy.log.matching(f"call-{call.number}: NUMBER_NOT_FOUND")) == 1
+
+
+def test_a_retransmission_of_a_relayed_call_is_looked_up_once(
+    proxy: Kamailio, caller: Caller, service: Running, start_sipp: StartSipp, next_hop: int
+) -> None:
+    callee = start_sipp("cancelled_callee", "-p", str(next_hop))
+    before = lookups(service)
+    call = Dialogue(OWNED.encode())
+    caller.send(call.request("INVITE", caller.port))
+    eventually(lambda: callee.received("INVITE"))
+    for _ in range(3):
+        caller.send(call.request("INVITE", caller.port))
+    time.sleep(0.5)
+    caller.send(call.request("CANCEL", caller.port))
+    caller.acknowledge(call, caller.final())
+    callee.finish()
+
+    assert lookups(service) == before + 1
+    assert len(callee.received("INVITE")) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "tag", "max_forwards", "code"),
+    [
+        ("OPTIONS", "", 70, 200),
+        ("OPTIONS", "", 0, 483),
+        ("INVITE", "", 0, 483),
+        ("REGISTER", "", 70, 405),
+        ("BYE", "of-no-call", 70, 404),
+        ("INVITE", "of-no-call", 70, 404),
+        ("CANCEL", "", 70, 481),
+    ],
+)
+def test_what_is_no_new_call(
+    caller: Caller, service: Running, method: str, tag: str, max_forwards: int, code: int
+) -> None:
+    before = lookups(service)
+    caller.send(Dialogue(OWNED.encode()).request(method, caller.port, max_forwards=max_forwards, to_tag=tag))
+
+    assert caller.final(method).code == code
+    assert lookups(service) == before
+
+
+@pytest.mark.parametrize(("tag", "max_forwards"), [("", 70), ("of-no-call", 70), ("", 0), ("of-no-call", 0)])
+def test_an_ack_is_never_answered(caller: Caller, tag: str, max_forwards: int) -> None:
+    caller.send(Dialogue(OWNED.encode()).request("ACK", caller.port, max_forwards=max_forwards, to_tag=tag))
+
+    assert caller.receive(1) is None
+
+
+def test_bytes_that_are_not_utf8(proxy: Kamailio, caller: Caller) -> None:
+    call = Dialogue(NOT_UTF8)
+    caller.send(call.request("INVITE", caller.port))
+    bad_uri = caller.final()
+    call = Dialogue(UNKNOWN.encode(), call_id=b"call-\xff\xfe")
+    caller.send(call.request("INVITE", caller.port))
+    bad_call_id = caller.final()
+    caller.acknowledge(call, bad_call_id)
+
+    assert (bad_uri.code, bad_uri.reason) == (400, "Bad Request-URI")
+    assert bad_call_id.code == 404
+
+
+def test_a_frozen_router_costs_three_deadlines(start_proxy: StartProxy, service: Running, freeze: Freeze) -> None:
+    proxy = start_proxy(service.target, children=1)  # the example's own deadline of 200 ms
+    with Caller(proxy.port) as caller:
+        eventually(lambda: caller.ask(UNKNOWN)[0].code == 404, seconds=60)
+        freeze(True)
+        slow = [caller.ask(UNKNOWN) for _ in range(3)]
+        quick = [caller.ask(UNKNOWN) for _ in range(3)]
+        freeze(False)
+        eventually(lambda: caller.ask(UNKNOWN)[0].code == 404, seconds=60)
+
+    assert {response.code for response, _ in slow + quick} == {503}
+    assert {value for response, _ in slow + quick for value in response.values("Retry-After")} == set()
+    assert all(0.19 < took < 1.5 for _, took in slow)
+    assert min(took for _, took in quick) < 0.19
+    assert len(proxy.log.matching("DEADLINE_EXCEEDED")) >= 3
+    assert len(proxy.log.matching("the circuit breaker is open")) >= 3
+
+
+def lookups(service: Running) -> float:
+    """Return how many lookups a service has had, by their outcomes."""
+    page = service.page("/metrics")
+    return sum(map(float, re.findall(r"^did_router_lookups_total\{.*\} (\S+)$", page, re.MULTILINE)))
+
+
+def headers(message: str, name: str) -> list[str]:
+    """Return the values of a header of a message that SIPp received."""
+    return re.findall(rf"^{name}\s*:\s*(.*)$", message, re.MULTILINE | re.IGNORECASE)
