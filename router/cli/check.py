@@ -14,6 +14,8 @@ from router.cli.options import Exit, redis_words, settings_options
 from router.couch.errors import CouchError
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
+from router.numbers.fields import shown
+from router.numbers.rules import Rules
 from router.settings import Settings
 from router.store_urls import without_password
 from router.stores import Stores
@@ -24,9 +26,12 @@ from router.stores import Stores
 def check(settings: Settings) -> None:
     """Read the settings, reach every store, and say what is wrong and what to do."""
     stores = Stores(settings)
+    cluster_settings = _cluster_settings(stores)
+    rules, problems = _rules(settings, cluster_settings)
     findings = [
         Finding("settings", "can be used"),
-        *_plugins(settings, stores),
+        *problems,
+        *_plugins(settings, stores, rules),
         *couchdb_findings(settings, stores),
         *_redis(settings, stores),
     ]
@@ -38,7 +43,24 @@ def check(settings: Settings) -> None:
         raise SystemExit(Exit.REFUSED)
 
 
-def _plugins(settings: Settings, stores: Stores) -> Iterator[Finding]:
+def _rules(settings: Settings, document: Mapping[str, Any] | None) -> tuple[Rules, list[Finding]]:
+    """Return what counts, and a finding for each value of the cluster's configuration that can't be used."""
+    section, what = (document or {}).get("default"), "system_config"
+    found = []
+    if section is not None and not isinstance(section, Mapping):
+        said = f"number_manager.default is {shown(section)}: it must be an object (until then it is left out)"
+        found.append(Finding(what, said, fine=False))
+        section = None
+    try:
+        made = settings.rules(section)
+    except ValueError as problem:
+        found.append(Finding(what, f"number_manager can't be used and is left out: {problem}", fine=False))
+        return settings.rules(None), found
+    found += [Finding(what, f"{each} (until then its default is used)", fine=False) for each in made.warnings]
+    return made, found
+
+
+def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Finding]:
     carriers, features = Carriers(settings, stores.databases), Features(settings)
     yield Finding("carriers", ", ".join(carriers.names()))
     yield Finding("feature providers", ", ".join(features.names()))
@@ -46,17 +68,16 @@ def _plugins(settings: Settings, stores: Stores) -> Iterator[Finding]:
         yield Finding("carrier", str(broken), fine=False)
     for broken in features.broken:
         yield Finding("feature provider", str(broken), fine=False)
-    for line in features.missing(settings.rules_or_defaults(_cluster_settings(stores)).config):
+    for line in features.missing(rules.config):
         yield Finding("feature provider", line, fine=False)
 
 
 def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
-    """What system_config says; None where that can't be read, which is told elsewhere."""
+    """The document number_manager of system_config; None where that can't be read, which is told elsewhere."""
     try:
-        section = stores.databases.document("system_config", "number_manager").get("default")
+        return stores.databases.document("system_config", "number_manager")
     except CouchError:
         return None
-    return section if isinstance(section, Mapping) else None
 
 
 def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
