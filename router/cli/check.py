@@ -16,6 +16,7 @@ from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
 from router.numbers.fields import shown
 from router.numbers.rules import Rules
+from router.numbers.states import State
 from router.settings import Settings
 from router.store_urls import without_password
 from router.stores import Stores
@@ -30,6 +31,7 @@ def check(settings: Settings) -> None:
     rules, problems = _rules(settings, cluster_settings)
     findings = [
         Finding("settings", "can be used"),
+        *_states(settings),
         *problems,
         *_plugins(settings, stores, rules),
         *couchdb_findings(settings, stores),
@@ -41,6 +43,12 @@ def check(settings: Settings) -> None:
         raise SystemExit(Exit.UNREACHABLE)
     if not all(finding.fine for finding in findings):
         raise SystemExit(Exit.REFUSED)
+
+
+def _states(settings: Settings) -> Iterator[Finding]:
+    """A state that is misspelt would refuse all calls to numbers in it."""
+    for name in sorted(set(settings.routable_states) - set(State)):
+        yield Finding("routable_states", f"{name!r} is no state of KAZOO: use {', '.join(State)}", fine=False)
 
 
 def _rules(settings: Settings, document: Mapping[str, Any] | None) -> tuple[Rules, list[Finding]]:

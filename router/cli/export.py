@@ -111,9 +111,13 @@ def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
         return
     target = output.resolve()
     part = target.with_name(f"{target.name}.part")
-    with part.open("wb") as file:
-        yield file.write
-    part.replace(target)
+    try:
+        with part.open("wb") as file:
+            yield file.write
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _tell(report: Exported, seconds: float, output: Path | None, *, as_json: bool) -> None:

@@ -8,6 +8,13 @@ from router.embedded import EmbeddedCouchDB
 from tests.cli.command import databases_at, run
 
 
+def test_a_state_that_is_none_is_told_of(stores: tuple[str, ...]) -> None:
+    said = run("check", *stores, "--set", 'routable_states=["in_service", "reservd"]')
+
+    assert said.code == 1
+    assert "BAD  routable_states: 'reservd' is no state of KAZOO: use discovery, available, " in said.out
+
+
 @pytest.mark.parametrize(
     ("default", "problem"),
     [

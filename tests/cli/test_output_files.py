@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import ACCOUNTS, NUMBERS, Running, run, run_all, run_here
+from tests.cli.command import ACCOUNTS, NOWHERE, NUMBERS, Running, run, run_all, run_here
 
 
 def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +72,13 @@ def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...],
     assert len(piped.splitlines()) == NUMBERS
     assert link.is_symlink()
     assert file.read_bytes() == piped
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    said = run_here("export", "--output", str(tmp_path / "all.jsonl"), "--couchdb-url", NOWHERE)
+
+    assert said.code == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tokens_are_appended_to_files_alone(tmp_path: Path) -> None:
