@@ -14,6 +14,9 @@ from router.cli.options import Exit, redis_words, settings_options
 from router.couch.errors import CouchError
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
+from router.numbers.fields import shown
+from router.numbers.rules import Rules
+from router.numbers.states import State
 from router.service.edge.choice import choose
 from router.settings import Settings, SettingsError
 from router.store_urls import without_password
@@ -25,10 +28,14 @@ from router.stores import Stores
 def check(settings: Settings) -> None:
     """Read the settings, reach every store, and say what is wrong and what to do."""
     stores = Stores(settings)
+    cluster_settings = _cluster_settings(stores)
+    rules, problems = _rules(settings, cluster_settings)
     findings = [
         Finding("settings", "can be used"),
         _transport(settings),
-        *_plugins(settings, stores),
+        *_states(settings),
+        *problems,
+        *_plugins(settings, stores, rules),
         *couchdb_findings(settings, stores),
         *_redis(settings, stores),
     ]
@@ -51,7 +58,30 @@ def _transport(settings: Settings) -> Finding:
     return Finding("transport", f"{said}; {choice.note}" if choice.note else said)
 
 
-def _plugins(settings: Settings, stores: Stores) -> Iterator[Finding]:
+def _states(settings: Settings) -> Iterator[Finding]:
+    """A state that is misspelt would refuse all calls to numbers in it."""
+    for name in sorted(set(settings.routable_states) - set(State)):
+        yield Finding("routable_states", f"{name!r} is no state of KAZOO: use {', '.join(State)}", fine=False)
+
+
+def _rules(settings: Settings, document: Mapping[str, Any] | None) -> tuple[Rules, list[Finding]]:
+    """Return what counts, and a finding for each value of the cluster's configuration that can't be used."""
+    section, what = (document or {}).get("default"), "system_config"
+    found = []
+    if section is not None and not isinstance(section, Mapping):
+        said = f"number_manager.default is {shown(section)}: it must be an object (until then it is left out)"
+        found.append(Finding(what, said, fine=False))
+        section = None
+    try:
+        made = settings.rules(section)
+    except ValueError as problem:
+        found.append(Finding(what, f"number_manager can't be used and is left out: {problem}", fine=False))
+        return settings.rules(None), found
+    found += [Finding(what, f"{each} (until then its default is used)", fine=False) for each in made.warnings]
+    return made, found
+
+
+def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Finding]:
     carriers, features = Carriers(settings, stores.databases), Features(settings)
     yield Finding("carriers", ", ".join(carriers.names()))
     yield Finding("feature providers", ", ".join(features.names()))
@@ -59,17 +89,16 @@ def _plugins(settings: Settings, stores: Stores) -> Iterator[Finding]:
         yield Finding("carrier", str(broken), fine=False)
     for broken in features.broken:
         yield Finding("feature provider", str(broken), fine=False)
-    for line in features.missing(settings.rules_or_defaults(_cluster_settings(stores)).config):
+    for line in features.missing(rules.config):
         yield Finding("feature provider", line, fine=False)
 
 
 def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
-    """What system_config says; None where that can't be read, which is told elsewhere."""
+    """The document number_manager of system_config; None where that can't be read, which is told elsewhere."""
     try:
-        section = stores.databases.document("system_config", "number_manager").get("default")
+        return stores.databases.document("system_config", "number_manager")
     except CouchError:
         return None
-    return section if isinstance(section, Mapping) else None
 
 
 def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:

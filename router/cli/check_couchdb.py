@@ -1,6 +1,6 @@
 """What `did-router check` looks at in CouchDB: every node, what holds them together, and the databases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from router.cli.finding import Finding
 from router.couch import cluster
@@ -12,6 +12,8 @@ from router.settings import Settings
 from router.store_urls import without_password
 from router.stores import Stores
 
+_PATIENCE = 5.0
+"""Seconds for one answer of a node that is asked alone: it says a few words of itself, and a frozen one none at all."""
 _SLOW_EVENTS = 100
 """Milliseconds that events may wait in CouchDB before it is said how they need not."""
 
@@ -20,9 +22,11 @@ def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
     """Ask every node that the settings name, then the databases."""
     couch = stores.databases.couch
     where = f"CouchDB {without_password(settings.couchdb_url)}"
+    nodes = {address: node.with_time_limit(_PATIENCE) for address, node in couch.each_node().items()}
     if couch.nodes.are_several:
-        nodes = couch.each_node()
-        yield from (_node(address, node) for address, node in nodes.items())
+        versions = {address: _version(node) for address, node in nodes.items()}
+        yield from (_node(address, node, versions[address]) for address, node in nodes.items())
+        nodes = {address: node for address, node in nodes.items() if isinstance(versions[address], str)}
     try:
         names = stores.databases.names()
         version = stores.databases.version()
@@ -39,17 +43,23 @@ def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
             fine=False,
         )
     else:
-        yield from _events(couch)
+        yield from _events(nodes)
     if "accounts" not in names:
         yield Finding("accounts", "missing: every account counts as unknown (setting unknown_account)", fine=True)
 
 
-def _node(address: str, node: Couch) -> Finding:
-    what = f"CouchDB node {address.rstrip('/')}"
+def _version(node: Couch) -> str | CouchError:
+    """Return its version, or why it says nothing."""
     try:
-        version = Databases(node).version()
+        return Databases(node).version()
     except CouchError as problem:
-        return Finding(what, f"{problem}; the other nodes are asked in its place", fine=False)
+        return problem
+
+
+def _node(address: str, node: Couch, version: str | CouchError) -> Finding:
+    what = f"CouchDB node {address.rstrip('/')}"
+    if isinstance(version, CouchError):
+        return Finding(what, f"{version}; the other nodes are asked in its place", fine=False)
     reason = cluster.why_not_up(node)
     if reason is not None:
         return Finding(what, f"version {version}, takes no requests: {reason}", fine=False)
@@ -68,8 +78,8 @@ def _cluster(couch: Couch) -> Iterator[Finding]:
     yield Finding("cluster", f"{len(info.nodes)} nodes ({', '.join(info.nodes)}), n={copies}, q={shards}")
 
 
-def _events(couch: Couch) -> Iterator[Finding]:
-    for address, node in couch.each_node().items():
+def _events(nodes: Mapping[str, Couch]) -> Iterator[Finding]:
+    for address, node in nodes.items():
         delay = cluster.event_delay(node)
         if delay is not None and delay > _SLOW_EVENTS:
             url = f"{address}_node/_local/_config/global_changes/max_write_delay"

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from router.cli.local_servers import embedded_redis
+from router.cli.local_servers import check_ports_free, embedded_redis
 from router.embedded import EmbeddedCluster, EmbeddedCouchDB
+
+_HIGHEST_PORT = 65535
+_PORT = click.IntRange(0, _HIGHEST_PORT)
 
 
 @click.command()
-@click.option("--couchdb-port", type=int, default=0, help="Port of the embedded database (default: a free one).")
-@click.option("--redis-port", type=int, default=0, help="Port of the embedded Redis (default: a free one).")
+@click.option("--couchdb-port", type=_PORT, default=0, help="Port of the embedded database (default: a free one).")
+@click.option("--redis-port", type=_PORT, default=0, help="Port of the embedded Redis (default: a free one).")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep everything in.")
 @click.option(
     "--nodes",
@@ -32,7 +35,11 @@ def embedded(couchdb_port: int, redis_port: int, data: Path | None, nodes: int) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     folder = data / "couchdb" if data else None
-    couchdb = EmbeddedCouchDB(couchdb_port, folder) if nodes == 1 else _cluster(nodes, couchdb_port, folder)
+    ports = _ports(nodes, couchdb_port)
+    check_ports_free({"--couchdb-port": couchdb_port, "--redis-port": redis_port})
+    for port in ports[1:]:
+        check_ports_free({"--couchdb-port": port})
+    couchdb = EmbeddedCouchDB(couchdb_port, folder) if nodes == 1 else EmbeddedCluster(nodes, ports, folder)
     with embedded_redis(redis_port, data / "redis" if data else None) as redis, couchdb:
         url = couchdb.joined_url if isinstance(couchdb, EmbeddedCluster) else couchdb.url
         click.echo(f"export DID_ROUTER_COUCHDB_URL={url}")
@@ -40,6 +47,15 @@ def embedded(couchdb_port: int, redis_port: int, data: Path | None, nodes: int) 
         stop.wait()
 
 
-def _cluster(nodes: int, first_port: int, folder: Path | None) -> EmbeddedCluster:
-    ports = [first_port + node if first_port else 0 for node in range(nodes)]
-    return EmbeddedCluster(nodes, ports, folder)
+def _ports(nodes: int, first: int) -> list[int]:
+    """Return a port for each node, in a row; 0 for free ones.
+
+    Raises:
+        click.BadParameter: there are not so many after the first.
+    """
+    if first + nodes - 1 > _HIGHEST_PORT:
+        raise click.BadParameter(
+            f"{nodes} nodes want as many ports in a row, and the last is {_HIGHEST_PORT}: begin lower",
+            param_hint="--couchdb-port",
+        )
+    return [first + node if first else 0 for node in range(nodes)]

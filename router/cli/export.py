@@ -100,15 +100,24 @@ def _documents(databases: Databases, names: Sequence[str]) -> int:
 
 @contextmanager
 def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
-    """Where bytes go; a file gets its name when it is whole."""
+    """Where bytes go; a file gets its name when it is whole. Devices and pipes stay what they are."""
     if output is None:
         yield sys.stdout.buffer.write
         sys.stdout.buffer.flush()
         return
-    part = output.with_name(f"{output.name}.part")
-    with part.open("wb") as file:
-        yield file.write
-    part.replace(output)
+    if output.exists() and not output.is_file():
+        with output.open("wb") as device:
+            yield device.write
+        return
+    target = output.resolve()
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file.write
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _tell(report: Exported, seconds: float, output: Path | None, *, as_json: bool) -> None:

@@ -51,6 +51,8 @@ def new(name: str, scopes: tuple[str, ...], account: str | None, append: Path | 
 
 
 def _append(path: Path, line: str) -> None:
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"--append {path}: this is no file that tokens can be read from: name another")
     with path.open("a+", encoding="utf-8") as file:
         file.seek(0)
         before = file.read()

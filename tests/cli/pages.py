@@ -11,6 +11,7 @@ _FIGURES = (
     (re.compile(r"\d+\.\d+ s\b"), "some s"),
     (re.compile(r"[\d,]+/s\b"), "some/s"),
     (re.compile(r"\d+(, \d+)* ms\b"), "some ms"),
+    (re.compile(r"[\d,]+ entries\b"), "some entries"),
     (re.compile(r" \d+\.\d$"), " some"),
 )
 """What differs from run to run."""

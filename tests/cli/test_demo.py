@@ -25,6 +25,24 @@ def test_once_shows_each_outcome_and_each_source() -> None:
     assert shows(shown, said.out) == [], "the README shows what is printed"
 
 
+def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
+    demo = start("demo", "--port", "0", "--admin-port", "0")
+    target = demo.wait_for(r"Serving on (\S+) until Ctrl-C", seconds=60)[1]
+    (session,) = [each for each in sessions("README.md") if each[0][0].startswith("did-router lookup")]
+    assert len(session) == 2
+
+    for command, shown in session:
+        said = run(*command.partition("#")[0].split()[1:], "--target", target)
+        assert shown
+        assert shows(shown, said.out) == [], said.out
+
+    stores = demo.wait_for(r"did-router audit (--couchdb-url \S+ --redis-url \S+)")[1].split()
+    ((command, shown),) = sessions("docs/operations.md", "## Audit")[0]
+    audited = run(*command.split()[1:], *stores)
+    assert audited.code == 0
+    assert shows(shown, audited.err + audited.out) == []
+
+
 def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
     demo = start("demo", "--port", "0", "--admin-port", "0")
     target = demo.wait_for(r"Serving on (\S+) until Ctrl-C", seconds=60)[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.cli.command import Process, Start, children_of, databases_at, eventually, is_running, run
+from tests.cli.command import Process, Start, children_of, databases_at, eventually, is_running, run, run_here
 
 
 def urls(process: Process) -> tuple[str, str]:
@@ -43,7 +43,20 @@ def test_a_taken_port_is_said_in_one_line(redis_url: str, option: str) -> None:
     said = run("embedded", option, taken[1])
 
     assert said.code == 3
-    assert taken[1] in said.complaint
+    assert f"can't listen on 127.0.0.1:{taken[1]}" in said.complaint
+    assert f"choose another port with {option}" in said.complaint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--couchdb-port", "99999"), ("--redis-port", "-1"), ("--couchdb-port", "65534", "--nodes", "3")],
+    ids=" ".join,
+)
+def test_a_port_that_there_is_not_is_wrong_usage(options: tuple[str, ...]) -> None:
+    said = run_here("embedded", *options)
+
+    assert said.code == 2
+    assert options[0] in said.complaint
 
 
 def test_three_nodes_are_one_database(start: Start) -> None:

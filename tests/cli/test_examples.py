@@ -171,7 +171,7 @@ class Session:
 def test_freeswitch(load: Load, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_LOOKUP_TARGET", service.target)
     monkeypatch.setenv("DID_LOOKUP_DEADLINE", "5")
-    channels = []
+    channels: list[Any] = []
     monkeypatch.setattr(grpc, "insecure_channel", counting(grpc.insecure_channel, channels))
     found, unknown = Session("4158867900"), Session(UNKNOWN)
     for session in (found, unknown):  # mod_python3 loads the script again for each call

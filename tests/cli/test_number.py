@@ -96,6 +96,8 @@ def test_show_for_programs(looked: dict[str, Ran]) -> None:
     found, missing = looked["show json"].json
 
     assert looked["show json"].code == 1
+    assert found["lookup"]["document"]["written"] is None, "what is made from the document now is written nowhere"
+    assert found["lookup"]["redis"]["written"] > 0
     assert (found["status"], found["pretty"], found["database"]) == ("found", "(415) 886 - 7900", "numbers/+1415")
     assert found["accounts"] == {PARENT: "Parent Ltd", CHILD: "Child Inc"}
     assert found["lookup"]["document"]["revision"] == found["lookup"]["redis"]["revision"] == found["revision"]

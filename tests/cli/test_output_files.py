@@ -1,10 +1,12 @@
 """Where commands write: standard output by its usual name, and wrong places told of before anything is done."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import ACCOUNTS, NUMBERS, Running, run, run_all, run_here
+from tests.cli.command import ACCOUNTS, NOWHERE, NUMBERS, Running, run, run_all, run_here
 
 
 def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +52,43 @@ def test_a_folder_that_is_not_there(command: tuple[str, ...], tmp_path: Path) ->
 
     assert said.code == 2
     assert "there is no folder '/no' to write 't' in: make it, or name another" in said.complaint
+
+
+def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...], tmp_path: Path) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "file.jsonl"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        said = run("export", "--output", str(pipe), *stores)
+        try:
+            piped, _ = reader.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            reader.kill()
+            pytest.fail("nothing came through the pipe")
+    linked = run("export", "--output", str(link), *stores)
+
+    assert (said.code, linked.code) == (0, 0)
+    assert len(piped.splitlines()) == NUMBERS
+    assert link.is_symlink()
+    assert file.read_bytes() == piped
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    said = run_here("export", "--output", str(tmp_path / "all.jsonl"), "--couchdb-url", NOWHERE)
+
+    assert said.code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_are_appended_to_files_alone(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    said = run_here("token", "new", "switch", "--scope", "lookup", "--append", str(pipe))
+
+    assert (said.code, said.out) == (2, "")
+    assert "no file that tokens can be read from" in said.complaint
 
 
 def test_results_go_to_no_pipe(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from router.cli.check_couchdb import couchdb_findings
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
 from router.couch.feeds import ChangesFeed
 from router.embedded import EmbeddedCluster
+from router.settings import Settings
+from router.stores import Stores
 from tests.integration.waiting import eventually
 
 SHARD = "numbers/+1415"
@@ -32,6 +35,18 @@ def databases(cluster: EmbeddedCluster) -> Databases:
 
 def _address(cluster: EmbeddedCluster, node: int) -> str:
     return "http://" + cluster.urls[node].rpartition("@")[2] + "/"
+
+
+def test_a_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, databases: Databases) -> None:
+    cluster.freeze(1)
+    settings = Settings.load(None, couchdb_url=cluster.joined_url)
+    began = time.monotonic()
+    found = list(couchdb_findings(settings, Stores(settings)))
+
+    assert time.monotonic() - began < 20, "30 s is what the follower waits for one answer"
+    what = f"CouchDB node {_address(cluster, 1).rstrip('/')}"
+    assert [each.fine for each in found if each.what == what] == [False]
+    assert sum(each.what == "max_write_delay" for each in found) == 2, "of those that answer"
 
 
 def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: Databases) -> None:

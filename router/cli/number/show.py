@@ -93,7 +93,7 @@ class _Show:
             said["accounts"] = {account: self._names.of([account])[account] or None for account in _accounts(document)}
             said["problems"] = list(document.problems)
         said["lookup"] = {
-            "document": _told(self._from_document(number, document), number),
+            "document": _told(self._from_document(number, document), number) | {"written": None},
             "redis": _told(self._from_redis(number), number),
         }
         return said

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from router.manager.bulk.records import Wish
 from router.manager.bulk.rows import FileRefused, Row
 from router.numbers.lifecycle.asks import Ask, Imported, Operation
 
+ROOT = Path(__file__).parents[3]
 ACCOUNT = "4cad0b7f" * 4
 PARENT = "0" * 32
 
@@ -41,6 +43,7 @@ def test_a_cell_that_is_too_large_is_named_as_that() -> None:
     assert [row.number for row in found if row.ask is not None] == ["+14158867901"]
     assert found[0].error is not None
     assert found[0].error.message == "a cell has more than 131,072 characters: shorten it"
+    assert "a cell of more than 131,072 characters" in (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
 def test_kazoos_own_columns() -> None:

@@ -1,0 +1,36 @@
+"""did-router check tells what of the cluster's own configuration can't be used."""
+
+from typing import Any
+
+import pytest
+
+from router.embedded import EmbeddedCouchDB
+from tests.cli.command import databases_at, run
+
+
+def test_a_state_that_is_none_is_told_of(stores: tuple[str, ...]) -> None:
+    said = run("check", *stores, "--set", 'routable_states=["in_service", "reservd"]')
+
+    assert said.code == 1
+    assert "BAD  routable_states: 'reservd' is no state of KAZOO: use discovery, available, " in said.out
+
+
+@pytest.mark.parametrize(
+    ("default", "problem"),
+    [
+        ({"reconcile_regex": "("}, "number_manager.default.reconcile_regex: '(' is not a regular expression"),
+        ({"aging_expiry_d": -1}, "number_manager.default.aging_expiry_d is -1: it must be a whole number from 0"),
+        ("x", "number_manager.default is 'x': it must be an object"),
+    ],
+)
+def test_a_value_that_gives_way_is_told_of(default: Any, problem: str, redis_url: str) -> None:
+    with EmbeddedCouchDB() as server:
+        databases = databases_at(server.url)
+        databases.create("system_config")
+        databases.put("system_config", {"_id": "number_manager", "default": default})
+        said = run("check", "--couchdb-url", server.url, "--redis-url", redis_url)
+
+    assert said.code == 1
+    (line,) = [each for each in said.out.splitlines() if each.startswith("BAD")]
+    assert line.startswith(f"BAD  system_config: {problem}")
+    assert said.err == "", "told once"
