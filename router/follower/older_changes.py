@@ -56,7 +56,8 @@ def judge(change: bytes, held: bytes, leaves: Sequence[Leaf], *, is_last: bool =
     if best == change:
         return Verdict.REPLACE
     if change not in known:
-        return Verdict.UNDECIDED
+        # Only a copy that is away can have sent it: it sends it again to the others when it is back.
+        return Verdict.KEEP if is_last else Verdict.UNDECIDED
     if best < held:
         return Verdict.REPLACE if is_last or held in known else Verdict.UNDECIDED
     # Where the change is a leaf beside the winner, only a copy that knows of the winner's end can have sent it.

@@ -29,7 +29,7 @@ def test_the_winner_s_end_is_known() -> None:
 
 def test_a_copy_that_is_behind_decides_nothing() -> None:
     assert verdict(leaf(HELD, ROOT)) is Verdict.UNDECIDED, "it has not heard of the change"
-    assert verdict(leaf(HELD, ROOT), is_last=True) is Verdict.UNDECIDED, "nor has any other that answers"
+    assert verdict(leaf(HELD, ROOT), is_last=True) is Verdict.KEEP, "a copy that is away sends it again when it is back"
     assert verdict(leaf(CHANGE, ROOT), leaf(HELD, ROOT)) is Verdict.UNDECIDED, "it has not heard of the winner's end"
     assert verdict(leaf(CHANGE, ROOT), leaf(HELD, ROOT), is_last=True) is Verdict.KEEP
 
