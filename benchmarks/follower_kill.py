@@ -82,7 +82,7 @@ class _Writers:
 
 
 def _follow(on: Stage) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(on.command("follow", "--set", "follower_lease=1", "--log-level", "error"))
+    return subprocess.Popen(on.command("follow", "--set", "follower_lease_ttl=1", "--log-level", "error"))
 
 
 def _wait_following(on: Stage) -> None:

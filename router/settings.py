@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         description="worker processes that share the address; 0: one for each CPU that the process may use (its "
         "affinity, and the CPU limit of its cgroup)",
     )
-    pin_workers: bool | Literal["auto"] = Field(
+    cpu_affinity: bool | Literal["auto"] = Field(
         "auto",
         description="keep what answers a worker's lookups on one core (native transport, Linux): a quarter less CPU "
         "time a call; auto: on a core that no other did-router of the machine keeps to; in a container only where its "
@@ -141,23 +141,23 @@ class Settings(BaseSettings):
         default=False, description="listen where others can reach it, without what keeps strangers out"
     )
 
-    lookup_time_limit: float = Field(
+    lookup_timeout: float = Field(
         2.0, gt=0, description="seconds that a call is worked on at most, and the deadline of calls that bring none"
     )
-    redis_time_limit: float = Field(0.25, gt=0, description="seconds for one answer of Redis to a lookup")
-    database_time_limit: float = Field(1.0, gt=0, description="seconds for one read of a number database by a lookup")
-    database_connections: int = Field(16, ge=1, description="reads of number databases at a time, by lookups")
-    database_waiting: int = Field(
+    redis_timeout: float = Field(0.25, gt=0, description="seconds for one answer of Redis to a lookup")
+    couchdb_read_timeout: float = Field(1.0, gt=0, description="seconds for one read of a number database by a lookup")
+    couchdb_read_pool_size: int = Field(16, ge=1, description="reads of number databases at a time, by lookups")
+    couchdb_max_pending_reads: int = Field(
         2000, ge=1, description="numbers waiting for a database read before further misses are refused"
     )
-    breaker_failures: int = Field(5, ge=1, description="failures in a row after which a store is left alone")
-    breaker_pause: float = Field(1.0, gt=0, description="seconds that a failed store is left alone")
+    circuit_breaker_failures: int = Field(5, ge=1, description="failures in a row after which a store is left alone")
+    circuit_breaker_reset_timeout: float = Field(1.0, gt=0, description="seconds that a failed store is left alone")
     near_cache_entries: int = Field(
         200_000, ge=0, description="numbers kept in each worker's own memory; 0 keeps none (nor does a Redis Cluster)"
     )
     near_cache_bytes: int = Field(256 << 20, ge=1 << 20, description="bytes that they may take, roughly")
     batch_size: int = Field(512, ge=1, le=5000, description="calls taken together by the lookup")
-    calls_waiting: int = Field(
+    max_queued_calls: int = Field(
         4000, ge=1, description="calls that may wait to be taken by the lookup before further ones are refused"
     )
     max_connections: int = Field(
@@ -181,13 +181,13 @@ class Settings(BaseSettings):
         description="seconds on SIGTERM during which `serve` says that it is not ready and goes on answering, so that "
         "whoever polls it notices",
     )
-    drain_time_limit: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
+    shutdown_grace_period: float = Field(10.0, ge=0, description="seconds for running calls to finish on SIGTERM")
 
-    negative_life: float = Field(10.0, gt=0, description="seconds that 'no such number' is kept in Redis")
-    fill_life: float = Field(
+    negative_ttl: float = Field(10.0, gt=0, description="seconds that 'no such number' is kept in Redis")
+    fill_ttl: float = Field(
         300.0, gt=0, description="seconds that a lookup's own reading is kept (the follower's stay)"
     )
-    tombstone_life: float = Field(86400.0, ge=60, description="seconds that a deletion is remembered")
+    tombstone_ttl: float = Field(86400.0, ge=60, description="seconds that a deletion is remembered")
     stale_after: float = Field(
         15.0, gt=0, description="seconds without a sign of the follower before answers are marked stale"
     )
@@ -213,31 +213,31 @@ class Settings(BaseSettings):
         "per_number (a document each), both, none",
     )
 
-    manager_time_limit: float = Field(10.0, gt=0, description="seconds for one answer of CouchDB to the number manager")
+    manager_timeout: float = Field(10.0, gt=0, description="seconds for one answer of CouchDB to the number manager")
     manager_threads: int = Field(8, ge=1, description="calls of the number manager worked on at a time, by each worker")
-    upkeep_every: float = Field(
+    maintenance_interval: float = Field(
         3600.0,
         ge=0,
         description="seconds between two walks of the leading follower through all numbers, for those whose time is "
         "over (aging, discovery, deleted); 0: never",
     )
 
-    follower_lease: float = Field(
+    follower_lease_ttl: float = Field(
         10.0, ge=1, description="seconds after which a silent follower is replaced by one that stands by"
     )
     follower_heartbeat: float = Field(10.0, ge=0.5, description="seconds between a feed's signs of life")
-    follower_sweep: float = Field(
+    follower_reconcile_interval: float = Field(
         120.0, ge=1, description="seconds between comparisons of every database with its checkpoint"
     )
-    follower_readers: int = Field(6, ge=1, description="databases read at a time")
-    follower_direct: int = Field(
+    follower_workers: int = Field(6, ge=1, description="databases read at a time")
+    follower_max_feeds: int = Field(
         64, ge=0, description="busy databases followed by a feed of their own, the rest are woken"
     )
-    follower_direct_idle: float = Field(
+    follower_feed_idle_timeout: float = Field(
         60.0, gt=0, description="seconds without a change after which a database's own feed is closed"
     )
-    follower_page: int = Field(1000, ge=1, le=10000, description="changes read at a time")
-    follower_time_limit: float = Field(30.0, gt=0, description="seconds for one read by the follower")
+    follower_batch_size: int = Field(1000, ge=1, le=10000, description="changes read at a time")
+    follower_timeout: float = Field(30.0, gt=0, description="seconds for one read by the follower")
     follower_account_copies: bool = Field(
         default=False, description="the follower mends the account copies of every number that changes"
     )

@@ -34,13 +34,13 @@ class Stores:
 
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.redis_prefix)
-        self._lease_life = settings.follower_lease
-        lives = Lives(settings.negative_life, settings.tombstone_life, settings.fill_life)
+        self._lease_life = settings.follower_lease_ttl
+        lives = Lives(settings.negative_ttl, settings.tombstone_ttl, settings.fill_ttl)
         redis_url = store_credentials.redis_url(settings)
         sentinels = store_credentials.sentinel_login(settings)
         try:
             self.redis = connect(redis_url, time_limit=_PATIENT, sentinels=sentinels)
-            fast = connect(redis_url, time_limit=settings.redis_time_limit, sentinels=sentinels)
+            fast = connect(redis_url, time_limit=settings.redis_timeout, sentinels=sentinels)
             prompt = connect(redis_url, time_limit=_PROMPT, sentinels=sentinels)
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
@@ -53,9 +53,9 @@ class Stores:
         self.prompt = CacheWriter(prompt, self.keys, lives)
         self.reader = CacheReader(fast, self.keys)
         self.patient_reader = CacheReader(self.redis, self.keys)
-        couch = Couch(store_credentials.couchdb_url(settings), time_limit=settings.follower_time_limit)
+        couch = Couch(store_credentials.couchdb_url(settings), time_limit=settings.follower_timeout)
         self.databases = Databases(couch)
-        self.lookup_databases = Databases(couch.with_time_limit(settings.database_time_limit))
+        self.lookup_databases = Databases(couch.with_time_limit(settings.couchdb_read_timeout))
 
     def lease(self) -> Lease:
         """The follower's lease, under a name of its own."""

@@ -152,7 +152,7 @@ class CacheWriter:
         entries: Sequence[tuple[str, Entry]],
         *,
         pending: int = 0,
-        tombstone_life: float | None = None,
+        tombstone_ttl: float | None = None,
     ) -> tuple[Applied, list[int]]:
         """Apply changes of one database and move its checkpoint to `seq`, in one transaction.
 
@@ -163,7 +163,7 @@ class CacheWriter:
         keys = [self.keys.database(database), *(self.keys.number(number) for number, _ in entries)]
         values: list[str | bytes | int] = []
         for _, entry in entries:
-            values += [entry.pack(), self._life(entry, tombstone_life)]
+            values += [entry.pack(), self._life(entry, tombstone_ttl)]
         words = (token, before.epoch, before.seq, seq, _now(), pending, *values)
         said = in_spite(self.redis, {keys[0]: HASH}, lambda: scripts.apply(self.redis, keys, *words))
         return _outcome(said)
@@ -340,12 +340,12 @@ class CacheWriter:
             pipeline.unlink(key)
         return sum(int(removed) for removed in pipeline.execute())
 
-    def _life(self, entry: Entry, tombstone_life: float | None) -> int:
+    def _life(self, entry: Entry, tombstone_ttl: float | None) -> int:
         """Milliseconds; 0 for ever."""
         if entry.kind == NEGATIVE:
             return int(self._lives.negative * 1000)
         if entry.kind == TOMBSTONE:
-            return int((tombstone_life or self._lives.tombstone) * 1000)
+            return int((tombstone_ttl or self._lives.tombstone) * 1000)
         return 0
 
 

@@ -25,7 +25,7 @@ def follow(settings: Settings) -> None:
 
     Run as many as you like: one holds the lease and leads, the others stand by and take over when it falls
     silent. How far behind it is stands at the service's /state and /metrics. The one that leads also does what
-    is due to numbers by time, every upkeep_every seconds (see did-router upkeep --help).
+    is due to numbers by time, every maintenance_interval seconds (see did-router upkeep --help).
     """
     stores = Stores(settings)
     follower = Follower(settings, stores)

@@ -25,7 +25,7 @@ def upkeep(settings: Settings, *, dry_run: bool, as_json: bool) -> None:
 
     Numbers that aged for aging_expiry_d days become available; those found and not taken for discovery_expiry_d
     days, and deleted ones, are removed. Both are names of the number manager's configuration. The leading
-    follower does the same every upkeep_every seconds; this is for a timer of your own. Safe to run at any time,
+    follower does the same every maintenance_interval seconds; this is for a timer of your own. Safe to run at any time,
     by several at once. Exits with 1 when something that is due could not be done.
     """
     manager = NumberManager(settings, Stores(settings))

@@ -187,7 +187,7 @@ class Applier:
             seq,
             entries,
             pending=pending,
-            tombstone_life=LOADING_TOMBSTONE if loading else None,
+            tombstone_ttl=LOADING_TOMBSTONE if loading else None,
         )
         _check(said)
         self.counts.add("applied", len(changes))

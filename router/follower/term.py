@@ -74,22 +74,22 @@ class Term:
             databases,
             writer,
             applier,
-            page=settings.follower_page,
-            settling=min(SETTLING, settings.follower_sweep / 2),
+            page=settings.follower_batch_size,
+            settling=min(SETTLING, settings.follower_reconcile_interval / 2),
         )
         self.older = OlderChanges(applier.look_again, self.stop)
         applier.on_undecided = self.older.add
         self._direct = DirectFeeds(
             self,
             databases.couch,
-            most=settings.follower_direct,
-            idle=settings.follower_direct_idle,
+            most=settings.follower_max_feeds,
+            idle=settings.follower_feed_idle_timeout,
             heartbeat=settings.follower_heartbeat,
         )
         self.sweeper = Sweeper(
             databases,
             writer,
-            interval=settings.follower_sweep,
+            interval=settings.follower_reconcile_interval,
             wake=self.wake,
             register=self._register,
             fresh=self._first_sweep,
@@ -103,7 +103,7 @@ class Term:
         self.patrol = Patrol(self, writer, applier, garbled)
         self._workers = [
             threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
-            for index in range(settings.follower_readers)
+            for index in range(settings.follower_workers)
         ]
 
     def start(self) -> None:

@@ -57,7 +57,7 @@ class NumberManager:
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
-        databases = Databases(stores.databases.couch.with_time_limit(settings.manager_time_limit))
+        databases = Databases(stores.databases.couch.with_time_limit(settings.manager_timeout))
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="number-manager")
         self._configuration = Configuration(settings, databases)
         self._reader = Reader(databases, self._pool)

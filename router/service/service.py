@@ -77,13 +77,13 @@ class Service:
             stores.quick,
             self._settle,
             self._refuse,
-            breaker=Breaker(settings.breaker_failures, settings.breaker_pause),
+            breaker=Breaker(settings.circuit_breaker_failures, settings.circuit_breaker_reset_timeout),
             redis_breaker=redis_breaker,
-            connections=settings.database_connections,
-            waiting=settings.database_waiting,
-            time_limit=settings.lookup_time_limit,
+            connections=settings.couchdb_read_pool_size,
+            waiting=settings.couchdb_max_pending_reads,
+            time_limit=settings.lookup_timeout,
             alarm=self._alarm,
-            scans=Scans(authority, self.near.listings, self._can_list, settings.negative_life),
+            scans=Scans(authority, self.near.listings, self._can_list, settings.negative_ttl),
             in_each_thread=leave_core,
         )
         self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
@@ -96,7 +96,7 @@ class Service:
             stale_after=settings.stale_after,
         )
         servicer = InboundServicer(
-            self.lookup, explainer, waiting=settings.calls_waiting, time_limit=settings.lookup_time_limit
+            self.lookup, explainer, waiting=settings.max_queued_calls, time_limit=settings.lookup_timeout
         )
         self.manager = NumberManager(settings, stores)
         self._guard = open_guard(settings)
@@ -115,8 +115,8 @@ class Service:
             self.transport.front,
             self.lookup,
             most=settings.batch_size,
-            waiting=settings.calls_waiting,
-            time_limit=settings.lookup_time_limit,
+            waiting=settings.max_queued_calls,
+            time_limit=settings.lookup_timeout,
             core=self.transport.core,
         )
         self.readiness = Readiness(
@@ -175,7 +175,7 @@ class Service:
         """Say NOT_SERVING, let running calls finish, then end."""
         self.announce_end()
         self.readiness.stop()
-        self.transport.stop(self.settings.drain_time_limit)
+        self.transport.stop(self.settings.shutdown_grace_period)
         self._loop.stop()
         self.fallback.stop()
         self._numbers.stop()

@@ -88,7 +88,7 @@ class Supervisor:
         changes = {"listen": address, "admin_listen": "127.0.0.1:0", "transport": choice.transport}
         self._settings = settings.model_copy(update=changes)
         count = settings.workers or available_cpus()
-        pins = may_pin() if settings.pin_workers == "auto" else settings.pin_workers
+        pins = may_pin() if settings.cpu_affinity == "auto" else settings.cpu_affinity
         # Held here for as long as the service runs: a worker and its replacement run at the same time.
         self._cores = cores = ClaimedCores(count if pins else 0)
         self._children = [
@@ -263,7 +263,7 @@ class Supervisor:
         return child.ready
 
     def _wait_gone(self, children: list[Child], meanwhile: Callable[[], None] = lambda: None) -> None:
-        end = time.monotonic() + self._settings.drain_time_limit + _LONGER
+        end = time.monotonic() + self._settings.shutdown_grace_period + _LONGER
         for child in children:
             if child.process is None:
                 continue
@@ -278,7 +278,7 @@ class Supervisor:
         log.info("draining: running calls finish, new ones go elsewhere")
         self._draining = True
         if self._edge is not None:
-            self._edge.drain(self._settings.drain_time_limit)
+            self._edge.drain(self._settings.shutdown_grace_period)
         running = [child for child in self._children if child.process is not None]
         for child in running:
             child.process.terminate()

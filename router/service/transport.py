@@ -41,7 +41,7 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
-        return cls(settings.calls_waiting, settings.max_concurrent_streams, settings.idle_timeout)
+        return cls(settings.max_queued_calls, settings.max_concurrent_streams, settings.idle_timeout)
 
 
 class Transport(Protocol):

@@ -17,13 +17,13 @@ _LOOK = 1.0
 
 
 class UpkeepTimer:
-    """Walks through all numbers every `upkeep_every` seconds while the follower beside it leads."""
+    """Walks through all numbers every `maintenance_interval` seconds while the follower beside it leads."""
 
     def __init__(self, settings: Settings, stores: Stores, follower: Follower) -> None:
         self._settings = settings
         self._stores = stores
         self._follower = follower
-        self._every = settings.upkeep_every
+        self._every = settings.maintenance_interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self.last: UpkeepReport | None = None

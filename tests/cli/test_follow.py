@@ -10,7 +10,7 @@ from tests.cli.command import ACCOUNTS, SERVE, Start, databases_at, eventually, 
 
 DIGITS = "+16502223333"
 SHARD = "numbers/+1650"
-QUICK = ("--set", "follower_lease=1", "--set", "follower_heartbeat=1")
+QUICK = ("--set", "follower_lease_ttl=1", "--set", "follower_heartbeat=1")
 
 
 def test_another_takes_over(start: Start, couchdb: str, stores: tuple[str, ...]) -> None:

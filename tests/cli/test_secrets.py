@@ -193,7 +193,7 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
 def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> None:
     tokens = Tokens(guarded.folder / "tokens", boss="lookup,admin")
     token = tokens.plain["boss"]
-    more = ("--with-follower", "--set", f"token_file={tokens.path}", "--set", "drain_time_limit=0")
+    more = ("--with-follower", "--set", f"token_file={tokens.path}", "--set", "shutdown_grace_period=0")
     running = serving(start(*SERVE, *more, *guarded.flags, *DEBUG))
     running.process.wait_for("readiness: ready:")
     seen = [running.page(path, token) for path in ("/state", "/metrics", "/readyz", "/healthz")]
@@ -243,7 +243,7 @@ def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> Non
                 "check: both": ["check", *right, "--set", f"sentinel_password={SENTINEL}"],
             }
         )
-        running = serving(start(*SERVE, "--with-follower", "--set", "drain_time_limit=0", *wrong))
+        running = serving(start(*SERVE, "--with-follower", "--set", "shutdown_grace_period=0", *wrong))
         eventually(lambda: "No master found for 'calls'" in running.page("/state"))
         seen = [running.page(path) for path in ("/state", "/metrics", "/readyz")]
         running.process.end(signal.SIGTERM)

@@ -70,7 +70,7 @@ def wire(couchdb: str) -> Iterator[Wire]:
 def behind(request: pytest.FixtureRequest, wire: Wire, couchdb: str, redis_url: str, start: Start) -> Running:
     """A service that reaches CouchDB over the wire; its parameter is the transport."""
     url = couchdb.replace(str(urlsplit(couchdb).port), str(wire.port))
-    more = ("--set", "database_time_limit=3", "--transport", getattr(request, "param", "auto"))
+    more = ("--set", "couchdb_read_timeout=3", "--transport", getattr(request, "param", "auto"))
     running = serving(start(*SERVE, "--couchdb-url", url, "--redis-url", redis_url, *more))
     running.process.wait_for("readiness: warming:.*no follower has filled the cache yet")
     return running
@@ -110,7 +110,7 @@ def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
     transport: str, start: Start, stores: tuple[str, ...]
 ) -> None:
     """A worker that takes longer than its limit and some is killed, and with it whatever it answers then."""
-    running = serving(start(*SERVE, "--transport", transport, *stores, "--set", "drain_time_limit=6"))
+    running = serving(start(*SERVE, "--transport", transport, *stores, "--set", "shutdown_grace_period=6"))
     with grpc.insecure_channel(running.target) as channel:
         health: Any = HealthStub(channel)
         watching = health.Watch(HealthCheckRequest(), timeout=60)

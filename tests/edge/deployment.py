@@ -17,7 +17,7 @@ from tests.cli.command import DOCUMENTS, Process, Running, children_of, database
 from tests.integration.certificates import Authority
 
 WORKERS = 2
-_LIMITS = ("redis_time_limit=2", "database_time_limit=3", "lookup_time_limit=3")
+_LIMITS = ("redis_timeout=2", "couchdb_read_timeout=3", "lookup_timeout=3")
 PATIENT = tuple(word for limit in _LIMITS for word in ("--set", limit))
 """Settings for a machine with much else to do: its stores are slow, and that is not what the tests are about."""
 

@@ -186,9 +186,9 @@ _NET = (Trouble.REFUSE, Trouble.CUT, Trouble.DELAY, Trouble.DRIP, Trouble.HALF_O
 _BROKEN = (Trouble.GARBAGE, Trouble.ERROR, Trouble.TOO_MANY, Trouble.MID_LINE)
 _SWEEP = 3.0
 _HOUR = 3600
-_WITHOUT_OWN_FEEDS: Mapping[str, Any] = {"follower_direct": 0}
+_WITHOUT_OWN_FEEDS: Mapping[str, Any] = {"follower_max_feeds": 0}
 """Else databases that change often tell of it themselves, whatever the feed of updates says."""
-_OFTEN_SWEPT: Mapping[str, Any] = {**_WITHOUT_OWN_FEEDS, "follower_sweep": _SWEEP}
+_OFTEN_SWEPT: Mapping[str, Any] = {**_WITHOUT_OWN_FEEDS, "follower_reconcile_interval": _SWEEP}
 """Nothing else makes up for an event that is lost."""
 
 

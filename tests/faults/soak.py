@@ -76,7 +76,7 @@ def main(seed: int, seeds: int | None, output: Path, **options: Any) -> None:
 
 def _ground(options: Mapping[str, Any]) -> Ground:
     """Return what the options say of CouchDB."""
-    settings = {} if options["sweep"] is None else {"follower_sweep": options["sweep"]}
+    settings = {} if options["sweep"] is None else {"follower_reconcile_interval": options["sweep"]}
     url, pids, start = options["couchdb_url"], options["node_pids"], options["node_start"]
     if url and "," in url:
         if not pids or not start:

@@ -44,15 +44,15 @@ ACCOUNTS = 3000
 STALE_AFTER = 2.0
 INTERVALS: dict[str, Any] = {
     "stale_after": STALE_AFTER,
-    "follower_lease": 1.5,
+    "follower_lease_ttl": 1.5,
     "follower_heartbeat": 0.5,
-    "follower_sweep": 60.0,
-    "follower_time_limit": 2.0,
-    "database_time_limit": 0.5,
-    "breaker_pause": 0.3,
-    "drain_time_limit": 0.2,
-    "negative_life": 1.0,
-    "manager_time_limit": 1.0,
+    "follower_reconcile_interval": 60.0,
+    "follower_timeout": 2.0,
+    "couchdb_read_timeout": 0.5,
+    "circuit_breaker_reset_timeout": 0.3,
+    "shutdown_grace_period": 0.2,
+    "negative_ttl": 1.0,
+    "manager_timeout": 1.0,
     "account_copies": "none",
 }
 """Short, so that a run is; sweeps are rare, so that they hide nothing."""

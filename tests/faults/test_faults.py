@@ -59,7 +59,7 @@ def test_no_answer_is_wrong_and_it_heals(
 
 @pytest.fixture(scope="module")
 def on_nodes() -> Iterator[Stage]:
-    with Stage(nodes=NODES, linked=False, documents=100, settings={"follower_sweep": 5.0}) as made:
+    with Stage(nodes=NODES, linked=False, documents=100, settings={"follower_reconcile_interval": 5.0}) as made:
         yield made
 
 

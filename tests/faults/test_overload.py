@@ -31,7 +31,7 @@ def running(world: World) -> Iterator[Running]:
         pytest.skip("pip install 'did-router[native]'")
     world.number()
     stores = ("--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix)
-    few = ("--set", "batch_size=16", "--set", "calls_waiting=32", "--transport", "native")
+    few = ("--set", "batch_size=16", "--set", "max_queued_calls=32", "--transport", "native")
     process = Process(*SERVE, *stores, *few, "--with-follower")
     try:
         made = serving(process)
@@ -73,7 +73,7 @@ def test_native_refuses_what_it_cannot_answer_in_time_at_once(running: Running) 
 def test_grpcio_refuses_more_calls_than_may_wait(world: World, start_service: StartService) -> None:
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
-        running = start_service(calls_waiting=10, database_time_limit=30)
+        running = start_service(max_queued_calls=10, couchdb_read_timeout=30)
         running.caller.account("+14150000001")
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         calls = [running.caller.begin(f"+1415000{index:04}") for index in range(100, 130)]

@@ -18,7 +18,7 @@ pytest_generate_tests = on_each_redis
 OTHER = "+14420000001"
 IN_THE_SHARD = "+14150000001"
 SHARD = "numbers/+1415"
-RARELY: dict[str, Any] = {"follower_sweep": 600}
+RARELY: dict[str, Any] = {"follower_reconcile_interval": 600}
 """So that nothing is healed by a sweep."""
 
 

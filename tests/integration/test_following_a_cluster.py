@@ -77,7 +77,7 @@ def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: Emb
     names = on_cluster.numbers(SHARD, 50)
     texts = {on_cluster.databases.couch.request("GET", [SHARD])["purge_seq"] for _ in range(60)}
     assert len(texts) > 1, "the cluster names other copies from answer to answer"
-    follow(follower_sweep=1.0)
+    follow(follower_reconcile_interval=1.0)
     eventually(lambda: on_cluster.complete(SHARD))
     epoch = on_cluster.writer.checkpoint(SHARD).epoch
     for name in names[:10]:
@@ -94,7 +94,7 @@ def test_a_resolved_conflict_ends_at_the_winner(
     numbers = [f"+1415000{index:04d}" for index in range(20)]
     for number in numbers:
         in_conflict(on_cluster, number)
-    follow(follower_sweep=120.0)
+    follow(follower_reconcile_interval=120.0)
     eventually(lambda: all(on_cluster.cached(number) == TWO for number in numbers))
     on_cluster.databases = Databases(Couch(cluster.url, time_limit=20))
     time.sleep(0.3)  # a write to a document of which one copy is late waits for a node that is frozen
@@ -110,7 +110,7 @@ def test_a_resolved_conflict_ends_at_the_winner(
 
 def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
     in_conflict(on_cluster, NUMBER)
-    follower = follow(follower_sweep=120.0)
+    follower = follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == TWO)
     follower.stop()
     # As if a follower had ended after the checkpoint moved past the row, and before it was decided.
@@ -121,7 +121,7 @@ def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: E
     on_cluster.redis.hset(on_cluster.keys.database(SHARD), f"older:{older}", version)
     on_cluster.redis.hset(on_cluster.keys.database(SHARD), "seq", on_cluster.databases.sequence_now(SHARD))
     assert on_cluster.writer.checkpoint(SHARD).older == {NUMBER: version}
-    follow(follower_sweep=120.0)
+    follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == ONE)
     eventually(lambda: not on_cluster.writer.checkpoint(SHARD).older)
     assert on_cluster.writer.checkpoint(SHARD).epoch == checkpoint.epoch
@@ -134,7 +134,7 @@ def test_a_shard_split_is_no_other_database(
     on_cluster.number()
     on_cluster.account(ONE)
     time.sleep(1.6)  # start times and the server's clock count whole seconds
-    follow(follower_sweep=1.0)
+    follow(follower_reconcile_interval=1.0)
     eventually(lambda: on_cluster.complete(SHARD, "accounts"))
     before = [each.epoch for each in on_cluster.writer.checkpoints([SHARD, "accounts"])]
     cluster.split(SHARD)
@@ -149,7 +149,7 @@ def test_a_database_made_anew_within_a_second_is_noticed(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any
 ) -> None:
     on_cluster.number()
-    follow(follower_sweep=120.0)
+    follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == ONE)
     on_cluster.databases.drop(SHARD)
     on_cluster.number(account=TWO)
@@ -162,7 +162,7 @@ def test_a_frozen_node_is_passed_by_listing(
     monkeypatch.setattr(catchup, "STUCK_TIMEOUT", 0.5)
     cluster.maintenance(1)  # the follower's sequences name nodes 1 and 3
     kept, moved, gone = on_cluster.numbers(SHARD, 3)
-    follow(follower_sweep=120.0, follower_heartbeat=1.0, stale_after=2.0)
+    follow(follower_reconcile_interval=120.0, follower_heartbeat=1.0, stale_after=2.0)
     eventually(lambda: on_cluster.complete(SHARD))
     on_cluster.number(kept, TWO)
     eventually(lambda: on_cluster.cached(kept) == TWO)
@@ -184,7 +184,7 @@ def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
     on_cluster.numbers(SHARD, 5)
     with Relay(cluster.url) as relay:
         on_cluster.couchdb_url = relay.url
-        follow(follower_sweep=1.0)
+        follow(follower_reconcile_interval=1.0)
         eventually(lambda: on_cluster.complete(SHARD))
         eventually(lambda: len(on_cluster.writer.checkpoint(SHARD).copies) >= 2, 20)
 

@@ -104,7 +104,7 @@ def test_a_broken_account_database_holds_up_nobody_else(
 ) -> None:
     with Relay(couchdb.url) as relay:
         world.couchdb_url = relay.url
-        follow(follower_time_limit=1.0)
+        follow(follower_timeout=1.0)
         relay.hold(lambda _, target: target.startswith("/account/aa/"))
         accounts.number(assigned_to=A)
         eventually(lambda: world.cached(NUMBER) == A)

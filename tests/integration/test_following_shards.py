@@ -65,7 +65,7 @@ def test_what_changes_behind_the_reading_of_a_whole_database_is_not_lost(
         world.couchdb_url = relay.url
         # The first page is read, the second is on its way.
         relay.hold(_is_second_page)
-        start_follower(follower_page=100)
+        start_follower(follower_batch_size=100)
         eventually(lambda: relay.count(_SECOND_PAGE))
         eventually(lambda: sum(world.cached(name) == ONE for name in names) == 100)
         moved, gone, *_ = (name for name in names if world.cached(name) == ONE)
@@ -86,7 +86,7 @@ def test_a_deletion_behind_an_interrupted_reading_of_a_whole_database_is_not_los
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
         relay.cut(_is_second_page)
-        start_follower(follower_page=100)
+        start_follower(follower_batch_size=100)
         eventually(lambda: relay.count(_SECOND_PAGE))
         gone = next(name for name in names if world.cached(name) == ONE)
         world.remove(SHARD, gone)
@@ -231,7 +231,7 @@ def _make_anew_within_a_second(world: World, shard: str, number: str) -> bool:
 
 
 def test_a_shard_made_anew_within_the_same_second_is_noticed(world: World, start_follower: StartFollower) -> None:
-    start_follower(follower_sweep=60)
+    start_follower(follower_reconcile_interval=60)
     eventually(lambda: world.complete("accounts"))
     for attempt in range(8):
         shard, number = f"numbers/+144{attempt}", f"+144{attempt}0000000"
@@ -444,7 +444,7 @@ def test_malformed_documents_hurt_no_other(world: World, start_follower: StartFo
 
 def test_a_shard_of_many_pages_and_transactions(world: World, start_follower: StartFollower) -> None:
     names = world.numbers(SHARD, AT_ONCE * 3 + 7)
-    start_follower(follower_page=AT_ONCE + 51)
+    start_follower(follower_batch_size=AT_ONCE + 51)
     eventually(lambda: world.complete(SHARD))
     assert all(world.reader.entries(names))
     documents = world.databases.documents(SHARD, names)
@@ -458,7 +458,7 @@ def test_many_shards_change_at_once_whatever_the_feeds(world: World, start_follo
     numbers = [f"+14{index:02}0000000" for index in range(12)]
     for number in numbers:
         world.number(number)
-    start_follower(follower_direct=feeds)
+    start_follower(follower_max_feeds=feeds)
     eventually(lambda: all(world.cached(number) == ONE for number in numbers))
     for account in (TWO, THREE):
         for number in numbers:

@@ -147,7 +147,7 @@ def test_a_redis_that_comes_back_with_older_data_is_caught_up_with(
         world.redis_url, world.prefix = redis.url, healing.prefix
         healing.number()
         healing.number(account=ONE)
-        start_follower(follower_lease=30, follower_sweep=300)
+        start_follower(follower_lease_ttl=30, follower_reconcile_interval=300)
         eventually(lambda: healing.complete(SHARD) and healing.cached() == ONE)
         healing.number(account=TWO)  # from now on the shard has a feed of its own
         eventually(lambda: healing.cached() == TWO)
@@ -178,7 +178,7 @@ def test_who_leads_next_vouches_for_nothing_before_he_has_caught_up(
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
         relay.hold(lambda _, target: target.startswith("/numbers/"))
-        start_follower(follower_time_limit=20)
+        start_follower(follower_timeout=20)
         eventually(lambda: (said := world.status()) and said.leader != told.leader and said.database_up)
         said = eventually(world.status)
         assert world.cached() == ONE
@@ -192,7 +192,7 @@ def test_a_feed_that_comes_back_does_not_vouch_for_what_it_missed(world: World, 
     world.number()
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
-        start_follower(follower_time_limit=20)
+        start_follower(follower_timeout=20)
         eventually(lambda: world.complete(SHARD) and (said := world.status()) and said.lag == 0)
         world.couchdb.stop()
         relay.hold(lambda _, target: target.startswith("/numbers/"))

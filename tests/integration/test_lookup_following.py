@@ -16,7 +16,7 @@ from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 def running(world: World, start_service: StartService) -> Running:
     """A service with its follower; the databases that every lookup depends on are there."""
     world.create("accounts", "port_requests", "system_config")
-    made = start_service(with_follower=True, negative_life=600)
+    made = start_service(with_follower=True, negative_ttl=600)
     eventually(lambda: all(made.service.followed.loaded.values()))
     return made
 
@@ -207,7 +207,7 @@ def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_gone(
 def test_what_is_cached_is_answered_while_couchdb_is_down(world: World, start_service: StartService) -> None:
     world.number()
     world.number("+14150000002", TWO)
-    running = start_service(with_follower=True, stale_after=1.5, database_time_limit=0.5)
+    running = start_service(with_follower=True, stale_after=1.5, couchdb_read_timeout=0.5)
     running.wait_ready()
     eventually(lambda: world.complete("numbers/+1415"))
     world.couchdb.stop()

@@ -188,7 +188,7 @@ def test_explain_names_an_unknown_dial_plan(world: World, start_service: StartSe
 def test_explain_says_which_layer_could_not_be_asked(world: World, start_service: StartService) -> None:
     world.number()
     world.vouch()
-    running = start_service(database_time_limit=0.5)
+    running = start_service(couchdb_read_timeout=0.5)
     running.caller.route(NUMBER)
     eventually(lambda: world.cached() == ONE)
     world.couchdb.stop()
@@ -213,7 +213,7 @@ def test_explain_without_any_store(world: World, with_own_redis: EmbeddedRedis, 
     world.create("port_requests", "system_config")
     world.number()
     world.account(ONE)
-    running = start_service(with_follower=True, database_time_limit=0.5)
+    running = start_service(with_follower=True, couchdb_read_timeout=0.5)
     running.wait_ready()
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
     with_own_redis.stop()

@@ -77,7 +77,7 @@ def test_what_comes_while_the_readers_are_busy_shares_a_request(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     names = world.numbers("numbers/+1415", 42)
-    running = start_service(database_connections=4, database_time_limit=30)
+    running = start_service(couchdb_read_pool_size=4, couchdb_read_timeout=30)
     running.caller.account("+14420000001")
     relay.hold(_is_document)
     calls = []
@@ -96,7 +96,7 @@ def test_a_database_that_hangs_leaves_readers_to_the_others(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number("+14420000001", TWO)
-    running = start_service(database_connections=4, database_time_limit=30)
+    running = start_service(couchdb_read_pool_size=4, couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
     waiting = [running.caller.begin(f"+1415000{index:04}") for index in range(100, 120)]
@@ -110,7 +110,7 @@ def test_callers_are_refused_before_their_deadline_while_the_database_hangs(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
-    running = start_service(database_time_limit=30)
+    running = start_service(couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     for timeout in (0.4, 1.0):
@@ -126,7 +126,7 @@ def test_a_batch_is_answered_before_its_deadline_while_the_database_hangs(
 ) -> None:
     world.number()
     world.number("+14420000001", TWO)
-    running = start_service(database_time_limit=30)
+    running = start_service(couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
     asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=each) for each in (NUMBER, "+14420000001")])
@@ -136,7 +136,7 @@ def test_a_batch_is_answered_before_its_deadline_while_the_database_hangs(
 
 
 def test_a_caller_without_a_deadline_is_given_one(world: World, relay: Relay, start_service: StartService) -> None:
-    running = start_service(database_time_limit=30, lookup_time_limit=0.3)
+    running = start_service(couchdb_read_timeout=30, lookup_timeout=0.3)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     said = running.caller.refusal(NUMBER, timeout=None)
@@ -146,14 +146,14 @@ def test_a_caller_without_a_deadline_is_given_one(world: World, relay: Relay, st
 def test_a_database_that_hangs_is_unavailable_after_its_own_time_limit(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
-    running = start_service(database_time_limit=0.2)
+    running = start_service(couchdb_read_timeout=0.2)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     assert running.caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
 
 
 def test_a_database_that_is_down_is_left_alone(world: World, relay: Relay, start_service: StartService) -> None:
-    running = start_service(breaker_failures=3, breaker_pause=60)
+    running = start_service(circuit_breaker_failures=3, circuit_breaker_reset_timeout=60)
     running.caller.account("+14150000001")
     world.couchdb.stop()
     reasons = {running.caller.account(f"+1415000{index:04}") for index in range(40)}
@@ -164,7 +164,7 @@ def test_a_database_that_is_down_is_left_alone(world: World, relay: Relay, start
 
 def test_a_database_that_comes_back_is_asked_again(world: World, start_service: StartService) -> None:
     world.number()
-    running = start_service(breaker_failures=2, breaker_pause=0.2)
+    running = start_service(circuit_breaker_failures=2, circuit_breaker_reset_timeout=0.2)
     world.couchdb.stop()
     for index in range(4):
         assert running.caller.account(f"+1415000{index:04}") == "NUMBER_DATABASE_UNAVAILABLE"
@@ -177,7 +177,7 @@ def test_what_redis_holds_is_answered_while_the_database_hangs(
 ) -> None:
     world.number()
     world.vouch()
-    running = start_service(database_time_limit=30)
+    running = start_service(couchdb_read_timeout=30)
     running.caller.route(NUMBER)
     eventually(lambda: world.cached() == ONE)
     relay.hold(_is_document)
@@ -190,7 +190,7 @@ def test_what_redis_holds_is_answered_while_the_database_hangs(
 def test_more_numbers_than_may_wait_are_refused_at_once(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
-    running = start_service(database_waiting=10, database_time_limit=30)
+    running = start_service(couchdb_max_pending_reads=10, couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     numbers = [f"+1415000{index:04}" for index in range(30)]
@@ -209,7 +209,7 @@ def test_one_number_asked_for_again_and_again_while_the_database_hangs(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
-    running = start_service(database_waiting=4, database_time_limit=30)
+    running = start_service(couchdb_max_pending_reads=4, couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     results: list[list[pb.LookupOutcome]] = []
@@ -286,7 +286,7 @@ def test_so_many_explanations_wait_and_hold_up_nothing_else(
 ) -> None:
     world.number()
     world.number("+14420000001", TWO)
-    running = start_service(database_time_limit=30)
+    running = start_service(couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
     asked = pb.ExplainRequest(lookup=pb.LookupRequest(number=NUMBER))
@@ -304,7 +304,7 @@ def test_so_many_explanations_wait_and_hold_up_nothing_else(
 
 def test_batches_are_refused_when_too_many_numbers_wait_for_threads(world: World, start_service: StartService) -> None:
     world.number()
-    running = start_service(calls_waiting=1000)
+    running = start_service(max_queued_calls=1000)
     asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER)] * 1000)
     told: set[str] = set()
 

@@ -92,7 +92,7 @@ def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_se
 def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
     family(world)
     world.vouch()
-    running = start_service(negative_life=600)
+    running = start_service(negative_ttl=600)
     manager = Manager(world)
     for _ in range(3):
         assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"

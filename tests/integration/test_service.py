@@ -22,7 +22,7 @@ from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
 
 SERVICE = "router.v1.InboundRouter"
-PATIENT = {"drain_time_limit": 20, "database_time_limit": 20, "lookup_time_limit": 20}
+PATIENT = {"shutdown_grace_period": 20, "couchdb_read_timeout": 20, "lookup_timeout": 20}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_it_starts_with_neither_store_and_serves_when_they_appear(
     world.redis_url = own_redis.url
     own_redis.stop()
     world.couchdb.stop()
-    running = start_service(with_follower=True, database_time_limit=0.5)
+    running = start_service(with_follower=True, couchdb_read_timeout=0.5)
     caller = running.caller
     assert caller.health() == caller.health(SERVICE) == "NOT_SERVING"
     assert caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
@@ -82,7 +82,7 @@ def test_it_serves_from_what_is_near_while_both_stores_are_gone(
 ) -> None:
     world.number()
     world.redis_url = own_redis.url
-    running = start_service(with_follower=True, database_time_limit=0.5)
+    running = start_service(with_follower=True, couchdb_read_timeout=0.5)
     running.wait_ready()
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
     own_redis.stop()

@@ -17,7 +17,7 @@ from tests.integration.waiting import eventually
 from tests.integration.world import ONE, TWO, World
 
 SHARD = "numbers/+1415"
-RARELY: dict[str, Any] = {"follower_sweep": 600}
+RARELY: dict[str, Any] = {"follower_reconcile_interval": 600}
 """So that nothing is healed by a sweep."""
 
 

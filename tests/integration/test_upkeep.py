@@ -151,7 +151,7 @@ def test_the_command_says_what_it_does(world: World) -> None:
 
 @pytest.mark.usefixtures("aged")
 def test_the_leading_follower_does_it_from_time_to_time(world: World, start_service: StartService) -> None:
-    running = start_service(with_follower=True, upkeep_every=0.3)
+    running = start_service(with_follower=True, maintenance_interval=0.3)
     eventually(lambda: states(world) == AFTER)
     upkeep = running.service.upkeep
     assert upkeep is not None
@@ -160,9 +160,9 @@ def test_the_leading_follower_does_it_from_time_to_time(world: World, start_serv
 
 @pytest.mark.usefixtures("aged")
 def test_who_does_not_lead_does_not(world: World, start_service: StartService) -> None:
-    first = start_service(with_follower=True, upkeep_every=0.0)
+    first = start_service(with_follower=True, maintenance_interval=0.0)
     first.wait_ready()
-    second = start_service(with_follower=True, upkeep_every=0.05)
+    second = start_service(with_follower=True, maintenance_interval=0.05)
     time.sleep(0.5)
     assert second.service.upkeep is not None
     assert second.service.upkeep.last is None

@@ -26,10 +26,10 @@ NUMBER = "+14158867900"
 QUICK: dict[str, Any] = {
     "listen": "127.0.0.1:0",
     "admin_listen": "127.0.0.1:0",
-    "drain_time_limit": 0.0,
-    "follower_lease": 1.0,
+    "shutdown_grace_period": 0.0,
+    "follower_lease_ttl": 1.0,
     "follower_heartbeat": 0.5,
-    "follower_sweep": 1.0,
+    "follower_reconcile_interval": 1.0,
 }
 _PREFIXES = itertools.count()
 

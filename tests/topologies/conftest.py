@@ -38,7 +38,7 @@ def service(cluster: Any, couchdb: str) -> Iterator[Service]:
         listen="127.0.0.1:0",
         admin_listen="127.0.0.1:0",
         follower_heartbeat=0.5,
-        follower_lease=1.5,
+        follower_lease_ttl=1.5,
         stale_after=1,
     )
     running = Service(settings, with_follower=True)

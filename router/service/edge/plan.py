@@ -60,9 +60,9 @@ class EdgePlan:
             max_connections=settings.max_connections,
             max_connection_rate=settings.max_connection_rate,
             max_concurrent_streams=settings.max_concurrent_streams,
-            max_queued_calls=settings.calls_waiting,
+            max_queued_calls=settings.max_queued_calls,
             idle_timeout=settings.idle_timeout,
-            call_timeout=settings.lookup_time_limit + _UPLOAD,
+            call_timeout=settings.lookup_timeout + _UPLOAD,
         )
 
     @property

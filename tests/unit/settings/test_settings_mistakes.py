@@ -37,7 +37,7 @@ def test_a_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None
 
 
 def test_a_mistyped_flag_gives_the_nearest_one() -> None:
-    assert "did you mean 'follower_lease'" in _mistake(folower_lease="3")
+    assert "did you mean 'follower_lease_ttl'" in _mistake(folower_lease="3")
 
 
 def test_a_name_like_no_other_gives_none() -> None:
@@ -61,24 +61,24 @@ def test_an_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest
 
 
 def test_every_mistake_is_told_at_once() -> None:
-    said = _mistake(follower_page="many", listen="here")
-    assert "'follower_page'" in said
+    said = _mistake(follower_batch_size="many", listen="here")
+    assert "'follower_batch_size'" in said
     assert "'listen'" in said
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("follower_page", "0"),
-        ("follower_page", "10001"),
-        ("follower_lease", "0.5"),
-        ("breaker_failures", "0"),
-        ("lookup_time_limit", "-1"),
-        ("database_time_limit", "soon"),
+        ("follower_batch_size", "0"),
+        ("follower_batch_size", "10001"),
+        ("follower_lease_ttl", "0.5"),
+        ("circuit_breaker_failures", "0"),
+        ("lookup_timeout", "-1"),
+        ("couchdb_read_timeout", "soon"),
         ("stale_after", "0"),
         ("stale_after", "nan"),
-        ("lookup_time_limit", "inf"),
-        ("fill_life", "1e18"),
+        ("lookup_timeout", "inf"),
+        ("fill_ttl", "1e18"),
         ("unknown_account", "maybe"),
         ("listen", "50051"),
         ("listen", "127.0.0.1:port"),

@@ -29,25 +29,25 @@ def test_defaults_stand_alone() -> None:
 
 
 def test_a_file_stands_over_the_defaults(file: Path) -> None:
-    file.write_text('redis_prefix = "file:"\nfollower_page = 7\n')
+    file.write_text('redis_prefix = "file:"\nfollower_batch_size = 7\n')
     settings = Settings.load(file)
-    assert (settings.redis_prefix, settings.follower_page) == ("file:", 7)
+    assert (settings.redis_prefix, settings.follower_batch_size) == ("file:", 7)
     assert settings.listen == "127.0.0.1:50051"
 
 
 def test_the_environment_stands_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_text('redis_prefix = "file:"\nfollower_page = 7\n')
+    file.write_text('redis_prefix = "file:"\nfollower_batch_size = 7\n')
     monkeypatch.setenv("DID_ROUTER_REDIS_PREFIX", "environment:")
     settings = Settings.load(file)
-    assert (settings.redis_prefix, settings.follower_page) == ("environment:", 7)
+    assert (settings.redis_prefix, settings.follower_batch_size) == ("environment:", 7)
 
 
 def test_flags_stand_over_everything(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_text('redis_prefix = "file:"\nfollower_page = 7\nfollower_readers = 3\n')
+    file.write_text('redis_prefix = "file:"\nfollower_batch_size = 7\nfollower_workers = 3\n')
     monkeypatch.setenv("DID_ROUTER_REDIS_PREFIX", "environment:")
-    monkeypatch.setenv("DID_ROUTER_FOLLOWER_PAGE", "8")
+    monkeypatch.setenv("DID_ROUTER_FOLLOWER_BATCH_SIZE", "8")
     settings = Settings.load(file, redis_prefix="flag:")
-    assert (settings.redis_prefix, settings.follower_page, settings.follower_readers) == ("flag:", 8, 3)
+    assert (settings.redis_prefix, settings.follower_batch_size, settings.follower_workers) == ("flag:", 8, 3)
 
 
 def test_a_flag_that_was_not_given_stands_over_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +56,8 @@ def test_a_flag_that_was_not_given_stands_over_nothing(monkeypatch: pytest.Monke
 
 
 def test_flags_come_as_text() -> None:
-    settings = Settings.load(None, follower_page="12", breaker_pause="0.5")
-    assert (settings.follower_page, settings.breaker_pause) == (12, 0.5)
+    settings = Settings.load(None, follower_batch_size="12", circuit_breaker_reset_timeout="0.5")
+    assert (settings.follower_batch_size, settings.circuit_breaker_reset_timeout) == (12, 0.5)
 
 
 def test_dial_plans_are_read_from_a_file(file: Path) -> None:

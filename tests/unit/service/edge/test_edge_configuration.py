@@ -57,7 +57,7 @@ TLS = {"tls_certificate": "service.pem", "tls_key": "service.key"}
         {**TLS, "tls_client_ca": "clients.pem"},
         {"listen": "[::1]:50051", "max_connection_rate": 0},
         {"max_connections": 1, "max_concurrent_streams": 1, "max_connection_rate": 1, "idle_timeout": 0.25},
-        {"max_connection_rate": 1_000_000, "calls_waiting": 1, "lookup_time_limit": 0.001},
+        {"max_connection_rate": 1_000_000, "max_queued_calls": 1, "lookup_timeout": 0.001},
     ],
     ids=["plaintext", "TLS", "client certificates", "IPv6", "lowest limits", "highest limits"],
 )
@@ -95,7 +95,9 @@ def test_a_stream_of_lookups_may_last(plan: Plan) -> None:
 
 
 def test_limits_are_the_settings(plan: Plan) -> None:
-    made = plan(max_connections=7, max_concurrent_streams=8, max_connection_rate=20, idle_timeout=9, calls_waiting=10)
+    made = plan(
+        max_connections=7, max_concurrent_streams=8, max_connection_rate=20, idle_timeout=9, max_queued_calls=10
+    )
     monitors = bootstrap(made)["overload_manager"]["resource_monitors"]
     assert monitors[0]["typed_config"]["max_active_downstream_connections"] == 7
     manager = _manager(made)
