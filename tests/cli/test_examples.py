@@ -89,6 +89,7 @@ def test_the_client_asks_a_frozen_router_three_times_and_then_once_a_second(load
         began = time.monotonic()
         refused = [client.lookup("4158867900") for _ in range(20)]
         took = time.monotonic() - began
+        link.suffer(Trouble.REFUSE)  # no connection is no answer either
         time.sleep(module.BREAKER_RESET_TIMEOUT)
         trial, after_trial = client.lookup("4158867900"), client.lookup("4158867900")
         link.heal()
@@ -102,6 +103,7 @@ def test_the_client_asks_a_frozen_router_three_times_and_then_once_a_second(load
     assert took < module.BREAKER_RESET_TIMEOUT
     assert {answer.message for answer in [*refused, after_trial]} == {is_open}
     assert trial.message != is_open
+    assert trial.reason == ""
     assert {answer.sip[0] for answer in [*asked, *refused]} == {503}
 
 
@@ -171,7 +173,7 @@ class Session:
 def test_freeswitch(load: Load, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_LOOKUP_TARGET", service.target)
     monkeypatch.setenv("DID_LOOKUP_DEADLINE", "5")
-    channels = []
+    channels: list[Any] = []
     monkeypatch.setattr(grpc, "insecure_channel", counting(grpc.insecure_channel, channels))
     found, unknown = Session("4158867900"), Session(UNKNOWN)
     for session in (found, unknown):  # mod_python3 loads the script again for each call
