@@ -49,7 +49,7 @@ class Kamailio:
         elif not KSR.is_INVITE():
             KSR.hdr.append_to_reply("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n")
             KSR.sl.sl_send_reply(405, "Method Not Allowed")
-        elif not _is_repeated():
+        else:
             self._route_call()
         return 1
 
@@ -66,7 +66,7 @@ class Kamailio:
         if dialled is None:
             KSR.sl.sl_send_reply(400, "Bad Request-URI")
             return
-        if KSR.tm.t_newtran() <= 0:  # from here on a retransmission finds the transaction, and a CANCEL ends it
+        if KSR.tm.t_newtran() <= 0:  # a retransmission, also of a call that another worker looks up now: answered again
             return
         answer = self.router.lookup(dialled)
         if answer.route is None:
@@ -79,16 +79,8 @@ class Kamailio:
         KSR.hdr.remove("Route")  # a route that the carrier wrote would lead past NEXT_HOP
         KSR.rr.record_route()
         KSR.pv.sets("$du", NEXT_HOP)
-        if KSR.tm.t_relay() < 0 and KSR.tm.t_is_canceled() < 0:
+        if KSR.tm.t_relay() < 0:
             KSR.tm.t_reply(500, "Server Internal Error")
-
-
-def _is_repeated():
-    """Whether another worker has this INVITE, or had it; its last response is sent again."""
-    if KSR.tmx.t_precheck_trans() > 0:
-        KSR.tm.t_check_trans()
-        return True
-    return KSR.tm.t_check_trans() == 0
 
 
 def _relay_ack():

@@ -30,9 +30,10 @@ def start_proxy(tmp_path_factory: pytest.TempPathFactory, next_hop: int) -> Iter
     """Starts proxies; at the end none of them may have logged an error."""
     started: list[Kamailio] = []
 
-    def begin(target: str, deadline: float | None = None, children: int = 4) -> Kamailio:
+    def begin(target: str, deadline: float | None = None, children: int = 4, hop: str = "") -> Kamailio:
         folder = tmp_path_factory.mktemp("kamailio")
-        proxy = Kamailio(folder, target, next_hop, deadline=deadline, children=children)
+        hop = hop or f"sip:127.0.0.1:{next_hop}"
+        proxy = Kamailio(folder, target, hop, deadline=deadline, children=children)
         started.append(proxy)
         proxy.wait()
         return proxy

@@ -32,20 +32,20 @@ class Kamailio:
 
     Args:
         target: of did-router.
-        next_hop: UDP port of the switch behind it.
+        next_hop: URI of the switch behind it.
         deadline: seconds for a lookup; None keeps the example's.
         children: SIP workers.
     """
 
     def __init__(
-        self, folder: Path, target: str, next_hop: int, *, deadline: float | None = None, children: int = 4
+        self, folder: Path, target: str, next_hop: str, *, deadline: float | None = None, children: int = 4
     ) -> None:
         self.port = free_port()
         packages = (str(EXAMPLES), sysconfig.get_path("purelib"), str(ROOT))
         env = {
             "PYTHONPATH": ":".join(packages),
             "DID_LOOKUP_TARGET": target,
-            "DID_LOOKUP_NEXT_HOP": f"sip:127.0.0.1:{next_hop}",
+            "DID_LOOKUP_NEXT_HOP": next_hop,
         }
         if deadline is not None:
             env["DID_LOOKUP_DEADLINE"] = str(deadline)
@@ -61,6 +61,7 @@ class Kamailio:
                 assert self.log.popen.poll() is None, "\n".join(self.log.lines)
                 caller.send(Dialogue(b"ping").request("OPTIONS", self.port))
                 if caller.receive(0.5) is not None:
+                    assert self.troubles() == []
                     return
         raise AssertionError("Kamailio doesn't answer:\n" + "\n".join(self.log.lines))
 

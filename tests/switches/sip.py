@@ -32,15 +32,21 @@ class Dialogue:
     number: int = field(default_factory=lambda: next(_NUMBERS))
     call_id: bytes = b""
 
+    def owns(self, response: Response) -> bool:
+        """Whether a response belongs to this call: one to an earlier call may be retransmitted."""
+        return response.values("Call-ID") == [self._id().decode("utf-8", "replace")]
+
+    def _id(self) -> bytes:
+        return self.call_id or b"call-%d" % self.number
+
     def request(self, method: str, port: int, *headers: str, max_forwards: int = 70, to_tag: str = "") -> bytes:
         """Build a request to a port of loopback; ACK and CANCEL have the INVITE's branch."""
-        call = self.call_id or b"call-%d" % self.number
         lines = [
             f"{method} sip:".encode() + self.user + f"@127.0.0.1:{port} SIP/2.0".encode(),
             f"Via: SIP/2.0/UDP 127.0.0.1:{{port}};rport;branch=z9hG4bK-{self.number}".encode(),
             b"From: <sip:carrier@127.0.0.1>;tag=caller",
             f"To: <sip:called@127.0.0.1>{to_tag and ';tag=' + to_tag}".encode(),
-            b"Call-ID: " + call,
+            b"Call-ID: " + self._id(),
             f"CSeq: 1 {method}".encode(),
             b"Contact: <sip:carrier@127.0.0.1:{port}>",
             f"Max-Forwards: {max_forwards}".encode(),
@@ -73,12 +79,14 @@ class Caller:
         """Send a request; `{port}` in it becomes this socket's."""
         self._socket.sendto(request.replace(b"{port}", self._own), ("127.0.0.1", self.port))
 
-    def final(self, method: str = "INVITE", seconds: float = 20) -> Response:
-        """Wait for the final response to a method."""
+    def final(self, call: Dialogue, method: str = "INVITE", seconds: float = 20) -> Response:
+        """Wait for the final response to a call's request."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             response = self.receive(left)
-            if response is not None and response.code >= 200 and response.method == method:
+            if response is None or response.code < 200:
+                continue
+            if response.method == method and call.owns(response):
                 return response
         raise AssertionError(f"no final response to {method} in {seconds} s")
 
@@ -98,7 +106,7 @@ class Caller:
         """Call a number and acknowledge the refusal; return it and the seconds that it took."""
         call, began = Dialogue(user.encode()), time.monotonic()
         self.send(call.request("INVITE", self.port, *headers))
-        response = self.final()
+        response = self.final(call)
         took = time.monotonic() - began
         self.acknowledge(call, response)
         return response, took

@@ -10,10 +10,8 @@ from tests.switches.asterisk_root import Asterisk, FastAgi, asterisk_root
 from tests.switches.sip import Caller
 
 Freeze = Callable[[bool], None]
-pytestmark = pytest.mark.skipif(
-    asterisk_root() is None,
-    reason="no Asterisk here: make test-switches, as root, brings a newer Debian's into a folder",
-)
+ABSENT = "no Asterisk here: make test-switches, as root, brings a newer Debian's into a folder"
+pytestmark = pytest.mark.skipif(asterisk_root() is None, reason=ABSENT)
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,8 @@ def kamailio() -> MagicMock:
     """A KSR module on a new INVITE."""
     ksr = MagicMock(name="KSR")
     ksr.is_ACK.return_value = ksr.is_CANCEL.return_value = ksr.is_OPTIONS.return_value = False
-    ksr.siputils.has_totag.return_value = ksr.tmx.t_precheck_trans.return_value = -1
+    ksr.siputils.has_totag.return_value = -1
     ksr.maxfwd.process_maxfwd.return_value = ksr.tm.t_newtran.return_value = 1
-    ksr.tm.t_check_trans.return_value = -1
     ksr.pv.get.return_value = "sip:4158867900@proxy.example"
     return ksr
 
