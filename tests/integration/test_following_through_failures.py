@@ -281,7 +281,7 @@ def test_a_second_follower_stands_by(world: World, start_follower: StartFollower
 
 
 def _process(world: World) -> "subprocess.Popen[bytes]":
-    settings = [f"--set=follower_{name}" for name in ("lease=1", "heartbeat=0.5", "sweep=1")]
+    settings = [f"--set=follower_{name}" for name in ("lease_ttl=1", "heartbeat=0.5", "reconcile_interval=1")]
     stores = ["--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix]
     return subprocess.Popen([sys.executable, "-m", "router.cli", "follow", *stores, *settings, "--log-level=error"])
 
