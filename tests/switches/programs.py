@@ -43,6 +43,7 @@ class Program:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            start_new_session=True,  # Kamailio signals its whole process group when it ends
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
