@@ -6,7 +6,7 @@ given, and put back at the end.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 
@@ -56,17 +56,19 @@ def _event_delay(couchdb_url: str | None, milliseconds: int) -> Iterator[None]:
     """Have every node of a real CouchDB keep events for so long; the embedded one always keeps them for 500."""
     nodes = Couch(couchdb_url, time_limit=5).each_node().values() if couchdb_url else ()
     before = [(node, _write_delay(node)) for node in nodes]
+    # The package sends text as it stands, and CouchDB wants JSON.
     print(f"max_write_delay: {milliseconds if couchdb_url else 500} ms")
     try:
         for node, _ in before:
-            node.request("PUT", _WRITE_DELAY, str(milliseconds))
+            node.request("PUT", _WRITE_DELAY, f'"{milliseconds}"')
         yield
     finally:
         for node, value in before:
             if value is None:
-                node.request("DELETE", _WRITE_DELAY)
+                with suppress(NotFound):
+                    node.request("DELETE", _WRITE_DELAY)
             else:
-                node.request("PUT", _WRITE_DELAY, value)
+                node.request("PUT", _WRITE_DELAY, f'"{value}"')
 
 
 def _write_delay(node: Couch) -> str | None:
