@@ -43,7 +43,7 @@ class Program:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Kamailio signals its whole process group when it ends
+            start_new_session=True,  # a signal to the group of the tests does not reach it
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
