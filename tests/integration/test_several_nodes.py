@@ -79,8 +79,8 @@ def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, dat
     eventually(lambda: not databases.couch.nodes.down())
 
 
-def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Databases) -> None:
-    databases.document(SHARD, "+14158867900")
+def _follow(databases: Databases) -> threading.Event:
+    """Read a feed in a thread; the event is set when its connection is lost."""
     feed = ChangesFeed(databases.couch, SHARD, "0", heartbeat=30.0)
     feed.open()
     ended = threading.Event()
@@ -93,6 +93,12 @@ def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Da
             ended.set()
 
     threading.Thread(target=read, daemon=True).start()
+    return ended
+
+
+def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Databases) -> None:
+    databases.document(SHARD, "+14158867900")
+    ended = _follow(databases)
     for node in range(3):
         cluster.freeze(node)
         if ended.wait(6.0):
@@ -131,18 +137,7 @@ def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluste
 
 def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: Databases) -> None:
     databases.document(SHARD, "+14158867900")
-    feed = ChangesFeed(databases.couch, SHARD, "0", heartbeat=30.0)
-    feed.open()
-    ended = threading.Event()
-
-    def read() -> None:
-        try:
-            for _ in feed.changes():
-                pass
-        except CouchError:
-            ended.set()
-
-    threading.Thread(target=read, daemon=True).start()
+    ended = _follow(databases)
     for node in range(3):
         cluster.isolate(node)
         if ended.wait(4.0):
