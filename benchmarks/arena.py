@@ -17,19 +17,20 @@ from benchmarks.credentials import Credentials
 from benchmarks.directory import PER_DATABASE, Directory
 from benchmarks.processes import Server, free_port
 from benchmarks.stage import ACCOUNTS
-from router.cache import holding, status
-from router.cache.connect import connect
-from router.cache.entry import Entry, refusal_of, route_suffix
-from router.cache.followed import FOLLOWED
-from router.cache.keys import Keys
-from router.cache.lease import Lease
-from router.cache.status import FollowerStatus
-from router.cache.writer import CacheWriter, Lives
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded.redis import EmbeddedRedis
+from router.entries import entry_builder
+from router.entries.codec import Entry, refusal_of, route_suffix
+from router.entries.reference_values import FOLLOWED
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
+from router.redis_store import follower_status
+from router.redis_store.client import connect
+from router.redis_store.follower_status import FollowerStatus
+from router.redis_store.keys import Keys
+from router.redis_store.lease import Lease
+from router.redis_store.writer import CacheWriter, Lives
 from router.v1 import inbound_pb2 as pb
 
 KEYS = Keys("did-router:")
@@ -127,7 +128,7 @@ def entry(numbers: Directory, index: int) -> Entry:
 @lru_cache(maxsize=100)
 def _entry_like(index: int) -> Entry:
     found = Directory(PER_DATABASE).document(index) | {"_rev": f"1-{'0' * 32}"}
-    kept = holding.number_entry(found, f"numbers/{found['_id'][:5]}", Policy(), int(time.time()))
+    kept = entry_builder.number_entry(found, f"numbers/{found['_id'][:5]}", Policy(), int(time.time()))
     if isinstance(kept, Skipped):
         raise TypeError(f"{found['_id']} was skipped: {kept}")
     return kept
@@ -168,7 +169,7 @@ def _fill_redis(made: Arena) -> None:
     token = Lease(client, KEYS, 600, "benchmark").take()
     before = client.info("memory")["used_memory"]
     for name, indexes in made.directory.databases().items():
-        point = writer.begin(name, token, instance="0", purges=0, shape=holding.shape_of(Policy()))
+        point = writer.begin(name, token, instance="0", purges=0, shape=entry_builder.shape_of(Policy()))
         for start in range(indexes.start, indexes.stop, _PAGE):
             if point is None:
                 raise RuntimeError("Redis is in use by another follower")
@@ -186,7 +187,7 @@ def _fill_followed(writer: CacheWriter, token: int) -> None:
     for name in FOLLOWED:
         point = writer.begin(name, token, instance="0", purges=0, shape="")
         documents = [_account(each) | {"_rev": f"1-{'0' * 32}"} for each in ACCOUNTS] if name == "accounts" else []
-        values = [(str(each["_id"]), holding.document_value(name, each) or b"") for each in documents]
+        values = [(str(each["_id"]), entry_builder.document_value(name, each) or b"") for each in documents]
         if point is not None:
             writer.forget_documents(name, point.epoch)  # and say of which epoch they are
             writer.apply_documents(name, token, point, "1", values)
@@ -208,4 +209,4 @@ def _vouch(client: redis.Redis, databases: int) -> None:
         database_up=True,
         lags={},
     )
-    status.publish(client, KEYS, said)
+    follower_status.publish(client, KEYS, said)

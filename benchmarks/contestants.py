@@ -12,7 +12,7 @@ from benchmarks.arena import Arena
 from benchmarks.credentials import Access
 from benchmarks.peers import build, sip_dns
 from benchmarks.stage import COMMAND
-from router.cache.entry import HEADER, VERSION
+from router.entries.codec import HEADER, VERSION
 from router.settings import Settings
 
 _PYTHON = sys.executable

@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 import trustme
 
-from router.service.tokens import line_for, new_token
+from router.server.auth.tokens import line_for, new_token
 
 _HOST = "127.0.0.1"
 Metadata = tuple[tuple[str, str | bytes], ...]

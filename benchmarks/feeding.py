@@ -10,9 +10,9 @@ from typing import Any
 import redis
 
 from benchmarks.stage import ACCOUNTS, Stage, document, number, parser, percentile, stage
-from router.cache.entry import VERSION, version_of
-from router.cache.keys import Keys
-from router.cache.status import FollowerStatus, read
+from router.entries.codec import VERSION, version_of
+from router.redis_store.follower_status import FollowerStatus, read
+from router.redis_store.keys import Keys
 
 KEYS = Keys("did-router:")
 _BULK = 100

@@ -13,7 +13,7 @@ import grpc
 from benchmarks.stage import ACCOUNTS, Stage, number, parser, percentile, stage
 from router.couch.client import Couch
 from router.couch.errors import NotFound
-from router.service.service import Service
+from router.server.app import Service
 from router.settings import Settings
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub

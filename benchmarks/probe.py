@@ -15,7 +15,7 @@ from benchmarks.credentials import Metadata
 from benchmarks.directory import Directory, written
 from benchmarks.peers import sip_dns
 from benchmarks.probe_udp import WrongAnswer
-from router.cache.entry import unpack
+from router.entries.codec import unpack
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 

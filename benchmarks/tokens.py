@@ -15,7 +15,7 @@ from benchmarks.processes import cpu_seconds, free_port
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from router.service.tokens import line_for, new_token
+from router.server.auth.tokens import line_for, new_token
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 

@@ -15,11 +15,11 @@ from typing import Any
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.manager import NumberManager
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from router.numbers.shards import database_of
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 PARENT, SUB = "f00d" + "0" * 28, "f00d" + "1" * 28
 NUMBER = "+19995550100"

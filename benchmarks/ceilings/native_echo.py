@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pygrpc_native import EVENT_CALL, NativeGrpcFront
 
-from router.service.cores import ClaimedCores, staying_on
+from router.runtime.cpu_affinity import ClaimedCores, staying_on
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.arena import KEYS, Arena
 from benchmarks.peers.build import PEERS, find, lacks
-from router.cache.entry import ACCOUNT, VERSION
+from router.entries.codec import ACCOUNT, VERSION
 
 SCENARIO = PEERS / "kamailio" / "invite.xml"
 _ASKED = 100_000

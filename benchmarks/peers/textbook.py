@@ -9,7 +9,7 @@ import grpc
 import redis.asyncio
 import uvloop
 
-from router.cache.entry import HEADER, VERSION
+from router.entries.codec import HEADER, VERSION
 from router.v1 import inbound_pb2 as pb
 from router.v1 import inbound_pb2_grpc as rpc
 

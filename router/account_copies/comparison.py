@@ -14,7 +14,7 @@ import orjson
 
 from router.account_copies import names
 from router.account_copies.copies import AccountCopies, CopyDifference
-from router.account_copies.form import Form
+from router.account_copies.copy_format import Form
 from router.couch.databases import Databases
 from router.couch.errors import CouchError, NotFound
 from router.numbers.documents import NumberDocument, read

@@ -17,8 +17,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from router.account_copies import names
-from router.account_copies.contents import Kind, Standing, concerned
-from router.account_copies.form import CopyTooLarge, Form, OpenCopy, Written
+from router.account_copies.copy_format import CopyTooLarge, Form, OpenCopy, Written
+from router.account_copies.layout import Kind, Standing, concerned
 from router.account_copies.number_list import NumberList
 from router.account_copies.per_number import PerNumber
 from router.account_copies.reading import NumberReader

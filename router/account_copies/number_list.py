@@ -9,8 +9,15 @@ from typing import Any
 
 import orjson
 
-from router.account_copies.contents import Kind, Standing, essence, listing_accounts, summarised, summary
-from router.account_copies.form import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.account_copies.copy_format import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.account_copies.layout import (
+    Kind,
+    Standing,
+    essence,
+    listing_accounts,
+    summarised,
+    summary,
+)
 from router.couch.client import Document
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound, TooLarge

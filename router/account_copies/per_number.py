@@ -6,8 +6,8 @@ Attachments stay behind: their bytes are the number database's.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from router.account_copies.contents import Standing, owning_accounts, whole
-from router.account_copies.form import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.account_copies.copy_format import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.account_copies.layout import Standing, owning_accounts, whole
 from router.couch.client import Document
 from router.couch.databases import Databases
 from router.couch.errors import BadAnswer, TooLarge

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from router.account_copies.contents import Standing, standing_of, unknown
+from router.account_copies.layout import Standing, standing_of, unknown
 from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, CouchError, NotFound
 from router.numbers.shards import database_of, is_shard

@@ -7,13 +7,13 @@ from typing import Any
 import click
 import orjson
 
+from router.audit.audit import Audit
+from router.audit.report import AuditReport
 from router.cli.json_output import skipped, text_or_null
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
-from router.follower.audit import Audit
-from router.follower.audit_report import AuditReport
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 _SHOWN = 50
 

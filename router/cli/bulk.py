@@ -11,17 +11,17 @@ from typing import Any, BinaryIO
 import click
 import orjson
 
+from router.bulk.journal import Header, Journal, fingerprint
+from router.bulk.results import Report, imbalance
+from router.bulk.rows import FileRefused, Rows
+from router.bulk.run import BulkRun, StoreAway
 from router.cli.options import Exit, fail
 from router.cli.progress import RowsProgress
-from router.manager.bulk.journal import Header, Journal, fingerprint
-from router.manager.bulk.results import Report, imbalance
-from router.manager.bulk.rows import FileRefused, Rows
-from router.manager.bulk.run import BulkRun, StoreAway
+from router.lifecycle.errors import in_words
 from router.manager.manager import NumberManager
 from router.numbers import gregorian
-from router.numbers.lifecycle.errors import in_words
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 Reader = Callable[[BinaryIO], Rows]
 

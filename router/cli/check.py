@@ -6,8 +6,6 @@ from typing import Any
 import click
 import redis
 
-from router.cache import status
-from router.cache.subscription import subscribers
 from router.cli.check_couchdb import couchdb_findings
 from router.cli.finding import Finding
 from router.cli.options import Exit, redis_words, settings_options
@@ -17,10 +15,12 @@ from router.manager.features.registry import Features
 from router.numbers.fields import shown
 from router.numbers.rules import Rules
 from router.numbers.states import State
-from router.service.edge.choice import choose
+from router.redis_store import follower_status
+from router.redis_store.subscription import subscribers
+from router.server.edge.choice import choose
 from router.settings import Settings, SettingsError
-from router.store_urls import without_password
-from router.stores import Stores
+from router.settings.urls import without_password
+from router.stores.clients import Stores
 
 
 @click.command()
@@ -105,7 +105,7 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
     where = f"Redis {without_password(settings.redis_url)}"
     try:
         stores.redis.ping()
-        told = status.read(stores.redis, stores.keys)
+        told = follower_status.read(stores.redis, stores.keys)
         memory = stores.redis.info("memory")
     except (redis.RedisError, OSError) as problem:
         yield Finding(where, redis_words(problem), fine=False, reached=False)

@@ -9,8 +9,8 @@ from router.couch.databases import Databases
 from router.couch.errors import CouchError
 from router.numbers.shards import is_shard
 from router.settings import Settings
-from router.store_urls import without_password
-from router.stores import Stores
+from router.settings.urls import without_password
+from router.stores.clients import Stores
 
 _PATIENCE = 5.0
 """Seconds for one answer of a node that is asked alone: it says a few words of itself, and a frozen one none at all."""

@@ -10,10 +10,10 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from router.dial_plan_settings import ConverterSettings, DialPlanSettings
 from router.numbers.rules import CONFIG_NAMES
 from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings
+from router.settings.dial_plans import ConverterSettings, DialPlanSettings
 
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Stores, addresses and processes": (
@@ -106,7 +106,7 @@ _LONG = {
 
 _TOP = """# Configuration
 
-<!-- Made by `python -m router.cli.configuration_page` from router/settings.py: change it there. -->
+<!-- Made by `python -m router.cli.configuration_page` from router/settings/settings.py: change it there. -->
 
 A setting is looked for in this order; the first that gives it counts:
 

@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from router.cli import sample_numbers
-from router.cli.asking import Said, ask
+from router.cli.client import Said, ask
 from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
 from router.couch.databases import Databases
 from router.embedded.couchdb import EmbeddedCouchDB
-from router.follower.warm import WarmUp
-from router.service.service import Service
+from router.server.app import Service
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+from router.warm_up.warm_up import WarmUp
 
 _SHARD = "numbers/+1415"
 _DEADLINE = 2.0

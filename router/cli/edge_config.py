@@ -5,8 +5,8 @@ import json
 import click
 
 from router.cli.options import settings_options
-from router.service.edge.configuration import bootstrap
-from router.service.edge.plan import EdgePlan
+from router.server.edge.configuration import bootstrap
+from router.server.edge.plan import EdgePlan
 from router.settings import Settings, SettingsError
 
 

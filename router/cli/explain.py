@@ -8,8 +8,8 @@ import orjson
 from rich.table import Table
 
 from router.cli import tables
-from router.cli.asking import refused, request_for
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
+from router.cli.client import refused, request_for
 from router.cli.json_output import of_message
 from router.cli.options import SECONDS, Exit, fail
 from router.v1 import inbound_pb2 as pb

@@ -11,14 +11,14 @@ from typing import Any, get_args
 import click
 import orjson
 
+from router.bulk.export import Export, Exported, Format
+from router.bulk.formats import CSV_SUFFIXES
 from router.cli.json_output import skipped
 from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
 from router.couch.databases import INFOS_AT_A_TIME, Databases
-from router.manager.bulk.export import Export, Exported, Format
-from router.manager.bulk.sources import CSV_SUFFIXES
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 _SHOWN = 10
 

@@ -6,9 +6,9 @@ import click
 
 from router.cli.options import server_options
 from router.follower.follower import Follower
-from router.service.upkeep import UpkeepTimer
+from router.server.maintenance import MaintenanceTimer
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 
 @click.command()
@@ -25,11 +25,11 @@ def follow(settings: Settings) -> None:
 
     Run as many as you like: one holds the lease and leads, the others stand by and take over when it falls
     silent. How far behind it is stands at the service's /state and /metrics. The one that leads also does what
-    is due to numbers by time, every maintenance_interval seconds (see did-router upkeep --help).
+    is due to numbers by time, every maintenance_interval seconds (see did-router maintenance --help).
     """
     stores = Stores(settings)
     follower = Follower(settings, stores)
-    UpkeepTimer(settings, stores, follower).start()
+    MaintenanceTimer(settings, stores, follower).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: follower.ask_to_stop())
     follower.run()

@@ -5,13 +5,13 @@ from typing import BinaryIO
 
 import click
 
+from router.bulk import formats
+from router.bulk.records import Wish
+from router.bulk.rows import Rows
+from router.bulk.run import BATCH
 from router.cli.bulk import run_file
 from router.cli.options import RESULTS, settings_options
-from router.manager.bulk import sources
-from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import Rows
-from router.manager.bulk.run import BATCH
-from router.numbers.lifecycle.asks import SYSTEM
+from router.lifecycle.operations import SYSTEM
 from router.settings import Settings
 
 
@@ -69,6 +69,6 @@ def import_(
     }
 
     def read(opened: BinaryIO) -> Rows:
-        return sources.read(opened, file.name, wish)
+        return formats.read(opened, file.name, wish)
 
     run_file(settings, file, output, options, read, as_json=as_json, batch=batch)

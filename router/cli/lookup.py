@@ -3,8 +3,8 @@
 import click
 import orjson
 
-from router.cli.asking import Said, ask, request_for
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
+from router.cli.client import Said, ask, request_for
 from router.cli.options import SECONDS, Exit, fail
 from router.numbers.fields import printable
 from router.v1 import inbound_pb2 as pb

@@ -17,11 +17,11 @@ COMMANDS = (
     "follow",
     "import",
     "lookup",
+    "maintenance",
     "normalise",
     "number",
     "serve",
     "token",
-    "upkeep",
     "warm",
 )
 """Each is a module of this package and a function in it (`import_`: Python keeps the word for itself)."""

@@ -8,11 +8,11 @@ import click
 import orjson
 
 from router.cli.options import Exit, settings_options
-from router.lookup.authority import Authority
+from router.lookup.origin_reader import Authority
 from router.numbers.fields import printable
 from router.numbers.normaliser import Normalised, UnknownDialPlan
 from router.settings import Settings, SettingsError
-from router.stores import Stores
+from router.stores.clients import Stores
 
 
 @click.command()

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from router.follower.warm import Progress
-from router.manager.bulk.run import Watcher
+from router.bulk.run import Watcher
+from router.runtime.progress import Progress
 
 
 class _OnScreen:

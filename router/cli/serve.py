@@ -3,7 +3,7 @@
 import click
 
 from router.cli.options import server_options
-from router.service.supervisor import Supervisor
+from router.server.supervisor import Supervisor
 from router.settings import Settings
 
 

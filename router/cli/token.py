@@ -6,7 +6,7 @@ import click
 import orjson
 
 from router.cli.options import RESULTS, Group
-from router.service import tokens
+from router.server.auth import tokens
 from router.settings import SettingsError
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import click
 import orjson
 
+from router.audit.audit import Audit
+from router.audit.report import AuditReport
 from router.cli.json_output import failed_databases, skipped
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
-from router.follower.audit import Audit
-from router.follower.audit_report import AuditReport
-from router.follower.warm import WarmReport, WarmUp
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
+from router.warm_up.warm_up import WarmReport, WarmUp
 
 _SHOWN = 10
 

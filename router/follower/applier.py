@@ -5,21 +5,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from router.cache import entry, holding
-from router.cache.entry import VERSION, Entry, unpack
-from router.cache.followed import FOLLOWED
-from router.cache.pending import PendingCopies
-from router.cache.reader import CacheReader
-from router.cache.writer import Applied, CacheWriter, Checkpoint
 from router.couch.client import Document
 from router.couch.databases import Change, Databases
 from router.couch.errors import NotFound
 from router.couch.leaves import Leaf, winner
+from router.entries import codec, entry_builder
+from router.entries.codec import VERSION, Entry, unpack
+from router.entries.reference_values import FOLLOWED
 from router.follower.older_changes import Verdict, judge
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
 from router.numbers.shards import is_shard
-from router.tally import Tally
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.pending_copies import PendingCopies
+from router.redis_store.writer import Applied, CacheWriter, Checkpoint
+from router.runtime.counters import Tally
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Applier:
 
     def shape_of(self, database: str) -> str:
         """What a database's entries are made with now."""
-        return holding.FORMAT if database in FOLLOWED else holding.shape_of(self.policy)
+        return entry_builder.FORMAT if database in FOLLOWED else entry_builder.shape_of(self.policy)
 
     def apply(
         self,
@@ -121,7 +121,7 @@ class Applier:
         """The same for accounts, port requests and configuration."""
         values = []
         for change in changes:
-            value = holding.document_value(database, change.document or _tombstone(change))
+            value = entry_builder.document_value(database, change.document or _tombstone(change))
             if value is not None:
                 values.append((change.id, value))
         after = seq or (changes[-1].seq if changes else "") or before.seq
@@ -142,7 +142,7 @@ class Applier:
         mended = 0
         for each, name in names.items():
             document = stored[name]
-            value = holding.document_value(database, document) if document is not None else None
+            value = entry_builder.document_value(database, document) if document is not None else None
             mended += self._writer.mend_document(database, self._token, epoch, each, garbled[each], value or b"")
         return mended
 
@@ -205,7 +205,7 @@ class Applier:
         now = int(time.time())
         entries = []
         for change in changes:
-            made = holding.number_entry(change.document or _tombstone(change), database, self.policy, now)
+            made = entry_builder.number_entry(change.document or _tombstone(change), database, self.policy, now)
             if isinstance(made, Skipped):
                 self.counts.add("skipped")
                 if not change.id.startswith("_design/"):
@@ -267,10 +267,10 @@ class Applier:
         """Put what the database says where exactly what was seen still stands."""
         document = winner(leaves).document if leaves else {"_id": name}
         if is_shard(database):
-            made = self._entry_of(database, document) if leaves else entry.of_nothing(int(time.time()))
+            made = self._entry_of(database, document) if leaves else codec.of_nothing(int(time.time()))
             done = self._writer.replace(database, self._token, epoch, name, held[:VERSION], made)
         else:
-            value = holding.document_value(database, document) if leaves else None
+            value = entry_builder.document_value(database, document) if leaves else None
             done = self._writer.mend_document(database, self._token, epoch, name.encode(), held, value or b"")
             if done:
                 self._writer.read_again(database)
@@ -281,13 +281,13 @@ class Applier:
         try:
             document = self._databases.document(database, number)
         except NotFound:
-            return entry.of_nothing(int(time.time()))
+            return codec.of_nothing(int(time.time()))
         return self._entry_of(database, document)
 
     def _entry_of(self, database: str, document: Document) -> Entry:
         now = int(time.time())
-        made = holding.number_entry(document, database, self.policy, now)
-        return entry.of_nothing(now) if isinstance(made, Skipped) else made
+        made = entry_builder.number_entry(document, database, self.policy, now)
+        return codec.of_nothing(now) if isinstance(made, Skipped) else made
 
 
 def _tombstone(change: Change) -> dict[str, object]:

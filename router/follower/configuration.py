@@ -3,11 +3,11 @@
 import json
 import logging
 
-from router.cache.entry import VERSION
-from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
-from router.cache.keys import EPOCH, SPOILT
-from router.cache.writer import CacheWriter
+from router.entries.codec import VERSION
+from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
+from router.redis_store.keys import EPOCH, SPOILT
+from router.redis_store.writer import CacheWriter
 from router.settings import Settings
 
 log = logging.getLogger(__name__)

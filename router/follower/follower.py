@@ -6,17 +6,17 @@ import time
 
 import redis
 
-from router.cache import status
-from router.cache.connect import server_of
-from router.cache.garbled import Garbled
-from router.cache.status import FollowerStatus
+from router.follower.account_copy_repairer import CopiesKeeper, pending_of
 from router.follower.applier import Applier
-from router.follower.backoff import pause
 from router.follower.configuration import is_whole, read_rules
-from router.follower.keeper import CopiesKeeper, pending_of
-from router.follower.term import Term
+from router.follower.leader_session import Term
+from router.redis_store import follower_status
+from router.redis_store.client import server_of
+from router.redis_store.follower_status import FollowerStatus
+from router.redis_store.integrity_scan import Garbled
+from router.runtime.backoff import pause
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Follower:
             applier,
             Garbled(self._writer.redis, self._writer.keys, self._reader),
             lambda: self._configure(term, applier),
-            unseen=_unseen(status.read(self._writer.redis, self._writer.keys)),
+            unseen=_unseen(follower_status.read(self._writer.redis, self._writer.keys)),
         )
         keeper = CopiesKeeper(self._settings, self._stores, self._pending) if self._pending else None
         self.leading.set()
@@ -136,7 +136,7 @@ class Follower:
                     return
                 self.status = self._describe(term, applier)
                 term.patrol.look_after_followed()
-                status.publish(self._writer.redis, self._writer.keys, self.status)
+                follower_status.publish(self._writer.redis, self._writer.keys, self.status)
             except redis.RedisError as problem:
                 if now - kept > self._lease.life:
                     log.warning("Redis did not answer while the lease lapsed: %s", problem)

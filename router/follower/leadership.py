@@ -8,7 +8,7 @@ from typing import Self
 
 import redis
 
-from router.cache.lease import Lease
+from router.redis_store.lease import Lease
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from router.cache.entry import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
-from router.cache.writer import CacheWriter
 from router.couch.databases import Change, Databases, Latest
+from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
 from router.follower.applier import Applier
-from router.follower.targets import Target
+from router.follower.followed_database import Target
+from router.redis_store.writer import CacheWriter
 
 log = logging.getLogger(__name__)
 

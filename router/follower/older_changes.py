@@ -17,9 +17,9 @@ from typing import Protocol
 
 import redis
 
-from router.cache.entry import NO_VERSION, version_of
 from router.couch.errors import CouchError
 from router.couch.leaves import Leaf, winner
+from router.entries.codec import NO_VERSION, version_of
 
 log = logging.getLogger(__name__)
 

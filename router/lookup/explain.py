@@ -7,20 +7,30 @@ from typing import Any
 import redis
 from google.protobuf.message import DecodeError
 
-from router.cache import status
-from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry, refusal_of, revision_of, unpack
-from router.cache.followed import ACCOUNTS, PORT_REQUESTS, FollowedDocuments
-from router.cache.reader import CacheReader
-from router.cache.writer import CacheWriter
 from router.couch.errors import CouchError
-from router.lookup.answer import Lookup
-from router.lookup.authority import Authority
-from router.lookup.waiting import WaitingCall
+from router.entries.codec import (
+    NEGATIVE,
+    REFUSAL,
+    ROUTE,
+    TOMBSTONE,
+    Entry,
+    refusal_of,
+    revision_of,
+    unpack,
+)
+from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS
+from router.lookup.blocking_call import WaitingCall
+from router.lookup.engine import Lookup
+from router.lookup.origin_reader import Authority
 from router.numbers import documents
 from router.numbers.documents import Skipped
 from router.numbers.fields import printable
 from router.numbers.gregorian import to_unix
 from router.numbers.normaliser import Normalised, UnknownDialPlan
+from router.redis_store import follower_status
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.writer import CacheWriter
+from router.reference_data.reference_data import FollowedDocuments
 from router.v1 import inbound_pb2 as pb
 
 _FAR = 3600.0
@@ -157,7 +167,7 @@ class Explainer:
 
     def _tell_follower(self, view: pb.FollowerView, database: str) -> None:
         try:
-            said = status.read(self._writer.redis, self._writer.keys)
+            said = follower_status.read(self._writer.redis, self._writer.keys)
             kept = self._writer.checkpoint(database)
         except redis.RedisError as problem:
             view.error = str(problem)

@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from router.cache.connect import CacheUnavailable, is_refusal
-from router.cache.entry import NEGATIVE, Entry
-from router.cache.writer import CacheWriter
 from router.couch.errors import CouchError
-from router.lookup.authority import Authority
-from router.lookup.breaker import Breaker
+from router.entries.codec import NEGATIVE, Entry
 from router.lookup.call import Call
-from router.lookup.clock import Alarm
-from router.lookup.flights import Flight, Flights
-from router.lookup.scans import Scans
+from router.lookup.circuit_breaker import Breaker
+from router.lookup.deadline_timer import Alarm
+from router.lookup.origin_reader import Authority
+from router.lookup.scan_detector import Scans
+from router.lookup.single_flight import Flight, Flights
 from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import database_of
-from router.tally import Tally
+from router.redis_store.client import CacheUnavailable, is_refusal
+from router.redis_store.writer import CacheWriter
+from router.runtime.counters import Tally
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import threading
 import time
 
-from router.cache.followed import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.couch.databases import Databases
 from router.couch.errors import NotFound
+from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.settings import Settings
 

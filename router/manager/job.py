@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from router.lifecycle.errors import NumberError
+from router.lifecycle.operations import Ask, CarrierStep, Plan
 from router.manager.features.plan import FeaturePlan
 from router.manager.outcomes import Outcome
-from router.manager.reading import Found
+from router.manager.read_step import Found
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import Ask, CarrierStep, Plan
-from router.numbers.lifecycle.errors import NumberError
-from router.numbers.replacing import replace
+from router.numbers.fast_replace import replace
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Job:
     Attributes:
         ask: its number is E.164.
         database: the number's.
-        due: nobody asks: it is done if it is due (see `router.numbers.lifecycle.upkeep`).
+        due: nobody asks: it is done if it is due (see `router.lifecycle.maintenance`).
         base: what stood when it was first decided; orders to carriers and providers are named after it.
         found, plan, features, doubts: of the present round; the last are warnings, should it be done.
         carrier: done, in this round or an earlier one.

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from router.account_copies import AccountCopies
 from router.couch.databases import Databases
 from router.couch.errors import CouchUnavailable
-from router.manager.reading import Reader
+from router.lifecycle import permissions
+from router.lifecycle.errors import forbidden
+from router.lifecycle.operations import SYSTEM
+from router.manager.read_step import Reader
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import Skipped
-from router.numbers.lifecycle import standing
-from router.numbers.lifecycle.asks import SYSTEM
-from router.numbers.lifecycle.errors import forbidden
 from router.numbers.shards import PREFIX, database_of, is_shard
 
 BUDGET = 10.0
@@ -54,7 +54,7 @@ class Lister:
             CouchError: CouchDB can't be asked.
         """
         known = self._reader.accounts({account, auth_by} - {SYSTEM})
-        if not (standing.is_admin(auth_by, known) or standing.is_ancestor_or_self(auth_by, account, known)):
+        if not (permissions.is_admin(auth_by, known) or permissions.is_ancestor_or_self(auth_by, account, known)):
             raise forbidden()
         if budget is None:
             return self._listed(account, after, limit)

@@ -7,36 +7,36 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange
-from router.account_copies.contents import concerned
-from router.active_ports import ActivePorts
+from router.account_copies.layout import concerned
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
+from router.lifecycle import errors, permissions
+from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.policy import ManagerPolicy
+from router.manager.cache_publisher import CacheTeller
 from router.manager.carriers.registry import Carriers
 from router.manager.configuration import Configuration
-from router.manager.deciding import Decider, Terms
+from router.manager.decide_step import Decider, Terms
+from router.manager.deferred_copies import LateCopies
+from router.manager.external_steps import Outside
 from router.manager.features.registry import Features
 from router.manager.job import Job
-from router.manager.late_copies import LateCopies
 from router.manager.listing import BUDGET, Lister, Page
 from router.manager.outcomes import Outcome
-from router.manager.outside import Outside
-from router.manager.reading import Reader
-from router.manager.rounds import Rounds, standing_of
-from router.manager.telling import CacheTeller
-from router.manager.writing import DocumentWriter
+from router.manager.pipeline import Rounds, standing_of
+from router.manager.read_step import Reader
+from router.manager.write_step import DocumentWriter
 from router.numbers import gregorian
 from router.numbers.documents import NumberDocument, routable_id
+from router.numbers.fast_replace import replace
 from router.numbers.fields import printable
-from router.numbers.lifecycle import errors, standing
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
-from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.normaliser import Normaliser
-from router.numbers.replacing import replace
 from router.numbers.rules import Rules
 from router.numbers.shards import database_of, is_legal
+from router.reference_data.active_port_requests import ActivePorts
+from router.runtime.counters import Tally
 from router.settings import Settings
-from router.stores import Stores
-from router.tally import Tally
+from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class NumberManager:
         return LateCopies(self.carry_out, self.databases, self._copies)
 
     def keep_up(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
-        """Do to each of these numbers what is due by time, if anything is (`router.numbers.lifecycle.upkeep`)."""
+        """Do to each of these numbers what is due by time, if anything is (`router.lifecycle.maintenance`)."""
         asks = [Ask(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
         return self._carry_out(asks, due=True)
 
@@ -138,7 +138,7 @@ class NumberManager:
         """
         if account == top:
             return True
-        return standing.is_ancestor_or_self(top, account, self._reader.accounts({account} - {SYSTEM}))
+        return permissions.is_ancestor_or_self(top, account, self._reader.accounts({account} - {SYSTEM}))
 
     def close(self) -> None:
         """End its threads."""
@@ -155,7 +155,7 @@ class NumberManager:
                 self._do(wave, rules, late, guess=turn == 0)
             outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
         for ask, outcome in zip(asks, outcomes, strict=True):
-            self.counts.add(f"{'upkeep' if due else ask.operation.value} {_what(ask, outcome)}")
+            self.counts.add(f"{'maintenance' if due else ask.operation.value} {_what(ask, outcome)}")
         return outcomes
 
     def _do(self, jobs: Sequence[Job], rules: Rules, late: LateCopies | None, *, guess: bool) -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from router.lifecycle.errors import NumberError
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.errors import NumberError
 
 
-@dataclass(frozen=True)  # without slots: as with documents (router.numbers.replacing)
+@dataclass(frozen=True)  # without slots: as with documents (router.numbers.fast_replace)
 class Outcome:
     """One number's result.
 
@@ -17,7 +17,7 @@ class Outcome:
         unchanged: nothing had to be written.
         deleted: the document is gone.
         warnings: what did not work but is mended later, a line each.
-        copies_wait: its account copies are yet to be written (see `router.manager.late_copies`).
+        copies_wait: its account copies are yet to be written (see `router.manager.deferred_copies`).
         copies_of: accounts among those that its document does not name any more.
     """
 

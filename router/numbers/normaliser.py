@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from router.numbers import national, shards
 from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier, classify
-from router.numbers.cleaning import clean, is_plain
 from router.numbers.dial_plans import KAZOO, SYSTEM, DialPlan, convert
 from router.numbers.patterns import compiled
+from router.numbers.uri import clean, is_plain
 
 DEFAULT_RECONCILE_REGEX = r"^(\+?1)?\d{10}$|^\+[2-9]\d{7,}$|^011\d*$|^00\d*$"
 """KAZOO's `number_manager.reconcile_regex`."""

@@ -2,7 +2,7 @@
 
 import re
 
-from router.numbers.backtracking import MOST_STEPS, most_steps
+from router.numbers.regex_cost import MOST_STEPS, most_steps
 
 _POSIX_CLASS = "[:"
 

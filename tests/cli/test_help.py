@@ -19,7 +19,7 @@ TOLD = {
     "number": "A number's life",
     "serve": "until SIGTERM",
     "token": "callers show to a service",
-    "upkeep": "due by time",
+    "maintenance": "due by time",
     "warm": "Exits with 1",
 }
 

@@ -160,7 +160,7 @@ def test_numbers(stores: tuple[str, ...], tmp_path: Path) -> None:
 def test_whole_runs(stores: tuple[str, ...], tmp_path: Path) -> None:
     (warmed,) = run("warm", "--json", *stores).json
     *_, audited = run("audit", "--json", *stores).json
-    *_, kept_up = run("upkeep", "--dry-run", "--json", *stores).json
+    *_, kept_up = run("maintenance", "--dry-run", "--json", *stores).json
     file = tmp_path / "all.jsonl"
     (exported,) = run("export", "--json", "--output", str(file), *stores).json
     (imported,) = run("import", "--dry-run", "--json", str(file), *stores).json

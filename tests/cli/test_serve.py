@@ -16,7 +16,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from router.service.cores import staying_on
+from router.runtime.cpu_affinity import staying_on
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, run, serving

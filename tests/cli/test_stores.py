@@ -5,9 +5,9 @@ import time
 import pytest
 from redis import Redis
 
-from router.cache.entry import Entry, unpack
-from router.cache.keys import Keys
 from router.embedded import EmbeddedCouchDB
+from router.entries.codec import Entry, unpack
+from router.redis_store.keys import Keys
 from router.v1 import inbound_pb2 as pb
 from tests.cli.command import ACCOUNTS, DOCUMENTS, NOWHERE, NUMBERS, SERVE, Start, databases_at, run, serving
 

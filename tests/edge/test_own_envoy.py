@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from router.service.edge.process import find_envoy
+from router.server.edge.process import find_envoy
 from tests.cli.command import run_here
 from tests.edge.callers import Callers
 from tests.edge.deployment import PATIENT, Instance, Stores, launch

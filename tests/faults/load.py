@@ -11,11 +11,11 @@ from typing import Any
 import grpc
 
 from router.couch.errors import Conflict, CouchError, NotFound
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from router.numbers.shards import database_of
-from router.stores import Stores
+from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.faults.ledger import NOBODY, Answer, Claim, Ledger

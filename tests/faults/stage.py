@@ -19,12 +19,12 @@ import grpc
 from redis import Redis
 
 from router.account_copies.names import database_of
+from router.audit.audit import Audit
 from router.couch.client import Couch
 from router.couch.databases import Databases
-from router.follower.audit import Audit
-from router.follower.warm import Progress
+from router.runtime.progress import Progress
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from tests.faults import filling, programs
 from tests.faults.clocks import Clock
 from tests.faults.filling import SHARDS

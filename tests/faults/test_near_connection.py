@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from router.cache import near
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.manager import NumberManager
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
-from router.stores import Stores
+from router.near_cache import cache
+from router.stores.clients import Stores
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import answer_of
 from tests.integration.conftest import Running, StartService
@@ -127,7 +127,7 @@ def running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Running:
     del manager  # made before, past the cutter
-    monkeypatch.setattr(near, "_TICK", 0.02)
+    monkeypatch.setattr(cache, "_TICK", 0.02)
     world.create("accounts", "port_requests", "system_config")
     world.vouch()
     world.redis_url = f"redis://127.0.0.1:{cutter.port}/{urlsplit(world.redis_url).path.strip('/') or 0}"

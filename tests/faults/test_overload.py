@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from router.service import native_front
+from router.server.calls import native
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import SERVE, Process, Running, children_of, serving
 from tests.integration.caller import Refusal, outcome, request
@@ -27,7 +27,7 @@ REFUSED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
 @pytest.fixture
 def running(world: World) -> Iterator[Running]:
     """One worker that lets few calls wait."""
-    if not native_front.is_installed():
+    if not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")
     world.number()
     stores = ("--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix)

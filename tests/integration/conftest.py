@@ -12,10 +12,10 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB
 from router.follower.follower import Follower
-from router.service import native_front
-from router.service.service import Service
+from router.server.app import Service
+from router.server.calls import native
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from tests.integration.caller import Caller
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
@@ -99,7 +99,7 @@ BOTH_TRANSPORTS = pytest.mark.parametrize("transport", ["grpcio", "native"], ind
 def transport(request: pytest.FixtureRequest) -> str:
     """What carries Lookup calls."""
     wanted = str(getattr(request, "param", "auto"))
-    if wanted == "native" and not native_front.is_installed():
+    if wanted == "native" and not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")
     return wanted
 

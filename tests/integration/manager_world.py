@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
-from router.stores import Stores
+from router.stores.clients import Stores
 from tests.integration.world import NUMBER, World
 
 MASTER, RESELLER, CHILD, STRANGER = "a" * 32, "b" * 32, "c" * 32, "d" * 32

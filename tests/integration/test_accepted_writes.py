@@ -10,7 +10,7 @@ from router.couch.client import Couch, Document
 from router.couch.databases import Databases
 from router.couch.errors import Conflict
 from router.embedded import EmbeddedCluster
-from router.manager.writing import DocumentWriter, Written
+from router.manager.write_step import DocumentWriter, Written
 from tests.integration.waiting import eventually
 
 SHARD = "numbers/+1415"

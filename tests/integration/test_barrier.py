@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from router.cache import barrier, entry
-from router.cache.entry import NO_VERSION
-from router.cache.near import Invalidations, NearCache, NearEntry
+from router.entries import codec
+from router.entries.codec import NO_VERSION
+from router.near_cache import barrier
+from router.near_cache.cache import Invalidations, NearCache, NearEntry
 from router.numbers.routes import Reason, Refused
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
@@ -35,9 +36,9 @@ def start_near(world: World) -> Iterator[StartNear]:
         each.stop()
 
 
-def _refusal(generation: int) -> entry.Entry:
+def _refusal(generation: int) -> codec.Entry:
     revision = f"{generation}-{'a' * 32}"
-    return entry.of_decision(Refused(Reason.UNASSIGNED, NUMBER), revision, now=1)
+    return codec.of_decision(Refused(Reason.UNASSIGNED, NUMBER), revision, now=1)
 
 
 def _keep(near: NearCache, numbers: list[str]) -> None:

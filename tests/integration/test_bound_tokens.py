@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from router.numbers.lifecycle.asks import SYSTEM
+from router.lifecycle.operations import SYSTEM
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.caller import PATIENCE, Refusal, outcome

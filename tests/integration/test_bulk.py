@@ -9,17 +9,17 @@ from typing import Any
 import orjson
 import pytest
 
+from router.bulk import formats, number_rows
+from router.bulk.export import Export
+from router.bulk.journal import Header, Journal
+from router.bulk.records import Wish
+from router.bulk.results import Report
+from router.bulk.rows import FileRefused, Row, Rows
+from router.bulk.run import BulkRun
 from router.cli.sample_numbers import number_documents
 from router.embedded import EmbeddedCouchDB
-from router.manager.bulk import number_rows, sources
-from router.manager.bulk.export import Export
-from router.manager.bulk.journal import Header, Journal
-from router.manager.bulk.records import Wish
-from router.manager.bulk.results import Report
-from router.manager.bulk.rows import FileRefused, Row, Rows
-from router.manager.bulk.run import BulkRun
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.numbers import gregorian
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
 
@@ -41,7 +41,7 @@ class Bulk:
 
     def imported(self, text: str, **wish: Any) -> Report:
         """A run over CSV or JSON lines."""
-        return self.run(sources.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish(**wish)))
+        return self.run(formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish(**wish)))
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -222,7 +222,7 @@ def test_of_two_rows_of_one_number_each_is_done_once(bulk: Bulk, done: int, spel
             return outcomes
 
     def rows() -> Rows:
-        return sources.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish())
+        return formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish())
 
     def normal(written: str) -> str:
         return bulk.manager.manager.rules().normaliser.e164(written).number
@@ -283,7 +283,7 @@ def test_results_that_find_no_room_are_an_error_that_says_what_to_do() -> None:
 def test_rows_of_one_number_are_done_in_their_order(bulk: Bulk) -> None:
     """However many batches are under way at a time, and however the number is written."""
     text = "action,e164,account_id\ncreate,4158867900,{0}\n" + "move,+14158867900,{1}\nmove,14158867900,{0}\n" * 10
-    rows = sources.read(io.BufferedReader(io.BytesIO(text.format(CHILD, RESELLER).encode())), "-", Wish())
+    rows = formats.read(io.BufferedReader(io.BytesIO(text.format(CHILD, RESELLER).encode())), "-", Wish())
     normal = bulk.manager.manager.rules().normaliser
 
     report = bulk.run(rows, batch=1, in_flight=4, normal=lambda number: normal.e164(number).number)
@@ -392,7 +392,7 @@ def test_a_store_that_is_away_for_a_moment(bulk: Bulk, couchdb: EmbeddedCouchDB)
             return bulk.manager.manager.carry_out(asks)
 
     journal = Journal.open(bulk.results, HEADER, 63877497874)
-    rows = sources.read(io.BufferedReader(io.BytesIO(csv(*NUMBERS).encode())), "-", Wish())
+    rows = formats.read(io.BufferedReader(io.BytesIO(csv(*NUMBERS).encode())), "-", Wish())
     report = BulkRun(Stumbling(), journal, batch=3, in_flight=1).run(rows)
 
     assert url == couchdb.url

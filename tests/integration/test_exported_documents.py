@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from router.bulk import formats, json_rows
+from router.bulk.export import Export
+from router.bulk.journal import Header, Journal
+from router.bulk.records import Wish
+from router.bulk.results import Report
+from router.bulk.run import BulkRun
 from router.couch.databases import Databases
-from router.manager.bulk import json_rows, sources
-from router.manager.bulk.export import Export
-from router.manager.bulk.journal import Header, Journal
-from router.manager.bulk.records import Wish
-from router.manager.bulk.results import Report
-from router.manager.bulk.run import BulkRun
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
 
@@ -79,7 +79,7 @@ def _exported(world: World) -> bytes:
 
 def _imported(manager: Manager, text: bytes, results: Path | None = None, **wish: Any) -> Report:
     journal = Journal.open(results, Header({"command": "test", "dry_run": False}, ""), 63877497874)
-    return BulkRun(manager.manager, journal).run(sources.read(io.BufferedReader(io.BytesIO(text)), "-", Wish(**wish)))
+    return BulkRun(manager.manager, journal).run(formats.read(io.BufferedReader(io.BytesIO(text)), "-", Wish(**wish)))
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCluster
-from router.follower import catchup
+from router.follower import catch_up
 from router.follower.follower import Follower
-from router.follower.sweep import Sweeper
-from router.stores import Stores
+from router.follower.reconciler import Sweeper
+from router.stores.clients import Stores
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
@@ -130,7 +130,7 @@ def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: E
 def test_a_shard_split_is_no_other_database(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catchup, "YOUNG", 0.5)
+    monkeypatch.setattr(catch_up, "YOUNG", 0.5)
     on_cluster.number()
     on_cluster.account(ONE)
     time.sleep(1.6)  # start times and the server's clock count whole seconds
@@ -159,7 +159,7 @@ def test_a_database_made_anew_within_a_second_is_noticed(
 def test_a_frozen_node_is_passed_by_listing(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catchup, "STUCK_TIMEOUT", 0.5)
+    monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     cluster.maintenance(1)  # the follower's sequences name nodes 1 and 3
     kept, moved, gone = on_cluster.numbers(SHARD, 3)
     follow(follower_reconcile_interval=120.0, follower_heartbeat=1.0, stale_after=2.0)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from router.cache.pending import EVERYTHING, PendingCopies
 from router.embedded import EmbeddedCouchDB
 from router.follower.follower import Follower
+from router.redis_store.pending_copies import EVERYTHING, PendingCopies
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis import RedisError
 
-from router.cache import entry, holding
-from router.cache.writer import CacheWriter
+from router.entries import codec, entry_builder
 from router.follower.applier import AT_ONCE
 from router.numbers.routes import Route
+from router.redis_store.writer import CacheWriter
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
@@ -130,8 +130,8 @@ def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_no
         epoch = world.writer.epoch(SHARD)
         document = world.databases.document(SHARD, gone)
         world.remove(SHARD, gone)
-        made = holding.number_entry(document, SHARD, world.settings().rules(None).policy, int(time.time()))
-        assert isinstance(made, entry.Entry)
+        made = entry_builder.number_entry(document, SHARD, world.settings().rules(None).policy, int(time.time()))
+        assert isinstance(made, codec.Entry)
         world.writer.fill(SHARD, epoch, [(gone, made)])
         relay.release()
         eventually(lambda: world.complete(SHARD))
@@ -481,7 +481,7 @@ def test_what_a_lookup_read_between_two_lives_of_a_shard_is_removed(
     world.databases.drop(SHARD)
     eventually(lambda: SHARD not in world.writer.databases())
     # A life that came and went before the follower looked: a lookup found a number in it.
-    lost = entry.of_decision(Route("+14150000009", TWO, "in_service"), "4-" + "a" * 32, int(time.time()))
+    lost = codec.of_decision(Route("+14150000009", TWO, "in_service"), "4-" + "a" * 32, int(time.time()))
     assert world.writer.fill(SHARD, world.writer.epoch(SHARD), [("+14150000009", lost)]) == 1
     world.number(account=THREE)
     eventually(lambda: world.cached() == THREE)

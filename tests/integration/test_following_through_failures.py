@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from router.cache.lease import Lease
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.follower.applier import Applier, Fenced
 from router.numbers.routes import Policy
+from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually

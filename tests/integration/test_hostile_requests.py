@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from router.service.front import LONGEST_MESSAGE
+from router.server.calls.call_source import LONGEST_MESSAGE
 from router.v1 import inbound_pb2 as pb
 from tests.hostile import wire
 from tests.hostile.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame

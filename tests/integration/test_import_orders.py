@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from router.manager.bulk import sources
-from router.manager.bulk.journal import Header, Journal
-from router.manager.bulk.records import Wish
-from router.manager.bulk.results import Report
-from router.manager.bulk.run import BulkRun, StoreAway
-from router.manager.late_copies import LateCopies
+from router.bulk import formats
+from router.bulk.journal import Header, Journal
+from router.bulk.records import Wish
+from router.bulk.results import Report
+from router.bulk.run import BulkRun, StoreAway
+from router.lifecycle.operations import Ask, Operation
+from router.manager.deferred_copies import LateCopies
 from router.manager.outcomes import Outcome
-from router.numbers.lifecycle.asks import Ask, Operation
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
 from tests.integration.test_late_copies import Imports, Killed, imports, relay
 from tests.integration.world import World
@@ -64,7 +64,7 @@ def go_on(imports: Imports, text: str, changes: int = 10_000, **more: Any) -> Re
     copies = Manager(imports.world, couchdb_url=imports.relay.url).manager.late_copies()
     journal = Journal.open(imports.results, HEADER, 63877497874)
     normaliser = imports.manager.rules().normaliser
-    rows = sources.read(io.BufferedReader(io.BytesIO(text.encode())), "numbers.csv", Wish())
+    rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "numbers.csv", Wish())
     manager = Mortal(copies, changes)
     normal = lambda written: normaliser.e164(written).number  # noqa: E731
     return BulkRun(manager, journal, copies=copies, normal=normal, **more).run(rows)
@@ -168,7 +168,7 @@ def _away_after(count: int) -> Callable[[str, str], bool]:
 def test_a_store_that_goes_away_between_two_rows_of_a_number(
     imports: Imports, wanted: tuple[dict[str, Any], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.manager.bulk.run._PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("router.bulk.run._PAUSES", (0.0, 0.0))
     for away_after in (6, 10, 30):
         imports.relay.cut(_away_after(away_after))
         try:

@@ -11,16 +11,16 @@ import pytest
 
 from router.account_copies import AccountCopies, CopiesMode, CopyChange, Presumption
 from router.account_copies.comparison import CopiesComparison
+from router.account_copies.feed_verified_reader import WrittenNumbers
 from router.account_copies.names import database_of as account_database
-from router.account_copies.written import WrittenNumbers
+from router.bulk import formats
+from router.bulk.journal import Header, Journal
+from router.bulk.records import Wish
+from router.bulk.results import Report
+from router.bulk.run import BulkRun, StoreAway
 from router.embedded import EmbeddedCouchDB
-from router.manager.bulk import sources
-from router.manager.bulk.journal import Header, Journal
-from router.manager.bulk.records import Wish
-from router.manager.bulk.results import Report
-from router.manager.bulk.run import BulkRun, StoreAway
+from router.lifecycle.operations import Ask, Imported
 from router.numbers.documents import NumberDocument, read
-from router.numbers.lifecycle.asks import Ask, Imported
 from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, Manager, family
 from tests.integration.relay import Relay
 from tests.integration.world import World
@@ -69,7 +69,7 @@ class Imports:
 
         journal = Journal.open(self.results, HEADER, 63877497874)
         with self.file.open("rb") as opened:
-            rows = sources.read(opened, "numbers.csv", Wish(**wish))
+            rows = formats.read(opened, "numbers.csv", Wish(**wish))
             return BulkRun(copies, journal, copies=Mortal(), batch=2, most_copies=most_copies).run(rows)
 
     def said(self, what: str) -> list[dict[str, Any]]:
@@ -258,7 +258,7 @@ def test_who_only_had_a_number_loses_what_is_left_of_it(imports: Imports) -> Non
 def test_after_a_while_the_copies_are_written_though_few_wait(
     imports: Imports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.manager.bulk.late.LONGEST", 0.0)
+    monkeypatch.setattr("router.bulk.deferred_copy_writer.LONGEST", 0.0)
 
     imports.run()
 
@@ -290,7 +290,7 @@ def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:
 
 
 def test_copies_that_wait_while_couchdb_is_away(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.manager.bulk.run._PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("router.bulk.run._PAUSES", (0.0, 0.0))
     copies = imports.manager.late_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
     journal = Journal.open(imports.results, HEADER, 0)
@@ -338,5 +338,5 @@ def _revision(world: World, database: str) -> str:
 
 def _asks(numbers: Sequence[str], account: str) -> list[Ask]:
     text = "e164,carrier_module\n" + "".join(f"{number},{INVENTORY}\n" for number in numbers)
-    rows = sources.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", Wish(account=account))
+    rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", Wish(account=account))
     return [row.ask for row in rows if row.ask is not None]

@@ -10,10 +10,10 @@ import pytest
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB
+from router.lifecycle.document_writer import blank
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
+from router.manager.carriers.inventory import INUM_DATABASE, MANAGED_DATABASE
 from router.manager.carriers.registry import Carriers
-from router.manager.carriers.stock import INUM_DATABASE, MANAGED_DATABASE
-from router.numbers.lifecycle.writing import blank
 from router.settings import Settings
 
 NUMBER = "+14158867900"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.numbers import documents
 from router.numbers.gregorian import from_unix
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from tests.integration.manager_world import (
     CHILD,
     INVENTORY,

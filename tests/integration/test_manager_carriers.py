@@ -8,8 +8,8 @@ import pytest
 
 from router.couch.databases import Databases
 from router.couch.errors import CouchUnavailable
+from router.lifecycle.operations import SYSTEM, Ask, Imported, Operation
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Imported, Operation
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, STRANGER, Manager, family
 from tests.integration.relay import Relay
 from tests.integration.world import NUMBER, World

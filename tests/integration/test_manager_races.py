@@ -5,9 +5,9 @@ import threading
 from collections import Counter, defaultdict
 
 from router.couch.databases import Databases
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, Manager, family
 from tests.integration.world import NUMBER, World
 

@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from router.numbers.lifecycle.asks import SYSTEM
+from router.lifecycle.operations import SYSTEM
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from router.cache import barrier
-from router.cache.keys import Keys
 from router.embedded import EmbeddedRedis
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.manager import NumberManager
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
-from router.stores import Stores
+from router.near_cache import barrier
+from router.redis_store.keys import Keys
+from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub

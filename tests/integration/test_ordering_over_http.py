@@ -10,9 +10,9 @@ import pytest
 
 from router.couch.client import Couch
 from router.couch.databases import Databases
+from router.lifecycle.document_writer import blank
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
-from router.numbers.lifecycle.writing import blank
 from router.settings import Settings
 from tests.integration.carrier_server import CarrierServer, carrier_server
 

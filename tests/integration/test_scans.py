@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from router.numbers.lifecycle.asks import SYSTEM
+from router.lifecycle.operations import SYSTEM
 from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import Running, StartService

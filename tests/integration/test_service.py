@@ -12,8 +12,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from router.service.service import Service
-from router.service.transport import GrpcioTransport, NativeTransport
+from router.server.app import Service
+from router.server.transport import GrpcioTransport, NativeTransport
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import PATIENCE, Caller, outcome, request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService

@@ -13,7 +13,7 @@ from router.couch.errors import CouchError
 from router.couch.feeds import ChangesFeed
 from router.embedded import EmbeddedCluster
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from tests.integration.waiting import eventually
 
 SHARD = "numbers/+1415"

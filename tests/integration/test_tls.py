@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from router.service import grpcio_server
-from router.service.transport import GrpcioTransport
+from router.server.calls import grpcio_server
+from router.server.transport import GrpcioTransport
 from router.settings import SettingsError
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.integration.caller import request

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from router.cache.lease import Lease
 from router.couch.feeds import ChangesFeed
-from router.follower.catchup import CatchUp
+from router.follower.catch_up import CatchUp
 from router.follower.follower import Follower
+from router.follower.leader_session import Term
 from router.follower.leadership import Leadership
-from router.follower.term import Term
+from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
 from tests.integration.waiting import eventually
 from tests.integration.world import ONE, TWO, World

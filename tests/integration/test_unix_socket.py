@@ -5,8 +5,8 @@ from pathlib import Path
 
 import grpc
 
-from router.service.service import Service
-from router.service.transport import UNIX
+from router.server.app import Service
+from router.server.transport import UNIX
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.integration.caller import request

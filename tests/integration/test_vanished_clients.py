@@ -6,7 +6,7 @@ import time
 import grpc
 import pytest
 
-from router.service import front, grpcio_server, native_front
+from router.server.calls import call_source, grpcio_server, native
 from router.v1 import inbound_pb2 as pb
 from tests.hostile.wire import LOOKUP, PING, Connection
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
@@ -21,11 +21,11 @@ AFTER, TIME_LIMIT = 1.0, 0.5
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     after, time_limit = int(AFTER * 1000), int(TIME_LIMIT * 1000)
-    times = {front.PING_AFTER: after, front.PING_TIME_LIMIT: time_limit}
+    times = {call_source.PING_AFTER: after, call_source.PING_TIME_LIMIT: time_limit}
     options = tuple((name, times.get(value, value)) for name, value in grpcio_server.OPTIONS)
     monkeypatch.setattr(grpcio_server, "OPTIONS", options)
-    monkeypatch.setattr(native_front, "PING_AFTER", after)
-    monkeypatch.setattr(native_front, "PING_TIME_LIMIT", time_limit)
+    monkeypatch.setattr(native, "PING_AFTER", after)
+    monkeypatch.setattr(native, "PING_TIME_LIMIT", time_limit)
 
 
 ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()

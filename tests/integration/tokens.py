@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from router.service.tokens import line_for, new_token
+from router.server.auth.tokens import line_for, new_token
 
 
 class Tokens:

@@ -5,19 +5,19 @@ from typing import Any
 
 from redis import Redis
 
-from router.cache import entry
-from router.cache.entry import Entry
-from router.cache.followed import FOLLOWED
-from router.cache.keys import Keys
-from router.cache.reader import CacheReader
-from router.cache.status import FollowerStatus
-from router.cache.status import read as read_status
-from router.cache.writer import CacheWriter, Lives
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound
 from router.embedded import EmbeddedCluster, EmbeddedCouchDB
+from router.entries import codec
+from router.entries.codec import Entry
+from router.entries.reference_values import FOLLOWED
 from router.numbers.shards import database_of
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.follower_status import FollowerStatus
+from router.redis_store.follower_status import read as read_status
+from router.redis_store.keys import Keys
+from router.redis_store.writer import CacheWriter, Lives
 from router.settings import Settings
 
 ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
@@ -120,16 +120,16 @@ class World:
     def held(self, number: str = NUMBER) -> Entry | None:
         """What the cache holds for a number."""
         value = self.reader.entries([number])[0]
-        return None if value is None else entry.unpack(value)
+        return None if value is None else codec.unpack(value)
 
     def cached(self, number: str = NUMBER) -> str:
         """The account that the cache names, else what else it says; empty for nothing."""
         held = self.held(number)
         if held is None:
             return ""
-        if held.kind == entry.ROUTE:
+        if held.kind == codec.ROUTE:
             return held.account_id
-        return {entry.REFUSAL: "refusal", entry.TOMBSTONE: "deleted", entry.NEGATIVE: "nothing"}[held.kind]
+        return {codec.REFUSAL: "refusal", codec.TOMBSTONE: "deleted", codec.NEGATIVE: "nothing"}[held.kind]
 
     def vouch(self) -> None:
         """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""

@@ -9,7 +9,7 @@ import pytest
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB
-from router.service.service import Service
+from router.server.app import Service
 from router.settings import Settings
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.redis_programs import on_each_redis

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import redis
 
-from router.cache.connect import connect, server_of
-from router.service.service import Service
+from router.redis_store.client import connect, server_of
+from router.server.app import Service
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.integration.waiting import eventually

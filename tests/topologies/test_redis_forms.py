@@ -10,14 +10,14 @@ from pathlib import Path
 import grpc
 import pytest
 
-from router.cache.entry import is_sound
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB
+from router.entries.codec import is_sound
 from router.follower.follower import Follower
-from router.service.service import Service
+from router.server.app import Service
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.topologies import servers

@@ -8,9 +8,9 @@ import pytest
 import redis
 from redis.sentinel import MasterNotFoundError
 
-from router.cache.connect import follow_master
+from router.redis_store.client import follow_master
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from tests.topologies import servers
 
 MASTERS, OWN = "m@ster:/?#ü", "s3ntinel@:/?#ü é"

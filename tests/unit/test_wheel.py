@@ -42,7 +42,7 @@ def test_two_builds_are_alike(tmp_path: Path) -> None:
     assert sha256(first.read_bytes()).hexdigest() == sha256(second.read_bytes()).hexdigest()
     with zipfile.ZipFile(first) as wheel:
         assert {each.date_time[0] for each in wheel.infolist()} == {2023}
-        assert "router/service/tokens.py" in wheel.namelist()
+        assert "router/server/auth/tokens.py" in wheel.namelist()
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what is committed is known to git alone")
@@ -58,8 +58,8 @@ def test_what_lies_about_is_left_out(tmp_path: Path) -> None:
 
     with zipfile.ZipFile(built) as wheel:
         assert "router/junk.txt" not in wheel.namelist()
-        assert b"not committed" not in wheel.read("router/settings.py")
-        assert "router/service/tokens.py" in wheel.namelist()
+        assert b"not committed" not in wheel.read("router/settings/settings.py")
+        assert "router/server/auth/tokens.py" in wheel.namelist()
 
 
 def test_a_plain_installation_brings_no_redis_server() -> None:

@@ -5,13 +5,13 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
-    "create": "changing",
-    "reserve": "changing",
-    "move": "changing",
-    "release": "changing",
-    "delete": "changing",
-    "update": "changing",
-    "assign-to-app": "changing",
+    "create": "commands",
+    "reserve": "commands",
+    "move": "commands",
+    "release": "commands",
+    "delete": "commands",
+    "update": "commands",
+    "assign-to-app": "commands",
     "show": "show",
     "list": "listing",
     "history": "history",

@@ -6,9 +6,9 @@ from typing import Any
 import click
 import orjson
 
+from router.bulk.records import put
+from router.bulk.rows import RowWrong
 from router.cli.options import as_text
-from router.manager.bulk.records import put
-from router.manager.bulk.rows import RowWrong
 
 _WORDS = ("true", "false", "null")
 

@@ -4,15 +4,15 @@ import click
 import orjson
 from rich.table import Table
 
+from router.bulk.export import AccountNames
 from router.cli import tables
-from router.cli.number import saying
+from router.cli.number import output
 from router.cli.options import as_text, settings_options
-from router.manager.bulk.export import AccountNames
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 _TOLD = (
     "state",
@@ -42,12 +42,12 @@ def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *
     outcomes = NumberManager(settings, stores).carry_out([Ask(Operation.GET, text, auth_by) for text in texts])
     if as_lines:
         for text, outcome in zip(texts, outcomes, strict=True):
-            said = saying.found_json(text, outcome)
+            said = output.found_json(text, outcome)
             kept = ("input", "number", "status", "code", "error", "cause", "message", *_TOLD)
             click.echo(orjson.dumps({name: said[name] for name in kept}))
     else:
         _print(texts, outcomes, AccountNames(stores.databases))
-    raise SystemExit(saying.code(outcomes))
+    raise SystemExit(output.code(outcomes))
 
 
 def _print(texts: list[str], outcomes: list[Outcome], names: AccountNames) -> None:
@@ -65,7 +65,7 @@ def _print(texts: list[str], outcomes: list[Outcome], names: AccountNames) -> No
         table.add_row(
             document.number,
             document.state or "none",
-            saying.history_line(document.reserve_history, name),
+            output.history_line(document.reserve_history, name),
             name(document.assigned_to) or "nobody",
             name(document.previously_assigned_to),
             name(document.authorizing_account),

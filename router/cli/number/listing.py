@@ -7,14 +7,14 @@ import orjson
 from rich.table import Table
 
 from router.cli import tables
-from router.cli.number import saying
+from router.cli.number import output
 from router.cli.options import Exit, fail, settings_options
+from router.lifecycle.errors import NumberError
+from router.lifecycle.operations import SYSTEM
 from router.manager.manager import NumberManager
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import SYSTEM
-from router.numbers.lifecycle.errors import NumberError
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 
 _AT_A_TIME = 1000
 _DEFAULT = 100
@@ -88,7 +88,7 @@ def _pages(
 def _print(numbers: Sequence[NumberDocument], *, as_lines: bool) -> None:
     if as_lines:
         for number in numbers:
-            click.echo(orjson.dumps(saying.record(number)))
+            click.echo(orjson.dumps(output.record(number)))
         return
     if not numbers:
         return
@@ -102,6 +102,6 @@ def _print(numbers: Sequence[NumberDocument], *, as_lines: bool) -> None:
             number.module_name,
             number.used_by or "",
             ", ".join(number.features),
-            saying.history_line(number.reserve_history),
+            output.history_line(number.reserve_history),
         )
     tables.show(table)

@@ -11,24 +11,24 @@ import orjson
 import redis
 from rich.table import Table
 
-from router.cache import entry, holding
-from router.cache.entry import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
+from router.bulk.export import AccountNames
 from router.cli import tables
-from router.cli.number import saying
+from router.cli.number import output
 from router.cli.options import as_text, settings_options
-from router.lookup.authority import Authority
+from router.entries import codec, entry_builder
+from router.entries.codec import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
+from router.lifecycle import document_writer
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 from router.lookup.explain import words_of
-from router.manager.bulk.export import AccountNames
+from router.lookup.origin_reader import Authority
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers import classifiers, shards
 from router.numbers.documents import NumberDocument, Skipped
 from router.numbers.gregorian import to_unix
-from router.numbers.lifecycle import writing
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
 from router.numbers.rules import Rules
 from router.settings import Settings
-from router.stores import Stores
+from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 
 _NORTH_AMERICAN = "SS(###) ### - ####"
@@ -66,7 +66,7 @@ def show_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *, a
             if position:
                 click.echo()
             show.print(text, outcome)
-    raise SystemExit(saying.code(outcomes))
+    raise SystemExit(output.code(outcomes))
 
 
 class _Show:
@@ -82,7 +82,7 @@ class _Show:
 
     def as_json(self, given: str, outcome: Outcome) -> dict[str, Any]:
         """One number for programs."""
-        said = saying.found_json(given, outcome)
+        said = output.found_json(given, outcome)
         number, document = outcome.number, outcome.document
         said |= dict.fromkeys(("pretty", "classification", "database", "accounts", "problems", "lookup"))
         if outcome.error is not None and outcome.error.error != "not_found":
@@ -115,12 +115,12 @@ class _Show:
         tables.show(table)
 
     def _lines(self, document: NumberDocument) -> list[tuple[str, str]]:
-        public, carrier = writing.public_fields(document), writing.module_data(document)
+        public, carrier = document_writer.public_fields(document), document_writer.module_data(document)
         lines = [
             ("state", document.state or "none"),
             ("account", self._account(document.assigned_to) if document.assigned_to else "nobody"),
             ("previously", self._account(document.previously_assigned_to)),
-            ("reserved by", saying.history_line(document.reserve_history, self._account)),
+            ("reserved by", output.history_line(document.reserve_history, self._account)),
             ("carrier", document.module_name),
             ("carrier data", _settings(carrier)),
             *_block("features", document.features),
@@ -151,7 +151,7 @@ class _Show:
                 return _Answer(None, f"routes to account {ports[0].account_id}, as port request {ports[0].id} says")
             return _Answer(None, "refuses: NUMBER_NOT_FOUND, there is no document and no single active port request")
         database = shards.database_of(number) or ""
-        made = holding.number_entry(dict(document.fields), database, self._rules.policy, self._now)
+        made = entry_builder.number_entry(dict(document.fields), database, self._rules.policy, self._now)
         if isinstance(made, Skipped):
             return _Answer(None, f"can't be looked up: {made.reason}")
         words = words_of(made, number)
@@ -164,7 +164,7 @@ class _Show:
             value = self._stores.patient_reader.entries([number])[0]
         except redis.RedisError as problem:
             return _Answer(None, f"Redis can't be asked: {problem}")
-        held = None if value is None else entry.unpack(value)
+        held = None if value is None else codec.unpack(value)
         return _Answer(held, "nothing kept" if held is None else words_of(held, number))
 
     def _pretty(self, number: str) -> tuple[str, str | None]:
@@ -218,7 +218,7 @@ def _told(answer: _Answer, number: str) -> dict[str, Any]:
         route = pb.LookupResponse.FromString(held.payload)
         return said | {"outcome": "route", "account_id": route.account_id, "state": route.state or None}
     if held.kind == REFUSAL:
-        refused = entry.refusal_of(held.payload, number)
+        refused = codec.refusal_of(held.payload, number)
         return said | {"outcome": "refusal", "reason": refused.reason.value, "account_id": refused.account_id or None}
     return said | {"outcome": "refusal", "reason": "NUMBER_NOT_FOUND"}
 

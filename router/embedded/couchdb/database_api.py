@@ -9,12 +9,7 @@ from router.embedded.couchdb.document_api import location, save
 from router.embedded.couchdb.drafts import read_draft
 from router.embedded.couchdb.errors import ApiError, bad_request, method_not_allowed
 from router.embedded.couchdb.etags import info_etag
-from router.embedded.couchdb.feeds import (
-    MAX_WAIT_SECONDS,
-    NO_LIMIT,
-    Feed,
-    FeedOptions,
-)
+from router.embedded.couchdb.feeds import MAX_WAIT_SECONDS, NO_LIMIT, Feed, FeedOptions
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.wire import Request, Responder, parse_json
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from router.couch.databases import Databases
+from router.lifecycle.policy import CarrierTraits
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.policy import CarrierTraits
 
 
 class CarrierError(Exception):

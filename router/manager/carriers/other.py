@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierSetup
-from router.manager.carriers.exchange import Answer, Endpoint, NotSent, Unanswered, basic
-from router.manager.plugins import Unusable
+from router.manager.carriers.http_client import Answer, Endpoint, NotSent, Unanswered, basic
+from router.manager.plugin_registry import Unusable
 from router.numbers.fields import is_visible
 
 KEY_HEADER = "Idempotency-Key"

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import cast
 
 from router.couch.databases import Databases
-from router.manager import plugins
-from router.manager.carriers.absent import BrokenCarrier, UnknownCarrier
+from router.manager import plugin_registry
 from router.manager.carriers.carrier import Carrier, CarrierSetup
-from router.manager.plugins import Broken, Unusable
+from router.manager.carriers.unavailable import BrokenCarrier, UnknownCarrier
+from router.manager.plugin_registry import Broken, Unusable
 from router.numbers.carriers import module_name
 from router.settings import Settings
 
@@ -30,7 +30,7 @@ class Carriers:
     def __init__(self, settings: Settings, databases: Databases) -> None:
         self._settings = settings
         self._databases = databases
-        self._found = plugins.find(GROUP, self._make)
+        self._found = plugin_registry.find(GROUP, self._make)
         self.broken: tuple[Broken, ...] = self._found.broken + self._unasked()
 
     def find(self, name: str) -> Carrier:

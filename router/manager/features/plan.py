@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from router.manager.features.feature_encoding import Spelling
 from router.manager.features.provider import FeatureProvider
-from router.manager.features.spelling import Spelling
 from router.numbers.documents import NumberDocument
 
 

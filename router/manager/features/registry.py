@@ -5,24 +5,24 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from router.manager import plugins
+from router.lifecycle import errors
+from router.lifecycle.document_writer import own_features
+from router.lifecycle.operations import Ask, Operation, Plan
+from router.manager import plugin_registry
 from router.manager.carriers import registry as carriers
-from router.manager.features import notified, preparing
-from router.manager.features.absent import in_place_of
+from router.manager.features import notified, planner
+from router.manager.features.carrier_name import FIELD as CARRIER_NAME
+from router.manager.features.carrier_name import renamed
+from router.manager.features.feature_encoding import E911_SPELLINGS, spelling_of
 from router.manager.features.permissions import Permissions, permissions_of
 from router.manager.features.plan import FeaturePlan, Task
-from router.manager.features.preparing import Standing
+from router.manager.features.planner import Standing
 from router.manager.features.provider import FeatureFault, FeatureProvider, FeatureWork, ProviderSetup
-from router.manager.features.renaming import FIELD as CARRIER_NAME
-from router.manager.features.renaming import renamed
-from router.manager.features.spelling import E911_SPELLINGS, spelling_of
-from router.manager.plugins import Broken, Unusable
+from router.manager.features.unavailable import in_place_of
+from router.manager.plugin_registry import Broken, Unusable
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle import errors
-from router.numbers.lifecycle.asks import Ask, Operation, Plan
-from router.numbers.lifecycle.writing import own_features
-from router.numbers.replacing import replace
+from router.numbers.fast_replace import replace
 from router.numbers.states import State
 from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings
@@ -63,8 +63,8 @@ class Features:
 
     def __init__(self, settings: Settings, carrier_names: Collection[str] | None = None) -> None:
         self._settings = settings
-        self._found = plugins.find(GROUP, self._make)
-        self._carriers = plugins.names(carriers.GROUP) if carrier_names is None else frozenset(carrier_names)
+        self._found = plugin_registry.find(GROUP, self._make)
+        self._carriers = plugin_registry.names(carriers.GROUP) if carrier_names is None else frozenset(carrier_names)
         self._chosen: dict[tuple[str, str], _Chosen] = {}
         self.broken: tuple[Broken, ...] = self._found.broken + self._unasked()
 
@@ -91,7 +91,7 @@ class Features:
         chosen = self._choice(config)
         providers = chosen.providers
         if plan.after is None or plan.clears_features:
-            return preparing.cleared(plan, providers)
+            return planner.cleared(plan, providers)
         replaces = ask.operation is Operation.UPDATE and ask.public_fields is not None and not ask.merge
         if ask.operation is Operation.GET or not (plan.changed or ask.public_fields or replaces):
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
@@ -101,7 +101,7 @@ class Features:
             return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
         number, asked = renamed(plan.after, ask, accounts, self._carriers)
         before = None if plan.before is None else _permissions(plan.before, config)
-        return preparing.prepare(plan, asked, number, providers, Standing(before, _permissions(number, config)))
+        return planner.prepare(plan, asked, number, providers, Standing(before, _permissions(number, config)))
 
     def carry_out(self, plan: FeaturePlan, *, key: str, dry_run: bool) -> NumberDocument | None:
         """Have the providers remove, then activate.

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from router.manager.bulk import csv_rows, json_rows, lines, number_rows, sources
-from router.manager.bulk.columns import OPAQUE
-from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import FileRefused, Row, Rows
-from router.numbers.lifecycle.asks import Ask, Operation
+from router.bulk import csv_rows, formats, json_rows, lines, number_rows
+from router.bulk.columns import OPAQUE
+from router.bulk.records import Wish
+from router.bulk.rows import FileRefused, Row, Rows
+from router.lifecycle.operations import Ask, Operation
 from tests.fuzz.target import Target
 
 _SHORT = 64
@@ -52,7 +52,7 @@ def _read(kind: int, file: io.BufferedReader, wish: Wish) -> Rows:
             return json_rows.read(file, wish)
         case 2:
             return number_rows.read(file, Ask(Operation.RELEASE, "", "system"))
-    return sources.read(file, "-", wish)
+    return formats.read(file, "-", wish)
 
 
 def _numbered(rows: Sequence[Row], content: bytes) -> None:

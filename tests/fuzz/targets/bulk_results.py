@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from router.manager.bulk.journal import Earlier, Header, Journal
-from router.manager.bulk.results import LATER
-from router.manager.bulk.rows import FileRefused
+from router.bulk.journal import Earlier, Header, Journal
+from router.bulk.results import LATER
+from router.bulk.rows import FileRefused
 from tests.fuzz.scratch import file
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target

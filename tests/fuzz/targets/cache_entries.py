@@ -8,20 +8,21 @@ from typing import Any, cast
 
 from google.protobuf.message import DecodeError
 
-from router.cache import entry, status
-from router.cache.entry import Entry
-from router.cache.followed import FollowedDocuments
-from router.cache.keys import Keys
-from router.cache.near import NearCache
-from router.cache.reader import CacheReader
-from router.lookup.answer import Lookup
-from router.lookup.authority import Authority
-from router.lookup.breaker import Breaker
+from router.entries import codec
+from router.entries.codec import Entry
+from router.lookup.account_status import Standing
 from router.lookup.call import Call
+from router.lookup.circuit_breaker import Breaker
+from router.lookup.engine import Lookup
 from router.lookup.fallback import Fallback
-from router.lookup.standing import Standing
+from router.lookup.origin_reader import Authority
+from router.near_cache.cache import NearCache
 from router.numbers import rules
 from router.numbers.routes import Reason, Refused, Route
+from router.redis_store import follower_status
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.keys import Keys
+from router.reference_data.reference_data import FollowedDocuments
 from router.v1 import inbound_pb2 as pb
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
@@ -52,21 +53,21 @@ def check(data: bytes) -> None:
 def _ours(source: Source) -> None:
     made = _entry(source)
     value = made.pack()
-    assert entry.unpack(value) == made
-    assert entry.is_sound(value)
+    assert codec.unpack(value) == made
+    assert codec.is_sound(value)
     for cut in {len(value) - 1, source.number(len(value) - 1), source.number(len(value) - 1)}:
-        assert not entry.is_sound(value[:cut]), "cut short, it is none"
-        assert entry.unpack(value[:cut]) is None
+        assert not codec.is_sound(value[:cut]), "cut short, it is none"
+        assert codec.unpack(value[:cut]) is None
         assert isinstance(_said(value[:cut]), Missed)
     for more in (b"\0", value, source.octets(20) or b"x"):
-        assert not entry.is_sound(value + more), "nor with something behind it"
+        assert not codec.is_sound(value + more), "nor with something behind it"
     said = _said(value)
-    if made.kind == entry.ROUTE:
+    if made.kind == codec.ROUTE:
         assert isinstance(said, pb.LookupResponse)
         assert (said.account_id, said.number, said.revision) == (made.account_id, NUMBER, made.revision)
-    elif made.kind == entry.REFUSAL:
+    elif made.kind == codec.REFUSAL:
         assert isinstance(said, Refused)
-        assert said == entry.refusal_of(made.payload, NUMBER)
+        assert said == codec.refusal_of(made.payload, NUMBER)
     else:
         assert isinstance(said, Refused)
         assert said.reason is Reason.NUMBER_NOT_FOUND
@@ -76,14 +77,14 @@ def _entry(source: Source) -> Entry:
     revision = f"{1 + source.number(2**32 - 2)}-{source.octets(16).ljust(16, b'a').hex()}"
     kind = source.byte() % 4
     if kind == 0:
-        return entry.of_nothing(NOW)
+        return codec.of_nothing(NOW)
     if kind == 1:
-        return entry.of_deletion(revision, NOW)
+        return codec.of_deletion(revision, NOW)
     account = source.word(32)
     if kind == 2:
         refused = Refused(source.pick(REASONS), NUMBER, account, source.word(), source.text(200))
-        made = entry.of_decision(refused, revision, NOW)
-        assert entry.refusal_of(made.payload, NUMBER) == refused
+        made = codec.of_decision(refused, revision, NOW)
+        assert codec.refusal_of(made.payload, NUMBER) == refused
         assert made.account_id == account
         return made
     route = Route(
@@ -103,7 +104,7 @@ def _entry(source: Source) -> Entry:
         ported_in=source.flag(),
         used_by=source.word(),
     )
-    made = entry.of_decision(route, revision, NOW)
+    made = codec.of_decision(route, revision, NOW)
     assert made.account_id == route.account_id
     answer = pb.LookupResponse.FromString(made.payload)
     for name in ("account_id", "state", "pending_port", "local", "force_outbound", "inbound_cnam", "prepend"):
@@ -114,11 +115,11 @@ def _entry(source: Source) -> Entry:
 
 def _anybodys(value: bytes) -> None:
     """Whatever it is, a call is answered once, and a route names the account that was looked at."""
-    kept = entry.unpack(value)
-    assert entry.is_sound(value) == (kept is not None)
+    kept = codec.unpack(value)
+    assert codec.is_sound(value) == (kept is not None)
     if kept is not None:
         assert kept.pack() == value
-    account = entry.account_of(value)
+    account = codec.account_of(value)
     try:
         said = _said(value)
     except DecodeError:
@@ -217,7 +218,7 @@ def _status(raw: bytes) -> None:
         def evalsha(self, *_: object) -> list[bytes]:
             return [b"1", b"0", raw]  # as told.lua splits it
 
-    said = status.read(Redis(), KEYS)
+    said = follower_status.read(Redis(), KEYS)
     if said is not None:
         assert said.age >= 0
         assert not math.isnan(said.age + said.lag + said.behind + said.databases + said.complete + said.copies_pending)

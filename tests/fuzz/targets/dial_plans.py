@@ -11,10 +11,10 @@ from contextlib import suppress
 import orjson
 
 from router.numbers import rules
-from router.numbers.backtracking import LONGEST
 from router.numbers.dial_plans import Converter
 from router.numbers.normaliser import Normaliser
 from router.numbers.patterns import compiled
+from router.numbers.regex_cost import LONGEST
 from router.numbers.rules import PlanSpec
 from tests.fuzz.source import parts, text
 from tests.fuzz.target import Target

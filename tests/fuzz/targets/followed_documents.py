@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
-from router.cache import holding
-from router.cache.followed import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, SYSTEM_CONFIG, FollowedDocuments
-from router.cache.keys import Keys
-from router.numbers import accounts, ports, rules
+from router.entries import entry_builder
+from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, SYSTEM_CONFIG
+from router.numbers import accounts, port_requests, rules
 from router.numbers.fields import Skipped, is_false, is_true
+from router.redis_store.keys import Keys
+from router.reference_data.reference_data import FollowedDocuments
 from tests.fuzz.source import APART, Source
 from tests.fuzz.target import Target
 
@@ -89,7 +90,7 @@ def _document(database: str, source: Source) -> object:
 
 def _followed(database: str, doc: Mapping[str, Any]) -> None:
     try:
-        value = holding.document_value(database, doc)
+        value = entry_builder.document_value(database, doc)
     except ValueError:
         return  # its revision is none, for the follower to tell
     worker = FollowedDocuments(None, _KEYS)
@@ -118,8 +119,8 @@ def _port(worker: FollowedDocuments, doc: Mapping[str, Any]) -> None:
         (request,) = requests
         assert request.account_id == doc["pvt_account_id"]
         assert number in doc["numbers"]
-        assert doc["pvt_port_state"] in ports.ACTIVE_STATES
-    if isinstance(read := ports.read(doc), Skipped) or not read.active or not read.account_id:
+        assert doc["pvt_port_state"] in port_requests.ACTIVE_STATES
+    if isinstance(read := port_requests.read(doc), Skipped) or not read.active or not read.account_id:
         assert not worker.ports
     else:
         assert worker.ports.keys() == read.numbers
@@ -139,7 +140,7 @@ def _anybodys(database: str, value: bytes) -> None:
         assert all(isinstance(each.account_id, str) and each.account_id for each in requests)
     assert worker.config is None or isinstance(worker.config, dict)
     rules.build(worker.config)
-    sound = holding.document_value(ACCOUNTS, {"_id": _ID, "_rev": "4294967295-" + "f" * 32})
+    sound = entry_builder.document_value(ACCOUNTS, {"_id": _ID, "_rev": "4294967295-" + "f" * 32})
     assert sound is not None
     _take(worker, ACCOUNTS, _ID, sound)
     assert _ID in worker.enabled, "what is sound counts"

@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 
-from router.account_copies import contents
-from router.cache import entry, holding
+from router.account_copies import layout
+from router.entries import codec, entry_builder
+from router.lifecycle import document_writer
 from router.numbers import documents, shards
 from router.numbers.documents import NumberDocument, Skipped
 from router.numbers.fields import is_true
-from router.numbers.lifecycle import writing
 from router.numbers.routes import Policy, Route, decide
 from router.numbers.states import ROUTABLE
 from router.v1 import inbound_pb2 as pb
@@ -150,13 +150,13 @@ def _owner(doc: Mapping[str, Any], read: NumberDocument) -> None:
 def _in_the_cache(doc: Mapping[str, Any]) -> None:
     """What lookups get is what was decided, and survives the cache's bytes."""
     home = shards.database_of(str(doc.get("_id"))) or ""
-    made = holding.number_entry(doc, home, Policy(), NOW)
+    made = entry_builder.number_entry(doc, home, Policy(), NOW)
     if isinstance(made, Skipped):
         assert made.reason.isprintable()
         return
-    assert entry.unpack(made.pack()) == made
+    assert codec.unpack(made.pack()) == made
     assert made.account_id in ("", doc.get("pvt_assigned_to"))
-    if made.kind == entry.ROUTE:
+    if made.kind == codec.ROUTE:
         answer = pb.LookupResponse.FromString(made.payload)
         read = documents.read(doc, expected_database=home)
         assert isinstance(read, NumberDocument)
@@ -165,32 +165,32 @@ def _in_the_cache(doc: Mapping[str, Any]) -> None:
             read.state,
             tuple(read.features),
         )
-    elif made.kind == entry.REFUSAL:
-        entry.refusal_of(made.payload, str(doc["_id"]))
+    elif made.kind == codec.REFUSAL:
+        codec.refusal_of(made.payload, str(doc["_id"]))
     else:
-        assert made.kind == entry.TOMBSTONE
+        assert made.kind == codec.TOMBSTONE
 
 
 def _summary(read: NumberDocument) -> None:
-    told = contents.summary(read)
+    told = layout.summary(read)
     assert orjson.loads(orjson.dumps(told)) == told
-    assert contents.essence(contents.summarised({"ours": 1, "state": "x"}, told)) == contents.essence(told)
-    assert contents.listing_accounts(read) | contents.owning_accounts(read) <= contents.concerned(read)
-    part = contents.listed_part(read)
-    assert contents.essence(contents.summary(part)) == contents.essence(told), "the part is enough for the entry"
-    assert not any(name.startswith("_") for name in contents.whole(read.fields))
+    assert layout.essence(layout.summarised({"ours": 1, "state": "x"}, told)) == layout.essence(told)
+    assert layout.listing_accounts(read) | layout.owning_accounts(read) <= layout.concerned(read)
+    part = layout.listed_part(read)
+    assert layout.essence(layout.summary(part)) == layout.essence(told), "the part is enough for the entry"
+    assert not any(name.startswith("_") for name in layout.whole(read.fields))
 
 
 def _written_again(read: NumberDocument) -> None:
     """The document that the number manager would put says the same of the number."""
-    doc = writing.document_of(read, read, now=read.modified or 1)
+    doc = document_writer.document_of(read, read, now=read.modified or 1)
     again = documents.read(doc)
     assert isinstance(again, NumberDocument), again
     for name in ("number", "assigned_to", "previously_assigned_to", "reserve_history", "module_name", "state"):
         assert getattr(again, name) == getattr(read, name), name
     for name in ("ported_in", "used_by", "authorizing_account", "created", "deleted"):
         assert getattr(again, name) == getattr(read, name), name
-    assert writing.public_fields(again).keys() == writing.public_fields(read).keys()
+    assert document_writer.public_fields(again).keys() == document_writer.public_fields(read).keys()
     assert again.features == read.features
 
 

@@ -10,11 +10,11 @@ from google.protobuf.struct_pb2 import Struct
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.routes import Reason, Refused
-from router.service import numbers_wire, wire
-from router.service.batches import FrontCall
-from router.service.consistency import UnknownConsistencyError
-from router.service.front import Failure
-from router.service.refusals import failure_of
+from router.server.api import framing, number_messages
+from router.server.api.consistency import UnknownConsistencyError
+from router.server.api.status import failure_of
+from router.server.calls.batcher import FrontCall
+from router.server.calls.call_source import Failure
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2
 from tests.fuzz.source import Source
@@ -74,7 +74,7 @@ def _public_fields(raw: bytes) -> None:
         struct = Struct.FromString(raw)
     except DecodeError:
         return
-    plain = numbers_wire.plain(struct)
+    plain = number_messages.plain(struct)
     assert plain.keys() == set(struct.fields)
     try:
         wanted = MessageToDict(struct)
@@ -87,12 +87,12 @@ def _by_hand(source: Source) -> None:
     answer = pb.LookupResponse(account_id=source.word(), number=source.word(), state=source.text(200))
     refusal = pb.Refusal(number=source.word(), message=source.text(200))
     identifier = source.text(200)
-    routed, refused = wire.routed(answer.SerializeToString()), wire.refused(refusal.SerializeToString())
+    routed, refused = framing.routed(answer.SerializeToString()), framing.refused(refusal.SerializeToString())
     assert pb.LookupOutcome.FromString(routed) == pb.LookupOutcome(route=answer)
     assert pb.LookupOutcome.FromString(refused) == pb.LookupOutcome(refusal=refusal)
-    batch = pb.LookupBatchResponse.FromString(wire.batch([routed, refused, routed]))
+    batch = pb.LookupBatchResponse.FromString(framing.batch([routed, refused, routed]))
     assert [each.WhichOneof("outcome") for each in batch.outcomes] == ["route", "refusal", "route"]
-    streamed = pb.LookupStreamResponse.FromString(wire.streamed(identifier, routed))
+    streamed = pb.LookupStreamResponse.FromString(framing.streamed(identifier, routed))
     assert (streamed.id, streamed.outcome.route) == (identifier, answer)
     failure_of(Refused(source.pick(_REASONS), source.word(), source.word(), source.text(), source.text(200)))
 
@@ -103,7 +103,7 @@ def _record(source: Source) -> None:
         doc[source.name(_WORDS)] = source.json(_WORDS)
     read = documents.read(doc)
     if isinstance(read, NumberDocument):
-        told = numbers_wire.record(read)
+        told = number_messages.record(read)
         assert numbers_pb2.NumberRecord.FromString(told.SerializeToString()) == told
         assert told.assigned_to == (read.assigned_to or "")
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from router import store_credentials
 from router.numbers.normaliser import UnknownDialPlan
-from router.settings import Settings, SettingsError
-from router.store_urls import without_password
+from router.settings import Settings, SettingsError, credentials
+from router.settings.urls import without_password
 from tests.fuzz.scratch import file
 from tests.fuzz.source import parts, text
 from tests.fuzz.target import Target
@@ -71,7 +70,7 @@ def _with_a_password(rest: bytes) -> None:
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
     assert SECRET not in without_password(url)
-    full = store_credentials.couchdb_url(settings) if name == "couchdb_url" else store_credentials.redis_url(settings)
+    full = credentials.couchdb_url(settings) if name == "couchdb_url" else credentials.redis_url(settings)
     assert SECRET in full, "the store gets it"
 
 

@@ -3,8 +3,8 @@
 import re
 from hashlib import sha256
 
-from router.service import tokens
-from router.service.tokens import SCOPES, Known
+from router.server.auth import tokens
+from router.server.auth.tokens import SCOPES, Known
 from tests.fuzz.scratch import file
 from tests.fuzz.source import parts
 from tests.fuzz.target import Target

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.account_copies import names
-from router.account_copies.contents import (
+from router.account_copies.copy_format import changeable, deviation
+from router.account_copies.layout import (
     Kind,
     Standing,
     essence,
@@ -18,7 +19,6 @@ from router.account_copies.contents import (
     summary,
     whole,
 )
-from router.account_copies.form import changeable, deviation
 from router.numbers.documents import NumberDocument, read
 
 NUMBER = "+14158867900"

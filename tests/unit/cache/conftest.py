@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from router.cache.keys import Keys
-from router.cache.reader import CacheReader
-from router.cache.writer import CacheWriter, Lives
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.keys import Keys
+from router.redis_store.writer import CacheWriter, Lives
 from tests.redis_programs import on_each_redis
 
 pytest_generate_tests = on_each_redis

@@ -1,10 +1,10 @@
 """Entries as the follower and the fallback make them."""
 
-from router.cache import entry
-from router.cache.entry import Entry
-from router.cache.reader import CacheReader
-from router.cache.writer import Applied, CacheWriter, Checkpoint
+from router.entries import codec
+from router.entries.codec import Entry
 from router.numbers.routes import Reason, Refused, Route
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.writer import Applied, CacheWriter, Checkpoint
 
 DATABASE = "numbers/+1415"
 NUMBER = "+14158867900"
@@ -14,12 +14,12 @@ ONE, TWO = "1" * 32, "2" * 32
 
 def route(revision: str, account: str = ONE, number: str = NUMBER) -> Entry:
     """A number that routes."""
-    return entry.of_decision(Route(number, account, "in_service", carrier="knm_local"), revision, NOW)
+    return codec.of_decision(Route(number, account, "in_service", carrier="knm_local"), revision, NOW)
 
 
 def refusal(revision: str, number: str = NUMBER) -> Entry:
     """A number whose document takes no calls."""
-    return entry.of_decision(Refused(Reason.NOT_IN_SERVICE, number, ONE, "available", "it rests"), revision, NOW)
+    return codec.of_decision(Refused(Reason.NOT_IN_SERVICE, number, ONE, "available", "it rests"), revision, NOW)
 
 
 def rev(generation: int, digest: str = "a") -> str:
@@ -50,4 +50,4 @@ class Life:
 def held(reader: CacheReader, number: str = NUMBER) -> Entry | None:
     """What the cache holds for a number."""
     value = reader.entries([number])[0]
-    return None if value is None else entry.unpack(value)
+    return None if value is None else codec.unpack(value)

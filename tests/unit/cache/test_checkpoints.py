@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from router.cache.keys import Keys
-from router.cache.reader import CacheReader
-from router.cache.writer import Applied, CacheWriter, Checkpoint
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.keys import Keys
+from router.redis_store.writer import Applied, CacheWriter, Checkpoint
 from tests.unit.cache.entries import DATABASE, NUMBER, TWO, Life, held, rev, route
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cache import entry
-from router.cache.entry import NO_VERSION, Entry
+from router.entries import codec
+from router.entries.codec import NO_VERSION, Entry
 from router.numbers.routes import Reason, Refused, Route
 from router.v1 import inbound_pb2 as pb
 from tests.unit.cache.entries import NOW, NUMBER, ONE, rev, route
@@ -37,12 +37,12 @@ ROUTES = st.builds(
 
 @given(REVISIONS)
 def test_a_revision_comes_back_from_its_version(revision: str) -> None:
-    assert entry.revision_of(entry.version_of(revision)) == revision
+    assert codec.revision_of(codec.version_of(revision)) == revision
 
 
 @given(st.tuples(st.integers(1, 2**32 - 1), DIGESTS), st.tuples(st.integers(1, 2**32 - 1), DIGESTS))
 def test_versions_order_as_revisions_do(one: tuple[int, str], other: tuple[int, str]) -> None:
-    versions = [entry.version_of(f"{generation}-{digest}") for generation, digest in (one, other)]
+    versions = [codec.version_of(f"{generation}-{digest}") for generation, digest in (one, other)]
     assert (versions[0] < versions[1]) == (one < other)
 
 
@@ -51,31 +51,31 @@ def test_versions_order_as_revisions_do(one: tuple[int, str], other: tuple[int, 
 )
 def test_what_is_no_revision_is_refused_as_one(revision: str) -> None:
     with pytest.raises(ValueError):
-        entry.version_of(revision)
+        codec.version_of(revision)
 
 
 def test_every_revision_is_newer_than_no_document() -> None:
-    assert entry.version_of("1-" + "0" * 32) > NO_VERSION
-    assert entry.revision_of(NO_VERSION) == ""
+    assert codec.version_of("1-" + "0" * 32) > NO_VERSION
+    assert codec.revision_of(NO_VERSION) == ""
 
 
 @given(
-    st.sampled_from([entry.REFUSAL, entry.TOMBSTONE, entry.NEGATIVE]),
+    st.sampled_from([codec.REFUSAL, codec.TOMBSTONE, codec.NEGATIVE]),
     st.binary(min_size=20, max_size=20),
     st.integers(0, 2**32 - 1),
     st.binary(max_size=60),
 )
 def test_an_entry_comes_back_from_its_bytes(kind: bytes, version: bytes, written: int, payload: bytes) -> None:
     made = Entry(version, kind, written, payload)
-    assert entry.unpack(made.pack()) == made
+    assert codec.unpack(made.pack()) == made
 
 
 @given(ROUTES, REVISIONS)
 def test_a_route_comes_back_whole(decision: Route, revision: str) -> None:
-    made = entry.of_decision(decision, revision, NOW)
+    made = codec.of_decision(decision, revision, NOW)
     value = made.pack()
-    assert entry.unpack(value) == made
-    assert entry.account_of(value) == made.account_id == decision.account_id
+    assert codec.unpack(value) == made
+    assert codec.account_of(value) == made.account_id == decision.account_id
     answer = pb.LookupResponse.FromString(made.payload)
     for name in ("account_id", "state", "carrier", "prepend", "ringback_media", "transfer_media", "used_by"):
         assert getattr(answer, name) == getattr(decision, name)
@@ -94,8 +94,8 @@ def test_a_route_comes_back_whole(decision: Route, revision: str) -> None:
 )
 def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, message: str) -> None:
     refused = Refused(reason, NUMBER, account, state, message)
-    made = entry.of_decision(refused, rev(3), NOW)
-    assert entry.refusal_of(made.payload, NUMBER) == refused
+    made = codec.of_decision(refused, rev(3), NOW)
+    assert codec.refusal_of(made.payload, NUMBER) == refused
     assert made.account_id == account
 
 
@@ -108,7 +108,7 @@ def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, me
 def test_what_is_appended_is_what_protobuf_would_write(
     number: str, revision: str, source: "pb.Source.ValueType", stale: bool
 ) -> None:
-    made = entry.route_suffix(number, entry.version_of(revision), source, stale=stale)
+    made = codec.route_suffix(number, codec.version_of(revision), source, stale=stale)
     wanted = pb.LookupResponse(number=number, revision=revision, source=source, stale=stale)
     assert pb.LookupResponse.FromString(made) == wanted
     if len(number) <= 127:
@@ -117,7 +117,7 @@ def test_what_is_appended_is_what_protobuf_would_write(
 
 def test_the_appended_fields_merge_with_the_route() -> None:
     made = route(rev(4))
-    suffix = entry.route_suffix(NUMBER, made.version, int(pb.REDIS), stale=True)
+    suffix = codec.route_suffix(NUMBER, made.version, int(pb.REDIS), stale=True)
     answer = pb.LookupResponse.FromString(made.payload + suffix)
     assert (answer.account_id, answer.number, answer.revision, answer.source, answer.stale) == (
         ONE,
@@ -129,7 +129,7 @@ def test_the_appended_fields_merge_with_the_route() -> None:
 
 
 def test_a_port_requests_answer_is_whole_and_has_no_revision() -> None:
-    made = entry.port_answer(Route(NUMBER, ONE, "port_in", pending_port=True), stale=False)
+    made = codec.port_answer(Route(NUMBER, ONE, "port_in", pending_port=True), stale=False)
     answer = pb.LookupResponse.FromString(made)
     assert (answer.number, answer.account_id, answer.revision, answer.source) == (NUMBER, ONE, "", pb.PORT_REQUEST)
 

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from router.cache.followed import (
+from router.embedded import EmbeddedRedis
+from router.entries.reference_values import (
     ACCOUNTS,
     FOLLOWED,
     NUMBER_MANAGER,
     PORT_REQUESTS,
     SYSTEM_CONFIG,
     ActivePort,
-    FollowedDocuments,
     account_value,
     config_value,
     port_value,
 )
-from router.cache.keys import Keys
-from router.cache.writer import CacheWriter, Checkpoint
-from router.embedded import EmbeddedRedis
+from router.redis_store.keys import Keys
+from router.redis_store.writer import CacheWriter, Checkpoint
+from router.reference_data.reference_data import FollowedDocuments
 from tests.integration.waiting import eventually
 from tests.unit.cache.conftest import LIVES
 from tests.unit.cache.entries import NUMBER, ONE, TWO, rev

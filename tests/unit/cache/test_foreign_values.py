@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from router.cache import entry, status
-from router.cache.entry import Entry
-from router.cache.followed import ACCOUNTS
-from router.cache.keys import Keys
-from router.cache.lease import Lease
-from router.cache.pending import PendingCopies
-from router.cache.reader import CacheReader
-from router.cache.status import FollowerStatus
-from router.cache.writer import Applied, CacheWriter, Checkpoint
+from router.entries import codec
+from router.entries.codec import Entry
+from router.entries.reference_values import ACCOUNTS
+from router.redis_store import follower_status
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.follower_status import FollowerStatus
+from router.redis_store.keys import Keys
+from router.redis_store.lease import Lease
+from router.redis_store.pending_copies import PendingCopies
+from router.redis_store.writer import Applied, CacheWriter, Checkpoint
 from tests.unit.cache.entries import DATABASE, NUMBER, Life, held, rev, route
 
 SOUND = route(rev(1)).pack()
@@ -72,7 +73,7 @@ def test_a_truncated_value_is_no_entry_and_is_replaced(
 ) -> None:
     life = Life(writer)
     client.set(keys.number(NUMBER), value)
-    assert not entry.is_sound(value)
+    assert not codec.is_sound(value)
     assert held(reader) is None
     assert life.apply(route(rev(1))) == (Applied.OK, [])
     assert held(reader) == route(rev(1))
@@ -80,8 +81,8 @@ def test_a_truncated_value_is_no_entry_and_is_replaced(
 
 @pytest.mark.parametrize("value", ODD)
 def test_a_value_that_is_long_enough_may_still_be_no_entry(value: bytes) -> None:
-    assert not entry.is_sound(value)
-    assert entry.unpack(value) is None
+    assert not codec.is_sound(value)
+    assert codec.unpack(value) is None
 
 
 @pytest.mark.parametrize("value", ODD)
@@ -105,13 +106,13 @@ def test_an_unsound_value_gives_way_to_a_filler(
 
 def test_what_was_cut_short_anywhere_names_nobody() -> None:
     """The account would end in what is appended to the answer: a stranger's, or nobody's."""
-    assert entry.is_sound(SOUND)
-    assert not any(entry.is_sound(SOUND[:length]) for length in range(len(SOUND)))
+    assert codec.is_sound(SOUND)
+    assert not any(codec.is_sound(SOUND[:length]) for length in range(len(SOUND)))
 
 
 def test_one_byte_that_is_another_is_noticed_wherever_it_stands() -> None:
     for at in set(range(len(SOUND))) - set(WRITTEN):
-        assert not entry.is_sound(SOUND[:at] + bytes([SOUND[at] ^ 1]) + SOUND[at + 1 :]), at
+        assert not codec.is_sound(SOUND[:at] + bytes([SOUND[at] ^ 1]) + SOUND[at + 1 :]), at
 
 
 @pytest.mark.parametrize("kind", ["list", "string", "sorted set"])
@@ -209,10 +210,12 @@ def test_a_lease_that_would_never_lapse_is_none(client: Any, keys: Keys) -> None
     ],
 )
 def test_a_garbled_status_is_none(client: Any, keys: Keys, spoil: Callable[[Any, str], None]) -> None:
-    status.publish(client, keys, FollowerStatus("a", 0.0, "following", 1, 1, 0, 0.0, 1, 1, database_up=True, lags={}))
-    assert status.read(client, keys) is not None
+    follower_status.publish(
+        client, keys, FollowerStatus("a", 0.0, "following", 1, 1, 0, 0.0, 1, 1, database_up=True, lags={})
+    )
+    assert follower_status.read(client, keys) is not None
     spoil(client, keys.status)
-    assert status.read(client, keys) is None
+    assert follower_status.read(client, keys) is None
 
 
 def _put(client: Any, kind: str, key: str) -> None:

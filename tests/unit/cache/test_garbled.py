@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from router.cache import garbled
-from router.cache.followed import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_sound
-from router.cache.garbled import Garbled
-from router.cache.keys import Keys
-from router.cache.reader import CacheReader
-from router.cache.writer import CacheWriter
+from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_sound
+from router.redis_store import integrity_scan
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.integrity_scan import Garbled
+from router.redis_store.keys import Keys
+from router.redis_store.writer import CacheWriter
 from tests.unit.cache.entries import ONE, Life, rev, route
 
 SPOILT = b"?" * 12
@@ -19,8 +19,8 @@ LOOKS = 100
 
 @pytest.fixture
 def found(client: Any, keys: Keys, reader: CacheReader, monkeypatch: pytest.MonkeyPatch) -> Garbled:
-    monkeypatch.setattr(garbled, "DOCUMENTS_AT_ONCE", 100)
-    monkeypatch.setattr(garbled, "KEYS_AT_ONCE", 100)
+    monkeypatch.setattr(integrity_scan, "DOCUMENTS_AT_ONCE", 100)
+    monkeypatch.setattr(integrity_scan, "KEYS_AT_ONCE", 100)
     return Garbled(client, keys, reader)
 
 

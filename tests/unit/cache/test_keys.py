@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from router.cache.keys import Keys
 from router.numbers.shards import database_of
+from router.redis_store.keys import Keys
 
 KEYS = Keys("did-router:")
 NUMBERS = st.text("0123456789", min_size=4, max_size=40).map("+".__add__)

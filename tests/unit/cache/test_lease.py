@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from router.cache.keys import Keys
-from router.cache.lease import Lease, owner_name
+from router.redis_store.keys import Keys
+from router.redis_store.lease import Lease, owner_name
 from tests.integration.waiting import eventually
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from router.cache.listings import Listings
+from router.near_cache.negative_ranges import Listings
 
 DATABASE, FIRST = "numbers/+1415", "+1415886"
 LISTED, ABSENT, BEYOND, BEFORE, ELSEWHERE = (

@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from router.cache.connect import connect, server_of
 from router.embedded import EmbeddedRedis
+from router.redis_store.client import connect, server_of
 
 
 def test_another_process_is_another_server(client: Any) -> None:

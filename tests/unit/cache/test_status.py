@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from router.cache import status
-from router.cache.keys import Keys
-from router.cache.status import FollowerStatus
+from router.redis_store import follower_status
+from router.redis_store.follower_status import FollowerStatus
+from router.redis_store.keys import Keys
 
 HOUR = 3600.0
 SAID = FollowerStatus("me", 1.0, "following", 1, 1, 0, 0.0, 5, 1, database_up=True, lags={"numbers/+1415": 0.5})
 
 
 def test_what_was_said_comes_back(client: Any, keys: Keys) -> None:
-    assert status.read(client, keys) is None
-    status.publish(client, keys, SAID)
-    told = status.read(client, keys)
+    assert follower_status.read(client, keys) is None
+    follower_status.publish(client, keys, SAID)
+    told = follower_status.read(client, keys)
     assert told is not None
     assert told.said() == SAID.said()
 
@@ -34,12 +34,12 @@ def test_what_was_said_comes_back(client: Any, keys: Keys) -> None:
     ],
 )
 def test_what_is_no_status_is_none(client: Any, keys: Keys, value: bytes) -> None:
-    status.publish(client, keys, SAID)
+    follower_status.publish(client, keys, SAID)
     when = client.get(keys.status).partition(b" ")[0]
     client.set(keys.status, when + b" " + value)
-    assert status.read(client, keys) is None
+    assert follower_status.read(client, keys) is None
     client.set(keys.status, value)
-    assert status.read(client, keys) is None
+    assert follower_status.read(client, keys) is None
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
@@ -47,10 +47,10 @@ def test_a_clock_that_jumps_makes_it_neither_younger_nor_older(
     client: Any, keys: Keys, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the clock set back, a follower that died would count as alive for an hour, and nothing be marked stale."""
-    status.publish(client, keys, replace(SAID, at=time.time() + jump))
+    follower_status.publish(client, keys, replace(SAID, at=time.time() + jump))
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - jump)
-    told = status.read(client, keys)
+    told = follower_status.read(client, keys)
     assert told is not None
     assert told.age < 5
     before = told.age
@@ -60,13 +60,13 @@ def test_a_clock_that_jumps_makes_it_neither_younger_nor_older(
 
 def test_it_only_grows_older_until_something_is_said_again(client: Any, keys: Keys) -> None:
     """Redis' own clock was set forward: what it said before was then, all the same."""
-    status.publish(client, keys, SAID)
-    first = status.read(client, keys)
+    follower_status.publish(client, keys, SAID)
+    first = follower_status.read(client, keys)
     assert first is not None
     time.sleep(0.05)
-    assert status.read(client, keys, first) is first
-    status.publish(client, keys, SAID)
-    again = status.read(client, keys, first)
+    assert follower_status.read(client, keys, first) is first
+    follower_status.publish(client, keys, SAID)
+    again = follower_status.read(client, keys, first)
     assert again is not None
     assert again is not first
     assert again.age < first.age

@@ -12,7 +12,14 @@ import pytest
 
 from router.couch.client import Couch
 from router.couch.databases import Databases
-from router.couch.errors import BadAnswer, Conflict, CouchRefused, CouchUnavailable, NotFound, WrongPassword
+from router.couch.errors import (
+    BadAnswer,
+    Conflict,
+    CouchRefused,
+    CouchUnavailable,
+    NotFound,
+    WrongPassword,
+)
 from router.embedded import EmbeddedCouchDB
 from tests.integration.relay import Relay
 from tests.unit.couch.conftest import ServerProcess

@@ -1,6 +1,6 @@
 """A pause grows with the failures, differs each time, and stays bounded."""
 
-from router.follower.backoff import FIRST, LONGEST, pause
+from router.runtime.backoff import FIRST, LONGEST, pause
 
 
 def test_it_is_never_nothing_and_never_too_long() -> None:

@@ -4,9 +4,9 @@ import threading
 import time
 from collections.abc import Mapping
 
-from router.cache.entry import version_of
 from router.couch.errors import CouchUnavailable
 from router.couch.leaves import Leaf
+from router.entries.codec import version_of
 from router.follower import older_changes
 from router.follower.older_changes import OlderChanges, Verdict, judge
 from tests.integration.waiting import eventually

@@ -8,8 +8,8 @@ import pytest
 
 from router.couch.cluster import replication_backlog
 from router.couch.errors import CouchUnavailable, NotFound
-from router.follower import settling
-from router.follower.settling import Settling
+from router.follower import replication_wait
+from router.follower.replication_wait import Settling
 from tests.integration.waiting import eventually
 
 
@@ -40,9 +40,9 @@ Start = Callable[[Nodes], tuple[Settling, list[float]]]
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setattr(settling, "INTERVAL", 0.02)
-    monkeypatch.setattr(settling, "BEGINS_WITHIN", 0.2)
-    monkeypatch.setattr(settling, "ENDS_WITHIN", 1.5)
+    monkeypatch.setattr(replication_wait, "INTERVAL", 0.02)
+    monkeypatch.setattr(replication_wait, "BEGINS_WITHIN", 0.2)
+    monkeypatch.setattr(replication_wait, "ENDS_WITHIN", 1.5)
     running: list[Settling] = []
 
     def begin(nodes: Nodes) -> tuple[Settling, list[float]]:
@@ -85,7 +85,7 @@ def test_nothing_to_push_yet_is_no_end_of_it(start: Start) -> None:
     made, _ = start(Nodes(0, 0))
     eventually(lambda: made.settled_at is not None, 2)
     assert made.settled_at is not None
-    assert made.settled_at - began > settling.BEGINS_WITHIN
+    assert made.settled_at - began > replication_wait.BEGINS_WITHIN
 
 
 def test_a_frozen_node_is_not_waited_for(start: Start) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.lookup.clock import Alarm
+from router.lookup.deadline_timer import Alarm
 from tests.integration.waiting import eventually
 
 

@@ -3,7 +3,7 @@
 import math
 import threading
 
-from router.lookup.breaker import Breaker
+from router.lookup.circuit_breaker import Breaker
 from tests.integration.waiting import eventually
 
 LONG = 3600.0

@@ -4,8 +4,8 @@ import threading
 import time
 
 from router.lookup.call import Call
-from router.lookup.flights import Boarding, Flight, Flights
-from router.lookup.pace import Pace
+from router.lookup.single_flight import Boarding, Flight, Flights
+from router.lookup.wait_estimator import Pace
 from router.numbers.routes import Policy
 
 DATABASE, OTHER = "numbers/+1415", "numbers/+1442"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from router.cache.connect import connect
-from router.cache.keys import Keys
-from router.cache.near import Invalidations, NearCache, NearEntry
 from router.embedded import EmbeddedRedis
+from router.near_cache.cache import Invalidations, NearCache, NearEntry
+from router.redis_store.client import connect
+from router.redis_store.keys import Keys
 from tests.integration.waiting import eventually
 from tests.redis_programs import on_each_redis
 
@@ -232,7 +232,7 @@ def _reports(caplog: pytest.LogCaptureFixture) -> int:
 
 
 def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "router.cache.near")
+    caplog.set_level(logging.INFO, "router.near_cache.cache")
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))  # and doesn't listen: nothing else can take the port
         client = connect(f"redis://127.0.0.1:{refusing.getsockname()[1]}/0", time_limit=1)
@@ -245,7 +245,7 @@ def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.
 
 
 def test_each_loss_of_the_connection_is_logged(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "router.cache.near")
+    caplog.set_level(logging.INFO, "router.near_cache.cache")
     with Redis.from_url(redis_url) as client:
         told = Told(client)
         for times in (1, 2):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.lookup.pace import Pace
+from router.lookup.wait_estimator import Pace
 
 
 def _landed(pace: Pace, took: float, ahead: int, *, times: int = 200, at: float = 1.0) -> None:

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.active_ports import ActivePorts
 from router.couch.client import Couch
 from router.couch.databases import Databases
-from router.manager.alike import Alike
+from router.lifecycle.operations import SYSTEM, Ask, Imported, Operation
+from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.registry import Carriers
-from router.manager.deciding import Decider, Terms
+from router.manager.decide_step import Decider, Terms
+from router.manager.decision_reuse import Alike
 from router.manager.features.registry import Features
 from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Imported, Operation
-from router.numbers.lifecycle.policy import ManagerPolicy
 from router.numbers.rules import build
 from router.numbers.shards import database_of
+from router.reference_data.active_port_requests import ActivePorts
 from router.settings import Settings
 from tests.unit.manager.packages import install, on_path
 

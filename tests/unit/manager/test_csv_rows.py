@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.manager.bulk import csv_rows
-from router.manager.bulk.columns import KAZOO
-from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import FileRefused, Row
-from router.numbers.lifecycle.asks import Ask, Imported, Operation
+from router.bulk import csv_rows
+from router.bulk.columns import KAZOO
+from router.bulk.records import Wish
+from router.bulk.rows import FileRefused, Row
+from router.lifecycle.operations import Ask, Imported, Operation
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "4cad0b7f" * 4

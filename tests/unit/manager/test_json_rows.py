@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.bulk import formats, json_rows
+from router.bulk.records import Wish
+from router.bulk.rows import Row
 from router.cli.sample_numbers import number_documents
-from router.manager.bulk import json_rows, sources
-from router.manager.bulk.records import Wish
-from router.manager.bulk.rows import Row
 
 ACCOUNT = "4cad0b7f" * 4
 
@@ -124,7 +124,7 @@ def test_nothing_in_a_file_raises(noise: bytes) -> None:
 def test_which_kind_of_file_it_is(name: str, raw: bytes) -> None:
     file = io.BufferedReader(io.BytesIO(raw))
 
-    assert [row.number for row in sources.read(file, name, Wish())] == ["+1415"]
+    assert [row.number for row in formats.read(file, name, Wish())] == ["+1415"]
 
 
 def test_the_rest_of_a_line_that_is_too_long_is_no_row_of_its_own() -> None:

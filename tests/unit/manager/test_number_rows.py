@@ -2,8 +2,8 @@
 
 import io
 
-from router.manager.bulk import number_rows
-from router.numbers.lifecycle.asks import Ask, Operation
+from router.bulk import number_rows
+from router.lifecycle.operations import Ask, Operation
 
 RELEASE = Ask(Operation.RELEASE, "", "system")
 

@@ -6,10 +6,10 @@ import pytest
 
 from router.couch.client import Couch
 from router.couch.databases import Databases
+from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
-from router.numbers.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS
 from router.settings import Settings
 from tests.unit.manager.features.asking import NUMBER, config, done, number, refused, update
 from tests.unit.manager.packages import install, on_path

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from router.manager.bulk.journal import Header, Journal
-from router.manager.bulk.rows import FileRefused
+from router.bulk.journal import Header, Journal
+from router.bulk.rows import FileRefused
 
 HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.manager.bulk.rows import Row
-from router.manager.bulk.windows import NOT_REPEATABLE, Window, Windows
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation
+from router.bulk.rows import Row
+from router.bulk.windows import NOT_REPEATABLE, Window, Windows
+from router.lifecycle.operations import SYSTEM, Ask, Operation
 
 _OPERATIONS = (Operation.CREATE, Operation.RESERVE, Operation.MOVE, Operation.RELEASE, Operation.UPDATE)
 

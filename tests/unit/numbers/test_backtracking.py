@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from router.numbers.backtracking import LONGEST, MOST_STEPS, most_steps
 from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier
 from router.numbers.dial_plans import DEFAULT_CONVERTERS, Converter
 from router.numbers.normaliser import DEFAULT_RECONCILE_REGEX
 from router.numbers.patterns import compiled
+from router.numbers.regex_cost import LONGEST, MOST_STEPS, most_steps
 from router.numbers.system_config import read
 from router.settings import Settings, SettingsError
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.numbers.cleaning import Cleaned, clean
 from router.numbers.normaliser import Normaliser
+from router.numbers.uri import Cleaned, clean
 
 NORMALISER = Normaliser({})
 

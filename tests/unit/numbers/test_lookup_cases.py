@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.numbers import accounts, documents, ports
+from router.numbers import accounts, documents, port_requests
 from router.numbers.normaliser import Normaliser
 from router.numbers.routes import Policy, Reason, Refused, Route, decide, route_of_port
 from router.numbers.system_config import read as read_config
@@ -52,9 +52,9 @@ def ask_ports(number: str, request: dict[str, Any] | None) -> Route | Refused:
         "pvt_port_state": request["state"],
         "numbers": {number: {}},
     }
-    found = ports.read({**doc, "pvt_account_id": request["pvt_account_id"]})
-    assert isinstance(found, ports.PortRequest)
-    account = ports.account_of(number, [found])
+    found = port_requests.read({**doc, "pvt_account_id": request["pvt_account_id"]})
+    assert isinstance(found, port_requests.PortRequest)
+    account = port_requests.account_of(number, [found])
     return route_of_port(number, account) if account else Refused(Reason.NUMBER_NOT_FOUND, number)
 
 

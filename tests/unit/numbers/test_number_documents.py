@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.numbers import accounts, carriers, features, gregorian, ports, system_config
+from router.numbers import accounts, carriers, features, gregorian, port_requests, system_config
 from router.numbers.documents import NumberDocument, Skipped, read, routable_id
 from router.numbers.routes import Policy, Refused, Route, decide
 from router.numbers.states import ROUTABLE, State, is_known
@@ -315,7 +315,7 @@ DOCUMENTS = st.builds(
 
 @given(DOCUMENTS | JSON)
 def test_no_document_makes_a_reader_raise(doc: Any) -> None:
-    for reader in (accounts.read, ports.read):
+    for reader in (accounts.read, port_requests.read):
         reader(doc)
     found = read(doc)
     if isinstance(found, Skipped):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.numbers import accounts, ports
+from router.numbers import accounts, port_requests
 from router.numbers.documents import NumberDocument, Skipped, read
 from router.numbers.routes import Policy, Reason, Refused, Route, decide, route_of_port
 from router.numbers.system_config import NumberManagerConfig
@@ -178,7 +178,7 @@ def test_route_of_a_port_request() -> None:
     assert not route.inbound_cnam
 
 
-def request(name: str = "p1", /, **fields: Any) -> ports.PortRequest:
+def request(name: str = "p1", /, **fields: Any) -> port_requests.PortRequest:
     doc = {
         "_id": name,
         "_rev": "1-a",
@@ -187,13 +187,13 @@ def request(name: str = "p1", /, **fields: Any) -> ports.PortRequest:
         "pvt_account_id": "R",
         "numbers": {NUMBER: {}, "4155550100": {}, "+": {}, "+1 415": {}},
     }
-    found = ports.read({**doc, **fields})
-    assert isinstance(found, ports.PortRequest)
+    found = port_requests.read({**doc, **fields})
+    assert isinstance(found, port_requests.PortRequest)
     return found
 
 
 def test_port_request() -> None:
-    assert request() == ports.PortRequest("p1", "1-a", "R", frozenset({NUMBER, "+"}), active=True)
+    assert request() == port_requests.PortRequest("p1", "1-a", "R", frozenset({NUMBER, "+"}), active=True)
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ def test_inactive_port_request(fields: dict[str, Any]) -> None:
         ([request(numbers={}, ported_numbers={NUMBER: {}})], None),
     ],
 )
-def test_account_of_a_number_in_port_requests(requests: list[ports.PortRequest], account: str | None) -> None:
-    assert ports.account_of(NUMBER, requests) == account
+def test_account_of_a_number_in_port_requests(requests: list[port_requests.PortRequest], account: str | None) -> None:
+    assert port_requests.account_of(NUMBER, requests) == account
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_account_of_a_number_in_port_requests(requests: list[ports.PortRequest],
     ],
 )
 def test_no_port_request(doc: object) -> None:
-    assert isinstance(ports.read(doc), Skipped)
+    assert isinstance(port_requests.read(doc), Skipped)
 
 
 @pytest.mark.parametrize(

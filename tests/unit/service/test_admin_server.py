@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.service.admin import TEXT, AdminServer
+from router.server.admin.pages import TEXT, AdminServer
 
 SLOW = 100
 PATIENCE = 5

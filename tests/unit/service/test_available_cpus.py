@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from router.service import available_cpus as module
-from router.service.available_cpus import available_cpus, cpu_limit
+from router.runtime import available_cpus as module
+from router.runtime.available_cpus import available_cpus, cpu_limit
 
 
 class Machine:
@@ -133,7 +133,7 @@ def limited() -> Iterator[Path]:
 def test_a_real_cgroup_limits(limited: Path) -> None:
     script = (
         f"import os; open('{limited}/cgroup.procs', 'w').write(str(os.getpid()));"
-        "from router.service.available_cpus import available_cpus, cpu_limit; print(cpu_limit(), available_cpus())"
+        "from router.runtime.available_cpus import available_cpus, cpu_limit; print(cpu_limit(), available_cpus())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from router.service.bounded_threads import BoundedThreads
+from router.runtime.bounded_executor import BoundedThreads
 
 
 async def _until(seen: threading.Event) -> None:

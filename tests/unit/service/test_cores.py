@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router.service import cores
-from router.service.cores import ClaimedCores, leave_core, may_pin, staying_on
+from router.runtime import cpu_affinity
+from router.runtime.cpu_affinity import ClaimedCores, leave_core, may_pin, staying_on
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The cores of this process; claims of services that run meanwhile have other names."""
-    monkeypatch.setattr(cores, "_CLAIM", f"\0did-router/test-{os.getpid()}/{{core}}")
+    monkeypatch.setattr(cpu_affinity, "_CLAIM", f"\0did-router/test-{os.getpid()}/{{core}}")
     return sorted(os.sched_getaffinity(0))
 
 
@@ -47,10 +47,10 @@ def test_a_core_can_be_claimed_again_when_it_was_released(allowed: list[int]) ->
 
 def test_a_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[int]) -> None:
     script = (
-        "import sys, os, signal; from router.service import cores; cores._CLAIM = sys.argv[1].replace('@', chr(0));"
+        "import sys, os, signal; from router.server import cores; cores._CLAIM = sys.argv[1].replace('@', chr(0));"
         "held = cores.ClaimedCores(1); print(held.core(0), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    name = cores._CLAIM.replace("\0", "@")
+    name = cpu_affinity._CLAIM.replace("\0", "@")
     killed = subprocess.run([sys.executable, "-c", script, name], capture_output=True, text=True, check=False)
     claimed = ClaimedCores(1)
 
@@ -62,7 +62,7 @@ def test_a_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[i
 def _pins_in_a_container() -> str:
     """What may_pin says in a PID namespace of its own."""
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c"]
-    script = "from router.service.cores import may_pin; print(may_pin())"
+    script = "from router.runtime.cpu_affinity import may_pin; print(may_pin())"
     try:
         done = subprocess.run([*command, script], capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.CalledProcessError):
@@ -79,7 +79,7 @@ def test_a_container_pins_where_its_limit_is_its_cpuset(
     monkeypatch: pytest.MonkeyPatch, limit: int, pins: bool
 ) -> None:
     monkeypatch.setattr(os, "readlink", lambda _: "pid:[4026532177]")
-    monkeypatch.setattr(cores, "cpu_limit", lambda: len(os.sched_getaffinity(0)) + limit)
+    monkeypatch.setattr(cpu_affinity, "cpu_limit", lambda: len(os.sched_getaffinity(0)) + limit)
 
     assert may_pin() is pins
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.service.exposure import check_exposure, is_loopback
+from router.server.auth.bind_policy import check_exposure, is_loopback
 from router.settings import Settings, SettingsError
 
 TLS = {"tls_certificate": Path("a"), "tls_key": Path("b")}

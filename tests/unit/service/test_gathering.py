@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from router.service.admin import JSON, TEXT, AdminServer
-from router.service.gathering import GatheredPages
+from router.server.admin.aggregate import GatheredPages
+from router.server.admin.pages import JSON, TEXT, AdminServer
 
 METRICS = b"# HELP did_router_serving calls get answers\n# TYPE did_router_serving gauge\ndid_router_serving 1.0\n"
 HUNG = 5

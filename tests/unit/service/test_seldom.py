@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from router.service.seldom import Seldom
+from router.runtime.log_rate_limit import Seldom
 
 
 def _logger(name: str, every: float) -> logging.Logger:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.service.tokens import SCOPES, TokenFile, line_for, new_token, read
+from router.server.auth.tokens import SCOPES, TokenFile, line_for, new_token, read
 from router.settings import SettingsError
 
 DIGEST = sha256(b"a token").hexdigest()

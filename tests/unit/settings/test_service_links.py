@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from router.service_links import is_service_link
 from router.settings import Settings, SettingsError
+from router.settings.service_links import is_service_link
 
 LINKS = {
     "DID_ROUTER_SERVICE_HOST": "10.0.0.11",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from router.settings import Settings, SettingsError
-from router.store_urls import without_password
-from router.stores import Stores
+from router.settings.urls import without_password
+from router.stores.clients import Stores
 
 SECRET = "hunter2-s3cret"
 

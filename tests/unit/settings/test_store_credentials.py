@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from router.settings import Settings, SettingsError
-from router.store_credentials import couchdb_url, redis_url, sentinel_login
-from router.stores import Stores
+from router.settings.credentials import couchdb_url, redis_url, sentinel_login
+from router.stores.clients import Stores
 
 SECRET = "p@ss:w/rd?#%ü é"
 

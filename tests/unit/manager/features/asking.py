@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from router.lifecycle.document_writer import document_of, without_use
+from router.lifecycle.errors import NumberError
+from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.public_fields import with_asked
 from router.manager.features.plan import FeaturePlan
 from router.manager.features.registry import Features
 from router.numbers import documents, system_config
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
-from router.numbers.lifecycle.errors import NumberError
-from router.numbers.lifecycle.public import with_asked
-from router.numbers.lifecycle.writing import document_of, without_use
 from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings
 

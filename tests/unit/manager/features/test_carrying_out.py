@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from router.manager.features import preparing
+from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.manager.features import planner
 from router.manager.features.permissions import Permissions
 from router.manager.features.plan import FeaturePlan
-from router.manager.features.preparing import Standing
+from router.manager.features.planner import Standing
 from router.manager.features.provider import FeatureFault, FeatureWork
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
 from router.numbers.states import State
 from tests.unit.manager.features.asking import ACCOUNT, FEATURES, done, newer, number, refused
 
@@ -60,7 +60,7 @@ class Telling:
 def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Telling) -> FeaturePlan:
     ask = Ask(Operation.UPDATE, before.number, SYSTEM, public_fields=public)
     standing = Standing(EVERYTHING, EVERYTHING)
-    return preparing.prepare(Plan(before, before), ask, before, providers, standing)
+    return planner.prepare(Plan(before, before), ask, before, providers, standing)
 
 
 @pytest.mark.parametrize("make", [number, newer])
@@ -115,12 +115,12 @@ def test_a_number_that_goes_altogether_is_told_of_and_a_new_one_owes_nothing_to_
     one = Telling("one", [])
     stands = number(pvt_features=["one"], one={"level": 1})
 
-    plan = preparing.cleared(Plan(stands, None, clears_features=True), [one])
+    plan = planner.cleared(Plan(stands, None, clears_features=True), [one])
     assert FEATURES.carry_out(plan, key="k", dry_run=False) is None
     assert one.told == ["one off"]
 
     ask = Ask(Operation.CREATE, stands.number, SYSTEM, public_fields={"note": "x"})
     new = replace(stands, fields={}, features={})
-    made = preparing.prepare(Plan(stands, new), ask, new, [one], Standing(None, EVERYTHING))
+    made = planner.prepare(Plan(stands, new), ask, new, [one], Standing(None, EVERYTHING))
     assert made.after is not None
     assert (made.after.fields, made.after.features, made.work) == ({"note": "x"}, {}, False)

@@ -5,12 +5,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.lifecycle.errors import NumberError
 from router.manager.features import calls, notified
+from router.manager.features.feature_encoding import spelling_of
 from router.manager.features.permissions import permissions_of
 from router.manager.features.provider import FeatureProvider, ProviderSetup
-from router.manager.features.spelling import spelling_of
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.errors import NumberError
 from router.numbers.states import State
 from tests.unit.manager.features.asking import ACCOUNT, ADDRESS, done, newer, number, update
 

@@ -12,13 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from router.lifecycle.document_writer import document_of, public_fields
+from router.lifecycle.errors import NumberError
+from router.lifecycle.maintenance import plan_due
+from router.lifecycle.operations import SYSTEM, Ask, CarrierStep, Operation, Plan
+from router.lifecycle.policy import ManagerPolicy
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import SYSTEM, Ask, CarrierStep, Operation, Plan
-from router.numbers.lifecycle.errors import NumberError
-from router.numbers.lifecycle.policy import ManagerPolicy
-from router.numbers.lifecycle.upkeep import upkeep
-from router.numbers.lifecycle.writing import document_of, public_fields
 from router.numbers.states import State
 from tests.unit.numbers.lifecycle.generations import SETTINGS
 from tests.unit.numbers.lifecycle.world import ACCOUNTS, NOW, NUMBER, C, M, R, U, asked, decided
@@ -140,7 +140,7 @@ class AnyLife(RuleBasedStateMachine):
         self.now += days * 86_400
         if self.stands is None:
             return
-        due = upkeep(self.stands, self.policy, self.now)
+        due = plan_due(self.stands, self.policy, self.now)
         if due is not None:
             assert self.stands.state in {State.DISCOVERY, State.DELETED, State.AGING}
             self.carry_out(due)

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from router.lifecycle.decide import accounts_concerned, carrier_name
+from router.lifecycle.document_writer import document_of, public_fields
+from router.lifecycle.operations import CarrierStep, Imported, Operation
+from router.lifecycle.policy import ManagerPolicy
+from router.lifecycle.public_fields import merged
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import CarrierStep, Imported, Operation
-from router.numbers.lifecycle.decide import accounts_concerned, carrier_name
-from router.numbers.lifecycle.policy import ManagerPolicy
-from router.numbers.lifecycle.public import merged
-from router.numbers.lifecycle.writing import document_of, public_fields
 from router.numbers.system_config import NumberManagerConfig
 from tests.unit.numbers.lifecycle.world import (
     NOW,

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from router.numbers.lifecycle import errors
-from router.numbers.lifecycle.errors import NumberError
-from router.numbers.lifecycle.transitions import CREATED_ON, RELEASED_BY_ALL, TRANSITIONS, Rule, rule
+from router.lifecycle import errors
+from router.lifecycle.errors import NumberError
+from router.lifecycle.transitions import CREATED_ON, RELEASED_BY_ALL, TRANSITIONS, Rule, rule
 from router.numbers.states import LEGACY, State
 
 PAGE = (Path(__file__).parents[4] / "docs" / "number-lifecycle.md").read_text("utf-8")

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from router.numbers.lifecycle.asks import CarrierStep, Operation
-from router.numbers.lifecycle.reserve_history import push, unwind
+from router.lifecycle.operations import CarrierStep, Operation
+from router.lifecycle.reserve_history import push, unwind
 from tests.unit.numbers.lifecycle.world import (
     ACCOUNTS,
     TELNYX,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from router.numbers.lifecycle.asks import SYSTEM, Operation
-from router.numbers.lifecycle.writing import document_of
+from router.lifecycle.document_writer import document_of
+from router.lifecycle.operations import SYSTEM, Operation
 from tests.unit.numbers.lifecycle.world import (
     ACCOUNTS,
     NOW,

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.numbers import documents
-from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.writing import (
+from router.lifecycle.document_writer import (
     blank,
     document_of,
     module_data,
@@ -18,6 +16,8 @@ from router.numbers.lifecycle.writing import (
     with_module_data,
     with_public,
 )
+from router.numbers import documents
+from router.numbers.documents import NumberDocument
 from tests.unit.numbers.lifecycle.generations import (
     ACCOUNT,
     DOCUMENTS,

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from router.lifecycle.decide import accounts_concerned, carrier_name, decide
+from router.lifecycle.errors import NumberError
+from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS, ManagerPolicy, Traits
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.lifecycle.asks import SYSTEM, Ask, Operation, Plan
-from router.numbers.lifecycle.decide import accounts_concerned, carrier_name, decide
-from router.numbers.lifecycle.errors import NumberError
-from router.numbers.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS, ManagerPolicy, Traits
 
 NUMBER = "+14158867900"
 NOW = 63_900_000_000

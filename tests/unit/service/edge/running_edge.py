@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 
-from router.service.certificates import open_certificates
-from router.service.edge.edge import Edge
-from router.service.edge.process import find_envoy
+from router.server.auth.tls_files import open_certificates
+from router.server.edge.edge import Edge
+from router.server.edge.process import find_envoy
 from router.settings import Settings
 from tests.cli.command import eventually
 from tests.integration.certificates import Authority

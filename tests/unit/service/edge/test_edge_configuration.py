@@ -9,10 +9,10 @@ import orjson
 import pytest
 import trustme
 
-from router.service.edge.configuration import bootstrap
-from router.service.edge.plan import EdgePlan
-from router.service.edge.process import find_envoy
-from router.service.edge.resources import write_certificate, write_draining, write_endpoints
+from router.server.edge.configuration import bootstrap
+from router.server.edge.plan import EdgePlan
+from router.server.edge.process import find_envoy
+from router.server.edge.resources import write_certificate, write_draining, write_endpoints
 from router.settings import Settings
 
 Plan = Callable[..., EdgePlan]
@@ -68,7 +68,7 @@ def test_envoy_takes_it(plan: Plan, settings: dict[str, Any]) -> None:
 
 def test_envoy_refuses_what_it_does_not_know(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would prove nothing."""
-    monkeypatch.setattr("router.service.edge.listener.DRAIN_TIMEOUT", -1.0)
+    monkeypatch.setattr("router.server.edge.listener.DRAIN_TIMEOUT", -1.0)
     assert "error initializing configuration" in _validated(plan())
 
 

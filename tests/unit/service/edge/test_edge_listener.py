@@ -37,7 +37,7 @@ def _figures(running: RunningEdge) -> list[str]:
 
 
 def test_a_request_without_an_end_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.service.edge.listener._HEADERS_TIMEOUT", 0.3)
+    monkeypatch.setattr("router.server.edge.listener._HEADERS_TIMEOUT", 0.3)
     port = start().port
     headers = wire.frame(wire.HEADERS, 0, 1, wire.call_headers(wire.LOOKUP)[:40])
     with Connection(port) as stranger:

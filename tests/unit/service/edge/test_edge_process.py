@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from router.service.edge.edge import Edge, open_directory
-from router.service.edge.process import find_envoy
+from router.server.edge.edge import Edge, open_directory
+from router.server.edge.process import find_envoy
 from router.settings import Settings, SettingsError
 from tests.cli.command import eventually, is_running
 

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from router.service.edge.edge import Edge
+from router.server.edge.edge import Edge
 from tests.cli.command import eventually
 from tests.hostile.wire import HEADERS
 from tests.unit.service.edge.running_edge import RunningEdge, Start

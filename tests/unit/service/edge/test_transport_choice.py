@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from router.service import native_front
-from router.service.edge import choice
-from router.service.edge.choice import choose
+from router.server.calls import native
+from router.server.edge import choice
+from router.server.edge.choice import choose
 from router.settings import Settings, SettingsError
 
 TLS = {"tls_certificate": "service.pem", "tls_key": "service.key"}
@@ -26,11 +26,11 @@ def without_envoy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_takes_the_edge_where_others_reach_it() -> None:
     assert _chosen(**ELSEWHERE) == "edge"
     assert _chosen(**TLS) == "edge"
-    assert _chosen() == ("native" if native_front.is_installed() else "grpcio")
+    assert _chosen() == ("native" if native.is_installed() else "grpcio")
 
 
 def test_auto_without_native_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_front, "is_installed", lambda: False)
+    monkeypatch.setattr(native, "is_installed", lambda: False)
     assert _chosen() == "grpcio"
 
 

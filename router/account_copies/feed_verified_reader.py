@@ -1,0 +1,112 @@
+"""Numbers that one writer wrote himself: their documents are known, and a feed tells which of them still stand.
+
+Reading a document that one has just written costs CouchDB as much as writing it did. Its feed of changes, without
+documents, costs a seventh, and says the same: the revision that stands now. Where it is the one that was written, the
+document is known; every other number is read.
+"""
+
+import threading
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+
+from router.account_copies.layout import Standing, standing_of_known
+from router.account_copies.reading import Marks, NumberReader, by_database
+from router.couch.databases import DatabaseInfo, Databases
+from router.couch.errors import CouchError, NotFound
+from router.numbers.documents import NumberDocument
+
+_PAGE = 10_000
+_FEEDS = 4
+
+
+class WrittenNumbers(NumberReader):
+    """Reads numbers of which most were written by whoever reads. Threads share it, a question at a time.
+
+    Args:
+        written: number → its document as it was written.
+        since: database → a sequence of its feed from before any of them was written; moved on as the feeds are read.
+    """
+
+    def __init__(
+        self, databases: Databases, written: Mapping[str, NumberDocument], since: MutableMapping[str, str]
+    ) -> None:
+        super().__init__(databases)
+        self._written = written
+        self._since = since
+        self._revisions: dict[str, dict[str, str]] = {}
+        self._seen: dict[str, object] = {}
+        self._marks: dict[str, object] = {}
+        self._lock = threading.RLock()
+
+    def marks(self, numbers: Iterable[str]) -> Marks:
+        """As of any numbers; what stands is told as of these marks, or later."""
+        found = super().marks(numbers)
+        with self._lock:
+            self._marks |= found
+        return found
+
+    def standings(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, Standing]:
+        """What stands for each number, as of the last marks or later."""
+        found: dict[str, Standing] = {}
+        unknown: list[str] = []
+        by_name = by_database(numbers)
+        for (_, names), stand in zip(by_name.items(), self._stand_in(by_name), strict=True):
+            for number in names:
+                document = self._written.get(number)
+                if document is not None and stand.get(number) == document.revision:
+                    found[number] = standing_of_known(document)
+                else:
+                    unknown.append(number)
+        return found | super().standings(unknown, failed)
+
+    def changed(self, numbers: Collection[str], standings: Mapping[str, Standing], before: Marks) -> set[str]:
+        """As of any numbers; those that are known are not read again."""
+        self.marks(numbers)
+        doubtful: set[str] = set()
+        changed: set[str] = set()
+        by_name = by_database(numbers)
+        for (_, names), stand in zip(by_name.items(), self._stand_in(by_name), strict=True):
+            doubtful.update(number for number in names if number not in stand)
+            changed.update(number for number in names if stand.get(number, "") != standings[number].revision)
+        return (changed - doubtful) | super().changed(doubtful, standings, before)
+
+    def _stand_in(self, databases: Collection[str]) -> list[Mapping[str, str]]:
+        """The same of several databases; their feeds are read some at a time."""
+        with self._lock, ThreadPoolExecutor(_FEEDS) as pool:
+            return list(pool.map(self._stand, databases))
+
+    def _stand(self, database: str) -> Mapping[str, str]:
+        """The revisions that stand of numbers that were written, as of the last marks or later."""
+        mark, seen = self._marks.get(database), self._seen.get(database)
+        if mark is None or mark == seen:
+            return {} if mark is None else self._revisions[database]
+        if not _same_life(mark, seen):
+            self._revisions[database] = {}
+        try:
+            self._go_on(database)
+            self._seen[database] = mark
+        except (CouchError, KeyError):
+            self._seen.pop(database, None)
+            return {}  # who reads them will say what is wrong
+        return self._revisions[database]
+
+    def _go_on(self, database: str) -> None:
+        known = self._revisions[database]
+        for page in self._databases.revisions_since(database, self._since[database], _PAGE):
+            known.update((number, page.revisions[number]) for number in page.revisions.keys() & self._written.keys())
+            self._since[database] = page.last_seq
+
+
+def sequence_of(databases: Databases, database: str) -> str:
+    """After which the database's feed tells what is written from now on."""
+    try:
+        return databases.sequence_now(database)
+    except NotFound:
+        return "0"
+
+
+def _same_life(mark: object, seen: object) -> bool:
+    """Whether a database is still the one that its feed was read of, and nothing was purged, which no feed tells."""
+    if not (isinstance(mark, DatabaseInfo) and isinstance(seen, DatabaseInfo)):
+        return False
+    return (mark.instance, mark.purges) == (seen.instance, seen.purges)

@@ -1,0 +1,157 @@
+"""What an account's copies hold of a number, decided from its number document alone; no I/O.
+
+Two forms, as KAZOO had them one after the other: a document `phone_numbers` that lists every number of the account
+with a summary, and a whole number document each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from router.numbers.documents import NumberDocument, holder_problem, read
+from router.numbers.fast_replace import replace
+from router.numbers.features import FIELD as FEATURES
+from router.numbers.fields import Skipped, is_unset
+from router.numbers.shards import database_of
+from router.numbers.states import State, is_known
+
+_LISTED = frozenset((State.RESERVED, State.IN_SERVICE, State.PORT_IN, State.PORT_OUT))
+"""States in which an account lists a number that is assigned to it."""
+
+_SUMMARY = ("state", "features", "assigned_to", "used_by", "created", "updated")
+
+
+class Kind(StrEnum):
+    """How a copy differs from what its number document says."""
+
+    MISSING = "missing"
+    DIFFERENT = "different"
+    EXTRA = "extra"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A number as its own database has it.
+
+    Attributes:
+        document: None when there is none that can be read.
+        revision: of whatever document there is; empty for none.
+        certain: the database said, in words that can be read, who holds the number and who doesn't. A copy is
+            taken away only then: not when the document, or its whole database, couldn't be read.
+    """
+
+    number: str
+    document: NumberDocument | None
+    revision: str
+    certain: bool
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a document at all, readable or not."""
+        return bool(self.revision)
+
+
+def unknown(number: str) -> Standing:
+    """Nobody answered for the number."""
+    return Standing(number, None, "", certain=False)
+
+
+def standing_of(number: str, raw: Mapping[str, Any] | None) -> Standing:
+    """A number's standing by its raw document; None where its database said that there is none."""
+    if raw is None:
+        return Standing(number, None, "", certain=True)
+    revision = str(raw.get("_rev", ""))
+    document = read(raw, expected_database=database_of(number))
+    if isinstance(document, Skipped):
+        return Standing(number, None, revision, certain=False)
+    return Standing(number, document, revision, certain=_is_certain(document))
+
+
+def standing_of_known(document: NumberDocument) -> Standing:
+    """A number's standing by its document, which stands."""
+    return Standing(document.number, document, document.revision, certain=_is_certain(document))
+
+
+def listed_part(document: NumberDocument) -> NumberDocument:
+    """As much of a document as its entry in a `phone_numbers` document is made of: a third of its memory."""
+    fields = {FEATURES: document.fields[FEATURES]} if FEATURES in document.fields else {}
+    return replace(document, fields=fields, features={"local": {}} if "local" in document.features else {})
+
+
+def concerned(document: NumberDocument | None) -> frozenset[str]:
+    """Accounts whose copies a document says something about: who has it, had it or reserved it."""
+    if document is None:
+        return frozenset()
+    named = (document.assigned_to, document.previously_assigned_to, *document.reserve_history)
+    return frozenset(account for account in named if account)
+
+
+def listing_accounts(document: NumberDocument | None) -> frozenset[str]:
+    """Accounts whose `phone_numbers` document lists the number.
+
+    Everybody in the reserve history, so that a parent sees the number that a child uses; and the assignee, in a
+    state that is a use.
+    """
+    if document is None or document.deleted:
+        return frozenset()
+    accounts = set(document.reserve_history)
+    if document.assigned_to and document.state in _LISTED:
+        accounts.add(document.assigned_to)
+    return frozenset(accounts)
+
+
+def owning_accounts(document: NumberDocument | None) -> frozenset[str]:
+    """Accounts that hold a whole copy: the assignee alone, in any state."""
+    if document is None or document.deleted or not document.assigned_to:
+        return frozenset()
+    return frozenset((document.assigned_to,))
+
+
+def summary(document: NumberDocument) -> dict[str, Any]:
+    """The number's entry in a `phone_numbers` document."""
+    told = {
+        "state": document.state,
+        "features": _feature_names(document),
+        "assigned_to": document.assigned_to,
+        "used_by": document.used_by or "",
+        "created": document.created,
+        "updated": document.modified,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def summarised(held: object, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry as it shall be: fields that somebody added to it stay."""
+    kept = held if isinstance(held, Mapping) else {}
+    return {name: value for name, value in kept.items() if name not in _SUMMARY} | dict(wanted)
+
+
+def essence(held: object) -> object:
+    """What counts when two entries of a `phone_numbers` document are compared."""
+    if not isinstance(held, Mapping):
+        return held
+    told = {name: held[name] for name in _SUMMARY if not is_unset(held.get(name))}
+    if isinstance(features := told.get("features"), list):
+        told["features"] = sorted(map(str, features))
+    return told
+
+
+def whole(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole copy: all fields but CouchDB's own, which belong to the document's own database."""
+    return {name: value for name, value in document.items() if not name.startswith("_")}
+
+
+def _feature_names(document: NumberDocument) -> list[str]:
+    """As the document spells them (an older interface knows `dash_e911`, not `e911`), and `local`."""
+    listed = document.fields.get(FEATURES)
+    spelled = [name for name in listed if isinstance(name, str)] if isinstance(listed, list | dict) else []
+    return spelled + [name for name in document.features if name == "local" and name not in spelled]
+
+
+def _is_certain(document: NumberDocument) -> bool:
+    if document.deleted:
+        return True
+    if document.state is None or not is_known(document.state):
+        return False
+    return holder_problem(document) is None

@@ -1,0 +1,1 @@
+"""The audit: compares the cache, the number databases and the account copies."""

@@ -1,0 +1,173 @@
+"""The columns of KAZOO's bulk tasks (`kt_numbers`), in its order and by its names, and what they mean here."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from router.bulk.rows import FileRefused
+from router.numbers.documents import NumberDocument
+from router.numbers.fields import printable
+
+OPAQUE = "opaque."
+"""Begins the name of a column that sets a public field of one's own: `opaque.my_field.my_nested_field`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicColumn:
+    """A column that asks for a feature.
+
+    Attributes:
+        public: the public field, as a path.
+        feature: the feature whose settings hold the same, under the last step of `public`.
+        flag: true or false; else text.
+    """
+
+    public: tuple[str, ...]
+    feature: str
+    flag: bool = False
+
+
+PUBLIC: Mapping[str, PublicColumn] = {
+    "cnam.inbound": PublicColumn(("cnam", "inbound_lookup"), "inbound_cnam", flag=True),
+    "cnam.outbound": PublicColumn(("cnam", "display_name"), "outbound_cnam"),
+    "e911.locality": PublicColumn(("e911", "locality"), "e911"),
+    "e911.name": PublicColumn(("e911", "caller_name"), "e911"),
+    "e911.region": PublicColumn(("e911", "region"), "e911"),
+    "e911.street_address": PublicColumn(("e911", "street_address"), "e911"),
+    "e911.extended_address": PublicColumn(("e911", "extended_address"), "e911"),
+    "e911.postal_code": PublicColumn(("e911", "postal_code"), "e911"),
+    "prepend.enabled": PublicColumn(("prepend", "enabled"), "prepend", flag=True),
+    "prepend.name": PublicColumn(("prepend", "name"), "prepend"),
+    "prepend.number": PublicColumn(("prepend", "number"), "prepend"),
+    "ringback.early": PublicColumn(("ringback", "early"), "ringback"),
+    "ringback.transfer": PublicColumn(("ringback", "transfer"), "ringback"),
+    "force_outbound": PublicColumn(("force_outbound",), "force_outbound", flag=True),
+    "failover.e164": PublicColumn(("failover", "e164"), "failover"),
+    "failover.sip": PublicColumn(("failover", "sip"), "failover"),
+}
+
+OWN = (
+    "e164",
+    "account_name",
+    "account_id",
+    "previously_assigned_to",
+    "state",
+    "created",
+    "modified",
+    "used_by",
+    "ported_in",
+    "carrier_module",
+)
+"""Those that aren't public fields. `account_name` and `modified` are written by an export and ignored by an import."""
+
+KAZOO = (*OWN, *PUBLIC)
+"""What KAZOO's own tasks write and take."""
+
+MORE = ("reserve_history", "carrier_name", "action")
+"""Ours beside: accounts with a space between, most recent first; a module to change to; what to do with the row."""
+
+_LIKELY = {
+    **dict.fromkeys(("number", "numbers", "did", "dids", "phone", "phonenumber", "tn", "msisdn", "telephone"), "e164"),
+    **dict.fromkeys(("account", "accountid", "owner", "assignedto", "assignto", "customer"), "account_id"),
+    **dict.fromkeys(("status", "numberstate"), "state"),
+    **dict.fromkeys(("carrier", "module", "modulename"), "carrier_module"),
+    **dict.fromkeys(("app", "application", "usedby"), "used_by"),
+    **dict.fromkeys(("operation", "do"), "action"),
+}
+"""What people call a column, in letters alone → how it is called here."""
+
+_WORDS = re.compile(r"[^a-z]")
+_KNOWN = f" Known: {', '.join((*KAZOO, *MORE))}, opaque.…"
+
+EXPORTED = (*KAZOO, "reserve_history")
+
+MULTILINE = frozenset(("account_name", "e911.street_address", "e911.extended_address"))
+"""Columns whose cells may span lines, beside opaque ones: free text, which nothing else takes line ends in."""
+
+ACCOUNTS_APART = " "
+"""Between the accounts of `reserve_history`."""
+
+
+def checked(header: list[str]) -> list[str]:
+    """A file's column names, as they are known here.
+
+    Raises:
+        FileRefused: one that isn't known, has no name, comes twice; or there is none for the number.
+    """
+    names: list[str] = []
+    for position, written in enumerate(header, 1):
+        names.append(_known(written.strip(), position, names))
+    if "e164" not in names:
+        raise FileRefused("there is no column e164, and it holds the number")
+    return names
+
+
+def may_span_lines(name: str) -> bool:
+    """Whether a cell of this column may hold line ends."""
+    return name in MULTILINE or name.startswith(OPAQUE)
+
+
+def _known(written: str, position: int, before: list[str]) -> str:
+    name = _opaque(written) if written.lower().startswith(OPAQUE) else written.lower()
+    if not name:
+        raise FileRefused(f"column {position} has no name: name it, or take it out")
+    if name in before:
+        raise FileRefused(f"column {printable(name)} is there twice: take one out")
+    if name.startswith(OPAQUE):
+        if not all(name.split(".")) or name.startswith((f"{OPAQUE}pvt_", f"{OPAQUE}_")):
+            raise FileRefused(f"column {printable(name)}: write opaque.my_field or opaque.my_field.my_nested_field")
+        return name
+    if name in KAZOO or name in MORE:
+        return name
+    if (likely := _LIKELY.get(_WORDS.sub("", name))) is not None and likely not in before:
+        raise FileRefused(f"unknown column '{printable(written)}': did you mean {likely}?{_KNOWN}")
+    close = get_close_matches(name, (*KAZOO, *MORE), n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else "a public field of your own is called opaque.NAME"
+    raise FileRefused(f"unknown column '{printable(written)}': {hint}{_KNOWN}")
+
+
+def _opaque(written: str) -> str:
+    """A field of one's own keeps its spelling."""
+    return OPAQUE + ".".join(step.strip() for step in written[len(OPAQUE) :].split("."))
+
+
+def cells_of(document: NumberDocument, account_name: str) -> list[str]:
+    """A document as a row under EXPORTED."""
+    own = {
+        "e164": document.number,
+        "account_name": account_name,
+        "account_id": document.assigned_to,
+        "previously_assigned_to": document.previously_assigned_to,
+        "state": document.state,
+        "created": document.created,
+        "modified": document.modified,
+        "used_by": document.used_by,
+        "ported_in": document.ported_in or None,
+        "carrier_module": document.module_name,
+        "reserve_history": ACCOUNTS_APART.join(document.reserve_history),
+    }
+    return [_cell(own[name] if name in own else _public(document, PUBLIC[name])) for name in EXPORTED]
+
+
+def _public(document: NumberDocument, column: PublicColumn) -> Any:
+    """What the public field says, else what the feature does: a feature may be off, and its wish remain."""
+    said = _at(document.fields, column.public)
+    if said is not None:
+        return said
+    settings = document.features.get(column.feature)
+    return settings if len(column.public) == 1 else _at({"": settings}, ("", column.public[-1]))
+
+
+def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = values
+    for step in path:
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _cell(value: Any) -> str:
+    if value is None or isinstance(value, Mapping | list):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

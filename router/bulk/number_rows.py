@@ -1,0 +1,34 @@
+"""Files with a number a line: one operation for all of them."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from router.bulk.lines import Lines
+from router.bulk.rows import Row, Rows, too_long
+from router.lifecycle.operations import Ask
+from router.numbers.fast_replace import replace
+from router.numbers.fields import printable
+
+
+def read(file: BinaryIO, ask: Ask) -> Rows:
+    """Rows of a file with a number a line; empty lines and those that begin with `#` count for nothing.
+
+    Args:
+        file: it may hold anything: what is no number is refused as one, by itself.
+        ask: what is asked of each.
+    """
+    lines = Lines(file)
+    return Rows(_rows(lines, ask), lines)
+
+
+def _rows(lines: Lines, ask: Ask) -> Iterator[Row]:
+    for line in lines:
+        text, is_cut, lines.cut = line.strip(), lines.cut, False
+        if text.startswith("#") or not (text or is_cut):
+            lines.passed_over += 1
+            continue
+        number = printable(text, 256)
+        if is_cut:
+            yield Row(lines.number, number, error=too_long().as_error(), offset=lines.offset)
+        else:
+            yield Row(lines.number, number, replace(ask, number=number), offset=lines.offset)

@@ -1,0 +1,142 @@
+"""What became of rows: a result each, and their sum."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from router.bulk.rows import Row, Rows
+from router.lifecycle.errors import NumberError
+from router.manager.outcomes import Outcome
+
+LATER = "later"
+"""Of a result: a `copies` line further down tells of its account copies."""
+
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a run.
+
+    Attributes:
+        rows: that were done or refused now.
+        resumed_rows: that have a result from an earlier run, which this one went on from.
+        statuses: how many of each status, now.
+        recovered: done before a kill, their result told now.
+        warnings: how many have some, or have account copies that could not be written.
+        errors: how many of each error, now.
+        refused: the first results that were refused.
+        seconds: it took.
+        lines_read: lines of the file.
+        lines_without_rows: of those, the names of columns, empty lines and comments.
+    """
+
+    rows: int = 0
+    resumed_rows: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    recovered: int = 0
+    warnings: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    refused: list[Mapping[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    lines_read: int = 0
+    lines_without_rows: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    def count(self, result: Mapping[str, Any]) -> None:
+        """Take one more result in."""
+        self.rows += 1
+        _more(self.statuses, result["status"])
+        self.recovered += result.get("recovered") is True
+        self.warnings += bool(result.get("warnings"))
+        if result["status"] == "refused":
+            _more(self.errors, result["error"])
+            if len(self.refused) < _SHOWN:
+                self.refused.append(result)
+
+    def count_behind(self, numbers: Mapping[str, str]) -> None:
+        """Take in whose account copies could not be written, and why not."""
+        self.warnings += len(numbers)
+
+
+def imbalance(report: Report, rows: Rows) -> str | None:
+    """Return what does not add up once a file was read to its end; None where everything does.
+
+    Every line read belongs to a row or holds none, and every row has one result, of this run or of an earlier one.
+    """
+    results = report.resumed_rows + sum(report.statuses.values())
+    if not rows.lines_unaccounted and rows.count == results:
+        return None
+    return (
+        f"{rows.lines_read:,} lines were read ({rows.lines_unaccounted:,} of them belong to no row), "
+        f"{rows.count:,} rows found, {results:,} rows have a result: these do not add up: compare the file's lines "
+        "with `row` in the results, and import those that are missing from a file of their own"
+    )
+
+
+def found_done(stands: Outcome, *, sure: bool) -> Outcome:
+    """What became of a row that was done before a kill; not sure: somebody else changed its number too.
+
+    Args:
+        stands: what was found of its number.
+    """
+    if sure:
+        return Outcome(stands.number, stands.document, deleted=stands.document is None)
+    words = f"{stands.number} was changed by others while this run was stopped: look at it"
+    return Outcome(stands.number, error=NumberError(409, "conflict", "changed_since", words))
+
+
+def summed(outcomes: Sequence[Outcome]) -> Outcome:
+    """What several asks of one row came to: the first refusal, else the last."""
+    refused = next(
+        (each for each in outcomes if each.error is not None and each.error.error != "no_change_required"), None
+    )
+    if refused is not None:
+        return refused
+    last = outcomes[-1]
+    unchanged = all(each.unchanged or each.error is not None for each in outcomes)
+    warnings = tuple(words for each in outcomes for words in each.warnings)
+    copies_wait = any(each.copies_wait for each in outcomes)
+    copies_of = tuple(dict.fromkeys(account for each in outcomes for account in each.copies_of))
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait, copies_of)
+
+
+def unreadable(row: Row) -> dict[str, Any]:
+    """The result of a row that asks for nothing."""
+    return result_of(row, Outcome(row.number, error=row.error))
+
+
+def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[str, Any]:
+    """One row's result, as it is written."""
+    error = outcome.error
+    document = outcome.document
+    said: dict[str, Any] = {
+        "row": row.line,
+        "number": outcome.number,
+        "status": _status(outcome),
+        "error": error.error if error is not None else None,
+        "cause": error.cause or None if error is not None else None,
+        "message": error.message if error is not None else None,
+        "revision": document.revision or None if document is not None and not outcome.deleted else None,
+        "recovered": recovered,
+        "copies": LATER if outcome.copies_wait else None,
+        "copies_of": list(outcome.copies_of) or None,
+        "warnings": [*row.warnings, *outcome.warnings],
+    }
+    return said
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return "refused"
+    if outcome.deleted:
+        return "deleted"
+    return "unchanged" if outcome.unchanged else "done"
+
+
+def _more(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1

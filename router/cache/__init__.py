@@ -1,1 +1,0 @@
-"""Redis: what it holds for a number, who may write it, and how it is read."""

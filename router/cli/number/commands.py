@@ -1,0 +1,239 @@
+"""did-router number create, reserve, move, release, delete, update, assign-to-app."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from router.bulk import number_rows
+from router.cli.number import output as saying
+from router.cli.number.fields import public_fields
+from router.cli.options import RESULTS, as_text, settings_options
+from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.manager.manager import NumberManager
+from router.numbers.states import State
+from router.settings import Settings
+from router.stores.clients import Stores
+
+_AT_A_TIME = 1000
+
+_STATES = [state.value for state in (State.IN_SERVICE, State.RESERVED, State.PORT_IN, State.AVAILABLE, State.AGING)]
+"""That a number can be created in."""
+
+
+def _asking(command: Callable[..., Ask]) -> Callable[..., Any]:
+    """Make a command of what builds its ask: it takes numbers, or a file with one a line."""
+
+    @click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
+    @click.option("--dry-run", is_flag=True, help="Say what would come of it, change nothing.")
+    @click.option(
+        "--file",
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True, exists=True),
+        help="Numbers, one a line; - for standard input.",
+    )
+    @click.option(
+        "--output",
+        type=RESULTS,
+        help="With --file: where results go, a JSON object a line (FILE.results.jsonl). Goes on with what is there.",
+    )
+    @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number (with --file: the totals).")
+    @click.argument("numbers", nargs=-1)
+    @settings_options
+    @functools.wraps(command)
+    def wrapped(
+        settings: Settings,
+        numbers: tuple[str, ...],
+        file: Path | None,
+        output: Path | None,
+        *,
+        auth_by: str,
+        dry_run: bool,
+        as_lines: bool,
+        **rest: Any,
+    ) -> None:
+        if bool(numbers) == (file is not None):
+            raise click.UsageError("give numbers, or --file", click.get_current_context())
+        if output is not None and file is None:
+            raise click.UsageError("--output goes with --file", click.get_current_context())
+        ask = replace(command(**rest), auth_by=auth_by, dry_run=dry_run)
+        if file is None:
+            _carry_out(settings, ask, numbers, as_lines=as_lines)
+            return
+        from router.cli.bulk import run_file  # noqa: PLC0415 - progress bars and threads that few commands need
+
+        run_file(settings, file, output, _options(ask), lambda opened: number_rows.read(opened, ask), as_json=as_lines)
+
+    return wrapped
+
+
+def _carry_out(settings: Settings, ask: Ask, numbers: Sequence[str], *, as_lines: bool) -> None:
+    manager = NumberManager(settings, Stores(settings))
+    texts = [as_text(number) for number in numbers]
+    outcomes = []
+    for start in range(0, len(texts), _AT_A_TIME):
+        outcomes += manager.carry_out([replace(ask, number=text) for text in texts[start : start + _AT_A_TIME]])
+    saying.tell(texts, outcomes, dry_run=ask.dry_run, as_lines=as_lines)
+    raise SystemExit(saying.code(outcomes))
+
+
+def _options(ask: Ask) -> dict[str, Any]:
+    """What the results' first line names."""
+    return {
+        "command": f"number {ask.operation.value}",
+        "auth_by": ask.auth_by,
+        "assign_to": ask.assign_to,
+        "state": ask.state,
+        "module_name": ask.module_name,
+        "fields": ask.public_fields,
+        "merge": ask.merge,
+        "ported_in": ask.ported_in,
+        "used_by": ask.used_by,
+        "dry_run": ask.dry_run,
+    }
+
+
+def _assign_to(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--assign-to", metavar="ID", help="The account that shall have it.")(command)
+
+
+def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--field",
+        "fields",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A public field, such as prepend.name=Sales; true, false, null and JSON are read; or a JSON object.",
+    )(command)
+
+
+def _mdn(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--mdn-run", is_flag=True, help="Change mobile numbers (knm_mdn), and only those.")(command)
+
+
+@click.command("create")
+@_assign_to
+@click.option("--state", type=click.Choice(_STATES), help="The state to create it in (in_service).")
+@click.option("--module", "module_name", metavar="NAME", help="Its carrier module (the configured one).")
+@click.option("--ported-in", is_flag=True, help="It was ported in: in service at once, whoever asks.")
+@_fields
+@_mdn
+@_asking
+def create_number(
+    assign_to: str | None,
+    state: str | None,
+    module_name: str | None,
+    fields: tuple[str, ...],
+    *,
+    ported_in: bool,
+    mdn_run: bool,
+) -> Ask:
+    """Make a number that has no document yet, in service unless --state says otherwise.
+
+    \b
+      did-router number create --assign-to 4cad0b7f… 4158867900
+      did-router number create --assign-to 4cad0b7f… --state port_in +14158867900 +14158867901
+      did-router number create --assign-to 4cad0b7f… --field prepend.enabled=true --field prepend.name=Sales 4158867900
+    """  # noqa: D301
+    return Ask(
+        Operation.CREATE,
+        "",
+        SYSTEM,
+        assign_to=assign_to,
+        state=state,
+        module_name=module_name,
+        public_fields=public_fields(fields),
+        ported_in=ported_in,
+        mdn_run=mdn_run,
+    )
+
+
+@click.command("reserve")
+@_assign_to
+@_fields
+@_mdn
+@_asking
+def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> Ask:
+    """Keep a number for an account; when who takes it then releases it, it comes back.
+
+    \b
+      did-router number reserve --assign-to 4cad0b7f… 4158867900
+    """  # noqa: D301
+    return Ask(Operation.RESERVE, "", SYSTEM, assign_to=assign_to, public_fields=public_fields(fields), mdn_run=mdn_run)
+
+
+@click.command("move")
+@_assign_to
+@_fields
+@_mdn
+@_asking
+def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> Ask:
+    """Put a number in service on an account.
+
+    \b
+      did-router number move --assign-to 4cad0b7f… 4158867900
+      did-router number move --assign-to 4cad0b7f… --file numbers.txt
+    """  # noqa: D301
+    return Ask(Operation.MOVE, "", SYSTEM, assign_to=assign_to, public_fields=public_fields(fields), mdn_run=mdn_run)
+
+
+@click.command("release")
+@_mdn
+@_asking
+def release_number(*, mdn_run: bool) -> Ask:
+    """Give a number up: to who reserved it before, else to the released state (knm_local: its document goes).
+
+    \b
+      did-router number release --auth-by 4cad0b7f… 4158867900
+      did-router number release --dry-run 4158867900
+    """  # noqa: D301
+    return Ask(Operation.RELEASE, "", SYSTEM, mdn_run=mdn_run)
+
+
+@click.command("delete")
+@_asking
+def delete_number() -> Ask:
+    """Remove a number's document, whatever its state; for administrators.
+
+    \b
+      did-router number delete 4158867900
+    """  # noqa: D301
+    return Ask(Operation.DELETE, "", SYSTEM)
+
+
+@click.command("update")
+@_fields
+@click.option("--replace", "replaces", is_flag=True, help="These fields in place of all, instead of over them.")
+@click.option("--used-by", metavar="APP", help="Say which application uses it instead (see assign-to-app).")
+@_mdn
+@_asking
+def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: bool, mdn_run: bool) -> Ask:
+    """Change a number's public fields, which switch features on and off; null removes one.
+
+    \b
+      did-router number update --field prepend.enabled=true --field prepend.name=Sales 4158867900
+      did-router number update --field prepend=null 4158867900
+      did-router number update --field '{"ringback": {"early": "ab12cd34"}}' 4158867900
+    """  # noqa: D301
+    if used_by is not None:
+        if fields or replaces:
+            raise click.UsageError("--used-by goes alone: run it once more for fields", click.get_current_context())
+        return Ask(Operation.ASSIGN_TO_APP, "", SYSTEM, used_by=used_by or None)
+    given = public_fields(fields)
+    if given is None and not replaces:
+        raise click.UsageError("say what to change: --field NAME=VALUE", click.get_current_context())
+    return Ask(Operation.UPDATE, "", SYSTEM, public_fields=given or {}, merge=not replaces, mdn_run=mdn_run)
+
+
+@click.command("assign-to-app")
+@click.option("--used-by", required=True, metavar="APP", help="callflow, trunkstore, mobile …; empty for none.")
+@_asking
+def assign_to_app_number(used_by: str) -> Ask:
+    """Say which application uses a number.
+
+    \b
+      did-router number assign-to-app --used-by callflow 4158867900
+    """  # noqa: D301
+    return Ask(Operation.ASSIGN_TO_APP, "", SYSTEM, used_by=used_by or None)

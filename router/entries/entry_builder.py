@@ -1,0 +1,89 @@
+"""From a document to what the cache holds for it: one place, for the follower, the fallback and the audit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.entries import codec
+from router.entries.codec import Entry
+from router.entries.reference_values import (
+    ACCOUNTS,
+    NUMBER_MANAGER,
+    PORT_REQUESTS,
+    ActivePort,
+    account_value,
+    config_value,
+    port_value,
+)
+from router.numbers import accounts, documents, port_requests
+from router.numbers.documents import NumberDocument, Skipped, routable_id
+from router.numbers.fields import shown
+from router.numbers.routes import Policy, decide
+
+FORMAT = "2"
+"""Grows when the bytes of entries change, so that every database is read again."""
+
+
+def shape_of(policy: Policy) -> str:
+    """What answers are made with; where it differs from a checkpoint's, the database is read again."""
+    return f"{FORMAT}-{policy.fingerprint()}"
+
+
+def number_entry(document: Mapping[str, Any], database: str, policy: Policy, now: int) -> Entry | Skipped:
+    """What Redis holds for a document of a number database, or why no lookup can ask for it.
+
+    A document that stopped being a number must take its former answer away, so it counts as deleted.
+    Never raises: a malformed document hurts no other.
+    """
+    identifier, revision = str(document.get("_id", "")), str(document.get("_rev", ""))
+    reason = routable_id(identifier, database)
+    if reason is not None:
+        return Skipped(reason)
+    try:
+        read = Skipped("deleted") if document.get("_deleted") else documents.read(document)
+        if isinstance(read, Skipped):
+            return codec.of_deletion(revision, now)
+        return codec.of_decision(decide(read, policy), revision, now)
+    except ValueError:
+        return Skipped(f"its revision {shown(revision)} is none")
+
+
+def entry_of(document: NumberDocument, policy: Policy, now: int) -> Entry:
+    """The same for a document that was read already, from the database that it belongs in."""
+    return codec.of_decision(decide(document, policy), document.revision, now)
+
+
+def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:
+    """What Redis holds for a document of a followed database; None for one that does not count."""
+    identifier, revision = str(document.get("_id", "")), str(document.get("_rev", ""))
+    if identifier.startswith("_design/"):
+        return None
+    if database == ACCOUNTS:
+        return _account(document, revision)
+    if database == PORT_REQUESTS:
+        return _port(document, revision)
+    if identifier != NUMBER_MANAGER:
+        return None
+    section = document.get("default")
+    known = isinstance(section, Mapping) and not document.get("_deleted")
+    return config_value(revision, dict(section) if known and isinstance(section, Mapping) else None)
+
+
+def active_port(document: Mapping[str, Any]) -> ActivePort | None:
+    """A port request as lookups need it; None unless it is active and names an account."""
+    read = port_requests.read(document)
+    if isinstance(read, Skipped) or not read.active or not read.account_id:
+        return None
+    return ActivePort(read.id, read.account_id, tuple(sorted(read.numbers)))
+
+
+def _account(document: Mapping[str, Any], revision: str) -> bytes | None:
+    if document.get("_deleted"):
+        return account_value(revision, enabled=False, exists=False)
+    read = accounts.read(document)
+    if isinstance(read, Skipped):
+        return None
+    return account_value(revision, enabled=read.enabled, exists=not read.deleted)
+
+
+def _port(document: Mapping[str, Any], revision: str) -> bytes:
+    return port_value(revision, None if document.get("_deleted") else active_port(document))

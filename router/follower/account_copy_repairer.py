@@ -1,0 +1,150 @@
+"""Mends account copies of numbers that changed, beside the follower's way: an account's slow database stops no one.
+
+What the follower applies is noted in Redis before its checkpoint moves, so it is looked at even if everything stops
+in between. Where too much waits, all copies are compared instead.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+
+import redis
+
+from router.account_copies import AccountCopies, CopiesMode
+from router.account_copies.comparison import CopiesComparison
+from router.couch.errors import CouchError, NotFound
+from router.numbers.shards import is_shard
+from router.redis_store.pending_copies import EVERYTHING, PendingCopies, number_and_account
+from router.runtime.backoff import pause
+from router.settings import Settings
+from router.stores.clients import Stores
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 200
+_TICK, _IDLE_TICK = 0.25, 2.0
+"""Seconds between looks; less often while all that waits is at rest."""
+_PAGE = 1000
+_LONGEST_REST, _COMPARISON_REST = 60.0, 600.0
+
+
+def pending_of(settings: Settings, stores: Stores) -> PendingCopies | None:
+    """Where to note numbers that change; None when nobody is to mend their copies."""
+    if not settings.follower_account_copies or settings.account_copies is CopiesMode.NONE:
+        return None
+    return PendingCopies(stores.redis, stores.keys)
+
+
+class CopiesKeeper:
+    """Works off what was noted, in a thread of its own, until closed.
+
+    A number whose copies can't be written rests for a while, longer each time, and stays noted.
+    """
+
+    def __init__(self, settings: Settings, stores: Stores, pending: PendingCopies) -> None:
+        self._databases = stores.databases
+        self._copies = AccountCopies(stores.databases, settings.account_copies)
+        self._pending = pending
+        self._stop = threading.Event()
+        self._failures: defaultdict[str, int] = defaultdict(int)
+        self._resting: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="account-copies", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after what is being written."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        failures = 0
+        wait = _TICK
+        while not self._stop.wait(wait):
+            try:
+                idle = self._pass()
+                failures, wait = 0, _IDLE_TICK if idle else _TICK
+            except (CouchError, redis.RedisError) as problem:
+                failures, wait = failures + 1, pause(failures + 1)
+                log.warning("account copies wait: %s", problem)
+            except Exception:
+                failures, wait = failures + 1, pause(failures + 1)
+                log.exception("mending account copies failed")
+
+    def _pass(self) -> bool:
+        """Look at everything that waits, once; whether all of it rests."""
+        waiting = worked = 0
+        for batch in self._pending.batches(_AT_ONCE):
+            if self._stop.is_set():
+                break
+            waiting += 1
+            worked += self._work_off(batch)
+        return waiting > worked == 0
+
+    def _work_off(self, batch: dict[str, str]) -> bool:
+        """Mend what does not rest; whether there was any."""
+        everything = batch.pop(EVERYTHING, None)
+        now = time.monotonic()
+        compares = everything is not None and self._resting.get(EVERYTHING, 0.0) <= now
+        if everything is not None and compares and self._compared_all():
+            self._pending.settle({EVERYTHING: everything})
+        also: defaultdict[str, set[str]] = defaultdict(set)
+        for number, account in map(number_and_account, batch):
+            if self._resting.get(number, 0.0) <= now:
+                also[number].update({account} - {""})
+        if not also:
+            return compares
+        failed = self._copies.mend(also, also)
+        self._rest(failed)
+        done = {
+            field: token
+            for field, token in batch.items()
+            if (number := number_and_account(field)[0]) in also and number not in failed
+        }
+        self._pending.settle(done)
+        for number in also.keys() - failed.keys():
+            self._failures.pop(number, None)
+            self._resting.pop(number, None)
+        return True
+
+    def _rest(self, failed: Mapping[str, str]) -> None:
+        for number, why in failed.items():
+            self._failures[number] += 1
+            wait = min(_LONGEST_REST, 2.0 ** min(self._failures[number], 10))
+            self._resting[number] = time.monotonic() + wait
+            log.warning("account copies of %s wait %.0f s: %s", number, wait, why)
+
+    def _compared_all(self) -> bool:
+        """Compare every account's copies with every number; False where it has to be done again, after a rest."""
+        log.info("comparing all account copies: too many numbers changed to look at one by one")
+        try:
+            done = self._compare_all()
+        except CouchError as problem:
+            log.warning("account copies can't be compared: %s", problem)
+            done = False
+        if not done:
+            self._resting[EVERYTHING] = time.monotonic() + _COMPARISON_REST
+        return done
+
+    def _compare_all(self) -> bool:
+        comparison = CopiesComparison(self._databases, self._copies)
+        for name in filter(is_shard, self._databases.names("numbers/")):
+            try:
+                for page in self._databases.all_documents(name, _PAGE):
+                    if self._stop.is_set():
+                        return False
+                    comparison.note(page)
+            except NotFound:
+                continue
+        found = comparison.find()
+        standing = comparison.mend(found)
+        self._pending.note((each.number, each.account) for each, why in standing.items() if why and each.certain)
+        for account, why in comparison.unread.items():
+            log.warning("the copies of account %s can't be read: %s", account, why)
+        log.info("%d account copies differed; %d still do", len(found), sum(map(bool, standing.values())))
+        return not comparison.unread

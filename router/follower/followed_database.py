@@ -1,0 +1,126 @@
+"""A followed database: where it stands, and what it still has to do."""
+
+import math
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from router.couch.databases import Change, DatabaseInfo
+from router.couch.feeds import ChangesFeed
+from router.entries.reference_values import FOLLOWED
+from router.numbers.shards import is_shard
+from router.redis_store.writer import Checkpoint
+
+
+def is_followed(name: str) -> bool:
+    """Number shards, and the few databases that every lookup depends on."""
+    return is_shard(name) or name in FOLLOWED
+
+
+@dataclass(slots=True)
+class Target:
+    """One database under a follower; one worker at a time works on it.
+
+    Attributes:
+        checkpoint: where the cache stands, as far as this follower knows.
+        suspect: it may not be the database that it was: read everything again.
+        noticed: since when something is known to have happened to it (monotonic); None when nothing is.
+        reading: the same, for what a worker is applying now.
+        queued, working, again: waiting for a worker; with one; woken while with one.
+        feed: its own continuous feed, while it is busy.
+        rows: changes from there, not applied yet.
+        active: when it changed last (monotonic).
+        failures: in a row, for the back-off.
+        told: something happened to it that its own feed may not tell; looked: when that was looked into (monotonic).
+        deletion_reported: an event called it deleted, which a shard split does, too; whether it was made anew shows
+            when it is looked at.
+        unconfirmed: since when something is known to have happened to it that its own feed has to bring (monotonic);
+            a feed that is stuck brings nothing, and says nothing of it.
+        confirming: the same, while it is being looked whether the feed brought everything.
+        heard: its feed's last sign of life (monotonic).
+        observed: copies of the database that are not in the checkpoint yet, where each was, and since when (monotonic).
+    """
+
+    name: str
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    suspect: bool = False
+    noticed: float | None = None
+    reading: float | None = None
+    queued: bool = False
+    working: bool = False
+    again: bool = False
+    feed: ChangesFeed | None = None
+    rows: deque[Change] = field(default_factory=deque)
+    active: float = 0.0
+    failures: int = 0
+    told: bool = False
+    looked: float = -math.inf
+    deletion_reported: bool = False
+    unconfirmed: float | None = None
+    confirming: float | None = None
+    heard: float = -math.inf
+    observed: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    @property
+    def is_shard(self) -> bool:
+        """Whether it is a number database."""
+        return self.name not in FOLLOWED
+
+    def notice(self, since: float | None = None) -> None:
+        """Something happened to it that is not in the cache yet.
+
+        Args:
+            since: when at the earliest (monotonic); now, if that is known.
+        """
+        began = time.monotonic() if since is None else since
+        self.noticed = began if self.noticed is None else min(self.noticed, began)
+
+    def take_over(self) -> None:
+        """Leave its feed to somebody who reads it now: what the feed had to bring is what is being read."""
+        self.drop_feed()
+        known = [each for each in (self.reading, self.unconfirmed, self.confirming) if each is not None]
+        self.reading = min(known) if known else None
+        self.unconfirmed = self.confirming = None
+        self.told = False
+
+    def lag(self, now: float, grace: float = 0.0) -> float:
+        """Return the seconds that it is behind, as far as known.
+
+        Args:
+            grace: seconds that a feed has to bring what it is known to have to.
+        """
+        known = [each for each in (self.noticed, self.reading) if each is not None]
+        owed = [each for each in (self.unconfirmed, self.confirming) if each is not None and now - each > grace]
+        since = known + owed
+        return now - min(since) if since else 0.0
+
+    def observe(self, info: DatabaseInfo) -> None:
+        """Note where copies of the database are."""
+        now = time.monotonic()
+        for copy, position in info.copies.items():
+            if self.observed.get(copy, ("", 0.0))[0] != position:
+                self.observed[copy] = (position, now)
+
+    def confirm_copies(self, info: DatabaseInfo, before: float) -> dict[str, str]:
+        """Return the checkpoint's copies, and those observed of which everything is in the cache by now.
+
+        A copy may be ahead of the one whose changes were read. So what a copy had at some time counts as read only
+        by a reading that began a while later: by then it had reached the others.
+
+        Args:
+            info: as the database was when its changes were read.
+            before: copies seen there before this time (monotonic) are confirmed.
+        """
+        if info.copies_kept <= 1:
+            self.observed.clear()
+            return {**info.copies}
+        settled = {copy: position for copy, (position, since) in self.observed.items() if since <= before}
+        self.observed = {copy: seen for copy, seen in self.observed.items() if copy not in settled}
+        return {**self.checkpoint.copies, **settled}
+
+    def drop_feed(self) -> None:
+        """Close its own feed and forget what came from it."""
+        feed, self.feed = self.feed, None
+        self.rows.clear()
+        if feed is not None:
+            feed.close()

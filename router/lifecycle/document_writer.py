@@ -1,0 +1,181 @@
+"""Number documents as they are written: the page's fields, in the document's own spelling, and all that isn't ours."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.lifecycle import document_encoding
+from router.numbers import documents, features, shards
+from router.numbers.carriers import has_local_feature
+from router.numbers.documents import NumberDocument
+from router.numbers.fast_replace import replace
+
+TOLD = frozenset(("id", "used_by", "state", "features", "create_with_state"))
+"""Public fields that only tell what stands elsewhere (KAZOO's API answers them): never taken, never changed."""
+
+
+def is_public(name: str) -> bool:
+    """Whether a field is the owner's: features are asked for there, and anything else may stand there."""
+    return not name.startswith(("pvt_", "_")) and name not in TOLD
+
+
+def public_fields(document: NumberDocument) -> dict[str, Any]:
+    """The owner's fields: those without `pvt_` that mean something."""
+    return {name: value for name, value in document.fields.items() if is_public(name)}
+
+
+def with_public(document: NumberDocument, fields: Mapping[str, Any]) -> NumberDocument:
+    """The same with these public fields in place of those it has; `features` stay as they are."""
+    others = {name: value for name, value in document.fields.items() if not is_public(name)}
+    given = {name: value for name, value in fields.items() if is_public(name) and value is not None}
+    return replace(document, fields=others | given)
+
+
+def without_use(document: NumberDocument) -> NumberDocument:
+    """The same as nobody's own: no public fields, no features but `local`."""
+    fields = {name: value for name, value in document.fields.items() if name.startswith(("pvt_", "_"))}
+    if "used_by" in document.fields:
+        fields["used_by"] = document.fields["used_by"]
+    return replace(document, fields=fields, features=own_features(document.module_name))
+
+
+def own_features(module: str) -> dict[str, Any]:
+    """The features that a module's numbers have by themselves."""
+    return {"local": {}} if has_local_feature(module) else {}
+
+
+def module_data(document: NumberDocument) -> dict[str, Any]:
+    """What its carrier keeps of it (`pvt_module_data`, in newer documents `pvt_carrier_data`)."""
+    return document_encoding.module_data(document.fields)
+
+
+def with_module_data(document: NumberDocument, data: Mapping[str, Any]) -> NumberDocument:
+    """The same with other carrier data."""
+    fields = dict(document.fields)
+    document_encoding.put_module_data(fields, data)
+    return replace(document, fields=fields)
+
+
+def blank(
+    number: str,
+    *,
+    state: str,
+    module_name: str,
+    authorizing_account: str,
+    now: int,
+    ported_in: bool = False,
+) -> NumberDocument:
+    """A new number that is nobody's yet.
+
+    Args:
+        number: E.164.
+        now: Gregorian seconds.
+    """
+    return NumberDocument(
+        number=number,
+        revision="",
+        state=state,
+        assigned_to=None,
+        previously_assigned_to=None,
+        reserve_history=(),
+        module_name=module_name,
+        features=own_features(module_name),
+        ported_in=ported_in,
+        used_by=None,
+        authorizing_account=authorizing_account,
+        created=now,
+        modified=now,
+        deleted=False,
+        dirty=True,
+        problems=(),
+        fields={},
+    )
+
+
+def document_of(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
+    """The JSON to put into the number's database.
+
+    What `after.fields` holds stays, in the spelling it has, unless it would be read as something
+    other than what `after` says. Without an `_id` in there the number is new, and gets the page's fields.
+
+    Args:
+        after: as it shall be.
+        before: as it stands, be it marked deleted; its revision is the one to write over.
+        now: Gregorian seconds, for `pvt_modified`.
+    """
+    doc = _changed(after) if "_id" in after.fields else _new(after)
+    document_encoding.put(doc, "_rev", before.revision or None if before is not None else None)
+    doc["pvt_modified"] = now
+    return doc
+
+
+def _new(after: NumberDocument) -> dict[str, Any]:
+    """Every field of the page; those that are unset are left out."""
+    doc: dict[str, Any] = {"_id": after.number, "pvt_type": "number"}
+    doc |= {name: value for name, value in after.fields.items() if is_public(name)}
+    doc |= {
+        "pvt_db_name": _database(after.number),
+        document_encoding.STATE: after.state,
+        "pvt_module_name": after.module_name,
+        document_encoding.MODULE_DATA: module_data(after),
+        features.FIELD: list(listed) if isinstance(listed := after.fields.get(features.FIELD), list) else [],
+        "pvt_reserve_history": list(after.reserve_history),
+        "pvt_ported_in": after.ported_in,
+    }
+    given = {
+        "pvt_authorizing_account": after.authorizing_account,
+        "pvt_assigned_to": after.assigned_to,
+        "pvt_previously_assigned_to": after.previously_assigned_to,
+        "pvt_used_by": after.used_by,
+        "pvt_created": after.created,
+    }
+    doc |= {name: value for name, value in given.items() if value is not None}
+    document_encoding.put_features(doc, after.features, after.module_name)
+    return doc
+
+
+def _changed(after: NumberDocument) -> dict[str, Any]:
+    doc = {"_id": after.number, "pvt_type": "number", **after.fields}
+    stands = documents.read(doc)
+    if isinstance(stands, documents.Skipped):  # its type became another's: ours goes over it
+        return doc | _new(after)
+    home = shards.database_of(after.number)
+    named = doc.get("pvt_db_name")
+    if not isinstance(named, str) or shards.decoded(named) != home:
+        doc["pvt_db_name"] = _database(after.number)
+    if after.state or stands.state:
+        document_encoding.put_state(doc, after.state)
+    wanted = {
+        "pvt_module_name": ("module_name", after.module_name),
+        "pvt_assigned_to": ("assigned_to", after.assigned_to),
+        "pvt_previously_assigned_to": ("previously_assigned_to", after.previously_assigned_to),
+        "pvt_reserve_history": ("reserve_history", after.reserve_history),
+        "pvt_ported_in": ("ported_in", after.ported_in),
+        "pvt_used_by": ("used_by", after.used_by),
+        "pvt_authorizing_account": ("authorizing_account", after.authorizing_account),
+        "pvt_created": ("created", after.created),
+        "pvt_deleted": ("deleted", after.deleted or None),
+    }
+    for name, (attribute, value) in wanted.items():
+        if (getattr(stands, attribute) or None) != (value or None):
+            document_encoding.put(doc, name, list(value) if isinstance(value, tuple) else value)
+    if stands.used_by != after.used_by and "used_by" in doc:  # where older documents tell the same
+        doc["used_by"] = after.used_by or ""
+    document_encoding.put_features(doc, after.features, after.module_name)
+    return doc
+
+
+def put_back(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
+    """Return a whole document to write as it was exported, whatever it holds, but for `_rev` and `pvt_modified`.
+
+    Args:
+        after: made of that document; its fields hold `_id` and no other name of CouchDB's own.
+        before: as it stands, marked deleted; its revision is the one to write over.
+        now: Gregorian seconds.
+    """
+    doc = {**after.fields, "pvt_modified": now}
+    document_encoding.put(doc, "_rev", before.revision or None if before is not None else None)
+    return doc
+
+
+def _database(number: str) -> str:
+    return shards.encoded(shards.database_of(number) or "")

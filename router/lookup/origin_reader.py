@@ -1,0 +1,74 @@
+"""Reading the truth: number documents, accounts and port requests straight from CouchDB."""
+
+import time
+from collections.abc import Sequence
+
+from router.couch.client import Document
+from router.couch.databases import Databases
+from router.couch.errors import NotFound
+from router.entries import codec, entry_builder
+from router.entries.codec import Entry
+from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG, ActivePort
+from router.numbers import accounts
+from router.numbers.documents import Skipped
+from router.numbers.routes import Policy
+from router.reference_data.active_port_requests import ActivePorts
+
+_PORTS_LIFE = 5.0
+"""Seconds that a reading of all port requests serves while Redis can't say what they are."""
+
+
+class Authority:
+    """The databases, as a lookup asks them. Threads share it; every method raises CouchError."""
+
+    def __init__(self, databases: Databases) -> None:
+        self.databases = databases
+        self._ports = ActivePorts(databases, _PORTS_LIFE)
+
+    def entries(self, database: str, numbers: Sequence[str], policy: Policy) -> dict[str, Entry]:
+        """The entry of each number: what Redis would hold for it."""
+        now = int(time.time())
+        if len(numbers) == 1:
+            found = {numbers[0]: self.document(database, numbers[0])}
+        else:
+            found = self.databases.documents(database, numbers)
+        return {number: _entry(document, database, policy, now) for number, document in found.items()}
+
+    def document(self, database: str, identifier: str) -> Document | None:
+        """One document; None where there is none."""
+        try:
+            return self.databases.document(database, identifier)
+        except NotFound:
+            return None
+
+    def identifiers(self, database: str, first: str, most: int) -> list[str]:
+        """The ids of documents from `first` on, in their order; NotFound where there is no such database."""
+        return self.databases.identifiers(database, first, most)
+
+    def account_enabled(self, account: str) -> bool | None:
+        """Whether the account's own document says enabled; None when there is no such account."""
+        document = self.document(ACCOUNTS, account)
+        found = Skipped("missing") if document is None else accounts.read(document)
+        if isinstance(found, Skipped) or found.deleted:
+            return None
+        return found.enabled
+
+    def configuration(self) -> dict[str, object] | None:
+        """The `default` section of system_config's number_manager document; None where there is none."""
+        section = (self.document(SYSTEM_CONFIG, NUMBER_MANAGER) or {}).get("default")
+        return section if isinstance(section, dict) else None
+
+    def ports(self, number: str, *, now: bool) -> tuple[ActivePort, ...]:
+        """The active port requests that name a number.
+
+        Args:
+            now: as they stand after this call began; else a reading serves for some seconds.
+        """
+        return self._ports.naming_now(number) if now else self._ports.naming(number)
+
+
+def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:
+    if document is None:
+        return codec.of_nothing(now)
+    kept = entry_builder.number_entry(document, database, policy, now)
+    return codec.of_nothing(now) if isinstance(kept, Skipped) else kept

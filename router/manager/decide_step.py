@@ -1,0 +1,110 @@
+"""From what stands to what shall be: each job of a batch decided, without I/O but for port requests."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from router.couch.errors import CouchError
+from router.lifecycle import errors
+from router.lifecycle.decide import carrier_name, decide
+from router.lifecycle.errors import NumberError
+from router.lifecycle.maintenance import plan_due
+from router.lifecycle.operations import Operation, Plan
+from router.lifecycle.policy import ManagerPolicy
+from router.manager.carriers.registry import Carriers
+from router.manager.decision_reuse import Alike
+from router.manager.features.registry import Features
+from router.manager.job import Job
+from router.numbers.accounts import AccountDocument
+from router.numbers.fast_replace import replace
+from router.numbers.rules import Rules
+from router.reference_data.active_port_requests import ActivePorts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a batch is decided by.
+
+    Attributes:
+        now: Gregorian seconds.
+    """
+
+    rules: Rules
+    policy: ManagerPolicy
+    now: int
+
+
+class Decider:
+    """Decides jobs; threads share it."""
+
+    def __init__(self, carriers: Carriers, features: Features, ports: ActivePorts) -> None:
+        self._carriers = carriers
+        self._features = features
+        self._ports = ports
+
+    def decide(self, jobs: Iterable[Job], accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
+        """Give each job its plan, or settle it: refused, nothing to do, or only asked what would be."""
+        alike = Alike()
+        for job in jobs:
+            self._decide_one(job, accounts, terms, alike)
+
+    def _decide_one(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms, alike: Alike) -> None:
+        try:
+            self._decide(job, accounts, terms, alike)
+        except NumberError as refusal:
+            job.fail(refusal)
+        except CouchError as problem:
+            job.fail(errors.unavailable(str(problem)))
+        except RecursionError:
+            job.fail(errors.invalid("its fields are objects inside of objects too many times: make them flatter"))
+        except Exception:
+            log.exception("deciding %s of %s failed", job.ask.operation, job.number)
+            job.fail(errors.internal())
+
+    def _decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms, alike: Alike) -> None:
+        if job.found.problem is not None:
+            raise job.found.problem
+        if job.base is None:
+            job.base = job.found.base
+        known = alike.plans(job)
+        if known is not None and not self._is_porting(job):
+            job.plan, job.features = known
+            job.doubts = _doubts(job.plan, accounts)
+            return
+        job.plan = plan = self._plan(job, accounts, terms)
+        if plan is None:
+            job.settle(job.found.document, unchanged=True)
+            return
+        job.doubts = _doubts(plan, accounts)
+        job.features = self._features.prepare(plan, job.ask, terms.rules.config, accounts)
+        if not (plan.changed or job.features.changed):
+            job.settle(plan.after, unchanged=True)
+        elif job.ask.dry_run:
+            would = plan.before if plan.after is None else replace(job.features.after or plan.after, revision="")
+            job.settle(would, deleted=plan.after is None)
+        alike.note(job)
+
+    def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> Plan | None:
+        document = job.found.document
+        if job.due:
+            return None if document is None else plan_due(document, terms.policy, terms.now)
+        carrier = self._carriers.find(carrier_name(job.ask, document, terms.policy))
+        porting = self._is_porting(job)
+        return decide(job.ask, document, accounts, terms.policy, carrier, porting=porting, now=terms.now)
+
+    def _is_porting(self, job: Job) -> bool:
+        """Asked only of numbers that are created out of nothing, and not by a port request's completion."""
+        document, ask = job.found.document, job.ask
+        if ask.operation is not Operation.CREATE or ask.ported_in or not (document is None or document.deleted):
+            return False
+        return bool(self._ports.naming(job.number))
+
+
+def _doubts(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:
+    """What is done all the same, as KAZOO does, and is a mistake most of the time."""
+    account = plan.after.assigned_to if plan.after is not None else None
+    if account is None or account in accounts or (plan.before is not None and plan.before.assigned_to == account):
+        return ()
+    return (f"account {account} is not in the database accounts, or marked deleted there: is the id right?",)

@@ -1,0 +1,158 @@
+"""Account copies of many numbers, written later and together: an account's list once, not once a batch.
+
+Outcomes of numbers whose copies wait name the accounts that their documents do not name any more (`copies_of`): with
+these and the numbers a later run finds all there is to do after a crash.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from router.account_copies import AccountCopies, CopyChange, Presumption
+from router.account_copies.feed_verified_reader import WrittenNumbers, sequence_of
+from router.account_copies.layout import concerned, listed_part
+from router.account_copies.number_list import DOCUMENT
+from router.couch.databases import Databases
+from router.couch.errors import CouchError
+from router.lifecycle.operations import Ask
+from router.manager.outcomes import Outcome
+from router.numbers.documents import NumberDocument
+
+_ACCOUNTS = 200
+"""Lists that are held in memory at a time; one may have some megabytes."""
+_NUMBERS = 5000
+"""The same, where it isn't known whose numbers they are."""
+_AT_ONCE = 2
+"""While CouchDB writes some, the next are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A number whose copies wait.
+
+    Attributes:
+        document: as it was written last, as much of it as a list holds; None: read it.
+        accounts: all that may have a copy.
+        is_new: nothing stood before.
+    """
+
+    document: NumberDocument | None
+    accounts: frozenset[str]
+    is_new: bool = False
+
+    def after(self, before: "_Waiting | None") -> "_Waiting":
+        """The same with what waited of the number already."""
+        if before is None:
+            return self
+        return _Waiting(self.document, self.accounts | before.accounts, before.is_new)
+
+
+class LateCopies:
+    """A number manager's copies, which wait until `write`. Threads share it.
+
+    Args:
+        carry_out: the manager's, with what takes copies.
+    """
+
+    def __init__(
+        self,
+        carry_out: Callable[[Sequence[Ask], "LateCopies"], list[Outcome]],
+        databases: Databases,
+        copies: AccountCopies,
+    ) -> None:
+        self._carry_out = carry_out
+        self._databases = databases
+        self._copies = copies
+        self._lists_only = [form.name for form in copies.forms] == [DOCUMENT]
+        self._lock = threading.Lock()
+        self._waiting: dict[str, _Waiting] = {}
+        self._since: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """How many numbers wait."""
+        return len(self._waiting)
+
+    def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """As the manager does, but for the copies that wait; their outcomes say so."""
+        return self._carry_out(asks, self)
+
+    def expect(self, databases: Iterable[str]) -> None:
+        """Numbers are about to be written there: note from where on the feeds will tell of them."""
+        for database in databases:
+            if self._lists_only and database not in self._since:
+                try:
+                    self._since[database] = sequence_of(self._databases, database)
+                except CouchError:
+                    continue  # its numbers will be read instead
+
+    def takes(self, change: CopyChange) -> bool:
+        """Take a change over, if its copies can wait."""
+        if not self._lists_only:
+            return False
+        document = None if change.after is None else listed_part(change.after)
+        accounts = concerned(change.before) | concerned(change.after)
+        self._wait({change.number: _Waiting(document, accounts, is_new=change.before is None)})
+        return True
+
+    def take_up(self, numbers: Mapping[str, Iterable[str]]) -> None:
+        """Numbers whose copies waited when an earlier run was killed, and accounts beside those they name."""
+        self._wait({number: _Waiting(None, frozenset(accounts)) for number, accounts in numbers.items()})
+
+    def _wait(self, numbers: Mapping[str, _Waiting]) -> None:
+        with self._lock:
+            for number, waiting in numbers.items():
+                self._waiting[number] = waiting.after(self._waiting.get(number))
+
+    def write(self) -> dict[str, str]:
+        """Write the copies of all that waits.
+
+        Returns:
+            Number → why its copies could not be written.
+
+        Raises:
+            CouchError: CouchDB is away, all of them still wait.
+        """
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        known = {number: each.document for number, each in waiting.items() if each.document is not None}
+        reader = WrittenNumbers(self._databases, known, self._since)
+        new_accounts = Presumption()
+        failed: dict[str, str] = {}
+
+        def write(numbers: Sequence[str]) -> dict[str, str]:
+            changes = [CopyChange(each, None, waiting[each].document) for each in numbers]
+            presumed = new_accounts if all(waiting[each].is_new for each in numbers) else None
+            accounts = {each: waiting[each].accounts for each in numbers}
+            told = self._copies.update(changes, reader, presumed, accounts)
+            if len(told) == len(numbers):
+                self._databases.version()  # all of them: is it the accounts, or everything?
+            return told
+
+        try:
+            with ThreadPoolExecutor(_AT_ONCE, "late-copies") as pool:
+                for told in pool.map(write, _some_at_a_time(waiting)):
+                    failed |= told
+        except CouchError:
+            with self._lock:
+                since, self._waiting = self._waiting, waiting
+            self._wait(since)
+            raise
+        return failed
+
+
+def _some_at_a_time(waiting: Mapping[str, _Waiting]) -> Iterator[list[str]]:
+    """All numbers of some accounts; those of which only the number is known by themselves."""
+    by_account: defaultdict[str, list[str]] = defaultdict(list)
+    unknown: list[str] = []
+    for number, each in waiting.items():
+        if each.document is None:
+            unknown.append(number)
+        else:
+            by_account[each.document.assigned_to or ""].append(number)
+    accounts = sorted(by_account)
+    for start in range(0, len(unknown), _NUMBERS):
+        yield unknown[start : start + _NUMBERS]
+    for start in range(0, len(accounts), _ACCOUNTS):
+        yield [number for account in accounts[start : start + _ACCOUNTS] for number in by_account[account]]

@@ -1,0 +1,82 @@
+"""What is asked of others before a number is written: its carrier, then its features' providers."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from router.lifecycle import errors
+from router.lifecycle.decide import carrier_name
+from router.lifecycle.document_writer import module_data, with_module_data
+from router.lifecycle.errors import NumberError
+from router.lifecycle.operations import CarrierStep
+from router.lifecycle.policy import ManagerPolicy
+from router.manager.carriers.carrier import CarrierError, CarrierOrder
+from router.manager.carriers.registry import Carriers
+from router.manager.features.registry import Features
+from router.manager.job import CarrierDone, Job
+from router.numbers.documents import NumberDocument
+
+log = logging.getLogger(__name__)
+
+
+class Outside:
+    """Carries the outside part of a plan out; threads share it."""
+
+    def __init__(self, carriers: Carriers, features: Features) -> None:
+        self._carriers = carriers
+        self._features = features
+
+    def work(self, job: Job, policy: ManagerPolicy) -> NumberDocument | None:
+        """Ask the carrier, unless it was asked for this job before, and the providers.
+
+        Returns:
+            The document as it is to be written; None: it goes.
+
+        Raises:
+            NumberError: somebody refused, or could not be asked.
+        """
+        if job.plan is None or job.features is None:
+            raise errors.internal()  # never: only decided jobs come here
+        data = self._carrier(job, policy)
+        after = job.features.after
+        if job.features.work:
+            after = self._features.carry_out(job.features, key=job.key, dry_run=False)
+        if after is None or data is None or data == module_data(after):
+            return after
+        return with_module_data(after, data)
+
+    def _carrier(self, job: Job, policy: ManagerPolicy) -> Mapping[str, Any] | None:
+        """The module data after the carrier's step; None where there is none to take."""
+        if job.plan is None or job.features is None or job.plan.carrier is CarrierStep.NONE:
+            return None
+        step = job.plan.carrier
+        carrier = self._carriers.find(carrier_name(job.ask, job.plan.before, policy))
+        done = job.carrier
+        if done is not None and (done.step, done.module) == (step, carrier.name):
+            return done.data
+        number = job.features.after or job.plan.before
+        if number is None:
+            return None
+        key = f"{step.value}:{job.key}"
+        order = CarrierOrder(key, number, module_data(number), job.ask.auth_by)
+        act = carrier.acquire if step is CarrierStep.ACQUIRE else carrier.disconnect
+        data = _asked(carrier.name, order, lambda: act(order))
+        job.carrier = CarrierDone(step, carrier.name, key, data)
+        return data
+
+
+def _asked(module: str, order: CarrierOrder, act: Callable[[], Any]) -> Mapping[str, Any]:
+    """Whatever a stranger's code raises is that number's error alone."""
+    try:
+        data = act()
+    except NumberError:
+        raise
+    except CarrierError as problem:
+        raise errors.by_carrier(module, str(problem)) from None
+    except Exception as problem:
+        log.exception("carrier %s failed over %s", module, order.number.number)
+        raise errors.by_carrier(module, f"{type(problem).__name__}: {problem}") from problem
+    if not isinstance(data, Mapping):
+        log.error("carrier %s returned %r for order %s where module data belongs", module, data, order.key)
+        return order.module_data
+    return data

@@ -1,0 +1,55 @@
+"""`carrier_name`: an administrator puts a number under another carrier; the field itself is never kept."""
+
+from collections.abc import Collection, Mapping
+
+from router.lifecycle import errors
+from router.lifecycle.operations import SYSTEM, Ask
+from router.numbers.accounts import AccountDocument
+from router.numbers.carriers import MDN, is_module_name, module_name
+from router.numbers.documents import NumberDocument
+from router.numbers.fast_replace import replace
+from router.numbers.fields import is_unset, shown
+
+FIELD = "carrier_name"
+
+_LONGEST = 30
+
+
+def renamed(
+    number: NumberDocument, ask: Ask, accounts: Mapping[str, AccountDocument], carriers: Collection[str]
+) -> tuple[NumberDocument, Ask]:
+    """The number under its new carrier, and the ask without that field.
+
+    Args:
+        number: as it shall be.
+        accounts: whoever asks must be among them.
+        carriers: those that exist, by `pvt_module_name`.
+
+    Raises:
+        NumberError: not an administrator, no such carrier, or a mobile number's.
+    """
+    given = ask.public_fields
+    if not given or FIELD not in given:
+        return number, ask
+    wanted = given[FIELD]
+    ask = replace(ask, public_fields={name: value for name, value in given.items() if name != FIELD})
+    if is_unset(wanted):
+        return number, ask
+    asker = accounts.get(ask.auth_by)
+    if ask.auth_by != SYSTEM and not (asker is not None and asker.superduper_admin):
+        raise errors.forbidden(FIELD, f"{FIELD} is for administrators")
+    name = _known(wanted, carriers)
+    if name == number.module_name:
+        return number, ask
+    if ask.auth_by != SYSTEM and MDN in (name, number.module_name) and not ask.mdn_run:
+        raise errors.forbidden(FIELD, f"only who looks after mobile numbers puts one under {MDN}, or takes it away")
+    return replace(number, module_name=name), ask
+
+
+def _known(wanted: object, carriers: Collection[str]) -> str:
+    if not isinstance(wanted, str) or not 1 <= len(wanted) <= _LONGEST or not is_module_name(wanted):
+        raise errors.invalid(f"{FIELD} is {shown(wanted)}: it must be a carrier's name of 1 to {_LONGEST} characters")
+    for name in (module_name(wanted), f"knm_{wanted}"):
+        if name in carriers:
+            return name
+    raise errors.invalid(f"{FIELD} is {shown(wanted)}: no such carrier is installed ({', '.join(sorted(carriers))})")

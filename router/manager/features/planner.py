@@ -1,0 +1,230 @@
+"""Deciding what becomes of a number's features: from public fields, state, carrier and permissions; no I/O.
+
+A feature is on when its public field asks for it, the number's state allows it, and it is permitted; when it no longer
+is, its provider's removal runs. What an ask names itself must be usable and permitted, else the ask is refused;
+what stands unusable or not permitted without the ask naming it harms nothing else.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from router.lifecycle import errors
+from router.lifecycle.document_encoding import put_features
+from router.lifecycle.document_writer import own_features, without_use
+from router.lifecycle.operations import Ask, Operation, Plan
+from router.lifecycle.public_fields import merged
+from router.manager.features.feature_encoding import LOCAL, Spelling, asked_fields, spelling_of
+from router.manager.features.permissions import Permissions
+from router.manager.features.plan import FeaturePlan, Task
+from router.manager.features.provider import FeatureProvider, FieldsInvalid
+from router.numbers.documents import NumberDocument
+from router.numbers.fast_replace import replace
+
+_CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
+"""Where a feature that is on and not permitted makes the whole ask fail, as in KAZOO."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What permits or forbids, before and after the change."""
+
+    before: Permissions | None
+    after: Permissions
+
+
+@dataclass(slots=True)
+class Preparation:
+    """One number's features on their way to what they shall be.
+
+    Attributes:
+        number: as it shall be, but for its features and public fields.
+        before: as it stands.
+        named: the public fields that the ask names.
+        checked: an active feature that isn't permitted is an error.
+        public: the public fields as they shall be, spelled as providers read them.
+        stood: the same as they were.
+        features: as they shall be; begins with those that are on.
+    """
+
+    number: NumberDocument
+    before: NumberDocument | None
+    spelling: Spelling
+    standing: Standing
+    named: Collection[str]
+    checked: bool
+    public: dict[str, Any]
+    stood: dict[str, Any]
+    features: dict[str, Any]
+    removals: list[Task] = field(default_factory=list)
+    activations: list[Task] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def settle(self, provider: FeatureProvider) -> None:
+        """Decide over one provider's features."""
+        active = provider.features & self.features.keys()
+        if not active and provider.keys.isdisjoint(self.public):
+            return
+        if self.number.state not in provider.states:
+            for feature in () if provider.leaves else active:
+                self._remove(provider, feature)
+            self._check(provider)
+            return
+        wanted = self._wanted(provider)
+        if wanted is None:
+            return
+        for feature in sorted(provider.features):
+            if feature in wanted:
+                self._want(provider, feature, wanted[feature])
+            elif feature in self.features:
+                self._remove(provider, feature)
+
+    def finished(self, before: NumberDocument | None) -> FeaturePlan:
+        """The plan, upon what stands, be it marked deleted."""
+        features = with_local(self.features, self.number.module_name)
+        fields = self.spelling.written(self.number.fields, self.public)
+        put_features(fields, features, self.number.module_name)
+        after = replace(self.number, features=features, fields=fields)
+        removals, activations = tuple(self.removals), tuple(self.activations)
+        return FeaturePlan(before, after, self.spelling, removals, activations, tuple(self.warnings))
+
+    def _check(self, provider: FeatureProvider) -> None:
+        """In a state where it is off, what is asked for must be usable and permitted all the same."""
+        if provider.keys.isdisjoint(self.named):
+            return
+        for feature in self._wanted(provider) or ():
+            reason = self.standing.after.refusal(provider, feature)
+            if reason is not None:
+                raise errors.forbidden(feature, reason)
+
+    def _wanted(self, provider: FeatureProvider) -> dict[str, Any] | None:
+        """What the fields ask for; None where they can't be read and the ask doesn't name them."""
+        try:
+            return provider.wanted(self.public, self.number)
+        except FieldsInvalid as problem:
+            if not provider.keys.isdisjoint(self.named):
+                raise errors.invalid(str(problem)) from None
+            self.warnings.append(f"{provider.name} stays as it is: {problem}")
+            return None
+
+    def _want(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        reason = self.standing.after.refusal(provider, feature)
+        if reason is not None:
+            self._not_permitted(provider, feature, reason)
+        elif feature in self.features and self._is_same(provider, feature, settings):
+            self._keep(provider, feature, settings)
+        else:
+            self.features[feature] = settings
+            self.activations.append(Task(provider, feature, settings))
+            self._put_field(provider, feature, settings)
+
+    def _not_permitted(self, provider: FeatureProvider, feature: str, reason: str) -> None:
+        if not provider.keys.isdisjoint(self.named):
+            raise errors.forbidden(feature, reason)
+        if feature not in self.features:
+            return  # fields that ask for what isn't permitted stay what they are: fields
+        if self.standing.before is not None and self.standing.before.refusal(provider, feature) is None:
+            self._remove(provider, feature)
+            if provider.features.isdisjoint(self.features):
+                for key in provider.keys:
+                    self.public.pop(key, None)
+            self.warnings.append(f"{feature} was switched off: {reason}")
+        elif self.checked:
+            raise errors.forbidden(feature, f"{reason}; it is on: permit it, or remove its field")
+        else:
+            self.warnings.append(f"{feature} stays on although {reason}")
+
+    def _remove(self, provider: FeatureProvider, feature: str) -> None:
+        self.removals.append(Task(provider, feature, self.features.pop(feature)))
+
+    def _is_same(self, provider: FeatureProvider, feature: str, settings: Any) -> bool:
+        was = bare(self._was(provider, feature), provider.provisioned)
+        return bool(was == bare(settings, provider.provisioned))
+
+    def _was(self, provider: FeatureProvider, feature: str) -> Any:
+        """The settings that are on; a list doesn't hold them, the public fields that stood do."""
+        if not self.spelling.listed or self.before is None:
+            return self.features[feature]
+        try:
+            return provider.wanted(self.stood, self.before).get(feature)
+        except FieldsInvalid:
+            return None
+
+    def _keep(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        """It stays on as it is, with what its provider added, though whoever sent the fields again left that out."""
+        if self.spelling.listed:
+            on = self.features[feature]
+            if isinstance(settings, Mapping) and isinstance(on, Mapping):
+                settings = {**settings, **{name: on[name] for name in on if name in provider.provisioned}}
+            self.features[feature] = settings
+        self._put_field(provider, feature, settings)
+
+    def _put_field(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        """A field of the feature's own name says what is on: a list has its settings there, and nowhere else."""
+        if feature in provider.keys and (self.spelling.listed or provider.provisioned):
+            self.public[feature] = settings
+
+
+def prepare(
+    plan: Plan, ask: Ask, number: NumberDocument, providers: Sequence[FeatureProvider], standing: Standing
+) -> FeaturePlan:
+    """Decide over all features of a number that stays.
+
+    Args:
+        plan: where `after` is a document, and features aren't cleared.
+        number: plan.after, under the carrier that it shall have.
+
+    Raises:
+        NumberError: fields that can't be used, a feature that isn't permitted.
+    """
+    before = plan.before if "_id" in number.fields else None  # a number made anew has nothing of the deleted one
+    spelling = spelling_of((before or number).fields)
+    stood = {} if before is None else spelling.public(before.fields)
+    given = None if ask.public_fields is None else _asked(ask.public_fields)
+    public = spelling.public(number.fields)
+    if given is not None:
+        replaces = ask.operation is Operation.UPDATE and not ask.merge
+        public = merged({} if replaces else stood, given)
+    named: set[str] = set() if given is None else {*given, *(stood.keys() - public.keys())}
+    features = {name: value for name, value in number.features.items() if name != LOCAL}
+    checked = ask.operation in _CHECKED
+    work = Preparation(number, before, spelling, standing, named, checked, public, stood, features)
+    there = public.keys() | features.keys()
+    for provider in providers:
+        if not (provider.keys.isdisjoint(there) and provider.features.isdisjoint(there)):
+            work.settle(provider)
+    return work.finished(plan.before)
+
+
+def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
+    """All features off, and the public fields gone with them, or the whole document."""
+    number = plan.before or plan.after
+    spelling = spelling_of({} if number is None else number.fields)
+    on = {} if plan.before is None else plan.before.features
+    removals = tuple(
+        Task(provider, feature, on[feature])
+        for provider in providers
+        for feature in sorted(provider.features & on.keys())
+    )
+    after = None if plan.after is None else without_use(plan.after)
+    return FeaturePlan(plan.before, after, spelling, removals)
+
+
+def bare(settings: Any, provisioned: Collection[str]) -> Any:
+    """Settings without what nobody asked for: what a provider added, and what is null."""
+    if not isinstance(settings, Mapping):
+        return settings
+    return {name: value for name, value in settings.items() if name not in provisioned and value is not None}
+
+
+def with_local(features: Mapping[str, Any], module: str) -> dict[str, Any]:
+    """With `local` where the carrier's numbers have it, without where they don't."""
+    own = {name: settings for name, settings in features.items() if name != LOCAL}
+    return own | own_features(module)
+
+
+def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return asked_fields(given)
+    except FieldsInvalid as problem:
+        raise errors.invalid(str(problem)) from None

@@ -1,0 +1,118 @@
+"""What is due by time: aged numbers become available, found and never taken ones and deleted ones are removed.
+
+Walks through every number database a page at a time; what is due goes the way of every change, and is decided again
+upon the document as it then stands.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from router.couch.client import Document
+from router.couch.errors import CouchError
+from router.lifecycle.maintenance import plan_due
+from router.lifecycle.policy import ManagerPolicy
+from router.manager.manager import NumberManager
+from router.manager.outcomes import Outcome
+from router.numbers import documents, gregorian
+from router.numbers.fields import Skipped
+from router.numbers.shards import PREFIX, is_shard
+
+_PAGE = 1000
+
+
+@dataclass(slots=True)
+class MaintenanceReport:
+    """What a walk did, or would do.
+
+    Attributes:
+        databases, numbers: looked at.
+        available: numbers that aged long enough.
+        removed: numbers that were found and never taken, or deleted.
+        failed: number → why what is due could not be done.
+        left_out: database → why it could not be read.
+        whole: the walk came to its end.
+        seconds: it took.
+    """
+
+    databases: int = 0
+    numbers: int = 0
+    available: int = 0
+    removed: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
+    seconds: float = 0.0
+
+
+class Maintenance:
+    """One walk.
+
+    Args:
+        dry_run: only say what is due.
+        stop: set to end the walk early.
+        on_outcome: told of each number that was due.
+        on_page: told how many documents were looked at.
+    """
+
+    def __init__(
+        self,
+        manager: NumberManager,
+        *,
+        dry_run: bool = False,
+        stop: threading.Event | None = None,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+        on_page: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._manager = manager
+        self._dry_run = dry_run
+        self._stop = stop or threading.Event()
+        self._on_outcome = on_outcome
+        self._on_page = on_page
+        self._report = MaintenanceReport()
+
+    def run(self) -> MaintenanceReport:
+        """Walk.
+
+        Raises:
+            CouchError: CouchDB can't be asked at all.
+        """
+        began = time.monotonic()
+        policy = ManagerPolicy.of(self._manager.rules().config)
+        for name in filter(is_shard, self._manager.databases.names(PREFIX)):
+            if self._stop.is_set():
+                break
+            try:
+                self._walk(name, policy)
+            except CouchError as problem:
+                self._report.left_out[name] = str(problem)
+            self._report.databases += 1
+        self._report.whole = not self._stop.is_set()
+        self._report.seconds = round(time.monotonic() - began, 3)
+        return self._report
+
+    def _walk(self, name: str, policy: ManagerPolicy) -> None:
+        for page in self._manager.databases.all_documents(name, _PAGE):
+            if self._stop.is_set():
+                return
+            now = gregorian.from_unix(int(time.time()))
+            due = [str(document["_id"]) for document in page if _is_due(document, name, policy, now)]
+            for outcome in self._manager.keep_up(due, dry_run=self._dry_run) if due else ():
+                self._note(outcome)
+            self._report.numbers += len(page)
+            self._on_page(len(page))
+
+    def _note(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._report.failed[outcome.number] = str(outcome.error)
+        elif outcome.deleted:
+            self._report.removed += 1
+        elif not outcome.unchanged:
+            self._report.available += 1
+        self._on_outcome(outcome)
+
+
+def _is_due(document: Document, name: str, policy: ManagerPolicy, now: int) -> bool:
+    read = documents.read(document, expected_database=name)
+    return not isinstance(read, Skipped) and plan_due(read, policy, now) is not None

@@ -1,0 +1,289 @@
+"""The near cache: finished answers in the worker's own memory, kept honest by Redis itself.
+
+Redis tells of every key of ours that changes (CLIENT TRACKING in broadcasting mode, redirected to the very
+connection that subscribes, RESP2). An invalidation that arrives while its key is being fetched forbids keeping
+that fetch. While the connection is down nothing here is trusted; when it is back everything is forgotten first.
+
+On the same connection come barriers: who changed something and must know that no near cache holds the former answer
+publishes one, and each near cache says when it has come to it (see `router.near_cache.barrier`).
+"""
+
+import logging
+import math
+import sys
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import redis
+
+from router.near_cache import barrier
+from router.near_cache.negative_ranges import Listings
+from router.redis_store.client import server_of
+from router.redis_store.keys import Keys
+from router.redis_store.subscription import Subscription
+
+log = logging.getLogger(__name__)
+
+_CHANNEL = "__redis__:invalidate"
+_INVALIDATIONS = _CHANNEL.encode()
+_TICK = 0.5
+_REMEMBERED = 100_000
+"""Invalidations remembered for fetches that are on their way."""
+_COST = 400
+"""Bytes that an entry takes besides its answer and the ways to it."""
+_WAY_COST = 120
+"""Bytes that a way to an entry takes besides its own."""
+_LONGEST_WAY = 512
+"""Bytes; who writes a number at greater length is looked for by number."""
+_WAYS = 8
+"""Ways to one entry: some switches put something new into every request."""
+_PASSING = 16
+"""One in so many entries may be a refusal, of a number without a document or of one that is nobody's: who asks for a
+million of those must not push out the entries of numbers that are called."""
+
+
+class NearEntry:
+    """One number's finished answer.
+
+    Attributes:
+        alive: false as soon as anything may have changed; whoever finds it dead forgets it.
+        account: that must not be disabled; empty for a refusal.
+        answer: a serialised LookupResponse; None for a refusal.
+        refusal: what is refused; None for a route.
+        prepared: room for what a front makes of a refusal.
+        until: on the monotonic clock; refusals of numbers that have no document do not live long.
+        ways: the raw bytes of requests that lead to it.
+    """
+
+    __slots__ = ("account", "alive", "answer", "prepared", "refusal", "size", "until", "ways")
+
+    def __init__(self, account: str, answer: bytes | None, refusal: Any, until: float = math.inf) -> None:
+        self.alive = True
+        self.account = sys.intern(account)  # one object for all its numbers: it stays in the processor's cache
+        self.answer = answer
+        self.refusal = refusal
+        self.prepared: Any = None
+        self.until = until
+        self.ways: list[bytes] = []
+        self.size = _COST + len(answer or b"")
+
+
+class NearCache:
+    """Entries by number, and by the raw bytes of requests that led to them.
+
+    Reading takes no lock. Writing is done by the lookup's threads and by the invalidation thread; each step is
+    one dictionary operation.
+
+    Args:
+        entries: numbers kept at most; 0 keeps nothing.
+        size: bytes kept at most, roughly.
+
+    Attributes:
+        raw: request bytes → entry; what dies is taken out at once.
+        trusted: the connection that brings invalidations stands.
+        listings: of numbers that have no document.
+    """
+
+    def __init__(self, entries: int, size: int) -> None:
+        self._most = entries
+        self._most_bytes = size
+        self._bytes = 0
+        # A plain dict looks over all that was removed from its front, each time that the oldest is asked for.
+        self._numbers: OrderedDict[str, NearEntry] = OrderedDict()
+        self._most_passing = max(1, entries // _PASSING)
+        self._passing: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._clock = 0
+        self._floor = 0
+        self._invalidated: dict[str, int] = {}
+        self.raw: dict[bytes, NearEntry] = {}
+        self.listings = Listings()
+        self.trusted = False
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._most > 0
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return self._bytes
+
+    def get(self, number: str) -> NearEntry | None:
+        """The living entry of a number."""
+        entry = self._numbers.get(number)
+        return entry if entry is not None and entry.alive else None
+
+    def clock(self) -> int:
+        """Ask before the rules are looked at and Redis is asked; give it to `keep` and `alias`."""
+        return self._clock
+
+    def keep(self, number: str, entry: NearEntry, clock: int, raw: bytes | None) -> None:
+        """Keep an answer that was fetched from Redis after `clock`, unless its key changed meanwhile."""
+        with self._lock:
+            if not self.trusted or clock < self._floor or self._invalidated.get(number, -1) > clock:
+                return
+            self._drop(number)
+            self._numbers[number] = entry
+            if entry.answer is None:
+                self._passing[number] = None
+            self._bytes += entry.size
+            if raw is not None:
+                self._alias(raw, entry)
+            self._make_room()
+
+    def alias(self, raw: bytes, entry: NearEntry, clock: int) -> None:
+        """Let these request bytes lead to an entry too, unless the rules that say so went after `clock`."""
+        with self._lock:
+            if entry.alive and clock >= self._floor:
+                self._alias(raw, entry)
+                self._make_room()
+
+    def invalidate(self, number: str) -> None:
+        """Its key changed."""
+        with self._lock:
+            self._clock += 1
+            if len(self._invalidated) >= _REMEMBERED:
+                self._floor = self._clock
+                self._invalidated.clear()
+            self._invalidated[number] = self._clock
+            self._drop(number)
+        self.listings.changed(number)
+
+    def clear(self, *, trusted: bool | None = None) -> None:
+        """Forget everything; nothing that is being fetched now is kept either.
+
+        Args:
+            trusted: whether the connection stands; None leaves that to whoever knows.
+        """
+        self.listings.clear()
+        with self._lock:
+            self._clock += 1
+            self._floor = self._clock
+            self.raw.clear()
+            for entry in self._numbers.values():
+                entry.alive = False
+            self._numbers.clear()
+            self._passing.clear()
+            self._invalidated.clear()
+            self._bytes = 0
+            if trusted is not None:
+                self.trusted = trusted
+
+    def _alias(self, raw: bytes, entry: NearEntry) -> None:
+        """Under the lock, as are those below."""
+        former = self.raw.get(raw)
+        if former is entry or len(raw) > _LONGEST_WAY:
+            return
+        if former is not None:
+            self._close(raw, former)
+        if len(entry.ways) >= _WAYS:
+            self._close(entry.ways[0], entry)
+        self.raw[raw] = entry
+        entry.ways.append(raw)
+        entry.size += len(raw) + _WAY_COST
+        self._bytes += len(raw) + _WAY_COST
+
+    def _close(self, raw: bytes, entry: NearEntry) -> None:
+        del self.raw[raw]
+        entry.ways.remove(raw)
+        entry.size -= len(raw) + _WAY_COST
+        self._bytes -= len(raw) + _WAY_COST
+
+    def _make_room(self) -> None:
+        while len(self._passing) > self._most_passing:
+            self._drop(next(iter(self._passing)))
+        while len(self._numbers) > self._most or self._bytes > self._most_bytes:
+            self._drop(next(iter(self._numbers)))
+
+    def _drop(self, number: str) -> None:
+        entry = self._numbers.pop(number, None)
+        if entry is None:
+            return
+        self._passing.pop(number, None)
+        for raw in entry.ways:
+            del self.raw[raw]
+        entry.alive = False
+        self._bytes -= entry.size
+
+
+class Invalidations:
+    """The connection on which Redis tells what changed, in a thread of its own."""
+
+    def __init__(self, client: Any, keys: Keys, near: NearCache) -> None:
+        self._redis = client
+        self._keys = keys
+        self._near = near
+        self._stop = threading.Event()
+        self._again = threading.Event()
+        self._server = ""
+        self._is_reported = False
+        """Whether the log has the connection's loss: each attempt fails for as long as Redis is away."""
+        self._thread = threading.Thread(target=self._run, name="near-cache", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+
+    def renew(self) -> None:
+        """Redis was gone, and answers again: where it may be another, trust nothing before listening to that one."""
+        try:
+            server = server_of(self._redis)
+        except redis.RedisError:
+            server = ""
+        if not server or server != self._server:
+            self._again.set()
+            self._near.trusted = False
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._again.clear()
+            try:
+                self._listen()
+            except (redis.RedisError, OSError) as problem:
+                if not self._is_reported:
+                    log.info("the near cache is not trusted while its connection is down: %s", problem)
+                self._is_reported = True
+            except Exception:
+                log.exception("listening for invalidations failed")
+            self._near.trusted = False
+            self._stop.wait(_TICK)
+
+    def _listen(self) -> None:
+        with Subscription(self._redis) as subscription:
+            identifier = subscription.command("CLIENT", "ID")
+            prefix = f"{self._keys.prefix}{{+"
+            subscription.command("CLIENT", "TRACKING", "ON", "REDIRECT", identifier, "BCAST", "PREFIX", prefix)
+            self._server = subscription.server()
+            subscription.subscribe(_CHANNEL, self._keys.barrier)
+            try:
+                self._is_reported = False
+                self._near.clear(trusted=True)
+                while not (self._stop.is_set() or self._again.is_set()):
+                    published = subscription.next(_TICK)
+                    if published is None:
+                        continue
+                    if published.channel == _INVALIDATIONS:
+                        self._take(published.content)
+                    else:
+                        barrier.passed(self._redis, self._keys, published.content)
+            finally:
+                self._near.trusted = False
+
+    def _take(self, changed: list[bytes] | None) -> None:
+        if changed is None:  # FLUSHALL
+            self._near.clear(trusted=True)
+            return
+        for key in changed:
+            number = self._keys.number_of(key.decode("utf-8", "replace"))
+            if number is not None:
+                self._near.invalidate(number)

@@ -1,0 +1,233 @@
+"""The followed documents that are few and that every lookup depends on, held in memory by each worker.
+
+Accounts (is it enabled?), port requests (whose number is coming in?) and the number manager's configuration.
+In Redis each database is a hash of id → version and value; each change is published as it is applied. A worker
+subscribes first, then loads, then applies what is published; when the subscription is lost, what it holds is
+no longer vouched for until it has loaded again.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import redis
+
+from router.entries.codec import VERSION
+from router.entries.reference_values import (
+    ACCOUNTS,
+    FOLLOWED,
+    NUMBER_MANAGER,
+    PORT_REQUESTS,
+    SYSTEM_CONFIG,
+    ActivePort,
+    is_port,
+    is_sound,
+)
+from router.redis_store.keys import EPOCH, SPOILT, Keys
+from router.redis_store.subscription import Subscription
+from router.redis_store.wrong_type import is_foreign
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.5
+
+
+class FollowedDocuments:
+    """What a worker knows of accounts, port requests and configuration; reading it takes no lock.
+
+    Attributes:
+        enabled, disabled: ids of accounts that exist.
+        ports: active port requests by number.
+        config: the `default` section of system_config's number_manager; None where there is none.
+        loaded: by database: everything of it was in Redis when it was read.
+        fresh: the subscription stands, so the above is as Redis has it.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        keys: Keys,
+        on_config: Callable[[], None] = lambda: None,
+        on_ports: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._redis = client
+        self._keys = keys
+        self._on_config = on_config
+        self._on_ports = on_ports
+        self._versions: dict[tuple[str, str], bytes] = {}
+        self._requests: dict[str, ActivePort] = {}
+        self._pause = _TICK
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
+        self.enabled: set[str] = set()
+        self.disabled: set[str] = set()
+        self.ports: dict[str, tuple[ActivePort, ...]] = {}
+        self.config: dict[str, Any] | None = None
+        self.loaded: dict[str, bool] = dict.fromkeys(FOLLOWED, False)
+        self.fresh = False
+
+    def start(self) -> None:
+        """Load once if Redis answers, then keep it true in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+
+    def wait_fresh(self, seconds: float) -> bool:
+        """Wait until Redis has been read; False when it could not be in that time."""
+        end = time.monotonic() + seconds
+        while not self.fresh and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.fresh
+
+    def version(self, database: str, identifier: str) -> bytes | None:
+        """The version held of a document; for explain."""
+        return self._versions.get((database, identifier))
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._subscribe()
+            except (redis.RedisError, OSError, ValueError) as problem:
+                if self._pause == _TICK:
+                    log.warning("the subscription to followed documents is lost: %s", problem)
+            except Exception:
+                # Without this thread, accounts would stay enabled or disabled for ever.
+                if not self._stop.is_set():
+                    log.exception("keeping followed documents failed")
+            self._stop.wait(self._pause)
+            self._pause = min(self._pause * 2, 5.0)
+
+    def _subscribe(self) -> None:
+        with Subscription(self._redis) as subscription:
+            # Nothing published between the loading and the reading of messages may be lost.
+            subscription.subscribe(self._keys.changes)
+            try:
+                self._load()
+                self.fresh, self._pause = True, _TICK
+                while not self._stop.is_set():
+                    published = subscription.next(_TICK)
+                    if published is not None:
+                        self._take(published.content)
+            finally:
+                self.fresh = False
+
+    def _take(self, message: bytes) -> None:
+        database, _, rest = message.partition(b"\0")
+        identifier, _, value = rest.partition(b"\0")
+        if not identifier:
+            self._load()
+            return
+        self._apply(database.decode(), identifier.decode("utf-8", "replace"), value)
+        self._index_ports()
+
+    def _load(self) -> None:
+        """Read everything; what is held stays in use until it is replaced.
+
+        What Redis does not hold as a whole is asked of CouchDB; the configuration is that of before as long.
+        """
+        old_config = self.config
+        read = {name: self._read(name) for name in FOLLOWED}
+        whole = {name: documents for name, (documents, complete) in read.items() if complete or name != SYSTEM_CONFIG}
+        self._forget_missing(whole)
+        for name, documents in whole.items():
+            for identifier, value in documents.items():
+                self._apply(name, identifier.decode("utf-8", "replace"), value, reload=True)
+        for name, (_, complete) in read.items():
+            self.loaded[name] = complete
+        self._index_ports()
+        if self.config != old_config:
+            self._on_config()
+
+    def _read(self, database: str) -> tuple[dict[bytes, bytes], bool]:
+        """The documents that Redis holds of a database, and whether these are all of them."""
+        complete, epoch = self._hash(self._keys.database(database), "complete", "epoch")
+        (marked,) = self._hash(self._keys.documents(database), EPOCH)
+        if marked != SPOILT and (epoch is None or marked != epoch):
+            return {}, False  # lost, or being read by the follower
+        documents: dict[bytes, bytes] = self._redis.hgetall(self._keys.documents(database))
+        documents.pop(EPOCH.encode(), None)
+        sound = {identifier: value for identifier, value in documents.items() if is_sound(database, value)}
+        if len(sound) < len(documents):
+            log.error("Redis holds something else among the documents of %s: they are read again", database)
+            self._redis.hset(self._keys.documents(database), EPOCH, SPOILT)  # the follower looks there
+            return sound, False
+        return documents, complete == b"1" and marked == epoch
+
+    def _hash(self, key: str, *fields: str) -> list[bytes | None]:
+        """Some fields; none where something else stands."""
+        try:
+            found: list[bytes | None] = self._redis.hmget(key, *fields)
+        except redis.ResponseError as problem:
+            if not is_foreign(problem):
+                raise
+            return [None] * len(fields)
+        return found
+
+    def _forget_missing(self, seen: Mapping[str, Mapping[bytes, bytes]]) -> None:
+        present = {
+            (name, identifier.decode("utf-8", "replace")) for name, found in seen.items() for identifier in found
+        }
+        for name, identifier in [key for key in self._versions if key[0] in seen and key not in present]:
+            self._apply(name, identifier, b"", reload=True)
+            self._versions.pop((name, identifier), None)
+
+    def _apply(self, database: str, identifier: str, value: bytes, *, reload: bool = False) -> None:
+        version, payload = value[:VERSION], value[VERSION:]
+        if not reload and version < self._versions.get((database, identifier), b""):
+            return  # published before what was loaded
+        self._versions[database, identifier] = version
+        if database == ACCOUNTS:
+            self._apply_account(identifier, payload)
+        elif database == PORT_REQUESTS:
+            self._apply_port(identifier, payload)
+        elif database == SYSTEM_CONFIG and identifier == NUMBER_MANAGER:
+            self._apply_config(payload, reload=reload)
+
+    def _apply_account(self, account: str, payload: bytes) -> None:
+        (self.enabled.add if payload == b"1" else self.enabled.discard)(account)
+        (self.disabled.add if payload == b"0" else self.disabled.discard)(account)
+
+    def _apply_port(self, request: str, payload: bytes) -> None:
+        self._requests.pop(request, None)
+        if payload:
+            said = _decoded(payload, list, [])
+            if is_port(said):
+                account, *numbers = said
+                self._requests[request] = ActivePort(request, account, tuple(numbers))
+
+    def _apply_config(self, payload: bytes, *, reload: bool) -> None:
+        self.config = _decoded(payload, dict, None) if payload else None
+        if not reload:
+            self._on_config()
+
+    def _index_ports(self) -> None:
+        before, self.ports = self.ports, index_ports(self._requests.values())
+        if self.ports != before:
+            self._on_ports()
+
+
+def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
+    """What a value holds; what is none of ours must not hide the documents beside it."""
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, kind) and value:
+        return value
+    if value != kind():
+        log.error("Redis holds something else where a followed document belongs: %.80r", payload)
+    return otherwise
+
+
+def index_ports(requests: Iterable[ActivePort]) -> dict[str, tuple[ActivePort, ...]]:
+    """Active port requests by number."""
+    found: dict[str, tuple[ActivePort, ...]] = {}
+    for request in requests:
+        for number in request.numbers:
+            found[number] = (*found.get(number, ()), request)
+    return found

@@ -1,0 +1,1 @@
+"""What any process needs: background threads, back-off, counters, CPU affinity, log rate limits."""

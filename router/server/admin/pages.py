@@ -1,0 +1,154 @@
+"""The admin address: HTTP for operators, Prometheus and health checks."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import grpc
+
+from router.server.auth.authorizer import Guard
+from router.server.auth.bind_policy import is_loopback
+from router.server.auth.tls_files import Certificates
+from router.server.auth.tokens import ADMIN
+
+Page = Callable[[str | None], tuple[int, str, bytes]]
+"""Takes the caller's `Authorization`; answers with a status, a content type and a body."""
+
+_OPEN = ("/healthz", "/readyz")
+"""What load balancers look at; the other pages want an admin token where there are tokens."""
+
+_LOOK = 0.05
+"""Seconds after which an idle server looks whether it is to stop."""
+_MOST_CONNECTIONS = 64
+_HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
+TEXT, JSON = "text/plain; charset=utf-8", "application/json"
+
+
+class AdminServer:
+    """Serves some pages until stopped.
+
+    Args:
+        address: host:port.
+        pages: by path.
+        guard: judges callers; None where anybody may look.
+        certificates: for HTTPS, unless the address is a loopback one; None for none.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        pages: Mapping[str, Page],
+        guard: Guard | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self._address = address
+        self._pages = pages
+        self._guard = guard
+        self._certificates = None if is_loopback(address) else certificates
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        return 0 if self._server is None else int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address can't be listened on.
+        """
+        host, _, port = self._address.rpartition(":")
+        pages, guard = self._pages, self._guard
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                page = pages.get(path)
+                if page is None:
+                    known = "\n".join(sorted(pages))
+                    self._send(404, TEXT, f"no such page; there are:\n{known}\n".encode())
+                    return
+                authorization = self.headers.get("Authorization")
+                refusal = guard.refusal(ADMIN, authorization) if guard is not None and path not in _OPEN else None
+                if refusal is None:
+                    self._send(*page(authorization))
+                else:
+                    self._send(_HTTP[refusal.code], TEXT, f"{refusal.message}\n".encode())
+
+            def _send(self, code: int, kind: str, body: bytes) -> None:
+                self.send_response(code)
+                if code == HTTPStatus.UNAUTHORIZED:
+                    self.send_header("WWW-Authenticate", "Bearer")
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+                pass
+
+        try:
+            self._server = _Server((host.strip("[]"), int(port)), Handler, self._certificates)
+        except OSError as problem:
+            raise OSError(f"can't listen on {self._address} for admin: {problem.strerror}") from None
+        threading.Thread(target=self._server.serve_forever, args=(_LOOK,), name="admin", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection; TLS is begun in it, so that a slow caller holds up nobody else.
+
+    Pages are answered within milliseconds: where too many connections stand, the oldest one is of
+    somebody who doesn't ask.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: Any, certificates: Certificates | None) -> None:
+        self._certificates = certificates
+        self._standing: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection."""
+        connection, caller = super().get_request()
+        if self._certificates is not None:
+            context = self._certificates.context
+            connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, caller
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin a connection's thread, and end the oldest one where there are too many."""
+        with self._lock:
+            self._standing[request] = None
+            if len(self._standing) > _MOST_CONNECTIONS:
+                oldest = next(iter(self._standing))
+                del self._standing[oldest]
+                with contextlib.suppress(OSError):
+                    # Past TLS, which would first say farewell to somebody who may not listen.
+                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection is over."""
+        with self._lock:
+            self._standing.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up, or speaks no TLS, is no fault of ours."""

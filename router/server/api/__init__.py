@@ -1,0 +1,1 @@
+"""The gRPC API: servicers, messages, framing, statuses."""

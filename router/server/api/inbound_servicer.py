@@ -1,0 +1,210 @@
+"""The other methods of InboundRouter: batch, stream, explain."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+
+from router.entries.codec import refusal_message
+from router.lookup.call import Call
+from router.lookup.engine import Lookup
+from router.lookup.explain import Explainer
+from router.numbers.routes import Reason, Refused
+from router.runtime.bounded_executor import BoundedThreads
+from router.server.api import framing
+from router.server.api.consistency import UnknownConsistencyError, is_authoritative
+from router.server.api.status import OVERLOADED
+from router.v1 import inbound_pb2 as pb
+
+MOST_IN_A_BATCH = 1000
+_MOST_IN_FLIGHT = 1000
+"""Numbers of one stream that may wait for their outcomes to be found and sent; its sender is held back after that."""
+
+_THREADS, _EXPLAINING = 4, 2
+_MOST_EXPLAINED = 32
+"""Explain calls at a time: each asks every store by itself, and there are no more than a person makes."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class OutcomeCall(Call):
+    """A lookup whose answer is a serialised LookupOutcome, handed to the event loop."""
+
+    __slots__ = ("_deliver",)
+
+    def __init__(self, request: pb.LookupRequest, deadline: float, deliver: Callable[[bytes], None]) -> None:
+        super().__init__(
+            request.number,
+            request.dial_plan,
+            deadline,
+            authoritative=is_authoritative(request),
+        )
+        self._deliver = deliver
+
+    def route(self, answer: bytes) -> None:
+        """Answer with a serialised LookupResponse."""
+        self._deliver(framing.routed(answer))
+
+    def refuse(self, refusal: Refused) -> None:
+        """Answer with a refusal."""
+        self._deliver(framing.refused(refusal_message(refusal).SerializeToString()))
+
+    def expire(self) -> None:
+        """No time left: what is known is that the database could not be asked."""
+        self.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, self.e164 or "", message="no time left"))
+
+
+class InboundServicer:
+    """Serves LookupBatch, LookupStream and Explain inside the event loop; the work is done in threads.
+
+    Args:
+        waiting: numbers of LookupBatch calls that may wait for a thread, or be looked up by one; more are refused.
+        time_limit: seconds for calls without a deadline of their own.
+    """
+
+    def __init__(self, lookup: Lookup, explainer: Explainer, *, waiting: int, time_limit: float) -> None:
+        self._lookup = lookup
+        self._explainer = explainer
+        self._time_limit = time_limit
+        self._threads = BoundedThreads("inbound-servicer", _THREADS, waiting)
+        self._explaining = BoundedThreads("explainer", _EXPLAINING, _MOST_EXPLAINED)
+
+    async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
+        """LookupBatch."""
+        count = len(request.lookups)
+        if count > MOST_IN_A_BATCH:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"{count} numbers in a batch, at most {MOST_IN_A_BATCH}: send several batches, or a stream",
+            )
+        if not self._threads.have_room(count):
+            self._lookup.counts.add(Reason.OVERLOADED.value, count)
+            await _refuse(context)
+        loop = asyncio.get_running_loop()
+        outcomes: list[bytes] = [b""] * count
+        left = count
+        done = loop.create_future()
+
+        def put(index: int, outcome: bytes) -> None:
+            nonlocal left
+            outcomes[index] = outcome
+            left -= 1
+            if not left and not done.done():
+                done.set_result(None)
+
+        def deliver(index: int) -> Callable[[bytes], None]:
+            return lambda outcome: _soon(loop, put, index, outcome)
+
+        deadline = self._deadline(context)
+        try:
+            calls = [OutcomeCall(each, deadline, deliver(index)) for index, each in enumerate(request.lookups)]
+        except UnknownConsistencyError as problem:
+            await context.abort(problem.failure.code, problem.failure.message)
+        if calls:
+            await self._threads.run(count, self._lookup.answer, calls)
+            await done
+        return framing.batch(outcomes)
+
+    async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
+        """LookupStream: outcomes as they are found, in any order."""
+        stream = _Stream(self._lookup, self._threads, lambda: self._deadline(context))
+        reading = asyncio.create_task(stream.read(requests))
+        try:
+            while (outcome := await stream.next_outcome()) is not None:
+                yield outcome
+            await reading
+        except UnknownConsistencyError as problem:  # after the outcomes of those before it
+            await context.abort(problem.failure.code, problem.failure.message)
+        finally:
+            reading.cancel()
+
+    async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        """Explain."""
+        try:
+            is_authoritative(request.lookup)
+        except UnknownConsistencyError as problem:
+            await context.abort(problem.failure.code, problem.failure.message)
+        if not self._explaining.have_room(1):
+            await _refuse(context)
+        made = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
+        return made or pb.ExplainResponse()  # nobody waits for that one
+
+    def _deadline(self, context: Context) -> float:
+        remaining = context.time_remaining()
+        return time.monotonic() + (self._time_limit if remaining is None else min(remaining, 3600.0))
+
+
+class _Stream:
+    """One stream: requests come in, wait together while a batch is being answered, and go out as outcomes."""
+
+    def __init__(self, lookup: Lookup, threads: BoundedThreads, deadline: Callable[[], float]) -> None:
+        self._lookup = lookup
+        self._threads = threads
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._outcomes: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._waiting: list[OutcomeCall] = []
+        self._working: asyncio.Task[None] | None = None
+        self._open = 0
+        self._ended = False
+
+    async def read(self, requests: AsyncIterator[pb.LookupStreamRequest]) -> None:
+        """Take requests until the caller ends the stream."""
+        try:
+            async for request in requests:
+                await self._room.acquire()
+                call = self._call(request)  # raises for a request that can't be worked on: it is never open
+                self._open += 1
+                self._waiting.append(call)
+                if self._working is None:
+                    self._working = self._loop.create_task(self._work())
+        finally:  # a stream that breaks off must not be waited for either
+            self._ended = True
+            self._end_if_done()
+
+    async def next_outcome(self) -> bytes | None:
+        """The next outcome; None when all are out."""
+        outcome = await self._outcomes.get()
+        if outcome is not None:
+            self._room.release()  # only now: who doesn't read his outcomes is not read from either
+        return outcome
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting, []
+                await self._threads.run(0, self._lookup.answer, calls)  # its own bound is what it reads
+        finally:
+            self._working = None
+
+    def _call(self, request: pb.LookupStreamRequest) -> OutcomeCall:
+        identifier = request.id
+        return OutcomeCall(
+            request.lookup,
+            self._deadline(),
+            lambda outcome: _soon(self._loop, self._put, framing.streamed(identifier, outcome)),
+        )
+
+    def _put(self, outcome: bytes) -> None:
+        self._outcomes.put_nowait(outcome)
+        self._open -= 1
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._ended and not self._open:
+            self._outcomes.put_nowait(None)
+
+
+async def _refuse(context: Context) -> None:
+    await context.abort(OVERLOADED.code, OVERLOADED.message, tuple(OVERLOADED.trailing))
+
+
+def _soon(loop: asyncio.AbstractEventLoop, act: Callable[..., None], *arguments: Any) -> None:
+    """Do it in the event loop; a loop that has ended has no caller left to tell."""
+    try:
+        loop.call_soon_threadsafe(act, *arguments)
+    except RuntimeError:
+        return

@@ -1,0 +1,109 @@
+"""What the number manager asks and answers, as messages."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct, Value
+
+from router.lifecycle.document_writer import public_fields
+from router.lifecycle.errors import NumberError
+from router.manager.outcomes import Outcome
+from router.numbers.documents import NumberDocument
+from router.numbers.gregorian import to_unix
+from router.v1 import numbers_pb2 as pb
+
+_EXACT = 2**53
+"""Beyond it a double, which is what a Struct holds, is no whole number any more."""
+
+
+def plain(struct: Struct) -> dict[str, Any]:
+    """The Struct's fields as JSON has them: whole numbers as such."""
+    return {name: _plain(value) for name, value in struct.fields.items()}
+
+
+def results(outcomes: Iterable[Outcome]) -> pb.NumbersResponse:
+    """A result for each, in order."""
+    return pb.NumbersResponse(results=[_result(outcome) for outcome in outcomes])
+
+
+def histories(outcomes: Iterable[Outcome]) -> pb.HistoryResponse:
+    """The history of each, in order."""
+    return pb.HistoryResponse(results=[_history(outcome) for outcome in outcomes])
+
+
+def record(document: NumberDocument) -> pb.NumberRecord:
+    """A number as its document has it."""
+    return pb.NumberRecord(
+        number=document.number,
+        state=document.state or "",
+        assigned_to=document.assigned_to or "",
+        previously_assigned_to=document.previously_assigned_to or "",
+        reserve_history=document.reserve_history,
+        module_name=document.module_name,
+        features=_struct(document.features),
+        public_fields=_struct(public_fields(document)),
+        ported_in=document.ported_in,
+        used_by=document.used_by or "",
+        authorizing_account=document.authorizing_account or "",
+        created=_unix(document.created),
+        modified=_unix(document.modified),
+        revision=document.revision,
+    )
+
+
+def _result(outcome: Outcome) -> pb.NumberResult:
+    if outcome.error is not None:
+        return pb.NumberResult(number=outcome.number, error=_error(outcome.error))
+    told = pb.NumberRecord(number=outcome.number) if outcome.document is None else record(outcome.document)
+    told.unchanged, told.deleted = outcome.unchanged, outcome.deleted
+    told.warnings.extend(outcome.warnings)
+    if outcome.deleted:
+        told.ClearField("revision")
+    return pb.NumberResult(number=outcome.number, record=told)
+
+
+def _history(outcome: Outcome) -> pb.HistoryResult:
+    document = outcome.document
+    if outcome.error is not None or document is None:
+        return pb.HistoryResult(number=outcome.number, error=_error(outcome.error))
+    return pb.HistoryResult(
+        number=outcome.number,
+        history=pb.NumberHistory(
+            state=document.state or "",
+            assigned_to=document.assigned_to or "",
+            previously_assigned_to=document.previously_assigned_to or "",
+            reserve_history=document.reserve_history,
+            authorizing_account=document.authorizing_account or "",
+            ported_in=document.ported_in,
+            created=_unix(document.created),
+            modified=_unix(document.modified),
+        ),
+    )
+
+
+def _error(error: NumberError | None) -> pb.NumberError:
+    if error is None:
+        return pb.NumberError()
+    return pb.NumberError(code=error.code, error=error.error, cause=error.cause, message=error.message)
+
+
+def _struct(fields: Mapping[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(dict(fields))
+    return struct
+
+
+def _plain(value: Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return plain(value.struct_value)
+    if kind == "list_value":
+        return [_plain(each) for each in value.list_value.values]
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+    return None if kind in {None, "null_value"} else getattr(value, kind)
+
+
+def _unix(seconds: int | None) -> int:
+    return 0 if seconds is None else to_unix(seconds)

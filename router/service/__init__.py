@@ -1,1 +1,0 @@
-"""The service: fronts, servicers, health, admin and metrics."""

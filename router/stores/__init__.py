@@ -1,0 +1,1 @@
+"""Opens Redis and CouchDB as the settings name them."""

@@ -1,0 +1,61 @@
+"""Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
+
+from router.couch.client import Couch
+from router.couch.databases import Databases
+from router.redis_store.client import connect, is_cluster
+from router.redis_store.entry_reader import CacheReader
+from router.redis_store.keys import Keys
+from router.redis_store.lease import Lease
+from router.redis_store.sentinel import MasterWatch
+from router.redis_store.writer import CacheWriter, Lives
+from router.settings import Settings, SettingsError, credentials
+
+_PROMPT = 1.0
+"""Seconds for one answer of Redis to a change that somebody waits for."""
+_PATIENT = 5.0
+"""Seconds for one answer of Redis to anything that is not a lookup."""
+
+
+class Stores:
+    """Clients; nothing is sent until they are used.
+
+    Attributes:
+        redis: patient, for the follower, warm-up, audit and loading.
+        quick: a writer that gives up as soon as a lookup must.
+        prompt: a writer for changes that somebody waits for.
+        reader: reads entries for lookups.
+        master: to be started by whoever runs for long; follows the master that Redis' sentinels name.
+        databases: patient; lookup_databases: under the lookup's time limit. Both share one credential gate.
+
+    Raises:
+        SettingsError: a URL or a password file that can't be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.redis_prefix)
+        self._lease_life = settings.follower_lease_ttl
+        lives = Lives(settings.negative_ttl, settings.tombstone_ttl, settings.fill_ttl)
+        redis_url = credentials.redis_url(settings)
+        sentinels = credentials.sentinel_login(settings)
+        try:
+            self.redis = connect(redis_url, time_limit=_PATIENT, sentinels=sentinels)
+            fast = connect(redis_url, time_limit=settings.redis_timeout, sentinels=sentinels)
+            prompt = connect(redis_url, time_limit=_PROMPT, sentinels=sentinels)
+        except (ValueError, OSError) as problem:
+            raise SettingsError(f"setting 'redis_url': {problem}") from None
+        self.fast_redis = fast
+        self.master = MasterWatch((self.redis, fast, prompt))
+        self.can_track = not is_cluster(self.redis)
+        """Whether Redis can tell one connection of every change: a Cluster would need one to each node."""
+        self.writer = CacheWriter(self.redis, self.keys, lives)
+        self.quick = CacheWriter(fast, self.keys, lives)
+        self.prompt = CacheWriter(prompt, self.keys, lives)
+        self.reader = CacheReader(fast, self.keys)
+        self.patient_reader = CacheReader(self.redis, self.keys)
+        couch = Couch(credentials.couchdb_url(settings), time_limit=settings.follower_timeout)
+        self.databases = Databases(couch)
+        self.lookup_databases = Databases(couch.with_time_limit(settings.couchdb_read_timeout))
+
+    def lease(self) -> Lease:
+        """The follower's lease, under a name of its own."""
+        return Lease(self.redis, self.keys, self._lease_life)

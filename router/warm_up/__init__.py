@@ -1,0 +1,1 @@
+"""The warm-up: fills the cache from the number databases."""

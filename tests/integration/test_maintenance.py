@@ -1,0 +1,178 @@
+"""What is due to numbers by time is done, by a command and by whoever leads the following."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from router.couch.databases import Databases
+from router.manager.maintenance import Maintenance
+from router.manager.outcomes import Outcome
+from router.numbers.gregorian import from_unix
+from tests.cli.command import run
+from tests.integration.conftest import StartService
+from tests.integration.manager_world import CHILD, INVENTORY, SHARD, Manager, family
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, World
+
+DAY = 86_400
+LONG_AGO = from_unix(int(time.time()) - 91 * DAY)
+LATELY = from_unix(int(time.time()) - 89 * DAY)
+NOW = from_unix(int(time.time()))
+
+
+@pytest.fixture
+def aged(world: World) -> None:
+    """Numbers of every age; due are 1 to 3, in two databases."""
+    family(world)
+    written: dict[str, dict[str, Any]] = {
+        "+14158860001": {"pvt_number_state": "aging", "pvt_modified": LONG_AGO, "account": CHILD},
+        "+14158860002": {"pvt_number_state": "discovery", "pvt_modified": LATELY},
+        "+12018860003": {"pvt_number_state": "deleted", "pvt_modified": NOW},
+        "+14158860004": {"pvt_number_state": "aging", "pvt_modified": LATELY},
+        "+14158860005": {"pvt_number_state": "discovery", "pvt_modified": NOW},
+        "+14158860006": {"pvt_number_state": "aging"},
+        "+14158860007": {"pvt_number_state": "in_service", "pvt_modified": LONG_AGO, "account": CHILD},
+        "+14158860008": {"pvt_number_state": "reserved", "pvt_modified": LONG_AGO, "account": CHILD},
+    }
+    for number, fields in written.items():
+        world.number(number, **{"account": None, "pvt_module_name": INVENTORY, **fields})
+    world.put(SHARD, "_design/numbers", views={})
+    world.put("numbers/managed", "+14158860009", pvt_state="aging", pvt_modified=LONG_AGO)
+
+
+def states(world: World) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for database in (SHARD, "numbers/+1201"):
+        for page in world.databases.all_documents(database, 100):
+            found |= {str(each["_id"])[-1]: each["pvt_number_state"] for each in page if "pvt_number_state" in each}
+    return found
+
+
+AFTER = {
+    "1": "available",
+    "4": "aging",
+    "5": "discovery",
+    "6": "aging",
+    "7": "in_service",
+    "8": "reserved",
+}
+
+
+@pytest.mark.usefixtures("aged")
+def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
+    manager = Manager(world).manager
+    before = states(world)
+    told: list[Outcome] = []
+    would = Maintenance(manager, dry_run=True, on_outcome=told.append).run()
+    assert (would.available, would.removed, len(told), states(world)) == (1, 2, 3, before)
+
+    report = Maintenance(manager).run()
+    assert (report.databases, report.numbers, report.available, report.removed) == (2, 9, 1, 2)
+    assert (report.failed, report.left_out, report.whole) == ({}, {}, True)
+    assert states(world) == AFTER
+    available = world.databases.document(SHARD, "+14158860001")
+    assert "pvt_assigned_to" not in available
+    assert available["pvt_previously_assigned_to"] == CHILD
+    assert world.cached("+14158860002") == "deleted"
+
+    again = Maintenance(manager).run()
+    assert (again.available, again.removed) == (0, 0)
+
+
+@pytest.mark.usefixtures("aged")
+def test_more_than_a_page_is_walked_though_what_was_read_last_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.manager.maintenance._PAGE", 1)
+    for index in range(20):
+        world.number(f"+1415777{index:04}", None, pvt_number_state="deleted")
+    report = Maintenance(Manager(world).manager).run()
+    assert (report.removed, states(world)) == (22, AFTER)
+
+
+@pytest.mark.usefixtures("aged")
+def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None:
+    manager = Manager(world).manager
+
+    class Taken(Databases):
+        """Somebody takes the number between the reading and the writing."""
+
+        def latest(self, database: str, identifiers: Any) -> Any:
+            found = super().latest(database, identifiers)
+            if "+14158860002" in identifiers and "pvt_assigned_to" not in self.document(SHARD, "+14158860002"):
+                taken = {"pvt_number_state": "in_service", "pvt_assigned_to": CHILD}
+                self.put(SHARD, {**self.document(SHARD, "+14158860002"), **taken})
+            return found
+
+    manager._rounds._reader._databases = Taken(world.databases.couch)
+    report = Maintenance(manager).run()
+    assert (report.available, report.removed, report.failed) == (1, 1, {})
+    assert states(world) == AFTER | {"2": "in_service"}
+
+
+@pytest.mark.usefixtures("aged")
+def test_the_clusters_times_count(world: World) -> None:
+    world.configure(aging_expiry_d=88, discovery_expiry_d=100)
+    assert Maintenance(Manager(world).manager).run().available == 2
+    assert states(world)["2"] == "discovery"
+
+
+@pytest.mark.usefixtures("aged")
+def test_it_can_be_stopped(world: World) -> None:
+    stop = threading.Event()
+    stop.set()
+    report = Maintenance(Manager(world).manager, stop=stop).run()
+    assert (report.whole, report.numbers) == (False, 0)
+
+
+@pytest.mark.usefixtures("aged")
+def test_the_command_says_what_it_does(world: World) -> None:
+    flags = ("--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix)
+    would = run("maintenance", "--dry-run", *flags)
+    assert would.code == 0
+    assert "+14158860001: would be available" in would.out
+    assert "1 available again, 2 removed, 0 failed" in would.out
+    done = run("maintenance", "--json", *flags)
+    assert done.code == 0
+    *lines, totals = done.json
+    assert {(line["number"], line["action"]) for line in lines} == {
+        ("+14158860001", "available"),
+        ("+14158860002", "removed"),
+        ("+12018860003", "removed"),
+    }
+    assert (totals["available"], totals["removed"], totals["complete"]) == (1, 2, True)
+    assert states(world) == AFTER
+    away = run("maintenance", "--couchdb-url", "http://127.0.0.1:1", "--redis-url", world.redis_url)
+    assert away.code == 3
+    assert "--couchdb-url" in away.complaint
+
+
+@pytest.mark.usefixtures("aged")
+def test_the_leading_follower_does_it_from_time_to_time(world: World, start_service: StartService) -> None:
+    running = start_service(with_follower=True, maintenance_interval=0.3)
+    eventually(lambda: states(world) == AFTER)
+    maintenance = running.service.maintenance
+    assert maintenance is not None
+    eventually(lambda: maintenance.last is not None and maintenance.last.whole)
+
+
+@pytest.mark.usefixtures("aged")
+def test_who_does_not_lead_does_not(world: World, start_service: StartService) -> None:
+    first = start_service(with_follower=True, maintenance_interval=0.0)
+    first.wait_ready()
+    second = start_service(with_follower=True, maintenance_interval=0.05)
+    time.sleep(0.5)
+    assert second.service.maintenance is not None
+    assert second.service.maintenance.last is None
+    assert states(world)["1"] == "aging"
+    first.service.follower.stop()  # type: ignore[union-attr]
+    eventually(lambda: states(world) == AFTER)
+
+
+def test_nothing_there_is_nothing_to_do(world: World) -> None:
+    report = Maintenance(Manager(world).manager).run()
+    assert (report.databases, report.whole) == (0, True)
+    world.number(NUMBER)
+    assert Maintenance(Manager(world).manager).run().numbers == 1
