@@ -11,7 +11,7 @@ import pytest
 from router.server.edge.edge import Edge
 from tests.cli.command import eventually
 from tests.hostile.wire import HEADERS
-from tests.unit.service.edge.running_edge import RunningEdge, Start
+from tests.unit.server.edge.running_edge import RunningEdge, Start
 
 ATTEMPTS = 5
 

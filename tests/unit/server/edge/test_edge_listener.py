@@ -12,7 +12,7 @@ from tests.cli.command import eventually
 from tests.hostile import wire
 from tests.hostile.wire import Connection
 from tests.integration.certificates import Authority
-from tests.unit.service.edge.running_edge import RunningEdge, Start, refused
+from tests.unit.server.edge.running_edge import RunningEdge, Start, refused
 
 
 def test_strangers_are_bounded_by_the_settings(start: Start) -> None:
