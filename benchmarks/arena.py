@@ -128,7 +128,7 @@ def entry(numbers: Directory, index: int) -> Entry:
 @lru_cache(maxsize=100)
 def _entry_like(index: int) -> Entry:
     found = Directory(PER_DATABASE).document(index) | {"_rev": f"1-{'0' * 32}"}
-    kept = entry_builder.number_entry(found, f"numbers/{found['_id'][:5]}", Policy(), int(time.time()))
+    kept = entry_builder.entry_from_json(found, f"numbers/{found['_id'][:5]}", Policy(), int(time.time()))
     if isinstance(kept, Skipped):
         raise TypeError(f"{found['_id']} was skipped: {kept}")
     return kept
@@ -169,7 +169,7 @@ def _fill_redis(made: Arena) -> None:
     token = Lease(client, KEYS, 600, "benchmark").take()
     before = client.info("memory")["used_memory"]
     for name, indexes in made.directory.databases().items():
-        point = writer.begin(name, token, instance="0", purges=0, shape=entry_builder.shape_of(Policy()))
+        point = writer.begin(name, token, instance="0", purges=0, shape=entry_builder.entries_fingerprint(Policy()))
         for start in range(indexes.start, indexes.stop, _PAGE):
             if point is None:
                 raise RuntimeError("Redis is in use by another follower")

@@ -19,9 +19,9 @@ import orjson
 import redis
 
 from benchmarks.stage import Stage, stage
-from router.account_copies.names import database_of as account_database
+from router.account_copies.names import shard_for as account_database
 from router.couch.errors import Conflict, NotFound
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 
 _AT_A_TIME = 1000
 _TURNS = ("plain", "import", "with copies", "plain with lists")
@@ -100,7 +100,7 @@ def _plain(on: Stage, documents: Sequence[dict[str, Any]], lists: Mapping[str, d
     began = time.monotonic()
     by_shard: dict[str, list[dict[str, Any]]] = {}
     for document in documents:
-        by_shard.setdefault(database_of(document["_id"]) or "", []).append(document)
+        by_shard.setdefault(shard_for(document["_id"]) or "", []).append(document)
     for name, found in by_shard.items():
         _create(on, name)
         _put(on, name, found)

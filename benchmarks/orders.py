@@ -14,7 +14,7 @@ from statistics import median
 import orjson
 
 from benchmarks.stage import Stage, stage
-from router.account_copies.names import database_of as account_database
+from router.account_copies.names import account_database
 
 _ACCOUNTS = ("a" * 32, "b" * 32)
 _ORDERS = ("all of one, then the other", "number by number")

@@ -15,9 +15,9 @@ from typing import Any
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -39,7 +39,7 @@ class Walk:
         self.databases: Databases = stores.databases
         self._manager = NumberManager(settings, stores)
         self._number = number
-        self._shard = str(database_of(number))
+        self._shard = str(shard_for(number))
         self._say = say
 
     def prepare(self) -> None:
@@ -57,29 +57,35 @@ class Walk:
         """Take them; returns the number document after each."""
         kept = "knm_inventory"  # a carrier module whose documents stay, unlike knm_local's
         asked = (
-            ("made available", Ask(Operation.CREATE, self._number, SYSTEM, state="available", module_name=kept)),
-            ("the parent reserves it", Ask(Operation.RESERVE, self._number, PARENT, assign_to=PARENT)),
-            ("its sub-account reserves it too", Ask(Operation.RESERVE, self._number, PARENT, assign_to=SUB)),
-            ("and acquires it", Ask(Operation.MOVE, self._number, SUB, assign_to=SUB)),
-            ("uses it", Ask(Operation.ASSIGN_TO_APP, self._number, SUB, used_by="callflow")),
+            (
+                "made available",
+                OperationRequest(Operation.CREATE, self._number, SYSTEM, state="available", module_name=kept),
+            ),
+            ("the parent reserves it", OperationRequest(Operation.RESERVE, self._number, PARENT, assign_to=PARENT)),
+            (
+                "its sub-account reserves it too",
+                OperationRequest(Operation.RESERVE, self._number, PARENT, assign_to=SUB),
+            ),
+            ("and acquires it", OperationRequest(Operation.MOVE, self._number, SUB, assign_to=SUB)),
+            ("uses it", OperationRequest(Operation.ASSIGN_TO_APP, self._number, SUB, used_by="callflow")),
             (
                 "with a name on its calls",
-                Ask(Operation.UPDATE, self._number, SUB, public_fields={"cnam": {"display_name": "Acme"}}),
+                OperationRequest(Operation.UPDATE, self._number, SUB, public_fields={"cnam": {"display_name": "Acme"}}),
             ),
-            ("and deletes it: it is the parent's again", Ask(Operation.RELEASE, self._number, SUB)),
-            ("the parent deletes it too", Ask(Operation.RELEASE, self._number, PARENT)),
+            ("and deletes it: it is the parent's again", OperationRequest(Operation.RELEASE, self._number, SUB)),
+            ("the parent deletes it too", OperationRequest(Operation.RELEASE, self._number, PARENT)),
         )
         return [self._step(title, ask) for title, ask in asked]
 
     def clean(self) -> None:
         """Take away what was written."""
-        self._manager.carry_out([Ask(Operation.DELETE, self._number, SYSTEM)])
+        self._manager.carry_out([OperationRequest(Operation.DELETE, self._number, SYSTEM)])
         for account in (PARENT, SUB):
             self._forget("accounts", account)
             self.databases.drop(own_database(account))
         self._manager.close()
 
-    def _step(self, title: str, ask: Ask) -> Mapping[str, Any]:
+    def _step(self, title: str, ask: OperationRequest) -> Mapping[str, Any]:
         [outcome] = self._manager.carry_out([ask])
         if outcome.error is not None:
             raise SystemExit(f"{title}: {outcome.error}")

@@ -18,7 +18,7 @@ from router.account_copies.copy_format import Form
 from router.couch.databases import Databases
 from router.couch.errors import CouchError, NotFound
 from router.numbers.documents import NumberDocument, read
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 
 _AT_ONCE = 200
 _IN_A_ROW = 5
@@ -64,7 +64,7 @@ class CopiesComparison:
         if not self._copies.forms:
             return
         for raw in documents:
-            document = read(raw, expected_database=database_of(str(raw.get("_id", ""))) or "")
+            document = read(raw, expected_database=shard_for(str(raw.get("_id", ""))) or "")
             if isinstance(document, NumberDocument):
                 self._note(document)
 
@@ -114,7 +114,7 @@ class CopiesComparison:
                 self._expected[form.name][account][document.number] = _hash(counts)
 
     def _suspects(self, account: str) -> Iterator[str]:
-        database = names.database_of(account)
+        database = names.account_database(account)
         if database is None:
             return
         try:
@@ -128,7 +128,7 @@ class CopiesComparison:
         wanted = self._expected[form.name].pop(account, {})
         for number, counts in form.held(database):
             hashed = wanted.pop(number, None)
-            if hashed != _hash(counts) and (self._only is None or database_of(number) in self._only):
+            if hashed != _hash(counts) and (self._only is None or shard_for(number) in self._only):
                 yield number
         yield from wanted
 

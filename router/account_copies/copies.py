@@ -186,7 +186,7 @@ class AccountCopies:
         Raises:
             CouchError: its database can't be asked.
         """
-        database = names.database_of(account_id)
+        database = names.account_database(account_id)
         if database is None:
             return []
         found: set[str] = set()
@@ -249,7 +249,7 @@ class AccountCopies:
     def _open(
         self, account: str, numbers: Sequence[str], failed: dict[str, str], *, unread: bool = False
     ) -> list[tuple[Form, OpenCopy]]:
-        database = names.database_of(account)
+        database = names.account_database(account)
         if database is None:
             self._pass_over(account)
             return []

@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from router.numbers.documents import NumberDocument, holder_problem, read
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.features import FIELD as FEATURES
 from router.numbers.fields import Skipped, is_unset
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.numbers.states import State, is_known
 
 _LISTED = frozenset((State.RESERVED, State.IN_SERVICE, State.PORT_IN, State.PORT_OUT))
@@ -62,7 +62,7 @@ def standing_of(number: str, raw: Mapping[str, Any] | None) -> Standing:
     if raw is None:
         return Standing(number, None, "", certain=True)
     revision = str(raw.get("_rev", ""))
-    document = read(raw, expected_database=database_of(number))
+    document = read(raw, expected_database=shard_for(number))
     if isinstance(document, Skipped):
         return Standing(number, None, revision, certain=False)
     return Standing(number, document, revision, certain=_is_certain(document))
@@ -76,7 +76,7 @@ def standing_of_known(document: NumberDocument) -> Standing:
 def listed_part(document: NumberDocument) -> NumberDocument:
     """As much of a document as its entry in a `phone_numbers` document is made of: a third of its memory."""
     fields = {FEATURES: document.fields[FEATURES]} if FEATURES in document.fields else {}
-    return replace(document, fields=fields, features={"local": {}} if "local" in document.features else {})
+    return fast_replace(document, fields=fields, features={"local": {}} if "local" in document.features else {})
 
 
 def concerned(document: NumberDocument | None) -> frozenset[str]:

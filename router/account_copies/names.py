@@ -10,7 +10,7 @@ _SHORTEST = 5
 _NAME = re.compile(r"account/([^/]{2})/([^/]{2})/([^/]{28})")
 
 
-def database_of(account: str) -> str | None:
+def account_database(account: str) -> str | None:
     """The decoded name of an account's database; None for what can't be an account's id.
 
     The client encodes it, once: `account%2Faa%2Fbb%2F…`.

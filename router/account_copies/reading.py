@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from router.account_copies.layout import Standing, standing_of, unknown
 from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo, Databases
 from router.couch.errors import BadAnswer, CouchError, NotFound
-from router.numbers.shards import database_of, is_shard
+from router.numbers.shards import is_shard, shard_for
 
 _AT_ONCE = 1000
 
@@ -79,7 +79,7 @@ def by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
     """Numbers by their database; what belongs in none stands nowhere."""
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for number in numbers:
-        database = database_of(number)
+        database = shard_for(number)
         if database is not None and is_shard(database):
             grouped[database].append(number)
     return grouped
@@ -87,6 +87,6 @@ def by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
 
 def _moved(number: str, before: Marks, now: Marks) -> bool:
     """Whether a number may have changed: where a database has several copies, one that is behind proves nothing."""
-    database = database_of(number) or ""
+    database = shard_for(number) or ""
     was, current = before.get(database), now.get(database)
     return not isinstance(was, DatabaseInfo) or was.copies_kept > 1 or was != current

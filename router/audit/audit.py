@@ -21,7 +21,7 @@ from router.follower.configuration import read_rules
 from router.numbers.documents import Skipped
 from router.numbers.fields import is_unset, shown
 from router.numbers.reachability import unreachable
-from router.numbers.shards import database_of, is_shard
+from router.numbers.shards import is_shard, shard_for
 from router.runtime.progress import Progress
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -109,7 +109,7 @@ class Audit:
         now = int(time.time())
         expected = {}
         for document in documents:
-            made = entry_builder.number_entry(document, database, self._policy, now)
+            made = entry_builder.entry_from_json(document, database, self._policy, now)
             identifier = str(document.get("_id", ""))
             reason = unreachable(document, database, self._normaliser)
             if isinstance(made, Skipped):
@@ -157,11 +157,11 @@ class Audit:
         expected = {}
         for number, document in found.items():
             made = Skipped("missing") if document is None else self._made(database, document, now)
-            expected[number] = codec.of_nothing(now) if isinstance(made, Skipped) else made
+            expected[number] = codec.negative_entry(now) if isinstance(made, Skipped) else made
         return expected
 
     def _made(self, database: str, document: Mapping[str, Any], now: int) -> Entry | Skipped:
-        return entry_builder.number_entry(document, database, self._policy, now)
+        return entry_builder.entry_from_json(document, database, self._policy, now)
 
     def _find_extra(self, seen: set[str]) -> None:
         """Entries of numbers that no database has."""
@@ -173,12 +173,12 @@ class Audit:
             suspects: defaultdict[str, list[str]] = defaultdict(list)
             for number, kept in held.items():
                 if kept is not None and kept.kind not in {TOMBSTONE, NEGATIVE}:
-                    suspects[str(database_of(number))].append(number)
+                    suspects[str(shard_for(number))].append(number)
             for database, numbers in suspects.items():
                 self._look_again(database, numbers)
 
     def _is_asked(self, number: str) -> bool:
-        return self._asked is None or database_of(number) in set(self._asked)
+        return self._asked is None or shard_for(number) in set(self._asked)
 
     def _compare_copies(self, shards: int) -> None:
         """The accounts' copies against the number documents that were read."""

@@ -81,7 +81,7 @@ class Export:
 
     def shards(self) -> list[str]:
         """Every number database."""
-        return [name for name in self._databases.names(shards.PREFIX) if shards.is_shard(name)]
+        return [name for name in self._databases.names(shards.SHARD_PREFIX) if shards.is_shard(name)]
 
     def run(self, names: Sequence[str], account: str | None = None) -> Exported:
         """Write every number of these databases, or those of one account."""

@@ -11,7 +11,7 @@ from router.bulk.columns import ACCOUNTS_APART, checked
 from router.bulk.lines import Lines, is_clean
 from router.bulk.records import Record, Wish
 from router.bulk.rows import FileRefused, Row, Rows, RowWrong, too_long
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 
 
@@ -61,7 +61,7 @@ def _of_names(said: Mapping[str, Any]) -> Record:
     except FileRefused as problem:
         raise RowWrong("unknown_field", str(problem).replace("column", "field")) from None
     made = records.of_cells({name: _text(name, value) for name, value in zip(names, given.values(), strict=True)})
-    return replace(made, public={**public, **made.public})
+    return fast_replace(made, public={**public, **made.public})
 
 
 def _text(name: str, value: Any) -> str:

@@ -5,12 +5,12 @@ from typing import BinaryIO
 
 from router.bulk.lines import Lines
 from router.bulk.rows import Row, Rows, too_long
-from router.lifecycle.operations import Ask
-from router.numbers.fast_replace import replace
+from router.lifecycle.operations import OperationRequest
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 
 
-def read(file: BinaryIO, ask: Ask) -> Rows:
+def read(file: BinaryIO, ask: OperationRequest) -> Rows:
     """Rows of a file with a number a line; empty lines and those that begin with `#` count for nothing.
 
     Args:
@@ -21,7 +21,7 @@ def read(file: BinaryIO, ask: Ask) -> Rows:
     return Rows(_rows(lines, ask), lines)
 
 
-def _rows(lines: Lines, ask: Ask) -> Iterator[Row]:
+def _rows(lines: Lines, ask: OperationRequest) -> Iterator[Row]:
     for line in lines:
         text, is_cut, lines.cut = line.strip(), lines.cut, False
         if text.startswith("#") or not (text or is_cut):
@@ -31,4 +31,4 @@ def _rows(lines: Lines, ask: Ask) -> Iterator[Row]:
         if is_cut:
             yield Row(lines.number, number, error=too_long().as_error(), offset=lines.offset)
         else:
-            yield Row(lines.number, number, replace(ask, number=number), offset=lines.offset)
+            yield Row(lines.number, number, fast_replace(ask, number=number), offset=lines.offset)

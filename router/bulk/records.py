@@ -7,7 +7,7 @@ from typing import Any
 from router.bulk.columns import ACCOUNTS_APART, OPAQUE, PUBLIC
 from router.bulk.rows import RowWrong
 from router.lifecycle import document_writer
-from router.lifecycle.operations import SYSTEM, Ask, Imported, Operation
+from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.numbers import documents, shards
 from router.numbers.documents import Skipped
 
@@ -66,12 +66,12 @@ class Wish:
     update: bool = False
     dry_run: bool = False
 
-    def asks(self, record: Record) -> tuple[Ask, tuple[Ask, ...]]:
+    def asks(self, record: Record) -> tuple[OperationRequest, tuple[OperationRequest, ...]]:
         """What to ask, and what instead where it was to create a number that exists."""
         account = record.account or self.account
         operation = record.operation
         ported = record.ported_in is True and record.state in (None, "in_service")
-        first = Ask(
+        first = OperationRequest(
             operation=operation,
             number=record.number,
             auth_by=self.auth_by,
@@ -100,9 +100,9 @@ class Wish:
             record.document,
         )
 
-    def _instead(self, record: Record, account: str | None) -> tuple[Ask, ...]:
-        def ask(operation: Operation, **more: Any) -> Ask:
-            return Ask(operation, record.number, self.auth_by, dry_run=self.dry_run, **more)
+    def _instead(self, record: Record, account: str | None) -> tuple[OperationRequest, ...]:
+        def ask(operation: Operation, **more: Any) -> OperationRequest:
+            return OperationRequest(operation, record.number, self.auth_by, dry_run=self.dry_run, **more)
 
         made = []
         if account is not None:
@@ -144,7 +144,7 @@ def of_document(document: Mapping[str, Any]) -> Record:
     read = documents.read(document)
     if isinstance(read, Skipped):
         raise RowWrong("malformed_document", f"this is no number document: {read.reason}")
-    unreachable = documents.routable_id(str(document["_id"]), shards.database_of(read.number) or "")
+    unreachable = documents.routable_id(str(document["_id"]), shards.shard_for(read.number) or "")
     if unreachable is not None:
         raise RowWrong("malformed_document", f"no lookup would find this document: {unreachable}")
     return Record(

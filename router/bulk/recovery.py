@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.numbers.documents import NumberDocument
 
 
-def was_created(ask: Ask, document: NumberDocument, started: int) -> bool:
+def was_created(ask: OperationRequest, document: NumberDocument, started: int) -> bool:
     """Whether this document is what this create made, and nobody changed it since.
 
     Args:
@@ -36,7 +36,7 @@ def _is_as_created(document: NumberDocument, started: int) -> bool:
     return _generation(document.revision) == 1 or (created >= started and created == document.modified)
 
 
-def was_carried_out(ask: Ask, document: NumberDocument | None, before: str) -> bool | None:
+def was_carried_out(ask: OperationRequest, document: NumberDocument | None, before: str) -> bool | None:
     """Whether an operation was carried out since its number had this revision.
 
     Args:
@@ -55,14 +55,14 @@ def was_carried_out(ask: Ask, document: NumberDocument | None, before: str) -> b
     return True if _generation(document.revision) == _generation(before) + 1 else None
 
 
-def looks_for(ask: Ask) -> Ask:
+def looks_for(ask: OperationRequest) -> OperationRequest:
     """The ask for what stands now, whoever may see it."""
-    return Ask(Operation.GET, ask.number, SYSTEM)
+    return OperationRequest(Operation.GET, ask.number, SYSTEM)
 
 
-def nothing_new(number: str) -> Ask:
+def nothing_new(number: str) -> OperationRequest:
     """An ask that changes nothing, whatever stands."""
-    return Ask(Operation.UPDATE, number, SYSTEM, public_fields={})
+    return OperationRequest(Operation.UPDATE, number, SYSTEM, public_fields={})
 
 
 def _kept(fields: Mapping[str, object]) -> dict[str, object]:

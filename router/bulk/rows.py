@@ -6,7 +6,7 @@ from typing import Self
 
 from router.bulk.lines import Lines
 from router.lifecycle.errors import NumberError
-from router.lifecycle.operations import Ask
+from router.lifecycle.operations import OperationRequest
 
 
 class FileRefused(Exception):
@@ -52,8 +52,8 @@ class Row:
 
     line: int
     number: str
-    ask: Ask | None = None
-    otherwise: tuple[Ask, ...] = ()
+    ask: OperationRequest | None = None
+    otherwise: tuple[OperationRequest, ...] = ()
     error: NumberError | None = None
     offset: int = 0
     warnings: tuple[str, ...] = ()

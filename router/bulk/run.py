@@ -16,7 +16,7 @@ from router.bulk.results import Report, found_done, result_of, summed, unreadabl
 from router.bulk.rows import Row
 from router.bulk.windows import NOT_REPEATABLE, Window, Windows
 from router.lifecycle.errors import UNAVAILABLE, NumberError
-from router.lifecycle.operations import Ask, Operation
+from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.outcomes import Outcome
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _PAUSES = (0.5, 1, 2, 4, 8)
 class CarriesOut(Protocol):
     """The number manager, as far as a run needs it."""
 
-    def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
         """Do what is asked; an outcome each, in order."""
 
 
@@ -239,7 +239,7 @@ class BulkRun:
             results[place] = result_of(rows[place], waits, recovered=True)
         return left
 
-    def _was_done(self, row: Row, ask: Ask, stands: Outcome, known: Mapping[str, str]) -> bool | None:
+    def _was_done(self, row: Row, ask: OperationRequest, stands: Outcome, known: Mapping[str, str]) -> bool | None:
         if ask.operation is Operation.CREATE:
             if row.otherwise or stands.document is None:
                 return False  # doing it again comes to the same
@@ -261,7 +261,7 @@ class BulkRun:
             for key, each in zip(asks, self._standing(list(asks.values())), strict=True)
         }
 
-    def _standing(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def _standing(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
         """What stands now of each ask's number."""
         outcomes = self._manager.carry_out([looks_for(ask) for ask in asks]) if asks else []
         away = next((each.error for each in outcomes if _is_away(each.error)), None)

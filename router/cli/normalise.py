@@ -10,7 +10,7 @@ import orjson
 from router.cli.options import Exit, settings_options
 from router.lookup.origin_reader import Authority
 from router.numbers.fields import printable
-from router.numbers.normaliser import Normalised, UnknownDialPlan
+from router.numbers.normaliser import NormalisationResult, UnknownDialPlanError
 from router.settings import Settings, SettingsError
 from router.stores.clients import Stores
 
@@ -32,7 +32,7 @@ def normalise(settings: Settings, numbers: tuple[str, ...], dial_plan: str, *, c
     for text in _texts(numbers):
         try:
             found = normaliser.explain(text, dial_plan)
-        except UnknownDialPlan as problem:
+        except UnknownDialPlanError as problem:
             raise SettingsError(str(problem)) from None
         whole = whole and found.reconcilable
         click.echo(_json(found) if as_json else _line(found))
@@ -48,7 +48,7 @@ def _texts(numbers: tuple[str, ...]) -> Iterable[str]:
     return (line.removesuffix("\n") for line in lines)
 
 
-def _json(found: Normalised) -> bytes:
+def _json(found: NormalisationResult) -> bytes:
     said = {
         "input": found.input,
         "number": found.number,
@@ -65,7 +65,7 @@ def _json(found: Normalised) -> bytes:
     return orjson.dumps(clean)
 
 
-def _line(found: Normalised) -> str:
+def _line(found: NormalisationResult) -> str:
     number = f"{printable(found.input)} → {printable(found.number)}"
     verdict = "reconcilable" if found.reconcilable else "not reconcilable"
     return (

@@ -13,7 +13,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from router.numbers import gregorian
-from router.numbers.shards import database_of, encoded
+from router.numbers.shards import encoded, shard_for
 from router.numbers.states import State
 
 _CREATED = gregorian.from_unix(1_710_278_674)
@@ -49,7 +49,7 @@ def examples() -> Iterator[str]:
             if found is None:
                 continue
             number = phonenumbers.format_number(found, PhoneNumberFormat.E164)
-            if number not in seen and database_of(number) is not None:
+            if number not in seen and shard_for(number) is not None:
                 seen.add(number)
                 yield number
 
@@ -59,7 +59,7 @@ def number_documents() -> dict[str, list[dict[str, Any]]]:
     by_database: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     accounts = list(ACCOUNTS)
     for index, number in enumerate(examples()):
-        database = database_of(number) or ""
+        database = shard_for(number) or ""
         by_database[database].append(_document(index, number, accounts[index % len(accounts)], database))
     return dict(by_database)
 

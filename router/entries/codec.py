@@ -93,7 +93,7 @@ class Entry:
         return (self.version, self.kind, self.payload) == (other.version, other.kind, other.payload)
 
 
-def is_sound(value: bytes) -> bool:
+def is_valid_entry(value: bytes) -> bool:
     """Whether the bytes are an entry as it was written: of a known kind, as long as they say, with its checksum."""
     size = len(value)
     # Asked for every hit: put together by hand, the length costs a third of what int.from_bytes takes.
@@ -108,7 +108,7 @@ def is_sound(value: bytes) -> bool:
 
 def unpack(value: bytes) -> Entry | None:
     """The entry in these bytes; None where they are none (truncated, or not ours)."""
-    if not is_sound(value):
+    if not is_valid_entry(value):
         return None
     return Entry(
         value[:VERSION],
@@ -125,19 +125,19 @@ def account_of(value: bytes) -> str:
     return value[ACCOUNT : ACCOUNT + value[HEADER + 1]].decode("ascii", "replace")
 
 
-def of_decision(decision: Route | Refused, revision: str, now: int) -> Entry:
+def decision_entry(decision: Route | Refused, revision: str, now: int) -> Entry:
     """The entry for what a number document says."""
     if isinstance(decision, Route):
         return Entry(version_of(revision), ROUTE, now, _route_bytes(decision))
     return Entry(version_of(revision), REFUSAL, now, _refusal_bytes(decision))
 
 
-def of_deletion(revision: str, now: int) -> Entry:
+def tombstone_entry(revision: str, now: int) -> Entry:
     """The entry for a deleted document; it outlives slow writers of older revisions."""
     return Entry(version_of(revision), TOMBSTONE, now, b"")
 
 
-def of_nothing(now: int) -> Entry:
+def negative_entry(now: int) -> Entry:
     """The entry for a number that has no document."""
     return Entry(NO_VERSION, NEGATIVE, now, b"")
 
@@ -152,7 +152,7 @@ def route_suffix(number: str, version: bytes, source: int, *, stale: bool) -> by
     return fields + STALE if stale else fields
 
 
-def port_answer(route: Route, *, stale: bool) -> bytes:
+def port_request_response(route: Route, *, stale: bool) -> bytes:
     """The answer that a port request gives, whole."""
     return _route_bytes(route) + route_suffix(route.number, NO_VERSION, pb.PORT_REQUEST, stale=stale)
 

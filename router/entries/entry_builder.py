@@ -9,10 +9,10 @@ from router.entries.reference_values import (
     ACCOUNTS,
     NUMBER_MANAGER,
     PORT_REQUESTS,
-    ActivePort,
+    ActivePortRequest,
     account_value,
     config_value,
-    port_value,
+    port_request_value,
 )
 from router.numbers import accounts, documents, port_requests
 from router.numbers.documents import NumberDocument, Skipped, routable_id
@@ -23,12 +23,12 @@ FORMAT = "2"
 """Grows when the bytes of entries change, so that every database is read again."""
 
 
-def shape_of(policy: Policy) -> str:
+def entries_fingerprint(policy: Policy) -> str:
     """What answers are made with; where it differs from a checkpoint's, the database is read again."""
     return f"{FORMAT}-{policy.fingerprint()}"
 
 
-def number_entry(document: Mapping[str, Any], database: str, policy: Policy, now: int) -> Entry | Skipped:
+def entry_from_json(document: Mapping[str, Any], database: str, policy: Policy, now: int) -> Entry | Skipped:
     """What Redis holds for a document of a number database, or why no lookup can ask for it.
 
     A document that stopped being a number must take its former answer away, so it counts as deleted.
@@ -41,15 +41,15 @@ def number_entry(document: Mapping[str, Any], database: str, policy: Policy, now
     try:
         read = Skipped("deleted") if document.get("_deleted") else documents.read(document)
         if isinstance(read, Skipped):
-            return codec.of_deletion(revision, now)
-        return codec.of_decision(decide(read, policy), revision, now)
+            return codec.tombstone_entry(revision, now)
+        return codec.decision_entry(decide(read, policy), revision, now)
     except ValueError:
         return Skipped(f"its revision {shown(revision)} is none")
 
 
-def entry_of(document: NumberDocument, policy: Policy, now: int) -> Entry:
+def entry_from_document(document: NumberDocument, policy: Policy, now: int) -> Entry:
     """The same for a document that was read already, from the database that it belongs in."""
-    return codec.of_decision(decide(document, policy), document.revision, now)
+    return codec.decision_entry(decide(document, policy), document.revision, now)
 
 
 def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:
@@ -68,12 +68,12 @@ def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:
     return config_value(revision, dict(section) if known and isinstance(section, Mapping) else None)
 
 
-def active_port(document: Mapping[str, Any]) -> ActivePort | None:
+def active_port_request(document: Mapping[str, Any]) -> ActivePortRequest | None:
     """A port request as lookups need it; None unless it is active and names an account."""
     read = port_requests.read(document)
     if isinstance(read, Skipped) or not read.active or not read.account_id:
         return None
-    return ActivePort(read.id, read.account_id, tuple(sorted(read.numbers)))
+    return ActivePortRequest(read.id, read.account_id, tuple(sorted(read.numbers)))
 
 
 def _account(document: Mapping[str, Any], revision: str) -> bytes | None:
@@ -86,4 +86,4 @@ def _account(document: Mapping[str, Any], revision: str) -> bytes | None:
 
 
 def _port(document: Mapping[str, Any], revision: str) -> bytes:
-    return port_value(revision, None if document.get("_deleted") else active_port(document))
+    return port_request_value(revision, None if document.get("_deleted") else active_port_request(document))

@@ -18,7 +18,7 @@ _ACCOUNTS = {b"1", b"0", b"D"}
 
 
 @dataclass(frozen=True, slots=True)
-class ActivePort:
+class ActivePortRequest:
     """An active port request, as far as lookups need it."""
 
     id: str
@@ -31,7 +31,7 @@ def account_value(revision: str, *, enabled: bool, exists: bool) -> bytes:
     return version_of(revision) + (b"D" if not exists else b"1" if enabled else b"0")
 
 
-def port_value(revision: str, port: ActivePort | None) -> bytes:
+def port_request_value(revision: str, port: ActivePortRequest | None) -> bytes:
     """What Redis holds for a port request; None for one that is not active."""
     if port is None:
         return version_of(revision)
@@ -43,7 +43,7 @@ def config_value(revision: str, section: Mapping[str, Any] | None) -> bytes:
     return version_of(revision) + (b"" if section is None else json.dumps(section).encode())
 
 
-def is_sound(database: str, value: bytes) -> bool:
+def is_valid_value(database: str, value: bytes) -> bool:
     """Whether a value is one that a follower writes for a document of this database."""
     version, payload = value[:VERSION], value[VERSION:]
     if len(version) < VERSION or database == ACCOUNTS:
@@ -54,9 +54,9 @@ def is_sound(database: str, value: bytes) -> bool:
         said = json.loads(payload)
     except (ValueError, RecursionError):
         return False
-    return isinstance(said, dict) if database == SYSTEM_CONFIG else is_port(said)
+    return isinstance(said, dict) if database == SYSTEM_CONFIG else is_port_request_value(said)
 
 
-def is_port(said: Any) -> bool:
+def is_port_request_value(said: Any) -> bool:
     """Whether these are an account and its numbers."""
     return isinstance(said, list) and all(isinstance(each, str) for each in said) and bool(said and said[0])

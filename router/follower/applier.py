@@ -81,7 +81,7 @@ class Applier:
 
     def shape_of(self, database: str) -> str:
         """What a database's entries are made with now."""
-        return entry_builder.FORMAT if database in FOLLOWED else entry_builder.shape_of(self.policy)
+        return entry_builder.FORMAT if database in FOLLOWED else entry_builder.entries_fingerprint(self.policy)
 
     def apply(
         self,
@@ -205,7 +205,7 @@ class Applier:
         now = int(time.time())
         entries = []
         for change in changes:
-            made = entry_builder.number_entry(change.document or _tombstone(change), database, self.policy, now)
+            made = entry_builder.entry_from_json(change.document or _tombstone(change), database, self.policy, now)
             if isinstance(made, Skipped):
                 self.counts.add("skipped")
                 if not change.id.startswith("_design/"):
@@ -267,7 +267,7 @@ class Applier:
         """Put what the database says where exactly what was seen still stands."""
         document = winner(leaves).document if leaves else {"_id": name}
         if is_shard(database):
-            made = self._entry_of(database, document) if leaves else codec.of_nothing(int(time.time()))
+            made = self._entry_of(database, document) if leaves else codec.negative_entry(int(time.time()))
             done = self._writer.replace(database, self._token, epoch, name, held[:VERSION], made)
         else:
             value = entry_builder.document_value(database, document) if leaves else None
@@ -281,13 +281,13 @@ class Applier:
         try:
             document = self._databases.document(database, number)
         except NotFound:
-            return codec.of_nothing(int(time.time()))
+            return codec.negative_entry(int(time.time()))
         return self._entry_of(database, document)
 
     def _entry_of(self, database: str, document: Document) -> Entry:
         now = int(time.time())
-        made = entry_builder.number_entry(document, database, self.policy, now)
-        return codec.of_nothing(now) if isinstance(made, Skipped) else made
+        made = entry_builder.entry_from_json(document, database, self.policy, now)
+        return codec.negative_entry(now) if isinstance(made, Skipped) else made
 
 
 def _tombstone(change: Change) -> dict[str, object]:

@@ -16,7 +16,7 @@ from router.couch.errors import CouchError
 from router.entries.reference_values import FOLLOWED
 from router.follower.applier import Applier
 from router.follower.followed_database import Target
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.redis_store.integrity_scan import Garbled
 from router.redis_store.writer import CacheWriter, Checkpoint
 
@@ -99,7 +99,7 @@ class Patrol:
 
     def _look_at_entries(self) -> None:
         for number, value in self._garbled.entries().items():
-            database = str(database_of(number))
+            database = str(shard_for(number))
             for checkpoint in self._resting([database]).values():
                 mended = self._applier.mend_entry(database, checkpoint.epoch, number, value)
                 log.error("Redis held something else for %s; %s", number, "mended" if mended else "it was replaced")

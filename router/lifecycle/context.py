@@ -11,12 +11,12 @@ from router.lifecycle.errors import (
     malformed,
     no_change_required,
 )
-from router.lifecycle.operations import Ask, CarrierStep, Operation
+from router.lifecycle.operations import CarrierStep, Operation, OperationRequest
 from router.lifecycle.permissions import Accounts
 from router.lifecycle.policy import CarrierTraits, ManagerPolicy
 from router.lifecycle.transitions import OWNED, Rule, is_target, rule
 from router.numbers.documents import NumberDocument, holder_problem
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 
 _ASSIGNING = frozenset((Operation.CREATE, Operation.MOVE, Operation.RESERVE, Operation.CHANGE_STATE))
@@ -35,7 +35,7 @@ class Case:
         now: Gregorian seconds.
     """
 
-    ask: Ask
+    ask: OperationRequest
     document: NumberDocument | None
     accounts: Accounts
     policy: ManagerPolicy
@@ -67,7 +67,7 @@ class Case:
 
 def assigned(document: NumberDocument, account: str | None) -> NumberDocument:
     """The number with another account, or with none: who had it is remembered, what used it there is not."""
-    return replace(document, **_assignment(document, account))
+    return fast_replace(document, **_assignment(document, account))
 
 
 def _assignment(document: NumberDocument, account: str | None) -> dict[str, Any]:
@@ -99,9 +99,9 @@ def changed_state(document: NumberDocument, target: str | None, case: Case) -> t
     account = (ask.assign_to or document.assigned_to) if way.assigns else document.assigned_to
     if target in OWNED and account is None:
         raise assign_failure()
-    after = replace(document, state=str(target), **_assignment(document, account))
+    after = fast_replace(document, state=str(target), **_assignment(document, account))
     if way.pushes and ask.assign_to:
-        after = replace(after, reserve_history=reserve_history.push(after.reserve_history, ask.assign_to))
+        after = fast_replace(after, reserve_history=reserve_history.push(after.reserve_history, ask.assign_to))
     return after, CarrierStep.ACQUIRE if way.acquires else CarrierStep.NONE
 
 

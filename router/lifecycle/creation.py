@@ -7,7 +7,7 @@ from router.lifecycle import permissions
 from router.lifecycle.context import Case, changed_state
 from router.lifecycle.document_writer import blank, own_features
 from router.lifecycle.errors import forbidden, invalid, number_exists, number_is_porting
-from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.lifecycle.public_fields import with_asked
 from router.lifecycle.reserve_history import collapsed
@@ -15,14 +15,14 @@ from router.lifecycle.transitions import CREATED_BY_ADDER, CREATED_BY_ADMIN, CRE
 from router.numbers import documents
 from router.numbers.carriers import LOCAL, is_module_name, module_name
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import shown
 from router.numbers.states import State, is_known
 
 _CREATABLE = ", ".join(sorted(CREATED_BY_ADMIN))
 
 
-def carrier_name(ask: Ask, document: NumberDocument | None, policy: ManagerPolicy) -> str:
+def carrier_name(ask: OperationRequest, document: NumberDocument | None, policy: ManagerPolicy) -> str:
     """Which carrier module looks after the number, or will.
 
     Args:
@@ -111,19 +111,19 @@ def _taken_over(stands: NumberDocument, case: Case) -> NumberDocument:
     module = carrier_name(case.ask, stands, case.policy)
     ported_in = stands.ported_in or case.ask.ported_in
     if module == stands.module_name:
-        return replace(stands, ported_in=ported_in)
+        return fast_replace(stands, ported_in=ported_in)
     if not case.is_admin():
         raise forbidden(f"it is on {stands.module_name}: only administrators change a number's carrier")
     others = {name: settings for name, settings in stands.features.items() if name != "local"}
-    return replace(stands, module_name=module, features=others | own_features(module), ported_in=ported_in)
+    return fast_replace(stands, module_name=module, features=others | own_features(module), ported_in=ported_in)
 
 
-def _with_past(after: NumberDocument, ask: Ask, *, is_new: bool) -> NumberDocument:
+def _with_past(after: NumberDocument, ask: OperationRequest, *, is_new: bool) -> NumberDocument:
     """What an import brings of the number's past, where the system asks."""
     past = ask.imported
     if past is None or ask.auth_by != SYSTEM:
         return after
-    return replace(
+    return fast_replace(
         after,
         created=past.created if is_new and past.created else after.created,
         previously_assigned_to=past.previously_assigned_to or after.previously_assigned_to,

@@ -3,13 +3,13 @@
 from router.lifecycle.context import Case, changed_state
 from router.lifecycle.creation import carrier_name, create
 from router.lifecycle.errors import forbidden, invalid, not_found
-from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.permissions import Accounts
 from router.lifecycle.policy import CarrierTraits, ManagerPolicy
 from router.lifecycle.public_fields import with_asked
 from router.lifecycle.release import release
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import is_visible
 from router.numbers.states import State
 
@@ -19,7 +19,7 @@ _LONGEST_APP = 64
 _TARGETS = {Operation.MOVE: State.IN_SERVICE, Operation.RESERVE: State.RESERVED}
 
 
-def accounts_concerned(ask: Ask, document: NumberDocument | None) -> set[str]:
+def accounts_concerned(ask: OperationRequest, document: NumberDocument | None) -> set[str]:
     """The accounts whose documents `decide` looks at.
 
     Args:
@@ -34,7 +34,7 @@ def accounts_concerned(ask: Ask, document: NumberDocument | None) -> set[str]:
 
 
 def decide(
-    ask: Ask,
+    ask: OperationRequest,
     document: NumberDocument | None,
     accounts: Accounts,
     policy: ManagerPolicy,
@@ -110,7 +110,7 @@ def _changed_state(document: NumberDocument, case: Case) -> Plan:
 def _used_by(document: NumberDocument, app: str | None) -> NumberDocument:
     if app is not None and not (len(app) <= _LONGEST_APP and is_visible(app)):
         raise invalid(f"used_by must be a word of at most {_LONGEST_APP} characters, such as callflow")
-    return replace(document, used_by=app)
+    return fast_replace(document, used_by=app)
 
 
 def _require_mdn_run(plan: Plan, case: Case) -> None:

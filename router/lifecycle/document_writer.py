@@ -7,7 +7,7 @@ from router.lifecycle import document_encoding
 from router.numbers import documents, features, shards
 from router.numbers.carriers import has_local_feature
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 
 TOLD = frozenset(("id", "used_by", "state", "features", "create_with_state"))
 """Public fields that only tell what stands elsewhere (KAZOO's API answers them): never taken, never changed."""
@@ -27,7 +27,7 @@ def with_public(document: NumberDocument, fields: Mapping[str, Any]) -> NumberDo
     """The same with these public fields in place of those it has; `features` stay as they are."""
     others = {name: value for name, value in document.fields.items() if not is_public(name)}
     given = {name: value for name, value in fields.items() if is_public(name) and value is not None}
-    return replace(document, fields=others | given)
+    return fast_replace(document, fields=others | given)
 
 
 def without_use(document: NumberDocument) -> NumberDocument:
@@ -35,7 +35,7 @@ def without_use(document: NumberDocument) -> NumberDocument:
     fields = {name: value for name, value in document.fields.items() if name.startswith(("pvt_", "_"))}
     if "used_by" in document.fields:
         fields["used_by"] = document.fields["used_by"]
-    return replace(document, fields=fields, features=own_features(document.module_name))
+    return fast_replace(document, fields=fields, features=own_features(document.module_name))
 
 
 def own_features(module: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def with_module_data(document: NumberDocument, data: Mapping[str, Any]) -> Numbe
     """The same with other carrier data."""
     fields = dict(document.fields)
     document_encoding.put_module_data(fields, data)
-    return replace(document, fields=fields)
+    return fast_replace(document, fields=fields)
 
 
 def blank(
@@ -138,7 +138,7 @@ def _changed(after: NumberDocument) -> dict[str, Any]:
     stands = documents.read(doc)
     if isinstance(stands, documents.Skipped):  # its type became another's: ours goes over it
         return doc | _new(after)
-    home = shards.database_of(after.number)
+    home = shards.shard_for(after.number)
     named = doc.get("pvt_db_name")
     if not isinstance(named, str) or shards.decoded(named) != home:
         doc["pvt_db_name"] = _database(after.number)
@@ -178,4 +178,4 @@ def put_back(after: NumberDocument, before: NumberDocument | None, *, now: int) 
 
 
 def _database(number: str) -> str:
-    return shards.encoded(shards.database_of(number) or "")
+    return shards.encoded(shards.shard_for(number) or "")

@@ -4,7 +4,7 @@ from router.lifecycle.context import assigned
 from router.lifecycle.operations import Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 
 _DAY = 86_400
@@ -28,7 +28,7 @@ def plan_due(document: NumberDocument, policy: ManagerPolicy, now: int) -> Plan 
     if document.state == State.DISCOVERY and _is_older(document, policy.discovery_expiry_d, now):
         return Plan(document, None, clears_features=True)
     if document.state == State.AGING and _is_older(document, policy.aging_expiry_d, now):
-        return Plan(document, replace(assigned(document, None), state=State.AVAILABLE.value))
+        return Plan(document, fast_replace(assigned(document, None), state=State.AVAILABLE.value))
     return None
 
 

@@ -48,7 +48,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class OperationRequest:
     """One operation on one number.
 
     Attributes:

@@ -75,7 +75,7 @@ def may(who: Who, document: NumberDocument, auth_by: str, assign_to: str | None,
     """Whether the asker is one of those who may, the gate being passed."""
     if who is Who.ANYONE or is_authorized(auth_by, document.assigned_to, assign_to, accounts):
         return True
-    return who is Who.HEIR and is_reserved_from_parent(document, auth_by, accounts)
+    return who is Who.RESERVED_BY_ANCESTOR and is_reserved_from_parent(document, auth_by, accounts)
 
 
 def _is_superduper(account_id: str, accounts: Accounts) -> bool:

@@ -7,7 +7,7 @@ from router.lifecycle.errors import forbidden, invalid_state_transition
 from router.lifecycle.operations import CarrierStep, Plan
 from router.lifecycle.transitions import RELEASED_BY_ALL
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 
 
@@ -26,12 +26,12 @@ def release(document: NumberDocument, case: Case) -> Plan:
     unused = without_use(document)
     remaining = reserve_history.unwind(document.reserve_history, document.assigned_to, case.accounts)
     if remaining:
-        after = replace(assigned(unused, remaining[0]), state=State.RESERVED.value, reserve_history=remaining)
+        after = fast_replace(assigned(unused, remaining[0]), state=State.RESERVED.value, reserve_history=remaining)
         return Plan(document, after, clears_features=True)
     if policy.should_permanently_delete or carrier.deletes_on_release:
         return Plan(document, None, CarrierStep.DISCONNECT, clears_features=True)
     state = policy.released_state
     if policy.should_age and state == State.AVAILABLE:
         state = State.AGING.value
-    after = replace(assigned(unused, None), state=state, reserve_history=())
+    after = fast_replace(assigned(unused, None), state=state, reserve_history=())
     return Plan(document, after, CarrierStep.DISCONNECT, clears_features=True)

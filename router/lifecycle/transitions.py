@@ -17,7 +17,7 @@ class Who(StrEnum):
 
     AUTHORISED = "authorised"
     """Administrators, and who is the assignee or above it; of nobody's numbers, the same of who shall have it."""
-    HEIR = "authorised or heir"
+    RESERVED_BY_ANCESTOR = "authorised or reserved by an ancestor"
     """Also who is below an account that reserved it."""
     ANYONE = "anyone"
 
@@ -47,7 +47,7 @@ TRANSITIONS: Mapping[State, Mapping[State, Rule]] = MappingProxyType(
             State.DISCOVERY: Rule(Who.AUTHORISED, acquires=True),
             State.AVAILABLE: Rule(Who.ANYONE),
             State.AGING: Rule(Who.ANYONE),
-            State.RESERVED: Rule(Who.HEIR),
+            State.RESERVED: Rule(Who.RESERVED_BY_ANCESTOR),
             State.IN_SERVICE: Rule(Who.AUTHORISED),
             State.PORT_IN: Rule(Who.AUTHORISED),
         },

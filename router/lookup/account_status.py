@@ -7,7 +7,7 @@ import time
 from collections.abc import Set as AbstractSet
 from enum import Enum
 
-from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, ActivePort
+from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, ActivePortRequest
 from router.lookup.origin_reader import Authority
 from router.reference_data.reference_data import FollowedDocuments
 from router.runtime.counters import Tally
@@ -62,7 +62,7 @@ class Standing:
         """Why `held_enabled` was False."""
         return AccountStatus.DISABLED if account in self._followed.disabled else AccountStatus.MISSING
 
-    def held_ports(self, number: str) -> tuple[ActivePort, ...] | None:
+    def held_ports(self, number: str) -> tuple[ActivePortRequest, ...] | None:
         """The active port requests for a number, by memory alone; None when CouchDB has to be asked."""
         return self._followed.ports.get(number, ()) if self._followed.loaded[PORT_REQUESTS] else None
 
@@ -85,7 +85,7 @@ class Standing:
         self._remembered[account] = (now + _REMEMBERED, status)
         return status
 
-    def ports(self, number: str, *, authoritative: bool) -> tuple[ActivePort, ...]:
+    def ports(self, number: str, *, authoritative: bool) -> tuple[ActivePortRequest, ...]:
         """The active port requests for a number.
 
         Raises:

@@ -15,21 +15,21 @@ from router.entries.codec import (
     VERSION,
     Entry,
     account_of,
-    is_sound,
-    of_nothing,
-    port_answer,
+    is_valid_entry,
+    negative_entry,
+    port_request_response,
     refusal_of,
     route_suffix,
 )
-from router.entries.reference_values import ActivePort
+from router.entries.reference_values import ActivePortRequest
 from router.lookup.account_status import AccountStatus, Standing
 from router.lookup.call import Call
 from router.lookup.circuit_breaker import Breaker
 from router.lookup.fallback import Fallback
 from router.near_cache.cache import NearCache, NearEntry
 from router.numbers.fields import printable
-from router.numbers.normaliser import LONGEST, UnknownDialPlan, is_too_long
-from router.numbers.routes import Reason, Refused, route_of_port
+from router.numbers.normaliser import MAX_NUMBER_BYTES, UnknownDialPlanError, is_too_long
+from router.numbers.routes import Reason, Refused, port_request_route
 from router.numbers.rules import Rules
 from router.redis_store.client import CacheUnavailable
 from router.redis_store.entry_reader import CacheReader
@@ -44,7 +44,7 @@ _ACCOUNT_MESSAGES = {
     "assign the number to an account that exists (unknown_account is refuse)",
 }
 _ROUTED = object()
-_NOTHING = of_nothing(0).pack()
+_NOTHING = negative_entry(0).pack()
 
 _NOTHING_LIFE = 2.0
 """Seconds that "no such number" stays in the near cache: an expiry in Redis may be told late."""
@@ -98,7 +98,7 @@ class Lookup:
         routed = 0
         spoilt = []
         for call, value in zip(cached, values, strict=True):
-            if value is not None and not is_sound(value):
+            if value is not None and not is_valid_entry(value):
                 spoilt.append(call.e164)
                 value = None  # noqa: PLW2901 - what can't be read is not there
             found = value is not None and self._hit_safely(call, value, clock)
@@ -161,7 +161,7 @@ class Lookup:
                 continue
             try:
                 target = e164(call.number, call.dial_plan)
-            except UnknownDialPlan as problem:
+            except UnknownDialPlanError as problem:
                 self.refuse(call, Refused(Reason.NOT_RECONCILABLE, printable(call.number), message=str(problem)))
                 continue
             call.e164 = target.number
@@ -259,12 +259,12 @@ class Lookup:
         if self.near.on:
             self.near.keep(call.e164, entry, clock, call.raw)
 
-    def _nothing(self, call: Call, ports: Sequence[ActivePort]) -> Refused | None:
+    def _nothing(self, call: Call, ports: Sequence[ActivePortRequest]) -> Refused | None:
         """No number document: exactly one active port request routes. Returns what was refused."""
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
-            route = route_of_port(call.e164, ports[0].account_id)
-            call.route(port_answer(route, stale=not (call.authoritative or self._standing.vouched)))
+            route = port_request_route(call.e164, ports[0].account_id)
+            call.route(port_request_response(route, stale=not (call.authoritative or self._standing.vouched)))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
         self.refuse(call, refusal)
@@ -287,7 +287,7 @@ def _unroutable(number: str, *, reconcilable: bool) -> Refused | None:
         return Refused(
             Reason.NOT_RECONCILABLE,
             printable(number),
-            message=f"a number of {size:,} bytes, and at most {LONGEST} are read: send nothing but the number",
+            message=f"a number of {size:,} bytes, and at most {MAX_NUMBER_BYTES} are read: send nothing but the number",
         )
     if not reconcilable:
         return Refused(

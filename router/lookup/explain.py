@@ -26,7 +26,7 @@ from router.numbers import documents
 from router.numbers.documents import Skipped
 from router.numbers.fields import printable
 from router.numbers.gregorian import to_unix
-from router.numbers.normaliser import Normalised, UnknownDialPlan
+from router.numbers.normaliser import NormalisationResult, UnknownDialPlanError
 from router.redis_store import follower_status
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.writer import CacheWriter
@@ -65,7 +65,7 @@ class Explainer:
         made = pb.ExplainResponse(input=printable(request.number, 256))
         try:
             normalised = self._lookup.rules.normaliser.explain(request.number, request.dial_plan)
-        except UnknownDialPlan as problem:
+        except UnknownDialPlanError as problem:
             made.dial_plan, made.decision = printable(request.dial_plan), str(problem)
             made.answer.CopyFrom(self._answer(request, deadline))
             return made
@@ -204,7 +204,7 @@ class Explainer:
         return call.wait()
 
 
-def _tell_number(made: pb.ExplainResponse, normalised: Normalised) -> None:
+def _tell_number(made: pb.ExplainResponse, normalised: NormalisationResult) -> None:
     made.dial_plan, made.rule = normalised.dial_plan, normalised.rule
     made.number = printable(normalised.number, 256)
     made.reconcilable = normalised.reconcilable

@@ -15,7 +15,7 @@ from router.lookup.origin_reader import Authority
 from router.lookup.scan_detector import Scans
 from router.lookup.single_flight import Flight, Flights
 from router.numbers.routes import Policy, Reason, Refused
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.redis_store.client import CacheUnavailable, is_refusal
 from router.redis_store.writer import CacheWriter
 from router.runtime.counters import Tally
@@ -88,7 +88,7 @@ class Fallback:
         if self.breaker.is_open:
             self._refuse(calls, "the number database does not answer; it is tried again in a moment")
             return
-        boarding = self._flights.board([(call, database_of(call.e164) or "") for call in calls], policy)
+        boarding = self._flights.board([(call, shard_for(call.e164) or "") for call in calls], policy)
         self._refuse(
             boarding.left, "more numbers wait for the number database than it can give in time", Reason.OVERLOADED
         )

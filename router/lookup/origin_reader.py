@@ -8,7 +8,7 @@ from router.couch.databases import Databases
 from router.couch.errors import NotFound
 from router.entries import codec, entry_builder
 from router.entries.codec import Entry
-from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG, ActivePort
+from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG, ActivePortRequest
 from router.numbers import accounts
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
@@ -58,7 +58,7 @@ class Authority:
         section = (self.document(SYSTEM_CONFIG, NUMBER_MANAGER) or {}).get("default")
         return section if isinstance(section, dict) else None
 
-    def ports(self, number: str, *, now: bool) -> tuple[ActivePort, ...]:
+    def ports(self, number: str, *, now: bool) -> tuple[ActivePortRequest, ...]:
         """The active port requests that name a number.
 
         Args:
@@ -69,6 +69,6 @@ class Authority:
 
 def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:
     if document is None:
-        return codec.of_nothing(now)
-    kept = entry_builder.number_entry(document, database, policy, now)
-    return codec.of_nothing(now) if isinstance(kept, Skipped) else kept
+        return codec.negative_entry(now)
+    kept = entry_builder.entry_from_json(document, database, policy, now)
+    return codec.negative_entry(now) if isinstance(kept, Skipped) else kept

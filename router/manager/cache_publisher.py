@@ -161,5 +161,5 @@ def _entries(standing: Standing, policy: Policy) -> list[tuple[str, Entry]]:
 def _entry(found: Found, policy: Policy, now: int) -> Entry | None:
     """What a lookup is to find; a document that can't be read as a number leaves what is there."""
     if found.document is not None:
-        return entry_builder.entry_of(found.document, policy, now)
-    return codec.of_deletion(found.base, now) if found.base and found.problem is None else None
+        return entry_builder.entry_from_document(found.document, policy, now)
+    return codec.tombstone_entry(found.base, now) if found.base and found.problem is None else None

@@ -16,7 +16,7 @@ from router.manager.decision_reuse import Alike
 from router.manager.features.registry import Features
 from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.rules import Rules
 from router.reference_data.active_port_requests import ActivePorts
 
@@ -82,7 +82,7 @@ class Decider:
         if not (plan.changed or job.features.changed):
             job.settle(plan.after, unchanged=True)
         elif job.ask.dry_run:
-            would = plan.before if plan.after is None else replace(job.features.after or plan.after, revision="")
+            would = plan.before if plan.after is None else fast_replace(job.features.after or plan.after, revision="")
             job.settle(would, deleted=plan.after is None)
         alike.note(job)
 

@@ -5,20 +5,20 @@ of 99 us a row; 6 us like this). Only where nothing that was decided can depend 
 provider but the project's own has anything to do.
 """
 
-from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.permissions import is_account_id
 from router.manager.features.calls import CallFeature
 from router.manager.features.plan import FeaturePlan
 from router.manager.job import Job
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 
 
 class Alike:
     """The last decision of a batch that others may be like; of one batch, since configuration and time are its own."""
 
     def __init__(self) -> None:
-        self._decided: tuple[Ask, Plan, FeaturePlan] | None = None
+        self._decided: tuple[OperationRequest, Plan, FeaturePlan] | None = None
 
     def plans(self, job: Job) -> tuple[Plan, FeaturePlan] | None:
         """What this job comes to, unless a port request names its number; None where it isn't like that one."""
@@ -55,7 +55,7 @@ def _is_plain(job: Job) -> bool:
     )
 
 
-def _are_alike(ask: Ask, like: Ask) -> bool:
+def _are_alike(ask: OperationRequest, like: OperationRequest) -> bool:
     return (
         ask.public_fields == like.public_fields
         and ask.imported == like.imported
@@ -63,7 +63,7 @@ def _are_alike(ask: Ask, like: Ask) -> bool:
     )
 
 
-def _is_independent(plan: Plan, ask: Ask) -> bool:
+def _is_independent(plan: Plan, ask: OperationRequest) -> bool:
     """Whether the account stands in one place alone: a reserved number also has it in its history."""
     after = plan.after
     return after is not None and after.assigned_to == ask.assign_to and not after.reserve_history
@@ -75,4 +75,4 @@ def _are_own(features: FeaturePlan) -> bool:
 
 
 def _of(after: NumberDocument | None, job: Job) -> NumberDocument | None:
-    return None if after is None else replace(after, number=job.number, assigned_to=job.ask.assign_to)
+    return None if after is None else fast_replace(after, number=job.number, assigned_to=job.ask.assign_to)

@@ -16,7 +16,7 @@ from router.account_copies.layout import concerned, listed_part
 from router.account_copies.number_list import DOCUMENT
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
-from router.lifecycle.operations import Ask
+from router.lifecycle.operations import OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 
@@ -58,7 +58,7 @@ class LateCopies:
 
     def __init__(
         self,
-        carry_out: Callable[[Sequence[Ask], "LateCopies"], list[Outcome]],
+        carry_out: Callable[[Sequence[OperationRequest], "LateCopies"], list[Outcome]],
         databases: Databases,
         copies: AccountCopies,
     ) -> None:
@@ -74,7 +74,7 @@ class LateCopies:
         """How many numbers wait."""
         return len(self._waiting)
 
-    def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
         """As the manager does, but for the copies that wait; their outcomes say so."""
         return self._carry_out(asks, self)
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.lifecycle.errors import NumberError
-from router.lifecycle.operations import Ask, CarrierStep, Plan
+from router.lifecycle.operations import CarrierStep, OperationRequest, Plan
 from router.manager.features.plan import FeaturePlan
 from router.manager.outcomes import Outcome
 from router.manager.read_step import Found
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Job:
         outcome: set once it is settled.
     """
 
-    ask: Ask
+    ask: OperationRequest
     database: str
     due: bool = False
     base: str | None = None
@@ -99,12 +99,12 @@ class Job:
             accounts: those among them that its document does not name any more.
         """
         if self.outcome is not None:
-            self.outcome = replace(self.outcome, copies_wait=True, copies_of=tuple(sorted(accounts)))
+            self.outcome = fast_replace(self.outcome, copies_wait=True, copies_of=tuple(sorted(accounts)))
 
     def warn(self, words: str) -> None:
         """Add to a settled job's warnings."""
         if self.outcome is not None and words not in self.outcome.warnings:
-            self.outcome = replace(self.outcome, warnings=(*self.outcome.warnings, words))
+            self.outcome = fast_replace(self.outcome, warnings=(*self.outcome.warnings, words))
 
 
 _DONE = {CarrierStep.ACQUIRE: "acquired it", CarrierStep.DISCONNECT: "given it up"}

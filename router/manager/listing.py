@@ -15,7 +15,7 @@ from router.manager.read_step import Reader
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import Skipped
-from router.numbers.shards import PREFIX, database_of, is_shard
+from router.numbers.shards import SHARD_PREFIX, is_shard, shard_for
 
 BUDGET = 10.0
 """Seconds after which a walk through every database gives what it has, and goes on with the next page."""
@@ -91,9 +91,9 @@ class Lister:
 
     def _walk(self, after: str) -> Iterator[tuple[str, NumberDocument | None]]:
         """Every number after one, in order; databases are in the order of their numbers."""
-        first = database_of(after) or ""
-        for name in sorted(filter(is_shard, self._databases.names(PREFIX))):
-            end = f"{name.removeprefix(PREFIX)}\uffff"
+        first = shard_for(after) or ""
+        for name in sorted(filter(is_shard, self._databases.names(SHARD_PREFIX))):
+            end = f"{name.removeprefix(SHARD_PREFIX)}\uffff"
             if name < first or after == end:
                 continue
             begin = after if name == first else None

@@ -11,7 +11,7 @@ from router.account_copies.layout import concerned
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
 from router.lifecycle import errors, permissions
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.cache_publisher import CacheTeller
 from router.manager.carriers.registry import Carriers
@@ -28,11 +28,11 @@ from router.manager.read_step import Reader
 from router.manager.write_step import DocumentWriter
 from router.numbers import gregorian
 from router.numbers.documents import NumberDocument, routable_id
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 from router.numbers.normaliser import Normaliser
 from router.numbers.rules import Rules
-from router.numbers.shards import database_of, is_legal
+from router.numbers.shards import is_legal, shard_for
 from router.reference_data.active_port_requests import ActivePorts
 from router.runtime.counters import Tally
 from router.settings import Settings
@@ -84,7 +84,7 @@ class NumberManager:
         """
         return self._configuration.current()
 
-    def carry_out(self, asks: Sequence[Ask], late: LateCopies | None = None) -> list[Outcome]:
+    def carry_out(self, asks: Sequence[OperationRequest], late: LateCopies | None = None) -> list[Outcome]:
         """Do what is asked, any mix, and tell what became of each, in order.
 
         The same number twice is done in the order given. One number's refusal never stops the others.
@@ -101,7 +101,7 @@ class NumberManager:
 
     def keep_up(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
         """Do to each of these numbers what is due by time, if anything is (`router.lifecycle.maintenance`)."""
-        asks = [Ask(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
+        asks = [OperationRequest(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
         return self._carry_out(asks, due=True)
 
     def list_by_account(
@@ -144,7 +144,9 @@ class NumberManager:
         """End its threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _carry_out(self, asks: Sequence[Ask], *, due: bool, late: LateCopies | None = None) -> list[Outcome]:
+    def _carry_out(
+        self, asks: Sequence[OperationRequest], *, due: bool, late: LateCopies | None = None
+    ) -> list[Outcome]:
         try:
             rules = self._configuration.current()
         except CouchError as problem:
@@ -194,7 +196,7 @@ class NumberManager:
                 job.warn(f"account copy: {failed[job.number]} (did-router audit --repair mends it)")
 
 
-def _what(ask: Ask, outcome: Outcome) -> str:
+def _what(ask: OperationRequest, outcome: Outcome) -> str:
     """What became of it, for the counts."""
     if outcome.error is not None:
         return outcome.error.error
@@ -203,28 +205,28 @@ def _what(ask: Ask, outcome: Outcome) -> str:
     return "dry_run" if ask.dry_run else "done"
 
 
-def _normalised(ask: Ask, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
+def _normalised(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
     """A job for a number that gets a document, else why it gets none."""
     whole = ask.imported.document if ask.imported is not None else None
     if whole is not None and ask.operation is Operation.CREATE and ask.auth_by == SYSTEM:
         return _whole(ask, str(whole.get("_id")))
     target = normaliser.e164(ask.number)
-    database = database_of(target.number)
+    database = shard_for(target.number)
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
         shown = printable(ask.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
-    return Job(ask if ask.number == target.number else replace(ask, number=target.number), database, due=due)
+    return Job(ask if ask.number == target.number else fast_replace(ask, number=target.number), database, due=due)
 
 
-def _whole(ask: Ask, identifier: str) -> Job | Outcome:
+def _whole(ask: OperationRequest, identifier: str) -> Job | Outcome:
     """A job for a document that is put back under its own id, whether or not a dial plan reads it as a number."""
-    database = database_of(identifier) or ""
+    database = shard_for(identifier) or ""
     reason = routable_id(identifier, database)
     if reason is None and not is_legal(database):
         reason = f"CouchDB takes no database called {printable(database)}"
     if reason is not None:
         return Outcome(printable(identifier), error=errors.malformed(printable(identifier), reason))
-    return Job(replace(ask, number=identifier), database)
+    return Job(fast_replace(ask, number=identifier), database)
 
 
 def _waves(jobs: Sequence[Job]) -> list[list[Job]]:

@@ -24,7 +24,7 @@ from router.manager.read_step import AT_A_TIME, Found, Reader, each
 from router.manager.write_step import DocumentWriter, Written
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import Skipped
 
 log = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ def _read(after: NumberDocument, sent: Mapping[str, Any]) -> NumberDocument | Sk
     """What is sent, as it reads; a new number's document says what it was made of, which spares reading it."""
     if "_id" in after.fields:
         return documents.read(sent)
-    return replace(after, modified=sent["pvt_modified"], fields=sent)
+    return fast_replace(after, modified=sent["pvt_modified"], fields=sent)
 
 
 def _goes_again(job: Job, written: Written) -> bool:
@@ -222,7 +222,7 @@ def _settle_written(job: Job, revision: str) -> None:
         job.settle(job.plan.before if job.plan is not None else None, deleted=True)
         return
     fields = {**job.after.fields, "_rev": revision}
-    job.found = Found(replace(job.after, revision=revision, fields=fields), revision)
+    job.found = Found(fast_replace(job.after, revision=revision, fields=fields), revision)
     job.settle(job.found.document)
 
 

@@ -15,7 +15,7 @@ from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import LONGEST_ID, Skipped, is_visible
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 
 AT_A_TIME = 1000
 """Documents in one request."""
@@ -99,7 +99,7 @@ def by_database(numbers: Iterable[str]) -> Mapping[str, list[str]]:
     """Numbers by the database they belong in."""
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for number in numbers:
-        grouped[database_of(number) or ""].append(number)
+        grouped[shard_for(number) or ""].append(number)
     return grouped
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 
 _MOST = 128
 """Listings kept at a time; with a thousand ids each, some 15 MB."""
@@ -83,14 +83,14 @@ class Listings:
         """Whether a number is known to have no document."""
         if not self._kept:
             return False
-        for listing in self._kept.get(database_of(number) or "", ()):
+        for listing in self._kept.get(shard_for(number) or "", ()):
             if now < listing.until and listing.covers(number):
                 return number not in listing.listed
         return False
 
     def changed(self, number: str) -> None:
         """Its key changed: from now on nothing is known of its absence."""
-        database = database_of(number) or ""
+        database = shard_for(number) or ""
         if database not in self._kept:
             return
         now = time.monotonic()

@@ -76,7 +76,7 @@ def routable_id(doc_id: str, database: str) -> str | None:
         return f"its id {shown(doc_id)} doesn't begin with '+'"
     if not _is_number(doc_id):
         return f"its id {shown(doc_id)} is not a number"
-    home = shards.database_of(doc_id)
+    home = shards.shard_for(doc_id)
     if home is None:
         return f"its id {shown(doc_id)} is too short to belong to any database"
     if home != database:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _set = object.__setattr__
 
 
-def replace(thing: T, /, **changes: Any) -> T:
+def fast_replace(thing: T, /, **changes: Any) -> T:
     """The same with other values; `__post_init__` isn't run.
 
     Raises:

@@ -15,20 +15,20 @@ from router.numbers.uri import clean, is_plain
 DEFAULT_RECONCILE_REGEX = r"^(\+?1)?\d{10}$|^\+[2-9]\d{7,}$|^011\d*$|^00\d*$"
 """KAZOO's `number_manager.reconcile_regex`."""
 
-LONGEST = 256
+MAX_NUMBER_BYTES = 256
 """UTF-8 bytes that a number may have, as given and as normalised."""
 
-REMEMBERED = 32_768
+CACHED_RESULTS = 32_768
 """Results kept: 11 MB of ordinary numbers, at most 43 MB of the longest texts."""
 
 _EXACT = r"\+[1-9][0-9]{7,14}"
 
 
-class UnknownDialPlan(ValueError):
+class UnknownDialPlanError(ValueError):
     """A dial plan was asked for that isn't configured."""
 
 
-class Target(NamedTuple):
+class LookupNumber(NamedTuple):
     """What a lookup needs of a number: E.164, and whether it may be looked up."""
 
     number: str
@@ -36,7 +36,7 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Normalised:
+class NormalisationResult:
     """A number, and how it came about.
 
     Attributes:
@@ -80,7 +80,7 @@ class Normaliser:
         *,
         reconcile_regex: str = DEFAULT_RECONCILE_REGEX,
         classifiers: tuple[Classifier, ...] = DEFAULT_CLASSIFIERS,
-        remembered: int = REMEMBERED,
+        remembered: int = CACHED_RESULTS,
     ) -> None:
         self._plans = {"system": SYSTEM, "kazoo": KAZOO, **plans}
         self._reconciles = compiled(reconcile_regex, "reconcile_regex").search
@@ -93,7 +93,7 @@ class Normaliser:
         """The dial plans that callers may name."""
         return tuple(sorted(self._plans))
 
-    def e164(self, text: str, plan: str = "") -> Target:
+    def e164(self, text: str, plan: str = "") -> LookupNumber:
         """Normalise, as fast as can be.
 
         Args:
@@ -104,13 +104,13 @@ class Normaliser:
             UnknownDialPlan: there is no such plan.
         """
         if self._is_exact(text) and (not plan or plan in self._plans):
-            return Target._make((text, True))  # keywords would cost half as much again
-        if len(text) > LONGEST:  # before it can become a key
+            return LookupNumber._make((text, True))  # keywords would cost half as much again
+        if len(text) > MAX_NUMBER_BYTES:  # before it can become a key
             self._plan(plan)
-            return Target(text, reconcilable=False)
+            return LookupNumber(text, reconcilable=False)
         return self._target_of(text, plan or "system")
 
-    def explain(self, text: str, plan: str = "") -> Normalised:
+    def explain(self, text: str, plan: str = "") -> NormalisationResult:
         """Normalise, and tell everything about it.
 
         Args:
@@ -123,7 +123,7 @@ class Normaliser:
         name = plan or "system"
         number, rule = self._normalise(text, self._plan(name))
         reconcilable = self._is_reconcilable(number)
-        return Normalised(
+        return NormalisationResult(
             input=text,
             number=number,
             rule=rule,
@@ -137,12 +137,12 @@ class Normaliser:
         plan = self._plans.get(name or "system")
         if plan is None:
             known = ", ".join(self.plan_names)
-            raise UnknownDialPlan(f"there is no dial plan {name[:64]!r}: use one of {known}")
+            raise UnknownDialPlanError(f"there is no dial plan {name[:64]!r}: use one of {known}")
         return plan
 
-    def _target(self, text: str, plan: str) -> Target:
+    def _target(self, text: str, plan: str) -> LookupNumber:
         number, _ = self._normalise(text, self._plan(plan))
-        return Target(number, self._is_reconcilable(number))
+        return LookupNumber(number, self._is_reconcilable(number))
 
     def _normalise(self, text: str, plan: DialPlan) -> tuple[str, str]:
         if self._is_exact(text):
@@ -154,7 +154,7 @@ class Normaliser:
         return _converted(text, plan)
 
     def _is_reconcilable(self, number: str) -> bool:
-        if not number or not is_plain(number) or len(number) > LONGEST:
+        if not number or not is_plain(number) or len(number) > MAX_NUMBER_BYTES:
             return False
         return self._reconciles(number.encode()) is not None
 
@@ -173,11 +173,11 @@ def _exact_matcher(reconcile_regex: str) -> Callable[[str], object]:
 
 def is_too_long(text: str) -> bool:
     """Whether a number has more than LONGEST bytes, and so is not normalised."""
-    return len(text) > LONGEST or len(text.encode("utf-8", "replace")) > LONGEST
+    return len(text) > MAX_NUMBER_BYTES or len(text.encode("utf-8", "replace")) > MAX_NUMBER_BYTES
 
 
 def _database(number: str) -> str | None:
-    name = shards.database_of(number)
+    name = shards.shard_for(number)
     return name if name and shards.is_legal(name) else None
 
 

@@ -112,7 +112,7 @@ def decide(document: NumberDocument, policy: Policy) -> Route | Refused:
     return _route(document, document.assigned_to, state, policy)
 
 
-def route_of_port(number: str, account_id: str) -> Route:
+def port_request_route(number: str, account_id: str) -> Route:
     """The route of a number that has no document but one active port request."""
     return Route(
         number=number,

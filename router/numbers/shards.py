@@ -8,14 +8,14 @@ import re
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-PREFIX = "numbers/"
-WIDTH = 5
+SHARD_PREFIX = "numbers/"
+SHARD_WIDTH = 5
 
 _LEGAL = re.compile(r"[a-z][a-z0-9_$()+/-]*")
 _UNRESERVED = "-_.!~*()$"
 
 
-def database_of(number: str) -> str | None:
+def shard_for(number: str) -> str | None:
     """The database of a normalised number, by its decoded name.
 
     Args:
@@ -25,10 +25,10 @@ def database_of(number: str) -> str | None:
         A name such as `numbers/+1415`, which may be one that CouchDB refuses (see `is_legal`),
         or None when the number is shorter than five bytes.
     """
-    head = number[:WIDTH].encode("utf-8", "replace")[:WIDTH]
-    if len(head) < WIDTH:
+    head = number[:SHARD_WIDTH].encode("utf-8", "replace")[:SHARD_WIDTH]
+    if len(head) < SHARD_WIDTH:
         return None
-    return PREFIX + head.decode("utf-8", "replace")
+    return SHARD_PREFIX + head.decode("utf-8", "replace")
 
 
 def is_legal(name: str) -> bool:
@@ -42,7 +42,7 @@ def is_shard(name: str) -> bool:
     `numbers/managed` and `numbers/inum` hold a carrier's stock, in documents that look like
     numbers: having other than five bytes is what keeps them out.
     """
-    return name.startswith(PREFIX) and len(name.encode("utf-8", "replace")) == len(PREFIX) + WIDTH
+    return name.startswith(SHARD_PREFIX) and len(name.encode("utf-8", "replace")) == len(SHARD_PREFIX) + SHARD_WIDTH
 
 
 @lru_cache(4096)

@@ -5,8 +5,8 @@ from typing import Any
 
 import redis
 
-from router.entries.codec import is_sound as is_entry
-from router.entries.reference_values import is_sound as is_document
+from router.entries.codec import is_valid_entry as is_entry
+from router.entries.reference_values import is_valid_value as is_document
 from router.redis_store.client import is_cluster
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.keys import EPOCH, Keys

@@ -4,7 +4,7 @@ A database is the hash tag of its keys, so that its numbers and its checkpoint s
 script may change them together.
 """
 
-from router.numbers.shards import database_of, is_shard
+from router.numbers.shards import is_shard, shard_for
 
 NUMBERS = "numbers/"
 EPOCH = ""
@@ -55,6 +55,6 @@ class Keys:
         """The number whose entry a key is; None for every other key."""
         tag, closed, rest = key.removeprefix(self.prefix).removeprefix("{").partition("}")
         number = tag + rest
-        if not closed or ":" in rest or not is_shard(database_of(number) or ""):
+        if not closed or ":" in rest or not is_shard(shard_for(number) or ""):
             return None
         return number if self.number(number) == key else None

@@ -7,7 +7,7 @@ import time
 from router.couch.databases import DatabaseInfo, Databases
 from router.couch.errors import NotFound
 from router.entries import entry_builder
-from router.entries.reference_values import PORT_REQUESTS, ActivePort
+from router.entries.reference_values import PORT_REQUESTS, ActivePortRequest
 from router.reference_data.reference_data import index_ports
 
 _PAGE = 1000
@@ -25,13 +25,13 @@ class ActivePorts:
     def __init__(self, databases: Databases, max_age: float) -> None:
         self._databases = databases
         self._max_age = max_age
-        self._ports: dict[str, tuple[ActivePort, ...]] = {}
+        self._ports: dict[str, tuple[ActivePortRequest, ...]] = {}
         self._info: DatabaseInfo | None = None
         self._copies: dict[str, str] = {}
         self._checked_at = -math.inf
         self._lock = threading.Lock()
 
-    def naming(self, number: str) -> tuple[ActivePort, ...]:
+    def naming(self, number: str) -> tuple[ActivePortRequest, ...]:
         """Those that name an E.164 number, at most `max_age` seconds ago.
 
         Raises:
@@ -39,7 +39,7 @@ class ActivePorts:
         """
         return self._checked_since(time.monotonic() - self._max_age).get(number, ())
 
-    def naming_now(self, number: str) -> tuple[ActivePort, ...]:
+    def naming_now(self, number: str) -> tuple[ActivePortRequest, ...]:
         """Those that name an E.164 number, by a check that begins after this call.
 
         Raises:
@@ -47,7 +47,7 @@ class ActivePorts:
         """
         return self._checked_since(time.monotonic()).get(number, ())
 
-    def _checked_since(self, moment: float) -> dict[str, tuple[ActivePort, ...]]:
+    def _checked_since(self, moment: float) -> dict[str, tuple[ActivePortRequest, ...]]:
         """Port requests by number, by a check that began after this moment of the monotonic clock."""
         with self._lock:
             if self._checked_at <= moment:
@@ -76,8 +76,8 @@ class ActivePorts:
         known = self._info
         return known is not None and (known.instance, known.purges) == (info.instance, info.purges)
 
-    def _read(self) -> list[ActivePort]:
-        found: list[ActivePort] = []
+    def _read(self) -> list[ActivePortRequest]:
+        found: list[ActivePortRequest] = []
         for page in self._databases.all_documents(PORT_REQUESTS, _PAGE):
-            found += [port for port in map(entry_builder.active_port, page) if port is not None]
+            found += [port for port in map(entry_builder.active_port_request, page) if port is not None]
         return found

@@ -22,9 +22,9 @@ from router.entries.reference_values import (
     NUMBER_MANAGER,
     PORT_REQUESTS,
     SYSTEM_CONFIG,
-    ActivePort,
-    is_port,
-    is_sound,
+    ActivePortRequest,
+    is_port_request_value,
+    is_valid_value,
 )
 from router.redis_store.keys import EPOCH, SPOILT, Keys
 from router.redis_store.subscription import Subscription
@@ -58,13 +58,13 @@ class FollowedDocuments:
         self._on_config = on_config
         self._on_ports = on_ports
         self._versions: dict[tuple[str, str], bytes] = {}
-        self._requests: dict[str, ActivePort] = {}
+        self._requests: dict[str, ActivePortRequest] = {}
         self._pause = _TICK
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
         self.enabled: set[str] = set()
         self.disabled: set[str] = set()
-        self.ports: dict[str, tuple[ActivePort, ...]] = {}
+        self.ports: dict[str, tuple[ActivePortRequest, ...]] = {}
         self.config: dict[str, Any] | None = None
         self.loaded: dict[str, bool] = dict.fromkeys(FOLLOWED, False)
         self.fresh = False
@@ -151,7 +151,7 @@ class FollowedDocuments:
             return {}, False  # lost, or being read by the follower
         documents: dict[bytes, bytes] = self._redis.hgetall(self._keys.documents(database))
         documents.pop(EPOCH.encode(), None)
-        sound = {identifier: value for identifier, value in documents.items() if is_sound(database, value)}
+        sound = {identifier: value for identifier, value in documents.items() if is_valid_value(database, value)}
         if len(sound) < len(documents):
             log.error("Redis holds something else among the documents of %s: they are read again", database)
             self._redis.hset(self._keys.documents(database), EPOCH, SPOILT)  # the follower looks there
@@ -196,9 +196,9 @@ class FollowedDocuments:
         self._requests.pop(request, None)
         if payload:
             said = _decoded(payload, list, [])
-            if is_port(said):
+            if is_port_request_value(said):
                 account, *numbers = said
-                self._requests[request] = ActivePort(request, account, tuple(numbers))
+                self._requests[request] = ActivePortRequest(request, account, tuple(numbers))
 
     def _apply_config(self, payload: bytes, *, reload: bool) -> None:
         self.config = _decoded(payload, dict, None) if payload else None
@@ -224,9 +224,9 @@ def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
     return otherwise
 
 
-def index_ports(requests: Iterable[ActivePort]) -> dict[str, tuple[ActivePort, ...]]:
+def index_ports(requests: Iterable[ActivePortRequest]) -> dict[str, tuple[ActivePortRequest, ...]]:
     """Active port requests by number."""
-    found: dict[str, tuple[ActivePort, ...]] = {}
+    found: dict[str, tuple[ActivePortRequest, ...]] = {}
     for request in requests:
         for number in request.numbers:
             found[number] = (*found.get(number, ()), request)

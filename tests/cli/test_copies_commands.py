@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.account_copies.names import database_of
+from router.account_copies.names import account_database
 from router.couch.databases import Databases
 from router.couch.errors import CouchError
 from tests.cli.command import ACCOUNTS, Start, databases_at, eventually, number, run
 
 SHARD, DIGITS, OTHER = "numbers/+1305", "+13055550100", "+13055550101"
-HOME = str(database_of(ACCOUNTS[0]))
+HOME = str(account_database(ACCOUNTS[0]))
 FOUND = ["account", "number", "copy", "kind", "repaired", "message"]
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from tests.faults import failing_over, losing_nodes, restarting, rewriting, spoiling
 from tests.faults.filling import SHARDS
 from tests.faults.forms import CLUSTER, SENTINEL, SINGLE
@@ -165,7 +165,7 @@ def _flushed(scene: Scene) -> Iterator[None]:
 def _remade(scene: Scene) -> Iterator[None]:
     """A database goes, and one of the same name has other owners, of a lower generation."""
     shard = scene.chance.choice(SHARDS)
-    numbers = [number for number in NUMBERS if database_of(number) == shard]
+    numbers = [number for number in NUMBERS if shard_for(number) == shard]
     databases, ledger = scene.stage.databases, scene.writers.ledger
     with contextlib.ExitStack() as stack:
         for turn in scene.writers.turns:

@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 
 from router.couch.errors import Conflict, CouchError, NotFound
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -184,7 +184,7 @@ class Writers:
     def write_by_hand(self, number: str) -> None:
         """One change, past the service's links; its writer's turn is the caller's."""
         account = self.next_account()
-        database = str(database_of(number))
+        database = str(shard_for(number))
         fields: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service"}
         try:
             document = dict(self._stage.databases.document(database, number))
@@ -216,7 +216,9 @@ class Writers:
     def _write_by_manager(self, number: str) -> None:
         account = self.next_account()
         claim = self.ledger.claim(number, account, contested=self.contested)
-        made: Outcome = self._manager.carry_out([Ask(Operation.MOVE, number, SYSTEM, assign_to=account)])[0]
+        made: Outcome = self._manager.carry_out([OperationRequest(Operation.MOVE, number, SYSTEM, assign_to=account)])[
+            0
+        ]
         if made.error is None and not any(_OF_FEW_COPIES in each for each in made.warnings):
             self._acknowledge(claim, self.quiet if made.warnings or self.forgets else 0.0)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from router.couch.errors import CouchError
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from tests.faults import rewriting
 from tests.faults.filling import SHARDS, filler_numbers
 from tests.faults.nodes import Nodes
@@ -74,7 +74,7 @@ def _write_at(scene: Scene, node: int, over: threading.Event) -> None:
     couch, writers = _nodes(scene).each[node], scene.writers
     while not over.wait(scene.chance.uniform(*_BETWEEN)):
         number = scene.chance.choice(NUMBERS)
-        path = [str(database_of(number)), number]
+        path = [str(shard_for(number)), number]
         with suppress(CouchError):
             document = couch.request("GET", path)
             claim = writers.ledger.claim(number, writers.next_account(), contested=True)

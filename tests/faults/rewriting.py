@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from router.couch.errors import CouchError
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from tests.faults.ledger import NOBODY
 from tests.faults.scene import Scene
 from tests.faults.stage import NUMBERS
@@ -107,7 +107,7 @@ def _leaves(scene: Scene, number: str) -> list[dict[str, Any]]:
 
 
 def _database(number: str) -> str:
-    return str(database_of(number))
+    return str(shard_for(number))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, CouchError, NotFound
 from router.couch.leaves import Leaf, winner
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from tests.faults.ledger import NOBODY
 from tests.faults.load import Writers
 from tests.faults.stage import Stage
@@ -41,7 +41,7 @@ def settle(stage: Stage, writers: Writers) -> int:
 def _resolved(stage: Stage, number: str) -> str:
     """Delete what stands in conflict behind the winner, and return the winner's account."""
     assert stage.cluster is not None
-    database = str(database_of(number))
+    database = str(shard_for(number))
     nodes = [Databases(couch) for couch in stage.cluster.each]
     end, same, before = time.monotonic() + _WITHIN, 0, ""
     while time.monotonic() < end:

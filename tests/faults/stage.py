@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import grpc
 from redis import Redis
 
-from router.account_copies.names import database_of
+from router.account_copies.names import account_database
 from router.audit.audit import Audit
 from router.couch.client import Couch
 from router.couch.databases import Databases
@@ -265,7 +265,7 @@ class Stage:
             filling.claim(patient)
         self._filled = True
         with_copies = self.accounts[:_WITH_COPIES] if self.copies else ()
-        filling.fill(patient, self.accounts, [str(database_of(each)) for each in with_copies], self.documents)
+        filling.fill(patient, self.accounts, [str(account_database(each)) for each in with_copies], self.documents)
 
     def _patient(self) -> Databases:
         """One node alone: another one may not know yet which databases there are."""

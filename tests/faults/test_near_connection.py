@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.near_cache import cache
 from router.stores.clients import Stores
@@ -144,7 +144,7 @@ def test_no_acknowledged_change_is_missed(
     def change() -> None:
         account = next(accounts)
         claim = ledger.claim(NUMBER, account)
-        made = manager.carry_out([Ask(Operation.MOVE, NUMBER, SYSTEM, assign_to=account)])[0]
+        made = manager.carry_out([OperationRequest(Operation.MOVE, NUMBER, SYSTEM, assign_to=account)])[0]
         if made.error is None:
             ledger.acknowledge(claim, 10.0 if made.warnings else 0.0)
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from router.account_copies import AccountCopies, CopiesMode
-from router.account_copies.names import database_of as account_database
+from router.account_copies.names import account_database
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.couch.errors import Conflict, NotFound
 from router.embedded import EmbeddedCouchDB
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 
 A, B, C, D = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
 NUMBER, OTHER = "+14158867900", "+14158867901"
@@ -67,12 +67,12 @@ class Accounts:
 
     def number(self, number: str = NUMBER, assigned_to: str | None = A, **more: Any) -> str:
         """Write a number document, and nothing else."""
-        return self.put(str(database_of(number)), number_document(number, assigned_to, **more))
+        return self.put(str(shard_for(number)), number_document(number, assigned_to, **more))
 
     def delete_number(self, number: str = NUMBER) -> None:
-        held = self.get(str(database_of(number)), number)
+        held = self.get(str(shard_for(number)), number)
         assert held is not None
-        self.databases.delete(str(database_of(number)), number, str(held["_rev"]))
+        self.databases.delete(str(shard_for(number)), number, str(held["_rev"]))
 
     def listing(self, account: str) -> dict[str, Any] | None:
         """The account's `phone_numbers` document."""

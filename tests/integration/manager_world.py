@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.stores.clients import Stores
@@ -40,7 +40,7 @@ class Manager:
 
     def ask(self, operation: str, number: str = NUMBER, auth_by: str = SYSTEM, **more: Any) -> Outcome:
         """One ask."""
-        return self.manager.carry_out([Ask(Operation(operation), number, auth_by, **more)])[0]
+        return self.manager.carry_out([OperationRequest(Operation(operation), number, auth_by, **more)])[0]
 
     def done(self, operation: str, number: str = NUMBER, auth_by: str = SYSTEM, **more: Any) -> dict[str, Any]:
         """One ask that has to go well; the document."""
@@ -59,8 +59,8 @@ class Manager:
     def created(self, *numbers: str, **more: Any) -> None:
         """Numbers in service on the child."""
         asked = {"assign_to": CHILD, "module_name": INVENTORY, **more}
-        self.all_done([Ask(Operation.CREATE, number, SYSTEM, **asked) for number in numbers or (NUMBER,)])
+        self.all_done([OperationRequest(Operation.CREATE, number, SYSTEM, **asked) for number in numbers or (NUMBER,)])
 
-    def all_done(self, asks: Sequence[Ask]) -> None:
+    def all_done(self, asks: Sequence[OperationRequest]) -> None:
         """All have to go well."""
         assert [outcome.error for outcome in self.manager.carry_out(asks)] == [None] * len(asks)

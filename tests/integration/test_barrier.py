@@ -38,7 +38,7 @@ def start_near(world: World) -> Iterator[StartNear]:
 
 def _refusal(generation: int) -> codec.Entry:
     revision = f"{generation}-{'a' * 32}"
-    return codec.of_decision(Refused(Reason.UNASSIGNED, NUMBER), revision, now=1)
+    return codec.decision_entry(Refused(Reason.UNASSIGNED, NUMBER), revision, now=1)
 
 
 def _keep(near: NearCache, numbers: list[str]) -> None:

@@ -18,7 +18,7 @@ from router.bulk.rows import FileRefused, Row, Rows
 from router.bulk.run import BulkRun
 from router.cli.sample_numbers import number_documents
 from router.embedded import EmbeddedCouchDB
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.numbers import gregorian
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
@@ -154,11 +154,13 @@ def test_a_release_is_never_done_twice(bulk: Bulk) -> None:
     """Twice would take it from who reserved it before, too."""
     bulk.manager.created(*NUMBERS[:4], assign_to=RESELLER)
     for account in (RESELLER, CHILD):
-        bulk.manager.all_done([Ask(Operation.RESERVE, number, SYSTEM, assign_to=account) for number in NUMBERS[:4]])
+        bulk.manager.all_done(
+            [OperationRequest(Operation.RESERVE, number, SYSTEM, assign_to=account) for number in NUMBERS[:4]]
+        )
     text = "\n".join(NUMBERS[:4]).encode()
 
     def rows() -> Iterator[Any]:
-        return number_rows.read(io.BytesIO(text), Ask(Operation.RELEASE, "", SYSTEM))
+        return number_rows.read(io.BytesIO(text), OperationRequest(Operation.RELEASE, "", SYSTEM))
 
     bulk.run(rows())
     bulk.lose(2)
@@ -180,10 +182,14 @@ def test_a_release_is_never_done_twice(bulk: Bulk) -> None:
 def test_nor_when_it_is_killed_again_and_again(bulk: Bulk) -> None:
     bulk.manager.created(*NUMBERS[:6], assign_to=RESELLER)
     for account in (RESELLER, CHILD):
-        bulk.manager.all_done([Ask(Operation.RESERVE, number, SYSTEM, assign_to=account) for number in NUMBERS[:6]])
+        bulk.manager.all_done(
+            [OperationRequest(Operation.RESERVE, number, SYSTEM, assign_to=account) for number in NUMBERS[:6]]
+        )
 
     def rows(count: int) -> Iterator[Any]:
-        return number_rows.read(io.BytesIO("\n".join(NUMBERS[:count]).encode()), Ask(Operation.RELEASE, "", SYSTEM))
+        return number_rows.read(
+            io.BytesIO("\n".join(NUMBERS[:count]).encode()), OperationRequest(Operation.RELEASE, "", SYSTEM)
+        )
 
     bulk.run(rows(4), batch=2, in_flight=1)  # the fourth row's result is lost
     bulk.lose(1)
@@ -417,9 +423,11 @@ def test_a_store_that_is_away_for_a_moment(bulk: Bulk, couchdb: EmbeddedCouchDB)
 )
 def test_what_is_told_of_a_new_number_is_what_stands(bulk: Bulk, asked: dict[str, Any]) -> None:
     """It isn't read once more to be told."""
-    ask = Ask(Operation.CREATE, NUMBERS[0], SYSTEM, **{"assign_to": CHILD, "module_name": INVENTORY, **asked})
+    ask = OperationRequest(
+        Operation.CREATE, NUMBERS[0], SYSTEM, **{"assign_to": CHILD, "module_name": INVENTORY, **asked}
+    )
     (told,) = bulk.manager.manager.carry_out([ask])
-    (stands,) = bulk.manager.manager.carry_out([Ask(Operation.GET, NUMBERS[0], SYSTEM)])
+    (stands,) = bulk.manager.manager.carry_out([OperationRequest(Operation.GET, NUMBERS[0], SYSTEM)])
 
     assert told.error is None
     assert told.document == stands.document

@@ -10,11 +10,11 @@ import pytest
 
 from router.account_copies import AccountCopies, CopiesMode, CopyChange
 from router.account_copies.comparison import CopiesComparison
-from router.account_copies.names import database_of as account_database
+from router.account_copies.names import account_database
 from router.couch.errors import Conflict, CouchUnavailable
 from router.embedded import EmbeddedCouchDB
 from router.numbers.documents import NumberDocument, read
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C, number_document
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
@@ -221,7 +221,7 @@ def test_a_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts,
         copies = direct(accounts, mode)
         for _ in range(12):
             number = chance.choice(numbers)
-            before = accounts.get(str(database_of(number)), number)
+            before = accounts.get(str(shard_for(number)), number)
             owner, history = chance.choice((A, B, C, None)), chance.sample((A, B, C), chance.randint(0, 2))
             after = number_document(number, owner, pvt_reserve_history=history)
             try:

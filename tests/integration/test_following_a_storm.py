@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from router.couch.errors import Conflict, NotFound
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from tests.integration.conftest import Running, StartService
 from tests.integration.waiting import eventually
 from tests.integration.world import ONE, THREE, TWO, World
@@ -54,7 +54,7 @@ class Storm:
 
     def _delete(self) -> None:
         number = self._number()
-        self.world.remove(str(database_of(number)), number)
+        self.world.remove(str(shard_for(number)), number)
 
     def _ask(self) -> None:
         for _ in range(3):
@@ -62,7 +62,7 @@ class Storm:
 
     def _purge(self) -> None:
         number = self._number()
-        shard = str(database_of(number))
+        shard = str(shard_for(number))
         revision = self.world.databases.document(shard, number)["_rev"]
         self.world.databases.couch.request("POST", [shard, "_purge"], {number: [revision]})
 
@@ -71,7 +71,7 @@ class Storm:
 
     def _conflict(self) -> None:
         number = self._number()
-        shard = str(database_of(number))
+        shard = str(shard_for(number))
         generation, digest = self.random.randrange(1, 30), f"{self.random.randrange(16):x}" * 32
         document = {
             "_id": number,
@@ -89,7 +89,7 @@ class Storm:
 def _true(world: World, number: str) -> str:
     """What the cache may say of a number's document, where it says anything."""
     try:
-        document = world.databases.document(str(database_of(number)), number)
+        document = world.databases.document(str(shard_for(number)), number)
     except NotFound:
         return "nothing"
     return str(document["pvt_assigned_to"]) if document["pvt_number_state"] == "in_service" else "refusal"

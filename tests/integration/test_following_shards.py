@@ -130,7 +130,7 @@ def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_no
         epoch = world.writer.epoch(SHARD)
         document = world.databases.document(SHARD, gone)
         world.remove(SHARD, gone)
-        made = entry_builder.number_entry(document, SHARD, world.settings().rules(None).policy, int(time.time()))
+        made = entry_builder.entry_from_json(document, SHARD, world.settings().rules(None).policy, int(time.time()))
         assert isinstance(made, codec.Entry)
         world.writer.fill(SHARD, epoch, [(gone, made)])
         relay.release()
@@ -481,7 +481,7 @@ def test_what_a_lookup_read_between_two_lives_of_a_shard_is_removed(
     world.databases.drop(SHARD)
     eventually(lambda: SHARD not in world.writer.databases())
     # A life that came and went before the follower looked: a lookup found a number in it.
-    lost = codec.of_decision(Route("+14150000009", TWO, "in_service"), "4-" + "a" * 32, int(time.time()))
+    lost = codec.decision_entry(Route("+14150000009", TWO, "in_service"), "4-" + "a" * 32, int(time.time()))
     assert world.writer.fill(SHARD, world.writer.epoch(SHARD), [("+14150000009", lost)]) == 1
     world.number(account=THREE)
     eventually(lambda: world.cached() == THREE)

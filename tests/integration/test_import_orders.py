@@ -12,7 +12,7 @@ from router.bulk.journal import Header, Journal
 from router.bulk.records import Wish
 from router.bulk.results import Report
 from router.bulk.run import BulkRun, StoreAway
-from router.lifecycle.operations import Ask, Operation
+from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.deferred_copies import LateCopies
 from router.manager.outcomes import Outcome
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
@@ -49,7 +49,7 @@ class Mortal:
         self.copies = copies
         self.left = changes
 
-    def carry_out(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
         outcomes = []
         for ask in asks:
             if self.left <= 0:

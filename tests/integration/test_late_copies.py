@@ -12,14 +12,14 @@ import pytest
 from router.account_copies import AccountCopies, CopiesMode, CopyChange, Presumption
 from router.account_copies.comparison import CopiesComparison
 from router.account_copies.feed_verified_reader import WrittenNumbers
-from router.account_copies.names import database_of as account_database
+from router.account_copies.names import account_database
 from router.bulk import formats
 from router.bulk.journal import Header, Journal
 from router.bulk.records import Wish
 from router.bulk.results import Report
 from router.bulk.run import BulkRun, StoreAway
 from router.embedded import EmbeddedCouchDB
-from router.lifecycle.operations import Ask, Imported
+from router.lifecycle.operations import Imported, OperationRequest
 from router.numbers.documents import NumberDocument, read
 from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, Manager, family
 from tests.integration.relay import Relay
@@ -336,7 +336,7 @@ def _revision(world: World, database: str) -> str:
     return str(world.databases.document(database, "phone_numbers")["_rev"])
 
 
-def _asks(numbers: Sequence[str], account: str) -> list[Ask]:
+def _asks(numbers: Sequence[str], account: str) -> list[OperationRequest]:
     text = "e164,carrier_module\n" + "".join(f"{number},{INVENTORY}\n" for number in numbers)
     rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", Wish(account=account))
     return [row.ask for row in rows if row.ask is not None]

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from router.numbers.normaliser import Normaliser, Target
+from router.numbers.normaliser import LookupNumber, Normaliser
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartService
 from tests.integration.waiting import eventually
@@ -237,7 +237,7 @@ def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_
     class Overtaken:
         """The rules change just after they were looked at."""
 
-        def e164(self, number: str, dial_plan: str) -> Target:
+        def e164(self, number: str, dial_plan: str) -> LookupNumber:
             found = rules.normaliser.e164(number, dial_plan)
             near.clear()
             return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.numbers import documents
 from router.numbers.gregorian import from_unix
 from tests.integration.manager_world import (
@@ -106,7 +106,7 @@ def test_one_bad_number_never_fails_the_rest(world: World, manager: Manager) -> 
     manager.created("+14158860001", "+14158860003")
     world.put(SHARD, "+14158860005", pvt_type="device")
     asked = ["+14158860001", "911", "4158860002", "415-886-0003", "", "+14158860005", "anonymous\x00", "1234567890"]
-    outcomes = manager.manager.carry_out([Ask(Operation.GET, number, SYSTEM) for number in asked])
+    outcomes = manager.manager.carry_out([OperationRequest(Operation.GET, number, SYSTEM) for number in asked])
     assert [outcome.number for outcome in outcomes] == [
         "+14158860001",
         "911",
@@ -150,8 +150,8 @@ def test_a_document_that_cannot_be_written_never_fails_the_rest(
 ) -> None:
     asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
     numbers = [f"+1415886790{last}" for last in range(5)]
-    asks = [Ask(Operation.CREATE, number, SYSTEM, **asked) for number in numbers]
-    asks[3] = Ask(Operation.CREATE, numbers[3], SYSTEM, public_fields=fields, **asked)
+    asks = [OperationRequest(Operation.CREATE, number, SYSTEM, **asked) for number in numbers]
+    asks[3] = OperationRequest(Operation.CREATE, numbers[3], SYSTEM, public_fields=fields, **asked)
     outcomes = manager.manager.carry_out(asks)
     refused = outcomes[3].error
     assert refused is not None
@@ -165,7 +165,10 @@ def test_a_document_that_cannot_be_written_never_fails_the_rest(
 def test_whatever_a_caller_calls_himself_it_is_his_own_trouble(manager: Manager, odd: str) -> None:
     asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
     odd_one, other = manager.manager.carry_out(
-        [Ask(Operation.CREATE, NUMBER, odd, **asked), Ask(Operation.CREATE, OTHER, SYSTEM, **asked)]
+        [
+            OperationRequest(Operation.CREATE, NUMBER, odd, **asked),
+            OperationRequest(Operation.CREATE, OTHER, SYSTEM, **asked),
+        ]
     )
     assert odd_one.error is not None
     assert odd_one.error.error == "forbidden"
@@ -176,9 +179,9 @@ def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) 
     manager.created()
     outcomes = manager.manager.carry_out(
         [
-            Ask(Operation.RELEASE, NUMBER, CHILD),
-            Ask(Operation.MOVE, "14158867900", STRANGER, assign_to=STRANGER),
-            Ask(Operation.RELEASE, NUMBER, CHILD),
+            OperationRequest(Operation.RELEASE, NUMBER, CHILD),
+            OperationRequest(Operation.MOVE, "14158867900", STRANGER, assign_to=STRANGER),
+            OperationRequest(Operation.RELEASE, NUMBER, CHILD),
         ]
     )
     assert [outcome.error and outcome.error.error for outcome in outcomes] == [None, None, "forbidden"]
@@ -251,7 +254,7 @@ def test_the_clusters_configuration_counts(world: World) -> None:
 def test_a_thousand_numbers_of_many_databases_at_once(world: World, manager: Manager) -> None:
     numbers = [f"+1{area}886{index:04}" for area in range(201, 221) for index in range(50)]
     manager.created(*numbers)
-    outcomes = manager.manager.carry_out([Ask(Operation.RELEASE, number, CHILD) for number in numbers])
+    outcomes = manager.manager.carry_out([OperationRequest(Operation.RELEASE, number, CHILD) for number in numbers])
     assert [outcome.number for outcome in outcomes] == numbers
     assert all(outcome.error is None and outcome.warnings == () for outcome in outcomes)
     assert {str(world.cached(number)) for number in numbers[::97]} == {"refusal"}

@@ -8,7 +8,7 @@ import pytest
 
 from router.couch.databases import Databases
 from router.couch.errors import CouchUnavailable
-from router.lifecycle.operations import SYSTEM, Ask, Imported, Operation
+from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, STRANGER, Manager, family
 from tests.integration.relay import Relay
@@ -128,8 +128,8 @@ def test_a_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: S
         shop.refusing = refusing
         refused, moved = manager.manager.carry_out(
             [
-                Ask(Operation.MOVE, NUMBER, SYSTEM, assign_to=CHILD),
-                Ask(Operation.MOVE, "+14158860001", SYSTEM, assign_to=RESELLER),
+                OperationRequest(Operation.MOVE, NUMBER, SYSTEM, assign_to=CHILD),
+                OperationRequest(Operation.MOVE, "+14158860001", SYSTEM, assign_to=RESELLER),
             ]
         )
         assert refused.error is not None

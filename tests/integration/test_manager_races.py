@@ -5,7 +5,7 @@ import threading
 from collections import Counter, defaultdict
 
 from router.couch.databases import Databases
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, Manager, family
@@ -30,17 +30,19 @@ class Racer:
     def __init__(self, world: World, seed: int) -> None:
         self.manager = Manager(world, account_copies="none").manager
         self.random = random.Random(seed)
-        self.told: list[tuple[Ask, Outcome]] = []
+        self.told: list[tuple[OperationRequest, Outcome]] = []
 
     def run(self, times: int) -> None:
         for _ in range(times):
             ask = self._ask()
             self.told.append((ask, self.manager.carry_out([ask])[0]))
 
-    def _ask(self) -> Ask:
+    def _ask(self) -> OperationRequest:
         account = self.random.choice((RESELLER, CHILD, STRANGER))
         operation = self.random.choice((Operation.RESERVE, Operation.MOVE, Operation.RELEASE))
-        return Ask(operation, NUMBER, SYSTEM, assign_to=None if operation is Operation.RELEASE else account)
+        return OperationRequest(
+            operation, NUMBER, SYSTEM, assign_to=None if operation is Operation.RELEASE else account
+        )
 
 
 def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: World) -> None:
@@ -59,7 +61,7 @@ def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: Wo
         for ask, outcome in racer.told
         if _wrote(outcome) and outcome.document
     ]
-    by_generation: defaultdict[int, list[tuple[Ask, NumberDocument]]] = defaultdict(list)
+    by_generation: defaultdict[int, list[tuple[OperationRequest, NumberDocument]]] = defaultdict(list)
     for ask, document in written:
         by_generation[_generation(document)].append((ask, document))
     # Each generation was reported by who wrote it: none was lost. By both, where both made the same of the same.
@@ -90,7 +92,7 @@ def _generation(document: NumberDocument) -> int:
     return int(document.revision.partition("-")[0])
 
 
-def _follows(ask: Ask, account: str | None, history: tuple[str, ...], after: NumberDocument) -> None:
+def _follows(ask: OperationRequest, account: str | None, history: tuple[str, ...], after: NumberDocument) -> None:
     """What stands after an operation is what that operation makes of what stood before it."""
     if ask.operation is Operation.RELEASE:
         left = tuple(each for each in history if each != account)
@@ -111,7 +113,9 @@ def test_of_many_who_create_a_number_one_does(world: World) -> None:
 
     def create(manager: Manager, index: int) -> None:
         for number in range(20):
-            ask = Ask(Operation.CREATE, f"+1415886{number:04}", SYSTEM, assign_to=f"{index:032}", module_name=INVENTORY)
+            ask = OperationRequest(
+                Operation.CREATE, f"+1415886{number:04}", SYSTEM, assign_to=f"{index:032}", module_name=INVENTORY
+            )
             error = manager.manager.carry_out([ask])[0].error
             said.append(error.error if error else "done")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.embedded import EmbeddedRedis
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.near_cache import barrier
 from router.redis_store.keys import Keys
@@ -126,11 +126,13 @@ def test_a_change_stands_although_redis_is_away(world: World) -> None:
         port = redis.port
         settings = world.settings(redis_url=redis.url)
         manager = NumberManager(settings, Stores(settings))
-    outcome = manager.carry_out([Ask(Operation.CREATE, NUMBER, SYSTEM, assign_to=CHILD, module_name=INVENTORY)])[0]
+    outcome = manager.carry_out(
+        [OperationRequest(Operation.CREATE, NUMBER, SYSTEM, assign_to=CHILD, module_name=INVENTORY)]
+    )[0]
     assert outcome.error is None
     assert ["Redis is away" in warning for warning in outcome.warnings] == [True]
     assert world.databases.document(SHARD, NUMBER)["pvt_assigned_to"] == CHILD
-    moved = Ask(Operation.MOVE, NUMBER, SYSTEM, assign_to=RESELLER)
+    moved = OperationRequest(Operation.MOVE, NUMBER, SYSTEM, assign_to=RESELLER)
     with EmbeddedRedis(port):
         eventually(lambda: not manager.carry_out([moved])[0].warnings)
     manager.close()

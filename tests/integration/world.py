@@ -12,7 +12,7 @@ from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from router.entries import codec
 from router.entries.codec import Entry
 from router.entries.reference_values import FOLLOWED
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.follower_status import read as read_status
@@ -82,7 +82,7 @@ class World:
         document: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service", **fields}
         if account is not None:
             document["pvt_assigned_to"] = account
-        return self.put(str(database_of(number)), number, **document)
+        return self.put(str(shard_for(number)), number, **document)
 
     def numbers(self, database: str, count: int, account: str = ONE) -> list[str]:
         """Write many number documents at once."""

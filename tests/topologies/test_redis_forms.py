@@ -13,7 +13,7 @@ import pytest
 from router.couch.client import Couch
 from router.couch.databases import Databases
 from router.embedded import EmbeddedCouchDB
-from router.entries.codec import is_sound
+from router.entries.codec import is_valid_entry
 from router.follower.follower import Follower
 from router.server.app import Service
 from router.settings import Settings
@@ -91,7 +91,7 @@ def test_garbled_values_are_mended_in_every_slot(settings: Settings) -> None:
         for key in keys:
             stores.redis.set(key, b"garbled")
         _until(lambda: stores.redis.hget(documents, OWNERS[0]) == written)
-        _until(lambda: all(is_sound(stores.redis.get(key)) for key in keys))
+        _until(lambda: all(is_valid_entry(stores.redis.get(key)) for key in keys))
     finally:
         follower.stop()
 

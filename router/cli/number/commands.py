@@ -12,7 +12,7 @@ from router.bulk import number_rows
 from router.cli.number import output as saying
 from router.cli.number.fields import public_fields
 from router.cli.options import RESULTS, as_text, settings_options
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.numbers.states import State
 from router.settings import Settings
@@ -24,7 +24,7 @@ _STATES = [state.value for state in (State.IN_SERVICE, State.RESERVED, State.POR
 """That a number can be created in."""
 
 
-def _asking(command: Callable[..., Ask]) -> Callable[..., Any]:
+def _asking(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
     """Make a command of what builds its ask: it takes numbers, or a file with one a line."""
 
     @click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
@@ -69,7 +69,7 @@ def _asking(command: Callable[..., Ask]) -> Callable[..., Any]:
     return wrapped
 
 
-def _carry_out(settings: Settings, ask: Ask, numbers: Sequence[str], *, as_lines: bool) -> None:
+def _carry_out(settings: Settings, ask: OperationRequest, numbers: Sequence[str], *, as_lines: bool) -> None:
     manager = NumberManager(settings, Stores(settings))
     texts = [as_text(number) for number in numbers]
     outcomes = []
@@ -79,7 +79,7 @@ def _carry_out(settings: Settings, ask: Ask, numbers: Sequence[str], *, as_lines
     raise SystemExit(saying.code(outcomes))
 
 
-def _options(ask: Ask) -> dict[str, Any]:
+def _options(ask: OperationRequest) -> dict[str, Any]:
     """What the results' first line names."""
     return {
         "command": f"number {ask.operation.value}",
@@ -129,7 +129,7 @@ def create_number(
     *,
     ported_in: bool,
     mdn_run: bool,
-) -> Ask:
+) -> OperationRequest:
     """Make a number that has no document yet, in service unless --state says otherwise.
 
     \b
@@ -137,7 +137,7 @@ def create_number(
       did-router number create --assign-to 4cad0b7f… --state port_in +14158867900 +14158867901
       did-router number create --assign-to 4cad0b7f… --field prepend.enabled=true --field prepend.name=Sales 4158867900
     """  # noqa: D301
-    return Ask(
+    return OperationRequest(
         Operation.CREATE,
         "",
         SYSTEM,
@@ -155,13 +155,15 @@ def create_number(
 @_fields
 @_mdn
 @_asking
-def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> Ask:
+def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> OperationRequest:
     """Keep a number for an account; when who takes it then releases it, it comes back.
 
     \b
       did-router number reserve --assign-to 4cad0b7f… 4158867900
     """  # noqa: D301
-    return Ask(Operation.RESERVE, "", SYSTEM, assign_to=assign_to, public_fields=public_fields(fields), mdn_run=mdn_run)
+    return OperationRequest(
+        Operation.RESERVE, "", SYSTEM, assign_to=assign_to, public_fields=public_fields(fields), mdn_run=mdn_run
+    )
 
 
 @click.command("move")
@@ -169,38 +171,40 @@ def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: b
 @_fields
 @_mdn
 @_asking
-def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> Ask:
+def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> OperationRequest:
     """Put a number in service on an account.
 
     \b
       did-router number move --assign-to 4cad0b7f… 4158867900
       did-router number move --assign-to 4cad0b7f… --file numbers.txt
     """  # noqa: D301
-    return Ask(Operation.MOVE, "", SYSTEM, assign_to=assign_to, public_fields=public_fields(fields), mdn_run=mdn_run)
+    return OperationRequest(
+        Operation.MOVE, "", SYSTEM, assign_to=assign_to, public_fields=public_fields(fields), mdn_run=mdn_run
+    )
 
 
 @click.command("release")
 @_mdn
 @_asking
-def release_number(*, mdn_run: bool) -> Ask:
+def release_number(*, mdn_run: bool) -> OperationRequest:
     """Give a number up: to who reserved it before, else to the released state (knm_local: its document goes).
 
     \b
       did-router number release --auth-by 4cad0b7f… 4158867900
       did-router number release --dry-run 4158867900
     """  # noqa: D301
-    return Ask(Operation.RELEASE, "", SYSTEM, mdn_run=mdn_run)
+    return OperationRequest(Operation.RELEASE, "", SYSTEM, mdn_run=mdn_run)
 
 
 @click.command("delete")
 @_asking
-def delete_number() -> Ask:
+def delete_number() -> OperationRequest:
     """Remove a number's document, whatever its state; for administrators.
 
     \b
       did-router number delete 4158867900
     """  # noqa: D301
-    return Ask(Operation.DELETE, "", SYSTEM)
+    return OperationRequest(Operation.DELETE, "", SYSTEM)
 
 
 @click.command("update")
@@ -209,7 +213,7 @@ def delete_number() -> Ask:
 @click.option("--used-by", metavar="APP", help="Say which application uses it instead (see assign-to-app).")
 @_mdn
 @_asking
-def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: bool, mdn_run: bool) -> Ask:
+def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: bool, mdn_run: bool) -> OperationRequest:
     """Change a number's public fields, which switch features on and off; null removes one.
 
     \b
@@ -220,20 +224,22 @@ def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: boo
     if used_by is not None:
         if fields or replaces:
             raise click.UsageError("--used-by goes alone: run it once more for fields", click.get_current_context())
-        return Ask(Operation.ASSIGN_TO_APP, "", SYSTEM, used_by=used_by or None)
+        return OperationRequest(Operation.ASSIGN_TO_APP, "", SYSTEM, used_by=used_by or None)
     given = public_fields(fields)
     if given is None and not replaces:
         raise click.UsageError("say what to change: --field NAME=VALUE", click.get_current_context())
-    return Ask(Operation.UPDATE, "", SYSTEM, public_fields=given or {}, merge=not replaces, mdn_run=mdn_run)
+    return OperationRequest(
+        Operation.UPDATE, "", SYSTEM, public_fields=given or {}, merge=not replaces, mdn_run=mdn_run
+    )
 
 
 @click.command("assign-to-app")
 @click.option("--used-by", required=True, metavar="APP", help="callflow, trunkstore, mobile …; empty for none.")
 @_asking
-def assign_to_app_number(used_by: str) -> Ask:
+def assign_to_app_number(used_by: str) -> OperationRequest:
     """Say which application uses a number.
 
     \b
       did-router number assign-to-app --used-by callflow 4158867900
     """  # noqa: D301
-    return Ask(Operation.ASSIGN_TO_APP, "", SYSTEM, used_by=used_by or None)
+    return OperationRequest(Operation.ASSIGN_TO_APP, "", SYSTEM, used_by=used_by or None)

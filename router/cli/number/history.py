@@ -8,7 +8,7 @@ from router.bulk.export import AccountNames
 from router.cli import tables
 from router.cli.number import output
 from router.cli.options import as_text, settings_options
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.settings import Settings
@@ -39,7 +39,9 @@ def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *
     """  # noqa: D301
     stores = Stores(settings)
     texts = [as_text(number) for number in numbers]
-    outcomes = NumberManager(settings, stores).carry_out([Ask(Operation.GET, text, auth_by) for text in texts])
+    outcomes = NumberManager(settings, stores).carry_out(
+        [OperationRequest(Operation.GET, text, auth_by) for text in texts]
+    )
     if as_lines:
         for text, outcome in zip(texts, outcomes, strict=True):
             said = output.found_json(text, outcome)

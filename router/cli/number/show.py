@@ -18,7 +18,7 @@ from router.cli.options import as_text, settings_options
 from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
 from router.lifecycle import document_writer
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.lookup.explain import words_of
 from router.lookup.origin_reader import Authority
 from router.manager.manager import NumberManager
@@ -58,7 +58,7 @@ def show_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *, a
     """  # noqa: D301
     show = _Show(settings)
     texts = [as_text(number) for number in numbers]
-    outcomes = show.manager.carry_out([Ask(Operation.GET, text, auth_by) for text in texts])
+    outcomes = show.manager.carry_out([OperationRequest(Operation.GET, text, auth_by) for text in texts])
     for position, (text, outcome) in enumerate(zip(texts, outcomes, strict=True)):
         if as_lines:
             click.echo(orjson.dumps(show.as_json(text, outcome)))
@@ -88,7 +88,7 @@ class _Show:
         if outcome.error is not None and outcome.error.error != "not_found":
             return said
         said["pretty"], said["classification"] = self._pretty(number)
-        said["database"] = shards.database_of(number)
+        said["database"] = shards.shard_for(number)
         if document is not None:
             said["accounts"] = {account: self._names.of([account])[account] or None for account in _accounts(document)}
             said["problems"] = list(document.problems)
@@ -130,7 +130,7 @@ class _Show:
             ("created", f"{self._time(document.created)}{self._by(document.authorizing_account)}"),
             ("modified", self._time(document.modified)),
             ("marked deleted", "yes (pvt_deleted)" if document.deleted else ""),
-            ("document", f"{shards.database_of(document.number)}, {document.revision}"),
+            ("document", f"{shards.shard_for(document.number)}, {document.revision}"),
             *(("problem", problem) for problem in document.problems),
         ]
         return [(title, words) for title, words in lines if words]
@@ -150,8 +150,8 @@ class _Show:
             if len(ports) == 1 and self._rules.fetch_account_from_ports:
                 return _Answer(None, f"routes to account {ports[0].account_id}, as port request {ports[0].id} says")
             return _Answer(None, "refuses: NUMBER_NOT_FOUND, there is no document and no single active port request")
-        database = shards.database_of(number) or ""
-        made = entry_builder.number_entry(dict(document.fields), database, self._rules.policy, self._now)
+        database = shards.shard_for(number) or ""
+        made = entry_builder.entry_from_json(dict(document.fields), database, self._rules.policy, self._now)
         if isinstance(made, Skipped):
             return _Answer(None, f"can't be looked up: {made.reason}")
         words = words_of(made, number)

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 
 from router.lifecycle import errors
-from router.lifecycle.operations import SYSTEM, Ask
+from router.lifecycle.operations import SYSTEM, OperationRequest
 from router.numbers.accounts import AccountDocument
 from router.numbers.carriers import MDN, is_module_name, module_name
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import is_unset, shown
 
 FIELD = "carrier_name"
@@ -16,8 +16,8 @@ _LONGEST = 30
 
 
 def renamed(
-    number: NumberDocument, ask: Ask, accounts: Mapping[str, AccountDocument], carriers: Collection[str]
-) -> tuple[NumberDocument, Ask]:
+    number: NumberDocument, ask: OperationRequest, accounts: Mapping[str, AccountDocument], carriers: Collection[str]
+) -> tuple[NumberDocument, OperationRequest]:
     """The number under its new carrier, and the ask without that field.
 
     Args:
@@ -32,7 +32,7 @@ def renamed(
     if not given or FIELD not in given:
         return number, ask
     wanted = given[FIELD]
-    ask = replace(ask, public_fields={name: value for name, value in given.items() if name != FIELD})
+    ask = fast_replace(ask, public_fields={name: value for name, value in given.items() if name != FIELD})
     if is_unset(wanted):
         return number, ask
     asker = accounts.get(ask.auth_by)
@@ -43,7 +43,7 @@ def renamed(
         return number, ask
     if ask.auth_by != SYSTEM and MDN in (name, number.module_name) and not ask.mdn_run:
         raise errors.forbidden(FIELD, f"only who looks after mobile numbers puts one under {MDN}, or takes it away")
-    return replace(number, module_name=name), ask
+    return fast_replace(number, module_name=name), ask
 
 
 def _known(wanted: object, carriers: Collection[str]) -> str:

@@ -12,14 +12,14 @@ from typing import Any
 from router.lifecycle import errors
 from router.lifecycle.document_encoding import put_features
 from router.lifecycle.document_writer import own_features, without_use
-from router.lifecycle.operations import Ask, Operation, Plan
+from router.lifecycle.operations import Operation, OperationRequest, Plan
 from router.lifecycle.public_fields import merged
 from router.manager.features.feature_encoding import LOCAL, Spelling, asked_fields, spelling_of
 from router.manager.features.permissions import Permissions
 from router.manager.features.plan import FeaturePlan, Task
 from router.manager.features.provider import FeatureProvider, FieldsInvalid
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 
 _CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
 """Where a feature that is on and not permitted makes the whole ask fail, as in KAZOO."""
@@ -84,7 +84,7 @@ class Preparation:
         features = with_local(self.features, self.number.module_name)
         fields = self.spelling.written(self.number.fields, self.public)
         put_features(fields, features, self.number.module_name)
-        after = replace(self.number, features=features, fields=fields)
+        after = fast_replace(self.number, features=features, fields=fields)
         removals, activations = tuple(self.removals), tuple(self.activations)
         return FeaturePlan(before, after, self.spelling, removals, activations, tuple(self.warnings))
 
@@ -166,7 +166,7 @@ class Preparation:
 
 
 def prepare(
-    plan: Plan, ask: Ask, number: NumberDocument, providers: Sequence[FeatureProvider], standing: Standing
+    plan: Plan, ask: OperationRequest, number: NumberDocument, providers: Sequence[FeatureProvider], standing: Standing
 ) -> FeaturePlan:
     """Decide over all features of a number that stays.
 

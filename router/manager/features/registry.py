@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from router.lifecycle import errors
 from router.lifecycle.document_writer import own_features
-from router.lifecycle.operations import Ask, Operation, Plan
+from router.lifecycle.operations import Operation, OperationRequest, Plan
 from router.manager import plugin_registry
 from router.manager.carriers import registry as carriers
 from router.manager.features import notified, planner
@@ -22,7 +22,7 @@ from router.manager.features.unavailable import in_place_of
 from router.manager.plugin_registry import Broken, Unusable
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.fast_replace import replace
+from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings
@@ -81,7 +81,7 @@ class Features:
         return [reason for role in _CHOSEN if (reason := self._missing(role, config)) is not None]
 
     def prepare(
-        self, plan: Plan, ask: Ask, config: NumberManagerConfig, accounts: Mapping[str, AccountDocument]
+        self, plan: Plan, ask: OperationRequest, config: NumberManagerConfig, accounts: Mapping[str, AccountDocument]
     ) -> FeaturePlan:
         """Decide what becomes of a number's features; pure.
 
@@ -131,7 +131,7 @@ class Features:
         return _with_settings(plan, plan.after, kept)
 
     @staticmethod
-    def _asks_nothing(number: NumberDocument, ask: Ask, keys: frozenset[str]) -> bool:
+    def _asks_nothing(number: NumberDocument, ask: OperationRequest, keys: frozenset[str]) -> bool:
         """Whether no provider has anything to look at, as with most numbers; an import asks this 100,000 times."""
         if number.features != own_features(number.module_name):
             return False
@@ -232,4 +232,4 @@ def _with_settings(plan: FeaturePlan, after: NumberDocument, kept: Mapping[str, 
         public = plan.spelling.public(fields)
         public |= {task.feature: kept[task.feature] for task in plan.activations if task.feature in task.provider.keys}
         fields = plan.spelling.written(fields, public)
-    return replace(after, fields=fields, features={**after.features, **kept})
+    return fast_replace(after, fields=fields, features={**after.features, **kept})

@@ -1,5 +1,5 @@
 -- HEADER, VERSION, LENGTH and ACCOUNT come from entry.py: offsets that count from 0, as Lua's do not.
--- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (is_sound in
+-- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (is_valid_entry in
 -- entry.py also looks at the checksum; who reads what fails that removes it). What is no entry must not stand in the
 -- way of one, whatever its first bytes look like.
 local function sound(value)

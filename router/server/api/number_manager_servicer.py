@@ -11,7 +11,7 @@ import grpc
 from router.couch.errors import CouchError
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
-from router.lifecycle.operations import Ask, Operation
+from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.listing import BUDGET
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
@@ -174,7 +174,7 @@ class NumbersServicer(NumberManagerServicer):
             _check(request)
         except BadRequest as problem:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", str(problem))
-        asks = [Ask(operation, number, request.auth_by, **more) for number in request.numbers]
+        asks = [OperationRequest(operation, number, request.auth_by, **more) for number in request.numbers]
         outcomes = await self._work(context, request.auth_by, lambda: self._manager.carry_out(asks))
         if all(outcome.error is not None and outcome.error.cause == errors.UNAVAILABLE for outcome in outcomes):
             await _unavailable(context, outcomes[0].error.message if outcomes[0].error else "")

@@ -13,7 +13,7 @@ from router.bulk import csv_rows, formats, json_rows, lines, number_rows
 from router.bulk.columns import OPAQUE
 from router.bulk.records import Wish
 from router.bulk.rows import FileRefused, Row, Rows
-from router.lifecycle.operations import Ask, Operation
+from router.lifecycle.operations import Operation, OperationRequest
 from tests.fuzz.target import Target
 
 _SHORT = 64
@@ -51,7 +51,7 @@ def _read(kind: int, file: io.BufferedReader, wish: Wish) -> Rows:
         case 1:
             return json_rows.read(file, wish)
         case 2:
-            return number_rows.read(file, Ask(Operation.RELEASE, "", "system"))
+            return number_rows.read(file, OperationRequest(Operation.RELEASE, "", "system"))
     return formats.read(file, "-", wish)
 
 
@@ -98,7 +98,7 @@ def _column(name: str) -> str:
     return OPAQUE + name[len(OPAQUE) :] if name.lower().startswith(OPAQUE) else name.lower()
 
 
-def _asks_for(ask: Ask, cells: dict[str, str], wish: Wish) -> None:
+def _asks_for(ask: OperationRequest, cells: dict[str, str], wish: Wish) -> None:
     assert ask.number == cells["e164"].strip()
     assert ask.auth_by == wish.auth_by
     account = cells.get("account_id", "").strip() or wish.account

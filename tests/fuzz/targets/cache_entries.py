@@ -54,13 +54,13 @@ def _ours(source: Source) -> None:
     made = _entry(source)
     value = made.pack()
     assert codec.unpack(value) == made
-    assert codec.is_sound(value)
+    assert codec.is_valid_entry(value)
     for cut in {len(value) - 1, source.number(len(value) - 1), source.number(len(value) - 1)}:
-        assert not codec.is_sound(value[:cut]), "cut short, it is none"
+        assert not codec.is_valid_entry(value[:cut]), "cut short, it is none"
         assert codec.unpack(value[:cut]) is None
         assert isinstance(_said(value[:cut]), Missed)
     for more in (b"\0", value, source.octets(20) or b"x"):
-        assert not codec.is_sound(value + more), "nor with something behind it"
+        assert not codec.is_valid_entry(value + more), "nor with something behind it"
     said = _said(value)
     if made.kind == codec.ROUTE:
         assert isinstance(said, pb.LookupResponse)
@@ -77,13 +77,13 @@ def _entry(source: Source) -> Entry:
     revision = f"{1 + source.number(2**32 - 2)}-{source.octets(16).ljust(16, b'a').hex()}"
     kind = source.byte() % 4
     if kind == 0:
-        return codec.of_nothing(NOW)
+        return codec.negative_entry(NOW)
     if kind == 1:
-        return codec.of_deletion(revision, NOW)
+        return codec.tombstone_entry(revision, NOW)
     account = source.word(32)
     if kind == 2:
         refused = Refused(source.pick(REASONS), NUMBER, account, source.word(), source.text(200))
-        made = codec.of_decision(refused, revision, NOW)
+        made = codec.decision_entry(refused, revision, NOW)
         assert codec.refusal_of(made.payload, NUMBER) == refused
         assert made.account_id == account
         return made
@@ -104,7 +104,7 @@ def _entry(source: Source) -> Entry:
         ported_in=source.flag(),
         used_by=source.word(),
     )
-    made = codec.of_decision(route, revision, NOW)
+    made = codec.decision_entry(route, revision, NOW)
     assert made.account_id == route.account_id
     answer = pb.LookupResponse.FromString(made.payload)
     for name in ("account_id", "state", "pending_port", "local", "force_outbound", "inbound_cnam", "prepend"):
@@ -116,7 +116,7 @@ def _entry(source: Source) -> Entry:
 def _anybodys(value: bytes) -> None:
     """Whatever it is, a call is answered once, and a route names the account that was looked at."""
     kept = codec.unpack(value)
-    assert codec.is_sound(value) == (kept is not None)
+    assert codec.is_valid_entry(value) == (kept is not None)
     if kept is not None:
         assert kept.pack() == value
     account = codec.account_of(value)

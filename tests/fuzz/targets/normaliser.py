@@ -4,7 +4,7 @@ from collections import Counter
 
 from router.numbers import shards
 from router.numbers.dial_plans import KAZOO, SYSTEM, Converter, DialPlan
-from router.numbers.normaliser import LONGEST, Normaliser
+from router.numbers.normaliser import MAX_NUMBER_BYTES, Normaliser
 from tests.fuzz.target import Target
 
 PLANS = {
@@ -30,13 +30,13 @@ def check(data: bytes) -> None:
 
     assert fast == (told.number, told.reconcilable), "the fast way and the full way agree"
     assert NORMALISER.e164(text, plan) == fast, "remembered, it is the same"
-    assert len(told.number) <= max(len(text), LONGEST) + 16, "bounded"
+    assert len(told.number) <= max(len(text), MAX_NUMBER_BYTES) + 16, "bounded"
     if told.reconcilable:
         assert told.number.isascii()
         assert told.number.isprintable()
-        assert 0 < len(told.number) <= LONGEST
+        assert 0 < len(told.number) <= MAX_NUMBER_BYTES
     if told.database is not None:
-        assert told.database == shards.database_of(told.number)
+        assert told.database == shards.shard_for(told.number)
         assert shards.is_legal(told.database)
     if told.number.startswith("+"):
         assert NORMALISER.e164(told.number, plan) == fast, "what has its + is left alone"

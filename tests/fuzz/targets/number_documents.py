@@ -125,7 +125,7 @@ def _document(data: bytes) -> object:
 
 def _in_its_database(doc: Mapping[str, Any], read: NumberDocument | Skipped) -> None:
     identifier = str(doc.get("_id"))
-    home = shards.database_of(identifier) or ""
+    home = shards.shard_for(identifier) or ""
     there = documents.read(doc, expected_database=home)
     if isinstance(there, NumberDocument):
         assert there == read
@@ -149,8 +149,8 @@ def _owner(doc: Mapping[str, Any], read: NumberDocument) -> None:
 
 def _in_the_cache(doc: Mapping[str, Any]) -> None:
     """What lookups get is what was decided, and survives the cache's bytes."""
-    home = shards.database_of(str(doc.get("_id"))) or ""
-    made = entry_builder.number_entry(doc, home, Policy(), NOW)
+    home = shards.shard_for(str(doc.get("_id"))) or ""
+    made = entry_builder.entry_from_json(doc, home, Policy(), NOW)
     if isinstance(made, Skipped):
         assert made.reason.isprintable()
         return

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from router.numbers.normaliser import UnknownDialPlan
+from router.numbers.normaliser import UnknownDialPlanError
 from router.settings import Settings, SettingsError, credentials
 from router.settings.urls import without_password
 from tests.fuzz.scratch import file
@@ -49,7 +49,7 @@ def _rules(settings: Settings) -> None:
     for plan in ("", *settings.dial_plans):
         try:
             told = made.normaliser.explain("02079460000", plan)
-        except UnknownDialPlan as problem:
+        except UnknownDialPlanError as problem:
             raise AssertionError(plan) from problem
         assert made.normaliser.e164("02079460000", plan) == (told.number, told.reconcilable)
 

@@ -147,7 +147,7 @@ def test_a_whole_copy_leaves_couchdbs_own_fields() -> None:
     ],
 )
 def test_an_accounts_database(who: str, database: str | None) -> None:
-    assert names.database_of(who) == database
+    assert names.account_database(who) == database
     assert database is None or len(who) < 32 or names.account_of(database) == who
 
 

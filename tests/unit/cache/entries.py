@@ -14,12 +14,12 @@ ONE, TWO = "1" * 32, "2" * 32
 
 def route(revision: str, account: str = ONE, number: str = NUMBER) -> Entry:
     """A number that routes."""
-    return codec.of_decision(Route(number, account, "in_service", carrier="knm_local"), revision, NOW)
+    return codec.decision_entry(Route(number, account, "in_service", carrier="knm_local"), revision, NOW)
 
 
 def refusal(revision: str, number: str = NUMBER) -> Entry:
     """A number whose document takes no calls."""
-    return codec.of_decision(Refused(Reason.NOT_IN_SERVICE, number, ONE, "available", "it rests"), revision, NOW)
+    return codec.decision_entry(Refused(Reason.NOT_IN_SERVICE, number, ONE, "available", "it rests"), revision, NOW)
 
 
 def rev(generation: int, digest: str = "a") -> str:

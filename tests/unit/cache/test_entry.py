@@ -72,7 +72,7 @@ def test_an_entry_comes_back_from_its_bytes(kind: bytes, version: bytes, written
 
 @given(ROUTES, REVISIONS)
 def test_a_route_comes_back_whole(decision: Route, revision: str) -> None:
-    made = codec.of_decision(decision, revision, NOW)
+    made = codec.decision_entry(decision, revision, NOW)
     value = made.pack()
     assert codec.unpack(value) == made
     assert codec.account_of(value) == made.account_id == decision.account_id
@@ -94,7 +94,7 @@ def test_a_route_comes_back_whole(decision: Route, revision: str) -> None:
 )
 def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, message: str) -> None:
     refused = Refused(reason, NUMBER, account, state, message)
-    made = codec.of_decision(refused, rev(3), NOW)
+    made = codec.decision_entry(refused, rev(3), NOW)
     assert codec.refusal_of(made.payload, NUMBER) == refused
     assert made.account_id == account
 
@@ -129,7 +129,7 @@ def test_the_appended_fields_merge_with_the_route() -> None:
 
 
 def test_a_port_requests_answer_is_whole_and_has_no_revision() -> None:
-    made = codec.port_answer(Route(NUMBER, ONE, "port_in", pending_port=True), stale=False)
+    made = codec.port_request_response(Route(NUMBER, ONE, "port_in", pending_port=True), stale=False)
     answer = pb.LookupResponse.FromString(made)
     assert (answer.number, answer.account_id, answer.revision, answer.source) == (NUMBER, ONE, "", pb.PORT_REQUEST)
 

@@ -14,10 +14,10 @@ from router.entries.reference_values import (
     NUMBER_MANAGER,
     PORT_REQUESTS,
     SYSTEM_CONFIG,
-    ActivePort,
+    ActivePortRequest,
     account_value,
     config_value,
-    port_value,
+    port_request_value,
 )
 from router.redis_store.keys import Keys
 from router.redis_store.writer import CacheWriter, Checkpoint
@@ -70,13 +70,13 @@ def documents(client: Any, keys: Keys, told: list[bool]) -> Iterator[FollowedDoc
 
 def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer: CacheWriter) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
-    source.write(PORT_REQUESTS, p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))))
+    source.write(PORT_REQUESTS, p=port_request_value(rev(1), ActivePortRequest("p", ONE, (NUMBER,))))
     writer.caught_up(ACCOUNTS, {"copy": "1"})
     made = FollowedDocuments(client, keys)
     made.start()
     assert made.wait_fresh(5)
     assert made.disabled == {"a"}
-    assert made.ports == {NUMBER: (ActivePort("p", ONE, (NUMBER,)),)}
+    assert made.ports == {NUMBER: (ActivePortRequest("p", ONE, (NUMBER,)),)}
     assert made.loaded == {ACCOUNTS: True, PORT_REQUESTS: False, SYSTEM_CONFIG: False}
     made.stop()
 
@@ -96,10 +96,10 @@ def test_an_account_is_disabled_and_enabled_again(documents: FollowedDocuments, 
 
 
 def test_ports_of_one_number_stand_together_until_one_goes(documents: FollowedDocuments, source: Source) -> None:
-    first, second = ActivePort("p", ONE, (NUMBER,)), ActivePort("q", TWO, (NUMBER,))
-    source.write(PORT_REQUESTS, p=port_value(rev(1), first), q=port_value(rev(1), second))
+    first, second = ActivePortRequest("p", ONE, (NUMBER,)), ActivePortRequest("q", TWO, (NUMBER,))
+    source.write(PORT_REQUESTS, p=port_request_value(rev(1), first), q=port_request_value(rev(1), second))
     eventually(lambda: set(documents.ports.get(NUMBER, ())) == {first, second})
-    source.write(PORT_REQUESTS, p=port_value(rev(2), None))
+    source.write(PORT_REQUESTS, p=port_request_value(rev(2), None))
     eventually(lambda: documents.ports.get(NUMBER) == (second,))
 
 
@@ -137,7 +137,7 @@ def test_one_broken_value_hides_no_other_document(
     broken = [b"{not json", b'["a", {}]', b'[1, "+1"]', b"[" * 100_000]
     values = {f"broken{place}": b"x" * 20 + value for place, value in enumerate(broken)}
     # At one time: once the broken ones are seen, nothing is added before all is read again.
-    source.write(PORT_REQUESTS, p=port_value(rev(1), ActivePort("p", ONE, (NUMBER,))), **values)
+    source.write(PORT_REQUESTS, p=port_request_value(rev(1), ActivePortRequest("p", ONE, (NUMBER,))), **values)
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
     eventually(lambda: documents.ports.keys() == {NUMBER})
@@ -186,6 +186,10 @@ def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
 def test_values_hold_what_a_worker_needs() -> None:
     version = len(rev(1)) and 20
     assert account_value(rev(1), enabled=True, exists=True)[version:] == b"1"
-    assert port_value(rev(1), None)[version:] == b""
-    assert json.loads(port_value(rev(1), ActivePort("p", ONE, ("+2", "+1")))[version:]) == [ONE, "+1", "+2"]
+    assert port_request_value(rev(1), None)[version:] == b""
+    assert json.loads(port_request_value(rev(1), ActivePortRequest("p", ONE, ("+2", "+1")))[version:]) == [
+        ONE,
+        "+1",
+        "+2",
+    ]
     assert set(FOLLOWED) == {ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG}

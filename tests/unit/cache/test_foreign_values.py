@@ -73,7 +73,7 @@ def test_a_truncated_value_is_no_entry_and_is_replaced(
 ) -> None:
     life = Life(writer)
     client.set(keys.number(NUMBER), value)
-    assert not codec.is_sound(value)
+    assert not codec.is_valid_entry(value)
     assert held(reader) is None
     assert life.apply(route(rev(1))) == (Applied.OK, [])
     assert held(reader) == route(rev(1))
@@ -81,7 +81,7 @@ def test_a_truncated_value_is_no_entry_and_is_replaced(
 
 @pytest.mark.parametrize("value", ODD)
 def test_a_value_that_is_long_enough_may_still_be_no_entry(value: bytes) -> None:
-    assert not codec.is_sound(value)
+    assert not codec.is_valid_entry(value)
     assert codec.unpack(value) is None
 
 
@@ -106,13 +106,13 @@ def test_an_unsound_value_gives_way_to_a_filler(
 
 def test_what_was_cut_short_anywhere_names_nobody() -> None:
     """The account would end in what is appended to the answer: a stranger's, or nobody's."""
-    assert codec.is_sound(SOUND)
-    assert not any(codec.is_sound(SOUND[:length]) for length in range(len(SOUND)))
+    assert codec.is_valid_entry(SOUND)
+    assert not any(codec.is_valid_entry(SOUND[:length]) for length in range(len(SOUND)))
 
 
 def test_one_byte_that_is_another_is_noticed_wherever_it_stands() -> None:
     for at in set(range(len(SOUND))) - set(WRITTEN):
-        assert not codec.is_sound(SOUND[:at] + bytes([SOUND[at] ^ 1]) + SOUND[at + 1 :]), at
+        assert not codec.is_valid_entry(SOUND[:at] + bytes([SOUND[at] ^ 1]) + SOUND[at + 1 :]), at
 
 
 @pytest.mark.parametrize("kind", ["list", "string", "sorted set"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_sound
+from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_valid_value
 from router.redis_store import integrity_scan
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.integrity_scan import Garbled
@@ -119,5 +119,5 @@ def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found:
     ],
 )
 def test_what_a_follower_writes_is_sound(database: str, payload: bytes, sound: bool) -> None:
-    assert is_sound(database, VERSION + payload) == sound
-    assert not is_sound(database, (VERSION + payload)[:19])
+    assert is_valid_value(database, VERSION + payload) == sound
+    assert not is_valid_value(database, (VERSION + payload)[:19])

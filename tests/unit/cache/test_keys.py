@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.redis_store.keys import Keys
 
 KEYS = Keys("did-router:")
@@ -27,14 +27,14 @@ def test_whatever_a_key_says_its_number_has_that_key(key: str) -> None:
 
 @given(NUMBERS)
 def test_a_number_shares_a_slot_with_its_databases_checkpoint(number: str) -> None:
-    database = database_of(number)
+    database = shard_for(number)
     assert database is not None
     assert key_slot(KEYS.number(number).encode()) == key_slot(KEYS.database(database).encode())
 
 
 @given(NUMBERS)
 def test_a_database_shares_a_slot_with_what_lookups_kept_before_it_was_known(number: str) -> None:
-    database = database_of(number)
+    database = shard_for(number)
     assert database is not None
     assert key_slot(KEYS.strays(database).encode()) == key_slot(KEYS.number(number).encode())
 

@@ -116,21 +116,21 @@ def test_a_filler_never_replaces_what_is_newer(writer: CacheWriter, reader: Cach
 def test_a_negative_never_stands_over_a_document(writer: CacheWriter, reader: CacheReader) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.of_nothing(NOW))]) == 0
-    assert life.apply(codec.of_nothing(NOW)) == (Applied.OK, [0])
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
+    assert life.apply(codec.negative_entry(NOW)) == (Applied.OK, [0])
     assert held(reader) == route(rev(1))
 
 
 def test_a_negative_never_stands_over_a_deletion(writer: CacheWriter, reader: CacheReader) -> None:
     life = Life(writer)
-    life.apply(codec.of_deletion(rev(2), NOW))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.of_nothing(NOW))]) == 0
-    assert held(reader) == codec.of_deletion(rev(2), NOW)
+    life.apply(codec.tombstone_entry(rev(2), NOW))
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
+    assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
 def test_a_document_replaces_a_negative_at_once(writer: CacheWriter, reader: CacheReader) -> None:
     life = Life(writer)
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.of_nothing(NOW))]) == 1
+    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 1
     life.apply(route(rev(1)))
     assert held(reader) == route(rev(1))
 
@@ -138,9 +138,9 @@ def test_a_document_replaces_a_negative_at_once(writer: CacheWriter, reader: Cac
 def test_a_deletion_outlives_a_slow_reader(writer: CacheWriter, reader: CacheReader) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    life.apply(codec.of_deletion(rev(2), NOW))
+    life.apply(codec.tombstone_entry(rev(2), NOW))
     assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
-    assert held(reader) == codec.of_deletion(rev(2), NOW)
+    assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
 def test_how_long_each_kind_is_kept(writer: CacheWriter, client: Any, keys: Keys) -> None:
@@ -148,8 +148,8 @@ def test_how_long_each_kind_is_kept(writer: CacheWriter, client: Any, keys: Keys
     epoch = life.checkpoint.epoch
     numbers = ["+14150000001", "+14150000002", "+14150000003", "+14150000004"]
     life.apply(route(rev(1)), number=numbers[0])
-    life.apply(codec.of_deletion(rev(1), NOW), number=numbers[1])
-    writer.fill(DATABASE, epoch, [(numbers[2], codec.of_nothing(NOW)), (numbers[3], refusal(rev(1)))])
+    life.apply(codec.tombstone_entry(rev(1), NOW), number=numbers[1])
+    writer.fill(DATABASE, epoch, [(numbers[2], codec.negative_entry(NOW)), (numbers[3], refusal(rev(1)))])
     kept = [client.pttl(keys.number(number)) for number in numbers]
     assert kept[0] == -1
     assert 86_000_000 < kept[1] <= 86_400_000

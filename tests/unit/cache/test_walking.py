@@ -57,7 +57,7 @@ def test_removing_one_number(writer: CacheWriter) -> None:
 
 
 def test_what_lookups_kept_of_an_unknown_database_is_found_again(writer: CacheWriter, client: Any, keys: Keys) -> None:
-    writer.fill("numbers/+1415", "", [(HERE[0], route(rev(1))), (HERE[1], codec.of_nothing(NOW))])
+    writer.fill("numbers/+1415", "", [(HERE[0], route(rev(1))), (HERE[1], codec.negative_entry(NOW))])
     Life(writer, database="numbers/+1442")
     life = writer.checkpoint("numbers/+1442")
     writer.fill("numbers/+1442", life.epoch, [(THERE[0], route(rev(1)))])
@@ -69,7 +69,7 @@ def test_what_lookups_kept_of_an_unknown_database_is_found_again(writer: CacheWr
 
 def test_it_is_found_as_long_as_any_of_it_is_kept(writer: CacheWriter, client: Any, keys: Keys) -> None:
     writer.fill("numbers/+1415", "", [(HERE[0], route(rev(1)))])
-    writer.fill("numbers/+1415", "", [(HERE[1], codec.of_nothing(NOW))])
+    writer.fill("numbers/+1415", "", [(HERE[1], codec.negative_entry(NOW))])
     assert client.pttl(keys.strays("numbers/+1415")) > client.pttl(keys.number(HERE[0]))
 
 

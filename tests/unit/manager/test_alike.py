@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.couch.client import Couch
 from router.couch.databases import Databases
-from router.lifecycle.operations import SYSTEM, Ask, Imported, Operation
+from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.registry import Carriers
 from router.manager.decide_step import Decider, Terms
@@ -19,7 +19,7 @@ from router.manager.features.registry import Features
 from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
 from router.numbers.rules import build
-from router.numbers.shards import database_of
+from router.numbers.shards import shard_for
 from router.reference_data.active_port_requests import ActivePorts
 from router.settings import Settings
 from tests.unit.manager.packages import install, on_path
@@ -65,7 +65,7 @@ PAST = st.builds(
     ported_in=st.sampled_from([None, True]),
 )
 ASKS = st.builds(
-    Ask,
+    OperationRequest,
     operation=st.just(Operation.CREATE),
     number=st.sampled_from(["+14158867900", "+14158867901", "+442079460018", "+14158867909"]),
     auth_by=st.sampled_from([SYSTEM, SYSTEM, SYSTEM, ACCOUNTS[0]]),
@@ -80,7 +80,7 @@ ASKS = st.builds(
 
 
 PLAIN = st.builds(
-    Ask,
+    OperationRequest,
     operation=st.just(Operation.CREATE),
     number=st.just("+14158867902"),
     auth_by=st.just(SYSTEM),
@@ -95,7 +95,9 @@ VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
 
 @settings(deadline=None, max_examples=500)
 @given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
-def test_alike_comes_to_the_same(decider: Decider, first: Ask, others: list[tuple[Ask, str | None]]) -> None:
+def test_alike_comes_to_the_same(
+    decider: Decider, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]
+) -> None:
     rows = [first, *(_varied(first, other, field) for other, field in others)]
     rules = build(None)
     terms = Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
@@ -122,7 +124,7 @@ def test_alike_comes_to_the_same(decider: Decider, first: Ask, others: list[tupl
 def test_what_is_not_alike_is_decided_by_itself(decider: Decider, unlike: dict[str, Any]) -> None:
     rules = build(None)
     terms = Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
-    first = Ask(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
+    first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
     second = replace(first, **{"number": "+14158867901", "assign_to": ACCOUNTS[1]} | unlike)
     together, alone = [_job(first), _job(second)], _job(second)
 
@@ -135,7 +137,7 @@ def test_what_is_not_alike_is_decided_by_itself(decider: Decider, unlike: dict[s
 def test_a_row_like_the_one_before_is_not_decided_anew(decider: Decider, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = build(None)
     asks = [
-        Ask(Operation.CREATE, f"+1415886790{place}", SYSTEM, assign_to=account, imported=Imported())
+        OperationRequest(Operation.CREATE, f"+1415886790{place}", SYSTEM, assign_to=account, imported=Imported())
         for place, account in enumerate(ACCOUNTS)
     ]
     taken: list[str] = []
@@ -189,7 +191,7 @@ def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
     nobody, wanted = Databases(Couch("http://127.0.0.1:9", time_limit=0.1)), Settings.load(None)
     decider = Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
     rules = build(None)
-    first = Ask(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
+    first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
     first = replace(first, public_fields={"desk": {}})
     jobs = [_job(first), _job(replace(first, number="+14158867901", assign_to=ACCOUNTS[1]))]
 
@@ -202,14 +204,14 @@ def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
     ]
 
 
-def _varied(first: Ask, other: Ask, field: str | None) -> Ask:
+def _varied(first: OperationRequest, other: OperationRequest, field: str | None) -> OperationRequest:
     """Like the first in all but number and account, and perhaps one thing more."""
     more = {} if field is None else {field: getattr(other, field)}
     return replace(first, number=other.number, assign_to=other.assign_to, **more)
 
 
-def _job(ask: Ask) -> Job:
-    return Job(ask, database_of(ask.number) or "")
+def _job(ask: OperationRequest) -> Job:
+    return Job(ask, shard_for(ask.number) or "")
 
 
 def _said(job: Job) -> Any:

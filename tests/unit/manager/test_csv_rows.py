@@ -12,7 +12,7 @@ from router.bulk import csv_rows
 from router.bulk.columns import KAZOO
 from router.bulk.records import Wish
 from router.bulk.rows import FileRefused, Row
-from router.lifecycle.operations import Ask, Imported, Operation
+from router.lifecycle.operations import Imported, Operation, OperationRequest
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "4cad0b7f" * 4
@@ -24,7 +24,7 @@ def rows(text: str | bytes, **wish: object) -> list[Row]:
     return list(csv_rows.read(io.BytesIO(raw), Wish(**wish)))  # type: ignore[arg-type]
 
 
-def only(text: str | bytes, **wish: object) -> Ask:
+def only(text: str | bytes, **wish: object) -> OperationRequest:
     (row,) = rows(text, **wish)
     assert row.ask is not None, row.error
     return row.ask
@@ -91,7 +91,7 @@ def test_a_whole_row() -> None:
 
     ask = only(written(list(said), list(said.values())))
 
-    assert ask == Ask(
+    assert ask == OperationRequest(
         Operation.CREATE,
         "+14158867900",
         "system",

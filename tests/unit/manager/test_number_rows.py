@@ -3,9 +3,9 @@
 import io
 
 from router.bulk import number_rows
-from router.lifecycle.operations import Ask, Operation
+from router.lifecycle.operations import Operation, OperationRequest
 
-RELEASE = Ask(Operation.RELEASE, "", "system")
+RELEASE = OperationRequest(Operation.RELEASE, "", "system")
 
 
 def test_each_line_is_a_row_but_for_notes_and_empty_ones() -> None:

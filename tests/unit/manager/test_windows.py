@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from router.bulk.rows import Row
 from router.bulk.windows import NOT_REPEATABLE, Window, Windows
-from router.lifecycle.operations import SYSTEM, Ask, Operation
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 
 _OPERATIONS = (Operation.CREATE, Operation.RESERVE, Operation.MOVE, Operation.RELEASE, Operation.UPDATE)
 
 
 def row(line: int, number: str, operation: Operation = Operation.MOVE) -> Row:
-    return Row(line, number, Ask(operation, number, SYSTEM))
+    return Row(line, number, OperationRequest(operation, number, SYSTEM))
 
 
 def windows(rows: Sequence[Row], size: int = 1000, begun_to: int = 0, settled: Sequence[int] = ()) -> list[Window]:

@@ -3,7 +3,7 @@
 import pytest
 
 from router.numbers.dial_plans import Converter, DialPlan, convert, converters_of
-from router.numbers.normaliser import Normaliser, UnknownDialPlan
+from router.numbers.normaliser import Normaliser, UnknownDialPlanError
 
 LOCAL_SEVEN = Converter(r"^(\d{7})$", prefix="+1415")
 
@@ -83,7 +83,7 @@ def test_operators_converters_see_what_is_no_dial_string() -> None:
 @pytest.mark.parametrize("text", ["4158867900", "+14158867900", "x" * 300])
 def test_unknown_plan(text: str) -> None:
     for ask in (NORMALISER.e164, NORMALISER.explain):
-        with pytest.raises(UnknownDialPlan, match=r"'fr'.*cn, de, es, gb, it, kazoo, outside, seven, system"):
+        with pytest.raises(UnknownDialPlanError, match=r"'fr'.*cn, de, es, gb, it, kazoo, outside, seven, system"):
             ask(text, "fr")
 
 

@@ -80,7 +80,7 @@ def test_database_name(case: dict[str, Any]) -> None:
     number = case["input"]
     if case["options"].get("normalise_first"):
         number = NORMALISER.e164(number, "kazoo").number
-    name = shards.database_of(number)
+    name = shards.shard_for(number)
     assert (None if name is None else shards.encoded(name)) == case["expected"]
 
 

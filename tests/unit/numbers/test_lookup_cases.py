@@ -8,7 +8,7 @@ import pytest
 
 from router.numbers import accounts, documents, port_requests
 from router.numbers.normaliser import Normaliser
-from router.numbers.routes import Policy, Reason, Refused, Route, decide, route_of_port
+from router.numbers.routes import Policy, Reason, Refused, Route, decide, port_request_route
 from router.numbers.system_config import read as read_config
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "lookup.json").read_text())["lookup"]
@@ -55,7 +55,7 @@ def ask_ports(number: str, request: dict[str, Any] | None) -> Route | Refused:
     found = port_requests.read({**doc, "pvt_account_id": request["pvt_account_id"]})
     assert isinstance(found, port_requests.PortRequest)
     account = port_requests.account_of(number, [found])
-    return route_of_port(number, account) if account else Refused(Reason.NUMBER_NOT_FOUND, number)
+    return port_request_route(number, account) if account else Refused(Reason.NUMBER_NOT_FOUND, number)
 
 
 def ask_account(route: Route, doc: dict[str, Any] | None, *, refuse_unknown: bool) -> Route | Refused:

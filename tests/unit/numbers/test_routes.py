@@ -7,7 +7,7 @@ import pytest
 
 from router.numbers import accounts, port_requests
 from router.numbers.documents import NumberDocument, Skipped, read
-from router.numbers.routes import Policy, Reason, Refused, Route, decide, route_of_port
+from router.numbers.routes import Policy, Reason, Refused, Route, decide, port_request_route
 from router.numbers.system_config import NumberManagerConfig
 from router.v1 import inbound_pb2
 
@@ -170,7 +170,7 @@ def test_policy_of_the_clusters_settings() -> None:
 
 
 def test_route_of_a_port_request() -> None:
-    route = route_of_port(NUMBER, "R")
+    route = port_request_route(NUMBER, "R")
     assert (route.number, route.account_id, route.state) == (NUMBER, "R", "port_in")
     assert route.pending_port
     assert route.local

@@ -6,9 +6,9 @@ from router.numbers import gregorian, shards
 
 
 def test_cut_is_by_bytes() -> None:
-    assert shards.database_of("+1é") is None  # four bytes
-    assert shards.database_of("+12é9") == "numbers/+12é"
-    assert shards.database_of("\ud800" * 5) is not None  # a lone surrogate must not raise
+    assert shards.shard_for("+1é") is None  # four bytes
+    assert shards.shard_for("+12é9") == "numbers/+12é"
+    assert shards.shard_for("\ud800" * 5) is not None  # a lone surrogate must not raise
 
 
 @pytest.mark.parametrize("name", ["numbers/+1415", "numbers/12345", "port_requests", "account/aa/bb/cc"])

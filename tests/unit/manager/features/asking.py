@@ -6,7 +6,7 @@ from typing import Any
 
 from router.lifecycle.document_writer import document_of, without_use
 from router.lifecycle.errors import NumberError
-from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.public_fields import with_asked
 from router.manager.features.plan import FeaturePlan
 from router.manager.features.registry import Features
@@ -70,7 +70,7 @@ def update(
 ) -> FeaturePlan:
     """What comes of an update of public fields, or of other changes of the document."""
     operation = Operation.CHANGE_STATE if public is None else Operation.UPDATE
-    ask = Ask(operation, before.number, auth_by, public_fields=public, merge=merge)
+    ask = OperationRequest(operation, before.number, auth_by, public_fields=public, merge=merge)
     after = replace(with_asked(before, public, merge=merge), **changes)
     return features.prepare(Plan(before, after), ask, settings or config(), ACCOUNTS)
 
@@ -79,7 +79,9 @@ def release(before: NumberDocument, features: Features = FEATURES, settings: Num
     """What comes of a release."""
     after = replace(without_use(before), state="available", assigned_to=None)
     plan = Plan(before, after, clears_features=True)
-    return features.prepare(plan, Ask(Operation.RELEASE, before.number, SYSTEM), settings or config(), ACCOUNTS)
+    return features.prepare(
+        plan, OperationRequest(Operation.RELEASE, before.number, SYSTEM), settings or config(), ACCOUNTS
+    )
 
 
 def done(plan: FeaturePlan, features: Features = FEATURES) -> NumberDocument:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.manager.features import planner
 from router.manager.features.permissions import Permissions
 from router.manager.features.plan import FeaturePlan
@@ -58,7 +58,7 @@ class Telling:
 
 
 def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Telling) -> FeaturePlan:
-    ask = Ask(Operation.UPDATE, before.number, SYSTEM, public_fields=public)
+    ask = OperationRequest(Operation.UPDATE, before.number, SYSTEM, public_fields=public)
     standing = Standing(EVERYTHING, EVERYTHING)
     return planner.prepare(Plan(before, before), ask, before, providers, standing)
 
@@ -119,7 +119,7 @@ def test_a_number_that_goes_altogether_is_told_of_and_a_new_one_owes_nothing_to_
     assert FEATURES.carry_out(plan, key="k", dry_run=False) is None
     assert one.told == ["one off"]
 
-    ask = Ask(Operation.CREATE, stands.number, SYSTEM, public_fields={"note": "x"})
+    ask = OperationRequest(Operation.CREATE, stands.number, SYSTEM, public_fields={"note": "x"})
     new = replace(stands, fields={}, features={})
     made = planner.prepare(Plan(stands, new), ask, new, [one], Standing(None, EVERYTHING))
     assert made.after is not None

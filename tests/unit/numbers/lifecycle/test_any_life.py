@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from router.lifecycle.document_writer import document_of, public_fields
 from router.lifecycle.errors import NumberError
 from router.lifecycle.maintenance import plan_due
-from router.lifecycle.operations import SYSTEM, Ask, CarrierStep, Operation, Plan
+from router.lifecycle.operations import SYSTEM, CarrierStep, Operation, OperationRequest, Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
@@ -145,7 +145,7 @@ class AnyLife(RuleBasedStateMachine):
             assert self.stands.state in {State.DISCOVERY, State.DELETED, State.AGING}
             self.carry_out(due)
 
-    def ask(self, ask: Ask, *, porting: bool = False) -> Plan | None:
+    def ask(self, ask: OperationRequest, *, porting: bool = False) -> Plan | None:
         before = self.stands
         try:
             plan = decided(ask, before, policy=self.policy, porting=porting, now=self.now)
@@ -164,13 +164,13 @@ class AnyLife(RuleBasedStateMachine):
             assert plan.carrier is CarrierStep.NONE
         return plan
 
-    def check_caller(self, ask: Ask, before: NumberDocument, plan: Plan) -> None:
+    def check_caller(self, ask: OperationRequest, before: NumberDocument, plan: Plan) -> None:
         """Strangers change nothing, and nobody else's number is given up."""
         assert may_touch(ask.auth_by, before, ask.assign_to)
         if before.assigned_to and (plan.after is None or ask.operation is Operation.RELEASE):
             assert stands_over(ask.auth_by, before.assigned_to)
 
-    def check_change(self, ask: Ask, plan: Plan) -> None:
+    def check_change(self, ask: OperationRequest, plan: Plan) -> None:
         before, after = plan.before, plan.after
         if after is None:
             assert ask.operation in {Operation.DELETE, Operation.RELEASE}

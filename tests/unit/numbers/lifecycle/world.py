@@ -8,7 +8,7 @@ import pytest
 
 from router.lifecycle.decide import accounts_concerned, carrier_name, decide
 from router.lifecycle.errors import NumberError
-from router.lifecycle.operations import SYSTEM, Ask, Operation, Plan
+from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS, ManagerPolicy, Traits
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
@@ -60,13 +60,13 @@ def number(**fields: Any) -> NumberDocument:
     return found
 
 
-def asked(operation: Operation, auth_by: str = SYSTEM, **given: Any) -> Ask:
+def asked(operation: Operation, auth_by: str = SYSTEM, **given: Any) -> OperationRequest:
     """An ask about the number of the cases."""
-    return Ask(operation, NUMBER, auth_by, **given)
+    return OperationRequest(operation, NUMBER, auth_by, **given)
 
 
 def decided(
-    ask: Ask,
+    ask: OperationRequest,
     document: NumberDocument | None,
     *,
     policy: ManagerPolicy | None = None,
