@@ -47,7 +47,8 @@ def test_a_core_can_be_claimed_again_when_it_was_released(allowed: list[int]) ->
 
 def test_a_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[int]) -> None:
     script = (
-        "import sys, os, signal; from router.runtime import cpu_affinity as cores; cores._CLAIM = sys.argv[1].replace('@', chr(0));"
+        "import sys, os, signal; from router.runtime import cpu_affinity as cores;"
+        "cores._CLAIM = sys.argv[1].replace('@', chr(0));"
         "held = cores.ClaimedCores(1); print(held.core(0), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     name = cpu_affinity._CLAIM.replace("\0", "@")
