@@ -17,8 +17,8 @@ from benchmarks.credentials import Credentials
 from benchmarks.directory import PER_DATABASE, Directory
 from benchmarks.processes import Server, free_port
 from benchmarks.stage import ACCOUNTS
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded.redis import EmbeddedRedis
 from router.entries import entry_builder
 from router.entries.codec import Entry, refusal_of, route_suffix
@@ -147,7 +147,7 @@ def whole_refusal(number: str, found: Entry) -> bytes:
 
 def _fill_database(made: Arena) -> None:
     """Accounts, and as many number documents as a fallback needs."""
-    databases = Databases(Couch(made.couchdb_url, time_limit=60))
+    databases = CouchServer(CouchClient(made.couchdb_url, timeout=60))
     databases.create("accounts")
     databases.put_many("accounts", [_account(each) for each in ACCOUNTS])
     numbers = Directory(min(made.directory.count, _FALLBACK_DOCUMENTS))

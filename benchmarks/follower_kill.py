@@ -9,7 +9,7 @@ import time
 import redis
 
 from benchmarks.stage import ACCOUNTS, Stage, number, parser, stage
-from router.couch.errors import Conflict, NotFound
+from router.couch.errors import ConflictError, NotFoundError
 
 _KEYS = "did-router:{follower}:status"
 
@@ -68,7 +68,7 @@ class _Writers:
             identifier = number(name, chance.randrange(self._each))
             try:
                 self._change(name, identifier, chance)
-            except (Conflict, NotFound):
+            except (ConflictError, NotFoundError):
                 continue
 
     def _change(self, name: str, identifier: str, chance: random.Random) -> None:

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 import grpc
 
 from benchmarks.stage import ACCOUNTS, Stage, number, parser, percentile, stage
-from router.couch.client import Couch
-from router.couch.errors import NotFound
+from router.couch.client import CouchClient
+from router.couch.errors import NotFoundError
 from router.server.app import Service
 from router.settings import Settings
 from router.v1 import inbound_pb2 as pb
@@ -54,7 +54,7 @@ def main() -> None:
 @contextmanager
 def _event_delay(couchdb_url: str | None, milliseconds: int) -> Iterator[None]:
     """Have every node of a real CouchDB keep events for so long; the embedded one always keeps them for 500."""
-    nodes = Couch(couchdb_url, time_limit=5).each_node().values() if couchdb_url else ()
+    nodes = CouchClient(couchdb_url, timeout=5).each_node().values() if couchdb_url else ()
     before = [(node, _write_delay(node)) for node in nodes]
     # The package sends text as it stands, and CouchDB wants JSON.
     print(f"max_write_delay: {milliseconds if couchdb_url else 500} ms")
@@ -65,16 +65,16 @@ def _event_delay(couchdb_url: str | None, milliseconds: int) -> Iterator[None]:
     finally:
         for node, value in before:
             if value is None:
-                with suppress(NotFound):
+                with suppress(NotFoundError):
                     node.request("DELETE", _WRITE_DELAY)
             else:
                 node.request("PUT", _WRITE_DELAY, f'"{value}"')
 
 
-def _write_delay(node: Couch) -> str | None:
+def _write_delay(node: CouchClient) -> str | None:
     try:
         return str(node.request("GET", _WRITE_DELAY))
-    except NotFound:
+    except NotFoundError:
         return None
 
 

@@ -20,7 +20,7 @@ import redis
 
 from benchmarks.stage import Stage, stage
 from router.account_copies.names import shard_for as account_database
-from router.couch.errors import Conflict, NotFound
+from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
 
 _AT_A_TIME = 1000
@@ -155,7 +155,7 @@ def _clear(on: Stage, accounts: Sequence[str], *, with_copies: bool) -> None:
         name = account_database(account) or ""
         try:
             on.databases.delete(name, "phone_numbers", str(on.databases.document(name, "phone_numbers")["_rev"]))
-        except NotFound:
+        except NotFoundError:
             continue
 
 
@@ -166,7 +166,7 @@ def _shards(on: Stage) -> list[str]:
 def _create(on: Stage, name: str) -> None:
     try:
         on.databases.create(name)
-    except Conflict:
+    except ConflictError:
         raise SystemExit(f"{name} exists: point this at a CouchDB that holds nothing") from None
 
 
@@ -178,7 +178,7 @@ def _put(on: Stage, name: str, documents: Sequence[dict[str, Any]]) -> None:
 def _drop(on: Stage, name: str) -> None:
     try:
         on.databases.drop(name)
-    except NotFound:
+    except NotFoundError:
         return
 
 

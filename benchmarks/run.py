@@ -17,8 +17,8 @@ from benchmarks.peers import build
 from benchmarks.peers.build import BuildError
 from benchmarks.plan import FULL, QUICK, SECTIONS
 from benchmarks.sections import Run
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 
 _RESULTS = Path(__file__).parent / "results"
 
@@ -75,7 +75,7 @@ def _contestants(only: set[str]) -> list[Contestant]:
 
 def _database(url: str | None) -> str:
     """What the follower's part reads from."""
-    return f"CouchDB {Databases(Couch(url, time_limit=10)).version()}" if url else "embedded"
+    return f"CouchDB {CouchServer(CouchClient(url, timeout=10)).version()}" if url else "embedded"
 
 
 def compile_peers(contestants: Sequence[Contestant]) -> None:

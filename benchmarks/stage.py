@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, CouchError, NotFound
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.embedded.redis import EmbeddedRedis
 
 ACCOUNTS = [f"{index:032x}" for index in range(1, 51)]
@@ -28,7 +28,7 @@ class Stage:
 
     couchdb_url: str
     redis_url: str
-    databases: Databases
+    databases: CouchServer
     names: list[str]
 
     def command(self, *words: str) -> list[str]:
@@ -49,7 +49,7 @@ def parser(words: str, *, databases: int, documents: int) -> argparse.ArgumentPa
 def stage(couchdb_url: str | None, databases: int, documents: int) -> Iterator[Stage]:
     """Stores with documents; everything that was made is dropped at the end."""
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis() as redis, _couchdb(couchdb_url, folder) as url:
-        client = Databases(Couch(url, time_limit=120))
+        client = CouchServer(CouchClient(url, timeout=120))
         names = [f"numbers/+{1000 + index}" for index in range(databases)]
         began = time.monotonic()
         try:
@@ -112,7 +112,7 @@ def _couchdb(given: str | None, folder: str) -> Iterator[str]:
 
 
 def _wait(url: str) -> None:
-    client = Databases(Couch(url, time_limit=1))
+    client = CouchServer(CouchClient(url, timeout=1))
     for _ in range(100):
         try:
             client.version()
@@ -123,18 +123,18 @@ def _wait(url: str) -> None:
     raise SystemExit("the embedded database does not start")
 
 
-def _fill(client: Databases, name: str, count: int) -> None:
+def _fill(client: CouchServer, name: str, count: int) -> None:
     try:
         client.create(name)
-    except Conflict:
+    except ConflictError:
         raise SystemExit(f"{name} exists: point this at a CouchDB that holds nothing") from None
     for start in range(0, count, 2000):
         indexes = range(start, min(start + 2000, count))
         client.put_many(name, [document(number(name, index), ACCOUNTS[index % len(ACCOUNTS)]) for index in indexes])
 
 
-def _drop(client: Databases, name: str) -> None:
+def _drop(client: CouchServer, name: str) -> None:
     try:
         client.drop(name)
-    except NotFound:
+    except NotFoundError:
         return

@@ -12,8 +12,8 @@ from statistics import median
 import grpc
 
 from benchmarks.processes import cpu_seconds, free_port
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.server.auth.tokens import line_for, new_token
 from router.v1 import inbound_pb2 as pb
@@ -30,7 +30,7 @@ def main() -> None:
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name, EmbeddedRedis() as redis, EmbeddedCouchDB() as couchdb:
         folder = Path(name)
-        databases = Databases(Couch(couchdb.url, time_limit=10))
+        databases = CouchServer(CouchClient(couchdb.url, timeout=10))
         databases.create("numbers/+1415")
         document = {"_id": _NUMBER, "pvt_number_state": "in_service", "pvt_assigned_to": "1" * 32}
         databases.put_many("numbers/+1415", [document])

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, NotFoundError
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
@@ -36,7 +36,7 @@ class Walk:
 
     def __init__(self, settings: Settings, number: str, say: Say) -> None:
         stores = Stores(settings)
-        self.databases: Databases = stores.databases
+        self.databases: CouchServer = stores.databases
         self._manager = NumberManager(settings, stores)
         self._number = number
         self._shard = str(shard_for(number))
@@ -47,7 +47,7 @@ class Walk:
         for name in ("accounts", own_database(PARENT), own_database(SUB)):
             try:
                 self.databases.create(name)
-            except Conflict:
+            except ConflictError:
                 continue
         for account, tree in ((PARENT, []), (SUB, [PARENT])):
             self._forget("accounts", account)
@@ -101,13 +101,13 @@ class Walk:
     def _listed(self, account: str) -> Any:
         try:
             return self.databases.document(own_database(account), "phone_numbers").get(self._number)
-        except NotFound:
+        except NotFoundError:
             return None
 
     def _forget(self, database: str, identifier: str) -> None:
         try:
             self.databases.delete(database, identifier, str(self.databases.document(database, identifier)["_rev"]))
-        except NotFound:
+        except NotFoundError:
             return
 
 

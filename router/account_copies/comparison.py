@@ -15,8 +15,8 @@ import orjson
 from router.account_copies import names
 from router.account_copies.copies import AccountCopies, CopyDifference
 from router.account_copies.copy_format import Form
-from router.couch.databases import Databases
-from router.couch.errors import CouchError, NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import CouchError, NotFoundError
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import shard_for
 
@@ -44,7 +44,7 @@ class CopiesComparison:
 
     def __init__(
         self,
-        databases: Databases,
+        databases: CouchServer,
         copies: AccountCopies,
         only: Collection[str] | None = None,
         moments: Sequence[float] = _MOMENTS,
@@ -120,7 +120,7 @@ class CopiesComparison:
         try:
             for form in self._copies.forms:
                 yield from self._differing(form, account, database)
-        except NotFound:
+        except NotFoundError:
             return
         self.accounts += 1
 

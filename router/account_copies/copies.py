@@ -22,8 +22,8 @@ from router.account_copies.layout import Kind, Standing, concerned
 from router.account_copies.number_list import NumberList
 from router.account_copies.per_number import PerNumber
 from router.account_copies.reading import NumberReader
-from router.couch.databases import Databases
-from router.couch.errors import CouchError, NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import CouchError, NotFoundError
 from router.numbers.documents import NumberDocument
 from router.settings import CopiesMode
 
@@ -111,7 +111,7 @@ class AccountCopies:
     An account whose database does not exist is passed over, as KAZOO does.
     """
 
-    def __init__(self, databases: Databases, mode: CopiesMode) -> None:
+    def __init__(self, databases: CouchServer, mode: CopiesMode) -> None:
         forms: dict[CopiesMode, tuple[Form, ...]] = {
             CopiesMode.SINGLE: (NumberList(databases),),
             CopiesMode.PER_NUMBER: (PerNumber(databases),),
@@ -193,7 +193,7 @@ class AccountCopies:
         for form in self.forms:
             try:
                 found.update(number for number, _ in form.held(database))
-            except NotFound:
+            except NotFoundError:
                 return []
         return sorted(found)
 
@@ -258,7 +258,7 @@ class AccountCopies:
             for form in self.forms:
                 copy = form.open_unread(account, database, numbers) if unread else form.open(account, database, numbers)
                 opened.append((form, copy))
-        except NotFound:
+        except NotFoundError:
             self._pass_over(account)
         except CouchError as problem:
             failed |= dict.fromkeys(numbers, f"account {account}: {problem}")
@@ -301,7 +301,7 @@ class AccountCopies:
         """What came of it; in words, why nothing did; None where there is no database to write to."""
         try:
             return copy.write(standings, keep=keep)
-        except NotFound:
+        except NotFoundError:
             self._pass_over(copy.account)
         except CopyTooLarge as problem:
             return str(problem)

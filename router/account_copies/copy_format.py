@@ -80,7 +80,7 @@ class Form(Protocol):
         """Read an account's copy.
 
         Raises:
-            NotFound: there is no such database.
+            NotFoundError: there is no such database.
             CouchError: it can't be read.
         """
 

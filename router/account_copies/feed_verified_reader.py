@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies.layout import Standing, standing_of_known
 from router.account_copies.reading import Marks, NumberReader, by_database
-from router.couch.databases import DatabaseInfo, Databases
-from router.couch.errors import CouchError, NotFound
+from router.couch.databases import CouchServer, DatabaseInfo
+from router.couch.errors import CouchError, NotFoundError
 from router.numbers.documents import NumberDocument
 
 _PAGE = 10_000
@@ -28,7 +28,7 @@ class WrittenNumbers(NumberReader):
     """
 
     def __init__(
-        self, databases: Databases, written: Mapping[str, NumberDocument], since: MutableMapping[str, str]
+        self, databases: CouchServer, written: Mapping[str, NumberDocument], since: MutableMapping[str, str]
     ) -> None:
         super().__init__(databases)
         self._written = written
@@ -97,11 +97,11 @@ class WrittenNumbers(NumberReader):
             self._since[database] = page.last_seq
 
 
-def sequence_of(databases: Databases, database: str) -> str:
+def sequence_of(databases: CouchServer, database: str) -> str:
     """After which the database's feed tells what is written from now on."""
     try:
         return databases.sequence_now(database)
-    except NotFound:
+    except NotFoundError:
         return "0"
 
 

@@ -19,8 +19,8 @@ from router.account_copies.layout import (
     summary,
 )
 from router.couch.client import Document
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, NotFound, TooLarge
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, DocumentTooLargeError, NotFoundError
 from router.numbers import gregorian
 from router.numbers.documents import NumberDocument
 from router.numbers.shards import encoded
@@ -36,7 +36,7 @@ class NumberList:
 
     name = DOCUMENT
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
 
     def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenList":
@@ -60,7 +60,7 @@ class NumberList:
     def _read(self, database: str) -> Document | None:
         try:
             return self._databases.document(database, DOCUMENT)
-        except NotFound as missing:
+        except NotFoundError as missing:
             if missing.reason == NO_DATABASE:
                 raise
             return None
@@ -71,7 +71,7 @@ class OpenList:
 
     def __init__(
         self,
-        databases: Databases,
+        databases: CouchServer,
         account: str,
         database: str,
         numbers: Sequence[str],
@@ -103,9 +103,9 @@ class OpenList:
         document = self._changed(wrong, standings)
         try:
             self._databases.put(self._database, document)
-        except Conflict:
+        except ConflictError:
             return Written(conflicts=numbers if self._read else set(self.numbers))
-        except TooLarge:
+        except DocumentTooLargeError:
             raise CopyTooLarge(self._too_large(document)) from None
         return Written(done=numbers)
 

@@ -9,8 +9,8 @@ from typing import Any
 from router.account_copies.copy_format import CopyTooLarge, Deviation, Written, changeable, deviation
 from router.account_copies.layout import Standing, owning_accounts, whole
 from router.couch.client import Document
-from router.couch.databases import Databases
-from router.couch.errors import BadAnswer, TooLarge
+from router.couch.databases import CouchServer
+from router.couch.errors import BadResponseError, DocumentTooLargeError
 from router.numbers.documents import NumberDocument
 
 _PAGE = 1000
@@ -21,14 +21,14 @@ class PerNumber:
 
     name = "per_number"
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
 
     def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
         """Read the copies of these numbers."""
         held = self._databases.standing(database, numbers)
         if not held.keys() >= set(numbers):
-            raise BadAnswer(f"{database} did not say of every number whether it has a copy")
+            raise BadResponseError(f"{database} did not say of every number whether it has a copy")
         return OpenDocuments(self._databases, account, database, numbers, held)
 
     def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
@@ -51,7 +51,7 @@ class OpenDocuments:
 
     def __init__(
         self,
-        databases: Databases,
+        databases: CouchServer,
         account: str,
         database: str,
         numbers: Sequence[str],
@@ -77,7 +77,7 @@ class OpenDocuments:
             return Written()
         try:
             rows = self._databases.put_many(self._database, list(drafts.values()))
-        except TooLarge as problem:
+        except DocumentTooLargeError as problem:
             raise CopyTooLarge(f"account {self.account}: {problem}") from None
         written = Written()
         for row in rows:

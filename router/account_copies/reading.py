@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from router.account_copies.layout import Standing, standing_of, unknown
-from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo, Databases
-from router.couch.errors import BadAnswer, CouchError, NotFound
+from router.couch.databases import INFO_BATCH_SIZE, CouchServer, DatabaseInfo
+from router.couch.errors import BadResponseError, CouchError, NotFoundError
 from router.numbers.shards import is_shard, shard_for
 
 _AT_ONCE = 1000
@@ -17,7 +17,7 @@ Marks = Mapping[str, object]
 class NumberReader:
     """Reads number documents for whoever compares or writes copies."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
 
     def standings(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, Standing]:
@@ -43,8 +43,8 @@ class NumberReader:
         """
         names = list(by_database(numbers))
         infos: dict[str, object] = {}
-        for start in range(0, len(names), INFOS_AT_A_TIME):
-            infos |= self._databases.infos(names[start : start + INFOS_AT_A_TIME])
+        for start in range(0, len(names), INFO_BATCH_SIZE):
+            infos |= self._databases.infos(names[start : start + INFO_BATCH_SIZE])
         return infos
 
     def changed(self, numbers: Collection[str], standings: Mapping[str, Standing], before: Marks) -> set[str]:
@@ -68,10 +68,10 @@ class NumberReader:
     def _read(self, database: str, numbers: list[str]) -> dict[str, Standing]:
         try:
             found = self._databases.standing(database, numbers)
-        except NotFound:
+        except NotFoundError:
             return {number: unknown(number) for number in numbers}
         if not found.keys() >= set(numbers):
-            raise BadAnswer("it did not say of every number whether there is a document")
+            raise BadResponseError("it did not say of every number whether there is a document")
         return {number: standing_of(number, found[number]) for number in numbers}
 
 

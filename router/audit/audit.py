@@ -13,7 +13,7 @@ from router.account_copies import AccountCopies
 from router.account_copies.comparison import CopiesComparison
 from router.audit.reference_data import FollowedAudit
 from router.audit.report import AuditReport, CopyFinding, Difference, TwoStates
-from router.couch.errors import NotFound
+from router.couch.errors import NotFoundError
 from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, TOMBSTONE, Entry, unpack
 from router.entries.reference_values import FOLLOWED
@@ -102,7 +102,7 @@ class Audit:
         try:
             for page in self._stores.databases.all_documents(database, _PAGE):
                 yield list(page)
-        except NotFound:
+        except NotFoundError:
             return
 
     def _expected(self, database: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, Entry]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from router.audit.report import Difference
 from router.couch.client import Document
-from router.couch.errors import NotFound
+from router.couch.errors import NotFoundError
 from router.entries import entry_builder
 from router.entries.codec import VERSION, revision_of
 from router.follower.applier import Applier
@@ -90,7 +90,7 @@ class FollowedAudit:
     def _pages(self, database: str) -> Iterator[list[Document]]:
         try:
             yield from self._stores.databases.all_documents(database, _PAGE)
-        except NotFound:
+        except NotFoundError:
             return
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from router.bulk.columns import EXPORTED, cells_of
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.entries.reference_values import ACCOUNTS
 from router.numbers import accounts, documents, shards
 from router.numbers.documents import NumberDocument, Skipped
@@ -38,7 +38,7 @@ class Exported:
 class AccountNames:
     """The names of accounts, as their documents have them; read once."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
         self._known: dict[str, str] = {}
 
@@ -64,7 +64,7 @@ class Export:
 
     def __init__(
         self,
-        databases: Databases,
+        databases: CouchServer,
         write: Callable[[bytes], Any],
         form: Format,
         watch: Callable[[str, int], None] = lambda _name, _read: None,

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from router.cli.finding import Finding
 from router.couch import cluster
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
 from router.numbers.shards import is_shard
 from router.settings import Settings
@@ -20,9 +20,9 @@ _SLOW_EVENTS = 100
 
 def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
     """Ask every node that the settings name, then the databases."""
-    couch = stores.databases.couch
+    couch = stores.databases.client
     where = f"CouchDB {without_password(settings.couchdb_url)}"
-    nodes = {address: node.with_time_limit(_PATIENCE) for address, node in couch.each_node().items()}
+    nodes = {address: node.with_timeout(_PATIENCE) for address, node in couch.each_node().items()}
     if couch.nodes.are_several:
         versions = {address: _version(node) for address, node in nodes.items()}
         yield from (_node(address, node, versions[address]) for address, node in nodes.items())
@@ -48,15 +48,15 @@ def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
         yield Finding("accounts", "missing: every account counts as unknown (setting unknown_account)", fine=True)
 
 
-def _version(node: Couch) -> str | CouchError:
+def _version(node: CouchClient) -> str | CouchError:
     """Return its version, or why it says nothing."""
     try:
-        return Databases(node).version()
+        return CouchServer(node).version()
     except CouchError as problem:
         return problem
 
 
-def _node(address: str, node: Couch, version: str | CouchError) -> Finding:
+def _node(address: str, node: CouchClient, version: str | CouchError) -> Finding:
     what = f"CouchDB node {address.rstrip('/')}"
     if isinstance(version, CouchError):
         return Finding(what, f"{version}; the other nodes are asked in its place", fine=False)
@@ -66,7 +66,7 @@ def _node(address: str, node: Couch, version: str | CouchError) -> Finding:
     return Finding(what, f"version {version}, up")
 
 
-def _cluster(couch: Couch) -> Iterator[Finding]:
+def _cluster(couch: CouchClient) -> Iterator[Finding]:
     try:
         info = cluster.cluster_info(couch)
     except CouchError as problem:
@@ -78,7 +78,7 @@ def _cluster(couch: Couch) -> Iterator[Finding]:
     yield Finding("cluster", f"{len(info.nodes)} nodes ({', '.join(info.nodes)}), n={copies}, q={shards}")
 
 
-def _events(nodes: Mapping[str, Couch]) -> Iterator[Finding]:
+def _events(nodes: Mapping[str, CouchClient]) -> Iterator[Finding]:
     for address, node in nodes.items():
         delay = cluster.event_delay(node)
         if delay is not None and delay > _SLOW_EVENTS:

@@ -17,7 +17,7 @@ from router.cli.client import Said, ask
 from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.embedded.couchdb import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import Settings
@@ -182,7 +182,7 @@ def _wait_ready(service: Service) -> None:
         time.sleep(0.02)
 
 
-def _show_lookups(console: Console, stub: InboundRouterStub, databases: Databases, couchdb: EmbeddedCouchDB) -> None:
+def _show_lookups(console: Console, stub: InboundRouterStub, databases: CouchServer, couchdb: EmbeddedCouchDB) -> None:
     table = Table(title="Which account owns this DID?", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for title in ("what", "dialled", "E.164", "account", "state", "from", "outcome", "ms"):
         table.add_column(title, overflow="fold", min_width=_MIN_WIDTHS.get(title))
@@ -230,7 +230,7 @@ def _outcome(said: Said) -> str:
     return f"[yellow]{said.status}[/yellow] {said.reason}"
 
 
-def _change_owner(console: Console, stub: InboundRouterStub, databases: Databases) -> None:
+def _change_owner(console: Console, stub: InboundRouterStub, databases: CouchServer) -> None:
     number = "+14158867900"
     took = []
     first, *others = sample_numbers.ACCOUNTS

@@ -16,7 +16,7 @@ from router.bulk.formats import CSV_SUFFIXES
 from router.cli.json_output import skipped
 from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
-from router.couch.databases import INFOS_AT_A_TIME, Databases
+from router.couch.databases import INFO_BATCH_SIZE, CouchServer
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -83,15 +83,15 @@ class _Watch:
             self._progress.database(name)
 
 
-def _documents(databases: Databases, names: Sequence[str]) -> int:
+def _documents(databases: CouchServer, names: Sequence[str]) -> int:
     """How many these databases hold.
 
     Raises:
         click.BadParameter: one of them isn't there.
     """
     count = 0
-    for start in range(0, len(names), INFOS_AT_A_TIME):
-        for name, info in databases.infos(names[start : start + INFOS_AT_A_TIME]).items():
+    for start in range(0, len(names), INFO_BATCH_SIZE):
+        for name, info in databases.infos(names[start : start + INFO_BATCH_SIZE]).items():
             if info is None:
                 raise click.BadParameter(f"there is no database {name}", param_hint="--database")
             count += info.documents

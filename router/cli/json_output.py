@@ -19,7 +19,7 @@ def text_or_null(text: str | None) -> str | None:
 
 
 def failed_databases(found: Mapping[str, str]) -> list[dict[str, str]]:
-    """Databases that could not be done, in the order of their names, and why."""
+    """CouchServer that could not be done, in the order of their names, and why."""
     return [{"database": name, "message": why} for name, why in sorted(found.items())]
 
 

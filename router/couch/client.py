@@ -23,16 +23,16 @@ import orjson
 
 from router.couch.credentials import CredentialGate
 from router.couch.errors import (
-    BadAnswer,
-    Conflict,
+    BadResponseError,
+    ConflictError,
     ConnectFailed,
     CouchError,
     CouchRefused,
     CouchUnavailable,
-    NotFound,
+    DocumentTooLargeError,
+    NotFoundError,
     ResponseLost,
-    TooLarge,
-    WrongPassword,
+    WrongPasswordError,
 )
 from router.couch.nodes import PROBE_TIMEOUT, Membership, Nodes
 
@@ -49,7 +49,7 @@ class _NoCache(couchdb.http.Cache):  # type: ignore[misc]  # the package is unty
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A decoded answer.
 
     Attributes:
@@ -62,7 +62,7 @@ class Answer:
     date: float | None
 
 
-class Couch:
+class CouchClient:
     """One CouchDB with one time limit; threads may share it.
 
     Args:
@@ -72,39 +72,39 @@ class Couch:
     """
 
     def __init__(
-        self, url: str, *, time_limit: float, gate: CredentialGate | None = None, nodes: Nodes | None = None
+        self, url: str, *, timeout: float, gate: CredentialGate | None = None, nodes: Nodes | None = None
     ) -> None:
         self._url = url
         addresses, self._credentials = _split(url)
         self.gate = gate or CredentialGate(",".join(addresses), self._credentials)
         self.nodes = nodes or Nodes(addresses, self._ask_membership())
-        self.time_limit = time_limit
-        self._connections = _Connections(time_limit)
+        self.timeout = timeout
+        self._connections = _Connections(timeout)
         self._resources = self._open_resources(self._connections)
 
-    def with_time_limit(self, time_limit: float) -> "Couch":
+    def with_timeout(self, timeout: float) -> "CouchClient":
         """Return a client of the same CouchDB with another time limit."""
-        return Couch(self._url, time_limit=time_limit, gate=self.gate, nodes=self.nodes)
+        return CouchClient(self._url, timeout=timeout, gate=self.gate, nodes=self.nodes)
 
-    def each_node(self) -> "dict[str, Couch]":
+    def each_node(self) -> "dict[str, CouchClient]":
         """Return a client for every node alone, by its address: to ask what nodes say of themselves."""
         parts = urlsplit(self._url)
         user = parts.netloc.rpartition("@")[0]
         made = {}
         for address in self.nodes.addresses:
             netloc = "@".join(filter(None, (user, urlsplit(address).netloc)))
-            made[address] = Couch(urlunsplit(parts._replace(netloc=netloc)), time_limit=self.time_limit, gate=self.gate)
+            made[address] = CouchClient(urlunsplit(parts._replace(netloc=netloc)), timeout=self.timeout, gate=self.gate)
         return made
 
     def request(self, method: str, path: list[str], body: Any = None, **params: Any) -> Any:
         """Send a request and decode the JSON that comes back; see `exchange`."""
-        return self.exchange(method, path, body, **params).value
+        return self.send(method, path, body, **params).value
 
     def read(self, path: list[str], body: Any, **params: Any) -> Any:
         """Send a POST that changes nothing, so that another node may be asked for the same."""
-        return self.exchange("POST", path, body, is_read=True, **params).value
+        return self.send("POST", path, body, is_read=True, **params).value
 
-    def exchange(
+    def send(
         self,
         method: str,
         path: list[str],
@@ -112,7 +112,7 @@ class Couch:
         *,
         is_read: bool = False,
         **params: Any,
-    ) -> Answer:
+    ) -> Response:
         """Send a request and decode the JSON that comes back.
 
         A node that can't be reached is left for another one. A read goes to another node also where a node
@@ -128,14 +128,14 @@ class Couch:
         Raises:
             CouchError: see `router.couch.errors`.
         """
-        end = time.monotonic() + self.time_limit
+        end = time.monotonic() + self.timeout
         tried: list[str] = []
         while True:
             address = self.nodes.choose(tried)
             tried.append(address)
             try:
-                with self.gate.request(self.time_limit), self._judged(address):
-                    return self._send(address, method, path, body, params)
+                with self.gate.request(self.timeout), self._judged(address):
+                    return self._send_to(address, method, path, body, params)
             except CouchUnavailable as problem:
                 repeatable = is_read or method == "GET" or isinstance(problem, ConnectFailed)
                 if not repeatable or len(tried) >= len(self.nodes.addresses) or time.monotonic() > end:
@@ -150,11 +150,11 @@ class Couch:
         Raises:
             CouchError: see `router.couch.errors`.
         """
-        feed = OpenFeed(self.time_limit)
+        feed = OpenFeed(self.timeout)
         address = self.nodes.choose()
         self.nodes.register(feed.connections)
         resource = self._open_resources(feed.connections)[address]
-        with self.gate.request(self.time_limit), self._judged(address):
+        with self.gate.request(self.timeout), self._judged(address):
             answer = _translated(address, lambda: resource.get(path, **params))
         feed.attach(answer[2])
         return feed
@@ -163,13 +163,13 @@ class Couch:
         """Return what asks a node how many of its cluster's nodes it hears; it outlives this client."""
         parts, gate = urlsplit(self._url), self.gate
         user = parts.netloc.rpartition("@")[0]
-        clients: dict[str, Couch] = {}
+        clients: dict[str, CouchClient] = {}
 
         def ask(address: str) -> tuple[int, int] | None:
             if address not in clients:
                 netloc = "@".join(filter(None, (user, urlsplit(address).netloc)))
                 url = urlunsplit(parts._replace(netloc=netloc))
-                clients[address] = Couch(url, time_limit=PROBE_TIMEOUT, gate=gate)
+                clients[address] = CouchClient(url, timeout=PROBE_TIMEOUT, gate=gate)
             try:
                 answer = clients[address].request("GET", ["_membership"])
                 return len(answer["all_nodes"]), len(answer["cluster_nodes"])
@@ -178,12 +178,12 @@ class Couch:
 
         return ask
 
-    def _send(self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]) -> Answer:
+    def _send_to(self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]) -> Response:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         send = self._resources[address]._request  # noqa: SLF001 - the public ones decode before an error can be told
         status, answered, data = _translated(address, lambda: send(method, path, body=body, headers=headers, **params))
         raw = _translated(address, lambda: data.read() if data is not None else b"{}")
-        return Answer(decode(raw), status, _seconds(answered.get("date")))
+        return Response(decode(raw), status, _seconds(answered.get("date")))
 
     @contextmanager
     def _judged(self, address: str) -> Iterator[None]:
@@ -196,7 +196,7 @@ class Couch:
 
     def _open_resources(self, connections: "_Connections") -> dict[str, couchdb.http.Resource]:
         """Return a resource for each node, all of one session."""
-        session = couchdb.http.Session(timeout=self.time_limit)
+        session = couchdb.http.Session(timeout=self.timeout)
         session.connection_pool = connections
         session.cache = _NoCache()
         session.max_redirects = -1  # CouchDB sends nobody elsewhere, and the password goes to nobody else
@@ -210,8 +210,8 @@ class Couch:
 class _Connections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the package is untyped
     """A pool that knows its connections in use, so that another thread can cut them."""
 
-    def __init__(self, time_limit: float) -> None:
-        super().__init__(time_limit)
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
         self._in_use: dict[str, weakref.WeakSet[Any]] = {}
 
     def get(self, url: str) -> Any:
@@ -273,15 +273,15 @@ class _ConnectError(OSError):
 class OpenFeed:
     """A continuous feed: an iterator of lines that another thread may close."""
 
-    def __init__(self, time_limit: float) -> None:
-        self.connections = _Connections(time_limit)
+    def __init__(self, timeout: float) -> None:
+        self.connections = _Connections(timeout)
         self._body: Any = None
         self.closed = False
 
     def attach(self, body: Any) -> None:
         """Take over the response whose lines are to be read."""
         if not hasattr(body, "resp"):
-            raise BadAnswer("a feed was asked for and something else came back")
+            raise BadResponseError("a feed was asked for and something else came back")
         self._body = body
 
     def lines(self) -> Any:
@@ -311,11 +311,11 @@ class OpenFeed:
 
 
 def decode(raw: bytes | str) -> Any:
-    """JSON, or BadAnswer."""
+    """JSON, or BadResponseError."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as problem:
-        raise BadAnswer(f"CouchDB answered something that isn't JSON: {problem}") from None
+        raise BadResponseError(f"CouchDB answered something that isn't JSON: {problem}") from None
 
 
 def _split(url: str) -> tuple[list[str], tuple[str, str] | None]:
@@ -346,11 +346,11 @@ def _translated(address: str, act: Callable[[], Any]) -> Any:
     except couchdb.http.ResourceNotFound as problem:
         raise _not_found(address, problem) from None
     except (couchdb.http.ResourceConflict, couchdb.http.PreconditionFailed) as problem:
-        raise Conflict(_reason(problem)) from None
+        raise ConflictError(_reason(problem)) from None
     except couchdb.http.ServerError as problem:
         raise _server_error(address, problem) from None
     except orjson.JSONDecodeError as problem:
-        raise BadAnswer(f"{address} does not answer as CouchDB does: {problem}") from None
+        raise BadResponseError(f"{address} does not answer as CouchDB does: {problem}") from None
     except _ConnectError as problem:
         raise ConnectFailed(f"CouchDB at {address}: {_reason_of(problem)}") from None
     except (TimeoutError, OSError, HTTPException, ValueError, OverflowError, MemoryError) as problem:
@@ -358,29 +358,30 @@ def _translated(address: str, act: Callable[[], Any]) -> Any:
         raise ResponseLost(f"CouchDB at {address}: {_reason_of(problem)}") from None
     except (AttributeError, KeyError, TypeError, couchdb.http.RedirectLimit) as problem:
         # The package stumbles over error bodies that are not CouchDB's.
-        raise BadAnswer(f"{address} does not answer as CouchDB does ({problem})") from None
+        raise BadResponseError(f"{address} does not answer as CouchDB does ({problem})") from None
 
 
 def _not_found(address: str, problem: Exception) -> Exception:
     """A proxy's own 404 must not pass for a number, or a whole database, that is not there."""
     said = problem.args[0] if problem.args else None
     if isinstance(said, tuple) and said[0] == "not_found":
-        return NotFound(_words(said))
-    return BadAnswer(f"{address} answered 404, but not as CouchDB does: is something else listening there?")
+        return NotFoundError(_words(said))
+    return BadResponseError(f"{address} answered 404, but not as CouchDB does: is something else listening there?")
 
 
 def _refusal(reason: str) -> CouchRefused:
     if any(word in reason for word in _WRONG):
-        return WrongPassword(reason)
+        return WrongPasswordError(reason)
     return CouchRefused(f"CouchDB refuses: {reason} (did-router needs a server admin's user)")
 
 
 def _server_error(address: str, problem: Exception) -> Exception:
     status, said = (*problem.args[0], None)[:2] if problem.args else (0, None)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return TooLarge(f"CouchDB at {address} takes no document that large (max_document_size): {_words(said)}")
+        reason = _words(said)
+        return DocumentTooLargeError(f"CouchDB at {address} takes no document that large (max_document_size): {reason}")
     if status == 400:  # noqa: PLR2004 - Bad Request
-        return BadAnswer(f"CouchDB at {address} refused the request: {_words(said)}")
+        return BadResponseError(f"CouchDB at {address} refused the request: {_words(said)}")
     return CouchUnavailable(f"CouchDB at {address} answered {status}: {_words(said)}")
 
 

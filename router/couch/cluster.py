@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.couch.client import Couch
-from router.couch.errors import BadAnswer, CouchError, CouchUnavailable, NotFound
+from router.couch.client import CouchClient
+from router.couch.errors import BadResponseError, CouchError, CouchUnavailable, NotFoundError
 from router.couch.nodes import probe
 
 DEFAULT_EVENT_DELAY = 500
@@ -27,7 +27,7 @@ class ClusterInfo:
     shards: int | None
 
 
-def cluster_info(couch: Couch) -> ClusterInfo:
+def cluster_info(couch: CouchClient) -> ClusterInfo:
     """Return what the node that answers knows of its cluster.
 
     Raises:
@@ -35,20 +35,20 @@ def cluster_info(couch: Couch) -> ClusterInfo:
     """
     try:
         members = couch.request("GET", ["_membership"])
-    except (NotFound, BadAnswer):
+    except (NotFoundError, BadResponseError):
         members = {}
     names = members.get("cluster_nodes") if isinstance(members, Mapping) else None
     nodes = tuple(map(str, names)) if isinstance(names, list) else ()
     return ClusterInfo(nodes, _number(_setting(couch, "cluster", "n")), _number(_setting(couch, "cluster", "q")))
 
 
-def event_delay(couch: Couch) -> int | None:
+def event_delay(couch: CouchClient) -> int | None:
     """Return the milliseconds that a node keeps an event of `_db_updates`; None where it would not say."""
     value = _setting(couch, "global_changes", "max_write_delay")
     return DEFAULT_EVENT_DELAY if value == "" else _number(value)
 
 
-def replication_backlog(couch: Couch) -> int | None:
+def replication_backlog(couch: CouchClient) -> int | None:
     """Return how many shards the connected nodes have yet to bring up to date at each other.
 
     A node that comes back is behind until the others have pushed to it what it missed; it answers all the while.
@@ -71,16 +71,16 @@ def replication_backlog(couch: Couch) -> int | None:
         return None
 
 
-def why_not_up(couch: Couch) -> str | None:
+def why_not_up(couch: CouchClient) -> str | None:
     """Return why a node takes no requests; None where it does."""
     return probe(couch.nodes.addresses[0])
 
 
-def _setting(couch: Couch, section: str, name: str) -> str | None:
+def _setting(couch: CouchClient, section: str, name: str) -> str | None:
     """Return a setting of the node that answers; empty where it is not set, None where it would not say."""
     try:
         value: Any = couch.request("GET", ["_node", "_local", "_config", section, name])
-    except NotFound:
+    except NotFoundError:
         return ""
     except CouchError:
         return None

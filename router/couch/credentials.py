@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from router.couch.errors import CouchUnavailable, NotFound, WrongPassword
+from router.couch.errors import CouchUnavailable, NotFoundError, WrongPasswordError
 
 PAUSE = 90.0
 """Seconds between two tries with a password that was refused: four in five minutes, one fewer than locks."""
@@ -44,21 +44,21 @@ class CredentialGate:
         self._refused_until = -math.inf
 
     @contextmanager
-    def request(self, time_limit: float) -> Iterator[None]:
+    def request(self, timeout: float) -> Iterator[None]:
         """Surround a request; wait no longer than the limit (seconds) for others to prove the password.
 
         Raises:
-            WrongPassword: the password was refused not long ago, or now.
+            WrongPasswordError: the password was refused not long ago, or now.
             CouchUnavailable: others waited for the first answer all the time.
         """
         self._check(self._refused_until - time.monotonic())
         if self._proven:
             yield from self._watched(None)
             return
-        if not self._proving.acquire(timeout=time_limit):
+        if not self._proving.acquire(timeout=timeout):
             raise CouchUnavailable("CouchDB has not answered a first request yet")
         try:
-            with _locked(self._file, time_limit) as descriptor:
+            with _locked(self._file, timeout) as descriptor:
                 self._check(self._refused_until - time.monotonic())
                 self._check(_read(descriptor) - time.time())
                 yield from self._watched(descriptor)
@@ -67,17 +67,17 @@ class CredentialGate:
 
     def _check(self, left: float) -> None:
         if 0 < left < PAUSE + _ROUNDED:  # more is of a clock that was set back since
-            raise WrongPassword(self._message(left))
+            raise WrongPasswordError(self._message(left))
 
     def _watched(self, descriptor: int | None) -> Iterator[None]:
         try:
             yield
-        except WrongPassword:
+        except WrongPasswordError:
             self._refused_until = time.monotonic() + PAUSE
             self._proven = False
             _write(descriptor, time.time() + PAUSE)
-            raise WrongPassword(self._message(PAUSE)) from None
-        except NotFound:
+            raise WrongPasswordError(self._message(PAUSE)) from None
+        except NotFoundError:
             self._proven = True  # it looked, so it let us in
             raise
         self._proven = True
@@ -104,7 +104,7 @@ def _file_for(address: str, credentials: tuple[str, str]) -> Path | None:
 
 
 @contextmanager
-def _locked(path: Path | None, time_limit: float) -> Iterator[int | None]:
+def _locked(path: Path | None, timeout: float) -> Iterator[int | None]:
     """Hold the file's lock; where there can't be one, processes do without."""
     try:
         descriptor = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -112,7 +112,7 @@ def _locked(path: Path | None, time_limit: float) -> Iterator[int | None]:
         descriptor = None
     try:
         if descriptor is not None:
-            _lock(descriptor, time.monotonic() + time_limit)
+            _lock(descriptor, time.monotonic() + timeout)
         yield descriptor
     finally:
         if descriptor is not None:

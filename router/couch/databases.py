@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 from router.couch.accepted import UnconfirmedError, conflicts_of
-from router.couch.client import Couch, Document
-from router.couch.errors import BadAnswer, Conflict, NotFound, ResponseLost
+from router.couch.client import CouchClient, Document
+from router.couch.errors import BadResponseError, ConflictError, NotFoundError, ResponseLost
 from router.couch.leaves import Leaf, its_own, leaves_in, winner
 from router.couch.sequences import copies_in, number_of
 
-INFOS_AT_A_TIME = 100
+INFO_BATCH_SIZE = 100
 """`_dbs_info` refuses more names."""
 
 _EVERY_COPY = 99
@@ -99,42 +99,42 @@ class RevisionsPage:
     last_seq: str
 
 
-class Databases:
+class CouchServer:
     """Reading and writing through one client."""
 
-    def __init__(self, couch: Couch) -> None:
-        self.couch = couch
-        self._quick = couch.with_time_limit(min(couch.time_limit, _EVERY_COPY_TIMEOUT))
+    def __init__(self, couch: CouchClient) -> None:
+        self.client = couch
+        self._quick = couch.with_timeout(min(couch.timeout, _EVERY_COPY_TIMEOUT))
 
     def version(self) -> str:
         """The server's own version; proves that it is a CouchDB, not that the password is right."""
-        answer = _mapping(self.couch.request("GET", [""]))
+        answer = _mapping(self.client.request("GET", [""]))
         if "couchdb" not in answer:
-            raise BadAnswer("the server answers, but not as CouchDB does: check couchdb_url")
+            raise BadResponseError("the server answers, but not as CouchDB does: check couchdb_url")
         return str(answer.get("version", "unknown"))
 
     def names(self, prefix: str = "") -> list[str]:
         """Every database whose name begins so."""
         params = {"start_key": _json(prefix), "end_key": _json(prefix + "\ufff0")} if prefix else {}
-        answer = self.couch.request("GET", ["_all_dbs"], **params)
+        answer = self.client.request("GET", ["_all_dbs"], **params)
         if not isinstance(answer, list):
-            raise BadAnswer("_all_dbs is not a list")
+            raise BadResponseError("_all_dbs is not a list")
         return [str(name) for name in answer]
 
     def info(self, name: str) -> DatabaseInfo:
         """One database.
 
         Raises:
-            NotFound: there is none of that name.
+            NotFoundError: there is none of that name.
         """
-        answer = self.couch.exchange("GET", [name])
+        answer = self.client.send("GET", [name])
         return _info(name, _mapping(answer.value), answer.date)
 
     def infos(self, names: Sequence[str]) -> dict[str, DatabaseInfo | None]:
         """Many databases, None for each that does not exist; at most INFOS_AT_A_TIME."""
-        answer = self.couch.exchange("POST", ["_dbs_info"], {"keys": list(names)}, is_read=True)
+        answer = self.client.send("POST", ["_dbs_info"], {"keys": list(names)}, is_read=True)
         if not isinstance(answer.value, list):
-            raise BadAnswer("_dbs_info is not a list")
+            raise BadResponseError("_dbs_info is not a list")
         rows = {str(row.get("key")): row.get("info") for row in answer.value if isinstance(row, dict)}
         return {
             name: _info(name, info, answer.date) if isinstance(info := rows.get(name), dict) else None for name in names
@@ -144,9 +144,9 @@ class Databases:
         """One document.
 
         Raises:
-            NotFound: no such document (or database).
+            NotFoundError: no such document (or database).
         """
-        return its_own(_mapping(self.couch.request("GET", [database, identifier])), identifier)
+        return its_own(_mapping(self.client.request("GET", [database, identifier])), identifier)
 
     def documents(self, database: str, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """Many documents of one database in one request, None for each that isn't there."""
@@ -155,8 +155,8 @@ class Databases:
     def latest(self, database: str, identifiers: Sequence[str]) -> dict[str, Latest]:
         """The same, and the revision of each, also of those that were deleted."""
         try:
-            answer = self.couch.read([database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
-        except NotFound:
+            answer = self.client.read([database, "_all_docs"], {"keys": list(identifiers)}, include_docs=True)
+        except NotFoundError:
             return dict.fromkeys(identifiers, Latest())
         rows = {str(row.get("key")): row for row in _rows(answer)}
         return {each: _latest(each, rows.get(each)) for each in identifiers}
@@ -167,7 +167,7 @@ class Databases:
         Identifiers about which it said neither are left out.
 
         Raises:
-            NotFound: there is no such database.
+            NotFoundError: there is no such database.
         """
         found: dict[str, Document | None] = {}
         for result in self._leaves(database, identifiers):
@@ -178,7 +178,7 @@ class Databases:
         """Documents that stand in conflict behind the winners of these: one comes up when its winner is deleted.
 
         Raises:
-            NotFound: there is no such database.
+            NotFoundError: there is no such database.
         """
         return [leaf for result in self._leaves(database, identifiers) for leaf in _beside(result)]
 
@@ -190,7 +190,7 @@ class Databases:
                 `latest`; where a node stays silent, or without this, a quorum of them.
 
         Raises:
-            NotFound: there is no such database.
+            NotFoundError: there is no such database.
         """
         results: list[Any] | None = None
         if every_copy:
@@ -201,11 +201,11 @@ class Databases:
         return {identifier: leaves for identifier, leaves, _ in map(leaves_in, results)}
 
     def _leaves(
-        self, database: str, identifiers: Sequence[str], couch: Couch | None = None, **params: Any
+        self, database: str, identifiers: Sequence[str], couch: CouchClient | None = None, **params: Any
     ) -> list[Any]:
         """Every leaf of these documents; a third of what _all_docs takes for as many keys."""
         asked = {"docs": [{"id": each} for each in identifiers]}
-        answer = (couch or self.couch).read([database, "_bulk_get"], asked, **params)
+        answer = (couch or self.client).read([database, "_bulk_get"], asked, **params)
         return _results(_mapping(answer), f"_bulk_get of {database}")
 
     def all_documents(
@@ -224,7 +224,7 @@ class Databases:
             params = bounds | ({"start_key": _json(start or prefix)} if start or prefix else {})
             # The document to begin after may be gone by now: none is skipped unseen.
             wanted = page + (start is not None)
-            answer = self.couch.request("GET", [database, "_all_docs"], include_docs=True, limit=wanted, **params)
+            answer = self.client.request("GET", [database, "_all_docs"], include_docs=True, limit=wanted, **params)
             rows = _rows(answer)
             fresh = [row for row in rows if row.get("id") != start][:page]
             found: list[Document] = [doc for row in fresh if isinstance(doc := row.get("doc"), dict)]
@@ -233,55 +233,55 @@ class Databases:
             if len(rows) < wanted:
                 return
             if not fresh or not isinstance(last := fresh[-1].get("id"), str):
-                raise BadAnswer(f"_all_docs of {database} does not go on after {start}")
+                raise BadResponseError(f"_all_docs of {database} does not go on after {start}")
             start = last
 
     def listed_revisions(self, database: str, page: int) -> Iterator[dict[str, str]]:
         """Yield `_id` → revision of every document, a page at a time, without documents.
 
         Raises:
-            NotFound: there is no such database.
+            NotFoundError: there is no such database.
         """
         bounds: dict[str, str] = {}
         while True:
             # The page begins with the last id of the one before, which may be deleted by now.
-            rows = _rows(self.couch.request("GET", [database, "_all_docs"], limit=page, **bounds))
+            rows = _rows(self.client.request("GET", [database, "_all_docs"], limit=page, **bounds))
             found = dict(map(_listed_revision, rows))
             yield found
             if len(rows) < page:
                 return
             last = rows[-1]["id"]
             if bounds.get("start_key") == _json(last):
-                raise BadAnswer(f"_all_docs of {database} does not go on after {last}")
+                raise BadResponseError(f"_all_docs of {database} does not go on after {last}")
             bounds = {"start_key": _json(last)}
 
     def identifiers(self, database: str, first: str, most: int) -> list[str]:
         """The ids from `first` on in their order, without documents.
 
         Raises:
-            NotFound: there is no such database.
+            NotFoundError: there is no such database.
         """
-        answer = self.couch.request("GET", [database, "_all_docs"], start_key=_json(first), limit=most)
+        answer = self.client.request("GET", [database, "_all_docs"], start_key=_json(first), limit=most)
         rows = _mapping(answer).get("rows")
         found = [each["id"] for each in rows] if isinstance(rows, list) and all(map(_has_id, rows)) else None
         # Whoever takes what isn't listed for absent must not be told half of it.
         if found is None or len(found) > most or found != sorted({*found}) or (found and found[0] < first):
-            raise BadAnswer(f"_all_docs of {database} doesn't list its ids in their order")
+            raise BadResponseError(f"_all_docs of {database} doesn't list its ids in their order")
         return found
 
     def sequence_now(self, database: str) -> str:
         """The sequence after which the changes feed tells all that happens after this.
 
         Raises:
-            NotFound: the database does not exist.
+            NotFoundError: the database does not exist.
         """
-        return _sequence(_mapping(self.couch.request("GET", [database, "_changes"], since="now", limit=1)), "last_seq")
+        return _sequence(_mapping(self.client.request("GET", [database, "_changes"], since="now", limit=1)), "last_seq")
 
     def changes(self, database: str, since: str, limit: int) -> ChangesPage:
         """The rows after `since` ("0" for all), with their documents; most rows have no sequence of their own.
 
         Raises:
-            NotFound: the database does not exist.
+            NotFoundError: the database does not exist.
         """
         answer = self._page_of_changes(database, since, limit, include_docs=True)
         changes = [change_of(row, of_page=True) for row in _results(answer, f"_changes of {database}")]
@@ -294,7 +294,7 @@ class Databases:
             page: rows at a time.
 
         Raises:
-            NotFound: the database does not exist.
+            NotFoundError: the database does not exist.
         """
         while True:
             answer = self._page_of_changes(database, since, page)
@@ -307,31 +307,31 @@ class Databases:
     def _page_of_changes(self, database: str, since: str, limit: int, **more: bool) -> Document:
         """Rows without sequences, which would cost as much as the rows, or a quarter of those with documents."""
         path = [database, "_changes"]
-        return _mapping(self.couch.request("GET", path, since=since, limit=limit, seq_interval=limit, **more))
+        return _mapping(self.client.request("GET", path, since=since, limit=limit, seq_interval=limit, **more))
 
     def updates_now(self) -> str:
         """The sequence from which a feed of database updates tells all that happens after this.
 
         Raises:
-            NotFound: the server has no such feed: its database _global_changes is missing.
+            NotFoundError: the server has no such feed: its database _global_changes is missing.
         """
-        return _sequence(_mapping(self.couch.request("GET", ["_db_updates"], since="now", limit=1)), "last_seq")
+        return _sequence(_mapping(self.client.request("GET", ["_db_updates"], since="now", limit=1)), "last_seq")
 
     def has_updates_after(self, seq: str) -> bool:
         """Whether a feed of database updates that came as far as this has more to tell."""
-        return bool(_results(_mapping(self.couch.request("GET", ["_db_updates"], since=seq, limit=1)), "_db_updates"))
+        return bool(_results(_mapping(self.client.request("GET", ["_db_updates"], since=seq, limit=1)), "_db_updates"))
 
     def create(self, database: str) -> None:
         """Make a database.
 
         Raises:
-            Conflict: it exists.
+            ConflictError: it exists.
         """
-        self.couch.request("PUT", [database])
+        self.client.request("PUT", [database])
 
     def drop(self, database: str) -> None:
         """Delete a database with all it holds."""
-        self.couch.request("DELETE", [database])
+        self.client.request("DELETE", [database])
 
     def put(self, database: str, document: Document) -> str:
         """Write a document; its `_rev` must be the current one.
@@ -340,20 +340,20 @@ class Databases:
             The new revision.
 
         Raises:
-            Conflict: somebody else wrote first.
+            ConflictError: somebody else wrote first.
             UnconfirmedError: too few copies took it, and the others can't be asked.
         """
         identifier = str(document["_id"])
-        answer = self.couch.exchange("PUT", [database, identifier], dict(document))
+        answer = self.client.send("PUT", [database, identifier], dict(document))
         return self._confirmed(database, identifier, _revision_in(answer.value), answer.status)
 
     def delete(self, database: str, identifier: str, revision: str) -> str:
         """Delete a document of a known revision; returns the tombstone's revision.
 
         Raises:
-            Conflict, UnconfirmedError: as for `put`.
+            ConflictError, UnconfirmedError: as for `put`.
         """
-        answer = self.couch.exchange("DELETE", [database, identifier], rev=revision)
+        answer = self.client.send("DELETE", [database, identifier], rev=revision)
         return self._confirmed(database, identifier, _revision_in(answer.value), answer.status)
 
     def put_many(self, database: str, documents: Sequence[Document]) -> list[Document]:
@@ -376,14 +376,14 @@ class Databases:
         ]
 
     def _put_many(self, database: str, documents: Sequence[Document]) -> list[Document]:
-        answer = self.couch.request("POST", [database, "_bulk_docs"], {"docs": list(documents)})
+        answer = self.client.request("POST", [database, "_bulk_docs"], {"docs": list(documents)})
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-            raise BadAnswer("_bulk_docs did not answer a list of rows")
+            raise BadResponseError("_bulk_docs did not answer a list of rows")
         return answer
 
     def _confirmed(self, database: str, identifier: str, revision: str, status: int) -> str:
         if status == HTTPStatus.ACCEPTED and self._conflicts_of(database, {identifier: revision}):
-            raise Conflict("Document update conflict.")
+            raise ConflictError("Document update conflict.")
         return revision
 
     def _conflicts_of(self, database: str, accepted: Mapping[str, str]) -> set[str]:
@@ -428,7 +428,7 @@ def _changed(row: Any) -> tuple[str, str]:
     except (KeyError, IndexError, TypeError):
         identifier = revision = None
     if not isinstance(row, dict) or not isinstance(identifier, str) or not isinstance(revision, str):
-        raise BadAnswer(f"a changes feed sent a row that is none: {str(row)[:200]}")
+        raise BadResponseError(f"a changes feed sent a row that is none: {str(row)[:200]}")
     return identifier, revision
 
 
@@ -471,7 +471,7 @@ def _latest(identifier: str, row: Mapping[str, Any] | None) -> Latest:
         return Latest()
     value = row.get("value") if row is not None else None
     if row is None or not isinstance(value, dict) or not isinstance(value.get("rev"), str):
-        raise BadAnswer(f"_all_docs did not say what became of {identifier}: {str(row)[:200]}")
+        raise BadResponseError(f"_all_docs did not say what became of {identifier}: {str(row)[:200]}")
     if value.get("deleted") is True:
         return Latest(None, value["rev"])
     return Latest(its_own(row.get("doc"), identifier), value["rev"])
@@ -481,7 +481,7 @@ def _listed_revision(row: Mapping[str, Any]) -> tuple[str, str]:
     try:
         return str(row["id"]), str(row["value"]["rev"])
     except (KeyError, TypeError):
-        raise BadAnswer(f"_all_docs sent a row that is none: {str(row)[:200]}") from None
+        raise BadResponseError(f"_all_docs sent a row that is none: {str(row)[:200]}") from None
 
 
 def _has_id(row: Any) -> bool:
@@ -491,14 +491,14 @@ def _has_id(row: Any) -> bool:
 def _rows(answer: Any) -> list[dict[str, Any]]:
     rows = _mapping(answer).get("rows")
     if not isinstance(rows, list):
-        raise BadAnswer("_all_docs has no rows")
+        raise BadResponseError("_all_docs has no rows")
     return [row for row in rows if isinstance(row, dict)]
 
 
 def _results(answer: Document, what: str) -> list[Any]:
     rows = answer.get("results")
     if not isinstance(rows, list):
-        raise BadAnswer(f"{what} has no results")
+        raise BadResponseError(f"{what} has no results")
     return rows
 
 
@@ -506,27 +506,27 @@ def _sequence(answer: Document, name: str) -> str:
     """A sequence: text, or a number in CouchDB 1."""
     value = answer.get(name)
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-        raise BadAnswer(f"{name} is no sequence: {str(value)[:40]}")
+        raise BadResponseError(f"{name} is no sequence: {str(value)[:40]}")
     return str(value)
 
 
 def _count(answer: Document, name: str) -> int:
     value = answer.get(name)
     if value is not None and type(value) is not int:
-        raise BadAnswer(f"{name} is no count: {str(value)[:40]}")
+        raise BadResponseError(f"{name} is no count: {str(value)[:40]}")
     return value or 0
 
 
 def _revision_in(answer: Any) -> str:
     revision = _mapping(answer).get("rev")
     if not isinstance(revision, str):
-        raise BadAnswer("CouchDB did not say which revision it wrote")
+        raise BadResponseError("CouchDB did not say which revision it wrote")
     return revision
 
 
 def _mapping(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise BadAnswer("CouchDB answered something that isn't an object")
+        raise BadResponseError("CouchDB answered something that isn't an object")
     return answer
 
 

@@ -5,11 +5,11 @@ CouchError
 │   ├── ConnectFailed  the node can't be reached; nothing was sent
 │   └── ResponseLost   the node fell silent, or the connection was cut; a write may have been done
 ├── CouchRefused       the user may not do this
-│   └── WrongPassword  trying again would lock the account
-├── NotFound           no such database or document
-├── Conflict           somebody else wrote first: read again and decide again
-├── TooLarge           the document is larger than the server takes
-└── BadAnswer          an answer that CouchDB does not give: is this a CouchDB?
+│   └── WrongPasswordError  trying again would lock the account
+├── NotFoundError           no such database or document
+├── ConflictError           somebody else wrote first: read again and decide again
+├── DocumentTooLargeError           the document is larger than the server takes
+└── BadResponseError          an answer that CouchDB does not give: is this a CouchDB?
 """
 
 
@@ -33,14 +33,14 @@ class CouchRefused(CouchError):
     """The user may not do this: the follower needs a server admin's rights."""
 
 
-class WrongPassword(CouchRefused):
+class WrongPasswordError(CouchRefused):
     """CouchDB does not know this name and password, or has locked the account already.
 
     Five wrong tries lock the account for this address for five minutes, so nobody tries again by himself.
     """
 
 
-class NotFound(CouchError):
+class NotFoundError(CouchError):
     """No such database or document.
 
     Attributes:
@@ -52,13 +52,13 @@ class NotFound(CouchError):
         self.reason = reason
 
 
-class Conflict(CouchError):
+class ConflictError(CouchError):
     """The document was changed by somebody else first."""
 
 
-class TooLarge(CouchError):
+class DocumentTooLargeError(CouchError):
     """A document beyond `max_document_size` (8,000,000 bytes unless configured)."""
 
 
-class BadAnswer(CouchError):
+class BadResponseError(CouchError):
     """An answer that makes no sense."""

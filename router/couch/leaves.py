@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.couch.client import Document
-from router.couch.errors import BadAnswer
+from router.couch.errors import BadResponseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def leaves_in(result: Any) -> tuple[str, list[Leaf], list[str]]:
     """Return identifier, leaves and errors of one result of `_bulk_get`.
 
     Raises:
-        BadAnswer: it is no such result, or of another document.
+        BadResponseError: it is no such result, or of another document.
     """
     try:
         identifier = str(result["id"])
@@ -59,7 +59,7 @@ def leaves_in(result: Any) -> tuple[str, list[Leaf], list[str]]:
     except (KeyError, TypeError, AttributeError, ValueError):
         sound = False
     if not sound:
-        raise BadAnswer(f"_bulk_get sent a result that is none: {str(result)[:200]}")
+        raise BadResponseError(f"_bulk_get sent a result that is none: {str(result)[:200]}")
     return identifier, leaves, errors
 
 
@@ -67,10 +67,10 @@ def its_own(document: Any, identifier: str) -> Document:
     """Return the document that was asked for: another one's account must never answer for it.
 
     Raises:
-        BadAnswer: it is another one, or none.
+        BadResponseError: it is another one, or none.
     """
     if not isinstance(document, dict) or document.get("_id") != identifier:
-        raise BadAnswer(f"{identifier} was asked for, and another document came, or none: {str(document)[:200]}")
+        raise BadResponseError(f"{identifier} was asked for, and another document came, or none: {str(document)[:200]}")
     return document
 
 

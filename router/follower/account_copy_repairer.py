@@ -14,7 +14,7 @@ import redis
 
 from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.comparison import CopiesComparison
-from router.couch.errors import CouchError, NotFound
+from router.couch.errors import CouchError, NotFoundError
 from router.numbers.shards import is_shard
 from router.redis_store.pending_copies import EVERYTHING, PendingCopies, number_and_account
 from router.runtime.backoff import pause
@@ -139,7 +139,7 @@ class CopiesKeeper:
                     if self._stop.is_set():
                         return False
                     comparison.note(page)
-            except NotFound:
+            except NotFoundError:
                 continue
         found = comparison.find()
         standing = comparison.mend(found)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from router.couch.client import Document
-from router.couch.databases import Change, Databases
-from router.couch.errors import NotFound
+from router.couch.databases import Change, CouchServer
+from router.couch.errors import NotFoundError
 from router.couch.leaves import Leaf, winner
 from router.entries import codec, entry_builder
 from router.entries.codec import VERSION, Entry, unpack
@@ -63,7 +63,7 @@ class Applier:
         self,
         writer: CacheWriter,
         reader: CacheReader,
-        databases: Databases,
+        databases: CouchServer,
         token: int,
         policy: Policy,
         on_skip: Callable[[str, str, str], None] = _log_skip,
@@ -231,7 +231,7 @@ class Applier:
 
         Args:
             changes: their versions, by number or document.
-            every_copy: see `Databases.leaves`.
+            every_copy: see `CouchServer.leaves`.
             is_last: see `judge`.
 
         Returns:
@@ -241,7 +241,7 @@ class Applier:
         held = self.held(database, names)
         try:
             leaves = self._databases.leaves(database, names, every_copy=every_copy)
-        except NotFound:
+        except NotFoundError:
             return {}  # whoever looks at the database itself removes what it had
         undecided = {}
         for name in names:
@@ -280,7 +280,7 @@ class Applier:
     def _read_again(self, database: str, number: str) -> Entry:
         try:
             document = self._databases.document(database, number)
-        except NotFound:
+        except NotFoundError:
             return codec.negative_entry(int(time.time()))
         return self._entry_of(database, document)
 

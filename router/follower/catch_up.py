@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from router.couch.databases import ChangesPage, DatabaseInfo, Databases
-from router.couch.errors import BadAnswer, NotFound, ResponseLost
+from router.couch.databases import ChangesPage, CouchServer, DatabaseInfo
+from router.couch.errors import BadResponseError, NotFoundError, ResponseLost
 from router.follower.applier import Applier, Fenced
 from router.follower.followed_database import Target
 from router.follower.listing import ListingReader
@@ -49,11 +49,11 @@ class CatchUp:
     """
 
     def __init__(
-        self, databases: Databases, writer: CacheWriter, applier: Applier, *, page: int, settling: float = SETTLING
+        self, databases: CouchServer, writer: CacheWriter, applier: Applier, *, page: int, settling: float = SETTLING
     ) -> None:
         self._databases = databases
-        couch = databases.couch
-        self._quick = Databases(couch.with_time_limit(min(couch.time_limit, STUCK_TIMEOUT)))
+        couch = databases.client
+        self._quick = CouchServer(couch.with_timeout(min(couch.timeout, STUCK_TIMEOUT)))
         self._writer = writer
         self._applier = applier
         self._page = page
@@ -82,7 +82,7 @@ class CatchUp:
         began = time.monotonic()
         try:
             info = info or self._databases.info(target.name)
-        except NotFound:
+        except NotFoundError:
             self._gone(target)
             return CaughtUp(exists=False)
         target.observe(info)
@@ -124,7 +124,7 @@ class CatchUp:
             return self._listing.run(target, stop, progress)
 
     def _read(
-        self, target: Target, stop: threading.Event, progress: Progress, databases: Databases, *, loading: bool
+        self, target: Target, stop: threading.Event, progress: Progress, databases: CouchServer, *, loading: bool
     ) -> int:
         count = 0
         while not stop.is_set():
@@ -136,10 +136,10 @@ class CatchUp:
                 break
         return count
 
-    def _changes(self, target: Target, databases: Databases) -> ChangesPage:
+    def _changes(self, target: Target, databases: CouchServer) -> ChangesPage:
         try:
             return databases.changes(target.name, target.checkpoint.seq or "0", self._page)
-        except BadAnswer:
+        except BadResponseError:
             if target.checkpoint.seq:
                 # A sequence that this server never gave: it isn't the database that we read.
                 target.suspect = True

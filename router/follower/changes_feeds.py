@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from router.couch.client import Couch
+from router.couch.changes import ChangesFeed
+from router.couch.client import CouchClient
 from router.couch.databases import Change
 from router.couch.errors import CouchError
-from router.couch.feeds import ChangesFeed
 from router.follower.followed_database import Target
 from router.runtime.backoff import pause
 
@@ -44,7 +44,7 @@ class DirectFeeds:
         idle: seconds without a change after which a shard loses its feed.
     """
 
-    def __init__(self, board: Board, couch: Couch, *, most: int, idle: float, heartbeat: float) -> None:
+    def __init__(self, board: Board, couch: CouchClient, *, most: int, idle: float, heartbeat: float) -> None:
         self._board = board
         self._couch = couch
         self._most = most

@@ -5,8 +5,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from router.couch.changes import ChangesFeed
 from router.couch.databases import Change, DatabaseInfo
-from router.couch.feeds import ChangesFeed
 from router.entries.reference_values import FOLLOWED
 from router.numbers.shards import is_shard
 from router.redis_store.writer import Checkpoint

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _TELL = 1.0
 """Seconds between two accounts of itself."""
 _LAGS_TOLD = 100
-"""Databases named in an account of itself: the worst of those that are behind."""
+"""CouchServer named in an account of itself: the worst of those that are behind."""
 
 
 class Follower:

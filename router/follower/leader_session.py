@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import redis
 
-from router.couch.databases import DatabaseInfo, Databases
+from router.couch.databases import CouchServer, DatabaseInfo
 from router.couch.errors import CouchError, CouchRefused, ResponseLost
 from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
 from router.follower.applier import Applier, Fenced, Moved
@@ -52,7 +52,7 @@ class Term:
     def __init__(
         self,
         settings: Settings,
-        databases: Databases,
+        databases: CouchServer,
         writer: CacheWriter,
         applier: Applier,
         garbled: Garbled,
@@ -81,7 +81,7 @@ class Term:
         applier.on_undecided = self.older.add
         self._direct = DirectFeeds(
             self,
-            databases.couch,
+            databases.client,
             most=settings.follower_max_feeds,
             idle=settings.follower_feed_idle_timeout,
             heartbeat=settings.follower_heartbeat,

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from router.couch.databases import Change, Databases, Latest
+from router.couch.databases import Change, CouchServer, Latest
 from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
 from router.follower.applier import Applier
 from router.follower.followed_database import Target
@@ -25,7 +25,7 @@ LISTED_BATCH_SIZE = 1000
 class ListingReader:
     """Compares databases with the cache, id by id."""
 
-    def __init__(self, databases: Databases, writer: CacheWriter, applier: Applier) -> None:
+    def __init__(self, databases: CouchServer, writer: CacheWriter, applier: Applier) -> None:
         self._databases = databases
         self._writer = writer
         self._applier = applier

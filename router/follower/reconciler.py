@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import redis
 
-from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo, Databases
+from router.couch.databases import INFO_BATCH_SIZE, CouchServer, DatabaseInfo
 from router.couch.errors import CouchError
 from router.entries.reference_values import FOLLOWED
 from router.follower.updates_watcher import Wake
@@ -44,7 +44,7 @@ class Sweeper:
 
     def __init__(
         self,
-        databases: Databases,
+        databases: CouchServer,
         writer: CacheWriter,
         *,
         interval: float,
@@ -111,7 +111,7 @@ class Sweeper:
         known = self._writer.databases()
         # The set of their names may have been lost alone: then a database that vanishes would not be missed.
         self._writer.know(name for name in names if checkpoints[name].epoch and name not in known)
-        chunks = [names[start : start + INFOS_AT_A_TIME] for start in range(0, len(names), INFOS_AT_A_TIME)]
+        chunks = [names[start : start + INFO_BATCH_SIZE] for start in range(0, len(names), INFO_BATCH_SIZE)]
         for chunk in chunks:
             self._compare(chunk, checkpoints)
             # Spread out, an idle sweep is nothing that a server would notice.

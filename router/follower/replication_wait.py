@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from router.couch.client import Couch
+from router.couch.client import CouchClient
 from router.couch.cluster import replication_backlog
 from router.couch.errors import CouchError
 
@@ -38,7 +38,7 @@ class Settling:
             may be behind.
     """
 
-    def __init__(self, couch: Couch, on_settled: Callable[[], None]) -> None:
+    def __init__(self, couch: CouchClient, on_settled: Callable[[], None]) -> None:
         self._couch = couch
         self._on_settled = on_settled
         self._began = 0.0

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from router.couch.databases import DatabaseInfo, Databases
-from router.couch.errors import CouchError, CouchRefused, NotFound
-from router.couch.feeds import DatabaseUpdatesFeed
+from router.couch.changes import DatabaseUpdatesFeed
+from router.couch.databases import CouchServer, DatabaseInfo
+from router.couch.errors import CouchError, CouchRefused, NotFoundError
 from router.follower.replication_wait import Settling
 from router.runtime.backoff import pause
 
@@ -50,7 +50,7 @@ class UpdatesWatch:
 
     def __init__(
         self,
-        databases: Databases,
+        databases: CouchServer,
         heartbeat: float,
         wake: Wake,
         sweep: Callable[[], None],
@@ -58,7 +58,7 @@ class UpdatesWatch:
         check_interval: float = 3.0,
     ) -> None:
         self._databases = databases
-        self._quick = Databases(databases.couch.with_time_limit(min(databases.couch.time_limit, _CHECK_TIMEOUT)))
+        self._quick = CouchServer(databases.client.with_timeout(min(databases.client.timeout, _CHECK_TIMEOUT)))
         self._check_interval = check_interval
         self._seq = ""
         self._heartbeat = heartbeat
@@ -68,7 +68,7 @@ class UpdatesWatch:
         self._feed: DatabaseUpdatesFeed | None = None
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
         self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
-        self.settling = Settling(self._quick.couch, sweep)
+        self.settling = Settling(self._quick.client, sweep)
         self.up = False
         self.began = self.heard = self._delivered = time.monotonic()
         self.unseen_since: float | None = self.began
@@ -94,7 +94,7 @@ class UpdatesWatch:
                 self._listen()
                 failures = 0
                 wait = 0.0
-            except (NotFound, CouchRefused) as problem:
+            except (NotFoundError, CouchRefused) as problem:
                 self._log_missing(failures, problem)
                 self._sweep()
                 failures, wait = failures + 1, _NO_FEED
@@ -112,7 +112,7 @@ class UpdatesWatch:
 
     def _listen(self) -> None:
         self._seq = self._databases.updates_now()
-        feed = self._feed = DatabaseUpdatesFeed(self._databases.couch, self._seq, self._heartbeat)
+        feed = self._feed = DatabaseUpdatesFeed(self._databases.client, self._seq, self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
         now = time.monotonic()
         self.settling.begin(now, now - (self.heard if self.unseen_since is None else self.unseen_since))

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from router.couch.client import Document
-from router.couch.databases import Databases
-from router.couch.errors import NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import NotFoundError
 from router.entries import codec, entry_builder
 from router.entries.codec import Entry
 from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG, ActivePortRequest
@@ -21,7 +21,7 @@ _PORTS_LIFE = 5.0
 class Authority:
     """The databases, as a lookup asks them. Threads share it; every method raises CouchError."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: CouchServer) -> None:
         self.databases = databases
         self._ports = ActivePorts(databases, _PORTS_LIFE)
 
@@ -38,11 +38,11 @@ class Authority:
         """One document; None where there is none."""
         try:
             return self.databases.document(database, identifier)
-        except NotFound:
+        except NotFoundError:
             return None
 
     def identifiers(self, database: str, first: str, most: int) -> list[str]:
-        """The ids of documents from `first` on, in their order; NotFound where there is no such database."""
+        """The ids of documents from `first` on, in their order; NotFoundError where there is no such database."""
         return self.databases.identifiers(database, first, most)
 
     def account_enabled(self, account: str) -> bool | None:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from router.couch.errors import NotFound
+from router.couch.errors import NotFoundError
 from router.lookup.origin_reader import Authority
 from router.near_cache.negative_ranges import Listings
 
@@ -78,6 +78,6 @@ class Scans:
         """The ids from `first` on, and up to where they are all; None for the end."""
         try:
             found = self._authority.identifiers(database, first, _ROWS)
-        except NotFound:
+        except NotFoundError:
             return [], None
         return found, found[-1] if len(found) >= _ROWS else None

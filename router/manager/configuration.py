@@ -3,8 +3,8 @@
 import threading
 import time
 
-from router.couch.databases import Databases
-from router.couch.errors import NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import NotFoundError
 from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.settings import Settings
@@ -16,7 +16,7 @@ LIFE = 5.0
 class Configuration:
     """Reads the number manager's configuration again when the last reading is too old. Threads share it."""
 
-    def __init__(self, settings: Settings, databases: Databases) -> None:
+    def __init__(self, settings: Settings, databases: CouchServer) -> None:
         self._settings = settings
         self._databases = databases
         self._lock = threading.Lock()
@@ -41,6 +41,6 @@ class Configuration:
     def _read(self) -> dict[str, object] | None:
         try:
             section = self._databases.document(SYSTEM_CONFIG, NUMBER_MANAGER).get("default")
-        except NotFound:
+        except NotFoundError:
             return None
         return section if isinstance(section, dict) else None

@@ -14,7 +14,7 @@ from router.account_copies import AccountCopies, CopyChange, Presumption
 from router.account_copies.feed_verified_reader import WrittenNumbers, sequence_of
 from router.account_copies.layout import concerned, listed_part
 from router.account_copies.number_list import DOCUMENT
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
 from router.lifecycle.operations import OperationRequest
 from router.manager.outcomes import Outcome
@@ -59,7 +59,7 @@ class LateCopies:
     def __init__(
         self,
         carry_out: Callable[[Sequence[OperationRequest], "LateCopies"], list[Outcome]],
-        databases: Databases,
+        databases: CouchServer,
         copies: AccountCopies,
     ) -> None:
         self._carry_out = carry_out

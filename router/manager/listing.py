@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from router.account_copies import AccountCopies
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchUnavailable
 from router.lifecycle import permissions
 from router.lifecycle.errors import forbidden
@@ -38,7 +38,7 @@ class Page:
 class Lister:
     """Lists; threads share it. See `NumberManager.list_by_account`."""
 
-    def __init__(self, databases: Databases, reader: Reader, copies: AccountCopies) -> None:
+    def __init__(self, databases: CouchServer, reader: Reader, copies: AccountCopies) -> None:
         self._databases = databases
         self._reader = reader
         self._copies = copies

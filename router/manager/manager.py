@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange
 from router.account_copies.layout import concerned
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
 from router.lifecycle import errors, permissions
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
@@ -41,7 +41,7 @@ from router.stores.clients import Stores
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
-"""Databases, carriers or providers asked at a time for one manager."""
+"""CouchServer, carriers or providers asked at a time for one manager."""
 _PORTS_LIFE = 1.0
 
 
@@ -57,7 +57,7 @@ class NumberManager:
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
-        databases = Databases(stores.databases.couch.with_time_limit(settings.manager_timeout))
+        databases = CouchServer(stores.databases.client.with_timeout(settings.manager_timeout))
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="number-manager")
         self._configuration = Configuration(settings, databases)
         self._reader = Reader(databases, self._pool)

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from router.couch.databases import Databases, Latest
-from router.couch.errors import CouchError, NotFound
+from router.couch.databases import CouchServer, Latest
+from router.couch.errors import CouchError, NotFoundError
 from router.entries.reference_values import ACCOUNTS
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
@@ -46,7 +46,7 @@ class Reader:
         pool: for them; a single one is read by the caller's own thread.
     """
 
-    def __init__(self, databases: Databases, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, databases: CouchServer, pool: ThreadPoolExecutor) -> None:
         self._databases = databases
         self._pool = pool
 
@@ -78,7 +78,7 @@ class Reader:
             return {}
         try:
             found = self._databases.standing(ACCOUNTS, sorted(identifiers))
-        except NotFound:
+        except NotFoundError:
             return {each: _of_whom_nothing_is_known(each) for each in identifiers}
         read = map(accounts.read, found.values())
         return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}

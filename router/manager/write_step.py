@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, CouchError, CouchRefused, NotFound, TooLarge
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, CouchError, CouchRefused, DocumentTooLargeError, NotFoundError
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
 
@@ -43,7 +43,7 @@ class Written:
 class DocumentWriter:
     """Writes number documents; makes a number's database when it is first needed. Threads share it."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
         self._lock = threading.Lock()
         self._followable = False
@@ -57,7 +57,7 @@ class DocumentWriter:
         identifiers = [str(document["_id"]) for document in documents]
         try:
             rows = self._put(database, documents)
-        except TooLarge as problem:
+        except DocumentTooLargeError as problem:
             return self._write_apart(database, documents, problem)
         except CouchError as problem:
             words = f"{problem}; whether it was written is not known: look, and ask again"
@@ -67,7 +67,7 @@ class DocumentWriter:
         return {identifier: told.get(identifier, silent) for identifier in identifiers}
 
     def _write_apart(
-        self, database: str, documents: Sequence[Mapping[str, Any]], problem: TooLarge
+        self, database: str, documents: Sequence[Mapping[str, Any]], problem: DocumentTooLargeError
     ) -> dict[str, Written]:
         """Nothing of them was written, because of one: half by half it is found, and the others are written."""
         if len(documents) == 1:
@@ -81,9 +81,9 @@ class DocumentWriter:
             try:
                 self._remove_beside(database, [str(each["_id"]) for each in documents if each.get("_deleted")])
                 return self._databases.put_many(database, documents)
-            except NotFound:
+            except NotFoundError:
                 self._make(database)
-        raise NotFound(f"the database {database} is dropped again and again")
+        raise NotFoundError(f"the database {database} is dropped again and again")
 
     def _remove_beside(self, database: str, identifiers: Sequence[str]) -> None:
         """Before documents go: what stands in conflict behind one would come up, and route to whoever it names."""
@@ -102,7 +102,7 @@ class DocumentWriter:
         try:
             self._databases.create(database)
             log.info("made the database %s", database)
-        except Conflict:
+        except ConflictError:
             return  # somebody else was faster
 
     def _see_to_global_changes(self) -> None:
@@ -113,7 +113,7 @@ class DocumentWriter:
             try:
                 self._databases.create(GLOBAL_CHANGES)
                 log.warning("made the database %s: CouchDB tells of new databases from now on", GLOBAL_CHANGES)
-            except Conflict:
+            except ConflictError:
                 pass  # as it should be
             except CouchRefused as problem:
                 log.warning("no right to make %s; followers find new databases late: %s", GLOBAL_CHANGES, problem)

@@ -4,8 +4,8 @@ import math
 import threading
 import time
 
-from router.couch.databases import DatabaseInfo, Databases
-from router.couch.errors import NotFound
+from router.couch.databases import CouchServer, DatabaseInfo
+from router.couch.errors import NotFoundError
 from router.entries import entry_builder
 from router.entries.reference_values import PORT_REQUESTS, ActivePortRequest
 from router.reference_data.reference_data import index_ports
@@ -22,7 +22,7 @@ class ActivePorts:
         max_age: seconds that a check serves `naming`.
     """
 
-    def __init__(self, databases: Databases, max_age: float) -> None:
+    def __init__(self, databases: CouchServer, max_age: float) -> None:
         self._databases = databases
         self._max_age = max_age
         self._ports: dict[str, tuple[ActivePortRequest, ...]] = {}
@@ -62,7 +62,7 @@ class ActivePorts:
             info = self._databases.info(PORT_REQUESTS)
             if not self._is_known(info):
                 self._ports = index_ports(self._read())
-        except NotFound:
+        except NotFoundError:
             self._ports, self._info, self._copies = {}, None, {}
             return
         # Each copy of a cluster counts on its own, and answers name one or the other.

@@ -1,7 +1,7 @@
 """Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.redis_store.client import connect, is_cluster
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.keys import Keys
@@ -52,9 +52,9 @@ class Stores:
         self.prompt = CacheWriter(prompt, self.keys, lives)
         self.reader = CacheReader(fast, self.keys)
         self.patient_reader = CacheReader(self.redis, self.keys)
-        couch = Couch(credentials.couchdb_url(settings), time_limit=settings.follower_timeout)
-        self.databases = Databases(couch)
-        self.lookup_databases = Databases(couch.with_time_limit(settings.couchdb_read_timeout))
+        couch = CouchClient(credentials.couchdb_url(settings), timeout=settings.follower_timeout)
+        self.databases = CouchServer(couch)
+        self.lookup_databases = CouchServer(couch.with_timeout(settings.couchdb_read_timeout))
 
     def lease(self) -> Lease:
         """The follower's lease, under a name of its own."""

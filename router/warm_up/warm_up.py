@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from router.couch.databases import INFOS_AT_A_TIME, DatabaseInfo
+from router.couch.databases import INFO_BATCH_SIZE, DatabaseInfo
 from router.couch.errors import CouchError
 from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
 from router.follower.account_copy_repairer import pending_of
@@ -117,7 +117,7 @@ class WarmUp:
         return [name for name in present if name in set(self._asked)]
 
     def _infos(self, names: Sequence[str]) -> dict[str, DatabaseInfo]:
-        chunks = (names[at : at + INFOS_AT_A_TIME] for at in range(0, len(names), INFOS_AT_A_TIME))
+        chunks = (names[at : at + INFO_BATCH_SIZE] for at in range(0, len(names), INFO_BATCH_SIZE))
         found = (self._stores.databases.infos(chunk) for chunk in chunks)
         return {name: info for each in found for name, info in each.items() if info is not None}
 

@@ -20,8 +20,8 @@ from click.testing import CliRunner
 
 from router.cli import sample_numbers
 from router.cli.main import main
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from tests.cli.schemas import check, schema_of
 
 COMMAND = str(Path(sys.executable).parent / "did-router")
@@ -192,9 +192,9 @@ def eventually(is_so: Callable[[], object], seconds: float = 15) -> None:
 Start = Callable[..., Process]
 
 
-def databases_at(url: str) -> Databases:
+def databases_at(url: str) -> CouchServer:
     """A client."""
-    return Databases(Couch(url, time_limit=10))
+    return CouchServer(CouchClient(url, timeout=10))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from router.account_copies.names import account_database
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
 from tests.cli.command import ACCOUNTS, Start, databases_at, eventually, number, run
 
@@ -16,7 +16,7 @@ FOUND = ["account", "number", "copy", "kind", "repaired", "message"]
 
 
 @pytest.fixture
-def databases(couchdb: str) -> Iterator[Databases]:
+def databases(couchdb: str) -> Iterator[CouchServer]:
     made = databases_at(couchdb)
     for name in (SHARD, HOME):
         made.create(name)
@@ -25,14 +25,14 @@ def databases(couchdb: str) -> Iterator[Databases]:
         made.drop(name)
 
 
-def listed(databases: Databases) -> list[str]:
+def listed(databases: CouchServer) -> list[str]:
     try:
         return [name for name in databases.document(HOME, "phone_numbers") if name.startswith("+")]
     except CouchError:
         return []
 
 
-def test_audit_finds_and_mends_copies(databases: Databases, stores: tuple[str, ...]) -> None:
+def test_audit_finds_and_mends_copies(databases: CouchServer, stores: tuple[str, ...]) -> None:
     databases.put(SHARD, number(DIGITS) | {"pvt_state": "reserved"})
     databases.put(HOME, {"_id": "phone_numbers", OTHER: {"state": "in_service"}})
     flags = ("--database", SHARD, *stores)
@@ -60,7 +60,7 @@ def test_audit_finds_and_mends_copies(databases: Databases, stores: tuple[str, .
     assert (after.code, listed(databases)) == (0, [DIGITS])
 
 
-def test_follow_mends_copies_when_told_to(databases: Databases, stores: tuple[str, ...], start: Start) -> None:
+def test_follow_mends_copies_when_told_to(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
     follower = start("follow", "--account-copies", *stores)
     follower.wait_for("leading as")
     databases.put(SHARD, number(DIGITS))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB
 from tests.cli.command import NOWHERE, Ran, databases_at, run, run_all
 
@@ -124,7 +124,7 @@ def test_a_refusal(looked: dict[str, Ran]) -> None:
     assert (said["status"], said["code"], said["error"]) == ("refused", 403, "forbidden")
 
 
-def document(databases: Databases) -> dict[str, object]:
+def document(databases: CouchServer) -> dict[str, object]:
     return dict(databases.document("numbers/+1415", NUMBER))
 
 

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, NotFoundError
 
 SHARDS = ("numbers/+1415", "numbers/+4420", "numbers/+4930")
 NAMES = ("accounts", "port_requests", "system_config", *SHARDS)
@@ -21,7 +21,7 @@ def filler_numbers(shard: str, count: int) -> list[str]:
     return [f"{shard.removeprefix('numbers/')}8{100_000 + index}" for index in range(count)]
 
 
-def fill(databases: Databases, accounts: Sequence[str], more: Iterable[str], fillers: int) -> None:
+def fill(databases: CouchServer, accounts: Sequence[str], more: Iterable[str], fillers: int) -> None:
     """Make the databases with accounts and filler numbers.
 
     Args:
@@ -38,26 +38,26 @@ def fill(databases: Databases, accounts: Sequence[str], more: Iterable[str], fil
         _put(databases, shard, [{"_id": each, **fields} for each in filler_numbers(shard, fillers)])
 
 
-def claim(databases: Databases) -> None:
+def claim(databases: CouchServer) -> None:
     """Check that nobody's databases are in our way; those that an earlier run left behind go."""
     there = set(databases.names())
     if _OURS in there:
         empty(databases)
     elif there & set(NAMES):
         raise RuntimeError(f"the CouchDB holds {', '.join(sorted(there & set(NAMES)))}: give one without")
-    with contextlib.suppress(Conflict):
+    with contextlib.suppress(ConflictError):
         databases.create(_OURS)
 
 
-def empty(databases: Databases) -> None:
+def empty(databases: CouchServer) -> None:
     """Drop what `fill` and `claim` made."""
     ours = [name for name in databases.names() if name in NAMES or name.startswith("account/00/00/")]
     for name in (*ours, _OURS):
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(NotFoundError):
             databases.drop(name)
 
 
-def _put(databases: Databases, name: str, documents: Sequence[dict[str, Any]]) -> None:
+def _put(databases: CouchServer, name: str, documents: Sequence[dict[str, Any]]) -> None:
     for start in range(0, len(documents), _BATCH_SIZE):
         rows = databases.put_many(name, documents[start : start + _BATCH_SIZE])
         refused = [row for row in rows if "error" in row]

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from router.couch.errors import Conflict, CouchError, NotFound
+from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
@@ -188,14 +188,14 @@ class Writers:
         fields: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service"}
         try:
             document = dict(self._stage.databases.document(database, number))
-        except NotFound:
+        except NotFoundError:
             document = {"_id": number, **fields}
         except CouchError:
             return
         claim = self.ledger.claim(number, account, contested=self.contested)
         try:
             has_majority = self._put(database, {**document, "pvt_assigned_to": account})
-        except (Conflict, NotFound):
+        except (ConflictError, NotFoundError):
             claim.void = True
         except CouchError:
             return
@@ -207,10 +207,10 @@ class Writers:
         """Write a document as other programs do, which don't look again; returns whether a majority of copies has it.
 
         Raises:
-            CouchError: as `Databases.put`, but for `UnconfirmedError`.
+            CouchError: as `CouchServer.put`, but for `UnconfirmedError`.
         """
-        couch = self._stage.databases.couch
-        answer = couch.exchange("PUT", [database, str(document["_id"])], document)
+        couch = self._stage.databases.client
+        answer = couch.send("PUT", [database, str(document["_id"])], document)
         return answer.status != HTTPStatus.ACCEPTED
 
     def _write_by_manager(self, number: str) -> None:

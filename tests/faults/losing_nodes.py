@@ -149,7 +149,7 @@ def _resolve_fillers(scene: Scene) -> None:
     databases = scene.stage.databases
     standing = [dict(each) for each in databases.documents(shard, numbers).values() if each is not None]
     siblings = [rewriting.sibling(scene, each, digit="f") for each in standing]
-    databases.couch.request("POST", [shard, "_bulk_docs"], {"docs": siblings, "new_edits": False})
+    databases.client.request("POST", [shard, "_bulk_docs"], {"docs": siblings, "new_edits": False})
     time.sleep(scene.chance.uniform(*_STANDS))
     winners = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in siblings]
     databases.put_many(shard, winners)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from router.couch.client import Couch
+from router.couch.client import CouchClient
 from router.couch.errors import CouchError
 from router.couch.nodes import probe
 from tests.faults.programs import Program
@@ -48,7 +48,7 @@ class Nodes(ABC):
         self.credentials, _, hosts = parts.netloc.rpartition("@")
         self.hosts = hosts.split(",")
         self.hurt: set[int] = set()
-        self.each = [Couch(f"http://{self.credentials}@{host}", time_limit=5.0) for host in self.hosts]
+        self.each = [CouchClient(f"http://{self.credentials}@{host}", timeout=5.0) for host in self.hosts]
 
     @property
     @abstractmethod

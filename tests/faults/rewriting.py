@@ -26,7 +26,7 @@ def purged(scene: Scene) -> Iterator[None]:
         revisions = [str(leaf["_rev"]) for leaf in _leaves(scene, number)]
         if revisions:
             claim = ledger.claim(number, NOBODY)
-            scene.stage.databases.couch.request("POST", [_database(number), "_purge"], {number: revisions})
+            scene.stage.databases.client.request("POST", [_database(number), "_purge"], {number: revisions})
             ledger.acknowledge(claim, writers.quiet)
     yield
     with all_turns(scene):
@@ -75,7 +75,7 @@ def conflict(scene: Scene, number: str, *, digit: str) -> dict[str, Any]:
     wins = digit == "f"
     claim = writers.ledger.claim(number, beside["pvt_assigned_to"], contested=writers.contested) if wins else None
     body = {"docs": [beside], "new_edits": False}
-    answer = scene.stage.databases.couch.exchange("POST", [database, "_bulk_docs"], body)
+    answer = scene.stage.databases.client.send("POST", [database, "_bulk_docs"], body)
     if claim is not None and answer.status != HTTPStatus.ACCEPTED:
         writers.ledger.acknowledge(claim, writers.quiet)
     return before if wins else beside
@@ -86,10 +86,10 @@ def resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
     database, writers = _database(number), scene.writers
     revision = str(scene.stage.databases.document(database, number)["_rev"])
     claim = writers.ledger.claim(number, str(loser["pvt_assigned_to"]), contested=writers.contested)
-    answer = scene.stage.databases.couch.exchange("DELETE", [database, number], rev=revision)
+    answer = scene.stage.databases.client.send("DELETE", [database, number], rev=revision)
     # A read of a majority may name the winner for a tenth of a second after CouchDB acknowledged its deletion.
     for _ in range(2):
-        left = scene.stage.databases.couch.request("GET", [database, number], r=_EVERY_COPY)
+        left = scene.stage.databases.client.request("GET", [database, number], r=_EVERY_COPY)
     if left["_rev"] != loser["_rev"]:
         came_up = writers.ledger.claim(number, str(left["pvt_assigned_to"]), contested=writers.contested)
         came_up.sent, claim = claim.sent, came_up
@@ -100,7 +100,7 @@ def resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
 def _leaves(scene: Scene, number: str) -> list[dict[str, Any]]:
     """Every revision of a document that stands, deleted ones too."""
     try:
-        answer = scene.stage.databases.couch.request("GET", [_database(number), number], open_revs="all")
+        answer = scene.stage.databases.client.request("GET", [_database(number), number], open_revs="all")
     except CouchError:
         return []
     return [each["ok"] for each in answer if "ok" in each]

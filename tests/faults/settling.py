@@ -3,8 +3,8 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, CouchError, NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.couch.leaves import Leaf, winner
 from router.numbers.shards import shard_for
 from tests.faults.ledger import NOBODY
@@ -42,7 +42,7 @@ def _resolved(stage: Stage, number: str) -> str:
     """Delete what stands in conflict behind the winner, and return the winner's account."""
     assert stage.cluster is not None
     database = str(shard_for(number))
-    nodes = [Databases(couch) for couch in stage.cluster.each]
+    nodes = [CouchServer(couch) for couch in stage.cluster.each]
     end, same, before = time.monotonic() + _WITHIN, 0, ""
     while time.monotonic() < end:
         try:
@@ -51,7 +51,7 @@ def _resolved(stage: Stage, number: str) -> str:
             if losers and _is_everywhere(nodes, database, number):
                 for revision in losers:
                     nodes[0].delete(database, number, revision)
-        except (CouchError, Conflict, NotFound):
+        except (CouchError, ConflictError, NotFoundError):
             same = 0
             time.sleep(_PAUSE)
             continue
@@ -65,15 +65,15 @@ def _resolved(stage: Stage, number: str) -> str:
     raise TimeoutError(f"the copies of {number} don't agree")
 
 
-def _live_leaves(node: Databases, database: str, number: str) -> list[Leaf]:
+def _live_leaves(node: CouchServer, database: str, number: str) -> list[Leaf]:
     leaves = node.leaves(database, [number]).get(number, [])
     return [leaf for leaf in leaves if not leaf.is_deleted]
 
 
-def _is_everywhere(nodes: list[Databases], database: str, number: str) -> bool:
+def _is_everywhere(nodes: list[CouchServer], database: str, number: str) -> bool:
     """Whether each copy seems to have the winner: where a loser alone is deleted, the number would be away there."""
-    found = [node.couch.request("GET", [database, number], r=len(nodes))["_rev"] for node in nodes]
-    found += [node.couch.request("GET", [database, number], r=1)["_rev"] for node in nodes * _SINGLE_READS]
+    found = [node.client.request("GET", [database, number], r=len(nodes))["_rev"] for node in nodes]
+    found += [node.client.request("GET", [database, number], r=1)["_rev"] for node in nodes * _SINGLE_READS]
     return len(set(found)) == 1
 
 

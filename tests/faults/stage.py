@@ -20,8 +20,8 @@ from redis import Redis
 
 from router.account_copies.names import account_database
 from router.audit.audit import Audit
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.runtime.progress import Progress
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -161,7 +161,7 @@ class Stage:
         )
         follow = ("follow", *(("--account-copies",) if copies else ()), *self._flags("follower"))
         self.follower = programs.did_router(self.folder, "follower", *follow, more=env.get("follower"))
-        self.databases = Databases(Couch(self._couchdb_url, time_limit=1.0))
+        self.databases = CouchServer(CouchClient(self._couchdb_url, timeout=1.0))
         self.accounts = [f"{index:032x}" for index in range(1, ACCOUNTS + 1)]
 
     @property
@@ -267,10 +267,10 @@ class Stage:
         with_copies = self.accounts[:_WITH_COPIES] if self.copies else ()
         filling.fill(patient, self.accounts, [str(account_database(each)) for each in with_copies], self.documents)
 
-    def _patient(self) -> Databases:
+    def _patient(self) -> CouchServer:
         """One node alone: another one may not know yet which databases there are."""
-        couch = self.databases.couch if self.cluster is None else self.cluster.each[0]
-        return Databases(couch.with_time_limit(30))
+        couch = self.databases.client if self.cluster is None else self.cluster.each[0]
+        return CouchServer(couch.with_timeout(30))
 
     def _urls(self, who: str) -> tuple[str, str]:
         redis = self._redis_url if self.form else f"redis://{self._way(f'{who}-redis')}"

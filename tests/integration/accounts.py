@@ -4,9 +4,9 @@ from typing import Any
 
 from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.names import account_database
-from router.couch.client import Couch
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, NotFound
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, NotFoundError
 from router.embedded import EmbeddedCouchDB
 from router.numbers.shards import shard_for
 
@@ -39,15 +39,15 @@ class Accounts:
 
     def __init__(self, couchdb: EmbeddedCouchDB, url: str = "") -> None:
         self.server = couchdb
-        self.databases = Databases(Couch(couchdb.url, time_limit=20))
-        self.used = Databases(Couch(url, time_limit=20)) if url else self.databases
+        self.databases = CouchServer(CouchClient(couchdb.url, timeout=20))
+        self.used = CouchServer(CouchClient(url, timeout=20)) if url else self.databases
         for account in (A, B, C):
             self.create(str(account_database(account)))
 
     def create(self, database: str) -> None:
         try:
             self.databases.create(database)
-        except Conflict:
+        except ConflictError:
             return
 
     def copies(self, mode: CopiesMode = CopiesMode.SINGLE) -> AccountCopies:
@@ -62,7 +62,7 @@ class Accounts:
     def get(self, database: str, identifier: str) -> dict[str, Any] | None:
         try:
             return dict(self.databases.document(database, identifier))
-        except NotFound:
+        except NotFoundError:
             return None
 
     def number(self, number: str = NUMBER, assigned_to: str | None = A, **more: Any) -> str:

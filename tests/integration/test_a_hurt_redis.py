@@ -178,7 +178,7 @@ def test_a_purge_in_a_busy_database_is_seen_without_a_sweep(world: World, start_
     eventually(lambda: world.cached() == TWO)
     world.number("+14150000001")
     eventually(lambda: world.cached("+14150000001") == ONE)
-    world.databases.couch.request("POST", [SHARD, "_purge"], {NUMBER: [revision]})
+    world.databases.client.request("POST", [SHARD, "_purge"], {NUMBER: [revision]})
     eventually(lambda: world.cached() == "")
     assert world.cached("+14150000001") == ONE or eventually(lambda: world.cached("+14150000001") == ONE)
 

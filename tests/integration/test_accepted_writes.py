@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from router.couch.accepted import UnconfirmedError, conflicts_of
-from router.couch.client import Couch, Document
-from router.couch.databases import Databases
-from router.couch.errors import Conflict
+from router.couch.client import CouchClient, Document
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError
 from router.embedded import EmbeddedCluster
 from router.manager.write_step import DocumentWriter, Written
 from tests.integration.waiting import eventually
@@ -23,9 +23,9 @@ def cluster() -> Iterator[EmbeddedCluster]:
 
 
 @pytest.fixture
-def at_nodes(cluster: EmbeddedCluster) -> list[Databases]:
+def at_nodes(cluster: EmbeddedCluster) -> list[CouchServer]:
     """A client for each node alone."""
-    made = [Databases(Couch(url, time_limit=20.0)) for url in cluster.urls]
+    made = [CouchServer(CouchClient(url, timeout=20.0)) for url in cluster.urls]
     made[0].create(SHARD)
     return made
 
@@ -34,7 +34,7 @@ def _document(number: str, account: str) -> dict[str, object]:
     return {"_id": number, "pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": account}
 
 
-def _race(at_nodes: list[Databases], number: str) -> list[Written]:
+def _race(at_nodes: list[CouchServer], number: str) -> list[Written]:
     def write(node: int) -> Written:
         return DocumentWriter(at_nodes[node]).write(SHARD, [_document(number, str(node) * 32)])[number]
 
@@ -42,7 +42,7 @@ def _race(at_nodes: list[Databases], number: str) -> list[Written]:
         return list(pool.map(write, (0, 1)))
 
 
-def test_two_writers_of_one_number_are_never_both_told_yes(at_nodes: list[Databases]) -> None:
+def test_two_writers_of_one_number_are_never_both_told_yes(at_nodes: list[CouchServer]) -> None:
     for index in range(40):
         number = f"+1415886{index:04}"
         outcomes = _race(at_nodes, number)
@@ -53,11 +53,11 @@ def test_two_writers_of_one_number_are_never_both_told_yes(at_nodes: list[Databa
             eventually(_stands(at_nodes, number, done[0].revision), 5)
 
 
-def _stands(at_nodes: list[Databases], number: str, revision: str) -> Callable[[], bool]:
+def _stands(at_nodes: list[CouchServer], number: str, revision: str) -> Callable[[], bool]:
     return lambda: at_nodes[2].document(SHARD, number)["_rev"] == revision
 
 
-def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[Databases]) -> None:
+def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
     cluster.kill(1)
     cluster.kill(2)
     written = DocumentWriter(at_nodes[0]).write(SHARD, [_document("+14158867900", "1" * 32)])["+14158867900"]
@@ -66,29 +66,29 @@ def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes
 
 
 def test_what_only_a_node_took_that_is_cut_off_is_not_known_to_be_withdrawn(
-    cluster: EmbeddedCluster, at_nodes: list[Databases]
+    cluster: EmbeddedCluster, at_nodes: list[CouchServer]
 ) -> None:
     number = "+14158867900"
     first = at_nodes[0].put(SHARD, _document(number, "1" * 32))
     eventually(lambda: at_nodes[1].document(SHARD, number)["_rev"] == first, 5)
     cluster.isolate(0)
     second = _document(number, "2" * 32) | {"_rev": first}
-    rows = at_nodes[0].couch.request("POST", [SHARD, "_bulk_docs"], {"docs": [second]})
+    rows = at_nodes[0].client.request("POST", [SHARD, "_bulk_docs"], {"docs": [second]})
     assert rows[0]["accepted"] is True
 
     def write(documents: Sequence[Document]) -> list[Document]:
-        answer: list[Document] = at_nodes[1].couch.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
+        answer: list[Document] = at_nodes[1].client.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
         return answer
 
     with pytest.raises(UnconfirmedError, match="can't be withdrawn"):
         conflicts_of({number: rows[0]["rev"]}, lambda numbers: at_nodes[1].leaves(SHARD, numbers), write)
 
 
-def test_a_copys_list_meets_the_conflict(at_nodes: list[Databases]) -> None:
+def test_a_copys_list_meets_the_conflict(at_nodes: list[CouchServer]) -> None:
     def put(node: int, index: int) -> str:
         try:
             return at_nodes[node].put(SHARD, {"_id": f"phone_numbers_{index}", "by": node})
-        except Conflict:
+        except ConflictError:
             return ""
 
     for index in range(20):

@@ -11,7 +11,7 @@ import pytest
 from router.account_copies import AccountCopies, CopiesMode, CopyChange
 from router.account_copies.comparison import CopiesComparison
 from router.account_copies.names import account_database
-from router.couch.errors import Conflict, CouchUnavailable
+from router.couch.errors import ConflictError, CouchUnavailable
 from router.embedded import EmbeddedCouchDB
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import shard_for
@@ -226,7 +226,7 @@ def test_a_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts,
             after = number_document(number, owner, pvt_reserve_history=history)
             try:
                 accounts.databases.put(SHARD, {**after, "_rev": (before or {})["_rev"]})
-            except Conflict:
+            except ConflictError:
                 continue
             assert copies.update([change(before, after)]) == {}
 

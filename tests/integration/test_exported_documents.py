@@ -15,7 +15,7 @@ from router.bulk.journal import Header, Journal
 from router.bulk.records import Wish
 from router.bulk.results import Report
 from router.bulk.run import BulkRun
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
 
@@ -172,6 +172,6 @@ def test_a_document_too_deep_to_be_put_back_is_exported_all_the_same() -> None:
             return [[orjson.loads(text)]]
 
     written: list[bytes] = []
-    Export(cast("Databases", Deep()), written.append, "jsonl").run([SHARD])
+    Export(cast("CouchServer", Deep()), written.append, "jsonl").run([SHARD])
 
     assert b"".join(written) == text

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCluster
 from router.follower import catch_up
 from router.follower.follower import Follower
@@ -31,7 +31,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 @pytest.fixture
 def on_cluster(cluster: EmbeddedCluster, redis_url: str) -> Iterator[World]:
     made = World(cluster, redis_url)
-    made.databases = Databases(Couch(cluster.joined_url, time_limit=20))
+    made.databases = CouchServer(CouchClient(cluster.joined_url, timeout=20))
     yield made
     made.close()
 
@@ -66,7 +66,7 @@ def in_conflict(world: World, number: str) -> None:
         }
         for account, digest in ((ONE, "1" * 32), (TWO, "f" * 32))
     ]
-    world.databases.couch.request("POST", [SHARD, "_bulk_docs"], {"new_edits": False, "docs": leaves})
+    world.databases.client.request("POST", [SHARD, "_bulk_docs"], {"new_edits": False, "docs": leaves})
 
 
 def _wait_cached(world: World, number: str, account: str, seconds: float = 10.0) -> None:
@@ -75,7 +75,7 @@ def _wait_cached(world: World, number: str, account: str, seconds: float = 10.0)
 
 def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
     names = on_cluster.numbers(SHARD, 50)
-    texts = {on_cluster.databases.couch.request("GET", [SHARD])["purge_seq"] for _ in range(60)}
+    texts = {on_cluster.databases.client.request("GET", [SHARD])["purge_seq"] for _ in range(60)}
     assert len(texts) > 1, "the cluster names other copies from answer to answer"
     follow(follower_reconcile_interval=1.0)
     eventually(lambda: on_cluster.complete(SHARD))
@@ -96,7 +96,7 @@ def test_a_resolved_conflict_ends_at_the_winner(
         in_conflict(on_cluster, number)
     follow(follower_reconcile_interval=120.0)
     eventually(lambda: all(on_cluster.cached(number) == TWO for number in numbers))
-    on_cluster.databases = Databases(Couch(cluster.url, time_limit=20))
+    on_cluster.databases = CouchServer(CouchClient(cluster.url, timeout=20))
     time.sleep(0.3)  # a write to a document of which one copy is late waits for a node that is frozen
     if down == "killed":
         cluster.kill(2)
@@ -170,7 +170,7 @@ def test_a_frozen_node_is_passed_by_listing(
     time.sleep(0.5)  # a write to a document of which one copy is late waits for a node that is frozen
     cluster.freeze(2)
     began = time.monotonic()
-    on_cluster.databases = Databases(Couch(cluster.url, time_limit=20))
+    on_cluster.databases = CouchServer(CouchClient(cluster.url, timeout=20))
     on_cluster.number(moved, THREE)
     on_cluster.remove(SHARD, gone)
     eventually(lambda: on_cluster.cached(moved) == THREE and on_cluster.cached(gone) == "deleted", 15)

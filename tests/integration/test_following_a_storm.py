@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.couch.errors import Conflict, NotFound
+from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
 from tests.integration.conftest import Running, StartService
 from tests.integration.waiting import eventually
@@ -38,7 +38,7 @@ class Storm:
         for act in self.random.choices([each for each, _ in acts], [weight for _, weight in acts], k=STEPS):
             try:
                 act()
-            except (Conflict, NotFound):
+            except (ConflictError, NotFoundError):
                 continue
 
     def _number(self) -> str:
@@ -64,7 +64,7 @@ class Storm:
         number = self._number()
         shard = str(shard_for(number))
         revision = self.world.databases.document(shard, number)["_rev"]
-        self.world.databases.couch.request("POST", [shard, "_purge"], {number: [revision]})
+        self.world.databases.client.request("POST", [shard, "_purge"], {number: [revision]})
 
     def _drop(self) -> None:
         self.world.databases.drop(self.random.choice(SHARDS))
@@ -80,7 +80,7 @@ class Storm:
             "pvt_number_state": "in_service",
             "pvt_assigned_to": self.random.choice([ONE, TWO, THREE]),
         }
-        self.world.databases.couch.request("POST", [shard, "_bulk_docs"], {"docs": [document], "new_edits": False})
+        self.world.databases.client.request("POST", [shard, "_bulk_docs"], {"docs": [document], "new_edits": False})
 
     def _flush(self) -> None:
         self.world.redis.flushall()
@@ -90,7 +90,7 @@ def _true(world: World, number: str) -> str:
     """What the cache may say of a number's document, where it says anything."""
     try:
         document = world.databases.document(str(shard_for(number)), number)
-    except NotFound:
+    except NotFoundError:
         return "nothing"
     return str(document["pvt_assigned_to"]) if document["pvt_number_state"] == "in_service" else "refusal"
 

@@ -264,7 +264,7 @@ def _wait_told(world: World, since: str, *events: tuple[str, str]) -> None:
     """Until the feed of updates told of these: who begins to listen now hears nothing of them."""
 
     def told() -> bool:
-        rows = world.databases.couch.request("GET", ["_db_updates"], since=since)["results"]
+        rows = world.databases.client.request("GET", ["_db_updates"], since=since)["results"]
         return set(events) <= {(row["type"], row["db_name"]) for row in rows}
 
     eventually(told)
@@ -293,7 +293,7 @@ def test_a_purged_document_takes_its_answer_along(world: World, start_follower: 
     world.number("+14150000001", TWO)
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.couch.request("POST", [SHARD, "_purge"], {NUMBER: [revision]})
+    world.databases.client.request("POST", [SHARD, "_purge"], {NUMBER: [revision]})
     eventually(lambda: world.cached() == "")
     eventually(lambda: world.cached("+14150000001") == TWO)
 
@@ -301,7 +301,7 @@ def test_a_purged_document_takes_its_answer_along(world: World, start_follower: 
 def _plant(world: World, *documents: dict[str, Any]) -> None:
     """Write revisions as a replication does."""
     world.create(SHARD)
-    world.databases.couch.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents), "new_edits": False})
+    world.databases.client.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents), "new_edits": False})
 
 
 def _revision(generation: int, digit: str, account: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.manager.maintenance import Maintenance
 from router.manager.outcomes import Outcome
 from router.numbers.gregorian import from_unix
@@ -96,7 +96,7 @@ def test_more_than_a_page_is_walked_though_what_was_read_last_is_gone(
 def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None:
     manager = Manager(world).manager
 
-    class Taken(Databases):
+    class Taken(CouchServer):
         """Somebody takes the number between the reading and the writing."""
 
         def latest(self, database: str, identifiers: Any) -> Any:
@@ -106,7 +106,7 @@ def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None
                 self.put(SHARD, {**self.document(SHARD, "+14158860002"), **taken})
             return found
 
-    manager._rounds._reader._databases = Taken(world.databases.couch)
+    manager._rounds._reader._databases = Taken(world.databases.client)
     report = Maintenance(manager).run()
     assert (report.available, report.removed, report.failed) == (1, 1, {})
     assert states(world) == AFTER | {"2": "in_service"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.document_writer import blank
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
@@ -21,11 +21,11 @@ ACCOUNT = "a" * 32
 
 
 @pytest.fixture
-def databases(couchdb: EmbeddedCouchDB) -> Databases:
-    return Databases(Couch(couchdb.url, time_limit=10))
+def databases(couchdb: EmbeddedCouchDB) -> CouchServer:
+    return CouchServer(CouchClient(couchdb.url, timeout=10))
 
 
-def carrier(databases: Databases, name: str = "knm_managed") -> Carrier:
+def carrier(databases: CouchServer, name: str = "knm_managed") -> Carrier:
     return Carriers(Settings.load(None), databases).find(name)
 
 
@@ -34,7 +34,7 @@ def order(account: str | None = ACCOUNT, state: str = "in_service", *, dry_run: 
     return CarrierOrder("key", replace(number, assigned_to=account), {"mine": 1}, dry_run=dry_run)
 
 
-def test_the_database_is_made_when_first_needed(databases: Databases) -> None:
+def test_the_database_is_made_when_first_needed(databases: CouchServer) -> None:
     assert carrier(databases).acquire(order(dry_run=True)) == {"mine": 1}
     assert MANAGED_DATABASE not in databases.names()
 
@@ -56,7 +56,7 @@ def test_the_database_is_made_when_first_needed(databases: Databases) -> None:
     [("knm_managed", MANAGED_DATABASE, "available"), ("knm_inum", INUM_DATABASE, "released")],
 )
 def test_a_number_is_taken_out_of_stock_and_put_back(
-    databases: Databases, name: str, database: str, returned: str
+    databases: CouchServer, name: str, database: str, returned: str
 ) -> None:
     databases.create(database)
     stands = {"_id": NUMBER, "pvt_account_id": "b" * 32, "pvt_state": "available", "price": 7}
@@ -75,7 +75,7 @@ def test_a_number_is_taken_out_of_stock_and_put_back(
     assert {**stands, "pvt_state": returned, "pvt_module_name": name, "_rev": back["_rev"]} == back
 
 
-def test_writers_at_the_same_time_all_get_through(databases: Databases) -> None:
+def test_writers_at_the_same_time_all_get_through(databases: CouchServer) -> None:
     mine = carrier(databases)
     together = threading.Barrier(6)
 
@@ -90,7 +90,7 @@ def test_writers_at_the_same_time_all_get_through(databases: Databases) -> None:
 
 
 def test_a_stock_that_can_not_be_written_is_an_error_in_words() -> None:
-    nowhere = Databases(Couch("http://127.0.0.1:1", time_limit=1))
+    nowhere = CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))
 
     with pytest.raises(CarrierError, match="numbers/managed can't be written: CouchDB at"):
         carrier(nowhere).acquire(order())

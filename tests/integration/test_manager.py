@@ -322,7 +322,7 @@ def test_what_stood_in_conflict_does_not_come_up_behind_a_number_that_is_gone(wo
     owners = {"1-a": STRANGER, "1-b": RESELLER, "1-c": CHILD}
     drafts = [{**fields, "_rev": revision, "pvt_assigned_to": owner} for revision, owner in owners.items()]
     world.create(SHARD)
-    world.databases.couch.request("POST", [SHARD, "_bulk_docs"], {"docs": drafts, "new_edits": False})
+    world.databases.client.request("POST", [SHARD, "_bulk_docs"], {"docs": drafts, "new_edits": False})
     assert manager.ask("release", auth_by=CHILD).deleted
     assert world.databases.documents(SHARD, [NUMBER]) == {NUMBER: None}
     assert manager.refused("get") == "not_found"

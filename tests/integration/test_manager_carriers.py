@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchUnavailable
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
@@ -175,11 +175,11 @@ def test_so_is_one_about_a_number_that_was_taken_for_new(world: World, manager: 
     assert manager.refused("create", assign_to=STRANGER, imported=Imported()) == "number_exists"
 
 
-class _Editor(Databases):
+class _Editor(CouchServer):
     """Somebody who edits the document once, just after it was read."""
 
     def __init__(self, world: World, fields: Mapping[str, Any]) -> None:
-        super().__init__(world.databases.couch)
+        super().__init__(world.databases.client)
         self._fields: Mapping[str, Any] | None = fields
 
     def latest(self, database: str, identifiers: Any) -> Any:
@@ -190,22 +190,22 @@ class _Editor(Databases):
         return found
 
 
-class _Deaf(Databases):
+class _Deaf(CouchServer):
     """Sends everything twice, as a client does whose connection was cut before the answer came."""
 
-    def __init__(self, databases: Databases) -> None:
-        super().__init__(databases.couch)
+    def __init__(self, databases: CouchServer) -> None:
+        super().__init__(databases.client)
 
     def put_many(self, database: str, documents: Any) -> Any:
         super().put_many(database, documents)
         return super().put_many(database, documents)
 
 
-class _Unheard(Databases):
+class _Unheard(CouchServer):
     """Writes, and the first answer gets lost."""
 
-    def __init__(self, databases: Databases) -> None:
-        super().__init__(databases.couch)
+    def __init__(self, databases: CouchServer) -> None:
+        super().__init__(databases.client)
         self._lost = False
 
     def put_many(self, database: str, documents: Any) -> Any:

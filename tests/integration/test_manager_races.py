@@ -4,7 +4,7 @@ import random
 import threading
 from collections import Counter, defaultdict
 
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
@@ -149,11 +149,11 @@ def test_who_is_always_too_late_says_so(world: World) -> None:
     assert "pvt_used_by" not in world.databases.document(SHARD, NUMBER)
 
 
-class _Hands(Databases):
+class _Hands(CouchServer):
     """Somebody who edits the document each time that it was just read, for a while."""
 
     def __init__(self, world: World, times: int = 2) -> None:
-        super().__init__(world.databases.couch)
+        super().__init__(world.databases.client)
         self._left = times
         self._count = 0
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.lifecycle.document_writer import blank
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
@@ -36,7 +36,7 @@ def server() -> Iterator[CarrierServer]:
 def carrier(**settings: Any) -> Carrier:
     """`knm_other` as the settings make it."""
     made = Settings.load(None, carriers={"knm_other": {**QUICK, **settings}})
-    return Carriers(made, Databases(Couch("http://127.0.0.1:1", time_limit=1))).find("knm_other")
+    return Carriers(made, CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))).find("knm_other")
 
 
 def refusal(act: Any) -> str:

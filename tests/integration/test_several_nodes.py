@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from router.cli.check_couchdb import couchdb_findings
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.changes import ChangesFeed
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
-from router.couch.feeds import ChangesFeed
 from router.embedded import EmbeddedCluster
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -26,8 +26,8 @@ def cluster() -> Iterator[EmbeddedCluster]:
 
 
 @pytest.fixture
-def databases(cluster: EmbeddedCluster) -> Databases:
-    made = Databases(Couch(cluster.joined_url, time_limit=10.0))
+def databases(cluster: EmbeddedCluster) -> CouchServer:
+    made = CouchServer(CouchClient(cluster.joined_url, timeout=10.0))
     made.create(SHARD)
     made.put(SHARD, {"_id": "+14158867900", "pvt_assigned_to": "1" * 32})
     return made
@@ -37,7 +37,7 @@ def _address(cluster: EmbeddedCluster, node: int) -> str:
     return "http://" + cluster.urls[node].rpartition("@")[2] + "/"
 
 
-def test_a_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     cluster.freeze(1)
     settings = Settings.load(None, couchdb_url=cluster.joined_url)
     began = time.monotonic()
@@ -49,12 +49,12 @@ def test_a_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, d
     assert sum(each.what == "max_write_delay" for each in found) == 2, "of those that answer"
 
 
-def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: Databases) -> None:
-    nodes = databases.couch.nodes
+def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+    nodes = databases.client.nodes
     assert sorted(nodes.choose() for _ in range(3)) == sorted(_address(cluster, node) for node in range(3))
 
 
-def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     for _ in range(6):
         databases.document(SHARD, "+14158867900")
     cluster.kill(1)
@@ -64,7 +64,7 @@ def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: Dat
         databases.put(SHARD, {"_id": f"+1415886{index:04}"})
 
 
-def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     for _ in range(6):
         databases.document(SHARD, "+14158867900")
     cluster.freeze(2)
@@ -74,14 +74,14 @@ def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, dat
         databases.document(SHARD, "+14158867900")
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < 5.0, "not the ten seconds of the client's patience"
-    assert _address(cluster, 2) in databases.couch.nodes.down()
+    assert _address(cluster, 2) in databases.client.nodes.down()
     cluster.thaw(2)
-    eventually(lambda: not databases.couch.nodes.down())
+    eventually(lambda: not databases.client.nodes.down())
 
 
-def _follow(databases: Databases) -> threading.Event:
+def _follow(databases: CouchServer) -> threading.Event:
     """Read a feed in a thread; the event is set when its connection is lost."""
-    feed = ChangesFeed(databases.couch, SHARD, "0", heartbeat=30.0)
+    feed = ChangesFeed(databases.client, SHARD, "0", heartbeat=30.0)
     feed.open()
     ended = threading.Event()
 
@@ -96,7 +96,7 @@ def _follow(databases: Databases) -> threading.Event:
     return ended
 
 
-def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.document(SHARD, "+14158867900")
     ended = _follow(databases)
     for node in range(3):
@@ -107,35 +107,35 @@ def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Da
     raise AssertionError("whichever node it was on, the feed stayed there")
 
 
-def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.document(SHARD, "+14158867900")
     cluster.maintenance(0)
-    eventually(lambda: _address(cluster, 0) in databases.couch.nodes.down())
-    assert {databases.couch.nodes.choose() for _ in range(9)} == {_address(cluster, node) for node in (1, 2)}
+    eventually(lambda: _address(cluster, 0) in databases.client.nodes.down())
+    assert {databases.client.nodes.choose() for _ in range(9)} == {_address(cluster, node) for node in (1, 2)}
     cluster.maintenance(0, on=False)
-    eventually(lambda: not databases.couch.nodes.down())
+    eventually(lambda: not databases.client.nodes.down())
 
 
-def test_a_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.document(SHARD, "+14158867900")
     cluster.isolate(1)
-    eventually(lambda: _address(cluster, 1) in databases.couch.nodes.down(), 3.0)
+    eventually(lambda: _address(cluster, 1) in databases.client.nodes.down(), 3.0)
     revision = databases.put(SHARD, {"_id": "+14158867901", "pvt_assigned_to": "1" * 32})
     assert {databases.document(SHARD, "+14158867901")["_rev"] for _ in range(9)} == {revision}
     cluster.join(1)
-    eventually(lambda: not databases.couch.nodes.down())
+    eventually(lambda: not databases.client.nodes.down())
 
 
-def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.document(SHARD, "+14158867900")
     for node in (0, 2):
         cluster.kill(node)
-    eventually(lambda: len(databases.couch.nodes.down()) == 3)
-    assert {databases.couch.nodes.choose() for _ in range(9)} == {_address(cluster, 1)}
+    eventually(lambda: len(databases.client.nodes.down()) == 3)
+    assert {databases.client.nodes.choose() for _ in range(9)} == {_address(cluster, 1)}
     assert databases.document(SHARD, "+14158867900")["pvt_assigned_to"] == "1" * 32
 
 
-def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: Databases) -> None:
+def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.document(SHARD, "+14158867900")
     ended = _follow(databases)
     for node in range(3):
@@ -147,8 +147,8 @@ def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, database
 
 
 def test_nobody_asks_nodes_that_nobody_uses(cluster: EmbeddedCluster) -> None:
-    couch = Couch(cluster.joined_url, time_limit=5.0)
-    Databases(couch).version()
+    couch = CouchClient(cluster.joined_url, timeout=5.0)
+    CouchServer(couch).version()
     name = f"couchdb node {_address(cluster, 0).split('/')[2]}"
     assert any(thread.name == name for thread in threading.enumerate())
     del couch

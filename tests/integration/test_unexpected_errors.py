@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.couch.feeds import ChangesFeed
+from router.couch.changes import ChangesFeed
 from router.follower.catch_up import CatchUp
 from router.follower.follower import Follower
 from router.follower.leader_session import Term

@@ -5,9 +5,9 @@ from typing import Any
 
 from redis import Redis
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, NotFound
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, NotFoundError
 from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from router.entries import codec
 from router.entries.codec import Entry
@@ -50,7 +50,7 @@ class World:
         self.keys = Keys(self.prefix)
         self.reader = CacheReader(self.redis, self.keys)
         self.writer = CacheWriter(self.redis, self.keys, Lives(10, 86400, 300))
-        self.databases = Databases(Couch(couchdb.url, time_limit=20))
+        self.databases = CouchServer(CouchClient(couchdb.url, timeout=20))
 
     def settings(self, **more: Any) -> Settings:
         """Settings for this world, with short intervals."""
@@ -65,7 +65,7 @@ class World:
         """Write a document, over the one there is; its database is made when it is missing."""
         try:
             fields["_rev"] = self.databases.document(database, identifier)["_rev"]
-        except NotFound:
+        except NotFoundError:
             self.create(database)
         return self.databases.put(database, {"_id": identifier, **fields})
 
@@ -74,7 +74,7 @@ class World:
         for name in names:
             try:
                 self.databases.create(name)
-            except Conflict:
+            except ConflictError:
                 continue
 
     def number(self, number: str = NUMBER, account: str | None = ONE, **fields: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import Settings
@@ -26,7 +26,7 @@ def _chosen_redis(redis_program: str) -> None:
 @pytest.fixture
 def couchdb() -> Iterator[str]:
     with EmbeddedCouchDB() as couchdb:
-        owned_numbers.write(Databases(Couch(couchdb.url, time_limit=5)))
+        owned_numbers.write(CouchServer(CouchClient(couchdb.url, timeout=5)))
         yield couchdb.url
 
 

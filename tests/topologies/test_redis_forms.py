@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.entries.codec import is_valid_entry
 from router.follower.follower import Follower
@@ -37,7 +37,7 @@ def redis_form(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def settings(redis_form: str) -> Iterator[Settings]:
     with EmbeddedCouchDB() as couchdb:
-        databases = Databases(Couch(couchdb.url, time_limit=5))
+        databases = CouchServer(CouchClient(couchdb.url, timeout=5))
         for shard in SHARDS:
             databases.create(shard)
             databases.put(shard, _document(shard, OWNERS[0]))

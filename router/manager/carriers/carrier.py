@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.lifecycle.policy import CarrierTraits
 from router.numbers.documents import NumberDocument
 
@@ -63,4 +63,4 @@ class CarrierSetup:
 
     name: str
     settings: Mapping[str, Any]
-    databases: Databases
+    databases: CouchServer

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from router.couch.databases import Databases
-from router.couch.errors import Conflict, CouchError, NotFound
+from router.couch.databases import CouchServer
+from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierSetup
 from router.numbers.states import State
 
@@ -27,7 +27,7 @@ class StockCarrier:
     """
 
     name: str
-    databases: Databases
+    databases: CouchServer
     database: str
     returned: State
     is_local: bool = True
@@ -49,7 +49,7 @@ class StockCarrier:
             return
         try:
             for _ in range(_TRIES):
-                with suppress(Conflict):
+                with suppress(ConflictError):
                     self._write(order.number.number, {"pvt_state": state, "pvt_assigned_to": account})
                     return
         except CouchError as problem:
@@ -60,7 +60,7 @@ class StockCarrier:
         """Change what stands, and keep everything else of it; nothing is written where it says so already."""
         try:
             stands = dict(self.databases.document(self.database, number))
-        except NotFound:
+        except NotFoundError:
             stands = {"_id": number, "pvt_type": "number"}
         wanted = {**stands, **fields, "pvt_module_name": self.name}
         wanted = {name: value for name, value in wanted.items() if value is not None or name not in fields}
@@ -68,8 +68,8 @@ class StockCarrier:
             return
         try:
             self.databases.put(self.database, wanted)
-        except NotFound:
-            with suppress(Conflict):  # somebody else was first
+        except NotFoundError:
+            with suppress(ConflictError):  # somebody else was first
                 self.databases.create(self.database)
             self.databases.put(self.database, wanted)
 

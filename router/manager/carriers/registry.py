@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
-from router.couch.databases import Databases
+from router.couch.databases import CouchServer
 from router.manager import plugin_registry
 from router.manager.carriers.carrier import Carrier, CarrierSetup
 from router.manager.carriers.unavailable import BrokenCarrier, UnknownCarrier
@@ -27,7 +27,7 @@ class Carriers:
         broken: plug-ins that can't be used, and settings for carriers that nobody installed.
     """
 
-    def __init__(self, settings: Settings, databases: Databases) -> None:
+    def __init__(self, settings: Settings, databases: CouchServer) -> None:
         self._settings = settings
         self._databases = databases
         self._found = plugin_registry.find(GROUP, self._make)

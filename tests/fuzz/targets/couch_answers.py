@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
 from tests.fuzz.canned import Pool
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
 
 SECRET = "hunter2-s3cret"
-_COUCH = Couch(f"http://admin:{SECRET}@couchdb.test:5984", time_limit=1.0)
+_COUCH = CouchClient(f"http://admin:{SECRET}@couchdb.test:5984", timeout=1.0)
 _ONE, _TWO = "+14158867900", "+14158867901"
 _NAME = "numbers/+1415"
 _PAGES = 3
@@ -59,17 +59,17 @@ def _is_ours(found: Mapping[str, Any], *asked: str) -> None:
         assert document is None or document["_id"] == identifier, "another document's account answers for it"
 
 
-def _document(databases: Databases) -> None:
+def _document(databases: CouchServer) -> None:
     assert databases.document(_NAME, _ONE)["_id"] == _ONE
 
 
-def _documents(databases: Databases) -> None:
+def _documents(databases: CouchServer) -> None:
     found = databases.documents(_NAME, [_ONE, _TWO])
     assert len(found) == 2
     _is_ours(found, _ONE, _TWO)
 
 
-def _changes(databases: Databases) -> None:
+def _changes(databases: CouchServer) -> None:
     page = databases.changes(_NAME, "0", 10)
     assert page.last_seq not in ("", "None")
     assert page.pending == int(page.pending)
@@ -77,7 +77,7 @@ def _changes(databases: Databases) -> None:
         assert change.document is None or change.document["_id"] == change.id
 
 
-ASKS: tuple[Callable[[Databases], object], ...] = (
+ASKS: tuple[Callable[[CouchServer], object], ...] = (
     _document,
     _documents,
     _changes,
@@ -121,7 +121,7 @@ def check(data: bytes) -> None:
     session.perm_redirects.clear()
     _COUCH.gate._proven, _COUCH.gate._refused_until = True, 0.0  # another server's input
     try:
-        ask(Databases(_COUCH))
+        ask(CouchServer(_COUCH))
     except CouchError as problem:
         assert SECRET not in f"{problem}{problem!r}"
     assert not pool.strayed, "the password goes to nobody else"

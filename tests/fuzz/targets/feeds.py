@@ -9,14 +9,14 @@ from typing import Any
 
 import orjson
 
-from router.couch.client import Couch, OpenFeed
+from router.couch.changes import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
+from router.couch.client import CouchClient, OpenFeed
 from router.couch.databases import Change
 from router.couch.errors import CouchError
-from router.couch.feeds import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
 from tests.fuzz.canned import Socket, cut
 from tests.fuzz.target import Target
 
-_COUCH = Couch("http://127.0.0.1:5984", time_limit=1.0)
+_COUCH = CouchClient("http://127.0.0.1:5984", timeout=1.0)
 _HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
 _MOST_CUT = 400
 """Bytes of a body that is also brought a byte at a time."""

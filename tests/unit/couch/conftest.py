@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB
 
 
@@ -24,8 +24,8 @@ def server() -> Iterator[EmbeddedCouchDB]:
 
 
 @pytest.fixture
-def databases(server: EmbeddedCouchDB) -> Databases:
-    return Databases(Couch(server.url, time_limit=5.0))
+def databases(server: EmbeddedCouchDB) -> CouchServer:
+    return CouchServer(CouchClient(server.url, timeout=5.0))
 
 
 class ServerProcess:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.couch.errors import (
-    BadAnswer,
-    Conflict,
+    BadResponseError,
+    ConflictError,
     CouchRefused,
     CouchUnavailable,
-    NotFound,
-    WrongPassword,
+    NotFoundError,
+    WrongPasswordError,
 )
 from router.embedded import EmbeddedCouchDB
 from tests.integration.relay import Relay
@@ -34,7 +34,7 @@ def _closed_port() -> int:
 
 def test_a_refused_connection_is_unavailable_and_says_where() -> None:
     port = _closed_port()
-    databases = Databases(Couch(f"http://admin:secret@127.0.0.1:{port}", time_limit=LONG))
+    databases = CouchServer(CouchClient(f"http://admin:secret@127.0.0.1:{port}", timeout=LONG))
     with pytest.raises(CouchUnavailable, match=f"127.0.0.1:{port}") as problem:
         databases.names()
     assert "secret" not in str(problem.value)
@@ -42,11 +42,11 @@ def test_a_refused_connection_is_unavailable_and_says_where() -> None:
 
 def test_a_name_that_does_not_resolve_is_unavailable() -> None:
     with pytest.raises(CouchUnavailable):
-        Databases(Couch("http://no-such-host.invalid:5984", time_limit=LONG)).version()
+        CouchServer(CouchClient("http://no-such-host.invalid:5984", timeout=LONG)).version()
 
 
 def test_a_stopped_server_is_unavailable_within_the_time_limit(process: ServerProcess) -> None:
-    databases = Databases(Couch(process.url, time_limit=0.3))
+    databases = CouchServer(CouchClient(process.url, timeout=0.3))
     databases.create("numbers/+1415")
     process.freeze()
     began = time.monotonic()
@@ -56,7 +56,7 @@ def test_a_stopped_server_is_unavailable_within_the_time_limit(process: ServerPr
 
 
 def test_a_server_that_goes_on_answers_again_and_with_the_right_answer(process: ServerProcess) -> None:
-    databases = Databases(Couch(process.url, time_limit=0.3))
+    databases = CouchServer(CouchClient(process.url, timeout=0.3))
     for name in ("numbers/+1415", "numbers/+1442"):
         databases.create(name)
     process.freeze()
@@ -65,12 +65,12 @@ def test_a_server_that_goes_on_answers_again_and_with_the_right_answer(process: 
     process.thaw()
     for name in ("numbers/+1442", "numbers/+1415", "numbers/+1442"):
         assert databases.info(name).name == name
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         databases.info("numbers/+1999")
 
 
 def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
-    databases = Databases(Couch(process.url, time_limit=LONG))
+    databases = CouchServer(CouchClient(process.url, timeout=LONG))
     databases.version()
     process.kill()
     with pytest.raises(CouchUnavailable):
@@ -79,7 +79,7 @@ def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
 
 def test_a_restarted_server_answers_on_kept_connections(tmp_path: Path) -> None:
     server = EmbeddedCouchDB(directory=tmp_path).start()
-    databases = Databases(Couch(server.url, time_limit=5.0))
+    databases = CouchServer(CouchClient(server.url, timeout=5.0))
     databases.create("numbers/+1415")
     server.stop()
     server.start()
@@ -89,20 +89,20 @@ def test_a_restarted_server_answers_on_kept_connections(tmp_path: Path) -> None:
 
 def _refused(url: str, outcomes: list[Exception]) -> None:
     try:
-        Databases(Couch(url, time_limit=5.0)).names()
+        CouchServer(CouchClient(url, timeout=5.0)).names()
     except Exception as problem:  # noqa: BLE001 - told to the test
         outcomes.append(problem)
 
 
 def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCouchDB) -> None:
     with Relay(server.url.replace("password", "wr0ng-secret")) as relay:
-        couch = Couch(relay.url, time_limit=5.0)
+        couch = CouchClient(relay.url, timeout=5.0)
         relay.hold()
         outcomes: list[Exception] = []
 
         def ask() -> None:
             try:
-                Databases(couch).names()
+                CouchServer(couch).names()
             except Exception as problem:  # noqa: BLE001 - told to the test
                 outcomes.append(problem)
 
@@ -112,7 +112,7 @@ def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCo
         relay.release()
         for thread in threads:
             thread.join()
-        assert [type(each) for each in outcomes] == [WrongPassword] * 16
+        assert [type(each) for each in outcomes] == [WrongPasswordError] * 16
         assert len(relay.seen) == 1
         assert all("wr0ng-secret" not in str(each) for each in outcomes)
         assert "admin" in str(outcomes[0])
@@ -120,10 +120,10 @@ def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCo
 
 def test_a_refusal_stops_every_client_of_that_server(server: EmbeddedCouchDB) -> None:
     with Relay(server.url.replace("password", "wrong")) as relay:
-        couch = Couch(relay.url, time_limit=5.0)
+        couch = CouchClient(relay.url, timeout=5.0)
         with pytest.raises(CouchRefused):
             couch.request("GET", ["_all_dbs"])
-        for other in (couch, couch.with_time_limit(1.0)):
+        for other in (couch, couch.with_timeout(1.0)):
             with pytest.raises(CouchRefused):
                 other.request("GET", ["_all_dbs"])
             with pytest.raises(CouchRefused):
@@ -135,13 +135,13 @@ def test_the_right_password_still_works_after_a_refused_one(server: EmbeddedCouc
     outcomes: list[Exception] = []
     for _ in range(3):
         _refused(server.url.replace("password", "wrong"), outcomes)
-    assert [type(each) for each in outcomes] == [WrongPassword] * 3
-    assert Databases(Couch(server.url, time_limit=5.0)).names("numbers/") == []
+    assert [type(each) for each in outcomes] == [WrongPasswordError] * 3
+    assert CouchServer(CouchClient(server.url, timeout=5.0)).names("numbers/") == []
 
 
 def test_threads_go_side_by_side_once_the_password_proved_right(server: EmbeddedCouchDB) -> None:
     with Relay(server.url) as relay:
-        databases = Databases(Couch(relay.url, time_limit=5.0))
+        databases = CouchServer(CouchClient(relay.url, timeout=5.0))
         databases.names()
         relay.hold()
         threads = [threading.Thread(target=databases.names) for _ in range(8)]
@@ -159,24 +159,24 @@ def test_threads_go_side_by_side_once_the_password_proved_right(server: Embedded
 
 def test_while_the_first_answer_is_awaited_others_give_up_in_time(server: EmbeddedCouchDB) -> None:
     with Relay(server.url) as relay:
-        couch = Couch(relay.url, time_limit=LONG)
+        couch = CouchClient(relay.url, timeout=LONG)
         relay.hold()
-        first = threading.Thread(target=Databases(couch).names)
+        first = threading.Thread(target=CouchServer(couch).names)
         first.start()
         end = time.monotonic() + 10
         while not relay.seen and time.monotonic() < end:
             time.sleep(0.01)
         with pytest.raises(CouchUnavailable, match="first request"):
-            Databases(couch.with_time_limit(0.1)).names()
+            CouchServer(couch.with_timeout(0.1)).names()
         relay.release()
         first.join()
-        assert Databases(couch).names("numbers/") == []
+        assert CouchServer(couch).names("numbers/") == []
 
 
 def test_credentials_with_separators_in_them_are_sent_as_they_are() -> None:
     with EmbeddedCouchDB(user="admin@x", password="p:a@s/s%w?ör#d") as server:
         assert "p%3Aa%40s%2Fs%25w%3F" in server.url
-        databases = Databases(Couch(server.url, time_limit=5.0))
+        databases = CouchServer(CouchClient(server.url, timeout=5.0))
         databases.create("numbers/+1415")
         assert databases.names("numbers/") == ["numbers/+1415"]
 
@@ -199,12 +199,12 @@ class _Page(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _web_server(status: int, kind: str, body: bytes) -> Iterator[Databases]:
+def _web_server(status: int, kind: str, body: bytes) -> Iterator[CouchServer]:
     page = type("Page", (_Page,), {"status": status, "kind": kind, "body": body})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), page)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield Databases(Couch(f"http://127.0.0.1:{server.server_address[1]}", time_limit=5.0))
+    yield CouchServer(CouchClient(f"http://127.0.0.1:{server.server_address[1]}", timeout=5.0))
     server.shutdown()
     server.server_close()
 
@@ -235,9 +235,9 @@ NOT_FOUNDS = [
 @pytest.mark.parametrize(("status", "kind", "body"), ANSWERS)
 def test_another_web_server_is_a_bad_answer(status: int, kind: str, body: bytes) -> None:
     with _web_server(status, kind, body) as databases:
-        with pytest.raises(BadAnswer):
+        with pytest.raises(BadResponseError):
             databases.version()
-        with pytest.raises(BadAnswer):
+        with pytest.raises(BadResponseError):
             databases.changes("numbers/+1415", "0", 10)
 
 
@@ -252,7 +252,7 @@ def test_a_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, bo
             lambda: databases.documents("numbers/+1415", ["+14158867900", "+14158867901"]),
             lambda: databases.put("numbers/+1415", {"_id": "+14158867900"}),
         ):
-            with pytest.raises(BadAnswer):
+            with pytest.raises(BadResponseError):
                 ask()
 
 
@@ -279,7 +279,7 @@ def test_a_server_that_speaks_no_http_is_unavailable() -> None:
             client.close()
 
         threading.Thread(target=serve, daemon=True).start()
-        databases = Databases(Couch(f"http://127.0.0.1:{listener.getsockname()[1]}", time_limit=5.0))
+        databases = CouchServer(CouchClient(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=5.0))
         with pytest.raises(CouchUnavailable):
             databases.version()
 
@@ -298,34 +298,34 @@ def test_a_chunk_beyond_any_memory_is_unavailable_and_the_next_call_is_well(size
                     connection.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
-        couch = Couch(f"http://127.0.0.1:{listening.getsockname()[1]}", time_limit=20)
+        couch = CouchClient(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=20)
         with pytest.raises(CouchUnavailable):
             couch.request("GET", [])
         assert couch.request("GET", []) == {"version": "3.5"}
 
 
-def test_a_missing_document_and_a_missing_database_are_told_apart(databases: Databases) -> None:
-    with pytest.raises(NotFound, match="Database does not exist"):
+def test_a_missing_document_and_a_missing_database_are_told_apart(databases: CouchServer) -> None:
+    with pytest.raises(NotFoundError, match="Database does not exist"):
         databases.document("numbers/+1415", "+14158867900")
     databases.create("numbers/+1415")
-    with pytest.raises(NotFound, match="missing"):
+    with pytest.raises(NotFoundError, match="missing"):
         databases.document("numbers/+1415", "+14158867900")
     revision = databases.put("numbers/+1415", {"_id": "+14158867900"})
     databases.delete("numbers/+1415", "+14158867900", revision)
-    with pytest.raises(NotFound, match="deleted"):
+    with pytest.raises(NotFoundError, match="deleted"):
         databases.document("numbers/+1415", "+14158867900")
 
 
-def test_writing_against_another_revision_is_a_conflict(databases: Databases) -> None:
+def test_writing_against_another_revision_is_a_conflict(databases: CouchServer) -> None:
     databases.create("numbers/+1415")
     databases.put("numbers/+1415", {"_id": "+14158867900"})
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         databases.put("numbers/+1415", {"_id": "+14158867900"})
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         databases.create("numbers/+1415")
 
 
-def test_names_with_plus_and_slash_arrive_as_they_are(databases: Databases) -> None:
+def test_names_with_plus_and_slash_arrive_as_they_are(databases: CouchServer) -> None:
     databases.create("numbers/+1415")
     databases.put("numbers/+1415", {"_id": "+1415 886/79%2B00"})
     assert databases.document("numbers/+1415", "+1415 886/79%2B00")["_id"] == "+1415 886/79%2B00"
@@ -333,7 +333,7 @@ def test_names_with_plus_and_slash_arrive_as_they_are(databases: Databases) -> N
     assert databases.names("numbers/") == ["numbers/+1415"]
 
 
-def test_many_documents_at_once_tell_which_are_missing(databases: Databases) -> None:
+def test_many_documents_at_once_tell_which_are_missing(databases: CouchServer) -> None:
     databases.create("numbers/+1415")
     databases.put_many("numbers/+1415", [{"_id": "+14150000001"}, {"_id": "+14150000002"}])
     found = databases.documents("numbers/+1415", ["+14150000002", "+14150000009", "+14150000001"])
@@ -345,14 +345,14 @@ def test_many_documents_at_once_tell_which_are_missing(databases: Databases) -> 
     assert databases.documents("numbers/+1999", ["+19990000001"]) == {"+19990000001": None}
 
 
-def test_deleted_documents_are_missing_among_many(databases: Databases) -> None:
+def test_deleted_documents_are_missing_among_many(databases: CouchServer) -> None:
     databases.create("numbers/+1415")
     revision = databases.put("numbers/+1415", {"_id": "+14150000001"})
     databases.delete("numbers/+1415", "+14150000001", revision)
     assert databases.documents("numbers/+1415", ["+14150000001"]) == {"+14150000001": None}
 
 
-def test_pages_of_documents_leave_none_out_and_show_none_twice(databases: Databases) -> None:
+def test_pages_of_documents_leave_none_out_and_show_none_twice(databases: CouchServer) -> None:
     databases.create("numbers/+1415")
     wanted = [f"+14150000{index:03}" for index in range(25)]
     databases.put_many("numbers/+1415", [{"_id": each} for each in wanted])
@@ -364,13 +364,13 @@ def test_pages_of_documents_leave_none_out_and_show_none_twice(databases: Databa
 def test_a_password_refused_to_one_process_is_not_sent_by_another(server: EmbeddedCouchDB) -> None:
     with Relay(server.url.replace("password", "wr0ng-again")) as relay:
         for _ in range(6):
-            with pytest.raises(WrongPassword, match="not tried again"):
-                Databases(Couch(relay.url, time_limit=5.0)).names()
+            with pytest.raises(WrongPasswordError, match="not tried again"):
+                CouchServer(CouchClient(relay.url, timeout=5.0)).names()
         assert len(relay.seen) == 1
 
 
 def test_a_right_password_without_an_admins_rights_closes_nothing(server: EmbeddedCouchDB) -> None:
-    anonymous = Couch(f"http://127.0.0.1:{server.port}", time_limit=5.0)
+    anonymous = CouchClient(f"http://127.0.0.1:{server.port}", timeout=5.0)
     with pytest.raises(CouchRefused, match="server admin"):
-        Databases(anonymous).names()
-    assert Databases(anonymous).version()
+        CouchServer(anonymous).names()
+    assert CouchServer(anonymous).version()

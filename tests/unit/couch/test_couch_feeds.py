@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Change, Databases
-from router.couch.errors import CouchError, CouchRefused, CouchUnavailable, NotFound
-from router.couch.feeds import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
+from router.couch.changes import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
+from router.couch.client import CouchClient
+from router.couch.databases import Change, CouchServer
+from router.couch.errors import CouchError, CouchRefused, CouchUnavailable, NotFoundError
 from router.embedded import EmbeddedCouchDB
 from tests.integration.waiting import eventually
 from tests.unit.couch.conftest import ServerProcess
@@ -41,10 +41,10 @@ class Reading:
         return not self.thread.is_alive()
 
 
-def test_changes_come_as_they_are_made(databases: Databases) -> None:
+def test_changes_come_as_they_are_made(databases: CouchServer) -> None:
     databases.create(NAME)
     databases.put(NAME, {"_id": "+14150000001"})
-    reading = Reading(ChangesFeed(databases.couch, NAME, "0", 0.5))
+    reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.5))
     eventually(lambda: any(isinstance(row, Change) for row in reading.rows))
     revision = databases.put(NAME, {"_id": "+14150000002", "name": "two"})
     made = eventually(lambda: [row for row in reading.rows if isinstance(row, Change) and row.id == "+14150000002"])
@@ -56,9 +56,9 @@ def test_changes_come_as_they_are_made(databases: Databases) -> None:
     eventually(lambda: reading.ended)
 
 
-def test_an_idle_feed_closes_from_another_thread_without_an_error(databases: Databases) -> None:
+def test_an_idle_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
     databases.create(NAME)
-    reading = Reading(ChangesFeed(databases.couch, NAME, "0", 60.0))
+    reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
     reading.feed.close()
     eventually(lambda: reading.ended, 5)
@@ -66,50 +66,50 @@ def test_an_idle_feed_closes_from_another_thread_without_an_error(databases: Dat
 
 
 @pytest.mark.parametrize("attempt", range(10))
-def test_closing_in_the_middle_of_a_heartbeat_is_no_error(databases: Databases, attempt: int) -> None:
+def test_closing_in_the_middle_of_a_heartbeat_is_no_error(databases: CouchServer, attempt: int) -> None:
     databases.create(NAME)
-    reading = Reading(ChangesFeed(databases.couch, NAME, "0", 0.01))
+    reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.01))
     eventually(lambda: len(reading.rows) > attempt, 5)
     reading.feed.close()
     eventually(lambda: reading.ended, 5)
     assert reading.problem is None
 
 
-def test_an_updates_feed_closes_from_another_thread_without_an_error(databases: Databases) -> None:
-    reading = Reading(DatabaseUpdatesFeed(databases.couch, databases.updates_now(), 0.5))
+def test_an_updates_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
+    reading = Reading(DatabaseUpdatesFeed(databases.client, databases.updates_now(), 0.5))
     eventually(lambda: reading.rows, 5)
     reading.feed.close()
     eventually(lambda: reading.ended, 5)
     assert reading.problem is None
 
 
-def test_a_feed_closed_before_it_opened_ends_at_once(databases: Databases) -> None:
+def test_a_feed_closed_before_it_opened_ends_at_once(databases: CouchServer) -> None:
     databases.create(NAME)
-    feed = ChangesFeed(databases.couch, NAME, "0", 60.0)
+    feed = ChangesFeed(databases.client, NAME, "0", 60.0)
     feed.close()
     reading = Reading(feed)
     eventually(lambda: reading.ended, 5)
 
 
-def test_a_dropped_database_ends_its_feed_cleanly(databases: Databases) -> None:
+def test_a_dropped_database_ends_its_feed_cleanly(databases: CouchServer) -> None:
     databases.create(NAME)
-    reading = Reading(ChangesFeed(databases.couch, NAME, "0", 60.0))
+    reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
     databases.drop(NAME)
     eventually(lambda: reading.ended, 5)
     assert reading.problem is None
 
 
-def test_a_database_that_is_not_there_has_no_feed(databases: Databases) -> None:
-    with pytest.raises(NotFound):
-        ChangesFeed(databases.couch, NAME, "0", 1.0).open()
+def test_a_database_that_is_not_there_has_no_feed(databases: CouchServer) -> None:
+    with pytest.raises(NotFoundError):
+        ChangesFeed(databases.client, NAME, "0", 1.0).open()
 
 
 def test_a_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
     server = EmbeddedCouchDB(directory=tmp_path).start()
-    databases = Databases(Couch(server.url, time_limit=5.0))
+    databases = CouchServer(CouchClient(server.url, timeout=5.0))
     databases.create(NAME)
-    reading = Reading(ChangesFeed(databases.couch, NAME, "0", 60.0))
+    reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
     server.close()
     eventually(lambda: reading.ended, 5)
@@ -117,47 +117,47 @@ def test_a_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
 
 
 def test_a_silent_feed_ends(process: ServerProcess) -> None:
-    databases = Databases(Couch(process.url, time_limit=5.0))
+    databases = CouchServer(CouchClient(process.url, timeout=5.0))
     databases.create(NAME)
-    reading = Reading(ChangesFeed(databases.couch, NAME, "0", 0.1))
+    reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.1))
     eventually(lambda: reading.rows, 5)
     process.freeze()
     eventually(lambda: reading.ended, 30)
     assert isinstance(reading.problem, CouchUnavailable)
 
 
-def test_rows_come_from_open_feeds_only(databases: Databases) -> None:
+def test_rows_come_from_open_feeds_only(databases: CouchServer) -> None:
     with pytest.raises(CouchUnavailable, match="not open"):
-        next(iter(ChangesFeed(databases.couch, NAME, "0", 1.0).rows()))
+        next(iter(ChangesFeed(databases.client, NAME, "0", 1.0).rows()))
 
 
-def test_updates_tell_what_happened_after_the_sequence_asked_for(databases: Databases) -> None:
+def test_updates_tell_what_happened_after_the_sequence_asked_for(databases: CouchServer) -> None:
     since = databases.updates_now()
     databases.create(NAME)
-    reading = Reading(DatabaseUpdatesFeed(databases.couch, since, 0.2))
+    reading = Reading(DatabaseUpdatesFeed(databases.client, since, 0.2))
     eventually(lambda: DatabaseEvent(NAME, "created") in reading.rows, 5)
     databases.drop(NAME)
     eventually(lambda: DatabaseEvent(NAME, "deleted") in reading.rows, 5)
     reading.feed.close()
 
 
-def test_a_server_without_global_changes_says_so(databases: Databases) -> None:
+def test_a_server_without_global_changes_says_so(databases: CouchServer) -> None:
     databases.drop("_global_changes")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         databases.updates_now()
 
 
 def test_a_refused_feed_is_a_refusal(server: EmbeddedCouchDB) -> None:
-    couch = Couch(server.url.replace("password", "wrong"), time_limit=5.0)
+    couch = CouchClient(server.url.replace("password", "wrong"), timeout=5.0)
     with pytest.raises(CouchRefused):
         DatabaseUpdatesFeed(couch, "now", 1.0).open()
 
 
-def test_many_feeds_at_once_each_bring_their_own(databases: Databases) -> None:
+def test_many_feeds_at_once_each_bring_their_own(databases: CouchServer) -> None:
     names = [f"numbers/+14{index:02}" for index in range(20)]
     for name in names:
         databases.create(name)
-    readings = [Reading(ChangesFeed(databases.couch, name, "0", 5.0)) for name in names]
+    readings = [Reading(ChangesFeed(databases.client, name, "0", 5.0)) for name in names]
     for index, name in enumerate(names):
         databases.put(name, {"_id": f"+14{index:02}0000000"})
     for index, reading in enumerate(readings):

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from router.couch.client import Couch, OpenFeed
-from router.couch.databases import Change, Databases, change_of
-from router.couch.errors import BadAnswer, CouchError, CouchUnavailable
-from router.couch.feeds import ChangesFeed, DatabaseUpdatesFeed
+from router.couch.changes import ChangesFeed, DatabaseUpdatesFeed
+from router.couch.client import CouchClient, OpenFeed
+from router.couch.databases import Change, CouchServer, change_of
+from router.couch.errors import BadResponseError, CouchError, CouchUnavailable
 from tests.fuzz.canned import Pool, Socket
 
 ONE, TWO = "+14158867900", "+14158867901"
@@ -18,27 +18,27 @@ NAME = "numbers/+1415"
 ROW = {"seq": "1-a", "id": ONE, "changes": [{"rev": "1-a"}]}
 
 
-def answering(said: Any, status: int = 200, headers: bytes = b"") -> tuple[Databases, Pool]:
+def answering(said: Any, status: int = 200, headers: bytes = b"") -> tuple[CouchServer, Pool]:
     """A client of a server that says this to everything."""
     body = said if isinstance(said, bytes) else orjson.dumps(said)
     head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n"
-    couch = Couch("http://admin:s3cret@couchdb.test:5984", time_limit=1.0)
+    couch = CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=1.0)
     couch.gate._proven = True
     pool = Pool("couchdb.test:5984", head % (status, headers, len(body)) + body, 4)
     next(iter(couch._resources.values())).session.connection_pool = pool
-    return Databases(couch), pool
+    return CouchServer(couch), pool
 
 
 @pytest.mark.parametrize("document", [{"_id": TWO, "_rev": "1-a"}, {}, {"_id": None}])
 def test_another_document_does_not_answer_for_a_number(document: Any) -> None:
     row = {"key": ONE, "value": {"rev": "1-a"}, "doc": document}
-    with pytest.raises(BadAnswer, match="was asked for"):
+    with pytest.raises(BadResponseError, match="was asked for"):
         answering(document)[0].document(NAME, ONE)
-    with pytest.raises(BadAnswer, match="was asked for"):
+    with pytest.raises(BadResponseError, match="was asked for"):
         answering({"rows": [row]})[0].documents(NAME, [ONE])
-    with pytest.raises(BadAnswer, match="was asked for"):
+    with pytest.raises(BadResponseError, match="was asked for"):
         answering({"results": [{"id": ONE, "docs": [{"ok": document}]}]})[0].standing(NAME, [ONE])
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         change_of(ROW | {"doc": document})
 
 
@@ -53,7 +53,7 @@ def test_another_document_does_not_answer_for_a_number(document: Any) -> None:
     ],
 )
 def test_nothing_is_absent_that_the_server_did_not_say_is(row: Any) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         answering({"rows": [row]})[0].documents(NAME, [ONE])
 
 
@@ -76,15 +76,15 @@ def test_what_is_said_to_be_absent_is() -> None:
     ],
 )
 def test_a_row_that_is_none_moves_no_checkpoint(row: Any) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         change_of(row)
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         answering({"results": [row], "last_seq": "1-a"})[0].changes(NAME, "0", 10)
 
 
 def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
     row = ROW | {"seq": None}
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         change_of(row)
     page = answering({"results": [row], "last_seq": "7-a"})[0].changes(NAME, "0", 10)
     assert ([each.seq for each in page.changes], page.last_seq) == ([""], "7-a")
@@ -93,35 +93,35 @@ def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
 @pytest.mark.parametrize("last", [None, {}, "", True])
 def test_a_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
     answer = {"results": [], "last_seq": last, "pending": 0}
-    asks: list[Callable[[Databases], Any]] = [
+    asks: list[Callable[[CouchServer], Any]] = [
         lambda databases: databases.changes(NAME, "0", 10),
         lambda databases: list(databases.revisions_since(NAME, "0", 10)),
         lambda databases: databases.sequence_now(NAME),
         lambda databases: databases.updates_now(),
     ]
     for ask in asks:
-        with pytest.raises(BadAnswer):
+        with pytest.raises(BadResponseError):
             ask(answering(answer)[0])
 
 
 @pytest.mark.parametrize("said", [[], {"rev": 5}, {}, 1])
 def test_a_write_without_a_revision_is_an_error(said: Any) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         answering(said)[0].put(NAME, {"_id": ONE})
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         answering(said)[0].delete(NAME, ONE, "1-a")
 
 
 def test_pages_that_do_not_go_on_are_an_error() -> None:
     rows = [{"id": ONE, "doc": {"_id": ONE}}, {"id": ONE, "doc": {"_id": ONE}}]
     pages = answering({"rows": rows})[0].all_documents(NAME, 1, after=ONE)
-    with pytest.raises(BadAnswer, match="does not go on"):
+    with pytest.raises(BadResponseError, match="does not go on"):
         list(pages)
 
 
 @pytest.mark.parametrize("said", [{"doc_count": "many"}, {"doc_count": []}])
 def test_a_count_that_is_none_is_an_error(said: Any) -> None:
-    with pytest.raises(BadAnswer, match="no count"):
+    with pytest.raises(BadResponseError, match="no count"):
         answering(said)[0].info(NAME)
 
 
@@ -155,24 +155,24 @@ def chunk(*lines: Any) -> bytes:
 
 
 def test_a_feeds_garbage_is_an_error_behind_what_came_before() -> None:
-    feed = ChangesFeed(Couch("http://couchdb.test", time_limit=1.0), NAME, "0", 1.0)
+    feed = ChangesFeed(CouchClient("http://couchdb.test", timeout=1.0), NAME, "0", 1.0)
     feed._open = opened(chunk(ROW, [1], ROW))
     rows = feed.changes()
     assert next(rows) == Change("1-a", ONE, "1-a", deleted=False, document=None)
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         next(rows)
 
 
 @pytest.mark.parametrize("line", [[1], "x", {"type": "updated"}, {"db_name": None}])
 def test_an_update_of_nothing_is_an_error(line: Any) -> None:
-    feed = DatabaseUpdatesFeed(Couch("http://couchdb.test", time_limit=1.0), "now", 1.0)
+    feed = DatabaseUpdatesFeed(CouchClient("http://couchdb.test", timeout=1.0), "now", 1.0)
     feed._open = opened(chunk(line))
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponseError):
         next(feed.events())
 
 
 def test_a_chunk_of_no_size_is_a_feed_that_is_lost() -> None:
-    feed = ChangesFeed(Couch("http://couchdb.test", time_limit=1.0), NAME, "0", 1.0)
+    feed = ChangesFeed(CouchClient("http://couchdb.test", timeout=1.0), NAME, "0", 1.0)
     feed._open = opened(b"f" * 18 + b"\r\nx")
     with pytest.raises(CouchUnavailable):
         next(feed.changes())

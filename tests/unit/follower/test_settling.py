@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.couch.cluster import replication_backlog
-from router.couch.errors import CouchUnavailable, NotFound
+from router.couch.errors import CouchUnavailable, NotFoundError
 from router.follower import replication_wait
 from router.follower.replication_wait import Settling
 from tests.integration.waiting import eventually
@@ -32,7 +32,7 @@ class Elsewhere(Nodes):
     """A CouchDB that knows of no such page."""
 
     def request(self, _: str, path: list[str]) -> Any:
-        raise NotFound("missing")
+        raise NotFoundError("missing")
 
 
 Start = Callable[[Nodes], tuple[Settling, list[float]]]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.registry import Carriers
@@ -37,7 +37,7 @@ class Ports(ActivePorts):
 
 @pytest.fixture(scope="module")
 def decider() -> Decider:
-    nobody = Databases(Couch("http://127.0.0.1:9", time_limit=0.1))
+    nobody = CouchServer(CouchClient("http://127.0.0.1:9", timeout=0.1))
     wanted = Settings.load(None)
     return Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
 
@@ -188,7 +188,7 @@ def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
     """Else the second account's number would be switched on with what was made for the first one's."""
     points = "[did_router.features]\ndesk = strange_desks:Desk\n"
     on_path(monkeypatch, install(tmp_path, "strange-desks", points, STRANGERS))
-    nobody, wanted = Databases(Couch("http://127.0.0.1:9", time_limit=0.1)), Settings.load(None)
+    nobody, wanted = CouchServer(CouchClient("http://127.0.0.1:9", timeout=0.1)), Settings.load(None)
     decider = Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
     rules = build(None)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())

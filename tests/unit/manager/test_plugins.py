@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
@@ -37,7 +37,7 @@ ORDER = CarrierOrder("key", number(), {"mine": 1})
 
 
 def carriers(**settings: dict[str, object]) -> Carriers:
-    return Carriers(Settings.load(None, carriers=settings), Databases(Couch("http://127.0.0.1:1", time_limit=1)))
+    return Carriers(Settings.load(None, carriers=settings), CouchServer(CouchClient("http://127.0.0.1:1", timeout=1)))
 
 
 def features(**settings: dict[str, object]) -> Features:

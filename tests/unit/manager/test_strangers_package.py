@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from router.couch.client import Couch
-from router.couch.databases import Databases
+from router.couch.client import CouchClient
+from router.couch.databases import CouchServer
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def carriers(settings: dict[str, dict[str, object]]) -> Carriers:
-    return Carriers(Settings.load(None, carriers=settings), Databases(Couch("http://127.0.0.1:1", time_limit=1)))
+    return Carriers(Settings.load(None, carriers=settings), CouchServer(CouchClient("http://127.0.0.1:1", timeout=1)))
 
 
 def test_its_carrier_is_asked(folder: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.couch.client import Couch, OpenFeed, decode
+from router.couch.client import CouchClient, OpenFeed, decode
 from router.couch.databases import Change, change_of
-from router.couch.errors import BadAnswer, CouchUnavailable
+from router.couch.errors import BadResponseError, CouchUnavailable
 
 SILENCE = 2.5
 """Heartbeats of `_db_updates` until it counts as silent: one may take twice its interval (3.5)."""
@@ -33,8 +33,8 @@ class _Feed:
     path: list[str]
     params: dict[str, Any]
 
-    def __init__(self, couch: Couch, heartbeat: float, silence: float = SILENCE) -> None:
-        self._couch = couch.with_time_limit(max(1.0, heartbeat * silence))
+    def __init__(self, couch: CouchClient, heartbeat: float, silence: float = SILENCE) -> None:
+        self._couch = couch.with_timeout(max(1.0, heartbeat * silence))
         self._heartbeat = int(heartbeat * 1000)
         self._open: OpenFeed | None = None
         self._closed = False
@@ -69,7 +69,7 @@ class _Feed:
                 continue
             row = decode(line)
             if not isinstance(row, dict):
-                raise BadAnswer(f"a feed sent a row that is none: {str(row)[:200]}")
+                raise BadResponseError(f"a feed sent a row that is none: {str(row)[:200]}")
             if "last_seq" in row and "id" not in row:
                 return
             yield row
@@ -80,7 +80,7 @@ class _Feed:
 class ChangesFeed(_Feed):
     """The changes of one database, with documents, as they happen."""
 
-    def __init__(self, couch: Couch, database: str, since: str, heartbeat: float) -> None:
+    def __init__(self, couch: CouchClient, database: str, since: str, heartbeat: float) -> None:
         super().__init__(couch, heartbeat, CHANGES_SILENCE)
         self.path = [database, "_changes"]
         self.params = {"since": since, "include_docs": True}
@@ -98,7 +98,7 @@ class DatabaseUpdatesFeed(_Feed):
     a feed "from now on" begins. This one begins at a sequence that was asked for before.
     """
 
-    def __init__(self, couch: Couch, since: str, heartbeat: float) -> None:
+    def __init__(self, couch: CouchClient, since: str, heartbeat: float) -> None:
         super().__init__(couch, heartbeat)
         self.path = ["_db_updates"]
         self.params = {"since": since}
@@ -112,5 +112,5 @@ class DatabaseUpdatesFeed(_Feed):
 def _event(row: dict[str, Any]) -> DatabaseEvent:
     name = row.get("db_name")
     if not isinstance(name, str):
-        raise BadAnswer(f"the feed of database updates sent a row that is none: {str(row)[:200]}")
+        raise BadResponseError(f"the feed of database updates sent a row that is none: {str(row)[:200]}")
     return DatabaseEvent(name, str(row.get("type", "")), str(row.get("seq", "")))
