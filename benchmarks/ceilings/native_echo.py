@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pygrpc_native import EVENT_CALL, NativeGrpcFront
 
-from router.runtime.cpu_affinity import ClaimedCores, staying_on
+from router.runtime.cpu_affinity import ClaimedCores, pinned_to
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     given = options.parse_args()
     answer = given.answer.read_bytes()
     claimed = ClaimedCores(1)  # as a worker's parent does
-    with staying_on(claimed.core(0)):
+    with pinned_to(claimed.core(0)):
         front = NativeGrpcFront(
             f"127.0.0.1:{given.port}",
             [("/router.v1.InboundRouter/Lookup", False)],

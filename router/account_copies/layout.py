@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from router.numbers.documents import NumberDocument, holder_problem, read
+from router.numbers.documents import NumberDocument, ownership_problem, read
 from router.numbers.fast_replace import fast_replace
 from router.numbers.features import FIELD as FEATURES
 from router.numbers.fields import Skipped, is_unset
@@ -154,4 +154,4 @@ def _is_certain(document: NumberDocument) -> bool:
         return True
     if document.state is None or not is_known(document.state):
         return False
-    return holder_problem(document) is None
+    return ownership_problem(document) is None

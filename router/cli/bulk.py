@@ -17,7 +17,7 @@ from router.bulk.rows import FileRefused, Rows
 from router.bulk.run import BulkRun, StoreAway
 from router.cli.options import Exit, fail
 from router.cli.progress import RowsProgress
-from router.lifecycle.errors import in_words
+from router.lifecycle.errors import error_line
 from router.manager.manager import NumberManager
 from router.numbers import gregorian
 from router.settings import Settings
@@ -102,7 +102,7 @@ def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) ->
         click.echo(orjson.dumps(said))
         return
     for result in report.refused[:_SHOWN]:
-        words = in_words(result["error"], result["cause"] or "", result["message"])
+        words = error_line(result["error"], result["cause"] or "", result["message"])
         click.echo(f"line {result['row']}: {result['number']}: {words}", err=True)
     refused = report.statuses.get("refused", 0)
     if refused > len(report.refused[:_SHOWN]):

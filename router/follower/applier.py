@@ -19,7 +19,7 @@ from router.numbers.shards import is_shard
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.pending_copies import PendingCopies
 from router.redis_store.writer import Applied, CacheWriter, Checkpoint
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Applier:
         self.policy = policy
         self._on_skip = on_skip
         self._pending = pending
-        self.counts = Tally()
+        self.counts = Counters()
         self.on_undecided: Callable[[str, str, Mapping[str, bytes]], None] = _leave_to_the_checkpoint
 
     def shape_of(self, database: str) -> str:

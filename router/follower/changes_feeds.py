@@ -15,7 +15,7 @@ from router.couch.client import CouchClient
 from router.couch.databases import Change
 from router.couch.errors import CouchError
 from router.follower.followed_database import Target
-from router.runtime.backoff import pause
+from router.runtime.backoff import backoff_delay
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class DirectFeeds:
             # Whatever ended the feed: what it did not bring any more may have happened since its last sign of life.
             target.notice(target.heard)
         lasted = time.monotonic() - opened
-        self._board.later(target, 0.0 if lasted > 1 else pause(target.failures))
+        self._board.later(target, 0.0 if lasted > 1 else backoff_delay(target.failures))
 
     def _take_all(self, target: Target, feed: ChangesFeed) -> None:
         for change in feed.changes():

@@ -14,7 +14,7 @@ from router.redis_store import follower_status
 from router.redis_store.client import server_of
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.integrity_scan import Garbled
-from router.runtime.backoff import pause
+from router.runtime.backoff import backoff_delay
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -80,13 +80,13 @@ class Follower:
                 self._lead(token)
             except redis.RedisError as problem:
                 failures += 1
-                wait = pause(failures)
+                wait = backoff_delay(failures)
                 log.warning("Redis can't be asked for the lease, again in %.1f s: %s", wait, problem)
                 self._stop.wait(wait)
             except Exception:
                 # Without this thread nobody would keep the cache true any more.
                 failures += 1
-                wait = pause(failures)
+                wait = backoff_delay(failures)
                 log.exception("leading failed, again in %.1f s", wait)
                 self._stop.wait(wait)
 

@@ -25,7 +25,7 @@ from router.follower.reconciler import Sweeper
 from router.follower.updates_watcher import UpdatesWatch
 from router.redis_store.integrity_scan import Garbled
 from router.redis_store.writer import CacheWriter, Checkpoint
-from router.runtime.backoff import pause
+from router.runtime.backoff import backoff_delay
 from router.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -285,13 +285,13 @@ class Term:
             self._again(target, 0.05)
         except (CouchError, redis.RedisError) as problem:
             target.failures += 1
-            wait = _REFUSED_PAUSE if isinstance(problem, CouchRefused) else pause(target.failures)
+            wait = _REFUSED_PAUSE if isinstance(problem, CouchRefused) else backoff_delay(target.failures)
             log.warning("following %s failed, again in %.1f s: %s", target.name, wait, problem)
             self._again(target, wait)
         except Exception:
             log.exception("following %s failed", target.name)
             target.failures += 1
-            self._again(target, pause(target.failures))
+            self._again(target, backoff_delay(target.failures))
 
     def _again(self, target: Target, seconds: float) -> None:
         with self.lock:

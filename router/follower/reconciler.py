@@ -14,7 +14,7 @@ from router.entries.reference_values import FOLLOWED
 from router.follower.updates_watcher import Wake
 from router.numbers.shards import is_shard
 from router.redis_store.writer import CacheWriter, Checkpoint
-from router.runtime.backoff import pause
+from router.runtime.backoff import backoff_delay
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Sweeper:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            asked = self._asked.wait(self._interval if not failures else pause(failures))
+            asked = self._asked.wait(self._interval if not failures else backoff_delay(failures))
             if self._stop.is_set():
                 return
             self._asked.clear()

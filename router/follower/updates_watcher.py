@@ -10,7 +10,7 @@ from router.couch.changes import DatabaseUpdatesFeed
 from router.couch.databases import CouchServer, DatabaseInfo
 from router.couch.errors import CouchError, CouchRefused, NotFoundError
 from router.follower.replication_wait import Settling
-from router.runtime.backoff import pause
+from router.runtime.backoff import backoff_delay
 
 log = logging.getLogger(__name__)
 
@@ -100,10 +100,10 @@ class UpdatesWatch:
                 failures, wait = failures + 1, _NO_FEED
             except CouchError as problem:
                 failures = 1 if self.up else failures + 1
-                wait = pause(failures)
+                wait = backoff_delay(failures)
                 log.warning("the feed of database updates is lost, again in %.1f s: %s", wait, problem)
             except Exception:
-                failures, wait = failures + 1, pause(failures + 1)
+                failures, wait = failures + 1, backoff_delay(failures + 1)
                 log.exception("the feed of database updates failed, again in %.1f s", wait)
             if self.up and self.unseen_since is None:
                 self.unseen_since = self.heard

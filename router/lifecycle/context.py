@@ -15,7 +15,7 @@ from router.lifecycle.operations import CarrierStep, Operation, OperationRequest
 from router.lifecycle.permissions import Accounts
 from router.lifecycle.policy import CarrierTraits, ManagerPolicy
 from router.lifecycle.transitions import OWNED, Rule, is_target, rule
-from router.numbers.documents import NumberDocument, holder_problem
+from router.numbers.documents import NumberDocument, ownership_problem
 from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 
@@ -24,7 +24,7 @@ _ASSIGNING = frozenset((Operation.CREATE, Operation.MOVE, Operation.RESERVE, Ope
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class DecisionContext:
     """An ask, and all that bears on it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Case:
         now: Gregorian seconds.
     """
 
-    ask: OperationRequest
+    request: OperationRequest
     document: NumberDocument | None
     accounts: Accounts
     policy: ManagerPolicy
@@ -45,23 +45,23 @@ class Case:
 
     def is_admin(self) -> bool:
         """Whether the asker may do everything."""
-        return permissions.is_admin(self.ask.auth_by, self.accounts)
+        return permissions.is_admin(self.request.auth_by, self.accounts)
 
     def require_gate(self, document: NumberDocument) -> None:
         """Refuse who may not know of the number."""
-        receiver = self.ask.assign_to if self.ask.operation in _ASSIGNING else None
-        if not permissions.passes_gate(document, self.ask.auth_by, receiver, self.accounts):
+        receiver = self.request.assign_to if self.request.operation in _ASSIGNING else None
+        if not permissions.passes_gate(document, self.request.auth_by, receiver, self.accounts):
             raise forbidden()
 
     def require_holder(self, document: NumberDocument) -> None:
         """Refuse to give away what nobody can tell whose it is: it would be anybody's."""
-        problem = holder_problem(document)
+        problem = ownership_problem(document)
         if problem is not None:
             raise malformed(document.number, problem)
 
     def require_account(self) -> None:
         """Refuse an ask that names no account to have the number."""
-        if not permissions.is_account_id(self.ask.assign_to):
+        if not permissions.is_account_id(self.request.assign_to):
             raise assign_failure()
 
 
@@ -78,7 +78,9 @@ def _assignment(document: NumberDocument, account: str | None) -> dict[str, Any]
     return {"assigned_to": account, "previously_assigned_to": former, "used_by": None}
 
 
-def changed_state(document: NumberDocument, target: str | None, case: Case) -> tuple[NumberDocument, CarrierStep]:
+def changed_state(
+    document: NumberDocument, target: str | None, context: DecisionContext
+) -> tuple[NumberDocument, CarrierStep]:
     """Send a number from its state to another.
 
     Returns:
@@ -87,21 +89,21 @@ def changed_state(document: NumberDocument, target: str | None, case: Case) -> t
     Raises:
         NumberError: no way leads there, or the asker may not go it.
     """
-    ask = case.ask
-    case.require_holder(document)
-    way = _way(document, target, case.carrier)
-    if way.pushes and not ask.assign_to:
+    request = context.request
+    context.require_holder(document)
+    way = _way(document, target, context.carrier)
+    if way.pushes and not request.assign_to:
         raise forbidden("can not assign to self") if document.state == State.RESERVED else assign_failure()
-    if not way.repeats and document.assigned_to is not None and ask.assign_to == document.assigned_to:
+    if not way.repeats and document.assigned_to is not None and request.assign_to == document.assigned_to:
         raise no_change_required()
-    if not permissions.may(way.who, document, ask.auth_by, ask.assign_to, case.accounts):
+    if not permissions.may(way.who, document, request.auth_by, request.assign_to, context.accounts):
         raise forbidden()
-    account = (ask.assign_to or document.assigned_to) if way.assigns else document.assigned_to
+    account = (request.assign_to or document.assigned_to) if way.assigns else document.assigned_to
     if target in OWNED and account is None:
         raise assign_failure()
     after = fast_replace(document, state=str(target), **_assignment(document, account))
-    if way.pushes and ask.assign_to:
-        after = fast_replace(after, reserve_history=reserve_history.push(after.reserve_history, ask.assign_to))
+    if way.pushes and request.assign_to:
+        after = fast_replace(after, reserve_history=reserve_history.push(after.reserve_history, request.assign_to))
     return after, CarrierStep.ACQUIRE if way.acquires else CarrierStep.NONE
 
 

@@ -108,7 +108,7 @@ def _name_in_list(feature: str, doc: Mapping[str, Any]) -> str:
 
 
 def _put_settings(doc: dict[str, Any], listed: str, feature: str, settings: Any) -> None:
-    read = dict(features.listed([listed], Fields(doc)))
+    read = dict(features.listed_features([listed], Fields(doc)))
     if read.get(feature) == settings or settings in ({}, None):
         return
     if feature in _INSIDE and isinstance(settings, Mapping):
@@ -122,6 +122,6 @@ def _put_settings(doc: dict[str, Any], listed: str, feature: str, settings: Any)
 
 def _merge(doc: dict[str, Any], field: str, keys: tuple[str, ...], settings: Mapping[str, Any]) -> None:
     """Put the settings of these keys into a public field, which may hold others."""
-    stands = doc.get(field)
-    others = {key: value for key, value in stands.items() if key not in keys} if isinstance(stands, Mapping) else {}
+    existing = doc.get(field)
+    others = {key: value for key, value in existing.items() if key not in keys} if isinstance(existing, Mapping) else {}
     doc[field] = others | {key: settings[key] for key in keys if key in settings}

@@ -9,13 +9,13 @@ from router.numbers.carriers import has_local_feature
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
-TOLD = frozenset(("id", "used_by", "state", "features", "create_with_state"))
+DERIVED_FIELDS = frozenset(("id", "used_by", "state", "features", "create_with_state"))
 """Public fields that only tell what stands elsewhere (KAZOO's API answers them): never taken, never changed."""
 
 
 def is_public(name: str) -> bool:
     """Whether a field is the owner's: features are asked for there, and anything else may stand there."""
-    return not name.startswith(("pvt_", "_")) and name not in TOLD
+    return not name.startswith(("pvt_", "_")) and name not in DERIVED_FIELDS
 
 
 def public_fields(document: NumberDocument) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def with_public(document: NumberDocument, fields: Mapping[str, Any]) -> NumberDo
     return fast_replace(document, fields=others | given)
 
 
-def without_use(document: NumberDocument) -> NumberDocument:
+def without_usage(document: NumberDocument) -> NumberDocument:
     """The same as nobody's own: no public fields, no features but `local`."""
     fields = {name: value for name, value in document.fields.items() if name.startswith(("pvt_", "_"))}
     if "used_by" in document.fields:
@@ -55,7 +55,7 @@ def with_module_data(document: NumberDocument, data: Mapping[str, Any]) -> Numbe
     return fast_replace(document, fields=fields)
 
 
-def blank(
+def new_document(
     number: str,
     *,
     state: str,
@@ -91,7 +91,7 @@ def blank(
     )
 
 
-def document_of(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
+def encode_document(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
     """The JSON to put into the number's database.
 
     What `after.fields` holds stays, in the spelling it has, unless it would be read as something
@@ -135,14 +135,14 @@ def _new(after: NumberDocument) -> dict[str, Any]:
 
 def _changed(after: NumberDocument) -> dict[str, Any]:
     doc = {"_id": after.number, "pvt_type": "number", **after.fields}
-    stands = documents.read(doc)
-    if isinstance(stands, documents.Skipped):  # its type became another's: ours goes over it
+    existing = documents.read(doc)
+    if isinstance(existing, documents.Skipped):  # its type became another's: ours goes over it
         return doc | _new(after)
     home = shards.shard_for(after.number)
     named = doc.get("pvt_db_name")
     if not isinstance(named, str) or shards.decoded(named) != home:
         doc["pvt_db_name"] = _database(after.number)
-    if after.state or stands.state:
+    if after.state or existing.state:
         document_encoding.put_state(doc, after.state)
     wanted = {
         "pvt_module_name": ("module_name", after.module_name),
@@ -156,15 +156,15 @@ def _changed(after: NumberDocument) -> dict[str, Any]:
         "pvt_deleted": ("deleted", after.deleted or None),
     }
     for name, (attribute, value) in wanted.items():
-        if (getattr(stands, attribute) or None) != (value or None):
+        if (getattr(existing, attribute) or None) != (value or None):
             document_encoding.put(doc, name, list(value) if isinstance(value, tuple) else value)
-    if stands.used_by != after.used_by and "used_by" in doc:  # where older documents tell the same
+    if existing.used_by != after.used_by and "used_by" in doc:  # where older documents tell the same
         doc["used_by"] = after.used_by or ""
     document_encoding.put_features(doc, after.features, after.module_name)
     return doc
 
 
-def put_back(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
+def encode_restored_document(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
     """Return a whole document to write as it was exported, whatever it holds, but for `_rev` and `pvt_modified`.
 
     Args:

@@ -27,10 +27,10 @@ class NumberError(Exception):
 
     def __str__(self) -> str:
         """One line."""
-        return in_words(self.error, self.cause, self.message)
+        return error_line(self.error, self.cause, self.message)
 
 
-def in_words(error: str, cause: str, message: str) -> str:
+def error_line(error: str, cause: str, message: str) -> str:
     """Return a refusal in one line, without a cause that is the message itself."""
     return f"{error}{f' ({cause})' if cause not in ('', message) else ''}: {message}"
 
@@ -85,12 +85,12 @@ def invalid(cause: str) -> NumberError:
     return NumberError(400, "invalid", cause, cause)
 
 
-def by_carrier(module: str, words: str) -> NumberError:
+def carrier_fault(module: str, words: str) -> NumberError:
     """The carrier refused, or could not be asked."""
     return NumberError(500, "unspecified_fault", words, f"fault by carrier {module}: {words}")
 
 
-def by_provider(provider: str, words: str) -> NumberError:
+def provider_fault(provider: str, words: str) -> NumberError:
     """A feature's provider refused, or could not be asked."""
     return NumberError(500, "unspecified_fault", words, f"fault by feature provider {provider}: {words}")
 

@@ -10,7 +10,7 @@ from router.numbers.states import State
 _DAY = 86_400
 
 
-def plan_due(document: NumberDocument, policy: ManagerPolicy, now: int) -> Plan | None:
+def plan_maintenance(document: NumberDocument, policy: ManagerPolicy, now: int) -> Plan | None:
     """What is due: an aged number is available again; found and never taken, or deleted, it is removed.
 
     A number that doesn't say when it was modified waits: its age can't be known.

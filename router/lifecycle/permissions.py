@@ -6,7 +6,7 @@ from router.lifecycle.operations import SYSTEM
 from router.lifecycle.transitions import Who
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.fields import LONGEST_ID, is_visible
+from router.numbers.fields import MAX_ID_LENGTH, is_visible
 from router.numbers.states import State
 
 Accounts = Mapping[str, AccountDocument]
@@ -15,7 +15,7 @@ Accounts = Mapping[str, AccountDocument]
 
 def is_account_id(account: str | None) -> bool:
     """Whether a number can be assigned to it: 32 characters."""
-    return account is not None and len(account) == LONGEST_ID and is_visible(account)
+    return account is not None and len(account) == MAX_ID_LENGTH and is_visible(account)
 
 
 def is_admin(auth_by: str, accounts: Accounts) -> bool:

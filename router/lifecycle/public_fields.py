@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.lifecycle.document_writer import TOLD, public_fields, with_public
+from router.lifecycle.document_writer import DERIVED_FIELDS, public_fields, with_public
 from router.lifecycle.errors import invalid
 from router.numbers.documents import NumberDocument
 
-_READ_ONLY = TOLD | {"_read_only"}
+_READ_ONLY = DERIVED_FIELDS | {"_read_only"}
 
 
-def with_asked(document: NumberDocument, given: Mapping[str, Any] | None, *, merge: bool) -> NumberDocument:
+def with_requested_fields(document: NumberDocument, given: Mapping[str, Any] | None, *, merge: bool) -> NumberDocument:
     """The document with the public fields that an ask brings.
 
     Args:
@@ -30,9 +30,9 @@ def with_asked(document: NumberDocument, given: Mapping[str, Any] | None, *, mer
     return with_public(document, merged(public_fields(document), fields) if merge else fields)
 
 
-def merged(stands: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+def merged(existing: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """A patch over an object; null removes, objects meet field by field, all else takes the place of what stands."""
-    result = dict(stands)
+    result = dict(existing)
     for name, value in patch.items():
         if value is None:
             result.pop(name, None)

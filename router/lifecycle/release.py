@@ -1,8 +1,8 @@
 """Giving a number up: back to who reserved it before, else to the released state."""
 
 from router.lifecycle import permissions, reserve_history
-from router.lifecycle.context import Case, assigned
-from router.lifecycle.document_writer import without_use
+from router.lifecycle.context import DecisionContext, assigned
+from router.lifecycle.document_writer import without_usage
 from router.lifecycle.errors import forbidden, invalid_state_transition
 from router.lifecycle.operations import CarrierStep, Plan
 from router.lifecycle.transitions import RELEASED_BY_ALL
@@ -11,20 +11,20 @@ from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 
 
-def release(document: NumberDocument, case: Case) -> Plan:
+def release(document: NumberDocument, context: DecisionContext) -> Plan:
     """Decide a release, the gate being passed.
 
     The page's rule, and not KAZOO 5's: the account that has the number goes out of the reserve
     history, and who is first in the rest has it again, whether or not the one before ever reserved it.
     """
-    policy, carrier = case.policy, case.carrier
+    policy, carrier = context.policy, context.carrier
     if document.state not in RELEASED_BY_ALL and not carrier.is_local:
         raise invalid_state_transition(document.state or "undefined", policy.released_state)
-    if not permissions.is_authorized(case.ask.auth_by, document.assigned_to, None, case.accounts):
+    if not permissions.is_authorized(context.request.auth_by, document.assigned_to, None, context.accounts):
         raise forbidden()
-    case.require_holder(document)
-    unused = without_use(document)
-    remaining = reserve_history.unwind(document.reserve_history, document.assigned_to, case.accounts)
+    context.require_holder(document)
+    unused = without_usage(document)
+    remaining = reserve_history.unwind(document.reserve_history, document.assigned_to, context.accounts)
     if remaining:
         after = fast_replace(assigned(unused, remaining[0]), state=State.RESERVED.value, reserve_history=remaining)
         return Plan(document, after, clears_features=True)

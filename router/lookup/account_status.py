@@ -10,7 +10,7 @@ from enum import Enum
 from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, ActivePortRequest
 from router.lookup.origin_reader import Authority
 from router.reference_data.reference_data import FollowedDocuments
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 
 _REMEMBERED = 5.0
 """Seconds that an account read from CouchDB is remembered while Redis is away."""
@@ -38,7 +38,7 @@ class Standing:
         self._authority = authority
         self._refuse_unknown = refuse_unknown
         self._remembered: dict[str, tuple[float, AccountStatus]] = {}
-        self.counts = Tally()
+        self.counts = Counters()
 
     @property
     def vouched(self) -> bool:

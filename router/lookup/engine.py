@@ -33,7 +33,7 @@ from router.numbers.routes import Reason, Refused, port_request_route
 from router.numbers.rules import Rules
 from router.redis_store.client import CacheUnavailable
 from router.redis_store.entry_reader import CacheReader
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Lookup:
         self.rules = rules
         self.near = near
         self.stale = False
-        self.counts = Tally()
+        self.counts = Counters()
 
     def answer(self, calls: Sequence[Call]) -> None:
         """Answer each call once: at once what is decided or cached, the rest when the database was read."""

@@ -18,7 +18,7 @@ from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import shard_for
 from router.redis_store.client import CacheUnavailable, is_refusal
 from router.redis_store.writer import CacheWriter
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Fallback:
         self._alarm = alarm
         self._scans = scans
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="lookup-fallback", initializer=in_each_thread)
-        self.counts = Tally()
+        self.counts = Counters()
 
     @property
     def in_the_air(self) -> int:

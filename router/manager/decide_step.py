@@ -8,7 +8,7 @@ from router.couch.errors import CouchError
 from router.lifecycle import errors
 from router.lifecycle.decide import carrier_name, decide
 from router.lifecycle.errors import NumberError
-from router.lifecycle.maintenance import plan_due
+from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.operations import Operation, Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.registry import Carriers
@@ -89,7 +89,7 @@ class Decider:
     def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> Plan | None:
         document = job.found.document
         if job.due:
-            return None if document is None else plan_due(document, terms.policy, terms.now)
+            return None if document is None else plan_maintenance(document, terms.policy, terms.now)
         carrier = self._carriers.find(carrier_name(job.ask, document, terms.policy))
         porting = self._is_porting(job)
         return decide(job.ask, document, accounts, terms.policy, carrier, porting=porting, now=terms.now)

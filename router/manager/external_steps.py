@@ -72,10 +72,10 @@ def _asked(module: str, order: CarrierOrder, act: Callable[[], Any]) -> Mapping[
     except NumberError:
         raise
     except CarrierError as problem:
-        raise errors.by_carrier(module, str(problem)) from None
+        raise errors.carrier_fault(module, str(problem)) from None
     except Exception as problem:
         log.exception("carrier %s failed over %s", module, order.number.number)
-        raise errors.by_carrier(module, f"{type(problem).__name__}: {problem}") from problem
+        raise errors.carrier_fault(module, f"{type(problem).__name__}: {problem}") from problem
     if not isinstance(data, Mapping):
         log.error("carrier %s returned %r for order %s where module data belongs", module, data, order.key)
         return order.module_data

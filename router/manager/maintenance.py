@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from router.couch.client import Document
 from router.couch.errors import CouchError
-from router.lifecycle.maintenance import plan_due
+from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
@@ -115,4 +115,4 @@ class Maintenance:
 
 def _is_due(document: Document, name: str, policy: ManagerPolicy, now: int) -> bool:
     read = documents.read(document, expected_database=name)
-    return not isinstance(read, Skipped) and plan_due(read, policy, now) is not None
+    return not isinstance(read, Skipped) and plan_maintenance(read, policy, now) is not None

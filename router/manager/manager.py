@@ -34,7 +34,7 @@ from router.numbers.normaliser import Normaliser
 from router.numbers.rules import Rules
 from router.numbers.shards import is_legal, shard_for
 from router.reference_data.active_port_requests import ActivePorts
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -74,7 +74,7 @@ class NumberManager:
         )
         self._lister = Lister(databases, self._reader, self._copies)
         self.databases = databases
-        self.counts = Tally()
+        self.counts = Counters()
 
     def rules(self) -> Rules:
         """Dial plans, policy and configuration in force.

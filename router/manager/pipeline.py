@@ -12,8 +12,8 @@ import orjson
 
 from router.couch.errors import CouchError
 from router.lifecycle import errors
-from router.lifecycle.decide import accounts_concerned
-from router.lifecycle.document_writer import document_of, put_back
+from router.lifecycle.decide import accounts_to_read
+from router.lifecycle.document_writer import encode_document, encode_restored_document
 from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import SYSTEM, CarrierStep, Operation
 from router.manager.cache_publisher import CacheTeller
@@ -165,7 +165,7 @@ def _has_outside_work(job: Job) -> bool:
 def _accounts_of(jobs: Sequence[Job]) -> set[str]:
     concerned: set[str] = set()
     for job in jobs:
-        concerned |= accounts_concerned(job.ask, job.found.document)
+        concerned |= accounts_to_read(job.ask, job.found.document)
     return concerned - {SYSTEM}
 
 
@@ -176,7 +176,7 @@ def _prepare(job: Job, after: NumberDocument | None, now: int) -> None:
         job.after, job.sent = None, {"_id": job.number, "_rev": job.found.base, "_deleted": True}
         return
     before = job.plan.before if job.plan is not None else None
-    written = put_back if job.plan is not None and job.plan.verbatim else document_of
+    written = encode_restored_document if job.plan is not None and job.plan.verbatim else encode_document
     sent = written(after, before, now=now)
     read = _read(after, sent)
     if isinstance(read, Skipped):  # never: what is written can be read

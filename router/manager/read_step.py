@@ -14,7 +14,7 @@ from router.lifecycle.errors import NumberError
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
-from router.numbers.fields import LONGEST_ID, Skipped, is_visible
+from router.numbers.fields import MAX_ID_LENGTH, Skipped, is_visible
 from router.numbers.shards import shard_for
 
 AT_A_TIME = 1000
@@ -73,7 +73,7 @@ class Reader:
             CouchError: CouchDB can't be asked.
         """
         # Whatever callers call themselves: only what can be an account's id is asked for.
-        identifiers = [each for each in identifiers if len(each) <= LONGEST_ID and is_visible(each)]
+        identifiers = [each for each in identifiers if len(each) <= MAX_ID_LENGTH and is_visible(each)]
         if not identifiers:
             return {}
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from router.numbers.fields import LONGEST_ID, Fields, Skipped, is_true, is_visible, shown
+from router.numbers.fields import MAX_ID_LENGTH, Fields, Skipped, is_true, is_visible, shown
 
 __all__ = ["AccountDocument", "Skipped", "read"]
 
@@ -46,7 +46,7 @@ def read(doc: object) -> AccountDocument | Skipped:
     if kind is not None and kind != "account":
         return Skipped(f"its pvt_type is {shown(kind)}, not 'account'")
     account = doc.get("_id")
-    if not isinstance(account, str) or not 0 < len(account) <= LONGEST_ID or not is_visible(account):
+    if not isinstance(account, str) or not 0 < len(account) <= MAX_ID_LENGTH or not is_visible(account):
         return Skipped(f"its id is {shown(account)}: no account id")
     if account.startswith("_design/"):
         return Skipped("a design document")

@@ -13,9 +13,9 @@ from router.numbers.carriers import is_module_name, module_name
 from router.numbers.dial_plans import KAZOO, convert
 from router.numbers.fields import Fields, Skipped, is_unset, is_visible, shown
 
-__all__ = ["NumberDocument", "Skipped", "holder_problem", "not_a_number", "read", "routable_id"]
+__all__ = ["NumberDocument", "Skipped", "not_a_number", "ownership_problem", "read", "routable_id"]
 
-LONGEST_NUMBER = 256
+MAX_NUMBER_LENGTH = 256
 
 _LONGEST_STATE = 64
 _HOLDERS = ("pvt_assigned_to", "pvt_reserve_history")
@@ -109,7 +109,7 @@ def read(doc: object, *, expected_database: str | None = None) -> NumberDocument
     return _number_document(number, Fields(doc))
 
 
-def holder_problem(document: NumberDocument) -> str | None:
+def ownership_problem(document: NumberDocument) -> str | None:
     """What can't be read of who has the number, or reserved it; None where all of it can.
 
     Such a field is read as if nobody were named, which is right for a lookup, and for nothing that gives the number
@@ -131,7 +131,7 @@ def not_a_number(doc: Mapping[str, object], doc_id: object) -> str | None:
 
 
 def _is_number(number: str) -> bool:
-    return 1 < len(number) <= LONGEST_NUMBER and number.startswith("+") and is_visible(number)
+    return 1 < len(number) <= MAX_NUMBER_LENGTH and number.startswith("+") and is_visible(number)
 
 
 def _number_document(number: str, fields: Fields) -> NumberDocument:

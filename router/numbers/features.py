@@ -54,7 +54,7 @@ def read(document: Fields, module: str) -> dict[str, Any]:
     """
     raw = document.get(FIELD)
     if isinstance(raw, list):
-        features = dict(listed(raw, document))
+        features = dict(listed_features(raw, document))
     elif type(raw) is dict or isinstance(raw, Mapping):
         features = _renamed({name: raw[name] for name in raw if _is_name(name, document)})
     else:
@@ -115,7 +115,7 @@ def _is_name(name: object, document: Fields) -> TypeGuard[str]:
     return False
 
 
-def listed(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
+def listed_features(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
     """Feature and settings of each name in a legacy document's list; the settings stand in its public fields."""
     for name in names:
         if _is_name(name, document):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 
-LONGEST_ID = 32
+MAX_ID_LENGTH = 32
 """Characters in an account id; KAZOO's are 32 hexadecimal ones."""
 
-LONGEST_TEXT = 256
+MAX_TEXT_LENGTH = 256
 """Characters in any other text that goes into an answer."""
 
 _SHOWN = 40
@@ -91,7 +91,7 @@ class Fields:
         # A warm-up asks this dozens of times for each of millions of documents.
         return None if type(value) is str and value in _UNSET else value
 
-    def text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+    def text(self, name: str, longest: int = MAX_TEXT_LENGTH) -> str | None:
         """A printable text, such as a person's name."""
         value = self.get(name)
         if value is None or (isinstance(value, str) and len(value) <= longest and value.isprintable()):
@@ -99,7 +99,7 @@ class Fields:
         self._note(name, value, f"printable text of at most {longest} characters")
         return None
 
-    def word(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+    def word(self, name: str, longest: int = MAX_TEXT_LENGTH) -> str | None:
         """A text of visible ASCII characters, such as an id or an address."""
         value = self.get(name)
         if value is None or (isinstance(value, str) and len(value) <= longest and is_visible(value)):
@@ -109,7 +109,7 @@ class Fields:
 
     def account(self, name: str) -> str | None:
         """An account id."""
-        return self.word(name, LONGEST_ID)
+        return self.word(name, MAX_ID_LENGTH)
 
     def accounts(self, name: str) -> tuple[str, ...]:
         """A list of account ids, equal neighbours collapsed as KAZOO does."""
@@ -145,7 +145,7 @@ class Fields:
         self._note(name, value, f"a whole number from 0 to {most}")
         return None
 
-    def words(self, name: str) -> tuple[str, ...] | None:
+    def word_list(self, name: str) -> tuple[str, ...] | None:
         """A list of words, or None when it is unset or no list; what is no word is left out."""
         value = self.get(name)
         if value is None:

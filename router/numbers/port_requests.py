@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from router.numbers.fields import LONGEST_TEXT, Fields, Skipped, is_visible, shown
+from router.numbers.fields import MAX_TEXT_LENGTH, Fields, Skipped, is_visible, shown
 
 __all__ = ["PortRequest", "Skipped", "account_of", "read"]
 
@@ -36,7 +36,7 @@ def read(doc: object) -> PortRequest | Skipped:
     if doc.get("_deleted") is True:
         return Skipped("deleted")
     request = doc.get("_id")
-    if not isinstance(request, str) or not 0 < len(request) <= LONGEST_TEXT or not request.isprintable():
+    if not isinstance(request, str) or not 0 < len(request) <= MAX_TEXT_LENGTH or not request.isprintable():
         return Skipped(f"its id is {shown(request)}")
     if request.startswith("_design/"):
         return Skipped("a design document")
@@ -67,4 +67,4 @@ def account_of(number: str, requests: Iterable[PortRequest]) -> str | None:
 
 
 def _is_number(key: object) -> bool:
-    return isinstance(key, str) and key.startswith("+") and len(key) <= LONGEST_TEXT and is_visible(key)
+    return isinstance(key, str) and key.startswith("+") and len(key) <= MAX_TEXT_LENGTH and is_visible(key)

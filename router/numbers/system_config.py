@@ -81,7 +81,7 @@ def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[s
         "reconcile_regex": _reconcile_regex(given),
         "classifiers": _classifiers(given),
         "released_state": _released_state(given),
-        "carrier_modules": given.words("carrier_modules"),
+        "carrier_modules": given.word_list("carrier_modules"),
         "features": _features(given),
     }
     config = NumberManagerConfig(**{name: value for name, value in values.items() if value is not None})
@@ -115,11 +115,11 @@ def _released_state(given: Fields) -> str | None:
 def _features(given: Fields) -> FeaturePermissions:
     """`features.allow`, else the `providers` of older clusters, named after their modules."""
     table = given.nested("features")
-    allow = table.words("allow")
+    allow = table.word_list("allow")
     if allow is None and isinstance(given.get("providers"), list):
-        older = (name.removeprefix("wnm_").removeprefix("knm_") for name in given.words("providers") or ())
+        older = (name.removeprefix("wnm_").removeprefix("knm_") for name in given.word_list("providers") or ())
         allow = tuple(_LEGACY_FEATURES.get(name, name) for name in older)
-    return FeaturePermissions(allow, table.words("deny"))
+    return FeaturePermissions(allow, table.word_list("deny"))
 
 
 def _converters(given: Fields) -> tuple[Converter, ...] | None:

@@ -2,11 +2,11 @@
 
 import random
 
-FIRST, LONGEST = 0.1, 5.0
+INITIAL_DELAY, MAX_DELAY = 0.1, 5.0
 _STEEPEST = 16
 
 
-def pause(failures: int) -> float:
+def backoff_delay(failures: int) -> float:
     """Seconds to wait after so many failures in a row: exponential, with full jitter above the first."""
-    ceiling = min(LONGEST, FIRST * 2.0 ** min(failures, _STEEPEST))
-    return FIRST / 2 + random.uniform(0.0, ceiling)  # noqa: S311 - nothing secret
+    ceiling = min(MAX_DELAY, INITIAL_DELAY * 2.0 ** min(failures, _STEEPEST))
+    return INITIAL_DELAY / 2 + random.uniform(0.0, ceiling)  # noqa: S311 - nothing secret

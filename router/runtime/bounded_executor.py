@@ -9,7 +9,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class BoundedThreads:
+class BoundedExecutor:
     """Used inside one event loop.
 
     Args:
@@ -21,7 +21,7 @@ class BoundedThreads:
         self._most = most
         self._inside = 0
 
-    def have_room(self, weight: int) -> bool:
+    def has_room(self, weight: int) -> bool:
         """Whether so much more may wait."""
         return not self._inside or self._inside + weight <= self._most
 

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 
 
-class Tally:
+class Counters:
     """Counts that threads may add to."""
 
     def __init__(self) -> None:

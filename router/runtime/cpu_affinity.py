@@ -66,7 +66,7 @@ def may_pin() -> bool:
 
 
 @contextlib.contextmanager
-def staying_on(core: int | None) -> Iterator[None]:
+def pinned_to(core: int | None) -> Iterator[None]:
     """Keep the calling thread, and those it starts meanwhile, on a core; nothing for None.
 
     It only saves time, so where it may not be (a container's rules forbid it, or took the core away) nothing is kept.
@@ -80,7 +80,7 @@ def staying_on(core: int | None) -> Iterator[None]:
             _move(before)
 
 
-def leave_core() -> None:
+def unpin_thread() -> None:
     """Let the calling thread run where the process may: one that a thread on a core of its own started stays there."""
     if hasattr(os, "sched_getaffinity"):
         _move(os.sched_getaffinity(os.getpid()))

@@ -13,7 +13,7 @@ _EVERY = 60.0
 _MOST_KINDS = 64
 
 
-class Seldom(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Lets a message through when none of its kind was let through for a minute, and says how many were not.
 
     A kind is a message as it stands in the code, without what is put into it. That a caller went away while he was
@@ -45,10 +45,10 @@ class Seldom(logging.Filter):
         return True
 
 
-_SELDOM = Seldom()
+_SELDOM = RateLimitFilter()
 
 
-def quieten() -> None:
+def limit_library_logs() -> None:
     """Have the servers' libraries log seldom; again changes nothing."""
     for name in LIBRARIES:
         logging.getLogger(name).addFilter(_SELDOM)

@@ -4,7 +4,7 @@ import contextlib
 import resource
 
 
-def allow_many_connections() -> None:
+def raise_open_file_limit() -> None:
     """Raise the limit as far as this process may: where it is reached, no connection is accepted."""
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):

@@ -21,7 +21,7 @@ from router.manager.manager import NumberManager
 from router.near_cache.cache import Invalidations, NearCache
 from router.numbers.routes import Refused
 from router.reference_data.reference_data import FollowedDocuments
-from router.runtime.cpu_affinity import leave_core
+from router.runtime.cpu_affinity import unpin_thread
 from router.server.admin import metrics
 from router.server.admin.pages import JSON, TEXT, AdminServer, Page
 from router.server.admin.readiness import Readiness, State
@@ -84,7 +84,7 @@ class Service:
             time_limit=settings.lookup_timeout,
             alarm=self._alarm,
             scans=Scans(authority, self.near.listings, self._can_list, settings.negative_ttl),
-            in_each_thread=leave_core,
+            in_each_thread=unpin_thread,
         )
         self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
         explainer = Explainer(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from router.runtime.available_cpus import available_cpus
-from router.runtime.backoff import pause
+from router.runtime.backoff import backoff_delay
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
 from router.server import worker
 from router.server.admin.aggregate import GatheredPages
@@ -213,7 +213,7 @@ class Supervisor:
     def _bury(self, child: Child) -> None:
         lived = time.monotonic() - child.began
         child.deaths = 1 if lived > _STEADY else child.deaths + 1
-        wait_for = 0.0 if lived > _STEADY else pause(child.deaths)
+        wait_for = 0.0 if lived > _STEADY else backoff_delay(child.deaths)
         log.error("%s ended with %s; a new one in %.1f s", child.name, child.process.exitcode, wait_for)
         self._let_go(child)
         child.due = time.monotonic() + wait_for

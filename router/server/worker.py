@@ -9,7 +9,7 @@ import threading
 from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
-from router.runtime.open_files import allow_many_connections
+from router.runtime.open_files import raise_open_file_limit
 from router.server.app import Service
 from router.server.maintenance import MaintenanceTimer
 from router.server.transport import UNIX
@@ -30,7 +30,7 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
         core: the way of a hit stays on this one; None for anywhere.
     """
     messages = _prepare(log_level, parent)
-    allow_many_connections()
+    raise_open_file_limit()
     try:
         service = Service(settings, reuse_port=not settings.listen.startswith(UNIX), core=core)
         service.start()

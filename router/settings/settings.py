@@ -26,7 +26,7 @@ from router.numbers.rules import Rules
 from router.numbers.states import ROUTABLE
 from router.settings.dial_plans import DialPlanSettings
 from router.settings.service_links import is_service_link
-from router.settings.urls import ENCODE, are_nodes, are_sentinels, is_sound, without_password
+from router.settings.urls import ENCODING_HINT, are_valid_nodes, are_valid_sentinels, is_valid_url, without_password
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SECTION = "number_manager.default."
 """Begins the names of values in the cluster's document; the setting has them without the section."""
 
-LONGEST_SECONDS = 1e9
+MAX_SECONDS = 1e9
 """Seconds, some 31 years: more than a timer of the operating system or an expiry in Redis takes."""
 
 _FILE: ContextVar[Mapping[str, Any] | None] = ContextVar("what the settings file says", default=None)
@@ -245,17 +245,17 @@ class Settings(BaseSettings):
     @field_validator("*")
     @classmethod
     def _within_reason(cls, value: Any) -> Any:
-        if isinstance(value, float) and not value <= LONGEST_SECONDS:  # "not a number" is smaller than nothing
-            raise ValueError(f"write a number of seconds, at most {LONGEST_SECONDS:,.0f}")
+        if isinstance(value, float) and not value <= MAX_SECONDS:  # "not a number" is smaller than nothing
+            raise ValueError(f"write a number of seconds, at most {MAX_SECONDS:,.0f}")
         return value
 
     @field_validator("couchdb_url")
     @classmethod
     def _couchdb_scheme(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")) or not are_nodes(url) or "?" in url or "#" in url:
+        if not url.startswith(("http://", "https://")) or not are_valid_nodes(url) or "?" in url or "#" in url:
             raise ValueError(
                 "write it as http://user:password@host:5984, several nodes of a cluster as "
-                f"http://user:password@host:5984,host:5984{ENCODE}"
+                f"http://user:password@host:5984,host:5984{ENCODING_HINT}"
             )
         return url.rstrip("/")
 
@@ -265,10 +265,12 @@ class Settings(BaseSettings):
         known = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
         if not url.startswith(known):
             raise ValueError(f"write it as one of {', '.join(known)}")
-        if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not is_sound(url):
-            raise ValueError(f"write it as redis://user:password@host:6379/0{ENCODE}")
-        if url.startswith("redis+sentinel://") and ("?" in url or not are_sentinels(url)):
-            raise ValueError(f"write it as redis+sentinel://user:password@host:26379,host:26379/service/0{ENCODE}")
+        if url.startswith(("redis://", "rediss://", "redis+cluster://")) and not is_valid_url(url):
+            raise ValueError(f"write it as redis://user:password@host:6379/0{ENCODING_HINT}")
+        if url.startswith("redis+sentinel://") and ("?" in url or not are_valid_sentinels(url)):
+            raise ValueError(
+                f"write it as redis+sentinel://user:password@host:26379,host:26379/service/0{ENCODING_HINT}"
+            )
         return url
 
     @field_validator("listen", "admin_listen")

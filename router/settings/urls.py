@@ -3,13 +3,13 @@
 import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-ENCODE = "; : / ? # @ and % in the user or password are percent-encoded"
+ENCODING_HINT = "; : / ? # @ and % in the user or password are percent-encoded"
 """What to tell whoever wrote one that can't be used."""
 
 _QUERY_VALUE = re.compile(r"([^?&#=]*)=([^&#]*)")
 
 
-def is_sound(url: str) -> bool:
+def is_valid_url(url: str) -> bool:
     """Whether a URL has a host, and a port that is one, and no password that ran over into its path."""
     try:
         parts = urlsplit(url)
@@ -18,7 +18,7 @@ def is_sound(url: str) -> bool:
         return False
 
 
-def are_sentinels(url: str) -> bool:
+def are_valid_sentinels(url: str) -> bool:
     """Whether a Sentinel URL names hosts, and ports that are some, and no password that ran over into its path."""
     if _runs_over(url):
         return False
@@ -28,7 +28,7 @@ def are_sentinels(url: str) -> bool:
     )
 
 
-def are_nodes(url: str) -> bool:
+def are_valid_nodes(url: str) -> bool:
     """Whether a CouchDB URL names one node or several, each with a host, and a port that is one if any."""
     try:
         parts = urlsplit(url)
@@ -36,7 +36,7 @@ def are_nodes(url: str) -> bool:
         hosts = [urlunsplit(parts._replace(netloc=f"{credentials}{at}{host}")) for host in netloc.split(",")]
     except ValueError:
         return False
-    return all(map(is_sound, hosts))
+    return all(map(is_valid_url, hosts))
 
 
 def _runs_over(url: str) -> bool:

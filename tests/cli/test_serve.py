@@ -16,7 +16,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from router.runtime.cpu_affinity import staying_on
+from router.runtime.cpu_affinity import pinned_to
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, run, serving
@@ -146,7 +146,7 @@ def test_a_hung_worker_shows_on_the_metrics_page(start: Start, stores: tuple[str
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
 def test_there_is_a_worker_for_each_cpu_that_it_may_use(start: Start, stores: tuple[str, ...]) -> None:
-    with staying_on(min(os.sched_getaffinity(0))):
+    with pinned_to(min(os.sched_getaffinity(0))):
         process = start(*SERVE, "--workers", "0", *stores)
     assert serving(process).page("/metrics").count("did_router_worker_up{") == 1
 

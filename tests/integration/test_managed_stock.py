@@ -10,7 +10,7 @@ import pytest
 from router.couch.client import CouchClient
 from router.couch.databases import CouchServer
 from router.embedded import EmbeddedCouchDB
-from router.lifecycle.document_writer import blank
+from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
 from router.manager.carriers.inventory import INUM_DATABASE, MANAGED_DATABASE
 from router.manager.carriers.registry import Carriers
@@ -30,7 +30,7 @@ def carrier(databases: CouchServer, name: str = "knm_managed") -> Carrier:
 
 
 def order(account: str | None = ACCOUNT, state: str = "in_service", *, dry_run: bool = False) -> CarrierOrder:
-    number = blank(NUMBER, state=state, module_name="knm_managed", authorizing_account="system", now=63877497874)
+    number = new_document(NUMBER, state=state, module_name="knm_managed", authorizing_account="system", now=63877497874)
     return CarrierOrder("key", replace(number, assigned_to=account), {"mine": 1}, dry_run=dry_run)
 
 

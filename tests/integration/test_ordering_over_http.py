@@ -10,7 +10,7 @@ import pytest
 
 from router.couch.client import CouchClient
 from router.couch.databases import CouchServer
-from router.lifecycle.document_writer import blank
+from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
 from router.settings import Settings
@@ -21,7 +21,7 @@ ACCOUNT = "a" * 32
 QUICK: dict[str, Any] = {"pause": 0.01}
 IMPATIENT: dict[str, Any] = {"pause": 0.001, "read_time_limit": 0.5, "time_limit": 1.0, "tries": 10}
 DOCUMENT = replace(
-    blank(NUMBER, state="in_service", module_name="knm_other", authorizing_account=ACCOUNT, now=63877497874),
+    new_document(NUMBER, state="in_service", module_name="knm_other", authorizing_account=ACCOUNT, now=63877497874),
     assigned_to=ACCOUNT,
 )
 ORDER = CarrierOrder("key-1", DOCUMENT, {"mine": 1}, auth_by=ACCOUNT)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.lifecycle.document_writer import TOLD, is_public
+from router.lifecycle.document_writer import DERIVED_FIELDS, is_public
 from router.manager.features.provider import FieldsInvalid
 from router.numbers import features as reading
 from router.numbers.fields import is_unset
@@ -18,7 +18,7 @@ LOCAL = "local"
 
 E911_SPELLINGS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
 _LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
-_TOLD = TOLD | {"_read_only"}
+_TOLD = DERIVED_FIELDS | {"_read_only"}
 """What KAZOO's API adds to the public fields when it shows a number; nothing is asked for by sending it back."""
 _NO_FIELDS = frozenset((*_TOLD, *E911_SPELLINGS))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from router.lifecycle import errors
 from router.lifecycle.document_encoding import put_features
-from router.lifecycle.document_writer import own_features, without_use
+from router.lifecycle.document_writer import own_features, without_usage
 from router.lifecycle.operations import Operation, OperationRequest, Plan
 from router.lifecycle.public_fields import merged
 from router.manager.features.feature_encoding import LOCAL, Spelling, asked_fields, spelling_of
@@ -206,7 +206,7 @@ def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
         for provider in providers
         for feature in sorted(provider.features & on.keys())
     )
-    after = None if plan.after is None else without_use(plan.after)
+    after = None if plan.after is None else without_usage(plan.after)
     return FeaturePlan(plan.before, after, spelling, removals)
 
 

@@ -218,9 +218,9 @@ def _told(task: Task, act: Callable[[], Any]) -> Any:
     try:
         return act()
     except FeatureFault as problem:
-        raise errors.by_provider(task.provider.name, str(problem)) from None
+        raise errors.provider_fault(task.provider.name, str(problem)) from None
     except Exception as problem:
-        raise errors.by_provider(task.provider.name, f"{type(problem).__name__}: {problem}") from problem
+        raise errors.provider_fault(task.provider.name, f"{type(problem).__name__}: {problem}") from problem
 
 
 def _with_settings(plan: FeaturePlan, after: NumberDocument, kept: Mapping[str, Any]) -> NumberDocument:

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 from router.server.admin.readiness import Readiness
 
 
@@ -28,7 +28,7 @@ class RouterMetrics(Collector):
     """
 
     def __init__(
-        self, tallies: Mapping[str, Tally], operations: Tally, readiness: Readiness, fallback: InTheAir
+        self, tallies: Mapping[str, Counters], operations: Counters, readiness: Readiness, fallback: InTheAir
     ) -> None:
         self._tallies = tallies
         self._operations = operations

@@ -12,7 +12,7 @@ from router.lookup.call import Call
 from router.lookup.engine import Lookup
 from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
-from router.runtime.bounded_executor import BoundedThreads
+from router.runtime.bounded_executor import BoundedExecutor
 from router.server.api import framing
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import OVERLOADED
@@ -68,8 +68,8 @@ class InboundServicer:
         self._lookup = lookup
         self._explainer = explainer
         self._time_limit = time_limit
-        self._threads = BoundedThreads("inbound-servicer", _THREADS, waiting)
-        self._explaining = BoundedThreads("explainer", _EXPLAINING, _MOST_EXPLAINED)
+        self._threads = BoundedExecutor("inbound-servicer", _THREADS, waiting)
+        self._explaining = BoundedExecutor("explainer", _EXPLAINING, _MOST_EXPLAINED)
 
     async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
         """LookupBatch."""
@@ -79,7 +79,7 @@ class InboundServicer:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"{count} numbers in a batch, at most {MOST_IN_A_BATCH}: send several batches, or a stream",
             )
-        if not self._threads.have_room(count):
+        if not self._threads.has_room(count):
             self._lookup.counts.add(Reason.OVERLOADED.value, count)
             await _refuse(context)
         loop = asyncio.get_running_loop()
@@ -126,7 +126,7 @@ class InboundServicer:
             is_authoritative(request.lookup)
         except UnknownConsistencyError as problem:
             await context.abort(problem.failure.code, problem.failure.message)
-        if not self._explaining.have_room(1):
+        if not self._explaining.has_room(1):
             await _refuse(context)
         made = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
         return made or pb.ExplainResponse()  # nobody waits for that one
@@ -139,7 +139,7 @@ class InboundServicer:
 class _Stream:
     """One stream: requests come in, wait together while a batch is being answered, and go out as outcomes."""
 
-    def __init__(self, lookup: Lookup, threads: BoundedThreads, deadline: Callable[[], float]) -> None:
+    def __init__(self, lookup: Lookup, threads: BoundedExecutor, deadline: Callable[[], float]) -> None:
         self._lookup = lookup
         self._threads = threads
         self._deadline = deadline

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import grpc
 
 from router.numbers.routes import Reason
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 from router.server.api.status import OVERLOADED
 from router.server.calls.call_source import CALL, Failure, Front, Nearby, Taken
 
@@ -35,7 +35,7 @@ class Admission:
         counts: told of each refusal.
     """
 
-    def __init__(self, front: Front, *, batch: int, most: int, nearby: Nearby, counts: Tally) -> None:
+    def __init__(self, front: Front, *, batch: int, most: int, nearby: Nearby, counts: Counters) -> None:
         self._front = front
         self._nearby = nearby
         self._batch = batch

@@ -14,7 +14,7 @@ from router.lookup.call import Call
 from router.lookup.engine import Lookup
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
-from router.runtime.cpu_affinity import staying_on
+from router.runtime.cpu_affinity import pinned_to
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import failure_of
 from router.server.calls.admission import EXPIRED, Admission
@@ -111,7 +111,7 @@ class BatchLoop:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        with staying_on(self._core):
+        with pinned_to(self._core):
             self._take_and_answer()
 
     def _take_and_answer(self) -> None:

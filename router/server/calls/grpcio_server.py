@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from router.runtime.log_rate_limit import quieten
+from router.runtime.log_rate_limit import limit_library_logs
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import Doorkeeper, Guard
@@ -107,7 +107,7 @@ class GrpcioServer:
         self._numbers = numbers
         self._doorkeepers = () if guard is None else (Doorkeeper(guard),)
         self._certificates = certificates
-        quieten()
+        limit_library_logs()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
         self._health = health.aio.HealthServicer()

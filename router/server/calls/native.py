@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from router.runtime.cpu_affinity import staying_on
+from router.runtime.cpu_affinity import pinned_to
 from router.server.auth.authorizer import AUTHORIZATION, Guard
 from router.server.auth.tokens import LOOKUP
 from router.server.calls.call_source import (
@@ -63,7 +63,7 @@ class NativeFront:
         from pygrpc_native import NativeGrpcFront  # noqa: PLC0415 - an extra
 
         try:
-            with staying_on(core):  # it starts its threads here
+            with pinned_to(core):  # it starts its threads here
                 self._front: Any = NativeGrpcFront(
                     address,
                     [(METHOD, False)],

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from router.runtime.backoff import pause
-from router.runtime.log_rate_limit import Seldom
+from router.runtime.backoff import backoff_delay
+from router.runtime.log_rate_limit import RateLimitFilter
 from router.server.auth.tls_files import Certificates, Pems
 from router.server.edge.admin import EnvoyAdmin
 from router.server.edge.configuration import bootstrap
@@ -24,7 +24,7 @@ from router.server.edge.resources import write_certificate, write_draining, writ
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
-log.addFilter(Seldom())
+log.addFilter(RateLimitFilter())
 
 _STABLE_AFTER = 10.0
 """Seconds that Envoy has to run for its next crash to count as the first."""
@@ -171,7 +171,7 @@ class Edge:
     def _reap(self, exit_code: int) -> None:
         lived = time.monotonic() - self._began
         self._crashes = 1 if lived > _STABLE_AFTER else self._crashes + 1
-        wait_for = 0.0 if self._crashes == 1 else pause(self._crashes)
+        wait_for = 0.0 if self._crashes == 1 else backoff_delay(self._crashes)
         log.error("Envoy ended with %s; started again in %.1f s", exit_code, wait_for)
         self._live = False
         self._restart_at = time.monotonic() + wait_for

@@ -10,12 +10,12 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from router.runtime.log_rate_limit import Seldom
+from router.runtime.log_rate_limit import RateLimitFilter
 from router.server.edge import launcher
 
 log = logging.getLogger(__name__)
 _envoy_log = logging.getLogger("envoy")
-_envoy_log.addFilter(Seldom())
+_envoy_log.addFilter(RateLimitFilter())
 
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
 _LOG_FORMAT = "%l %n: %v"

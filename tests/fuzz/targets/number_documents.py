@@ -183,7 +183,7 @@ def _summary(read: NumberDocument) -> None:
 
 def _written_again(read: NumberDocument) -> None:
     """The document that the number manager would put says the same of the number."""
-    doc = document_writer.document_of(read, read, now=read.modified or 1)
+    doc = document_writer.encode_document(read, read, now=read.modified or 1)
     again = documents.read(doc)
     assert isinstance(again, NumberDocument), again
     for name in ("number", "assigned_to", "previously_assigned_to", "reserve_history", "module_name", "state"):

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from router.runtime.bounded_executor import BoundedThreads
+from router.runtime.bounded_executor import BoundedExecutor
 
 
 async def _until(seen: threading.Event) -> None:
@@ -15,22 +15,22 @@ async def _until(seen: threading.Event) -> None:
 
 def test_there_is_room_until_so_much_waits() -> None:
     async def story() -> None:
-        threads, go_on = BoundedThreads("test", 1, 10), threading.Event()
-        assert threads.have_room(50)  # one piece, whatever it weighs
+        threads, go_on = BoundedExecutor("test", 1, 10), threading.Event()
+        assert threads.has_room(50)  # one piece, whatever it weighs
         first = asyncio.ensure_future(threads.run(6, go_on.wait, 10))
         second = asyncio.ensure_future(threads.run(3, go_on.wait, 10))
         await asyncio.sleep(0)
-        assert (threads.have_room(1), threads.have_room(2)) == (True, False)
+        assert (threads.has_room(1), threads.has_room(2)) == (True, False)
         go_on.set()
         assert [await first, await second] == [True, True]
-        assert threads.have_room(50)
+        assert threads.has_room(50)
 
     asyncio.run(story())
 
 
 def test_what_is_given_up_is_not_done_and_weighs_until_a_thread_comes_by() -> None:
     async def story() -> None:
-        threads, go_on, begun = BoundedThreads("test", 1, 10), threading.Event(), threading.Event()
+        threads, go_on, begun = BoundedExecutor("test", 1, 10), threading.Event(), threading.Event()
         done: list[str] = []
 
         def hold() -> bool:
@@ -44,21 +44,21 @@ def test_what_is_given_up_is_not_done_and_weighs_until_a_thread_comes_by() -> No
         given_up.cancel()
         with suppress(asyncio.CancelledError):
             await given_up
-        assert not threads.have_room(1)
+        assert not threads.has_room(1)
         go_on.set()
         assert await busy
         await threads.run(0, done.append, "wanted")
         assert done == ["wanted"]
-        assert threads.have_room(10)
+        assert threads.has_room(10)
 
     asyncio.run(story())
 
 
 def test_what_goes_wrong_is_told_to_who_waits() -> None:
     async def story() -> None:
-        threads = BoundedThreads("test", 1, 1)
+        threads = BoundedExecutor("test", 1, 1)
         with pytest.raises(ZeroDivisionError):
             await threads.run(1, divmod, 1, 0)
-        assert threads.have_room(1)
+        assert threads.has_room(1)
 
     asyncio.run(story())

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from router.runtime import cpu_affinity
-from router.runtime.cpu_affinity import ClaimedCores, leave_core, may_pin, staying_on
+from router.runtime.cpu_affinity import ClaimedCores, may_pin, pinned_to, unpin_thread
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
 
@@ -89,7 +89,7 @@ def test_the_thread_and_those_it_starts_stay_while_it_lasts() -> None:
     before = os.sched_getaffinity(0)
     core = min(before)
     seen: list[set[int]] = []
-    with staying_on(core):
+    with pinned_to(core):
         thread = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
         thread.start()
         thread.join()
@@ -101,14 +101,14 @@ def test_the_thread_and_those_it_starts_stay_while_it_lasts() -> None:
 
 def test_no_core_means_anywhere() -> None:
     before = os.sched_getaffinity(0)
-    with staying_on(None):
+    with pinned_to(None):
         assert os.sched_getaffinity(0) == before
 
 
 def test_a_core_that_may_not_be_used_is_no_reason_to_end() -> None:
     before = os.sched_getaffinity(0)
     beyond = max(before) + 500
-    with staying_on(beyond):
+    with pinned_to(beyond):
         assert os.sched_getaffinity(0) == before
     assert os.sched_getaffinity(0) == before
 
@@ -118,11 +118,11 @@ def test_a_thread_may_leave_the_core_of_who_started_it() -> None:
     seen: list[set[int]] = []
 
     def run() -> None:
-        leave_core()
+        unpin_thread()
         seen.append(os.sched_getaffinity(0))
 
     def start() -> None:
-        with staying_on(min(before)), ThreadPoolExecutor(1) as pool:
+        with pinned_to(min(before)), ThreadPoolExecutor(1) as pool:
             pool.submit(run).result()
 
     starter = threading.Thread(target=start)

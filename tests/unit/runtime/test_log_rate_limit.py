@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from router.runtime.log_rate_limit import Seldom
+from router.runtime.log_rate_limit import RateLimitFilter
 
 
 def _logger(name: str, every: float) -> logging.Logger:
     made = logging.getLogger(f"tests.seldom.{name}")
-    made.addFilter(Seldom(every))
+    made.addFilter(RateLimitFilter(every))
     return made
 
 

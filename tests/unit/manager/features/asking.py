@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from router.lifecycle.document_writer import document_of, without_use
+from router.lifecycle.document_writer import encode_document, without_usage
 from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
-from router.lifecycle.public_fields import with_asked
+from router.lifecycle.public_fields import with_requested_fields
 from router.manager.features.plan import FeaturePlan
 from router.manager.features.registry import Features
 from router.numbers import documents, system_config
@@ -71,13 +71,13 @@ def update(
     """What comes of an update of public fields, or of other changes of the document."""
     operation = Operation.CHANGE_STATE if public is None else Operation.UPDATE
     ask = OperationRequest(operation, before.number, auth_by, public_fields=public, merge=merge)
-    after = replace(with_asked(before, public, merge=merge), **changes)
+    after = replace(with_requested_fields(before, public, merge=merge), **changes)
     return features.prepare(Plan(before, after), ask, settings or config(), ACCOUNTS)
 
 
 def release(before: NumberDocument, features: Features = FEATURES, settings: NumberManagerConfig | None = None) -> Any:
     """What comes of a release."""
-    after = replace(without_use(before), state="available", assigned_to=None)
+    after = replace(without_usage(before), state="available", assigned_to=None)
     plan = Plan(before, after, clears_features=True)
     return features.prepare(
         plan, OperationRequest(Operation.RELEASE, before.number, SYSTEM), settings or config(), ACCOUNTS
@@ -88,7 +88,7 @@ def done(plan: FeaturePlan, features: Features = FEATURES) -> NumberDocument:
     """Carried out, written, and read again."""
     after = features.carry_out(plan, key="key", dry_run=False)
     assert after is not None
-    read = documents.read({**document_of(after, plan.before, now=NOW), "_rev": "2-b"})
+    read = documents.read({**encode_document(after, plan.before, now=NOW), "_rev": "2-b"})
     assert isinstance(read, NumberDocument)
     assert read.features == after.features, "what is written must be read as what was meant"
     return read

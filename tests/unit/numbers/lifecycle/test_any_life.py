@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from router.lifecycle.document_writer import document_of, public_fields
+from router.lifecycle.document_writer import encode_document, public_fields
 from router.lifecycle.errors import NumberError
-from router.lifecycle.maintenance import plan_due
+from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.operations import SYSTEM, CarrierStep, Operation, OperationRequest, Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.numbers import documents
@@ -133,14 +133,14 @@ class AnyLife(RuleBasedStateMachine):
     def features_are_switched_on(self, wanted: dict[str, Any]) -> None:
         assert self.stands is not None
         local: dict[str, Any] = {"local": {}} if "local" in self.stands.features else {}
-        self.write(document_of(replace(self.stands, features=wanted | local), self.stands, now=self.now))
+        self.write(encode_document(replace(self.stands, features=wanted | local), self.stands, now=self.now))
 
     @rule(days=st.sampled_from((1, 30, 91)))
     def time_passes(self, days: int) -> None:
         self.now += days * 86_400
         if self.stands is None:
             return
-        due = plan_due(self.stands, self.policy, self.now)
+        due = plan_maintenance(self.stands, self.policy, self.now)
         if due is not None:
             assert self.stands.state in {State.DISCOVERY, State.DELETED, State.AGING}
             self.carry_out(due)
@@ -200,7 +200,7 @@ class AnyLife(RuleBasedStateMachine):
         if plan.after is None:
             self.stands = None
             return
-        doc = document_of(plan.after, plan.before, now=self.now)
+        doc = encode_document(plan.after, plan.before, now=self.now)
         self.write(doc)
         assert self.stands is not None
         if plan.before is not None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from router.lifecycle.decide import accounts_concerned, carrier_name
-from router.lifecycle.document_writer import document_of, public_fields
+from router.lifecycle.decide import accounts_to_read, carrier_name
+from router.lifecycle.document_writer import encode_document, public_fields
 from router.lifecycle.operations import CarrierStep, Imported, Operation
 from router.lifecycle.policy import ManagerPolicy
 from router.lifecycle.public_fields import merged
@@ -132,7 +132,7 @@ def test_an_exported_document_is_put_back_as_it_is() -> None:
     plan = decided(ask, None)
     assert plan.carrier is CarrierStep.NONE
     assert plan.after is not None
-    back = document_of(plan.after, plan.before, now=NOW)
+    back = encode_document(plan.after, plan.before, now=NOW)
     assert {name: back[name] for name in doc if name != "_rev"} == {name: doc[name] for name in doc if name != "_rev"}
     assert "_rev" not in back
     stands = documents.read(back | {"_rev": "1-b"})
@@ -144,8 +144,8 @@ def test_an_exported_document_is_put_back_as_it_is() -> None:
         assert refusal(asked(Operation.CREATE, imported=Imported(document=other)), None).error == "invalid"
 
 
-def test_accounts_concerned() -> None:
+def test_accounts_to_read() -> None:
     document = owned(by=C, pvt_reserve_history=[R, M])
-    assert accounts_concerned(asked(Operation.MOVE, U, assign_to=M), document) == {U, M, C}
-    assert accounts_concerned(asked(Operation.RELEASE), document) == {C, R, M}
-    assert accounts_concerned(asked(Operation.GET, "", assign_to=""), None) == set()
+    assert accounts_to_read(asked(Operation.MOVE, U, assign_to=M), document) == {U, M, C}
+    assert accounts_to_read(asked(Operation.RELEASE), document) == {C, R, M}
+    assert accounts_to_read(asked(Operation.GET, "", assign_to=""), None) == set()

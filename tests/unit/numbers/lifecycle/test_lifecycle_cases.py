@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from router.lifecycle.errors import NumberError
-from router.lifecycle.maintenance import plan_due
+from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.operations import CarrierStep, Operation, Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.numbers.documents import NumberDocument
@@ -144,7 +144,7 @@ def test_decision(case: dict[str, Any]) -> None:
 def test_what_time_does(case: dict[str, Any]) -> None:
     document = document_of_case(case)
     assert document is not None
-    plan = plan_due(document, ManagerPolicy(), NOW)
+    plan = plan_maintenance(document, ManagerPolicy(), NOW)
     outcome = {"ok": True, "state": document.state, "saved": False} if plan is None else told(plan)
     wanted = expected(case)
     assert {name: outcome.get(name) for name in wanted} == wanted

@@ -52,7 +52,7 @@ def test_the_page_shows_the_errors() -> None:
         errors.invalid_state_transition(),
         errors.assign_failure(),
         errors.invalid("x"),
-        errors.by_carrier("m", "w"),
+        errors.carrier_fault("m", "w"),
         errors.unavailable("w"),
     ]
     shown = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", PAGE, re.MULTILINE)

@@ -2,22 +2,24 @@
 
 import pytest
 
-from router.lifecycle.maintenance import plan_due
+from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.policy import ManagerPolicy
 from tests.unit.numbers.lifecycle.world import NOW, R, number
 
 
 def test_maintenance_waits_for_what_does_not_tell_its_age() -> None:
-    assert plan_due(number(pvt_number_state="aging"), ManagerPolicy(), NOW) is None
-    assert plan_due(number(pvt_number_state="discovery", pvt_modified="undefined"), ManagerPolicy(), NOW) is None
+    assert plan_maintenance(number(pvt_number_state="aging"), ManagerPolicy(), NOW) is None
+    assert (
+        plan_maintenance(number(pvt_number_state="discovery", pvt_modified="undefined"), ManagerPolicy(), NOW) is None
+    )
     aside = number(pvt_number_state="aging", pvt_modified=1, pvt_deleted=True)
-    assert plan_due(aside, ManagerPolicy(), NOW) is None
+    assert plan_maintenance(aside, ManagerPolicy(), NOW) is None
 
 
 @pytest.mark.parametrize(("seconds", "due"), [(5 * 86_400 - 1, False), (5 * 86_400, True)])
 def test_maintenance_counts_in_days_and_leaves_nobody_behind(seconds: int, *, due: bool) -> None:
     aging = number(pvt_number_state="aging", pvt_assigned_to=R, pvt_used_by="callflow", pvt_modified=NOW - seconds)
-    plan = plan_due(aging, ManagerPolicy(aging_expiry_d=5), NOW)
+    plan = plan_maintenance(aging, ManagerPolicy(aging_expiry_d=5), NOW)
     assert (plan is not None) == due
     if plan is not None:
         assert plan.after is not None

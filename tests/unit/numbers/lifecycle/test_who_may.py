@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from router.lifecycle.document_writer import document_of
+from router.lifecycle.document_writer import encode_document
 from router.lifecycle.operations import SYSTEM, Operation
 from tests.unit.numbers.lifecycle.world import (
     ACCOUNTS,
@@ -45,7 +45,7 @@ def test_a_deleted_document_can_be_removed_and_makes_room() -> None:
     plan = decided(asked(Operation.CREATE, R, assign_to=R), gone)
     assert plan.before is gone
     assert plan.after is not None
-    doc = document_of(plan.after, plan.before, now=NOW)
+    doc = encode_document(plan.after, plan.before, now=NOW)
     assert doc["_rev"] == "1-a"
     assert (doc["pvt_authorizing_account"], doc["pvt_assigned_to"]) == (R, R)
     assert doc.keys().isdisjoint({"pvt_deleted", "dash_e911", "pvt_region"})

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.lifecycle.document_writer import (
-    blank,
-    document_of,
+    encode_document,
     module_data,
+    new_document,
     public_fields,
     with_module_data,
     with_public,
@@ -51,7 +51,7 @@ def meaning(document: NumberDocument) -> dict[str, Any]:
 
 def written(after: NumberDocument, before: NumberDocument | None) -> dict[str, Any]:
     """By way of JSON, as CouchDB would give it back."""
-    doc: dict[str, Any] = json.loads(json.dumps(document_of(after, before, now=NOW)))
+    doc: dict[str, Any] = json.loads(json.dumps(encode_document(after, before, now=NOW)))
     assert doc["pvt_modified"] == NOW
     return doc
 
@@ -143,7 +143,7 @@ def test_listed_features_keep_their_settings_in_public_fields(doc: dict[str, Any
 
 @given(st.none() | ACCOUNT, changes())
 def test_a_new_document_has_the_pages_fields(owner: str | None, values: dict[str, Any]) -> None:
-    made = blank(NUMBER, state="available", module_name="knm_telnyx", authorizing_account=R, now=NOW)
+    made = new_document(NUMBER, state="available", module_name="knm_telnyx", authorizing_account=R, now=NOW)
     after = changed(replace(made, assigned_to=owner), values)
     doc = written(after, None)
     assert meaning(read(doc)) == meaning(after)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.lifecycle.decide import accounts_concerned, carrier_name, decide
+from router.lifecycle.decide import accounts_to_read, carrier_name, decide
 from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS, ManagerPolicy, Traits
@@ -76,7 +76,7 @@ def decided(
 ) -> Plan:
     """Decide as the manager does: with the accounts concerned, and the carrier that looks after the number."""
     policy = policy or ManagerPolicy()
-    concerned = accounts_concerned(ask, document)
+    concerned = accounts_to_read(ask, document)
     return decide(
         ask,
         document,
