@@ -18,7 +18,7 @@ from benchmarks.directory import PER_DATABASE, Directory
 from benchmarks.processes import Server, free_port
 from benchmarks.stage import ACCOUNTS
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded.redis import EmbeddedRedis
 from router.entries import entry_builder
 from router.entries.codec import Entry, refusal_of, route_suffix
@@ -148,14 +148,14 @@ def whole_refusal(number: str, found: Entry) -> bytes:
 def _fill_database(made: Arena) -> None:
     """Accounts, and as many number documents as a fallback needs."""
     databases = CouchServer(CouchClient(made.couchdb_url, timeout=60))
-    databases.create("accounts")
-    databases.put_many("accounts", [_account(each) for each in ACCOUNTS])
+    databases.database("accounts").create()
+    databases.database("accounts").put_many([_account(each) for each in ACCOUNTS])
     numbers = Directory(min(made.directory.count, _FALLBACK_DOCUMENTS))
     for name, indexes in numbers.databases().items():
-        databases.create(name)
+        databases.database(name).create()
         for start in range(indexes.start, indexes.stop, _PAGE):
             page = range(start, min(start + _PAGE, indexes.stop))
-            databases.put_many(name, [numbers.document(index) for index in page])
+            databases.database(name).put_many([numbers.document(index) for index in page])
 
 
 def _account(identifier: str) -> dict[str, object]:

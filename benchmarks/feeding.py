@@ -149,11 +149,11 @@ def _write(
         name = chance.choice(on.names)
         identifiers = [number(name, index) for index in chance.sample(range(each), size)]
         unknown = [identifier for identifier in identifiers if identifier not in revisions]
-        for identifier, found in on.databases.documents(name, unknown).items() if unknown else ():
+        for identifier, found in on.databases.database(name).get_many(unknown).items() if unknown else ():
             revisions[identifier] = str((found or {})["_rev"])
         owner = chance.choice(ACCOUNTS)
         made = [document(identifier, owner) | {"_rev": revisions[identifier]} for identifier in identifiers]
-        for identifier, row in zip(identifiers, on.databases.put_many(name, made), strict=True):
+        for identifier, row in zip(identifiers, on.databases.database(name).put_many(made), strict=True):
             revisions[identifier] = str(row["rev"])
         if watcher is not None:
             watcher.expect(identifiers[-1], revisions[identifiers[-1]])

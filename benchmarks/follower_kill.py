@@ -72,12 +72,12 @@ class _Writers:
                 continue
 
     def _change(self, name: str, identifier: str, chance: random.Random) -> None:
-        found = dict(self._on.databases.document(name, identifier))
+        found = dict(self._on.databases.database(name).get(identifier))
         if chance.random() < 0.05:
-            self._on.databases.delete(name, identifier, found["_rev"])
+            self._on.databases.database(name).delete(identifier, found["_rev"])
             self.deleted += 1
             return
-        self._on.databases.put(name, found | {"pvt_assigned_to": chance.choice(ACCOUNTS)})
+        self._on.databases.database(name).put(found | {"pvt_assigned_to": chance.choice(ACCOUNTS)})
         self.count += 1
 
 

@@ -83,9 +83,9 @@ _WRITE_DELAY = ["_node", "_local", "_config", "global_changes", "max_write_delay
 
 def _once(on: Stage, stub: InboundRouterStub, name: str, index: int) -> float:
     identifier = number(name, index)
-    found = dict(on.databases.document(name, identifier))
+    found = dict(on.databases.database(name).get(identifier))
     owner = ACCOUNTS[(ACCOUNTS.index(found["pvt_assigned_to"]) + 1) % len(ACCOUNTS)]
-    on.databases.put(name, found | {"pvt_assigned_to": owner})
+    on.databases.database(name).put(found | {"pvt_assigned_to": owner})
     acknowledged = time.perf_counter()
     while stub.Lookup(pb.LookupRequest(number=identifier), timeout=5).account_id != owner:
         pass

@@ -123,23 +123,23 @@ def _import(on: Stage, file: Path, batch: int, copies: str) -> float:
 
 def _documents(on: Stage) -> list[dict[str, Any]]:
     """What the import made, without revisions."""
-    pages = (page for name in _shards(on) for page in on.databases.all_documents(name, _AT_A_TIME))
+    pages = (page for name in _shards(on) for page in on.databases.database(name).all_documents(_AT_A_TIME))
     return [{name: value for name, value in each.items() if name != "_rev"} for page in pages for each in page]
 
 
 def _lists(on: Stage, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What the import made of the accounts' lists, by database, without revisions."""
     names = [account_database(account) or "" for account in accounts]
-    found = {name: on.databases.document(name, "phone_numbers") for name in names}
+    found = {name: on.databases.database(name).get("phone_numbers") for name in names}
     return {name: {key: value for key, value in each.items() if key != "_rev"} for name, each in found.items()}
 
 
 def _check(on: Stage, rows: int, accounts: Sequence[str]) -> None:
     """The last import made every number, and every account's copy tells of its own."""
-    found = sum(len(page) for name in _shards(on) for page in on.databases.all_documents(name, _AT_A_TIME))
+    found = sum(len(page) for name in _shards(on) for page in on.databases.database(name).all_documents(_AT_A_TIME))
     listed = 0
     for account in accounts:
-        copies = on.databases.documents(account_database(account) or "", ["phone_numbers"]).values()
+        copies = on.databases.database(account_database(account) or "").get_many(["phone_numbers"]).values()
         listed += sum(name.startswith("+") for copy in copies for name in copy or ())
     if (found, listed) != (rows, rows):
         raise SystemExit(f"{rows} rows made {found} numbers and {listed} entries in account copies")
@@ -154,7 +154,9 @@ def _clear(on: Stage, accounts: Sequence[str], *, with_copies: bool) -> None:
     for account in accounts:
         name = account_database(account) or ""
         try:
-            on.databases.delete(name, "phone_numbers", str(on.databases.document(name, "phone_numbers")["_rev"]))
+            on.databases.database(name).delete(
+                "phone_numbers", str(on.databases.database(name).get("phone_numbers")["_rev"])
+            )
         except NotFoundError:
             continue
 
@@ -165,19 +167,19 @@ def _shards(on: Stage) -> list[str]:
 
 def _create(on: Stage, name: str) -> None:
     try:
-        on.databases.create(name)
+        on.databases.database(name).create()
     except ConflictError:
         raise SystemExit(f"{name} exists: point this at a CouchDB that holds nothing") from None
 
 
 def _put(on: Stage, name: str, documents: Sequence[dict[str, Any]]) -> None:
     for start in range(0, len(documents), _AT_A_TIME):
-        on.databases.put_many(name, documents[start : start + _AT_A_TIME])
+        on.databases.database(name).put_many(documents[start : start + _AT_A_TIME])
 
 
 def _drop(on: Stage, name: str) -> None:
     try:
-        on.databases.drop(name)
+        on.databases.database(name).drop()
     except NotFoundError:
         return
 

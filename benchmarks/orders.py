@@ -26,15 +26,15 @@ def main() -> None:
     with stage(given.couchdb_url, 0, 0) as on, tempfile.TemporaryDirectory() as folder:
         names = ["accounts", *(account_database(account) or "" for account in _ACCOUNTS)]
         for name in names:
-            on.databases.create(name)
-        on.databases.put_many(
-            "accounts", [{"_id": each, "pvt_type": "account", "name": each[:1]} for each in _ACCOUNTS]
+            on.databases.database(name).create()
+        on.databases.database("accounts").put_many(
+            [{"_id": each, "pvt_type": "account", "name": each[:1]} for each in _ACCOUNTS]
         )
         try:
             _measure(on, Path(folder), given)
         finally:
             for name in [*names, *on.databases.names("numbers/+2")]:
-                on.databases.drop(name)
+                on.databases.database(name).drop()
 
 
 def _options() -> argparse.Namespace:

@@ -18,7 +18,7 @@ from benchmarks.peers.build import BuildError
 from benchmarks.plan import FULL, QUICK, SECTIONS
 from benchmarks.sections import Run
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 
 _RESULTS = Path(__file__).parent / "results"
 

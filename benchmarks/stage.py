@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, CouchError, NotFoundError
+from router.couch.server import CouchServer
 from router.embedded.redis import EmbeddedRedis
 
 ACCOUNTS = [f"{index:032x}" for index in range(1, 51)]
@@ -125,16 +125,18 @@ def _wait(url: str) -> None:
 
 def _fill(client: CouchServer, name: str, count: int) -> None:
     try:
-        client.create(name)
+        client.database(name).create()
     except ConflictError:
         raise SystemExit(f"{name} exists: point this at a CouchDB that holds nothing") from None
     for start in range(0, count, 2000):
         indexes = range(start, min(start + 2000, count))
-        client.put_many(name, [document(number(name, index), ACCOUNTS[index % len(ACCOUNTS)]) for index in indexes])
+        client.database(name).put_many(
+            [document(number(name, index), ACCOUNTS[index % len(ACCOUNTS)]) for index in indexes]
+        )
 
 
 def _drop(client: CouchServer, name: str) -> None:
     try:
-        client.drop(name)
+        client.database(name).drop()
     except NotFoundError:
         return

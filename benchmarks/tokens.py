@@ -13,7 +13,7 @@ import grpc
 
 from benchmarks.processes import cpu_seconds, free_port
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.server.auth.tokens import line_for, new_token
 from router.v1 import inbound_pb2 as pb
@@ -31,9 +31,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, EmbeddedRedis() as redis, EmbeddedCouchDB() as couchdb:
         folder = Path(name)
         databases = CouchServer(CouchClient(couchdb.url, timeout=10))
-        databases.create("numbers/+1415")
+        databases.database("numbers/+1415").create()
         document = {"_id": _NUMBER, "pvt_number_state": "in_service", "pvt_assigned_to": "1" * 32}
-        databases.put_many("numbers/+1415", [document])
+        databases.database("numbers/+1415").put_many([document])
         token = new_token()
         (folder / "tokens").write_text(line_for("switch", token, ("lookup",)))
         body = pb.LookupRequest(number=_NUMBER).SerializeToString()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, NotFoundError
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
@@ -46,12 +46,14 @@ class Walk:
         """A parent and its sub-account, with databases of their own."""
         for name in ("accounts", own_database(PARENT), own_database(SUB)):
             try:
-                self.databases.create(name)
+                self.databases.database(name).create()
             except ConflictError:
                 continue
         for account, tree in ((PARENT, []), (SUB, [PARENT])):
             self._forget("accounts", account)
-            self.databases.put("accounts", {"_id": account, "pvt_type": "account", "pvt_tree": tree, "name": "walk"})
+            self.databases.database("accounts").put(
+                {"_id": account, "pvt_type": "account", "pvt_tree": tree, "name": "walk"}
+            )
 
     def steps(self) -> list[Mapping[str, Any]]:
         """Take them; returns the number document after each."""
@@ -82,14 +84,14 @@ class Walk:
         self._manager.carry_out([OperationRequest(Operation.DELETE, self._number, SYSTEM)])
         for account in (PARENT, SUB):
             self._forget("accounts", account)
-            self.databases.drop(own_database(account))
+            self.databases.database(own_database(account)).drop()
         self._manager.close()
 
     def _step(self, title: str, ask: OperationRequest) -> Mapping[str, Any]:
         [outcome] = self._manager.carry_out([ask])
         if outcome.error is not None:
             raise SystemExit(f"{title}: {outcome.error}")
-        document = dict(self.databases.document(self._shard, self._number))
+        document = dict(self.databases.database(self._shard).get(self._number))
         self._say(f"\n== {title} ({ask.operation.value} by {ask.auth_by})")
         for warning in outcome.warnings:
             self._say(f"warning: {warning}")
@@ -100,13 +102,15 @@ class Walk:
 
     def _listed(self, account: str) -> Any:
         try:
-            return self.databases.document(own_database(account), "phone_numbers").get(self._number)
+            return self.databases.database(own_database(account)).get("phone_numbers").get(self._number)
         except NotFoundError:
             return None
 
     def _forget(self, database: str, identifier: str) -> None:
         try:
-            self.databases.delete(database, identifier, str(self.databases.document(database, identifier)["_rev"]))
+            self.databases.database(database).delete(
+                identifier, str(self.databases.database(database).get(identifier)["_rev"])
+            )
         except NotFoundError:
             return
 

@@ -15,8 +15,8 @@ import orjson
 from router.account_copies import names
 from router.account_copies.copies import AccountCopies, CopyDifference
 from router.account_copies.copy_format import Form
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError, NotFoundError
+from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import shard_for
 

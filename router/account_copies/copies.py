@@ -22,8 +22,8 @@ from router.account_copies.layout import Kind, Standing, concerned
 from router.account_copies.number_list import NumberList
 from router.account_copies.per_number import PerNumber
 from router.account_copies.reading import NumberReader
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError, NotFoundError
+from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument
 from router.settings import CopiesMode
 

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies.layout import Standing, standing_of_known
 from router.account_copies.reading import Marks, NumberReader, by_database
-from router.couch.databases import CouchServer, DatabaseInfo
 from router.couch.errors import CouchError, NotFoundError
+from router.couch.responses import DatabaseInfo
+from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument
 
 _PAGE = 10_000
@@ -92,7 +93,7 @@ class WrittenNumbers(NumberReader):
 
     def _go_on(self, database: str) -> None:
         known = self._revisions[database]
-        for page in self._databases.revisions_since(database, self._since[database], _PAGE):
+        for page in self._databases.database(database).revisions_since(self._since[database], _PAGE):
             known.update((number, page.revisions[number]) for number in page.revisions.keys() & self._written.keys())
             self._since[database] = page.last_seq
 
@@ -100,7 +101,7 @@ class WrittenNumbers(NumberReader):
 def sequence_of(databases: CouchServer, database: str) -> str:
     """After which the database's feed tells what is written from now on."""
     try:
-        return databases.sequence_now(database)
+        return databases.database(database).current_sequence()
     except NotFoundError:
         return "0"
 

@@ -19,8 +19,8 @@ from router.account_copies.layout import (
     summary,
 )
 from router.couch.client import Document
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, DocumentTooLargeError, NotFoundError
+from router.couch.server import CouchServer
 from router.numbers import gregorian
 from router.numbers.documents import NumberDocument
 from router.numbers.shards import encoded
@@ -59,7 +59,7 @@ class NumberList:
 
     def _read(self, database: str) -> Document | None:
         try:
-            return self._databases.document(database, DOCUMENT)
+            return self._databases.database(database).get(DOCUMENT)
         except NotFoundError as missing:
             if missing.reason == NO_DATABASE:
                 raise
@@ -102,7 +102,7 @@ class OpenList:
         numbers = {each.number for each in wrong}
         document = self._changed(wrong, standings)
         try:
-            self._databases.put(self._database, document)
+            self._databases.database(self._database).put(document)
         except ConflictError:
             return Written(conflicts=numbers if self._read else set(self.numbers))
         except DocumentTooLargeError:

@@ -9,8 +9,8 @@ from typing import Any
 from router.account_copies.copy_format import CopyTooLarge, Deviation, Written, changeable, deviation
 from router.account_copies.layout import Standing, owning_accounts, whole
 from router.couch.client import Document
-from router.couch.databases import CouchServer
 from router.couch.errors import BadResponseError, DocumentTooLargeError
+from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument
 
 _PAGE = 1000
@@ -26,7 +26,7 @@ class PerNumber:
 
     def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
         """Read the copies of these numbers."""
-        held = self._databases.standing(database, numbers)
+        held = self._databases.database(database).get_current(numbers)
         if not held.keys() >= set(numbers):
             raise BadResponseError(f"{database} did not say of every number whether it has a copy")
         return OpenDocuments(self._databases, account, database, numbers, held)
@@ -37,7 +37,7 @@ class PerNumber:
 
     def held(self, database: str) -> Iterable[tuple[str, object]]:
         """Every number of which it has a copy."""
-        for page in self._databases.all_documents(database, _PAGE, prefix="+"):
+        for page in self._databases.database(database).all_documents(_PAGE, prefix="+"):
             yield from ((str(each["_id"]), whole(each)) for each in page if _is_copy(each))
 
     def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
@@ -76,7 +76,7 @@ class OpenDocuments:
         if not drafts:
             return Written()
         try:
-            rows = self._databases.put_many(self._database, list(drafts.values()))
+            rows = self._databases.database(self._database).put_many(list(drafts.values()))
         except DocumentTooLargeError as problem:
             raise CopyTooLarge(f"account {self.account}: {problem}") from None
         written = Written()

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from router.account_copies.layout import Standing, standing_of, unknown
-from router.couch.databases import INFO_BATCH_SIZE, CouchServer, DatabaseInfo
 from router.couch.errors import BadResponseError, CouchError, NotFoundError
+from router.couch.responses import DatabaseInfo
+from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.numbers.shards import is_shard, shard_for
 
 _AT_ONCE = 1000
@@ -67,7 +68,7 @@ class NumberReader:
 
     def _read(self, database: str, numbers: list[str]) -> dict[str, Standing]:
         try:
-            found = self._databases.standing(database, numbers)
+            found = self._databases.database(database).get_current(numbers)
         except NotFoundError:
             return {number: unknown(number) for number in numbers}
         if not found.keys() >= set(numbers):

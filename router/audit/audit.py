@@ -100,7 +100,7 @@ class Audit:
 
     def _pages(self, database: str) -> Iterator[list[Mapping[str, Any]]]:
         try:
-            for page in self._stores.databases.all_documents(database, _PAGE):
+            for page in self._stores.databases.database(database).all_documents(_PAGE):
                 yield list(page)
         except NotFoundError:
             return
@@ -145,7 +145,7 @@ class Audit:
             if not numbers:
                 return
             time.sleep(moment)
-            found = self._stores.databases.documents(database, numbers)
+            found = self._stores.databases.database(database).get_many(numbers)
             expected = self._now_expected(database, found)
             numbers = self._differing(expected)
         held = self._held(numbers) if numbers else {}

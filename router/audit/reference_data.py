@@ -89,7 +89,7 @@ class FollowedAudit:
 
     def _pages(self, database: str) -> Iterator[list[Document]]:
         try:
-            yield from self._stores.databases.all_documents(database, _PAGE)
+            yield from self._stores.databases.database(database).all_documents(_PAGE)
         except NotFoundError:
             return
 

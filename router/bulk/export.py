@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from router.bulk.columns import EXPORTED, cells_of
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.entries.reference_values import ACCOUNTS
 from router.numbers import accounts, documents, shards
 from router.numbers.documents import NumberDocument, Skipped
@@ -48,7 +48,7 @@ class AccountNames:
         if missing:
             if len(self._known) > _NAMES_KEPT:
                 self._known.clear()
-            found = self._databases.documents(ACCOUNTS, missing)
+            found = self._databases.database(ACCOUNTS).get_many(missing)
             self._known |= {account: _name(found.get(account)) for account in missing}
         return self._known
 
@@ -88,7 +88,7 @@ class Export:
         self.begin()
         for name in names:
             self._watch(name, 0)
-            for page in self._databases.all_documents(name, _PAGE):
+            for page in self._databases.database(name).all_documents(_PAGE):
                 self._page(name, page, account)
                 self._watch(name, len(page))
             self.report.databases += 1

@@ -96,7 +96,7 @@ def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Findi
 def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
     """The document number_manager of system_config; None where that can't be read, which is told elsewhere."""
     try:
-        return stores.databases.document("system_config", "number_manager")
+        return stores.databases.database("system_config").get("number_manager")
     except CouchError:
         return None
 

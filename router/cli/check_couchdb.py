@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from router.cli.finding import Finding
 from router.couch import cluster
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
+from router.couch.server import CouchServer
 from router.numbers.shards import is_shard
 from router.settings import Settings
 from router.settings.urls import without_password

@@ -17,7 +17,7 @@ from router.cli.client import Said, ask
 from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded.couchdb import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import Settings
@@ -126,15 +126,15 @@ def _load(console: Console, stores: Stores) -> None:
     numbers.setdefault(_SHARD, []).extend(_scene_documents())
     databases = stores.databases
     for name, documents in numbers.items():
-        databases.create(name)
-        databases.put_many(name, documents)
+        databases.database(name).create()
+        databases.database(name).put_many(documents)
     for name, documents in (
         ("accounts", sample_numbers.account_documents()),
         ("port_requests", [_port_request()]),
         ("system_config", []),
     ):
-        databases.create(name)
-        databases.put_many(name, documents)
+        databases.database(name).create()
+        databases.database(name).put_many(documents)
     count = sum(len(documents) for documents in numbers.values())
     console.print(
         f"Loaded {count:,} example numbers of {len(numbers)} number databases "
@@ -190,7 +190,9 @@ def _show_lookups(console: Console, stub: InboundRouterStub, databases: CouchSer
         if scene.title == "not in the cache yet":
             # Written this moment: the lookup is faster than any feed and falls back to the database.
             account = list(sample_numbers.ACCOUNTS)[4]
-            databases.put(_SHARD, {"_id": scene.number, "pvt_number_state": "in_service", "pvt_assigned_to": account})
+            databases.database(_SHARD).put(
+                {"_id": scene.number, "pvt_number_state": "in_service", "pvt_assigned_to": account}
+            )
         _add(table, scene, stub)
     couchdb.stop()
     _add(table, Scene("the database is down", "+14158867900"), stub)
@@ -235,8 +237,8 @@ def _change_owner(console: Console, stub: InboundRouterStub, databases: CouchSer
     took = []
     first, *others = sample_numbers.ACCOUNTS
     for owner in (*others[:3], first):  # at the end it is as in the table above
-        document = dict(databases.document(_SHARD, number))
-        databases.put(_SHARD, document | {"pvt_assigned_to": owner})
+        document = dict(databases.database(_SHARD).get(number))
+        databases.database(_SHARD).put(document | {"pvt_assigned_to": owner})
         began = time.monotonic()
         while _owner(stub, number) != owner:
             if time.monotonic() - began > 10:  # noqa: PLR2004 - far beyond anything seen

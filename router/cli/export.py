@@ -16,7 +16,7 @@ from router.bulk.formats import CSV_SUFFIXES
 from router.cli.json_output import skipped
 from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
-from router.couch.databases import INFO_BATCH_SIZE, CouchServer
+from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.settings import Settings
 from router.stores.clients import Stores
 

@@ -21,7 +21,7 @@ class UnconfirmedError(CouchUnavailable):
     """Too few copies took a write, and the others can't be asked: whether it stands is not known."""
 
 
-def conflicts_of(written: Mapping[str, str], read: ReadLeaves, write: WriteRows) -> set[str]:
+def withdraw_conflicts(written: Mapping[str, str], read: ReadLeaves, write: WriteRows) -> set[str]:
     """Withdraw accepted writes that stand in conflict.
 
     Args:

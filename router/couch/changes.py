@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.couch.client import CouchClient, OpenFeed, decode
-from router.couch.databases import Change, change_of
 from router.couch.errors import BadResponseError, CouchUnavailable
+from router.couch.responses import Change, parse_change
 
 SILENCE = 2.5
 """Heartbeats of `_db_updates` until it counts as silent: one may take twice its interval (3.5)."""
@@ -88,7 +88,7 @@ class ChangesFeed(_Feed):
     def changes(self) -> Iterator[Change | None]:
         """Yield each change, None for a heartbeat."""
         for row in self.rows():
-            yield None if row is None else change_of(row)
+            yield None if row is None else parse_change(row)
 
 
 class DatabaseUpdatesFeed(_Feed):

@@ -53,7 +53,7 @@ def leaves_in(result: Any) -> tuple[str, list[Leaf], list[str]]:
     """
     try:
         identifier = str(result["id"])
-        leaves = [_leaf(its_own(each["ok"], identifier)) for each in result["docs"] if "ok" in each]
+        leaves = [_leaf(own_document(each["ok"], identifier)) for each in result["docs"] if "ok" in each]
         errors = [str(each["error"]["error"]) for each in result["docs"] if "error" in each]
         sound = all(leaf.precedence for leaf in leaves)
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -63,7 +63,7 @@ def leaves_in(result: Any) -> tuple[str, list[Leaf], list[str]]:
     return identifier, leaves, errors
 
 
-def its_own(document: Any, identifier: str) -> Document:
+def own_document(document: Any, identifier: str) -> Document:
     """Return the document that was asked for: another one's account must never answer for it.
 
     Raises:

@@ -135,7 +135,7 @@ class CopiesKeeper:
         comparison = CopiesComparison(self._databases, self._copies)
         for name in filter(is_shard, self._databases.names("numbers/")):
             try:
-                for page in self._databases.all_documents(name, _PAGE):
+                for page in self._databases.database(name).all_documents(_PAGE):
                     if self._stop.is_set():
                         return False
                     comparison.note(page)

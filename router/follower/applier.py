@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from router.couch.client import Document
-from router.couch.databases import Change, CouchServer
 from router.couch.errors import NotFoundError
 from router.couch.leaves import Leaf, winner
+from router.couch.responses import Change
+from router.couch.server import CouchServer
 from router.entries import codec, entry_builder
 from router.entries.codec import VERSION, Entry, unpack
 from router.entries.reference_values import FOLLOWED
@@ -138,7 +139,7 @@ class Applier:
             garbled: what was found, by the ids of the documents.
         """
         names = {each: each.decode("utf-8", "replace") for each in garbled}
-        stored = self._databases.documents(database, list(names.values()))
+        stored = self._databases.database(database).get_many(list(names.values()))
         mended = 0
         for each, name in names.items():
             document = stored[name]
@@ -240,7 +241,7 @@ class Applier:
         names = list(changes)
         held = self.held(database, names)
         try:
-            leaves = self._databases.leaves(database, names, every_copy=every_copy)
+            leaves = self._databases.database(database).leaves(names, every_copy=every_copy)
         except NotFoundError:
             return {}  # whoever looks at the database itself removes what it had
         undecided = {}
@@ -279,7 +280,7 @@ class Applier:
 
     def _read_again(self, database: str, number: str) -> Entry:
         try:
-            document = self._databases.document(database, number)
+            document = self._databases.database(database).get(number)
         except NotFoundError:
             return codec.negative_entry(int(time.time()))
         return self._entry_of(database, document)

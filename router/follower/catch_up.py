@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from router.couch.databases import ChangesPage, CouchServer, DatabaseInfo
 from router.couch.errors import BadResponseError, NotFoundError, ResponseLost
+from router.couch.responses import ChangesPage, DatabaseInfo
+from router.couch.server import CouchServer
 from router.follower.applier import Applier, Fenced
 from router.follower.followed_database import Target
 from router.follower.listing import ListingReader
@@ -81,7 +82,7 @@ class CatchUp:
         """
         began = time.monotonic()
         try:
-            info = info or self._databases.info(target.name)
+            info = info or self._databases.database(target.name).info()
         except NotFoundError:
             self._gone(target)
             return CaughtUp(exists=False)
@@ -138,7 +139,7 @@ class CatchUp:
 
     def _changes(self, target: Target, databases: CouchServer) -> ChangesPage:
         try:
-            return databases.changes(target.name, target.checkpoint.seq or "0", self._page)
+            return databases.database(target.name).changes(target.checkpoint.seq or "0", self._page)
         except BadResponseError:
             if target.checkpoint.seq:
                 # A sequence that this server never gave: it isn't the database that we read.

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from router.couch.changes import ChangesFeed
 from router.couch.client import CouchClient
-from router.couch.databases import Change
 from router.couch.errors import CouchError
+from router.couch.responses import Change
 from router.follower.followed_database import Target
 from router.runtime.backoff import backoff_delay
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from router.couch.changes import ChangesFeed
-from router.couch.databases import Change, DatabaseInfo
+from router.couch.responses import Change, DatabaseInfo
 from router.entries.reference_values import FOLLOWED
 from router.numbers.shards import is_shard
 from router.redis_store.writer import Checkpoint

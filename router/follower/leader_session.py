@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 
 import redis
 
-from router.couch.databases import CouchServer, DatabaseInfo
 from router.couch.errors import CouchError, CouchRefused, ResponseLost
+from router.couch.responses import DatabaseInfo
+from router.couch.server import CouchServer
 from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
 from router.follower.applier import Applier, Fenced, Moved
 from router.follower.catch_up import SETTLING, CatchUp
@@ -320,7 +321,7 @@ class Term:
         with self.lock:
             target.told, target.looked = False, time.monotonic()
             target.confirming, target.unconfirmed = target.unconfirmed, None
-        info = self._databases.info(target.name)
+        info = self._databases.database(target.name).info()
         if self._catch_up.is_another(target, info):
             target.suspect = True
             self._read(target)

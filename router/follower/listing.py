@@ -10,7 +10,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from router.couch.databases import Change, CouchServer, Latest
+from router.couch.responses import Change, Latest
+from router.couch.server import CouchServer
 from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
 from router.follower.applier import Applier
 from router.follower.followed_database import Target
@@ -39,10 +40,10 @@ class ListingReader:
         Raises:
             CouchError, redis.RedisError, Fenced, Moved: nothing is lost; the checkpoint has not moved.
         """
-        start = self._databases.sequence_now(target.name)
+        start = self._databases.database(target.name).current_sequence()
         listed: set[str] = set()
         count = 0
-        for page in self._databases.listed_revisions(target.name, LISTED_BATCH_SIZE):
+        for page in self._databases.database(target.name).revisions(LISTED_BATCH_SIZE):
             listed |= page.keys()
             count += self._read(target, self._differing(target, page))
             progress(len(page))
@@ -77,7 +78,7 @@ class ListingReader:
     def _read(self, target: Target, names: Sequence[str]) -> int:
         """Read documents and apply what they are now, as their changes would have been."""
         for start in range(0, len(names), LISTED_BATCH_SIZE):
-            latest = self._databases.latest(target.name, names[start : start + LISTED_BATCH_SIZE])
+            latest = self._databases.database(target.name).get_latest(names[start : start + LISTED_BATCH_SIZE])
             changes = [_change(name, each) for name, each in latest.items() if each.revision]
             self._apply(target, changes)
             for name, each in latest.items():

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import redis
 
-from router.couch.databases import INFO_BATCH_SIZE, CouchServer, DatabaseInfo
 from router.couch.errors import CouchError
+from router.couch.responses import DatabaseInfo
+from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.entries.reference_values import FOLLOWED
 from router.follower.updates_watcher import Wake
 from router.numbers.shards import is_shard

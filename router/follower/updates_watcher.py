@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from router.couch.changes import DatabaseUpdatesFeed
-from router.couch.databases import CouchServer, DatabaseInfo
 from router.couch.errors import CouchError, CouchRefused, NotFoundError
+from router.couch.responses import DatabaseInfo
+from router.couch.server import CouchServer
 from router.follower.replication_wait import Settling
 from router.runtime.backoff import backoff_delay
 

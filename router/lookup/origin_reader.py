@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from router.couch.client import Document
-from router.couch.databases import CouchServer
 from router.couch.errors import NotFoundError
+from router.couch.server import CouchServer
 from router.entries import codec, entry_builder
 from router.entries.codec import Entry
 from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG, ActivePortRequest
@@ -31,19 +31,19 @@ class Authority:
         if len(numbers) == 1:
             found = {numbers[0]: self.document(database, numbers[0])}
         else:
-            found = self.databases.documents(database, numbers)
+            found = self.databases.database(database).get_many(numbers)
         return {number: _entry(document, database, policy, now) for number, document in found.items()}
 
     def document(self, database: str, identifier: str) -> Document | None:
         """One document; None where there is none."""
         try:
-            return self.databases.document(database, identifier)
+            return self.databases.database(database).get(identifier)
         except NotFoundError:
             return None
 
     def identifiers(self, database: str, first: str, most: int) -> list[str]:
         """The ids of documents from `first` on, in their order; NotFoundError where there is no such database."""
-        return self.databases.identifiers(database, first, most)
+        return self.databases.database(database).ids_from(first, most)
 
     def account_enabled(self, account: str) -> bool | None:
         """Whether the account's own document says enabled; None when there is no such account."""

@@ -3,8 +3,8 @@
 import threading
 import time
 
-from router.couch.databases import CouchServer
 from router.couch.errors import NotFoundError
+from router.couch.server import CouchServer
 from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.settings import Settings
@@ -40,7 +40,7 @@ class Configuration:
 
     def _read(self) -> dict[str, object] | None:
         try:
-            section = self._databases.document(SYSTEM_CONFIG, NUMBER_MANAGER).get("default")
+            section = self._databases.database(SYSTEM_CONFIG).get(NUMBER_MANAGER).get("default")
         except NotFoundError:
             return None
         return section if isinstance(section, dict) else None

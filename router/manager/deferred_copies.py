@@ -14,8 +14,8 @@ from router.account_copies import AccountCopies, CopyChange, Presumption
 from router.account_copies.feed_verified_reader import WrittenNumbers, sequence_of
 from router.account_copies.layout import concerned, listed_part
 from router.account_copies.number_list import DOCUMENT
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
+from router.couch.server import CouchServer
 from router.lifecycle.operations import OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument

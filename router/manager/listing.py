@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from router.account_copies import AccountCopies
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchUnavailable
+from router.couch.server import CouchServer
 from router.lifecycle import permissions
 from router.lifecycle.errors import forbidden
 from router.lifecycle.operations import SYSTEM
@@ -97,7 +97,7 @@ class Lister:
             if name < first or after == end:
                 continue
             begin = after if name == first else None
-            for page in self._databases.all_documents(name, _PAGE, after=begin):
+            for page in self._databases.database(name).all_documents(_PAGE, after=begin):
                 for document in page:
                     read = documents.read(document, expected_database=name)
                     if not isinstance(read, Skipped):

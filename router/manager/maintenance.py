@@ -93,7 +93,7 @@ class Maintenance:
         return self._report
 
     def _walk(self, name: str, policy: ManagerPolicy) -> None:
-        for page in self._manager.databases.all_documents(name, _PAGE):
+        for page in self._manager.databases.database(name).all_documents(_PAGE):
             if self._stop.is_set():
                 return
             now = gregorian.from_unix(int(time.time()))

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange
 from router.account_copies.layout import concerned
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
+from router.couch.server import CouchServer
 from router.lifecycle import errors, permissions
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from router.couch.databases import CouchServer, Latest
 from router.couch.errors import CouchError, NotFoundError
+from router.couch.responses import Latest
+from router.couch.server import CouchServer
 from router.entries.reference_values import ACCOUNTS
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
@@ -77,7 +78,7 @@ class Reader:
         if not identifiers:
             return {}
         try:
-            found = self._databases.standing(ACCOUNTS, sorted(identifiers))
+            found = self._databases.database(ACCOUNTS).get_current(sorted(identifiers))
         except NotFoundError:
             return {each: _of_whom_nothing_is_known(each) for each in identifiers}
         read = map(accounts.read, found.values())
@@ -85,7 +86,7 @@ class Reader:
 
     def _some(self, database: str, numbers: Sequence[str]) -> dict[str, Found]:
         try:
-            latest = self._databases.latest(database, numbers)
+            latest = self._databases.database(database).get_latest(numbers)
         except CouchError as problem:
             return dict.fromkeys(numbers, Found(problem=errors.unavailable(str(problem))))
         return {number: _found(number, database, each) for number, each in latest.items()}

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, CouchError, CouchRefused, DocumentTooLargeError, NotFoundError
+from router.couch.server import CouchServer
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
 
@@ -80,19 +80,21 @@ class DocumentWriter:
         for _ in range(_TRIES):
             try:
                 self._remove_beside(database, [str(each["_id"]) for each in documents if each.get("_deleted")])
-                return self._databases.put_many(database, documents)
+                return self._databases.database(database).put_many(documents)
             except NotFoundError:
                 self._make(database)
         raise NotFoundError(f"the database {database} is dropped again and again")
 
     def _remove_beside(self, database: str, identifiers: Sequence[str]) -> None:
         """Before documents go: what stands in conflict behind one would come up, and route to whoever it names."""
-        beside = self._databases.beside(database, identifiers) if identifiers else []
+        beside = self._databases.database(database).losing_leaves(identifiers) if identifiers else []
         if beside:
             log.warning("%d documents in conflict go with those that are deleted in %s", len(beside), database)
             gone = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in beside]
             refused = [
-                row for row in self._databases.put_many(database, gone) if row.get("error") not in (None, _CONFLICT)
+                row
+                for row in self._databases.database(database).put_many(gone)
+                if row.get("error") not in (None, _CONFLICT)
             ]
             if refused:
                 raise CouchRefused(f"a document in conflict can't be deleted: {refused[0].get('reason')}")
@@ -100,7 +102,7 @@ class DocumentWriter:
     def _make(self, database: str) -> None:
         self._see_to_global_changes()
         try:
-            self._databases.create(database)
+            self._databases.database(database).create()
             log.info("made the database %s", database)
         except ConflictError:
             return  # somebody else was faster
@@ -111,7 +113,7 @@ class DocumentWriter:
             if self._followable:
                 return
             try:
-                self._databases.create(GLOBAL_CHANGES)
+                self._databases.database(GLOBAL_CHANGES).create()
                 log.warning("made the database %s: CouchDB tells of new databases from now on", GLOBAL_CHANGES)
             except ConflictError:
                 pass  # as it should be

@@ -4,8 +4,9 @@ import math
 import threading
 import time
 
-from router.couch.databases import CouchServer, DatabaseInfo
 from router.couch.errors import NotFoundError
+from router.couch.responses import DatabaseInfo
+from router.couch.server import CouchServer
 from router.entries import entry_builder
 from router.entries.reference_values import PORT_REQUESTS, ActivePortRequest
 from router.reference_data.reference_data import index_ports
@@ -59,7 +60,7 @@ class ActivePorts:
     def _check(self) -> None:
         try:
             # Before the documents: a change during the reading makes the next check read again.
-            info = self._databases.info(PORT_REQUESTS)
+            info = self._databases.database(PORT_REQUESTS).info()
             if not self._is_known(info):
                 self._ports = index_ports(self._read())
         except NotFoundError:
@@ -78,6 +79,6 @@ class ActivePorts:
 
     def _read(self) -> list[ActivePortRequest]:
         found: list[ActivePortRequest] = []
-        for page in self._databases.all_documents(PORT_REQUESTS, _PAGE):
+        for page in self._databases.database(PORT_REQUESTS).all_documents(_PAGE):
             found += [port for port in map(entry_builder.active_port_request, page) if port is not None]
         return found

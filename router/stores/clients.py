@@ -1,7 +1,7 @@
 """Redis and CouchDB as the settings name them: one place that opens both, for the service and the commands."""
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.redis_store.client import connect, is_cluster
 from router.redis_store.entry_reader import CacheReader
 from router.redis_store.keys import Keys

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 import redis
 
-from router.couch.databases import INFO_BATCH_SIZE, DatabaseInfo
 from router.couch.errors import CouchError
+from router.couch.responses import DatabaseInfo
+from router.couch.server import INFO_BATCH_SIZE
 from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
 from router.follower.account_copy_repairer import pending_of
 from router.follower.applier import Applier, Fenced, Moved

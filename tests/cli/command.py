@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from router.cli import sample_numbers
 from router.cli.main import main
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from tests.cli.schemas import check, schema_of
 
 COMMAND = str(Path(sys.executable).parent / "did-router")

@@ -31,8 +31,8 @@ def couchdb() -> Iterator[str]:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
         for name, documents in DOCUMENTS.items():
-            databases.create(name)
-            databases.put_many(name, documents)
+            databases.database(name).create()
+            databases.database(name).put_many(documents)
         yield server.url
 
 

@@ -26,8 +26,8 @@ def test_a_state_that_is_none_is_told_of(stores: tuple[str, ...]) -> None:
 def test_a_value_that_gives_way_is_told_of(default: Any, problem: str, redis_url: str) -> None:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
-        databases.create("system_config")
-        databases.put("system_config", {"_id": "number_manager", "default": default})
+        databases.database("system_config").create()
+        databases.database("system_config").put({"_id": "number_manager", "default": default})
         said = run("check", "--couchdb-url", server.url, "--redis-url", redis_url)
 
     assert said.code == 1

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from router.account_copies.names import account_database
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
+from router.couch.server import CouchServer
 from tests.cli.command import ACCOUNTS, Start, databases_at, eventually, number, run
 
 SHARD, DIGITS, OTHER = "numbers/+1305", "+13055550100", "+13055550101"
@@ -19,22 +19,22 @@ FOUND = ["account", "number", "copy", "kind", "repaired", "message"]
 def databases(couchdb: str) -> Iterator[CouchServer]:
     made = databases_at(couchdb)
     for name in (SHARD, HOME):
-        made.create(name)
+        made.database(name).create()
     yield made
     for name in (SHARD, HOME):
-        made.drop(name)
+        made.database(name).drop()
 
 
 def listed(databases: CouchServer) -> list[str]:
     try:
-        return [name for name in databases.document(HOME, "phone_numbers") if name.startswith("+")]
+        return [name for name in databases.database(HOME).get("phone_numbers") if name.startswith("+")]
     except CouchError:
         return []
 
 
 def test_audit_finds_and_mends_copies(databases: CouchServer, stores: tuple[str, ...]) -> None:
-    databases.put(SHARD, number(DIGITS) | {"pvt_state": "reserved"})
-    databases.put(HOME, {"_id": "phone_numbers", OTHER: {"state": "in_service"}})
+    databases.database(SHARD).put(number(DIGITS) | {"pvt_state": "reserved"})
+    databases.database(HOME).put({"_id": "phone_numbers", OTHER: {"state": "in_service"}})
     flags = ("--database", SHARD, *stores)
     assert run("warm", *flags).code == 0
 
@@ -63,7 +63,7 @@ def test_audit_finds_and_mends_copies(databases: CouchServer, stores: tuple[str,
 def test_follow_mends_copies_when_told_to(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
     follower = start("follow", "--account-copies", *stores)
     follower.wait_for("leading as")
-    databases.put(SHARD, number(DIGITS))
+    databases.database(SHARD).put(number(DIGITS))
 
     eventually(lambda: DIGITS in listed(databases))
 

@@ -19,8 +19,8 @@ def urls(process: Process) -> tuple[str, str]:
 def test_data_outlives_a_restart(start: Start, tmp_path: Path) -> None:
     first = start("embedded", "--data", str(tmp_path / "data"))
     couchdb, redis = urls(first)
-    databases_at(couchdb).create("numbers/+1415")
-    revision = databases_at(couchdb).put("numbers/+1415", {"_id": "+14158867900"})
+    databases_at(couchdb).database("numbers/+1415").create()
+    revision = databases_at(couchdb).database("numbers/+1415").put({"_id": "+14158867900"})
     with Redis.from_url(redis) as client:
         client.set("kept", "yes")
 
@@ -30,7 +30,7 @@ def test_data_outlives_a_restart(start: Start, tmp_path: Path) -> None:
     eventually(lambda: not any(map(is_running, children)))
 
     couchdb, redis = urls(start("embedded", "--data", str(tmp_path / "data")))
-    assert databases_at(couchdb).document("numbers/+1415", "+14158867900")["_rev"] == revision
+    assert databases_at(couchdb).database("numbers/+1415").get("+14158867900")["_rev"] == revision
     with Redis.from_url(redis) as client:
         assert client.get("kept") == b"yes"
 
@@ -64,6 +64,6 @@ def test_three_nodes_are_one_database(start: Start) -> None:
     scheme, credentials, addresses = re.match(r"(http://)(admin:password@)(\S+)", couchdb).groups()  # type: ignore[union-attr]
     nodes = [databases_at(f"{scheme}{credentials}{address}") for address in addresses.split(",")]
     assert len(nodes) == 3
-    nodes[0].create("numbers/+1415")
-    revision = nodes[1].put("numbers/+1415", {"_id": "+14158867900"})
-    assert [node.document("numbers/+1415", "+14158867900")["_rev"] for node in nodes] == [revision] * 3
+    nodes[0].database("numbers/+1415").create()
+    revision = nodes[1].database("numbers/+1415").put({"_id": "+14158867900"})
+    assert [node.database("numbers/+1415").get("+14158867900")["_rev"] for node in nodes] == [revision] * 3

@@ -15,8 +15,8 @@ QUICK = ("--set", "follower_lease_ttl=1", "--set", "follower_heartbeat=1")
 
 def test_another_takes_over(start: Start, couchdb: str, stores: tuple[str, ...]) -> None:
     databases = databases_at(couchdb)
-    databases.create(SHARD)
-    databases.put(SHARD, number(DIGITS))
+    databases.database(SHARD).create()
+    databases.database(SHARD).put(number(DIGITS))
     try:
         first = start("follow", *QUICK, *stores)
         first.wait_for("leading as")
@@ -32,11 +32,11 @@ def test_another_takes_over(start: Start, couchdb: str, stores: tuple[str, ...])
 
             eventually(lambda: owner() == (ACCOUNTS[0], pb.REDIS))
             first.end(signal.SIGKILL)
-            document = dict(databases.document(SHARD, DIGITS))
-            databases.put(SHARD, document | {"pvt_assigned_to": ACCOUNTS[1]})
+            document = dict(databases.database(SHARD).get(DIGITS))
+            databases.database(SHARD).put(document | {"pvt_assigned_to": ACCOUNTS[1]})
             second.wait_for("leading as")
             eventually(lambda: owner() == (ACCOUNTS[1], pb.REDIS))
 
         assert second.end(signal.SIGTERM) == 0
     finally:
-        databases.drop(SHARD)
+        databases.database(SHARD).drop()

@@ -21,10 +21,12 @@ SHARDS = 4
 def database() -> Iterator[EmbeddedCouchDB]:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
-        databases.create("accounts")
-        databases.put_many("accounts", [{"_id": each, "pvt_type": "account", "name": each[-1]} for each in ACCOUNTS])
+        databases.database("accounts").create()
+        databases.database("accounts").put_many(
+            [{"_id": each, "pvt_type": "account", "name": each[-1]} for each in ACCOUNTS]
+        )
         for account in ACCOUNTS:
-            databases.create(f"account/{account[:2]}/{account[2:4]}/{account[4:]}")
+            databases.database(f"account/{account[:2]}/{account[2:4]}/{account[4:]}").create()
         yield server
 
 
@@ -49,7 +51,7 @@ def documents(url: str) -> dict[str, dict[str, Any]]:
     return {
         str(document["_id"]): dict(document)
         for name in databases.names("numbers/+")
-        for page in databases.all_documents(name, 1000)
+        for page in databases.database(name).all_documents(1000)
         for document in page
     }
 

@@ -47,4 +47,4 @@ def test_results_that_lack_a_row_are_told_of(where: tuple[str, ...], database: E
 
     assert said.code == 1
     assert "6 lines were read (0 of them belong to no row), 5 rows found, 4 rows have a result" in said.complaint
-    assert len(list(databases_at(database.url).all_documents("numbers/+1415", 10))) == 1
+    assert len(list(databases_at(database.url).database("numbers/+1415").all_documents(10))) == 1

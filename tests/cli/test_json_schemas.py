@@ -103,9 +103,9 @@ def couch() -> Iterator[str]:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
         for name, found in DOCUMENTS.items():
-            databases.create(name)
-            databases.put_many(name, found)
-        databases.put("numbers/+4420", number(STRAY))
+            databases.database(name).create()
+            databases.database(name).put_many(found)
+        databases.database("numbers/+4420").put(number(STRAY))
         yield server.url
 
 

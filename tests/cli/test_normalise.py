@@ -59,10 +59,10 @@ def test_for_people() -> None:
 def test_with_the_clusters_own_converters(couchdb: str) -> None:
     databases = databases_at(couchdb)
     document = {"_id": "number_manager", "default": {"e164_converters": {r"^0(\d{9})$": {"prefix": "+33"}}}}
-    revision = databases.put("system_config", document)
+    revision = databases.database("system_config").put(document)
     try:
         said = run("normalise", "--cluster", "--json", "0123456789", "--couchdb-url", couchdb)
     finally:
-        databases.delete("system_config", "number_manager", revision)
+        databases.database("system_config").delete("number_manager", revision)
 
     assert said.json[0]["number"] == "+33123456789"

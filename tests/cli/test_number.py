@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from tests.cli.command import NOWHERE, Ran, databases_at, run, run_all
 
@@ -24,14 +24,14 @@ LIFE = (
 def database() -> Iterator[EmbeddedCouchDB]:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
-        databases.create("accounts")
+        databases.database("accounts").create()
         accounts = [
             {"_id": PARENT, "pvt_type": "account", "name": "Parent Ltd", "pvt_tree": []},
             {"_id": CHILD, "pvt_type": "account", "name": "Child Inc", "pvt_tree": [PARENT]},
         ]
-        databases.put_many("accounts", accounts)
+        databases.database("accounts").put_many(accounts)
         for account in (PARENT, CHILD):
-            databases.create(f"account/{account[:2]}/{account[2:4]}/{account[4:]}")
+            databases.database(f"account/{account[:2]}/{account[2:4]}/{account[4:]}").create()
         yield server
 
 
@@ -125,7 +125,7 @@ def test_a_refusal(looked: dict[str, Ran]) -> None:
 
 
 def document(databases: CouchServer) -> dict[str, object]:
-    return dict(databases.document("numbers/+1415", NUMBER))
+    return dict(databases.database("numbers/+1415").get(NUMBER))
 
 
 def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:

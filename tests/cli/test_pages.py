@@ -20,8 +20,8 @@ def configuration(redis_url: str, tmp_path: Path) -> Iterator[Path]:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
         for name in ("accounts", "port_requests", "system_config"):
-            databases.create(name)
-            databases.put_many(name, DOCUMENTS[name])
+            databases.database(name).create()
+            databases.database(name).put_many(DOCUMENTS[name])
         file = tmp_path / "did-router.toml"
         file.write_text(
             f'couchdb_url = "{server.url}"\nredis_url = "{redis_url}"\n[carriers.knm_acme]\nfolder = "{spool}"\n'

@@ -86,8 +86,8 @@ def guarded(tmp_path: Path) -> Iterator[Stores]:
     with EmbeddedRedis() as cache, EmbeddedCouchDB(password=COUCHDB, lock_seconds=0.01) as couchdb:
         databases = databases_at(couchdb.url)
         for name, documents in DOCUMENTS.items():
-            databases.create(name)
-            databases.put_many(name, documents)
+            databases.database(name).create()
+            databases.database(name).put_many(documents)
         redis.Redis.from_url(cache.url).config_set("requirepass", REDIS)
         yield Stores(couchdb, cache, tmp_path)
 

@@ -130,8 +130,8 @@ def test_audit_names_what_no_lookup_reaches(redis_url: str) -> None:
     documents = {"+14158868000": kind, "_design/numbers": {}, **unreachable}
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
-        databases.create("numbers/+1415")
-        databases.put_many("numbers/+1415", [{"_id": name, **fields} for name, fields in documents.items()])
+        databases.database("numbers/+1415").create()
+        databases.database("numbers/+1415").put_many([{"_id": name, **fields} for name, fields in documents.items()])
         stores = ("--couchdb-url", server.url, "--redis-url", redis_url)
         run("warm", *stores)
         totals = run("audit", "--json", *stores).json[-1]

@@ -98,8 +98,8 @@ def stores() -> Iterator[Stores]:
     with EmbeddedCouchDB() as couchdb, EmbeddedRedis() as redis, tempfile.TemporaryDirectory() as folder:
         databases = databases_at(couchdb.url)
         for name, documents in DOCUMENTS.items():
-            databases.create(name)
-            databases.put_many(name, documents)
+            databases.database(name).create()
+            databases.database(name).put_many(documents)
         yield Stores(couchdb.url, redis.url, Path(folder), Authority())
 
 

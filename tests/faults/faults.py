@@ -171,10 +171,10 @@ def _remade(scene: Scene) -> Iterator[None]:
         for turn in scene.writers.turns:
             stack.enter_context(turn)
         gone = [ledger.claim(number, NOBODY) for number in numbers]
-        databases.drop(shard)
+        databases.database(shard).drop()
         for claim in gone:
             ledger.acknowledge(claim, scene.writers.quiet)
-        databases.create(shard)
+        databases.database(shard).create()
         for number in numbers:
             scene.writers.write_by_hand(number)
     yield

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, NotFoundError
+from router.couch.server import CouchServer
 
 SHARDS = ("numbers/+1415", "numbers/+4420", "numbers/+4930")
 NAMES = ("accounts", "port_requests", "system_config", *SHARDS)
@@ -30,7 +30,7 @@ def fill(databases: CouchServer, accounts: Sequence[str], more: Iterable[str], f
         fillers: numbers in each shard.
     """
     for name in (*NAMES, *more):
-        databases.create(name)
+        databases.database(name).create()
     fields: dict[str, Any] = {"pvt_type": "account", "pvt_enabled": True, "name": "A"}
     _put(databases, "accounts", [{"_id": each, **fields} for each in accounts])
     fields = {"pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": accounts[0]}
@@ -46,7 +46,7 @@ def claim(databases: CouchServer) -> None:
     elif there & set(NAMES):
         raise RuntimeError(f"the CouchDB holds {', '.join(sorted(there & set(NAMES)))}: give one without")
     with contextlib.suppress(ConflictError):
-        databases.create(_OURS)
+        databases.database(_OURS).create()
 
 
 def empty(databases: CouchServer) -> None:
@@ -54,12 +54,12 @@ def empty(databases: CouchServer) -> None:
     ours = [name for name in databases.names() if name in NAMES or name.startswith("account/00/00/")]
     for name in (*ours, _OURS):
         with contextlib.suppress(NotFoundError):
-            databases.drop(name)
+            databases.database(name).drop()
 
 
 def _put(databases: CouchServer, name: str, documents: Sequence[dict[str, Any]]) -> None:
     for start in range(0, len(documents), _BATCH_SIZE):
-        rows = databases.put_many(name, documents[start : start + _BATCH_SIZE])
+        rows = databases.database(name).put_many(documents[start : start + _BATCH_SIZE])
         refused = [row for row in rows if "error" in row]
         if refused:
             raise RuntimeError(f"{name} can't be filled: {refused[0]}")

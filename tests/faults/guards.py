@@ -121,14 +121,14 @@ GUARDS = (
     ),
     Guard(
         "purges by their number",
-        "router/couch/databases.py",
+        "router/couch/responses.py",
         'number_of(str(info.get("purge_seq", ""))),',
         'hash(str(info.get("purge_seq", ""))),',
         f"{_ON_A_CLUSTER}::test_a_healthy_cluster_has_nothing_made_anew",
     ),
     Guard(
         "copies compared one by one",
-        "router/couch/databases.py",
+        "router/couch/responses.py",
         'copies_in(str(info.get("update_seq", ""))),',
         '{"": str(info.get("update_seq", ""))},',
         f"{_ON_A_CLUSTER}::test_sweeps_of_an_idle_cluster_ask_for_nothing_else",
@@ -149,7 +149,7 @@ GUARDS = (
     ),
     Guard(
         "accepted writes are read back",
-        "router/couch/databases.py",
+        "router/couch/database.py",
         'if row.get("accepted") is True}',
         "if False}",
         "tests/integration/test_accepted_writes.py::test_two_writers_of_one_number_are_never_both_told_yes",

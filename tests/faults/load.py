@@ -187,7 +187,7 @@ class Writers:
         database = str(shard_for(number))
         fields: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service"}
         try:
-            document = dict(self._stage.databases.document(database, number))
+            document = dict(self._stage.databases.database(database).get(number))
         except NotFoundError:
             document = {"_id": number, **fields}
         except CouchError:

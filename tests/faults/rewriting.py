@@ -70,7 +70,7 @@ def sibling(scene: Scene, document: dict[str, Any], *, digit: str) -> dict[str, 
 def conflict(scene: Scene, number: str, *, digit: str) -> dict[str, Any]:
     """Write a sibling of the winner; returns which of the two loses."""
     database, writers = _database(number), scene.writers
-    before = dict(scene.stage.databases.document(database, number))
+    before = dict(scene.stage.databases.database(database).get(number))
     beside = sibling(scene, before, digit=digit)
     wins = digit == "f"
     claim = writers.ledger.claim(number, beside["pvt_assigned_to"], contested=writers.contested) if wins else None
@@ -84,7 +84,7 @@ def conflict(scene: Scene, number: str, *, digit: str) -> dict[str, Any]:
 def resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
     """Delete what wins now; the number goes to its loser, or to whoever else stands in conflict behind it."""
     database, writers = _database(number), scene.writers
-    revision = str(scene.stage.databases.document(database, number)["_rev"])
+    revision = str(scene.stage.databases.database(database).get(number)["_rev"])
     claim = writers.ledger.claim(number, str(loser["pvt_assigned_to"]), contested=writers.contested)
     answer = scene.stage.databases.client.send("DELETE", [database, number], rev=revision)
     # A read of a majority may name the winner for a tenth of a second after CouchDB acknowledged its deletion.

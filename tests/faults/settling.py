@@ -3,9 +3,9 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.couch.leaves import Leaf, winner
+from router.couch.server import CouchServer
 from router.numbers.shards import shard_for
 from tests.faults.ledger import NOBODY
 from tests.faults.load import Writers
@@ -50,7 +50,7 @@ def _resolved(stage: Stage, number: str) -> str:
             losers = {leaf.revision for leaves in seen for leaf in _losers(leaves)}
             if losers and _is_everywhere(nodes, database, number):
                 for revision in losers:
-                    nodes[0].delete(database, number, revision)
+                    nodes[0].database(database).delete(number, revision)
         except (CouchError, ConflictError, NotFoundError):
             same = 0
             time.sleep(_PAUSE)
@@ -66,7 +66,7 @@ def _resolved(stage: Stage, number: str) -> str:
 
 
 def _live_leaves(node: CouchServer, database: str, number: str) -> list[Leaf]:
-    leaves = node.leaves(database, [number]).get(number, [])
+    leaves = node.database(database).leaves([number]).get(number, [])
     return [leaf for leaf in leaves if not leaf.is_deleted]
 
 

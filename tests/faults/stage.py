@@ -21,7 +21,7 @@ from redis import Redis
 from router.account_copies.names import account_database
 from router.audit.audit import Audit
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.runtime.progress import Progress
 from router.settings import Settings
 from router.stores.clients import Stores

@@ -156,8 +156,8 @@ def scene(front: str, *more: str) -> Iterator[Scene]:
     with EmbeddedCouchDB() as couchdb, EmbeddedRedis() as redis, tempfile.TemporaryDirectory() as folder:
         databases = databases_at(couchdb.url)
         for name in ("numbers/+1415", "accounts", "port_requests", "system_config"):
-            databases.create(name)
-        databases.put("numbers/+1415", number(NUMBER, account=ACCOUNT))
+            databases.database(name).create()
+        databases.database("numbers/+1415").put(number(NUMBER, account=ACCOUNT))
         tokens = Tokens(Path(folder) / "tokens", good="lookup,manage")
         stores = ("--couchdb-url", couchdb.url, "--redis-url", redis.url)
         words = ["--transport", "edge", "--with-follower", "--set", f"token_file={tokens.path}"]

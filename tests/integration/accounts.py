@@ -5,8 +5,8 @@ from typing import Any
 from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.names import account_database
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, NotFoundError
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.numbers.shards import shard_for
 
@@ -46,7 +46,7 @@ class Accounts:
 
     def create(self, database: str) -> None:
         try:
-            self.databases.create(database)
+            self.databases.database(database).create()
         except ConflictError:
             return
 
@@ -57,11 +57,11 @@ class Accounts:
         """Write a document over whatever stands there."""
         self.create(database)
         held = self.get(database, str(document["_id"]))
-        return self.databases.put(database, document | ({"_rev": held["_rev"]} if held else {}))
+        return self.databases.database(database).put(document | ({"_rev": held["_rev"]} if held else {}))
 
     def get(self, database: str, identifier: str) -> dict[str, Any] | None:
         try:
-            return dict(self.databases.document(database, identifier))
+            return dict(self.databases.database(database).get(identifier))
         except NotFoundError:
             return None
 
@@ -72,7 +72,7 @@ class Accounts:
     def delete_number(self, number: str = NUMBER) -> None:
         held = self.get(str(shard_for(number)), number)
         assert held is not None
-        self.databases.delete(str(shard_for(number)), number, str(held["_rev"]))
+        self.databases.database(str(shard_for(number))).delete(number, str(held["_rev"]))
 
     def listing(self, account: str) -> dict[str, Any] | None:
         """The account's `phone_numbers` document."""

@@ -164,7 +164,7 @@ def test_a_vanished_database_is_missed_though_redis_lost_its_name(world: World, 
     world.redis.delete(world.keys.databases)
     eventually(lambda: SHARD in world.writer.databases())
     follower.stop()
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
     start_follower()
     eventually(lambda: world.cached() == "")
 

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router.couch.accepted import UnconfirmedError, conflicts_of
+from router.couch.accepted import UnconfirmedError, withdraw_conflicts
 from router.couch.client import CouchClient, Document
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.manager.write_step import DocumentWriter, Written
 from tests.integration.waiting import eventually
@@ -26,7 +26,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 def at_nodes(cluster: EmbeddedCluster) -> list[CouchServer]:
     """A client for each node alone."""
     made = [CouchServer(CouchClient(url, timeout=20.0)) for url in cluster.urls]
-    made[0].create(SHARD)
+    made[0].database(SHARD).create()
     return made
 
 
@@ -54,7 +54,7 @@ def test_two_writers_of_one_number_are_never_both_told_yes(at_nodes: list[CouchS
 
 
 def _stands(at_nodes: list[CouchServer], number: str, revision: str) -> Callable[[], bool]:
-    return lambda: at_nodes[2].document(SHARD, number)["_rev"] == revision
+    return lambda: at_nodes[2].database(SHARD).get(number)["_rev"] == revision
 
 
 def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
@@ -69,8 +69,8 @@ def test_what_only_a_node_took_that_is_cut_off_is_not_known_to_be_withdrawn(
     cluster: EmbeddedCluster, at_nodes: list[CouchServer]
 ) -> None:
     number = "+14158867900"
-    first = at_nodes[0].put(SHARD, _document(number, "1" * 32))
-    eventually(lambda: at_nodes[1].document(SHARD, number)["_rev"] == first, 5)
+    first = at_nodes[0].database(SHARD).put(_document(number, "1" * 32))
+    eventually(lambda: at_nodes[1].database(SHARD).get(number)["_rev"] == first, 5)
     cluster.isolate(0)
     second = _document(number, "2" * 32) | {"_rev": first}
     rows = at_nodes[0].client.request("POST", [SHARD, "_bulk_docs"], {"docs": [second]})
@@ -81,13 +81,13 @@ def test_what_only_a_node_took_that_is_cut_off_is_not_known_to_be_withdrawn(
         return answer
 
     with pytest.raises(UnconfirmedError, match="can't be withdrawn"):
-        conflicts_of({number: rows[0]["rev"]}, lambda numbers: at_nodes[1].leaves(SHARD, numbers), write)
+        withdraw_conflicts({number: rows[0]["rev"]}, lambda numbers: at_nodes[1].database(SHARD).leaves(numbers), write)
 
 
 def test_a_copys_list_meets_the_conflict(at_nodes: list[CouchServer]) -> None:
     def put(node: int, index: int) -> str:
         try:
-            return at_nodes[node].put(SHARD, {"_id": f"phone_numbers_{index}", "by": node})
+            return at_nodes[node].database(SHARD).put({"_id": f"phone_numbers_{index}", "by": node})
         except ConflictError:
             return ""
 

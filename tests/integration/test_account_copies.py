@@ -187,7 +187,7 @@ def test_nothing_changed_nothing_written(accounts: Accounts, mode: CopiesMode) -
 def test_a_thousand_numbers_are_one_write_an_account(accounts: Accounts) -> None:
     documents = [number_document(f"+1415{n:07}", (A, B)[n % 2]) for n in range(1000)]
     accounts.create("numbers/+1415")
-    accounts.databases.put_many("numbers/+1415", documents)
+    accounts.databases.database("numbers/+1415").put_many(documents)
 
     assert accounts.copies().update([change(None, each, each["_id"]) for each in documents]) == {}
 
@@ -211,7 +211,7 @@ def test_a_list_that_was_deleted_is_made_again(accounts: Accounts) -> None:
     carry_out(accounts, accounts.copies(), None, number_document())
     held = accounts.listing(A)
     assert held is not None
-    accounts.databases.delete(f"account/aa/aa/{'a' * 28}", "phone_numbers", held["_rev"])
+    accounts.databases.database(f"account/aa/aa/{'a' * 28}").delete("phone_numbers", held["_rev"])
 
     assert accounts.copies().mend([NUMBER]) == {}
 

@@ -24,7 +24,7 @@ def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: l
     """What differs: account's letter, number, form, kind; with a repair, only what still stands."""
     comparison = CopiesComparison(accounts.databases, accounts.copies(mode), only, moments=(0.0, 0.0))
     for shard in only or accounts.databases.names("numbers/"):
-        for page in accounts.databases.all_documents(shard, 100):
+        for page in accounts.databases.database(shard).all_documents(100):
             comparison.note(page)
     found = comparison.find()
     if repair:
@@ -117,7 +117,7 @@ def test_a_number_database_that_is_gone_takes_nothing_away(accounts: Accounts) -
     """Somebody may be restoring it."""
     accounts.number()
     accounts.copies(BOTH).mend([NUMBER])
-    accounts.databases.drop(SHARD)
+    accounts.databases.database(SHARD).drop()
 
     assert audit(accounts, BOTH, repair=True) == [
         ("a", NUMBER, "phone_numbers", "extra"),

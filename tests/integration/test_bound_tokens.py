@@ -83,13 +83,13 @@ def _is_denied(response: Any) -> bool:
 
 def test_no_method_takes_another_auth_by_than_the_tokens(world: World, ask: Ask) -> None:
     assert set(_REQUESTS) == {each.name for each in pb.DESCRIPTOR.services_by_name["NumberManager"].methods}
-    before = world.databases.document(SHARD, NUMBER)
+    before = world.databases.database(SHARD).get(NUMBER)
     for method in _REQUESTS:
         for auth_by in (SYSTEM, MASTER, STRANGER, RESELLER, UNKNOWN, "nobody", CHILD.upper(), f"{CHILD} "):
             assert _is_denied(ask("child", method, auth_by)), (method, auth_by)
     for method in _MUTATING:
         assert _is_denied(ask("child", method, SYSTEM, dry_run=True)), method
-    assert world.databases.document(SHARD, NUMBER) == before
+    assert world.databases.database(SHARD).get(NUMBER) == before
 
 
 def test_a_bound_token_asks_as_its_account_and_as_those_below_it(ask: Ask) -> None:

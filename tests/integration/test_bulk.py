@@ -55,7 +55,7 @@ class Bulk:
         self.results.write_bytes(kept + (lines[-count][:10] if torn else b""))
 
     def document(self, number: str, database: str = SHARD) -> dict[str, Any]:
-        return dict(self.world.databases.document(database, number))
+        return dict(self.world.databases.database(database).get(number))
 
 
 @pytest.fixture
@@ -117,13 +117,13 @@ def test_what_followed_a_change_is_made_up_for(bulk: Bulk) -> None:
     bulk.imported(csv(*NUMBERS))
     bulk.lose(4)
     copies = f"account/{CHILD[:2]}/{CHILD[2:4]}/{CHILD[4:]}"
-    copy = bulk.world.databases.document(copies, "phone_numbers")
-    bulk.world.databases.delete(copies, "phone_numbers", str(copy["_rev"]))
+    copy = bulk.world.databases.database(copies).get("phone_numbers")
+    bulk.world.databases.database(copies).delete("phone_numbers", str(copy["_rev"]))
     bulk.world.redis.flushall()
 
     bulk.imported(csv(*NUMBERS))
 
-    copy = bulk.world.databases.document(copies, "phone_numbers")
+    copy = bulk.world.databases.database(copies).get("phone_numbers")
     assert sorted(name for name in copy if name.startswith("+")) == NUMBERS[4:]
     assert bulk.world.reader.entries(NUMBERS[4:]).count(None) == 0
 
@@ -337,7 +337,7 @@ def all_documents(world: World) -> dict[str, dict[str, Any]]:
     return {
         str(document["_id"]): {name: value for name, value in document.items() if name not in {"_rev", "pvt_modified"}}
         for name in world.databases.names("numbers/+")
-        for page in world.databases.all_documents(name, 1000)
+        for page in world.databases.database(name).all_documents(1000)
         for document in page
     }
 
@@ -353,11 +353,11 @@ def test_documents_of_every_generation_come_back_as_they_were(bulk: Bulk) -> Non
     documents = dict(list(number_documents().items())[:60])
     for name, found in documents.items():
         bulk.world.create(name)
-        bulk.world.databases.put_many(name, found)
+        bulk.world.databases.database(name).put_many(found)
     before = all_documents(bulk.world)
     text = exported(bulk.world, "jsonl")
     for name in documents:
-        bulk.world.databases.drop(name)
+        bulk.world.databases.database(name).drop()
 
     report = bulk.imported(text)
 
@@ -377,7 +377,7 @@ def test_numbers_come_back_from_csv_as_they_were(bulk: Bulk) -> None:
     text = exported(bulk.world, "csv")
     assert exported(bulk.world, "csv", RESELLER).count("\n") == 1, "only the header: it has none now"
     for name in bulk.world.databases.names("numbers/+"):
-        bulk.world.databases.drop(name)
+        bulk.world.databases.database(name).drop()
 
     report = bulk.imported(text)
 

@@ -53,7 +53,7 @@ def change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> CopyC
 
 def differing(accounts: Accounts, mode: CopiesMode, *, repair: bool = False) -> int:
     comparison = CopiesComparison(accounts.databases, direct(accounts, mode), moments=(0.0,))
-    for page in accounts.databases.all_documents(SHARD, 100):
+    for page in accounts.databases.database(SHARD).all_documents(100):
         comparison.note(page)
     found = comparison.find()
     return len([why for why in comparison.mend(found).values() if why]) if repair else len(found)
@@ -225,7 +225,7 @@ def test_a_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts,
             owner, history = chance.choice((A, B, C, None)), chance.sample((A, B, C), chance.randint(0, 2))
             after = number_document(number, owner, pvt_reserve_history=history)
             try:
-                accounts.databases.put(SHARD, {**after, "_rev": (before or {})["_rev"]})
+                accounts.databases.database(SHARD).put({**after, "_rev": (before or {})["_rev"]})
             except ConflictError:
                 continue
             assert copies.update([change(before, after)]) == {}
@@ -279,7 +279,7 @@ def test_an_account_that_can_not_be_read_does_not_stop_a_comparison(accounts: Ac
         accounts.number(number, account)
     relay.cut(lambda _, target: target.startswith("/account/aa"))
     comparison = CopiesComparison(accounts.used, accounts.copies(), moments=(0.0,))
-    comparison.note(next(accounts.databases.all_documents(SHARD, 10)))
+    comparison.note(next(accounts.databases.database(SHARD).all_documents(10)))
 
     found = comparison.find()
 

@@ -15,7 +15,7 @@ from router.bulk.journal import Header, Journal
 from router.bulk.records import Wish
 from router.bulk.results import Report
 from router.bulk.run import BulkRun
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
 
@@ -65,7 +65,7 @@ def _documents(world: World) -> dict[str, bytes]:
             {name: value for name, value in document.items() if name not in {"_rev", "pvt_modified"}}
         )
         for name in world.databases.names("numbers/+")
-        for page in world.databases.all_documents(name, 100)
+        for page in world.databases.database(name).all_documents(100)
         for document in page
     }
 
@@ -94,12 +94,14 @@ def test_any_document_comes_back_as_it_was(
     manager: Manager, world: World, found: dict[str, tuple[dict[str, Any], dict[str, Any]]]
 ) -> None:
     for name in world.databases.names("numbers/+"):
-        world.databases.drop(name)
-    world.databases.create(SHARD)
-    world.databases.put_many(SHARD, [{"_id": each, **kind, **fields} for each, (kind, fields) in found.items()])
+        world.databases.database(name).drop()
+    world.databases.database(SHARD).create()
+    world.databases.database(SHARD).put_many(
+        [{"_id": each, **kind, **fields} for each, (kind, fields) in found.items()]
+    )
     before = _documents(world)
     text = _exported(world)
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
 
     report = _imported(manager, text)
 
@@ -125,7 +127,7 @@ def test_what_a_person_wrote_comes_back_as_it_was(manager: Manager, world: World
     report = _imported(manager, orjson.dumps(document))
 
     assert report.statuses == {"done": 1}, report.refused
-    stands = dict(world.databases.document(SHARD, document["_id"]))
+    stands = dict(world.databases.database(SHARD).get(document["_id"]))
     assert {name: stands[name] for name in stands if name not in {"_rev", "pvt_modified"}} == document
 
 
@@ -150,7 +152,7 @@ def test_a_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, worl
     document = {"_id": "+14158870000", "pvt_state": "in_service", "note": "x" * 3_000_000}
 
     assert _imported(manager, orjson.dumps(document)).statuses == {"done": 1}
-    assert world.databases.document(SHARD, "+14158870000")["note"] == document["note"]
+    assert world.databases.database(SHARD).get("+14158870000")["note"] == document["note"]
 
 
 def test_a_document_too_deep_is_refused_in_words(manager: Manager) -> None:

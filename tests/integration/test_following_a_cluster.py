@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.follower import catch_up
 from router.follower.follower import Follower
@@ -103,7 +103,7 @@ def test_a_resolved_conflict_ends_at_the_winner(
     elif down == "frozen":
         cluster.freeze(2)
     for number in numbers:
-        on_cluster.databases.delete(SHARD, number, "2-" + "f" * 32)
+        on_cluster.databases.database(SHARD).delete(number, "2-" + "f" * 32)
     eventually(lambda: all(on_cluster.cached(number) == ONE for number in numbers), 15)
     eventually(lambda: not on_cluster.writer.checkpoint(SHARD).older, 15)
 
@@ -114,12 +114,14 @@ def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: E
     eventually(lambda: on_cluster.cached() == TWO)
     follower.stop()
     # As if a follower had ended after the checkpoint moved past the row, and before it was decided.
-    on_cluster.databases.delete(SHARD, NUMBER, "2-" + "f" * 32)
+    on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
     checkpoint = on_cluster.writer.checkpoint(SHARD)
     older = on_cluster.keys.number(NUMBER)
     version = (2).to_bytes(4, "big") + bytes.fromhex("1" * 32)
     on_cluster.redis.hset(on_cluster.keys.database(SHARD), f"older:{older}", version)
-    on_cluster.redis.hset(on_cluster.keys.database(SHARD), "seq", on_cluster.databases.sequence_now(SHARD))
+    on_cluster.redis.hset(
+        on_cluster.keys.database(SHARD), "seq", on_cluster.databases.database(SHARD).current_sequence()
+    )
     assert on_cluster.writer.checkpoint(SHARD).older == {NUMBER: version}
     follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == ONE)
@@ -151,7 +153,7 @@ def test_a_database_made_anew_within_a_second_is_noticed(
     on_cluster.number()
     follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == ONE)
-    on_cluster.databases.drop(SHARD)
+    on_cluster.databases.database(SHARD).drop()
     on_cluster.number(account=TWO)
     eventually(lambda: on_cluster.cached() == TWO)
 

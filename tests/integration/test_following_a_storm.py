@@ -63,11 +63,11 @@ class Storm:
     def _purge(self) -> None:
         number = self._number()
         shard = str(shard_for(number))
-        revision = self.world.databases.document(shard, number)["_rev"]
+        revision = self.world.databases.database(shard).get(number)["_rev"]
         self.world.databases.client.request("POST", [shard, "_purge"], {number: [revision]})
 
     def _drop(self) -> None:
-        self.world.databases.drop(self.random.choice(SHARDS))
+        self.world.databases.database(self.random.choice(SHARDS)).drop()
 
     def _conflict(self) -> None:
         number = self._number()
@@ -89,7 +89,7 @@ class Storm:
 def _true(world: World, number: str) -> str:
     """What the cache may say of a number's document, where it says anything."""
     try:
-        document = world.databases.document(str(shard_for(number)), number)
+        document = world.databases.database(str(shard_for(number))).get(number)
     except NotFoundError:
         return "nothing"
     return str(document["pvt_assigned_to"]) if document["pvt_number_state"] == "in_service" else "refusal"

@@ -128,7 +128,7 @@ def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_no
         start_follower()
         eventually(lambda: relay.count(r"GET /numbers/\+1415/_changes\?.*since=0"))
         epoch = world.writer.epoch(SHARD)
-        document = world.databases.document(SHARD, gone)
+        document = world.databases.database(SHARD).get(gone)
         world.remove(SHARD, gone)
         made = entry_builder.entry_from_json(document, SHARD, world.settings().rules(None).policy, int(time.time()))
         assert isinstance(made, codec.Entry)
@@ -146,8 +146,8 @@ def test_what_is_left_of_a_former_life_goes_even_if_its_removal_was_interrupted(
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached(old) == ONE)
     follower.stop()
-    before = world.databases.info(SHARD).instance
-    world.databases.drop(SHARD)
+    before = world.databases.database(SHARD).info().instance
+    world.databases.database(SHARD).drop()
     while str(int(time.time())) == before:
         time.sleep(0.01)
     world.numbers(SHARD, 1, TWO)
@@ -193,7 +193,7 @@ def test_a_shard_that_vanishes_takes_its_numbers_along(world: World, start_follo
     start_follower()
     eventually(lambda: all(world.cached(name) == ONE for name in (names[0], names[-1])))
     eventually(lambda: world.cached("+14420000001") == TWO)
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
     eventually(lambda: not any(world.reader.entries(names)))
     eventually(lambda: SHARD not in world.writer.databases())
     assert world.cached("+14420000001") == TWO
@@ -204,7 +204,7 @@ def test_a_shard_that_vanished_while_nobody_followed(world: World, start_followe
     follower = start_follower()
     eventually(lambda: world.cached() == ONE and world.complete(SHARD))
     follower.stop()
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
     start_follower()
     eventually(lambda: world.cached() == "")
     eventually(lambda: SHARD not in world.writer.databases())
@@ -216,7 +216,7 @@ def test_a_shard_made_anew_has_other_owners_and_fewer_numbers(world: World, star
     world.number("+14150000001")
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
     world.number(account=THREE)
     eventually(lambda: world.cached() == THREE)
     eventually(lambda: world.cached("+14150000001") == "")
@@ -230,10 +230,10 @@ def _make_anew_within_a_second(world: World, shard: str, number: str) -> bool:
         world.number(number, account)
     world.number(number[:-1] + "1", ONE)
     eventually(lambda: world.cached(number) == ONE)
-    before = world.databases.info(shard).instance
-    world.databases.drop(shard)
+    before = world.databases.database(shard).info().instance
+    world.databases.database(shard).drop()
     world.number(number, THREE)
-    return world.databases.info(shard).instance == before
+    return world.databases.database(shard).info().instance == before
 
 
 def test_a_shard_made_anew_within_the_same_second_is_noticed(world: World, start_follower: StartFollower) -> None:
@@ -277,8 +277,8 @@ def test_a_shard_made_anew_while_nobody_followed(world: World, start_follower: S
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     follower.stop()
-    before, since = world.databases.info(SHARD).instance, world.databases.updates_now()
-    world.databases.drop(SHARD)
+    before, since = world.databases.database(SHARD).info().instance, world.databases.updates_now()
+    world.databases.database(SHARD).drop()
     while str(int(time.time())) == before:
         time.sleep(0.01)
     world.number(account=THREE)
@@ -318,7 +318,7 @@ def test_a_conflict_resolved_towards_a_lower_generation(world: World, start_foll
     _plant(world, _revision(5, "a", ONE), _revision(2, "b", TWO))
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.delete(SHARD, NUMBER, "5-" + "a" * 32)
+    world.databases.database(SHARD).delete(NUMBER, "5-" + "a" * 32)
     eventually(lambda: world.cached() == TWO)
     held = world.held()
     assert held is not None
@@ -330,7 +330,7 @@ def test_a_conflict_resolved_while_nobody_followed(world: World, start_follower:
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     follower.stop()
-    world.databases.delete(SHARD, NUMBER, "5-" + "a" * 32)
+    world.databases.database(SHARD).delete(NUMBER, "5-" + "a" * 32)
     start_follower()
     eventually(lambda: world.cached() == TWO)
 
@@ -398,11 +398,11 @@ def test_a_document_that_stops_being_a_number_takes_its_answer_away(
 def test_databases_that_are_no_shards_are_left_alone(world: World, start_follower: StartFollower, name: str) -> None:
     world.create(name)
     fields = {"pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": TWO}
-    world.databases.put(name, {"_id": NUMBER, **fields})
+    world.databases.database(name).put({"_id": NUMBER, **fields})
     start_follower()
     world.number("+14150000001")
     eventually(lambda: world.cached("+14150000001") == ONE)
-    world.databases.put(name, {"_id": "+14150000001", **fields})
+    world.databases.database(name).put({"_id": "+14150000001", **fields})
     world.number("+14150000002")
     eventually(lambda: world.cached("+14150000002") == ONE)
     assert world.cached() == ""
@@ -453,9 +453,9 @@ def test_a_shard_of_many_pages_and_transactions(world: World, start_follower: St
     start_follower(follower_batch_size=AT_ONCE + 51)
     eventually(lambda: world.complete(SHARD))
     assert all(world.reader.entries(names))
-    documents = world.databases.documents(SHARD, names)
+    documents = world.databases.database(SHARD).get_many(names)
     changed = [{**(each or {}), "pvt_assigned_to": TWO} for each in documents.values()]
-    world.databases.put_many(SHARD, changed)
+    world.databases.database(SHARD).put_many(changed)
     eventually(lambda: all(world.cached(name) == TWO for name in names))
 
 
@@ -478,7 +478,7 @@ def test_what_a_lookup_read_between_two_lives_of_a_shard_is_removed(
     world.number()
     start_follower()
     eventually(lambda: world.complete(SHARD))
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
     eventually(lambda: SHARD not in world.writer.databases())
     # A life that came and went before the follower looked: a lookup found a number in it.
     lost = codec.decision_entry(Route("+14150000009", TWO, "in_service"), "4-" + "a" * 32, int(time.time()))

@@ -244,7 +244,7 @@ def test_a_follower_starts_before_either_store(world: World, start_follower: Sta
 
 
 def test_without_the_feed_of_updates_it_converges_all_the_same(world: World, start_follower: StartFollower) -> None:
-    world.databases.drop("_global_changes")
+    world.databases.database("_global_changes").drop()
     world.number()
     start_follower()
     eventually(lambda: world.cached() == ONE)
@@ -252,7 +252,7 @@ def test_without_the_feed_of_updates_it_converges_all_the_same(world: World, sta
     world.number(OTHER, THREE)
     eventually(lambda: world.cached() == TWO)
     eventually(lambda: world.cached(OTHER) == THREE)
-    world.databases.drop("numbers/+1442")
+    world.databases.database("numbers/+1442").drop()
     eventually(lambda: world.cached(OTHER) == "")
 
 
@@ -260,7 +260,7 @@ def test_a_feed_of_updates_that_is_lost_on_the_way(world: World, start_follower:
     world.number()
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.drop("_global_changes")
+    world.databases.database("_global_changes").drop()
     world.number(OTHER, TWO)
     world.number(account=TWO)
     eventually(lambda: world.cached(OTHER) == TWO)
@@ -337,7 +337,7 @@ def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     late = Applier(world.writer, world.reader, world.databases, token, Policy())
-    page = world.databases.changes(SHARD, "0", 10)
+    page = world.databases.database(SHARD).changes("0", 10)
     kept = world.writer.checkpoint(SHARD)
     with pytest.raises(Fenced):
         late.apply(SHARD, kept, page.changes)
@@ -402,7 +402,7 @@ def test_answers_are_made_anew_when_a_follower_comes_back_with_other_rules(
     follower = start_follower()
     eventually(lambda: world.complete(SHARD))
     # Only with the database's last state noted does the next follower pass it over.
-    eventually(lambda: world.writer.checkpoint(SHARD).copies == world.databases.info(SHARD).copies)
+    eventually(lambda: world.writer.checkpoint(SHARD).copies == world.databases.database(SHARD).info().copies)
     assert world.cached() == ONE
     follower.stop()
     wait_for_late_events()

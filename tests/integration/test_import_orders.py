@@ -72,7 +72,7 @@ def go_on(imports: Imports, text: str, changes: int = 10_000, **more: Any) -> Re
 
 def stands(world: World) -> dict[str, Any]:
     """What came of the numbers: how often each was written, and what its document says."""
-    found = world.databases.documents(SHARD, NUMBERS)
+    found = world.databases.database(SHARD).get_many(NUMBERS)
     kept = ("pvt_number_state", "pvt_assigned_to", "pvt_previously_assigned_to", "pvt_reserve_history", "note")
     return {
         number: (document["_rev"].partition("-")[0], *(document.get(name) for name in kept))
@@ -95,7 +95,7 @@ def wanted(imports: Imports) -> tuple[dict[str, Any], list[tuple[int, str, str |
     assert len(found[0]) == len(NUMBERS)
     assert imports.differences() == 0
     imports.results.unlink()
-    imports.world.databases.drop(SHARD)
+    imports.world.databases.database(SHARD).drop()
     for account in (CHILD, RESELLER):
         imports.rewrite_list(account, ())
     return found

@@ -78,15 +78,15 @@ class Imports:
 
     def listed(self, account: str) -> list[str]:
         """The numbers in an account's list."""
-        held = self.world.databases.documents(LISTS[account], ["phone_numbers"])["phone_numbers"] or {}
+        held = self.world.databases.database(LISTS[account]).get_many(["phone_numbers"])["phone_numbers"] or {}
         return sorted(name for name in held if name.startswith("+"))
 
     def rewrite_list(self, account: str, numbers: Sequence[str]) -> None:
         """Have an account list these alone."""
-        held = self.world.databases.documents(LISTS[account], ["phone_numbers"])["phone_numbers"]
+        held = self.world.databases.database(LISTS[account]).get_many(["phone_numbers"])["phone_numbers"]
         if held is not None:
             kept = {name: value for name, value in held.items() if not name.startswith("+") or name in numbers}
-            self.world.databases.put(LISTS[account], kept)
+            self.world.databases.database(LISTS[account]).put(kept)
 
     def differences(self, *, repair: bool = False) -> int:
         """What an audit finds in the copies; with repair, what it can't mend."""
@@ -94,7 +94,7 @@ class Imports:
             self.world.databases, AccountCopies(self.world.databases, CopiesMode.SINGLE), moments=(0.0,)
         )
         for name in self.world.databases.names("numbers/+"):
-            for page in self.world.databases.all_documents(name, 100):
+            for page in self.world.databases.database(name).all_documents(100):
                 comparison.note(page)
         found = comparison.find()
         return sum(map(bool, comparison.mend(found).values())) if repair else len(found)
@@ -118,7 +118,7 @@ def test_an_accounts_list_is_written_once_a_run(imports: Imports) -> None:
     assert (report.statuses, report.warnings) == ({"done": 8}, 0)
     assert (imports.listed(CHILD), imports.listed(RESELLER)) == (NUMBERS[::2], NUMBERS[1::2])
     for database in LISTS.values():
-        assert imports.world.databases.document(database, "phone_numbers")["_rev"].startswith("1-")
+        assert imports.world.databases.database(database).get("phone_numbers")["_rev"].startswith("1-")
     assert imports.differences() == 0
     assert {said["copies"] for said in imports.said("row")} == {"later"}
     assert [said for said in imports.said("copies") if "row" not in said] == [{"copies": "written", "behind": {}}]
@@ -195,8 +195,10 @@ def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
     def interfere(method: str, target: str) -> bool:
         if method == "PUT" and target.startswith("/account"):
             imports.relay.cut(lambda *_: False)
-            document = dict(databases.document(SHARD, NUMBERS[1]))
-            databases.put(SHARD, {**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
+            document = dict(databases.database(SHARD).get(NUMBERS[1]))
+            databases.database(SHARD).put(
+                {**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD}
+            )
         return False
 
     imports.relay.cut(interfere)
@@ -209,8 +211,8 @@ def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
 def test_a_database_that_is_made_anew_is_read(imports: Imports) -> None:
     copies = imports.manager.late_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
-    imports.world.databases.drop(SHARD)
-    imports.world.databases.create(SHARD)
+    imports.world.databases.database(SHARD).drop()
+    imports.world.databases.database(SHARD).create()
     Manager(imports.world).created(NUMBERS[0], assign_to=RESELLER)
 
     assert copies.write() == {}
@@ -228,9 +230,9 @@ def test_new_accounts_lists_are_not_read_first(imports: Imports) -> None:
 def test_a_list_that_stands_is_read_after_all(imports: Imports) -> None:
     """What was in it stays, but for the entry that a former life of a new number left there."""
     Manager(imports.world).created("+14158867999", assign_to=CHILD)
-    document = dict(imports.world.databases.document(LISTS[CHILD], "phone_numbers"))
+    document = dict(imports.world.databases.database(LISTS[CHILD]).get("phone_numbers"))
     left = {NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}, "note": "by hand"}
-    imports.world.databases.put(LISTS[CHILD], {**document, **left})
+    imports.world.databases.database(LISTS[CHILD]).put({**document, **left})
 
     copies = imports.manager.late_copies()
     (ask,) = _asks(NUMBERS[1:2], RESELLER)
@@ -239,13 +241,13 @@ def test_a_list_that_stands_is_read_after_all(imports: Imports) -> None:
 
     assert copies.write() == {}
     assert imports.listed(CHILD) == sorted([*NUMBERS[::2], "+14158867999"])
-    assert imports.world.databases.document(LISTS[CHILD], "phone_numbers")["note"] == "by hand"
+    assert imports.world.databases.database(LISTS[CHILD]).get("phone_numbers")["note"] == "by hand"
     assert imports.listed(RESELLER) == NUMBERS[1:2]
 
 
 def test_who_only_had_a_number_loses_what_is_left_of_it(imports: Imports) -> None:
     stray = {"_id": "phone_numbers", NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}}
-    imports.world.databases.put(LISTS[CHILD], stray)
+    imports.world.databases.database(LISTS[CHILD]).put(stray)
 
     copies = imports.manager.late_copies()
     (ask,) = _asks(NUMBERS[1:2], RESELLER)
@@ -313,7 +315,7 @@ def test_whole_copies_are_written_at_once(imports: Imports, mode: CopiesMode) ->
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
 
     assert len(copies) == 0
-    held = imports.world.databases.documents(LISTS[CHILD], NUMBERS[:2])
+    held = imports.world.databases.database(LISTS[CHILD]).get_many(NUMBERS[:2])
     assert all(held.values())
 
 
@@ -321,11 +323,11 @@ def test_numbers_of_which_the_feed_says_nothing_are_read(imports: Imports) -> No
     """As when it was begun too late, or by somebody else."""
     Manager(imports.world).created(*NUMBERS[:2], assign_to=CHILD)
     databases = imports.world.databases
-    found = [read(databases.document(SHARD, number)) for number in NUMBERS[:2]]
+    found = [read(databases.database(SHARD).get(number)) for number in NUMBERS[:2]]
     written = {each.number: each for each in found if isinstance(each, NumberDocument)}
-    imports.world.databases.delete(LISTS[CHILD], "phone_numbers", _revision(imports.world, LISTS[CHILD]))
+    imports.world.databases.database(LISTS[CHILD]).delete("phone_numbers", _revision(imports.world, LISTS[CHILD]))
 
-    for since in ({}, {SHARD: databases.sequence_now(SHARD)}):
+    for since in ({}, {SHARD: databases.database(SHARD).current_sequence()}):
         reader = WrittenNumbers(databases, written, since)
         changes = [CopyChange(number, None, written[number]) for number in written]
         assert AccountCopies(databases, CopiesMode.SINGLE).update(changes, reader) == {}
@@ -333,7 +335,7 @@ def test_numbers_of_which_the_feed_says_nothing_are_read(imports: Imports) -> No
 
 
 def _revision(world: World, database: str) -> str:
-    return str(world.databases.document(database, "phone_numbers")["_rev"])
+    return str(world.databases.database(database).get("phone_numbers")["_rev"])
 
 
 def _asks(numbers: Sequence[str], account: str) -> list[OperationRequest]:

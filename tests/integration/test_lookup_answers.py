@@ -258,7 +258,7 @@ def test_authoritative_knows_every_port_request_as_it_stands(
     for _ in range(5):
         assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
     assert relay.count(r"/port_requests/_all_docs") <= readings + 1, "what did not change is not read again"
-    world.databases.drop("port_requests")
+    world.databases.database("port_requests").drop()
     assert caller.account(NUMBER, authoritative=True) == "NUMBER_NOT_FOUND"
     world.port("one", TWO, NUMBER)
     assert caller.account(NUMBER, authoritative=True) == TWO

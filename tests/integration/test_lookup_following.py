@@ -74,7 +74,7 @@ def test_a_number_goes_out_of_service_and_away_and_comes_back(world: World, runn
 def test_a_shard_that_vanishes_takes_its_answers_away(world: World, running: Running) -> None:
     world.number()
     _becomes(running, ONE)
-    world.databases.drop("numbers/+1415")
+    world.databases.database("numbers/+1415").drop()
     _becomes(running, "NUMBER_NOT_FOUND")
 
 
@@ -107,7 +107,7 @@ def test_the_accounts_database_vanishes_and_comes_back(world: World, running: Ru
     world.number()
     world.account(ONE, enabled=False)
     _becomes(running, "ACCOUNT_DISABLED")
-    world.databases.drop("accounts")
+    world.databases.database("accounts").drop()
     _becomes(running, ONE)
     world.account(ONE, enabled=False)
     _becomes(running, "ACCOUNT_DISABLED")

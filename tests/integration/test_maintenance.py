@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from router.couch.databases import CouchServer
+from router.couch.database import CouchDatabase
+from router.couch.server import CouchServer
 from router.manager.maintenance import Maintenance
 from router.manager.outcomes import Outcome
 from router.numbers.gregorian import from_unix
@@ -45,7 +46,7 @@ def aged(world: World) -> None:
 def states(world: World) -> dict[str, str]:
     found: dict[str, str] = {}
     for database in (SHARD, "numbers/+1201"):
-        for page in world.databases.all_documents(database, 100):
+        for page in world.databases.database(database).all_documents(100):
             found |= {str(each["_id"])[-1]: each["pvt_number_state"] for each in page if "pvt_number_state" in each}
     return found
 
@@ -72,7 +73,7 @@ def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
     assert (report.databases, report.numbers, report.available, report.removed) == (2, 9, 1, 2)
     assert (report.failed, report.left_out, report.whole) == ({}, {}, True)
     assert states(world) == AFTER
-    available = world.databases.document(SHARD, "+14158860001")
+    available = world.databases.database(SHARD).get("+14158860001")
     assert "pvt_assigned_to" not in available
     assert available["pvt_previously_assigned_to"] == CHILD
     assert world.cached("+14158860002") == "deleted"
@@ -96,15 +97,21 @@ def test_more_than_a_page_is_walked_though_what_was_read_last_is_gone(
 def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None:
     manager = Manager(world).manager
 
-    class Taken(CouchServer):
-        """Somebody takes the number between the reading and the writing."""
+    class Shard(CouchDatabase):
+        """Another client takes the number between the read and the write."""
 
-        def latest(self, database: str, identifiers: Any) -> Any:
-            found = super().latest(database, identifiers)
-            if "+14158860002" in identifiers and "pvt_assigned_to" not in self.document(SHARD, "+14158860002"):
+        def get_latest(self, identifiers: Any) -> Any:
+            found = super().get_latest(identifiers)
+            if "+14158860002" in identifiers and "pvt_assigned_to" not in self.get("+14158860002"):
                 taken = {"pvt_number_state": "in_service", "pvt_assigned_to": CHILD}
-                self.put(SHARD, {**self.document(SHARD, "+14158860002"), **taken})
+                self.put({**self.get("+14158860002"), **taken})
             return found
+
+    class Taken(CouchServer):
+        """Serves such a shard."""
+
+        def database(self, name: str) -> CouchDatabase:
+            return Shard(self.client, self.client, name)
 
     manager._rounds._reader._databases = Taken(world.databases.client)
     report = Maintenance(manager).run()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
@@ -40,7 +40,7 @@ def test_the_database_is_made_when_first_needed(databases: CouchServer) -> None:
 
     assert carrier(databases).acquire(order()) == {"mine": 1}
 
-    document = dict(databases.document(MANAGED_DATABASE, NUMBER))
+    document = dict(databases.database(MANAGED_DATABASE).get(NUMBER))
     assert document.pop("_rev").startswith("1-")
     assert document == {
         "_id": NUMBER,
@@ -58,16 +58,16 @@ def test_the_database_is_made_when_first_needed(databases: CouchServer) -> None:
 def test_a_number_is_taken_out_of_stock_and_put_back(
     databases: CouchServer, name: str, database: str, returned: str
 ) -> None:
-    databases.create(database)
+    databases.database(database).create()
     stands = {"_id": NUMBER, "pvt_account_id": "b" * 32, "pvt_state": "available", "price": 7}
-    databases.put(database, stands)
+    databases.database(database).put(stands)
     mine = carrier(databases, name)
 
     mine.acquire(order(state="reserved"))
-    taken = dict(databases.document(database, NUMBER))
+    taken = dict(databases.database(database).get(NUMBER))
     mine.acquire(order(state="reserved"))
     mine.disconnect(order(None, returned))
-    back = dict(databases.document(database, NUMBER))
+    back = dict(databases.database(database).get(NUMBER))
 
     assert (taken["pvt_state"], taken["pvt_assigned_to"]) == ("reserved", ACCOUNT)
     assert taken["_rev"].startswith("2-")
@@ -86,7 +86,7 @@ def test_writers_at_the_same_time_all_get_through(databases: CouchServer) -> Non
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(take, range(6))) == [{"mine": 1}] * 6
 
-    assert databases.document(MANAGED_DATABASE, NUMBER)["_rev"].startswith("6-")
+    assert databases.database(MANAGED_DATABASE).get(NUMBER)["_rev"].startswith("6-")
 
 
 def test_a_stock_that_can_not_be_written_is_an_error_in_words() -> None:

@@ -31,7 +31,7 @@ def manager(world: World) -> Manager:
 
 
 def stands(world: World, number: str = NUMBER, database: str = SHARD) -> dict[str, Any]:
-    return dict(world.databases.document(database, number))
+    return dict(world.databases.database(database).get(number))
 
 
 def test_a_created_number_is_as_the_page_says(world: World, manager: Manager) -> None:
@@ -64,7 +64,7 @@ def test_an_account_that_nobody_knows_is_a_warning(manager: Manager) -> None:
 
 
 def test_a_number_brings_its_database_and_what_followers_need_to_hear_of_it(world: World, manager: Manager) -> None:
-    world.databases.drop("_global_changes")
+    world.databases.database("_global_changes").drop()
     manager.created(NUMBER, OTHER)
     assert {"_global_changes", SHARD, "numbers/+4420"} <= set(world.databases.names())
 
@@ -158,7 +158,7 @@ def test_a_document_that_cannot_be_written_never_fails_the_rest(
     assert (refused.code, refused.error) == (400, "invalid")
     assert cause in refused.cause
     assert [outcome.error for outcome in outcomes if outcome is not outcomes[3]] == [None] * 4
-    assert world.databases.documents(SHARD, numbers)[numbers[3]] is None
+    assert world.databases.database(SHARD).get_many(numbers)[numbers[3]] is None
 
 
 @pytest.mark.parametrize("odd", ["\udcff" * 3, "_design/x", "x" * 5000, "\0", "a b", "SYSTEM", "system "])
@@ -190,7 +190,7 @@ def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager: Manager) -> None:
     manager.created(state="reserved", assign_to=RESELLER)
-    before, sequence = stands(world), world.databases.info(SHARD).copies
+    before, sequence = stands(world), world.databases.database(SHARD).info().copies
     moved = manager.ask("move", auth_by=CHILD, assign_to=CHILD, dry_run=True)
     assert moved.document is not None
     assert (moved.document.state, moved.document.assigned_to, moved.document.revision) == ("in_service", CHILD, "")
@@ -198,7 +198,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager:
     assert new.error is None
     assert manager.ask("delete", dry_run=True).deleted
     assert manager.refused("release", auth_by=STRANGER, dry_run=True) == "forbidden"
-    assert (stands(world), world.databases.info(SHARD).copies) == (before, sequence)
+    assert (stands(world), world.databases.database(SHARD).info().copies) == (before, sequence)
     assert "numbers/+4420" not in world.databases.names()
 
 
@@ -266,7 +266,7 @@ def test_the_accounts_copies_follow(world: World, manager: Manager) -> None:
 
     def listed(account: str) -> dict[str, Any]:
         database = f"account/{account[:2]}/{account[2:4]}/{account[4:]}"
-        return dict(world.databases.document(database, "phone_numbers"))
+        return dict(world.databases.database(database).get("phone_numbers"))
 
     assert listed(CHILD)[NUMBER]["state"] == "in_service"
     assert listed(RESELLER)[NUMBER]["assigned_to"] == CHILD
@@ -324,7 +324,7 @@ def test_what_stood_in_conflict_does_not_come_up_behind_a_number_that_is_gone(wo
     world.create(SHARD)
     world.databases.client.request("POST", [SHARD, "_bulk_docs"], {"docs": drafts, "new_edits": False})
     assert manager.ask("release", auth_by=CHILD).deleted
-    assert world.databases.documents(SHARD, [NUMBER]) == {NUMBER: None}
+    assert world.databases.database(SHARD).get_many([NUMBER]) == {NUMBER: None}
     assert manager.refused("get") == "not_found"
     assert world.cached() == "deleted"
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from router.couch.databases import CouchServer
+from router.couch.database import CouchDatabase
 from router.couch.errors import CouchUnavailable
+from router.couch.server import CouchServer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, STRANGER, Manager, family
@@ -62,7 +63,7 @@ def offered(world: World, number: str = NUMBER) -> None:
 
 
 def stands(world: World, number: str = NUMBER) -> dict[str, Any]:
-    return dict(world.databases.document(SHARD, number))
+    return dict(world.databases.database(SHARD).get(number))
 
 
 def test_it_is_bought_before_it_is_in_service_and_given_back_after(world: World, manager: Manager, shop: Shop) -> None:
@@ -176,17 +177,26 @@ def test_so_is_one_about_a_number_that_was_taken_for_new(world: World, manager: 
 
 
 class _Editor(CouchServer):
-    """Somebody who edits the document once, just after it was read."""
+    """Another client edits the document once, just after it was read."""
 
     def __init__(self, world: World, fields: Mapping[str, Any]) -> None:
         super().__init__(world.databases.client)
-        self._fields: Mapping[str, Any] | None = fields
+        self.fields: Mapping[str, Any] | None = fields
 
-    def latest(self, database: str, identifiers: Any) -> Any:
-        found = super().latest(database, identifiers)
-        if self._fields is not None and database == SHARD:
-            fields, self._fields = self._fields, None
-            self.put(database, {**self.document(database, NUMBER), **fields})
+    def database(self, name: str) -> CouchDatabase:
+        return _EditedDatabase(self, name)
+
+
+class _EditedDatabase(CouchDatabase):
+    def __init__(self, editor: _Editor, name: str) -> None:
+        super().__init__(editor.client, editor.client, name)
+        self._editor = editor
+
+    def get_latest(self, identifiers: Any) -> Any:
+        found = super().get_latest(identifiers)
+        if self._editor.fields is not None and self.name == SHARD:
+            fields, self._editor.fields = self._editor.fields, None
+            self.put({**self.get(NUMBER), **fields})
         return found
 
 
@@ -196,9 +206,14 @@ class _Deaf(CouchServer):
     def __init__(self, databases: CouchServer) -> None:
         super().__init__(databases.client)
 
-    def put_many(self, database: str, documents: Any) -> Any:
-        super().put_many(database, documents)
-        return super().put_many(database, documents)
+    def database(self, name: str) -> CouchDatabase:
+        return _TwiceWritten(self.client, self.client, name)
+
+
+class _TwiceWritten(CouchDatabase):
+    def put_many(self, documents: Any) -> Any:
+        super().put_many(documents)
+        return super().put_many(documents)
 
 
 class _Unheard(CouchServer):
@@ -206,11 +221,20 @@ class _Unheard(CouchServer):
 
     def __init__(self, databases: CouchServer) -> None:
         super().__init__(databases.client)
-        self._lost = False
+        self.lost = False
 
-    def put_many(self, database: str, documents: Any) -> Any:
-        answer = super().put_many(database, documents)
-        if not self._lost:
-            self._lost = True
+    def database(self, name: str) -> CouchDatabase:
+        return _UnheardDatabase(self, name)
+
+
+class _UnheardDatabase(CouchDatabase):
+    def __init__(self, server: _Unheard, name: str) -> None:
+        super().__init__(server.client, server.client, name)
+        self._server = server
+
+    def put_many(self, documents: Any) -> Any:
+        answer = super().put_many(documents)
+        if not self._server.lost:
+            self._server.lost = True
             raise CouchUnavailable("the connection was cut")
         return answer

@@ -3,8 +3,11 @@
 import random
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
-from router.couch.databases import CouchServer
+from router.couch.database import CouchDatabase
+from router.couch.responses import Latest
+from router.couch.server import CouchServer
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
@@ -66,7 +69,7 @@ def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: Wo
         by_generation[_generation(document)].append((ask, document))
     # Each generation was reported by who wrote it: none was lost. By both, where both made the same of the same.
     assert sorted(by_generation) == list(range(2, len(by_generation) + 2))
-    last = world.databases.document(SHARD, NUMBER)
+    last = world.databases.database(SHARD).get(NUMBER)
     assert last["_rev"] == by_generation[max(by_generation)][0][1].revision
 
     state = "available"
@@ -134,7 +137,7 @@ def test_who_writes_by_hand_in_between_is_not_overwritten(world: World) -> None:
     hands = _Hands(world)
     manager.manager._rounds._reader._databases = hands
     manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")
-    document = world.databases.document(SHARD, NUMBER)
+    document = world.databases.database(SHARD).get(NUMBER)
     assert (document["pvt_used_by"], document["note"]) == ("callflow", "by hand 2")
 
 
@@ -146,20 +149,29 @@ def test_who_is_always_too_late_says_so(world: World) -> None:
     outcome = manager.ask("assign_to_app", auth_by=MASTER, used_by="callflow")
     assert outcome.error is not None
     assert (outcome.error.error, outcome.error.cause) == ("internal_error", "conflict")
-    assert "pvt_used_by" not in world.databases.document(SHARD, NUMBER)
+    assert "pvt_used_by" not in world.databases.database(SHARD).get(NUMBER)
 
 
 class _Hands(CouchServer):
-    """Somebody who edits the document each time that it was just read, for a while."""
+    """Another client edits the document each time that it was just read, for a while."""
 
     def __init__(self, world: World, times: int = 2) -> None:
         super().__init__(world.databases.client)
-        self._left = times
-        self._count = 0
+        self.left = times
+        self.count = 0
 
-    def latest(self, database, identifiers):  # type: ignore[no-untyped-def]
-        found = super().latest(database, identifiers)
-        if self._left and database == SHARD:
-            self._left, self._count = self._left - 1, self._count + 1
-            self.put(database, {**self.document(database, NUMBER), "note": f"by hand {self._count}"})
+    def database(self, name: str) -> CouchDatabase:
+        return _EditedDatabase(self, name)
+
+
+class _EditedDatabase(CouchDatabase):
+    def __init__(self, hands: _Hands, name: str) -> None:
+        super().__init__(hands.client, hands.client, name)
+        self._hands = hands
+
+    def get_latest(self, identifiers: Sequence[str]) -> dict[str, Latest]:
+        found = super().get_latest(identifiers)
+        if self._hands.left and self.name == SHARD:
+            self._hands.left, self._hands.count = self._hands.left - 1, self._hands.count + 1
+            self.put({**self.get(NUMBER), "note": f"by hand {self._hands.count}"})
         return found

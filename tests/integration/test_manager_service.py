@@ -75,14 +75,14 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
     )
     assert (made.authorizing_account, made.module_name) == (SYSTEM, INVENTORY)
     assert made.created == made.modified > 1_700_000_000
-    assert made.revision == world.databases.document(SHARD, NUMBER)["_rev"]
+    assert made.revision == world.databases.database(SHARD).get(NUMBER)["_rev"]
 
     who: dict[str, Any] = {"numbers": [NUMBER], "auth_by": CHILD}
     public = fields(cnam={"display_name": "Acme"}, custom={"priority": 3, "weight": 0.5, "list": [1, None, True]})
     [moved] = records(stub.Move(pb.MoveNumbersRequest(**who, assign_to=CHILD, public_fields=public), timeout=PATIENCE))
     assert (moved.state, moved.assigned_to, moved.previously_assigned_to) == ("in_service", CHILD, RESELLER)
     assert MessageToDict(moved.features) == {"outbound_cnam": {"display_name": "Acme"}}
-    custom = world.databases.document(SHARD, NUMBER)["custom"]
+    custom = world.databases.database(SHARD).get(NUMBER)["custom"]
     assert custom == {"priority": 3, "weight": 0.5, "list": [1, None, True]}
     assert type(custom["priority"]) is int
 
@@ -195,8 +195,8 @@ def test_an_account_is_listed_page_by_page_either_way(world: World, stub: Number
 
 def test_a_list_that_is_behind_is_not_believed(world: World, stub: NumberManagerStub) -> None:
     create(stub, NUMBER, "+14158860001")
-    document = world.databases.document(SHARD, NUMBER)
-    world.databases.put(SHARD, {**document, "pvt_assigned_to": STRANGER})
+    document = world.databases.database(SHARD).get(NUMBER)
+    world.databases.database(SHARD).put({**document, "pvt_assigned_to": STRANGER})
     world.number("+14158860002", CHILD)
     asked: dict[str, Any] = {"account_id": CHILD, "auth_by": SYSTEM}
     listed = stub.ListByAccount(pb.ListByAccountRequest(**asked), timeout=PATIENCE)

@@ -82,7 +82,7 @@ def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_se
     for account in (RESELLER, STRANGER, CHILD):
         manager.done("move", assign_to=account)
     _near(running)
-    world.databases.drop(SHARD)
+    world.databases.database(SHARD).drop()
     world.number(account=RESELLER)
     assert running.caller.account(NUMBER) == CHILD, "nobody follows, and nothing was written"
     _move(running, STRANGER)
@@ -131,7 +131,7 @@ def test_a_change_stands_although_redis_is_away(world: World) -> None:
     )[0]
     assert outcome.error is None
     assert ["Redis is away" in warning for warning in outcome.warnings] == [True]
-    assert world.databases.document(SHARD, NUMBER)["pvt_assigned_to"] == CHILD
+    assert world.databases.database(SHARD).get(NUMBER)["pvt_assigned_to"] == CHILD
     moved = OperationRequest(Operation.MOVE, NUMBER, SYSTEM, assign_to=RESELLER)
     with EmbeddedRedis(port):
         eventually(lambda: not manager.carry_out([moved])[0].warnings)
@@ -143,14 +143,14 @@ def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> Non
     family(world)
     manager.created()
     # Written, and then nothing: as if by a manager that was killed there.
-    document = world.databases.document(SHARD, NUMBER)
-    world.databases.put(SHARD, {**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
+    document = world.databases.database(SHARD).get(NUMBER)
+    world.databases.database(SHARD).put({**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
     assert world.cached() == CHILD
     outcome = manager.ask("move", assign_to=RESELLER)
     assert (outcome.error, outcome.unchanged, outcome.warnings) == (None, True, ())
     assert world.cached() == RESELLER
     listed = [
-        world.databases.document(f"account/{who[:2]}/{who[2:4]}/{who[4:]}", "phone_numbers")
+        world.databases.database(f"account/{who[:2]}/{who[2:4]}/{who[4:]}").get("phone_numbers")
         for who in (RESELLER, CHILD)
     ]
     assert [NUMBER in each for each in listed] == [True, False]
@@ -179,7 +179,7 @@ def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_servic
     manager.created(*numbers)
     owner = dict.fromkeys(numbers, 0)
     accounts = [f"{index:032x}" for index in range(1, 61)]
-    world.databases.put_many("accounts", [{"_id": each, "pvt_type": "account"} for each in accounts])
+    world.databases.database("accounts").put_many([{"_id": each, "pvt_type": "account"} for each in accounts])
     wrong: list[str] = []
     done = threading.Event()
 

@@ -23,7 +23,7 @@ def server() -> Iterator[CarrierServer]:
 
 
 def stands(world: World) -> dict[str, Any]:
-    return dict(world.databases.document(SHARD, NUMBER))
+    return dict(world.databases.database(SHARD).get(NUMBER))
 
 
 def test_a_strangers_carrier_and_feature_from_reserving_to_release(
@@ -82,11 +82,11 @@ def test_a_managed_number_is_noted_in_its_stock_and_given_back(world: World) -> 
     manager = Manager(world)
 
     manager.done("create", assign_to=CHILD, state="reserved", module_name="knm_managed")
-    taken = dict(world.databases.document(MANAGED_DATABASE, NUMBER))
+    taken = dict(world.databases.database(MANAGED_DATABASE).get(NUMBER))
     manager.done("move", auth_by=CHILD, assign_to=CHILD, public_fields={"e911": ADDRESS})
     assert stands(world)["pvt_features"] == ["dash_e911"]
     manager.done("release", auth_by=MASTER)
-    back = dict(world.databases.document(MANAGED_DATABASE, NUMBER))
+    back = dict(world.databases.database(MANAGED_DATABASE).get(NUMBER))
 
     assert (taken["pvt_state"], taken["pvt_assigned_to"]) == ("reserved", CHILD)
     assert (back["pvt_state"], "pvt_assigned_to" in back) == ("available", False)

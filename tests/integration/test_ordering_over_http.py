@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers

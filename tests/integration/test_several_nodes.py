@@ -9,8 +9,8 @@ import pytest
 from router.cli.check_couchdb import couchdb_findings
 from router.couch.changes import ChangesFeed
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -28,8 +28,8 @@ def cluster() -> Iterator[EmbeddedCluster]:
 @pytest.fixture
 def databases(cluster: EmbeddedCluster) -> CouchServer:
     made = CouchServer(CouchClient(cluster.joined_url, timeout=10.0))
-    made.create(SHARD)
-    made.put(SHARD, {"_id": "+14158867900", "pvt_assigned_to": "1" * 32})
+    made.database(SHARD).create()
+    made.database(SHARD).put({"_id": "+14158867900", "pvt_assigned_to": "1" * 32})
     return made
 
 
@@ -56,22 +56,22 @@ def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: CouchServer) 
 
 def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     for _ in range(6):
-        databases.document(SHARD, "+14158867900")
+        databases.database(SHARD).get("+14158867900")
     cluster.kill(1)
     for index in range(12):
-        databases.document(SHARD, "+14158867900")
+        databases.database(SHARD).get("+14158867900")
         # A write whose connection was idle when the node died was not sent there.
-        databases.put(SHARD, {"_id": f"+1415886{index:04}"})
+        databases.database(SHARD).put({"_id": f"+1415886{index:04}"})
 
 
 def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     for _ in range(6):
-        databases.document(SHARD, "+14158867900")
+        databases.database(SHARD).get("+14158867900")
     cluster.freeze(2)
     slowest = 0.0
     for _ in range(30):
         began = time.monotonic()
-        databases.document(SHARD, "+14158867900")
+        databases.database(SHARD).get("+14158867900")
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < 5.0, "not the ten seconds of the client's patience"
     assert _address(cluster, 2) in databases.client.nodes.down()
@@ -97,7 +97,7 @@ def _follow(databases: CouchServer) -> threading.Event:
 
 
 def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
-    databases.document(SHARD, "+14158867900")
+    databases.database(SHARD).get("+14158867900")
     ended = _follow(databases)
     for node in range(3):
         cluster.freeze(node)
@@ -108,7 +108,7 @@ def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Co
 
 
 def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
-    databases.document(SHARD, "+14158867900")
+    databases.database(SHARD).get("+14158867900")
     cluster.maintenance(0)
     eventually(lambda: _address(cluster, 0) in databases.client.nodes.down())
     assert {databases.client.nodes.choose() for _ in range(9)} == {_address(cluster, node) for node in (1, 2)}
@@ -117,26 +117,26 @@ def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, d
 
 
 def test_a_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
-    databases.document(SHARD, "+14158867900")
+    databases.database(SHARD).get("+14158867900")
     cluster.isolate(1)
     eventually(lambda: _address(cluster, 1) in databases.client.nodes.down(), 3.0)
-    revision = databases.put(SHARD, {"_id": "+14158867901", "pvt_assigned_to": "1" * 32})
-    assert {databases.document(SHARD, "+14158867901")["_rev"] for _ in range(9)} == {revision}
+    revision = databases.database(SHARD).put({"_id": "+14158867901", "pvt_assigned_to": "1" * 32})
+    assert {databases.database(SHARD).get("+14158867901")["_rev"] for _ in range(9)} == {revision}
     cluster.join(1)
     eventually(lambda: not databases.client.nodes.down())
 
 
 def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
-    databases.document(SHARD, "+14158867900")
+    databases.database(SHARD).get("+14158867900")
     for node in (0, 2):
         cluster.kill(node)
     eventually(lambda: len(databases.client.nodes.down()) == 3)
     assert {databases.client.nodes.choose() for _ in range(9)} == {_address(cluster, 1)}
-    assert databases.document(SHARD, "+14158867900")["pvt_assigned_to"] == "1" * 32
+    assert databases.database(SHARD).get("+14158867900")["pvt_assigned_to"] == "1" * 32
 
 
 def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
-    databases.document(SHARD, "+14158867900")
+    databases.database(SHARD).get("+14158867900")
     ended = _follow(databases)
     for node in range(3):
         cluster.isolate(node)

@@ -6,8 +6,8 @@ from typing import Any
 from redis import Redis
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, NotFoundError
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from router.entries import codec
 from router.entries.codec import Entry
@@ -64,16 +64,16 @@ class World:
     def put(self, database: str, identifier: str, **fields: Any) -> str:
         """Write a document, over the one there is; its database is made when it is missing."""
         try:
-            fields["_rev"] = self.databases.document(database, identifier)["_rev"]
+            fields["_rev"] = self.databases.database(database).get(identifier)["_rev"]
         except NotFoundError:
             self.create(database)
-        return self.databases.put(database, {"_id": identifier, **fields})
+        return self.databases.database(database).put({"_id": identifier, **fields})
 
     def create(self, *names: str) -> None:
         """Make databases that are not there yet."""
         for name in names:
             try:
-                self.databases.create(name)
+                self.databases.database(name).create()
             except ConflictError:
                 continue
 
@@ -89,13 +89,13 @@ class World:
         self.create(database)
         names = [f"{database.removeprefix('numbers/')}{index:07}" for index in range(count)]
         fields = {"pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": account}
-        self.databases.put_many(database, [{"_id": name, **fields} for name in names])
+        self.databases.database(database).put_many([{"_id": name, **fields} for name in names])
         return names
 
     def remove(self, database: str, identifier: str) -> str:
         """Delete a document; returns the deletion's revision."""
-        revision = str(self.databases.document(database, identifier)["_rev"])
-        return self.databases.delete(database, identifier, revision)
+        revision = str(self.databases.database(database).get(identifier)["_rev"])
+        return self.databases.database(database).delete(identifier, revision)
 
     def account(self, account: str, *, enabled: bool = True) -> str:
         """Write an account document."""

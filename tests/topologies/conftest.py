@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import Settings

@@ -1,6 +1,6 @@
 """Numbers in several shards, so in several slots of a Cluster, and what a service says of them."""
 
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
@@ -12,14 +12,14 @@ NUMBERS = [f"{shard.removeprefix('numbers/')}8867900" for shard in SHARDS]
 def write(databases: CouchServer) -> None:
     """Make the shards; the first owner has all numbers."""
     for shard, number in zip(SHARDS, NUMBERS, strict=True):
-        databases.create(shard)
-        databases.put(shard, {"_id": number, "pvt_number_state": "in_service", "pvt_assigned_to": OWNERS[0]})
+        databases.database(shard).create()
+        databases.database(shard).put({"_id": number, "pvt_number_state": "in_service", "pvt_assigned_to": OWNERS[0]})
 
 
 def change_owners(databases: CouchServer) -> None:
     """The second owner has all of them."""
     for shard, number in zip(SHARDS, NUMBERS, strict=True):
-        databases.put(shard, {**databases.document(shard, number), "pvt_assigned_to": OWNERS[1]})
+        databases.database(shard).put({**databases.database(shard).get(number), "pvt_assigned_to": OWNERS[1]})
 
 
 def found(stub: InboundRouterStub) -> set[tuple[str, int]]:

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.entries.codec import is_valid_entry
 from router.follower.follower import Follower
@@ -39,8 +39,8 @@ def settings(redis_form: str) -> Iterator[Settings]:
     with EmbeddedCouchDB() as couchdb:
         databases = CouchServer(CouchClient(couchdb.url, timeout=5))
         for shard in SHARDS:
-            databases.create(shard)
-            databases.put(shard, _document(shard, OWNERS[0]))
+            databases.database(shard).create()
+            databases.database(shard).put(_document(shard, OWNERS[0]))
         yield Settings.load(
             couchdb_url=couchdb.url,
             redis_url=redis_form,
@@ -67,8 +67,8 @@ def test_owner_changes_show_in_every_slot(settings: Settings) -> None:
             _until(lambda: found() <= {(OWNERS[0], pb.REDIS), (OWNERS[0], pb.NEAR_CACHE)})
 
             for shard in SHARDS:
-                document = service.stores.databases.document(shard, _number(shard))
-                service.stores.databases.put(shard, {**document, "pvt_assigned_to": OWNERS[1]})
+                document = service.stores.databases.database(shard).get(_number(shard))
+                service.stores.databases.database(shard).put({**document, "pvt_assigned_to": OWNERS[1]})
                 _until(lambda shard=shard: _owner(stub, shard) == OWNERS[1])  # type: ignore[misc]
     finally:
         service.stop()
@@ -77,8 +77,8 @@ def test_owner_changes_show_in_every_slot(settings: Settings) -> None:
 def test_garbled_values_are_mended_in_every_slot(settings: Settings) -> None:
     """Nobody asks for them."""
     stores = Stores(settings)
-    stores.databases.create("accounts")
-    stores.databases.put("accounts", {"_id": OWNERS[0], "pvt_type": "account", "name": "An account"})
+    stores.databases.database("accounts").create()
+    stores.databases.database("accounts").put({"_id": OWNERS[0], "pvt_type": "account", "name": "An account"})
     follower = Follower(settings, stores)
     follower.start()
     documents = stores.keys.documents("accounts")

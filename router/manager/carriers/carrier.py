@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.lifecycle.policy import CarrierTraits
 from router.numbers.documents import NumberDocument
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from router.couch.databases import CouchServer
 from router.couch.errors import ConflictError, CouchError, NotFoundError
+from router.couch.server import CouchServer
 from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierSetup
 from router.numbers.states import State
 
@@ -59,7 +59,7 @@ class StockCarrier:
     def _write(self, number: str, fields: Mapping[str, str | None]) -> None:
         """Change what stands, and keep everything else of it; nothing is written where it says so already."""
         try:
-            stands = dict(self.databases.document(self.database, number))
+            stands = dict(self.databases.database(self.database).get(number))
         except NotFoundError:
             stands = {"_id": number, "pvt_type": "number"}
         wanted = {**stands, **fields, "pvt_module_name": self.name}
@@ -67,11 +67,11 @@ class StockCarrier:
         if wanted == stands:
             return
         try:
-            self.databases.put(self.database, wanted)
+            self.databases.database(self.database).put(wanted)
         except NotFoundError:
             with suppress(ConflictError):  # somebody else was first
-                self.databases.create(self.database)
-            self.databases.put(self.database, wanted)
+                self.databases.database(self.database).create()
+            self.databases.database(self.database).put(wanted)
 
 
 def managed(setup: CarrierSetup) -> StockCarrier:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.manager import plugin_registry
 from router.manager.carriers.carrier import Carrier, CarrierSetup
 from router.manager.carriers.unavailable import BrokenCarrier, UnknownCarrier

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import CouchError
+from router.couch.server import CouchServer
 from tests.fuzz.canned import Pool
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
@@ -60,17 +60,17 @@ def _is_ours(found: Mapping[str, Any], *asked: str) -> None:
 
 
 def _document(databases: CouchServer) -> None:
-    assert databases.document(_NAME, _ONE)["_id"] == _ONE
+    assert databases.database(_NAME).get(_ONE)["_id"] == _ONE
 
 
 def _documents(databases: CouchServer) -> None:
-    found = databases.documents(_NAME, [_ONE, _TWO])
+    found = databases.database(_NAME).get_many([_ONE, _TWO])
     assert len(found) == 2
     _is_ours(found, _ONE, _TWO)
 
 
 def _changes(databases: CouchServer) -> None:
-    page = databases.changes(_NAME, "0", 10)
+    page = databases.database(_NAME).changes("0", 10)
     assert page.last_seq not in ("", "None")
     assert page.pending == int(page.pending)
     for change in page.changes:
@@ -81,21 +81,23 @@ ASKS: tuple[Callable[[CouchServer], object], ...] = (
     _document,
     _documents,
     _changes,
-    lambda databases: _is_ours(databases.standing(_NAME, [_ONE]), *databases.standing(_NAME, [_ONE])),
-    lambda databases: databases.beside(_NAME, [_ONE]),
-    lambda databases: databases.latest(_NAME, [_ONE, _TWO]),
-    lambda databases: list(islice(databases.all_documents(_NAME, 2), _PAGES)),
-    lambda databases: list(islice(databases.revisions_since(_NAME, "0", 2), _PAGES)),
+    lambda databases: _is_ours(
+        databases.database(_NAME).get_current([_ONE]), *databases.database(_NAME).get_current([_ONE])
+    ),
+    lambda databases: databases.database(_NAME).losing_leaves([_ONE]),
+    lambda databases: databases.database(_NAME).get_latest([_ONE, _TWO]),
+    lambda databases: list(islice(databases.database(_NAME).all_documents(2), _PAGES)),
+    lambda databases: list(islice(databases.database(_NAME).revisions_since("0", 2), _PAGES)),
     lambda databases: databases.version(),
     lambda databases: databases.names("numbers/"),
-    lambda databases: databases.info(_NAME),
+    lambda databases: databases.database(_NAME).info(),
     lambda databases: databases.infos([_NAME]),
-    lambda databases: databases.sequence_now(_NAME),
+    lambda databases: databases.database(_NAME).current_sequence(),
     lambda databases: databases.updates_now(),
-    lambda databases: databases.put(_NAME, {"_id": _ONE}),
-    lambda databases: databases.delete(_NAME, _ONE, "1-a"),
-    lambda databases: databases.put_many(_NAME, [{"_id": _ONE}]),
-    lambda databases: databases.create(_NAME),
+    lambda databases: databases.database(_NAME).put({"_id": _ONE}),
+    lambda databases: databases.database(_NAME).delete(_ONE, "1-a"),
+    lambda databases: databases.database(_NAME).put_many([{"_id": _ONE}]),
+    lambda databases: databases.database(_NAME).create(),
 )
 
 

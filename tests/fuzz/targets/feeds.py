@@ -11,8 +11,8 @@ import orjson
 
 from router.couch.changes import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
 from router.couch.client import CouchClient, OpenFeed
-from router.couch.databases import Change
 from router.couch.errors import CouchError
+from router.couch.responses import Change
 from tests.fuzz.canned import Socket, cut
 from tests.fuzz.target import Target
 

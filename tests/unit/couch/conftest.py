@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 
 

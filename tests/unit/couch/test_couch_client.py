@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
 from router.couch.errors import (
     BadResponseError,
     ConflictError,
@@ -20,6 +19,7 @@ from router.couch.errors import (
     NotFoundError,
     WrongPasswordError,
 )
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from tests.integration.relay import Relay
 from tests.unit.couch.conftest import ServerProcess
@@ -47,26 +47,26 @@ def test_a_name_that_does_not_resolve_is_unavailable() -> None:
 
 def test_a_stopped_server_is_unavailable_within_the_time_limit(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=0.3))
-    databases.create("numbers/+1415")
+    databases.database("numbers/+1415").create()
     process.freeze()
     began = time.monotonic()
     with pytest.raises(CouchUnavailable):
-        databases.info("numbers/+1415")
+        databases.database("numbers/+1415").info()
     assert time.monotonic() - began < 30, "it gave up by itself, not because the test's own time was over"
 
 
 def test_a_server_that_goes_on_answers_again_and_with_the_right_answer(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=0.3))
     for name in ("numbers/+1415", "numbers/+1442"):
-        databases.create(name)
+        databases.database(name).create()
     process.freeze()
     with pytest.raises(CouchUnavailable):
-        databases.info("numbers/+1415")
+        databases.database("numbers/+1415").info()
     process.thaw()
     for name in ("numbers/+1442", "numbers/+1415", "numbers/+1442"):
-        assert databases.info(name).name == name
+        assert databases.database(name).info().name == name
     with pytest.raises(NotFoundError):
-        databases.info("numbers/+1999")
+        databases.database("numbers/+1999").info()
 
 
 def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
@@ -80,7 +80,7 @@ def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
 def test_a_restarted_server_answers_on_kept_connections(tmp_path: Path) -> None:
     server = EmbeddedCouchDB(directory=tmp_path).start()
     databases = CouchServer(CouchClient(server.url, timeout=5.0))
-    databases.create("numbers/+1415")
+    databases.database("numbers/+1415").create()
     server.stop()
     server.start()
     assert databases.names("numbers/") == ["numbers/+1415"]
@@ -177,7 +177,7 @@ def test_credentials_with_separators_in_them_are_sent_as_they_are() -> None:
     with EmbeddedCouchDB(user="admin@x", password="p:a@s/s%w?ör#d") as server:
         assert "p%3Aa%40s%2Fs%25w%3F" in server.url
         databases = CouchServer(CouchClient(server.url, timeout=5.0))
-        databases.create("numbers/+1415")
+        databases.database("numbers/+1415").create()
         assert databases.names("numbers/") == ["numbers/+1415"]
 
 
@@ -238,7 +238,7 @@ def test_another_web_server_is_a_bad_answer(status: int, kind: str, body: bytes)
         with pytest.raises(BadResponseError):
             databases.version()
         with pytest.raises(BadResponseError):
-            databases.changes("numbers/+1415", "0", 10)
+            databases.database("numbers/+1415").changes("0", 10)
 
 
 @pytest.mark.parametrize(("kind", "body"), NOT_FOUNDS)
@@ -247,10 +247,10 @@ def test_a_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, bo
         for ask in (
             databases.version,
             databases.names,
-            lambda: databases.info("numbers/+1415"),
-            lambda: databases.document("numbers/+1415", "+14158867900"),
-            lambda: databases.documents("numbers/+1415", ["+14158867900", "+14158867901"]),
-            lambda: databases.put("numbers/+1415", {"_id": "+14158867900"}),
+            lambda: databases.database("numbers/+1415").info(),
+            lambda: databases.database("numbers/+1415").get("+14158867900"),
+            lambda: databases.database("numbers/+1415").get_many(["+14158867900", "+14158867901"]),
+            lambda: databases.database("numbers/+1415").put({"_id": "+14158867900"}),
         ):
             with pytest.raises(BadResponseError):
                 ask()
@@ -260,7 +260,7 @@ def test_a_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, bo
 def test_a_failing_server_is_unavailable(status: int) -> None:
     page = _web_server(status, "text/html", b"<html>proxy error</html>")
     with page as databases, pytest.raises(CouchUnavailable, match=str(status)):
-        databases.document("numbers/+1415", "+14158867900")
+        databases.database("numbers/+1415").get("+14158867900")
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -306,58 +306,58 @@ def test_a_chunk_beyond_any_memory_is_unavailable_and_the_next_call_is_well(size
 
 def test_a_missing_document_and_a_missing_database_are_told_apart(databases: CouchServer) -> None:
     with pytest.raises(NotFoundError, match="Database does not exist"):
-        databases.document("numbers/+1415", "+14158867900")
-    databases.create("numbers/+1415")
+        databases.database("numbers/+1415").get("+14158867900")
+    databases.database("numbers/+1415").create()
     with pytest.raises(NotFoundError, match="missing"):
-        databases.document("numbers/+1415", "+14158867900")
-    revision = databases.put("numbers/+1415", {"_id": "+14158867900"})
-    databases.delete("numbers/+1415", "+14158867900", revision)
+        databases.database("numbers/+1415").get("+14158867900")
+    revision = databases.database("numbers/+1415").put({"_id": "+14158867900"})
+    databases.database("numbers/+1415").delete("+14158867900", revision)
     with pytest.raises(NotFoundError, match="deleted"):
-        databases.document("numbers/+1415", "+14158867900")
+        databases.database("numbers/+1415").get("+14158867900")
 
 
 def test_writing_against_another_revision_is_a_conflict(databases: CouchServer) -> None:
-    databases.create("numbers/+1415")
-    databases.put("numbers/+1415", {"_id": "+14158867900"})
+    databases.database("numbers/+1415").create()
+    databases.database("numbers/+1415").put({"_id": "+14158867900"})
     with pytest.raises(ConflictError):
-        databases.put("numbers/+1415", {"_id": "+14158867900"})
+        databases.database("numbers/+1415").put({"_id": "+14158867900"})
     with pytest.raises(ConflictError):
-        databases.create("numbers/+1415")
+        databases.database("numbers/+1415").create()
 
 
 def test_names_with_plus_and_slash_arrive_as_they_are(databases: CouchServer) -> None:
-    databases.create("numbers/+1415")
-    databases.put("numbers/+1415", {"_id": "+1415 886/79%2B00"})
-    assert databases.document("numbers/+1415", "+1415 886/79%2B00")["_id"] == "+1415 886/79%2B00"
-    assert [page[0]["_id"] for page in databases.all_documents("numbers/+1415", 10)] == ["+1415 886/79%2B00"]
+    databases.database("numbers/+1415").create()
+    databases.database("numbers/+1415").put({"_id": "+1415 886/79%2B00"})
+    assert databases.database("numbers/+1415").get("+1415 886/79%2B00")["_id"] == "+1415 886/79%2B00"
+    assert [page[0]["_id"] for page in databases.database("numbers/+1415").all_documents(10)] == ["+1415 886/79%2B00"]
     assert databases.names("numbers/") == ["numbers/+1415"]
 
 
 def test_many_documents_at_once_tell_which_are_missing(databases: CouchServer) -> None:
-    databases.create("numbers/+1415")
-    databases.put_many("numbers/+1415", [{"_id": "+14150000001"}, {"_id": "+14150000002"}])
-    found = databases.documents("numbers/+1415", ["+14150000002", "+14150000009", "+14150000001"])
+    databases.database("numbers/+1415").create()
+    databases.database("numbers/+1415").put_many([{"_id": "+14150000001"}, {"_id": "+14150000002"}])
+    found = databases.database("numbers/+1415").get_many(["+14150000002", "+14150000009", "+14150000001"])
     assert {name: document and document["_id"] for name, document in found.items()} == {
         "+14150000002": "+14150000002",
         "+14150000009": None,
         "+14150000001": "+14150000001",
     }
-    assert databases.documents("numbers/+1999", ["+19990000001"]) == {"+19990000001": None}
+    assert databases.database("numbers/+1999").get_many(["+19990000001"]) == {"+19990000001": None}
 
 
 def test_deleted_documents_are_missing_among_many(databases: CouchServer) -> None:
-    databases.create("numbers/+1415")
-    revision = databases.put("numbers/+1415", {"_id": "+14150000001"})
-    databases.delete("numbers/+1415", "+14150000001", revision)
-    assert databases.documents("numbers/+1415", ["+14150000001"]) == {"+14150000001": None}
+    databases.database("numbers/+1415").create()
+    revision = databases.database("numbers/+1415").put({"_id": "+14150000001"})
+    databases.database("numbers/+1415").delete("+14150000001", revision)
+    assert databases.database("numbers/+1415").get_many(["+14150000001"]) == {"+14150000001": None}
 
 
 def test_pages_of_documents_leave_none_out_and_show_none_twice(databases: CouchServer) -> None:
-    databases.create("numbers/+1415")
+    databases.database("numbers/+1415").create()
     wanted = [f"+14150000{index:03}" for index in range(25)]
-    databases.put_many("numbers/+1415", [{"_id": each} for each in wanted])
+    databases.database("numbers/+1415").put_many([{"_id": each} for each in wanted])
     for size in (1, 5, 24, 25, 26):
-        pages = list(databases.all_documents("numbers/+1415", size))
+        pages = list(databases.database("numbers/+1415").all_documents(size))
         assert [document["_id"] for page in pages for document in page] == wanted
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from router.couch.changes import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
 from router.couch.client import CouchClient
-from router.couch.databases import Change, CouchServer
 from router.couch.errors import CouchError, CouchRefused, CouchUnavailable, NotFoundError
+from router.couch.responses import Change
+from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from tests.integration.waiting import eventually
 from tests.unit.couch.conftest import ServerProcess
@@ -42,22 +43,22 @@ class Reading:
 
 
 def test_changes_come_as_they_are_made(databases: CouchServer) -> None:
-    databases.create(NAME)
-    databases.put(NAME, {"_id": "+14150000001"})
+    databases.database(NAME).create()
+    databases.database(NAME).put({"_id": "+14150000001"})
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.5))
     eventually(lambda: any(isinstance(row, Change) for row in reading.rows))
-    revision = databases.put(NAME, {"_id": "+14150000002", "name": "two"})
+    revision = databases.database(NAME).put({"_id": "+14150000002", "name": "two"})
     made = eventually(lambda: [row for row in reading.rows if isinstance(row, Change) and row.id == "+14150000002"])
     assert made[0].revision == revision
     assert (made[0].document or {})["name"] == "two"
-    databases.delete(NAME, "+14150000002", revision)
+    databases.database(NAME).delete("+14150000002", revision)
     eventually(lambda: [row for row in reading.rows if isinstance(row, Change) and row.deleted])
     reading.feed.close()
     eventually(lambda: reading.ended)
 
 
 def test_an_idle_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
-    databases.create(NAME)
+    databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
     reading.feed.close()
@@ -67,7 +68,7 @@ def test_an_idle_feed_closes_from_another_thread_without_an_error(databases: Cou
 
 @pytest.mark.parametrize("attempt", range(10))
 def test_closing_in_the_middle_of_a_heartbeat_is_no_error(databases: CouchServer, attempt: int) -> None:
-    databases.create(NAME)
+    databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.01))
     eventually(lambda: len(reading.rows) > attempt, 5)
     reading.feed.close()
@@ -84,7 +85,7 @@ def test_an_updates_feed_closes_from_another_thread_without_an_error(databases: 
 
 
 def test_a_feed_closed_before_it_opened_ends_at_once(databases: CouchServer) -> None:
-    databases.create(NAME)
+    databases.database(NAME).create()
     feed = ChangesFeed(databases.client, NAME, "0", 60.0)
     feed.close()
     reading = Reading(feed)
@@ -92,10 +93,10 @@ def test_a_feed_closed_before_it_opened_ends_at_once(databases: CouchServer) -> 
 
 
 def test_a_dropped_database_ends_its_feed_cleanly(databases: CouchServer) -> None:
-    databases.create(NAME)
+    databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
-    databases.drop(NAME)
+    databases.database(NAME).drop()
     eventually(lambda: reading.ended, 5)
     assert reading.problem is None
 
@@ -108,7 +109,7 @@ def test_a_database_that_is_not_there_has_no_feed(databases: CouchServer) -> Non
 def test_a_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
     server = EmbeddedCouchDB(directory=tmp_path).start()
     databases = CouchServer(CouchClient(server.url, timeout=5.0))
-    databases.create(NAME)
+    databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
     server.close()
@@ -118,7 +119,7 @@ def test_a_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
 
 def test_a_silent_feed_ends(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=5.0))
-    databases.create(NAME)
+    databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.1))
     eventually(lambda: reading.rows, 5)
     process.freeze()
@@ -133,16 +134,16 @@ def test_rows_come_from_open_feeds_only(databases: CouchServer) -> None:
 
 def test_updates_tell_what_happened_after_the_sequence_asked_for(databases: CouchServer) -> None:
     since = databases.updates_now()
-    databases.create(NAME)
+    databases.database(NAME).create()
     reading = Reading(DatabaseUpdatesFeed(databases.client, since, 0.2))
     eventually(lambda: DatabaseEvent(NAME, "created") in reading.rows, 5)
-    databases.drop(NAME)
+    databases.database(NAME).drop()
     eventually(lambda: DatabaseEvent(NAME, "deleted") in reading.rows, 5)
     reading.feed.close()
 
 
 def test_a_server_without_global_changes_says_so(databases: CouchServer) -> None:
-    databases.drop("_global_changes")
+    databases.database("_global_changes").drop()
     with pytest.raises(NotFoundError):
         databases.updates_now()
 
@@ -156,10 +157,10 @@ def test_a_refused_feed_is_a_refusal(server: EmbeddedCouchDB) -> None:
 def test_many_feeds_at_once_each_bring_their_own(databases: CouchServer) -> None:
     names = [f"numbers/+14{index:02}" for index in range(20)]
     for name in names:
-        databases.create(name)
+        databases.database(name).create()
     readings = [Reading(ChangesFeed(databases.client, name, "0", 5.0)) for name in names]
     for index, name in enumerate(names):
-        databases.put(name, {"_id": f"+14{index:02}0000000"})
+        databases.database(name).put({"_id": f"+14{index:02}0000000"})
     for index, reading in enumerate(readings):
         changes = eventually(
             lambda reading=reading: [row for row in reading.rows if isinstance(row, Change)]  # type: ignore[misc]

@@ -9,8 +9,9 @@ import pytest
 
 from router.couch.changes import ChangesFeed, DatabaseUpdatesFeed
 from router.couch.client import CouchClient, OpenFeed
-from router.couch.databases import Change, CouchServer, change_of
 from router.couch.errors import BadResponseError, CouchError, CouchUnavailable
+from router.couch.responses import Change, parse_change
+from router.couch.server import CouchServer
 from tests.fuzz.canned import Pool, Socket
 
 ONE, TWO = "+14158867900", "+14158867901"
@@ -33,13 +34,13 @@ def answering(said: Any, status: int = 200, headers: bytes = b"") -> tuple[Couch
 def test_another_document_does_not_answer_for_a_number(document: Any) -> None:
     row = {"key": ONE, "value": {"rev": "1-a"}, "doc": document}
     with pytest.raises(BadResponseError, match="was asked for"):
-        answering(document)[0].document(NAME, ONE)
+        answering(document)[0].database(NAME).get(ONE)
     with pytest.raises(BadResponseError, match="was asked for"):
-        answering({"rows": [row]})[0].documents(NAME, [ONE])
+        answering({"rows": [row]})[0].database(NAME).get_many([ONE])
     with pytest.raises(BadResponseError, match="was asked for"):
-        answering({"results": [{"id": ONE, "docs": [{"ok": document}]}]})[0].standing(NAME, [ONE])
+        answering({"results": [{"id": ONE, "docs": [{"ok": document}]}]})[0].database(NAME).get_current([ONE])
     with pytest.raises(BadResponseError):
-        change_of(ROW | {"doc": document})
+        parse_change(ROW | {"doc": document})
 
 
 @pytest.mark.parametrize(
@@ -54,12 +55,12 @@ def test_another_document_does_not_answer_for_a_number(document: Any) -> None:
 )
 def test_nothing_is_absent_that_the_server_did_not_say_is(row: Any) -> None:
     with pytest.raises(BadResponseError):
-        answering({"rows": [row]})[0].documents(NAME, [ONE])
+        answering({"rows": [row]})[0].database(NAME).get_many([ONE])
 
 
 def test_what_is_said_to_be_absent_is() -> None:
     rows = [{"key": ONE, "error": "not_found"}, {"key": TWO, "value": {"rev": "2-a", "deleted": True}, "doc": None}]
-    assert answering({"rows": rows})[0].documents(NAME, [ONE, TWO]) == {ONE: None, TWO: None}
+    assert answering({"rows": rows})[0].database(NAME).get_many([ONE, TWO]) == {ONE: None, TWO: None}
 
 
 @pytest.mark.parametrize(
@@ -77,16 +78,16 @@ def test_what_is_said_to_be_absent_is() -> None:
 )
 def test_a_row_that_is_none_moves_no_checkpoint(row: Any) -> None:
     with pytest.raises(BadResponseError):
-        change_of(row)
+        parse_change(row)
     with pytest.raises(BadResponseError):
-        answering({"results": [row], "last_seq": "1-a"})[0].changes(NAME, "0", 10)
+        answering({"results": [row], "last_seq": "1-a"})[0].database(NAME).changes("0", 10)
 
 
 def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
     row = ROW | {"seq": None}
     with pytest.raises(BadResponseError):
-        change_of(row)
-    page = answering({"results": [row], "last_seq": "7-a"})[0].changes(NAME, "0", 10)
+        parse_change(row)
+    page = answering({"results": [row], "last_seq": "7-a"})[0].database(NAME).changes("0", 10)
     assert ([each.seq for each in page.changes], page.last_seq) == ([""], "7-a")
 
 
@@ -94,9 +95,9 @@ def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
 def test_a_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
     answer = {"results": [], "last_seq": last, "pending": 0}
     asks: list[Callable[[CouchServer], Any]] = [
-        lambda databases: databases.changes(NAME, "0", 10),
-        lambda databases: list(databases.revisions_since(NAME, "0", 10)),
-        lambda databases: databases.sequence_now(NAME),
+        lambda databases: databases.database(NAME).changes("0", 10),
+        lambda databases: list(databases.database(NAME).revisions_since("0", 10)),
+        lambda databases: databases.database(NAME).current_sequence(),
         lambda databases: databases.updates_now(),
     ]
     for ask in asks:
@@ -107,14 +108,14 @@ def test_a_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
 @pytest.mark.parametrize("said", [[], {"rev": 5}, {}, 1])
 def test_a_write_without_a_revision_is_an_error(said: Any) -> None:
     with pytest.raises(BadResponseError):
-        answering(said)[0].put(NAME, {"_id": ONE})
+        answering(said)[0].database(NAME).put({"_id": ONE})
     with pytest.raises(BadResponseError):
-        answering(said)[0].delete(NAME, ONE, "1-a")
+        answering(said)[0].database(NAME).delete(ONE, "1-a")
 
 
 def test_pages_that_do_not_go_on_are_an_error() -> None:
     rows = [{"id": ONE, "doc": {"_id": ONE}}, {"id": ONE, "doc": {"_id": ONE}}]
-    pages = answering({"rows": rows})[0].all_documents(NAME, 1, after=ONE)
+    pages = answering({"rows": rows})[0].database(NAME).all_documents(1, after=ONE)
     with pytest.raises(BadResponseError, match="does not go on"):
         list(pages)
 
@@ -122,7 +123,7 @@ def test_pages_that_do_not_go_on_are_an_error() -> None:
 @pytest.mark.parametrize("said", [{"doc_count": "many"}, {"doc_count": []}])
 def test_a_count_that_is_none_is_an_error(said: Any) -> None:
     with pytest.raises(BadResponseError, match="no count"):
-        answering(said)[0].info(NAME)
+        answering(said)[0].database(NAME).info()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307])
@@ -131,7 +132,7 @@ def test_nobody_is_sent_elsewhere_with_the_password(status: int, location: bytes
     databases, pool = answering(b"", status, b"Location: %b\r\n" % location if location else b"")
     for _ in range(2):
         with pytest.raises(CouchError):
-            databases.document(NAME, ONE)
+            databases.database(NAME).get(ONE)
     assert not pool.strayed
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.registry import Carriers

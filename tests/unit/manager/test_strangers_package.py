@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.databases import CouchServer
+from router.couch.server import CouchServer
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import Carriers
 from router.manager.features.registry import Features
