@@ -26,11 +26,12 @@ from router.entries.reference_values import FOLLOWED
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
 from router.redis_store import follower_status
+from router.redis_store.cache_store import CacheStore
 from router.redis_store.client import connect
+from router.redis_store.entries import TTLs
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
 from router.redis_store.lease import Lease
-from router.redis_store.writer import CacheWriter, Lives
 from router.v1 import inbound_pb2 as pb
 
 KEYS = Keys("did-router:")
@@ -165,33 +166,35 @@ def _account(identifier: str) -> dict[str, object]:
 def _fill_redis(made: Arena) -> None:
     """By the follower's own writer, without the follower: a million documents need not be made for it."""
     client = connect(made.redis_url, time_limit=10)
-    writer = CacheWriter(client, KEYS, Lives(10, 86400, 300))
+    writer = CacheStore(client, KEYS, TTLs(10, 86400, 300))
     token = Lease(client, KEYS, 600, "benchmark").take()
     before = client.info("memory")["used_memory"]
     for name, indexes in made.directory.databases().items():
-        point = writer.begin(name, token, instance="0", purges=0, shape=entry_builder.entries_fingerprint(Policy()))
+        point = writer.checkpoints.begin_epoch(
+            name, token, instance="0", purges=0, shape=entry_builder.entries_fingerprint(Policy())
+        )
         for start in range(indexes.start, indexes.stop, _PAGE):
             if point is None:
                 raise RuntimeError("Redis is in use by another follower")
             page = range(start, min(start + _PAGE, indexes.stop))
             entries = [(made.directory.number(index), entry(made.directory, index)) for index in page]
-            writer.apply(name, token, point, str(page.stop), entries)
-            point = writer.checkpoint(name)
-        writer.caught_up(name, {"copy": "0"})
+            writer.entries.apply(name, token, point, str(page.stop), entries)
+            point = writer.checkpoints.get(name)
+        writer.checkpoints.mark_complete(name, {"copy": "0"})
     made.redis_bytes = (client.info("memory")["used_memory"] - before) / made.directory.count
     _fill_followed(writer, token)
     _vouch(client, len(made.directory.databases()))
 
 
-def _fill_followed(writer: CacheWriter, token: int) -> None:
+def _fill_followed(writer: CacheStore, token: int) -> None:
     for name in FOLLOWED:
-        point = writer.begin(name, token, instance="0", purges=0, shape="")
+        point = writer.checkpoints.begin_epoch(name, token, instance="0", purges=0, shape="")
         documents = [_account(each) | {"_rev": f"1-{'0' * 32}"} for each in ACCOUNTS] if name == "accounts" else []
         values = [(str(each["_id"]), entry_builder.document_value(name, each) or b"") for each in documents]
         if point is not None:
-            writer.forget_documents(name, point.epoch)  # and say of which epoch they are
-            writer.apply_documents(name, token, point, "1", values)
-        writer.caught_up(name, {"copy": "0"})
+            writer.documents.clear(name, point.epoch)  # and say of which epoch they are
+            writer.documents.apply(name, token, point, "1", values)
+        writer.checkpoints.mark_complete(name, {"copy": "0"})
 
 
 def _vouch(client: redis.Redis, databases: int) -> None:

@@ -165,7 +165,7 @@ class Audit:
 
     def _find_extra(self, seen: set[str]) -> None:
         """Entries of numbers that no database has."""
-        for batch in self._stores.writer.walk():
+        for batch in self._stores.writer.entries.scan():
             wanted = [number for _, number in batch if self._is_asked(number)]
             self.report.entries += len(wanted)
             strangers = [number for number in wanted if number not in seen]
@@ -211,9 +211,9 @@ class Audit:
     def _mend(self, database: str, number: str, cached: Entry | None, stored: Entry) -> bool:
         """Put what the database says where exactly what differed still stands."""
         writer = self._stores.writer
-        fence, epoch = writer.fence(database), writer.epoch(database)
+        fence, epoch = writer.checkpoints.fence(database), writer.checkpoints.epoch(database)
         expected = stored.version if cached is None else cached.version
-        return writer.replace(database, fence, epoch, number, expected, stored)
+        return writer.entries.replace(database, fence, epoch, number, expected, stored)
 
 
 def _agree(stored: Entry, cached: Entry | None) -> bool:

@@ -60,7 +60,7 @@ class FollowedAudit:
 
     def _mend(self, database: str) -> bool:
         """Have a followed database read from the start: by us, or by whoever leads."""
-        self._stores.writer.distrust(database)
+        self._stores.writer.checkpoints.invalidate(database)
         with Leadership(self._stores.lease()) as leadership:
             if leadership.token:
                 stores = self._stores

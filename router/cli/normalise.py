@@ -8,7 +8,7 @@ import click
 import orjson
 
 from router.cli.options import Exit, settings_options
-from router.lookup.origin_reader import Authority
+from router.lookup.origin_reader import OriginReader
 from router.numbers.fields import printable
 from router.numbers.normaliser import NormalisationResult, UnknownDialPlanError
 from router.settings import Settings, SettingsError
@@ -26,7 +26,7 @@ def normalise(settings: Settings, numbers: tuple[str, ...], dial_plan: str, *, c
 
     Numbers come as arguments, or a line each on standard input. Exits with 1 when one is not reconcilable.
     """
-    section = Authority(Stores(settings).databases).configuration() if cluster else None
+    section = OriginReader(Stores(settings).databases).configuration() if cluster else None
     normaliser = settings.rules(section).normaliser
     whole = True
     for text in _texts(numbers):

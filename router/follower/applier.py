@@ -17,9 +17,11 @@ from router.follower.older_changes import Verdict, judge
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
 from router.numbers.shards import is_shard
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.pending_copies import PendingCopies
-from router.redis_store.writer import Applied, CacheWriter, Checkpoint
+from router.redis_store.replies import ApplyResult
 from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
@@ -62,8 +64,8 @@ class Applier:
 
     def __init__(
         self,
-        writer: CacheWriter,
-        reader: CacheReader,
+        writer: CacheStore,
+        reader: EntryReader,
         databases: CouchServer,
         token: int,
         policy: Policy,
@@ -126,7 +128,7 @@ class Applier:
             if value is not None:
                 values.append((change.id, value))
         after = seq or (changes[-1].seq if changes else "") or before.seq
-        said, older = self._writer.apply_documents(database, self._token, before, after, values, pending=pending)
+        said, older = self._writer.documents.apply(database, self._token, before, after, values, pending=pending)
         _check(said)
         self.counts.add("applied", len(changes))
         self._look_at_older(database, before.epoch, {values[each][0]: values[each][1][:VERSION] for each in older})
@@ -144,13 +146,13 @@ class Applier:
         for each, name in names.items():
             document = stored[name]
             value = entry_builder.document_value(database, document) if document is not None else None
-            mended += self._writer.mend_document(database, self._token, epoch, each, garbled[each], value or b"")
+            mended += self._writer.documents.repair(database, self._token, epoch, each, garbled[each], value or b"")
         return mended
 
     def mend_entry(self, database: str, epoch: str, number: str, garbled: bytes) -> bool:
         """The same for the entry of a number."""
         made = self._read_again(database, number)
-        return self._writer.replace(database, self._token, epoch, number, garbled[:VERSION], made)
+        return self._writer.entries.replace(database, self._token, epoch, number, garbled[:VERSION], made)
 
     def forget(self, database: str, epoch: str, name: str) -> None:
         """Take away what the cache holds of a document that is nowhere any more, not even as a deletion."""
@@ -160,11 +162,13 @@ class Applier:
 
     def is_fenced(self, database: str) -> bool:
         """Whether another follower has written there since."""
-        return self._writer.fence(database) > self._token
+        return self._writer.checkpoints.fence(database) > self._token
 
     def begin(self, database: str, *, instance: str, purges: int, shape: str) -> Checkpoint:
         """Begin the database's life in the cache anew."""
-        begun = self._writer.begin(database, self._token, instance=instance, purges=purges, shape=shape)
+        begun = self._writer.checkpoints.begin_epoch(
+            database, self._token, instance_start_time=instance, purge_seq=purges, fingerprint=shape
+        )
         if begun is None:
             raise Fenced(database)
         return begun
@@ -181,7 +185,7 @@ class Applier:
     ) -> None:
         entries = self._entries(database, changes)
         self._note_copies(changes)
-        said, older = self._writer.apply(
+        said, older = self._writer.entries.apply(
             database,
             self._token,
             before,
@@ -251,12 +255,16 @@ class Applier:
                 undecided[name] = changes[name]
             elif verdict is Verdict.REPLACE:
                 self._replace(database, epoch, name, held[name] or b"", leaves.get(name, ()))
-        self._writer.resolve_older(database, {name: changes[name] for name in names if name not in undecided})
+        self._writer.checkpoints.resolve_older(
+            database, {name: changes[name] for name in names if name not in undecided}
+        )
         return undecided
 
     def held(self, database: str, names: Sequence[str]) -> dict[str, bytes | None]:
         """Return what the cache holds for numbers or followed documents; a value begins with its version."""
-        read = self._reader.entries if is_shard(database) else lambda ids: self._writer.documents(database, ids)
+        read = (
+            self._reader.entries if is_shard(database) else lambda ids: self._writer.documents.get_many(database, ids)
+        )
         return dict(zip(names, read(names), strict=True))
 
     def _verdict(self, change: bytes, held: bytes | None, leaves: Sequence[Leaf], *, is_last: bool) -> Verdict:
@@ -269,12 +277,12 @@ class Applier:
         document = winner(leaves).document if leaves else {"_id": name}
         if is_shard(database):
             made = self._entry_of(database, document) if leaves else codec.negative_entry(int(time.time()))
-            done = self._writer.replace(database, self._token, epoch, name, held[:VERSION], made)
+            done = self._writer.entries.replace(database, self._token, epoch, name, held[:VERSION], made)
         else:
             value = entry_builder.document_value(database, document) if leaves else None
-            done = self._writer.mend_document(database, self._token, epoch, name.encode(), held, value or b"")
+            done = self._writer.documents.repair(database, self._token, epoch, name.encode(), held, value or b"")
             if done:
-                self._writer.read_again(database)
+                self._writer.documents.publish_reload(database)
         if done:
             self.counts.add("replaced")
 
@@ -295,8 +303,8 @@ def _tombstone(change: Change) -> dict[str, object]:
     return {"_id": change.id, "_rev": change.revision, "_deleted": change.deleted}
 
 
-def _check(said: Applied) -> None:
-    if said is Applied.FENCED:
+def _check(said: ApplyResult) -> None:
+    if said is ApplyResult.FENCED:
         raise Fenced
-    if said is Applied.MOVED:
+    if said is ApplyResult.CHECKPOINT_CONFLICT:
         raise Moved

@@ -12,7 +12,8 @@ from router.couch.server import CouchServer
 from router.follower.applier import Applier, Fenced
 from router.follower.followed_database import Target
 from router.follower.listing import ListingReader
-from router.redis_store.writer import CacheWriter, Checkpoint
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class CatchUp:
     """
 
     def __init__(
-        self, databases: CouchServer, writer: CacheWriter, applier: Applier, *, page: int, settling: float = SETTLING
+        self, databases: CouchServer, writer: CacheStore, applier: Applier, *, page: int, settling: float = SETTLING
     ) -> None:
         self._databases = databases
         couch = databases.client
@@ -87,7 +88,7 @@ class CatchUp:
             self._gone(target)
             return CaughtUp(exists=False)
         target.observe(info)
-        checkpoint = self._writer.checkpoint(target.name)
+        checkpoint = self._writer.checkpoints.get(target.name)
         if self._is_anew(target, checkpoint, info):
             checkpoint = self._begin(target, checkpoint, info)
         target.checkpoint = checkpoint
@@ -158,7 +159,11 @@ class CatchUp:
             )
 
     def _is_anew(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
-        return not kept.epoch or not _goes_on(target, kept, info) or kept.shape != self._applier.shape_of(target.name)
+        return (
+            not kept.epoch
+            or not _goes_on(target, kept, info)
+            or kept.fingerprint != self._applier.shape_of(target.name)
+        )
 
     def _begin(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
         """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
@@ -171,20 +176,20 @@ class CatchUp:
         shape = self._applier.shape_of(target.name)
         begun = self._applier.begin(target.name, instance=info.instance, purges=info.purges, shape=shape)
         if not target.is_shard:
-            self._writer.forget_documents(target.name, begun.epoch)
+            self._writer.documents.clear(target.name, begun.epoch)
         elif is_new:
             # Only lookups can have kept anything of it (the first sweep saw to what is older).
-            self._writer.forget_strays(target.name)
-        if kept.instance and not same:  # a database that was not there before has none
+            self._writer.entries.remove_orphans(target.name)
+        if kept.instance_start_time and not same:  # a database that was not there before has none
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
         target.suspect = False
         return begun
 
     def _forget(self, database: str) -> None:
         """Remove a database's entries; where somebody else leads by now, what we removed was his."""
-        self._writer.forget([database])
+        self._writer.entries.remove_databases([database])
         if self._applier.is_fenced(database):
-            self._writer.distrust(database)
+            self._writer.checkpoints.invalidate(database)
             raise Fenced(database)
 
     def _gone(self, target: Target) -> None:
@@ -192,17 +197,17 @@ class CatchUp:
         suspect, target.suspect = target.suspect, False
         if target.is_shard:
             self._applier.begin(target.name, instance="", purges=0, shape="")
-            self._writer.forget([target.name])
-            self._writer.drop(target.name)
+            self._writer.entries.remove_databases([target.name])
+            self._writer.checkpoints.remove(target.name)
             return
-        target.checkpoint = self._writer.checkpoint(target.name)
-        known = target.checkpoint.epoch and not target.checkpoint.instance and target.checkpoint.complete
+        target.checkpoint = self._writer.checkpoints.get(target.name)
+        known = target.checkpoint.epoch and not target.checkpoint.instance_start_time and target.checkpoint.complete
         if known and not suspect:
             return
         begun = self._applier.begin(target.name, instance="", purges=0, shape="")
-        self._writer.forget_documents(target.name, begun.epoch)
-        self._writer.caught_up(target.name, {})
-        self._writer.read_again(target.name)
+        self._writer.documents.clear(target.name, begun.epoch)
+        self._writer.checkpoints.mark_complete(target.name, {})
+        self._writer.documents.publish_reload(target.name)
         target.checkpoint = replace(begun, complete=True)
 
     def _note(self, target: Target, info: DatabaseInfo, began: float) -> None:
@@ -210,15 +215,15 @@ class CatchUp:
         if target.checkpoint.complete and target.checkpoint.copies == copies:
             return
         first = not target.checkpoint.complete
-        self._writer.caught_up(target.name, copies)
+        self._writer.checkpoints.mark_complete(target.name, copies)
         target.checkpoint = replace(target.checkpoint, complete=True, copies=copies)
         if first and not target.is_shard:
-            self._writer.read_again(target.name)
+            self._writer.documents.publish_reload(target.name)
 
 
 def _goes_on(target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
     """Whether what is kept is of this life of the database."""
-    if target.suspect or not kept.is_of(info.instance, info.purges):
+    if target.suspect or not kept.matches(info.instance, info.purges):
         return False
     # A shard split is reported as a deletion, too, and is none.
     return not target.deletion_reported or (info.age is not None and info.age > YOUNG)

@@ -9,7 +9,7 @@ from router.couch.changes import ChangesFeed
 from router.couch.responses import Change, DatabaseInfo
 from router.entries.reference_values import FOLLOWED
 from router.numbers.shards import is_shard
-from router.redis_store.writer import Checkpoint
+from router.redis_store.checkpoints import Checkpoint
 
 
 def is_followed(name: str) -> bool:

@@ -11,9 +11,9 @@ from router.follower.applier import Applier
 from router.follower.configuration import is_whole, read_rules
 from router.follower.leader_session import Term
 from router.redis_store import follower_status
-from router.redis_store.client import server_of
+from router.redis_store.client import server_id
 from router.redis_store.follower_status import FollowerStatus
-from router.redis_store.integrity_scan import Garbled
+from router.redis_store.integrity_scan import IntegrityScan
 from router.runtime.backoff import backoff_delay
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -92,7 +92,7 @@ class Follower:
 
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)
-        redis_server = server_of(self._writer.redis)
+        redis_server = server_id(self._writer.redis)
         policy = self._settings.rules(None).policy
         applier = Applier(self._writer, self._reader, self._databases, token, policy, pending=self._pending)
         term = Term(
@@ -100,7 +100,7 @@ class Follower:
             self._databases,
             self._writer,
             applier,
-            Garbled(self._writer.redis, self._writer.keys, self._reader),
+            IntegrityScan(self._writer.redis, self._writer.keys, self._reader),
             lambda: self._configure(term, applier),
             unseen=_unseen(follower_status.read(self._writer.redis, self._writer.keys)),
         )
@@ -131,7 +131,7 @@ class Follower:
                         log.warning("the lease was lost; what was missed is read again")
                         return
                     kept = now
-                if server_of(self._writer.redis) != redis_server:
+                if server_id(self._writer.redis) != redis_server:
                     log.warning("Redis was restarted or replaced; what it may have lost is read again")
                     return
                 self.status = self._describe(term, applier)

@@ -17,8 +17,9 @@ from router.entries.reference_values import FOLLOWED
 from router.follower.applier import Applier
 from router.follower.followed_database import Target
 from router.numbers.shards import shard_for
-from router.redis_store.integrity_scan import Garbled
-from router.redis_store.writer import CacheWriter, Checkpoint
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
+from router.redis_store.integrity_scan import IntegrityScan
 
 if TYPE_CHECKING:
     from router.follower.leader_session import Term
@@ -33,7 +34,7 @@ _CHECKPOINTS_AT_ONCE = 50
 class Patrol:
     """Goes round and round until its term is over."""
 
-    def __init__(self, term: "Term", writer: CacheWriter, applier: Applier, garbled: Garbled) -> None:
+    def __init__(self, term: "Term", writer: CacheStore, applier: Applier, garbled: IntegrityScan) -> None:
         self._term = term
         self._writer = writer
         self._applier = applier
@@ -56,7 +57,7 @@ class Patrol:
         names = list(resting)
         if not names:
             return
-        held = self._writer.holds_documents(names, [each.epoch for each in resting.values()])
+        held = self._writer.documents.are_of_epochs(names, [each.epoch for each in resting.values()])
         lost = [name for name, whole in zip(names, held, strict=True) if not whole]
         self._distrust(resting, lost, "documents")
         self._compare({name: each for name, each in resting.items() if name not in lost})
@@ -86,7 +87,7 @@ class Patrol:
     def _compare(self, resting: dict[str, Checkpoint]) -> None:
         """Have databases read again whose checkpoints in Redis are not those that we wrote."""
         names = list(resting)
-        held = self._writer.checkpoints(names) if names else []
+        held = self._writer.checkpoints.get_many(names) if names else []
         others = [name for name, kept in zip(names, held, strict=True) if not _is_same(kept, resting[name])]
         self._distrust(resting, others, "checkpoint")
 
@@ -132,4 +133,4 @@ def _is_same(kept: Checkpoint, ours: Checkpoint) -> bool:
 
 
 def _identity(checkpoint: Checkpoint) -> Checkpoint:
-    return replace(checkpoint, copies={}, at=0.0, pending=0, older={})
+    return replace(checkpoint, copies={}, updated_at=0.0, pending=0, older={})

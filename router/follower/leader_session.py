@@ -24,8 +24,9 @@ from router.follower.integrity_checker import Patrol
 from router.follower.older_changes import OlderChanges
 from router.follower.reconciler import Sweeper
 from router.follower.updates_watcher import UpdatesWatch
-from router.redis_store.integrity_scan import Garbled
-from router.redis_store.writer import CacheWriter, Checkpoint
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
+from router.redis_store.integrity_scan import IntegrityScan
 from router.runtime.backoff import backoff_delay
 from router.settings import Settings
 
@@ -54,9 +55,9 @@ class Term:
         self,
         settings: Settings,
         databases: CouchServer,
-        writer: CacheWriter,
+        writer: CacheStore,
         applier: Applier,
-        garbled: Garbled,
+        garbled: IntegrityScan,
         on_config: Callable[[], None],
         *,
         unseen: float = 0.0,
@@ -226,7 +227,7 @@ class Term:
             target = self.targets.get(name)
             if target is None:
                 self.targets[name] = Target(name, checkpoint)
-                if name in FOLLOWED and checkpoint.instance:
+                if name in FOLLOWED and checkpoint.instance_start_time:
                     self._direct.give(self.targets[name], ())
 
     def _first_sweep(self, fresh: Sequence[str]) -> None:
@@ -243,7 +244,7 @@ class Term:
             with self.lock:
                 configuration.working = False
         if fresh:
-            self._writer.forget(fresh)
+            self._writer.entries.remove_databases(fresh)
         self._prepared.set()
 
     def _work(self) -> None:

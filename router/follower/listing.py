@@ -15,7 +15,7 @@ from router.couch.server import CouchServer
 from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
 from router.follower.applier import Applier
 from router.follower.followed_database import Target
-from router.redis_store.writer import CacheWriter
+from router.redis_store.cache_store import CacheStore
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ LISTED_BATCH_SIZE = 1000
 class ListingReader:
     """Compares databases with the cache, id by id."""
 
-    def __init__(self, databases: CouchServer, writer: CacheWriter, applier: Applier) -> None:
+    def __init__(self, databases: CouchServer, writer: CacheStore, applier: Applier) -> None:
         self._databases = databases
         self._writer = writer
         self._applier = applier
@@ -70,9 +70,9 @@ class ListingReader:
 
     def _kept(self, target: Target) -> Iterator[list[str]]:
         if not target.is_shard:
-            yield self._writer.document_names(target.name)
+            yield self._writer.documents.names(target.name)
             return
-        for batch in self._writer.walk(target.name):
+        for batch in self._writer.entries.scan(target.name):
             yield [number for _, number in batch]
 
     def _read(self, target: Target, names: Sequence[str]) -> int:

@@ -14,7 +14,8 @@ from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.entries.reference_values import FOLLOWED
 from router.follower.updates_watcher import Wake
 from router.numbers.shards import is_shard
-from router.redis_store.writer import CacheWriter, Checkpoint
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
 from router.runtime.backoff import backoff_delay
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Sweeper:
     def __init__(
         self,
         databases: CouchServer,
-        writer: CacheWriter,
+        writer: CacheStore,
         *,
         interval: float,
         wake: Wake,
@@ -105,13 +106,13 @@ class Sweeper:
         began = time.monotonic()
         shards = [name for name in self._databases.names(_PREFIX) if is_shard(name)]
         names = [*FOLLOWED, *shards]
-        checkpoints = dict(zip(names, self._writer.checkpoints(names), strict=True))
+        checkpoints = dict(zip(names, self._writer.checkpoints.get_many(names), strict=True))
         if not self._prepared:
             self._fresh([name for name in shards if not checkpoints[name].epoch])
             self._prepared = True
-        known = self._writer.databases()
+        known = self._writer.checkpoints.databases()
         # The set of their names may have been lost alone: then a database that vanishes would not be missed.
-        self._writer.know(name for name in names if checkpoints[name].epoch and name not in known)
+        self._writer.checkpoints.register(name for name in names if checkpoints[name].epoch and name not in known)
         chunks = [names[start : start + INFO_BATCH_SIZE] for start in range(0, len(names), INFO_BATCH_SIZE)]
         for chunk in chunks:
             self._compare(chunk, checkpoints)
@@ -133,12 +134,12 @@ class Sweeper:
 
     def _is_up_to_date(self, name: str, kept: Checkpoint, info: DatabaseInfo | None) -> bool:
         if info is None:
-            return kept.complete and not kept.instance
+            return kept.complete and not kept.instance_start_time
         return (
             kept.complete
-            and kept.is_of(info.instance, info.purges)
+            and kept.matches(info.instance, info.purges)
             and kept.is_current(info.copies)
-            and kept.shape == self._shape_of(name)
+            and kept.fingerprint == self._shape_of(name)
         )
 
     def _wake_vanished(self, names: Iterable[str]) -> None:
@@ -148,4 +149,4 @@ class Sweeper:
 
 def _is_another(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
     """Whether what the cache holds belongs to another life of the database."""
-    return info is not None and bool(kept.epoch) and not kept.is_of(info.instance, info.purges)
+    return info is not None and bool(kept.epoch) and not kept.matches(info.instance, info.purges)

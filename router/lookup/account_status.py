@@ -8,8 +8,8 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 
 from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, ActivePortRequest
-from router.lookup.origin_reader import Authority
-from router.reference_data.reference_data import FollowedDocuments
+from router.lookup.origin_reader import OriginReader
+from router.reference_data.reference_data import ReferenceData
 from router.runtime.counters import Counters
 
 _REMEMBERED = 5.0
@@ -26,14 +26,14 @@ class AccountStatus(Enum):
     """It has no document, or one marked deleted, and such accounts are refused."""
 
 
-class Standing:
+class AccountStatusReader:
     """Accounts and port requests, as an answer needs them.
 
     Args:
         refuse_unknown: an account without a document counts as disabled, as in KAZOO.
     """
 
-    def __init__(self, followed: FollowedDocuments, authority: Authority, *, refuse_unknown: bool) -> None:
+    def __init__(self, followed: ReferenceData, authority: OriginReader, *, refuse_unknown: bool) -> None:
         self._followed = followed
         self._authority = authority
         self._refuse_unknown = refuse_unknown
@@ -41,12 +41,12 @@ class Standing:
         self.counts = Counters()
 
     @property
-    def vouched(self) -> bool:
+    def is_synced(self) -> bool:
         """Whether the held documents are as Redis has them."""
         return self._followed.fresh
 
     @property
-    def held_as_enabled(self) -> AbstractSet[str]:
+    def enabled_accounts(self) -> AbstractSet[str]:
         """Accounts that memory knows to be enabled; it changes as they do."""
         return self._followed.enabled
 

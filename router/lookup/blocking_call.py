@@ -11,7 +11,7 @@ from router.v1 import inbound_pb2 as pb
 _SLACK = 0.5
 
 
-class WaitingCall(Call):
+class BlockingCall(Call):
     """A call whose outcome is waited for."""
 
     __slots__ = ("_done", "_outcome")

@@ -4,7 +4,7 @@ import threading
 import time
 
 
-class Breaker:
+class CircuitBreaker:
     """Closed until `failures` in a row; then open for `pause` seconds; then one try decides.
 
     With an endless pause it stays open until somebody who looks after the store says that it answers.

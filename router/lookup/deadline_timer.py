@@ -10,7 +10,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 
-class Alarm:
+class DeadlineTimer:
     """Calls functions at their times, in a thread of its own; they must be quick."""
 
     def __init__(self) -> None:

@@ -22,17 +22,17 @@ from router.entries.codec import (
     route_suffix,
 )
 from router.entries.reference_values import ActivePortRequest
-from router.lookup.account_status import AccountStatus, Standing
+from router.lookup.account_status import AccountStatus, AccountStatusReader
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import Breaker
+from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.fallback import Fallback
 from router.near_cache.cache import NearCache, NearEntry
 from router.numbers.fields import printable
 from router.numbers.normaliser import MAX_NUMBER_BYTES, UnknownDialPlanError, is_too_long
 from router.numbers.routes import Reason, Refused, port_request_route
 from router.numbers.rules import Rules
-from router.redis_store.client import CacheUnavailable
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.client import RedisUnavailableError
+from router.redis_store.entry_reader import EntryReader
 from router.runtime.counters import Counters
 from router.v1 import inbound_pb2 as pb
 
@@ -50,7 +50,7 @@ _NOTHING_LIFE = 2.0
 """Seconds that "no such number" stays in the near cache: an expiry in Redis may be told late."""
 
 
-class Lookup:
+class LookupEngine:
     """Answers calls in batches.
 
     `answer` never waits for a database: calls that miss are answered later, by the fallback's threads.
@@ -63,10 +63,10 @@ class Lookup:
 
     def __init__(
         self,
-        reader: CacheReader,
-        breaker: Breaker,
+        reader: EntryReader,
+        breaker: CircuitBreaker,
         fallback: Fallback,
-        standing: Standing,
+        standing: AccountStatusReader,
         rules: Rules,
         near: NearCache,
     ) -> None:
@@ -127,7 +127,7 @@ class Lookup:
     @property
     def enabled_accounts(self) -> AbstractSet[str]:
         """Accounts known to be enabled: a kept route of another one has to be looked into."""
-        return self._standing.held_as_enabled
+        return self._standing.enabled_accounts
 
     def settle(self, call: Call, found: Entry) -> None:
         """Answer a call from what the database said; runs in the fallback's threads.
@@ -178,7 +178,7 @@ class Lookup:
             return nothing
         try:
             found = self._reader.entries([call.e164 for call in calls])
-        except CacheUnavailable as problem:
+        except RedisUnavailableError as problem:
             self.counts.add("redis_failed")
             if self._breaker.failed():
                 log.warning("Redis is left alone for a moment: %s", problem)
@@ -264,7 +264,7 @@ class Lookup:
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
             route = port_request_route(call.e164, ports[0].account_id)
-            call.route(port_request_response(route, stale=not (call.authoritative or self._standing.vouched)))
+            call.route(port_request_response(route, stale=not (call.authoritative or self._standing.is_synced)))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
         self.refuse(call, refusal)

@@ -19,18 +19,18 @@ from router.entries.codec import (
     unpack,
 )
 from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS
-from router.lookup.blocking_call import WaitingCall
-from router.lookup.engine import Lookup
-from router.lookup.origin_reader import Authority
+from router.lookup.blocking_call import BlockingCall
+from router.lookup.engine import LookupEngine
+from router.lookup.origin_reader import OriginReader
 from router.numbers import documents
 from router.numbers.documents import Skipped
 from router.numbers.fields import printable
 from router.numbers.gregorian import to_unix
 from router.numbers.normaliser import NormalisationResult, UnknownDialPlanError
 from router.redis_store import follower_status
-from router.redis_store.entry_reader import CacheReader
-from router.redis_store.writer import CacheWriter
-from router.reference_data.reference_data import FollowedDocuments
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.entry_reader import EntryReader
+from router.reference_data.reference_data import ReferenceData
 from router.v1 import inbound_pb2 as pb
 
 _FAR = 3600.0
@@ -41,11 +41,11 @@ class Explainer:
 
     def __init__(
         self,
-        lookup: Lookup,
-        reader: CacheReader,
-        writer: CacheWriter,
-        followed: FollowedDocuments,
-        authority: Authority,
+        lookup: LookupEngine,
+        reader: EntryReader,
+        writer: CacheStore,
+        followed: ReferenceData,
+        authority: OriginReader,
         *,
         stale_after: float,
     ) -> None:
@@ -123,7 +123,7 @@ class Explainer:
             present=True,
             revision=held.revision,
             age_seconds=max(0.0, round(time.time() - held.written, 3)),
-            detail=words_of(held, number),
+            detail=describe_entry(held, number),
         )
 
     def _number_document(self, number: str, database: str) -> tuple[pb.LayerView, str]:
@@ -168,7 +168,7 @@ class Explainer:
     def _tell_follower(self, view: pb.FollowerView, database: str) -> None:
         try:
             said = follower_status.read(self._writer.redis, self._writer.keys)
-            kept = self._writer.checkpoint(database)
+            kept = self._writer.checkpoints.get(database)
         except redis.RedisError as problem:
             view.error = str(problem)
             return
@@ -176,7 +176,7 @@ class Explainer:
             view.alive = said.age < self._stale_after
             view.leader, view.lag_seconds = said.leader, said.lags.get(database, 0.0)
         view.checkpoint = kept.seq
-        view.age_seconds = round(time.time() - kept.at, 3) if kept.at else 0.0
+        view.age_seconds = round(time.time() - kept.updated_at, 3) if kept.updated_at else 0.0
 
     def _held(self, number: str) -> Entry | None:
         value = self._reader.entries([number])[0]
@@ -194,7 +194,7 @@ class Explainer:
         return "" if near is None else near.account
 
     def _answer(self, request: pb.LookupRequest, deadline: float) -> pb.LookupOutcome:
-        call = WaitingCall(
+        call = BlockingCall(
             request.number,
             request.dial_plan,
             min(deadline, time.monotonic() + _FAR),
@@ -227,7 +227,7 @@ def _view(into: pb.LayerView, read: Callable[[], Any]) -> str:
     return str(found)
 
 
-def words_of(held: Entry, number: str) -> str:
+def describe_entry(held: Entry, number: str) -> str:
     """What an entry says, in words."""
     if held.kind == ROUTE:
         kept = pb.LookupResponse.FromString(held.payload)

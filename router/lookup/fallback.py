@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from router.couch.errors import CouchError
 from router.entries.codec import NEGATIVE, Entry
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import Breaker
-from router.lookup.deadline_timer import Alarm
-from router.lookup.origin_reader import Authority
-from router.lookup.scan_detector import Scans
-from router.lookup.single_flight import Flight, Flights
+from router.lookup.circuit_breaker import CircuitBreaker
+from router.lookup.deadline_timer import DeadlineTimer
+from router.lookup.origin_reader import OriginReader
+from router.lookup.scan_detector import ScanDetector
+from router.lookup.single_flight import InFlightRead, SingleFlight
 from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import shard_for
-from router.redis_store.client import CacheUnavailable, is_refusal
-from router.redis_store.writer import CacheWriter
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.client import RedisUnavailableError, is_refusal
 from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
@@ -47,18 +47,18 @@ class Fallback:
 
     def __init__(
         self,
-        authority: Authority,
-        writer: CacheWriter,
+        authority: OriginReader,
+        writer: CacheStore,
         settle: Callable[[Call, Entry], None],
         refuse: Callable[[Call, Refused], None],
         *,
-        breaker: Breaker,
-        redis_breaker: Breaker,
+        breaker: CircuitBreaker,
+        redis_breaker: CircuitBreaker,
         connections: int,
         waiting: int,
         time_limit: float,
-        alarm: Alarm,
-        scans: Scans,
+        alarm: DeadlineTimer,
+        scans: ScanDetector,
         in_each_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._authority = authority
@@ -67,7 +67,7 @@ class Fallback:
         self._tell_refusal = refuse
         self.breaker = breaker
         self._redis_breaker = redis_breaker
-        self._flights = Flights(waiting, together=_TOGETHER, readers=-(-connections // 2), time_limit=time_limit)
+        self._flights = SingleFlight(waiting, together=_TOGETHER, readers=-(-connections // 2), time_limit=time_limit)
         self._time_limit = time_limit
         self._alarm = alarm
         self._scans = scans
@@ -75,7 +75,7 @@ class Fallback:
         self.counts = Counters()
 
     @property
-    def in_the_air(self) -> int:
+    def in_flight(self) -> int:
         """Numbers being read or waiting to be."""
         return self._flights.count
 
@@ -104,7 +104,7 @@ class Fallback:
         self.counts.add("spoilt", len(numbers))
         self._pool.submit(self._discard, list(numbers))
 
-    def _tell_in_time(self, flight: Flight, call: Call) -> None:
+    def _tell_in_time(self, flight: InFlightRead, call: Call) -> None:
         """See to it that a call is told before its deadline, whatever the database does."""
 
         def tell() -> None:
@@ -131,13 +131,13 @@ class Fallback:
         try:
             epoch, entries = self._fly_together(database, flights) if flights else (None, {})
         finally:
-            self._send([database] * self._flights.leave_line(database))
+            self._send([database] * self._flights.release_reader(database))
         if entries and epoch is not None:
             self._keep(database, epoch, entries)
         shared = [flight.number for flight in flights if flight.shared]
         self._look_for_a_scan(database, [each for each in shared if each in entries and entries[each].kind == NEGATIVE])
 
-    def _fly_together(self, database: str, flights: Sequence[Flight]) -> tuple[str | None, dict[str, Entry]]:
+    def _fly_together(self, database: str, flights: Sequence[InFlightRead]) -> tuple[str | None, dict[str, Entry]]:
         """Answer who waits; returns the epoch from before the reading, and what was read."""
         entries: dict[str, Entry] = {}
         problem = "the number database does not answer; it is tried again in a moment"
@@ -167,7 +167,7 @@ class Fallback:
         self.counts.add("read", len(numbers))
         return entries
 
-    def _land(self, flights: Sequence[Flight], entries: dict[str, Entry], problem: str) -> None:
+    def _land(self, flights: Sequence[InFlightRead], entries: dict[str, Entry], problem: str) -> None:
         for flight in flights:
             found = entries.get(flight.number)
             waiting = self._flights.land(flight, read=found is not None)
@@ -208,8 +208,8 @@ class Fallback:
         if not self._redis_breaker.allows():
             return None
         try:
-            epoch = self._writer.epoch(database)
-        except CacheUnavailable as problem:
+            epoch = self._writer.checkpoints.epoch(database)
+        except RedisUnavailableError as problem:
             self._note_failure(problem)
             return None
         self._redis_breaker.succeeded()
@@ -217,8 +217,8 @@ class Fallback:
 
     def _keep(self, database: str, epoch: str, entries: dict[str, Entry]) -> None:
         try:
-            self._writer.fill(database, epoch, list(entries.items()))
-        except CacheUnavailable as problem:
+            self._writer.entries.fill(database, epoch, list(entries.items()))
+        except RedisUnavailableError as problem:
             # The answers are given already; the next miss reads again.
             self._note_failure(problem)
             log.debug("keeping %d entries of %s failed: %s", len(entries), database, problem)
@@ -226,8 +226,8 @@ class Fallback:
     def _discard(self, numbers: Sequence[str]) -> None:
         try:
             for number in numbers:
-                self._writer.remove(number)
-        except CacheUnavailable as problem:
+                self._writer.entries.remove(number)
+        except RedisUnavailableError as problem:
             self._note_failure(problem)
 
     def _note_failure(self, problem: Exception) -> None:

@@ -12,18 +12,18 @@ from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CON
 from router.numbers import accounts
 from router.numbers.documents import Skipped
 from router.numbers.routes import Policy
-from router.reference_data.active_port_requests import ActivePorts
+from router.reference_data.active_port_requests import ActivePortRequests
 
 _PORTS_LIFE = 5.0
 """Seconds that a reading of all port requests serves while Redis can't say what they are."""
 
 
-class Authority:
+class OriginReader:
     """The databases, as a lookup asks them. Threads share it; every method raises CouchError."""
 
     def __init__(self, databases: CouchServer) -> None:
         self.databases = databases
-        self._ports = ActivePorts(databases, _PORTS_LIFE)
+        self._ports = ActivePortRequests(databases, _PORTS_LIFE)
 
     def entries(self, database: str, numbers: Sequence[str], policy: Policy) -> dict[str, Entry]:
         """The entry of each number: what Redis would hold for it."""
@@ -64,7 +64,7 @@ class Authority:
         Args:
             now: as they stand after this call began; else a reading serves for some seconds.
         """
-        return self._ports.naming_now(number) if now else self._ports.naming(number)
+        return self._ports.for_number_now(number) if now else self._ports.naming(number)
 
 
 def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:

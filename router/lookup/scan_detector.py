@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Collection
 
 from router.couch.errors import NotFoundError
-from router.lookup.origin_reader import Authority
-from router.near_cache.negative_ranges import Listings
+from router.lookup.origin_reader import OriginReader
+from router.near_cache.negative_ranges import NegativeRanges
 
 _FEW = 8
 """Numbers without a document in one database within a window that are no scan: wrong numbers are dialled every day."""
@@ -18,7 +18,7 @@ _LAST_DIGITS = 3
 _MOST_DATABASES = 10_000
 
 
-class Scans:
+class ScanDetector:
     """Notices scans and lists what they go through. Threads share it.
 
     Args:
@@ -26,7 +26,9 @@ class Scans:
         life: seconds that a listing is believed.
     """
 
-    def __init__(self, authority: Authority, listings: Listings, is_of_use: Callable[[], bool], life: float) -> None:
+    def __init__(
+        self, authority: OriginReader, listings: NegativeRanges, is_of_use: Callable[[], bool], life: float
+    ) -> None:
         self._authority = authority
         self._listings = listings
         self._is_of_use = is_of_use

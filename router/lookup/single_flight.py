@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from router.lookup.call import Call
-from router.lookup.wait_estimator import Pace
+from router.lookup.wait_estimator import WaitEstimator
 from router.numbers.routes import Policy
 
 _EACH = 5
@@ -23,7 +23,7 @@ air are answered in time and the line never gets as long as their deadlines. Les
 that is slow and not busy: that one read takes as long says nothing of the next."""
 
 
-class Flight:
+class InFlightRead:
     """A number on its way from the database, and who waits for it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Flight:
         self.waiting: list[Call] = []
 
 
-class Boarding(NamedTuple):
+class JoinResult(NamedTuple):
     """What became of calls that wanted to wait.
 
     Attributes:
@@ -54,7 +54,7 @@ class Boarding(NamedTuple):
     """
 
     readers: list[str]
-    boarded: list[tuple[Flight, Call]]
+    boarded: list[tuple[InFlightRead, Call]]
     left: list[Call]
 
 
@@ -69,15 +69,15 @@ class _Line:
 
     __slots__ = ("count", "flights", "pace", "reading", "sent")
 
-    def __init__(self, pace: Pace) -> None:
-        self.flights: deque[Flight] = deque()
+    def __init__(self, pace: WaitEstimator) -> None:
+        self.flights: deque[InFlightRead] = deque()
         self.count = 0
         self.pace = pace
         self.sent = 0
         self.reading = 0
 
 
-class Flights:
+class SingleFlight:
     """All flights; threads share them. A call is handed out once, so it is answered once.
 
     Args:
@@ -89,24 +89,30 @@ class Flights:
     """
 
     def __init__(
-        self, limit: int, *, together: int, readers: int, time_limit: float, pace: Callable[[], Pace] = Pace
+        self,
+        limit: int,
+        *,
+        together: int,
+        readers: int,
+        time_limit: float,
+        pace: Callable[[], WaitEstimator] = WaitEstimator,
     ) -> None:
         self._limit = limit
         self._together = together
         self._readers = readers
         self._lock = threading.Lock()
         self._lines: defaultdict[str, _Line] = defaultdict(lambda: _Line(pace()))
-        self._shared: dict[str, Flight] = {}
+        self._shared: dict[str, InFlightRead] = {}
         self._count = 0
         self._waiting = 0
         self._time_limit = time_limit
 
-    def board(self, calls: Iterable[tuple[Call, str]], policy: Policy) -> "Boarding":
+    def board(self, calls: Iterable[tuple[Call, str]], policy: Policy) -> "JoinResult":
         """Let calls wait, each with its number's database.
 
         An authoritative call never joins a reading that began before it asked.
         """
-        boarded: list[tuple[Flight, Call]] = []
+        boarded: list[tuple[InFlightRead, Call]] = []
         left: list[Call] = []
         lined_up: dict[str, _Line] = {}
         now = time.monotonic()
@@ -126,14 +132,14 @@ class Flights:
                 self._waiting += 1
                 boarded.append((flight, call))
             readers = [database for database, line in lined_up.items() for _ in range(self._send(line))]
-        return Boarding(readers, boarded, left)
+        return JoinResult(readers, boarded, left)
 
-    def take(self, database: str) -> list[Flight]:
+    def take(self, database: str) -> list[InFlightRead]:
         """The flights that a reader who has come is to read, in their order and of one policy; `leave_line` follows.
 
         Those for which nobody waits any more end here.
         """
-        taken: list[Flight] = []
+        taken: list[InFlightRead] = []
         with self._lock:
             line = self._lines[database]
             line.sent -= 1
@@ -149,7 +155,7 @@ class Flights:
                 line.flights.popleft()
         return taken
 
-    def leave_line(self, database: str) -> int:
+    def release_reader(self, database: str) -> int:
         """A reader has done with what it took; returns how many have to be sent for what came meanwhile."""
         with self._lock:
             line = self._lines[database]
@@ -159,7 +165,7 @@ class Flights:
                 return 0
             return self._send(line)
 
-    def land(self, flight: Flight, *, read: bool) -> list[Call]:
+    def land(self, flight: InFlightRead, *, read: bool) -> list[Call]:
         """End a flight; returns who still waits.
 
         Args:
@@ -175,7 +181,7 @@ class Flights:
             self._waiting -= len(waiting)
             return waiting
 
-    def leave(self, flight: Flight, call: Call) -> bool:
+    def leave(self, flight: InFlightRead, call: Call) -> bool:
         """Stop waiting; False when the flight has landed meanwhile and the call is answered elsewhere."""
         with self._lock:
             if call not in flight.waiting:
@@ -189,9 +195,9 @@ class Flights:
         """Numbers in the air."""
         return self._count
 
-    def _start(self, call: Call, database: str, policy: Policy, now: float) -> Flight:
+    def _start(self, call: Call, database: str, policy: Policy, now: float) -> InFlightRead:
         line = self._lines[database]
-        flight = Flight(call.e164, database, policy, shared=not call.authoritative, ahead=line.count, since=now)
+        flight = InFlightRead(call.e164, database, policy, shared=not call.authoritative, ahead=line.count, since=now)
         self._count += 1
         line.count += 1
         line.flights.append(flight)
@@ -203,7 +209,7 @@ class Flights:
         line = self._lines.get(database)
         return line is not None and line.pace.wait(line.count) > _SHARE * min(left, self._time_limit)
 
-    def _end(self, flight: Flight) -> None:
+    def _end(self, flight: InFlightRead) -> None:
         self._count -= 1
         self._lines[flight.database].count -= 1
         if flight.shared and self._shared.get(flight.number) is flight:

@@ -11,7 +11,7 @@ _MEMORY = 0.5
 many numbers each of them brings."""
 
 
-class Pace:
+class WaitEstimator:
     """Seconds that each number in the air adds to the wait of the next (Little's law). Not locked: its owner is."""
 
     def __init__(self) -> None:

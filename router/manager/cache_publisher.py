@@ -17,9 +17,9 @@ from router.entries.codec import VERSION, Entry
 from router.manager.read_step import Found, Reader, each
 from router.near_cache import barrier
 from router.numbers.routes import Policy
-from router.redis_store.client import CacheUnavailable
-from router.redis_store.entry_reader import CacheReader
-from router.redis_store.writer import CacheWriter
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.client import RedisUnavailableError
+from router.redis_store.entry_reader import EntryReader
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ Standing = Mapping[str, Found]
 class CacheTeller:
     """Writes the cache for the manager. Threads share it; nothing here raises because of Redis."""
 
-    def __init__(self, writer: CacheWriter, reader: Reader, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, writer: CacheStore, reader: Reader, pool: ThreadPoolExecutor) -> None:
         self._writer = writer
-        self._cache = CacheReader(writer.redis, writer.keys)
+        self._cache = EntryReader(writer.redis, writer.keys)
         self._reader = reader
         self._pool = pool
         self._lock = threading.Lock()
@@ -51,8 +51,8 @@ class CacheTeller:
         if self._is_away():
             return {}
         try:
-            return dict(zip(names, self._writer.epochs(names), strict=True))
-        except CacheUnavailable as problem:
+            return dict(zip(names, self._writer.checkpoints.epochs(names), strict=True))
+        except RedisUnavailableError as problem:
             self._failed(problem)
             return {}
 
@@ -92,9 +92,9 @@ class CacheTeller:
                 if kept == len(entries) or (kept != _REBUILT and not self._forget_former(database, standing, entries)):
                     return ""
                 # The database was made anew, or a follower began with it: what was read may be of its former life.
-                epoch = self._writer.epoch(database)
+                epoch = self._writer.checkpoints.epoch(database)
                 standing = self._reader.of_database(database, list(standing))
-        except CacheUnavailable as problem:
+        except RedisUnavailableError as problem:
             self._failed(problem)
             return _AWAY
         return "the cache could not be told: lookups know it as soon as the follower does"
@@ -103,7 +103,7 @@ class CacheTeller:
         """How many are kept (the others were there, or newer ones are); -1 when the database was rebuilt in between."""
         kept = 0
         for start in range(0, len(entries), _TOGETHER):
-            said = self._writer.fill(database, epoch, entries[start : start + _TOGETHER])
+            said = self._writer.entries.fill(database, epoch, entries[start : start + _TOGETHER])
             if said == _REBUILT:
                 return _REBUILT
             kept += said
@@ -126,13 +126,13 @@ class CacheTeller:
         stands = self._reader.of_database(database, newer)
         former = [number for number in newer if stands[number].base == standing[number].base]
         for number in former:
-            self._writer.remove(number)
+            self._writer.entries.remove(number)
         return bool(former)
 
     def _pass_barrier(self) -> str:
         try:
-            late = barrier.pass_all(self._writer.redis, self._writer.keys)
-        except CacheUnavailable as problem:
+            late = barrier.await_all(self._writer.redis, self._writer.keys)
+        except RedisUnavailableError as problem:
             self._failed(problem)
             return _AWAY
         if not late:

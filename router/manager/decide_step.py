@@ -18,7 +18,7 @@ from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
 from router.numbers.fast_replace import fast_replace
 from router.numbers.rules import Rules
-from router.reference_data.active_port_requests import ActivePorts
+from router.reference_data.active_port_requests import ActivePortRequests
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Terms:
 class Decider:
     """Decides jobs; threads share it."""
 
-    def __init__(self, carriers: Carriers, features: Features, ports: ActivePorts) -> None:
+    def __init__(self, carriers: Carriers, features: Features, ports: ActivePortRequests) -> None:
         self._carriers = carriers
         self._features = features
         self._ports = ports

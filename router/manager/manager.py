@@ -33,7 +33,7 @@ from router.numbers.fields import printable
 from router.numbers.normaliser import Normaliser
 from router.numbers.rules import Rules
 from router.numbers.shards import is_legal, shard_for
-from router.reference_data.active_port_requests import ActivePorts
+from router.reference_data.active_port_requests import ActivePortRequests
 from router.runtime.counters import Counters
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -66,7 +66,7 @@ class NumberManager:
         carriers, features = Carriers(settings, databases), Features(settings)
         self._rounds = Rounds(
             self._reader,
-            Decider(carriers, features, ActivePorts(databases, _PORTS_LIFE)),
+            Decider(carriers, features, ActivePortRequests(databases, _PORTS_LIFE)),
             Outside(carriers, features),
             DocumentWriter(databases),
             self._teller,

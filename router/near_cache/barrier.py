@@ -29,7 +29,7 @@ _KEPT = 10_000
 """Milliseconds after which what near caches said is forgotten; longer than anybody waits for it."""
 
 
-def pass_all(client: Any, keys: Keys, wait: float | None = None) -> int:
+def await_all(client: Any, keys: Keys, wait: float | None = None) -> int:
     """Wait until every near cache has taken what was acknowledged before this call.
 
     Args:

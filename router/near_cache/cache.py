@@ -18,8 +18,8 @@ from typing import Any
 import redis
 
 from router.near_cache import barrier
-from router.near_cache.negative_ranges import Listings
-from router.redis_store.client import server_of
+from router.near_cache.negative_ranges import NegativeRanges
+from router.redis_store.client import server_id
 from router.redis_store.keys import Keys
 from router.redis_store.subscription import Subscription
 
@@ -98,7 +98,7 @@ class NearCache:
         self._floor = 0
         self._invalidated: dict[str, int] = {}
         self.raw: dict[bytes, NearEntry] = {}
-        self.listings = Listings()
+        self.listings = NegativeRanges()
         self.trusted = False
 
     @property
@@ -212,7 +212,7 @@ class NearCache:
         self._bytes -= entry.size
 
 
-class Invalidations:
+class InvalidationListener:
     """The connection on which Redis tells what changed, in a thread of its own."""
 
     def __init__(self, client: Any, keys: Keys, near: NearCache) -> None:
@@ -237,7 +237,7 @@ class Invalidations:
     def renew(self) -> None:
         """Redis was gone, and answers again: where it may be another, trust nothing before listening to that one."""
         try:
-            server = server_of(self._redis)
+            server = server_id(self._redis)
         except redis.RedisError:
             server = ""
         if not server or server != self._server:

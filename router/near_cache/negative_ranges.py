@@ -16,7 +16,7 @@ _MOST = 128
 """Listings kept at a time; with a thousand ids each, some 15 MB."""
 
 
-class Listing:
+class NegativeRange:
     """Numbers of one database from `first` on.
 
     Attributes:
@@ -47,7 +47,7 @@ class Listing:
         return self.first <= number and (self.last is None or number <= self.last)
 
 
-class Listings:
+class NegativeRanges:
     """All listings; threads share them.
 
     Looking takes no lock: what is looked into is replaced as a whole, but for the ids of a listing, which only grow.
@@ -55,26 +55,26 @@ class Listings:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[Listing, ...]] = {}
+        self._kept: dict[str, tuple[NegativeRange, ...]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._kept.values()))
 
-    def open(self, database: str, first: str, now: float) -> Listing:
+    def open(self, database: str, first: str, now: float) -> NegativeRange:
         """Begin a listing; call before the database is read, so that what changes meanwhile is noticed."""
-        made = Listing(database, first)
+        made = NegativeRange(database, first)
         with self._lock:
             self._forget_old(now)
             self._kept[database] = (made, *self._kept.get(database, ()))
         return made
 
-    def close(self, listing: Listing, listed: Sequence[str], last: str | None, until: float) -> None:
+    def close(self, listing: NegativeRange, listed: Sequence[str], last: str | None, until: float) -> None:
         """Believe a listing until then: it was read, and holds these ids up to `last`."""
         listing.listed.update(listed)
         listing.last = last
         listing.until = until
 
-    def drop(self, listing: Listing) -> None:
+    def drop(self, listing: NegativeRange) -> None:
         """Forget a listing that could not be read."""
         with self._lock:
             self._remove(listing)
@@ -116,7 +116,7 @@ class Listings:
         if len(living) >= _MOST:
             self._remove(min(living, key=lambda each: (each.is_being_read, each.until)))
 
-    def _remove(self, listing: Listing) -> None:
+    def _remove(self, listing: NegativeRange) -> None:
         rest = tuple(each for each in self._kept.get(listing.database, ()) if each is not listing)
         if rest:
             self._kept[listing.database] = rest

@@ -19,7 +19,7 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-CacheUnavailable = redis.RedisError
+RedisUnavailableError = redis.RedisError
 """Everything that can go wrong with Redis, for the floors above."""
 
 
@@ -62,12 +62,12 @@ def connect(url: str, *, time_limit: float, connections: int = 64, sentinels: tu
     return client
 
 
-def has_sentinels(client: Any) -> bool:
+def uses_sentinel(client: Any) -> bool:
     """Whether sentinels say which server it is."""
     return not is_cluster(client) and isinstance(client.connection_pool, SentinelConnectionPool)
 
 
-def follow_master(client: Any) -> None:
+def check_master(client: Any) -> None:
     """Ask the sentinels which server is the master, and leave the former one, which may go on as if nothing had been.
 
     redis-py only asks when it connects. Connections that are in use end when they come back to the pool, listening ones
@@ -82,7 +82,7 @@ def follow_master(client: Any) -> None:
     client.connection_pool.get_master_address()
 
 
-def leave_server(client: Any) -> None:
+def drop_connections(client: Any) -> None:
     """Connect anew from here on: who answers now takes no writes, and behind our URL there may be another by now."""
     if not is_cluster(client):
         client.connection_pool.disconnect(inuse_connections=False)
@@ -162,7 +162,7 @@ def is_cluster(client: Any) -> bool:
     return isinstance(client, LazyCluster | RedisCluster)
 
 
-def server_of(client: Any) -> str:
+def server_id(client: Any) -> str:
     """Which server process answers; another one may lack what the former had acknowledged.
 
     Returns:

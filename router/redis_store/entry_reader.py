@@ -7,7 +7,7 @@ from router.redis_store.client import is_cluster
 from router.redis_store.keys import Keys
 
 
-class CacheReader:
+class EntryReader:
     """Gathers the entries of many numbers in one request."""
 
     def __init__(self, redis: Any, keys: Keys) -> None:

@@ -63,7 +63,7 @@ _WORDS = tuple(each.name for each in fields(FollowerStatus) if each.name not in 
 
 def publish(redis: Any, keys: Keys, status: FollowerStatus) -> None:
     """Say it."""
-    scripts.tell(redis, [keys.status], json.dumps(status.said()))
+    scripts.publish_status(redis, [keys.status], json.dumps(status.said()))
 
 
 def read(redis: Any, keys: Keys, before: FollowerStatus | None = None) -> FollowerStatus | None:
@@ -73,7 +73,7 @@ def read(redis: Any, keys: Keys, before: FollowerStatus | None = None) -> Follow
         before: what was read last time. Where nothing was said since, it only grows older, whatever Redis' clock does.
     """
     asked = time.monotonic()
-    told = scripts.told(redis, [keys.status])
+    told = scripts.read_status(redis, [keys.status])
     if told is None:
         return None
     mark, age, words = told

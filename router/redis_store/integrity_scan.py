@@ -8,23 +8,23 @@ import redis
 from router.entries.codec import is_valid_entry as is_entry
 from router.entries.reference_values import is_valid_value as is_document
 from router.redis_store.client import is_cluster
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.entries import scan_pattern
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import EPOCH, Keys
-from router.redis_store.writer import pattern_of
-from router.redis_store.wrong_type import NONE, STRING, is_foreign
+from router.redis_store.wrong_type import NONE, STRING, is_wrong_type
 
 DOCUMENTS_AT_ONCE = 500
 KEYS_AT_ONCE = 500
 """Of a step: half a millisecond of Redis' time at most."""
 
 
-class Garbled:
+class IntegrityScan:
     """One look after the other goes once around everything, and then begins anew.
 
     Every look raises redis.RedisError when Redis can't be asked.
     """
 
-    def __init__(self, client: Any, keys: Keys, reader: CacheReader) -> None:
+    def __init__(self, client: Any, keys: Keys, reader: EntryReader) -> None:
         self._redis = client
         self._keys = keys
         self._reader = reader
@@ -37,7 +37,7 @@ class Garbled:
         try:
             cursor, found = self._redis.hscan(key, self._cursors.get(database, 0), count=DOCUMENTS_AT_ONCE)
         except redis.ResponseError as problem:
-            if not is_foreign(problem):
+            if not is_wrong_type(problem):
                 raise
             return {}  # whoever looks for the documents' epoch notices
         self._cursors[database] = cursor
@@ -71,7 +71,7 @@ class Garbled:
 
     def _scans(self) -> Iterator[list[bytes]]:
         """The keys of entries, a SCAN each."""
-        match = pattern_of(self._keys.prefix + "{+")
+        match = scan_pattern(self._keys.prefix + "{+")
         if not is_cluster(self._redis):
             cursor = -1
             while cursor != 0:

@@ -10,7 +10,7 @@ NUMBERS = "numbers/"
 EPOCH = ""
 """The field of a hash of followed documents (no document has an empty id) that says of which epoch they are: Redis may
 lose the documents and keep the checkpoint."""
-SPOILT = b"spoilt"
+CORRUPT = b"spoilt"
 """Stands there once something else was found among the documents: the follower reads them again."""
 
 
@@ -43,9 +43,9 @@ class Keys:
         """A hash: what the follower knows of a database, its checkpoint first."""
         return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:db"
 
-    def strays(self, name: str) -> str:
+    def orphans(self, name: str) -> str:
         """A set: keys of entries that lookups kept of a database that no follower knows yet."""
-        return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:strays"
+        return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:orphans"
 
     def documents(self, name: str) -> str:
         """A hash: the followed documents of a database that is not a number database, by id, and EPOCH."""

@@ -45,4 +45,4 @@ class Lease:
 
     def give_up(self) -> None:
         """Let the next one in at once, if it is ours."""
-        scripts.give_up(self._redis, [self._keys.lease], self.owner)
+        scripts.release_lease(self._redis, [self._keys.lease], self.owner)

@@ -10,7 +10,7 @@ from typing import Any
 
 from router.redis_store import scripts
 from router.redis_store.keys import Keys
-from router.redis_store.wrong_type import HASH, in_spite
+from router.redis_store.wrong_type import HASH, retry_replacing_wrong_type
 
 MOST = 50_000
 """Numbers that may wait; past that, everything is compared instead."""
@@ -40,11 +40,11 @@ class PendingCopies:
             return
         if self.size() + len(fields) > self._most:
             fields = {EVERYTHING: secrets.token_hex(6)}
-        in_spite(self._redis, {self._key: HASH}, lambda: self._redis.hset(self._key, mapping=fields))
+        retry_replacing_wrong_type(self._redis, {self._key: HASH}, lambda: self._redis.hset(self._key, mapping=fields))
 
     def size(self) -> int:
         """How many wait."""
-        return int(in_spite(self._redis, {self._key: HASH}, lambda: self._redis.hlen(self._key)))
+        return int(retry_replacing_wrong_type(self._redis, {self._key: HASH}, lambda: self._redis.hlen(self._key)))
 
     def batches(self, count: int) -> Iterator[dict[str, str]]:
         """All that wait, about so many at a time: field → token."""
@@ -60,7 +60,7 @@ class PendingCopies:
     def settle(self, done: Mapping[str, str]) -> None:
         """Take out fields whose token is still the same."""
         if done:
-            scripts.settle(self._redis, [self._key], *(text for pair in done.items() for text in pair))
+            scripts.remove_if_token(self._redis, [self._key], *(text for pair in done.items() for text in pair))
 
 
 def number_and_account(field: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from router.redis_store.client import follow_master, has_sentinels
+from router.redis_store.client import check_master, uses_sentinel
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ _EVERY = 0.5
 """Seconds between two questions; a failover takes the sentinels longer."""
 
 
-class MasterWatch:
+class MasterWatcher:
     """Asks now and then, in a thread of its own; without Sentinel there is nothing to ask.
 
     A former master that the sentinels gave up may be alive, and for some ten seconds nobody tells it: who is connected
@@ -23,7 +23,7 @@ class MasterWatch:
     """
 
     def __init__(self, clients: Sequence[Any]) -> None:
-        self._clients = [client for client in clients if has_sentinels(client)]
+        self._clients = [client for client in clients if uses_sentinel(client)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="redis-master", daemon=True)
 
@@ -40,7 +40,7 @@ class MasterWatch:
         while not self._stop.wait(_EVERY):
             for client in self._clients:
                 try:
-                    follow_master(client)
+                    check_master(client)
                 except (redis.RedisError, OSError) as problem:
                     log.debug("the sentinels can't say which Redis is master: %s", problem)
                 except Exception:

@@ -71,7 +71,7 @@ class Subscription:
             self._connection.read_response()
         self._heard = self._asked = time.monotonic()
 
-    def next(self, seconds: float) -> "Published | None":
+    def next(self, seconds: float) -> "PublishedMessage | None":
         """What is published next; None when nothing is in that time. Says so when the other side is gone."""
         # With Sentinel: a former master may go on for a while, and hears of no change any more.
         master = getattr(self._pool, "master_address", None)
@@ -87,10 +87,10 @@ class Subscription:
             return None
         kind, *rest = self._connection.read_response()
         self._heard = time.monotonic()
-        return Published(rest[0], rest[1]) if kind == b"message" else None
+        return PublishedMessage(rest[0], rest[1]) if kind == b"message" else None
 
 
-class Published:
+class PublishedMessage:
     """One message: its channel, and its bytes, or the keys that changed; None after FLUSHALL."""
 
     __slots__ = ("channel", "content")

@@ -13,12 +13,12 @@ _Answer = TypeVar("_Answer")
 STRING, HASH, SET, NONE = b"string", b"hash", b"set", b"none"
 
 
-def is_foreign(problem: Exception) -> bool:
+def is_wrong_type(problem: Exception) -> bool:
     """Whether Redis says that a key is not of the type that was asked for."""
     return isinstance(problem, redis.ResponseError) and "WRONGTYPE" in str(problem)
 
 
-def in_spite(client: Any, kinds: Mapping[str, bytes], act: Callable[[], _Answer]) -> _Answer:
+def retry_replacing_wrong_type(client: Any, kinds: Mapping[str, bytes], act: Callable[[], _Answer]) -> _Answer:
     """Ask Redis; where a key is not of our type, remove it and ask again, as if nothing had been there.
 
     Args:
@@ -30,7 +30,7 @@ def in_spite(client: Any, kinds: Mapping[str, bytes], act: Callable[[], _Answer]
     try:
         return act()
     except redis.ResponseError as problem:
-        if not is_foreign(problem):
+        if not is_wrong_type(problem):
             raise
         for key, kind in kinds.items():
             if client.type(key) not in {kind, NONE}:

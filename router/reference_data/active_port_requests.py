@@ -9,12 +9,12 @@ from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
 from router.entries import entry_builder
 from router.entries.reference_values import PORT_REQUESTS, ActivePortRequest
-from router.reference_data.reference_data import index_ports
+from router.reference_data.reference_data import index_by_number
 
 _PAGE = 1000
 
 
-class ActivePorts:
+class ActivePortRequests:
     """All of them, read as a whole. Threads share it, and calls that wait at the same time share a check.
 
     A check asks CouchDB for the database's sequences, and reads the documents only where these moved.
@@ -40,7 +40,7 @@ class ActivePorts:
         """
         return self._checked_since(time.monotonic() - self._max_age).get(number, ())
 
-    def naming_now(self, number: str) -> tuple[ActivePortRequest, ...]:
+    def for_number_now(self, number: str) -> tuple[ActivePortRequest, ...]:
         """Those that name an E.164 number, by a check that begins after this call.
 
         Raises:
@@ -62,7 +62,7 @@ class ActivePorts:
             # Before the documents: a change during the reading makes the next check read again.
             info = self._databases.database(PORT_REQUESTS).info()
             if not self._is_known(info):
-                self._ports = index_ports(self._read())
+                self._ports = index_by_number(self._read())
         except NotFoundError:
             self._ports, self._info, self._copies = {}, None, {}
             return

@@ -26,16 +26,16 @@ from router.entries.reference_values import (
     is_port_request_value,
     is_valid_value,
 )
-from router.redis_store.keys import EPOCH, SPOILT, Keys
+from router.redis_store.keys import CORRUPT, EPOCH, Keys
 from router.redis_store.subscription import Subscription
-from router.redis_store.wrong_type import is_foreign
+from router.redis_store.wrong_type import is_wrong_type
 
 log = logging.getLogger(__name__)
 
 _TICK = 0.5
 
 
-class FollowedDocuments:
+class ReferenceData:
     """What a worker knows of accounts, port requests and configuration; reading it takes no lock.
 
     Attributes:
@@ -77,7 +77,7 @@ class FollowedDocuments:
         """End the thread."""
         self._stop.set()
 
-    def wait_fresh(self, seconds: float) -> bool:
+    def wait_synced(self, seconds: float) -> bool:
         """Wait until Redis has been read; False when it could not be in that time."""
         end = time.monotonic() + seconds
         while not self.fresh and time.monotonic() < end:
@@ -147,14 +147,14 @@ class FollowedDocuments:
         """The documents that Redis holds of a database, and whether these are all of them."""
         complete, epoch = self._hash(self._keys.database(database), "complete", "epoch")
         (marked,) = self._hash(self._keys.documents(database), EPOCH)
-        if marked != SPOILT and (epoch is None or marked != epoch):
+        if marked != CORRUPT and (epoch is None or marked != epoch):
             return {}, False  # lost, or being read by the follower
         documents: dict[bytes, bytes] = self._redis.hgetall(self._keys.documents(database))
         documents.pop(EPOCH.encode(), None)
         sound = {identifier: value for identifier, value in documents.items() if is_valid_value(database, value)}
         if len(sound) < len(documents):
             log.error("Redis holds something else among the documents of %s: they are read again", database)
-            self._redis.hset(self._keys.documents(database), EPOCH, SPOILT)  # the follower looks there
+            self._redis.hset(self._keys.documents(database), EPOCH, CORRUPT)  # the follower looks there
             return sound, False
         return documents, complete == b"1" and marked == epoch
 
@@ -163,7 +163,7 @@ class FollowedDocuments:
         try:
             found: list[bytes | None] = self._redis.hmget(key, *fields)
         except redis.ResponseError as problem:
-            if not is_foreign(problem):
+            if not is_wrong_type(problem):
                 raise
             return [None] * len(fields)
         return found
@@ -206,7 +206,7 @@ class FollowedDocuments:
             self._on_config()
 
     def _index_ports(self) -> None:
-        before, self.ports = self.ports, index_ports(self._requests.values())
+        before, self.ports = self.ports, index_by_number(self._requests.values())
         if self.ports != before:
             self._on_ports()
 
@@ -224,7 +224,7 @@ def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
     return otherwise
 
 
-def index_ports(requests: Iterable[ActivePortRequest]) -> dict[str, tuple[ActivePortRequest, ...]]:
+def index_by_number(requests: Iterable[ActivePortRequest]) -> dict[str, tuple[ActivePortRequest, ...]]:
     """Active port requests by number."""
     found: dict[str, tuple[ActivePortRequest, ...]] = {}
     for request in requests:

@@ -8,19 +8,19 @@ import orjson
 
 from router.entries.codec import Entry
 from router.follower.follower import Follower
-from router.lookup.account_status import Standing
+from router.lookup.account_status import AccountStatusReader
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import Breaker
-from router.lookup.deadline_timer import Alarm
-from router.lookup.engine import Lookup
+from router.lookup.circuit_breaker import CircuitBreaker
+from router.lookup.deadline_timer import DeadlineTimer
+from router.lookup.engine import LookupEngine
 from router.lookup.explain import Explainer
 from router.lookup.fallback import Fallback
-from router.lookup.origin_reader import Authority
-from router.lookup.scan_detector import Scans
+from router.lookup.origin_reader import OriginReader
+from router.lookup.scan_detector import ScanDetector
 from router.manager.manager import NumberManager
-from router.near_cache.cache import Invalidations, NearCache
+from router.near_cache.cache import InvalidationListener, NearCache
 from router.numbers.routes import Refused
-from router.reference_data.reference_data import FollowedDocuments
+from router.reference_data.reference_data import ReferenceData
 from router.runtime.cpu_affinity import unpin_thread
 from router.server.admin import metrics
 from router.server.admin.pages import JSON, TEXT, AdminServer, Page
@@ -64,29 +64,31 @@ class Service:
     ) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
-        self.followed = FollowedDocuments(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
+        self.followed = ReferenceData(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
         self.near = NearCache(settings.near_cache_entries if stores.can_track else 0, settings.near_cache_bytes)
-        self._invalidations = Invalidations(stores.redis, stores.keys, self.near)
-        authority = Authority(stores.lookup_databases)
-        standing = Standing(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
+        self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near)
+        authority = OriginReader(stores.lookup_databases)
+        standing = AccountStatusReader(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
         # A Redis that hangs would hold up whole batches, so one failure is enough; readiness closes it again.
-        redis_breaker = Breaker(1, math.inf)
-        self._alarm = Alarm()
+        redis_breaker = CircuitBreaker(1, math.inf)
+        self._alarm = DeadlineTimer()
         self.fallback = Fallback(
             authority,
             stores.quick,
             self._settle,
             self._refuse,
-            breaker=Breaker(settings.circuit_breaker_failures, settings.circuit_breaker_reset_timeout),
+            breaker=CircuitBreaker(settings.circuit_breaker_failures, settings.circuit_breaker_reset_timeout),
             redis_breaker=redis_breaker,
             connections=settings.couchdb_read_pool_size,
             waiting=settings.couchdb_max_pending_reads,
             time_limit=settings.lookup_timeout,
             alarm=self._alarm,
-            scans=Scans(authority, self.near.listings, self._can_list, settings.negative_ttl),
+            scans=ScanDetector(authority, self.near.listings, self._can_list, settings.negative_ttl),
             in_each_thread=unpin_thread,
         )
-        self.lookup = Lookup(stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near)
+        self.lookup = LookupEngine(
+            stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near
+        )
         explainer = Explainer(
             self.lookup,
             stores.reader,
@@ -161,7 +163,7 @@ class Service:
             self.follower.start()
         if self.maintenance is not None:
             self.maintenance.start()
-        self.followed.wait_fresh(_FIRST_READING)
+        self.followed.wait_synced(_FIRST_READING)
         self.transport.start()
         self._loop.start()
         self.readiness.start()

@@ -2,12 +2,13 @@
 
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
+from router.redis_store.cache_store import CacheStore
 from router.redis_store.client import connect, is_cluster
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.entries import TTLs
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.redis_store.lease import Lease
-from router.redis_store.sentinel import MasterWatch
-from router.redis_store.writer import CacheWriter, Lives
+from router.redis_store.sentinel import MasterWatcher
 from router.settings import Settings, SettingsError, credentials
 
 _PROMPT = 1.0
@@ -34,7 +35,7 @@ class Stores:
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.redis_prefix)
         self._lease_life = settings.follower_lease_ttl
-        lives = Lives(settings.negative_ttl, settings.tombstone_ttl, settings.fill_ttl)
+        lives = TTLs(settings.negative_ttl, settings.tombstone_ttl, settings.fill_ttl)
         redis_url = credentials.redis_url(settings)
         sentinels = credentials.sentinel_login(settings)
         try:
@@ -44,14 +45,14 @@ class Stores:
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast
-        self.master = MasterWatch((self.redis, fast, prompt))
+        self.master = MasterWatcher((self.redis, fast, prompt))
         self.can_track = not is_cluster(self.redis)
         """Whether Redis can tell one connection of every change: a Cluster would need one to each node."""
-        self.writer = CacheWriter(self.redis, self.keys, lives)
-        self.quick = CacheWriter(fast, self.keys, lives)
-        self.prompt = CacheWriter(prompt, self.keys, lives)
-        self.reader = CacheReader(fast, self.keys)
-        self.patient_reader = CacheReader(self.redis, self.keys)
+        self.writer = CacheStore(self.redis, self.keys, lives)
+        self.quick = CacheStore(fast, self.keys, lives)
+        self.prompt = CacheStore(prompt, self.keys, lives)
+        self.reader = EntryReader(fast, self.keys)
+        self.patient_reader = EntryReader(self.redis, self.keys)
         couch = CouchClient(credentials.couchdb_url(settings), timeout=settings.follower_timeout)
         self.databases = CouchServer(couch)
         self.lookup_databases = CouchServer(couch.with_timeout(settings.couchdb_read_timeout))

@@ -150,10 +150,10 @@ class WarmUp:
 
     def _targets(self, names: Sequence[str]) -> list[Target]:
         """Leftovers of databases that the cache knows nothing of go in one pass, not in one each."""
-        kept = dict(zip(names, self._stores.writer.checkpoints(names), strict=True))
+        kept = dict(zip(names, self._stores.writer.checkpoints.get_many(names), strict=True))
         fresh = [name for name in names if not kept[name].epoch]
         if fresh:
-            self._stores.writer.forget(fresh)
+            self._stores.writer.entries.remove_databases(fresh)
         return [Target(name, kept[name]) for name in names]
 
     def _one(
@@ -205,7 +205,7 @@ class WarmUp:
             if silent and not lease.holder():
                 self.report.left_out |= dict.fromkeys(waiting, "the follower that was filling the cache fell silent")
                 return
-            kept = self._stores.writer.checkpoints(waiting)
+            kept = self._stores.writer.checkpoints.get_many(waiting)
             for name, checkpoint in zip(waiting, kept, strict=True):
                 if checkpoint.complete:
                     self.report.current += 1

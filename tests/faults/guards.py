@@ -94,7 +94,7 @@ GUARDS = (
     Guard(
         "checkpoint moves with the data",
         "router/redis_store/scripts/apply.lua",
-        "if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end\n",
+        "if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'checkpoint_conflict'} end\n",
         "",
         "tests/unit/cache/test_checkpoints.py::test_another_writers_step_refuses_ours",
     ),
@@ -107,16 +107,16 @@ GUARDS = (
     ),
     Guard(
         "instance_start_time",
-        "router/redis_store/writer.py",
-        "return self.instance == instance and purges <= self.purges",
-        "return purges <= self.purges",
+        "router/redis_store/checkpoints.py",
+        "return self.instance_start_time == instance_start_time and purge_seq <= self.purge_seq",
+        "return purge_seq <= self.purge_seq",
         "tests/integration/test_following_shards.py::test_a_shard_made_anew_while_nobody_followed",
     ),
     Guard(
         "purges",
-        "router/redis_store/writer.py",
-        "return self.instance == instance and purges <= self.purges",
-        "return self.instance == instance",
+        "router/redis_store/checkpoints.py",
+        "return self.instance_start_time == instance_start_time and purge_seq <= self.purge_seq",
+        "return self.instance_start_time == instance_start_time",
         "tests/integration/test_following_shards.py::test_a_purged_document_takes_its_answer_along",
     ),
     Guard(

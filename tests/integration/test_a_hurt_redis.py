@@ -68,7 +68,7 @@ def test_documents_that_redis_lost_alone_are_read_again(world: World, running: R
     eventually(lambda: _is_asked(running) == "ACCOUNT_DISABLED")
     eventually(lambda: running.service.followed.config is not None)
     world.redis.delete(world.keys.documents(database))
-    world.writer.read_again(database)
+    world.writer.documents.publish_reload(database)
     for _ in range(20):
         assert _is_asked(running) == "ACCOUNT_DISABLED"
         assert running.service.followed.config is not None
@@ -83,7 +83,7 @@ def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running)
     key = world.keys.documents(ACCOUNTS)
     sound = world.redis.hget(key, ONE)
     world.redis.hset(key, ONE, b"?" * 9)
-    world.writer.read_again(ACCOUNTS)
+    world.writer.documents.publish_reload(ACCOUNTS)
     eventually(lambda: world.redis.hget(key, ONE) == sound)
     eventually(lambda: running.service.followed.loaded[ACCOUNTS])
     assert _is_asked(running) == "ACCOUNT_DISABLED"
@@ -101,11 +101,11 @@ def test_a_document_that_is_garbled_while_nobody_reads_is_mended_by_itself(
     key = world.keys.documents(database)
     eventually(lambda: world.redis.hexists(key, name))
     eventually(lambda: running.service.followed.loaded[database])
-    sound, epoch = world.redis.hget(key, name), world.writer.epoch(database)
+    sound, epoch = world.redis.hget(key, name), world.writer.checkpoints.epoch(database)
     world.redis.hset(key, name, b"?" * 12)
     world.redis.hset(key, "nobody", b"?" * 12)
     eventually(lambda: world.redis.hgetall(key) == {b"": epoch.encode(), name.encode(): sound})
-    assert world.writer.epoch(database) == epoch, "the others were not read again"
+    assert world.writer.checkpoints.epoch(database) == epoch, "the others were not read again"
 
 
 def test_entries_that_are_garbled_and_nobody_calls_are_mended(world: World, start_follower: StartFollower) -> None:
@@ -131,12 +131,17 @@ def test_a_garbled_checkpoint_of_a_database_that_rests_is_seen(
     world.number()
     start_follower(**RARELY)
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    before = world.writer.checkpoint(SHARD)
+    before = world.writer.checkpoints.get(SHARD)
     world.redis.hset(world.keys.database(SHARD), field, b"\xda\xd0\xff\x80 garbled")
 
     def is_as_before() -> bool:
-        now = world.writer.checkpoint(SHARD)
-        return (now.instance, now.shape, now.seq, now.complete) == (before.instance, before.shape, before.seq, True)
+        now = world.writer.checkpoints.get(SHARD)
+        return (now.instance_start_time, now.fingerprint, now.seq, now.complete) == (
+            before.instance_start_time,
+            before.fingerprint,
+            before.seq,
+            True,
+        )
 
     eventually(is_as_before)
     eventually(lambda: world.cached() == ONE)
@@ -162,7 +167,7 @@ def test_a_vanished_database_is_missed_though_redis_lost_its_name(world: World, 
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     world.redis.delete(world.keys.databases)
-    eventually(lambda: SHARD in world.writer.databases())
+    eventually(lambda: SHARD in world.writer.checkpoints.databases())
     follower.stop()
     world.databases.database(SHARD).drop()
     start_follower()
@@ -198,7 +203,7 @@ def test_a_full_redis_still_answers_and_a_miss_costs_nobody_his_cache(
         own.redis.delete(own.keys.number(OTHER))
         own.redis.config_set("maxmemory", 1)
         assert running.caller.route(OTHER).source == pb.NUMBER_DATABASE
-        eventually(lambda: running.service.fallback.in_the_air == 0)
+        eventually(lambda: running.service.fallback.in_flight == 0)
         for _ in range(20):
             assert running.caller.route(OTHER).source == pb.NUMBER_DATABASE
             assert running.caller.route(NUMBER).source in {pb.REDIS, pb.NEAR_CACHE}

@@ -8,7 +8,7 @@ import pytest
 from router.entries import codec
 from router.entries.codec import NO_VERSION
 from router.near_cache import barrier
-from router.near_cache.cache import Invalidations, NearCache, NearEntry
+from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
 from router.numbers.routes import Reason, Refused
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
@@ -22,11 +22,11 @@ StartNear = Callable[[], NearCache]
 @pytest.fixture
 def start_near(world: World) -> Iterator[StartNear]:
     """Starts near caches that listen to this world's Redis."""
-    listening: list[Invalidations] = []
+    listening: list[InvalidationListener] = []
 
     def start() -> NearCache:
         near = NearCache(10_000, 1 << 20)
-        listening.append(Invalidations(world.redis, world.keys, near))
+        listening.append(InvalidationListener(world.redis, world.keys, near))
         listening[-1].start()
         eventually(lambda: near.trusted)
         return near
@@ -53,8 +53,8 @@ def test_what_was_written_before_it_is_dropped_when_it_is_passed(world: World, s
         for near in nears:
             _keep(near, [number])
             assert near.get(number)
-        assert world.writer.fill(SHARD, "", [(number, _refusal(generation))]) == 1
-        assert barrier.pass_all(world.redis, world.keys, 5) == 0
+        assert world.writer.entries.fill(SHARD, "", [(number, _refusal(generation))]) == 1
+        assert barrier.await_all(world.redis, world.keys, 5) == 0
         assert [near.get(number) for near in nears] == [None] * 4
 
 
@@ -64,8 +64,8 @@ def test_the_same_for_hundreds_of_keys_in_one_write(world: World, start_near: St
         for near in nears:
             _keep(near, NUMBERS)
         entries = [(number, _refusal(generation)) for number in NUMBERS]
-        assert world.writer.fill(SHARD, "", entries) == len(NUMBERS)
-        assert barrier.pass_all(world.redis, world.keys, 5) == 0
+        assert world.writer.entries.fill(SHARD, "", entries) == len(NUMBERS)
+        assert barrier.await_all(world.redis, world.keys, 5) == 0
         assert all(len(near) == 0 for near in nears)
 
 
@@ -77,8 +77,8 @@ def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: St
         for generation in range(1, 41):
             for near in nears:
                 _keep(near, [number])
-            world.writer.fill(SHARD, "", [(number, _refusal(generation))])
-            if barrier.pass_all(world.redis, world.keys, 10) or any(near.get(number) for near in nears):
+            world.writer.entries.fill(SHARD, "", [(number, _refusal(generation))])
+            if barrier.await_all(world.redis, world.keys, 10) or any(near.get(number) for near in nears):
                 wrong.append(number)
 
     writers = [threading.Thread(target=change, args=(number,)) for number in NUMBERS[:6]]
@@ -90,7 +90,7 @@ def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: St
 
 
 def test_nobody_listens(world: World) -> None:
-    assert barrier.pass_all(world.redis, world.keys, 5) == 0
+    assert barrier.await_all(world.redis, world.keys, 5) == 0
 
 
 def test_who_does_not_answer_is_told_and_waited_for_no_longer_than_said(world: World, start_near: StartNear) -> None:
@@ -98,9 +98,9 @@ def test_who_does_not_answer_is_told_and_waited_for_no_longer_than_said(world: W
     mute = world.redis.pubsub()
     mute.subscribe(world.keys.barrier)
     eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 2)
-    assert barrier.pass_all(world.redis, world.keys, 0.1) == 1
+    assert barrier.await_all(world.redis, world.keys, 0.1) == 1
     mute.close()
-    eventually(lambda: barrier.pass_all(world.redis, world.keys, 5) == 0)
+    eventually(lambda: barrier.await_all(world.redis, world.keys, 5) == 0)
 
 
 def test_what_was_said_does_not_stay_in_redis(world: World, start_near: StartNear) -> None:
@@ -119,7 +119,7 @@ def test_a_near_cache_that_comes_back_listens_to_barriers_again(world: World, st
     world.redis.client_kill_filter(_type="pubsub")
     eventually(lambda: near.trusted and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
     near.keep(NUMBER, NearEntry("", b"former", None), near.clock(), None)
-    world.writer.fill(SHARD, "", [(NUMBER, _refusal(1))])
-    assert barrier.pass_all(world.redis, world.keys, 5) == 0
+    world.writer.entries.fill(SHARD, "", [(NUMBER, _refusal(1))])
+    assert barrier.await_all(world.redis, world.keys, 5) == 0
     assert near.get(NUMBER) is None
     assert _refusal(1).version > NO_VERSION

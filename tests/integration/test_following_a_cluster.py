@@ -79,12 +79,12 @@ def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: Emb
     assert len(texts) > 1, "the cluster names other copies from answer to answer"
     follow(follower_reconcile_interval=1.0)
     eventually(lambda: on_cluster.complete(SHARD))
-    epoch = on_cluster.writer.checkpoint(SHARD).epoch
+    epoch = on_cluster.writer.checkpoints.get(SHARD).epoch
     for name in names[:10]:
         on_cluster.number(name, TWO)
         _wait_cached(on_cluster, name, TWO)
         time.sleep(0.3)
-    assert on_cluster.writer.checkpoint(SHARD).epoch == epoch
+    assert on_cluster.writer.checkpoints.get(SHARD).epoch == epoch
 
 
 @pytest.mark.parametrize("down", [None, "killed", "frozen"])
@@ -105,7 +105,7 @@ def test_a_resolved_conflict_ends_at_the_winner(
     for number in numbers:
         on_cluster.databases.database(SHARD).delete(number, "2-" + "f" * 32)
     eventually(lambda: all(on_cluster.cached(number) == ONE for number in numbers), 15)
-    eventually(lambda: not on_cluster.writer.checkpoint(SHARD).older, 15)
+    eventually(lambda: not on_cluster.writer.checkpoints.get(SHARD).older, 15)
 
 
 def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
@@ -115,18 +115,18 @@ def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: E
     follower.stop()
     # As if a follower had ended after the checkpoint moved past the row, and before it was decided.
     on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
-    checkpoint = on_cluster.writer.checkpoint(SHARD)
+    checkpoint = on_cluster.writer.checkpoints.get(SHARD)
     older = on_cluster.keys.number(NUMBER)
     version = (2).to_bytes(4, "big") + bytes.fromhex("1" * 32)
     on_cluster.redis.hset(on_cluster.keys.database(SHARD), f"older:{older}", version)
     on_cluster.redis.hset(
         on_cluster.keys.database(SHARD), "seq", on_cluster.databases.database(SHARD).current_sequence()
     )
-    assert on_cluster.writer.checkpoint(SHARD).older == {NUMBER: version}
+    assert on_cluster.writer.checkpoints.get(SHARD).older == {NUMBER: version}
     follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == ONE)
-    eventually(lambda: not on_cluster.writer.checkpoint(SHARD).older)
-    assert on_cluster.writer.checkpoint(SHARD).epoch == checkpoint.epoch
+    eventually(lambda: not on_cluster.writer.checkpoints.get(SHARD).older)
+    assert on_cluster.writer.checkpoints.get(SHARD).epoch == checkpoint.epoch
 
 
 def test_a_shard_split_is_no_other_database(
@@ -138,13 +138,13 @@ def test_a_shard_split_is_no_other_database(
     time.sleep(1.6)  # start times and the server's clock count whole seconds
     follow(follower_reconcile_interval=1.0)
     eventually(lambda: on_cluster.complete(SHARD, "accounts"))
-    before = [each.epoch for each in on_cluster.writer.checkpoints([SHARD, "accounts"])]
+    before = [each.epoch for each in on_cluster.writer.checkpoints.get_many([SHARD, "accounts"])]
     cluster.split(SHARD)
     cluster.split("accounts")
     on_cluster.number(account=TWO)
     eventually(lambda: on_cluster.cached() == TWO)
     time.sleep(2.5)
-    assert [each.epoch for each in on_cluster.writer.checkpoints([SHARD, "accounts"])] == before
+    assert [each.epoch for each in on_cluster.writer.checkpoints.get_many([SHARD, "accounts"])] == before
 
 
 def test_a_database_made_anew_within_a_second_is_noticed(
@@ -188,7 +188,7 @@ def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
         on_cluster.couchdb_url = relay.url
         follow(follower_reconcile_interval=1.0)
         eventually(lambda: on_cluster.complete(SHARD))
-        eventually(lambda: len(on_cluster.writer.checkpoint(SHARD).copies) >= 2, 20)
+        eventually(lambda: len(on_cluster.writer.checkpoints.get(SHARD).copies) >= 2, 20)
 
         def is_quiet_for_three_sweeps() -> bool:
             sweeps, looks = relay.count("POST /_dbs_info"), relay.count(r"GET /numbers/\+1415")

@@ -11,7 +11,7 @@ from redis import RedisError
 from router.entries import codec, entry_builder
 from router.follower.applier import AT_ONCE
 from router.numbers.routes import Route
-from router.redis_store.writer import CacheWriter
+from router.redis_store.entries import EntryStore
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
@@ -104,14 +104,14 @@ def test_a_deletion_while_nobody_followed_is_not_lost_when_answers_are_made_diff
     eventually(lambda: world.complete(SHARD, "system_config") and world.cached(gone) == ONE)
     follower.stop()
     world.remove(SHARD, gone)
-    shape = world.writer.checkpoint(SHARD).shape
+    shape = world.writer.checkpoints.get(SHARD).fingerprint
     world.configure(default_force_outbound=True)
     start_follower()
 
     def is_made_differently() -> bool:
         # Of one reading: between two of them it may be begun anew.
-        checkpoint = world.writer.checkpoint(SHARD)
-        return checkpoint.complete and checkpoint.shape != shape
+        checkpoint = world.writer.checkpoints.get(SHARD)
+        return checkpoint.complete and checkpoint.fingerprint != shape
 
     eventually(is_made_differently)
     assert world.cached(gone) != ONE
@@ -127,12 +127,12 @@ def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_no
         relay.hold(lambda _, target: SHARD in target and "since=0" in target)
         start_follower()
         eventually(lambda: relay.count(r"GET /numbers/\+1415/_changes\?.*since=0"))
-        epoch = world.writer.epoch(SHARD)
+        epoch = world.writer.checkpoints.epoch(SHARD)
         document = world.databases.database(SHARD).get(gone)
         world.remove(SHARD, gone)
         made = entry_builder.entry_from_json(document, SHARD, world.settings().rules(None).policy, int(time.time()))
         assert isinstance(made, codec.Entry)
-        world.writer.fill(SHARD, epoch, [(gone, made)])
+        world.writer.entries.fill(SHARD, epoch, [(gone, made)])
         relay.release()
         eventually(lambda: world.complete(SHARD))
         assert world.cached(gone) != ONE
@@ -159,7 +159,7 @@ def test_what_is_left_of_a_former_life_goes_even_if_its_removal_was_interrupted(
         raise RedisError("Redis went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(CacheWriter, "forget", interrupted)
+        patch.setattr(EntryStore, "remove_databases", interrupted)
         follower = start_follower()
         assert follower.leading.wait(10)
         eventually(lambda: failed)
@@ -195,7 +195,7 @@ def test_a_shard_that_vanishes_takes_its_numbers_along(world: World, start_follo
     eventually(lambda: world.cached("+14420000001") == TWO)
     world.databases.database(SHARD).drop()
     eventually(lambda: not any(world.reader.entries(names)))
-    eventually(lambda: SHARD not in world.writer.databases())
+    eventually(lambda: SHARD not in world.writer.checkpoints.databases())
     assert world.cached("+14420000001") == TWO
 
 
@@ -207,7 +207,7 @@ def test_a_shard_that_vanished_while_nobody_followed(world: World, start_followe
     world.databases.database(SHARD).drop()
     start_follower()
     eventually(lambda: world.cached() == "")
-    eventually(lambda: SHARD not in world.writer.databases())
+    eventually(lambda: SHARD not in world.writer.checkpoints.databases())
 
 
 def test_a_shard_made_anew_has_other_owners_and_fewer_numbers(world: World, start_follower: StartFollower) -> None:
@@ -407,7 +407,7 @@ def test_databases_that_are_no_shards_are_left_alone(world: World, start_followe
     eventually(lambda: world.cached("+14150000002") == ONE)
     assert world.cached() == ""
     assert world.cached("+14150000001") == ONE
-    assert name not in world.writer.databases()
+    assert name not in world.writer.checkpoints.databases()
 
 
 def test_a_number_in_another_numbers_shard_is_left_out(world: World, start_follower: StartFollower) -> None:
@@ -420,7 +420,7 @@ def test_a_number_in_another_numbers_shard_is_left_out(world: World, start_follo
     eventually(lambda: world.complete(SHARD, "numbers/+1442"))
     assert world.cached() == ONE
     assert world.cached("+14420000001") == ONE
-    assert sorted(number for batch in world.writer.walk() for _, number in batch) == sorted(
+    assert sorted(number for batch in world.writer.entries.scan() for _, number in batch) == sorted(
         # "+1415" is a shard's name and a number at once: somebody may ask for it.
         ["+1415", NUMBER, "+14420000001"]
     )
@@ -479,10 +479,10 @@ def test_what_a_lookup_read_between_two_lives_of_a_shard_is_removed(
     start_follower()
     eventually(lambda: world.complete(SHARD))
     world.databases.database(SHARD).drop()
-    eventually(lambda: SHARD not in world.writer.databases())
+    eventually(lambda: SHARD not in world.writer.checkpoints.databases())
     # A life that came and went before the follower looked: a lookup found a number in it.
     lost = codec.decision_entry(Route("+14150000009", TWO, "in_service"), "4-" + "a" * 32, int(time.time()))
-    assert world.writer.fill(SHARD, world.writer.epoch(SHARD), [("+14150000009", lost)]) == 1
+    assert world.writer.entries.fill(SHARD, world.writer.checkpoints.epoch(SHARD), [("+14150000009", lost)]) == 1
     world.number(account=THREE)
     eventually(lambda: world.cached() == THREE)
     eventually(lambda: world.cached("+14150000009") == "", 3)

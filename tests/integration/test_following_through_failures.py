@@ -37,7 +37,7 @@ def test_a_restarted_follower_goes_on_from_its_checkpoints(world: World, start_f
         follower = start_follower()
         eventually(lambda: world.complete(SHARD, "accounts", "port_requests", "system_config"))
         follower.stop()
-        kept = world.writer.checkpoint(SHARD)
+        kept = world.writer.checkpoints.get(SHARD)
         world.number(account=TWO)
         relay.seen.clear()
         start_follower()
@@ -45,7 +45,7 @@ def test_a_restarted_follower_goes_on_from_its_checkpoints(world: World, start_f
         said = eventually(world.status)
         assert said.applied <= 1
         assert relay.count(r"_changes\?.*since=0\b") == 0
-        assert world.writer.checkpoint(SHARD).epoch == kept.epoch
+        assert world.writer.checkpoints.get(SHARD).epoch == kept.epoch
 
 
 def test_a_restarted_follower_reads_nothing_of_what_did_not_change(world: World, start_follower: StartFollower) -> None:
@@ -338,14 +338,14 @@ def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     late = Applier(world.writer, world.reader, world.databases, token, Policy())
     page = world.databases.database(SHARD).changes("0", 10)
-    kept = world.writer.checkpoint(SHARD)
+    kept = world.writer.checkpoints.get(SHARD)
     with pytest.raises(Fenced):
         late.apply(SHARD, kept, page.changes)
     with pytest.raises(Fenced):
         late.begin(SHARD, instance="1", purges=0, shape="s")
     with pytest.raises(Fenced):
-        late.apply_documents("accounts", world.writer.checkpoint("accounts"), [], seq="x")
-    assert world.writer.checkpoint(SHARD) == kept
+        late.apply_documents("accounts", world.writer.checkpoints.get("accounts"), [], seq="x")
+    assert world.writer.checkpoints.get(SHARD) == kept
     world.number(account=TWO)
     eventually(lambda: world.cached() == TWO)
 
@@ -359,7 +359,10 @@ def test_a_follower_whose_lease_was_taken_away_leads_again_with_a_greater_token(
     world.redis.delete(world.keys.lease)
     usurper = Lease(world.redis, world.keys, 0.5, "usurper")
     token = eventually(usurper.take)
-    assert world.writer.begin(SHARD, token, instance="", purges=0, shape="") is not None
+    assert (
+        world.writer.checkpoints.begin_epoch(SHARD, token, instance_start_time="", purge_seq=0, fingerprint="")
+        is not None
+    )
     world.number(account=TWO)
     eventually(lambda: world.cached() == TWO, 20)
     assert int(world.redis.hget(world.keys.database(SHARD), "fence")) > token
@@ -369,8 +372,8 @@ def test_a_checkpoint_that_is_removed_is_made_again(world: World, start_follower
     world.number()
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.writer.remove(NUMBER)
-    world.writer.drop(SHARD)
+    world.writer.entries.remove(NUMBER)
+    world.writer.checkpoints.remove(SHARD)
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
 
 
@@ -378,8 +381,8 @@ def test_a_distrusted_database_is_read_again(world: World, start_follower: Start
     world.number()
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.writer.remove(NUMBER)
-    world.writer.distrust(SHARD)
+    world.writer.entries.remove(NUMBER)
+    world.writer.checkpoints.invalidate(SHARD)
     eventually(lambda: world.cached() == ONE)
 
 
@@ -402,7 +405,7 @@ def test_answers_are_made_anew_when_a_follower_comes_back_with_other_rules(
     follower = start_follower()
     eventually(lambda: world.complete(SHARD))
     # Only with the database's last state noted does the next follower pass it over.
-    eventually(lambda: world.writer.checkpoint(SHARD).copies == world.databases.database(SHARD).info().copies)
+    eventually(lambda: world.writer.checkpoints.get(SHARD).copies == world.databases.database(SHARD).info().copies)
     assert world.cached() == ONE
     follower.stop()
     wait_for_late_events()

@@ -106,13 +106,15 @@ def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: St
 def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) -> None:
     manager = Manager(world)
     family(world)
-    world.writer.begin(SHARD, 1, instance="1", purges=0, shape="")
+    world.writer.checkpoints.begin_epoch(SHARD, 1, instance_start_time="1", purge_seq=0, fingerprint="")
     teller = manager.manager._teller
     epochs = teller.epochs
 
     def late(databases: Any) -> dict[str, str]:
         told = epochs(databases)
-        world.writer.begin(SHARD, 2, instance="2", purges=0, shape="")  # a follower begins with it
+        world.writer.checkpoints.begin_epoch(
+            SHARD, 2, instance_start_time="2", purge_seq=0, fingerprint=""
+        )  # a follower begins with it
         return told
 
     teller.epochs = late  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 """A CouchDB, a Redis, and what is written into them."""
 
 import itertools
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
 
@@ -13,11 +13,12 @@ from router.entries import codec
 from router.entries.codec import Entry
 from router.entries.reference_values import FOLLOWED
 from router.numbers.shards import shard_for
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.entries import TTLs
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.follower_status import read as read_status
 from router.redis_store.keys import Keys
-from router.redis_store.writer import CacheWriter, Lives
 from router.settings import Settings
 
 ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
@@ -46,10 +47,10 @@ class World:
         self.couchdb_url = couchdb.url
         self.redis_url = redis_url
         self.prefix = f"test-{next(_PREFIXES)}:"
-        self.redis: Any = Redis.from_url(redis_url)
+        self.redis: Any = cast("Any", Redis.from_url(redis_url))
         self.keys = Keys(self.prefix)
-        self.reader = CacheReader(self.redis, self.keys)
-        self.writer = CacheWriter(self.redis, self.keys, Lives(10, 86400, 300))
+        self.reader = EntryReader(self.redis, self.keys)
+        self.writer = CacheStore(self.redis, self.keys, TTLs(10, 86400, 300))
         self.databases = CouchServer(CouchClient(couchdb.url, timeout=20))
 
     def settings(self, **more: Any) -> Settings:
@@ -134,11 +135,11 @@ class World:
     def vouch(self) -> None:
         """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""
         for name in FOLLOWED:
-            begun = self.writer.begin(name, 1, instance="", purges=0, shape="")
+            begun = self.writer.checkpoints.begin_epoch(name, 1, instance_start_time="", purge_seq=0, fingerprint="")
             assert begun is not None
-            self.writer.forget_documents(name, begun.epoch)
-            self.writer.caught_up(name, {})
-            self.writer.read_again(name)
+            self.writer.documents.clear(name, begun.epoch)
+            self.writer.checkpoints.mark_complete(name, {})
+            self.writer.documents.publish_reload(name)
 
     def status(self) -> FollowerStatus | None:
         """What the leading follower says of itself."""
@@ -146,4 +147,4 @@ class World:
 
     def complete(self, *databases: str) -> bool:
         """Whether the follower has all of these in the cache."""
-        return all(each.complete for each in self.writer.checkpoints(databases))
+        return all(each.complete for each in self.writer.checkpoints.get_many(databases))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from router.redis_store.client import connect, server_of
+from router.redis_store.client import connect, server_id
 from router.server.app import Service
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -53,7 +53,7 @@ WAYS: dict[str, Callable[[Any], object]] = {
     "many keys": lambda client: client.mget_nonatomic(["one", "two"]),
     "a walk through a key": lambda client: list(client.hscan_iter("key")),
     "a walk through all": lambda client: list(client.scan_iter()),
-    "every node": server_of,
+    "every node": server_id,
 }
 
 

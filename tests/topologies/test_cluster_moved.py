@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from router.redis_store.client import connect, server_of
+from router.redis_store.client import connect, server_id
 from router.server.app import Service
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -68,7 +68,7 @@ WAYS: dict[str, Callable[[Any], object]] = {
     "a command": lambda client: client.set("key", "value"),
     "many keys": lambda client: client.mget_nonatomic(["key", "another"]),
     "a pipeline": lambda client: client.pipeline(transaction=False).set("key", "value").execute(),
-    "every node": server_of,
+    "every node": server_id,
 }
 
 

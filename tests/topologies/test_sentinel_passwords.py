@@ -8,7 +8,7 @@ import pytest
 import redis
 from redis.sentinel import MasterNotFoundError
 
-from router.redis_store.client import follow_master
+from router.redis_store.client import check_master
 from router.settings import Settings
 from router.stores.clients import Stores
 from tests.topologies import servers
@@ -45,7 +45,7 @@ def test_the_master_is_found(given: dict[str, Any]) -> None:
     stores = Stores(Settings.load(None, **given))
     for client in (stores.redis, stores.fast_redis):
         assert client.set("key", "value")
-        follow_master(client)
+        check_master(client)
     assert stores.redis.get("key") == b"value"
 
 

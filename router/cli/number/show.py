@@ -19,8 +19,8 @@ from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
 from router.lifecycle import document_writer
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
-from router.lookup.explain import words_of
-from router.lookup.origin_reader import Authority
+from router.lookup.explain import describe_entry
+from router.lookup.origin_reader import OriginReader
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers import classifiers, shards
@@ -76,7 +76,7 @@ class _Show:
         self._stores = Stores(settings)
         self.manager = NumberManager(settings, self._stores)
         self._names = AccountNames(self._stores.databases)
-        self._authority = Authority(self._stores.databases)
+        self._authority = OriginReader(self._stores.databases)
         self._rules: Rules = settings.rules_or_defaults(self._authority.configuration())
         self._now = int(time.time())
 
@@ -154,7 +154,7 @@ class _Show:
         made = entry_builder.entry_from_json(dict(document.fields), database, self._rules.policy, self._now)
         if isinstance(made, Skipped):
             return _Answer(None, f"can't be looked up: {made.reason}")
-        words = words_of(made, number)
+        words = describe_entry(made, number)
         if made.kind == ROUTE and self._authority.account_enabled(made.account_id) is False:
             words = f"refuses: ACCOUNT_DISABLED, account {made.account_id} is disabled (else it {words})"
         return _Answer(made, words)
@@ -165,7 +165,7 @@ class _Show:
         except redis.RedisError as problem:
             return _Answer(None, f"Redis can't be asked: {problem}")
         held = None if value is None else codec.unpack(value)
-        return _Answer(held, "nothing kept" if held is None else words_of(held, number))
+        return _Answer(held, "nothing kept" if held is None else describe_entry(held, number))
 
     def _pretty(self, number: str) -> tuple[str, str | None]:
         """By the format of its class, as KAZOO's `pretty_print`."""

@@ -7,7 +7,7 @@ from typing import Any
 from redis.exceptions import NoScriptError, ResponseError
 
 from router.entries.codec import ACCOUNT, HEADER, LENGTH, VERSION
-from router.redis_store.client import leave_server
+from router.redis_store.client import drop_connections
 
 _LAYOUT = f"local HEADER, VERSION, LENGTH, ACCOUNT = {HEADER}, {VERSION}, {LENGTH}, {ACCOUNT}\n"
 """Where things stand in an entry, for every script."""
@@ -39,7 +39,7 @@ class Script:
         except ResponseError as problem:
             # Only from within a script's own message can it be seen.
             if "READONLY" in str(problem):
-                leave_server(redis)
+                drop_connections(redis)
             raise
 
     def _run(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
@@ -55,10 +55,10 @@ apply = Script("apply", *_ENTRIES)
 fill = Script("fill", *_ENTRIES)
 replace = Script("replace", *_ENTRIES)
 documents = Script("documents", "version")
-mend = Script("mend")
-begin = Script("begin")
+repair_document = Script("repair_document")
+begin_epoch = Script("begin_epoch")
 lease = Script("lease")
-give_up = Script("give_up")
-settle = Script("settle")
-tell = Script("tell")
-told = Script("told")
+release_lease = Script("release_lease")
+remove_if_token = Script("remove_if_token")
+publish_status = Script("publish_status")
+read_status = Script("read_status")

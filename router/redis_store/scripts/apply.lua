@@ -1,10 +1,10 @@
 -- Apply a batch of one database's changes and move its checkpoint, all or nothing.
 -- KEYS: the database's hash, then an entry for each change.
 -- ARGV: fencing token, epoch, checkpoint before, checkpoint after, now, pending, then (value, life) each.
--- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"moved"}.
+-- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"checkpoint_conflict"}.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch', 'seq')
 if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end
-if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end
+if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'checkpoint_conflict'} end
 local answer = {'ok'}
 for i = 2, #KEYS do
   local value, life = ARGV[2 * i + 3], ARGV[2 * i + 4]

@@ -2,14 +2,14 @@
 -- KEYS: the database's hash, the documents' hash.
 -- ARGV: fencing token, epoch, checkpoint before, checkpoint after, now, pending, channel, database,
 --       then (document id, value) each; a value begins with its version.
--- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"moved"}.
+-- Answers {"ok", indexes of what was older than what is kept} or {"fenced"} or {"checkpoint_conflict"}.
 local kept = redis.call('HMGET', KEYS[1], 'fence', 'epoch', 'seq')
 if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end
-if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'moved'} end
+if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'checkpoint_conflict'} end
 -- Redis may have lost the documents and kept the checkpoint: then there is nothing to add to.
 if redis.call('HGET', KEYS[2], '') ~= ARGV[2] then
   redis.call('HDEL', KEYS[1], 'seq', 'complete', 'epoch')
-  return {'moved'}
+  return {'checkpoint_conflict'}
 end
 local answer = {'ok'}
 for i = 9, #ARGV, 2 do

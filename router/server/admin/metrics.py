@@ -16,7 +16,7 @@ class InTheAir(Protocol):
     """Whatever reads the number databases for lookups."""
 
     @property
-    def in_the_air(self) -> int:
+    def in_flight(self) -> int:
         """Numbers being read or waiting to be."""
 
 
@@ -48,7 +48,7 @@ class RouterMetrics(Collector):
         yield _gauge("redis_up", "Redis answers", float(state.redis))
         yield _gauge("database_up", "CouchDB answers", float(state.database))
         yield _gauge("stale", "answers from Redis are marked stale", float(state.stale))
-        yield _gauge("reads_in_the_air", "numbers waiting for their database", float(self._fallback.in_the_air))
+        yield _gauge("reads_in_the_air", "numbers waiting for their database", float(self._fallback.in_flight))
         told = state.follower
         if told is None:
             return

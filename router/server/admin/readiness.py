@@ -10,13 +10,13 @@ import redis
 
 from router.couch.errors import CouchError
 from router.entries.reference_values import SYSTEM_CONFIG
-from router.lookup.circuit_breaker import Breaker
-from router.lookup.engine import Lookup
-from router.lookup.origin_reader import Authority
+from router.lookup.circuit_breaker import CircuitBreaker
+from router.lookup.engine import LookupEngine
+from router.lookup.origin_reader import OriginReader
 from router.redis_store import follower_status
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
-from router.reference_data.reference_data import FollowedDocuments
+from router.reference_data.reference_data import ReferenceData
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +64,12 @@ class Readiness:
         self,
         client: object,
         keys: Keys,
-        authority: Authority,
-        lookup: Lookup,
-        followed: FollowedDocuments,
+        authority: OriginReader,
+        lookup: LookupEngine,
+        followed: ReferenceData,
         *,
         stale_after: float,
-        redis_breaker: Breaker,
+        redis_breaker: CircuitBreaker,
         on_change: Callable[[State], None],
         on_return: Callable[[], None],
         on_configuration: Callable[[dict[str, object] | None], None],

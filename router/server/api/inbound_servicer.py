@@ -9,7 +9,7 @@ import grpc
 
 from router.entries.codec import refusal_message
 from router.lookup.call import Call
-from router.lookup.engine import Lookup
+from router.lookup.engine import LookupEngine
 from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
 from router.runtime.bounded_executor import BoundedExecutor
@@ -64,7 +64,7 @@ class InboundServicer:
         time_limit: seconds for calls without a deadline of their own.
     """
 
-    def __init__(self, lookup: Lookup, explainer: Explainer, *, waiting: int, time_limit: float) -> None:
+    def __init__(self, lookup: LookupEngine, explainer: Explainer, *, waiting: int, time_limit: float) -> None:
         self._lookup = lookup
         self._explainer = explainer
         self._time_limit = time_limit
@@ -139,7 +139,7 @@ class InboundServicer:
 class _Stream:
     """One stream: requests come in, wait together while a batch is being answered, and go out as outcomes."""
 
-    def __init__(self, lookup: Lookup, threads: BoundedExecutor, deadline: Callable[[], float]) -> None:
+    def __init__(self, lookup: LookupEngine, threads: BoundedExecutor, deadline: Callable[[], float]) -> None:
         self._lookup = lookup
         self._threads = threads
         self._deadline = deadline

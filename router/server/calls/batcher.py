@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from router.entries.codec import STALE
 from router.lookup.call import Call
-from router.lookup.engine import Lookup
+from router.lookup.engine import LookupEngine
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
 from router.runtime.cpu_affinity import pinned_to
@@ -84,7 +84,7 @@ class BatchLoop:
     def __init__(
         self,
         front: Front,
-        lookup: Lookup,
+        lookup: LookupEngine,
         *,
         most: int,
         waiting: int,

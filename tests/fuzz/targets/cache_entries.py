@@ -10,19 +10,19 @@ from google.protobuf.message import DecodeError
 
 from router.entries import codec
 from router.entries.codec import Entry
-from router.lookup.account_status import Standing
+from router.lookup.account_status import AccountStatusReader
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import Breaker
-from router.lookup.engine import Lookup
+from router.lookup.circuit_breaker import CircuitBreaker
+from router.lookup.engine import LookupEngine
 from router.lookup.fallback import Fallback
-from router.lookup.origin_reader import Authority
+from router.lookup.origin_reader import OriginReader
 from router.near_cache.cache import NearCache
 from router.numbers import rules
 from router.numbers.routes import Reason, Refused, Route
 from router.redis_store import follower_status
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
-from router.reference_data.reference_data import FollowedDocuments
+from router.reference_data.reference_data import ReferenceData
 from router.v1 import inbound_pb2 as pb
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
@@ -176,13 +176,13 @@ class _Database:
         assert all(numbers)
 
 
-def _lookup() -> Lookup:
-    followed = FollowedDocuments(None, KEYS)
+def _lookup() -> LookupEngine:
+    followed = ReferenceData(None, KEYS)
     followed.loaded = dict.fromkeys(followed.loaded, True)
-    standing = Standing(followed, cast("Authority", None), refuse_unknown=False)
-    return Lookup(
-        cast("CacheReader", _KEPT),
-        Breaker(5, 1.0),
+    standing = AccountStatusReader(followed, cast("OriginReader", None), refuse_unknown=False)
+    return LookupEngine(
+        cast("EntryReader", _KEPT),
+        CircuitBreaker(5, 1.0),
         cast("Fallback", _Database()),
         standing,
         rules.build(None),

@@ -14,7 +14,7 @@ from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, PORT_REQUE
 from router.numbers import accounts, port_requests, rules
 from router.numbers.fields import Skipped, is_false, is_true
 from router.redis_store.keys import Keys
-from router.reference_data.reference_data import FollowedDocuments
+from router.reference_data.reference_data import ReferenceData
 from tests.fuzz.source import APART, Source
 from tests.fuzz.target import Target
 
@@ -93,7 +93,7 @@ def _followed(database: str, doc: Mapping[str, Any]) -> None:
         value = entry_builder.document_value(database, doc)
     except ValueError:
         return  # its revision is none, for the follower to tell
-    worker = FollowedDocuments(None, _KEYS)
+    worker = ReferenceData(None, _KEYS)
     if value is None or not isinstance(doc.get("_deleted"), bool | None):  # CouchDB knows no other
         return
     identifier = str(doc.get("_id"))
@@ -113,7 +113,7 @@ def _followed(database: str, doc: Mapping[str, Any]) -> None:
         rules.build(worker.config)
 
 
-def _port(worker: FollowedDocuments, doc: Mapping[str, Any]) -> None:
+def _port(worker: ReferenceData, doc: Mapping[str, Any]) -> None:
     """Who is routed to is who the request names, and only where it is active."""
     for number, requests in worker.ports.items():
         (request,) = requests
@@ -126,12 +126,12 @@ def _port(worker: FollowedDocuments, doc: Mapping[str, Any]) -> None:
         assert worker.ports.keys() == read.numbers
 
 
-def _take(worker: FollowedDocuments, database: str, identifier: str, value: bytes) -> None:
+def _take(worker: ReferenceData, database: str, identifier: str, value: bytes) -> None:
     worker._take(b"\0".join((database.encode(), identifier.encode("utf-8", "replace"), value)))
 
 
 def _anybodys(database: str, value: bytes) -> None:
-    worker = FollowedDocuments(None, _KEYS)
+    worker = ReferenceData(None, _KEYS)
     identifier, _, value = value.partition(APART)
     name = NUMBER_MANAGER if database == SYSTEM_CONFIG else identifier.decode("utf-8", "replace") or "a"
     _take(worker, database, name, value)

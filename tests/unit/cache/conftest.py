@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.entries import TTLs
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
-from router.redis_store.writer import CacheWriter, Lives
 from tests.redis_programs import on_each_redis
 
 pytest_generate_tests = on_each_redis
 
-LIVES = Lives(negative=10.0, tombstone=86400.0, fill=300.0)
+LIVES = TTLs(negative=10.0, tombstone=86400.0, fill=300.0)
 
 
 @pytest.fixture
@@ -28,10 +29,10 @@ def keys() -> Keys:
 
 
 @pytest.fixture
-def writer(client: Any, keys: Keys) -> CacheWriter:
-    return CacheWriter(client, keys, LIVES)
+def writer(client: Any, keys: Keys) -> CacheStore:
+    return CacheStore(client, keys, LIVES)
 
 
 @pytest.fixture
-def reader(client: Any, keys: Keys) -> CacheReader:
-    return CacheReader(client, keys)
+def reader(client: Any, keys: Keys) -> EntryReader:
+    return EntryReader(client, keys)

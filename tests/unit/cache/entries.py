@@ -3,8 +3,10 @@
 from router.entries import codec
 from router.entries.codec import Entry
 from router.numbers.routes import Reason, Refused, Route
-from router.redis_store.entry_reader import CacheReader
-from router.redis_store.writer import Applied, CacheWriter, Checkpoint
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
+from router.redis_store.entry_reader import EntryReader
+from router.redis_store.replies import ApplyResult
 
 DATABASE = "numbers/+1415"
 NUMBER = "+14158867900"
@@ -30,24 +32,24 @@ def rev(generation: int, digest: str = "a") -> str:
 class Life:
     """A database's life in the cache under one fencing token."""
 
-    def __init__(self, writer: CacheWriter, token: int = 1, database: str = DATABASE) -> None:
-        begun = writer.begin(database, token, instance="100", purges=0, shape="s")
+    def __init__(self, writer: CacheStore, token: int = 1, database: str = DATABASE) -> None:
+        begun = writer.checkpoints.begin_epoch(database, token, instance_start_time="100", purge_seq=0, fingerprint="s")
         assert begun is not None
         self.writer, self.token, self.database = writer, token, database
         self.checkpoint: Checkpoint = begun
 
-    def apply(self, *entries: Entry, number: str = NUMBER, seq: str | None = None) -> tuple[Applied, list[int]]:
+    def apply(self, *entries: Entry, number: str = NUMBER, seq: str | None = None) -> tuple[ApplyResult, list[int]]:
         """Apply changes of one number and go on from there."""
         after = seq if seq is not None else f"{self.checkpoint.seq}x"
-        said = self.writer.apply(
+        said = self.writer.entries.apply(
             self.database, self.token, self.checkpoint, after, [(number, each) for each in entries]
         )
-        if said[0] is Applied.OK:
-            self.checkpoint = self.writer.checkpoint(self.database)
+        if said[0] is ApplyResult.OK:
+            self.checkpoint = self.writer.checkpoints.get(self.database)
         return said
 
 
-def held(reader: CacheReader, number: str = NUMBER) -> Entry | None:
+def held(reader: EntryReader, number: str = NUMBER) -> Entry | None:
     """What the cache holds for a number."""
     value = reader.entries([number])[0]
     return None if value is None else codec.unpack(value)

@@ -19,9 +19,10 @@ from router.entries.reference_values import (
     config_value,
     port_request_value,
 )
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.keys import Keys
-from router.redis_store.writer import CacheWriter, Checkpoint
-from router.reference_data.reference_data import FollowedDocuments
+from router.reference_data.reference_data import ReferenceData
 from tests.integration.waiting import eventually
 from tests.unit.cache.conftest import LIVES
 from tests.unit.cache.entries import NUMBER, ONE, TWO, rev
@@ -30,26 +31,26 @@ from tests.unit.cache.entries import NUMBER, ONE, TWO, rev
 class Source:
     """A follower's writing of followed documents."""
 
-    def __init__(self, writer: CacheWriter) -> None:
+    def __init__(self, writer: CacheStore) -> None:
         self.writer = writer
         self.checkpoints: dict[str, Checkpoint] = {}
 
     def begin(self, database: str) -> None:
-        begun = self.writer.begin(database, 1, instance="1", purges=0, shape="s")
+        begun = self.writer.checkpoints.begin_epoch(database, 1, instance_start_time="1", purge_seq=0, fingerprint="s")
         assert begun is not None
-        self.writer.forget_documents(database, begun.epoch)
+        self.writer.documents.clear(database, begun.epoch)
         self.checkpoints[database] = begun
 
     def write(self, database: str, **values: bytes) -> None:
         if database not in self.checkpoints:
             self.begin(database)
         before = self.checkpoints[database]
-        self.writer.apply_documents(database, 1, before, before.seq + "x", list(values.items()))
-        self.checkpoints[database] = self.writer.checkpoint(database)
+        self.writer.documents.apply(database, 1, before, before.seq + "x", list(values.items()))
+        self.checkpoints[database] = self.writer.checkpoints.get(database)
 
 
 @pytest.fixture
-def source(writer: CacheWriter) -> Source:
+def source(writer: CacheStore) -> Source:
     return Source(writer)
 
 
@@ -60,28 +61,28 @@ def told() -> list[bool]:
 
 
 @pytest.fixture
-def documents(client: Any, keys: Keys, told: list[bool]) -> Iterator[FollowedDocuments]:
-    made = FollowedDocuments(client, keys, lambda: told.append(True))
+def documents(client: Any, keys: Keys, told: list[bool]) -> Iterator[ReferenceData]:
+    made = ReferenceData(client, keys, lambda: told.append(True))
     made.start()
-    assert made.wait_fresh(5)
+    assert made.wait_synced(5)
     yield made
     made.stop()
 
 
-def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer: CacheWriter) -> None:
+def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer: CacheStore) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     source.write(PORT_REQUESTS, p=port_request_value(rev(1), ActivePortRequest("p", ONE, (NUMBER,))))
-    writer.caught_up(ACCOUNTS, {"copy": "1"})
-    made = FollowedDocuments(client, keys)
+    writer.checkpoints.mark_complete(ACCOUNTS, {"copy": "1"})
+    made = ReferenceData(client, keys)
     made.start()
-    assert made.wait_fresh(5)
+    assert made.wait_synced(5)
     assert made.disabled == {"a"}
     assert made.ports == {NUMBER: (ActivePortRequest("p", ONE, (NUMBER,)),)}
     assert made.loaded == {ACCOUNTS: True, PORT_REQUESTS: False, SYSTEM_CONFIG: False}
     made.stop()
 
 
-def test_an_account_is_disabled_and_enabled_again(documents: FollowedDocuments, source: Source) -> None:
+def test_an_account_is_disabled_and_enabled_again(documents: ReferenceData, source: Source) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
     eventually(lambda: "a" in documents.enabled | documents.disabled)
     assert "a" not in documents.disabled
@@ -95,7 +96,7 @@ def test_an_account_is_disabled_and_enabled_again(documents: FollowedDocuments, 
     assert documents.version(ACCOUNTS, "a") is not None
 
 
-def test_ports_of_one_number_stand_together_until_one_goes(documents: FollowedDocuments, source: Source) -> None:
+def test_ports_of_one_number_stand_together_until_one_goes(documents: ReferenceData, source: Source) -> None:
     first, second = ActivePortRequest("p", ONE, (NUMBER,)), ActivePortRequest("q", TWO, (NUMBER,))
     source.write(PORT_REQUESTS, p=port_request_value(rev(1), first), q=port_request_value(rev(1), second))
     eventually(lambda: set(documents.ports.get(NUMBER, ())) == {first, second})
@@ -103,7 +104,7 @@ def test_ports_of_one_number_stand_together_until_one_goes(documents: FollowedDo
     eventually(lambda: documents.ports.get(NUMBER) == (second,))
 
 
-def test_a_configuration_is_told_of(documents: FollowedDocuments, source: Source, told: list[bool]) -> None:
+def test_a_configuration_is_told_of(documents: ReferenceData, source: Source, told: list[bool]) -> None:
     source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: config_value(rev(1), {"force_local_outbound": False})})
     eventually(lambda: documents.config == {"force_local_outbound": False})
     eventually(lambda: told)
@@ -112,27 +113,27 @@ def test_a_configuration_is_told_of(documents: FollowedDocuments, source: Source
 
 
 def test_a_forgotten_database_is_forgotten_here_too(
-    documents: FollowedDocuments, source: Source, writer: CacheWriter
+    documents: ReferenceData, source: Source, writer: CacheStore
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
-    writer.forget_documents(ACCOUNTS, "")
+    writer.documents.clear(ACCOUNTS, "")
     eventually(lambda: not documents.disabled)
 
 
 def test_a_database_is_loaded_once_it_was_read_wholly(
-    documents: FollowedDocuments, source: Source, writer: CacheWriter
+    documents: ReferenceData, source: Source, writer: CacheStore
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
     eventually(lambda: "a" in documents.enabled | documents.disabled)
     assert not documents.loaded[ACCOUNTS]
-    writer.caught_up(ACCOUNTS, {"copy": "1"})
-    writer.read_again(ACCOUNTS)
+    writer.checkpoints.mark_complete(ACCOUNTS, {"copy": "1"})
+    writer.documents.publish_reload(ACCOUNTS)
     eventually(lambda: documents.loaded[ACCOUNTS])
 
 
 def test_one_broken_value_hides_no_other_document(
-    documents: FollowedDocuments, source: Source, client: Any, keys: Keys
+    documents: ReferenceData, source: Source, client: Any, keys: Keys
 ) -> None:
     broken = [b"{not json", b'["a", {}]', b'[1, "+1"]', b"[" * 100_000]
     values = {f"broken{place}": b"x" * 20 + value for place, value in enumerate(broken)}
@@ -148,14 +149,14 @@ def test_one_broken_value_hides_no_other_document(
     "value", [b"x" * 20 + b"{not json", b"x" * 20 + b"[]", b"x" * 20 + b"7", b"short", b"\xff" * 40]
 )
 def test_one_broken_value_does_not_stop_the_loading(
-    client: Any, keys: Keys, source: Source, value: bytes, writer: CacheWriter
+    client: Any, keys: Keys, source: Source, value: bytes, writer: CacheStore
 ) -> None:
     source.write(PORT_REQUESTS, broken=value)
     source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: value})
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True), broken=value)
-    made = FollowedDocuments(client, keys)
+    made = ReferenceData(client, keys)
     made.start()
-    assert made.wait_fresh(3)
+    assert made.wait_synced(3)
     assert made.disabled == {"a"}
     made.stop()
 
@@ -163,12 +164,10 @@ def test_one_broken_value_does_not_stop_the_loading(
 def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
     with EmbeddedRedis() as server:
         with Redis.from_url(server.url) as client:
-            Source(CacheWriter(client, keys, LIVES)).write(
-                ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True)
-            )
-            made = FollowedDocuments(client, keys)
+            Source(CacheStore(client, keys, LIVES)).write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
+            made = ReferenceData(client, keys)
             made.start()
-            assert made.wait_fresh(5)
+            assert made.wait_synced(5)
             port = server.port
             server.stop()
             eventually(lambda: not made.fresh)
@@ -176,9 +175,7 @@ def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
         with EmbeddedRedis(port), Redis.from_url(server.url) as client:
             eventually(lambda: made.fresh)
             assert made.disabled == set(), "the Redis that came back knows of nobody"
-            Source(CacheWriter(client, keys, LIVES)).write(
-                ACCOUNTS, b=account_value(rev(1), enabled=False, exists=True)
-            )
+            Source(CacheStore(client, keys, LIVES)).write(ACCOUNTS, b=account_value(rev(1), enabled=False, exists=True))
             eventually(lambda: made.disabled == {"b"})
         made.stop()
 

@@ -9,12 +9,14 @@ from router.entries import codec
 from router.entries.codec import Entry
 from router.entries.reference_values import ACCOUNTS
 from router.redis_store import follower_status
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.checkpoints import Checkpoint
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
 from router.redis_store.lease import Lease
 from router.redis_store.pending_copies import PendingCopies
-from router.redis_store.writer import Applied, CacheWriter, Checkpoint
+from router.redis_store.replies import ApplyResult
 from tests.unit.cache.entries import DATABASE, NUMBER, Life, held, rev, route
 
 SOUND = route(rev(1)).pack()
@@ -39,43 +41,43 @@ WRITTEN = range(21, 25)
 
 @pytest.mark.parametrize("kind", ["list", "hash", "sorted set"])
 def test_another_type_reads_as_nothing_and_is_replaced(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, kind: str
 ) -> None:
     life = Life(writer)
     _put(client, kind, keys.number(NUMBER))
     assert reader.entries([NUMBER]) == [None]
-    assert life.apply(route(rev(1))) == (Applied.OK, [])
+    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1))
 
 
 @pytest.mark.parametrize("kind", ["list", "hash", "sorted set"])
 def test_another_type_is_replaced_by_a_filler_too(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, kind: str
 ) -> None:
     _put(client, kind, keys.number(NUMBER))
-    assert writer.fill(DATABASE, "", [(NUMBER, route(rev(1)))]) == 1
+    assert writer.entries.fill(DATABASE, "", [(NUMBER, route(rev(1)))]) == 1
     assert held(reader) == route(rev(1))
 
 
 @pytest.mark.parametrize("kind", ["list", "hash", "sorted set"])
 def test_another_type_does_not_stand_in_replaces_way(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, kind: str
 ) -> None:
     life = Life(writer)
     _put(client, kind, keys.number(NUMBER))
-    assert writer.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3)))
+    assert writer.entries.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3)))
     assert held(reader) == route(rev(3))
 
 
 @pytest.mark.parametrize("value", SHORT)
 def test_a_truncated_value_is_no_entry_and_is_replaced(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, value: bytes
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
     life = Life(writer)
     client.set(keys.number(NUMBER), value)
     assert not codec.is_valid_entry(value)
     assert held(reader) is None
-    assert life.apply(route(rev(1))) == (Applied.OK, [])
+    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1))
 
 
@@ -87,20 +89,20 @@ def test_a_value_that_is_long_enough_may_still_be_no_entry(value: bytes) -> None
 
 @pytest.mark.parametrize("value", ODD)
 def test_an_unsound_value_gives_way_whatever_its_version_claims(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, value: bytes
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
     life = Life(writer)
     client.set(keys.number(NUMBER), value)
-    assert life.apply(route(rev(1))) == (Applied.OK, [])
+    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1))
 
 
 @pytest.mark.parametrize("value", ODD)
 def test_an_unsound_value_gives_way_to_a_filler(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, value: bytes
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
     client.set(keys.number(NUMBER), value)
-    assert writer.fill(DATABASE, "", [(NUMBER, route(rev(1)))]) == 1
+    assert writer.entries.fill(DATABASE, "", [(NUMBER, route(rev(1)))]) == 1
     assert held(reader) == route(rev(1))
 
 
@@ -117,63 +119,65 @@ def test_one_byte_that_is_another_is_noticed_wherever_it_stands() -> None:
 
 @pytest.mark.parametrize("kind", ["list", "string", "sorted set"])
 def test_another_type_in_place_of_a_checkpoint_is_no_checkpoint(
-    writer: CacheWriter, reader: CacheReader, client: Any, keys: Keys, kind: str
+    writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, kind: str
 ) -> None:
     acts: tuple[Callable[[], bool], ...] = (
-        lambda: writer.checkpoint(DATABASE) == Checkpoint(),
-        lambda: writer.checkpoints([DATABASE, ACCOUNTS]) == [Checkpoint()] * 2,
-        lambda: writer.epochs([DATABASE]) == [""],
-        lambda: Life(writer).apply(route(rev(1))) == (Applied.OK, []),
+        lambda: writer.checkpoints.get(DATABASE) == Checkpoint(),
+        lambda: writer.checkpoints.get_many([DATABASE, ACCOUNTS]) == [Checkpoint()] * 2,
+        lambda: writer.checkpoints.epochs([DATABASE]) == [""],
+        lambda: Life(writer).apply(route(rev(1))) == (ApplyResult.OK, []),
     )
     for act in acts:
         _put(client, kind, keys.database(DATABASE))
         assert act()
     life = Life(writer)
     _put(client, kind, keys.database(DATABASE))
-    assert life.apply(route(rev(2))) == (Applied.MOVED, [])
+    assert life.apply(route(rev(2))) == (ApplyResult.CHECKPOINT_CONFLICT, [])
     assert held(reader) == route(rev(1))
 
 
 @pytest.mark.parametrize("field", ["fence", "at", "pending", "seq", "epoch"])
 def test_a_garbled_checkpoint_keeps_nobody_from_beginning(
-    writer: CacheWriter, client: Any, keys: Keys, field: str
+    writer: CacheStore, client: Any, keys: Keys, field: str
 ) -> None:
     Life(writer)
     client.hset(keys.database(DATABASE), field, b"\xff{")
-    writer.checkpoint(DATABASE)
-    writer.fence(DATABASE)
-    assert Life(writer).apply(route(rev(1))) == (Applied.OK, [])
+    writer.checkpoints.get(DATABASE)
+    writer.checkpoints.fence(DATABASE)
+    assert Life(writer).apply(route(rev(1))) == (ApplyResult.OK, [])
 
 
 @pytest.mark.parametrize("kind", ["list", "string", "hash"])
 def test_another_type_in_place_of_the_names_of_databases(
-    writer: CacheWriter, client: Any, keys: Keys, kind: str
+    writer: CacheStore, client: Any, keys: Keys, kind: str
 ) -> None:
     _put(client, kind, keys.databases)
-    assert writer.databases() == set()
+    assert writer.checkpoints.databases() == set()
     _put(client, kind, keys.databases)
     Life(writer)
-    assert writer.databases() == {DATABASE}
+    assert writer.checkpoints.databases() == {DATABASE}
 
 
 @pytest.mark.parametrize("kind", ["list", "string", "sorted set"])
 def test_another_type_in_place_of_documents_has_them_read_again(
-    writer: CacheWriter, client: Any, keys: Keys, kind: str
+    writer: CacheStore, client: Any, keys: Keys, kind: str
 ) -> None:
     life = Life(writer, database=ACCOUNTS)
-    writer.forget_documents(ACCOUNTS, life.checkpoint.epoch)
-    assert writer.holds_documents([ACCOUNTS], [life.checkpoint.epoch]) == [True]
+    writer.documents.clear(ACCOUNTS, life.checkpoint.epoch)
+    assert writer.documents.are_of_epochs([ACCOUNTS], [life.checkpoint.epoch]) == [True]
     _put(client, kind, keys.documents(ACCOUNTS))
-    assert writer.holds_documents([ACCOUNTS], [life.checkpoint.epoch]) == [False]
-    assert writer.apply_documents(ACCOUNTS, 1, life.checkpoint, "x", [("a", b"v")])[0] is Applied.MOVED
-    assert not writer.checkpoint(ACCOUNTS).epoch, "whoever follows begins anew"
+    assert writer.documents.are_of_epochs([ACCOUNTS], [life.checkpoint.epoch]) == [False]
+    assert (
+        writer.documents.apply(ACCOUNTS, 1, life.checkpoint, "x", [("a", b"v")])[0] is ApplyResult.CHECKPOINT_CONFLICT
+    )
+    assert not writer.checkpoints.get(ACCOUNTS).epoch, "whoever follows begins anew"
 
 
 @pytest.mark.parametrize("kind", ["list", "string", "hash"])
-def test_another_type_in_place_of_strays(writer: CacheWriter, client: Any, keys: Keys, kind: str) -> None:
-    _put(client, kind, keys.strays(DATABASE))
-    writer.forget_strays(DATABASE)
-    assert not client.exists(keys.strays(DATABASE))
+def test_another_type_in_place_of_strays(writer: CacheStore, client: Any, keys: Keys, kind: str) -> None:
+    _put(client, kind, keys.orphans(DATABASE))
+    writer.entries.remove_orphans(DATABASE)
+    assert not client.exists(keys.orphans(DATABASE))
 
 
 @pytest.mark.parametrize("kind", ["list", "string", "set"])

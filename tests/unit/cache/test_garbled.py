@@ -6,38 +6,38 @@ import pytest
 
 from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_valid_value
 from router.redis_store import integrity_scan
-from router.redis_store.entry_reader import CacheReader
-from router.redis_store.integrity_scan import Garbled
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.entry_reader import EntryReader
+from router.redis_store.integrity_scan import IntegrityScan
 from router.redis_store.keys import Keys
-from router.redis_store.writer import CacheWriter
 from tests.unit.cache.entries import ONE, Life, rev, route
 
-SPOILT = b"?" * 12
+CORRUPT = b"?" * 12
 VERSION = account_value(rev(1), enabled=True, exists=True)[:20]
 LOOKS = 100
 
 
 @pytest.fixture
-def found(client: Any, keys: Keys, reader: CacheReader, monkeypatch: pytest.MonkeyPatch) -> Garbled:
+def found(client: Any, keys: Keys, reader: EntryReader, monkeypatch: pytest.MonkeyPatch) -> IntegrityScan:
     monkeypatch.setattr(integrity_scan, "DOCUMENTS_AT_ONCE", 100)
     monkeypatch.setattr(integrity_scan, "KEYS_AT_ONCE", 100)
-    return Garbled(client, keys, reader)
+    return IntegrityScan(client, keys, reader)
 
 
 @pytest.fixture
-def accounts(writer: CacheWriter, client: Any, keys: Keys) -> Life:
+def accounts(writer: CacheStore, client: Any, keys: Keys) -> Life:
     """A thousand accounts."""
     life = Life(writer, database=ACCOUNTS)
-    writer.forget_documents(ACCOUNTS, life.checkpoint.epoch)
+    writer.documents.clear(ACCOUNTS, life.checkpoint.epoch)
     value = account_value(rev(1), enabled=True, exists=True)
     client.hset(keys.documents(ACCOUNTS), mapping={f"{index:032x}": value for index in range(1000)})
     return life
 
 
-def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, found: Garbled) -> None:
+def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, found: IntegrityScan) -> None:
     del accounts
     spoilt = {f"{index:032x}".encode() for index in (0, 333, 999)}
-    client.hset(keys.documents(ACCOUNTS), mapping=dict.fromkeys(spoilt, SPOILT))
+    client.hset(keys.documents(ACCOUNTS), mapping=dict.fromkeys(spoilt, CORRUPT))
     first = found.documents(ACCOUNTS)
     looks = [first, *(found.documents(ACCOUNTS) for _ in range(LOOKS))]
     assert {name for look in looks for name in look} == spoilt
@@ -46,7 +46,7 @@ def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, fo
 
 @pytest.mark.parametrize("kind", ["list", "string", None])
 def test_another_type_in_place_of_documents_is_none_of_them(
-    client: Any, keys: Keys, found: Garbled, kind: str | None
+    client: Any, keys: Keys, found: IntegrityScan, kind: str | None
 ) -> None:
     key = keys.documents(ACCOUNTS)
     if kind is not None:
@@ -54,30 +54,30 @@ def test_another_type_in_place_of_documents_is_none_of_them(
     assert found.documents(ACCOUNTS) == {}
 
 
-def test_only_the_value_that_was_found_is_replaced(
-    accounts: Life, writer: CacheWriter, client: Any, keys: Keys
-) -> None:
+def test_only_the_value_that_was_found_is_replaced(accounts: Life, writer: CacheStore, client: Any, keys: Keys) -> None:
     key, epoch = keys.documents(ACCOUNTS), accounts.checkpoint.epoch
     sound = account_value(rev(2), enabled=False, exists=True)
     name = ONE.encode()
 
     def mend(value: bytes = sound, token: int = 1, epoch: str = epoch) -> bool:
-        return writer.mend_document(ACCOUNTS, token, epoch, name, SPOILT, value)
+        return writer.documents.repair(ACCOUNTS, token, epoch, name, CORRUPT, value)
 
-    client.hset(key, name, SPOILT)
+    client.hset(key, name, CORRUPT)
     assert not mend(token=0), "another follower leads"
     assert not mend(epoch="x"), "the database is another one"
     assert mend()
     assert client.hget(key, name) == sound
     assert not mend(), "what was written meanwhile stands"
-    client.hset(key, name, SPOILT)
+    client.hset(key, name, CORRUPT)
     assert mend(b"")
     assert not client.hexists(key, name)
-    client.hset(key, mapping={name: SPOILT, "": b"spoilt"})
+    client.hset(key, mapping={name: CORRUPT, "": b"spoilt"})
     assert not mend(), "all of them are read again"
 
 
-def test_entries_are_looked_at_again_and_again(writer: CacheWriter, client: Any, keys: Keys, found: Garbled) -> None:
+def test_entries_are_looked_at_again_and_again(
+    writer: CacheStore, client: Any, keys: Keys, found: IntegrityScan
+) -> None:
     numbers = [f"+1415{index:07}" for index in range(500)]
     life = Life(writer)
     for number in numbers:
@@ -93,7 +93,7 @@ def test_entries_are_looked_at_again_and_again(writer: CacheWriter, client: Any,
         assert any(not look for look in looks)
 
 
-def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found: Garbled) -> None:
+def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found: IntegrityScan) -> None:
     client.set(keys.number("+14150000001"), route(rev(1)).pack(), px=1)
     assert not any(found.entries() for _ in range(LOOKS))
 

@@ -36,7 +36,7 @@ def test_a_number_shares_a_slot_with_its_databases_checkpoint(number: str) -> No
 def test_a_database_shares_a_slot_with_what_lookups_kept_before_it_was_known(number: str) -> None:
     database = shard_for(number)
     assert database is not None
-    assert key_slot(KEYS.strays(database).encode()) == key_slot(KEYS.number(number).encode())
+    assert key_slot(KEYS.orphans(database).encode()) == key_slot(KEYS.number(number).encode())
 
 
 def test_the_followers_own_keys_share_a_slot() -> None:
@@ -54,7 +54,7 @@ def test_a_followed_databases_documents_share_a_slot_with_its_checkpoint() -> No
         KEYS.database("numbers/+1415"),
         KEYS.database("accounts"),
         KEYS.documents("accounts"),
-        KEYS.strays("numbers/+1415"),
+        KEYS.orphans("numbers/+1415"),
         KEYS.lease,
         KEYS.token,
         KEYS.status,

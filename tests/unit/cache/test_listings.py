@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from router.near_cache.negative_ranges import Listings
+from router.near_cache.negative_ranges import NegativeRanges
 
 DATABASE, FIRST = "numbers/+1415", "+1415886"
 LISTED, ABSENT, BEYOND, BEFORE, ELSEWHERE = (
@@ -19,26 +19,26 @@ LATER = NOW + 1000
 
 
 @pytest.fixture
-def listings() -> Listings:
-    made = Listings()
+def listings() -> NegativeRanges:
+    made = NegativeRanges()
     made.close(made.open(DATABASE, FIRST, NOW), [LISTED], "+14158869999", LATER)
     return made
 
 
 @pytest.mark.parametrize("number", [LISTED, BEYOND, BEFORE, ELSEWHERE, "+1", ""])
-def test_only_what_a_listing_covers_and_does_not_name_is_absent(listings: Listings, number: str) -> None:
+def test_only_what_a_listing_covers_and_does_not_name_is_absent(listings: NegativeRanges, number: str) -> None:
     assert listings.is_absent(ABSENT, NOW)
     assert not listings.is_absent(number, NOW)
 
 
-def test_a_listing_to_the_end_covers_all_that_follows(listings: Listings) -> None:
+def test_a_listing_to_the_end_covers_all_that_follows(listings: NegativeRanges) -> None:
     listings.close(listings.open(DATABASE, "+14159", NOW), [], None, LATER)
     assert listings.is_absent(BEYOND, NOW)
     assert not listings.is_absent(LISTED, NOW)
 
 
 def test_nothing_is_believed_before_it_was_read_nor_after_its_time() -> None:
-    listings = Listings()
+    listings = NegativeRanges()
     listing = listings.open(DATABASE, FIRST, NOW)
     assert not listings.is_absent(ABSENT, NOW)
     listings.close(listing, [], None, LATER)
@@ -46,21 +46,21 @@ def test_nothing_is_believed_before_it_was_read_nor_after_its_time() -> None:
     assert not listings.is_absent(ABSENT, LATER)
 
 
-def test_what_changes_is_not_absent_any_more(listings: Listings) -> None:
+def test_what_changes_is_not_absent_any_more(listings: NegativeRanges) -> None:
     listings.changed(ABSENT)
     assert not listings.is_absent(ABSENT, NOW)
     assert listings.is_absent("+14158867902", NOW)
 
 
 def test_what_changes_while_a_database_is_being_listed_is_not_absent() -> None:
-    listings = Listings()
+    listings = NegativeRanges()
     listing = listings.open(DATABASE, FIRST, NOW)
     listings.changed(ABSENT)
     listings.close(listing, [], None, LATER)
     assert not listings.is_absent(ABSENT, NOW)
 
 
-def test_what_is_being_read_when_everything_is_forgotten_is_not_believed(listings: Listings) -> None:
+def test_what_is_being_read_when_everything_is_forgotten_is_not_believed(listings: NegativeRanges) -> None:
     listing = listings.open(DATABASE, FIRST, NOW)
     listings.clear()
     listings.close(listing, [], None, LATER)
@@ -68,13 +68,13 @@ def test_what_is_being_read_when_everything_is_forgotten_is_not_believed(listing
     assert len(listings) == 0
 
 
-def test_a_later_listing_may_know_less_than_an_earlier_one(listings: Listings) -> None:
+def test_a_later_listing_may_know_less_than_an_earlier_one(listings: NegativeRanges) -> None:
     listings.changed(ABSENT)
     listings.close(listings.open(DATABASE, FIRST, NOW), [LISTED], None, LATER)
     assert listings.is_absent(ABSENT, NOW)  # it was deleted again: the later reading says so
 
 
-def test_there_are_never_many(listings: Listings) -> None:
+def test_there_are_never_many(listings: NegativeRanges) -> None:
     for index in range(1000):
         listings.close(listings.open(f"numbers/+1{index:03}", "+1", NOW), [], None, LATER + index)
     assert len(listings) <= 128
@@ -84,7 +84,7 @@ def test_there_are_never_many(listings: Listings) -> None:
 
 
 def test_what_is_being_read_stays_where_there_are_many() -> None:
-    listings = Listings()
+    listings = NegativeRanges()
     reading = listings.open(DATABASE, FIRST, NOW)
     for index in range(300):
         listings.close(listings.open(f"numbers/+1{index:03}", "+1", NOW), [], None, LATER + index)
@@ -93,14 +93,14 @@ def test_what_is_being_read_stays_where_there_are_many() -> None:
 
 
 def test_what_is_over_does_not_grow_with_what_changes() -> None:
-    listings = Listings()
+    listings = NegativeRanges()
     listings.close(listings.open(DATABASE, FIRST, 0.0), [], None, 1.0)  # on the clock that changes go by: long ago
     listings.changed(ABSENT)
     assert len(listings) == 0
 
 
 def test_what_a_listing_does_not_cover_is_nothing_to_it() -> None:
-    listings = Listings()
+    listings = NegativeRanges()
     listing = listings.open(DATABASE, FIRST, NOW)
     listings.close(listing, [], None, time.monotonic() + 60)
     listings.changed(BEFORE)
@@ -108,6 +108,6 @@ def test_what_a_listing_does_not_cover_is_nothing_to_it() -> None:
 
 
 def test_one_that_could_not_be_read_is_gone() -> None:
-    listings = Listings()
+    listings = NegativeRanges()
     listings.drop(listings.open(DATABASE, FIRST, NOW))
     assert len(listings) == 0

@@ -8,38 +8,39 @@ from hypothesis import strategies as st
 
 from router.entries import codec
 from router.entries.codec import Entry
-from router.redis_store.entry_reader import CacheReader
+from router.redis_store.cache_store import CacheStore
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
-from router.redis_store.writer import Applied, CacheWriter
+from router.redis_store.replies import ApplyResult
 from tests.unit.cache.entries import DATABASE, NOW, NUMBER, ONE, TWO, Life, held, refusal, rev, route
 
 
-def test_a_newer_revision_replaces_an_older_one(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_newer_revision_replaces_an_older_one(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
-    assert life.apply(route(rev(1))) == (Applied.OK, [])
-    assert life.apply(route(rev(2), TWO)) == (Applied.OK, [])
+    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
+    assert life.apply(route(rev(2), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(2), TWO)
 
 
-def test_an_older_revision_is_reported_and_not_written(writer: CacheWriter, reader: CacheReader) -> None:
+def test_an_older_revision_is_reported_and_not_written(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(2), TWO))
-    assert life.apply(refusal(rev(3)), route(rev(1))) == (Applied.OK, [1])
+    assert life.apply(refusal(rev(3)), route(rev(1))) == (ApplyResult.OK, [1])
     assert held(reader) == refusal(rev(3))
 
 
-def test_an_older_revision_moves_the_checkpoint_all_the_same(writer: CacheWriter) -> None:
+def test_an_older_revision_moves_the_checkpoint_all_the_same(writer: CacheStore) -> None:
     life = Life(writer)
     life.apply(route(rev(2)), seq="two")
     life.apply(route(rev(1)), seq="three")
-    assert writer.checkpoint(DATABASE).seq == "three"
+    assert writer.checkpoints.get(DATABASE).seq == "three"
 
 
-def test_hashes_decide_between_revisions_of_one_generation(writer: CacheWriter, reader: CacheReader) -> None:
+def test_hashes_decide_between_revisions_of_one_generation(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(2, "b")))
-    assert life.apply(route(rev(2, "a"), TWO)) == (Applied.OK, [0])
-    assert life.apply(route(rev(2, "c"), TWO)) == (Applied.OK, [])
+    assert life.apply(route(rev(2, "a"), TWO)) == (ApplyResult.OK, [0])
+    assert life.apply(route(rev(2, "c"), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(2, "c"), TWO)
 
 
@@ -47,11 +48,11 @@ def test_hashes_decide_between_revisions_of_one_generation(writer: CacheWriter, 
     ("lower", "higher"),
     [(255, 256), (256, 257), (9, 10), (65535, 65536), (2**31 - 1, 2**31), (2**31, 2**32 - 1), (127, 128)],
 )
-def test_generations_compare_as_numbers(writer: CacheWriter, reader: CacheReader, lower: int, higher: int) -> None:
+def test_generations_compare_as_numbers(writer: CacheStore, reader: EntryReader, lower: int, higher: int) -> None:
     life = Life(writer)
     life.apply(route(rev(lower, "f")))
-    assert life.apply(route(rev(higher, "0"), TWO)) == (Applied.OK, [])
-    assert life.apply(route(rev(lower, "f"))) == (Applied.OK, [0])
+    assert life.apply(route(rev(higher, "0"), TWO)) == (ApplyResult.OK, [])
+    assert life.apply(route(rev(lower, "f"))) == (ApplyResult.OK, [0])
     assert held(reader) == route(rev(higher, "0"), TWO)
 
 
@@ -62,7 +63,7 @@ def test_generations_compare_as_numbers(writer: CacheWriter, reader: CacheReader
     )
 )
 def test_whatever_the_order_the_highest_stays(
-    writer: CacheWriter, reader: CacheReader, client: Any, revisions: list[tuple[int, bytes]]
+    writer: CacheStore, reader: EntryReader, client: Any, revisions: list[tuple[int, bytes]]
 ) -> None:
     client.flushall()
     life = Life(writer)
@@ -73,83 +74,83 @@ def test_whatever_the_order_the_highest_stays(
     assert kept.revision == f"{generation}-{digest.hex()}"
 
 
-def test_the_same_answer_again_is_left_alone(writer: CacheWriter, client: Any, keys: Keys) -> None:
+def test_the_same_answer_again_is_left_alone(writer: CacheStore, client: Any, keys: Keys) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
     first = route(rev(1))
     later = Entry(first.version, first.kind, NOW + 60, first.payload)
-    assert life.apply(later) == (Applied.OK, [])
+    assert life.apply(later) == (ApplyResult.OK, [])
     assert client.get(keys.number(NUMBER)) == route(rev(1)).pack()
 
 
-def test_the_same_answer_by_the_follower_stays_for_good(writer: CacheWriter, client: Any, keys: Keys) -> None:
+def test_the_same_answer_by_the_follower_stays_for_good(writer: CacheStore, client: Any, keys: Keys) -> None:
     life = Life(writer)
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 1
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 1
     assert client.pttl(keys.number(NUMBER)) > 0
     life.apply(route(rev(1)))
     assert client.pttl(keys.number(NUMBER)) == -1
 
 
-def test_another_answer_of_the_same_revision_replaces_it(writer: CacheWriter, reader: CacheReader) -> None:
+def test_another_answer_of_the_same_revision_replaces_it(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    assert life.apply(route(rev(1), TWO)) == (Applied.OK, [])
+    assert life.apply(route(rev(1), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1), TWO)
     life.apply(refusal(rev(1)))
     assert held(reader) == refusal(rev(1))
 
 
-def test_a_filler_never_replaces_an_answer_of_the_same_revision(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_filler_never_replaces_an_answer_of_the_same_revision(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1), TWO))]) == 0
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1), TWO))]) == 0
     assert held(reader) == route(rev(1))
 
 
-def test_a_filler_never_replaces_what_is_newer(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_filler_never_replaces_what_is_newer(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(2), TWO))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
     assert held(reader) == route(rev(2), TWO)
 
 
-def test_a_negative_never_stands_over_a_document(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_negative_never_stands_over_a_document(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
-    assert life.apply(codec.negative_entry(NOW)) == (Applied.OK, [0])
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
+    assert life.apply(codec.negative_entry(NOW)) == (ApplyResult.OK, [0])
     assert held(reader) == route(rev(1))
 
 
-def test_a_negative_never_stands_over_a_deletion(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_negative_never_stands_over_a_deletion(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(codec.tombstone_entry(rev(2), NOW))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
     assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
-def test_a_document_replaces_a_negative_at_once(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_document_replaces_a_negative_at_once(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 1
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 1
     life.apply(route(rev(1)))
     assert held(reader) == route(rev(1))
 
 
-def test_a_deletion_outlives_a_slow_reader(writer: CacheWriter, reader: CacheReader) -> None:
+def test_a_deletion_outlives_a_slow_reader(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(1)))
     life.apply(codec.tombstone_entry(rev(2), NOW))
-    assert writer.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
+    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
     assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
-def test_how_long_each_kind_is_kept(writer: CacheWriter, client: Any, keys: Keys) -> None:
+def test_how_long_each_kind_is_kept(writer: CacheStore, client: Any, keys: Keys) -> None:
     life = Life(writer)
     epoch = life.checkpoint.epoch
     numbers = ["+14150000001", "+14150000002", "+14150000003", "+14150000004"]
     life.apply(route(rev(1)), number=numbers[0])
     life.apply(codec.tombstone_entry(rev(1), NOW), number=numbers[1])
-    writer.fill(DATABASE, epoch, [(numbers[2], codec.negative_entry(NOW)), (numbers[3], refusal(rev(1)))])
+    writer.entries.fill(DATABASE, epoch, [(numbers[2], codec.negative_entry(NOW)), (numbers[3], refusal(rev(1)))])
     kept = [client.pttl(keys.number(number)) for number in numbers]
     assert kept[0] == -1
     assert 86_000_000 < kept[1] <= 86_400_000
@@ -158,26 +159,28 @@ def test_how_long_each_kind_is_kept(writer: CacheWriter, client: Any, keys: Keys
 
 
 def test_a_lower_version_stands_after_replace_where_the_expected_one_was(
-    writer: CacheWriter, reader: CacheReader
+    writer: CacheStore, reader: EntryReader
 ) -> None:
     life = Life(writer)
     life.apply(route(rev(7)))
     expected = route(rev(7)).version
-    assert writer.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, expected, route(rev(3), TWO))
+    assert writer.entries.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, expected, route(rev(3), TWO))
     assert held(reader) == route(rev(3), TWO)
 
 
-def test_replace_does_nothing_where_another_version_stands(writer: CacheWriter, reader: CacheReader) -> None:
+def test_replace_does_nothing_where_another_version_stands(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer)
     life.apply(route(rev(8)))
-    assert not writer.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3), TWO))
+    assert not writer.entries.replace(
+        DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3), TWO)
+    )
     assert held(reader) == route(rev(8))
 
 
-def test_replace_needs_the_epoch_and_the_token(writer: CacheWriter, reader: CacheReader) -> None:
+def test_replace_needs_the_epoch_and_the_token(writer: CacheStore, reader: EntryReader) -> None:
     life = Life(writer, token=5)
     life.apply(route(rev(7)))
     expected, made = route(rev(7)).version, route(rev(3), TWO)
-    assert not writer.replace(DATABASE, 4, life.checkpoint.epoch, NUMBER, expected, made)
-    assert not writer.replace(DATABASE, 5, "another", NUMBER, expected, made)
+    assert not writer.entries.replace(DATABASE, 4, life.checkpoint.epoch, NUMBER, expected, made)
+    assert not writer.entries.replace(DATABASE, 5, "another", NUMBER, expected, made)
     assert held(reader) == route(rev(7), ONE)

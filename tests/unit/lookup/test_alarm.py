@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.lookup.deadline_timer import Alarm
+from router.lookup.deadline_timer import DeadlineTimer
 from tests.integration.waiting import eventually
 
 
 @pytest.fixture
-def alarm() -> Iterator[Alarm]:
-    made = Alarm()
+def alarm() -> Iterator[DeadlineTimer]:
+    made = DeadlineTimer()
     made.start()
     yield made
     made.stop()
 
 
-def test_what_is_due_is_done_in_the_order_of_its_times(alarm: Alarm) -> None:
+def test_what_is_due_is_done_in_the_order_of_its_times(alarm: DeadlineTimer) -> None:
     done: list[int] = []
     now = time.monotonic()
     for index in (3, 1, 2, 0):
@@ -26,14 +26,14 @@ def test_what_is_due_is_done_in_the_order_of_its_times(alarm: Alarm) -> None:
     eventually(lambda: done == [0, 1, 2, 3])
 
 
-def test_what_is_due_sooner_wakes_it(alarm: Alarm) -> None:
+def test_what_is_due_sooner_wakes_it(alarm: DeadlineTimer) -> None:
     done = threading.Event()
     alarm.at(time.monotonic() + 3600, lambda: None)
     alarm.at(time.monotonic() + 0.01, done.set)
     assert done.wait(5)
 
 
-def test_nothing_is_done_before_its_time(alarm: Alarm) -> None:
+def test_nothing_is_done_before_its_time(alarm: DeadlineTimer) -> None:
     times: list[float] = []
     due = time.monotonic() + 0.05
     alarm.at(due, lambda: times.append(time.monotonic()))
@@ -41,13 +41,13 @@ def test_nothing_is_done_before_its_time(alarm: Alarm) -> None:
     assert times[0] >= due
 
 
-def test_what_is_long_over_is_done_at_once(alarm: Alarm) -> None:
+def test_what_is_long_over_is_done_at_once(alarm: DeadlineTimer) -> None:
     done = threading.Event()
     alarm.at(0.0, done.set)
     assert done.wait(5)
 
 
-def test_one_that_fails_does_not_stop_the_others(alarm: Alarm) -> None:
+def test_one_that_fails_does_not_stop_the_others(alarm: DeadlineTimer) -> None:
     done = threading.Event()
 
     def fail() -> None:

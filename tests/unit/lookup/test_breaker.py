@@ -3,27 +3,27 @@
 import math
 import threading
 
-from router.lookup.circuit_breaker import Breaker
+from router.lookup.circuit_breaker import CircuitBreaker
 from tests.integration.waiting import eventually
 
 LONG = 3600.0
 
 
 def test_it_lets_everything_through_at_first() -> None:
-    breaker = Breaker(3, LONG)
+    breaker = CircuitBreaker(3, LONG)
     assert breaker.allows()
     assert not breaker.is_open
 
 
 def test_it_opens_at_the_last_failure_in_a_row_and_says_so_once() -> None:
-    breaker = Breaker(3, LONG)
+    breaker = CircuitBreaker(3, LONG)
     assert [breaker.failed() for _ in range(4)] == [False, False, True, False]
     assert breaker.is_open
     assert not breaker.allows()
 
 
 def test_a_success_in_between_starts_the_count_anew() -> None:
-    breaker = Breaker(3, LONG)
+    breaker = CircuitBreaker(3, LONG)
     breaker.failed()
     breaker.failed()
     breaker.succeeded()
@@ -34,7 +34,7 @@ def test_a_success_in_between_starts_the_count_anew() -> None:
 
 
 def test_after_the_pause_one_try_goes_and_the_others_wait_for_it() -> None:
-    breaker = Breaker(1, 0.05)
+    breaker = CircuitBreaker(1, 0.05)
     breaker.failed()
     assert eventually(breaker.allows, 5, every=0.005)
     breaker._pause = LONG
@@ -43,7 +43,7 @@ def test_after_the_pause_one_try_goes_and_the_others_wait_for_it() -> None:
 
 
 def test_a_try_that_works_closes_it() -> None:
-    breaker = Breaker(1, 0.05)
+    breaker = CircuitBreaker(1, 0.05)
     breaker.failed()
     assert eventually(breaker.allows, 5, every=0.005)
     breaker.succeeded()
@@ -52,7 +52,7 @@ def test_a_try_that_works_closes_it() -> None:
 
 
 def test_only_one_of_many_threads_makes_the_try() -> None:
-    breaker = Breaker(1, 0.05)
+    breaker = CircuitBreaker(1, 0.05)
     breaker.failed()
     eventually(lambda: not breaker.is_open, 5, every=0.005)
     breaker._pause = LONG
@@ -71,7 +71,7 @@ def test_only_one_of_many_threads_makes_the_try() -> None:
 
 
 def test_an_endless_pause_ends_when_somebody_says_that_the_store_answers() -> None:
-    breaker = Breaker(1, math.inf)
+    breaker = CircuitBreaker(1, math.inf)
     assert breaker.failed()
     assert breaker.is_open
     assert not breaker.allows()

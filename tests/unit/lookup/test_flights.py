@@ -4,8 +4,8 @@ import threading
 import time
 
 from router.lookup.call import Call
-from router.lookup.single_flight import Boarding, Flight, Flights
-from router.lookup.wait_estimator import Pace
+from router.lookup.single_flight import InFlightRead, JoinResult, SingleFlight
+from router.lookup.wait_estimator import WaitEstimator
 from router.numbers.routes import Policy
 
 DATABASE, OTHER = "numbers/+1415", "numbers/+1442"
@@ -22,19 +22,19 @@ def _calls(numbers: range) -> list[Call]:
     return [_call(f"+{number}") for number in numbers]
 
 
-def _flights(limit: int = 1000, pace: Pace | None = None, time_limit: float = 100.0) -> Flights:
-    return Flights(limit, together=10, readers=3, time_limit=time_limit, pace=lambda: pace or Pace())
+def _flights(limit: int = 1000, pace: WaitEstimator | None = None, time_limit: float = 100.0) -> SingleFlight:
+    return SingleFlight(limit, together=10, readers=3, time_limit=time_limit, pace=lambda: pace or WaitEstimator())
 
 
-def _board(flights: Flights, *calls: Call, database: str = DATABASE, policy: Policy = POLICY) -> Boarding:
+def _board(flights: SingleFlight, *calls: Call, database: str = DATABASE, policy: Policy = POLICY) -> JoinResult:
     return flights.board([(call, database) for call in calls], policy)
 
 
-def _outcome(boarding: Boarding) -> tuple[int, int]:
+def _outcome(boarding: JoinResult) -> tuple[int, int]:
     return len(boarding.boarded), len(boarding.left)
 
 
-def _numbers(taken: list[Flight]) -> list[str]:
+def _numbers(taken: list[InFlightRead]) -> list[str]:
     return [flight.number for flight in taken]
 
 
@@ -97,7 +97,7 @@ def test_there_is_room_for_so_many_numbers_and_for_any_calls_of_theirs() -> None
 
 
 def test_who_would_wait_for_most_of_his_time_does_not_board() -> None:
-    pace = Pace()
+    pace = WaitEstimator()
     pace.landed(100.0, 100, now=1.0)
     flights = _flights(pace=pace)
     calls = _calls(range(40))
@@ -106,7 +106,7 @@ def test_who_would_wait_for_most_of_his_time_does_not_board() -> None:
 
 
 def test_a_far_deadline_lets_nobody_wait_for_longer_than_anybody_does() -> None:
-    pace = Pace()
+    pace = WaitEstimator()
     pace.landed(4.1, 100, now=1.0)
     calls = _calls(range(60))
     assert _board(_flights(pace=pace), *calls).left == []
@@ -114,9 +114,9 @@ def test_a_far_deadline_lets_nobody_wait_for_longer_than_anybody_does() -> None:
 
 
 def test_a_busy_database_keeps_nobody_from_another() -> None:
-    paces = [Pace(), Pace()]
+    paces = [WaitEstimator(), WaitEstimator()]
     paces[0].landed(100.0, 100, now=1.0)
-    flights = Flights(1000, together=10, readers=3, time_limit=100.0, pace=lambda: paces.pop(0))
+    flights = SingleFlight(1000, together=10, readers=3, time_limit=100.0, pace=lambda: paces.pop(0))
     calls = _calls(range(40))
     assert _board(flights, *calls).left == calls[32:]
     assert _board(flights, *_calls(range(100, 150)), database="numbers/+4420").left == []
@@ -124,14 +124,14 @@ def test_a_busy_database_keeps_nobody_from_another() -> None:
 
 def test_a_slow_database_that_is_not_busy_keeps_nobody_waiting() -> None:
     """Each read takes a quarter of the time that callers have, however many numbers it brings."""
-    pace = Pace()
+    pace = WaitEstimator()
     for ahead in range(32, 200):
         pace.landed(13.0 + ahead / 100, ahead, now=1.0)
     assert _board(_flights(pace=pace), *_calls(range(130))).left == []
 
 
 def test_a_reading_that_failed_tells_nothing_of_others() -> None:
-    pace = Pace()
+    pace = WaitEstimator()
     flights = _flights(pace=pace)
     _board(flights, *_calls(range(40)))
     flights.take(DATABASE)
@@ -178,9 +178,9 @@ def test_what_comes_while_all_readers_are_busy_is_read_together() -> None:
         flights.take(DATABASE)
     for call in _calls(range(10, 17)):
         assert _board(flights, call).readers == []
-    assert flights.leave_line(DATABASE) == 1
+    assert flights.release_reader(DATABASE) == 1
     assert len(flights.take(DATABASE)) == 7
-    assert [flights.leave_line(DATABASE) for _ in range(3)] == [0, 0, 0]
+    assert [flights.release_reader(DATABASE) for _ in range(3)] == [0, 0, 0]
 
 
 def test_a_reader_is_sent_for_each_ten() -> None:
@@ -188,7 +188,7 @@ def test_a_reader_is_sent_for_each_ten() -> None:
     assert _board(flights, *_calls(range(25))).readers == [DATABASE] * 3
     assert _board(flights, *_calls(range(25, 100))).readers == [], "no more than three for one database"
     assert _numbers(flights.take(DATABASE)) == [f"+{number}" for number in range(10)]
-    assert flights.leave_line(DATABASE) == 1
+    assert flights.release_reader(DATABASE) == 1
     assert _board(flights, _call("+1000"), database=OTHER).readers == [OTHER]
 
 
@@ -206,11 +206,13 @@ def test_what_boarded_under_another_policy_is_read_apart() -> None:
     _board(flights, _call("+1"))
     _board(flights, _call("+2"), _call("+3"), policy=other)
     assert _numbers(flights.take(DATABASE)) == ["+1"]
-    assert flights.leave_line(DATABASE) == 1
+    assert flights.release_reader(DATABASE) == 1
     assert _numbers(flights.take(DATABASE)) == ["+2", "+3"]
 
 
-def _leave(flights: Flights, flight: Flight, calls: list[Call], together: threading.Barrier, left: list[Call]) -> None:
+def _leave(
+    flights: SingleFlight, flight: InFlightRead, calls: list[Call], together: threading.Barrier, left: list[Call]
+) -> None:
     together.wait()
     left.extend(call for call in calls if flights.leave(flight, call))
 

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from router.embedded import EmbeddedRedis
-from router.near_cache.cache import Invalidations, NearCache, NearEntry
+from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
 from router.redis_store.client import connect
 from router.redis_store.keys import Keys
 from tests.integration.waiting import eventually
@@ -172,7 +172,7 @@ class Told:
     def __init__(self, client: Any) -> None:
         self.client, self.keys = client, Keys("did-router:")
         self.near = NearCache(100, 1_000_000)
-        self.listening = Invalidations(client, self.keys, self.near)
+        self.listening = InvalidationListener(client, self.keys, self.near)
         self.listening.start()
         eventually(lambda: self.near.trusted)
 
@@ -236,7 +236,7 @@ def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))  # and doesn't listen: nothing else can take the port
         client = connect(f"redis://127.0.0.1:{refusing.getsockname()[1]}/0", time_limit=1)
-        listening = Invalidations(client, Keys("did-router:"), near)
+        listening = InvalidationListener(client, Keys("did-router:"), near)
         listening.start()
         eventually(lambda: _reports(caplog))
         time.sleep(1.6)  # three attempts more
@@ -272,7 +272,7 @@ def test_another_redis_behind_the_same_name_is_listened_to_anew(near: NearCache,
     """The former one may be alive, and its connection stand: nobody tells it of a change any more."""
     keys = Keys("did-router:")
     with Redis.from_url(redis_url) as client, EmbeddedRedis() as other, Redis.from_url(other.url) as elsewhere:
-        listening = Invalidations(client, keys, near)
+        listening = InvalidationListener(client, keys, near)
         near.trusted = False
         listening.start()
         eventually(lambda: near.trusted)

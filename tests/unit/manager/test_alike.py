@@ -20,7 +20,7 @@ from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
 from router.numbers.rules import build
 from router.numbers.shards import shard_for
-from router.reference_data.active_port_requests import ActivePorts
+from router.reference_data.active_port_requests import ActivePortRequests
 from router.settings import Settings
 from tests.unit.manager.packages import install, on_path
 
@@ -28,7 +28,7 @@ ACCOUNTS = ["a" * 32, "b" * 32, "c" * 32]
 KNOWN = {each: AccountDocument(each, "", enabled=True, deleted=False, name="", realm="") for each in ACCOUNTS[:2]}
 
 
-class Ports(ActivePorts):
+class Ports(ActivePortRequests):
     """Port requests that name one number."""
 
     def naming(self, number: str) -> Any:
