@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from router.bulk.rows import FileRefused
+from router.bulk.rows import InvalidFileError
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import printable
 
@@ -90,7 +90,7 @@ ACCOUNTS_APART = " "
 """Between the accounts of `reserve_history`."""
 
 
-def checked(header: list[str]) -> list[str]:
+def validated_columns(header: list[str]) -> list[str]:
     """A file's column names, as they are known here.
 
     Raises:
@@ -100,7 +100,7 @@ def checked(header: list[str]) -> list[str]:
     for position, written in enumerate(header, 1):
         names.append(_known(written.strip(), position, names))
     if "e164" not in names:
-        raise FileRefused("there is no column e164, and it holds the number")
+        raise InvalidFileError("there is no column e164, and it holds the number")
     return names
 
 
@@ -112,20 +112,22 @@ def may_span_lines(name: str) -> bool:
 def _known(written: str, position: int, before: list[str]) -> str:
     name = _opaque(written) if written.lower().startswith(OPAQUE) else written.lower()
     if not name:
-        raise FileRefused(f"column {position} has no name: name it, or take it out")
+        raise InvalidFileError(f"column {position} has no name: name it, or take it out")
     if name in before:
-        raise FileRefused(f"column {printable(name)} is there twice: take one out")
+        raise InvalidFileError(f"column {printable(name)} is there twice: take one out")
     if name.startswith(OPAQUE):
         if not all(name.split(".")) or name.startswith((f"{OPAQUE}pvt_", f"{OPAQUE}_")):
-            raise FileRefused(f"column {printable(name)}: write opaque.my_field or opaque.my_field.my_nested_field")
+            raise InvalidFileError(
+                f"column {printable(name)}: write opaque.my_field or opaque.my_field.my_nested_field"
+            )
         return name
     if name in KAZOO or name in MORE:
         return name
     if (likely := _LIKELY.get(_WORDS.sub("", name))) is not None and likely not in before:
-        raise FileRefused(f"unknown column '{printable(written)}': did you mean {likely}?{_KNOWN}")
+        raise InvalidFileError(f"unknown column '{printable(written)}': did you mean {likely}?{_KNOWN}")
     close = get_close_matches(name, (*KAZOO, *MORE), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else "a public field of your own is called opaque.NAME"
-    raise FileRefused(f"unknown column '{printable(written)}': {hint}{_KNOWN}")
+    raise InvalidFileError(f"unknown column '{printable(written)}': {hint}{_KNOWN}")
 
 
 def _opaque(written: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from router.bulk.columns import may_span_lines
 from router.bulk.lines import Lines
-from router.bulk.rows import RowWrong, too_long
+from router.bulk.rows import InvalidRowError, too_long
 
 LONGEST = 100
 """Lines that one record may span: what a quote without its end swallows is read again, line by line."""
@@ -33,7 +33,7 @@ class CsvRecord:
     lines: int
     offset: int
     cells: Sequence[str]
-    problem: RowWrong | None = None
+    problem: InvalidRowError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class _Line:
     text: str
     number: int
     offset: int
-    is_cut: bool
+    is_truncated: bool
 
 
 class CsvRecords:
@@ -71,7 +71,7 @@ class CsvRecords:
                 self._check(cells)
             except StopIteration:
                 return
-            except (csv.Error, RowWrong) as problem:
+            except (csv.Error, InvalidRowError) as problem:
                 yield self._refused(problem)
                 # Python's reader is at its end once it met the end of its lines.
                 records = csv.reader(self._texts(), delimiter=self._separator, strict=True)
@@ -82,7 +82,7 @@ class CsvRecords:
         """Yield lines to Python's reader, which asks for another one only while a quote is open."""
         while (line := self._next()) is not None:
             self._taken.append(line)
-            if line.is_cut:
+            if line.is_truncated:
                 raise too_long()
             if len(self._taken) > 1:
                 self._check_continuation(line)
@@ -101,13 +101,13 @@ class CsvRecords:
             self._check_column(len(self._alone(self._taken[0].text)) - 1)
         cells = self._alone(line.text)
         if len(cells) == len(self._columns) and _DIGITS_OF_A_NUMBER.match(cells[self._place]):
-            raise RowWrong(
+            raise InvalidRowError(
                 "malformed_row",
                 f"a quote is opened here, and line {line.number}, a row by itself, would be inside of it: "
                 "close the quote, or take it out",
             )
         if len(self._taken) > LONGEST:
-            raise RowWrong(
+            raise InvalidRowError(
                 "malformed_row", f"a quote is opened and not closed within {LONGEST} lines: close it, or take it out"
             )
 
@@ -122,14 +122,14 @@ class CsvRecords:
                 if "\n" in cell:
                     self._check_column(place)
         if any(map(str.strip, cells)) and len(cells) != len(self._columns):
-            raise RowWrong(
+            raise InvalidRowError(
                 "malformed_row", f"it has {len(cells)} cells where the first line names {len(self._columns)} columns"
             )
 
     def _check_column(self, place: int) -> None:
         name = self._columns[place] if place < len(self._columns) else f"cell {place + 1}"
         if not may_span_lines(name):
-            raise RowWrong(
+            raise InvalidRowError(
                 "malformed_row",
                 f"{name} would go on in the next line, which it never does: close the quote, or take it out",
             )
@@ -141,7 +141,7 @@ class CsvRecords:
         except csv.Error:
             return [text]
 
-    def _refused(self, problem: csv.Error | RowWrong) -> CsvRecord:
+    def _refused(self, problem: csv.Error | InvalidRowError) -> CsvRecord:
         if isinstance(problem, csv.Error):
             problem = _explained(problem)
         first, *others = self._taken
@@ -153,14 +153,16 @@ class CsvRecords:
         return CsvRecord(self._taken[0].number, len(self._taken), self._taken[-1].offset, cells)
 
 
-def _explained(problem: csv.Error) -> RowWrong:
+def _explained(problem: csv.Error) -> InvalidRowError:
     """Return what Python's reader says, in words that tell what to do."""
     if "field limit" in str(problem):
-        return RowWrong("malformed_row", f"a cell has more than {csv.field_size_limit():,} characters: shorten it")
-    return RowWrong("malformed_row", f"this is not CSV: {problem}: quotes inside of quotes are doubled")
+        return InvalidRowError(
+            "malformed_row", f"a cell has more than {csv.field_size_limit():,} characters: shorten it"
+        )
+    return InvalidRowError("malformed_row", f"this is not CSV: {problem}: quotes inside of quotes are doubled")
 
 
 def _numbered(lines: Lines) -> Iterator[_Line]:
     for text in lines:
-        is_cut, lines.cut = lines.cut, False
-        yield _Line(text, lines.number, lines.offset, is_cut)
+        is_truncated, lines.truncated = lines.truncated, False
+        yield _Line(text, lines.number, lines.offset, is_truncated)

@@ -15,30 +15,30 @@ from router.couch.errors import CouchError
 
 log = logging.getLogger(__name__)
 
-MOST = 100_000
+MAX_PENDING_COPIES = 100_000
 """Numbers whose copies wait, a kilobyte each."""
-LONGEST = 60.0
+MAX_COPY_DELAY = 60.0
 """Seconds that copies wait for more."""
 
 
-class StoreAway(Exception):
+class StoreUnavailableError(Exception):
     """A store can't be reached any more; what was done before has its results, and the run can go on later."""
 
 
-class KeepsCopies(Protocol):
+class PendingCopies(Protocol):
     """Copies that wait (`router.manager.deferred_copies.LateCopies`), as far as a run needs them."""
 
     def __len__(self) -> int:
         """How many numbers' copies wait."""
 
-    def take_up(self, numbers: Mapping[str, Iterable[str]]) -> None:
+    def resume(self, numbers: Mapping[str, Iterable[str]]) -> None:
         """Have these wait too, with accounts beside those that their documents name."""
 
     def write(self) -> Mapping[str, str]:
         """Write all that wait; number → why not. Raises CouchError where CouchDB is away."""
 
 
-class Watcher:
+class RunProgress:
     """Told how far a run is; nothing by itself."""
 
     def skipped(self, rows: int) -> None:
@@ -51,7 +51,7 @@ class Watcher:
         """Account copies of so many numbers are being written; 0: they are."""
 
 
-class LateWriting:
+class DeferredCopyWriter:
     """Writes them when enough wait, or have waited long enough.
 
     Args:
@@ -63,25 +63,25 @@ class LateWriting:
     def __init__(
         self,
         journal: Journal,
-        copies: KeepsCopies | None,
-        watcher: Watcher,
-        pauses: Iterable[float],
-        most: int = MOST,
+        copies: PendingCopies | None,
+        progress: RunProgress,
+        backoff: Iterable[float],
+        max_pending: int = MAX_PENDING_COPIES,
     ) -> None:
         self._journal = journal
         self._copies = copies
-        self._watcher = watcher
-        self._pauses = pauses
-        self._most = most
+        self._progress = progress
+        self._backoff = backoff
+        self._max_pending = max_pending
         self._last = time.monotonic()
         if copies is not None:
-            copies.take_up(journal.earlier.waiting())
+            copies.resume(journal.previous.waiting())
 
     def write_if_due(self, report: Report) -> None:
         """Write what waits, if it is much or old. Raises StoreAway."""
         if self._copies is None:
             return
-        if len(self._copies) >= self._most or time.monotonic() - self._last >= LONGEST:
+        if len(self._copies) >= self._max_pending or time.monotonic() - self._last >= MAX_COPY_DELAY:
             self.write(report)
 
     def write(self, report: Report) -> None:
@@ -93,19 +93,19 @@ class LateWriting:
         self._last = time.monotonic()
         if self._copies is None or not len(self._copies):
             return
-        self._watcher.copies(len(self._copies))
-        behind = self._written(self._copies)
-        self._journal.copies(behind)
-        report.count_behind(behind)
-        self._watcher.copies(0)
+        self._progress.copies(len(self._copies))
+        failed_copies = self._written(self._copies)
+        self._journal.copies(failed_copies)
+        report.count_failed_copies(failed_copies)
+        self._progress.copies(0)
 
-    def _written(self, copies: KeepsCopies) -> Mapping[str, str]:
-        for pause in self._pauses:
+    def _written(self, copies: PendingCopies) -> Mapping[str, str]:
+        for seconds in self._backoff:
             try:
                 return copies.write()
             except CouchError as problem:
                 log.warning("account copies wait: %s", problem)
-            time.sleep(pause)
-        raise StoreAway(
+            time.sleep(seconds)
+        raise StoreUnavailableError(
             "CouchDB can't be reached any more: account copies were not written; run it again to write them"
         )

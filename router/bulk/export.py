@@ -22,7 +22,7 @@ _NAMES_KEPT = 50_000
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportReport:
     """What was written, and what was not.
 
     Attributes:
@@ -32,7 +32,7 @@ class Exported:
     databases: int = 0
     documents: int = 0
     written: int = 0
-    left_out: list[tuple[str, str, str]] = field(default_factory=list)
+    skipped_documents: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 class AccountNames:
@@ -77,13 +77,13 @@ class Export:
         self._watch = watch
         self._separator = separator
         self._names = AccountNames(databases)
-        self.report = Exported()
+        self.report = ExportReport()
 
     def shards(self) -> list[str]:
         """Every number database."""
         return [name for name in self._databases.names(shards.SHARD_PREFIX) if shards.is_shard(name)]
 
-    def run(self, names: Sequence[str], account: str | None = None) -> Exported:
+    def run(self, names: Sequence[str], account: str | None = None) -> ExportReport:
         """Write every number of these databases, or those of one account."""
         self.begin()
         for name in names:
@@ -119,7 +119,7 @@ class Export:
             if not isinstance(read, Skipped):
                 yield read
             elif not str(document.get("_id")).startswith("_design/"):
-                self.report.left_out.append((database, str(document.get("_id")), read.reason))
+                self.report.skipped_documents.append((database, str(document.get("_id")), read.reason))
 
 
 def _line(document: Mapping[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from router.bulk import csv_rows, json_rows
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.rows import Rows
 
 _JSON = frozenset((".jsonl", ".ndjson", ".json"))
@@ -12,7 +12,7 @@ CSV_SUFFIXES = frozenset((".csv", ".tsv"))
 _LOOKED_AT = 4096
 
 
-def read(file: BinaryIO, name: str, wish: Wish) -> Rows:
+def read(file: BinaryIO, name: str, options: ImportOptions) -> Rows:
     """Rows of a CSV file or of JSON lines: its name tells which, else its first byte that is no space.
 
     Args:
@@ -24,8 +24,8 @@ def read(file: BinaryIO, name: str, wish: Wish) -> Rows:
     """
     suffix = Path(name).suffix.lower()
     if suffix in _JSON or (suffix not in CSV_SUFFIXES and _begins_as_json(file)):
-        return json_rows.read(file, wish)
-    return csv_rows.read(file, wish)
+        return json_rows.read(file, options)
+    return csv_rows.read(file, options)
 
 
 def _begins_as_json(file: BinaryIO) -> bool:

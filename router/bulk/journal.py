@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self, TypeGuard
 import orjson
 
 from router.bulk.results import LATER
-from router.bulk.rows import FileRefused
+from router.bulk.rows import InvalidFileError
 
 _VERSION = 2
 _CHUNK = 1 << 20
@@ -43,7 +43,7 @@ class Header:
 
 
 @dataclass(slots=True)
-class Earlier:
+class PreviousRun:
     """What an earlier run left.
 
     Attributes:
@@ -61,7 +61,7 @@ class Earlier:
     started: int = 0
     begun: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
-    copies_wait: dict[str, list[str]] = field(default_factory=dict)
+    copies_deferred: dict[str, list[str]] = field(default_factory=dict)
     early: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -80,8 +80,8 @@ class Earlier:
         return sum(self.statuses.values())
 
     def waiting(self) -> dict[str, list[str]]:
-        """`copies_wait`, and the same of the rows whose result is early."""
-        found = {number: list(accounts) for number, accounts in self.copies_wait.items()}
+        """`copies_deferred`, and the same of the rows whose result is early."""
+        found = {number: list(accounts) for number, accounts in self.copies_deferred.items()}
         for result in self.early.values():
             _let_wait(found, result)
         return found
@@ -101,10 +101,10 @@ class Journal:
         earlier: what it holds already.
     """
 
-    def __init__(self, file: BinaryIO | None, earlier: Earlier) -> None:
+    def __init__(self, file: BinaryIO | None, previous: PreviousRun) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self.earlier = earlier
+        self.previous = previous
 
     @classmethod
     def open(cls, path: Path | None, header: Header, now: int, *, afresh: bool = False) -> Self:
@@ -119,7 +119,7 @@ class Journal:
             FileRefused: it holds something else.
         """
         if path is None:
-            return cls(None, Earlier(started=now))
+            return cls(None, PreviousRun(started=now))
         file = _alone_with(path)
         try:
             return cls._at_its_end(file, path, header, now, afresh=afresh)
@@ -135,10 +135,10 @@ class Journal:
             _check_replaceable(path)
             file.truncate(0)
         if there and not afresh:
-            earlier, end = _read(path, header)
+            previous, end = _read(path, header)
             file.truncate(end)  # a line that was cut in the middle
-            return cls(file, earlier)
-        journal = cls(file, Earlier(started=now))
+            return cls(file, previous)
+        journal = cls(file, PreviousRun(started=now))
         journal._write([header.as_json(now)], sync=True)
         return journal
 
@@ -165,9 +165,9 @@ class Journal:
         """Note what became of rows."""
         self._write(results, sync=False)
 
-    def copies(self, behind: Mapping[str, str]) -> None:
+    def copies(self, failed_copies: Mapping[str, str]) -> None:
         """Note that the account copies of all rows that have a result are written, but for these numbers' (why not)."""
-        self._write([{"copies": "written", "behind": behind}], sync=False)
+        self._write([{"copies": "written", "behind": failed_copies}], sync=False)
 
     def close(self) -> None:
         """Make it lasting."""
@@ -200,61 +200,63 @@ def _alone_with(path: Path) -> BinaryIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise FileRefused(f"another run is writing {path}: wait until it is done, or name another --output") from None
+        raise InvalidFileError(
+            f"another run is writing {path}: wait until it is done, or name another --output"
+        ) from None
     except OSError:
         return file  # some network file systems know no locks
     return file
 
 
-def _read(path: Path, header: Header) -> tuple[Earlier, int]:
+def _read(path: Path, header: Header) -> tuple[PreviousRun, int]:
     """What it holds, and where its last whole line ends."""
     with path.open("rb") as file:
         first = file.readline(_CHUNK)
-        earlier = Earlier(started=_checked(first, path, header))
+        previous = PreviousRun(started=_checked(first, path, header))
         end = len(first)
         for line in file:
             if not line.endswith(b"\n"):
                 break
-            _take(line, earlier, path)
+            _take(line, previous, path)
             end += len(line)
-    return earlier, end
+    return previous, end
 
 
-def _take(line: bytes, earlier: Earlier, path: Path) -> None:
+def _take(line: bytes, previous: PreviousRun, path: Path) -> None:
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError:
         said = None
-    if not isinstance(said, dict) or not _is_taken(said, earlier):
-        raise FileRefused(f"{path} has a line that no run wrote: name another --output, or remove it")
+    if not isinstance(said, dict) or not _is_taken(said, previous):
+        raise InvalidFileError(f"{path} has a line that no run wrote: name another --output, or remove it")
 
 
-def _is_taken(said: Mapping[str, Any], earlier: Earlier) -> bool:
+def _is_taken(said: Mapping[str, Any], previous: PreviousRun) -> bool:
     """Take a line in; false where no run wrote it."""
     if "begun" in said:
         line, revisions, early = said["begun"], said.get("revisions", {}), said.get("early", [])
         if not _is_line(line) or not isinstance(revisions, dict) or not _are_texts(revisions.values()):
             return False
-        if not isinstance(early, list) or not all(_is_result(each, earlier) for each in early):
+        if not isinstance(early, list) or not all(_is_result(each, previous) for each in early):
             return False
-        earlier.early |= {each["row"]: each for each in early}
-        earlier.begun = [each for each in earlier.begun if each[0] > earlier.done_to]
-        earlier.begun.append((line, revisions))
+        previous.early |= {each["row"]: each for each in early}
+        previous.begun = [each for each in previous.begun if each[0] > previous.done_to]
+        previous.begun.append((line, revisions))
         return True
     if "row" not in said and "copies" in said:
-        earlier.copies_wait.clear()
+        previous.copies_deferred.clear()
         return True
-    if not _is_result(said, earlier):
+    if not _is_result(said, previous):
         return False
     row, status = said["row"], said["status"]
-    earlier.done_to = row
-    earlier.early.pop(row, None)
-    _let_wait(earlier.copies_wait, said)
-    earlier.statuses[status] = earlier.statuses.get(status, 0) + 1
+    previous.done_to = row
+    previous.early.pop(row, None)
+    _let_wait(previous.copies_deferred, said)
+    previous.statuses[status] = previous.statuses.get(status, 0) + 1
     return True
 
 
-def _is_result(said: object, earlier: Earlier) -> bool:
+def _is_result(said: object, previous: PreviousRun) -> bool:
     """Whether a run wrote this, of a row that has no result yet.
 
     In the order of the input: a row that stood out of it would have rows before it done twice, or never.
@@ -264,7 +266,7 @@ def _is_result(said: object, earlier: Earlier) -> bool:
     row, accounts = said.get("row"), said.get("copies_of")
     return (
         _is_line(row)
-        and row > earlier.done_to
+        and row > previous.done_to
         and isinstance(said.get("number", ""), str)
         and isinstance(said.get("status"), str)
         and (accounts is None or (isinstance(accounts, list) and _are_texts(accounts)))
@@ -299,7 +301,7 @@ def _check_replaceable(path: Path) -> None:
     except orjson.JSONDecodeError:
         said = None
     if not isinstance(said, dict) or said.get("dry_run") is not True:
-        raise FileRefused(f"{path} holds something other than a dry run's results: name another --output")
+        raise InvalidFileError(f"{path} holds something other than a dry run's results: name another --output")
 
 
 def _checked(first: bytes, path: Path, header: Header) -> int:
@@ -314,17 +316,19 @@ def _checked(first: bytes, path: Path, header: Header) -> int:
         started = int(said["started"])
         version = said["did_router"]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise FileRefused(f"{path} holds something other than results: name another --output, or remove it") from None
+        raise InvalidFileError(
+            f"{path} holds something other than results: name another --output, or remove it"
+        ) from None
     if version != _VERSION:
-        raise FileRefused(f"{path} was written by another version: name another --output")
+        raise InvalidFileError(f"{path} was written by another version: name another --output")
     if said.get("input") != wanted["input"]:
-        raise FileRefused(
+        raise InvalidFileError(
             f"{path} has the results of another input (or of this one before it was changed): "
             "name another --output, or remove it"
         )
     other = [name for name in wanted if name != "started" and said.get(name) != wanted[name]]
     if other:
-        raise FileRefused(
+        raise InvalidFileError(
             f"{path} has results of a run with another {', '.join(other)} ({said.get(other[0])}): "
             "give the same options to go on, or name another --output"
         )

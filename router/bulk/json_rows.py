@@ -7,60 +7,62 @@ import orjson
 
 from router.bulk import lines as lines_module
 from router.bulk import records
-from router.bulk.columns import ACCOUNTS_APART, checked
-from router.bulk.lines import Lines, is_clean
-from router.bulk.records import Record, Wish
-from router.bulk.rows import FileRefused, Row, Rows, RowWrong, too_long
+from router.bulk.columns import ACCOUNTS_APART, validated_columns
+from router.bulk.lines import Lines, is_utf8
+from router.bulk.records import ImportOptions, Record
+from router.bulk.rows import InvalidFileError, InvalidRowError, Row, Rows, too_long
 from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 
 
-def read(file: BinaryIO, wish: Wish) -> Rows:
+def read(file: BinaryIO, options: ImportOptions) -> Rows:
     """Rows of a file with a JSON object a line."""
     lines = Lines(file, lines_module.LONGEST_DOCUMENT)
-    return Rows(_rows(lines, wish), lines)
+    return Rows(_rows(lines, options), lines)
 
 
-def _rows(lines: Lines, wish: Wish) -> Iterator[Row]:
+def _rows(lines: Lines, options: ImportOptions) -> Iterator[Row]:
     for line in lines:
-        if not line.strip() and not lines.cut:
-            lines.passed_over += 1
+        if not line.strip() and not lines.truncated:
+            lines.skipped += 1
             continue
         try:
-            record = _record(line, is_whole=not lines.cut)
-        except RowWrong as wrong:
-            lines.cut = False
+            record = _record(line, is_whole=not lines.truncated)
+        except InvalidRowError as wrong:
+            lines.truncated = False
             yield Row(lines.number, "", error=wrong.as_error(), offset=lines.offset)
         else:
-            ask, otherwise = wish.asks(record)
-            yield Row(lines.number, record.number, ask, otherwise, offset=lines.offset, warnings=record.problems)
+            ask, fallback = options.asks(record)
+            yield Row(lines.number, record.number, ask, fallback, offset=lines.offset, warnings=record.problems)
 
 
 def _record(line: str, *, is_whole: bool) -> Record:
     if not is_whole:
         raise too_long("16 mebibytes")
-    if not is_clean(line):
-        raise RowWrong("not_utf8", "the line is not UTF-8")
+    if not is_utf8(line):
+        raise InvalidRowError("not_utf8", "the line is not UTF-8")
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
-        raise RowWrong("malformed_row", f"this is not JSON: {problem}: a line holds one whole object") from None
+        raise InvalidRowError("malformed_row", f"this is not JSON: {problem}: a line holds one whole object") from None
     if not isinstance(said, dict):
-        raise RowWrong("malformed_row", "this is no object: write one a line, in braces")
-    return records.of_document(said) if "_id" in said else _of_names(said)
+        raise InvalidRowError("malformed_row", "this is no object: write one a line, in braces")
+    return records.record_of_document(said) if "_id" in said else _of_names(said)
 
 
 def _of_names(said: Mapping[str, Any]) -> Record:
     """A record by column names; public fields may also come whole, in `public_fields`."""
     public = said.get("public_fields", {})
     if not isinstance(public, dict) or any(name.startswith(("pvt_", "_")) for name in public):
-        raise RowWrong("public_fields", "public_fields must be an object of fields without pvt_")
+        raise InvalidRowError("public_fields", "public_fields must be an object of fields without pvt_")
     given = {name: value for name, value in said.items() if name != "public_fields" and value is not None}
     try:
-        names = checked(list(given))
-    except FileRefused as problem:
-        raise RowWrong("unknown_field", str(problem).replace("column", "field")) from None
-    made = records.of_cells({name: _text(name, value) for name, value in zip(names, given.values(), strict=True)})
+        names = validated_columns(list(given))
+    except InvalidFileError as problem:
+        raise InvalidRowError("unknown_field", str(problem).replace("column", "field")) from None
+    made = records.record_of_cells(
+        {name: _text(name, value) for name, value in zip(names, given.values(), strict=True)}
+    )
     return fast_replace(made, public={**public, **made.public})
 
 
@@ -72,4 +74,4 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, str | int):
         return str(value)
     shown = printable(name)
-    raise RowWrong(shown, f"{shown} must be a text, a number, true or false: objects go into public_fields")
+    raise InvalidRowError(shown, f"{shown} must be a text, a number, true or false: objects go into public_fields")

@@ -11,7 +11,7 @@ LONGEST_DOCUMENT = 16 << 20
 
 
 class Lines:
-    """Lines of a binary file as text; what isn't UTF-8 comes as lone surrogates, which `is_clean` tells.
+    """Lines of a binary file as text; what isn't UTF-8 comes as lone surrogates, which `is_utf8` tells.
 
     Args:
         longest: bytes of a line, its end with it; LONGEST by default.
@@ -28,8 +28,8 @@ class Lines:
         self._longest = longest or LONGEST
         self.offset = 0
         self.number = 0
-        self.passed_over = 0
-        self.cut = False
+        self.skipped = 0
+        self.truncated = False
 
     def __iter__(self) -> Iterator[str]:
         """Yield each line with its end."""
@@ -39,12 +39,12 @@ class Lines:
             self.number += 1
             if len(raw) == self._longest and not raw.endswith(b"\n"):
                 raw = raw[:-1] + b"\n"
-                self.cut |= self._pass_over()
+                self.truncated |= self._skip_rest()
             if begins:
                 raw = raw.removeprefix(codecs.BOM_UTF8)
             yield raw.decode("utf-8", "surrogateescape")
 
-    def _pass_over(self) -> bool:
+    def _skip_rest(self) -> bool:
         """Read to the line's end, keeping nothing: the rest of a line is no row of its own."""
         while rest := self._file.readline(self._longest):
             self.offset += len(rest)
@@ -53,7 +53,7 @@ class Lines:
         return True
 
 
-def is_clean(text: str) -> bool:
+def is_utf8(text: str) -> bool:
     """Whether it was UTF-8."""
     try:
         text.encode("utf-8")

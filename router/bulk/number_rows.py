@@ -23,12 +23,12 @@ def read(file: BinaryIO, ask: OperationRequest) -> Rows:
 
 def _rows(lines: Lines, ask: OperationRequest) -> Iterator[Row]:
     for line in lines:
-        text, is_cut, lines.cut = line.strip(), lines.cut, False
-        if text.startswith("#") or not (text or is_cut):
-            lines.passed_over += 1
+        text, is_truncated, lines.truncated = line.strip(), lines.truncated, False
+        if text.startswith("#") or not (text or is_truncated):
+            lines.skipped += 1
             continue
         number = printable(text, 256)
-        if is_cut:
+        if is_truncated:
             yield Row(lines.number, number, error=too_long().as_error(), offset=lines.offset)
         else:
             yield Row(lines.number, number, fast_replace(ask, number=number), offset=lines.offset)

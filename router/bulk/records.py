@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.bulk.columns import ACCOUNTS_APART, OPAQUE, PUBLIC
-from router.bulk.rows import RowWrong
+from router.bulk.rows import InvalidRowError
 from router.lifecycle import document_writer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.numbers import documents, shards
@@ -51,7 +51,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ImportOptions:
     """How a run's rows are asked for.
 
     Attributes:
@@ -113,7 +113,7 @@ class Wish:
         return tuple(made)
 
 
-def of_cells(cells: Mapping[str, str]) -> Record:
+def record_of_cells(cells: Mapping[str, str]) -> Record:
     """A record of named texts, an empty one saying nothing.
 
     Raises:
@@ -135,7 +135,7 @@ def of_cells(cells: Mapping[str, str]) -> Record:
     )
 
 
-def of_document(document: Mapping[str, Any]) -> Record:
+def record_of_document(document: Mapping[str, Any]) -> Record:
     """A record of a number document.
 
     Raises:
@@ -143,10 +143,10 @@ def of_document(document: Mapping[str, Any]) -> Record:
     """
     read = documents.read(document)
     if isinstance(read, Skipped):
-        raise RowWrong("malformed_document", f"this is no number document: {read.reason}")
+        raise InvalidRowError("malformed_document", f"this is no number document: {read.reason}")
     unreachable = documents.routable_id(str(document["_id"]), shards.shard_for(read.number) or "")
     if unreachable is not None:
-        raise RowWrong("malformed_document", f"no lookup would find this document: {unreachable}")
+        raise InvalidRowError("malformed_document", f"no lookup would find this document: {unreachable}")
     return Record(
         number=str(document["_id"]),
         account=read.assigned_to,
@@ -184,17 +184,17 @@ def put(into: dict[str, Any], path: tuple[str, ...], value: Any, name: str) -> N
     for step in path[:-1]:
         into = into.setdefault(step, {})
         if not isinstance(into, dict):
-            raise RowWrong(name, f"{name}: {step} has a value of its own: it can't hold another field too")
+            raise InvalidRowError(name, f"{name}: {step} has a value of its own: it can't hold another field too")
     if path[-1] in into:
-        raise RowWrong(name, f"{name}: another column sets it, or a field inside of it: leave one of them empty")
+        raise InvalidRowError(name, f"{name}: another column sets it, or a field inside of it: leave one of them empty")
     into[path[-1]] = value
 
 
 def _number(text: str) -> str:
     if not text:
-        raise RowWrong("e164", "there is no number in the column e164")
+        raise InvalidRowError("e164", "there is no number in the column e164")
     if "E+" in text.upper() and text[:1].isdigit():
-        raise RowWrong(
+        raise InvalidRowError(
             "e164", f"{text} was rounded by a spreadsheet: format the column as text there, and export it again"
         )
     return text
@@ -203,7 +203,7 @@ def _number(text: str) -> str:
 def _operation(text: str) -> Operation:
     found = ACTIONS.get(text.lower())
     if found is None:
-        raise RowWrong("action", f"action is {text!r}: write one of {', '.join(ACTIONS)}, or nothing for create")
+        raise InvalidRowError("action", f"action is {text!r}: write one of {', '.join(ACTIONS)}, or nothing for create")
     return found
 
 
@@ -213,11 +213,11 @@ def _maybe(said: Mapping[str, str], name: str, read: Callable[[str, str], Any]) 
 
 def _flag(name: str, text: str) -> bool:
     if text.lower() not in {"true", "false"}:
-        raise RowWrong(name, f"{name} is {text[:40]!r}: write true or false")
+        raise InvalidRowError(name, f"{name} is {text[:40]!r}: write true or false")
     return text.lower() == "true"
 
 
 def _seconds(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME and 0 < int(text) < 10**12):
-        raise RowWrong(name, f"{name} is {text[:40]!r}: write Gregorian seconds, as an export does")
+        raise InvalidRowError(name, f"{name} is {text[:40]!r}: write Gregorian seconds, as an export does")
     return int(text)

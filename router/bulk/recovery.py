@@ -55,12 +55,12 @@ def was_carried_out(ask: OperationRequest, document: NumberDocument | None, befo
     return True if _generation(document.revision) == _generation(before) + 1 else None
 
 
-def looks_for(ask: OperationRequest) -> OperationRequest:
+def read_request(ask: OperationRequest) -> OperationRequest:
     """The ask for what stands now, whoever may see it."""
     return OperationRequest(Operation.GET, ask.number, SYSTEM)
 
 
-def nothing_new(number: str) -> OperationRequest:
+def no_op_request(number: str) -> OperationRequest:
     """An ask that changes nothing, whatever stands."""
     return OperationRequest(Operation.UPDATE, number, SYSTEM, public_fields={})
 

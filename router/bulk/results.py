@@ -58,7 +58,7 @@ class Report:
             if len(self.refused) < _SHOWN:
                 self.refused.append(result)
 
-    def count_behind(self, numbers: Mapping[str, str]) -> None:
+    def count_failed_copies(self, numbers: Mapping[str, str]) -> None:
         """Take in whose account copies could not be written, and why not."""
         self.warnings += len(numbers)
 
@@ -78,7 +78,7 @@ def imbalance(report: Report, rows: Rows) -> str | None:
     )
 
 
-def found_done(stands: Outcome, *, sure: bool) -> Outcome:
+def recovered_outcome(stands: Outcome, *, sure: bool) -> Outcome:
     """What became of a row that was done before a kill; not sure: somebody else changed its number too.
 
     Args:
@@ -90,7 +90,7 @@ def found_done(stands: Outcome, *, sure: bool) -> Outcome:
     return Outcome(stands.number, error=NumberError(409, "conflict", "changed_since", words))
 
 
-def summed(outcomes: Sequence[Outcome]) -> Outcome:
+def combined(outcomes: Sequence[Outcome]) -> Outcome:
     """What several asks of one row came to: the first refusal, else the last."""
     refused = next(
         (each for each in outcomes if each.error is not None and each.error.error != "no_change_required"), None
@@ -100,12 +100,12 @@ def summed(outcomes: Sequence[Outcome]) -> Outcome:
     last = outcomes[-1]
     unchanged = all(each.unchanged or each.error is not None for each in outcomes)
     warnings = tuple(words for each in outcomes for words in each.warnings)
-    copies_wait = any(each.copies_wait for each in outcomes)
+    copies_deferred = any(each.copies_deferred for each in outcomes)
     copies_of = tuple(dict.fromkeys(account for each in outcomes for account in each.copies_of))
-    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_wait, copies_of)
+    return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_deferred, copies_of)
 
 
-def unreadable(row: Row) -> dict[str, Any]:
+def invalid_row_result(row: Row) -> dict[str, Any]:
     """The result of a row that asks for nothing."""
     return result_of(row, Outcome(row.number, error=row.error))
 
@@ -123,7 +123,7 @@ def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[st
         "message": error.message if error is not None else None,
         "revision": document.revision or None if document is not None and not outcome.deleted else None,
         "recovered": recovered,
-        "copies": LATER if outcome.copies_wait else None,
+        "copies": LATER if outcome.copies_deferred else None,
         "copies_of": list(outcome.copies_of) or None,
         "warnings": [*row.warnings, *outcome.warnings],
     }

@@ -9,11 +9,11 @@ from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import OperationRequest
 
 
-class FileRefused(Exception):
+class InvalidFileError(Exception):
     """The file as a whole can't be used; the message says what to do."""
 
 
-class RowWrong(Exception):
+class InvalidRowError(Exception):
     """One row can't be read; the others go on.
 
     Args:
@@ -30,9 +30,9 @@ class RowWrong(Exception):
         return NumberError(400, "invalid", self.cause, str(self))
 
 
-def too_long(limit: str = "a mebibyte") -> RowWrong:
+def too_long(limit: str = "a mebibyte") -> InvalidRowError:
     """A line that can't be read whole (see `router.bulk.lines`)."""
-    return RowWrong("malformed_row", f"the line is longer than {limit}")
+    return InvalidRowError("malformed_row", f"the line is longer than {limit}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Row:
     line: int
     number: str
     ask: OperationRequest | None = None
-    otherwise: tuple[OperationRequest, ...] = ()
+    fallback: tuple[OperationRequest, ...] = ()
     error: NumberError | None = None
     offset: int = 0
     warnings: tuple[str, ...] = ()
@@ -94,11 +94,11 @@ class Rows(Iterator[Row]):
         return self._lines.number
 
     @property
-    def lines_passed_over(self) -> int:
+    def lines_skipped(self) -> int:
         """Lines read that hold no row: the names of columns, empty lines, comments."""
-        return self._lines.passed_over
+        return self._lines.skipped
 
     @property
     def lines_unaccounted(self) -> int:
         """Lines read that belong to no row and were not passed over either; 0 at the end of every file."""
-        return self.lines_read - self.lines_passed_over - self._lines_of_rows
+        return self.lines_read - self.lines_skipped - self._lines_of_rows

@@ -9,27 +9,33 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from router.bulk.deferred_copy_writer import MOST, KeepsCopies, LateWriting, StoreAway, Watcher
+from router.bulk.deferred_copy_writer import (
+    MAX_PENDING_COPIES,
+    DeferredCopyWriter,
+    PendingCopies,
+    RunProgress,
+    StoreUnavailableError,
+)
 from router.bulk.journal import Journal
-from router.bulk.recovery import looks_for, nothing_new, was_carried_out, was_created
-from router.bulk.results import Report, found_done, result_of, summed, unreadable
+from router.bulk.recovery import no_op_request, read_request, was_carried_out, was_created
+from router.bulk.results import Report, combined, invalid_row_result, recovered_outcome, result_of
 from router.bulk.rows import Row
-from router.bulk.windows import NOT_REPEATABLE, Window, Windows
+from router.bulk.windows import NOT_REPEATABLE, Window, WindowBuilder
 from router.lifecycle.errors import UNAVAILABLE, NumberError
 from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 
-__all__ = ["BATCH", "IN_FLIGHT", "BulkRun", "CarriesOut", "StoreAway", "Watcher"]
+__all__ = ["BATCH", "IN_FLIGHT", "BulkRun", "NumberOperations", "RunProgress", "StoreUnavailableError"]
 
 BATCH = 1000
 IN_FLIGHT = 2
-_PAUSES = (0.5, 1, 2, 4, 8)
+_BACKOFF = (0.5, 1, 2, 4, 8)
 """Seconds between tries while a store is away."""
 
 
-class CarriesOut(Protocol):
+class NumberOperations(Protocol):
     """The number manager, as far as a run needs it."""
 
     def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
@@ -52,24 +58,24 @@ class BulkRun:
 
     def __init__(
         self,
-        manager: CarriesOut,
+        manager: NumberOperations,
         journal: Journal,
         *,
-        copies: KeepsCopies | None = None,
-        normal: Callable[[str], str] = str.strip,
-        watcher: Watcher | None = None,
+        copies: PendingCopies | None = None,
+        normalise: Callable[[str], str] = str.strip,
+        progress: RunProgress | None = None,
         batch: int = BATCH,
         in_flight: int = IN_FLIGHT,
-        most_copies: int = MOST,
+        max_pending_copies: int = MAX_PENDING_COPIES,
     ) -> None:
         self._manager = manager
         self._journal = journal
-        self._normal = normal
-        self._watcher = watcher or Watcher()
-        self._late = LateWriting(journal, copies, self._watcher, _PAUSES, most_copies)
+        self._normalise = normalise
+        self._progress = progress or RunProgress()
+        self._copy_writer = DeferredCopyWriter(journal, copies, self._progress, _BACKOFF, max_pending_copies)
         self._size = batch
         self._in_flight = in_flight
-        self._known_revisions = dict(journal.earlier.revisions)
+        self._known_revisions = dict(journal.previous.revisions)
 
     def run(self, rows: Iterable[Row]) -> Report:
         """Carry out every row that has no result yet.
@@ -78,10 +84,10 @@ class BulkRun:
             StoreAway: a store is away for longer than some seconds.
         """
         began = time.monotonic()
-        earlier = self._journal.earlier
-        report = Report(resumed_rows=earlier.rows)
-        self._watcher.skipped(earlier.rows)
-        left = (row for row in rows if row.line > earlier.done_to)
+        previous = self._journal.previous
+        report = Report(resumed_rows=previous.rows)
+        self._progress.skipped(previous.rows)
+        left = (row for row in rows if row.line > previous.done_to)
         try:
             self._carry_out(left, report)
         finally:
@@ -90,36 +96,36 @@ class BulkRun:
         return report
 
     def _carry_out(self, rows: Iterable[Row], report: Report) -> None:
-        earlier = self._journal.earlier
-        windows = Windows(self._size, self._normal, earlier.begun_to, earlier.early)
-        under_way: deque[_UnderWay] = deque()
+        previous = self._journal.previous
+        windows = WindowBuilder(self._size, self._normalise, previous.begun_to, previous.early)
+        pending: deque[_PendingWindow] = deque()
         with ThreadPoolExecutor(self._in_flight, "bulk") as pool:
             for window in windows.of(rows):
-                while len(under_way) >= self._in_flight or any(
-                    each.window.numbers & window.numbers for each in under_way
-                ):
-                    self._note(under_way.popleft(), report)
+                while len(pending) >= self._in_flight or any(each.window.numbers & window.numbers for each in pending):
+                    self._record(pending.popleft(), report)
                 known = self._begin(window)
-                under_way.append(_UnderWay(window, pool.submit(self._do, window, known)))
-                self._late.write_if_due(report)
-            while under_way:
-                self._note(under_way.popleft(), report)
-        self._late.write(report)
+                pending.append(_PendingWindow(window, pool.submit(self._run_window, window, known)))
+                self._copy_writer.write_if_due(report)
+            while pending:
+                self._record(pending.popleft(), report)
+        self._copy_writer.write(report)
 
     def _begin(self, window: Window) -> Mapping[str, str]:
         """Note that a window's first wave is being done; returns the revisions before it, where they are needed."""
         first = window.waves[0] if window.waves else ()
-        fresh = [window.rows[place] for place in first if place not in window.doubtful]
-        doubtful = {_key(window.rows[place]) for place in window.doubtful}
+        fresh = [window.rows[place] for place in first if place not in window.uncertain]
+        uncertain = {_key(window.rows[place]) for place in window.uncertain}
         # Of rows that were begun before, what stood before counts, not what came of them.
-        known = {key: self._known_revisions[key] for key in doubtful & self._known_revisions.keys()}
-        if fresh or window.rows[-1].line > self._journal.earlier.begun_to:
+        known = {key: self._known_revisions[key] for key in uncertain & self._known_revisions.keys()}
+        if fresh or window.rows[-1].line > self._journal.previous.begun_to:
             rows = [row for row in fresh if row.ask is not None and row.ask.operation in NOT_REPEATABLE]
             try:
                 known |= self._revisions(rows)
-            except _Away as problem:
+            except _StoreUnavailable as problem:
                 line = window.rows[0].line
-                raise StoreAway(f"{problem}; stopped before line {line}; run it again to go on there") from None
+                raise StoreUnavailableError(
+                    f"{problem}; stopped before line {line}; run it again to go on there"
+                ) from None
             self._journal.begin(window.rows[-1].line, known or None)
         return known
 
@@ -130,91 +136,90 @@ class BulkRun:
             StoreAway: a store is away for longer than some seconds.
         """
         rows = [window.rows[place] for place in window.waves[wave]]
-        for pause in _PAUSES:
+        for seconds in _BACKOFF:
             try:
                 known = self._revisions(rows)
-            except _Away as problem:
+            except _StoreUnavailable as problem:
                 log.warning("a store is away: %s", problem)
-                time.sleep(pause)
+                time.sleep(seconds)
             else:
                 early = [results[place] for place in window.waves[wave - 1]]
                 self._journal.begin(window.rows[-1].line, known, early)
                 return known
-        raise StoreAway("a store can't be reached any more")
+        raise StoreUnavailableError("a store can't be reached any more")
 
-    def _note(self, under_way: "_UnderWay", report: Report) -> None:
-        rows, results = under_way.window.rows, under_way.done.result()
-        whole = list(itertools.takewhile(lambda result: result is not None, results))
-        self._journal.results(whole)
-        for result in whole:
+    def _record(self, pending: "_PendingWindow", report: Report) -> None:
+        rows, results = pending.window.rows, pending.done.result()
+        finished = list(itertools.takewhile(lambda result: result is not None, results))
+        self._journal.results(finished)
+        for result in finished:
             report.count(result)
-        if whole:
-            self._watcher.rows(len(whole), rows[len(whole) - 1].offset)
-        if len(whole) < len(results):
-            line = rows[len(whole)].line
-            raise StoreAway(
+        if finished:
+            self._progress.rows(len(finished), rows[len(finished) - 1].offset)
+        if len(finished) < len(results):
+            line = rows[len(finished)].line
+            raise StoreUnavailableError(
                 f"a store can't be reached any more: stopped before line {line}; run it again to go on there"
             )
 
-    def _do(self, window: Window, known: Mapping[str, str]) -> list[Any]:
+    def _run_window(self, window: Window, known: Mapping[str, str]) -> list[Any]:
         """A result for each row; None for those that a store, being away, left undone."""
-        early = self._journal.earlier.early
+        early = self._journal.previous.early
         results: list[Any] = [_known_result(row, early) for row in window.rows]
         for wave, places in enumerate(window.waves):
             try:
                 known = self._begin_wave(window, wave, results) if wave else known
-            except StoreAway:
+            except StoreUnavailableError:
                 break
-            self._do_wave(window, wave, known, results)
+            self._run_wave(window, wave, known, results)
             if any(results[place] is None for place in places):
                 break
         return results
 
-    def _do_wave(self, window: Window, wave: int, known: Mapping[str, str], results: list[Any]) -> None:
+    def _run_wave(self, window: Window, wave: int, known: Mapping[str, str], results: list[Any]) -> None:
         """Give a result to each row of a wave, but for those that a store, being away, leaves undone."""
         left = list(window.waves[wave])
-        doubtful = [place for place in left if place in window.doubtful]
-        for pause in _PAUSES:
+        uncertain = [place for place in left if place in window.uncertain]
+        for seconds in _BACKOFF:
             try:
-                done = set(doubtful) - set(self._recover(window.rows, doubtful, known, results))
-                left = self._ask(window.rows, [place for place in left if place not in done], results)
-            except _Away as problem:
+                done = set(uncertain) - set(self._recover(window.rows, uncertain, known, results))
+                left = self._carry_out_rows(window.rows, [place for place in left if place not in done], results)
+            except _StoreUnavailable as problem:
                 log.warning("a store is away: %s", problem)
             if not left:
                 return
-            time.sleep(pause)
-            doubtful = left
+            time.sleep(seconds)
+            uncertain = left
 
-    def _ask(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
+    def _carry_out_rows(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
         """Ask for rows; returns those that a store, being away, left undone."""
-        away = []
-        instead: list[int] = []
+        unavailable = []
+        with_fallback: list[int] = []
         for place, outcome in zip(places, self._outcomes(rows, places), strict=True):
             row = rows[place]
-            if _is_away(outcome.error):
-                away.append(place)
-            elif outcome.error is not None and outcome.error.error == "number_exists" and row.otherwise:
-                instead.append(place)
+            if _is_unavailable(outcome.error):
+                unavailable.append(place)
+            elif outcome.error is not None and outcome.error.error == "number_exists" and row.fallback:
+                with_fallback.append(place)
             else:
                 results[place] = result_of(row, outcome)
-        return away + self._ask_instead(rows, instead, results)
+        return unavailable + self._carry_out_fallbacks(rows, with_fallback, results)
 
     def _outcomes(self, rows: Sequence[Row], places: list[int]) -> list[Outcome]:
         asks = [ask for place in places if (ask := rows[place].ask) is not None]
         return self._manager.carry_out(asks) if asks else []
 
-    def _ask_instead(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
-        asks = [ask for place in places for ask in rows[place].otherwise]
+    def _carry_out_fallbacks(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
+        asks = [ask for place in places for ask in rows[place].fallback]
         outcomes = iter(self._manager.carry_out(asks) if asks else ())
-        away = []
+        unavailable = []
         for place in places:
-            said = list(itertools.islice(outcomes, len(rows[place].otherwise)))
-            told = summed(said)
-            if _is_away(told.error):
-                away.append(place)
+            result = combined(list(itertools.islice(outcomes, len(rows[place].fallback))))
+            if _is_unavailable(result.error):
+                unavailable.append(place)
             else:
-                results[place] = result_of(rows[place], told)
-        return away
+                results[place] = result_of(rows[place], result)
+        return unavailable
 
     def _recover(
         self, rows: Sequence[Row], places: list[int], known: Mapping[str, str], results: list[Any]
@@ -223,31 +228,33 @@ class BulkRun:
         asks = [ask for place in places if (ask := rows[place].ask) is not None]
         left: list[int] = []
         found: list[tuple[int, Outcome]] = []
-        for place, ask, stands in zip(places, asks, self._standing(asks), strict=True):
-            done = self._was_done(rows[place], ask, stands, known)
+        for place, ask, current in zip(places, asks, self._current(asks), strict=True):
+            done = self._was_carried_out(rows[place], ask, current, known)
             if done is False:
                 left.append(place)
                 continue
-            outcome = found_done(stands, sure=bool(done))
+            outcome = recovered_outcome(current, sure=bool(done))
             results[place] = result_of(rows[place], outcome, recovered=True)
-            if stands.document is not None:
+            if current.document is not None:
                 found.append((place, outcome))
         # Asked for nothing, the manager sees to what else follows a change: copies in accounts, and the cache.
-        seen = self._manager.carry_out([nothing_new(outcome.number) for _, outcome in found]) if found else []
-        for (place, outcome), after in zip(found, seen, strict=True):
-            waits = replace(outcome, copies_wait=after.copies_wait, copies_of=after.copies_of)
+        outcomes = self._manager.carry_out([no_op_request(outcome.number) for _, outcome in found]) if found else []
+        for (place, outcome), after in zip(found, outcomes, strict=True):
+            waits = replace(outcome, copies_deferred=after.copies_deferred, copies_of=after.copies_of)
             results[place] = result_of(rows[place], waits, recovered=True)
         return left
 
-    def _was_done(self, row: Row, ask: OperationRequest, stands: Outcome, known: Mapping[str, str]) -> bool | None:
+    def _was_carried_out(
+        self, row: Row, ask: OperationRequest, current: Outcome, known: Mapping[str, str]
+    ) -> bool | None:
         if ask.operation is Operation.CREATE:
-            if row.otherwise or stands.document is None:
+            if row.fallback or current.document is None:
                 return False  # doing it again comes to the same
-            if known.get(_key(row)) == stands.document.revision:
+            if known.get(_key(row)) == current.document.revision:
                 return False
-            return was_created(ask, stands.document, self._journal.earlier.started)
+            return was_created(ask, current.document, self._journal.previous.started)
         before = known.get(_key(row))
-        return False if before is None else was_carried_out(ask, stands.document, before)
+        return False if before is None else was_carried_out(ask, current.document, before)
 
     def _revisions(self, rows: Sequence[Row]) -> dict[str, str]:
         """Return what stands before rows are done: `_key` → `_rev`, empty for no document.
@@ -258,25 +265,25 @@ class BulkRun:
         asks = {_key(row): row.ask for row in rows if row.ask is not None}
         return {
             key: each.document.revision if each.document is not None else ""
-            for key, each in zip(asks, self._standing(list(asks.values())), strict=True)
+            for key, each in zip(asks, self._current(list(asks.values())), strict=True)
         }
 
-    def _standing(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
+    def _current(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
         """What stands now of each ask's number."""
-        outcomes = self._manager.carry_out([looks_for(ask) for ask in asks]) if asks else []
-        away = next((each.error for each in outcomes if _is_away(each.error)), None)
-        if away is not None:
-            raise _Away(away.message)
+        outcomes = self._manager.carry_out([read_request(ask) for ask in asks]) if asks else []
+        unavailable = next((each.error for each in outcomes if _is_unavailable(each.error)), None)
+        if unavailable is not None:
+            raise _StoreUnavailable(unavailable.message)
         return outcomes
 
 
 @dataclass(frozen=True, slots=True)
-class _UnderWay:
+class _PendingWindow:
     window: Window
     done: Future[list[Any]]
 
 
-class _Away(Exception):
+class _StoreUnavailable(Exception):
     """A store is away just now; the message is what it was."""
 
 
@@ -288,9 +295,9 @@ def _key(row: Row) -> str:
 def _known_result(row: Row, early: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The result of a row that needs no doing; None for all others."""
     if row.ask is None:
-        return unreadable(row)
+        return invalid_row_result(row)
     return {**early[row.line], "recovered": True} if row.line in early else None
 
 
-def _is_away(error: NumberError | None) -> bool:
+def _is_unavailable(error: NumberError | None) -> bool:
     return error is not None and error.cause == UNAVAILABLE

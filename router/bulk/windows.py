@@ -30,10 +30,10 @@ class Window:
     rows: Sequence[Row]
     numbers: frozenset[str]
     waves: Sequence[Sequence[int]]
-    doubtful: frozenset[int]
+    uncertain: frozenset[int]
 
 
-class Windows:
+class WindowBuilder:
     """Makes windows of rows.
 
     Args:
@@ -43,12 +43,12 @@ class Windows:
         settled: lines beyond the last result whose result is known from that run.
     """
 
-    def __init__(self, size: int, normal: Callable[[str], str], begun_to: int, settled: Collection[int]) -> None:
+    def __init__(self, size: int, normalise: Callable[[str], str], begun_to: int, settled: Collection[int]) -> None:
         self._size = size
-        self._normal = normal
+        self._normalise = normalise
         self._begun_to = begun_to
         self._settled = settled
-        self._doubted: set[str] = set()
+        self._uncertain_numbers: set[str] = set()
 
     def of(self, rows: Iterable[Row]) -> Iterator[Window]:
         """Yield all rows, window by window."""
@@ -63,31 +63,31 @@ class Windows:
 
     def _window(self, rows: Sequence[Row]) -> Window:
         waves: list[list[int]] = []
-        doubtful: set[int] = set()
+        uncertain: set[int] = set()
         last: dict[str, tuple[int, Operation, bool]] = {}
         numbers: set[str] = set()
         for place, row in enumerate(rows):
             if row.ask is None:
                 continue
-            number, operation = self._normal(row.number), row.ask.operation
+            number, operation = self._normalise(row.number), row.ask.operation
             numbers.add(number)
             if row.line in self._settled:
                 continue
-            is_doubtful = self._is_doubtful(row.line, number)
-            if is_doubtful:
-                doubtful.add(place)
+            is_uncertain = self._is_uncertain(row.line, number)
+            if is_uncertain:
+                uncertain.add(place)
             wave = _wave_after(last.get(number), operation)
-            last[number] = (wave, operation, is_doubtful)
+            last[number] = (wave, operation, is_uncertain)
             while len(waves) <= wave:
                 waves.append([])
             waves[wave].append(place)
-        return Window(rows, frozenset(numbers), waves, frozenset(doubtful))
+        return Window(rows, frozenset(numbers), waves, frozenset(uncertain))
 
-    def _is_doubtful(self, line: int, number: str) -> bool:
+    def _is_uncertain(self, line: int, number: str) -> bool:
         """Whether an earlier run may have done this row: the first of its number that it left without a result."""
-        if line > self._begun_to or number in self._doubted:
+        if line > self._begun_to or number in self._uncertain_numbers:
             return False
-        self._doubted.add(number)
+        self._uncertain_numbers.add(number)
         return True
 
 
@@ -95,6 +95,6 @@ def _wave_after(before: tuple[int, Operation, bool] | None, operation: Operation
     """The wave of a number's row after the row before it; the same one where doing both once more does no harm."""
     if before is None:
         return 0
-    wave, operation_before, is_doubtful = before
+    wave, operation_before, is_uncertain = before
     harmless = operation is operation_before and operation not in NOT_REPEATABLE
-    return wave if harmless and wave == 0 and not is_doubtful else wave + 1
+    return wave if harmless and wave == 0 and not is_uncertain else wave + 1

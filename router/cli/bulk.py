@@ -13,8 +13,8 @@ import orjson
 
 from router.bulk.journal import Header, Journal, fingerprint
 from router.bulk.results import Report, imbalance
-from router.bulk.rows import FileRefused, Rows
-from router.bulk.run import BulkRun, StoreAway
+from router.bulk.rows import InvalidFileError, Rows
+from router.bulk.run import BulkRun, StoreUnavailableError
 from router.cli.options import Exit, fail
 from router.cli.progress import RowsProgress
 from router.lifecycle.errors import error_line
@@ -54,16 +54,16 @@ def run_file(
             rows = reader(opened)
             journal = _journal(path, file, options, piped=piped)
             report = _run(settings, journal, rows, 0 if piped else file.stat().st_size, batch)
-            report.lines_read, report.lines_without_rows = rows.lines_read, rows.lines_passed_over
-    except FileRefused as problem:
+            report.lines_read, report.lines_without_rows = rows.lines_read, rows.lines_skipped
+    except InvalidFileError as problem:
         raise click.UsageError(str(problem), click.get_current_context(silent=True)) from None
-    except StoreAway as problem:
+    except StoreUnavailableError as problem:
         fail(str(problem), Exit.UNREACHABLE)
         return
     _tell(report, path, dry_run=bool(options["dry_run"]), as_json=as_json)
     if (wrong := imbalance(report, rows)) is not None:
         fail(wrong, Exit.REFUSED)
-    if report.statuses.get("refused") or journal.earlier.statuses.get("refused"):
+    if report.statuses.get("refused") or journal.previous.statuses.get("refused"):
         raise SystemExit(Exit.REFUSED)
 
 
@@ -73,7 +73,9 @@ def _suffix(options: Mapping[str, Any]) -> str:
 
 def _journal(path: Path | None, file: Path, options: Mapping[str, Any], *, piped: bool) -> Journal:
     if piped and path is not None and path.exists() and path.stat().st_size:
-        raise FileRefused(f"{path} is there already, and standard input can't be gone on with: name another --output")
+        raise InvalidFileError(
+            f"{path} is there already, and standard input can't be gone on with: name another --output"
+        )
     header = Header(options, "" if piped else fingerprint(file))
     now = gregorian.from_unix(int(time.time()))
     return Journal.open(path, header, now, afresh=bool(options["dry_run"]))
@@ -83,15 +85,15 @@ def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int
     gc.set_threshold(*_RARELY)
     gc.freeze()
     manager = NumberManager(settings, Stores(settings))
-    copies = manager.late_copies()
+    copies = manager.deferred_copies()
     normaliser = manager.rules().normaliser
     with RowsProgress("rows", size) as progress:
         return BulkRun(
             copies,
             journal,
             copies=copies,
-            normal=lambda text: normaliser.e164(text).number,
-            watcher=progress,
+            normalise=lambda text: normaliser.e164(text).number,
+            progress=progress,
             **({} if batch is None else {"batch": batch}),
         ).run(rows)
 

@@ -8,10 +8,10 @@ import redis
 
 from router.cli.check_couchdb import couchdb_findings
 from router.cli.finding import Finding
-from router.cli.options import Exit, redis_words, settings_options
+from router.cli.options import Exit, redis_message, settings_options
 from router.couch.errors import CouchError
-from router.manager.carriers.registry import Carriers
-from router.manager.features.registry import Features
+from router.manager.carriers.registry import CarrierRegistry
+from router.manager.features.registry import FeatureRegistry
 from router.numbers.fields import shown
 from router.numbers.rules import Rules
 from router.numbers.states import State
@@ -82,7 +82,7 @@ def _rules(settings: Settings, document: Mapping[str, Any] | None) -> tuple[Rule
 
 
 def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Finding]:
-    carriers, features = Carriers(settings, stores.databases), Features(settings)
+    carriers, features = CarrierRegistry(settings, stores.databases), FeatureRegistry(settings)
     yield Finding("carriers", ", ".join(carriers.names()))
     yield Finding("feature providers", ", ".join(features.names()))
     for broken in carriers.broken:
@@ -108,7 +108,7 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
         told = follower_status.read(stores.redis, stores.keys)
         memory = stores.redis.info("memory")
     except (redis.RedisError, OSError) as problem:
-        yield Finding(where, redis_words(problem), fine=False, reached=False)
+        yield Finding(where, redis_message(problem), fine=False, reached=False)
         return
     yield Finding(where, f"answers, {memory.get('used_memory_human', '?')} used")
     policy = str(memory.get("maxmemory_policy", "noeviction"))

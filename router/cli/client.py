@@ -18,7 +18,7 @@ _NOBODY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.Stat
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LookupResult:
     """One answer.
 
     Attributes:
@@ -74,16 +74,16 @@ def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> 
     return pb.LookupRequest(number=as_text(number), dial_plan=as_text(dial_plan), consistency=consistency)
 
 
-def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float, metadata: Metadata = ()) -> Said:
+def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float, metadata: Metadata = ()) -> LookupResult:
     """One lookup."""
     try:
         route = stub.Lookup(request, timeout=seconds, metadata=tuple(metadata))
-        return Said(request.number, "OK", reachable=True, route=route)
+        return LookupResult(request.number, "OK", reachable=True, route=route)
     except grpc.RpcError as problem:
         return refused(request.number, problem)
 
 
-def refused(number: str, problem: Any) -> Said:
+def refused(number: str, problem: Any) -> LookupResult:
     """What a failed call said."""
     code, details = problem.code(), problem.details() or ""
     status = rpc_status.from_call(problem)
@@ -93,4 +93,4 @@ def refused(number: str, problem: Any) -> Said:
         if info.reason:
             break
     reachable = code not in _NOBODY or bool(info.reason)
-    return Said(number, code.name, reachable, None, info.reason, details, dict(info.metadata))
+    return LookupResult(number, code.name, reachable, None, info.reason, details, dict(info.metadata))

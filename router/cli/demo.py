@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from router.cli import sample_numbers
-from router.cli.client import Said, ask
+from router.cli.client import LookupResult, ask
 from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
@@ -226,7 +226,7 @@ def _name(account: str | None) -> str:
     return {**sample_numbers.ACCOUNTS, sample_numbers.DISABLED: "Closed Shop"}.get(account, account)
 
 
-def _outcome(said: Said) -> str:
+def _outcome(said: LookupResult) -> str:
     if said.route is not None:
         return "[green]routes[/green]" + (", pending port" if said.route.pending_port else "")
     return f"[yellow]{said.status}[/yellow] {said.reason}"

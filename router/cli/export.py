@@ -11,7 +11,7 @@ from typing import Any, get_args
 import click
 import orjson
 
-from router.bulk.export import Export, Exported, Format
+from router.bulk.export import Export, ExportReport, Format
 from router.bulk.formats import CSV_SUFFIXES
 from router.cli.json_output import skipped
 from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
@@ -68,7 +68,7 @@ def export(
         progress.total(len(names), _documents(source, names))
         report = made.run(names, account)
     _tell(report, time.monotonic() - began, output, as_json=as_json)
-    if report.left_out:
+    if report.skipped_documents:
         raise SystemExit(Exit.REFUSED)
 
 
@@ -120,17 +120,17 @@ def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
         raise
 
 
-def _tell(report: Exported, seconds: float, output: Path | None, *, as_json: bool) -> None:
+def _tell(report: ExportReport, seconds: float, output: Path | None, *, as_json: bool) -> None:
     aside = output is None
     if as_json:
         said = dataclasses.asdict(report) | {"seconds": round(seconds, 3)}
-        said["skipped"] = skipped(said.pop("left_out"))
+        said["skipped"] = skipped(said.pop("skipped_documents"))
         click.echo(orjson.dumps(said), err=aside)
         return
-    for database, identifier, why in report.left_out[:_SHOWN]:
+    for database, identifier, why in report.skipped_documents[:_SHOWN]:
         click.echo(f"left out: {identifier} in {database}: {why}", err=True)
-    if len(report.left_out) > _SHOWN:
-        click.echo(f"left out: {len(report.left_out) - _SHOWN} more (--json lists all)", err=True)
+    if len(report.skipped_documents) > _SHOWN:
+        click.echo(f"left out: {len(report.skipped_documents) - _SHOWN} more (--json lists all)", err=True)
     where = "" if output is None else f" to {output}"
     click.echo(
         f"{report.written:,} numbers of {report.documents:,} documents in {report.databases} databases written{where}; "

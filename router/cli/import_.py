@@ -6,7 +6,7 @@ from typing import BinaryIO
 import click
 
 from router.bulk import formats
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.rows import Rows
 from router.bulk.run import BATCH
 from router.cli.bulk import run_file
@@ -59,8 +59,8 @@ def import_(
     previously_assigned_to, reserve_history, used_by, ported_in) is taken over only when the system asks.
     Exits with 1 when a row was refused, with 3 when a store can't be reached: run it again, it goes on.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    wish = Wish(auth_by, account, update, dry_run)
-    options = {
+    options = ImportOptions(auth_by, account, update, dry_run)
+    described = {
         "command": "import",
         "auth_by": auth_by,
         "account": account,
@@ -69,6 +69,6 @@ def import_(
     }
 
     def read(opened: BinaryIO) -> Rows:
-        return formats.read(opened, file.name, wish)
+        return formats.read(opened, file.name, options)
 
-    run_file(settings, file, output, options, read, as_json=as_json, batch=batch)
+    run_file(settings, file, output, described, read, as_json=as_json, batch=batch)

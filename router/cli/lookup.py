@@ -4,7 +4,7 @@ import click
 import orjson
 
 from router.cli.channel import HOW_TO_SHOW, Service, service_options
-from router.cli.client import Said, ask, request_for
+from router.cli.client import LookupResult, ask, request_for
 from router.cli.options import SECONDS, Exit, fail
 from router.numbers.fields import printable
 from router.v1 import inbound_pb2 as pb
@@ -42,7 +42,7 @@ def lookup(
     raise SystemExit(worst)
 
 
-def line(said: Said) -> str:
+def line(said: LookupResult) -> str:
     """An answer for people."""
     if said.route is None:
         return f"{printable(said.input)}: {said.reason or said.status}: {said.message}"

@@ -36,7 +36,7 @@ def maintenance(settings: Settings, *, dry_run: bool, as_json: bool) -> None:
 
         report = Maintenance(manager, dry_run=dry_run, on_outcome=show, on_page=progress.documents).run()
     _print(report, as_json=as_json)
-    if report.failed or report.left_out:
+    if report.failed or report.failed_databases:
         raise SystemExit(Exit.REFUSED)
 
 
@@ -53,8 +53,7 @@ def _line(outcome: Outcome) -> dict[str, Any]:
 def _totals(report: MaintenanceReport) -> dict[str, Any]:
     said = dataclasses.asdict(report)
     said["failed"] = [{"number": number, "message": why} for number, why in sorted(report.failed.items())]
-    said["failed_databases"] = failed_databases(said.pop("left_out"))
-    said["complete"] = said.pop("whole")
+    said["failed_databases"] = failed_databases(report.failed_databases)
     return said
 
 
@@ -75,7 +74,7 @@ def _print(report: MaintenanceReport, *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(_totals(report)))
         return
-    for name, why in sorted(report.left_out.items()):
+    for name, why in sorted(report.failed_databases.items()):
         click.echo(f"left out: {name}: {why}", err=True)
     click.echo(
         f"{report.numbers:,} numbers of {report.databases} databases looked at in {report.seconds:.1f} s: "

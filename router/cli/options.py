@@ -159,7 +159,7 @@ class Group(click.Group):
             fail(str(problem), Exit.USAGE)
         except redis.RedisError as problem:
             fail(
-                f"Redis can't be reached: {redis_words(problem)} (see --redis-url, or did-router check)",
+                f"Redis can't be reached: {redis_message(problem)} (see --redis-url, or did-router check)",
                 Exit.UNREACHABLE,
             )
         except CouchError as problem:
@@ -169,7 +169,7 @@ class Group(click.Group):
         return None
 
 
-def redis_words(problem: Exception) -> str:
+def redis_message(problem: Exception) -> str:
     """What redis-py said, in one line and without its objects."""
     said = _first_line(problem)
     if not isinstance(problem, MasterNotFoundError):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from router.bulk.run import Watcher
+from router.bulk.run import RunProgress
 from router.runtime.progress import Progress
 
 
@@ -59,7 +59,7 @@ class BarProgress(_OnScreen, Progress):
         self._bars.update(self._databases, advance=1, rate=name)
 
 
-class RowsProgress(_OnScreen, Watcher):
+class RowsProgress(_OnScreen, RunProgress):
     """A bar on stderr for the rows of a file: rate, and the time left by the bytes that are left.
 
     Args:

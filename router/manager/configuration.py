@@ -9,7 +9,7 @@ from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.settings import Settings
 
-LIFE = 5.0
+CONFIGURATION_TTL = 5.0
 """Seconds that a reading serves."""
 
 
@@ -35,7 +35,7 @@ class Configuration:
                 section = self._read()
                 if self._rules is None or section != self._section:
                     self._section, self._rules = section, self._settings.rules_or_defaults(section)
-                self._until = time.monotonic() + LIFE
+                self._until = time.monotonic() + CONFIGURATION_TTL
             return self._rules
 
     def _read(self) -> dict[str, object] | None:

@@ -11,9 +11,9 @@ from router.lifecycle.errors import NumberError
 from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.operations import Operation, Plan
 from router.lifecycle.policy import ManagerPolicy
-from router.manager.carriers.registry import Carriers
-from router.manager.decision_reuse import Alike
-from router.manager.features.registry import Features
+from router.manager.carriers.registry import CarrierRegistry
+from router.manager.decision_reuse import DecisionReuse
+from router.manager.features.registry import FeatureRegistry
 from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
 from router.numbers.fast_replace import fast_replace
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BatchContext:
     """What a batch is decided by.
 
     Attributes:
@@ -36,23 +36,25 @@ class Terms:
     now: int
 
 
-class Decider:
+class DecideStep:
     """Decides jobs; threads share it."""
 
-    def __init__(self, carriers: Carriers, features: Features, ports: ActivePortRequests) -> None:
+    def __init__(self, carriers: CarrierRegistry, features: FeatureRegistry, ports: ActivePortRequests) -> None:
         self._carriers = carriers
         self._features = features
         self._ports = ports
 
-    def decide(self, jobs: Iterable[Job], accounts: Mapping[str, AccountDocument], terms: Terms) -> None:
+    def decide(self, jobs: Iterable[Job], accounts: Mapping[str, AccountDocument], terms: BatchContext) -> None:
         """Give each job its plan, or settle it: refused, nothing to do, or only asked what would be."""
-        alike = Alike()
+        reuse = DecisionReuse()
         for job in jobs:
-            self._decide_one(job, accounts, terms, alike)
+            self._decide_one(job, accounts, terms, reuse)
 
-    def _decide_one(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms, alike: Alike) -> None:
+    def _decide_one(
+        self, job: Job, accounts: Mapping[str, AccountDocument], terms: BatchContext, reuse: DecisionReuse
+    ) -> None:
         try:
-            self._decide(job, accounts, terms, alike)
+            self._decide(job, accounts, terms, reuse)
         except NumberError as refusal:
             job.fail(refusal)
         except CouchError as problem:
@@ -63,31 +65,33 @@ class Decider:
             log.exception("deciding %s of %s failed", job.ask.operation, job.number)
             job.fail(errors.internal())
 
-    def _decide(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms, alike: Alike) -> None:
-        if job.found.problem is not None:
-            raise job.found.problem
+    def _decide(
+        self, job: Job, accounts: Mapping[str, AccountDocument], terms: BatchContext, reuse: DecisionReuse
+    ) -> None:
+        if job.stored.problem is not None:
+            raise job.stored.problem
         if job.base is None:
-            job.base = job.found.base
-        known = alike.plans(job)
+            job.base = job.stored.base
+        known = reuse.reuse_for(job)
         if known is not None and not self._is_porting(job):
             job.plan, job.features = known
-            job.doubts = _doubts(job.plan, accounts)
+            job.account_warnings = _account_warnings(job.plan, accounts)
             return
         job.plan = plan = self._plan(job, accounts, terms)
         if plan is None:
-            job.settle(job.found.document, unchanged=True)
+            job.settle(job.stored.document, unchanged=True)
             return
-        job.doubts = _doubts(plan, accounts)
+        job.account_warnings = _account_warnings(plan, accounts)
         job.features = self._features.prepare(plan, job.ask, terms.rules.config, accounts)
         if not (plan.changed or job.features.changed):
             job.settle(plan.after, unchanged=True)
         elif job.ask.dry_run:
             would = plan.before if plan.after is None else fast_replace(job.features.after or plan.after, revision="")
             job.settle(would, deleted=plan.after is None)
-        alike.note(job)
+        reuse.remember(job)
 
-    def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: Terms) -> Plan | None:
-        document = job.found.document
+    def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: BatchContext) -> Plan | None:
+        document = job.stored.document
         if job.due:
             return None if document is None else plan_maintenance(document, terms.policy, terms.now)
         carrier = self._carriers.find(carrier_name(job.ask, document, terms.policy))
@@ -96,13 +100,13 @@ class Decider:
 
     def _is_porting(self, job: Job) -> bool:
         """Asked only of numbers that are created out of nothing, and not by a port request's completion."""
-        document, ask = job.found.document, job.ask
+        document, ask = job.stored.document, job.ask
         if ask.operation is not Operation.CREATE or ask.ported_in or not (document is None or document.deleted):
             return False
         return bool(self._ports.naming(job.number))
 
 
-def _doubts(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:
+def _account_warnings(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:
     """What is done all the same, as KAZOO does, and is a mistake most of the time."""
     account = plan.after.assigned_to if plan.after is not None else None
     if account is None or account in accounts or (plan.before is not None and plan.before.assigned_to == account):

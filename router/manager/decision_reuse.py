@@ -14,52 +14,52 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
 
-class Alike:
+class DecisionReuse:
     """The last decision of a batch that others may be like; of one batch, since configuration and time are its own."""
 
     def __init__(self) -> None:
         self._decided: tuple[OperationRequest, Plan, FeaturePlan] | None = None
 
-    def plans(self, job: Job) -> tuple[Plan, FeaturePlan] | None:
+    def reuse_for(self, job: Job) -> tuple[Plan, FeaturePlan] | None:
         """What this job comes to, unless a port request names its number; None where it isn't like that one."""
-        if self._decided is None or not _is_plain(job):
+        if self._decided is None or not _is_reusable_import(job):
             return None
-        like, plan, features = self._decided
-        if not _are_alike(job.ask, like):
+        previous, plan, features = self._decided
+        if not _same_settings(job.ask, previous):
             return None
-        made = Plan(None, _of(plan.after, job), plan.carrier, plan.clears_features, plan.changed)
-        after = _of(features.after, job)
-        return made, FeaturePlan(None, after, features.spelling, (), features.activations, features.warnings)
+        made = Plan(None, _for_job(plan.after, job), plan.carrier, plan.clears_features, plan.changed)
+        after = _for_job(features.after, job)
+        return made, FeaturePlan(None, after, features.encoding, (), features.activations, features.warnings)
 
-    def note(self, job: Job) -> None:
+    def remember(self, job: Job) -> None:
         """Others may be like this one, which was just decided."""
         plan, features = job.plan, job.features
-        if job.outcome is not None or plan is None or features is None or not _is_plain(job):
+        if job.outcome is not None or plan is None or features is None or not _is_reusable_import(job):
             return
-        if _is_independent(plan, job.ask) and not features.removals and _are_own(features):
+        if _is_independent(plan, job.ask) and not features.removals and _only_call_features(features):
             self._decided = (job.ask, plan, features)
 
 
-def _is_plain(job: Job) -> bool:
+def _is_reusable_import(job: Job) -> bool:
     """An import's number that nothing stands for."""
-    ask, found = job.ask, job.found
+    ask, stored = job.ask, job.stored
     return (
         ask.operation is Operation.CREATE
         and ask.auth_by == SYSTEM
         and ask.imported is not None
         and ask.imported.document is None
-        and found.document is None
-        and found.problem is None
+        and stored.document is None
+        and stored.problem is None
         and not (ask.dry_run or job.due)
         and is_account_id(ask.assign_to)
     )
 
 
-def _are_alike(ask: OperationRequest, like: OperationRequest) -> bool:
+def _same_settings(ask: OperationRequest, previous: OperationRequest) -> bool:
     return (
-        ask.public_fields == like.public_fields
-        and ask.imported == like.imported
-        and (ask.state, ask.module_name, ask.ported_in) == (like.state, like.module_name, like.ported_in)
+        ask.public_fields == previous.public_fields
+        and ask.imported == previous.imported
+        and (ask.state, ask.module_name, ask.ported_in) == (previous.state, previous.module_name, previous.ported_in)
     )
 
 
@@ -69,10 +69,10 @@ def _is_independent(plan: Plan, ask: OperationRequest) -> bool:
     return after is not None and after.assigned_to == ask.assign_to and not after.reserve_history
 
 
-def _are_own(features: FeaturePlan) -> bool:
+def _only_call_features(features: FeaturePlan) -> bool:
     """Others may keep, and change, the settings that they are given."""
     return all(isinstance(task.provider, CallFeature) for task in features.activations)
 
 
-def _of(after: NumberDocument | None, job: Job) -> NumberDocument | None:
+def _for_job(after: NumberDocument | None, job: Job) -> NumberDocument | None:
     return None if after is None else fast_replace(after, number=job.number, assigned_to=job.ask.assign_to)

@@ -20,16 +20,16 @@ from router.lifecycle.operations import OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 
-_ACCOUNTS = 200
+_ACCOUNTS_BATCH_SIZE = 200
 """Lists that are held in memory at a time; one may have some megabytes."""
-_NUMBERS = 5000
+_NUMBERS_BATCH_SIZE = 5000
 """The same, where it isn't known whose numbers they are."""
-_AT_ONCE = 2
+_CONCURRENT_BATCHES = 2
 """While CouchDB writes some, the next are compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _PendingNumber:
     """A number whose copies wait.
 
     Attributes:
@@ -42,14 +42,14 @@ class _Waiting:
     accounts: frozenset[str]
     is_new: bool = False
 
-    def after(self, before: "_Waiting | None") -> "_Waiting":
+    def after(self, before: "_PendingNumber | None") -> "_PendingNumber":
         """The same with what waited of the number already."""
         if before is None:
             return self
-        return _Waiting(self.document, self.accounts | before.accounts, before.is_new)
+        return _PendingNumber(self.document, self.accounts | before.accounts, before.is_new)
 
 
-class LateCopies:
+class DeferredCopies:
     """A number manager's copies, which wait until `write`. Threads share it.
 
     Args:
@@ -58,7 +58,7 @@ class LateCopies:
 
     def __init__(
         self,
-        carry_out: Callable[[Sequence[OperationRequest], "LateCopies"], list[Outcome]],
+        carry_out: Callable[[Sequence[OperationRequest], "DeferredCopies"], list[Outcome]],
         databases: CouchServer,
         copies: AccountCopies,
     ) -> None:
@@ -67,43 +67,43 @@ class LateCopies:
         self._copies = copies
         self._lists_only = [form.name for form in copies.forms] == [DOCUMENT]
         self._lock = threading.Lock()
-        self._waiting: dict[str, _Waiting] = {}
-        self._since: dict[str, str] = {}
+        self._pending: dict[str, _PendingNumber] = {}
+        self._feed_positions: dict[str, str] = {}
 
     def __len__(self) -> int:
         """How many numbers wait."""
-        return len(self._waiting)
+        return len(self._pending)
 
     def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
         """As the manager does, but for the copies that wait; their outcomes say so."""
         return self._carry_out(asks, self)
 
-    def expect(self, databases: Iterable[str]) -> None:
+    def note_feed_positions(self, databases: Iterable[str]) -> None:
         """Numbers are about to be written there: note from where on the feeds will tell of them."""
         for database in databases:
-            if self._lists_only and database not in self._since:
+            if self._lists_only and database not in self._feed_positions:
                 try:
-                    self._since[database] = sequence_of(self._databases, database)
+                    self._feed_positions[database] = sequence_of(self._databases, database)
                 except CouchError:
                     continue  # its numbers will be read instead
 
-    def takes(self, change: CopyChange) -> bool:
+    def defer(self, change: CopyChange) -> bool:
         """Take a change over, if its copies can wait."""
         if not self._lists_only:
             return False
         document = None if change.after is None else listed_part(change.after)
         accounts = concerned(change.before) | concerned(change.after)
-        self._wait({change.number: _Waiting(document, accounts, is_new=change.before is None)})
+        self._add({change.number: _PendingNumber(document, accounts, is_new=change.before is None)})
         return True
 
-    def take_up(self, numbers: Mapping[str, Iterable[str]]) -> None:
+    def resume(self, numbers: Mapping[str, Iterable[str]]) -> None:
         """Numbers whose copies waited when an earlier run was killed, and accounts beside those they name."""
-        self._wait({number: _Waiting(None, frozenset(accounts)) for number, accounts in numbers.items()})
+        self._add({number: _PendingNumber(None, frozenset(accounts)) for number, accounts in numbers.items()})
 
-    def _wait(self, numbers: Mapping[str, _Waiting]) -> None:
+    def _add(self, numbers: Mapping[str, _PendingNumber]) -> None:
         with self._lock:
-            for number, waiting in numbers.items():
-                self._waiting[number] = waiting.after(self._waiting.get(number))
+            for number, pending in numbers.items():
+                self._pending[number] = pending.after(self._pending.get(number))
 
     def write(self) -> dict[str, str]:
         """Write the copies of all that waits.
@@ -115,44 +115,44 @@ class LateCopies:
             CouchError: CouchDB is away, all of them still wait.
         """
         with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        known = {number: each.document for number, each in waiting.items() if each.document is not None}
-        reader = WrittenNumbers(self._databases, known, self._since)
+            pending, self._pending = self._pending, {}
+        known = {number: each.document for number, each in pending.items() if each.document is not None}
+        reader = WrittenNumbers(self._databases, known, self._feed_positions)
         new_accounts = Presumption()
         failed: dict[str, str] = {}
 
         def write(numbers: Sequence[str]) -> dict[str, str]:
-            changes = [CopyChange(each, None, waiting[each].document) for each in numbers]
-            presumed = new_accounts if all(waiting[each].is_new for each in numbers) else None
-            accounts = {each: waiting[each].accounts for each in numbers}
-            told = self._copies.update(changes, reader, presumed, accounts)
-            if len(told) == len(numbers):
+            changes = [CopyChange(each, None, pending[each].document) for each in numbers]
+            presumed = new_accounts if all(pending[each].is_new for each in numbers) else None
+            accounts = {each: pending[each].accounts for each in numbers}
+            failures = self._copies.update(changes, reader, presumed, accounts)
+            if len(failures) == len(numbers):
                 self._databases.version()  # all of them: is it the accounts, or everything?
-            return told
+            return failures
 
         try:
-            with ThreadPoolExecutor(_AT_ONCE, "late-copies") as pool:
-                for told in pool.map(write, _some_at_a_time(waiting)):
-                    failed |= told
+            with ThreadPoolExecutor(_CONCURRENT_BATCHES, "late-copies") as pool:
+                for failures in pool.map(write, _batches(pending)):
+                    failed |= failures
         except CouchError:
             with self._lock:
-                since, self._waiting = self._waiting, waiting
-            self._wait(since)
+                since, self._pending = self._pending, pending
+            self._add(since)
             raise
         return failed
 
 
-def _some_at_a_time(waiting: Mapping[str, _Waiting]) -> Iterator[list[str]]:
+def _batches(pending: Mapping[str, _PendingNumber]) -> Iterator[list[str]]:
     """All numbers of some accounts; those of which only the number is known by themselves."""
     by_account: defaultdict[str, list[str]] = defaultdict(list)
     unknown: list[str] = []
-    for number, each in waiting.items():
+    for number, each in pending.items():
         if each.document is None:
             unknown.append(number)
         else:
             by_account[each.document.assigned_to or ""].append(number)
     accounts = sorted(by_account)
-    for start in range(0, len(unknown), _NUMBERS):
-        yield unknown[start : start + _NUMBERS]
-    for start in range(0, len(accounts), _ACCOUNTS):
-        yield [number for account in accounts[start : start + _ACCOUNTS] for number in by_account[account]]
+    for start in range(0, len(unknown), _NUMBERS_BATCH_SIZE):
+        yield unknown[start : start + _NUMBERS_BATCH_SIZE]
+    for start in range(0, len(accounts), _ACCOUNTS_BATCH_SIZE):
+        yield [number for account in accounts[start : start + _ACCOUNTS_BATCH_SIZE] for number in by_account[account]]

@@ -11,22 +11,22 @@ from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import CarrierStep
 from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
-from router.manager.carriers.registry import Carriers
-from router.manager.features.registry import Features
+from router.manager.carriers.registry import CarrierRegistry
+from router.manager.features.registry import FeatureRegistry
 from router.manager.job import CarrierDone, Job
 from router.numbers.documents import NumberDocument
 
 log = logging.getLogger(__name__)
 
 
-class Outside:
+class ExternalSteps:
     """Carries the outside part of a plan out; threads share it."""
 
-    def __init__(self, carriers: Carriers, features: Features) -> None:
+    def __init__(self, carriers: CarrierRegistry, features: FeatureRegistry) -> None:
         self._carriers = carriers
         self._features = features
 
-    def work(self, job: Job, policy: ManagerPolicy) -> NumberDocument | None:
+    def run(self, job: Job, policy: ManagerPolicy) -> NumberDocument | None:
         """Ask the carrier, unless it was asked for this job before, and the providers.
 
         Returns:
@@ -60,12 +60,12 @@ class Outside:
         key = f"{step.value}:{job.key}"
         order = CarrierOrder(key, number, module_data(number), job.ask.auth_by)
         act = carrier.acquire if step is CarrierStep.ACQUIRE else carrier.disconnect
-        data = _asked(carrier.name, order, lambda: act(order))
+        data = _call_carrier(carrier.name, order, lambda: act(order))
         job.carrier = CarrierDone(step, carrier.name, key, data)
         return data
 
 
-def _asked(module: str, order: CarrierOrder, act: Callable[[], Any]) -> Mapping[str, Any]:
+def _call_carrier(module: str, order: CarrierOrder, act: Callable[[], Any]) -> Mapping[str, Any]:
     """Whatever a stranger's code raises is that number's error alone."""
     try:
         data = act()

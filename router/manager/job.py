@@ -9,7 +9,7 @@ from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import CarrierStep, OperationRequest, Plan
 from router.manager.features.plan import FeaturePlan
 from router.manager.outcomes import Outcome
-from router.manager.read_step import Found
+from router.manager.read_step import StoredNumber
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
@@ -53,15 +53,15 @@ class Job:
     database: str
     due: bool = False
     base: str | None = None
-    found: Found = field(default_factory=Found)
+    stored: StoredNumber = field(default_factory=StoredNumber)
     plan: Plan | None = None
     features: FeaturePlan | None = None
-    doubts: tuple[str, ...] = ()
+    account_warnings: tuple[str, ...] = ()
     carrier: CarrierDone | None = None
     after: NumberDocument | None = None
     upon: str = ""
     sent: Mapping[str, Any] | None = None
-    unsure: bool = False
+    write_unconfirmed: bool = False
     outcome: Outcome | None = None
 
     @property
@@ -82,29 +82,31 @@ class Job:
         """Nothing comes of it; a carrier that was asked already is told of in the error."""
         if self.carrier is not None:
             done = _DONE[self.carrier.step]
-            words = f"{error.message}; {self.carrier.module} had {done} already (order {self.carrier.key}): look there"
-            error = NumberError(error.code, error.error, error.cause, words)
+            message = (
+                f"{error.message}; {self.carrier.module} had {done} already (order {self.carrier.key}): look there"
+            )
+            error = NumberError(error.code, error.error, error.cause, message)
             log.error("%s of %s: %s", self.ask.operation, self.number, error)
         self.outcome = Outcome(self.number, error=error)
 
     def settle(self, document: NumberDocument | None, **more: Any) -> None:
         """It is done, or needs no doing."""
         warnings = self.features.warnings if self.features is not None else ()
-        self.outcome = Outcome(self.number, document, warnings=(*self.doubts, *warnings), **more)
+        self.outcome = Outcome(self.number, document, warnings=(*self.account_warnings, *warnings), **more)
 
-    def let_copies_wait(self, accounts: Iterable[str]) -> None:
+    def defer_copies(self, accounts: Iterable[str]) -> None:
         """Say of a settled job that its account copies are yet to be written.
 
         Args:
             accounts: those among them that its document does not name any more.
         """
         if self.outcome is not None:
-            self.outcome = fast_replace(self.outcome, copies_wait=True, copies_of=tuple(sorted(accounts)))
+            self.outcome = fast_replace(self.outcome, copies_deferred=True, copies_of=tuple(sorted(accounts)))
 
-    def warn(self, words: str) -> None:
+    def warn(self, message: str) -> None:
         """Add to a settled job's warnings."""
-        if self.outcome is not None and words not in self.outcome.warnings:
-            self.outcome = fast_replace(self.outcome, warnings=(*self.outcome.warnings, words))
+        if self.outcome is not None and message not in self.outcome.warnings:
+            self.outcome = fast_replace(self.outcome, warnings=(*self.outcome.warnings, message))
 
 
 _DONE = {CarrierStep.ACQUIRE: "acquired it", CarrierStep.DISCONNECT: "given it up"}

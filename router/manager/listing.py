@@ -35,7 +35,7 @@ class Page:
     next: str = ""
 
 
-class Lister:
+class AccountNumberLister:
     """Lists; threads share it. See `NumberManager.list_by_account`."""
 
     def __init__(self, databases: CouchServer, reader: Reader, copies: AccountCopies) -> None:
@@ -57,10 +57,10 @@ class Lister:
         if not (permissions.is_admin(auth_by, known) or permissions.is_ancestor_or_self(auth_by, account, known)):
             raise forbidden()
         if budget is None:
-            return self._listed(account, after, limit)
-        return self._thorough(account, after, limit, budget)
+            return self._from_account_list(account, after, limit)
+        return self._from_databases(account, after, limit, budget)
 
-    def _listed(self, account: str, after: str, limit: int) -> Page:
+    def _from_account_list(self, account: str, after: str, limit: int) -> Page:
         candidates = self._copies.numbers_of(account)
         left = candidates[bisect_right(candidates, after) :]
         numbers: list[NumberDocument] = []
@@ -77,7 +77,7 @@ class Lister:
             after = numbers[-1].number
         return Page(numbers, after if left or candidates[bisect_right(candidates, after) :] else "")
 
-    def _thorough(self, account: str, after: str, limit: int, budget: float) -> Page:
+    def _from_databases(self, account: str, after: str, limit: int, budget: float) -> Page:
         end = time.monotonic() + budget
         numbers: list[NumberDocument] = []
         for number, document in self._walk(after):

@@ -41,8 +41,8 @@ class MaintenanceReport:
     available: int = 0
     removed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    whole: bool = False
+    failed_databases: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
     seconds: float = 0.0
 
 
@@ -86,9 +86,9 @@ class Maintenance:
             try:
                 self._walk(name, policy)
             except CouchError as problem:
-                self._report.left_out[name] = str(problem)
+                self._report.failed_databases[name] = str(problem)
             self._report.databases += 1
-        self._report.whole = not self._stop.is_set()
+        self._report.complete = not self._stop.is_set()
         self._report.seconds = round(time.monotonic() - began, 3)
         return self._report
 
@@ -98,7 +98,7 @@ class Maintenance:
                 return
             now = gregorian.from_unix(int(time.time()))
             due = [str(document["_id"]) for document in page if _is_due(document, name, policy, now)]
-            for outcome in self._manager.keep_up(due, dry_run=self._dry_run) if due else ():
+            for outcome in self._manager.apply_due_changes(due, dry_run=self._dry_run) if due else ():
                 self._note(outcome)
             self._report.numbers += len(page)
             self._on_page(len(page))

@@ -13,17 +13,17 @@ from router.couch.server import CouchServer
 from router.lifecycle import errors, permissions
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
-from router.manager.cache_publisher import CacheTeller
-from router.manager.carriers.registry import Carriers
+from router.manager.cache_publisher import CachePublisher
+from router.manager.carriers.registry import CarrierRegistry
 from router.manager.configuration import Configuration
-from router.manager.decide_step import Decider, Terms
-from router.manager.deferred_copies import LateCopies
-from router.manager.external_steps import Outside
-from router.manager.features.registry import Features
+from router.manager.decide_step import BatchContext, DecideStep
+from router.manager.deferred_copies import DeferredCopies
+from router.manager.external_steps import ExternalSteps
+from router.manager.features.registry import FeatureRegistry
 from router.manager.job import Job
-from router.manager.listing import BUDGET, Lister, Page
+from router.manager.listing import BUDGET, AccountNumberLister, Page
 from router.manager.outcomes import Outcome
-from router.manager.pipeline import Rounds, standing_of
+from router.manager.pipeline import UpdatePipeline, committed_state
 from router.manager.read_step import Reader
 from router.manager.write_step import DocumentWriter
 from router.numbers import gregorian
@@ -40,9 +40,9 @@ from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 8
-"""CouchServer, carriers or providers asked at a time for one manager."""
-_PORTS_LIFE = 1.0
+_POOL_SIZE = 8
+"""Databases, carriers or providers asked at a time for one manager."""
+_PORT_REQUESTS_TTL = 1.0
 
 
 class NumberManager:
@@ -58,21 +58,21 @@ class NumberManager:
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         databases = CouchServer(stores.databases.client.with_timeout(settings.manager_timeout))
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="number-manager")
+        self._pool = ThreadPoolExecutor(_POOL_SIZE, thread_name_prefix="number-manager")
         self._configuration = Configuration(settings, databases)
         self._reader = Reader(databases, self._pool)
         self._copies = AccountCopies(databases, settings.account_copies)
-        self._teller = CacheTeller(stores.prompt, self._reader, self._pool)
-        carriers, features = Carriers(settings, databases), Features(settings)
-        self._rounds = Rounds(
+        self._publisher = CachePublisher(stores.prompt, self._reader, self._pool)
+        carriers, features = CarrierRegistry(settings, databases), FeatureRegistry(settings)
+        self._pipeline = UpdatePipeline(
             self._reader,
-            Decider(carriers, features, ActivePortRequests(databases, _PORTS_LIFE)),
-            Outside(carriers, features),
+            DecideStep(carriers, features, ActivePortRequests(databases, _PORT_REQUESTS_TTL)),
+            ExternalSteps(carriers, features),
             DocumentWriter(databases),
-            self._teller,
+            self._publisher,
             self._pool,
         )
-        self._lister = Lister(databases, self._reader, self._copies)
+        self._lister = AccountNumberLister(databases, self._reader, self._copies)
         self.databases = databases
         self.counts = Counters()
 
@@ -84,7 +84,7 @@ class NumberManager:
         """
         return self._configuration.current()
 
-    def carry_out(self, asks: Sequence[OperationRequest], late: LateCopies | None = None) -> list[Outcome]:
+    def carry_out(self, asks: Sequence[OperationRequest], deferred: DeferredCopies | None = None) -> list[Outcome]:
         """Do what is asked, any mix, and tell what became of each, in order.
 
         The same number twice is done in the order given. One number's refusal never stops the others.
@@ -93,13 +93,13 @@ class NumberManager:
         Args:
             late: takes over account copies that can wait; None: all are written when this returns.
         """
-        return self._carry_out(asks, due=False, late=late)
+        return self._carry_out(asks, due=False, deferred=deferred)
 
-    def late_copies(self) -> LateCopies:
+    def deferred_copies(self) -> DeferredCopies:
         """For work on very many numbers: asks that are carried out by way of it leave their new copies to it."""
-        return LateCopies(self.carry_out, self.databases, self._copies)
+        return DeferredCopies(self.carry_out, self.databases, self._copies)
 
-    def keep_up(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
+    def apply_due_changes(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
         """Do to each of these numbers what is due by time, if anything is (`router.lifecycle.maintenance`)."""
         asks = [OperationRequest(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
         return self._carry_out(asks, due=True)
@@ -145,45 +145,45 @@ class NumberManager:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _carry_out(
-        self, asks: Sequence[OperationRequest], *, due: bool, late: LateCopies | None = None
+        self, asks: Sequence[OperationRequest], *, due: bool, deferred: DeferredCopies | None = None
     ) -> list[Outcome]:
         try:
             rules = self._configuration.current()
         except CouchError as problem:
             outcomes = [Outcome(printable(ask.number), error=errors.unavailable(str(problem))) for ask in asks]
         else:
-            jobs = [_normalised(ask, rules.normaliser, due=due) for ask in asks]
+            jobs = [_job_for(ask, rules.normaliser, due=due) for ask in asks]
             for turn, wave in enumerate(_waves([job for job in jobs if isinstance(job, Job)])):
-                self._do(wave, rules, late, guess=turn == 0)
+                self._run_wave(wave, rules, deferred, guess=turn == 0)
             outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
         for ask, outcome in zip(asks, outcomes, strict=True):
-            self.counts.add(f"{'maintenance' if due else ask.operation.value} {_what(ask, outcome)}")
+            self.counts.add(f"{'maintenance' if due else ask.operation.value} {_outcome_label(ask, outcome)}")
         return outcomes
 
-    def _do(self, jobs: Sequence[Job], rules: Rules, late: LateCopies | None, *, guess: bool) -> None:
+    def _run_wave(self, jobs: Sequence[Job], rules: Rules, deferred: DeferredCopies | None, *, guess: bool) -> None:
         """Jobs of different numbers."""
-        if late is not None:
-            late.expect(
+        if deferred is not None:
+            deferred.note_feed_positions(
                 {job.database for job in jobs if job.ask.operation is not Operation.GET and not job.ask.dry_run}
             )
         now = gregorian.from_unix(int(time.time()))
-        epochs = self._rounds.run(jobs, Terms(rules, ManagerPolicy.of(rules.config), now), guess=guess)
+        epochs = self._pipeline.run(jobs, BatchContext(rules, ManagerPolicy.of(rules.config), now), guess=guess)
         # What needed no writing is told again too: whoever wrote it may have died before he could tell.
-        told = [job for job in jobs if _concerns_others(job)]
-        if not told:
+        published = [job for job in jobs if _needs_publishing(job)]
+        if not published:
             return
-        self._update_copies(told, late)
-        silent = self._teller.tell(epochs, standing_of(told), rules.policy)
-        for job in told:
-            for words in silent.get(job.number, ()):
-                job.warn(words)
+        self._update_copies(published, deferred)
+        problems = self._publisher.publish(epochs, committed_state(published), rules.policy)
+        for job in published:
+            for message in problems.get(job.number, ()):
+                job.warn(message)
 
-    def _update_copies(self, jobs: Sequence[Job], late: LateCopies | None) -> None:
+    def _update_copies(self, jobs: Sequence[Job], deferred: DeferredCopies | None) -> None:
         changes = []
         for job in jobs:
-            change = CopyChange(job.number, _before(job), job.found.document)
-            if late is not None and late.takes(change):
-                job.let_copies_wait(concerned(change.before) - concerned(change.after))
+            change = CopyChange(job.number, _document_before(job), job.stored.document)
+            if deferred is not None and deferred.defer(change):
+                job.defer_copies(concerned(change.before) - concerned(change.after))
             else:
                 changes.append(change)
         try:
@@ -196,7 +196,7 @@ class NumberManager:
                 job.warn(f"account copy: {failed[job.number]} (did-router audit --repair mends it)")
 
 
-def _what(ask: OperationRequest, outcome: Outcome) -> str:
+def _outcome_label(ask: OperationRequest, outcome: Outcome) -> str:
     """What became of it, for the counts."""
     if outcome.error is not None:
         return outcome.error.error
@@ -205,11 +205,11 @@ def _what(ask: OperationRequest, outcome: Outcome) -> str:
     return "dry_run" if ask.dry_run else "done"
 
 
-def _normalised(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
+def _job_for(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
     """A job for a number that gets a document, else why it gets none."""
-    whole = ask.imported.document if ask.imported is not None else None
-    if whole is not None and ask.operation is Operation.CREATE and ask.auth_by == SYSTEM:
-        return _whole(ask, str(whole.get("_id")))
+    document = ask.imported.document if ask.imported is not None else None
+    if document is not None and ask.operation is Operation.CREATE and ask.auth_by == SYSTEM:
+        return _job_for_document(ask, str(document.get("_id")))
     target = normaliser.e164(ask.number)
     database = shard_for(target.number)
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
@@ -218,7 +218,7 @@ def _normalised(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> 
     return Job(ask if ask.number == target.number else fast_replace(ask, number=target.number), database, due=due)
 
 
-def _whole(ask: OperationRequest, identifier: str) -> Job | Outcome:
+def _job_for_document(ask: OperationRequest, identifier: str) -> Job | Outcome:
     """A job for a document that is put back under its own id, whether or not a dial plan reads it as a number."""
     database = shard_for(identifier) or ""
     reason = routable_id(identifier, database)
@@ -242,14 +242,14 @@ def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return waves
 
 
-def _concerns_others(job: Job) -> bool:
+def _needs_publishing(job: Job) -> bool:
     outcome = job.outcome
     if outcome is None or outcome.error is not None or job.ask.dry_run or job.ask.operation is Operation.GET:
         return False
     return not (job.due and outcome.unchanged)
 
 
-def _before(job: Job) -> NumberDocument | None:
+def _document_before(job: Job) -> NumberDocument | None:
     return job.plan.before if job.plan is not None else None
 
 

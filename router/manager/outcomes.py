@@ -27,5 +27,5 @@ class Outcome:
     unchanged: bool = False
     deleted: bool = False
     warnings: tuple[str, ...] = ()
-    copies_wait: bool = False
+    copies_deferred: bool = False
     copies_of: tuple[str, ...] = ()

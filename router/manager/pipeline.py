@@ -16,12 +16,12 @@ from router.lifecycle.decide import accounts_to_read
 from router.lifecycle.document_writer import encode_document, encode_restored_document
 from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import SYSTEM, CarrierStep, Operation
-from router.manager.cache_publisher import CacheTeller
-from router.manager.decide_step import Decider, Terms
-from router.manager.external_steps import Outside
+from router.manager.cache_publisher import CachePublisher
+from router.manager.decide_step import BatchContext, DecideStep
+from router.manager.external_steps import ExternalSteps
 from router.manager.job import Job
-from router.manager.read_step import AT_A_TIME, Found, Reader, each
-from router.manager.write_step import DocumentWriter, Written
+from router.manager.read_step import BATCH_SIZE, Reader, StoredNumber, map_concurrently
+from router.manager.write_step import DocumentWriter, WriteResult
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
@@ -29,32 +29,32 @@ from router.numbers.fields import Skipped
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 20
+MAX_ATTEMPTS = 20
 """Times that a number is decided, others changing it in between."""
-_PAUSE = 0.004
+_RETRY_BACKOFF = 0.004
 """Seconds that the second try waits at most; later ones longer."""
 
 
-class Rounds:
+class UpdatePipeline:
     """Takes jobs of different numbers to their outcomes. Threads share it."""
 
     def __init__(
         self,
         reader: Reader,
-        decider: Decider,
-        outside: Outside,
+        decider: DecideStep,
+        external_steps: ExternalSteps,
         writer: DocumentWriter,
-        teller: CacheTeller,
+        publisher: CachePublisher,
         pool: ThreadPoolExecutor,
     ) -> None:
         self._reader = reader
         self._decider = decider
-        self._outside = outside
+        self._external_steps = external_steps
         self._writer = writer
-        self._teller = teller
+        self._publisher = publisher
         self._pool = pool
 
-    def run(self, jobs: Sequence[Job], terms: Terms, *, guess: bool = False) -> dict[str, str]:
+    def run(self, jobs: Sequence[Job], terms: BatchContext, *, guess: bool = False) -> dict[str, str]:
         """Settle every job.
 
         Args:
@@ -66,10 +66,10 @@ class Rounds:
         """
         epochs: dict[str, str] = {}
         left = list(jobs)
-        for attempt in range(ROUNDS):
+        for attempt in range(MAX_ATTEMPTS):
             if attempt:
-                time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
-            epochs |= self._teller.epochs({job.database for job in left})
+                time.sleep(random.uniform(0.0, _RETRY_BACKOFF * attempt))  # noqa: S311 - nothing secret
+            epochs |= self._publisher.epochs({job.database for job in left})
             left = self._round(left, terms, guess=guess and attempt == 0)
             if not left:
                 return epochs
@@ -77,13 +77,13 @@ class Rounds:
             job.fail(errors.contended(job.number))
         return epochs
 
-    def _round(self, jobs: Sequence[Job], terms: Terms, *, guess: bool) -> list[Job]:
+    def _round(self, jobs: Sequence[Job], terms: BatchContext, *, guess: bool) -> list[Job]:
         """One round; returns those that have to be decided again."""
         guessed = {job.number for job in jobs if guess and _is_likely_new(job)}
-        found = self._reader.numbers([job.number for job in jobs if job.number not in guessed])
+        stored = self._reader.numbers([job.number for job in jobs if job.number not in guessed])
         for job in jobs:
-            job.found = found.get(job.number, Found())
-        jobs = [job for job in jobs if not _stands_as_sent(job)]
+            job.stored = stored.get(job.number, StoredNumber())
+        jobs = [job for job in jobs if not _was_already_written(job)]
         try:
             accounts = self._reader.accounts(_accounts_of(jobs))
         except CouchError as problem:
@@ -92,39 +92,39 @@ class Rounds:
             return []
         self._decider.decide(jobs, accounts, terms)
         # A refusal may read otherwise of what stands, and nobody outside is asked on a guess.
-        again = [job for job in jobs if job.number in guessed and (job.outcome is not None or _has_outside_work(job))]
-        numbers = {job.number for job in again}
-        again += self._carry_out([job for job in jobs if job.outcome is None and job.number not in numbers], terms)
-        for job in again:
+        retries = [job for job in jobs if job.number in guessed and (job.outcome is not None or _has_outside_work(job))]
+        numbers = {job.number for job in retries}
+        retries += self._carry_out([job for job in jobs if job.outcome is None and job.number not in numbers], terms)
+        for job in retries:
             if job.number in guessed:
                 _forget(job)
-        return again
+        return retries
 
-    def _carry_out(self, jobs: Sequence[Job], terms: Terms) -> list[Job]:
+    def _carry_out(self, jobs: Sequence[Job], terms: BatchContext) -> list[Job]:
         by_database: defaultdict[str, list[Job]] = defaultdict(list)
-        for job, after in zip(jobs, self._ask_others(jobs, terms), strict=True):
+        for job, after in zip(jobs, self._run_external_steps(jobs, terms), strict=True):
             if job.outcome is None:
                 _prepare(job, after, terms.now)
             if job.outcome is None:
                 by_database[job.database].append(job)
         pieces = [
-            group[start : start + AT_A_TIME]
+            group[start : start + BATCH_SIZE]
             for group in by_database.values()
-            for start in range(0, len(group), AT_A_TIME)
+            for start in range(0, len(group), BATCH_SIZE)
         ]
-        again: list[Job] = []
-        for group, written in zip(pieces, each(self._pool, self._write, pieces), strict=True):
-            again += [job for job in group if _goes_again(job, written[job.number])]
-        return again
+        retries: list[Job] = []
+        for group, written in zip(pieces, map_concurrently(self._pool, self._write, pieces), strict=True):
+            retries += [job for job in group if _must_retry(job, written[job.number])]
+        return retries
 
-    def _ask_others(self, jobs: Sequence[Job], terms: Terms) -> list[NumberDocument | None]:
+    def _run_external_steps(self, jobs: Sequence[Job], terms: BatchContext) -> list[NumberDocument | None]:
         if any(_has_outside_work(job) for job in jobs):
-            return each(self._pool, lambda job: self._ask(job, terms), jobs)
-        return [self._ask(job, terms) for job in jobs]
+            return map_concurrently(self._pool, lambda job: self._run_external(job, terms), jobs)
+        return [self._run_external(job, terms) for job in jobs]
 
-    def _ask(self, job: Job, terms: Terms) -> NumberDocument | None:
+    def _run_external(self, job: Job, terms: BatchContext) -> NumberDocument | None:
         try:
-            return self._outside.work(job, terms.policy)
+            return self._external_steps.run(job, terms.policy)
         except NumberError as refusal:
             job.fail(refusal)
         except Exception:
@@ -132,16 +132,16 @@ class Rounds:
             job.fail(errors.internal())
         return None
 
-    def _write(self, jobs: Sequence[Job]) -> dict[str, Written]:
+    def _write(self, jobs: Sequence[Job]) -> dict[str, WriteResult]:
         return self._writer.write(jobs[0].database, [job.sent for job in jobs if job.sent is not None])
 
 
-def standing_of(jobs: Sequence[Job]) -> dict[str, dict[str, Found]]:
+def committed_state(jobs: Sequence[Job]) -> dict[str, dict[str, StoredNumber]]:
     """By database, what stands for the numbers of settled jobs."""
-    stands: defaultdict[str, dict[str, Found]] = defaultdict(dict)
+    states: defaultdict[str, dict[str, StoredNumber]] = defaultdict(dict)
     for job in jobs:
-        stands[job.database][job.number] = job.found
-    return stands
+        states[job.database][job.number] = job.stored
+    return states
 
 
 def _is_likely_new(job: Job) -> bool:
@@ -151,7 +151,7 @@ def _is_likely_new(job: Job) -> bool:
 def _forget(job: Job) -> None:
     """A wrong guess leaves no trace; only what may have been written is looked for."""
     job.base, job.outcome = None, None
-    if not job.unsure:
+    if not job.write_unconfirmed:
         job.sent = None
 
 
@@ -165,15 +165,15 @@ def _has_outside_work(job: Job) -> bool:
 def _accounts_of(jobs: Sequence[Job]) -> set[str]:
     concerned: set[str] = set()
     for job in jobs:
-        concerned |= accounts_to_read(job.ask, job.found.document)
+        concerned |= accounts_to_read(job.ask, job.stored.document)
     return concerned - {SYSTEM}
 
 
 def _prepare(job: Job, after: NumberDocument | None, now: int) -> None:
     """What is to be sent, and what it will be read as."""
-    job.upon = job.found.base
+    job.upon = job.stored.base
     if after is None:
-        job.after, job.sent = None, {"_id": job.number, "_rev": job.found.base, "_deleted": True}
+        job.after, job.sent = None, {"_id": job.number, "_rev": job.stored.base, "_deleted": True}
         return
     before = job.plan.before if job.plan is not None else None
     written = encode_restored_document if job.plan is not None and job.plan.verbatim else encode_document
@@ -198,7 +198,7 @@ def _read(after: NumberDocument, sent: Mapping[str, Any]) -> NumberDocument | Sk
     return fast_replace(after, modified=sent["pvt_modified"], fields=sent)
 
 
-def _goes_again(job: Job, written: Written) -> bool:
+def _must_retry(job: Job, written: WriteResult) -> bool:
     """Settle a job that was written, or can't be; True where it has to be decided again."""
     if written.revision:
         _settle_written(job, written.revision)
@@ -208,9 +208,9 @@ def _goes_again(job: Job, written: Written) -> bool:
     if written.conflict:
         return True
     problem = written.problem or errors.internal()
-    if problem.cause == errors.UNAVAILABLE and not job.unsure:
+    if problem.cause == errors.UNAVAILABLE and not job.write_unconfirmed:
         # It may have been written: the next round sees, or writes it against the same revision.
-        job.unsure = True
+        job.write_unconfirmed = True
         return True
     job.fail(problem)
     return False
@@ -218,26 +218,26 @@ def _goes_again(job: Job, written: Written) -> bool:
 
 def _settle_written(job: Job, revision: str) -> None:
     if job.after is None:
-        job.found = Found(None, revision)
+        job.stored = StoredNumber(None, revision)
         job.settle(job.plan.before if job.plan is not None else None, deleted=True)
         return
     fields = {**job.after.fields, "_rev": revision}
-    job.found = Found(fast_replace(job.after, revision=revision, fields=fields), revision)
-    job.settle(job.found.document)
+    job.stored = StoredNumber(fast_replace(job.after, revision=revision, fields=fields), revision)
+    job.settle(job.stored.document)
 
 
-def _stands_as_sent(job: Job) -> bool:
+def _was_already_written(job: Job) -> bool:
     """Whether what was sent stands now, as the very next revision: it was written, and the answer got lost.
 
     Or somebody was asked for the same of the same document in the same second. To him who releases a number, doing it
     once more upon what came of it would be doing it twice, so that counts as done for both.
     """
-    if job.sent is None or not _follows(job.found.base, job.upon):
+    if job.sent is None or not _follows(job.stored.base, job.upon):
         return False
-    stands = None if job.found.document is None else _without_revision(job.found.document.fields)
-    if stands != (None if job.after is None else _without_revision(job.sent)):
+    states = None if job.stored.document is None else _ignoring_revision(job.stored.document.fields)
+    if states != (None if job.after is None else _ignoring_revision(job.sent)):
         return False
-    _settle_written(job, job.found.base)
+    _settle_written(job, job.stored.base)
     return True
 
 
@@ -246,7 +246,7 @@ def _follows(revision: str, upon: str) -> bool:
     return not upon or _generation(revision) == _generation(upon) + 1
 
 
-def _without_revision(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _ignoring_revision(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "_rev"}
 
 

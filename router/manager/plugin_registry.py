@@ -14,7 +14,7 @@ Plugin = TypeVar("Plugin")
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class BrokenPlugin:
     """A plug-in that can't be used.
 
     Attributes:
@@ -33,7 +33,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[Plugin]):
+class InstalledPlugins(Generic[Plugin]):
     """What is installed under one group.
 
     Attributes:
@@ -44,7 +44,7 @@ class Found(Generic[Plugin]):
 
     plugins: dict[str, Plugin]
     packages: dict[str, str]
-    broken: tuple[Broken, ...]
+    broken: tuple[BrokenPlugin, ...]
 
     def reason(self, name: str) -> str | None:
         """Why there is no usable plug-in of that name although one is installed; None: there is one, or none is."""
@@ -53,11 +53,11 @@ class Found(Generic[Plugin]):
         return next((str(each) for each in self.broken if each.name == name), None)
 
 
-class Unusable(Exception):
+class PluginError(Exception):
     """A plug-in that is not what it must be; the message says what to change."""
 
 
-def find(group: str, make: Callable[[str, object], Plugin]) -> Found[Plugin]:
+def load_plugins(group: str, make: Callable[[str, object], Plugin]) -> InstalledPlugins[Plugin]:
     """Load everything that is installed under a group.
 
     Args:
@@ -67,23 +67,23 @@ def find(group: str, make: Callable[[str, object], Plugin]) -> Found[Plugin]:
     """
     plugins: dict[str, Plugin] = {}
     packages: dict[str, str] = {}
-    broken: list[Broken] = []
+    broken: list[BrokenPlugin] = []
     for name, claims in _by_name(entry_points(group=group)):
         point, others = _preferred(claims)
-        broken += [Broken(name, _package(each), _claimed(name, each, point)) for each in others]
+        broken += [BrokenPlugin(name, _package(each), _conflict_message(name, each, point)) for each in others]
         if point is None:
             continue
         try:
             plugins[name] = make(name, point.load())
             packages[name] = _package(point)
         except Exception as problem:  # noqa: BLE001 - a stranger's code may raise anything
-            broken.append(Broken(name, _package(point), _words(point, problem)))
+            broken.append(BrokenPlugin(name, _package(point), _load_problem(point, problem)))
     for each in broken:
         log.error("plug-in %s", each)
-    return Found(plugins, packages, tuple(broken))
+    return InstalledPlugins(plugins, packages, tuple(broken))
 
 
-def names(group: str) -> frozenset[str]:
+def installed_names(group: str) -> frozenset[str]:
     """The names that are installed under a group; nothing is loaded."""
     return frozenset(point.name for point in entry_points(group=group))
 
@@ -103,7 +103,7 @@ def _preferred(claims: list[EntryPoint]) -> tuple[EntryPoint | None, list[EntryP
     return own, [each for each in claims if each is not own]
 
 
-def _claimed(name: str, point: EntryPoint, preferred: EntryPoint | None) -> str:
+def _conflict_message(name: str, point: EntryPoint, preferred: EntryPoint | None) -> str:
     if preferred is not None:
         return f"{OWN_PACKAGE} has {name} itself and goes on using its own: rename the entry point {point.value}"
     return f"more than one package claims {name}, so none is used: uninstall all but one"
@@ -113,6 +113,6 @@ def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
 
 
-def _words(point: EntryPoint, problem: Exception) -> str:
-    said = str(problem) if isinstance(problem, Unusable) else f"{type(problem).__name__}: {problem}"
-    return f"{point.value} can't be used: {said}"
+def _load_problem(point: EntryPoint, problem: Exception) -> str:
+    message = str(problem) if isinstance(problem, PluginError) else f"{type(problem).__name__}: {problem}"
+    return f"{point.value} can't be used: {message}"

@@ -18,7 +18,7 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fields import MAX_ID_LENGTH, Skipped, is_visible
 from router.numbers.shards import shard_for
 
-AT_A_TIME = 1000
+BATCH_SIZE = 1000
 """Documents in one request."""
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredNumber:
     """What stands for a number.
 
     Attributes:
@@ -51,19 +51,21 @@ class Reader:
         self._databases = databases
         self._pool = pool
 
-    def numbers(self, numbers: Iterable[str]) -> dict[str, Found]:
+    def numbers(self, numbers: Iterable[str]) -> dict[str, StoredNumber]:
         """What stands for each of these E.164 numbers."""
-        found: dict[str, Found] = {}
-        for some in each(self._pool, lambda piece: self.of_database(*piece), list(by_database(numbers).items())):
-            found |= some
-        return found
+        stored: dict[str, StoredNumber] = {}
+        for some in map_concurrently(
+            self._pool, lambda piece: self.of_database(*piece), list(by_database(numbers).items())
+        ):
+            stored |= some
+        return stored
 
-    def of_database(self, database: str, numbers: Sequence[str]) -> dict[str, Found]:
+    def of_database(self, database: str, numbers: Sequence[str]) -> dict[str, StoredNumber]:
         """The same for numbers of one database."""
-        found: dict[str, Found] = {}
-        for start in range(0, len(numbers), AT_A_TIME):
-            found |= self._some(database, numbers[start : start + AT_A_TIME])
-        return found
+        stored: dict[str, StoredNumber] = {}
+        for start in range(0, len(numbers), BATCH_SIZE):
+            stored |= self._some(database, numbers[start : start + BATCH_SIZE])
+        return stored
 
     def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:
         """These accounts, without those that don't exist.
@@ -78,18 +80,18 @@ class Reader:
         if not identifiers:
             return {}
         try:
-            found = self._databases.database(ACCOUNTS).get_current(sorted(identifiers))
+            stored = self._databases.database(ACCOUNTS).get_current(sorted(identifiers))
         except NotFoundError:
             return {each: _of_whom_nothing_is_known(each) for each in identifiers}
-        read = map(accounts.read, found.values())
+        read = map(accounts.read, stored.values())
         return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}
 
-    def _some(self, database: str, numbers: Sequence[str]) -> dict[str, Found]:
+    def _some(self, database: str, numbers: Sequence[str]) -> dict[str, StoredNumber]:
         try:
             latest = self._databases.database(database).get_latest(numbers)
         except CouchError as problem:
-            return dict.fromkeys(numbers, Found(problem=errors.unavailable(str(problem))))
-        return {number: _found(number, database, each) for number, each in latest.items()}
+            return dict.fromkeys(numbers, StoredNumber(problem=errors.unavailable(str(problem))))
+        return {number: _stored(number, database, each) for number, each in latest.items()}
 
 
 def _of_whom_nothing_is_known(identifier: str) -> AccountDocument:
@@ -104,19 +106,19 @@ def by_database(numbers: Iterable[str]) -> Mapping[str, list[str]]:
     return grouped
 
 
-def each(pool: ThreadPoolExecutor, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+def map_concurrently(pool: ThreadPoolExecutor, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
     """Do it for each, at once where there are several; in their order."""
     if len(things) == 1:
         return [act(things[0])]
     return list(pool.map(act, things))
 
 
-def _found(number: str, database: str, latest: Latest) -> Found:
+def _stored(number: str, database: str, latest: Latest) -> StoredNumber:
     if latest.document is None:
-        return Found(base=latest.revision)
+        return StoredNumber(base=latest.revision)
     read = documents.read(latest.document, expected_database=database)
     if isinstance(read, Skipped):
-        return Found(
+        return StoredNumber(
             base=latest.revision, problem=errors.malformed(number, f"in {database} it is no number, {read.reason}")
         )
-    return Found(read, latest.revision)
+    return StoredNumber(read, latest.revision)

@@ -15,16 +15,16 @@ log = logging.getLogger(__name__)
 
 GLOBAL_CHANGES = "_global_changes"
 """CouchDB tells of new databases only where this one exists; a single node does not make it by itself."""
-_TRIES = 3
+_MAX_ATTEMPTS = 3
 _CONFLICT = "conflict"
-_FEW_COPIES = (
+_UNDER_REPLICATED = (
     "too few CouchDB nodes took the change: it is lost if those that did don't come back, and in conflict if "
     "the others were given another one; look at the number once all nodes are up"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What became of one document.
 
     Attributes:
@@ -46,9 +46,9 @@ class DocumentWriter:
     def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
         self._lock = threading.Lock()
-        self._followable = False
+        self._global_changes_exists = False
 
-    def write(self, database: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, Written]:
+    def write(self, database: str, documents: Sequence[Mapping[str, Any]]) -> dict[str, WriteResult]:
         """Write documents of one database; never raises.
 
         Returns:
@@ -56,61 +56,65 @@ class DocumentWriter:
         """
         identifiers = [str(document["_id"]) for document in documents]
         try:
-            rows = self._put(database, documents)
+            rows = self._put_batch(database, documents)
         except DocumentTooLargeError as problem:
-            return self._write_apart(database, documents, problem)
+            return self._write_halves(database, documents, problem)
         except CouchError as problem:
-            words = f"{problem}; whether it was written is not known: look, and ask again"
-            return dict.fromkeys(identifiers, Written(problem=errors.unavailable(words)))
-        told = {str(row.get("id")): _written(row) for row in rows if isinstance(row, Mapping)}
-        silent = Written(problem=errors.unavailable("CouchDB did not say whether it was written: look, and ask again"))
-        return {identifier: told.get(identifier, silent) for identifier in identifiers}
+            message = f"{problem}; whether it was written is not known: look, and ask again"
+            return dict.fromkeys(identifiers, WriteResult(problem=errors.unavailable(message)))
+        results = {str(row.get("id")): _result_of(row) for row in rows if isinstance(row, Mapping)}
+        unanswered = WriteResult(
+            problem=errors.unavailable("CouchDB did not say whether it was written: look, and ask again")
+        )
+        return {identifier: results.get(identifier, unanswered) for identifier in identifiers}
 
-    def _write_apart(
+    def _write_halves(
         self, database: str, documents: Sequence[Mapping[str, Any]], problem: DocumentTooLargeError
-    ) -> dict[str, Written]:
+    ) -> dict[str, WriteResult]:
         """Nothing of them was written, because of one: half by half it is found, and the others are written."""
         if len(documents) == 1:
-            refused = Written(problem=NumberError(400, "invalid", "document_too_large", f"{problem}: remove fields"))
+            refused = WriteResult(
+                problem=NumberError(400, "invalid", "document_too_large", f"{problem}: remove fields")
+            )
             return {str(documents[0]["_id"]): refused}
         middle = len(documents) // 2
         return self.write(database, documents[:middle]) | self.write(database, documents[middle:])
 
-    def _put(self, database: str, documents: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
-        for _ in range(_TRIES):
+    def _put_batch(self, database: str, documents: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        for _ in range(_MAX_ATTEMPTS):
             try:
-                self._remove_beside(database, [str(each["_id"]) for each in documents if each.get("_deleted")])
+                self._remove_conflicts(database, [str(each["_id"]) for each in documents if each.get("_deleted")])
                 return self._databases.database(database).put_many(documents)
             except NotFoundError:
-                self._make(database)
+                self._create_database(database)
         raise NotFoundError(f"the database {database} is dropped again and again")
 
-    def _remove_beside(self, database: str, identifiers: Sequence[str]) -> None:
+    def _remove_conflicts(self, database: str, identifiers: Sequence[str]) -> None:
         """Before documents go: what stands in conflict behind one would come up, and route to whoever it names."""
-        beside = self._databases.database(database).losing_leaves(identifiers) if identifiers else []
-        if beside:
-            log.warning("%d documents in conflict go with those that are deleted in %s", len(beside), database)
-            gone = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in beside]
+        conflicts = self._databases.database(database).losing_leaves(identifiers) if identifiers else []
+        if conflicts:
+            log.warning("%d documents in conflict go with those that are deleted in %s", len(conflicts), database)
+            deletions = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in conflicts]
             refused = [
                 row
-                for row in self._databases.database(database).put_many(gone)
+                for row in self._databases.database(database).put_many(deletions)
                 if row.get("error") not in (None, _CONFLICT)
             ]
             if refused:
                 raise CouchRefused(f"a document in conflict can't be deleted: {refused[0].get('reason')}")
 
-    def _make(self, database: str) -> None:
-        self._see_to_global_changes()
+    def _create_database(self, database: str) -> None:
+        self._ensure_global_changes()
         try:
             self._databases.database(database).create()
             log.info("made the database %s", database)
         except ConflictError:
             return  # somebody else was faster
 
-    def _see_to_global_changes(self) -> None:
+    def _ensure_global_changes(self) -> None:
         """Before a database is made: what happens while `_global_changes` is missing is never told."""
         with self._lock:
-            if self._followable:
+            if self._global_changes_exists:
                 return
             try:
                 self._databases.database(GLOBAL_CHANGES).create()
@@ -119,16 +123,16 @@ class DocumentWriter:
                 pass  # as it should be
             except CouchRefused as problem:
                 log.warning("no right to make %s; followers find new databases late: %s", GLOBAL_CHANGES, problem)
-            self._followable = True
+            self._global_changes_exists = True
 
 
-def _written(row: Mapping[str, Any]) -> Written:
+def _result_of(row: Mapping[str, Any]) -> WriteResult:
     if row.get("error") == _CONFLICT:
-        return Written(conflict=True)
+        return WriteResult(conflict=True)
     if row.get("error") == "unconfirmed":
-        words = f"{row.get('reason')}: the change may be lost, or in conflict; show the number before you ask again"
-        return Written(problem=errors.unconfirmed(words))
+        message = f"{row.get('reason')}: the change may be lost, or in conflict; show the number before you ask again"
+        return WriteResult(problem=errors.unconfirmed(message))
     if "error" in row:
-        words = f"CouchDB refused the document: {row.get('error')}: {row.get('reason')}"
-        return Written(problem=NumberError(500, "internal_error", "database_error", words))
-    return Written(str(row.get("rev", "")), warning=_FEW_COPIES if row.get("accepted") is True else "")
+        message = f"CouchDB refused the document: {row.get('error')}: {row.get('reason')}"
+        return WriteResult(problem=NumberError(500, "internal_error", "database_error", message))
+    return WriteResult(str(row.get("rev", "")), warning=_UNDER_REPLICATED if row.get("accepted") is True else "")

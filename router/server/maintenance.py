@@ -69,5 +69,5 @@ class MaintenanceTimer:
             report.databases,
             report.available,
             report.removed,
-            len(report.failed) + len(report.left_out),
+            len(report.failed) + len(report.failed_databases),
         )

@@ -10,7 +10,7 @@ from router.couch.client import CouchClient, Document
 from router.couch.errors import ConflictError
 from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
-from router.manager.write_step import DocumentWriter, Written
+from router.manager.write_step import DocumentWriter, WriteResult
 from tests.integration.waiting import eventually
 
 SHARD = "numbers/+1415"
@@ -34,8 +34,8 @@ def _document(number: str, account: str) -> dict[str, object]:
     return {"_id": number, "pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": account}
 
 
-def _race(at_nodes: list[CouchServer], number: str) -> list[Written]:
-    def write(node: int) -> Written:
+def _race(at_nodes: list[CouchServer], number: str) -> list[WriteResult]:
+    def write(node: int) -> WriteResult:
         return DocumentWriter(at_nodes[node]).write(SHARD, [_document(number, str(node) * 32)])[number]
 
     with ThreadPoolExecutor(2) as pool:

@@ -12,9 +12,9 @@ import pytest
 from router.bulk import formats, number_rows
 from router.bulk.export import Export
 from router.bulk.journal import Header, Journal
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.results import Report
-from router.bulk.rows import FileRefused, Row, Rows
+from router.bulk.rows import InvalidFileError, Row, Rows
 from router.bulk.run import BulkRun
 from router.cli.sample_numbers import number_documents
 from router.embedded import EmbeddedCouchDB
@@ -39,9 +39,9 @@ class Bulk:
         journal = Journal.open(self.results, header, 63877497874)
         return BulkRun(self.manager.manager, journal, batch=batch, **more).run(rows)
 
-    def imported(self, text: str, **wish: Any) -> Report:
+    def imported(self, text: str, **options: Any) -> Report:
         """A run over CSV or JSON lines."""
-        return self.run(formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish(**wish)))
+        return self.run(formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-", ImportOptions(**options)))
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -228,15 +228,15 @@ def test_of_two_rows_of_one_number_each_is_done_once(bulk: Bulk, done: int, spel
             return outcomes
 
     def rows() -> Rows:
-        return formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-", Wish())
+        return formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-", ImportOptions())
 
-    def normal(written: str) -> str:
+    def normalise(written: str) -> str:
         return bulk.manager.manager.rules().normaliser.e164(written).number
 
     with pytest.raises(Killed):
-        BulkRun(Dying(), Journal.open(bulk.results, HEADER, 63877497874), normal=normal).run(rows())
+        BulkRun(Dying(), Journal.open(bulk.results, HEADER, 63877497874), normalise=normalise).run(rows())
 
-    report = bulk.run(rows(), normal=normal)
+    report = bulk.run(rows(), normalise=normalise)
 
     assert [said["status"] for said in bulk.rows] == ["done", "done"]
     assert report.statuses.get("refused") is None
@@ -260,21 +260,21 @@ def test_what_another_import_made_before_is_not_taken_for_ones_own(bulk: Bulk) -
 def test_another_input_or_other_options_are_refused(bulk: Bulk) -> None:
     bulk.imported(csv(NUMBERS[0]))
 
-    with pytest.raises(FileRefused, match="results of another input"):
+    with pytest.raises(InvalidFileError, match="results of another input"):
         Journal.open(bulk.results, Header(HEADER.what, "sha256:2"), 0)
-    with pytest.raises(FileRefused, match=r"another command \(test\)"):
+    with pytest.raises(InvalidFileError, match=r"another command \(test\)"):
         Journal.open(bulk.results, Header({"command": "other", "dry_run": False}, "sha256:1"), 0)
-    with pytest.raises(FileRefused, match="holds something other than a dry run's results"):
+    with pytest.raises(InvalidFileError, match="holds something other than a dry run's results"):
         Journal.open(bulk.results, Header({"command": "test", "dry_run": True}, "sha256:1"), 0, afresh=True)
     bulk.results.write_bytes(b"e164,state\n")
-    with pytest.raises(FileRefused, match="holds something other than results"):
+    with pytest.raises(InvalidFileError, match="holds something other than results"):
         Journal.open(bulk.results, HEADER, 0)
 
 
 def test_two_runs_never_write_the_same_results(bulk: Bulk) -> None:
     first = Journal.open(bulk.results, HEADER, 0)
     for header, afresh in ((HEADER, False), (Header({"command": "test", "dry_run": True}, ""), True)):
-        with pytest.raises(FileRefused, match="another run is writing"):
+        with pytest.raises(InvalidFileError, match="another run is writing"):
             Journal.open(bulk.results, header, 0, afresh=afresh)
     first.close()
     assert len(bulk.results.read_bytes().splitlines()) == 1
@@ -289,10 +289,10 @@ def test_results_that_find_no_room_are_an_error_that_says_what_to_do() -> None:
 def test_rows_of_one_number_are_done_in_their_order(bulk: Bulk) -> None:
     """However many batches are under way at a time, and however the number is written."""
     text = "action,e164,account_id\ncreate,4158867900,{0}\n" + "move,+14158867900,{1}\nmove,14158867900,{0}\n" * 10
-    rows = formats.read(io.BufferedReader(io.BytesIO(text.format(CHILD, RESELLER).encode())), "-", Wish())
-    normal = bulk.manager.manager.rules().normaliser
+    rows = formats.read(io.BufferedReader(io.BytesIO(text.format(CHILD, RESELLER).encode())), "-", ImportOptions())
+    normalise = bulk.manager.manager.rules().normaliser
 
-    report = bulk.run(rows, batch=1, in_flight=4, normal=lambda number: normal.e164(number).number)
+    report = bulk.run(rows, batch=1, in_flight=4, normalise=lambda number: normalise.e164(number).number)
 
     assert report.statuses == {"done": 21}
     assert bulk.document(NUMBERS[0])["_rev"].startswith("21-")
@@ -398,7 +398,7 @@ def test_a_store_that_is_away_for_a_moment(bulk: Bulk, couchdb: EmbeddedCouchDB)
             return bulk.manager.manager.carry_out(asks)
 
     journal = Journal.open(bulk.results, HEADER, 63877497874)
-    rows = formats.read(io.BufferedReader(io.BytesIO(csv(*NUMBERS).encode())), "-", Wish())
+    rows = formats.read(io.BufferedReader(io.BytesIO(csv(*NUMBERS).encode())), "-", ImportOptions())
     report = BulkRun(Stumbling(), journal, batch=3, in_flight=1).run(rows)
 
     assert url == couchdb.url

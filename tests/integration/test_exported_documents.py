@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router.bulk import formats, json_rows
 from router.bulk.export import Export
 from router.bulk.journal import Header, Journal
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.results import Report
 from router.bulk.run import BulkRun
 from router.couch.server import CouchServer
@@ -73,13 +73,15 @@ def _documents(world: World) -> dict[str, bytes]:
 def _exported(world: World) -> bytes:
     written: list[bytes] = []
     export = Export(world.databases, written.append, "jsonl")
-    assert export.run(export.shards()).left_out == []
+    assert export.run(export.shards()).skipped_documents == []
     return b"".join(written)
 
 
-def _imported(manager: Manager, text: bytes, results: Path | None = None, **wish: Any) -> Report:
+def _imported(manager: Manager, text: bytes, results: Path | None = None, **options: Any) -> Report:
     journal = Journal.open(results, Header({"command": "test", "dry_run": False}, ""), 63877497874)
-    return BulkRun(manager.manager, journal).run(formats.read(io.BufferedReader(io.BytesIO(text)), "-", Wish(**wish)))
+    return BulkRun(manager.manager, journal).run(
+        formats.read(io.BufferedReader(io.BytesIO(text)), "-", ImportOptions(**options))
+    )
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_a_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, worl
 
 def test_a_document_too_deep_is_refused_in_words(manager: Manager) -> None:
     text = b'{"_id":"+14158870000","deep":' + b"[" * 400 + b"]" * 400 + b"}"
-    (row,) = json_rows.read(io.BytesIO(text), Wish())
+    (row,) = json_rows.read(io.BytesIO(text), ImportOptions())
     assert row.ask is not None
     (outcome,) = manager.manager.carry_out([row.ask])
 

@@ -9,11 +9,11 @@ import pytest
 
 from router.bulk import formats
 from router.bulk.journal import Header, Journal
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.results import Report
-from router.bulk.run import BulkRun, StoreAway
+from router.bulk.run import BulkRun, StoreUnavailableError
 from router.lifecycle.operations import Operation, OperationRequest
-from router.manager.deferred_copies import LateCopies
+from router.manager.deferred_copies import DeferredCopies
 from router.manager.outcomes import Outcome
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
 from tests.integration.test_late_copies import Imports, Killed, imports, relay
@@ -45,7 +45,7 @@ def spelled(number: str) -> str:
 class Mortal:
     """A manager that dies when it has carried out so many changes; its answer is lost with it."""
 
-    def __init__(self, copies: LateCopies, changes: int) -> None:
+    def __init__(self, copies: DeferredCopies, changes: int) -> None:
         self.copies = copies
         self.left = changes
 
@@ -61,13 +61,13 @@ class Mortal:
 
 def go_on(imports: Imports, text: str, changes: int = 10_000, **more: Any) -> Report:
     """One run, or what is left of it, by a manager of its own."""
-    copies = Manager(imports.world, couchdb_url=imports.relay.url).manager.late_copies()
+    copies = Manager(imports.world, couchdb_url=imports.relay.url).manager.deferred_copies()
     journal = Journal.open(imports.results, HEADER, 63877497874)
     normaliser = imports.manager.rules().normaliser
-    rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "numbers.csv", Wish())
+    rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "numbers.csv", ImportOptions())
     manager = Mortal(copies, changes)
-    normal = lambda written: normaliser.e164(written).number  # noqa: E731
-    return BulkRun(manager, journal, copies=copies, normal=normal, **more).run(rows)
+    normalise = lambda written: normaliser.e164(written).number  # noqa: E731
+    return BulkRun(manager, journal, copies=copies, normalise=normalise, **more).run(rows)
 
 
 def stands(world: World) -> dict[str, Any]:
@@ -141,12 +141,12 @@ def test_an_account_that_no_document_names_any_more_loses_its_entry_after_a_kill
     imports.results.unlink()
     assert imports.listed(CHILD) == NUMBERS
     text = by_turns(steps=(("move", RESELLER), ("delete", "")))
-    original = LateCopies.write
+    original = DeferredCopies.write
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LateCopies, "write", _killed)
+        patch.setattr(DeferredCopies, "write", _killed)
         with pytest.raises(Killed):
             go_on(imports, text)
-    assert LateCopies.write is original
+    assert DeferredCopies.write is original
     assert len(imports.said("row")) == 8
     assert imports.listed(CHILD) == NUMBERS
 
@@ -168,12 +168,12 @@ def _away_after(count: int) -> Callable[[str, str], bool]:
 def test_a_store_that_goes_away_between_two_rows_of_a_number(
     imports: Imports, wanted: tuple[dict[str, Any], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.bulk.run._PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("router.bulk.run._BACKOFF", (0.0, 0.0))
     for away_after in (6, 10, 30):
         imports.relay.cut(_away_after(away_after))
         try:
             go_on(imports, by_turns())
-        except StoreAway:
+        except StoreUnavailableError:
             continue
     imports.relay.cut(lambda *_: False)
 

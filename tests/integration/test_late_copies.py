@@ -15,9 +15,9 @@ from router.account_copies.feed_verified_reader import WrittenNumbers
 from router.account_copies.names import account_database
 from router.bulk import formats
 from router.bulk.journal import Header, Journal
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.results import Report
-from router.bulk.run import BulkRun, StoreAway
+from router.bulk.run import BulkRun, StoreUnavailableError
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.operations import Imported, OperationRequest
 from router.numbers.documents import NumberDocument, read
@@ -49,16 +49,16 @@ class Imports:
         """What the file says."""
         self.file.write_text("e164,account_id\n" + "".join(f"{number},{account}\n" for number, account in rows))
 
-    def run(self, *, most_copies: int = 1000, killed: str = "", **wish: Any) -> Report:
+    def run(self, *, max_pending_copies: int = 1000, killed: str = "", **options: Any) -> Report:
         """One run; `killed`: before or after copies are written, and before it can say so."""
-        copies = self.manager.late_copies()
+        copies = self.manager.deferred_copies()
 
         class Mortal:
             def __len__(self) -> int:
                 return len(copies)
 
-            def take_up(self, numbers: Any) -> None:
-                copies.take_up(numbers)
+            def resume(self, numbers: Any) -> None:
+                copies.resume(numbers)
 
             def write(self) -> Any:
                 if killed == "after":
@@ -69,8 +69,8 @@ class Imports:
 
         journal = Journal.open(self.results, HEADER, 63877497874)
         with self.file.open("rb") as opened:
-            rows = formats.read(opened, "numbers.csv", Wish(**wish))
-            return BulkRun(copies, journal, copies=Mortal(), batch=2, most_copies=most_copies).run(rows)
+            rows = formats.read(opened, "numbers.csv", ImportOptions(**options))
+            return BulkRun(copies, journal, copies=Mortal(), batch=2, max_pending_copies=max_pending_copies).run(rows)
 
     def said(self, what: str) -> list[dict[str, Any]]:
         """Lines of the results of one kind."""
@@ -126,7 +126,7 @@ def test_an_accounts_list_is_written_once_a_run(imports: Imports) -> None:
 
 
 def test_copies_are_written_when_enough_wait(imports: Imports) -> None:
-    imports.run(most_copies=2)
+    imports.run(max_pending_copies=2)
 
     kinds = ["row" if "row" in said else "copies" for said in imports.said("copies")]
     assert kinds.count("copies") > 1
@@ -170,7 +170,7 @@ def test_what_others_changed_meanwhile_is_what_is_listed(imports: Imports) -> No
     manager.created("+14158867999", assign_to=CHILD)
     with pytest.raises(Killed):
         imports.run(killed="before")
-    copies = imports.manager.late_copies()
+    copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(OTHERS[:4], CHILD))
     manager.done("move", OTHERS[0], assign_to=RESELLER)
     manager.done("delete", OTHERS[1])
@@ -188,7 +188,7 @@ def test_what_others_changed_meanwhile_is_what_is_listed(imports: Imports) -> No
 
 def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
     """Their own copy's writing found nothing to do, since ours was not there yet."""
-    copies = imports.manager.late_copies()
+    copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:3], CHILD))
     databases = imports.world.databases
 
@@ -209,7 +209,7 @@ def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
 
 
 def test_a_database_that_is_made_anew_is_read(imports: Imports) -> None:
-    copies = imports.manager.late_copies()
+    copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
     imports.world.databases.database(SHARD).drop()
     imports.world.databases.database(SHARD).create()
@@ -234,7 +234,7 @@ def test_a_list_that_stands_is_read_after_all(imports: Imports) -> None:
     left = {NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}, "note": "by hand"}
     imports.world.databases.database(LISTS[CHILD]).put({**document, **left})
 
-    copies = imports.manager.late_copies()
+    copies = imports.manager.deferred_copies()
     (ask,) = _asks(NUMBERS[1:2], RESELLER)
     past = Imported(previously_assigned_to=CHILD)
     copies.carry_out([*_asks(NUMBERS[::2], CHILD), dataclasses.replace(ask, imported=past)])
@@ -249,7 +249,7 @@ def test_who_only_had_a_number_loses_what_is_left_of_it(imports: Imports) -> Non
     stray = {"_id": "phone_numbers", NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}}
     imports.world.databases.database(LISTS[CHILD]).put(stray)
 
-    copies = imports.manager.late_copies()
+    copies = imports.manager.deferred_copies()
     (ask,) = _asks(NUMBERS[1:2], RESELLER)
     copies.carry_out([dataclasses.replace(ask, imported=Imported(previously_assigned_to=CHILD))])
 
@@ -260,7 +260,7 @@ def test_who_only_had_a_number_loses_what_is_left_of_it(imports: Imports) -> Non
 def test_after_a_while_the_copies_are_written_though_few_wait(
     imports: Imports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.bulk.deferred_copy_writer.LONGEST", 0.0)
+    monkeypatch.setattr("router.bulk.deferred_copy_writer.MAX_COPY_DELAY", 0.0)
 
     imports.run()
 
@@ -292,12 +292,12 @@ def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:
 
 
 def test_copies_that_wait_while_couchdb_is_away(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.bulk.run._PAUSES", (0.0, 0.0))
-    copies = imports.manager.late_copies()
+    monkeypatch.setattr("router.bulk.run._BACKOFF", (0.0, 0.0))
+    copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
     journal = Journal.open(imports.results, HEADER, 0)
     imports.relay.cut(lambda *_: True)
-    with pytest.raises(StoreAway, match="run it again"):
+    with pytest.raises(StoreUnavailableError, match="run it again"):
         BulkRun(copies, journal, copies=copies).run(iter(()))
 
     imports.relay.cut(lambda *_: False)
@@ -310,7 +310,7 @@ def test_copies_that_wait_while_couchdb_is_away(imports: Imports, monkeypatch: p
 @pytest.mark.parametrize("mode", [CopiesMode.PER_NUMBER, CopiesMode.BOTH])
 def test_whole_copies_are_written_at_once(imports: Imports, mode: CopiesMode) -> None:
     manager = Manager(imports.world, account_copies=mode).manager
-    copies = manager.late_copies()
+    copies = manager.deferred_copies()
 
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
 
@@ -340,5 +340,5 @@ def _revision(world: World, database: str) -> str:
 
 def _asks(numbers: Sequence[str], account: str) -> list[OperationRequest]:
     text = "e164,carrier_module\n" + "".join(f"{number},{INVENTORY}\n" for number in numbers)
-    rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", Wish(account=account))
+    rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", ImportOptions(account=account))
     return [row.ask for row in rows if row.ask is not None]

@@ -71,7 +71,7 @@ def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
 
     report = Maintenance(manager).run()
     assert (report.databases, report.numbers, report.available, report.removed) == (2, 9, 1, 2)
-    assert (report.failed, report.left_out, report.whole) == ({}, {}, True)
+    assert (report.failed, report.failed_databases, report.complete) == ({}, {}, True)
     assert states(world) == AFTER
     available = world.databases.database(SHARD).get("+14158860001")
     assert "pvt_assigned_to" not in available
@@ -113,7 +113,7 @@ def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None
         def database(self, name: str) -> CouchDatabase:
             return Shard(self.client, self.client, name)
 
-    manager._rounds._reader._databases = Taken(world.databases.client)
+    manager._pipeline._reader._databases = Taken(world.databases.client)
     report = Maintenance(manager).run()
     assert (report.available, report.removed, report.failed) == (1, 1, {})
     assert states(world) == AFTER | {"2": "in_service"}
@@ -131,7 +131,7 @@ def test_it_can_be_stopped(world: World) -> None:
     stop = threading.Event()
     stop.set()
     report = Maintenance(Manager(world).manager, stop=stop).run()
-    assert (report.whole, report.numbers) == (False, 0)
+    assert (report.complete, report.numbers) == (False, 0)
 
 
 @pytest.mark.usefixtures("aged")
@@ -162,7 +162,7 @@ def test_the_leading_follower_does_it_from_time_to_time(world: World, start_serv
     eventually(lambda: states(world) == AFTER)
     maintenance = running.service.maintenance
     assert maintenance is not None
-    eventually(lambda: maintenance.last is not None and maintenance.last.whole)
+    eventually(lambda: maintenance.last is not None and maintenance.last.complete)
 
 
 @pytest.mark.usefixtures("aged")
@@ -180,6 +180,6 @@ def test_who_does_not_lead_does_not(world: World, start_service: StartService) -
 
 def test_nothing_there_is_nothing_to_do(world: World) -> None:
     report = Maintenance(Manager(world).manager).run()
-    assert (report.databases, report.whole) == (0, True)
+    assert (report.databases, report.complete) == (0, True)
     world.number(NUMBER)
     assert Maintenance(Manager(world).manager).run().numbers == 1

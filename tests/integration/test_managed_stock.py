@@ -13,7 +13,7 @@ from router.embedded import EmbeddedCouchDB
 from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
 from router.manager.carriers.inventory import INUM_DATABASE, MANAGED_DATABASE
-from router.manager.carriers.registry import Carriers
+from router.manager.carriers.registry import CarrierRegistry
 from router.settings import Settings
 
 NUMBER = "+14158867900"
@@ -26,7 +26,7 @@ def databases(couchdb: EmbeddedCouchDB) -> CouchServer:
 
 
 def carrier(databases: CouchServer, name: str = "knm_managed") -> Carrier:
-    return Carriers(Settings.load(None), databases).find(name)
+    return CarrierRegistry(Settings.load(None), databases).find(name)
 
 
 def order(account: str | None = ACCOUNT, state: str = "in_service", *, dry_run: bool = False) -> CarrierOrder:

@@ -289,7 +289,7 @@ def test_the_counts_say_what_became_of_it(world: World, manager: Manager) -> Non
 
 
 def test_a_configuration_that_changes_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.manager.configuration.LIFE", 0.0)
+    monkeypatch.setattr("router.manager.configuration.CONFIGURATION_TTL", 0.0)
     family(world)
     manager = Manager(world)
     manager.created()

@@ -53,7 +53,7 @@ def shop() -> Shop:
 def manager(world: World, relay: Relay, shop: Shop) -> Manager:
     family(world)
     made = Manager(world)
-    made.manager._rounds._decider._carriers._found.plugins[SHOP] = shop
+    made.manager._pipeline._decider._carriers._installed.plugins[SHOP] = shop
     return made
 
 
@@ -76,7 +76,7 @@ def test_it_is_bought_before_it_is_in_service_and_given_back_after(world: World,
 
 def test_it_is_bought_once_although_the_document_changed_meanwhile(world: World, manager: Manager, shop: Shop) -> None:
     offered(world)
-    manager.manager._rounds._reader._databases = _Editor(world, {"note": "by hand"})
+    manager.manager._pipeline._reader._databases = _Editor(world, {"note": "by hand"})
     document = manager.done("move", assign_to=CHILD)
     assert (document["note"], document["pvt_module_data"]) == ("by hand", {"acquire": 1})
     assert len(shop.orders) == 1
@@ -87,7 +87,7 @@ def test_who_bought_and_was_too_late_is_told(
 ) -> None:
     offered(world)
     taken = {"pvt_number_state": "in_service", "pvt_assigned_to": STRANGER}
-    manager.manager._rounds._reader._databases = _Editor(world, taken)
+    manager.manager._pipeline._reader._databases = _Editor(world, taken)
     outcome = manager.ask("move", auth_by=CHILD, assign_to=CHILD)
     assert outcome.error is not None
     assert outcome.error.error == "forbidden"
@@ -156,7 +156,7 @@ def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: 
     """Who did not hear that it was written must not release, on behalf of one release, twice."""
     manager.created(assign_to=RESELLER, state="reserved", module_name=SHOP)
     manager.done("move", assign_to=CHILD)
-    manager.manager._rounds._writer._databases = _Deaf(manager.manager.databases)
+    manager.manager._pipeline._writer._databases = _Deaf(manager.manager.databases)
     released = manager.done("release", auth_by=SYSTEM)
     assert (released["pvt_number_state"], released["pvt_assigned_to"]) == ("reserved", RESELLER)
     assert stands(world)["_rev"].startswith("3-")
@@ -170,7 +170,7 @@ def test_so_is_one_about_a_number_that_was_taken_for_new(world: World, manager: 
     if before:
         manager.created()
         manager.done("delete")
-    manager.manager._rounds._writer._databases = _Unheard(manager.manager.databases)
+    manager.manager._pipeline._writer._databases = _Unheard(manager.manager.databases)
     manager.done("create", assign_to=CHILD, imported=Imported())
     assert stands(world)["_rev"].startswith(f"{before + 1}-")
     assert manager.refused("create", assign_to=STRANGER, imported=Imported()) == "number_exists"

@@ -135,7 +135,7 @@ def test_who_writes_by_hand_in_between_is_not_overwritten(world: World) -> None:
     manager = Manager(world)
     manager.created()
     hands = _Hands(world)
-    manager.manager._rounds._reader._databases = hands
+    manager.manager._pipeline._reader._databases = hands
     manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")
     document = world.databases.database(SHARD).get(NUMBER)
     assert (document["pvt_used_by"], document["note"]) == ("callflow", "by hand 2")
@@ -145,7 +145,7 @@ def test_who_is_always_too_late_says_so(world: World) -> None:
     family(world)
     manager = Manager(world)
     manager.created()
-    manager.manager._rounds._reader._databases = _Hands(world, times=1000)
+    manager.manager._pipeline._reader._databases = _Hands(world, times=1000)
     outcome = manager.ask("assign_to_app", auth_by=MASTER, used_by="callflow")
     assert outcome.error is not None
     assert (outcome.error.error, outcome.error.cause) == ("internal_error", "conflict")

@@ -107,7 +107,7 @@ def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) ->
     manager = Manager(world)
     family(world)
     world.writer.checkpoints.begin_epoch(SHARD, 1, instance_start_time="1", purge_seq=0, fingerprint="")
-    teller = manager.manager._teller
+    teller = manager.manager._publisher
     epochs = teller.epochs
 
     def late(databases: Any) -> dict[str, str]:
@@ -144,7 +144,7 @@ def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> Non
     manager = Manager(world)
     family(world)
     manager.created()
-    # Written, and then nothing: as if by a manager that was killed there.
+    # WriteResult, and then nothing: as if by a manager that was killed there.
     document = world.databases.database(SHARD).get(NUMBER)
     world.databases.database(SHARD).put({**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
     assert world.cached() == CHILD

@@ -12,14 +12,14 @@ from router.couch.client import CouchClient
 from router.couch.server import CouchServer
 from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
-from router.manager.carriers.registry import Carriers
+from router.manager.carriers.registry import CarrierRegistry
 from router.settings import Settings
 from tests.integration.carrier_server import CarrierServer, carrier_server
 
 NUMBER = "+14158867900"
 ACCOUNT = "a" * 32
-QUICK: dict[str, Any] = {"pause": 0.01}
-IMPATIENT: dict[str, Any] = {"pause": 0.001, "read_time_limit": 0.5, "time_limit": 1.0, "tries": 10}
+QUICK: dict[str, Any] = {"retry_backoff": 0.01}
+IMPATIENT: dict[str, Any] = {"retry_backoff": 0.001, "read_timeout": 0.5, "timeout": 1.0, "max_attempts": 10}
 DOCUMENT = replace(
     new_document(NUMBER, state="in_service", module_name="knm_other", authorizing_account=ACCOUNT, now=63877497874),
     assigned_to=ACCOUNT,
@@ -36,7 +36,7 @@ def server() -> Iterator[CarrierServer]:
 def carrier(**settings: Any) -> Carrier:
     """`knm_other` as the settings make it."""
     made = Settings.load(None, carriers={"knm_other": {**QUICK, **settings}})
-    return Carriers(made, CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))).find("knm_other")
+    return CarrierRegistry(made, CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))).find("knm_other")
 
 
 def refusal(act: Any) -> str:
@@ -176,7 +176,7 @@ def test_a_carrier_that_nobody_reaches_sold_nothing(server: CarrierServer) -> No
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    said = refusal(lambda: carrier(url=f"http://127.0.0.1:{port}", tries=2).acquire(ORDER))
+    said = refusal(lambda: carrier(url=f"http://127.0.0.1:{port}", max_attempts=2).acquire(ORDER))
 
     assert said.startswith(f"nothing was ordered: no connection to 127.0.0.1:{port}")
 
@@ -206,7 +206,7 @@ def test_without_a_url_it_says_which_setting_is_missing() -> None:
         ({"url": "ftp://example.com"}, "carriers.knm_other.url'"),
         ({"url": "https://user:s3cret@example.com"}, "credentials go into"),
         ({"url": "http://x", "tokens": "s3cret"}, "carriers.knm_other.tokens'"),
-        ({"url": "http://x", "tries": 0}, "carriers.knm_other.tries'"),
+        ({"url": "http://x", "max_attempts": 0}, "carriers.knm_other.max_attempts'"),
         ({"url": "http://x", "token": ["s3cret"]}, "carriers.knm_other.token'"),
         ({"url": "http://x", "token": "s3cret\nand more"}, "carriers.knm_other.token'"),
         ({"url": "http://x", "token_file": "/nowhere/at/all"}, "No such file"),

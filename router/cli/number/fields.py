@@ -7,7 +7,7 @@ import click
 import orjson
 
 from router.bulk.records import put
-from router.bulk.rows import RowWrong
+from router.bulk.rows import InvalidRowError
 from router.cli.options import as_text
 
 _WORDS = ("true", "false", "null")
@@ -37,7 +37,7 @@ def public_fields(given: Sequence[str]) -> dict[str, Any] | None:
 def _put(fields: dict[str, Any], name: str, text: str) -> None:
     try:
         put(fields, tuple(name.split(".")), _value(text), name)
-    except RowWrong as problem:
+    except InvalidRowError as problem:
         raise _wrong(str(problem)) from None
 
 

@@ -17,22 +17,22 @@ from urllib.parse import urlsplit
 
 import orjson
 
-_LARGEST = 256 * 1024
+_MAX_RESPONSE_BYTES = 256 * 1024
 """Bytes of an answer that are read; no order's answer is longer."""
 
-_LONGEST_WORDS = 300
+_MAX_MESSAGE_LENGTH = 300
 
 
-class NotSent(Exception):
+class ConnectFailed(Exception):
     """Nobody was reached: the other side knows nothing of this request."""
 
 
-class Unanswered(Exception):
+class ResponseLost(Exception):
     """It was sent, at least in part, and no answer came: the other side may have acted on it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What came back.
 
     Attributes:
@@ -46,7 +46,7 @@ class Answer:
     text: str
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """What the other side says, for people: its message, else its body."""
         said = [self.body.get(name) for name in ("message", "error", "detail", "reason")] if self.body else []
         message = next((each for each in said if isinstance(each, str) and each.strip()), None)
@@ -68,12 +68,12 @@ class Endpoint:
 
     url: str
     authorization: str = ""
-    connect_time_limit: float = 5.0
-    read_time_limit: float = 20.0
-    time_limit: float = 30.0
+    connect_timeout: float = 5.0
+    read_timeout: float = 20.0
+    timeout: float = 30.0
     ca_file: str = ""
 
-    def send(self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Answer:
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> HttpResponse:
         """Send one request; redirects are not followed.
 
         Raises:
@@ -88,38 +88,38 @@ class Endpoint:
             raw = orjson.dumps(body)
             sent["Content-Type"] = "application/json"
         connection = self._connect()
-        overdue = threading.Timer(self.time_limit, _cut, (connection.sock,))
-        overdue.daemon = True
-        overdue.start()
+        deadline_timer = threading.Timer(self.timeout, _shut_down, (connection.sock,))
+        deadline_timer.daemon = True
+        deadline_timer.start()
         try:
             connection.request(method, urlsplit(self.url).path.rstrip("/") + path, raw, sent)
             response = connection.getresponse()
-            return _answer(response.status, response.read(_LARGEST))
+            return _parse_response(response.status, response.read(_MAX_RESPONSE_BYTES))
         except TimeoutError:
-            raise Unanswered(f"no answer within {self.read_time_limit:g} s") from None
+            raise ResponseLost(f"no answer within {self.read_timeout:g} s") from None
         except (OSError, http.client.HTTPException, ValueError) as problem:
-            raise Unanswered(f"the connection was lost: {_said(problem)}") from None
+            raise ResponseLost(f"the connection was lost: {_describe(problem)}") from None
         finally:
-            overdue.cancel()
+            deadline_timer.cancel()
             connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
         where = urlsplit(self.url)
         host = where.hostname or ""
         connection = (
-            http.client.HTTPSConnection(host, where.port, timeout=self.connect_time_limit, context=self._tls)
+            http.client.HTTPSConnection(host, where.port, timeout=self.connect_timeout, context=self._tls)
             if where.scheme == "https"
-            else http.client.HTTPConnection(host, where.port, timeout=self.connect_time_limit)
+            else http.client.HTTPConnection(host, where.port, timeout=self.connect_timeout)
         )
         try:
             connection.connect()
         except TimeoutError:
             connection.close()
-            raise NotSent(f"no connection to {where.netloc} within {self.connect_time_limit:g} s") from None
+            raise ConnectFailed(f"no connection to {where.netloc} within {self.connect_timeout:g} s") from None
         except (OSError, ValueError) as problem:
             connection.close()
-            raise NotSent(f"no connection to {where.netloc}: {_said(problem)}") from None
-        connection.sock.settimeout(self.read_time_limit)
+            raise ConnectFailed(f"no connection to {where.netloc}: {_describe(problem)}") from None
+        connection.sock.settimeout(self.read_timeout)
         return connection
 
     @cached_property
@@ -127,27 +127,27 @@ class Endpoint:
         return ssl.create_default_context(cafile=self.ca_file or None)
 
 
-def basic(username: str, password: str) -> str:
+def basic_authorization(username: str, password: str) -> str:
     """The header's value for a name and a password."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def printable(text: str) -> str:
     """Somebody else's words, safe in a log line and of bounded length."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * _LONGEST_WORDS]).split())
-    return line if len(line) <= _LONGEST_WORDS else f"{line[:_LONGEST_WORDS]}…"
+    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * _MAX_MESSAGE_LENGTH]).split())
+    return line if len(line) <= _MAX_MESSAGE_LENGTH else f"{line[:_MAX_MESSAGE_LENGTH]}…"
 
 
-def _answer(status: int, raw: bytes) -> Answer:
+def _parse_response(status: int, raw: bytes) -> HttpResponse:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         body = None
-    text = raw[: 8 * _LONGEST_WORDS].decode("utf-8", "replace")
-    return Answer(status, body if isinstance(body, dict) else None, text)
+    text = raw[: 8 * _MAX_MESSAGE_LENGTH].decode("utf-8", "replace")
+    return HttpResponse(status, body if isinstance(body, dict) else None, text)
 
 
-def _cut(connected: socket.socket) -> None:
+def _shut_down(connected: socket.socket) -> None:
     """End a request that drips: every byte in time, and never done."""
     try:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS' own, which another thread reads from
@@ -155,5 +155,5 @@ def _cut(connected: socket.socket) -> None:
         return  # it ended by itself
 
 
-def _said(problem: Exception) -> str:
+def _describe(problem: Exception) -> str:
     return printable(str(problem)) or type(problem).__name__

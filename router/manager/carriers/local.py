@@ -9,7 +9,7 @@ from router.numbers.carriers import LOCAL, MDN
 
 
 @dataclass(frozen=True, slots=True)
-class QuietCarrier:
+class NoopCarrier:
     """Nothing is bought and nothing given back; see `Carrier` for what the attributes mean."""
 
     name: str
@@ -26,23 +26,23 @@ class QuietCarrier:
         return order.module_data
 
 
-def local(setup: CarrierSetup) -> QuietCarrier:
+def local(setup: CarrierSetup) -> NoopCarrier:
     """`knm_local`: numbers that were made here; a released one is gone."""
     del setup
-    return QuietCarrier(LOCAL, is_local=True, deletes_on_release=True)
+    return NoopCarrier(LOCAL, is_local=True, deletes_on_release=True)
 
 
-def mdn(setup: CarrierSetup) -> QuietCarrier:
+def mdn(setup: CarrierSetup) -> NoopCarrier:
     """`knm_mdn`: mobile numbers, in service or gone."""
     del setup
-    return QuietCarrier(MDN, deletes_on_release=True, only_in_service=True)
+    return NoopCarrier(MDN, deletes_on_release=True, only_in_service=True)
 
 
-def inventory(setup: CarrierSetup) -> QuietCarrier:
+def inventory(setup: CarrierSetup) -> NoopCarrier:
     """`knm_inventory`: numbers bought in bulk by other ways, which come back into stock."""
-    return QuietCarrier(setup.name)
+    return NoopCarrier(setup.name)
 
 
-def reserved(setup: CarrierSetup) -> QuietCarrier:
+def reserved(setup: CarrierSetup) -> NoopCarrier:
     """`knm_reserved` and `knm_reserved_reseller`: what an account further up holds for those below it."""
-    return QuietCarrier(setup.name, is_local=True)
+    return NoopCarrier(setup.name, is_local=True)

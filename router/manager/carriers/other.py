@@ -11,17 +11,17 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierSetup
-from router.manager.carriers.http_client import Answer, Endpoint, NotSent, Unanswered, basic
-from router.manager.plugin_registry import Unusable
+from router.manager.carriers.http_client import ConnectFailed, Endpoint, HttpResponse, ResponseLost, basic_authorization
+from router.manager.plugin_registry import PluginError
 from router.numbers.fields import is_visible
 
 KEY_HEADER = "Idempotency-Key"
 
 _COMPLETED, _PENDING, _REFUSED = "completed", "pending", "refused"
-_TOO_MANY = 429
+_TOO_MANY_REQUESTS = 429
 _NOT_FOUND = 404
-_UNDECIDED = frozenset((408, 409, 425))
-_LONGEST_PAUSE = 10.0
+_UNDECIDED_STATUSES = frozenset((408, 409, 425))
+_MAX_BACKOFF = 10.0
 
 
 class OtherSettings(BaseModel):
@@ -35,11 +35,13 @@ class OtherSettings(BaseModel):
     username: str = Field("", description="sent with the password, where there is no token")
     password: str = ""
     ca_file: str = Field("", description="certificates to trust instead of the system's")
-    connect_time_limit: float = Field(5.0, gt=0, le=60, description="seconds until connected")
-    read_time_limit: float = Field(20.0, gt=0, le=300, description="seconds of silence")
-    time_limit: float = Field(30.0, gt=0, le=600, description="seconds for one request in all")
-    tries: int = Field(4, ge=1, le=10, description="requests at most before an order is given up")
-    pause: float = Field(0.5, ge=0, le=60, description="seconds before the second try, doubled for each further one")
+    connect_timeout: float = Field(5.0, gt=0, le=60, description="seconds until connected")
+    read_timeout: float = Field(20.0, gt=0, le=300, description="seconds of silence")
+    timeout: float = Field(30.0, gt=0, le=600, description="seconds for one request in all")
+    max_attempts: int = Field(4, ge=1, le=10, description="requests at most before an order is given up")
+    retry_backoff: float = Field(
+        0.5, ge=0, le=60, description="seconds before the second try, doubled for each further one"
+    )
     disconnects: bool = Field(default=False, description="released numbers are ordered off too; KAZOO tells nobody")
 
     def endpoint(self) -> Endpoint:
@@ -52,10 +54,10 @@ class OtherSettings(BaseModel):
         token = self.token_file.read_text("utf-8").strip() if self.token_file else self.token
         if not is_visible(token):
             raise ValueError
-        authorization = f"Bearer {token}" if token else basic(self.username, self.password) if self.username else ""
-        return Endpoint(
-            self.url, authorization, self.connect_time_limit, self.read_time_limit, self.time_limit, self.ca_file
+        authorization = (
+            f"Bearer {token}" if token else basic_authorization(self.username, self.password) if self.username else ""
         )
+        return Endpoint(self.url, authorization, self.connect_timeout, self.read_timeout, self.timeout, self.ca_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +73,24 @@ class OtherCarrier:
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
         """Order the number; what the carrier says of it is kept."""
-        return self._settled("acquire", order)
+        return self._order("acquire", order)
 
     def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
         """Order it off, where the settings say so."""
-        return self._settled("disconnect", order) if self.settings.disconnects else order.module_data
+        return self._order("disconnect", order) if self.settings.disconnects else order.module_data
 
-    def _settled(self, action: str, order: CarrierOrder) -> Mapping[str, Any]:
+    def _order(self, action: str, order: CarrierOrder) -> Mapping[str, Any]:
         if self.endpoint is None:
             raise CarrierError(f"setting 'carriers.{self.name}.url' is missing: say where it takes orders")
         if order.dry_run:
             return order.module_data
-        body = Ordering(self.endpoint, self.settings, order, action).settle()
+        body = OrderSubmission(self.endpoint, self.settings, order, action).run()
         data = body.get("data")
         given = {name: body[name] for name in ("order_id",) if isinstance(body.get(name), str)}
         return {**order.module_data, **(data if isinstance(data, Mapping) else {}), **given, "order_key": order.key}
 
 
-class Ordering:
+class OrderSubmission:
     """One order on its way: what is known of it decides what may be sent next.
 
     Nothing is sent a second time while the carrier may have the first: after a request that got no answer, or an
@@ -101,42 +103,42 @@ class Ordering:
         self._settings = settings
         self._order = order
         self._action = action
-        self._may_have_it = False
-        self._trouble = ""
+        self._may_have_arrived = False
+        self._last_problem = ""
 
-    def settle(self) -> Mapping[str, Any]:
+    def run(self) -> Mapping[str, Any]:
         """Send and ask until the order is completed or refused; the carrier's object.
 
         Raises:
             CarrierError: refused, or not known to be completed.
         """
-        for attempt in range(self._settings.tries):
+        for attempt in range(self._settings.max_attempts):
             if attempt:
-                time.sleep(self._pause(attempt))
-            answer = self._ask() if self._may_have_it else None
-            if answer is None and not self._may_have_it:
-                answer = self._place()
+                time.sleep(self._backoff(attempt))
+            answer = self._query() if self._may_have_arrived else None
+            if answer is None and not self._may_have_arrived:
+                answer = self._submit()
             if answer is not None and self._is_completed(answer):
                 return answer
-        answer = self._ask() if self._may_have_it else None
+        answer = self._query() if self._may_have_arrived else None
         if answer is not None and self._is_completed(answer):
             return answer
-        if self._may_have_it:
+        if self._may_have_arrived:
             raise CarrierError(
-                f"the order {self._order.key} may have been taken, nothing more was ordered: {self._trouble}; "
+                f"the order {self._order.key} may have been taken, nothing more was ordered: {self._last_problem}; "
                 "ask the carrier, or try again later"
             )
-        raise CarrierError(f"nothing was ordered: {self._trouble}")
+        raise CarrierError(f"nothing was ordered: {self._last_problem}")
 
     def _is_completed(self, answer: Mapping[str, Any]) -> bool:
         status = answer["status"]
         if status == _REFUSED:
-            raise CarrierError(f"it refused the order: {Answer(200, answer, '').words}")
+            raise CarrierError(f"it refused the order: {HttpResponse(200, answer, '').message}")
         if status == _PENDING:
-            self._may_have_it, self._trouble = True, "the order is pending"
+            self._may_have_arrived, self._last_problem = True, "the order is pending"
         return bool(status == _COMPLETED)
 
-    def _place(self) -> Mapping[str, Any] | None:
+    def _submit(self) -> Mapping[str, Any] | None:
         number = self._order.number
         body = {
             "idempotency_key": self._order.key,
@@ -149,45 +151,45 @@ class Ordering:
         }
         try:
             answer = self._endpoint.send("POST", "/orders", body, {KEY_HEADER: self._order.key})
-        except NotSent as problem:
-            self._trouble = str(problem)
+        except ConnectFailed as problem:
+            self._last_problem = str(problem)
             return None
-        except Unanswered as problem:
-            self._may_have_it, self._trouble = True, str(problem)
+        except ResponseLost as problem:
+            self._may_have_arrived, self._last_problem = True, str(problem)
             return None
-        return self._read(answer)
+        return self._classify(answer)
 
-    def _read(self, answer: Answer) -> Mapping[str, Any] | None:
+    def _classify(self, answer: HttpResponse) -> Mapping[str, Any] | None:
         """An answer to an order: taken, refused (raises), not taken, or undecided."""
-        if _is_order(answer):
+        if _is_order_status(answer):
             return answer.body
-        self._trouble = f"it answered {answer.status}: {answer.words}"
-        if answer.status == _TOO_MANY:
+        self._last_problem = f"it answered {answer.status}: {answer.message}"
+        if answer.status == _TOO_MANY_REQUESTS:
             return None
-        if 300 <= answer.status < 500 and answer.status not in _UNDECIDED:  # noqa: PLR2004 - HTTP's refusals
-            raise CarrierError(self._trouble)
-        self._may_have_it = True
+        if 300 <= answer.status < 500 and answer.status not in _UNDECIDED_STATUSES:  # noqa: PLR2004 - HTTP's refusals
+            raise CarrierError(self._last_problem)
+        self._may_have_arrived = True
         return None
 
-    def _ask(self) -> Mapping[str, Any] | None:
-        """The order as the carrier has it; None and `_may_have_it` cleared when it says that it knows of none."""
+    def _query(self) -> Mapping[str, Any] | None:
+        """The order as the carrier has it; None and `_may_have_arrived` cleared when it says that it knows of none."""
         try:
             answer = self._endpoint.send("GET", f"/orders/{quote(self._order.key, safe='')}", None, {})
-        except (NotSent, Unanswered) as problem:
-            self._trouble = f"{self._trouble}, and asked for the order: {problem}"[:1000]
+        except (ConnectFailed, ResponseLost) as problem:
+            self._last_problem = f"{self._last_problem}, and asked for the order: {problem}"[:1000]
             return None
-        if _is_order(answer):
+        if _is_order_status(answer):
             return answer.body
         if answer.status == _NOT_FOUND and answer.body is not None:
-            self._may_have_it = False
+            self._may_have_arrived = False
         else:
-            self._trouble = f"asked for the order it answered {answer.status}: {answer.words}"
+            self._last_problem = f"asked for the order it answered {answer.status}: {answer.message}"
         return None
 
-    def _pause(self, attempt: int) -> float:
+    def _backoff(self, attempt: int) -> float:
         """Doubled for each try, and none like another's: many orders that failed together don't return together."""
-        longest: float = min(_LONGEST_PAUSE, self._settings.pause * 2 ** (attempt - 1))
-        return longest * (0.5 + random.random() / 2)  # noqa: S311 - no secret
+        upper: float = min(_MAX_BACKOFF, self._settings.retry_backoff * 2 ** (attempt - 1))
+        return upper * (0.5 + random.random() / 2)  # noqa: S311 - no secret
 
 
 def other(setup: CarrierSetup) -> OtherCarrier:
@@ -201,20 +203,22 @@ def other(setup: CarrierSetup) -> OtherCarrier:
         settings = OtherSettings.model_validate(dict(setup.settings))
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
-        raise Unusable(f"{where}.{'.'.join(map(str, first['loc']))}': {first['msg']}") from None
+        raise PluginError(f"{where}.{'.'.join(map(str, first['loc']))}': {first['msg']}") from None
     if not settings.url:
         return OtherCarrier(setup.name, settings, None)
-    if not _is_sound(settings.url):
-        raise Unusable(f"{where}.url': write it as https://host/path; credentials go into token, or username, password")
+    if not _is_usable_url(settings.url):
+        raise PluginError(
+            f"{where}.url': write it as https://host/path; credentials go into token, or username, password"
+        )
     try:
         return OtherCarrier(setup.name, settings, settings.endpoint())
     except OSError as problem:
-        raise Unusable(f"{where}.token_file': {problem.strerror}") from None
+        raise PluginError(f"{where}.token_file': {problem.strerror}") from None
     except ValueError:
-        raise Unusable(f"{where}.token' must be visible ASCII characters, without spaces") from None
+        raise PluginError(f"{where}.token' must be visible ASCII characters, without spaces") from None
 
 
-def _is_order(answer: Answer) -> bool:
+def _is_order_status(answer: HttpResponse) -> bool:
     """Whether the carrier itself tells what became of the order."""
     return (
         200 <= answer.status < 300  # noqa: PLR2004 - HTTP's successes
@@ -223,7 +227,7 @@ def _is_order(answer: Answer) -> bool:
     )
 
 
-def _is_sound(url: str) -> bool:
+def _is_usable_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return (

@@ -8,7 +8,7 @@ from router.couch.server import CouchServer
 from router.manager import plugin_registry
 from router.manager.carriers.carrier import Carrier, CarrierSetup
 from router.manager.carriers.unavailable import BrokenCarrier, UnknownCarrier
-from router.manager.plugin_registry import Broken, Unusable
+from router.manager.plugin_registry import BrokenPlugin, PluginError
 from router.numbers.carriers import module_name
 from router.settings import Settings
 
@@ -17,10 +17,10 @@ GROUP = "did_router.carriers"
 
 _NAME = re.compile(r"knm_[a-z0-9_]{1,60}", re.ASCII)
 _TRAITS = ("is_local", "deletes_on_release", "only_in_service")
-_VERBS = ("acquire", "disconnect")
+_METHODS = ("acquire", "disconnect")
 
 
-class Carriers:
+class CarrierRegistry:
     """All carriers, made once; threads may share it.
 
     Attributes:
@@ -30,50 +30,50 @@ class Carriers:
     def __init__(self, settings: Settings, databases: CouchServer) -> None:
         self._settings = settings
         self._databases = databases
-        self._found = plugin_registry.find(GROUP, self._make)
-        self.broken: tuple[Broken, ...] = self._found.broken + self._unasked()
+        self._installed = plugin_registry.load_plugins(GROUP, self._make)
+        self.broken: tuple[BrokenPlugin, ...] = self._installed.broken + self._unused_settings()
 
     def find(self, name: str) -> Carrier:
         """The carrier of that name, in any spelling; one that is asked nothing when nobody installed it."""
         name = module_name(name)
-        carrier = self._found.plugins.get(name)
+        carrier = self._installed.plugins.get(name)
         if carrier is not None:
             return carrier
-        reason = self._found.reason(name)
+        reason = self._installed.reason(name)
         return UnknownCarrier(name) if reason is None else BrokenCarrier(name, reason)
 
     def names(self) -> list[str]:
         """Those that can be used, in alphabetical order."""
-        return sorted(self._found.plugins)
+        return sorted(self._installed.plugins)
 
     def packages(self) -> dict[str, str]:
         """Who brought each: name to package and version."""
-        return dict(self._found.packages)
+        return dict(self._installed.packages)
 
     def _make(self, name: str, factory: object) -> Carrier:
         if not _NAME.fullmatch(name):
-            raise Unusable("a carrier's entry point is named knm_ and small letters, digits, underscores: rename it")
+            raise PluginError("a carrier's entry point is named knm_ and small letters, digits, underscores: rename it")
         if not callable(factory):
-            raise Unusable("the entry point must name something that takes a CarrierSetup and returns a Carrier")
+            raise PluginError("the entry point must name something that takes a CarrierSetup and returns a Carrier")
         setup = CarrierSetup(name, self._settings.carriers.get(name, {}), self._databases)
-        return _checked(name, cast("Callable[[CarrierSetup], object]", factory)(setup))
+        return _validated(name, cast("Callable[[CarrierSetup], object]", factory)(setup))
 
-    def _unasked(self) -> tuple[Broken, ...]:
-        known = {*self._found.plugins, *(each.name for each in self._found.broken)}
+    def _unused_settings(self) -> tuple[BrokenPlugin, ...]:
+        known = {*self._installed.plugins, *(each.name for each in self._installed.broken)}
         return tuple(
-            Broken(name, "", f"setting 'carriers.{name}' is for a carrier that nobody installed: install it")
+            BrokenPlugin(name, "", f"setting 'carriers.{name}' is for a carrier that nobody installed: install it")
             for name in sorted(set(self._settings.carriers) - known)
         )
 
 
-def _checked(name: str, made: object) -> Carrier:
-    said = getattr(made, "name", None)
-    if said != name:
-        raise Unusable(f"the carrier calls itself {said!r}: its name must be that of its entry point")
+def _validated(name: str, made: object) -> Carrier:
+    actual = getattr(made, "name", None)
+    if actual != name:
+        raise PluginError(f"the carrier calls itself {actual!r}: its name must be that of its entry point")
     for trait in _TRAITS:
         if not isinstance(getattr(made, trait, None), bool):
-            raise Unusable(f"the carrier's {trait} must be True or False")
-    for verb in _VERBS:
-        if not callable(getattr(made, verb, None)):
-            raise Unusable(f"the carrier has no {verb}(order)")
+            raise PluginError(f"the carrier's {trait} must be True or False")
+    for method in _METHODS:
+        if not callable(getattr(made, method, None)):
+            raise PluginError(f"the carrier has no {method}(order)")
     return cast("Carrier", made)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.manager.features import limits
-from router.manager.features.provider import FeatureWork, FieldsInvalid, ProviderSetup
+from router.manager.features.provider import FeatureRequest, InvalidFieldsError, ProviderSetup
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import is_false, is_true, is_unset, is_visible, shown
 from router.numbers.states import State
@@ -14,20 +14,20 @@ from router.numbers.states import State
 IN_SERVICE = frozenset({State.IN_SERVICE})
 
 _E164 = re.compile(r"\+?[0-9]{1,32}", re.ASCII)
-_LONGEST_ID = 256
+_MAX_ID_LENGTH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class CallFeature:
     """One feature of one public field, the same word, active in service; there is nobody to be told.
 
-    See `FeatureProvider` for what the attributes mean; `reads` gives the settings, or None for none.
+    See `FeatureProvider` for what the attributes mean; `parse` gives the settings, or None for none.
     """
 
     name: str
-    reads: Callable[[Mapping[str, Any]], Any]
+    parse: Callable[[Mapping[str, Any]], Any]
     states: frozenset[State] = IN_SERVICE
-    leaves: bool = False
+    kept_outside_states: bool = False
     external: bool = False
     provisioned: frozenset[str] = frozenset()
     features: frozenset[str] = field(init=False)
@@ -38,17 +38,17 @@ class CallFeature:
         object.__setattr__(self, "features", frozenset({self.name}))
         object.__setattr__(self, "keys", self.features)
 
-    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+    def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         """The feature, if its field asks for it."""
         del number
-        settings = self.reads(public)
+        settings = self.parse(public)
         return {} if settings is None else {self.name: settings}
 
-    def activate(self, work: FeatureWork) -> Any:
+    def activate(self, work: FeatureRequest) -> Any:
         """The settings are all there is to it."""
         return work.settings
 
-    def remove(self, work: FeatureWork) -> None:
+    def remove(self, work: FeatureRequest) -> None:
         """Nobody knows of it."""
 
 
@@ -87,11 +87,11 @@ def _failover(public: Mapping[str, Any]) -> dict[str, Any] | None:
     fields = limits.table(public, "failover")
     number, address = (limits.text(fields, f"failover.{name}") for name in ("e164", "sip"))
     if number is not None and not _E164.fullmatch(number):
-        raise FieldsInvalid(f"failover.e164 is {shown(number)}: it must be a number such as +14158867900")
+        raise InvalidFieldsError(f"failover.e164 is {shown(number)}: it must be a number such as +14158867900")
     if address is not None and not is_visible(address):
-        raise FieldsInvalid(f"failover.sip is {shown(address)}: it must be an address without spaces")
+        raise InvalidFieldsError(f"failover.sip is {shown(address)}: it must be an address without spaces")
     if number is not None and address is not None:
-        raise FieldsInvalid("failover has both e164 and sip: set the other one to null")
+        raise InvalidFieldsError("failover has both e164 and sip: set the other one to null")
     return {"e164": number} if number else {"sip": address} if address else None
 
 
@@ -101,14 +101,14 @@ def _force_outbound(public: Mapping[str, Any]) -> bool | None:
     if is_unset(value):
         return None
     if not (is_true(value) or is_false(value)):
-        raise FieldsInvalid(f"force_outbound is {shown(value)}: it must be true or false")
+        raise InvalidFieldsError(f"force_outbound is {shown(value)}: it must be true or false")
     return is_true(value)
 
 
 def _ringback(public: Mapping[str, Any]) -> dict[str, Any] | None:
     fields = limits.table(public, "ringback")
-    media = {name: limits.text(fields, f"ringback.{name}", longest=_LONGEST_ID) for name in ("early", "transfer")}
+    media = {name: limits.text(fields, f"ringback.{name}", max_length=_MAX_ID_LENGTH) for name in ("early", "transfer")}
     for name, value in media.items():
         if value is not None and not is_visible(value):
-            raise FieldsInvalid(f"ringback.{name} is {shown(value)}: it must be a media id, without spaces")
+            raise InvalidFieldsError(f"ringback.{name} is {shown(value)}: it must be a media id, without spaces")
     return {name: value for name, value in media.items() if value is not None} or None

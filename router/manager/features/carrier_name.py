@@ -12,10 +12,10 @@ from router.numbers.fields import is_unset, shown
 
 FIELD = "carrier_name"
 
-_LONGEST = 30
+_MAX_LENGTH = 30
 
 
-def renamed(
+def apply_carrier_name(
     number: NumberDocument, ask: OperationRequest, accounts: Mapping[str, AccountDocument], carriers: Collection[str]
 ) -> tuple[NumberDocument, OperationRequest]:
     """The number under its new carrier, and the ask without that field.
@@ -31,14 +31,14 @@ def renamed(
     given = ask.public_fields
     if not given or FIELD not in given:
         return number, ask
-    wanted = given[FIELD]
+    requested = given[FIELD]
     ask = fast_replace(ask, public_fields={name: value for name, value in given.items() if name != FIELD})
-    if is_unset(wanted):
+    if is_unset(requested):
         return number, ask
     asker = accounts.get(ask.auth_by)
     if ask.auth_by != SYSTEM and not (asker is not None and asker.superduper_admin):
         raise errors.forbidden(FIELD, f"{FIELD} is for administrators")
-    name = _known(wanted, carriers)
+    name = _known(requested, carriers)
     if name == number.module_name:
         return number, ask
     if ask.auth_by != SYSTEM and MDN in (name, number.module_name) and not ask.mdn_run:
@@ -46,10 +46,12 @@ def renamed(
     return fast_replace(number, module_name=name), ask
 
 
-def _known(wanted: object, carriers: Collection[str]) -> str:
-    if not isinstance(wanted, str) or not 1 <= len(wanted) <= _LONGEST or not is_module_name(wanted):
-        raise errors.invalid(f"{FIELD} is {shown(wanted)}: it must be a carrier's name of 1 to {_LONGEST} characters")
-    for name in (module_name(wanted), f"knm_{wanted}"):
+def _known(requested: object, carriers: Collection[str]) -> str:
+    if not isinstance(requested, str) or not 1 <= len(requested) <= _MAX_LENGTH or not is_module_name(requested):
+        raise errors.invalid(
+            f"{FIELD} is {shown(requested)}: it must be a carrier's name of 1 to {_MAX_LENGTH} characters"
+        )
+    for name in (module_name(requested), f"knm_{requested}"):
         if name in carriers:
             return name
-    raise errors.invalid(f"{FIELD} is {shown(wanted)}: no such carrier is installed ({', '.join(sorted(carriers))})")
+    raise errors.invalid(f"{FIELD} is {shown(requested)}: no such carrier is installed ({', '.join(sorted(carriers))})")

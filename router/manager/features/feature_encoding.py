@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.lifecycle.document_writer import DERIVED_FIELDS, is_public
-from router.manager.features.provider import FieldsInvalid
+from router.manager.features.provider import InvalidFieldsError
 from router.numbers import features as reading
 from router.numbers.fields import is_unset
 
 E911 = "e911"
 LOCAL = "local"
 
-E911_SPELLINGS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
-_LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
-_TOLD = DERIVED_FIELDS | {"_read_only"}
+E911_FIELDS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
+_E911_FIELDS_LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
+_ADDED_BY_API = DERIVED_FIELDS | {"_read_only"}
 """What KAZOO's API adds to the public fields when it shows a number; nothing is asked for by sending it back."""
-_NO_FIELDS = frozenset((*_TOLD, *E911_SPELLINGS))
+_NO_FIELDS = frozenset((*_ADDED_BY_API, *E911_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
+class FeatureEncoding:
     """How one document writes its features.
 
     Attributes:
@@ -37,26 +37,26 @@ class Spelling:
 
     def public(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """A document's public fields as providers read them."""
-        public = {name: value for name, value in fields.items() if is_public(name) and name not in E911_SPELLINGS}
+        public = {name: value for name, value in fields.items() if is_public(name) and name not in E911_FIELDS}
         addresses = (fields.get(name) for name in self.e911_fields)
         address = next((each for each in addresses if not is_unset(each)), None)
         return public if address is None else {**public, E911: address}
 
-    def written(self, fields: Mapping[str, Any], public: Mapping[str, Any]) -> dict[str, Any]:
+    def with_public_fields(self, fields: Mapping[str, Any], public: Mapping[str, Any]) -> dict[str, Any]:
         """The document with these public fields in the place of its own."""
         kept = {name: value for name, value in fields.items() if not is_public(name)}
         kept |= {name: value for name, value in public.items() if name != E911}
         return kept | (dict.fromkeys(self.e911_fields, public[E911]) if E911 in public else {})
 
 
-_SPELLING = frozenset((reading.FIELD, "pvt_state", *E911_SPELLINGS))
-_PAGES = Spelling(listed=True, e911_fields=_LISTED_FIRST[:1])
+_ENCODING_FIELDS = frozenset((reading.FIELD, "pvt_state", *E911_FIELDS))
+_PAGE_ENCODING = FeatureEncoding(listed=True, e911_fields=_E911_FIELDS_LISTED_FIRST[:1])
 
 
-def spelling_of(fields: Mapping[str, Any]) -> Spelling:
+def encoding_of(fields: Mapping[str, Any]) -> FeatureEncoding:
     """How a document spells; a new one as the page does."""
-    if _SPELLING.isdisjoint(fields):
-        return _PAGES
+    if _ENCODING_FIELDS.isdisjoint(fields):
+        return _PAGE_ENCODING
     raw = fields.get(reading.FIELD)
     if isinstance(raw, list):
         listed = True
@@ -64,25 +64,29 @@ def spelling_of(fields: Mapping[str, Any]) -> Spelling:
         listed = False
     else:
         listed = is_unset(fields.get("pvt_state"))
-    stand = tuple(name for name in (_LISTED_FIRST if listed else E911_SPELLINGS) if not is_unset(fields.get(name)))
+    stand = tuple(
+        name for name in (_E911_FIELDS_LISTED_FIRST if listed else E911_FIELDS) if not is_unset(fields.get(name))
+    )
     if not listed:
-        return Spelling(listed, stand or (E911,))
+        return FeatureEncoding(listed, stand or (E911,))
     names = raw if isinstance(raw, list) else []
-    called = next((name for name in _LISTED_FIRST if name in names), (stand or _LISTED_FIRST)[0])
-    return Spelling(listed, (called, *(name for name in stand if name != called)))
+    called = next(
+        (name for name in _E911_FIELDS_LISTED_FIRST if name in names), (stand or _E911_FIELDS_LISTED_FIRST)[0]
+    )
+    return FeatureEncoding(listed, (called, *(name for name in stand if name != called)))
 
 
-def asked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+def requested_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Public fields that somebody sends, as providers read them.
 
     Raises:
         FieldsInvalid: a field that isn't public, or an emergency address in two spellings.
     """
     for name in given:
-        if not is_public(name) and name not in _TOLD:
-            raise FieldsInvalid(f"{name[:40]} is no public field: only the number manager sets it")
+        if not is_public(name) and name not in _ADDED_BY_API:
+            raise InvalidFieldsError(f"{name[:40]} is no public field: only the number manager sets it")
     fields = {name: value for name, value in given.items() if name not in _NO_FIELDS}
-    addresses = [given[name] for name in E911_SPELLINGS if name in given]
+    addresses = [given[name] for name in E911_FIELDS if name in given]
     if any(address != addresses[0] for address in addresses):
-        raise FieldsInvalid("the emergency address is given in two spellings that differ: send e911 alone")
+        raise InvalidFieldsError("the emergency address is given in two spellings that differ: send e911 alone")
     return {**fields, E911: addresses[0]} if addresses else fields

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.manager.features.provider import FieldsInvalid
+from router.manager.features.provider import InvalidFieldsError
 from router.numbers.fields import is_false, is_true, is_unset, shown
 
-LONGEST = 256
+MAX_LENGTH = 256
 """Characters in a text that has no limit of its own."""
 
 
@@ -20,11 +20,11 @@ def table(public: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if is_unset(value):
         return {}
     if not isinstance(value, Mapping):
-        raise FieldsInvalid(f"{name} is {shown(value)}: it must be an object")
+        raise InvalidFieldsError(f"{name} is {shown(value)}: it must be an object")
     return value
 
 
-def text(fields: Mapping[str, Any], path: str, shortest: int = 1, longest: int = LONGEST) -> str | None:
+def text(fields: Mapping[str, Any], path: str, min_length: int = 1, max_length: int = MAX_LENGTH) -> str | None:
     """A printable text; None when it is unset.
 
     Args:
@@ -37,21 +37,21 @@ def text(fields: Mapping[str, Any], path: str, shortest: int = 1, longest: int =
     value = fields.get(path.rpartition(".")[2])
     if value is None or value == "":
         return None
-    if isinstance(value, str) and shortest <= len(value) <= longest and value.isprintable():
+    if isinstance(value, str) and min_length <= len(value) <= max_length and value.isprintable():
         return value
-    limit = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
-    raise FieldsInvalid(f"{path} is {shown(value)}: it must be printable text of {limit} characters")
+    limit = f"{min_length}" if min_length == max_length else f"{min_length} to {max_length}"
+    raise InvalidFieldsError(f"{path} is {shown(value)}: it must be printable text of {limit} characters")
 
 
-def required(fields: Mapping[str, Any], path: str, shortest: int = 1, longest: int = LONGEST) -> str:
+def required(fields: Mapping[str, Any], path: str, min_length: int = 1, max_length: int = MAX_LENGTH) -> str:
     """The same, which must be there.
 
     Raises:
         FieldsInvalid: it isn't, or see `text`.
     """
-    value = text(fields, path, shortest, longest)
+    value = text(fields, path, min_length, max_length)
     if value is None:
-        raise FieldsInvalid(f"{path} is missing: it is required")
+        raise InvalidFieldsError(f"{path} is missing: it is required")
     return value
 
 
@@ -65,5 +65,5 @@ def flag(fields: Mapping[str, Any], path: str) -> bool | None:
     if is_unset(value):
         return None
     if not (is_true(value) or is_false(value)):
-        raise FieldsInvalid(f"{path} is {shown(value)}: it must be true or false")
+        raise InvalidFieldsError(f"{path} is {shown(value)}: it must be true or false")
     return is_true(value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.manager.features import limits
-from router.manager.features.provider import FeatureWork, FieldsInvalid, ProviderSetup
+from router.manager.features.provider import FeatureRequest, InvalidFieldsError, ProviderSetup
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import shown
 from router.numbers.states import State
@@ -24,11 +24,11 @@ PROVISIONED = frozenset(
 )
 """What emergency providers add to an address."""
 
-_LONGEST_DISPLAY_NAME = 15
-_REGION = 2
-_SHORTEST_CALLER = 3
+_MAX_DISPLAY_NAME_LENGTH = 15
+_REGION_LENGTH = 2
+_MIN_CALLER_NAME_LENGTH = 3
 _ADDRESS = ("street_address", "locality", "region", "postal_code")
-_MOST_EMAILS = 100
+_MAX_EMAILS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class NotifiedFeature:
 
     name: str
     features: frozenset[str]
-    reads: Callable[[Mapping[str, Any]], dict[str, Any]]
+    parse: Callable[[Mapping[str, Any]], dict[str, Any]]
     states: frozenset[State]
-    leaves: bool = False
+    kept_outside_states: bool = False
     external: bool = True
     provisioned: frozenset[str] = frozenset()
     keys: frozenset[str] = field(init=False)
@@ -48,17 +48,17 @@ class NotifiedFeature:
         """The field is called as the provider is."""
         object.__setattr__(self, "keys", frozenset({self.name}))
 
-    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+    def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         """What its field asks for."""
         del number
-        return self.reads(public)
+        return self.parse(public)
 
-    def activate(self, work: FeatureWork) -> Any:
+    def activate(self, work: FeatureRequest) -> Any:
         """Say so."""
         log.info("%s: %s is on for account %s", work.number.number, work.feature, work.number.assigned_to)
         return work.settings
 
-    def remove(self, work: FeatureWork) -> None:
+    def remove(self, work: FeatureRequest) -> None:
         """Say so."""
         log.info("%s: %s is off", work.number.number, work.feature)
 
@@ -67,7 +67,7 @@ def cnam(setup: ProviderSetup) -> NotifiedFeature:
     """`knm_cnam_notifier`: the name that callers see, and whether callers' names are looked up."""
     del setup
     features = frozenset({"outbound_cnam", "inbound_cnam"})
-    return NotifiedFeature("cnam", features, _cnam, OWNED, leaves=True)
+    return NotifiedFeature("cnam", features, _cnam, OWNED, kept_outside_states=True)
 
 
 def e911(setup: ProviderSetup) -> NotifiedFeature:
@@ -84,11 +84,11 @@ def port(setup: ProviderSetup) -> NotifiedFeature:
 
 def _cnam(public: Mapping[str, Any]) -> dict[str, Any]:
     fields = limits.table(public, "cnam")
-    name = limits.text(fields, "cnam.display_name", longest=_LONGEST_DISPLAY_NAME)
-    asks: dict[str, Any] = {} if name is None else {"outbound_cnam": {"display_name": name}}
+    name = limits.text(fields, "cnam.display_name", max_length=_MAX_DISPLAY_NAME_LENGTH)
+    requested: dict[str, Any] = {} if name is None else {"outbound_cnam": {"display_name": name}}
     if limits.flag(fields, "cnam.inbound_lookup"):
-        asks["inbound_cnam"] = {"inbound_lookup": True}
-    return asks
+        requested["inbound_cnam"] = {"inbound_lookup": True}
+    return requested
 
 
 def _e911(public: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,9 +97,9 @@ def _e911(public: Mapping[str, Any]) -> dict[str, Any]:
     if not asked:
         return {}
     for name in _ADDRESS:
-        exact = _REGION if name == "region" else None
-        limits.required(fields, f"e911.{name}", exact or 1, exact or limits.LONGEST)
-    limits.text(fields, "e911.caller_name", shortest=_SHORTEST_CALLER)
+        exact = _REGION_LENGTH if name == "region" else None
+        limits.required(fields, f"e911.{name}", exact or 1, exact or limits.MAX_LENGTH)
+    limits.text(fields, "e911.caller_name", min_length=_MIN_CALLER_NAME_LENGTH)
     limits.text(fields, "e911.extended_address")
     _check_emails(fields.get("notification_contact_emails"))
     return {"e911": asked}
@@ -109,8 +109,8 @@ def _check_emails(value: object) -> None:
     if value in (None, ""):
         return
     path = "e911.notification_contact_emails"
-    if not isinstance(value, list) or len(value) > _MOST_EMAILS:
-        raise FieldsInvalid(f"{path} is {shown(value)}: it must be a list of at most {_MOST_EMAILS} addresses")
+    if not isinstance(value, list) or len(value) > _MAX_EMAILS:
+        raise InvalidFieldsError(f"{path} is {shown(value)}: it must be a list of at most {_MAX_EMAILS} addresses")
     for position, email in enumerate(value):
         limits.required({str(position): email}, f"{path}.{position}")
 
@@ -120,7 +120,7 @@ def _port(public: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
         if name == "comments":
             if not isinstance(value, list):
-                raise FieldsInvalid(f"port.comments is {shown(value)}: it must be a list")
+                raise InvalidFieldsError(f"port.comments is {shown(value)}: it must be a list")
         elif isinstance(value, str):
             limits.text(fields, f"port.{name}")
     return {"port": dict(fields)} if fields else {}

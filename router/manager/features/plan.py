@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from router.manager.features.feature_encoding import Spelling
+from router.manager.features.feature_encoding import FeatureEncoding
 from router.manager.features.provider import FeatureProvider
 from router.numbers.documents import NumberDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class FeatureTask:
     """One feature to be switched on (or changed), or off."""
 
     provider: FeatureProvider
@@ -32,9 +32,9 @@ class FeaturePlan:
 
     before: NumberDocument | None
     after: NumberDocument | None
-    spelling: Spelling
-    removals: tuple[Task, ...] = ()
-    activations: tuple[Task, ...] = ()
+    encoding: FeatureEncoding
+    removals: tuple[FeatureTask, ...] = ()
+    activations: tuple[FeatureTask, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -14,10 +14,10 @@ from router.lifecycle.document_encoding import put_features
 from router.lifecycle.document_writer import own_features, without_usage
 from router.lifecycle.operations import Operation, OperationRequest, Plan
 from router.lifecycle.public_fields import merged
-from router.manager.features.feature_encoding import LOCAL, Spelling, asked_fields, spelling_of
+from router.manager.features.feature_encoding import LOCAL, FeatureEncoding, encoding_of, requested_fields
 from router.manager.features.permissions import Permissions
-from router.manager.features.plan import FeaturePlan, Task
-from router.manager.features.provider import FeatureProvider, FieldsInvalid
+from router.manager.features.plan import FeaturePlan, FeatureTask
+from router.manager.features.provider import FeatureProvider, InvalidFieldsError
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
@@ -26,7 +26,7 @@ _CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PermissionChange:
     """What permits or forbids, before and after the change."""
 
     before: Permissions | None
@@ -34,7 +34,7 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Preparation:
+class FeaturePlanner:
     """One number's features on their way to what they shall be.
 
     Attributes:
@@ -49,81 +49,81 @@ class Preparation:
 
     number: NumberDocument
     before: NumberDocument | None
-    spelling: Spelling
-    standing: Standing
+    encoding: FeatureEncoding
+    permissions: PermissionChange
     named: Collection[str]
     checked: bool
     public: dict[str, Any]
-    stood: dict[str, Any]
+    public_before: dict[str, Any]
     features: dict[str, Any]
-    removals: list[Task] = field(default_factory=list)
-    activations: list[Task] = field(default_factory=list)
+    removals: list[FeatureTask] = field(default_factory=list)
+    activations: list[FeatureTask] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def settle(self, provider: FeatureProvider) -> None:
+    def plan_provider(self, provider: FeatureProvider) -> None:
         """Decide over one provider's features."""
         active = provider.features & self.features.keys()
         if not active and provider.keys.isdisjoint(self.public):
             return
         if self.number.state not in provider.states:
-            for feature in () if provider.leaves else active:
+            for feature in () if provider.kept_outside_states else active:
                 self._remove(provider, feature)
             self._check(provider)
             return
-        wanted = self._wanted(provider)
-        if wanted is None:
+        requested = self._requested(provider)
+        if requested is None:
             return
         for feature in sorted(provider.features):
-            if feature in wanted:
-                self._want(provider, feature, wanted[feature])
+            if feature in requested:
+                self._enable(provider, feature, requested[feature])
             elif feature in self.features:
                 self._remove(provider, feature)
 
-    def finished(self, before: NumberDocument | None) -> FeaturePlan:
+    def result(self, before: NumberDocument | None) -> FeaturePlan:
         """The plan, upon what stands, be it marked deleted."""
         features = with_local(self.features, self.number.module_name)
-        fields = self.spelling.written(self.number.fields, self.public)
+        fields = self.encoding.with_public_fields(self.number.fields, self.public)
         put_features(fields, features, self.number.module_name)
         after = fast_replace(self.number, features=features, fields=fields)
         removals, activations = tuple(self.removals), tuple(self.activations)
-        return FeaturePlan(before, after, self.spelling, removals, activations, tuple(self.warnings))
+        return FeaturePlan(before, after, self.encoding, removals, activations, tuple(self.warnings))
 
     def _check(self, provider: FeatureProvider) -> None:
         """In a state where it is off, what is asked for must be usable and permitted all the same."""
         if provider.keys.isdisjoint(self.named):
             return
-        for feature in self._wanted(provider) or ():
-            reason = self.standing.after.refusal(provider, feature)
+        for feature in self._requested(provider) or ():
+            reason = self.permissions.after.refusal(provider, feature)
             if reason is not None:
                 raise errors.forbidden(feature, reason)
 
-    def _wanted(self, provider: FeatureProvider) -> dict[str, Any] | None:
+    def _requested(self, provider: FeatureProvider) -> dict[str, Any] | None:
         """What the fields ask for; None where they can't be read and the ask doesn't name them."""
         try:
-            return provider.wanted(self.public, self.number)
-        except FieldsInvalid as problem:
+            return provider.requested(self.public, self.number)
+        except InvalidFieldsError as problem:
             if not provider.keys.isdisjoint(self.named):
                 raise errors.invalid(str(problem)) from None
             self.warnings.append(f"{provider.name} stays as it is: {problem}")
             return None
 
-    def _want(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
-        reason = self.standing.after.refusal(provider, feature)
+    def _enable(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
+        reason = self.permissions.after.refusal(provider, feature)
         if reason is not None:
-            self._not_permitted(provider, feature, reason)
-        elif feature in self.features and self._is_same(provider, feature, settings):
+            self._handle_not_permitted(provider, feature, reason)
+        elif feature in self.features and self._has_same_settings(provider, feature, settings):
             self._keep(provider, feature, settings)
         else:
             self.features[feature] = settings
-            self.activations.append(Task(provider, feature, settings))
+            self.activations.append(FeatureTask(provider, feature, settings))
             self._put_field(provider, feature, settings)
 
-    def _not_permitted(self, provider: FeatureProvider, feature: str, reason: str) -> None:
+    def _handle_not_permitted(self, provider: FeatureProvider, feature: str, reason: str) -> None:
         if not provider.keys.isdisjoint(self.named):
             raise errors.forbidden(feature, reason)
         if feature not in self.features:
             return  # fields that ask for what isn't permitted stay what they are: fields
-        if self.standing.before is not None and self.standing.before.refusal(provider, feature) is None:
+        if self.permissions.before is not None and self.permissions.before.refusal(provider, feature) is None:
             self._remove(provider, feature)
             if provider.features.isdisjoint(self.features):
                 for key in provider.keys:
@@ -135,24 +135,24 @@ class Preparation:
             self.warnings.append(f"{feature} stays on although {reason}")
 
     def _remove(self, provider: FeatureProvider, feature: str) -> None:
-        self.removals.append(Task(provider, feature, self.features.pop(feature)))
+        self.removals.append(FeatureTask(provider, feature, self.features.pop(feature)))
 
-    def _is_same(self, provider: FeatureProvider, feature: str, settings: Any) -> bool:
-        was = bare(self._was(provider, feature), provider.provisioned)
-        return bool(was == bare(settings, provider.provisioned))
+    def _has_same_settings(self, provider: FeatureProvider, feature: str, settings: Any) -> bool:
+        was = without_provisioned(self._enabled_settings(provider, feature), provider.provisioned)
+        return bool(was == without_provisioned(settings, provider.provisioned))
 
-    def _was(self, provider: FeatureProvider, feature: str) -> Any:
+    def _enabled_settings(self, provider: FeatureProvider, feature: str) -> Any:
         """The settings that are on; a list doesn't hold them, the public fields that stood do."""
-        if not self.spelling.listed or self.before is None:
+        if not self.encoding.listed or self.before is None:
             return self.features[feature]
         try:
-            return provider.wanted(self.stood, self.before).get(feature)
-        except FieldsInvalid:
+            return provider.requested(self.public_before, self.before).get(feature)
+        except InvalidFieldsError:
             return None
 
     def _keep(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
         """It stays on as it is, with what its provider added, though whoever sent the fields again left that out."""
-        if self.spelling.listed:
+        if self.encoding.listed:
             on = self.features[feature]
             if isinstance(settings, Mapping) and isinstance(on, Mapping):
                 settings = {**settings, **{name: on[name] for name in on if name in provider.provisioned}}
@@ -161,12 +161,16 @@ class Preparation:
 
     def _put_field(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
         """A field of the feature's own name says what is on: a list has its settings there, and nowhere else."""
-        if feature in provider.keys and (self.spelling.listed or provider.provisioned):
+        if feature in provider.keys and (self.encoding.listed or provider.provisioned):
             self.public[feature] = settings
 
 
 def prepare(
-    plan: Plan, ask: OperationRequest, number: NumberDocument, providers: Sequence[FeatureProvider], standing: Standing
+    plan: Plan,
+    ask: OperationRequest,
+    number: NumberDocument,
+    providers: Sequence[FeatureProvider],
+    permissions: PermissionChange,
 ) -> FeaturePlan:
     """Decide over all features of a number that stays.
 
@@ -178,39 +182,39 @@ def prepare(
         NumberError: fields that can't be used, a feature that isn't permitted.
     """
     before = plan.before if "_id" in number.fields else None  # a number made anew has nothing of the deleted one
-    spelling = spelling_of((before or number).fields)
-    stood = {} if before is None else spelling.public(before.fields)
+    encoding = encoding_of((before or number).fields)
+    public_before = {} if before is None else encoding.public(before.fields)
     given = None if ask.public_fields is None else _asked(ask.public_fields)
-    public = spelling.public(number.fields)
+    public = encoding.public(number.fields)
     if given is not None:
         replaces = ask.operation is Operation.UPDATE and not ask.merge
-        public = merged({} if replaces else stood, given)
-    named: set[str] = set() if given is None else {*given, *(stood.keys() - public.keys())}
+        public = merged({} if replaces else public_before, given)
+    named: set[str] = set() if given is None else {*given, *(public_before.keys() - public.keys())}
     features = {name: value for name, value in number.features.items() if name != LOCAL}
     checked = ask.operation in _CHECKED
-    work = Preparation(number, before, spelling, standing, named, checked, public, stood, features)
+    work = FeaturePlanner(number, before, encoding, permissions, named, checked, public, public_before, features)
     there = public.keys() | features.keys()
     for provider in providers:
         if not (provider.keys.isdisjoint(there) and provider.features.isdisjoint(there)):
-            work.settle(provider)
-    return work.finished(plan.before)
+            work.plan_provider(provider)
+    return work.result(plan.before)
 
 
-def cleared(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
+def plan_removal(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
     """All features off, and the public fields gone with them, or the whole document."""
     number = plan.before or plan.after
-    spelling = spelling_of({} if number is None else number.fields)
+    encoding = encoding_of({} if number is None else number.fields)
     on = {} if plan.before is None else plan.before.features
     removals = tuple(
-        Task(provider, feature, on[feature])
+        FeatureTask(provider, feature, on[feature])
         for provider in providers
         for feature in sorted(provider.features & on.keys())
     )
     after = None if plan.after is None else without_usage(plan.after)
-    return FeaturePlan(plan.before, after, spelling, removals)
+    return FeaturePlan(plan.before, after, encoding, removals)
 
 
-def bare(settings: Any, provisioned: Collection[str]) -> Any:
+def without_provisioned(settings: Any, provisioned: Collection[str]) -> Any:
     """Settings without what nobody asked for: what a provider added, and what is null."""
     if not isinstance(settings, Mapping):
         return settings
@@ -225,6 +229,6 @@ def with_local(features: Mapping[str, Any], module: str) -> dict[str, Any]:
 
 def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return asked_fields(given)
-    except FieldsInvalid as problem:
+        return requested_fields(given)
+    except InvalidFieldsError as problem:
         raise errors.invalid(str(problem)) from None

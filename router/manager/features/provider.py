@@ -8,16 +8,16 @@ from router.numbers.documents import NumberDocument
 from router.numbers.states import State
 
 
-class FieldsInvalid(Exception):
+class InvalidFieldsError(Exception):
     """Public fields that can't be used; the message names the field, its limit, and what was given."""
 
 
-class FeatureFault(Exception):
+class FeatureError(Exception):
     """The provider's service refused or could not be asked; the message says what it said."""
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureWork:
+class FeatureRequest:
     """What a provider is told.
 
     Attributes:
@@ -73,27 +73,27 @@ class FeatureProvider(Protocol):
     @property
     def states(self) -> frozenset[State]: ...  # noqa: D102
     @property
-    def leaves(self) -> bool: ...  # noqa: D102
+    def kept_outside_states(self) -> bool: ...  # noqa: D102
     @property
     def external(self) -> bool: ...  # noqa: D102
     @property
     def provisioned(self) -> frozenset[str]: ...  # noqa: D102
 
-    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+    def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         """Feature → settings that these public fields ask for; pure, and the same for the same fields.
 
         Raises:
             FieldsInvalid: a value outside of its limits.
         """
 
-    def activate(self, work: FeatureWork) -> Any:
+    def activate(self, work: FeatureRequest) -> Any:
         """Switch on, or change; returns the settings to keep.
 
         Raises:
             FeatureFault: it is not on.
         """
 
-    def remove(self, work: FeatureWork) -> None:
+    def remove(self, work: FeatureRequest) -> None:
         """Switch off; called before the fields go. That it is off already is no fault.
 
         Raises:

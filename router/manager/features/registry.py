@@ -12,14 +12,14 @@ from router.manager import plugin_registry
 from router.manager.carriers import registry as carriers
 from router.manager.features import notified, planner
 from router.manager.features.carrier_name import FIELD as CARRIER_NAME
-from router.manager.features.carrier_name import renamed
-from router.manager.features.feature_encoding import E911_SPELLINGS, spelling_of
+from router.manager.features.carrier_name import apply_carrier_name
+from router.manager.features.feature_encoding import E911_FIELDS, encoding_of
 from router.manager.features.permissions import Permissions, permissions_of
-from router.manager.features.plan import FeaturePlan, Task
-from router.manager.features.planner import Standing
-from router.manager.features.provider import FeatureFault, FeatureProvider, FeatureWork, ProviderSetup
-from router.manager.features.unavailable import in_place_of
-from router.manager.plugin_registry import Broken, Unusable
+from router.manager.features.plan import FeaturePlan, FeatureTask
+from router.manager.features.planner import PermissionChange
+from router.manager.features.provider import FeatureError, FeatureProvider, FeatureRequest, ProviderSetup
+from router.manager.features.unavailable import unavailable_provider
+from router.manager.plugin_registry import BrokenPlugin, PluginError
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
@@ -30,27 +30,27 @@ from router.settings import Settings
 GROUP = "did_router.features"
 """Of entry points; each names something that takes a ProviderSetup and returns a FeatureProvider."""
 
-_TOLD_APART = frozenset((*E911_SPELLINGS, CARRIER_NAME))
+_SPECIAL_FIELDS = frozenset((*E911_FIELDS, CARRIER_NAME))
 """Fields that mean something although no provider reads them by these names."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
-_CHOSEN = {"cnam": notified.cnam(ProviderSetup("", {})), "e911": notified.e911(ProviderSetup("", {}))}
+_SELECTABLE_ROLES = {"cnam": notified.cnam(ProviderSetup("", {})), "e911": notified.e911(ProviderSetup("", {}))}
 """Roles whose provider the settings choose, and how the project's own reads their fields."""
 
 _SETS = ("features", "keys", "states", "provisioned")
-_FLAGS = ("leaves", "external")
-_VERBS = ("wanted", "activate", "remove")
+_FLAGS = ("kept_outside_states", "external")
+_METHODS = ("requested", "activate", "remove")
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class _Selection:
     """The providers that count, and all the public fields that mean something to any of them."""
 
     providers: tuple[FeatureProvider, ...]
     keys: frozenset[str]
 
 
-class Features:
+class FeatureRegistry:
     """All providers, made once; threads may share it.
 
     Args:
@@ -63,22 +63,24 @@ class Features:
 
     def __init__(self, settings: Settings, carrier_names: Collection[str] | None = None) -> None:
         self._settings = settings
-        self._found = plugin_registry.find(GROUP, self._make)
-        self._carriers = plugin_registry.names(carriers.GROUP) if carrier_names is None else frozenset(carrier_names)
-        self._chosen: dict[tuple[str, str], _Chosen] = {}
-        self.broken: tuple[Broken, ...] = self._found.broken + self._unasked()
+        self._installed = plugin_registry.load_plugins(GROUP, self._make)
+        self._carriers = (
+            plugin_registry.installed_names(carriers.GROUP) if carrier_names is None else frozenset(carrier_names)
+        )
+        self._selections: dict[tuple[str, str], _Selection] = {}
+        self.broken: tuple[BrokenPlugin, ...] = self._installed.broken + self._unused_settings()
 
     def names(self) -> list[str]:
         """Those that can be used, by their entry points, in alphabetical order."""
-        return sorted(self._found.plugins)
+        return sorted(self._installed.plugins)
 
     def packages(self) -> dict[str, str]:
         """Who brought each: name to package and version."""
-        return dict(self._found.packages)
+        return dict(self._installed.packages)
 
     def missing(self, config: NumberManagerConfig) -> list[str]:
         """What the cluster's settings name and nobody can provide, a line each."""
-        return [reason for role in _CHOSEN if (reason := self._missing(role, config)) is not None]
+        return [reason for role in _SELECTABLE_ROLES if (reason := self._missing(role, config)) is not None]
 
     def prepare(
         self, plan: Plan, ask: OperationRequest, config: NumberManagerConfig, accounts: Mapping[str, AccountDocument]
@@ -88,20 +90,20 @@ class Features:
         Raises:
             NumberError: fields that can't be used, a feature that isn't permitted.
         """
-        chosen = self._choice(config)
-        providers = chosen.providers
+        selection = self._select(config)
+        providers = selection.providers
         if plan.after is None or plan.clears_features:
-            return planner.cleared(plan, providers)
+            return planner.plan_removal(plan, providers)
         replaces = ask.operation is Operation.UPDATE and ask.public_fields is not None and not ask.merge
         if ask.operation is Operation.GET or not (plan.changed or ask.public_fields or replaces):
-            return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
+            return FeaturePlan(plan.before, plan.after, encoding_of(plan.after.fields))
         if ask.imported is not None and ask.imported.document is not None:
-            return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
-        if self._asks_nothing(plan.after, ask, chosen.keys):
-            return FeaturePlan(plan.before, plan.after, spelling_of(plan.after.fields))
-        number, asked = renamed(plan.after, ask, accounts, self._carriers)
+            return FeaturePlan(plan.before, plan.after, encoding_of(plan.after.fields))
+        if self._has_no_features(plan.after, ask, selection.keys):
+            return FeaturePlan(plan.before, plan.after, encoding_of(plan.after.fields))
+        number, asked = apply_carrier_name(plan.after, ask, accounts, self._carriers)
         before = None if plan.before is None else _permissions(plan.before, config)
-        return planner.prepare(plan, asked, number, providers, Standing(before, _permissions(number, config)))
+        return planner.prepare(plan, asked, number, providers, PermissionChange(before, _permissions(number, config)))
 
     def carry_out(self, plan: FeaturePlan, *, key: str, dry_run: bool) -> NumberDocument | None:
         """Have the providers remove, then activate.
@@ -120,83 +122,85 @@ class Features:
         if number is None:
             return None
         for task in plan.removals:
-            work = _work(plan, number, task, f"{key}:{task.feature}:off", dry_run=dry_run)
-            _told(task, lambda task=task, work=work: task.provider.remove(work))  # type: ignore[misc]
-        kept: dict[str, Any] = {}
+            work = _request(plan, number, task, f"{key}:{task.feature}:off", dry_run=dry_run)
+            _call_provider(task, lambda task=task, work=work: task.provider.remove(work))  # type: ignore[misc]
+        settings: dict[str, Any] = {}
         for task in plan.activations:
-            work = _work(plan, number, task, f"{key}:{task.feature}:on", dry_run=dry_run)
-            kept[task.feature] = _told(task, lambda task=task, work=work: task.provider.activate(work))  # type: ignore[misc]
-        if plan.after is None or not kept:
+            work = _request(plan, number, task, f"{key}:{task.feature}:on", dry_run=dry_run)
+            settings[task.feature] = _call_provider(task, lambda task=task, work=work: task.provider.activate(work))  # type: ignore[misc]
+        if plan.after is None or not settings:
             return plan.after
-        return _with_settings(plan, plan.after, kept)
+        return _with_settings(plan, plan.after, settings)
 
     @staticmethod
-    def _asks_nothing(number: NumberDocument, ask: OperationRequest, keys: frozenset[str]) -> bool:
+    def _has_no_features(number: NumberDocument, ask: OperationRequest, keys: frozenset[str]) -> bool:
         """Whether no provider has anything to look at, as with most numbers; an import asks this 100,000 times."""
         if number.features != own_features(number.module_name):
             return False
         return keys.isdisjoint(number.fields) and keys.isdisjoint(ask.public_fields or ())
 
-    def _choice(self, config: NumberManagerConfig) -> "_Chosen":
+    def _select(self, config: NumberManagerConfig) -> "_Selection":
         """One provider for each name: that which the settings choose, where there are several."""
         choice = (config.cnam_provider, config.e911_provider)
-        if choice not in self._chosen:
-            by_name = dict(zip(_CHOSEN, choice, strict=True))
+        if choice not in self._selections:
+            by_name = dict(zip(_SELECTABLE_ROLES, choice, strict=True))
             installed = [
                 provider
-                for entry, provider in sorted(self._found.plugins.items())
+                for entry, provider in sorted(self._installed.plugins.items())
                 if by_name.get(provider.name, entry) == entry
             ]
-            absent = ((role, self._missing(role, config)) for role in _CHOSEN)
-            standing_in = [in_place_of(_CHOSEN[role], reason) for role, reason in absent if reason is not None]
-            providers = (*installed, *standing_in)
-            keys = _TOLD_APART.union(*(provider.keys for provider in providers))
-            self._chosen[choice] = _Chosen(providers, keys)
-        return self._chosen[choice]
+            missing = ((role, self._missing(role, config)) for role in _SELECTABLE_ROLES)
+            substitutes = [
+                unavailable_provider(_SELECTABLE_ROLES[role], reason) for role, reason in missing if reason is not None
+            ]
+            providers = (*installed, *substitutes)
+            keys = _SPECIAL_FIELDS.union(*(provider.keys for provider in providers))
+            self._selections[choice] = _Selection(providers, keys)
+        return self._selections[choice]
 
     def _missing(self, role: str, config: NumberManagerConfig) -> str | None:
         """Why the provider that the settings choose for a role can't be used; None: it can."""
         name = config.cnam_provider if role == "cnam" else config.e911_provider
-        chosen = self._found.plugins.get(name)
-        if chosen is not None and chosen.name == role:
+        selection = self._installed.plugins.get(name)
+        if selection is not None and selection.name == role:
             return None
-        reason = self._found.reason(name) or "no package that is installed provides it"
-        if chosen is not None:
-            reason = f"it provides {chosen.name}"
+        reason = self._installed.reason(name) or "no package that is installed provides it"
+        if selection is not None:
+            reason = f"it provides {selection.name}"
         return f"{role}_provider is {name}: {reason}; install it, or choose another in number_manager.{role}_provider"
 
     def _make(self, name: str, factory: object) -> FeatureProvider:
         if not _NAME.fullmatch(name):
-            raise Unusable("a provider's entry point is named by small letters, digits and underscores: rename it")
+            raise PluginError("a provider's entry point is named by small letters, digits and underscores: rename it")
         if not callable(factory):
-            raise Unusable("the entry point must name something that takes a ProviderSetup and returns a provider")
+            raise PluginError("the entry point must name something that takes a ProviderSetup and returns a provider")
         setup = ProviderSetup(name, self._settings.features.get(name, {}))
-        return _checked(cast("Callable[[ProviderSetup], object]", factory)(setup))
+        return _validated(cast("Callable[[ProviderSetup], object]", factory)(setup))
 
-    def _unasked(self) -> tuple[Broken, ...]:
-        known = {*self._found.plugins, *(each.name for each in self._found.broken)}
+    def _unused_settings(self) -> tuple[BrokenPlugin, ...]:
+        known = {*self._installed.plugins, *(each.name for each in self._installed.broken)}
         return tuple(
-            Broken(name, "", f"setting 'features.{name}' is for a provider that nobody installed: install it")
+            BrokenPlugin(name, "", f"setting 'features.{name}' is for a provider that nobody installed: install it")
             for name in sorted(set(self._settings.features) - known)
         )
 
 
-def _checked(made: object) -> FeatureProvider:
+def _validated(made: object) -> FeatureProvider:
     name = getattr(made, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise Unusable(f"the provider calls itself {name!r}: it must say in a short word what it provides")
+        raise PluginError(f"the provider calls itself {name!r}: it must say in a short word what it provides")
     for attribute in _SETS:
         if not isinstance(getattr(made, attribute, None), frozenset):
-            raise Unusable(f"the provider's {attribute} must be a frozenset")
+            raise PluginError(f"the provider's {attribute} must be a frozenset")
     for attribute in _FLAGS:
         if not isinstance(getattr(made, attribute, None), bool):
-            raise Unusable(f"the provider's {attribute} must be True or False")
-    for verb in _VERBS:
-        if not callable(getattr(made, verb, None)):
-            raise Unusable(f"the provider has no {verb}")
+            raise PluginError(f"the provider's {attribute} must be True or False")
+    for method in _METHODS:
+        if not callable(getattr(made, method, None)):
+            raise PluginError(f"the provider has no {method}")
     provider = cast("FeatureProvider", made)
     if not all(isinstance(state, State) for state in provider.states):
-        raise Unusable("the provider's states must be States")
+        raise PluginError("the provider's states must be States")
     return provider
 
 
@@ -209,27 +213,31 @@ def _permissions(number: NumberDocument, config: NumberManagerConfig) -> Permiss
     )
 
 
-def _work(plan: FeaturePlan, number: NumberDocument, task: Task, key: str, *, dry_run: bool) -> FeatureWork:
-    return FeatureWork(key, number, plan.before, task.feature, task.settings, dry_run)
+def _request(
+    plan: FeaturePlan, number: NumberDocument, task: FeatureTask, key: str, *, dry_run: bool
+) -> FeatureRequest:
+    return FeatureRequest(key, number, plan.before, task.feature, task.settings, dry_run)
 
 
-def _told(task: Task, act: Callable[[], Any]) -> Any:
+def _call_provider(task: FeatureTask, act: Callable[[], Any]) -> Any:
     """Whatever a stranger's code raises is that number's error alone."""
     try:
         return act()
-    except FeatureFault as problem:
+    except FeatureError as problem:
         raise errors.provider_fault(task.provider.name, str(problem)) from None
     except Exception as problem:
         raise errors.provider_fault(task.provider.name, f"{type(problem).__name__}: {problem}") from problem
 
 
-def _with_settings(plan: FeaturePlan, after: NumberDocument, kept: Mapping[str, Any]) -> NumberDocument:
+def _with_settings(plan: FeaturePlan, after: NumberDocument, settings: Mapping[str, Any]) -> NumberDocument:
     """What providers gave is kept; in a list-shaped document in the public field of the feature's name."""
-    if all(kept[task.feature] == task.settings for task in plan.activations):
+    if all(settings[task.feature] == task.settings for task in plan.activations):
         return after  # as it was prepared
     fields = after.fields
-    if plan.spelling.listed:
-        public = plan.spelling.public(fields)
-        public |= {task.feature: kept[task.feature] for task in plan.activations if task.feature in task.provider.keys}
-        fields = plan.spelling.written(fields, public)
-    return fast_replace(after, fields=fields, features={**after.features, **kept})
+    if plan.encoding.listed:
+        public = plan.encoding.public(fields)
+        public |= {
+            task.feature: settings[task.feature] for task in plan.activations if task.feature in task.provider.keys
+        }
+        fields = plan.encoding.with_public_fields(fields, public)
+    return fast_replace(after, fields=fields, features={**after.features, **settings})

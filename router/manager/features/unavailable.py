@@ -7,31 +7,33 @@ from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from router.manager.features.notified import NotifiedFeature
-from router.manager.features.provider import FeatureFault, FeatureWork
+from router.manager.features.provider import FeatureError, FeatureRequest
 
 
 @dataclass(frozen=True, slots=True)
-class AbsentProvider(NotifiedFeature):
+class UnavailableProvider(NotifiedFeature):
     """Reads the fields as the project's own provider does; switches nothing."""
 
     reason: str = ""
 
-    def activate(self, work: FeatureWork) -> Any:
+    def activate(self, work: FeatureRequest) -> Any:
         """Refuse."""
         self._refuse(work)
 
-    def remove(self, work: FeatureWork) -> None:
+    def remove(self, work: FeatureRequest) -> None:
         """Refuse."""
         self._refuse(work)
 
-    def _refuse(self, work: FeatureWork) -> NoReturn:
-        raise FeatureFault(f"{work.feature} can't be switched: {self.reason}")
+    def _refuse(self, work: FeatureRequest) -> NoReturn:
+        raise FeatureError(f"{work.feature} can't be switched: {self.reason}")
 
 
-def in_place_of(own: NotifiedFeature, reason: str) -> AbsentProvider:
+def unavailable_provider(own: NotifiedFeature, reason: str) -> UnavailableProvider:
     """A stand-in that reads as `own` does.
 
     Args:
         reason: what is wrong and what to do.
     """
-    return AbsentProvider(**{each.name: getattr(own, each.name) for each in fields(own) if each.init}, reason=reason)
+    return UnavailableProvider(
+        **{each.name: getattr(own, each.name) for each in fields(own) if each.init}, reason=reason
+    )

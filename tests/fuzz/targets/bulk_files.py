@@ -11,8 +11,8 @@ from typing import Any
 
 from router.bulk import csv_rows, formats, json_rows, lines, number_rows
 from router.bulk.columns import OPAQUE
-from router.bulk.records import Wish
-from router.bulk.rows import FileRefused, Row, Rows
+from router.bulk.records import ImportOptions
+from router.bulk.rows import InvalidFileError, Row, Rows
 from router.lifecycle.operations import Operation, OperationRequest
 from tests.fuzz.target import Target
 
@@ -24,35 +24,35 @@ _ACCOUNT = "9" * 32
 def check(data: bytes) -> None:
     """The first byte chooses the kind of file and the options, the rest is the file."""
     kind, content = (data[0] if data else 0), data[1:]
-    wish = Wish(
+    options = ImportOptions(
         auth_by=_ACCOUNT if kind & 8 else "system", account=_ACCOUNT if kind & 16 else None, update=bool(kind & 32)
     )
     with _shorter_lines(kind & 128):
         try:
-            read = _read(kind % 4, io.BufferedReader(io.BytesIO(content)), wish)
+            read = _read(kind % 4, io.BufferedReader(io.BytesIO(content)), options)
             rows = list(read)
-        except FileRefused as refused:
+        except InvalidFileError as refused:
             assert str(refused).isprintable(), "one line"
             return
     assert read.lines_unaccounted == 0, "every line belongs to a row, or holds none"
     _numbered(rows, content)
     if kind % 4 == 0:
-        _csv(rows, content, wish, short=bool(kind & 128))
+        _csv(rows, content, options, short=bool(kind & 128))
     elif kind % 4 == 1:
         _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST_DOCUMENT))
     elif kind % 4 == 2:
         _numbers(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST))
 
 
-def _read(kind: int, file: io.BufferedReader, wish: Wish) -> Rows:
+def _read(kind: int, file: io.BufferedReader, options: ImportOptions) -> Rows:
     match kind:
         case 0:
-            return csv_rows.read(file, wish)
+            return csv_rows.read(file, options)
         case 1:
-            return json_rows.read(file, wish)
+            return json_rows.read(file, options)
         case 2:
             return number_rows.read(file, OperationRequest(Operation.RELEASE, "", "system"))
-    return formats.read(file, "-", wish)
+    return formats.read(file, "-", options)
 
 
 def _numbered(rows: Sequence[Row], content: bytes) -> None:
@@ -64,15 +64,15 @@ def _numbered(rows: Sequence[Row], content: bytes) -> None:
     assert all(offset <= len(content) for offset in offsets)
     for row in rows:
         assert (row.ask is None) != (row.error is None)
-        assert row.ask is not None or not row.otherwise
+        assert row.ask is not None or not row.fallback
         if row.error is not None:
             assert row.error.cause
             assert row.error.message
-        for ask in (row.ask, *row.otherwise):
+        for ask in (row.ask, *row.fallback):
             assert ask is None or ask.number == row.number, "what is asked is asked of the row's number"
 
 
-def _csv(rows: Sequence[Row], content: bytes, wish: Wish, *, short: bool) -> None:
+def _csv(rows: Sequence[Row], content: bytes, options: ImportOptions, *, short: bool) -> None:
     text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     if short and any(len(line) >= _SHORT for line in content.splitlines(keepends=True)):
         return
@@ -90,7 +90,7 @@ def _csv(rows: Sequence[Row], content: bytes, wish: Wish, *, short: bool) -> Non
     assert len(rows) == len(cells), "a result for each row"
     for row, written in zip(rows, cells, strict=True):
         if row.ask is not None:
-            _asks_for(row.ask, dict(zip(columns, written, strict=True)), wish)
+            _asks_for(row.ask, dict(zip(columns, written, strict=True)), options)
 
 
 def _column(name: str) -> str:
@@ -98,10 +98,10 @@ def _column(name: str) -> str:
     return OPAQUE + name[len(OPAQUE) :] if name.lower().startswith(OPAQUE) else name.lower()
 
 
-def _asks_for(ask: OperationRequest, cells: dict[str, str], wish: Wish) -> None:
+def _asks_for(ask: OperationRequest, cells: dict[str, str], options: ImportOptions) -> None:
     assert ask.number == cells["e164"].strip()
-    assert ask.auth_by == wish.auth_by
-    account = cells.get("account_id", "").strip() or wish.account
+    assert ask.auth_by == options.auth_by
+    account = cells.get("account_id", "").strip() or options.account
     assert ask.assign_to in (None, account), "nobody else gets the number"
     if ask.operation is Operation.CREATE:
         assert ask.assign_to == account

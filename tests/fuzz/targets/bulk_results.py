@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from router.bulk.journal import Earlier, Header, Journal
+from router.bulk.journal import Header, Journal, PreviousRun
 from router.bulk.results import LATER
-from router.bulk.rows import FileRefused
+from router.bulk.rows import InvalidFileError
 from tests.fuzz.scratch import file
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
@@ -40,11 +40,11 @@ def _cut(source: Source) -> None:
     length = len(_FIRST) + source.number(max(1, len(whole) - len(_FIRST)))
     path = file("results", whole[:length])
     kept = whole[:length].count(b"\n") - 1
-    earlier = _opened(path)
-    assert earlier is not None, "it is our own"
-    assert earlier == _summed(written[:kept])
+    previous = _opened(path)
+    assert previous is not None, "it is our own"
+    assert previous == _summed(written[:kept])
     assert path.read_bytes() == whole[: whole.rfind(b"\n", 0, length) + 1], "what was cut in the middle is gone"
-    _goes_on(path, earlier)
+    _goes_on(path, previous)
 
 
 def _run(journal: Journal, source: Source) -> list[dict[str, Any]]:
@@ -66,9 +66,9 @@ def _run(journal: Journal, source: Source) -> list[dict[str, Any]]:
         written += results
         row += count
         if source.flag():
-            behind = {source.text(12): source.text()}
-            journal.copies(behind)
-            written.append({"copies": "written", "behind": behind})
+            failed_copies = {source.text(12): source.text()}
+            journal.copies(failed_copies)
+            written.append({"copies": "written", "behind": failed_copies})
     return written
 
 
@@ -77,9 +77,9 @@ def _result(row: int, source: Source) -> dict[str, Any]:
     return said | {"copies": LATER, "copies_of": [source.word()]} if source.flag() else said
 
 
-def _summed(lines: list[dict[str, Any]]) -> Earlier:
+def _summed(lines: list[dict[str, Any]]) -> PreviousRun:
     """What these lines come to, told another way than the journal does."""
-    made = Earlier(started=NOW)
+    made = PreviousRun(started=NOW)
     done = [line for line in lines if "row" in line]
     made.done_to = done[-1]["row"] if done else 0
     for line in done:
@@ -87,7 +87,7 @@ def _summed(lines: list[dict[str, Any]]) -> Earlier:
     last = max((place for place, line in enumerate(lines) if "row" not in line and "copies" in line), default=-1)
     for line in lines[last + 1 :]:
         if "row" in line and line.get("copies") == LATER:
-            accounts = made.copies_wait.setdefault(line["number"], [])
+            accounts = made.copies_deferred.setdefault(line["number"], [])
             accounts.extend(each for each in line["copies_of"] if each not in accounts)
     for place, line in enumerate(lines):
         if "begun" in line:
@@ -102,46 +102,46 @@ def _summed(lines: list[dict[str, Any]]) -> Earlier:
 
 def _anybodys(content: bytes) -> None:
     path = file("results", content)
-    earlier = _opened(path)
-    if earlier is None:
+    previous = _opened(path)
+    if previous is None:
         assert path.read_bytes() == content, "what isn't ours stays as it is"
         return
     left = path.read_bytes()
     if content:
         assert left == content[: len(left)]
         assert b"\n" not in content[len(left) :], "only a line that was cut goes"
-    assert type(earlier.done_to) is int
+    assert type(previous.done_to) is int
     assert all(isinstance(orjson.loads(line), dict) for line in left.split(b"\n") if line), "each line is an object"
     rows = [
         said["row"] for line in left.split(b"\n")[1:-1] if "row" in (said := orjson.loads(line)) and "begun" not in said
     ]
     assert rows == sorted(set(rows)), "a result for each row, in order"
-    assert earlier.done_to == (rows[-1] if rows else 0)
-    assert earlier.rows == len(rows)
-    assert all(type(line) is int and line > 0 for line, _ in earlier.begun)
-    assert all(isinstance(word, str) for pair in earlier.revisions.items() for word in pair)
-    _goes_on(path, earlier)
+    assert previous.done_to == (rows[-1] if rows else 0)
+    assert previous.rows == len(rows)
+    assert all(type(line) is int and line > 0 for line, _ in previous.begun)
+    assert all(isinstance(word, str) for pair in previous.revisions.items() for word in pair)
+    _goes_on(path, previous)
 
 
-def _goes_on(path: Path, earlier: Earlier) -> None:
+def _goes_on(path: Path, previous: PreviousRun) -> None:
     """The next run's results stand behind, and the run after it sees both."""
     journal = Journal.open(path, _HEADER, NOW + 5)
-    assert journal.earlier == earlier
-    journal.results([{"row": earlier.done_to + 1, "number": "+1", "status": "done"}])
+    assert journal.previous == previous
+    journal.results([{"row": previous.done_to + 1, "number": "+1", "status": "done"}])
     journal.close()
     after = _opened(path)
     assert after is not None
-    assert (after.done_to, after.rows, after.started) == (earlier.done_to + 1, earlier.rows + 1, earlier.started)
+    assert (after.done_to, after.rows, after.started) == (previous.done_to + 1, previous.rows + 1, previous.started)
 
 
-def _opened(path: Path) -> Earlier | None:
+def _opened(path: Path) -> PreviousRun | None:
     try:
         journal = Journal.open(path, _HEADER, NOW)
-    except FileRefused as refused:
+    except InvalidFileError as refused:
         assert str(refused).isprintable()
         return None
     journal.close()
-    return journal.earlier
+    return journal.previous
 
 
 TARGET = Target(

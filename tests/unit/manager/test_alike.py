@@ -1,6 +1,5 @@
 """Rows that are decided like the one before them come to exactly what they come to by themselves."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ from router.couch.client import CouchClient
 from router.couch.server import CouchServer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
-from router.manager.carriers.registry import Carriers
-from router.manager.decide_step import Decider, Terms
-from router.manager.decision_reuse import Alike
-from router.manager.features.registry import Features
+from router.manager.carriers.registry import CarrierRegistry
+from router.manager.decide_step import BatchContext, DecideStep
+from router.manager.decision_reuse import DecisionReuse
+from router.manager.features.registry import FeatureRegistry
 from router.manager.job import Job
 from router.numbers.accounts import AccountDocument
+from router.numbers.fast_replace import fast_replace
 from router.numbers.rules import build
 from router.numbers.shards import shard_for
 from router.reference_data.active_port_requests import ActivePortRequests
@@ -36,10 +36,10 @@ class Ports(ActivePortRequests):
 
 
 @pytest.fixture(scope="module")
-def decider() -> Decider:
+def decider() -> DecideStep:
     nobody = CouchServer(CouchClient("http://127.0.0.1:9", timeout=0.1))
-    wanted = Settings.load(None)
-    return Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
+    requested = Settings.load(None)
+    return DecideStep(CarrierRegistry(requested, nobody), FeatureRegistry(requested), Ports(nobody, 1.0))
 
 
 PUBLIC = st.sampled_from(
@@ -96,11 +96,11 @@ VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
 @settings(deadline=None, max_examples=500)
 @given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
 def test_alike_comes_to_the_same(
-    decider: Decider, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]
+    decider: DecideStep, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]
 ) -> None:
     rows = [first, *(_varied(first, other, field) for other, field in others)]
     rules = build(None)
-    terms = Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    terms = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
     together, alone = [_job(each) for each in rows], [_job(each) for each in rows]
 
     decider.decide(together, KNOWN, terms)
@@ -121,11 +121,11 @@ def test_alike_comes_to_the_same(
         {"imported": None},
     ],
 )
-def test_what_is_not_alike_is_decided_by_itself(decider: Decider, unlike: dict[str, Any]) -> None:
+def test_what_is_not_alike_is_decided_by_itself(decider: DecideStep, unlike: dict[str, Any]) -> None:
     rules = build(None)
-    terms = Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    terms = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
-    second = replace(first, **{"number": "+14158867901", "assign_to": ACCOUNTS[1]} | unlike)
+    second = fast_replace(first, **{"number": "+14158867901", "assign_to": ACCOUNTS[1]} | unlike)
     together, alone = [_job(first), _job(second)], _job(second)
 
     decider.decide(together, KNOWN, terms)
@@ -134,24 +134,24 @@ def test_what_is_not_alike_is_decided_by_itself(decider: Decider, unlike: dict[s
     assert _said(together[1]) == _said(alone)
 
 
-def test_a_row_like_the_one_before_is_not_decided_anew(decider: Decider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_like_the_one_before_is_not_decided_anew(decider: DecideStep, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = build(None)
     asks = [
         OperationRequest(Operation.CREATE, f"+1415886790{place}", SYSTEM, assign_to=account, imported=Imported())
         for place, account in enumerate(ACCOUNTS)
     ]
     taken: list[str] = []
-    plans = Alike.plans
+    reuse_for = DecisionReuse.reuse_for
 
-    def noted(alike: Alike, job: Job) -> Any:
-        known = plans(alike, job)
+    def noted(reuse: DecisionReuse, job: Job) -> Any:
+        known = reuse_for(reuse, job)
         if known is not None:
             taken.append(job.number)
         return known
 
-    monkeypatch.setattr(Alike, "plans", noted)
+    monkeypatch.setattr(DecisionReuse, "reuse_for", noted)
 
-    decider.decide(map(_job, asks), KNOWN, Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
+    decider.decide(map(_job, asks), KNOWN, BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
 
     assert taken == ["+14158867901", "+14158867902"]
 
@@ -164,13 +164,13 @@ class Desk:
     name = "desk"
     features = keys = frozenset({"desk"})
     states = frozenset(State)
-    leaves = external = False
+    kept_outside_states = external = False
     provisioned = frozenset()
 
     def __init__(self, setup):
         pass
 
-    def wanted(self, public, number):
+    def requested(self, public, number):
         return {"desk": {"of": number.assigned_to, "for": number.number}} if "desk" in public else {}
 
     def activate(self, work):
@@ -188,14 +188,14 @@ def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
     """Else the second account's number would be switched on with what was made for the first one's."""
     points = "[did_router.features]\ndesk = strange_desks:Desk\n"
     on_path(monkeypatch, install(tmp_path, "strange-desks", points, STRANGERS))
-    nobody, wanted = CouchServer(CouchClient("http://127.0.0.1:9", timeout=0.1)), Settings.load(None)
-    decider = Decider(Carriers(wanted, nobody), Features(wanted), Ports(nobody, 1.0))
+    nobody, requested = CouchServer(CouchClient("http://127.0.0.1:9", timeout=0.1)), Settings.load(None)
+    decider = DecideStep(CarrierRegistry(requested, nobody), FeatureRegistry(requested), Ports(nobody, 1.0))
     rules = build(None)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
-    first = replace(first, public_fields={"desk": {}})
-    jobs = [_job(first), _job(replace(first, number="+14158867901", assign_to=ACCOUNTS[1]))]
+    first = fast_replace(first, public_fields={"desk": {}})
+    jobs = [_job(first), _job(fast_replace(first, number="+14158867901", assign_to=ACCOUNTS[1]))]
 
-    decider.decide(jobs, KNOWN, Terms(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
+    decider.decide(jobs, KNOWN, BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
 
     asked = [task.settings for job in jobs if job.features is not None for task in job.features.activations]
     assert asked == [
@@ -207,7 +207,7 @@ def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
 def _varied(first: OperationRequest, other: OperationRequest, field: str | None) -> OperationRequest:
     """Like the first in all but number and account, and perhaps one thing more."""
     more = {} if field is None else {field: getattr(other, field)}
-    return replace(first, number=other.number, assign_to=other.assign_to, **more)
+    return fast_replace(first, number=other.number, assign_to=other.assign_to, **more)
 
 
 def _job(ask: OperationRequest) -> Job:
@@ -218,4 +218,4 @@ def _said(job: Job) -> Any:
     outcome = job.outcome
     error = None if outcome is None or outcome.error is None else str(outcome.error)
     settled = None if outcome is None else (outcome.document, outcome.unchanged, outcome.warnings)
-    return job.base, job.plan, job.features, job.doubts, error, settled
+    return job.base, job.plan, job.features, job.account_warnings, error, settled

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from router.bulk import csv_rows
 from router.bulk.columns import KAZOO
-from router.bulk.records import Wish
-from router.bulk.rows import FileRefused, Row
+from router.bulk.records import ImportOptions
+from router.bulk.rows import InvalidFileError, Row
 from router.lifecycle.operations import Imported, Operation, OperationRequest
 
 ROOT = Path(__file__).parents[3]
@@ -19,13 +19,13 @@ ACCOUNT = "4cad0b7f" * 4
 PARENT = "0" * 32
 
 
-def rows(text: str | bytes, **wish: object) -> list[Row]:
+def rows(text: str | bytes, **options: object) -> list[Row]:
     raw = text if isinstance(text, bytes) else text.encode()
-    return list(csv_rows.read(io.BytesIO(raw), Wish(**wish)))  # type: ignore[arg-type]
+    return list(csv_rows.read(io.BytesIO(raw), ImportOptions(**options)))  # type: ignore[arg-type]
 
 
-def only(text: str | bytes, **wish: object) -> OperationRequest:
-    (row,) = rows(text, **wish)
+def only(text: str | bytes, **options: object) -> OperationRequest:
+    (row,) = rows(text, **options)
     assert row.ask is not None, row.error
     return row.ask
 
@@ -171,12 +171,12 @@ def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
     ],
 )
 def test_a_header_that_cant_be_used_refuses_the_file(header: str, words: str) -> None:
-    with pytest.raises(FileRefused, match=words.replace(".", r"\.").replace("?", r"\?")):
+    with pytest.raises(InvalidFileError, match=words.replace(".", r"\.").replace("?", r"\?")):
         rows(header + "\n+1415,x\n")
 
 
 def test_a_header_that_is_not_utf8() -> None:
-    with pytest.raises(FileRefused, match="not UTF-8"):
+    with pytest.raises(InvalidFileError, match="not UTF-8"):
         rows(b"e164,\xff\n")
 
 
@@ -262,12 +262,12 @@ def test_an_unknown_action() -> None:
 def test_update_asks_otherwise_where_the_number_exists() -> None:
     (row,) = rows(f"e164,account_id,prepend.name,used_by\n+1,{ACCOUNT},Sales,callflow\n", update=True)
 
-    assert [(each.operation, each.assign_to, each.used_by) for each in row.otherwise] == [
+    assert [(each.operation, each.assign_to, each.used_by) for each in row.fallback] == [
         (Operation.MOVE, ACCOUNT, None),
         (Operation.ASSIGN_TO_APP, None, "callflow"),
         (Operation.UPDATE, None, None),
     ]
-    assert row.otherwise[-1].public_fields == {"prepend": {"name": "Sales"}}
+    assert row.fallback[-1].public_fields == {"prepend": {"name": "Sales"}}
 
 
 @settings(deadline=None)
@@ -348,12 +348,12 @@ def test_whatever_is_mangled_every_other_row_is_there(
     touched = {f"+1415{line % count:07}" for line, _, _ in mangled}
     raw = f"e164,account_id,opaque.note{end}{end.join(lines)}{end}".encode()
 
-    read = csv_rows.read(io.BytesIO(raw), Wish())
+    read = csv_rows.read(io.BytesIO(raw), ImportOptions())
     found = list(read)
 
     assert read.lines_unaccounted == 0
     assert read.lines_read == raw.count(b"\n")
-    assert sum(row.lines for row in found) + read.lines_passed_over == read.lines_read
+    assert sum(row.lines for row in found) + read.lines_skipped == read.lines_read
     as_written = [row.number for row in found if row.error is None]
     untouched = [f"+1415{index:07}" for index in range(count) if f"+1415{index:07}" not in touched]
     assert [number for number in as_written if number in set(untouched)] == untouched

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.bulk import formats, json_rows
-from router.bulk.records import Wish
+from router.bulk.records import ImportOptions
 from router.bulk.rows import Row
 from router.cli.sample_numbers import number_documents
 
 ACCOUNT = "4cad0b7f" * 4
 
 
-def rows(*lines: Any, **wish: Any) -> list[Row]:
+def rows(*lines: Any, **options: Any) -> list[Row]:
     raw = b"".join((line if isinstance(line, bytes) else orjson.dumps(line)) + b"\n" for line in lines)
-    return list(json_rows.read(io.BytesIO(raw), Wish(**wish)))
+    return list(json_rows.read(io.BytesIO(raw), ImportOptions(**options)))
 
 
 def test_a_row_without_a_number_is_refused_in_words_of_json() -> None:
@@ -108,7 +108,7 @@ def test_a_bad_line_is_its_own_error(line: Any, cause: str, words: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_nothing_in_a_file_raises(noise: bytes) -> None:
-    assert all((row.ask is None) != (row.error is None) for row in json_rows.read(io.BytesIO(noise), Wish()))
+    assert all((row.ask is None) != (row.error is None) for row in json_rows.read(io.BytesIO(noise), ImportOptions()))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_nothing_in_a_file_raises(noise: bytes) -> None:
 def test_which_kind_of_file_it_is(name: str, raw: bytes) -> None:
     file = io.BufferedReader(io.BytesIO(raw))
 
-    assert [row.number for row in formats.read(file, name, Wish())] == ["+1415"]
+    assert [row.number for row in formats.read(file, name, ImportOptions())] == ["+1415"]
 
 
 def test_the_rest_of_a_line_that_is_too_long_is_no_row_of_its_own() -> None:

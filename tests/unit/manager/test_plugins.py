@@ -8,8 +8,8 @@ from router.couch.client import CouchClient
 from router.couch.server import CouchServer
 from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
-from router.manager.carriers.registry import Carriers
-from router.manager.features.registry import Features
+from router.manager.carriers.registry import CarrierRegistry
+from router.manager.features.registry import FeatureRegistry
 from router.settings import Settings
 from tests.unit.manager.features.asking import NUMBER, config, done, number, refused, update
 from tests.unit.manager.packages import install, on_path
@@ -36,12 +36,14 @@ OWN_PROVIDERS = [
 ORDER = CarrierOrder("key", number(), {"mine": 1})
 
 
-def carriers(**settings: dict[str, object]) -> Carriers:
-    return Carriers(Settings.load(None, carriers=settings), CouchServer(CouchClient("http://127.0.0.1:1", timeout=1)))
+def carriers(**settings: dict[str, object]) -> CarrierRegistry:
+    return CarrierRegistry(
+        Settings.load(None, carriers=settings), CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))
+    )
 
 
-def features(**settings: dict[str, object]) -> Features:
-    return Features(Settings.load(None, features=settings))
+def features(**settings: dict[str, object]) -> FeatureRegistry:
+    return FeatureRegistry(Settings.load(None, features=settings))
 
 
 def test_the_project_s_own_come_by_entry_point() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.bulk.journal import Header, Journal
-from router.bulk.rows import FileRefused
+from router.bulk.rows import InvalidFileError
 
 HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
 
@@ -19,7 +19,7 @@ def test_what_was_cut_in_the_middle_of_a_line_is_done_again(tmp_path: Path) -> N
 
     journal = Journal.open(path, HEADER, 0)
 
-    assert (journal.earlier.done_to, journal.earlier.rows) == (2, 1)
+    assert (journal.previous.done_to, journal.previous.rows) == (2, 1)
     journal.close()
 
 
@@ -52,7 +52,7 @@ def test_a_line_that_no_run_wrote_refuses_the_file_and_leaves_it(tmp_path: Path,
         file.write(f"{line}\n")
     before = path.read_bytes()
 
-    with pytest.raises(FileRefused, match="a line that no run wrote"):
+    with pytest.raises(InvalidFileError, match="a line that no run wrote"):
         Journal.open(path, HEADER, 0)
 
     assert path.read_bytes() == before

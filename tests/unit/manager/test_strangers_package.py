@@ -8,8 +8,8 @@ import pytest
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
-from router.manager.carriers.registry import Carriers
-from router.manager.features.registry import Features
+from router.manager.carriers.registry import CarrierRegistry
+from router.manager.features.registry import FeatureRegistry
 from router.settings import Settings
 from tests.unit.manager.features.asking import NUMBER, done, number, refused, release, update
 from tests.unit.manager.packages import STRANGER, on_path
@@ -25,8 +25,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def carriers(settings: dict[str, dict[str, object]]) -> Carriers:
-    return Carriers(Settings.load(None, carriers=settings), CouchServer(CouchClient("http://127.0.0.1:1", timeout=1)))
+def carriers(settings: dict[str, dict[str, object]]) -> CarrierRegistry:
+    return CarrierRegistry(
+        Settings.load(None, carriers=settings), CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))
+    )
 
 
 def test_its_carrier_is_asked(folder: Path) -> None:
@@ -51,7 +53,7 @@ def test_its_carrier_refuses_in_its_own_words(folder: Path) -> None:
 
 
 def test_its_feature_is_switched_on_and_off(folder: Path) -> None:
-    features = Features(Settings.load(None, features={"acme_screening": {"folder": str(folder)}}))
+    features = FeatureRegistry(Settings.load(None, features={"acme_screening": {"folder": str(folder)}}))
     told = folder / f"{NUMBER}.screening"
 
     on = done(update(number(), {"screening": {"level": "high"}}, features=features), features)

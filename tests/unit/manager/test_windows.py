@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.bulk.rows import Row
-from router.bulk.windows import NOT_REPEATABLE, Window, Windows
+from router.bulk.windows import NOT_REPEATABLE, Window, WindowBuilder
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 
 _OPERATIONS = (Operation.CREATE, Operation.RESERVE, Operation.MOVE, Operation.RELEASE, Operation.UPDATE)
@@ -17,7 +17,7 @@ def row(line: int, number: str, operation: Operation = Operation.MOVE) -> Row:
 
 
 def windows(rows: Sequence[Row], size: int = 1000, begun_to: int = 0, settled: Sequence[int] = ()) -> list[Window]:
-    return list(Windows(size, str.strip, begun_to, settled).of(rows))
+    return list(WindowBuilder(size, str.strip, begun_to, settled).of(rows))
 
 
 def test_rows_by_turns_take_as_many_waves_as_a_number_has_rows() -> None:
@@ -36,9 +36,9 @@ def test_of_a_number_only_the_first_row_without_a_result_is_doubtful() -> None:
     first, second = windows(rows, size=3, begun_to=5, settled=[2])
 
     assert [[rows[place].line for place in wave] for wave in first.waves] == [[3, 4]]
-    assert first.doubtful == {1, 2}
+    assert first.uncertain == {1, 2}
     assert [list(wave) for wave in second.waves] == [[0, 1]]
-    assert not second.doubtful, "their numbers' rows of before were those in doubt"
+    assert not second.uncertain, "their numbers' rows of before were those in doubt"
 
 
 @settings(deadline=None)
@@ -49,9 +49,9 @@ def test_of_a_number_only_the_first_row_without_a_result_is_doubtful() -> None:
     st.sets(st.integers(1, 20)),
 )
 def test_every_row_is_done_once_and_those_of_a_number_in_their_order(
-    wanted: list[tuple[str, Operation]], size: int, begun_to: int, settled: set[int]
+    requested: list[tuple[str, Operation]], size: int, begun_to: int, settled: set[int]
 ) -> None:
-    rows = [row(line, number, operation) for line, (number, operation) in enumerate(wanted, 1)]
+    rows = [row(line, number, operation) for line, (number, operation) in enumerate(requested, 1)]
 
     found = windows(rows, size, begun_to, sorted(settled))
 
@@ -70,4 +70,4 @@ def test_every_row_is_done_once_and_those_of_a_number_in_their_order(
             for number, ask in zip(numbers, asked, strict=True):
                 assert ask is not None
                 assert number not in again or ask.operation not in NOT_REPEATABLE
-        assert window.doubtful <= set(window.waves[0] if window.waves else ())
+        assert window.uncertain <= set(window.waves[0] if window.waves else ())

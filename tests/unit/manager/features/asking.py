@@ -1,7 +1,6 @@
 """Numbers, and what is asked of their features, without any store."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from router.lifecycle.document_writer import encode_document, without_usage
@@ -9,10 +8,11 @@ from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
 from router.lifecycle.public_fields import with_requested_fields
 from router.manager.features.plan import FeaturePlan
-from router.manager.features.registry import Features
+from router.manager.features.registry import FeatureRegistry
 from router.numbers import documents, system_config
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
+from router.numbers.fast_replace import fast_replace
 from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings
 
@@ -21,7 +21,7 @@ ACCOUNT, ADMIN = "a" * 32, "b" * 32
 NOW = 63877497874
 ADDRESS = {"street_address": "140 Geary St.", "locality": "San Francisco", "region": "CA", "postal_code": "94108"}
 
-FEATURES = Features(Settings.load(None))
+FEATURES = FeatureRegistry(Settings.load(None))
 ACCOUNTS = {
     ACCOUNT: AccountDocument(ACCOUNT, "1-a", enabled=True, deleted=False, name="", realm=""),
     ADMIN: AccountDocument(ADMIN, "1-a", enabled=True, deleted=False, name="", realm="", superduper_admin=True),
@@ -65,26 +65,28 @@ def update(
     merge: bool = True,
     auth_by: str = SYSTEM,
     settings: NumberManagerConfig | None = None,
-    features: Features = FEATURES,
+    features: FeatureRegistry = FEATURES,
     **changes: Any,
 ) -> FeaturePlan:
     """What comes of an update of public fields, or of other changes of the document."""
     operation = Operation.CHANGE_STATE if public is None else Operation.UPDATE
     ask = OperationRequest(operation, before.number, auth_by, public_fields=public, merge=merge)
-    after = replace(with_requested_fields(before, public, merge=merge), **changes)
+    after = fast_replace(with_requested_fields(before, public, merge=merge), **changes)
     return features.prepare(Plan(before, after), ask, settings or config(), ACCOUNTS)
 
 
-def release(before: NumberDocument, features: Features = FEATURES, settings: NumberManagerConfig | None = None) -> Any:
+def release(
+    before: NumberDocument, features: FeatureRegistry = FEATURES, settings: NumberManagerConfig | None = None
+) -> Any:
     """What comes of a release."""
-    after = replace(without_usage(before), state="available", assigned_to=None)
+    after = fast_replace(without_usage(before), state="available", assigned_to=None)
     plan = Plan(before, after, clears_features=True)
     return features.prepare(
         plan, OperationRequest(Operation.RELEASE, before.number, SYSTEM), settings or config(), ACCOUNTS
     )
 
 
-def done(plan: FeaturePlan, features: Features = FEATURES) -> NumberDocument:
+def done(plan: FeaturePlan, features: FeatureRegistry = FEATURES) -> NumberDocument:
     """Carried out, written, and read again."""
     after = features.carry_out(plan, key="key", dry_run=False)
     assert after is not None

@@ -10,8 +10,8 @@ from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Pla
 from router.manager.features import planner
 from router.manager.features.permissions import Permissions
 from router.manager.features.plan import FeaturePlan
-from router.manager.features.planner import Standing
-from router.manager.features.provider import FeatureFault, FeatureWork
+from router.manager.features.planner import PermissionChange
+from router.manager.features.provider import FeatureError, FeatureRequest
 from router.numbers.documents import NumberDocument
 from router.numbers.states import State
 from tests.unit.manager.features.asking import ACCOUNT, FEATURES, done, newer, number, refused
@@ -27,10 +27,10 @@ class Telling:
     told: list[str]
     fault: Exception | None = None
     states: frozenset[State] = frozenset({State.IN_SERVICE})
-    leaves: bool = False
+    kept_outside_states: bool = False
     external: bool = False
     provisioned: frozenset[str] = frozenset({"ticket"})
-    works: list[FeatureWork] = field(default_factory=list)
+    works: list[FeatureRequest] = field(default_factory=list)
 
     @property
     def features(self) -> frozenset[str]:
@@ -40,17 +40,17 @@ class Telling:
     def keys(self) -> frozenset[str]:
         return frozenset({self.name})
 
-    def wanted(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
+    def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
         return {self.name: dict(public[self.name])} if self.name in public else {}
 
-    def activate(self, work: FeatureWork) -> Any:
+    def activate(self, work: FeatureRequest) -> Any:
         self._tell("on", work)
         return {**work.settings, "ticket": work.key}
 
-    def remove(self, work: FeatureWork) -> None:
+    def remove(self, work: FeatureRequest) -> None:
         self._tell("off", work)
 
-    def _tell(self, verb: str, work: FeatureWork) -> None:
+    def _tell(self, verb: str, work: FeatureRequest) -> None:
         self.works.append(work)
         if self.fault is not None:
             raise self.fault
@@ -59,8 +59,8 @@ class Telling:
 
 def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Telling) -> FeaturePlan:
     ask = OperationRequest(Operation.UPDATE, before.number, SYSTEM, public_fields=public)
-    standing = Standing(EVERYTHING, EVERYTHING)
-    return planner.prepare(Plan(before, before), ask, before, providers, standing)
+    permissions = PermissionChange(EVERYTHING, EVERYTHING)
+    return planner.prepare(Plan(before, before), ask, before, providers, permissions)
 
 
 @pytest.mark.parametrize("make", [number, newer])
@@ -78,7 +78,7 @@ def test_removals_come_first_and_what_providers_give_is_kept(make: Any) -> None:
     assert not _prepared(after, {"one": {"level": 2}}, one, two).work
 
 
-@pytest.mark.parametrize("fault", [FeatureFault("no credit"), KeyError("no credit")])
+@pytest.mark.parametrize("fault", [FeatureError("no credit"), KeyError("no credit")])
 def test_a_refusal_is_told_in_the_provider_s_words(fault: Exception) -> None:
     plan = _prepared(number(), {"one": {}}, Telling("one", [], fault))
 
@@ -92,7 +92,7 @@ def test_a_refusal_is_told_in_the_provider_s_words(fault: Exception) -> None:
 def test_a_refused_removal_activates_nothing() -> None:
     told: list[str] = []
     stands = number(pvt_features=["one"], one={})
-    plan = _prepared(stands, {"one": None, "two": {}}, Telling("one", told, FeatureFault("x")), Telling("two", told))
+    plan = _prepared(stands, {"one": None, "two": {}}, Telling("one", told, FeatureError("x")), Telling("two", told))
 
     refused(lambda: FEATURES.carry_out(plan, key="key", dry_run=False))
 
@@ -115,12 +115,12 @@ def test_a_number_that_goes_altogether_is_told_of_and_a_new_one_owes_nothing_to_
     one = Telling("one", [])
     stands = number(pvt_features=["one"], one={"level": 1})
 
-    plan = planner.cleared(Plan(stands, None, clears_features=True), [one])
+    plan = planner.plan_removal(Plan(stands, None, clears_features=True), [one])
     assert FEATURES.carry_out(plan, key="k", dry_run=False) is None
     assert one.told == ["one off"]
 
     ask = OperationRequest(Operation.CREATE, stands.number, SYSTEM, public_fields={"note": "x"})
     new = replace(stands, fields={}, features={})
-    made = planner.prepare(Plan(stands, new), ask, new, [one], Standing(None, EVERYTHING))
+    made = planner.prepare(Plan(stands, new), ask, new, [one], PermissionChange(None, EVERYTHING))
     assert made.after is not None
     assert (made.after.fields, made.after.features, made.work) == ({"note": "x"}, {}, False)

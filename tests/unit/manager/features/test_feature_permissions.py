@@ -109,10 +109,10 @@ def test_only_administrators_rename_a_carrier() -> None:
     asked = {"carrier_name": "knm_managed", "note": "x"}
 
     assert refused(lambda: update(number(), asked, auth_by=ACCOUNT)).error == "forbidden"
-    renamed = done(update(number(), asked, auth_by=ADMIN))
-    assert renamed.module_name == "knm_managed"
-    assert "carrier_name" not in renamed.fields
-    assert renamed.fields["note"] == "x"
+    apply_carrier_name = done(update(number(), asked, auth_by=ADMIN))
+    assert apply_carrier_name.module_name == "knm_managed"
+    assert "carrier_name" not in apply_carrier_name.fields
+    assert apply_carrier_name.fields["note"] == "x"
     assert done(update(number(), {"carrier_name": "managed"})).module_name == "knm_managed"
     assert done(update(number(), {"carrier_name": "wnm_managed"})).module_name == "knm_managed"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from router.lifecycle.errors import NumberError
 from router.manager.features import calls, notified
-from router.manager.features.feature_encoding import spelling_of
+from router.manager.features.feature_encoding import encoding_of
 from router.manager.features.permissions import permissions_of
 from router.manager.features.provider import FeatureProvider, ProviderSetup
 from router.numbers.documents import NumberDocument
@@ -61,20 +61,20 @@ steps = st.tuples(st.none() | fields, st.booleans(), changes)
 
 
 def _agree(document: NumberDocument) -> None:
-    public = spelling_of(document.fields).public(document.fields)
+    public = encoding_of(document.fields).public(document.fields)
     permitted = permissions_of(document, allow=(), deny=(), local_feature_override=False)
     for provider in OWN:
         on = document.features.keys() & provider.features
         if document.state not in provider.states:
-            assert not on or provider.leaves
+            assert not on or provider.kept_outside_states
             continue
-        wanted = provider.wanted(public, document)
-        assert on == {feature for feature in wanted if permitted.refusal(provider, feature) is None}
+        requested = provider.requested(public, document)
+        assert on == {feature for feature in requested if permitted.refusal(provider, feature) is None}
         for feature in on:
             assert (
-                wanted[feature].items() <= document.features[feature].items()
-                if isinstance(wanted[feature], dict)
-                else wanted[feature] == document.features[feature]
+                requested[feature].items() <= document.features[feature].items()
+                if isinstance(requested[feature], dict)
+                else requested[feature] == document.features[feature]
             )
 
 
