@@ -13,7 +13,7 @@ from benchmarks.credentials import Access
 from benchmarks.peers import build, sip_dns
 from benchmarks.stage import COMMAND
 from router.entries.codec import HEADER, VERSION
-from router.settings import Settings
+from router.settings import NAMES
 
 _PYTHON = sys.executable
 NOBODY = "redis://127.0.0.1:1/0"
@@ -135,7 +135,7 @@ def _ours(
 
 def _edge_missing() -> str | None:
     """Why nothing of ours can be started behind the edge."""
-    if "edge" not in get_args(Settings.model_fields["transport"].annotation):
+    if "edge" not in get_args(NAMES.fields["transport"].annotation):
         return "there is no transport called edge yet"
     if importlib.util.find_spec("envoy") is not None or shutil.which("envoy") is not None:
         return None

@@ -59,7 +59,7 @@ class Audit:
         self._policy, self._normaliser = rules.policy, rules.normaliser
         self._copies = copies
         self._comparison = CopiesComparison(
-            stores.databases, AccountCopies(stores.databases, settings.account_copies), databases
+            stores.databases, AccountCopies(stores.databases, settings.manager.account_copies), databases
         )
         self.report = AuditReport()
 

@@ -68,10 +68,10 @@ class FollowedAudit:
                     stores.writer, stores.patient_reader, stores.databases, leadership.token, self._policy
                 )
                 catch_up = CatchUp(
-                    self._stores.databases, self._stores.writer, applier, page=self._settings.follower_batch_size
+                    self._stores.databases, self._stores.writer, applier, page=self._settings.follower.batch_size
                 )
                 catch_up.run(Target(database), leadership.lost)
-        end = time.monotonic() + self._settings.follower_reconcile_interval + _SLACK
+        end = time.monotonic() + self._settings.follower.reconcile_interval + _SLACK
         while self._differing(database):
             if time.monotonic() > end:
                 return False

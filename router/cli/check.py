@@ -19,6 +19,7 @@ from router.redis_store import follower_status
 from router.redis_store.subscription import subscribers
 from router.server.edge.choice import choose
 from router.settings import Settings, SettingsError
+from router.settings.rules import build_rules
 from router.settings.urls import without_password
 from router.stores.clients import Stores
 
@@ -52,7 +53,7 @@ def _transport(settings: Settings) -> Finding:
         choice = choose(settings)
     except SettingsError as problem:
         return Finding("transport", str(problem), fine=False)
-    said = f"{choice.transport} on {settings.listen}"
+    said = f"{choice.transport} on {settings.server.listen}"
     if choice.envoy is not None:
         said += f", Envoy {choice.envoy}"
     return Finding("transport", f"{said}; {choice.note}" if choice.note else said)
@@ -60,7 +61,7 @@ def _transport(settings: Settings) -> Finding:
 
 def _states(settings: Settings) -> Iterator[Finding]:
     """A state that is misspelt would refuse all calls to numbers in it."""
-    for name in sorted(set(settings.routable_states) - set(State)):
+    for name in sorted(set(settings.routing.routable_states) - set(State)):
         yield Finding("routable_states", f"{name!r} is no state of KAZOO: use {', '.join(State)}", fine=False)
 
 
@@ -73,10 +74,10 @@ def _rules(settings: Settings, document: Mapping[str, Any] | None) -> tuple[Rule
         found.append(Finding(what, said, fine=False))
         section = None
     try:
-        made = settings.rules(section)
+        made = build_rules(settings, section)
     except ValueError as problem:
         found.append(Finding(what, f"number_manager can't be used and is left out: {problem}", fine=False))
-        return settings.rules(None), found
+        return build_rules(settings, None), found
     found += [Finding(what, f"{each} (until then its default is used)", fine=False) for each in made.warnings]
     return made, found
 
@@ -102,7 +103,7 @@ def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
 
 
 def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
-    where = f"Redis {without_password(settings.redis_url)}"
+    where = f"Redis {without_password(settings.redis.url)}"
     try:
         stores.redis.ping()
         told = follower_status.read(stores.redis, stores.keys)
@@ -118,7 +119,7 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
             f"is {policy}: evicted numbers cost a database read each; set noeviction and enough maxmemory",
             fine=False,
         )
-    if told is None or told.age > settings.stale_after:
+    if told is None or told.age > settings.cache.stale_after:
         yield _without_follower(stores)
     else:
         yield Finding(

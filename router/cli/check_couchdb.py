@@ -21,7 +21,7 @@ _SLOW_EVENTS = 100
 def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
     """Ask every node that the settings name, then the databases."""
     couch = stores.databases.client
-    where = f"CouchDB {without_password(settings.couchdb_url)}"
+    where = f"CouchDB {without_password(settings.couchdb.url)}"
     nodes = {address: node.with_timeout(_PATIENCE) for address, node in couch.each_node().items()}
     if couch.nodes.are_several:
         versions = {address: _version(node) for address, node in nodes.items()}

@@ -12,65 +12,8 @@ from pydantic.fields import FieldInfo
 
 from router.numbers.rules import CONFIG_NAMES
 from router.numbers.system_config import NumberManagerConfig
-from router.settings import Settings
+from router.settings import NAMES
 from router.settings.dial_plans import ConverterSettings, DialPlanSettings
-
-_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Stores, addresses and processes": (
-        "couchdb_url",
-        "couchdb_user",
-        "couchdb_password",
-        "couchdb_password_file",
-        "redis_url",
-        "redis_user",
-        "redis_password",
-        "redis_password_file",
-        "sentinel_user",
-        "sentinel_password",
-        "sentinel_password_file",
-        "redis_prefix",
-        "listen",
-        "admin_listen",
-        "workers",
-        "transport",
-        "drain_delay",
-        "shutdown_grace_period",
-    ),
-    "Who may ask": ("tls_certificate", "tls_key", "tls_client_ca", "token_file", "insecure"),
-    "The edge": (
-        "edge_directory",
-        "edge_external",
-        "edge_threads",
-        "max_connections",
-        "max_connection_rate",
-        "max_concurrent_streams",
-        "idle_timeout",
-    ),
-    "Lookups": (
-        "lookup_timeout",
-        "redis_timeout",
-        "couchdb_read_timeout",
-        "couchdb_read_pool_size",
-        "couchdb_max_pending_reads",
-        "circuit_breaker_failures",
-        "circuit_breaker_reset_timeout",
-        "batch_size",
-        "max_queued_calls",
-    ),
-    "The caches": (
-        "near_cache_entries",
-        "near_cache_bytes",
-        "negative_ttl",
-        "fill_ttl",
-        "tombstone_ttl",
-        "stale_after",
-    ),
-    "Carriers and feature providers": ("carriers", "features"),
-    "Routing": ("unknown_account", "routable_states", "dial_plans", "number_manager"),
-    "Changing numbers": ("account_copies",),
-}
-_FOLLOWER = "The follower"
-_OTHER = "Others"
 
 _BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "more than"), Le: ("le", "at most"), Lt: ("lt", "less than")}
 
@@ -84,19 +27,19 @@ _NUMBER_MANAGER = {
     "default_force_outbound": "`force_outbound` where neither state, module nor feature decides",
     "fetch_account_from_ports": "a number without a document routes by its only active port request",
     "use_stepswitch_cnam": "`inbound_cnam` also for numbers of `knm_vitelity`",
-    "released_state": "state of a released number that nobody reserved before: `available`, `aging` or `released`",
-    "should_permanently_delete": "a released number's document goes instead",
+    "released_state": "state of a released number without an earlier reservation: `available`, `aging` or `released`",
+    "should_permanently_delete": "a released number's document is deleted instead",
     "should_age": "a released number that would become available ages first",
     "available_module_name": "carrier module of created numbers",
     "port_in_module_name": "carrier module of numbers created as ported in",
     "features": "`{allow, deny}`, lists of features that numbers may and may not have",
     "local_feature_override": "numbers of the local carrier modules may have the features that reach outside",
-    "cnam_provider": "who looks after callers' names",
-    "e911_provider": "who looks after emergency addresses",
-    "discovery_expiry_d": "days after which a number in state `discovery` that nobody took is removed",
+    "cnam_provider": "provider of callers' names",
+    "e911_provider": "provider of emergency addresses",
+    "discovery_expiry_d": "days after which an untaken number in state `discovery` is removed",
     "aging_expiry_d": "days after which an aging number is available again",
 }
-"""What each name does here; the others are accepted, because the cluster's document holds them."""
+"""Meaning of each name here. The other names are accepted, because the cluster's document holds them."""
 _LONG = {
     "e164_converters": "KAZOO's",
     "reconcile_regex": "KAZOO's",
@@ -106,34 +49,46 @@ _LONG = {
 
 _TOP = """# Configuration
 
-<!-- Made by `python -m router.cli.configuration_page` from router/settings/settings.py: change it there. -->
+<!-- Made by `python -m router.cli.configuration_page` from router/settings: change it there. -->
 
 A setting is looked for in this order; the first that gives it counts:
 
 1. **flags** of the command: `--couchdb-url`, `--redis-url`, `--redis-prefix`, for `serve` also `--listen`,
    `--admin`, `--workers`, `--transport` and `--insecure`, and `--set NAME=VALUE` for every other one;
 2. the **environment**: `DID_ROUTER_` and the setting's name in capitals;
-3. the **TOML file** named with `--config`;
+3. the **TOML file** named with `--config`, in groups;
 4. the **default**.
 
+The file writes a setting under its group, the environment and `--set` by its name:
+
+```toml
+[couchdb]
+url = "http://node1:5984,node2:5984,node3:5984"  # --set couchdb_url=…, DID_ROUTER_COUCHDB_URL
+read_timeout = 0.5                               # --set couchdb_read_timeout=0.5, DID_ROUTER_COUCHDB_READ_TIMEOUT
+
+[server]
+listen = "0.0.0.0:50051"                         # --set listen=…, DID_ROUTER_LISTEN
+```
+
 Lists and tables are TOML in the file, and JSON in the environment and after `--set`. A member of a table can also be
-set alone, with two underscores: `DID_ROUTER_DIAL_PLANS__GB__REGION=GB` (names come out in small letters). A name in the
+set alone, with two underscores: `DID_ROUTER_DIAL_PLANS__GB__REGION=GB` (names become lower case). A name in the
 file, after `--set` or in the environment that is no setting is an error. Variables that Kubernetes makes for a Service
-called `did-router` (`…_SERVICE_HOST`, `…_PORT=tcp://…`) are passed over. `did-router check` reads the settings and
+called `did-router` (`…_SERVICE_HOST`, `…_PORT=tcp://…`) are ignored. `did-router check` reads the settings and
 reaches every store.
 
-Give the service, the follower and `warm` and `audit` the **same** settings: what a number document comes to is decided
-where it is read, with that process's routing settings.
+Give the service, the follower and `warm` and `audit` the **same** settings: each process decides with its own routing
+settings what a number document becomes.
 
-Passwords stand in the URLs, in settings of their own, or in files; they are never printed or logged. Prefer the files,
-or the environment: other users of the machine can read a command line. [Security](security.md) tells of TLS and tokens.
+Passwords belong in the URLs, in settings of their own, or in files; they are never printed or logged. Prefer the files,
+or the environment: other users of the machine can read a command line. [Security](security.md) describes TLS and
+tokens.
 """
 
 _DIAL_PLANS = """## Dial plans
 
-`dial_plans` is a table of plans by name; a request chooses one by its `dial_plan`. Two exist anyway: `system`, which is
-used where none is named (a plan called `system` replaces it), and `kazoo`, KAZOO's converters on the text as it is.
-[How a number becomes E.164](dial-plans.md) says what happens with them.
+`dial_plans` is a table of plans by name; a request chooses one by its `dial_plan`. Two always exist: `system`, the
+default (a plan called `system` replaces it), and `kazoo`, KAZOO's converters on the text as it is.
+[How a number becomes E.164](dial-plans.md) describes the steps.
 """
 
 _EXAMPLE = """[dial_plans.gb]
@@ -152,13 +107,13 @@ _MANAGER = """## number_manager
 
 A KAZOO cluster keeps settings of its own in `system_config`, document `number_manager`, section `default`. The follower
 follows that document, and a change counts at once; without a follower, a service reads it from CouchDB. The setting
-`number_manager` overrules it, name by name. A value in the cluster's document that can't be used gives way to its
-default with a line in the log; here it is an error at start.
+`number_manager` overrides it, name by name. An unusable value in the cluster's document is replaced by its
+default, and logged; in the settings it is an error at start.
 """
 
 
 def page() -> str:
-    """The whole of docs/configuration.md."""
+    """Return the whole of docs/configuration.md."""
     parts = [_TOP, *_settings(), _DIAL_PLANS, _members(DialPlanSettings.model_fields)]
     parts += [_AFTER_EXAMPLE, _members(ConverterSettings.model_fields)]
     parts += [f"For example British numbers, in the file:\n\n```toml\n{_EXAMPLE}```\n", _try_it(), _MANAGER, _manager()]
@@ -166,20 +121,17 @@ def page() -> str:
 
 
 def _settings() -> Iterable[str]:
-    fields = Settings.model_fields
-    follower = tuple(name for name in fields if name.startswith("follower_"))
-    groups = {**_GROUPS, _FOLLOWER: follower}
-    placed = {name for names in groups.values() for name in names}
-    groups[_OTHER] = tuple(name for name in fields if name not in placed)
-    for title, names in groups.items():
-        rows = [_setting(name, fields[name]) for name in names if name in fields]
-        if rows:
-            yield f"## {title}\n"
-            yield _table(("setting", "environment variable", "default", "meaning"), rows)
+    for group, kind in NAMES.groups.items():
+        rows = [_setting(field, kind.flat_name(field), info) for field, info in kind.model_fields.items()]
+        yield f"## {kind.TITLE}\n\nIn the file under `[{group}]`.\n"
+        yield _table(("in the file", "setting", "environment variable", "default", "meaning"), rows)
+    rows = [_setting(name, name, field) for name, field in NAMES.fields.items() if len(NAMES.path(name)) == 1]
+    yield "## Tables\n\nIn the file at the top: `[dial_plans.gb]`, `[number_manager]`, `[carriers.knm_other]`.\n"
+    yield _table(("in the file", "setting", "environment variable", "default", "meaning"), rows)
 
 
-def _setting(name: str, field: FieldInfo) -> tuple[str, ...]:
-    return f"`{name}`", f"`DID_ROUTER_{name.upper()}`", _default(field), _meaning(field)
+def _setting(field: str, name: str, info: FieldInfo) -> tuple[str, ...]:
+    return f"`{field}`", f"`{name}`", f"`DID_ROUTER_{name.upper()}`", _default(info), _meaning(info)
 
 
 def _members(fields: Mapping[str, FieldInfo]) -> str:
@@ -221,13 +173,13 @@ def _whole(value: Any) -> Any:
 
 
 def _meaning(field: FieldInfo) -> str:
-    words = field.description or ""
-    bounds = [f"{said} {_whole(getattr(bound, name))}" for bound in field.metadata for name, said in _bounds_of(bound)]
-    return f"{words} ({', '.join(bounds)})" if bounds else words
+    meaning = field.description or ""
+    bounds = [f"{text} {_whole(getattr(bound, name))}" for bound in field.metadata for name, text in _bounds_of(bound)]
+    return f"{meaning} ({', '.join(bounds)})" if bounds else meaning
 
 
 def _bounds_of(constraint: object) -> Iterable[tuple[str, str]]:
-    return (told for kind, told in _BOUNDS.items() if isinstance(constraint, kind))
+    return (bound for kind, bound in _BOUNDS.items() if isinstance(constraint, kind))
 
 
 def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -99,7 +99,7 @@ def demo(port: int, admin_port: int, *, once: bool) -> None:
             redis_url=redis.url,
             listen=f"127.0.0.1:{port}",
             admin_listen=f"127.0.0.1:{admin_port}",
-        ).model_copy(update=_OPEN)
+        ).with_values(**_OPEN)
         stores = Stores(settings)
         _load(console, stores)
         _warm(console, settings, stores)

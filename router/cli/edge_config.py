@@ -19,9 +19,9 @@ def edge_config(settings: Settings) -> None:
     For people who run Envoy themselves, in the directory that edge_directory names: did-router serve keeps the
     workers' sockets and certificates there. Run Envoy as the same user, with --disable-hot-restart.
     """
-    if settings.edge_directory is None:
+    if settings.edge.directory is None:
         raise SettingsError(
             "setting 'edge_directory': say where the workers' sockets are, such as "
             "--set edge_directory=/run/did-router; give did-router serve the same, and edge_external=true"
         )
-    click.echo(json.dumps(bootstrap(EdgePlan.from_settings(settings, settings.edge_directory.absolute())), indent=2))
+    click.echo(json.dumps(bootstrap(EdgePlan.from_settings(settings, settings.edge.directory.absolute())), indent=2))

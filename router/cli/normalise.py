@@ -12,6 +12,7 @@ from router.lookup.origin_reader import OriginReader
 from router.numbers.fields import printable
 from router.numbers.normaliser import NormalisationResult, UnknownDialPlanError
 from router.settings import Settings, SettingsError
+from router.settings.rules import build_rules
 from router.stores.clients import Stores
 
 
@@ -27,7 +28,7 @@ def normalise(settings: Settings, numbers: tuple[str, ...], dial_plan: str, *, c
     Numbers come as arguments, or a line each on standard input. Exits with 1 when one is not reconcilable.
     """
     section = OriginReader(Stores(settings).databases).configuration() if cluster else None
-    normaliser = settings.rules(section).normaliser
+    normaliser = build_rules(settings, section).normaliser
     whole = True
     for text in _texts(numbers):
         try:

@@ -32,7 +32,7 @@ _LONGEST_REST, _COMPARISON_REST = 60.0, 600.0
 
 def pending_of(settings: Settings, stores: Stores) -> PendingCopies | None:
     """Where to note numbers that change; None when nobody is to mend their copies."""
-    if not settings.follower_account_copies or settings.account_copies is CopiesMode.NONE:
+    if not settings.follower.account_copies or settings.manager.account_copies is CopiesMode.NONE:
         return None
     return PendingCopies(stores.redis, stores.keys)
 
@@ -45,7 +45,7 @@ class CopiesKeeper:
 
     def __init__(self, settings: Settings, stores: Stores, pending: PendingCopies) -> None:
         self._databases = stores.databases
-        self._copies = AccountCopies(stores.databases, settings.account_copies)
+        self._copies = AccountCopies(stores.databases, settings.manager.account_copies)
         self._pending = pending
         self._stop = threading.Event()
         self._failures: defaultdict[str, int] = defaultdict(int)

@@ -9,6 +9,7 @@ from router.numbers.rules import Rules
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.keys import CORRUPT, EPOCH
 from router.settings import Settings
+from router.settings.rules import build_rules_or_defaults
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def read_rules(settings: Settings, writer: CacheStore) -> Rules:
         log.error("Redis holds something else where system_config's number_manager belongs: it is read again")
         writer.redis.hset(writer.keys.documents(SYSTEM_CONFIG), EPOCH, CORRUPT)  # the leading follower looks there
         section = None
-    return settings.rules_or_defaults(section)
+    return build_rules_or_defaults(settings, section)
 
 
 def is_whole(writer: CacheStore) -> bool:

@@ -16,6 +16,7 @@ from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.integrity_scan import IntegrityScan
 from router.runtime.backoff import backoff_delay
 from router.settings import Settings
+from router.settings.rules import build_rules
 from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Follower:
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)
         redis_server = server_id(self._writer.redis)
-        policy = self._settings.rules(None).policy
+        policy = build_rules(self._settings, None).policy
         applier = Applier(self._writer, self._reader, self._databases, token, policy, pending=self._pending)
         term = Term(
             self._settings,

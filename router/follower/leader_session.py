@@ -71,27 +71,27 @@ class Term:
         self._applier = applier
         self._on_config = on_config
         self._queue: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
-        self._look_interval = min(_LOOK_INTERVAL, settings.stale_after / _LOOKS_BEFORE_STALE)
+        self._look_interval = min(_LOOK_INTERVAL, settings.cache.stale_after / _LOOKS_BEFORE_STALE)
         self._catch_up = CatchUp(
             databases,
             writer,
             applier,
-            page=settings.follower_batch_size,
-            settling=min(SETTLING, settings.follower_reconcile_interval / 2),
+            page=settings.follower.batch_size,
+            settling=min(SETTLING, settings.follower.reconcile_interval / 2),
         )
         self.older = OlderChanges(applier.look_again, self.stop)
         applier.on_undecided = self.older.add
         self._direct = DirectFeeds(
             self,
             databases.client,
-            most=settings.follower_max_feeds,
-            idle=settings.follower_feed_idle_timeout,
-            heartbeat=settings.follower_heartbeat,
+            most=settings.follower.max_feeds,
+            idle=settings.follower.feed_idle_timeout,
+            heartbeat=settings.follower.heartbeat,
         )
         self.sweeper = Sweeper(
             databases,
             writer,
-            interval=settings.follower_reconcile_interval,
+            interval=settings.follower.reconcile_interval,
             wake=self.wake,
             register=self._register,
             fresh=self._first_sweep,
@@ -99,13 +99,13 @@ class Term:
             recheck=self.older.recheck,
         )
         self.watch = UpdatesWatch(
-            databases, settings.follower_heartbeat, self.wake, self.sweeper.ask, check_interval=self._look_interval
+            databases, settings.follower.heartbeat, self.wake, self.sweeper.ask, check_interval=self._look_interval
         )
         self.watch.unseen_since = time.monotonic() - unseen
         self.patrol = Patrol(self, writer, applier, garbled)
         self._workers = [
             threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
-            for index in range(settings.follower_workers)
+            for index in range(settings.follower.workers)
         ]
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ from router.couch.server import CouchServer
 from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.settings import Settings
+from router.settings.rules import build_rules_or_defaults
 
 CONFIGURATION_TTL = 5.0
 """Seconds that a reading serves."""
@@ -34,7 +35,7 @@ class Configuration:
             if self._rules is None or time.monotonic() >= self._until:
                 section = self._read()
                 if self._rules is None or section != self._section:
-                    self._section, self._rules = section, self._settings.rules_or_defaults(section)
+                    self._section, self._rules = section, build_rules_or_defaults(self._settings, section)
                 self._until = time.monotonic() + CONFIGURATION_TTL
             return self._rules
 

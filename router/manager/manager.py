@@ -57,11 +57,11 @@ class NumberManager:
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
-        databases = CouchServer(stores.databases.client.with_timeout(settings.manager_timeout))
+        databases = CouchServer(stores.databases.client.with_timeout(settings.manager.timeout))
         self._pool = ThreadPoolExecutor(_POOL_SIZE, thread_name_prefix="number-manager")
         self._configuration = Configuration(settings, databases)
         self._reader = Reader(databases, self._pool)
-        self._copies = AccountCopies(databases, settings.account_copies)
+        self._copies = AccountCopies(databases, settings.manager.account_copies)
         self._publisher = CachePublisher(stores.prompt, self._reader, self._pool)
         carriers, features = CarrierRegistry(settings, databases), FeatureRegistry(settings)
         self._pipeline = UpdatePipeline(

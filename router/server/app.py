@@ -34,6 +34,7 @@ from router.server.calls.batcher import BatchLoop
 from router.server.maintenance import MaintenanceTimer
 from router.server.transport import open_transport
 from router.settings import Settings
+from router.settings.rules import build_rules, build_rules_or_defaults
 from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
@@ -65,10 +66,12 @@ class Service:
         self.settings = settings
         self.stores = stores = Stores(settings)
         self.followed = ReferenceData(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
-        self.near = NearCache(settings.near_cache_entries if stores.can_track else 0, settings.near_cache_bytes)
+        self.near = NearCache(settings.near_cache.entries if stores.can_track else 0, settings.near_cache.bytes)
         self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near)
         authority = OriginReader(stores.lookup_databases)
-        standing = AccountStatusReader(self.followed, authority, refuse_unknown=settings.unknown_account == "refuse")
+        standing = AccountStatusReader(
+            self.followed, authority, refuse_unknown=settings.routing.unknown_account == "refuse"
+        )
         # A Redis that hangs would hold up whole batches, so one failure is enough; readiness closes it again.
         redis_breaker = CircuitBreaker(1, math.inf)
         self._alarm = DeadlineTimer()
@@ -77,32 +80,31 @@ class Service:
             stores.quick,
             self._settle,
             self._refuse,
-            breaker=CircuitBreaker(settings.circuit_breaker_failures, settings.circuit_breaker_reset_timeout),
+            breaker=CircuitBreaker(settings.circuit_breaker.failures, settings.circuit_breaker.reset_timeout),
             redis_breaker=redis_breaker,
-            connections=settings.couchdb_read_pool_size,
-            waiting=settings.couchdb_max_pending_reads,
-            time_limit=settings.lookup_timeout,
+            connections=settings.couchdb.read_pool_size,
+            waiting=settings.couchdb.max_pending_reads,
+            time_limit=settings.lookup.timeout,
             alarm=self._alarm,
-            scans=ScanDetector(authority, self.near.listings, self._can_list, settings.negative_ttl),
+            scans=ScanDetector(authority, self.near.listings, self._can_list, settings.cache.negative_ttl),
             in_each_thread=unpin_thread,
         )
-        self.lookup = LookupEngine(
-            stores.reader, redis_breaker, self.fallback, standing, settings.rules(None), self.near
-        )
+        rules = build_rules(settings, None)
+        self.lookup = LookupEngine(stores.reader, redis_breaker, self.fallback, standing, rules, self.near)
         explainer = Explainer(
             self.lookup,
             stores.reader,
             stores.quick,
             self.followed,
             authority,
-            stale_after=settings.stale_after,
+            stale_after=settings.cache.stale_after,
         )
         servicer = InboundServicer(
-            self.lookup, explainer, waiting=settings.max_queued_calls, time_limit=settings.lookup_timeout
+            self.lookup, explainer, waiting=settings.lookup.max_queued_calls, time_limit=settings.lookup.timeout
         )
         self.manager = NumberManager(settings, stores)
         self._guard = open_guard(settings)
-        self._numbers = NumbersServicer(self.manager, threads=settings.manager_threads, guard=self._guard)
+        self._numbers = NumbersServicer(self.manager, threads=settings.manager.threads, guard=self._guard)
         certificates = open_certificates(settings)
         self.transport = open_transport(
             settings,
@@ -116,9 +118,9 @@ class Service:
         self._loop = BatchLoop(
             self.transport.front,
             self.lookup,
-            most=settings.batch_size,
-            waiting=settings.max_queued_calls,
-            time_limit=settings.lookup_timeout,
+            most=settings.lookup.batch_size,
+            waiting=settings.lookup.max_queued_calls,
+            time_limit=settings.lookup.timeout,
             core=self.transport.core,
         )
         self.readiness = Readiness(
@@ -127,7 +129,7 @@ class Service:
             authority,
             self.lookup,
             self.followed,
-            stale_after=settings.stale_after,
+            stale_after=settings.cache.stale_after,
             redis_breaker=redis_breaker,
             on_change=self._tell_health,
             on_return=self._invalidations.renew if self.near.on else lambda: None,
@@ -142,7 +144,7 @@ class Service:
         }
         counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
         self._registry = metrics.registry_of(counted)
-        self.admin = AdminServer(settings.admin_listen, self._pages(), self._guard, certificates)
+        self.admin = AdminServer(settings.server.admin_listen, self._pages(), self._guard, certificates)
         self._began = time.time()
         self._draining = False
         self._section: dict[str, object] | None = None
@@ -177,7 +179,7 @@ class Service:
         """Say NOT_SERVING, let running calls finish, then end."""
         self.announce_end()
         self.readiness.stop()
-        self.transport.stop(self.settings.shutdown_grace_period)
+        self.transport.stop(self.settings.server.shutdown_grace_period)
         self._loop.stop()
         self.fallback.stop()
         self._numbers.stop()
@@ -219,7 +221,7 @@ class Service:
 
     def _reconfigure(self) -> None:
         """The cluster's configuration in Redis changed."""
-        self.lookup.rules = self.settings.rules_or_defaults(self.followed.config)
+        self.lookup.rules = build_rules_or_defaults(self.settings, self.followed.config)
         self._forget_nearby()
 
     def _forget_nearby(self) -> None:
@@ -230,7 +232,7 @@ class Service:
         """Redis has no configuration yet, so CouchDB's counts."""
         if section != self._section:
             self._section = section
-            self.lookup.rules = self.settings.rules_or_defaults(section)
+            self.lookup.rules = build_rules_or_defaults(self.settings, section)
             self._forget_nearby()
 
     def _tell_health(self, state: State) -> None:

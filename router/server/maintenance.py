@@ -23,7 +23,7 @@ class MaintenanceTimer:
         self._settings = settings
         self._stores = stores
         self._follower = follower
-        self._every = settings.maintenance_interval
+        self._every = settings.manager.maintenance_interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
         self.last: MaintenanceReport | None = None

@@ -83,13 +83,13 @@ class Supervisor:
         if choice.note:
             log.info("%s", choice.note)
         self._reserved: socket.socket | None = None
-        address = settings.listen
-        if not settings.edge_external:
-            self._reserved, address = _reserve(settings.listen)
+        address = settings.server.listen
+        if not settings.edge.external:
+            self._reserved, address = _reserve(settings.server.listen)
         changes = {"listen": address, "admin_listen": "127.0.0.1:0", "transport": choice.transport}
-        self._settings = settings.model_copy(update=changes)
-        count = settings.workers or available_cpus()
-        pins = may_pin() if settings.cpu_affinity == "auto" else settings.cpu_affinity
+        self._settings = settings.with_values(**changes)
+        count = settings.server.workers or available_cpus()
+        pins = may_pin() if settings.server.cpu_affinity == "auto" else settings.server.cpu_affinity
         # Held here for as long as the service runs: a worker and its replacement run at the same time.
         self._cores = cores = ClaimedCores(count if pins else 0)
         self._children = [
@@ -99,8 +99,8 @@ class Supervisor:
             self._children.append(Child("follower", worker.follow))
         self._edge: Edge | None = None
         if choice.transport == EDGE:
-            self._edge = Edge(self._numeric(), choice.envoy, certificates, threads=settings.edge_threads or count)
-        self._pages = GatheredPages(settings.admin_listen, self._admin_ports, guard, certificates, self._edge)
+            self._edge = Edge(self._numeric(), choice.envoy, certificates, threads=settings.edge.threads or count)
+        self._pages = GatheredPages(settings.server.admin_listen, self._admin_ports, guard, certificates, self._edge)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
         self.address = address
@@ -110,7 +110,7 @@ class Supervisor:
         if self._reserved is None:
             return self._settings
         host, port = self._reserved.getsockname()[:2]
-        return self._settings.model_copy(update={"listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"})
+        return self._settings.with_values(listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def run(self) -> None:
         """Start the children and look after them."""
@@ -160,7 +160,7 @@ class Supervisor:
                     child.pipe.send(worker.NOT_READY)
         if received != signal.SIGTERM:
             return
-        end = time.monotonic() + self._settings.drain_delay
+        end = time.monotonic() + self._settings.server.drain_delay
         while time.monotonic() < end and self._signals.empty():
             self._tend_all()
             time.sleep(_LOOK)
@@ -177,9 +177,9 @@ class Supervisor:
             "listening on %s, admin on %s, transport %s, CouchDB %s, Redis %s",
             self.address,
             self._pages.address,
-            self._settings.transport,
-            without_password(settings.couchdb_url),
-            without_password(settings.redis_url),
+            self._settings.server.transport,
+            without_password(settings.couchdb.url),
+            without_password(settings.redis.url),
         )
 
     def _tend(self, child: Child) -> None:
@@ -208,7 +208,7 @@ class Supervisor:
         child.socket = self._edge.new_socket(child.name)
         transport = NATIVE if native.is_installed() else GRPCIO
         own = {"listen": f"unix:{child.socket}", "transport": transport}
-        return self._settings.model_copy(update={**own, **_WITHOUT_TLS})
+        return self._settings.with_values(**own, **_WITHOUT_TLS)
 
     def _bury(self, child: Child) -> None:
         lived = time.monotonic() - child.began
@@ -264,7 +264,7 @@ class Supervisor:
         return child.ready
 
     def _wait_gone(self, children: list[Child], meanwhile: Callable[[], None] = lambda: None) -> None:
-        end = time.monotonic() + self._settings.shutdown_grace_period + _LONGER
+        end = time.monotonic() + self._settings.server.shutdown_grace_period + _LONGER
         for child in children:
             if child.process is None:
                 continue
@@ -279,7 +279,7 @@ class Supervisor:
         log.info("draining: running calls finish, new ones go elsewhere")
         self._draining = True
         if self._edge is not None:
-            self._edge.drain(self._settings.shutdown_grace_period)
+            self._edge.drain(self._settings.server.shutdown_grace_period)
         running = [child for child in self._children if child.process is not None]
         for child in running:
             child.process.terminate()

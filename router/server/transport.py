@@ -41,7 +41,11 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
-        return cls(settings.max_queued_calls, settings.max_concurrent_streams, settings.idle_timeout)
+        return cls(
+            settings.lookup.max_queued_calls,
+            settings.connections.max_concurrent_streams,
+            settings.connections.idle_timeout,
+        )
 
 
 class Transport(Protocol):
@@ -183,19 +187,19 @@ def open_transport(
         SettingsError: native is asked for and not installed, or the edge outside of `serve`.
         OSError: the address can't be had.
     """
-    if settings.transport == "edge":
+    if settings.server.transport == "edge":
         raise SettingsError("setting 'transport': only did-router serve runs an edge; set it to auto here")
     limits = Limits.of(settings)
-    free = certificates is None and is_installed() and is_loopback(settings.listen)
-    native = free if settings.transport == "auto" else settings.transport == "native"
+    free = certificates is None and is_installed() and is_loopback(settings.server.listen)
+    native = free if settings.server.transport == "auto" else settings.server.transport == "native"
     if native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
     if native:
         return NativeTransport(
-            settings.listen, servicer, numbers, limits=limits, reuse_port=reuse_port, core=core, guard=guard
+            settings.server.listen, servicer, numbers, limits=limits, reuse_port=reuse_port, core=core, guard=guard
         )
     return GrpcioTransport(
-        settings.listen,
+        settings.server.listen,
         servicer,
         numbers,
         limits=limits,

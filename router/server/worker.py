@@ -32,7 +32,7 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
     messages = _prepare(log_level, parent)
     raise_open_file_limit()
     try:
-        service = Service(settings, reuse_port=not settings.listen.startswith(UNIX), core=core)
+        service = Service(settings, reuse_port=not settings.server.listen.startswith(UNIX), core=core)
         service.start()
     except (OSError, SettingsError) as problem:
         log.error("%s", problem)

@@ -5,7 +5,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from router.settings.settings import Settings, SettingsError
+from router.settings.errors import SettingsError
+from router.settings.settings import Settings
 
 _LONGEST = 4096
 """Bytes of a password file that are looked at: enough to see that it is none."""
@@ -17,11 +18,11 @@ def couchdb_url(settings: Settings) -> str:
     Raises:
         SettingsError: a password file that can't be read, or a password without a user.
     """
-    url = settings.couchdb_url
+    url = settings.couchdb.url
     if _has_password(url):
         return url
-    password = _password(settings.couchdb_password, settings.couchdb_password_file, "couchdb_password")
-    user = urlsplit(url).username or quote(settings.couchdb_user, safe="")
+    password = _password(settings.couchdb.password, settings.couchdb.password_file, "couchdb_password")
+    user = urlsplit(url).username or quote(settings.couchdb.user, safe="")
     if password and not user:
         raise SettingsError("setting 'couchdb_user' is missing: CouchDB's password belongs to a user")
     return _with(url, user, password)
@@ -33,11 +34,11 @@ def redis_url(settings: Settings) -> str:
     Raises:
         SettingsError: a password file that can't be read.
     """
-    url = settings.redis_url
+    url = settings.redis.url
     if _has_password(url):
         return url
-    password = _password(settings.redis_password, settings.redis_password_file, "redis_password")
-    return _with(url, _user_of(url) or quote(settings.redis_user, safe=""), password)
+    password = _password(settings.redis.password, settings.redis.password_file, "redis_password")
+    return _with(url, _user_of(url) or quote(settings.redis.user, safe=""), password)
 
 
 def sentinel_login(settings: Settings) -> tuple[str, str] | None:
@@ -46,10 +47,10 @@ def sentinel_login(settings: Settings) -> tuple[str, str] | None:
     Raises:
         SettingsError: a password file that can't be read.
     """
-    if not settings.redis_url.startswith("redis+sentinel://"):
+    if not settings.redis.url.startswith("redis+sentinel://"):
         return None
-    password = _password(settings.sentinel_password, settings.sentinel_password_file, "sentinel_password")
-    return (settings.sentinel_user, password) if settings.sentinel_user or password else None
+    password = _password(settings.sentinel.password, settings.sentinel.password_file, "sentinel_password")
+    return (settings.sentinel.user, password) if settings.sentinel.user or password else None
 
 
 def _password(given: SecretStr, file: Path | None, name: str) -> str:

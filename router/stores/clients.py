@@ -33,14 +33,14 @@ class Stores:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.keys = Keys(settings.redis_prefix)
-        self._lease_life = settings.follower_lease_ttl
-        lives = TTLs(settings.negative_ttl, settings.tombstone_ttl, settings.fill_ttl)
+        self.keys = Keys(settings.redis.prefix)
+        self._lease_life = settings.follower.lease_ttl
+        lives = TTLs(settings.cache.negative_ttl, settings.cache.tombstone_ttl, settings.cache.fill_ttl)
         redis_url = credentials.redis_url(settings)
         sentinels = credentials.sentinel_login(settings)
         try:
             self.redis = connect(redis_url, time_limit=_PATIENT, sentinels=sentinels)
-            fast = connect(redis_url, time_limit=settings.redis_timeout, sentinels=sentinels)
+            fast = connect(redis_url, time_limit=settings.redis.timeout, sentinels=sentinels)
             prompt = connect(redis_url, time_limit=_PROMPT, sentinels=sentinels)
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
@@ -53,9 +53,9 @@ class Stores:
         self.prompt = CacheStore(prompt, self.keys, lives)
         self.reader = EntryReader(fast, self.keys)
         self.patient_reader = EntryReader(self.redis, self.keys)
-        couch = CouchClient(credentials.couchdb_url(settings), timeout=settings.follower_timeout)
+        couch = CouchClient(credentials.couchdb_url(settings), timeout=settings.follower.timeout)
         self.databases = CouchServer(couch)
-        self.lookup_databases = CouchServer(couch.with_timeout(settings.couchdb_read_timeout))
+        self.lookup_databases = CouchServer(couch.with_timeout(settings.couchdb.read_timeout))
 
     def lease(self) -> Lease:
         """The follower's lease, under a name of its own."""

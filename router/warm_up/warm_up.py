@@ -29,6 +29,7 @@ from router.redis_store import follower_status
 from router.redis_store.lease import Lease
 from router.runtime.progress import Progress
 from router.settings import Settings
+from router.settings.rules import build_rules
 from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
@@ -129,18 +130,18 @@ class WarmUp:
             stores.patient_reader,
             stores.databases,
             leadership.token,
-            self._settings.rules(None).policy,
+            build_rules(self._settings, None).policy,
             on_skip=self._note_skip,
             pending=pending_of(self._settings, stores),
         )
-        catch_up = CatchUp(stores.databases, stores.writer, applier, page=self._settings.follower_batch_size)
+        catch_up = CatchUp(stores.databases, stores.writer, applier, page=self._settings.follower.batch_size)
         self._one(catch_up, Target(SYSTEM_CONFIG), leadership, count=False)
         applier.policy = read_rules(self._settings, stores.writer).policy
         for name in FOLLOWED:
             self._one(catch_up, Target(name), leadership, count=False)
         before = applier.counts.all()
         targets = self._targets(names)
-        with ThreadPoolExecutor(self._settings.follower_workers, thread_name_prefix="warm") as pool:
+        with ThreadPoolExecutor(self._settings.follower.workers, thread_name_prefix="warm") as pool:
             list(
                 pool.map(lambda each: self._one(catch_up, each, leadership, infos.get(each.name), count=True), targets)
             )
@@ -201,7 +202,7 @@ class WarmUp:
         waiting = list(names)
         while waiting:
             said = follower_status.read(self._stores.redis, self._stores.keys)
-            silent = said is None or said.age > self._settings.follower_lease_ttl * 3
+            silent = said is None or said.age > self._settings.follower.lease_ttl * 3
             if silent and not lease.holder():
                 self.report.left_out |= dict.fromkeys(waiting, "the follower that was filling the cache fell silent")
                 return

@@ -139,11 +139,11 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
     confused = ("--couchdb-url", couchdb_at_redis, "--redis-url", redis_at_couchdb)
     commands = ("check", "audit")
     files = {
-        "unquoted": f"couchdb_password = {MARK}",
-        "unknown": f'couchdb_pasword = "{MARK}"',
-        "typed": f'redis_password = ["{MARK}"]',
+        "unquoted": f"[couchdb]\npassword = {MARK}",
+        "unknown": f'[couchdb]\npasword = "{MARK}"',
+        "typed": f'[redis]\npassword = ["{MARK}"]',
         "plug-in": f'[carriers.knm_other]\ntoken = ["{MARK}"]\n',
-        "number": f'batch_size = "{MARK}"',
+        "number": f'[lookup]\nbatch_size = "{MARK}"',
     }
     for name, text in files.items():
         (tmp_path / f"{name}.toml").write_text(text)

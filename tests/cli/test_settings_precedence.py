@@ -69,4 +69,4 @@ def test_a_flag_that_is_not_given_leaves_what_set_says(given: list[str], wanted:
 
     name = given[-1].partition("=")[0]
     command.main(given, standalone_mode=False)
-    assert getattr(told[0], name) == wanted
+    assert told[0].value(name) == wanted

@@ -12,6 +12,7 @@ from router.entries import codec, entry_builder
 from router.follower.applier import AT_ONCE
 from router.numbers.routes import Route
 from router.redis_store.entries import EntryStore
+from router.settings.rules import build_rules
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
@@ -130,7 +131,8 @@ def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_no
         epoch = world.writer.checkpoints.epoch(SHARD)
         document = world.databases.database(SHARD).get(gone)
         world.remove(SHARD, gone)
-        made = entry_builder.entry_from_json(document, SHARD, world.settings().rules(None).policy, int(time.time()))
+        policy = build_rules(world.settings(), None).policy
+        made = entry_builder.entry_from_json(document, SHARD, policy, int(time.time()))
         assert isinstance(made, codec.Entry)
         world.writer.entries.fill(SHARD, epoch, [(gone, made)])
         relay.release()

@@ -20,7 +20,7 @@ def test_it_answers_there(world: World, transport: str) -> None:
     world.number()
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         address = f"{UNIX}{Path(folder) / 'worker.sock'}"
-        service = Service(world.settings(transport=transport).model_copy(update={"listen": address}))
+        service = Service(world.settings(transport=transport).with_values(listen=address))
         service.start()
         try:
             with grpc.insecure_channel(address) as channel:

@@ -97,7 +97,7 @@ def test_garbled_values_are_mended_in_every_slot(settings: Settings) -> None:
 
 
 def test_warm_up_verifies_and_audit_agrees(settings: Settings) -> None:
-    stores = ["--couchdb-url", settings.couchdb_url, "--redis-url", settings.redis_url]
+    stores = ["--couchdb-url", settings.couchdb.url, "--redis-url", settings.redis.url]
     command = [sys.executable, "-m", "router.cli"]
 
     warm = subprocess.run([*command, "warm", "--verify", *stores], capture_output=True, text=True, check=False)

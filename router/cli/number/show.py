@@ -28,6 +28,7 @@ from router.numbers.documents import NumberDocument, Skipped
 from router.numbers.gregorian import to_unix
 from router.numbers.rules import Rules
 from router.settings import Settings
+from router.settings.rules import build_rules_or_defaults
 from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 
@@ -77,7 +78,7 @@ class _Show:
         self.manager = NumberManager(settings, self._stores)
         self._names = AccountNames(self._stores.databases)
         self._authority = OriginReader(self._stores.databases)
-        self._rules: Rules = settings.rules_or_defaults(self._authority.configuration())
+        self._rules: Rules = build_rules_or_defaults(settings, self._authority.configuration())
         self._now = int(time.time())
 
     def as_json(self, given: str, outcome: Outcome) -> dict[str, Any]:

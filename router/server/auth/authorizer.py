@@ -68,7 +68,7 @@ def open_guard(settings: Settings) -> Guard | None:
     Raises:
         SettingsError: a token file that can't be used.
     """
-    return None if settings.token_file is None else Guard(TokenFile(settings.token_file))
+    return None if settings.auth.token_file is None else Guard(TokenFile(settings.auth.token_file))
 
 
 class Doorkeeper(grpc.aio.ServerInterceptor):

@@ -14,17 +14,17 @@ def check_exposure(settings: Settings) -> None:
     Raises:
         SettingsError: says which address, and what to do.
     """
-    if settings.insecure:
+    if settings.auth.insecure:
         return
-    if not (settings.tls or settings.token_file or is_loopback(settings.listen)):
+    if not (settings.tls.enabled or settings.auth.token_file or is_loopback(settings.server.listen)):
         raise SettingsError(
-            f"setting 'listen': {settings.listen} can be reached from other machines, and there is neither TLS nor "
-            f"tokens: set tls_certificate and tls_key, or token_file; {_HOW}"
+            f"setting 'listen': {settings.server.listen} can be reached from other machines, and there is neither TLS "
+            f"nor tokens: set tls_certificate and tls_key, or token_file; {_HOW}"
         )
-    if not (settings.token_file or is_loopback(settings.admin_listen)):
+    if not (settings.auth.token_file or is_loopback(settings.server.admin_listen)):
         raise SettingsError(
-            f"setting 'admin_listen': {settings.admin_listen} can be reached from other machines, and its pages ask "
-            f"for no token: set token_file, or listen on 127.0.0.1; {_HOW}"
+            f"setting 'admin_listen': {settings.server.admin_listen} can be reached from other machines, and its pages "
+            f"ask for no token: set token_file, or listen on 127.0.0.1; {_HOW}"
         )
 
 

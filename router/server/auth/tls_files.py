@@ -138,9 +138,9 @@ def open_certificates(settings: Settings) -> Certificates | None:
     Raises:
         SettingsError: a file can't be used.
     """
-    if settings.tls_certificate is None or settings.tls_key is None:
+    if settings.tls.certificate is None or settings.tls.key is None:
         return None
-    return Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    return Certificates(settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
 
 
 def _bytes(path: Path, setting: str) -> bytes:

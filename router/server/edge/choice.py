@@ -33,24 +33,24 @@ def choose(settings: Settings) -> Choice:
     Raises:
         SettingsError: what is asked for is not installed.
     """
-    if settings.transport == EDGE or (settings.transport == "auto" and _is_for_others(settings)):
+    if settings.server.transport == EDGE or (settings.server.transport == "auto" and _is_for_others(settings)):
         return _edge(settings)
-    if settings.transport == "auto":
+    if settings.server.transport == "auto":
         return Choice(NATIVE if native.is_installed() else GRPCIO)
-    return Choice(settings.transport)
+    return Choice(settings.server.transport)
 
 
 def _is_for_others(settings: Settings) -> bool:
-    return settings.tls or not is_loopback(settings.listen)
+    return settings.tls.enabled or not is_loopback(settings.server.listen)
 
 
 def _edge(settings: Settings) -> Choice:
-    if settings.edge_external:
-        return Choice(EDGE, note=f"Envoy is run from elsewhere, with the files in {settings.edge_directory}")
+    if settings.edge.external:
+        return Choice(EDGE, note=f"Envoy is run from elsewhere, with the files in {settings.edge.directory}")
     envoy = find_envoy()
     if envoy is not None:
         return Choice(EDGE, envoy)
-    if settings.transport == EDGE:
+    if settings.server.transport == EDGE:
         raise SettingsError(f"setting 'transport': Envoy is not installed; {_INSTALL}")
     return Choice(
         GRPCIO,

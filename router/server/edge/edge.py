@@ -56,8 +56,8 @@ class Edge:
     def __init__(
         self, settings: Settings, binary: Path | None, certificates: Certificates | None, *, threads: int
     ) -> None:
-        self._own_directory = settings.edge_directory is None
-        self._directory = open_directory(settings.edge_directory)
+        self._own_directory = settings.edge.directory is None
+        self._directory = open_directory(settings.edge.directory)
         self._lock = _lock(self._directory)
         self.plan = EdgePlan.from_settings(settings, self._directory)
         self._certificates = certificates

@@ -48,21 +48,23 @@ class EdgePlan:
         Raises:
             SettingsError: `listen` names a host, or no port: Envoy wants both as numbers.
         """
-        host, _, port = settings.listen.rpartition(":")
+        host, _, port = settings.server.listen.rpartition(":")
         if not (_is_ip(host.strip("[]")) and int(port)):
-            raise SettingsError(f"setting 'listen': {settings.listen}: give an IP address and a port, as 0.0.0.0:50051")
+            raise SettingsError(
+                f"setting 'listen': {settings.server.listen}: give an IP address and a port, as 0.0.0.0:50051"
+            )
         return cls(
             host=host.strip("[]"),
             port=int(port),
             directory=directory,
-            tls=settings.tls,
-            client_certificates=settings.tls_client_ca is not None,
-            max_connections=settings.max_connections,
-            max_connection_rate=settings.max_connection_rate,
-            max_concurrent_streams=settings.max_concurrent_streams,
-            max_queued_calls=settings.max_queued_calls,
-            idle_timeout=settings.idle_timeout,
-            call_timeout=settings.lookup_timeout + _UPLOAD,
+            tls=settings.tls.enabled,
+            client_certificates=settings.tls.client_ca is not None,
+            max_connections=settings.connections.max_connections,
+            max_connection_rate=settings.connections.max_connection_rate,
+            max_concurrent_streams=settings.connections.max_concurrent_streams,
+            max_queued_calls=settings.lookup.max_queued_calls,
+            idle_timeout=settings.connections.idle_timeout,
+            call_timeout=settings.lookup.timeout + _UPLOAD,
         )
 
     @property

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from router.numbers.normaliser import UnknownDialPlanError
-from router.settings import Settings, SettingsError, credentials
+from router.settings import NAMES, Settings, SettingsError, credentials
+from router.settings.rules import build_rules_or_defaults
 from router.settings.urls import without_password
 from tests.fuzz.scratch import file
 from tests.fuzz.source import parts, text
@@ -36,16 +37,16 @@ def _from_everywhere(toml: bytes, told: dict[str, str], given: dict[str, Any]) -
         _is_one_line(problem)
         return
     if "redis_prefix" in given:
-        assert settings.redis_prefix == given["redis_prefix"], "a flag goes over all"
+        assert settings.redis.prefix == given["redis_prefix"], "a flag goes over all"
     elif "REDIS_PREFIX" in told:
-        assert settings.redis_prefix == told["REDIS_PREFIX"], "the environment goes over the file"
+        assert settings.redis.prefix == told["REDIS_PREFIX"], "the environment goes over the file"
     _rules(settings)
 
 
 def _rules(settings: Settings) -> None:
     if not (settings.dial_plans or settings.number_manager):
         return
-    made = settings.rules_or_defaults({"reconcile_regex": "("})
+    made = build_rules_or_defaults(settings, {"reconcile_regex": "("})
     for plan in ("", *settings.dial_plans):
         try:
             told = made.normaliser.explain("02079460000", plan)
@@ -106,8 +107,9 @@ TARGET = Target(
     "settings",
     check,
     words=(
-        *(name for name in Settings.model_fields),
-        *(f"{name} = " for name in ("workers", "couchdb_url", "redis_url", "listen", "stale_after", "routable_states")),
+        *NAMES,
+        *(f"[{group}]\n" for group in NAMES.groups),
+        *(f"{name} = " for name in ("workers", "url", "listen", "stale_after", "routable_states")),
         b"\0",
         "\n",
         "[dial_plans.uk]\n",

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from router.settings import Settings, SettingsError
+from router.settings import NAMES, Settings, SettingsError
 from router.settings.service_links import is_service_link
 
 LINKS = {
@@ -35,7 +35,7 @@ def test_service_links_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in LINKS.items():
         monkeypatch.setenv(name, value)
 
-    assert Settings.load().listen == "127.0.0.1:50051"
+    assert Settings.load().server.listen == "127.0.0.1:50051"
 
 
 @pytest.mark.parametrize("name", LINKS)
@@ -67,11 +67,11 @@ def test_other_unknown_names_still_end_the_start(monkeypatch: pytest.MonkeyPatch
 def test_a_setting_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_ROUTER_LISTEN", "127.0.0.1:1234")
 
-    assert Settings.load().listen == "127.0.0.1:1234"
+    assert Settings.load().server.listen == "127.0.0.1:1234"
 
 
 def test_no_setting_looks_like_a_service_link() -> None:
-    names = [f"DID_ROUTER_{name.upper()}" for name in Settings.model_fields]
+    names = [f"DID_ROUTER_{name.upper()}" for name in NAMES]
     environment = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", **dict.fromkeys(names, "tcp://10.0.0.1:1")}
 
     assert [name for name in names if is_service_link(name, environment)] == []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from router.settings import Settings, SettingsError
+from router.settings.rules import build_rules_or_defaults
 from router.settings.urls import without_password
 from router.stores.clients import Stores
 
@@ -36,6 +37,57 @@ def test_a_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None
     assert str(file) in str(problem.value)
 
 
+def test_a_mistyped_name_in_a_group_gives_the_nearest_one(tmp_path: Path) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text('[redis]\nulr = "redis://127.0.0.1:6379/0"\n')
+
+    with pytest.raises(SettingsError, match=r"^unknown setting '\[redis\] ulr' \(did you mean 'url'\?\)"):
+        Settings.load(file)
+
+
+def test_a_mistyped_group_in_a_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text('[reddis]\nurl = "redis://127.0.0.1:6379/0"\n')
+
+    with pytest.raises(SettingsError, match=r"^unknown setting 'reddis' \(did you mean 'redis'\?\)"):
+        Settings.load(file)
+
+
+def test_a_flat_name_in_a_file_gives_its_group(tmp_path: Path) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text('redis_url = "redis://127.0.0.1:6379/0"\n')
+
+    with pytest.raises(SettingsError, match=r"write 'redis_url' as 'url' under \[redis\]"):
+        Settings.load(file)
+
+
+def test_a_group_that_is_no_table_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text("redis = 1\n")
+
+    with pytest.raises(SettingsError, match=r"^setting '\[redis\]': "):
+        Settings.load(file)
+
+
+def test_a_group_is_no_flag() -> None:
+    assert "unknown setting 'redis'" in _mistake(redis={"url": "redis://127.0.0.1:6379/0"})
+
+
+def test_a_group_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DID_ROUTER_REDIS", '{"url": "redis://127.0.0.1:6379/0"}')
+
+    with pytest.raises(SettingsError, match="unknown setting in the environment: DID_ROUTER_REDIS"):
+        Settings.load()
+
+
+def test_a_bad_value_in_a_group_names_its_setting(tmp_path: Path) -> None:
+    file = tmp_path / "did-router.toml"
+    file.write_text("[follower]\nbatch_size = 0\n")
+
+    with pytest.raises(SettingsError, match=r"^setting 'follower_batch_size': "):
+        Settings.load(file)
+
+
 def test_a_mistyped_flag_gives_the_nearest_one() -> None:
     assert "did you mean 'follower_lease_ttl'" in _mistake(folower_lease="3")
 
@@ -54,7 +106,7 @@ def test_an_unusable_value_of_the_number_managers_is_an_error_in_words_of_the_se
 
 
 def test_an_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    Settings.load(None).rules_or_defaults({"aging_expiry_d": -1})
+    build_rules_or_defaults(Settings.load(None), {"aging_expiry_d": -1})
     (line,) = caplog.messages
     assert line.startswith("system_config: number_manager.default.aging_expiry_d is -1: ")
     assert line.endswith("(until then its default is used)")
@@ -173,7 +225,7 @@ def test_good_redis_urls_are_taken(url: str) -> None:
     ],
 )
 def test_good_couchdb_urls_are_taken(url: str) -> None:
-    assert Settings.load(None, couchdb_url=url).couchdb_url == url.rstrip("/")
+    assert Settings.load(None, couchdb_url=url).couchdb.url == url.rstrip("/")
 
 
 def test_settings_shown_show_no_password() -> None:
@@ -184,7 +236,7 @@ def test_settings_shown_show_no_password() -> None:
     assert SECRET not in str(settings)
     assert SECRET not in f"{settings}"
     assert "127.0.0.1:5984" in repr(settings)
-    assert SECRET in settings.couchdb_url
+    assert SECRET in settings.couchdb.url
 
 
 @pytest.mark.parametrize(
@@ -222,7 +274,7 @@ def test_a_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], told: s
 @pytest.mark.parametrize("deep", ["[" * 5000, "{a=" * 5000])
 def test_a_file_that_nests_too_deep_is_a_mistake(tmp_path: Path, deep: str) -> None:
     file = tmp_path / "did-router.toml"
-    file.write_text(f"routable_states = {deep}")
+    file.write_text(f"[routing]\nroutable_states = {deep}")
     with pytest.raises(SettingsError, match="too deep inside each other"):
         Settings.load(file)
 

@@ -63,9 +63,9 @@ def test_a_directory_has_one_service(settings: Settings, edge: Edge) -> None:
 
 
 def test_sockets_left_over_are_removed_and_never_used_again(settings: Settings) -> None:
-    assert settings.edge_directory is not None
-    settings.edge_directory.mkdir(mode=0o700)
-    left_over = settings.edge_directory / "worker-0-7.sock"
+    assert settings.edge.directory is not None
+    settings.edge.directory.mkdir(mode=0o700)
+    left_over = settings.edge.directory / "worker-0-7.sock"
     left_over.touch()
     made = Edge(settings, None, None, threads=1)
     assert not left_over.exists()
