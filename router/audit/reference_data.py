@@ -10,7 +10,7 @@ from router.entries import entry_builder
 from router.entries.codec import VERSION, revision_of
 from router.follower.applier import Applier
 from router.follower.catch_up import CatchUp
-from router.follower.followed_database import Target
+from router.follower.followed_database import FollowedDatabase
 from router.follower.leadership import Leadership
 from router.numbers.routes import Policy
 from router.redis_store.keys import EPOCH
@@ -70,7 +70,7 @@ class FollowedAudit:
                 catch_up = CatchUp(
                     self._stores.databases, self._stores.writer, applier, page=self._settings.follower.batch_size
                 )
-                catch_up.run(Target(database), leadership.lost)
+                catch_up.run(FollowedDatabase(database), leadership.lost)
         end = time.monotonic() + self._settings.follower.reconcile_interval + _SLACK
         while self._differing(database):
             if time.monotonic() > end:

@@ -23,21 +23,21 @@ from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 200
-_TICK, _IDLE_TICK = 0.25, 2.0
+_BATCH_SIZE = 200
+_POLL_INTERVAL, _IDLE_POLL_INTERVAL = 0.25, 2.0
 """Seconds between looks; less often while all that waits is at rest."""
-_PAGE = 1000
-_LONGEST_REST, _COMPARISON_REST = 60.0, 600.0
+_PAGE_SIZE = 1000
+_MAX_BACKOFF, _COMPARISON_BACKOFF = 60.0, 600.0
 
 
-def pending_of(settings: Settings, stores: Stores) -> PendingCopies | None:
+def pending_copies(settings: Settings, stores: Stores) -> PendingCopies | None:
     """Where to note numbers that change; None when nobody is to mend their copies."""
     if not settings.follower.account_copies or settings.manager.account_copies is CopiesMode.NONE:
         return None
     return PendingCopies(stores.redis, stores.keys)
 
 
-class CopiesKeeper:
+class AccountCopyRepairer:
     """Works off what was noted, in a thread of its own, until closed.
 
     A number whose copies can't be written rests for a while, longer each time, and stays noted.
@@ -64,11 +64,11 @@ class CopiesKeeper:
 
     def _run(self) -> None:
         failures = 0
-        wait = _TICK
+        wait = _POLL_INTERVAL
         while not self._stop.wait(wait):
             try:
                 idle = self._pass()
-                failures, wait = 0, _IDLE_TICK if idle else _TICK
+                failures, wait = 0, _IDLE_POLL_INTERVAL if idle else _POLL_INTERVAL
             except (CouchError, redis.RedisError) as problem:
                 failures, wait = failures + 1, backoff_delay(failures + 1)
                 log.warning("account copies wait: %s", problem)
@@ -79,7 +79,7 @@ class CopiesKeeper:
     def _pass(self) -> bool:
         """Look at everything that waits, once; whether all of it rests."""
         waiting = worked = 0
-        for batch in self._pending.batches(_AT_ONCE):
+        for batch in self._pending.batches(_BATCH_SIZE):
             if self._stop.is_set():
                 break
             waiting += 1
@@ -115,7 +115,7 @@ class CopiesKeeper:
     def _rest(self, failed: Mapping[str, str]) -> None:
         for number, why in failed.items():
             self._failures[number] += 1
-            wait = min(_LONGEST_REST, 2.0 ** min(self._failures[number], 10))
+            wait = min(_MAX_BACKOFF, 2.0 ** min(self._failures[number], 10))
             self._resting[number] = time.monotonic() + wait
             log.warning("account copies of %s wait %.0f s: %s", number, wait, why)
 
@@ -128,14 +128,14 @@ class CopiesKeeper:
             log.warning("account copies can't be compared: %s", problem)
             done = False
         if not done:
-            self._resting[EVERYTHING] = time.monotonic() + _COMPARISON_REST
+            self._resting[EVERYTHING] = time.monotonic() + _COMPARISON_BACKOFF
         return done
 
     def _compare_all(self) -> bool:
         comparison = CopiesComparison(self._databases, self._copies)
         for name in filter(is_shard, self._databases.names("numbers/")):
             try:
-                for page in self._databases.database(name).all_documents(_PAGE):
+                for page in self._databases.database(name).all_documents(_PAGE_SIZE):
                     if self._stop.is_set():
                         return False
                     comparison.note(page)

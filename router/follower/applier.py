@@ -26,17 +26,17 @@ from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 200
+APPLY_BATCH_SIZE = 200
 """Changes in one transaction: one to two milliseconds of Redis' time, so that lookups hardly wait for it."""
-LOADING_TOMBSTONE = 120.0
+LOADING_TOMBSTONE_TTL = 120.0
 """Seconds that deletions found while reading a whole database are remembered: longer than any read takes."""
 
 
-class Fenced(Exception):
+class FencedError(Exception):
     """Another follower took over."""
 
 
-class Moved(Exception):
+class CheckpointConflict(Exception):
     """The checkpoint in Redis is not the one that we wrote."""
 
 
@@ -59,7 +59,7 @@ class Applier:
         on_undecided: called with database, epoch and versions of changes that have to be looked up again; they
             stand in the checkpoint, too.
 
-    Methods raise Fenced, Moved, redis.RedisError and, where documents have to be read again, CouchError.
+    Methods raise FencedError, CheckpointConflict, redis.RedisError and, where documents have to be read again, CouchError.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Applier:
             Where the cache stands afterwards.
         """
         checkpoint = before
-        for start in range(0, len(changes), AT_ONCE):
-            part = changes[start : start + AT_ONCE]
-            last = start + AT_ONCE >= len(changes)
+        for start in range(0, len(changes), APPLY_BATCH_SIZE):
+            part = changes[start : start + APPLY_BATCH_SIZE]
+            last = start + APPLY_BATCH_SIZE >= len(changes)
             after = seq if last and seq else part[-1].seq or checkpoint.seq
             self._apply_part(database, checkpoint, part, after, pending if last else pending + 1, loading=loading)
             checkpoint = replace(checkpoint, seq=after)
@@ -170,7 +170,7 @@ class Applier:
             database, self._token, instance_start_time=instance, purge_seq=purges, fingerprint=shape
         )
         if begun is None:
-            raise Fenced(database)
+            raise FencedError(database)
         return begun
 
     def _apply_part(
@@ -192,7 +192,7 @@ class Applier:
             seq,
             entries,
             pending=pending,
-            tombstone_ttl=LOADING_TOMBSTONE if loading else None,
+            tombstone_ttl=LOADING_TOMBSTONE_TTL if loading else None,
         )
         _check(said)
         self.counts.add("applied", len(changes))
@@ -305,6 +305,6 @@ def _tombstone(change: Change) -> dict[str, object]:
 
 def _check(said: ApplyResult) -> None:
     if said is ApplyResult.FENCED:
-        raise Fenced
+        raise FencedError
     if said is ApplyResult.CHECKPOINT_CONFLICT:
-        raise Moved
+        raise CheckpointConflict

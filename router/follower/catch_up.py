@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from router.couch.errors import BadResponseError, NotFoundError, ResponseLost
 from router.couch.responses import ChangesPage, DatabaseInfo
 from router.couch.server import CouchServer
-from router.follower.applier import Applier, Fenced
-from router.follower.followed_database import Target
-from router.follower.listing import ListingReader
+from router.follower.applier import Applier, FencedError
+from router.follower.followed_database import FollowedDatabase
+from router.follower.listing_catch_up import ListingCatchUp
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 
@@ -22,14 +22,14 @@ Progress = Callable[[int], None]
 STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
 where the checkpoint names that node's copy (3.5.0, three nodes); whatever else is asked is answered."""
-SETTLING = 60.0
-YOUNG = 30.0
+REPLICATION_TIME = 60.0
+YOUNG_AGE = 30.0
 """Seconds of a database's age within which another one of the same start time may have taken its place: the start time
 counts whole seconds, and the event that tells may come late."""
 
 
 @dataclass(frozen=True, slots=True)
-class CaughtUp:
+class CatchUpResult:
     """What a catching-up found.
 
     Attributes:
@@ -51,7 +51,13 @@ class CatchUp:
     """
 
     def __init__(
-        self, databases: CouchServer, writer: CacheStore, applier: Applier, *, page: int, settling: float = SETTLING
+        self,
+        databases: CouchServer,
+        writer: CacheStore,
+        applier: Applier,
+        *,
+        page: int,
+        settling: float = REPLICATION_TIME,
     ) -> None:
         self._databases = databases
         couch = databases.client
@@ -60,17 +66,17 @@ class CatchUp:
         self._applier = applier
         self._page = page
         self._settling = settling
-        self._listing = ListingReader(databases, writer, applier)
+        self._listing = ListingCatchUp(databases, writer, applier)
 
     def run(
         self,
-        target: Target,
+        target: FollowedDatabase,
         stop: threading.Event,
         progress: Progress = lambda _: None,
         info: DatabaseInfo | None = None,
         *,
         is_stuck: bool = False,
-    ) -> CaughtUp:
+    ) -> CatchUpResult:
         """Bring the cache up to a database.
 
         Args:
@@ -79,15 +85,15 @@ class CatchUp:
                 next sweep look again.
 
         Raises:
-            CouchError, redis.RedisError, Fenced, Moved: nothing is lost; the checkpoint says how far it came.
+            CouchError, redis.RedisError, FencedError, CheckpointConflict: nothing is lost; the checkpoint says how far it came.
         """
         began = time.monotonic()
         try:
             info = info or self._databases.database(target.name).info()
         except NotFoundError:
             self._gone(target)
-            return CaughtUp(exists=False)
-        target.observe(info)
+            return CatchUpResult(exists=False)
+        target.observe_copies(info)
         checkpoint = self._writer.checkpoints.get(target.name)
         if self._is_anew(target, checkpoint, info):
             checkpoint = self._begin(target, checkpoint, info)
@@ -97,23 +103,23 @@ class CatchUp:
         changes = self._bring_up(target, stop, progress, whole=whole, is_stuck=is_stuck)
         if not stop.is_set():
             self._note(target, info, began)
-        return CaughtUp(exists=True, changes=changes, whole=whole)
+        return CatchUpResult(exists=True, changes=changes, whole=whole)
 
-    def is_another(self, target: Target, info: DatabaseInfo) -> bool:
+    def is_another(self, target: FollowedDatabase, info: DatabaseInfo) -> bool:
         """Whether a database was purged or made anew since its feed was opened."""
         return not _goes_on(target, target.checkpoint, info)
 
-    def confirm(self, target: Target, stop: threading.Event) -> int:
+    def confirm(self, target: FollowedDatabase, stop: threading.Event) -> int:
         """Read what its feed has not brought yet; returns how many changes that were.
 
         Raises:
             ResponseLost: its changes can't be had, as behind a checkpoint that names a frozen node.
-            CouchError, redis.RedisError, Fenced, Moved: see `run`.
+            CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
         return self._read(target, stop, lambda _: None, self._quick, loading=False)
 
     def _bring_up(
-        self, target: Target, stop: threading.Event, progress: Progress, *, whole: bool, is_stuck: bool
+        self, target: FollowedDatabase, stop: threading.Event, progress: Progress, *, whole: bool, is_stuck: bool
     ) -> int:
         if whole:
             return self._read(target, stop, progress, self._databases, loading=True)
@@ -126,7 +132,13 @@ class CatchUp:
             return self._listing.run(target, stop, progress)
 
     def _read(
-        self, target: Target, stop: threading.Event, progress: Progress, databases: CouchServer, *, loading: bool
+        self,
+        target: FollowedDatabase,
+        stop: threading.Event,
+        progress: Progress,
+        databases: CouchServer,
+        *,
+        loading: bool,
     ) -> int:
         count = 0
         while not stop.is_set():
@@ -138,16 +150,16 @@ class CatchUp:
                 break
         return count
 
-    def _changes(self, target: Target, databases: CouchServer) -> ChangesPage:
+    def _changes(self, target: FollowedDatabase, databases: CouchServer) -> ChangesPage:
         try:
             return databases.database(target.name).changes(target.checkpoint.seq or "0", self._page)
         except BadResponseError:
             if target.checkpoint.seq:
                 # A sequence that this server never gave: it isn't the database that we read.
-                target.suspect = True
+                target.needs_reread = True
             raise
 
-    def _apply(self, target: Target, page: ChangesPage, *, loading: bool) -> None:
+    def _apply(self, target: FollowedDatabase, page: ChangesPage, *, loading: bool) -> None:
         before, rows = target.checkpoint, page.changes
         if target.is_shard:
             target.checkpoint = self._applier.apply(
@@ -158,14 +170,14 @@ class CatchUp:
                 target.name, before, rows, seq=page.last_seq, pending=page.pending
             )
 
-    def _is_anew(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
+    def _is_anew(self, target: FollowedDatabase, kept: Checkpoint, info: DatabaseInfo) -> bool:
         return (
             not kept.epoch
             or not _goes_on(target, kept, info)
             or kept.fingerprint != self._applier.shape_of(target.name)
         )
 
-    def _begin(self, target: Target, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
+    def _begin(self, target: FollowedDatabase, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
         """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
         same = _goes_on(target, kept, info)
         is_new = not kept.epoch and not target.checkpoint.epoch
@@ -182,7 +194,7 @@ class CatchUp:
             self._writer.entries.remove_orphans(target.name)
         if kept.instance_start_time and not same:  # a database that was not there before has none
             log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
-        target.suspect = False
+        target.needs_reread = False
         return begun
 
     def _forget(self, database: str) -> None:
@@ -190,11 +202,11 @@ class CatchUp:
         self._writer.entries.remove_databases([database])
         if self._applier.is_fenced(database):
             self._writer.checkpoints.invalidate(database)
-            raise Fenced(database)
+            raise FencedError(database)
 
-    def _gone(self, target: Target) -> None:
+    def _gone(self, target: FollowedDatabase) -> None:
         """The database does not exist: nor do its numbers, nor its documents."""
-        suspect, target.suspect = target.suspect, False
+        needs_reread, target.needs_reread = target.needs_reread, False
         if target.is_shard:
             self._applier.begin(target.name, instance="", purges=0, shape="")
             self._writer.entries.remove_databases([target.name])
@@ -202,7 +214,7 @@ class CatchUp:
             return
         target.checkpoint = self._writer.checkpoints.get(target.name)
         known = target.checkpoint.epoch and not target.checkpoint.instance_start_time and target.checkpoint.complete
-        if known and not suspect:
+        if known and not needs_reread:
             return
         begun = self._applier.begin(target.name, instance="", purges=0, shape="")
         self._writer.documents.clear(target.name, begun.epoch)
@@ -210,7 +222,7 @@ class CatchUp:
         self._writer.documents.publish_reload(target.name)
         target.checkpoint = replace(begun, complete=True)
 
-    def _note(self, target: Target, info: DatabaseInfo, began: float) -> None:
+    def _note(self, target: FollowedDatabase, info: DatabaseInfo, began: float) -> None:
         copies = target.confirm_copies(info, began - self._settling)
         if target.checkpoint.complete and target.checkpoint.copies == copies:
             return
@@ -221,9 +233,9 @@ class CatchUp:
             self._writer.documents.publish_reload(target.name)
 
 
-def _goes_on(target: Target, kept: Checkpoint, info: DatabaseInfo) -> bool:
+def _goes_on(target: FollowedDatabase, kept: Checkpoint, info: DatabaseInfo) -> bool:
     """Whether what is kept is of this life of the database."""
-    if target.suspect or not kept.matches(info.instance, info.purges):
+    if target.needs_reread or not kept.matches(info.instance, info.purges):
         return False
     # A shard split is reported as a deletion, too, and is none.
-    return not target.deletion_reported or (info.age is not None and info.age > YOUNG)
+    return not target.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)

@@ -14,7 +14,7 @@ from router.couch.changes import ChangesFeed
 from router.couch.client import CouchClient
 from router.couch.errors import CouchError
 from router.couch.responses import Change
-from router.follower.followed_database import Target
+from router.follower.followed_database import FollowedDatabase
 from router.runtime.backoff import backoff_delay
 
 log = logging.getLogger(__name__)
@@ -29,14 +29,14 @@ class Board(Protocol):
     lock: threading.RLock
     stop: threading.Event
 
-    def enqueue(self, target: Target) -> None:
+    def enqueue(self, target: FollowedDatabase) -> None:
         """Give a target to a worker; under the lock."""
 
-    def later(self, target: Target, seconds: float) -> None:
+    def later(self, target: FollowedDatabase, seconds: float) -> None:
         """Have a target read after a while."""
 
 
-class DirectFeeds:
+class ChangesFeeds:
     """Opens, reads and closes feeds of single databases.
 
     Args:
@@ -51,7 +51,7 @@ class DirectFeeds:
         self._idle = idle
         self._heartbeat = heartbeat
 
-    def give(self, target: Target, others: Iterable[Target]) -> None:
+    def give(self, target: FollowedDatabase, others: Iterable[FollowedDatabase]) -> None:
         """Give a database a feed from its checkpoint on, in place of the one that was quiet longest."""
         with self._board.lock:
             if target.feed is not None or self._board.stop.is_set() or not self._make_room(target, others):
@@ -60,21 +60,21 @@ class DirectFeeds:
             target.feed = feed
         threading.Thread(target=self._read, args=(target, feed), name=f"feed {target.name}", daemon=True).start()
 
-    def _make_room(self, target: Target, others: Iterable[Target]) -> bool:
+    def _make_room(self, target: FollowedDatabase, others: Iterable[FollowedDatabase]) -> bool:
         direct = [each for each in others if each.feed is not None and each.is_shard]
         if not target.is_shard or len(direct) < self._most:
             return True
         idle = [each for each in direct if not each.working and not each.rows]
         if not idle:
             return False
-        quietest = min(idle, key=lambda each: each.active)
+        quietest = min(idle, key=lambda each: each.last_change_at)
         quietest.drop_feed()
         # What it was told of while it had a feed was left to the feed.
         self._board.later(quietest, 0.0)
         return True
 
-    def _read(self, target: Target, feed: ChangesFeed) -> None:
-        opened = target.heard = time.monotonic()
+    def _read(self, target: FollowedDatabase, feed: ChangesFeed) -> None:
+        opened = target.last_heard_at = time.monotonic()
         try:
             feed.open()
             self._take_all(target, feed)
@@ -90,27 +90,27 @@ class DirectFeeds:
                 return
             target.feed = None
             # Whatever ended the feed: what it did not bring any more may have happened since its last sign of life.
-            target.notice(target.heard)
+            target.mark_pending(target.last_heard_at)
         lasted = time.monotonic() - opened
         self._board.later(target, 0.0 if lasted > 1 else backoff_delay(target.failures))
 
-    def _take_all(self, target: Target, feed: ChangesFeed) -> None:
+    def _take_all(self, target: FollowedDatabase, feed: ChangesFeed) -> None:
         for change in feed.changes():
-            target.failures, target.heard = 0, time.monotonic()
+            target.failures, target.last_heard_at = 0, time.monotonic()
             if change is None:
                 if self._is_quiet(target):
                     return
             elif not self._take(target, feed, change):
                 return
 
-    def _take(self, target: Target, feed: ChangesFeed, change: Change) -> bool:
+    def _take(self, target: FollowedDatabase, feed: ChangesFeed, change: Change) -> bool:
         with self._board.lock:
             if target.feed is not feed or len(target.rows) >= _BUFFER:
                 return False
             target.rows.append(change)
-            target.notice()
+            target.mark_pending()
             self._board.enqueue(target)
         return True
 
-    def _is_quiet(self, target: Target) -> bool:
-        return target.is_shard and not target.rows and time.monotonic() - target.active > self._idle
+    def _is_quiet(self, target: FollowedDatabase) -> bool:
+        return target.is_shard and not target.rows and time.monotonic() - target.last_change_at > self._idle

@@ -32,7 +32,7 @@ def read_rules(settings: Settings, writer: CacheStore) -> Rules:
     return build_rules_or_defaults(settings, section)
 
 
-def is_whole(writer: CacheStore) -> bool:
+def is_complete(writer: CacheStore) -> bool:
     """Whether the cache holds system_config: rules that are read from a cache that lost it would be the default ones.
 
     Raises:

@@ -18,7 +18,7 @@ def is_followed(name: str) -> bool:
 
 
 @dataclass(slots=True)
-class Target:
+class FollowedDatabase:
     """One database under a follower; one worker at a time works on it.
 
     Attributes:
@@ -43,45 +43,47 @@ class Target:
 
     name: str
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    suspect: bool = False
-    noticed: float | None = None
-    reading: float | None = None
+    needs_reread: bool = False
+    pending_since: float | None = None
+    applying_since: float | None = None
     queued: bool = False
     working: bool = False
-    again: bool = False
+    requeue: bool = False
     feed: ChangesFeed | None = None
     rows: deque[Change] = field(default_factory=deque)
-    active: float = 0.0
+    last_change_at: float = 0.0
     failures: int = 0
-    told: bool = False
-    looked: float = -math.inf
+    check_requested: bool = False
+    checked_at: float = -math.inf
     deletion_reported: bool = False
-    unconfirmed: float | None = None
-    confirming: float | None = None
-    heard: float = -math.inf
-    observed: dict[str, tuple[str, float]] = field(default_factory=dict)
+    unconfirmed_since: float | None = None
+    confirming_since: float | None = None
+    last_heard_at: float = -math.inf
+    observed_copies: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property
     def is_shard(self) -> bool:
         """Whether it is a number database."""
         return self.name not in FOLLOWED
 
-    def notice(self, since: float | None = None) -> None:
+    def mark_pending(self, since: float | None = None) -> None:
         """Something happened to it that is not in the cache yet.
 
         Args:
             since: when at the earliest (monotonic); now, if that is known.
         """
         began = time.monotonic() if since is None else since
-        self.noticed = began if self.noticed is None else min(self.noticed, began)
+        self.pending_since = began if self.pending_since is None else min(self.pending_since, began)
 
-    def take_over(self) -> None:
+    def take_over_feed(self) -> None:
         """Leave its feed to somebody who reads it now: what the feed had to bring is what is being read."""
         self.drop_feed()
-        known = [each for each in (self.reading, self.unconfirmed, self.confirming) if each is not None]
-        self.reading = min(known) if known else None
-        self.unconfirmed = self.confirming = None
-        self.told = False
+        known = [
+            each for each in (self.applying_since, self.unconfirmed_since, self.confirming_since) if each is not None
+        ]
+        self.applying_since = min(known) if known else None
+        self.unconfirmed_since = self.confirming_since = None
+        self.check_requested = False
 
     def lag(self, now: float, grace: float = 0.0) -> float:
         """Return the seconds that it is behind, as far as known.
@@ -89,17 +91,19 @@ class Target:
         Args:
             grace: seconds that a feed has to bring what it is known to have to.
         """
-        known = [each for each in (self.noticed, self.reading) if each is not None]
-        owed = [each for each in (self.unconfirmed, self.confirming) if each is not None and now - each > grace]
+        known = [each for each in (self.pending_since, self.applying_since) if each is not None]
+        owed = [
+            each for each in (self.unconfirmed_since, self.confirming_since) if each is not None and now - each > grace
+        ]
         since = known + owed
         return now - min(since) if since else 0.0
 
-    def observe(self, info: DatabaseInfo) -> None:
+    def observe_copies(self, info: DatabaseInfo) -> None:
         """Note where copies of the database are."""
         now = time.monotonic()
         for copy, position in info.copies.items():
-            if self.observed.get(copy, ("", 0.0))[0] != position:
-                self.observed[copy] = (position, now)
+            if self.observed_copies.get(copy, ("", 0.0))[0] != position:
+                self.observed_copies[copy] = (position, now)
 
     def confirm_copies(self, info: DatabaseInfo, before: float) -> dict[str, str]:
         """Return the checkpoint's copies, and those observed of which everything is in the cache by now.
@@ -112,10 +116,10 @@ class Target:
             before: copies seen there before this time (monotonic) are confirmed.
         """
         if info.copies_kept <= 1:
-            self.observed.clear()
+            self.observed_copies.clear()
             return {**info.copies}
-        settled = {copy: position for copy, (position, since) in self.observed.items() if since <= before}
-        self.observed = {copy: seen for copy, seen in self.observed.items() if copy not in settled}
+        settled = {copy: position for copy, (position, since) in self.observed_copies.items() if since <= before}
+        self.observed_copies = {copy: seen for copy, seen in self.observed_copies.items() if copy not in settled}
         return {**self.checkpoint.copies, **settled}
 
     def drop_feed(self) -> None:

@@ -6,10 +6,10 @@ import time
 
 import redis
 
-from router.follower.account_copy_repairer import CopiesKeeper, pending_of
+from router.follower.account_copy_repairer import AccountCopyRepairer, pending_copies
 from router.follower.applier import Applier
-from router.follower.configuration import is_whole, read_rules
-from router.follower.leader_session import Term
+from router.follower.configuration import is_complete, read_rules
+from router.follower.leader_session import LeaderSession
 from router.redis_store import follower_status
 from router.redis_store.client import server_id
 from router.redis_store.follower_status import FollowerStatus
@@ -21,9 +21,9 @@ from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
-_TELL = 1.0
+_STATUS_INTERVAL = 1.0
 """Seconds between two accounts of itself."""
-_LAGS_TOLD = 100
+_MAX_REPORTED_LAGS = 100
 """CouchServer named in an account of itself: the worst of those that are behind."""
 
 
@@ -38,7 +38,7 @@ class Follower:
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
         self._stores = stores
-        self._pending = pending_of(settings, stores)
+        self._pending = pending_copies(settings, stores)
         self._databases = stores.databases
         self._writer = stores.writer
         self._reader = stores.patient_reader
@@ -96,16 +96,16 @@ class Follower:
         redis_server = server_id(self._writer.redis)
         policy = build_rules(self._settings, None).policy
         applier = Applier(self._writer, self._reader, self._databases, token, policy, pending=self._pending)
-        term = Term(
+        term = LeaderSession(
             self._settings,
             self._databases,
             self._writer,
             applier,
             IntegrityScan(self._writer.redis, self._writer.keys, self._reader),
             lambda: self._configure(term, applier),
-            unseen=_unseen(follower_status.read(self._writer.redis, self._writer.keys)),
+            unseen=_seconds_unobserved(follower_status.read(self._writer.redis, self._writer.keys)),
         )
-        keeper = CopiesKeeper(self._settings, self._stores, self._pending) if self._pending else None
+        keeper = AccountCopyRepairer(self._settings, self._stores, self._pending) if self._pending else None
         self.leading.set()
         term.start()
         if keeper is not None:
@@ -119,11 +119,11 @@ class Follower:
                 keeper.close()
             self._leave()
 
-    def _keep_lease(self, term: Term, applier: Applier, token: int, redis_server: str) -> None:
+    def _keep_lease(self, term: LeaderSession, applier: Applier, token: int, redis_server: str) -> None:
         """Renew and tell until the lease is lost, Redis is another one, the term ends or we are stopped."""
         kept = time.monotonic()
         # A short lease has to be looked after more often than the status.
-        tick = min(_TELL, self._lease.life / 6)
+        tick = min(_STATUS_INTERVAL, self._lease.life / 6)
         while not (self._stop.is_set() or term.stop.is_set()):
             now = time.monotonic()
             try:
@@ -151,7 +151,7 @@ class Follower:
         except redis.RedisError:
             log.info("Redis is away; the lease lapses by itself")
 
-    def _describe(self, term: Term, applier: Applier) -> FollowerStatus:
+    def _describe(self, term: LeaderSession, applier: Applier) -> FollowerStatus:
         now = time.monotonic()
         targets = list(term.targets.values())
         complete = sum(target.checkpoint.complete for target in targets)
@@ -164,22 +164,22 @@ class Follower:
             databases=len(targets),
             complete=complete,
             behind=len(lags),
-            lag=round(max([term.doubt(now), *lags.values()]), 3),
-            lags=dict(sorted(lags.items(), key=lambda each: -each[1])[:_LAGS_TOLD]),
+            lag=round(max([term.unobserved_seconds(now), *lags.values()]), 3),
+            lags=dict(sorted(lags.items(), key=lambda each: -each[1])[:_MAX_REPORTED_LAGS]),
             applied=applier.counts["applied"],
             feeds=sum(target.feed is not None for target in targets) + int(term.watch.up),
             database_up=term.watch.up,
             copies_pending=self._pending.size() if self._pending else 0,
         )
 
-    def _configure(self, term: Term, applier: Applier) -> None:
+    def _configure(self, term: LeaderSession, applier: Applier) -> None:
         """Take over the cluster's configuration; where it changes answers, every database is read again."""
         rules = read_rules(self._settings, self._writer)
-        if rules.policy != applier.policy and is_whole(self._writer):
+        if rules.policy != applier.policy and is_complete(self._writer):
             applier.policy = rules.policy
             term.wake_all()
 
 
-def _unseen(told: FollowerStatus | None) -> float:
+def _seconds_unobserved(check_requested: FollowerStatus | None) -> float:
     """Seconds for which nobody has vouched for the cache, going by who led before."""
-    return 0.0 if told is None else told.age + told.lag
+    return 0.0 if check_requested is None else check_requested.age + check_requested.lag

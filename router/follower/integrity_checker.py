@@ -15,26 +15,26 @@ import redis
 from router.couch.errors import CouchError
 from router.entries.reference_values import FOLLOWED
 from router.follower.applier import Applier
-from router.follower.followed_database import Target
+from router.follower.followed_database import FollowedDatabase
 from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.integrity_scan import IntegrityScan
 
 if TYPE_CHECKING:
-    from router.follower.leader_session import Term
+    from router.follower.leader_session import LeaderSession
 
 log = logging.getLogger(__name__)
 
-_EVERY = 1.0
+_CHECK_INTERVAL = 1.0
 """Seconds between two looks."""
-_CHECKPOINTS_AT_ONCE = 50
+_CHECKPOINT_BATCH_SIZE = 50
 
 
-class Patrol:
+class IntegrityChecker:
     """Goes round and round until its term is over."""
 
-    def __init__(self, term: "Term", writer: CacheStore, applier: Applier, garbled: IntegrityScan) -> None:
+    def __init__(self, term: "LeaderSession", writer: CacheStore, applier: Applier, garbled: IntegrityScan) -> None:
         self._term = term
         self._writer = writer
         self._applier = applier
@@ -63,7 +63,7 @@ class Patrol:
         self._compare({name: each for name, each in resting.items() if name not in lost})
 
     def _run(self) -> None:
-        while not self._term.stop.wait(_EVERY):
+        while not self._term.stop.wait(_CHECK_INTERVAL):
             for look in (self._look_at_checkpoints, self._look_at_documents, self._look_at_entries):
                 try:
                     look()
@@ -81,7 +81,7 @@ class Patrol:
         if not self._ahead:
             with self._term.lock:
                 self._ahead = list(self._term.targets)
-        some, self._ahead = self._ahead[:_CHECKPOINTS_AT_ONCE], self._ahead[_CHECKPOINTS_AT_ONCE:]
+        some, self._ahead = self._ahead[:_CHECKPOINT_BATCH_SIZE], self._ahead[_CHECKPOINT_BATCH_SIZE:]
         self._compare(self._resting(some))
 
     def _compare(self, resting: dict[str, Checkpoint]) -> None:
@@ -118,12 +118,12 @@ class Patrol:
                 # What was changed meanwhile is in Redis as it should be.
                 if target is not None and _rests(target) and target.checkpoint == seen[name]:
                     log.warning("Redis lost or changed what it held of %s (%s); it is read again", name, what)
-                    self._term.wake(name, suspect=True)
+                    self._term.wake(name, needs_reread=True)
 
 
-def _rests(target: Target) -> bool:
+def _rests(target: FollowedDatabase) -> bool:
     """Whether nobody is, or will be, at work on it: after a failure Redis may be ahead of what the follower knows."""
-    busy = target.working or target.queued or target.suspect or target.noticed is not None
+    busy = target.working or target.queued or target.needs_reread or target.pending_since is not None
     return target.checkpoint.complete and not busy
 
 

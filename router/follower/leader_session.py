@@ -16,14 +16,14 @@ from router.couch.errors import CouchError, CouchRefused, ResponseLost
 from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
 from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
-from router.follower.applier import Applier, Fenced, Moved
-from router.follower.catch_up import SETTLING, CatchUp
-from router.follower.changes_feeds import DirectFeeds
-from router.follower.followed_database import Target, is_followed
-from router.follower.integrity_checker import Patrol
+from router.follower.applier import Applier, CheckpointConflict, FencedError
+from router.follower.catch_up import REPLICATION_TIME, CatchUp
+from router.follower.changes_feeds import ChangesFeeds
+from router.follower.followed_database import FollowedDatabase, is_followed
+from router.follower.integrity_checker import IntegrityChecker
 from router.follower.older_changes import OlderChanges
-from router.follower.reconciler import Sweeper
-from router.follower.updates_watcher import UpdatesWatch
+from router.follower.reconciler import Reconciler
+from router.follower.updates_watcher import UpdatesWatcher
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.integrity_scan import IntegrityScan
@@ -32,15 +32,15 @@ from router.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LOOK_INTERVAL = 3.0
+_FEED_CHECK_INTERVAL = 3.0
 """Seconds between two looks at most whether a database's own feed brings everything; less where `stale_after` is
 short, since a feed that is stuck must show before."""
-_LOOKS_BEFORE_STALE = 4
-_REFUSED_PAUSE = 60.0
+_FEED_CHECKS_BEFORE_STALE = 4
+_REFUSED_BACKOFF = 60.0
 """Seconds until a database is looked at again when the credentials were refused."""
 
 
-class Term:
+class LeaderSession:
     """Leads under one fencing token until stopped or fenced off.
 
     Args:
@@ -65,30 +65,30 @@ class Term:
         self.lock = threading.RLock()
         self.stop = threading.Event()
         self._prepared = threading.Event()
-        self.targets: dict[str, Target] = {}
+        self.targets: dict[str, FollowedDatabase] = {}
         self._databases = databases
         self._writer = writer
         self._applier = applier
         self._on_config = on_config
         self._queue: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
-        self._look_interval = min(_LOOK_INTERVAL, settings.cache.stale_after / _LOOKS_BEFORE_STALE)
+        self._look_interval = min(_FEED_CHECK_INTERVAL, settings.cache.stale_after / _FEED_CHECKS_BEFORE_STALE)
         self._catch_up = CatchUp(
             databases,
             writer,
             applier,
             page=settings.follower.batch_size,
-            settling=min(SETTLING, settings.follower.reconcile_interval / 2),
+            settling=min(REPLICATION_TIME, settings.follower.reconcile_interval / 2),
         )
         self.older = OlderChanges(applier.look_again, self.stop)
         applier.on_undecided = self.older.add
-        self._direct = DirectFeeds(
+        self._direct = ChangesFeeds(
             self,
             databases.client,
             most=settings.follower.max_feeds,
             idle=settings.follower.feed_idle_timeout,
             heartbeat=settings.follower.heartbeat,
         )
-        self.sweeper = Sweeper(
+        self.sweeper = Reconciler(
             databases,
             writer,
             interval=settings.follower.reconcile_interval,
@@ -98,11 +98,11 @@ class Term:
             shape_of=applier.shape_of,
             recheck=self.older.recheck,
         )
-        self.watch = UpdatesWatch(
+        self.watch = UpdatesWatcher(
             databases, settings.follower.heartbeat, self.wake, self.sweeper.ask, check_interval=self._look_interval
         )
-        self.watch.unseen_since = time.monotonic() - unseen
-        self.patrol = Patrol(self, writer, applier, garbled)
+        self.watch.unobserved_since = time.monotonic() - unseen
+        self.patrol = IntegrityChecker(self, writer, applier, garbled)
         self._workers = [
             threading.Thread(target=self._work, name=f"follower-{index}", daemon=True)
             for index in range(settings.follower.workers)
@@ -133,7 +133,7 @@ class Term:
             worker.join(timeout=5)
 
     def wake(
-        self, name: str, *, suspect: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
+        self, name: str, *, needs_reread: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
     ) -> None:
         """Have a database looked at; it becomes followed if it was not.
 
@@ -145,31 +145,31 @@ class Term:
         if not is_followed(name) or self.stop.is_set():
             return
         with self.lock:
-            target = self.targets.setdefault(name, Target(name))
-            target.suspect = target.suspect or suspect
+            target = self.targets.setdefault(name, FollowedDatabase(name))
+            target.needs_reread = target.needs_reread or needs_reread
             target.deletion_reported = target.deletion_reported or deleted
             if info is not None:
-                target.observe(info)
-            if target.feed is not None and not target.suspect:
+                target.observe_copies(info)
+            if target.feed is not None and not target.needs_reread:
                 self._expect(target)  # of changes its own feed tells sooner
                 return
-            target.notice()
+            target.mark_pending()
             self.enqueue(target)
 
-    def lag_of(self, target: Target, now: float) -> float:
+    def lag_of(self, target: FollowedDatabase, now: float) -> float:
         """Return the seconds that a database is behind, as far as known."""
         return target.lag(now, 2 * self._look_interval)
 
-    def doubt(self, now: float) -> float:
+    def unobserved_seconds(self, now: float) -> float:
         """Seconds for which changes may have gone unseen that nobody has caught up with yet.
 
         It begins when CouchDB can't be heard any more (or with the end of the former leader), and is over when every
         database was compared with its checkpoint since it can be heard again, and what differed has been read.
         """
         watch = self.watch
-        if watch.up and watch.unseen_since is not None and self._has_caught_up():
-            watch.unseen_since = None
-        since = watch.unseen_since if watch.up or watch.unseen_since is not None else watch.heard
+        if watch.up and watch.unobserved_since is not None and self._has_caught_up():
+            watch.unobserved_since = None
+        since = watch.unobserved_since if watch.up or watch.unobserved_since is not None else watch.last_heard_at
         return 0.0 if since is None else now - since
 
     def _has_caught_up(self) -> bool:
@@ -177,7 +177,9 @@ class Term:
         if compared is None or settled is None or compared.began < max(self.watch.began, settled):
             return False
         with self.lock:
-            waiting = [each for target in self.targets.values() for each in (target.noticed, target.reading)]
+            waiting = [
+                each for target in self.targets.values() for each in (target.pending_since, target.applying_since)
+            ]
         return all(each is None or each > compared.ended for each in waiting)
 
     def wake_all(self) -> None:
@@ -187,38 +189,38 @@ class Term:
                 target.drop_feed()
                 self.wake(target.name)
 
-    def enqueue(self, target: Target) -> None:
+    def enqueue(self, target: FollowedDatabase) -> None:
         """Give a target to a worker; under the lock."""
         if target.working:
-            target.again = True
+            target.requeue = True
         elif not target.queued:
             target.queued = True
             # The few databases that every lookup depends on come before the shards.
             self._queue.put((int(target.is_shard), time.monotonic(), target.name))
 
-    def _expect(self, target: Target) -> None:
+    def _expect(self, target: FollowedDatabase) -> None:
         """Have it seen whether its feed brings what happened, and whether something did of which no feed tells.
 
         A purge makes no row, and a feed can be stuck without a sign. Under the lock.
         """
-        if target.unconfirmed is None:
-            target.unconfirmed = time.monotonic()
-        if target.told:
+        if target.unconfirmed_since is None:
+            target.unconfirmed_since = time.monotonic()
+        if target.check_requested:
             return
-        target.told = True
-        wait = 0.0 if target.deletion_reported else target.looked + self._look_interval - time.monotonic()
+        target.check_requested = True
+        wait = 0.0 if target.deletion_reported else target.checked_at + self._look_interval - time.monotonic()
         if wait <= 0:
             self.enqueue(target)
             return
         _after(wait, self._enqueue_again, target)
 
-    def _enqueue_again(self, target: Target) -> None:
+    def _enqueue_again(self, target: FollowedDatabase) -> None:
         with self.lock:
             self.enqueue(target)
 
-    def later(self, target: Target, seconds: float) -> None:
+    def later(self, target: FollowedDatabase, seconds: float) -> None:
         """Have a target read after a while."""
-        target.notice()
+        target.mark_pending()
         _after(seconds, self.wake, target.name)
 
     def _register(self, name: str, checkpoint: Checkpoint) -> None:
@@ -226,18 +228,18 @@ class Term:
         with self.lock:
             target = self.targets.get(name)
             if target is None:
-                self.targets[name] = Target(name, checkpoint)
+                self.targets[name] = FollowedDatabase(name, checkpoint)
                 if name in FOLLOWED and checkpoint.instance_start_time:
                     self._direct.give(self.targets[name], ())
 
     def _first_sweep(self, fresh: Sequence[str]) -> None:
         """Before anything is read: the configuration decides how, and leftovers of unknown databases go."""
         with self.lock:
-            configuration = self.targets.setdefault(SYSTEM_CONFIG, Target(SYSTEM_CONFIG))
+            configuration = self.targets.setdefault(SYSTEM_CONFIG, FollowedDatabase(SYSTEM_CONFIG))
             configuration.working = True
         try:
             self._read(configuration)
-        except Fenced:
+        except FencedError:
             self.stop.set()
             raise
         finally:
@@ -256,8 +258,8 @@ class Term:
                 target = self.targets.get(name)
                 if target is None:
                     continue
-                target.queued, target.working, target.again = False, True, False
-                target.reading, target.noticed = target.noticed, None
+                target.queued, target.working, target.requeue = False, True, False
+                target.applying_since, target.pending_since = target.pending_since, None
             try:
                 self._bring_up(target)
             except Exception:
@@ -265,29 +267,29 @@ class Term:
                 log.exception("following %s failed; a new term begins", target.name)
                 self.stop.set()
             with self.lock:
-                target.working, target.reading = False, None
-                if target.again or target.rows:
+                target.working, target.applying_since = False, None
+                if target.requeue or target.rows:
                     self.enqueue(target)
 
-    def _bring_up(self, target: Target) -> None:
+    def _bring_up(self, target: FollowedDatabase) -> None:
         """Apply what its feed brought, or read its changes; what fails is tried again after a pause."""
         try:
-            if target.feed is not None and not target.suspect:
+            if target.feed is not None and not target.needs_reread:
                 self._apply_rows(target)
-                if target.told:
+                if target.check_requested:
                     self._check_feed(target)
             else:
                 self._read(target)
             target.failures = 0
-        except Fenced:
+        except FencedError:
             log.warning("another follower took over")
             self.stop.set()
-        except Moved:
+        except CheckpointConflict:
             log.info("the cache's checkpoint of %s is not ours any more; going on from what it says", target.name)
             self._again(target, 0.05)
         except (CouchError, redis.RedisError) as problem:
             target.failures += 1
-            wait = _REFUSED_PAUSE if isinstance(problem, CouchRefused) else backoff_delay(target.failures)
+            wait = _REFUSED_BACKOFF if isinstance(problem, CouchRefused) else backoff_delay(target.failures)
             log.warning("following %s failed, again in %.1f s: %s", target.name, wait, problem)
             self._again(target, wait)
         except Exception:
@@ -295,15 +297,15 @@ class Term:
             target.failures += 1
             self._again(target, backoff_delay(target.failures))
 
-    def _again(self, target: Target, seconds: float) -> None:
+    def _again(self, target: FollowedDatabase, seconds: float) -> None:
         with self.lock:
             target.drop_feed()
-            target.noticed = target.reading or target.noticed
+            target.pending_since = target.applying_since or target.pending_since
         self.later(target, seconds)
 
-    def _read(self, target: Target, *, is_stuck: bool = False) -> None:
+    def _read(self, target: FollowedDatabase, *, is_stuck: bool = False) -> None:
         with self.lock:
-            target.take_over()
+            target.take_over_feed()
         found = self._catch_up.run(target, self.stop, is_stuck=is_stuck)
         if not found.exists and target.is_shard:
             with self.lock:
@@ -312,19 +314,19 @@ class Term:
         if target.name == SYSTEM_CONFIG:
             self._on_config()
         if found.changes:
-            target.active = time.monotonic()
+            target.last_change_at = time.monotonic()
         busy = found.changes and not found.whole
         if found.exists and (busy or not target.is_shard):
             self._direct.give(target, list(self.targets.values()))
 
-    def _check_feed(self, target: Target) -> None:
+    def _check_feed(self, target: FollowedDatabase) -> None:
         """Read a database again whose feed is stuck, or that was purged or made anew since its feed was opened."""
         with self.lock:
-            target.told, target.looked = False, time.monotonic()
-            target.confirming, target.unconfirmed = target.unconfirmed, None
+            target.check_requested, target.checked_at = False, time.monotonic()
+            target.confirming_since, target.unconfirmed_since = target.unconfirmed_since, None
         info = self._databases.database(target.name).info()
         if self._catch_up.is_another(target, info):
-            target.suspect = True
+            target.needs_reread = True
             self._read(target)
             return
         target.deletion_reported = False
@@ -335,16 +337,16 @@ class Term:
             self._read(target, is_stuck=True)
             return
         with self.lock:
-            target.confirming = None
+            target.confirming_since = None
         if found:
             self._has_changed(target)
 
-    def _has_changed(self, target: Target) -> None:
-        target.active = time.monotonic()
+    def _has_changed(self, target: FollowedDatabase) -> None:
+        target.last_change_at = time.monotonic()
         if target.name == SYSTEM_CONFIG:
             self._on_config()
 
-    def _apply_rows(self, target: Target) -> None:
+    def _apply_rows(self, target: FollowedDatabase) -> None:
         rows = [target.rows.popleft() for _ in range(len(target.rows))]
         if not rows:
             return

@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 _PREFIX = "numbers/"
 
 
-class Compared(NamedTuple):
+class SweepTimes(NamedTuple):
     """When a comparison of all databases began and ended, on the monotonic clock."""
 
     began: float
     ended: float
 
 
-class Sweeper:
+class Reconciler:
     """Sweeps when asked, and from time to time.
 
     Args:
@@ -68,7 +68,7 @@ class Sweeper:
         self._stop = threading.Event()
         self._prepared = False
         self.swept = threading.Event()
-        self.compared: Compared | None = None
+        self.compared: SweepTimes | None = None
         self.thread = threading.Thread(target=self._run, name="follower-sweep", daemon=True)
 
     def start(self) -> None:
@@ -120,7 +120,7 @@ class Sweeper:
             if not hurry and self._asked.wait(self._interval / len(chunks)):
                 return  # one that is asked for begins at once, from the start
         self._wake_vanished(known - set(names))
-        self.compared = Compared(began, time.monotonic())
+        self.compared = SweepTimes(began, time.monotonic())
 
     def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
         for name, info in self._databases.infos(names).items():
@@ -130,7 +130,7 @@ class Sweeper:
             if self._is_up_to_date(name, kept, info):
                 self._register(name, kept)
             else:
-                self._wake(name, suspect=_is_another(kept, info), info=info)
+                self._wake(name, needs_reread=_is_another(kept, info), info=info)
 
     def _is_up_to_date(self, name: str, kept: Checkpoint, info: DatabaseInfo | None) -> bool:
         if info is None:

@@ -27,7 +27,7 @@ SHORT_GAP = 5.0
 """Seconds without a connection after which a node may have been away; after less, half of both is waited for."""
 
 
-class Settling:
+class ReplicationWait:
     """Asks, after each connection, until the cluster is settled.
 
     Args:

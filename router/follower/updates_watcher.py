@@ -10,12 +10,12 @@ from router.couch.changes import DatabaseUpdatesFeed
 from router.couch.errors import CouchError, CouchRefused, NotFoundError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
-from router.follower.replication_wait import Settling
+from router.follower.replication_wait import ReplicationWait
 from router.runtime.backoff import backoff_delay
 
 log = logging.getLogger(__name__)
 
-_NO_FEED = 30.0
+_NO_FEED_BACKOFF = 30.0
 """Seconds between tries, and between sweeps, where the server has no feed of updates."""
 
 
@@ -29,12 +29,12 @@ class Wake(Protocol):
     """Has a database looked at."""
 
     def __call__(
-        self, name: str, *, suspect: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
+        self, name: str, *, needs_reread: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
     ) -> None:
-        """See `Term.wake`."""
+        """See `LeaderSession.wake`."""
 
 
-class UpdatesWatch:
+class UpdatesWatcher:
     """Wakes databases that CouchDB tells about, and asks for a sweep whenever it could not listen.
 
     Attributes:
@@ -69,10 +69,10 @@ class UpdatesWatch:
         self._feed: DatabaseUpdatesFeed | None = None
         self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
         self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
-        self.settling = Settling(self._quick.client, sweep)
+        self.settling = ReplicationWait(self._quick.client, sweep)
         self.up = False
-        self.began = self.heard = self._delivered = time.monotonic()
-        self.unseen_since: float | None = self.began
+        self.began = self.last_heard_at = self._delivered = time.monotonic()
+        self.unobserved_since: float | None = self.began
 
     def start(self) -> None:
         """Begin."""
@@ -98,7 +98,7 @@ class UpdatesWatch:
             except (NotFoundError, CouchRefused) as problem:
                 self._log_missing(failures, problem)
                 self._sweep()
-                failures, wait = failures + 1, _NO_FEED
+                failures, wait = failures + 1, _NO_FEED_BACKOFF
             except CouchError as problem:
                 failures = 1 if self.up else failures + 1
                 wait = backoff_delay(failures)
@@ -106,8 +106,8 @@ class UpdatesWatch:
             except Exception:
                 failures, wait = failures + 1, backoff_delay(failures + 1)
                 log.exception("the feed of database updates failed, again in %.1f s", wait)
-            if self.up and self.unseen_since is None:
-                self.unseen_since = self.heard
+            if self.up and self.unobserved_since is None:
+                self.unobserved_since = self.last_heard_at
             self.up = False
             self._stop.wait(wait)
 
@@ -116,8 +116,8 @@ class UpdatesWatch:
         feed = self._feed = DatabaseUpdatesFeed(self._databases.client, self._seq, self._heartbeat)
         # The feed tells what happens from here on; what happened before is the sweep's to find.
         now = time.monotonic()
-        self.settling.begin(now, now - (self.heard if self.unseen_since is None else self.unseen_since))
-        self.began = self.heard = self._delivered = now
+        self.settling.begin(now, now - (self.last_heard_at if self.unobserved_since is None else self.unobserved_since))
+        self.began = self.last_heard_at = self._delivered = now
         self._sweep()
         self.up = True
         try:
@@ -125,9 +125,9 @@ class UpdatesWatch:
             for event in feed.events():
                 if self._stop.is_set():
                     return
-                self.heard = time.monotonic()
+                self.last_heard_at = time.monotonic()
                 if event is not None:
-                    self._seq, self._delivered = event.seq, self.heard
+                    self._seq, self._delivered = event.seq, self.last_heard_at
                     self._wake(event.name, deleted=event.type == "deleted")
         finally:
             feed.close()
@@ -151,11 +151,11 @@ class UpdatesWatch:
             if doubts < _DOUBTS:
                 continue
             log.warning("the feed of database updates is stuck")
-            self.heard = min(self.heard, max(confirmed, self._delivered))
+            self.last_heard_at = min(self.last_heard_at, max(confirmed, self._delivered))
             feed.close()
             doubts = 0
 
     def _log_missing(self, failures: int, problem: CouchError) -> None:
         if not failures:
             why = str(problem) if isinstance(problem, CouchRefused) else "create the database _global_changes"
-            log.error("no feed of database updates, so changes show only every %.0f s: %s", _NO_FEED, why)
+            log.error("no feed of database updates, so changes show only every %.0f s: %s", _NO_FEED_BACKOFF, why)

@@ -18,11 +18,11 @@ from router.couch.errors import CouchError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import INFO_BATCH_SIZE
 from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
-from router.follower.account_copy_repairer import pending_of
-from router.follower.applier import Applier, Fenced, Moved
+from router.follower.account_copy_repairer import pending_copies
+from router.follower.applier import Applier, CheckpointConflict, FencedError
 from router.follower.catch_up import CatchUp
 from router.follower.configuration import read_rules
-from router.follower.followed_database import Target
+from router.follower.followed_database import FollowedDatabase
 from router.follower.leadership import Leadership
 from router.numbers.shards import is_shard
 from router.redis_store import follower_status
@@ -132,13 +132,13 @@ class WarmUp:
             leadership.token,
             build_rules(self._settings, None).policy,
             on_skip=self._note_skip,
-            pending=pending_of(self._settings, stores),
+            pending=pending_copies(self._settings, stores),
         )
         catch_up = CatchUp(stores.databases, stores.writer, applier, page=self._settings.follower.batch_size)
-        self._one(catch_up, Target(SYSTEM_CONFIG), leadership, count=False)
+        self._one(catch_up, FollowedDatabase(SYSTEM_CONFIG), leadership, count=False)
         applier.policy = read_rules(self._settings, stores.writer).policy
         for name in FOLLOWED:
-            self._one(catch_up, Target(name), leadership, count=False)
+            self._one(catch_up, FollowedDatabase(name), leadership, count=False)
         before = applier.counts.all()
         targets = self._targets(names)
         with ThreadPoolExecutor(self._settings.follower.workers, thread_name_prefix="warm") as pool:
@@ -149,18 +149,18 @@ class WarmUp:
         self.report.written = applier.counts["applied"] - before.get("applied", 0) - skipped
         self.report.not_numbers = skipped - len(self.report.skipped)
 
-    def _targets(self, names: Sequence[str]) -> list[Target]:
+    def _targets(self, names: Sequence[str]) -> list[FollowedDatabase]:
         """Leftovers of databases that the cache knows nothing of go in one pass, not in one each."""
         kept = dict(zip(names, self._stores.writer.checkpoints.get_many(names), strict=True))
         fresh = [name for name in names if not kept[name].epoch]
         if fresh:
             self._stores.writer.entries.remove_databases(fresh)
-        return [Target(name, kept[name]) for name in names]
+        return [FollowedDatabase(name, kept[name]) for name in names]
 
     def _one(
         self,
         catch_up: CatchUp,
-        target: Target,
+        target: FollowedDatabase,
         leadership: Leadership,
         info: DatabaseInfo | None = None,
         *,
@@ -172,10 +172,10 @@ class WarmUp:
                 return
             try:
                 found = catch_up.run(target, leadership.lost, self._progress.documents if count else _nothing, info)
-            except (CouchError, redis.RedisError, Moved) as failure:
+            except (CouchError, redis.RedisError, CheckpointConflict) as failure:
                 problem, info = failure, None
                 continue
-            except Fenced:
+            except FencedError:
                 leadership.lost.set()
                 return
             if count:
@@ -185,7 +185,7 @@ class WarmUp:
             with self._lock:
                 self.report.left_out[target.name] = str(problem) or type(problem).__name__
 
-    def _note(self, target: Target, *, filled: bool, read: int) -> None:
+    def _note(self, target: FollowedDatabase, *, filled: bool, read: int) -> None:
         with self._lock:
             self.report.filled += filled
             self.report.current += not filled

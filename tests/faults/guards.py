@@ -178,14 +178,14 @@ GUARDS = (
     Guard(
         "a shard split is no new database",
         "router/follower/catch_up.py",
-        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG)",
+        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
         "return not target.deletion_reported",
         f"{_ON_A_CLUSTER}::test_a_shard_split_is_no_other_database",
     ),
     Guard(
         "a young database that is called deleted",
         "router/follower/catch_up.py",
-        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG)",
+        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
         "return True",
         "tests/integration/test_following_shards.py::test_a_shard_made_anew_within_the_same_second_is_noticed",
     ),

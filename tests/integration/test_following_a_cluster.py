@@ -12,7 +12,7 @@ from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.follower import catch_up
 from router.follower.follower import Follower
-from router.follower.reconciler import Sweeper
+from router.follower.reconciler import Reconciler
 from router.stores.clients import Stores
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
@@ -132,7 +132,7 @@ def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: E
 def test_a_shard_split_is_no_other_database(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catch_up, "YOUNG", 0.5)
+    monkeypatch.setattr(catch_up, "YOUNG_AGE", 0.5)
     on_cluster.number()
     on_cluster.account(ONE)
     time.sleep(1.6)  # start times and the server's clock count whole seconds
@@ -200,7 +200,7 @@ def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
 
 def test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: World) -> None:
     stores = Stores(on_cluster.settings())
-    sweeper = Sweeper(
+    sweeper = Reconciler(
         stores.databases,
         stores.writer,
         interval=60.0,

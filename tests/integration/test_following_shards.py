@@ -9,7 +9,7 @@ import pytest
 from redis import RedisError
 
 from router.entries import codec, entry_builder
-from router.follower.applier import AT_ONCE
+from router.follower.applier import APPLY_BATCH_SIZE
 from router.numbers.routes import Route
 from router.redis_store.entries import EntryStore
 from router.settings.rules import build_rules
@@ -451,8 +451,8 @@ def test_malformed_documents_hurt_no_other(world: World, start_follower: StartFo
 
 
 def test_a_shard_of_many_pages_and_transactions(world: World, start_follower: StartFollower) -> None:
-    names = world.numbers(SHARD, AT_ONCE * 3 + 7)
-    start_follower(follower_batch_size=AT_ONCE + 51)
+    names = world.numbers(SHARD, APPLY_BATCH_SIZE * 3 + 7)
+    start_follower(follower_batch_size=APPLY_BATCH_SIZE + 51)
     eventually(lambda: world.complete(SHARD))
     assert all(world.reader.entries(names))
     documents = world.databases.database(SHARD).get_many(names)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from router.follower.applier import Applier, Fenced
+from router.follower.applier import Applier, FencedError
 from router.numbers.routes import Policy
 from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
@@ -339,11 +339,11 @@ def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -
     late = Applier(world.writer, world.reader, world.databases, token, Policy())
     page = world.databases.database(SHARD).changes("0", 10)
     kept = world.writer.checkpoints.get(SHARD)
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedError):
         late.apply(SHARD, kept, page.changes)
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedError):
         late.begin(SHARD, instance="1", purges=0, shape="s")
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedError):
         late.apply_documents("accounts", world.writer.checkpoints.get("accounts"), [], seq="x")
     assert world.writer.checkpoints.get(SHARD) == kept
     world.number(account=TWO)

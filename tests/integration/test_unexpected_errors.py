@@ -9,7 +9,7 @@ import pytest
 from router.couch.changes import ChangesFeed
 from router.follower.catch_up import CatchUp
 from router.follower.follower import Follower
-from router.follower.leader_session import Term
+from router.follower.leader_session import LeaderSession
 from router.follower.leadership import Leadership
 from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
@@ -73,7 +73,7 @@ def test_a_database_that_could_not_even_be_put_off_is_read(
     world: World, start_follower: StartFollower, failing: Failing
 ) -> None:
     failing(CatchUp, "run", lambda _, target, __: target.name == SHARD)
-    failed = failing(Term, "later", lambda _, target, __: target.name == SHARD)
+    failed = failing(LeaderSession, "later", lambda _, target, __: target.name == SHARD)
     world.number()
     start_follower(**RARELY)
     assert failed.wait(10)

@@ -9,7 +9,7 @@ import pytest
 from router.couch.cluster import replication_backlog
 from router.couch.errors import CouchUnavailable, NotFoundError
 from router.follower import replication_wait
-from router.follower.replication_wait import Settling
+from router.follower.replication_wait import ReplicationWait
 from tests.integration.waiting import eventually
 
 
@@ -35,7 +35,7 @@ class Elsewhere(Nodes):
         raise NotFoundError("missing")
 
 
-Start = Callable[[Nodes], tuple[Settling, list[float]]]
+Start = Callable[[Nodes], tuple[ReplicationWait, list[float]]]
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr(replication_wait, "INTERVAL", 0.02)
     monkeypatch.setattr(replication_wait, "BEGINS_WITHIN", 0.2)
     monkeypatch.setattr(replication_wait, "ENDS_WITHIN", 1.5)
-    running: list[Settling] = []
+    running: list[ReplicationWait] = []
 
-    def begin(nodes: Nodes) -> tuple[Settling, list[float]]:
+    def begin(nodes: Nodes) -> tuple[ReplicationWait, list[float]]:
         settled: list[float] = []
-        made = Settling(nodes, lambda: settled.append(time.monotonic()))  # type: ignore[arg-type]
+        made = ReplicationWait(nodes, lambda: settled.append(time.monotonic()))  # type: ignore[arg-type]
         made.start()
         made.begin(time.monotonic(), 60.0)
         running.append(made)

@@ -14,7 +14,7 @@ from router.couch.responses import Change, Latest
 from router.couch.server import CouchServer
 from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
 from router.follower.applier import Applier
-from router.follower.followed_database import Target
+from router.follower.followed_database import FollowedDatabase
 from router.redis_store.cache_store import CacheStore
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ LISTED_BATCH_SIZE = 1000
 """Ids listed, or documents read, in one request."""
 
 
-class ListingReader:
+class ListingCatchUp:
     """Compares databases with the cache, id by id."""
 
     def __init__(self, databases: CouchServer, writer: CacheStore, applier: Applier) -> None:
@@ -31,14 +31,14 @@ class ListingReader:
         self._writer = writer
         self._applier = applier
 
-    def run(self, target: Target, stop: threading.Event, progress: Callable[[int], None]) -> int:
+    def run(self, target: FollowedDatabase, stop: threading.Event, progress: Callable[[int], None]) -> int:
         """Bring the cache up to a database that it holds already.
 
         Returns:
             How many documents differed.
 
         Raises:
-            CouchError, redis.RedisError, Fenced, Moved: nothing is lost; the checkpoint has not moved.
+            CouchError, redis.RedisError, FencedError, CheckpointConflict: nothing is lost; the checkpoint has not moved.
         """
         start = self._databases.database(target.name).current_sequence()
         listed: set[str] = set()
@@ -54,12 +54,12 @@ class ListingReader:
         self._move(target, start)
         return count
 
-    def _differing(self, target: Target, page: Mapping[str, str]) -> list[str]:
+    def _differing(self, target: FollowedDatabase, page: Mapping[str, str]) -> list[str]:
         names = list(page)
         held = self._applier.held(target.name, names)
         return [name for name in names if (held[name] or b"")[:VERSION] != _version(page[name])]
 
-    def _vanished(self, target: Target, listed: set[str]) -> Iterator[list[str]]:
+    def _vanished(self, target: FollowedDatabase, listed: set[str]) -> Iterator[list[str]]:
         """Yield what the cache holds of documents that the database does not list."""
         for names in self._kept(target):
             strangers = [name for name in names if name not in listed]
@@ -68,14 +68,14 @@ class ListingReader:
             if alive:
                 yield alive
 
-    def _kept(self, target: Target) -> Iterator[list[str]]:
+    def _kept(self, target: FollowedDatabase) -> Iterator[list[str]]:
         if not target.is_shard:
             yield self._writer.documents.names(target.name)
             return
         for batch in self._writer.entries.scan(target.name):
             yield [number for _, number in batch]
 
-    def _read(self, target: Target, names: Sequence[str]) -> int:
+    def _read(self, target: FollowedDatabase, names: Sequence[str]) -> int:
         """Read documents and apply what they are now, as their changes would have been."""
         for start in range(0, len(names), LISTED_BATCH_SIZE):
             latest = self._databases.database(target.name).get_latest(names[start : start + LISTED_BATCH_SIZE])
@@ -86,11 +86,11 @@ class ListingReader:
                     self._applier.forget(target.name, target.checkpoint.epoch, name)
         return len(names)
 
-    def _apply(self, target: Target, changes: Sequence[Change], seq: str = "") -> None:
+    def _apply(self, target: FollowedDatabase, changes: Sequence[Change], seq: str = "") -> None:
         apply = self._applier.apply if target.is_shard else self._applier.apply_documents
         target.checkpoint = apply(target.name, target.checkpoint, changes, seq=seq)
 
-    def _move(self, target: Target, seq: str) -> None:
+    def _move(self, target: FollowedDatabase, seq: str) -> None:
         self._apply(target, (), seq)
 
 
@@ -98,7 +98,7 @@ def _change(name: str, latest: Latest) -> Change:
     return Change("", name, latest.revision, latest.document is None, latest.document)
 
 
-def _is_absence(target: Target, value: bytes) -> bool:
+def _is_absence(target: FollowedDatabase, value: bytes) -> bool:
     if not target.is_shard:
         return value[VERSION:] in {b"", b"D"}
     entry = unpack(value)
