@@ -14,17 +14,17 @@ import orjson
 
 from router.account_copies import names
 from router.account_copies.copies import AccountCopies, CopyDifference
-from router.account_copies.copy_format import Form
+from router.account_copies.copy_format import CopyFormat
 from router.couch.errors import CouchError, NotFoundError
 from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import shard_for
 
-_AT_ONCE = 200
-_IN_A_ROW = 5
+_BATCH_SIZE = 200
+_FAILURE_THRESHOLD = 5
 """Accounts that can't be read one after the other: then it isn't the accounts."""
 
-_MOMENTS = (0.2, 0.5, 1.5)
+_RECHECK_DELAYS = (0.2, 0.5, 1.5)
 """Seconds to wait before looking again at what differed."""
 
 _UNREADABLE = "nothing is taken away: the number's database does not exist, or its document can't be read"
@@ -47,21 +47,21 @@ class CopiesComparison:
         databases: CouchServer,
         copies: AccountCopies,
         only: Collection[str] | None = None,
-        moments: Sequence[float] = _MOMENTS,
+        recheck_delays: Sequence[float] = _RECHECK_DELAYS,
     ) -> None:
         self._databases = databases
         self._copies = copies
         self._only = None if only is None else set(only)
-        self._moments = moments
+        self._moments = recheck_delays
         self._expected: dict[str, defaultdict[str, dict[str, int]]] = {
-            form.name: defaultdict(dict) for form in copies.forms
+            copy_format.name: defaultdict(dict) for copy_format in copies.formats
         }
         self.accounts = 0
         self.unread: dict[str, str] = {}
 
     def note(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Take in some documents of a number database; what a lookup can't reach there has no copies."""
-        if not self._copies.forms:
+        if not self._copies.formats:
             return
         for raw in documents:
             document = read(raw, expected_database=shard_for(str(raw.get("_id", ""))) or "")
@@ -77,7 +77,7 @@ class CopiesComparison:
         Raises:
             CouchError: CouchDB can't be asked; a single account that can't is left out (see `unread`).
         """
-        if not self._copies.forms:
+        if not self._copies.formats:
             return []
         suspects: dict[str, list[str]] = {}
         failures = 0
@@ -88,7 +88,7 @@ class CopiesComparison:
             except CouchError as problem:
                 self.unread[account] = str(problem)
                 failures += 1
-                if failures == _IN_A_ROW:
+                if failures == _FAILURE_THRESHOLD:
                     raise
             on_account(account)
         return self._look_again({account: wrong for account, wrong in suspects.items() if wrong})
@@ -103,30 +103,30 @@ class CopiesComparison:
         also: defaultdict[str, set[str]] = defaultdict(set)
         for each in found:
             also[each.number].add(each.account)
-        said: dict[str, str] = {}
+        failures: dict[str, str] = {}
         for numbers in _chunks(sorted(also)):
-            said |= self._copies.mend(numbers, also)
-        return {each: _why(each, said) for each in found}
+            failures |= self._copies.mend(numbers, also)
+        return {each: _why(each, failures) for each in found}
 
     def _note(self, document: NumberDocument) -> None:
-        for form in self._copies.forms:
-            for account, counts in form.wanted(document):
-                self._expected[form.name][account][document.number] = _hash(counts)
+        for copy_format in self._copies.formats:
+            for account, counts in copy_format.wanted(document):
+                self._expected[copy_format.name][account][document.number] = _hash(counts)
 
     def _suspects(self, account: str) -> Iterator[str]:
         database = names.account_database(account)
         if database is None:
             return
         try:
-            for form in self._copies.forms:
-                yield from self._differing(form, account, database)
+            for copy_format in self._copies.formats:
+                yield from self._differing(copy_format, account, database)
         except NotFoundError:
             return
         self.accounts += 1
 
-    def _differing(self, form: Form, account: str, database: str) -> Iterator[str]:
-        wanted = self._expected[form.name].pop(account, {})
-        for number, counts in form.held(database):
+    def _differing(self, copy_format: CopyFormat, account: str, database: str) -> Iterator[str]:
+        wanted = self._expected[copy_format.name].pop(account, {})
+        for number, counts in copy_format.held(database):
             hashed = wanted.pop(number, None)
             if hashed != _hash(counts) and (self._only is None or shard_for(number) in self._only):
                 yield number
@@ -153,12 +153,12 @@ class CopiesComparison:
             return []
 
 
-def _why(difference: CopyDifference, said: Mapping[str, str]) -> str:
-    return said.get(difference.number, "") if difference.certain else _UNREADABLE
+def _why(difference: CopyDifference, failures: Mapping[str, str]) -> str:
+    return failures.get(difference.number, "") if difference.certain else _UNREADABLE
 
 
 def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE))
+    return (numbers[start : start + _BATCH_SIZE] for start in range(0, len(numbers), _BATCH_SIZE))
 
 
 def _hash(counts: object) -> int:

@@ -17,8 +17,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from router.account_copies import names
-from router.account_copies.copy_format import CopyTooLarge, Form, OpenCopy, Written
-from router.account_copies.layout import Kind, Standing, concerned
+from router.account_copies.copy_format import CopyFormat, CopyTooLargeError, CopyWriteResult, OpenCopy
+from router.account_copies.layout import Kind, NumberSnapshot, affected_accounts
 from router.account_copies.number_list import NumberList
 from router.account_copies.per_number import PerNumber
 from router.account_copies.reading import NumberReader
@@ -29,11 +29,11 @@ from router.settings import CopiesMode
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 8
+_BATCH_SIZE = 8
 """Accounts whose copies are read or written at a time."""
-_WORTH_IT = 3
-_ROUNDS = 30
-_PAUSE = 0.02
+_POOL_THRESHOLD = 3
+_MAX_ROUNDS = 30
+_ROUND_BACKOFF = 0.02
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -66,13 +66,13 @@ class CopyDifference:
 
     account: str
     number: str
-    form: str
+    copy_format: str
     kind: Kind
     certain: bool = True
 
 
 @dataclass(slots=True)
-class Presumption:
+class NewAccountGuess:
     """That accounts have no copy yet, as long as most of those of whom it was presumed had none."""
 
     right: int = 0
@@ -97,7 +97,7 @@ class _Round:
         presumed: None: copies are read before they are written.
     """
 
-    presumed: Presumption | None
+    guess: NewAccountGuess | None
     again: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def repeat(self, numbers: Iterable[str], pending: Accounts) -> None:
@@ -112,23 +112,23 @@ class AccountCopies:
     """
 
     def __init__(self, databases: CouchServer, mode: CopiesMode) -> None:
-        forms: dict[CopiesMode, tuple[Form, ...]] = {
+        formats: dict[CopiesMode, tuple[CopyFormat, ...]] = {
             CopiesMode.SINGLE: (NumberList(databases),),
             CopiesMode.PER_NUMBER: (PerNumber(databases),),
             CopiesMode.BOTH: (NumberList(databases), PerNumber(databases)),
             CopiesMode.NONE: (),
         }
-        self.forms = forms[mode]
+        self.formats = formats[mode]
         self._databases = databases
         self._reader = NumberReader(databases)
         self._passed_over: set[str] = set()
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="account-copies")
+        self._pool = ThreadPoolExecutor(_BATCH_SIZE, thread_name_prefix="account-copies")
 
     def update(
         self,
         changes: Sequence[CopyChange],
         reader: NumberReader | None = None,
-        presumed: Presumption | None = None,
+        guess: NewAccountGuess | None = None,
         also: Accounts | None = None,
     ) -> dict[str, str]:
         """Bring the copies up to number documents that were just written.
@@ -147,8 +147,8 @@ class AccountCopies:
         accounts: defaultdict[str, set[str]] = defaultdict(set)
         for change in changes:
             further = (also or {}).get(change.number, ())
-            accounts[change.number].update(concerned(change.before), concerned(change.after), further)
-        return self._settle(accounts, reader or self._reader, presumed)
+            accounts[change.number].update(affected_accounts(change.before), affected_accounts(change.after), further)
+        return self._settle(accounts, reader or self._reader, guess)
 
     def mend(self, numbers: Iterable[str], also: Accounts | None = None) -> dict[str, str]:
         """Put right the copies of these numbers, in every account that their documents name.
@@ -169,13 +169,13 @@ class AccountCopies:
         """
         failed: dict[str, str] = {}
         opened = self._open(account, numbers, failed)
-        standings = self._reader.standings(numbers, failed) if opened else {}
+        snapshots = self._reader.snapshots(numbers, failed) if opened else {}
         if failed:
             raise CouchError(next(iter(failed.values())))
         return [
-            CopyDifference(account, each.number, form.name, each.kind, each.certain)
-            for form, copy in opened
-            for each in copy.deviations(standings)
+            CopyDifference(account, each.number, copy_format.name, each.kind, each.certain)
+            for copy_format, copy in opened
+            for each in copy.deviations(snapshots)
         ]
 
     def numbers_of(self, account_id: str) -> list[str]:
@@ -190,44 +190,44 @@ class AccountCopies:
         if database is None:
             return []
         found: set[str] = set()
-        for form in self.forms:
+        for copy_format in self.formats:
             try:
-                found.update(number for number, _ in form.held(database))
+                found.update(number for number, _ in copy_format.held(database))
             except NotFoundError:
                 return []
         return sorted(found)
 
-    def _settle(self, accounts: Accounts, reader: NumberReader, presumed: Presumption | None = None) -> dict[str, str]:
+    def _settle(self, accounts: Accounts, reader: NumberReader, guess: NewAccountGuess | None = None) -> dict[str, str]:
         """Round after round, until nothing changes under our hands any more."""
         failed: dict[str, str] = {}
-        pending = accounts if self.forms else {}
-        for attempt in range(_ROUNDS):
+        pending = accounts if self.formats else {}
+        for attempt in range(_MAX_ROUNDS):
             if not pending:
                 return failed
             if attempt > 1:
-                time.sleep(random.uniform(0.0, _PAUSE * attempt))  # noqa: S311 - nothing secret
-            presuming = presumed is not None and presumed.holds and not attempt
-            pending = self._round(pending, reader, failed, presumed if presuming else None).again
+                time.sleep(random.uniform(0.0, _ROUND_BACKOFF * attempt))  # noqa: S311 - nothing secret
+            presuming = guess is not None and guess.holds and not attempt
+            pending = self._round(pending, reader, failed, guess if presuming else None).again
         failed |= dict.fromkeys(pending, "others keep changing the account's copy: try again")
         return failed
 
     def _round(
-        self, pending: Accounts, reader: NumberReader, failed: dict[str, str], presumed: Presumption | None
+        self, pending: Accounts, reader: NumberReader, failed: dict[str, str], guess: NewAccountGuess | None
     ) -> _Round:
-        left = _Round(presumed)
-        opened = self._open_all(pending, failed, unread=presumed is not None)
+        left = _Round(guess)
+        opened = self._open_all(pending, failed, unread=guess is not None)
         try:
             marks = reader.marks(pending)
         except CouchError as problem:
             failed |= dict.fromkeys(pending, f"the number databases can't be asked: {problem}")
             return left
-        standings = reader.standings(pending, failed)  # not changed any more once copies were compared with it
-        for number in _unopened(standings, pending):
+        snapshots = reader.snapshots(pending, failed)  # not changed any more once copies were compared with it
+        for number in _unopened(snapshots, pending):
             # It names accounts whose copies were not read before it was.
-            left.again[number].update(pending[number], concerned(standings.pop(number).document))
-        done = self._write_all(opened, standings, pending, left, failed)
+            left.again[number].update(pending[number], affected_accounts(snapshots.pop(number).document))
+        done = self._write_all(opened, snapshots, pending, left, failed)
         try:  # somebody may have changed a number, and found its copy right, before ours was written
-            left.repeat(reader.changed(done, standings, marks) if done else (), pending)
+            left.repeat(reader.changed(done, snapshots, marks) if done else (), pending)
         except CouchError as problem:
             failed |= dict.fromkeys(done, f"the number databases can't be asked: {problem}")
         return left
@@ -244,20 +244,24 @@ class AccountCopies:
 
     def _each(self, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
         """Several at a time: CouchDB answers each write only when it is on the disk."""
-        return [act(thing) for thing in things] if len(things) < _WORTH_IT else list(self._pool.map(act, things))
+        return [act(thing) for thing in things] if len(things) < _POOL_THRESHOLD else list(self._pool.map(act, things))
 
     def _open(
         self, account: str, numbers: Sequence[str], failed: dict[str, str], *, unread: bool = False
-    ) -> list[tuple[Form, OpenCopy]]:
+    ) -> list[tuple[CopyFormat, OpenCopy]]:
         database = names.account_database(account)
         if database is None:
             self._pass_over(account)
             return []
-        opened: list[tuple[Form, OpenCopy]] = []
+        opened: list[tuple[CopyFormat, OpenCopy]] = []
         try:
-            for form in self.forms:
-                copy = form.open_unread(account, database, numbers) if unread else form.open(account, database, numbers)
-                opened.append((form, copy))
+            for copy_format in self.formats:
+                copy = (
+                    copy_format.open_unread(account, database, numbers)
+                    if unread
+                    else copy_format.open(account, database, numbers)
+                )
+                opened.append((copy_format, copy))
         except NotFoundError:
             self._pass_over(account)
         except CouchError as problem:
@@ -272,56 +276,60 @@ class AccountCopies:
     def _write_all(
         self,
         opened: Iterable[OpenCopy],
-        standings: Mapping[str, Standing],
+        snapshots: Mapping[str, NumberSnapshot],
         pending: Accounts,
         left: _Round,
         failed: dict[str, str],
     ) -> set[str]:
         """Write each copy; who only gives numbers up comes last, and keeps those that nobody got yet."""
         done: set[str] = set()
-        for copies in _in_turns(opened, standings):
+        for copies in _in_turns(opened, snapshots):
             keep = failed.keys() | left.again.keys()
-            for copy, written in zip(copies, self._write_some(copies, standings, keep), strict=True):
+            for copy, written in zip(copies, self._write_some(copies, snapshots, keep), strict=True):
                 if isinstance(written, str):
-                    failed |= dict.fromkeys(_wrong(copy, standings), written)
+                    failed |= dict.fromkeys(_wrong(copy, snapshots), written)
                 elif written is not None:
-                    if left.presumed is not None:
-                        left.presumed.note(right=not written.conflicts)
+                    if left.guess is not None:
+                        left.guess.note(right=not written.conflicts)
                     done |= written.done
                     failed |= written.refused
                     left.repeat(written.conflicts, pending)
         return done
 
     def _write_some(
-        self, copies: Sequence[OpenCopy], standings: Mapping[str, Standing], keep: Collection[str]
-    ) -> list[Written | str | None]:
-        return self._each(lambda copy: self._write(copy, standings, keep), copies)
+        self, copies: Sequence[OpenCopy], snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]
+    ) -> list[CopyWriteResult | str | None]:
+        return self._each(lambda copy: self._write(copy, snapshots, keep), copies)
 
-    def _write(self, copy: OpenCopy, standings: Mapping[str, Standing], keep: Collection[str]) -> Written | str | None:
+    def _write(
+        self, copy: OpenCopy, snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]
+    ) -> CopyWriteResult | str | None:
         """What came of it; in words, why nothing did; None where there is no database to write to."""
         try:
-            return copy.write(standings, keep=keep)
+            return copy.write(snapshots, keep=keep)
         except NotFoundError:
             self._pass_over(copy.account)
-        except CopyTooLarge as problem:
+        except CopyTooLargeError as problem:
             return str(problem)
         except CouchError as problem:
             return f"account {copy.account}: {problem}"
         return None
 
 
-def _unopened(standings: Mapping[str, Standing], pending: Accounts) -> list[str]:
+def _unopened(snapshots: Mapping[str, NumberSnapshot], pending: Accounts) -> list[str]:
     return [
-        number for number, standing in standings.items() if not concerned(standing.document) <= set(pending[number])
+        number
+        for number, snapshot in snapshots.items()
+        if not affected_accounts(snapshot.document) <= set(pending[number])
     ]
 
 
-def _in_turns(opened: Iterable[OpenCopy], standings: Mapping[str, Standing]) -> list[list[OpenCopy]]:
+def _in_turns(opened: Iterable[OpenCopy], snapshots: Mapping[str, NumberSnapshot]) -> list[list[OpenCopy]]:
     """Copies that are written at the same time: all that only take numbers; then the others, who only gives last."""
     takers: list[OpenCopy] = []
     others: list[tuple[bool, OpenCopy]] = []
     for copy in opened:
-        extra = [each.kind is Kind.EXTRA for each in copy.deviations(standings)]
+        extra = [each.kind is Kind.EXTRA for each in copy.deviations(snapshots)]
         if any(extra):
             others.append((all(extra), copy))
         else:
@@ -329,5 +337,5 @@ def _in_turns(opened: Iterable[OpenCopy], standings: Mapping[str, Standing]) -> 
     return [takers, *([copy] for _, copy in sorted(others, key=itemgetter(0)))]
 
 
-def _wrong(copy: OpenCopy, standings: Mapping[str, Standing]) -> list[str]:
-    return [each.number for each in copy.deviations(standings)]
+def _wrong(copy: OpenCopy, snapshots: Mapping[str, NumberSnapshot]) -> list[str]:
+    return [each.number for each in copy.deviations(snapshots)]

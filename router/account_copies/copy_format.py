@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from router.account_copies.layout import Kind, Standing
+from router.account_copies.layout import Kind, NumberSnapshot
 from router.numbers.documents import NumberDocument
 
 
-class CopyTooLarge(Exception):
+class CopyTooLargeError(Exception):
     """An account's copy can't grow; the message says what to do."""
 
 
@@ -26,7 +26,7 @@ class Deviation:
 
 
 @dataclass(slots=True)
-class Written:
+class CopyWriteResult:
     """What a write did.
 
     Attributes:
@@ -51,10 +51,10 @@ class OpenCopy(Protocol):
     account: str
     numbers: Sequence[str]
 
-    def deviations(self, standings: Mapping[str, Standing]) -> list[Deviation]:
+    def deviations(self, snapshots: Mapping[str, NumberSnapshot]) -> list[Deviation]:
         """What is wrong in it, of the numbers it was opened for."""
 
-    def write(self, standings: Mapping[str, Standing], keep: Collection[str]) -> Written:
+    def write(self, snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]) -> CopyWriteResult:
         """Put it right, against the revision that was opened; nothing is sent when nothing is wrong.
 
         Args:
@@ -62,12 +62,12 @@ class OpenCopy(Protocol):
             keep: numbers that are not to be taken away yet.
 
         Raises:
-            CopyTooLarge: CouchDB takes no document that large.
+            CopyTooLargeError: CouchDB takes no document that large.
             CouchError: it isn't known whether it was written.
         """
 
 
-class Form(Protocol):
+class CopyFormat(Protocol):
     """One way in which accounts keep their numbers.
 
     Attributes:
@@ -87,7 +87,7 @@ class Form(Protocol):
     def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> OpenCopy:
         """Take it that the account has no copy of any number; as `open` where writing would not tell that it has.
 
-        Written wrongly, it is in conflict, with all of these numbers.
+        CopyWriteResult wrongly, it is in conflict, with all of these numbers.
         """
 
     def held(self, database: str) -> Iterable[tuple[str, object]]:
@@ -97,15 +97,15 @@ class Form(Protocol):
         """Account and what should count there, for all accounts that should hold a copy."""
 
 
-def deviation(standing: Standing, held: Any, wanted: Any) -> Deviation | None:
+def deviation(snapshot: NumberSnapshot, held: Any, wanted: Any) -> Deviation | None:
     """Compare what counts of a copy; None stands for nothing there."""
     if held == wanted:
         return None
     if wanted is None:
         # What nobody can vouch for is told where no document exists; where one does, that one needs mending first.
-        is_told = standing.certain or not standing.exists
-        return Deviation(standing.number, Kind.EXTRA, standing.certain) if is_told else None
-    return Deviation(standing.number, Kind.MISSING if held is None else Kind.DIFFERENT)
+        is_reported = snapshot.certain or not snapshot.exists
+        return Deviation(snapshot.number, Kind.EXTRA, snapshot.certain) if is_reported else None
+    return Deviation(snapshot.number, Kind.MISSING if held is None else Kind.DIFFERENT)
 
 
 def changeable(found: Iterable[Deviation], keep: Collection[str]) -> list[Deviation]:

@@ -9,18 +9,18 @@ import threading
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 
-from router.account_copies.layout import Standing, standing_of_known
-from router.account_copies.reading import Marks, NumberReader, by_database
+from router.account_copies.layout import NumberSnapshot, snapshot_of_document
+from router.account_copies.reading import Marks, NumberReader, by_shard
 from router.couch.errors import CouchError, NotFoundError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument
 
-_PAGE = 10_000
-_FEEDS = 4
+_PAGE_SIZE = 10_000
+_FEED_READERS = 4
 
 
-class WrittenNumbers(NumberReader):
+class FeedVerifiedReader(NumberReader):
     """Reads numbers of which most were written by whoever reads. Threads share it, a question at a time.
 
     Args:
@@ -46,59 +46,59 @@ class WrittenNumbers(NumberReader):
             self._marks |= found
         return found
 
-    def standings(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, Standing]:
+    def snapshots(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, NumberSnapshot]:
         """What stands for each number, as of the last marks or later."""
-        found: dict[str, Standing] = {}
-        unknown: list[str] = []
-        by_name = by_database(numbers)
-        for (_, names), stand in zip(by_name.items(), self._stand_in(by_name), strict=True):
+        found: dict[str, NumberSnapshot] = {}
+        unknown_snapshot: list[str] = []
+        by_name = by_shard(numbers)
+        for (_, names), stand in zip(by_name.items(), self._current_revisions_of(by_name), strict=True):
             for number in names:
                 document = self._written.get(number)
                 if document is not None and stand.get(number) == document.revision:
-                    found[number] = standing_of_known(document)
+                    found[number] = snapshot_of_document(document)
                 else:
-                    unknown.append(number)
-        return found | super().standings(unknown, failed)
+                    unknown_snapshot.append(number)
+        return found | super().snapshots(unknown_snapshot, failed)
 
-    def changed(self, numbers: Collection[str], standings: Mapping[str, Standing], before: Marks) -> set[str]:
+    def changed(self, numbers: Collection[str], snapshots: Mapping[str, NumberSnapshot], before: Marks) -> set[str]:
         """As of any numbers; those that are known are not read again."""
         self.marks(numbers)
         doubtful: set[str] = set()
         changed: set[str] = set()
-        by_name = by_database(numbers)
-        for (_, names), stand in zip(by_name.items(), self._stand_in(by_name), strict=True):
+        by_name = by_shard(numbers)
+        for (_, names), stand in zip(by_name.items(), self._current_revisions_of(by_name), strict=True):
             doubtful.update(number for number in names if number not in stand)
-            changed.update(number for number in names if stand.get(number, "") != standings[number].revision)
-        return (changed - doubtful) | super().changed(doubtful, standings, before)
+            changed.update(number for number in names if stand.get(number, "") != snapshots[number].revision)
+        return (changed - doubtful) | super().changed(doubtful, snapshots, before)
 
-    def _stand_in(self, databases: Collection[str]) -> list[Mapping[str, str]]:
+    def _current_revisions_of(self, databases: Collection[str]) -> list[Mapping[str, str]]:
         """The same of several databases; their feeds are read some at a time."""
-        with self._lock, ThreadPoolExecutor(_FEEDS) as pool:
-            return list(pool.map(self._stand, databases))
+        with self._lock, ThreadPoolExecutor(_FEED_READERS) as pool:
+            return list(pool.map(self._current_revisions, databases))
 
-    def _stand(self, database: str) -> Mapping[str, str]:
+    def _current_revisions(self, database: str) -> Mapping[str, str]:
         """The revisions that stand of numbers that were written, as of the last marks or later."""
         mark, seen = self._marks.get(database), self._seen.get(database)
         if mark is None or mark == seen:
             return {} if mark is None else self._revisions[database]
-        if not _same_life(mark, seen):
+        if not _is_same_database(mark, seen):
             self._revisions[database] = {}
         try:
-            self._go_on(database)
+            self._read_feed(database)
             self._seen[database] = mark
         except (CouchError, KeyError):
             self._seen.pop(database, None)
             return {}  # who reads them will say what is wrong
         return self._revisions[database]
 
-    def _go_on(self, database: str) -> None:
+    def _read_feed(self, database: str) -> None:
         known = self._revisions[database]
-        for page in self._databases.database(database).revisions_since(self._since[database], _PAGE):
+        for page in self._databases.database(database).revisions_since(self._since[database], _PAGE_SIZE):
             known.update((number, page.revisions[number]) for number in page.revisions.keys() & self._written.keys())
             self._since[database] = page.last_seq
 
 
-def sequence_of(databases: CouchServer, database: str) -> str:
+def feed_position(databases: CouchServer, database: str) -> str:
     """After which the database's feed tells what is written from now on."""
     try:
         return databases.database(database).current_sequence()
@@ -106,7 +106,7 @@ def sequence_of(databases: CouchServer, database: str) -> str:
         return "0"
 
 
-def _same_life(mark: object, seen: object) -> bool:
+def _is_same_database(mark: object, seen: object) -> bool:
     """Whether a database is still the one that its feed was read of, and nothing was purged, which no feed tells."""
     if not (isinstance(mark, DatabaseInfo) and isinstance(seen, DatabaseInfo)):
         return False

@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NumberSnapshot:
     """A number as its own database has it.
 
     Attributes:
@@ -52,34 +52,34 @@ class Standing:
         return bool(self.revision)
 
 
-def unknown(number: str) -> Standing:
+def unknown_snapshot(number: str) -> NumberSnapshot:
     """Nobody answered for the number."""
-    return Standing(number, None, "", certain=False)
+    return NumberSnapshot(number, None, "", certain=False)
 
 
-def standing_of(number: str, raw: Mapping[str, Any] | None) -> Standing:
+def snapshot_of(number: str, raw: Mapping[str, Any] | None) -> NumberSnapshot:
     """A number's standing by its raw document; None where its database said that there is none."""
     if raw is None:
-        return Standing(number, None, "", certain=True)
+        return NumberSnapshot(number, None, "", certain=True)
     revision = str(raw.get("_rev", ""))
     document = read(raw, expected_database=shard_for(number))
     if isinstance(document, Skipped):
-        return Standing(number, None, revision, certain=False)
-    return Standing(number, document, revision, certain=_is_certain(document))
+        return NumberSnapshot(number, None, revision, certain=False)
+    return NumberSnapshot(number, document, revision, certain=_is_certain(document))
 
 
-def standing_of_known(document: NumberDocument) -> Standing:
+def snapshot_of_document(document: NumberDocument) -> NumberSnapshot:
     """A number's standing by its document, which stands."""
-    return Standing(document.number, document, document.revision, certain=_is_certain(document))
+    return NumberSnapshot(document.number, document, document.revision, certain=_is_certain(document))
 
 
-def listed_part(document: NumberDocument) -> NumberDocument:
+def listed_fields(document: NumberDocument) -> NumberDocument:
     """As much of a document as its entry in a `phone_numbers` document is made of: a third of its memory."""
     fields = {FEATURES: document.fields[FEATURES]} if FEATURES in document.fields else {}
     return fast_replace(document, fields=fields, features={"local": {}} if "local" in document.features else {})
 
 
-def concerned(document: NumberDocument | None) -> frozenset[str]:
+def affected_accounts(document: NumberDocument | None) -> frozenset[str]:
     """Accounts whose copies a document says something about: who has it, had it or reserved it."""
     if document is None:
         return frozenset()
@@ -110,7 +110,7 @@ def owning_accounts(document: NumberDocument | None) -> frozenset[str]:
 
 def summary(document: NumberDocument) -> dict[str, Any]:
     """The number's entry in a `phone_numbers` document."""
-    told = {
+    fields = {
         "state": document.state,
         "features": _feature_names(document),
         "assigned_to": document.assigned_to,
@@ -118,26 +118,26 @@ def summary(document: NumberDocument) -> dict[str, Any]:
         "created": document.created,
         "updated": document.modified,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def summarised(held: object, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def merge_summary(held: object, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """An entry as it shall be: fields that somebody added to it stay."""
     kept = held if isinstance(held, Mapping) else {}
     return {name: value for name, value in kept.items() if name not in _SUMMARY} | dict(wanted)
 
 
-def essence(held: object) -> object:
+def comparable(held: object) -> object:
     """What counts when two entries of a `phone_numbers` document are compared."""
     if not isinstance(held, Mapping):
         return held
-    told = {name: held[name] for name in _SUMMARY if not is_unset(held.get(name))}
-    if isinstance(features := told.get("features"), list):
-        told["features"] = sorted(map(str, features))
-    return told
+    fields = {name: held[name] for name in _SUMMARY if not is_unset(held.get(name))}
+    if isinstance(features := fields.get("features"), list):
+        fields["features"] = sorted(map(str, features))
+    return fields
 
 
-def whole(document: Mapping[str, Any]) -> dict[str, Any]:
+def copied_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """A whole copy: all fields but CouchDB's own, which belong to the document's own database."""
     return {name: value for name, value in document.items() if not name.startswith("_")}
 

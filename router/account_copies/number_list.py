@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
-from router.account_copies.copy_format import CopyTooLarge, Deviation, Written, changeable, deviation
+from router.account_copies.copy_format import CopyTooLargeError, CopyWriteResult, Deviation, changeable, deviation
 from router.account_copies.layout import (
     Kind,
-    Standing,
-    essence,
+    NumberSnapshot,
+    comparable,
     listing_accounts,
-    summarised,
+    merge_summary,
     summary,
 )
 from router.couch.client import Document
@@ -50,11 +50,11 @@ class NumberList:
     def held(self, database: str) -> Iterable[tuple[str, object]]:
         """Every number that it lists."""
         document = self._read(database) or {}
-        return ((name, essence(value)) for name, value in document.items() if name.startswith("+"))
+        return ((name, comparable(value)) for name, value in document.items() if name.startswith("+"))
 
     def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
         """Accounts that should list the number."""
-        counts = essence(summary(document))
+        counts = comparable(summary(document))
         return ((account, counts) for account in listing_accounts(document))
 
     def _read(self, database: str) -> Document | None:
@@ -83,50 +83,52 @@ class OpenList:
         self._database = database
         self._held: Document = held or {}
         self._read = read
-        self._told: tuple[Mapping[str, Standing], list[Deviation]] | None = None
+        self._compared: tuple[Mapping[str, NumberSnapshot], list[Deviation]] | None = None
         self.account = account
         self.numbers = numbers
 
-    def deviations(self, standings: Mapping[str, Standing]) -> list[Deviation]:
+    def deviations(self, snapshots: Mapping[str, NumberSnapshot]) -> list[Deviation]:
         """What is wrong in it."""
-        if self._told is None or self._told[0] is not standings:
-            found = (self._deviation(standings[number]) for number in self.numbers if number in standings)
-            self._told = standings, [each for each in found if each is not None]
-        return self._told[1]
+        if self._compared is None or self._compared[0] is not snapshots:
+            found = (self._deviation(snapshots[number]) for number in self.numbers if number in snapshots)
+            self._compared = snapshots, [each for each in found if each is not None]
+        return self._compared[1]
 
-    def write(self, standings: Mapping[str, Standing], keep: Collection[str]) -> Written:
+    def write(self, snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]) -> CopyWriteResult:
         """Write it with only these numbers' entries changed."""
-        wrong = changeable(self.deviations(standings), keep)
+        wrong = changeable(self.deviations(snapshots), keep)
         if not wrong:
-            return Written() if self._read else Written(conflicts=set(self.numbers))  # it may hold what is to go
+            return (
+                CopyWriteResult() if self._read else CopyWriteResult(conflicts=set(self.numbers))
+            )  # it may hold what is to go
         numbers = {each.number for each in wrong}
-        document = self._changed(wrong, standings)
+        document = self._changed(wrong, snapshots)
         try:
             self._databases.database(self._database).put(document)
         except ConflictError:
-            return Written(conflicts=numbers if self._read else set(self.numbers))
+            return CopyWriteResult(conflicts=numbers if self._read else set(self.numbers))
         except DocumentTooLargeError:
-            raise CopyTooLarge(self._too_large(document)) from None
-        return Written(done=numbers)
+            raise CopyTooLargeError(self._too_large(document)) from None
+        return CopyWriteResult(done=numbers)
 
-    def _deviation(self, standing: Standing) -> Deviation | None:
-        wanted = self._wanted(standing)
-        held = self._held.get(standing.number)
-        return deviation(standing, essence(held), None if wanted is None else essence(wanted))
+    def _deviation(self, snapshot: NumberSnapshot) -> Deviation | None:
+        wanted = self._wanted(snapshot)
+        held = self._held.get(snapshot.number)
+        return deviation(snapshot, comparable(held), None if wanted is None else comparable(wanted))
 
-    def _wanted(self, standing: Standing) -> dict[str, Any] | None:
-        document = standing.document
+    def _wanted(self, snapshot: NumberSnapshot) -> dict[str, Any] | None:
+        document = snapshot.document
         return summary(document) if document and self.account in listing_accounts(document) else None
 
-    def _changed(self, wrong: Iterable[Deviation], standings: Mapping[str, Standing]) -> dict[str, Any]:
+    def _changed(self, wrong: Iterable[Deviation], snapshots: Mapping[str, NumberSnapshot]) -> dict[str, Any]:
         now = gregorian.from_unix(int(time.time()))
         document = dict(self._held) or _blank(self.account, self._database, now)
         for each in wrong:
-            wanted = self._wanted(standings[each.number])
+            wanted = self._wanted(snapshots[each.number])
             if each.kind is Kind.EXTRA or wanted is None:
                 document.pop(each.number, None)
             else:
-                document[each.number] = summarised(document.get(each.number), wanted)
+                document[each.number] = merge_summary(document.get(each.number), wanted)
         document["pvt_modified"] = now
         return document
 

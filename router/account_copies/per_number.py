@@ -6,14 +6,14 @@ Attachments stay behind: their bytes are the number database's.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from router.account_copies.copy_format import CopyTooLarge, Deviation, Written, changeable, deviation
-from router.account_copies.layout import Standing, owning_accounts, whole
+from router.account_copies.copy_format import CopyTooLargeError, CopyWriteResult, Deviation, changeable, deviation
+from router.account_copies.layout import NumberSnapshot, copied_fields, owning_accounts
 from router.couch.client import Document
 from router.couch.errors import BadResponseError, DocumentTooLargeError
 from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument
 
-_PAGE = 1000
+_PAGE_SIZE = 1000
 
 
 class PerNumber:
@@ -37,12 +37,12 @@ class PerNumber:
 
     def held(self, database: str) -> Iterable[tuple[str, object]]:
         """Every number of which it has a copy."""
-        for page in self._databases.database(database).all_documents(_PAGE, prefix="+"):
-            yield from ((str(each["_id"]), whole(each)) for each in page if _is_copy(each))
+        for page in self._databases.database(database).all_documents(_PAGE_SIZE, prefix="+"):
+            yield from ((str(each["_id"]), copied_fields(each)) for each in page if _is_copy(each))
 
     def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
         """The account that should have a copy."""
-        counts = whole(document.fields)
+        counts = copied_fields(document.fields)
         return ((account, counts) for account in owning_accounts(document))
 
 
@@ -63,30 +63,30 @@ class OpenDocuments:
         self.account = account
         self.numbers = numbers
 
-    def deviations(self, standings: Mapping[str, Standing]) -> list[Deviation]:
+    def deviations(self, snapshots: Mapping[str, NumberSnapshot]) -> list[Deviation]:
         """What is wrong with them."""
-        found = (self._deviation(standings[number]) for number in self.numbers if number in standings)
+        found = (self._deviation(snapshots[number]) for number in self.numbers if number in snapshots)
         return [each for each in found if each is not None]
 
-    def write(self, standings: Mapping[str, Standing], keep: Collection[str]) -> Written:
+    def write(self, snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]) -> CopyWriteResult:
         """Write and delete copies in one request; each on the revision that was read."""
         drafts = {
-            each.number: self._draft(standings[each.number]) for each in changeable(self.deviations(standings), keep)
+            each.number: self._draft(snapshots[each.number]) for each in changeable(self.deviations(snapshots), keep)
         }
         if not drafts:
-            return Written()
+            return CopyWriteResult()
         try:
             rows = self._databases.database(self._database).put_many(list(drafts.values()))
         except DocumentTooLargeError as problem:
-            raise CopyTooLarge(f"account {self.account}: {problem}") from None
-        written = Written()
+            raise CopyTooLargeError(f"account {self.account}: {problem}") from None
+        written = CopyWriteResult()
         for row in rows:
             self._note(written, row)
         for number in drafts.keys() - written.done - written.conflicts - written.refused.keys():
             written.refused[number] = f"{self._database} did not say what became of the copy"
         return written
 
-    def _note(self, written: Written, row: Mapping[str, Any]) -> None:
+    def _note(self, written: CopyWriteResult, row: Mapping[str, Any]) -> None:
         number = str(row.get("id"))
         if row.get("error") == "conflict":
             written.conflicts.add(number)
@@ -95,22 +95,22 @@ class OpenDocuments:
         else:
             written.done.add(number)
 
-    def _deviation(self, standing: Standing) -> Deviation | None:
-        held = self._held[standing.number]
+    def _deviation(self, snapshot: NumberSnapshot) -> Deviation | None:
+        held = self._held[snapshot.number]
         if held is not None and not _is_copy(held):
             return None  # somebody keeps something else under that name
-        wanted = self._wanted(standing)
-        return deviation(standing, None if held is None else whole(held), wanted)
+        wanted = self._wanted(snapshot)
+        return deviation(snapshot, None if held is None else copied_fields(held), wanted)
 
-    def _wanted(self, standing: Standing) -> dict[str, Any] | None:
-        document = standing.document
-        return whole(document.fields) if document and self.account in owning_accounts(document) else None
+    def _wanted(self, snapshot: NumberSnapshot) -> dict[str, Any] | None:
+        document = snapshot.document
+        return copied_fields(document.fields) if document and self.account in owning_accounts(document) else None
 
-    def _draft(self, standing: Standing) -> dict[str, Any]:
-        held = self._held[standing.number]
+    def _draft(self, snapshot: NumberSnapshot) -> dict[str, Any]:
+        held = self._held[snapshot.number]
         revision = {} if held is None else {"_rev": held["_rev"]}
-        wanted = self._wanted(standing)
-        return {"_id": standing.number, **revision, **({"_deleted": True} if wanted is None else wanted)}
+        wanted = self._wanted(snapshot)
+        return {"_id": snapshot.number, **revision, **({"_deleted": True} if wanted is None else wanted)}
 
 
 def _is_copy(document: Document) -> bool:

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from router.account_copies.layout import Standing, standing_of, unknown
+from router.account_copies.layout import NumberSnapshot, snapshot_of, unknown_snapshot
 from router.couch.errors import BadResponseError, CouchError, NotFoundError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.numbers.shards import is_shard, shard_for
 
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 
 Marks = Mapping[str, object]
 """What tells, by database, whether anything at all changed in it."""
@@ -21,17 +21,17 @@ class NumberReader:
     def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
 
-    def standings(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, Standing]:
+    def snapshots(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, NumberSnapshot]:
         """What stands for each number now; those that can't be asked about are left out.
 
         Args:
             failed: where to note those, number → why.
         """
-        found: dict[str, Standing] = {}
-        for database, names in by_database(numbers).items():
+        found: dict[str, NumberSnapshot] = {}
+        for database, names in by_shard(numbers).items():
             try:
-                for start in range(0, len(names), _AT_ONCE):
-                    found |= self._read(database, names[start : start + _AT_ONCE])
+                for start in range(0, len(names), _BATCH_SIZE):
+                    found |= self._read(database, names[start : start + _BATCH_SIZE])
             except CouchError as problem:
                 failed |= dict.fromkeys(names, f"{database} can't be read: {problem}")
         return found
@@ -42,13 +42,13 @@ class NumberReader:
         Raises:
             CouchError: they can't be asked.
         """
-        names = list(by_database(numbers))
+        names = list(by_shard(numbers))
         infos: dict[str, object] = {}
         for start in range(0, len(names), INFO_BATCH_SIZE):
             infos |= self._databases.infos(names[start : start + INFO_BATCH_SIZE])
         return infos
 
-    def changed(self, numbers: Collection[str], standings: Mapping[str, Standing], before: Marks) -> set[str]:
+    def changed(self, numbers: Collection[str], snapshots: Mapping[str, NumberSnapshot], before: Marks) -> set[str]:
         """Which of these numbers are not as they were read any more.
 
         Args:
@@ -61,22 +61,22 @@ class NumberReader:
         now = self.marks(numbers)
         suspects = [number for number in numbers if _moved(number, before, now)]
         failed: dict[str, str] = {}
-        current = self.standings(suspects, failed)
+        current = self.snapshots(suspects, failed)
         if failed:
             raise CouchError(next(iter(failed.values())))
-        return {number for number in suspects if current[number].revision != standings[number].revision}
+        return {number for number in suspects if current[number].revision != snapshots[number].revision}
 
-    def _read(self, database: str, numbers: list[str]) -> dict[str, Standing]:
+    def _read(self, database: str, numbers: list[str]) -> dict[str, NumberSnapshot]:
         try:
             found = self._databases.database(database).get_current(numbers)
         except NotFoundError:
-            return {number: unknown(number) for number in numbers}
+            return {number: unknown_snapshot(number) for number in numbers}
         if not found.keys() >= set(numbers):
             raise BadResponseError("it did not say of every number whether there is a document")
-        return {number: standing_of(number, found[number]) for number in numbers}
+        return {number: snapshot_of(number, found[number]) for number in numbers}
 
 
-def by_database(numbers: Iterable[str]) -> dict[str, list[str]]:
+def by_shard(numbers: Iterable[str]) -> dict[str, list[str]]:
     """Numbers by their database; what belongs in none stands nowhere."""
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for number in numbers:

@@ -189,7 +189,7 @@ class Audit:
             why = "" if standing is None else standing[each]
             repaired = standing is not None and not why
             self.report.copies.append(
-                CopyFinding(each.account, each.number, each.form, each.kind, repaired=repaired, why=why)
+                CopyFinding(each.account, each.number, each.copy_format, each.kind, repaired=repaired, why=why)
             )
         for account, why in self._comparison.unread.items():
             self.report.copies.append(CopyFinding(account, "", "", "unread", why=why))

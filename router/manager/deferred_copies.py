@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from router.account_copies import AccountCopies, CopyChange, Presumption
-from router.account_copies.feed_verified_reader import WrittenNumbers, sequence_of
-from router.account_copies.layout import concerned, listed_part
+from router.account_copies import AccountCopies, CopyChange, NewAccountGuess
+from router.account_copies.feed_verified_reader import FeedVerifiedReader, feed_position
+from router.account_copies.layout import affected_accounts, listed_fields
 from router.account_copies.number_list import DOCUMENT
 from router.couch.errors import CouchError
 from router.couch.server import CouchServer
@@ -65,7 +65,7 @@ class DeferredCopies:
         self._carry_out = carry_out
         self._databases = databases
         self._copies = copies
-        self._lists_only = [form.name for form in copies.forms] == [DOCUMENT]
+        self._lists_only = [form.name for form in copies.formats] == [DOCUMENT]
         self._lock = threading.Lock()
         self._pending: dict[str, _PendingNumber] = {}
         self._feed_positions: dict[str, str] = {}
@@ -83,7 +83,7 @@ class DeferredCopies:
         for database in databases:
             if self._lists_only and database not in self._feed_positions:
                 try:
-                    self._feed_positions[database] = sequence_of(self._databases, database)
+                    self._feed_positions[database] = feed_position(self._databases, database)
                 except CouchError:
                     continue  # its numbers will be read instead
 
@@ -91,8 +91,8 @@ class DeferredCopies:
         """Take a change over, if its copies can wait."""
         if not self._lists_only:
             return False
-        document = None if change.after is None else listed_part(change.after)
-        accounts = concerned(change.before) | concerned(change.after)
+        document = None if change.after is None else listed_fields(change.after)
+        accounts = affected_accounts(change.before) | affected_accounts(change.after)
         self._add({change.number: _PendingNumber(document, accounts, is_new=change.before is None)})
         return True
 
@@ -117,15 +117,15 @@ class DeferredCopies:
         with self._lock:
             pending, self._pending = self._pending, {}
         known = {number: each.document for number, each in pending.items() if each.document is not None}
-        reader = WrittenNumbers(self._databases, known, self._feed_positions)
-        new_accounts = Presumption()
+        reader = FeedVerifiedReader(self._databases, known, self._feed_positions)
+        new_accounts = NewAccountGuess()
         failed: dict[str, str] = {}
 
         def write(numbers: Sequence[str]) -> dict[str, str]:
             changes = [CopyChange(each, None, pending[each].document) for each in numbers]
-            presumed = new_accounts if all(pending[each].is_new for each in numbers) else None
+            guess = new_accounts if all(pending[each].is_new for each in numbers) else None
             accounts = {each: pending[each].accounts for each in numbers}
-            failures = self._copies.update(changes, reader, presumed, accounts)
+            failures = self._copies.update(changes, reader, guess, accounts)
             if len(failures) == len(numbers):
                 self._databases.version()  # all of them: is it the accounts, or everything?
             return failures

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from router.account_copies import AccountCopies, CopyChange
-from router.account_copies.layout import concerned
+from router.account_copies.layout import affected_accounts
 from router.couch.errors import CouchError
 from router.couch.server import CouchServer
 from router.lifecycle import errors, permissions
@@ -183,7 +183,7 @@ class NumberManager:
         for job in jobs:
             change = CopyChange(job.number, _document_before(job), job.stored.document)
             if deferred is not None and deferred.defer(change):
-                job.defer_copies(concerned(change.before) - concerned(change.after))
+                job.defer_copies(affected_accounts(change.before) - affected_accounts(change.after))
             else:
                 changes.append(change)
         try:

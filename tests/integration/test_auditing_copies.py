@@ -22,7 +22,7 @@ def accounts(couchdb: EmbeddedCouchDB) -> Accounts:
 
 def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: list[str] | None = None) -> Found:
     """What differs: account's letter, number, form, kind; with a repair, only what still stands."""
-    comparison = CopiesComparison(accounts.databases, accounts.copies(mode), only, moments=(0.0, 0.0))
+    comparison = CopiesComparison(accounts.databases, accounts.copies(mode), only, recheck_delays=(0.0, 0.0))
     for shard in only or accounts.databases.names("numbers/"):
         for page in accounts.databases.database(shard).all_documents(100):
             comparison.note(page)
@@ -30,7 +30,7 @@ def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: l
     if repair:
         standing = comparison.mend(found)
         found = [each for each in found if standing[each]]
-    return [(each.account[0], each.number, each.form, each.kind.value) for each in found]
+    return [(each.account[0], each.number, each.copy_format, each.kind.value) for each in found]
 
 
 SINGLE, PER_NUMBER, BOTH = CopiesMode.SINGLE, CopiesMode.PER_NUMBER, CopiesMode.BOTH

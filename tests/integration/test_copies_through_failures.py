@@ -52,7 +52,7 @@ def change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> CopyC
 
 
 def differing(accounts: Accounts, mode: CopiesMode, *, repair: bool = False) -> int:
-    comparison = CopiesComparison(accounts.databases, direct(accounts, mode), moments=(0.0,))
+    comparison = CopiesComparison(accounts.databases, direct(accounts, mode), recheck_delays=(0.0,))
     for page in accounts.databases.database(SHARD).all_documents(100):
         comparison.note(page)
     found = comparison.find()
@@ -278,7 +278,7 @@ def test_an_account_that_can_not_be_read_does_not_stop_a_comparison(accounts: Ac
     for number, account in ((NUMBER, A), (OTHER, B)):
         accounts.number(number, account)
     relay.cut(lambda _, target: target.startswith("/account/aa"))
-    comparison = CopiesComparison(accounts.used, accounts.copies(), moments=(0.0,))
+    comparison = CopiesComparison(accounts.used, accounts.copies(), recheck_delays=(0.0,))
     comparison.note(next(accounts.databases.database(SHARD).all_documents(10)))
 
     found = comparison.find()

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from router.account_copies import AccountCopies, CopiesMode, CopyChange, Presumption
+from router.account_copies import AccountCopies, CopiesMode, CopyChange, NewAccountGuess
 from router.account_copies.comparison import CopiesComparison
-from router.account_copies.feed_verified_reader import WrittenNumbers
+from router.account_copies.feed_verified_reader import FeedVerifiedReader
 from router.account_copies.names import account_database
 from router.bulk import formats
 from router.bulk.journal import Header, Journal
@@ -91,7 +91,7 @@ class Imports:
     def differences(self, *, repair: bool = False) -> int:
         """What an audit finds in the copies; with repair, what it can't mend."""
         comparison = CopiesComparison(
-            self.world.databases, AccountCopies(self.world.databases, CopiesMode.SINGLE), moments=(0.0,)
+            self.world.databases, AccountCopies(self.world.databases, CopiesMode.SINGLE), recheck_delays=(0.0,)
         )
         for name in self.world.databases.names("numbers/+"):
             for page in self.world.databases.database(name).all_documents(100):
@@ -270,12 +270,12 @@ def test_after_a_while_the_copies_are_written_though_few_wait(
 
 
 def test_lists_that_stand_stop_being_taken_for_absent() -> None:
-    presumed = Presumption()
-    assert presumed.holds
-    presumed.note(right=False)
-    assert not presumed.holds
-    presumed.note(right=True)
-    assert presumed.holds
+    guess = NewAccountGuess()
+    assert guess.holds
+    guess.note(right=False)
+    assert not guess.holds
+    guess.note(right=True)
+    assert guess.holds
 
 
 def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:
@@ -328,7 +328,7 @@ def test_numbers_of_which_the_feed_says_nothing_are_read(imports: Imports) -> No
     imports.world.databases.database(LISTS[CHILD]).delete("phone_numbers", _revision(imports.world, LISTS[CHILD]))
 
     for since in ({}, {SHARD: databases.database(SHARD).current_sequence()}):
-        reader = WrittenNumbers(databases, written, since)
+        reader = FeedVerifiedReader(databases, written, since)
         changes = [CopyChange(number, None, written[number]) for number in written]
         assert AccountCopies(databases, CopiesMode.SINGLE).update(changes, reader) == {}
         assert imports.listed(CHILD) == NUMBERS[:2]

@@ -174,11 +174,11 @@ def _in_the_cache(doc: Mapping[str, Any]) -> None:
 def _summary(read: NumberDocument) -> None:
     told = layout.summary(read)
     assert orjson.loads(orjson.dumps(told)) == told
-    assert layout.essence(layout.summarised({"ours": 1, "state": "x"}, told)) == layout.essence(told)
-    assert layout.listing_accounts(read) | layout.owning_accounts(read) <= layout.concerned(read)
-    part = layout.listed_part(read)
-    assert layout.essence(layout.summary(part)) == layout.essence(told), "the part is enough for the entry"
-    assert not any(name.startswith("_") for name in layout.whole(read.fields))
+    assert layout.comparable(layout.merge_summary({"ours": 1, "state": "x"}, told)) == layout.comparable(told)
+    assert layout.listing_accounts(read) | layout.owning_accounts(read) <= layout.affected_accounts(read)
+    part = layout.listed_fields(read)
+    assert layout.comparable(layout.summary(part)) == layout.comparable(told), "the part is enough for the entry"
+    assert not any(name.startswith("_") for name in layout.copied_fields(read.fields))
 
 
 def _written_again(read: NumberDocument) -> None:

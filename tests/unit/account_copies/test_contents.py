@@ -10,14 +10,14 @@ from router.account_copies import names
 from router.account_copies.copy_format import changeable, deviation
 from router.account_copies.layout import (
     Kind,
-    Standing,
-    essence,
+    NumberSnapshot,
+    comparable,
+    copied_fields,
     listing_accounts,
+    merge_summary,
     owning_accounts,
-    standing_of,
-    summarised,
+    snapshot_of,
     summary,
-    whole,
 )
 from router.numbers.documents import NumberDocument, read
 
@@ -42,20 +42,20 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 
 
-def _taken_away(standing: Standing, *, wanted: object) -> bool:
-    found = deviation(standing, {"state": "in_service"}, wanted)
+def _taken_away(snapshot: NumberSnapshot, *, wanted: object) -> bool:
+    found = deviation(snapshot, {"state": "in_service"}, wanted)
     return any(each.kind is Kind.EXTRA for each in changeable([found] if found else [], ()))
 
 
 @given(documents, account)
 def test_nothing_valid_is_taken_away(raw: dict[str, Any], who: str) -> None:
     """Told by the raw document, in which anything may stand: if it names the account, its entry stays."""
-    standing = standing_of(NUMBER, raw)
-    listed = standing.document is not None and who in listing_accounts(standing.document)
-    owned = standing.document is not None and who in owning_accounts(standing.document)
+    snapshot = snapshot_of(NUMBER, raw)
+    listed = snapshot.document is not None and who in listing_accounts(snapshot.document)
+    owned = snapshot.document is not None and who in owning_accounts(snapshot.document)
 
-    from_list = _taken_away(standing, wanted={} if listed else None)
-    copy = _taken_away(standing, wanted={} if owned else None)
+    from_list = _taken_away(snapshot, wanted={} if listed else None)
+    copy = _taken_away(snapshot, wanted={} if owned else None)
 
     if raw.get("pvt_deleted") in (True, "true"):
         return
@@ -69,7 +69,7 @@ def test_nothing_valid_is_taken_away(raw: dict[str, Any], who: str) -> None:
 
 @given(documents)
 def test_whoever_is_told_to_have_a_number_is_named_by_it(raw: dict[str, Any]) -> None:
-    document = standing_of(NUMBER, raw).document
+    document = snapshot_of(NUMBER, raw).document
     if document is None:
         return
 
@@ -79,9 +79,9 @@ def test_whoever_is_told_to_have_a_number_is_named_by_it(raw: dict[str, Any]) ->
 
 
 def test_nobody_answered_takes_nothing_away() -> None:
-    standing = Standing(NUMBER, None, "", certain=False)
+    snapshot = NumberSnapshot(NUMBER, None, "", certain=False)
 
-    found = deviation(standing, {"state": "in_service"}, None)
+    found = deviation(snapshot, {"state": "in_service"}, None)
 
     assert found is not None  # an audit tells of it
     assert changeable([found], ()) == []
@@ -110,8 +110,8 @@ def test_feature_names_are_the_documents_own(fields: dict[str, Any], features: l
 def test_an_entry_keeps_what_somebody_added() -> None:
     held = {"state": "reserved", "note": "mine", "used_by": "callflow"}
 
-    assert summarised(held, {"state": "in_service"}) == {"note": "mine", "state": "in_service"}
-    assert summarised("typed by hand", {"state": "in_service"}) == {"state": "in_service"}
+    assert merge_summary(held, {"state": "in_service"}) == {"note": "mine", "state": "in_service"}
+    assert merge_summary("typed by hand", {"state": "in_service"}) == {"state": "in_service"}
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_an_entry_keeps_what_somebody_added() -> None:
     ],
 )
 def test_what_counts_of_an_entry(one: object, other: object, *, same: bool) -> None:
-    assert (essence(one) == essence(other)) is same
+    assert (comparable(one) == comparable(other)) is same
 
 
 def test_a_whole_copy_leaves_couchdbs_own_fields() -> None:
     raw = {"_id": NUMBER, "_rev": "1-a", "_attachments": {}, "_conflicts": [], "pvt_x": 1, "custom": 2}
 
-    assert whole(raw) == {"pvt_x": 1, "custom": 2}
+    assert copied_fields(raw) == {"pvt_x": 1, "custom": 2}
 
 
 @pytest.mark.parametrize(
