@@ -1,1 +1,1 @@
-"""The number manager: every change of a number, from discovery to release."""
+"""The number manager: every operation on a number, from discovery to release."""

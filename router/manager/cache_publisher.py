@@ -1,9 +1,9 @@
-"""Telling the cache what was written, so that a lookup anywhere on the same Redis gives the new answer at once.
+"""Publishes committed changes to Redis, so that every lookup on the same Redis gives the new answer at once.
 
-The same versioned writes as a lookup's own readings: whatever is newer stands, and a database that was made anew in
-between is read again. Where it was made anew and no follower has noticed yet, what looks newer is of its former life.
-Then a barrier: no worker's near cache holds the former answer. Where Redis is away the change stands all the same, and
-lookups learn of it from the follower, as of any change.
+Entries are written with the same versioned writes that lookups use: a newer value in Redis wins, and a database that
+was recreated in between is read again. If no follower has noticed the recreation yet, a cached value that looks newer
+belongs to the earlier database and is removed. A barrier follows: it ends when no worker's near cache holds the former
+answer. While Redis is unavailable the change itself is still committed, and lookups learn of it from the follower.
 """
 
 import logging
@@ -24,18 +24,18 @@ from router.redis_store.entry_reader import EntryReader
 log = logging.getLogger(__name__)
 
 _FILL_BATCH_SIZE = 200
-"""Entries written in one step of Redis."""
+"""Entries per Redis script call."""
 _REDIS_BACKOFF = 1.0
-"""Seconds that Redis is left alone when it did not answer."""
+"""Seconds without another attempt after Redis failed to answer."""
 _MAX_ATTEMPTS = 3
 _REBUILT = -1
 
 CommittedState = Mapping[str, StoredNumber]
-"""What stands in a database now, by number."""
+"""The numbers of one database as they are stored now, by number."""
 
 
 class CachePublisher:
-    """Writes the cache for the manager. Threads share it; nothing here raises because of Redis."""
+    """Writes the manager's changes into the cache. Thread-safe; never raises because of Redis."""
 
     def __init__(self, writer: CacheStore, reader: Reader, pool: ThreadPoolExecutor) -> None:
         self._writer = writer
@@ -46,7 +46,10 @@ class CachePublisher:
         self._unavailable_until = 0.0
 
     def epochs(self, databases: Collection[str]) -> dict[str, str]:
-        """The epochs of these databases, to be asked for before they are read; without any when Redis is away."""
+        """Return the epochs of these databases, or nothing while Redis is unavailable.
+
+        Call it before the databases are read: an entry is only written under the epoch in which its document was read.
+        """
         names = list(databases)
         if self._is_unavailable():
             return {}
@@ -59,15 +62,15 @@ class CachePublisher:
     def publish(
         self, epochs: Mapping[str, str], states: Mapping[str, CommittedState], policy: Policy
     ) -> dict[str, list[str]]:
-        """Have lookups know what stands now.
+        """Write the entries of committed numbers, then wait until no near cache holds a former answer.
 
         Args:
-            epochs: from before the databases were read.
-            stands: by database, what was written.
-            policy: decides what lookups answer.
+            epochs: taken before the databases were read.
+            states: what each database holds now, by database.
+            policy: the routing policy that entries are built with.
 
         Returns:
-            By number, what could not be done, in words; nothing for those that are well.
+            Number → warnings; numbers without a warning are missing.
         """
         pieces = [(name, epochs.get(name), state) for name, state in states.items()]
         problems: dict[str, list[str]] = {}
@@ -86,7 +89,7 @@ class CachePublisher:
         return problems
 
     def _publish_database(self, database: str, epoch: str | None, state: CommittedState, policy: Policy) -> str:
-        """Write one database's entries; returns what is wrong, empty when nothing is."""
+        """Write one database's entries; return a warning, or an empty string."""
         if epoch is None or self._is_unavailable():
             return _REDIS_UNAVAILABLE
         try:
@@ -95,16 +98,16 @@ class CachePublisher:
                 kept = self._fill(database, epoch, entries)
                 if kept == len(entries) or (kept != _REBUILT and not self._remove_former(database, state, entries)):
                     return ""
-                # The database was made anew, or a follower began with it: what was read may be of its former life.
+                # The database was recreated, or a follower opened a new epoch: the documents read may be outdated.
                 epoch = self._writer.checkpoints.epoch(database)
                 state = self._reader.of_database(database, list(state))
         except RedisUnavailableError as problem:
             self._mark_unavailable(problem)
             return _REDIS_UNAVAILABLE
-        return "the cache could not be told: lookups know it as soon as the follower does"
+        return "the cache could not be updated: lookups give the new answer once the follower has written it"
 
     def _fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> int:
-        """How many are kept (the others were there, or newer ones are); -1 when the database was rebuilt in between."""
+        """Return how many entries were written or confirmed, or -1 if the database was rebuilt meanwhile."""
         kept = 0
         for start in range(0, len(entries), _FILL_BATCH_SIZE):
             count = self._writer.entries.fill(database, epoch, entries[start : start + _FILL_BATCH_SIZE])
@@ -114,10 +117,10 @@ class CachePublisher:
         return kept
 
     def _remove_former(self, database: str, state: CommittedState, entries: Sequence[tuple[str, Entry]]) -> bool:
-        """Remove what looks newer than what was written, and is no revision of the document: whether there was any.
+        """Remove cached values that look newer than the document but are none of its revisions; return whether any was.
 
-        It is of a former life of the database, or of a conflict that was resolved. Removing is safe whoever else
-        writes meanwhile: what isn't there is read.
+        Such a value comes from an earlier database of the same name, or from a conflict that was resolved. Removing
+        is safe under concurrent writes: a missing entry is read from CouchDB.
         """
         cached = self._cache.entries([number for number, _ in entries])
         newer = [
@@ -141,8 +144,8 @@ class CachePublisher:
             return _REDIS_UNAVAILABLE
         if not late:
             return ""
-        log.warning("%d workers did not say in %.2f s that they dropped what changed", late, barrier.WAIT)
-        return f"{late} workers did not say in time that they dropped the former answer: they do in a moment"
+        log.warning("barrier timed out: workers=%d seconds=%.2f", late, barrier.WAIT)
+        return f"{late} workers did not confirm in time that they dropped the former answer: they drop it shortly"
 
     def _is_unavailable(self) -> bool:
         return time.monotonic() < self._unavailable_until
@@ -150,10 +153,12 @@ class CachePublisher:
     def _mark_unavailable(self, problem: Exception) -> None:
         with self._lock:
             self._unavailable_until = time.monotonic() + _REDIS_BACKOFF
-        log.warning("Redis is away; lookups learn of changes from the follower: %s", problem)
+        log.warning("Redis unavailable, lookups learn of changes from the follower: error=%s", problem)
 
 
-_REDIS_UNAVAILABLE = "Redis is away: lookups may give the former answer until the follower tells them"
+_REDIS_UNAVAILABLE = (
+    "Redis is unavailable: lookups may give the former answer until the follower has written the new one"
+)
 
 
 def _entries(state: CommittedState, policy: Policy) -> list[tuple[str, Entry]]:
@@ -163,7 +168,7 @@ def _entries(state: CommittedState, policy: Policy) -> list[tuple[str, Entry]]:
 
 
 def _entry(stored: StoredNumber, policy: Policy, now: int) -> Entry | None:
-    """What a lookup is to find; a document that can't be read as a number leaves what is there."""
+    """Return the entry for a number, or None if its document is unreadable and the cached value must stay."""
     if stored.document is not None:
         return entry_builder.entry_from_document(stored.document, policy, now)
     return codec.tombstone_entry(stored.base, now) if stored.base and stored.problem is None else None

@@ -1,4 +1,4 @@
-"""The rules in force: the cluster's system_config, and our settings over it."""
+"""The rules in force: the cluster's system_config, overridden by the settings."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from router.settings import Settings
 from router.settings.rules import build_rules_or_defaults
 
 CONFIGURATION_TTL = 5.0
-"""Seconds that a reading serves."""
+"""Seconds that a reading is used before the next one."""
 
 
 class Configuration:
-    """Reads the number manager's configuration again when the last reading is too old. Threads share it."""
+    """Caches the number manager's configuration for `CONFIGURATION_TTL` seconds. Thread-safe."""
 
     def __init__(self, settings: Settings, databases: CouchServer) -> None:
         self._settings = settings
@@ -26,7 +26,7 @@ class Configuration:
         self._until = 0.0
 
     def current(self) -> Rules:
-        """Dial plans, policy and configuration.
+        """Return dial plans, policy and configuration.
 
         Raises:
             CouchError: CouchDB can't be asked.

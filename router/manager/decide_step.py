@@ -1,4 +1,4 @@
-"""From what stands to what shall be: each job of a batch decided, without I/O but for port requests."""
+"""The decision step: decides each job of a batch without I/O, apart from a read of active port requests."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BatchContext:
-    """What a batch is decided by.
+    """Rules, policy and time that a whole batch is decided by.
 
     Attributes:
         now: Gregorian seconds.
@@ -37,7 +37,7 @@ class BatchContext:
 
 
 class DecideStep:
-    """Decides jobs; threads share it."""
+    """Decides jobs. Thread-safe."""
 
     def __init__(self, carriers: CarrierRegistry, features: FeatureRegistry, ports: ActivePortRequests) -> None:
         self._carriers = carriers
@@ -60,9 +60,9 @@ class DecideStep:
         except CouchError as problem:
             job.fail(errors.unavailable(str(problem)))
         except RecursionError:
-            job.fail(errors.invalid("its fields are objects inside of objects too many times: make them flatter"))
+            job.fail(errors.invalid("its fields are nested too deeply: make them flatter"))
         except Exception:
-            log.exception("deciding %s of %s failed", job.ask.operation, job.number)
+            log.exception("decision failed: operation=%s number=%s", job.ask.operation, job.number)
             job.fail(errors.internal())
 
     def _decide(
@@ -99,7 +99,10 @@ class DecideStep:
         return decide(job.ask, document, accounts, terms.policy, carrier, porting=porting, now=terms.now)
 
     def _is_porting(self, job: Job) -> bool:
-        """Asked only of numbers that are created out of nothing, and not by a port request's completion."""
+        """Return whether an active port request names the number.
+
+        Only a number that is created where no document exists is checked, unless a completed port request creates it.
+        """
         document, ask = job.stored.document, job.ask
         if ask.operation is not Operation.CREATE or ask.ported_in or not (document is None or document.deleted):
             return False
@@ -107,7 +110,7 @@ class DecideStep:
 
 
 def _account_warnings(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:
-    """What is done all the same, as KAZOO does, and is a mistake most of the time."""
+    """Return warnings about an assignment that KAZOO allows but that is usually a mistake."""
     account = plan.after.assigned_to if plan.after is not None else None
     if account is None or account in accounts or (plan.before is not None and plan.before.assigned_to == account):
         return ()

@@ -1,7 +1,7 @@
-"""Account copies of many numbers, written later and together: an account's list once, not once a batch.
+"""Deferred account copies of many numbers: an account's list is written once, not once per batch.
 
-Outcomes of numbers whose copies wait name the accounts that their documents do not name any more (`copies_of`): with
-these and the numbers a later run finds all there is to do after a crash.
+The outcome of a number with deferred copies names the accounts that its document no longer names (`copies_of`). With
+these and the numbers, a later run can write every missing copy after a crash.
 """
 
 import threading
@@ -21,21 +21,21 @@ from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 
 _ACCOUNTS_BATCH_SIZE = 200
-"""Lists that are held in memory at a time; one may have some megabytes."""
+"""Account lists held in memory at a time; one may take some megabytes."""
 _NUMBERS_BATCH_SIZE = 5000
-"""The same, where it isn't known whose numbers they are."""
+"""Numbers per batch where their accounts aren't known."""
 _CONCURRENT_BATCHES = 2
-"""While CouchDB writes some, the next are compared."""
+"""Batches in parallel: one is compared while CouchDB writes another."""
 
 
 @dataclass(frozen=True, slots=True)
 class _PendingNumber:
-    """A number whose copies wait.
+    """A number with deferred copies.
 
     Attributes:
-        document: as it was written last, as much of it as a list holds; None: read it.
-        accounts: all that may have a copy.
-        is_new: nothing stood before.
+        document: the part of its last written document that a list holds; None: it must be read.
+        accounts: every account that may have a copy.
+        is_new: the number had no document before.
     """
 
     document: NumberDocument | None
@@ -43,17 +43,17 @@ class _PendingNumber:
     is_new: bool = False
 
     def after(self, before: "_PendingNumber | None") -> "_PendingNumber":
-        """The same with what waited of the number already."""
+        """Return this change merged with an earlier one of the same number."""
         if before is None:
             return self
         return _PendingNumber(self.document, self.accounts | before.accounts, before.is_new)
 
 
 class DeferredCopies:
-    """A number manager's copies, which wait until `write`. Threads share it.
+    """Collects account copies until `write` is called. Thread-safe.
 
     Args:
-        carry_out: the manager's, with what takes copies.
+        carry_out: the manager's method; it hands deferrable copies to this object.
     """
 
     def __init__(
@@ -71,24 +71,24 @@ class DeferredCopies:
         self._feed_positions: dict[str, str] = {}
 
     def __len__(self) -> int:
-        """How many numbers wait."""
+        """Return how many numbers have pending copies."""
         return len(self._pending)
 
     def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
-        """As the manager does, but for the copies that wait; their outcomes say so."""
+        """Carry out requests like the manager, but defer their copies; the outcomes are marked so."""
         return self._carry_out(asks, self)
 
     def note_feed_positions(self, databases: Iterable[str]) -> None:
-        """Numbers are about to be written there: note from where on the feeds will tell of them."""
+        """Remember where each database's changes feed stands before numbers are written there."""
         for database in databases:
             if self._lists_only and database not in self._feed_positions:
                 try:
                     self._feed_positions[database] = feed_position(self._databases, database)
                 except CouchError:
-                    continue  # its numbers will be read instead
+                    continue  # this database's numbers will be read instead
 
     def defer(self, change: CopyChange) -> bool:
-        """Take a change over, if its copies can wait."""
+        """Take over a change's copies; return False if they can't be deferred."""
         if not self._lists_only:
             return False
         document = None if change.after is None else listed_fields(change.after)
@@ -97,7 +97,7 @@ class DeferredCopies:
         return True
 
     def resume(self, numbers: Mapping[str, Iterable[str]]) -> None:
-        """Numbers whose copies waited when an earlier run was killed, and accounts beside those they name."""
+        """Add numbers whose copies were pending when an earlier run was killed, with further accounts."""
         self._add({number: _PendingNumber(None, frozenset(accounts)) for number, accounts in numbers.items()})
 
     def _add(self, numbers: Mapping[str, _PendingNumber]) -> None:
@@ -106,13 +106,13 @@ class DeferredCopies:
                 self._pending[number] = pending.after(self._pending.get(number))
 
     def write(self) -> dict[str, str]:
-        """Write the copies of all that waits.
+        """Write all pending copies.
 
         Returns:
             Number → why its copies could not be written.
 
         Raises:
-            CouchError: CouchDB is away, all of them still wait.
+            CouchError: CouchDB is unavailable; all copies are pending again.
         """
         with self._lock:
             pending, self._pending = self._pending, {}
@@ -127,7 +127,7 @@ class DeferredCopies:
             accounts = {each: pending[each].accounts for each in numbers}
             failures = self._copies.update(changes, reader, guess, accounts)
             if len(failures) == len(numbers):
-                self._databases.version()  # all of them: is it the accounts, or everything?
+                self._databases.version()  # raises if CouchDB itself is unavailable
             return failures
 
         try:
@@ -143,7 +143,7 @@ class DeferredCopies:
 
 
 def _batches(pending: Mapping[str, _PendingNumber]) -> Iterator[list[str]]:
-    """All numbers of some accounts; those of which only the number is known by themselves."""
+    """Yield all numbers of a few accounts at a time; numbers without a known document come first, by themselves."""
     by_account: defaultdict[str, list[str]] = defaultdict(list)
     unknown: list[str] = []
     for number, each in pending.items():

@@ -1,4 +1,4 @@
-"""What is asked of others before a number is written: its carrier, then its features' providers."""
+"""The external step: asks a number's carrier, then its features' providers, before the document is written."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -20,23 +20,23 @@ log = logging.getLogger(__name__)
 
 
 class ExternalSteps:
-    """Carries the outside part of a plan out; threads share it."""
+    """Runs the external part of a plan. Thread-safe."""
 
     def __init__(self, carriers: CarrierRegistry, features: FeatureRegistry) -> None:
         self._carriers = carriers
         self._features = features
 
     def run(self, job: Job, policy: ManagerPolicy) -> NumberDocument | None:
-        """Ask the carrier, unless it was asked for this job before, and the providers.
+        """Ask the carrier, unless it was already asked for this job, then the providers.
 
         Returns:
-            The document as it is to be written; None: it goes.
+            The document to write, or None to delete it.
 
         Raises:
-            NumberError: somebody refused, or could not be asked.
+            NumberError: a carrier or provider refused, or could not be asked.
         """
         if job.plan is None or job.features is None:
-            raise errors.internal()  # never: only decided jobs come here
+            raise errors.internal()  # unreachable: only decided jobs come here
         data = self._carrier(job, policy)
         after = job.features.after
         if job.features.work:
@@ -46,7 +46,7 @@ class ExternalSteps:
         return with_module_data(after, data)
 
     def _carrier(self, job: Job, policy: ManagerPolicy) -> Mapping[str, Any] | None:
-        """The module data after the carrier's step; None where there is none to take."""
+        """Return the module data after the carrier's step, or None if the plan has no step."""
         if job.plan is None or job.features is None or job.plan.carrier is CarrierStep.NONE:
             return None
         step = job.plan.carrier
@@ -66,7 +66,7 @@ class ExternalSteps:
 
 
 def _call_carrier(module: str, order: CarrierOrder, act: Callable[[], Any]) -> Mapping[str, Any]:
-    """Whatever a stranger's code raises is that number's error alone."""
+    """Run plug-in code; any exception becomes an error of this one number."""
     try:
         data = act()
     except NumberError:
@@ -74,9 +74,9 @@ def _call_carrier(module: str, order: CarrierOrder, act: Callable[[], Any]) -> M
     except CarrierError as problem:
         raise errors.carrier_fault(module, str(problem)) from None
     except Exception as problem:
-        log.exception("carrier %s failed over %s", module, order.number.number)
+        log.exception("carrier failed: carrier=%s number=%s", module, order.number.number)
         raise errors.carrier_fault(module, f"{type(problem).__name__}: {problem}") from problem
     if not isinstance(data, Mapping):
-        log.error("carrier %s returned %r for order %s where module data belongs", module, data, order.key)
+        log.error("carrier returned no module data: carrier=%s order=%s returned=%r", module, order.key, data)
         return order.module_data
     return data

@@ -86,7 +86,12 @@ class Job:
                 f"{error.message}; {self.carrier.module} had {done} already (order {self.carrier.key}): look there"
             )
             error = NumberError(error.code, error.error, error.cause, message)
-            log.error("%s of %s: %s", self.ask.operation, self.number, error)
+            log.error(
+                "carrier acted but the operation failed: operation=%s number=%s error=%s",
+                self.ask.operation,
+                self.number,
+                error,
+            )
         self.outcome = Outcome(self.number, error=error)
 
     def settle(self, document: NumberDocument | None, **more: Any) -> None:

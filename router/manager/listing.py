@@ -1,4 +1,4 @@
-"""An account's numbers: from its own list, each seen to be true, or from every number database."""
+"""Lists an account's numbers, from the account's own list or from every number database."""
 
 import time
 from bisect import bisect_right
@@ -18,17 +18,16 @@ from router.numbers.fields import Skipped
 from router.numbers.shards import SHARD_PREFIX, is_shard, shard_for
 
 BUDGET = 10.0
-"""Seconds after which a walk through every database gives what it has, and goes on with the next page."""
+"""Seconds after which a page of a thorough listing ends early; the next page goes on from there."""
 _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of an account's numbers.
+    """One page of an account's numbers.
 
     Attributes:
-        next: what to ask with for those after them (`after`); empty on the last page. A page may be short, even
-            empty, before the last one.
+        next: value of `after` for the next page; empty on the last page. A page before the last may be short or empty.
     """
 
     numbers: list[NumberDocument] = field(default_factory=list)
@@ -36,7 +35,7 @@ class Page:
 
 
 class AccountNumberLister:
-    """Lists; threads share it. See `NumberManager.list_by_account`."""
+    """Lists numbers. Thread-safe. See `NumberManager.list_by_account`."""
 
     def __init__(self, databases: CouchServer, reader: Reader, copies: AccountCopies) -> None:
         self._databases = databases
@@ -44,13 +43,13 @@ class AccountNumberLister:
         self._copies = copies
 
     def page(self, account: str, auth_by: str, *, after: str, limit: int, budget: float | None) -> Page:
-        """One page.
+        """Return one page.
 
         Args:
-            budget: seconds for looking through every database; None: start from the account's own list.
+            budget: seconds for reading every database; None: start from the account's own list.
 
         Raises:
-            NumberError: the asker may not know.
+            NumberError: the caller may not see this account's numbers.
             CouchError: CouchDB can't be asked.
         """
         known = self._reader.accounts({account, auth_by} - {SYSTEM})
@@ -90,7 +89,7 @@ class AccountNumberLister:
         return Page(numbers)
 
     def _walk(self, after: str) -> Iterator[tuple[str, NumberDocument | None]]:
-        """Every number after one, in order; databases are in the order of their numbers."""
+        """Yield every number after one, in order; databases sort like their numbers."""
         first = shard_for(after) or ""
         for name in sorted(filter(is_shard, self._databases.names(SHARD_PREFIX))):
             end = f"{name.removeprefix(SHARD_PREFIX)}\uffff"
@@ -102,7 +101,7 @@ class AccountNumberLister:
                     read = documents.read(document, expected_database=name)
                     if not isinstance(read, Skipped):
                         yield read.number, read
-            # A database without numbers takes time too.
+            # Reading a database without numbers takes time too: let the caller check its budget.
             yield end, None
 
 

@@ -1,7 +1,8 @@
-"""What is due by time: aged numbers become available, found and never taken ones and deleted ones are removed.
+"""Maintenance: changes that are due by time.
 
-Walks through every number database a page at a time; what is due goes the way of every change, and is decided again
-upon the document as it then stands.
+Aged numbers become available; discovered numbers that were never taken, and deleted ones, are removed. Every number
+database is read page by page. A due change goes through the same pipeline as any other, and is decided again on the
+document as it is then.
 """
 
 import threading
@@ -24,16 +25,16 @@ _PAGE = 1000
 
 @dataclass(slots=True)
 class MaintenanceReport:
-    """What a walk did, or would do.
+    """Totals of one maintenance run.
 
     Attributes:
-        databases, numbers: looked at.
+        databases, numbers: read.
         available: numbers that aged long enough.
-        removed: numbers that were found and never taken, or deleted.
-        failed: number → why what is due could not be done.
-        left_out: database → why it could not be read.
-        whole: the walk came to its end.
-        seconds: it took.
+        removed: deleted numbers, and discovered numbers that were never taken.
+        failed: number → why a due change could not be made.
+        failed_databases: database → why it could not be read.
+        complete: the run was not stopped early.
+        seconds: duration.
     """
 
     databases: int = 0
@@ -47,13 +48,13 @@ class MaintenanceReport:
 
 
 class Maintenance:
-    """One walk.
+    """One maintenance run.
 
     Args:
-        dry_run: only say what is due.
-        stop: set to end the walk early.
-        on_outcome: told of each number that was due.
-        on_page: told how many documents were looked at.
+        dry_run: report what is due and change nothing.
+        stop: set it to end the run early.
+        on_outcome: called with the outcome of each due number.
+        on_page: called with the number of documents read.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Maintenance:
         self._report = MaintenanceReport()
 
     def run(self) -> MaintenanceReport:
-        """Walk.
+        """Read every number database and carry out what is due.
 
         Raises:
             CouchError: CouchDB can't be asked at all.

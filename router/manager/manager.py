@@ -1,4 +1,4 @@
-"""The number manager: what callers hold; the pipeline is beside it."""
+"""The number manager's public interface; the pipeline behind it is in the modules beside this one."""
 
 import logging
 import time
@@ -41,19 +41,19 @@ from router.stores.clients import Stores
 log = logging.getLogger(__name__)
 
 _POOL_SIZE = 8
-"""Databases, carriers or providers asked at a time for one manager."""
+"""Concurrent requests to databases, carriers and providers per manager."""
 _PORT_REQUESTS_TTL = 1.0
 
 
 class NumberManager:
-    """Carries out what is asked of numbers, a batch at a time; threads share it.
+    """Carries out operations on numbers in batches. Thread-safe.
 
     Args:
-        settings: the rules' overrules, account copies, carriers.
-        stores: Redis and CouchDB; Redis may be away.
+        settings: overrides of the rules, account copies, carriers.
+        stores: Redis and CouchDB; Redis may be unavailable.
 
     Attributes:
-        counts: "operation outcome" → how many numbers.
+        counts: "operation outcome" → numbers.
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
@@ -77,7 +77,7 @@ class NumberManager:
         self.counts = Counters()
 
     def rules(self) -> Rules:
-        """Dial plans, policy and configuration in force.
+        """Return dial plans, policy and configuration in force.
 
         Raises:
             CouchError: CouchDB can't be asked.
@@ -85,22 +85,22 @@ class NumberManager:
         return self._configuration.current()
 
     def carry_out(self, asks: Sequence[OperationRequest], deferred: DeferredCopies | None = None) -> list[Outcome]:
-        """Do what is asked, any mix, and tell what became of each, in order.
+        """Carry out any mix of operations and return their outcomes in order.
 
-        The same number twice is done in the order given. One number's refusal never stops the others.
-        A store that is away is each concerned number's error (`errors.unavailable`).
+        Operations on the same number run in the order given. A refused number never stops the others. An unavailable
+        store is reported in the error of each affected number (`errors.unavailable`).
 
         Args:
-            late: takes over account copies that can wait; None: all are written when this returns.
+            deferred: takes over account copies that may be written later; None: all are written on return.
         """
         return self._carry_out(asks, due=False, deferred=deferred)
 
     def deferred_copies(self) -> DeferredCopies:
-        """For work on very many numbers: asks that are carried out by way of it leave their new copies to it."""
+        """Return a collector for bulk work: operations carried out through it defer their account copies."""
         return DeferredCopies(self.carry_out, self.databases, self._copies)
 
     def apply_due_changes(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
-        """Do to each of these numbers what is due by time, if anything is (`router.lifecycle.maintenance`)."""
+        """Carry out what is due by time for each of these numbers (`router.lifecycle.maintenance`)."""
         asks = [OperationRequest(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
         return self._carry_out(asks, due=True)
 
@@ -114,24 +114,24 @@ class NumberManager:
         thorough: bool = False,
         budget: float = BUDGET,
     ) -> Page:
-        """The numbers that are assigned to an account, in their order.
+        """Return a page of the numbers assigned to an account, in order.
 
         Args:
-            account: whose.
-            auth_by: who asks: the system, an administrator, the account itself or one above it.
-            after: only numbers after this one; empty for all.
-            limit: numbers at most.
-            thorough: look through every number database instead of starting from the account's own list.
-            budget: seconds after which a thorough page is given as it is.
+            account: the account's id.
+            auth_by: the caller: the system, an administrator, the account itself or an ancestor.
+            after: start after this number; empty: from the first.
+            limit: maximum count.
+            thorough: read every number database instead of starting from the account's own list.
+            budget: seconds after which a thorough page ends early.
 
         Raises:
-            NumberError: the asker may not know.
+            NumberError: the caller may not see this account's numbers.
             CouchError: CouchDB can't be asked.
         """
         return self._lister.page(account, auth_by, after=after, limit=limit, budget=budget if thorough else None)
 
     def is_in_tree(self, account: str, top: str) -> bool:
-        """Whether an account is `top`, or one below it by its `pvt_tree` in the database of accounts.
+        """Return whether an account is `top` or a descendant of it, by its `pvt_tree` in the accounts database.
 
         Raises:
             CouchError: CouchDB can't be asked.
@@ -141,7 +141,7 @@ class NumberManager:
         return permissions.is_ancestor_or_self(top, account, self._reader.accounts({account} - {SYSTEM}))
 
     def close(self) -> None:
-        """End its threads."""
+        """Shut the threads down."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _carry_out(
@@ -161,14 +161,14 @@ class NumberManager:
         return outcomes
 
     def _run_wave(self, jobs: Sequence[Job], rules: Rules, deferred: DeferredCopies | None, *, guess: bool) -> None:
-        """Jobs of different numbers."""
+        """Run jobs of different numbers through the pipeline, then write copies and publish."""
         if deferred is not None:
             deferred.note_feed_positions(
                 {job.database for job in jobs if job.ask.operation is not Operation.GET and not job.ask.dry_run}
             )
         now = gregorian.from_unix(int(time.time()))
         epochs = self._pipeline.run(jobs, BatchContext(rules, ManagerPolicy.of(rules.config), now), guess=guess)
-        # What needed no writing is told again too: whoever wrote it may have died before he could tell.
+        # Unchanged numbers are published too: the process that wrote them may have died before it published.
         published = [job for job in jobs if _needs_publishing(job)]
         if not published:
             return
@@ -189,15 +189,15 @@ class NumberManager:
         try:
             failed = self._copies.update(changes)
         except Exception as problem:
-            log.exception("the account copies of %d numbers failed", len(changes))
+            log.exception("account copies failed: numbers=%d", len(changes))
             failed = {job.number: type(problem).__name__ for job in jobs}
         for job in jobs:
             if job.number in failed:
-                job.warn(f"account copy: {failed[job.number]} (did-router audit --repair mends it)")
+                job.warn(f"account copy: {failed[job.number]} (did-router audit --repair repairs it)")
 
 
 def _outcome_label(ask: OperationRequest, outcome: Outcome) -> str:
-    """What became of it, for the counts."""
+    """Return the outcome's label in `counts`."""
     if outcome.error is not None:
         return outcome.error.error
     if outcome.unchanged:
@@ -206,7 +206,7 @@ def _outcome_label(ask: OperationRequest, outcome: Outcome) -> str:
 
 
 def _job_for(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
-    """A job for a number that gets a document, else why it gets none."""
+    """Return a job for a number that can have a document, else the outcome that says why it can't."""
     document = ask.imported.document if ask.imported is not None else None
     if document is not None and ask.operation is Operation.CREATE and ask.auth_by == SYSTEM:
         return _job_for_document(ask, str(document.get("_id")))
@@ -219,18 +219,18 @@ def _job_for(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job
 
 
 def _job_for_document(ask: OperationRequest, identifier: str) -> Job | Outcome:
-    """A job for a document that is put back under its own id, whether or not a dial plan reads it as a number."""
+    """Return a job for a document that is restored under its own id, even if no dial plan reads that id."""
     database = shard_for(identifier) or ""
     reason = routable_id(identifier, database)
     if reason is None and not is_legal(database):
-        reason = f"CouchDB takes no database called {printable(database)}"
+        reason = f"CouchDB accepts no database named {printable(database)}"
     if reason is not None:
         return Outcome(printable(identifier), error=errors.malformed(printable(identifier), reason))
     return Job(fast_replace(ask, number=identifier), database)
 
 
 def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
-    """The first job of each number, then the second of each, and so on."""
+    """Group jobs: the first job of each number, then the second of each, and so on."""
     seen: defaultdict[str, int] = defaultdict(int)
     waves: list[list[Job]] = []
     for job in jobs:

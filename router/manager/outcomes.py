@@ -1,4 +1,4 @@
-"""What became of an ask."""
+"""The outcome of an operation on one number."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ from router.lifecycle.errors import NumberError
 from router.numbers.documents import NumberDocument
 
 
-@dataclass(frozen=True)  # without slots: as with documents (router.numbers.fast_replace)
+@dataclass(frozen=True)  # without slots, for router.numbers.fast_replace
 class Outcome:
-    """One number's result.
+    """The result of an operation on one number.
 
     Attributes:
-        number: E.164 where the input came to one, else the input.
-        document: as it stands now, or as it would be (dry run), or as it was when it was deleted; None on an error.
+        number: E.164 if the input could be normalised, else the input.
+        document: as it is now, as it would be (dry run), or as it was before it was deleted; None on an error.
         error: why nothing was done.
         unchanged: nothing had to be written.
-        deleted: the document is gone.
-        warnings: what did not work but is mended later, a line each.
-        copies_wait: its account copies are yet to be written (see `router.manager.deferred_copies`).
-        copies_of: accounts among those that its document does not name any more.
+        deleted: the document was deleted.
+        warnings: what failed and is repaired later, a line each.
+        copies_deferred: its account copies are not written yet (see `router.manager.deferred_copies`).
+        copies_of: accounts with a copy that its document no longer names.
     """
 
     number: str

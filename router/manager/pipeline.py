@@ -128,7 +128,7 @@ class UpdatePipeline:
         except NumberError as refusal:
             job.fail(refusal)
         except Exception:
-            log.exception("what %s of %s asks of others failed", job.ask.operation, job.number)
+            log.exception("external step failed: operation=%s number=%s", job.ask.operation, job.number)
             job.fail(errors.internal())
         return None
 
@@ -180,7 +180,7 @@ def _prepare(job: Job, after: NumberDocument | None, now: int) -> None:
     sent = written(after, before, now=now)
     read = _read(after, sent)
     if isinstance(read, Skipped):  # never: what is written can be read
-        log.error("what was to be written for %s could not be read: %s", job.number, read.reason)
+        log.error("encoded document unreadable: number=%s reason=%s", job.number, read.reason)
         job.fail(errors.internal())
         return
     try:

@@ -1,4 +1,4 @@
-"""Plug-ins found by entry point, the project's own like a stranger's: one that is broken harms no other."""
+"""Loads plug-ins by entry point, built-in ones like third-party ones; a broken one harms no other."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -19,8 +19,8 @@ class BrokenPlugin:
 
     Attributes:
         name: of its entry point.
-        package: who brought it, with its version; empty for none.
-        reason: what is wrong with it and what to do.
+        package: name and version of the package; empty: none.
+        reason: the fault and the remedy.
     """
 
     name: str
@@ -28,18 +28,18 @@ class BrokenPlugin:
     reason: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Return one line."""
         return f"{self.name}{self.package and f' of package {self.package}'}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledPlugins(Generic[Plugin]):
-    """What is installed under one group.
+    """The plug-ins installed under one group.
 
     Attributes:
         plugins: by the name of their entry point.
-        packages: who brought each.
-        broken: what can't be used; a name may be here and in `plugins`, when a stranger claimed one of ours.
+        packages: entry point → package and version.
+        broken: those that can't be used. A name may be here and in `plugins`, if a third party claims a built-in name.
     """
 
     plugins: dict[str, Plugin]
@@ -47,23 +47,23 @@ class InstalledPlugins(Generic[Plugin]):
     broken: tuple[BrokenPlugin, ...]
 
     def reason(self, name: str) -> str | None:
-        """Why there is no usable plug-in of that name although one is installed; None: there is one, or none is."""
+        """Return why an installed plug-in of that name can't be used; None: it can, or none is installed."""
         if name in self.plugins:
             return None
         return next((str(each) for each in self.broken if each.name == name), None)
 
 
 class PluginError(Exception):
-    """A plug-in that is not what it must be; the message says what to change."""
+    """A plug-in that does not satisfy its interface; the message says what to change."""
 
 
 def load_plugins(group: str, make: Callable[[str, object], Plugin]) -> InstalledPlugins[Plugin]:
-    """Load everything that is installed under a group.
+    """Load every plug-in of a group.
 
     Args:
         group: of entry points.
-        make: from an entry point's name and the object that it names, the plug-in; raises Unusable, or
-            anything else that a stranger's code may raise.
+        make: builds the plug-in from an entry point's name and object. It raises PluginError, or anything else that
+            third-party code may raise.
     """
     plugins: dict[str, Plugin] = {}
     packages: dict[str, str] = {}
@@ -79,12 +79,12 @@ def load_plugins(group: str, make: Callable[[str, object], Plugin]) -> Installed
         except Exception as problem:  # noqa: BLE001 - a stranger's code may raise anything
             broken.append(BrokenPlugin(name, _package(point), _load_problem(point, problem)))
     for each in broken:
-        log.error("plug-in %s", each)
+        log.error("plug-in unusable: %s", each)
     return InstalledPlugins(plugins, packages, tuple(broken))
 
 
 def installed_names(group: str) -> frozenset[str]:
-    """The names that are installed under a group; nothing is loaded."""
+    """Return the names installed under a group, without loading anything."""
     return frozenset(point.name for point in entry_points(group=group))
 
 
@@ -96,7 +96,7 @@ def _by_name(points: Iterable[EntryPoint]) -> Iterator[tuple[str, list[EntryPoin
 
 
 def _preferred(claims: list[EntryPoint]) -> tuple[EntryPoint | None, list[EntryPoint]]:
-    """Whose claim of a name counts: the only one, or the project's own; of several strangers' none."""
+    """Return the claim of a name that counts: the only one, or the built-in one; several third-party claims: none."""
     if len(claims) == 1:
         return claims[0], []
     own = next((each for each in claims if each.dist is not None and each.dist.name == OWN_PACKAGE), None)

@@ -1,4 +1,4 @@
-"""Reading what a batch of asks needs: number documents, a request a database, and accounts, one request."""
+"""The read step: number documents, one request per database, and accounts, one request for all."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from router.numbers.fields import MAX_ID_LENGTH, Skipped, is_visible
 from router.numbers.shards import shard_for
 
 BATCH_SIZE = 1000
-"""Documents in one request."""
+"""Documents per request."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,12 +27,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class StoredNumber:
-    """What stands for a number.
+    """A number as CouchDB holds it.
 
     Attributes:
-        document: None where there is none.
-        base: the document's revision, or its deletion's; empty where there never was one.
-        problem: why it can't be told, or isn't a number document.
+        document: None: no document.
+        base: revision of the document or of its deletion; empty: it never existed.
+        problem: why it could not be read, or isn't a number document.
     """
 
     document: NumberDocument | None = None
@@ -41,10 +41,10 @@ class StoredNumber:
 
 
 class Reader:
-    """Reads from CouchDB; several databases at a time.
+    """Reads from CouchDB, several databases in parallel.
 
     Args:
-        pool: for them; a single one is read by the caller's own thread.
+        pool: runs the parallel reads; a single one runs in the caller's thread.
     """
 
     def __init__(self, databases: CouchServer, pool: ThreadPoolExecutor) -> None:
@@ -52,7 +52,7 @@ class Reader:
         self._pool = pool
 
     def numbers(self, numbers: Iterable[str]) -> dict[str, StoredNumber]:
-        """What stands for each of these E.164 numbers."""
+        """Return what CouchDB holds for each of these E.164 numbers."""
         stored: dict[str, StoredNumber] = {}
         for some in map_concurrently(
             self._pool, lambda piece: self.of_database(*piece), list(by_database(numbers).items())
@@ -61,21 +61,21 @@ class Reader:
         return stored
 
     def of_database(self, database: str, numbers: Sequence[str]) -> dict[str, StoredNumber]:
-        """The same for numbers of one database."""
+        """Like `numbers`, for numbers of one database."""
         stored: dict[str, StoredNumber] = {}
         for start in range(0, len(numbers), BATCH_SIZE):
             stored |= self._some(database, numbers[start : start + BATCH_SIZE])
         return stored
 
     def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:
-        """These accounts, without those that don't exist.
+        """Return those of these accounts that exist.
 
-        Where there is no database of accounts nobody says that one is gone: then they all exist, and may nothing.
+        Without an accounts database no account can be ruled out: all are then taken to exist, without any privilege.
 
         Raises:
             CouchError: CouchDB can't be asked.
         """
-        # Whatever callers call themselves: only what can be an account's id is asked for.
+        # Callers may send any text as their id: only possible account ids are requested.
         identifiers = [each for each in identifiers if len(each) <= MAX_ID_LENGTH and is_visible(each)]
         if not identifiers:
             return {}
@@ -99,7 +99,7 @@ def _of_whom_nothing_is_known(identifier: str) -> AccountDocument:
 
 
 def by_database(numbers: Iterable[str]) -> Mapping[str, list[str]]:
-    """Numbers by the database they belong in."""
+    """Group numbers by their database."""
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for number in numbers:
         grouped[shard_for(number) or ""].append(number)
@@ -107,7 +107,7 @@ def by_database(numbers: Iterable[str]) -> Mapping[str, list[str]]:
 
 
 def map_concurrently(pool: ThreadPoolExecutor, act: Callable[[T], R], things: Sequence[T]) -> list[R]:
-    """Do it for each, at once where there are several; in their order."""
+    """Call `act` for each thing and return the results in order; a single call runs in the caller's thread."""
     if len(things) == 1:
         return [act(things[0])]
     return list(pool.map(act, things))

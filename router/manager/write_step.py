@@ -1,4 +1,4 @@
-"""Writing a batch: one `_bulk_docs` a database, conditional on each document's `_rev`."""
+"""The write step: one `_bulk_docs` request per database, conditional on each document's `_rev`."""
 
 import logging
 import threading
@@ -14,24 +14,24 @@ from router.lifecycle.errors import NumberError
 log = logging.getLogger(__name__)
 
 GLOBAL_CHANGES = "_global_changes"
-"""CouchDB tells of new databases only where this one exists; a single node does not make it by itself."""
+"""The database without which CouchDB doesn't announce new databases; a single node does not create it by itself."""
 _MAX_ATTEMPTS = 3
 _CONFLICT = "conflict"
 _UNDER_REPLICATED = (
-    "too few CouchDB nodes took the change: it is lost if those that did don't come back, and in conflict if "
-    "the others were given another one; look at the number once all nodes are up"
+    "too few CouchDB nodes stored the change: it is lost if they don't come back, and in conflict if the other "
+    "nodes stored a different one; look at the number once all nodes are up"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of one document.
+    """The result of writing one document.
 
     Attributes:
-        revision: its new one; empty when it was not written.
-        conflict: somebody else wrote first.
+        revision: the new one; empty: it was not written.
+        conflict: another writer was first.
         problem: why it was not written, or may not have been.
-        warning: what may yet become of it though it was written; empty for nothing.
+        warning: what may still happen to the written document; empty: nothing.
     """
 
     revision: str = ""
@@ -41,7 +41,7 @@ class WriteResult:
 
 
 class DocumentWriter:
-    """Writes number documents; makes a number's database when it is first needed. Threads share it."""
+    """Writes number documents, and creates a number's database when it is first needed. Thread-safe."""
 
     def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
@@ -52,7 +52,7 @@ class DocumentWriter:
         """Write documents of one database; never raises.
 
         Returns:
-            By `_id`: what became of it.
+            `_id` → result.
         """
         identifiers = [str(document["_id"]) for document in documents]
         try:
@@ -60,18 +60,20 @@ class DocumentWriter:
         except DocumentTooLargeError as problem:
             return self._write_halves(database, documents, problem)
         except CouchError as problem:
-            message = f"{problem}; whether it was written is not known: look, and ask again"
+            message = f"{problem}; the document may have been written: look at the number, and ask again"
             return dict.fromkeys(identifiers, WriteResult(problem=errors.unavailable(message)))
         results = {str(row.get("id")): _result_of(row) for row in rows if isinstance(row, Mapping)}
         unanswered = WriteResult(
-            problem=errors.unavailable("CouchDB did not say whether it was written: look, and ask again")
+            problem=errors.unavailable(
+                "CouchDB did not report whether it was written: look at the number, and ask again"
+            )
         )
         return {identifier: results.get(identifier, unanswered) for identifier in identifiers}
 
     def _write_halves(
         self, database: str, documents: Sequence[Mapping[str, Any]], problem: DocumentTooLargeError
     ) -> dict[str, WriteResult]:
-        """Nothing of them was written, because of one: half by half it is found, and the others are written."""
+        """Split a batch that CouchDB refused as too large, until the oversized document is found."""
         if len(documents) == 1:
             refused = WriteResult(
                 problem=NumberError(400, "invalid", "document_too_large", f"{problem}: remove fields")
@@ -87,13 +89,18 @@ class DocumentWriter:
                 return self._databases.database(database).put_many(documents)
             except NotFoundError:
                 self._create_database(database)
-        raise NotFoundError(f"the database {database} is dropped again and again")
+        raise NotFoundError(f"the database {database} is dropped repeatedly")
 
     def _remove_conflicts(self, database: str, identifiers: Sequence[str]) -> None:
-        """Before documents go: what stands in conflict behind one would come up, and route to whoever it names."""
+        """Delete the losing leaves of documents that are about to be deleted.
+
+        Otherwise CouchDB would promote a losing leaf, and calls would route to the account that it names.
+        """
         conflicts = self._databases.database(database).losing_leaves(identifiers) if identifiers else []
         if conflicts:
-            log.warning("%d documents in conflict go with those that are deleted in %s", len(conflicts), database)
+            log.warning(
+                "conflicting leaves deleted with their documents: count=%d database=%s", len(conflicts), database
+            )
             deletions = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in conflicts]
             refused = [
                 row
@@ -107,22 +114,22 @@ class DocumentWriter:
         self._ensure_global_changes()
         try:
             self._databases.database(database).create()
-            log.info("made the database %s", database)
+            log.info("database created: %s", database)
         except ConflictError:
-            return  # somebody else was faster
+            return  # a concurrent writer created it
 
     def _ensure_global_changes(self) -> None:
-        """Before a database is made: what happens while `_global_changes` is missing is never told."""
+        """Create `_global_changes` before a database: CouchDB never announces what happens without it."""
         with self._lock:
             if self._global_changes_exists:
                 return
             try:
                 self._databases.database(GLOBAL_CHANGES).create()
-                log.warning("made the database %s: CouchDB tells of new databases from now on", GLOBAL_CHANGES)
+                log.warning("database created, CouchDB announces new databases from now on: %s", GLOBAL_CHANGES)
             except ConflictError:
-                pass  # as it should be
+                pass  # it exists already
             except CouchRefused as problem:
-                log.warning("no right to make %s; followers find new databases late: %s", GLOBAL_CHANGES, problem)
+                log.warning("%s not created, followers find new databases late: error=%s", GLOBAL_CHANGES, problem)
             self._global_changes_exists = True
 
 

@@ -28,7 +28,7 @@ LIMIT = 1.0
 _PAUSE = 0.006
 _WRITE_PAUSE = 0.06
 _AUTHORITATIVE, _UNKNOWN = 0.06, 0.04
-_OF_FEW_COPIES = "too few CouchDB nodes took the change"
+_OF_FEW_COPIES = "too few CouchDB nodes stored the change"
 """A warning: the change is in conflict if the other nodes were given another one."""
 _BY_HAND = (1.0, 1.0, 0.5, 0.0)
 _OFTEN = (0.1, 1.0, 1.0, 1.0)

@@ -62,7 +62,7 @@ def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes
     cluster.kill(2)
     written = DocumentWriter(at_nodes[0]).write(SHARD, [_document("+14158867900", "1" * 32)])["+14158867900"]
     assert written.revision
-    assert "too few CouchDB nodes took the change" in written.warning
+    assert "too few CouchDB nodes stored the change" in written.warning
 
 
 def test_what_only_a_node_took_that_is_cut_off_is_not_known_to_be_withdrawn(

@@ -132,7 +132,7 @@ def test_a_change_stands_although_redis_is_away(world: World) -> None:
         [OperationRequest(Operation.CREATE, NUMBER, SYSTEM, assign_to=CHILD, module_name=INVENTORY)]
     )[0]
     assert outcome.error is None
-    assert ["Redis is away" in warning for warning in outcome.warnings] == [True]
+    assert ["Redis is unavailable" in warning for warning in outcome.warnings] == [True]
     assert world.databases.database(SHARD).get(NUMBER)["pvt_assigned_to"] == CHILD
     moved = OperationRequest(Operation.MOVE, NUMBER, SYSTEM, assign_to=RESELLER)
     with EmbeddedRedis(port):

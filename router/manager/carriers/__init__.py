@@ -1,1 +1,1 @@
-"""Carriers: who is asked for a number before it is ours, and told when it no longer is. Plug-ins by entry point."""
+"""Carriers: asked before a number becomes ours, and informed when it no longer is. Plug-ins by entry point."""

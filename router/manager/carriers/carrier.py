@@ -1,4 +1,4 @@
-"""What a carrier is: the interface that plug-ins implement (docs/carriers.md has a worked example)."""
+"""The interface of a carrier plug-in; docs/carriers.md has a worked example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,20 +10,20 @@ from router.numbers.documents import NumberDocument
 
 
 class CarrierError(Exception):
-    """The carrier refused or could not be asked; the message is in the carrier's own words."""
+    """The carrier refused or could not be asked; the message carries the carrier's own wording."""
 
 
 @dataclass(frozen=True, slots=True)
 class CarrierOrder:
-    """What a carrier is told of a number.
+    """An order to a carrier about one number.
 
     Attributes:
-        key: the same for every repetition of one order, so that a carrier can tell a repetition from a second
-            order: buying twice is worse than not at all.
-        number: the document as it shall be.
-        module_data: the carrier's own (`pvt_module_data`), which nobody else reads or changes.
-        auth_by: who asked.
-        dry_run: ask for nothing that costs.
+        key: identical for every repetition of one order. It lets a carrier tell a repetition from a second order:
+            buying twice is worse than not buying.
+        number: the document as it will be written.
+        module_data: the carrier's own data (`pvt_module_data`); nothing else reads or changes it.
+        auth_by: id of the calling account, or `system`.
+        dry_run: order nothing that costs.
     """
 
     key: str
@@ -34,30 +34,30 @@ class CarrierOrder:
 
 
 class Carrier(CarrierTraits, Protocol):
-    """A carrier module: its traits, and what it can be asked; made once, used by many threads."""
+    """A carrier module: its traits and its operations. One instance serves many threads."""
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Buy or take the number; returns the module data to keep.
+        """Buy or take the number; return the module data to keep.
 
         Raises:
-            CarrierError: it is not ours now.
+            CarrierError: the number is not ours.
         """
 
     def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Give the number back; returns the module data to keep.
+        """Give the number back; return the module data to keep.
 
         Raises:
-            CarrierError: it may still be ours.
+            CarrierError: the number may still be ours.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class CarrierSetup:
-    """What a carrier is made from: its entry point names something that takes this and returns the carrier.
+    """The argument of a carrier's factory. The entry point names a callable that takes it and returns the carrier.
 
     Attributes:
-        name: of its entry point, which must be the carrier's own name.
-        settings: its table in the setting `carriers`; empty where there is none. May hold secrets.
+        name: of the entry point; the carrier's own `name` must equal it.
+        settings: its table in the setting `carriers`, empty if there is none. May hold secrets.
         databases: the cluster's CouchDB, for a carrier that keeps an inventory there.
     """
 

@@ -1,7 +1,7 @@
-"""One JSON request over HTTP, and exactly how far it got when it fails.
+"""A JSON-over-HTTP client that reports exactly how far a failed request got.
 
-The standard library's client does: it tells connecting from sending, which is what decides whether an order may be
-repeated, and pools and retries, which others would bring, are not wanted here.
+It uses the standard library's client, which separates connecting from sending: that decides whether an order may be
+repeated. The connection pools and retries of other clients are unwanted here.
 """
 
 import base64
@@ -18,26 +18,26 @@ from urllib.parse import urlsplit
 import orjson
 
 _MAX_RESPONSE_BYTES = 256 * 1024
-"""Bytes of an answer that are read; no order's answer is longer."""
+"""Bytes of a response that are read; no response to an order is longer."""
 
 _MAX_MESSAGE_LENGTH = 300
 
 
 class ConnectFailed(Exception):
-    """Nobody was reached: the other side knows nothing of this request."""
+    """No connection was made: the other side knows nothing of this request."""
 
 
 class ResponseLost(Exception):
-    """It was sent, at least in part, and no answer came: the other side may have acted on it."""
+    """The request was sent, at least in part, but no response came: the other side may have acted on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back.
+    """A response.
 
     Attributes:
-        status: of HTTP.
-        body: the JSON object, or None when it is none.
+        status: the HTTP status.
+        body: the JSON object, or None if the body is none.
         text: the body as it came, bounded and printable.
     """
 
@@ -47,7 +47,7 @@ class HttpResponse:
 
     @property
     def message(self) -> str:
-        """What the other side says, for people: its message, else its body."""
+        """The other side's explanation for people: its message, else its body."""
         said = [self.body.get(name) for name in ("message", "error", "detail", "reason")] if self.body else []
         message = next((each for each in said if isinstance(each, str) and each.strip()), None)
         return printable(message or self.text) or "it gave no reason"
@@ -60,9 +60,9 @@ class Endpoint:
     Attributes:
         url: http or https, without credentials.
         authorization: the header's value; empty for none.
-        connect_time_limit: seconds until connected, TLS included.
-        read_time_limit: seconds of silence.
-        time_limit: seconds for one request in all.
+        connect_timeout: seconds until connected, TLS included.
+        read_timeout: seconds of silence.
+        timeout: seconds for one whole request.
         ca_file: certificates to trust instead of the system's; empty for the system's.
     """
 
@@ -77,8 +77,8 @@ class Endpoint:
         """Send one request; redirects are not followed.
 
         Raises:
-            NotSent: it certainly did not arrive.
-            Unanswered: it may have arrived.
+            ConnectFailed: the request certainly did not arrive.
+            ResponseLost: the request may have arrived.
         """
         sent = {"Accept": "application/json", **headers}
         if self.authorization:
@@ -96,7 +96,7 @@ class Endpoint:
             response = connection.getresponse()
             return _parse_response(response.status, response.read(_MAX_RESPONSE_BYTES))
         except TimeoutError:
-            raise ResponseLost(f"no answer within {self.read_timeout:g} s") from None
+            raise ResponseLost(f"no response within {self.read_timeout:g} s") from None
         except (OSError, http.client.HTTPException, ValueError) as problem:
             raise ResponseLost(f"the connection was lost: {_describe(problem)}") from None
         finally:
@@ -128,12 +128,12 @@ class Endpoint:
 
 
 def basic_authorization(username: str, password: str) -> str:
-    """The header's value for a name and a password."""
+    """Return the Authorization header's value for a username and a password."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def printable(text: str) -> str:
-    """Somebody else's words, safe in a log line and of bounded length."""
+    """Return foreign text as one printable line of bounded length, safe for a log."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text[: 4 * _MAX_MESSAGE_LENGTH]).split())
     return line if len(line) <= _MAX_MESSAGE_LENGTH else f"{line[:_MAX_MESSAGE_LENGTH]}…"
 
@@ -148,11 +148,11 @@ def _parse_response(status: int, raw: bytes) -> HttpResponse:
 
 
 def _shut_down(connected: socket.socket) -> None:
-    """End a request that drips: every byte in time, and never done."""
+    """End a request whose response trickles in: each read is in time, and the response never ends."""
     try:
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS' own, which another thread reads from
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS' own shutdown: another thread reads from it
     except OSError:
-        return  # it ended by itself
+        return  # the connection ended by itself
 
 
 def _describe(problem: Exception) -> str:

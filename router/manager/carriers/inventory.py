@@ -1,4 +1,4 @@
-"""Carriers whose numbers are a stock in a CouchDB database of their own: `knm_managed`, `knm_inum`."""
+"""Carriers with an inventory in a CouchDB database of their own: `knm_managed`, `knm_inum`."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,16 +14,16 @@ MANAGED_DATABASE = "numbers/managed"
 INUM_DATABASE = "numbers/inum"
 
 _MAX_ATTEMPTS = 20
-"""Against others who write the same document at the same time; each gets through once."""
+"""Attempts against concurrent writers of the same document; each attempt lets one of them through."""
 
 
 @dataclass(frozen=True, slots=True)
 class CouchInventoryCarrier:
-    """Says in the stock's document who has a number; see `Carrier` for what the attributes mean.
+    """Records a number's owner in the inventory's document; see `Carrier` for the attributes.
 
     Attributes:
-        database: made when first needed, as are the documents.
-        returned: the state of a number that came back into stock.
+        database: created when first needed, like its documents.
+        returned_state: the state of a number that came back into the inventory.
     """
 
     name: str
@@ -35,12 +35,12 @@ class CouchInventoryCarrier:
     only_in_service: bool = False
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Take it out of stock, for its new account."""
+        """Take the number out of the inventory, for its new account."""
         self._record(order, order.number.state, order.number.assigned_to)
         return order.module_data
 
     def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Put it back."""
+        """Put the number back."""
         self._record(order, self.returned_state, None)
         return order.module_data
 
@@ -54,10 +54,12 @@ class CouchInventoryCarrier:
                     return
         except CouchError as problem:
             raise CarrierError(f"{self.database} can't be written: {problem}") from None
-        raise CarrierError(f"{order.number.number} in {self.database} is being changed by others all the time")
+        raise CarrierError(
+            f"{order.number.number} in {self.database} is being changed by others all the time: try again"
+        )
 
     def _write(self, number: str, fields: Mapping[str, str | None]) -> None:
-        """Change what stands, and keep everything else of it; nothing is written where it says so already."""
+        """Update the document, keeping all other fields; an up-to-date document is not written."""
         try:
             current = dict(self.databases.database(self.database).get(number))
         except NotFoundError:
@@ -69,16 +71,16 @@ class CouchInventoryCarrier:
         try:
             self.databases.database(self.database).put(desired)
         except NotFoundError:
-            with suppress(ConflictError):  # somebody else was first
+            with suppress(ConflictError):  # a concurrent writer created it
                 self.databases.database(self.database).create()
             self.databases.database(self.database).put(desired)
 
 
 def managed(setup: CarrierSetup) -> CouchInventoryCarrier:
-    """`knm_managed`: the cluster's own stock."""
+    """Return `knm_managed`, the cluster's own inventory."""
     return CouchInventoryCarrier(setup.name, setup.databases, MANAGED_DATABASE, State.AVAILABLE)
 
 
 def inum(setup: CarrierSetup) -> CouchInventoryCarrier:
-    """`knm_inum`: iNum numbers."""
+    """Return `knm_inum`, the inventory of iNum numbers."""
     return CouchInventoryCarrier(setup.name, setup.databases, INUM_DATABASE, State.RELEASED)

@@ -1,4 +1,4 @@
-"""Carriers that ask nobody: the cluster's own numbers, mobile ones, and numbers that are kept in stock."""
+"""Carriers without an upstream: the cluster's own numbers, mobile numbers, and numbers held in stock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from router.numbers.carriers import LOCAL, MDN
 
 @dataclass(frozen=True, slots=True)
 class NoopCarrier:
-    """Nothing is bought and nothing given back; see `Carrier` for what the attributes mean."""
+    """A carrier that buys nothing and gives nothing back; see `Carrier` for the attributes."""
 
     name: str
     is_local: bool = False
@@ -18,31 +18,31 @@ class NoopCarrier:
     only_in_service: bool = False
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """It is ours already."""
+        """Return the module data unchanged: the number is ours already."""
         return order.module_data
 
     def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """It stays ours."""
+        """Return the module data unchanged: the number stays ours."""
         return order.module_data
 
 
 def local(setup: CarrierSetup) -> NoopCarrier:
-    """`knm_local`: numbers that were made here; a released one is gone."""
+    """Return `knm_local`: numbers made in this cluster; a released one is deleted."""
     del setup
     return NoopCarrier(LOCAL, is_local=True, deletes_on_release=True)
 
 
 def mdn(setup: CarrierSetup) -> NoopCarrier:
-    """`knm_mdn`: mobile numbers, in service or gone."""
+    """Return `knm_mdn`: mobile numbers, either in service or deleted."""
     del setup
     return NoopCarrier(MDN, deletes_on_release=True, only_in_service=True)
 
 
 def inventory(setup: CarrierSetup) -> NoopCarrier:
-    """`knm_inventory`: numbers bought in bulk by other ways, which come back into stock."""
+    """Return `knm_inventory`: numbers bought in bulk elsewhere, which return to stock."""
     return NoopCarrier(setup.name)
 
 
 def reserved(setup: CarrierSetup) -> NoopCarrier:
-    """`knm_reserved` and `knm_reserved_reseller`: what an account further up holds for those below it."""
+    """Return `knm_reserved` or `knm_reserved_reseller`: numbers that an ancestor account holds for its descendants."""
     return NoopCarrier(setup.name, is_local=True)

@@ -1,4 +1,4 @@
-"""`knm_other`: a carrier that takes orders as JSON over HTTP, and is never made to sell a number twice."""
+"""`knm_other`: a carrier that takes orders as JSON over HTTP; an order is never placed twice."""
 
 import random
 import time
@@ -45,11 +45,11 @@ class OtherSettings(BaseModel):
     disconnects: bool = Field(default=False, description="released numbers are ordered off too; KAZOO tells nobody")
 
     def endpoint(self) -> Endpoint:
-        """Where it is, and with which credentials.
+        """Return the endpoint with its credentials.
 
         Raises:
             OSError: the token's file can't be read.
-            ValueError: the token is none.
+            ValueError: the token is empty or holds invisible characters.
         """
         token = self.token_file.read_text("utf-8").strip() if self.token_file else self.token
         if not is_visible(token):
@@ -62,7 +62,7 @@ class OtherSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OtherCarrier:
-    """See `Carrier`; `endpoint` is None where no URL is set."""
+    """The carrier `knm_other`; `endpoint` is None if no URL is set. See `Carrier` for the attributes."""
 
     name: str
     settings: OtherSettings
@@ -72,11 +72,11 @@ class OtherCarrier:
     only_in_service: bool = False
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Order the number; what the carrier says of it is kept."""
+        """Order the number, and keep the data that the carrier returns."""
         return self._order("acquire", order)
 
     def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Order it off, where the settings say so."""
+        """Order the number off, if the settings say so."""
         return self._order("disconnect", order) if self.settings.disconnects else order.module_data
 
     def _order(self, action: str, order: CarrierOrder) -> Mapping[str, Any]:
@@ -91,11 +91,11 @@ class OtherCarrier:
 
 
 class OrderSubmission:
-    """One order on its way: what is known of it decides what may be sent next.
+    """Places one order; what is known about the last request decides what may be sent next.
 
-    Nothing is sent a second time while the carrier may have the first: after a request that got no answer, or an
-    answer that decides nothing, it is asked for the order by its key; only when it says in its own words that it knows
-    of none is the order repeated, under the same key.
+    An order is never repeated while the carrier may have the first one. After a request without a response, or with an
+    ambiguous one, the carrier is queried by the order's key. Only if it answers that it has no such order is the order
+    repeated, under the same key.
     """
 
     def __init__(self, endpoint: Endpoint, settings: OtherSettings, order: CarrierOrder, action: str) -> None:
@@ -107,10 +107,10 @@ class OrderSubmission:
         self._last_problem = ""
 
     def run(self) -> Mapping[str, Any]:
-        """Send and ask until the order is completed or refused; the carrier's object.
+        """Send and query until the order is completed or refused; return the carrier's object.
 
         Raises:
-            CarrierError: refused, or not known to be completed.
+            CarrierError: it was refused, or is not known to be completed.
         """
         for attempt in range(self._settings.max_attempts):
             if attempt:
@@ -160,7 +160,7 @@ class OrderSubmission:
         return self._classify(answer)
 
     def _classify(self, answer: HttpResponse) -> Mapping[str, Any] | None:
-        """An answer to an order: taken, refused (raises), not taken, or undecided."""
+        """Read a response to an order: return the order; None: not taken, or undecided. Raises if refused."""
         if _is_order_status(answer):
             return answer.body
         self._last_problem = f"it answered {answer.status}: {answer.message}"
@@ -172,7 +172,7 @@ class OrderSubmission:
         return None
 
     def _query(self) -> Mapping[str, Any] | None:
-        """The order as the carrier has it; None and `_may_have_arrived` cleared when it says that it knows of none."""
+        """Return the carrier's order; if it has none, clear `_may_have_arrived` and return None."""
         try:
             answer = self._endpoint.send("GET", f"/orders/{quote(self._order.key, safe='')}", None, {})
         except (ConnectFailed, ResponseLost) as problem:
@@ -187,16 +187,16 @@ class OrderSubmission:
         return None
 
     def _backoff(self, attempt: int) -> float:
-        """Doubled for each try, and none like another's: many orders that failed together don't return together."""
+        """Return seconds: doubled for each attempt, with jitter, so that failed orders don't return together."""
         upper: float = min(_MAX_BACKOFF, self._settings.retry_backoff * 2 ** (attempt - 1))
         return upper * (0.5 + random.random() / 2)  # noqa: S311 - no secret
 
 
 def other(setup: CarrierSetup) -> OtherCarrier:
-    """`knm_other`, from its table in the settings.
+    """Return `knm_other`, built from its table in the settings.
 
     Raises:
-        Unusable: a setting that can't be used.
+        PluginError: a setting can't be used.
     """
     where = f"setting 'carriers.{setup.name}"
     try:
@@ -219,7 +219,7 @@ def other(setup: CarrierSetup) -> OtherCarrier:
 
 
 def _is_order_status(answer: HttpResponse) -> bool:
-    """Whether the carrier itself tells what became of the order."""
+    """Return whether the response is the carrier's own report about the order."""
     return (
         200 <= answer.status < 300  # noqa: PLR2004 - HTTP's successes
         and answer.body is not None

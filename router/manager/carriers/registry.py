@@ -1,4 +1,4 @@
-"""The carriers that are installed, by the names that `pvt_module_name` says."""
+"""The installed carriers, by the names used in `pvt_module_name`."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from router.numbers.carriers import module_name
 from router.settings import Settings
 
 GROUP = "did_router.carriers"
-"""Of entry points; each names something that takes a CarrierSetup and returns a Carrier."""
+"""Entry-point group; each entry point names a callable that takes a CarrierSetup and returns a Carrier."""
 
 _NAME = re.compile(r"knm_[a-z0-9_]{1,60}", re.ASCII)
 _TRAITS = ("is_local", "deletes_on_release", "only_in_service")
@@ -21,10 +21,10 @@ _METHODS = ("acquire", "disconnect")
 
 
 class CarrierRegistry:
-    """All carriers, made once; threads may share it.
+    """All carriers, each built once. Thread-safe.
 
     Attributes:
-        broken: plug-ins that can't be used, and settings for carriers that nobody installed.
+        broken: plug-ins that can't be used, and settings for carriers that aren't installed.
     """
 
     def __init__(self, settings: Settings, databases: CouchServer) -> None:
@@ -34,7 +34,7 @@ class CarrierRegistry:
         self.broken: tuple[BrokenPlugin, ...] = self._installed.broken + self._unused_settings()
 
     def find(self, name: str) -> Carrier:
-        """The carrier of that name, in any spelling; one that is asked nothing when nobody installed it."""
+        """Return the carrier of that name, in any spelling; a placeholder that orders nothing if none is installed."""
         name = module_name(name)
         carrier = self._installed.plugins.get(name)
         if carrier is not None:
@@ -43,11 +43,11 @@ class CarrierRegistry:
         return UnknownCarrier(name) if reason is None else BrokenCarrier(name, reason)
 
     def names(self) -> list[str]:
-        """Those that can be used, in alphabetical order."""
+        """Return the usable carriers' names in alphabetical order."""
         return sorted(self._installed.plugins)
 
     def packages(self) -> dict[str, str]:
-        """Who brought each: name to package and version."""
+        """Return carrier name → package and version."""
         return dict(self._installed.packages)
 
     def _make(self, name: str, factory: object) -> Carrier:
@@ -61,7 +61,7 @@ class CarrierRegistry:
     def _unused_settings(self) -> tuple[BrokenPlugin, ...]:
         known = {*self._installed.plugins, *(each.name for each in self._installed.broken)}
         return tuple(
-            BrokenPlugin(name, "", f"setting 'carriers.{name}' is for a carrier that nobody installed: install it")
+            BrokenPlugin(name, "", f"setting 'carriers.{name}' is for a carrier that is not installed: install it")
             for name in sorted(set(self._settings.carriers) - known)
         )
 

@@ -1,4 +1,4 @@
-"""Carriers that can't be asked: those that nobody installed, and those that can't be loaded."""
+"""Placeholders for carriers that can't be asked: not installed, or broken."""
 
 import logging
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UnknownCarrier:
-    """A module that nobody installed: its numbers live on, and nobody is asked or told (KAZOO's way)."""
+    """A module that is not installed: its numbers stay in use, and no order is placed (as in KAZOO)."""
 
     name: str
     is_local: bool = False
@@ -20,19 +20,19 @@ class UnknownCarrier:
     only_in_service: bool = False
 
     def acquire(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Buy nothing."""
-        log.warning("%s: carrier %s is not installed: nothing was ordered", order.number.number, self.name)
+        """Log a warning and order nothing."""
+        log.warning("carrier not installed, nothing ordered: number=%s carrier=%s", order.number.number, self.name)
         return order.module_data
 
     def disconnect(self, order: CarrierOrder) -> Mapping[str, Any]:
-        """Tell nobody."""
-        log.warning("%s: carrier %s is not installed: it was told nothing", order.number.number, self.name)
+        """Log a warning and order nothing."""
+        log.warning("carrier not installed, not disconnected: number=%s carrier=%s", order.number.number, self.name)
         return order.module_data
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenCarrier:
-    """A module that is installed and can't be loaded: to pass over it could lose numbers that are paid for."""
+    """An installed module that can't be loaded. It refuses: skipping it could lose numbers that are paid for."""
 
     name: str
     reason: str
@@ -50,4 +50,4 @@ class BrokenCarrier:
 
     def _refuse(self, order: CarrierOrder) -> NoReturn:
         del order
-        raise CarrierError(f"{self.reason} (did-router check tells which plug-ins are broken)")
+        raise CarrierError(f"{self.reason} (did-router check lists broken plug-ins)")

@@ -1,1 +1,1 @@
-"""Features: what public fields ask for and providers switch on and off. Plug-ins by entry point."""
+"""Features: requested by public fields, switched on and off by providers. Plug-ins by entry point."""

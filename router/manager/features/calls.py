@@ -1,4 +1,4 @@
-"""Features that the cluster carries out by itself, call by call: prepend, failover, force_outbound, ringback."""
+"""Features that the cluster applies itself during a call: prepend, failover, force_outbound, ringback."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,9 +19,12 @@ _MAX_ID_LENGTH = 256
 
 @dataclass(frozen=True, slots=True)
 class CallFeature:
-    """One feature of one public field, the same word, active in service; there is nobody to be told.
+    """One feature of one public field of the same name, active in service, without an upstream.
 
-    See `FeatureProvider` for what the attributes mean; `parse` gives the settings, or None for none.
+    See `FeatureProvider` for the attributes.
+
+    Attributes:
+        parse: returns the settings that the public fields request, or None.
     """
 
     name: str
@@ -34,44 +37,44 @@ class CallFeature:
     keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """The one feature, and the one field."""
+        """Derive the one feature and the one field from the name."""
         object.__setattr__(self, "features", frozenset({self.name}))
         object.__setattr__(self, "keys", self.features)
 
     def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
-        """The feature, if its field asks for it."""
+        """Return the feature, if its field requests it."""
         del number
         settings = self.parse(public)
         return {} if settings is None else {self.name: settings}
 
     def activate(self, work: FeatureRequest) -> Any:
-        """The settings are all there is to it."""
+        """Return the settings; nothing else has to happen."""
         return work.settings
 
     def remove(self, work: FeatureRequest) -> None:
-        """Nobody knows of it."""
+        """Do nothing: there is no upstream."""
 
 
 def prepend(setup: ProviderSetup) -> CallFeature:
-    """`prepend`: what is put before the caller's name."""
+    """Return `prepend`: text put before the caller's name."""
     del setup
     return CallFeature("prepend", _prepend)
 
 
 def failover(setup: ProviderSetup) -> CallFeature:
-    """`failover`: where a trunk's calls go when the trunk is down."""
+    """Return `failover`: where calls to a trunk go while the trunk is down."""
     del setup
     return CallFeature("failover", _failover)
 
 
 def force_outbound(setup: ProviderSetup) -> CallFeature:
-    """`force_outbound`: whether calls from inside take the way by a carrier."""
+    """Return `force_outbound`: whether calls from inside the cluster leave through a carrier."""
     del setup
     return CallFeature("force_outbound", _force_outbound)
 
 
 def ringback(setup: ProviderSetup) -> CallFeature:
-    """`ringback`: what callers hear."""
+    """Return `ringback`: what callers hear while waiting."""
     del setup
     return CallFeature("ringback", _ringback)
 
@@ -96,7 +99,7 @@ def _failover(public: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _force_outbound(public: Mapping[str, Any]) -> bool | None:
-    """False is kept, as in KAZOO: it overrules the cluster's default."""
+    """Return the flag. False is kept, as in KAZOO: it overrides the cluster's default."""
     value = public.get("force_outbound")
     if is_unset(value):
         return None

@@ -1,4 +1,4 @@
-"""`carrier_name`: an administrator puts a number under another carrier; the field itself is never kept."""
+"""`carrier_name`: lets an administrator move a number to another carrier; the field itself is never kept."""
 
 from collections.abc import Collection, Mapping
 
@@ -18,15 +18,15 @@ _MAX_LENGTH = 30
 def apply_carrier_name(
     number: NumberDocument, ask: OperationRequest, accounts: Mapping[str, AccountDocument], carriers: Collection[str]
 ) -> tuple[NumberDocument, OperationRequest]:
-    """The number under its new carrier, and the ask without that field.
+    """Return the number under its new carrier, and the request without that field.
 
     Args:
-        number: as it shall be.
-        accounts: whoever asks must be among them.
-        carriers: those that exist, by `pvt_module_name`.
+        number: as it will be written.
+        accounts: must include the calling account.
+        carriers: the installed ones, by `pvt_module_name`.
 
     Raises:
-        NumberError: not an administrator, no such carrier, or a mobile number's.
+        NumberError: the caller is no administrator, the carrier is not installed, or a mobile number is involved.
     """
     given = ask.public_fields
     if not given or FIELD not in given:
@@ -42,7 +42,7 @@ def apply_carrier_name(
     if name == number.module_name:
         return number, ask
     if ask.auth_by != SYSTEM and MDN in (name, number.module_name) and not ask.mdn_run:
-        raise errors.forbidden(FIELD, f"only who looks after mobile numbers puts one under {MDN}, or takes it away")
+        raise errors.forbidden(FIELD, f"only a mobile-number run (mdn_run) moves a number to or from {MDN}")
     return fast_replace(number, module_name=name), ask
 
 

@@ -1,7 +1,7 @@
-"""The two shapes of a number document's features, behind one view.
+"""The two encodings of a number document's features, behind one view.
 
-A page's document lists names in `pvt_features` and keeps the settings in public fields; a newer one maps names to
-settings. An emergency address has four spellings. Providers see one: newer names, `e911`.
+The older encoding lists names in `pvt_features` and keeps the settings in public fields; the newer one maps names to
+settings. An emergency address has four names. Providers see one form: the newer names, and `e911`.
 """
 
 from collections.abc import Mapping
@@ -19,31 +19,31 @@ LOCAL = "local"
 E911_FIELDS = ("e911", "dash_e911", "vitelity_e911", "telnyx_e911")
 _E911_FIELDS_LISTED_FIRST = ("dash_e911", "vitelity_e911", "telnyx_e911", "e911")
 _ADDED_BY_API = DERIVED_FIELDS | {"_read_only"}
-"""What KAZOO's API adds to the public fields when it shows a number; nothing is asked for by sending it back."""
+"""Fields that KAZOO's API adds when it shows a number; sending them back requests nothing."""
 _NO_FIELDS = frozenset((*_ADDED_BY_API, *E911_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureEncoding:
-    """How one document writes its features.
+    """How one document encodes its features.
 
     Attributes:
-        listed: `pvt_features` is a list of names, whose settings are in public fields.
-        e911_fields: the public fields that hold an emergency address, the first being the one that counts.
+        listed: `pvt_features` is a list of names, and the settings are in public fields.
+        e911_fields: the public fields that hold an emergency address; the first one counts.
     """
 
     listed: bool
     e911_fields: tuple[str, ...]
 
     def public(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """A document's public fields as providers read them."""
+        """Return a document's public fields in the providers' form."""
         public = {name: value for name, value in fields.items() if is_public(name) and name not in E911_FIELDS}
         addresses = (fields.get(name) for name in self.e911_fields)
         address = next((each for each in addresses if not is_unset(each)), None)
         return public if address is None else {**public, E911: address}
 
     def with_public_fields(self, fields: Mapping[str, Any], public: Mapping[str, Any]) -> dict[str, Any]:
-        """The document with these public fields in the place of its own."""
+        """Return the document with its public fields replaced by these."""
         kept = {name: value for name, value in fields.items() if not is_public(name)}
         kept |= {name: value for name, value in public.items() if name != E911}
         return kept | (dict.fromkeys(self.e911_fields, public[E911]) if E911 in public else {})
@@ -54,7 +54,7 @@ _PAGE_ENCODING = FeatureEncoding(listed=True, e911_fields=_E911_FIELDS_LISTED_FI
 
 
 def encoding_of(fields: Mapping[str, Any]) -> FeatureEncoding:
-    """How a document spells; a new one as the page does."""
+    """Return a document's encoding; a new document gets the older one."""
     if _ENCODING_FIELDS.isdisjoint(fields):
         return _PAGE_ENCODING
     raw = fields.get(reading.FIELD)
@@ -77,10 +77,10 @@ def encoding_of(fields: Mapping[str, Any]) -> FeatureEncoding:
 
 
 def requested_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Public fields that somebody sends, as providers read them.
+    """Return the public fields of a request in the providers' form.
 
     Raises:
-        FieldsInvalid: a field that isn't public, or an emergency address in two spellings.
+        InvalidFieldsError: a field isn't public, or two names for the emergency address differ.
     """
     for name in given:
         if not is_public(name) and name not in _ADDED_BY_API:

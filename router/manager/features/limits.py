@@ -1,4 +1,4 @@
-"""Reading public fields within their limits: what can't be used is told by name, limit and what was given."""
+"""Validates public fields; an error names the field, its limit and the value."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from router.manager.features.provider import InvalidFieldsError
 from router.numbers.fields import is_false, is_true, is_unset, shown
 
 MAX_LENGTH = 256
-"""Characters in a text that has no limit of its own."""
+"""Characters in a text without a limit of its own."""
 
 
 def table(public: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object of fields; empty when it is unset.
+    """Return an object of fields, empty if it is unset.
 
     Raises:
-        FieldsInvalid: it is something else.
+        InvalidFieldsError: the value is no object.
     """
     value = public.get(name)
     if is_unset(value):
@@ -25,14 +25,14 @@ def table(public: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def text(fields: Mapping[str, Any], path: str, min_length: int = 1, max_length: int = MAX_LENGTH) -> str | None:
-    """A printable text; None when it is unset.
+    """Return a printable text, or None if it is unset.
 
     Args:
         fields: the object that holds it.
-        path: from the document's top, its last step being the field's name.
+        path: from the document's top; its last step is the field's name.
 
     Raises:
-        FieldsInvalid: too short, too long, not printable, no text.
+        InvalidFieldsError: the value is too short, too long, not printable, or no text.
     """
     value = fields.get(path.rpartition(".")[2])
     if value is None or value == "":
@@ -44,10 +44,10 @@ def text(fields: Mapping[str, Any], path: str, min_length: int = 1, max_length: 
 
 
 def required(fields: Mapping[str, Any], path: str, min_length: int = 1, max_length: int = MAX_LENGTH) -> str:
-    """The same, which must be there.
+    """Like `text`, but the field must be set.
 
     Raises:
-        FieldsInvalid: it isn't, or see `text`.
+        InvalidFieldsError: it is unset, or see `text`.
     """
     value = text(fields, path, min_length, max_length)
     if value is None:
@@ -56,10 +56,10 @@ def required(fields: Mapping[str, Any], path: str, min_length: int = 1, max_leng
 
 
 def flag(fields: Mapping[str, Any], path: str) -> bool | None:
-    """True or false, also in quotes as KAZOO reads them; None when it is unset.
+    """Return true or false, quoted as KAZOO reads them or not; None if it is unset.
 
     Raises:
-        FieldsInvalid: something else.
+        InvalidFieldsError: the value is neither.
     """
     value = fields.get(path.rpartition(".")[2])
     if is_unset(value):

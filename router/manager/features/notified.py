@@ -1,7 +1,7 @@
-"""Features that somebody outside has to know of: cnam, e911, port.
+"""Features that an upstream service has to know of: cnam, e911, port.
 
-These providers have no upstream of their own: they keep the settings and say in the log what an operator has to pass
-on. A provider that does so by itself is a plug-in (docs/features.md).
+These providers have no upstream of their own: they keep the settings and log what an operator has to pass on. A
+provider that calls an upstream is a plug-in (docs/features.md).
 """
 
 import logging
@@ -22,7 +22,7 @@ OWNED = frozenset({State.RESERVED, State.IN_SERVICE, State.PORT_IN})
 PROVISIONED = frozenset(
     ("latitude", "longitude", "location_id", "plus_four", "status", "activated_time", "order_id", "legacy_data")
 )
-"""What emergency providers add to an address."""
+"""Fields that emergency providers add to an address."""
 
 _MAX_DISPLAY_NAME_LENGTH = 15
 _REGION_LENGTH = 2
@@ -33,7 +33,7 @@ _MAX_EMAILS = 100
 
 @dataclass(frozen=True, slots=True)
 class NotifiedFeature:
-    """Features of one public field, whose switching is told in the log; see `FeatureProvider`."""
+    """Features of one public field; switching them is only logged. See `FeatureProvider` for the attributes."""
 
     name: str
     features: frozenset[str]
@@ -45,39 +45,40 @@ class NotifiedFeature:
     keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """The field is called as the provider is."""
+        """Derive the public field from the name."""
         object.__setattr__(self, "keys", frozenset({self.name}))
 
     def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
-        """What its field asks for."""
+        """Return the features that the field requests."""
         del number
         return self.parse(public)
 
     def activate(self, work: FeatureRequest) -> Any:
-        """Say so."""
-        log.info("%s: %s is on for account %s", work.number.number, work.feature, work.number.assigned_to)
+        """Log the activation and return the settings."""
+        number = work.number
+        log.info("feature on: number=%s feature=%s account=%s", number.number, work.feature, number.assigned_to)
         return work.settings
 
     def remove(self, work: FeatureRequest) -> None:
-        """Say so."""
-        log.info("%s: %s is off", work.number.number, work.feature)
+        """Log the removal."""
+        log.info("feature off: number=%s feature=%s", work.number.number, work.feature)
 
 
 def cnam(setup: ProviderSetup) -> NotifiedFeature:
-    """`knm_cnam_notifier`: the name that callers see, and whether callers' names are looked up."""
+    """Return `knm_cnam_notifier`: the caller name shown, and whether callers' names are looked up."""
     del setup
     features = frozenset({"outbound_cnam", "inbound_cnam"})
     return NotifiedFeature("cnam", features, _cnam, OWNED, kept_outside_states=True)
 
 
 def e911(setup: ProviderSetup) -> NotifiedFeature:
-    """`knm_dash_e911`: where help has to go."""
+    """Return `knm_dash_e911`: the address for emergency services."""
     del setup
     return NotifiedFeature("e911", frozenset({"e911"}), _e911, OWNED, provisioned=PROVISIONED)
 
 
 def port(setup: ProviderSetup) -> NotifiedFeature:
-    """`knm_port_notifier`: a number on its way in."""
+    """Return `knm_port_notifier`: a number that is being ported in."""
     del setup
     return NotifiedFeature("port", frozenset({"port"}), _port, frozenset({State.PORT_IN}))
 

@@ -1,4 +1,4 @@
-"""Who may have which feature (KAZOO's rules, of which a reseller's configuration is not followed)."""
+"""Feature permissions: KAZOO's rules, without a reseller's own configuration."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ _OTHER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What one number may have.
+    """The features that one number may have.
 
     Attributes:
         allowed: names of features and providers; None: all.
-        denied: the same.
-        externals: why no feature with a service outside may be had; empty: it may.
-        failover: it may be had.
+        denied: names of features and providers.
+        externals: why features with an upstream service are not allowed; empty: they are.
+        failover: failover is allowed.
     """
 
     allowed: frozenset[str] | None
@@ -40,14 +40,14 @@ class Permissions:
     failover: bool
 
     def refusal(self, provider: FeatureProvider, feature: str) -> str | None:
-        """Why this number may not have that feature; None: it may."""
+        """Return why this number may not have that feature; None: it may."""
         names = {feature, provider.name}
         if self.allowed is not None and self.allowed.isdisjoint(names):
             return f"{feature} is not among the features allowed (features.allow, pvt_features_allowed)"
         if not self.denied.isdisjoint(names):
             return f"{feature} is denied (features.deny, pvt_features_denied)"
         if self.externals and provider.external:
-            return f"{feature} needs a service outside, {self.externals}"
+            return f"{feature} needs an external service, {self.externals}"
         if not self.failover and _FAILOVER in names:
             return f"{feature} is for numbers used by {TRUNKSTORE} only"
         return None
@@ -56,10 +56,10 @@ class Permissions:
 def permissions_of(
     number: NumberDocument, *, allow: Collection[str], deny: Collection[str], local_feature_override: bool
 ) -> Permissions:
-    """What a number may have.
+    """Return a number's permissions.
 
     Args:
-        number: its own `pvt_features_allowed` and `pvt_features_denied` come first, where they aren't empty.
+        number: its own `pvt_features_allowed` and `pvt_features_denied` take precedence if they aren't empty.
         allow: the cluster's `features.allow`; empty: all.
         deny: the cluster's `features.deny`.
         local_feature_override: local and mobile numbers may have external features too.
@@ -80,7 +80,7 @@ def _of_cluster(names: tuple[str, ...]) -> frozenset[str]:
 
 
 def known_names(names: Iterable[object]) -> frozenset[str]:
-    """Features and providers by their newer names, from a list that may hold older ones."""
+    """Return features and providers by their newer names, from a list that may hold older ones."""
     return frozenset(_known(name) for name in names if isinstance(name, str) and name)
 
 

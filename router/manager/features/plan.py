@@ -1,4 +1,4 @@
-"""What an ask comes to for a number's features, decided without I/O."""
+"""The feature plan of an operation, decided without I/O."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from router.numbers.documents import NumberDocument
 
 @dataclass(frozen=True, slots=True)
 class FeatureTask:
-    """One feature to be switched on (or changed), or off."""
+    """One feature to switch on, change or switch off."""
 
     provider: FeatureProvider
     feature: str
@@ -19,15 +19,15 @@ class FeatureTask:
 
 @dataclass(frozen=True, slots=True)
 class FeaturePlan:
-    """The document as it shall be, and what providers have to do first.
+    """The document to write, and the provider calls that come first.
 
     Attributes:
-        before: as it stands; None for a new number.
-        after: as it shall be, features and public fields included; None: the document goes.
-        spelling: how the document writes its features.
-        removals: carried out first.
-        activations: carried out next; what a provider returns is what is kept.
-        warnings: what was left as it is although it can't be used or is not permitted, a line each.
+        before: the current document; None: a new number.
+        after: the document to write, with features and public fields; None: it is deleted.
+        encoding: how the document encodes its features.
+        removals: run first.
+        activations: run next; the settings that a provider returns are kept.
+        warnings: invalid or forbidden features that were left as they were, a line each.
     """
 
     before: NumberDocument | None
@@ -39,10 +39,10 @@ class FeaturePlan:
 
     @property
     def work(self) -> bool:
-        """Whether a provider has to be told anything; without it, `after` is all."""
+        """Whether a provider must be called; otherwise `after` is final."""
         return bool(self.removals or self.activations)
 
     @property
     def changed(self) -> bool:
-        """Whether the document differs from what stands."""
+        """Whether the document differs from the current one."""
         return self.before != self.after

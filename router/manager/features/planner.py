@@ -1,8 +1,8 @@
-"""Deciding what becomes of a number's features: from public fields, state, carrier and permissions; no I/O.
+"""Plans a number's features from public fields, state, carrier and permissions, without I/O.
 
-A feature is on when its public field asks for it, the number's state allows it, and it is permitted; when it no longer
-is, its provider's removal runs. What an ask names itself must be usable and permitted, else the ask is refused;
-what stands unusable or not permitted without the ask naming it harms nothing else.
+A feature is on if its public field requests it, the number's state allows it, and it is permitted; otherwise its
+provider's removal runs. A feature named by the request must be valid and permitted, or the request is refused. An
+invalid or forbidden feature that the request does not name harms nothing else.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,12 +22,12 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
 _CHECKED = frozenset({Operation.CREATE, Operation.UPDATE})
-"""Where a feature that is on and not permitted makes the whole ask fail, as in KAZOO."""
+"""Operations that fail if an active feature isn't permitted, as in KAZOO."""
 
 
 @dataclass(frozen=True, slots=True)
 class PermissionChange:
-    """What permits or forbids, before and after the change."""
+    """Permissions before and after the change."""
 
     before: Permissions | None
     after: Permissions
@@ -35,16 +35,16 @@ class PermissionChange:
 
 @dataclass(slots=True)
 class FeaturePlanner:
-    """One number's features on their way to what they shall be.
+    """Plans one number's features.
 
     Attributes:
-        number: as it shall be, but for its features and public fields.
-        before: as it stands.
-        named: the public fields that the ask names.
+        number: as it will be, apart from its features and public fields.
+        before: as it is now.
+        named: the public fields that the request names.
         checked: an active feature that isn't permitted is an error.
-        public: the public fields as they shall be, spelled as providers read them.
-        stood: the same as they were.
-        features: as they shall be; begins with those that are on.
+        public: the new public fields, in the providers' form.
+        public_before: the current public fields, in the providers' form.
+        features: the planned features; starts with the active ones.
     """
 
     number: NumberDocument
@@ -61,7 +61,7 @@ class FeaturePlanner:
     warnings: list[str] = field(default_factory=list)
 
     def plan_provider(self, provider: FeatureProvider) -> None:
-        """Decide over one provider's features."""
+        """Plan one provider's features."""
         active = provider.features & self.features.keys()
         if not active and provider.keys.isdisjoint(self.public):
             return
@@ -80,7 +80,7 @@ class FeaturePlanner:
                 self._remove(provider, feature)
 
     def result(self, before: NumberDocument | None) -> FeaturePlan:
-        """The plan, upon what stands, be it marked deleted."""
+        """Return the plan, based on the current document, even if that is marked deleted."""
         features = with_local(self.features, self.number.module_name)
         fields = self.encoding.with_public_fields(self.number.fields, self.public)
         put_features(fields, features, self.number.module_name)
@@ -89,7 +89,7 @@ class FeaturePlanner:
         return FeaturePlan(before, after, self.encoding, removals, activations, tuple(self.warnings))
 
     def _check(self, provider: FeatureProvider) -> None:
-        """In a state where it is off, what is asked for must be usable and permitted all the same."""
+        """Refuse an invalid or forbidden field that the request names, though the number's state turns it off."""
         if provider.keys.isdisjoint(self.named):
             return
         for feature in self._requested(provider) or ():
@@ -98,7 +98,7 @@ class FeaturePlanner:
                 raise errors.forbidden(feature, reason)
 
     def _requested(self, provider: FeatureProvider) -> dict[str, Any] | None:
-        """What the fields ask for; None where they can't be read and the ask doesn't name them."""
+        """Return what the fields request, or None if they are invalid and the request doesn't name them."""
         try:
             return provider.requested(self.public, self.number)
         except InvalidFieldsError as problem:
@@ -122,7 +122,7 @@ class FeaturePlanner:
         if not provider.keys.isdisjoint(self.named):
             raise errors.forbidden(feature, reason)
         if feature not in self.features:
-            return  # fields that ask for what isn't permitted stay what they are: fields
+            return  # the fields stay, without effect
         if self.permissions.before is not None and self.permissions.before.refusal(provider, feature) is None:
             self._remove(provider, feature)
             if provider.features.isdisjoint(self.features):
@@ -142,7 +142,7 @@ class FeaturePlanner:
         return bool(was == without_provisioned(settings, provider.provisioned))
 
     def _enabled_settings(self, provider: FeatureProvider, feature: str) -> Any:
-        """The settings that are on; a list doesn't hold them, the public fields that stood do."""
+        """Return the active settings; in the older encoding they come from the current public fields."""
         if not self.encoding.listed or self.before is None:
             return self.features[feature]
         try:
@@ -151,7 +151,7 @@ class FeaturePlanner:
             return None
 
     def _keep(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
-        """It stays on as it is, with what its provider added, though whoever sent the fields again left that out."""
+        """Keep an active feature with its provider's additions, even if the request sends the fields without them."""
         if self.encoding.listed:
             on = self.features[feature]
             if isinstance(settings, Mapping) and isinstance(on, Mapping):
@@ -160,7 +160,7 @@ class FeaturePlanner:
         self._put_field(provider, feature, settings)
 
     def _put_field(self, provider: FeatureProvider, feature: str, settings: Any) -> None:
-        """A field of the feature's own name says what is on: a list has its settings there, and nowhere else."""
+        """Write the settings into the field of the feature's name; the older encoding keeps them only there."""
         if feature in provider.keys and (self.encoding.listed or provider.provisioned):
             self.public[feature] = settings
 
@@ -172,16 +172,16 @@ def prepare(
     providers: Sequence[FeatureProvider],
     permissions: PermissionChange,
 ) -> FeaturePlan:
-    """Decide over all features of a number that stays.
+    """Plan all features of a number that keeps its document.
 
     Args:
-        plan: where `after` is a document, and features aren't cleared.
-        number: plan.after, under the carrier that it shall have.
+        plan: with a document in `after`, and without `clears_features`.
+        number: plan.after, with its new carrier.
 
     Raises:
-        NumberError: fields that can't be used, a feature that isn't permitted.
+        NumberError: fields are invalid, or a feature isn't permitted.
     """
-    before = plan.before if "_id" in number.fields else None  # a number made anew has nothing of the deleted one
+    before = plan.before if "_id" in number.fields else None  # a recreated number inherits nothing from the deleted one
     encoding = encoding_of((before or number).fields)
     public_before = {} if before is None else encoding.public(before.fields)
     given = None if ask.public_fields is None else _asked(ask.public_fields)
@@ -201,7 +201,7 @@ def prepare(
 
 
 def plan_removal(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePlan:
-    """All features off, and the public fields gone with them, or the whole document."""
+    """Plan the removal of all features, with their public fields or with the whole document."""
     number = plan.before or plan.after
     encoding = encoding_of({} if number is None else number.fields)
     on = {} if plan.before is None else plan.before.features
@@ -215,14 +215,14 @@ def plan_removal(plan: Plan, providers: Sequence[FeatureProvider]) -> FeaturePla
 
 
 def without_provisioned(settings: Any, provisioned: Collection[str]) -> Any:
-    """Settings without what nobody asked for: what a provider added, and what is null."""
+    """Return settings without provider additions and nulls."""
     if not isinstance(settings, Mapping):
         return settings
     return {name: value for name, value in settings.items() if name not in provisioned and value is not None}
 
 
 def with_local(features: Mapping[str, Any], module: str) -> dict[str, Any]:
-    """With `local` where the carrier's numbers have it, without where they don't."""
+    """Return features with `local` if the carrier's numbers have it, else without."""
     own = {name: settings for name, settings in features.items() if name != LOCAL}
     return own | own_features(module)
 

@@ -1,4 +1,4 @@
-"""What a feature provider is: the interface that plug-ins implement (docs/features.md has a worked example)."""
+"""The interface of a feature provider plug-in; docs/features.md has a worked example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from router.numbers.states import State
 
 
 class InvalidFieldsError(Exception):
-    """Public fields that can't be used; the message names the field, its limit, and what was given."""
+    """Public fields that can't be used; the message names the field, its limit, and the value."""
 
 
 class FeatureError(Exception):
-    """The provider's service refused or could not be asked; the message says what it said."""
+    """The provider's service refused or could not be asked; the message carries its reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureRequest:
-    """What a provider is told.
+    """A request to a provider about one feature of one number.
 
     Attributes:
-        key: the same for every repetition of one piece of work.
-        number: the document as it shall be; as it stands where it goes altogether.
-        before: as it stands; None for a new number.
+        key: identical for every repetition of one request.
+        number: the document as it will be written, or as it is now if it is deleted.
+        before: the current document; None: a new number.
         settings: of the feature.
-        dry_run: say what would be, do nothing.
+        dry_run: report what would happen, change nothing.
     """
 
     key: str
@@ -38,11 +38,11 @@ class FeatureRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSetup:
-    """What a provider is made from: its entry point names something that takes this and returns the provider.
+    """The argument of a provider's factory. The entry point names a callable that takes it and returns the provider.
 
     Attributes:
-        name: of its entry point, by which the settings choose it.
-        settings: its table in the setting `features`; empty where there is none. May hold secrets.
+        name: of the entry point, by which the settings choose it.
+        settings: its table in the setting `features`, empty if there is none. May hold secrets.
     """
 
     name: str
@@ -50,18 +50,18 @@ class ProviderSetup:
 
 
 class FeatureProvider(Protocol):
-    """Reads public fields into features, and switches them on and off upstream.
+    """Reads features from public fields, and switches them on and off upstream. One instance serves many threads.
 
     Attributes:
-        name: what it provides, as the permissions name it: `cnam`, `e911`, `prepend` …; of several providers of
-            one name the settings choose (`cnam_provider`, `e911_provider`).
+        name: as permissions name it: `cnam`, `e911`, `prepend` …. If several providers share a name, the settings
+            choose one (`cnam_provider`, `e911_provider`).
         features: the names it puts into `pvt_features`.
         keys: the public fields that it reads, by their newer names (`e911`, never `dash_e911`).
-        states: in which its features are active.
-        leaves: outside of those states its features stay as they are, instead of being removed.
-        external: it needs a service outside of the cluster: not for numbers without an account, nor for local
-            and mobile ones (unless `local_feature_override`).
-        provisioned: settings that it adds by itself; that they differ from what is asked for is no change.
+        states: states in which its features are active.
+        kept_outside_states: in other states its features stay as they are, instead of being removed.
+        external: it needs a service outside the cluster. Numbers without an account can't have it, nor local and mobile
+            ones (unless `local_feature_override`).
+        provisioned: settings that it adds itself; a difference in them from the request is no change.
     """
 
     @property
@@ -80,22 +80,22 @@ class FeatureProvider(Protocol):
     def provisioned(self) -> frozenset[str]: ...  # noqa: D102
 
     def requested(self, public: Mapping[str, Any], number: NumberDocument) -> dict[str, Any]:
-        """Feature → settings that these public fields ask for; pure, and the same for the same fields.
+        """Return feature → settings that these public fields request. Pure: equal fields give equal results.
 
         Raises:
-            FieldsInvalid: a value outside of its limits.
+            InvalidFieldsError: a value is outside its limits.
         """
 
     def activate(self, work: FeatureRequest) -> Any:
-        """Switch on, or change; returns the settings to keep.
+        """Switch the feature on, or change it; return the settings to keep.
 
         Raises:
-            FeatureFault: it is not on.
+            FeatureError: the feature is not on.
         """
 
     def remove(self, work: FeatureRequest) -> None:
-        """Switch off; called before the fields go. That it is off already is no fault.
+        """Switch the feature off; called before its fields are removed. A feature that is already off is no error.
 
         Raises:
-            FeatureFault: it may still be on.
+            FeatureError: the feature may still be on.
         """

@@ -1,4 +1,4 @@
-"""The feature providers that are installed, and what they make of an ask."""
+"""The installed feature providers, and the feature plans that they produce."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -28,14 +28,14 @@ from router.numbers.system_config import NumberManagerConfig
 from router.settings import Settings
 
 GROUP = "did_router.features"
-"""Of entry points; each names something that takes a ProviderSetup and returns a FeatureProvider."""
+"""Entry-point group; each entry point names a callable that takes a ProviderSetup and returns a FeatureProvider."""
 
 _SPECIAL_FIELDS = frozenset((*E911_FIELDS, CARRIER_NAME))
-"""Fields that mean something although no provider reads them by these names."""
+"""Fields with a meaning although no provider reads them by these names."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _SELECTABLE_ROLES = {"cnam": notified.cnam(ProviderSetup("", {})), "e911": notified.e911(ProviderSetup("", {}))}
-"""Roles whose provider the settings choose, and how the project's own reads their fields."""
+"""Roles whose provider the settings choose, and the built-in provider that reads their fields."""
 
 _SETS = ("features", "keys", "states", "provisioned")
 _FLAGS = ("kept_outside_states", "external")
@@ -44,21 +44,21 @@ _METHODS = ("requested", "activate", "remove")
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """The providers that count, and all the public fields that mean something to any of them."""
+    """The providers in force, and every public field that one of them reads."""
 
     providers: tuple[FeatureProvider, ...]
     keys: frozenset[str]
 
 
 class FeatureRegistry:
-    """All providers, made once; threads may share it.
+    """All providers, each built once. Thread-safe.
 
     Args:
         settings: the setting `features` holds a table for each provider.
-        carrier_names: those that a number may be renamed to (`carrier_name`); None: all that are installed.
+        carrier_names: names that `carrier_name` accepts; None: all installed carriers.
 
     Attributes:
-        broken: plug-ins that can't be used, and settings for providers that nobody installed.
+        broken: plug-ins that can't be used, and settings for providers that aren't installed.
     """
 
     def __init__(self, settings: Settings, carrier_names: Collection[str] | None = None) -> None:
@@ -71,24 +71,24 @@ class FeatureRegistry:
         self.broken: tuple[BrokenPlugin, ...] = self._installed.broken + self._unused_settings()
 
     def names(self) -> list[str]:
-        """Those that can be used, by their entry points, in alphabetical order."""
+        """Return the usable providers' entry points in alphabetical order."""
         return sorted(self._installed.plugins)
 
     def packages(self) -> dict[str, str]:
-        """Who brought each: name to package and version."""
+        """Return provider name → package and version."""
         return dict(self._installed.packages)
 
     def missing(self, config: NumberManagerConfig) -> list[str]:
-        """What the cluster's settings name and nobody can provide, a line each."""
+        """Return a line for each provider that the cluster's settings name and that can't be used."""
         return [reason for role in _SELECTABLE_ROLES if (reason := self._missing(role, config)) is not None]
 
     def prepare(
         self, plan: Plan, ask: OperationRequest, config: NumberManagerConfig, accounts: Mapping[str, AccountDocument]
     ) -> FeaturePlan:
-        """Decide what becomes of a number's features; pure.
+        """Plan a number's features; pure.
 
         Raises:
-            NumberError: fields that can't be used, a feature that isn't permitted.
+            NumberError: fields are invalid, or a feature isn't permitted.
         """
         selection = self._select(config)
         providers = selection.providers
@@ -106,17 +106,17 @@ class FeatureRegistry:
         return planner.prepare(plan, asked, number, providers, PermissionChange(before, _permissions(number, config)))
 
     def carry_out(self, plan: FeaturePlan, *, key: str, dry_run: bool) -> NumberDocument | None:
-        """Have the providers remove, then activate.
+        """Call the providers: all removals, then all activations.
 
         Args:
-            key: the same for every repetition of the same change.
-            dry_run: providers are told so.
+            key: identical for every repetition of the same change.
+            dry_run: passed on to the providers.
 
         Returns:
-            The document as it shall be, with the settings that the providers gave; None: it goes.
+            The document to write, with the settings that the providers returned; None: it is deleted.
 
         Raises:
-            NumberError: a provider refused; what came before it is done, and doing all again is safe.
+            NumberError: a provider refused. Earlier calls have been made, and repeating them is safe.
         """
         number = plan.after or plan.before
         if number is None:
@@ -134,13 +134,13 @@ class FeatureRegistry:
 
     @staticmethod
     def _has_no_features(number: NumberDocument, ask: OperationRequest, keys: frozenset[str]) -> bool:
-        """Whether no provider has anything to look at, as with most numbers; an import asks this 100,000 times."""
+        """Return whether no provider has anything to do, as for most numbers; an import asks it 100,000 times."""
         if number.features != own_features(number.module_name):
             return False
         return keys.isdisjoint(number.fields) and keys.isdisjoint(ask.public_fields or ())
 
     def _select(self, config: NumberManagerConfig) -> "_Selection":
-        """One provider for each name: that which the settings choose, where there are several."""
+        """Return one provider per name; if there are several, the settings choose."""
         choice = (config.cnam_provider, config.e911_provider)
         if choice not in self._selections:
             by_name = dict(zip(_SELECTABLE_ROLES, choice, strict=True))
@@ -159,7 +159,7 @@ class FeatureRegistry:
         return self._selections[choice]
 
     def _missing(self, role: str, config: NumberManagerConfig) -> str | None:
-        """Why the provider that the settings choose for a role can't be used; None: it can."""
+        """Return why the provider that the settings choose for a role can't be used; None: it can."""
         name = config.cnam_provider if role == "cnam" else config.e911_provider
         selection = self._installed.plugins.get(name)
         if selection is not None and selection.name == role:
@@ -180,7 +180,7 @@ class FeatureRegistry:
     def _unused_settings(self) -> tuple[BrokenPlugin, ...]:
         known = {*self._installed.plugins, *(each.name for each in self._installed.broken)}
         return tuple(
-            BrokenPlugin(name, "", f"setting 'features.{name}' is for a provider that nobody installed: install it")
+            BrokenPlugin(name, "", f"setting 'features.{name}' is for a provider that is not installed: install it")
             for name in sorted(set(self._settings.features) - known)
         )
 
@@ -188,7 +188,7 @@ class FeatureRegistry:
 def _validated(made: object) -> FeatureProvider:
     name = getattr(made, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise PluginError(f"the provider calls itself {name!r}: it must say in a short word what it provides")
+        raise PluginError(f"the provider calls itself {name!r}: its name must be a short word for what it provides")
     for attribute in _SETS:
         if not isinstance(getattr(made, attribute, None), frozenset):
             raise PluginError(f"the provider's {attribute} must be a frozenset")
@@ -220,7 +220,7 @@ def _request(
 
 
 def _call_provider(task: FeatureTask, act: Callable[[], Any]) -> Any:
-    """Whatever a stranger's code raises is that number's error alone."""
+    """Run plug-in code; any exception becomes an error of this one number."""
     try:
         return act()
     except FeatureError as problem:
@@ -230,9 +230,9 @@ def _call_provider(task: FeatureTask, act: Callable[[], Any]) -> Any:
 
 
 def _with_settings(plan: FeaturePlan, after: NumberDocument, settings: Mapping[str, Any]) -> NumberDocument:
-    """What providers gave is kept; in a list-shaped document in the public field of the feature's name."""
+    """Return the document with the providers' settings; the older encoding holds them in the public field."""
     if all(settings[task.feature] == task.settings for task in plan.activations):
-        return after  # as it was prepared
+        return after  # as planned
     fields = after.fields
     if plan.encoding.listed:
         public = plan.encoding.public(fields)

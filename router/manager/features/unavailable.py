@@ -1,6 +1,6 @@
-"""Stand-ins for providers that the settings choose and that can't be used.
+"""Placeholders for providers that the settings choose and that can't be used.
 
-To pass over them would leave an emergency address, or a name, switched on upstream with nobody knowing.
+Skipping them would leave an emergency address or a name switched on upstream, unnoticed.
 """
 
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from router.manager.features.provider import FeatureError, FeatureRequest
 
 @dataclass(frozen=True, slots=True)
 class UnavailableProvider(NotifiedFeature):
-    """Reads the fields as the project's own provider does; switches nothing."""
+    """Reads the fields as the built-in provider does, and refuses every switch."""
 
     reason: str = ""
 
@@ -29,10 +29,10 @@ class UnavailableProvider(NotifiedFeature):
 
 
 def unavailable_provider(own: NotifiedFeature, reason: str) -> UnavailableProvider:
-    """A stand-in that reads as `own` does.
+    """Return a placeholder that reads fields as `own` does.
 
     Args:
-        reason: what is wrong and what to do.
+        reason: the fault and the remedy.
     """
     return UnavailableProvider(
         **{each.name: getattr(own, each.name) for each in fields(own) if each.init}, reason=reason
