@@ -17,7 +17,7 @@ from router.numbers.rules import Rules
 from router.numbers.states import State
 from router.redis_store import follower_status
 from router.redis_store.subscription import subscribers
-from router.server.edge.choice import choose
+from router.server.edge.choice import choose_transport
 from router.settings import Settings, SettingsError
 from router.settings.rules import build_rules
 from router.settings.urls import without_password
@@ -50,7 +50,7 @@ def check(settings: Settings) -> None:
 
 def _transport(settings: Settings) -> Finding:
     try:
-        choice = choose(settings)
+        choice = choose_transport(settings)
     except SettingsError as problem:
         return Finding("transport", str(problem), fine=False)
     said = f"{choice.transport} on {settings.server.listen}"

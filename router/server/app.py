@@ -1,8 +1,9 @@
-"""The service as a whole: what `did-router serve` runs."""
+"""Composes and runs one worker's service: lookups, the number manager, their transport and the admin pages."""
 
 import logging
 import math
 import time
+from contextlib import ExitStack
 
 import orjson
 
@@ -27,10 +28,10 @@ from router.server.admin.pages import JSON, TEXT, AdminServer, Page
 from router.server.admin.readiness import Readiness, State
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
-from router.server.auth.authorizer import open_guard
+from router.server.auth.authorizer import open_authorizer
 from router.server.auth.tls_files import open_certificates
 from router.server.auth.tokens import ADMIN
-from router.server.calls.batcher import BatchLoop
+from router.server.calls.batcher import Batcher
 from router.server.maintenance import MaintenanceTimer
 from router.server.transport import open_transport
 from router.settings import Settings
@@ -39,20 +40,20 @@ from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
-_FIRST_READING = 1.0
-"""Seconds that a start waits for Redis before it goes on without."""
+_SYNC_TIMEOUT = 1.0
+"""Seconds that a start waits for the reference data in Redis before it continues without."""
 
 
 class Service:
-    """Answers lookups from `start` until `stop`. Stores may come and go in any order.
+    """Answers lookups from `start` until `stop`; Redis and CouchDB may fail and return in any order.
 
     Args:
         with_follower: run the follower in this process too.
         reuse_port: other workers listen on the same address.
-        core: where the way of a hit stays; None for anywhere.
+        core: pins the threads of the hit path; None for any core.
 
     Raises:
-        SettingsError: a URL, a token file or a certificate that can't be used.
+        SettingsError: a URL, a token file or a certificate can't be used.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Service:
         standing = AccountStatusReader(
             self.followed, authority, refuse_unknown=settings.routing.unknown_account == "refuse"
         )
-        # A Redis that hangs would hold up whole batches, so one failure is enough; readiness closes it again.
+        # A hanging Redis delays whole batches, so one failure opens the breaker; readiness closes it.
         redis_breaker = CircuitBreaker(1, math.inf)
         self._alarm = DeadlineTimer()
         self.fallback = Fallback(
@@ -103,8 +104,8 @@ class Service:
             self.lookup, explainer, waiting=settings.lookup.max_queued_calls, time_limit=settings.lookup.timeout
         )
         self.manager = NumberManager(settings, stores)
-        self._guard = open_guard(settings)
-        self._numbers = NumbersServicer(self.manager, threads=settings.manager.threads, guard=self._guard)
+        self._authorizer = open_authorizer(settings)
+        self._numbers = NumbersServicer(self.manager, threads=settings.manager.threads, authorizer=self._authorizer)
         certificates = open_certificates(settings)
         self.transport = open_transport(
             settings,
@@ -112,15 +113,15 @@ class Service:
             self._numbers,
             reuse_port=reuse_port,
             core=core,
-            guard=self._guard,
+            authorizer=self._authorizer,
             certificates=certificates,
         )
-        self._loop = BatchLoop(
-            self.transport.front,
+        self._batcher = Batcher(
+            self.transport.call_source,
             self.lookup,
-            most=settings.lookup.batch_size,
-            waiting=settings.lookup.max_queued_calls,
-            time_limit=settings.lookup.timeout,
+            batch_size=settings.lookup.batch_size,
+            max_waiting=settings.lookup.max_queued_calls,
+            default_timeout=settings.lookup.timeout,
             core=self.transport.core,
         )
         self.readiness = Readiness(
@@ -131,7 +132,7 @@ class Service:
             self.followed,
             stale_after=settings.cache.stale_after,
             redis_breaker=redis_breaker,
-            on_change=self._tell_health,
+            on_change=self._publish_health,
             on_return=self._invalidations.renew if self.near.on else lambda: None,
             on_configuration=self._configure_from_database,
         )
@@ -144,58 +145,57 @@ class Service:
         }
         counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
         self._registry = metrics.registry_of(counted)
-        self.admin = AdminServer(settings.server.admin_listen, self._pages(), self._guard, certificates)
-        self._began = time.time()
+        self.admin = AdminServer(settings.server.admin_listen, self._pages(), self._authorizer, certificates)
+        self._started_at = time.time()
         self._draining = False
         self._section: dict[str, object] | None = None
+        self._running = ExitStack()
 
     def start(self) -> None:
-        """Listen and answer.
+        """Start every part, and listen. Where a part fails, those started before it are stopped.
 
         Raises:
-            AddressTaken, OSError: an address can't be listened on.
+            AddressInUseError, OSError: an address can't be listened on.
         """
-        self._alarm.start()
-        self.stores.master.start()
+        with ExitStack() as started:
+            self._start_parts(started)
+            self._running = started.pop_all()
+
+    def _start_parts(self, started: ExitStack) -> None:
+        """Start the parts in the order of their dependencies; the stack stops them in the reverse order."""
+        for part in (self.admin, self._alarm, self.stores.master):
+            part.start()
+            started.callback(part.stop)
         if self.near.on:
             self._invalidations.start()
-        self.admin.start()
-        self.followed.start()
-        if self.follower is not None:
-            self.follower.start()
-        if self.maintenance is not None:
-            self.maintenance.start()
-        self.followed.wait_synced(_FIRST_READING)
+            started.callback(self._invalidations.stop)
+        for each in (self.followed, self.follower, self.maintenance):
+            if each is not None:
+                each.start()
+                started.callback(each.stop)
+        started.callback(self.manager.close)
+        started.callback(self._numbers.stop)
+        started.callback(self.fallback.stop)
+        self.followed.wait_synced(_SYNC_TIMEOUT)
+        self._batcher.start()
+        started.callback(self._batcher.stop)  # after the transport: running calls still need it
         self.transport.start()
-        self._loop.start()
+        started.callback(self.transport.stop, self.settings.server.shutdown_grace_period)
         self.readiness.start()
+        started.callback(self.readiness.stop)
 
     def announce_end(self) -> None:
-        """Say NOT_SERVING, and go on answering."""
+        """Report NOT_SERVING, and go on answering."""
         self._draining = True
         self.transport.set_serving(serving=False, managing=False)
 
     def stop(self) -> None:
-        """Say NOT_SERVING, let running calls finish, then end."""
+        """Report NOT_SERVING, finish the running calls, then stop every part."""
         self.announce_end()
-        self.readiness.stop()
-        self.transport.stop(self.settings.server.shutdown_grace_period)
-        self._loop.stop()
-        self.fallback.stop()
-        self._numbers.stop()
-        self.manager.close()
-        if self.maintenance is not None:
-            self.maintenance.stop()
-        if self.follower is not None:
-            self.follower.stop()
-        self._invalidations.stop()
-        self.stores.master.stop()
-        self.followed.stop()
-        self._alarm.stop()
-        self.admin.stop()
+        self._running.close()
 
     def describe(self) -> dict[str, object]:
-        """What operators see at /state."""
+        """Return the content of /state."""
         state = self.readiness.state
         return {
             "state": "draining" if self._draining else state.name,
@@ -207,7 +207,7 @@ class Service:
             "lookups": self.lookup.counts.all(),
             "database_reads": self.fallback.counts.all(),
             "number_operations": self.manager.counts.all(),
-            "uptime_seconds": round(time.time() - self._began, 1),
+            "uptime_seconds": round(time.time() - self._started_at, 1),
         }
 
     def _settle(self, call: Call, found: Entry) -> None:
@@ -220,22 +220,22 @@ class Service:
         self.lookup.refuse(call, refusal)
 
     def _reconfigure(self) -> None:
-        """The cluster's configuration in Redis changed."""
+        """Apply the cluster's configuration from Redis."""
         self.lookup.rules = build_rules_or_defaults(self.settings, self.followed.config)
         self._forget_nearby()
 
     def _forget_nearby(self) -> None:
-        """Port requests or rules changed: what was made with them is made again."""
+        """Clear the near cache after a change of port requests or rules, which its entries depend on."""
         self.near.clear()
 
     def _configure_from_database(self, section: dict[str, object] | None) -> None:
-        """Redis has no configuration yet, so CouchDB's counts."""
+        """Apply the cluster's configuration from CouchDB while Redis has none."""
         if section != self._section:
             self._section = section
             self.lookup.rules = build_rules_or_defaults(self.settings, section)
             self._forget_nearby()
 
-    def _tell_health(self, state: State) -> None:
+    def _publish_health(self, state: State) -> None:
         if not self._draining:
             self.transport.set_serving(serving=state.serving, managing=state.database)
 
@@ -248,9 +248,9 @@ class Service:
         }
 
     def _ready_page(self, authorization: str | None) -> tuple[int, str, bytes]:
-        """Open to all; why it is so names addresses, and is for those who may see them."""
+        """Return the readiness to any caller, and its reason, which names addresses, to an authorized one."""
         state = self.readiness.state
         ready = state.serving and not self._draining
-        all_of_it = self._guard is None or self._guard.refusal(ADMIN, authorization) is None
-        said = f"{state.name}: {state.why}" if all_of_it else state.name
-        return 200 if ready else 503, TEXT, f"{said}\n".encode()
+        is_authorized = self._authorizer is None or self._authorizer.refusal(ADMIN, authorization) is None
+        text = f"{state.name}: {state.why}" if is_authorized else state.name
+        return 200 if ready else 503, TEXT, f"{text}\n".encode()

@@ -1,4 +1,4 @@
-"""Maintenance from time to time, by whoever leads the following: one process of all."""
+"""Periodic maintenance in the process whose follower leads: one process of the whole deployment."""
 
 import logging
 import threading
@@ -12,49 +12,49 @@ from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
-_LOOK = 1.0
-"""Seconds after which a walk whose process no longer leads is ended."""
+_STOP_POLL_INTERVAL = 1.0
+"""Seconds after which a run ends whose process no longer leads."""
 
 
 class MaintenanceTimer:
-    """Walks through all numbers every `maintenance_interval` seconds while the follower beside it leads."""
+    """Runs maintenance on all numbers every `maintenance_interval` seconds while the follower beside it leads."""
 
     def __init__(self, settings: Settings, stores: Stores, follower: Follower) -> None:
         self._settings = settings
         self._stores = stores
         self._follower = follower
-        self._every = settings.manager.maintenance_interval
+        self._interval = settings.manager.maintenance_interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
         self.last: MaintenanceReport | None = None
 
     def start(self) -> None:
-        """Begin to wait for the first walk."""
-        if self._every:
+        """Start the timer."""
+        if self._interval:
             self._thread.start()
 
     def stop(self) -> None:
-        """End; a walk ends at its next page."""
+        """Stop the timer; a run in progress ends at its next page."""
         self._stop.set()
 
     def _run(self) -> None:
         manager: NumberManager | None = None
-        while not self._stop.wait(self._every):
+        while not self._stop.wait(self._interval):
             if not self._follower.leading.is_set():
                 continue
             try:
                 manager = manager or NumberManager(self._settings, self._stores)
-                self._walk(manager)
+                self._maintain(manager)
             except CouchError as problem:
-                log.warning("maintenance waits for the next time: %s", problem)
+                log.warning("maintenance waits for the next interval: %s", problem)
             except Exception:
                 log.exception("maintenance failed")
 
-    def _walk(self, manager: NumberManager) -> None:
+    def _maintain(self, manager: NumberManager) -> None:
         ending, done = threading.Event(), threading.Event()
 
         def watch() -> None:
-            while not done.wait(_LOOK):
+            while not done.wait(_STOP_POLL_INTERVAL):
                 if self._stop.is_set() or not self._follower.leading.is_set():
                     ending.set()
 
@@ -64,7 +64,7 @@ class MaintenanceTimer:
         finally:
             done.set()
         log.info(
-            "maintenance: %d numbers of %d databases looked at, %d available again, %d removed, %d failed",
+            "maintenance finished: numbers=%d databases=%d available=%d removed=%d failed=%d",
             report.numbers,
             report.databases,
             report.available,

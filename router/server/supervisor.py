@@ -1,33 +1,27 @@
-"""The parent of `serve`: workers share one port, a dead one is replaced, all can be replaced one by one.
+"""The supervisor of `serve`: starts workers that share one port, restarts them, and replaces them one by one.
 
-Workers are started as fresh processes, before any gRPC object exists here: gRPC does not survive a fork.
+Workers are spawned, not forked: gRPC does not survive a fork.
 """
 
 import contextlib
 import logging
-import multiprocessing
 import queue
 import signal
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
 from router.runtime.available_cpus import available_cpus
-from router.runtime.backoff import backoff_delay
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
 from router.server import worker
-from router.server.admin.aggregate import GatheredPages
-from router.server.auth.authorizer import open_guard
-from router.server.auth.bind_policy import check_exposure
+from router.server.admin.aggregate import AggregatedPages
+from router.server.auth.authorizer import open_authorizer
+from router.server.auth.bind_policy import check_bind_policy
 from router.server.auth.tls_files import open_certificates
 from router.server.calls import native
-from router.server.calls.call_source import AddressTaken, taken
-from router.server.edge.choice import EDGE, GRPCIO, NATIVE, choose
+from router.server.calls.call_source import AddressInUseError, address_in_use_message
+from router.server.child_process import ChildProcess, wait_exited
+from router.server.edge.choice import EDGE, GRPCIO, NATIVE, choose_transport
 from router.server.edge.edge import Edge
 from router.settings import Settings
 from router.settings.urls import without_password
@@ -35,51 +29,27 @@ from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
-_LOOK = 0.05
-_READY_WITHIN = 30.0
-_LONGER = 5.0
-"""Seconds beyond the drain limit after which a worker is killed."""
-_STEADY = 10.0
-"""Seconds that a child has to live for its next death to count as the first."""
+_POLL_INTERVAL = 0.05
+_READY_TIMEOUT = 30.0
+_KILL_MARGIN = 5.0
+"""Seconds beyond the grace period after which a worker is killed."""
 
 _WITHOUT_TLS: dict[str, None] = {"tls_certificate": None, "tls_key": None, "tls_client_ca": None}
-
-_spawn = multiprocessing.get_context("spawn")
-
-
-@dataclass(slots=True)
-class Child:
-    """A process and the pipe that ends with it.
-
-    Attributes:
-        socket: where it listens behind the edge; None without one.
-    """
-
-    name: str
-    target: Callable[..., None]
-    process: Any = None
-    pipe: Connection | None = None
-    ready: bool = False
-    admin_port: int = 0
-    socket: Path | None = None
-    began: float = 0.0
-    deaths: int = 0
-    due: float = field(default=0.0)
 
 
 class Supervisor:
     """Runs until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: a setting that no worker could start with, or an address that strangers could reach.
+        SettingsError: a setting that no worker could start with, or an address that strangers can reach.
         OSError: the address can't be listened on.
     """
 
     def __init__(self, settings: Settings, *, with_follower: bool) -> None:
-        check_exposure(settings)
-        Stores(settings)  # what is wrong with them is told here, not by each worker again and again
-        guard, certificates = open_guard(settings), open_certificates(settings)
-        choice = choose(settings)
+        check_bind_policy(settings)
+        Stores(settings)  # reports a bad setting once, before each worker would
+        authorizer, certificates = open_authorizer(settings), open_certificates(settings)
+        choice = choose_transport(settings)
         if choice.note:
             log.info("%s", choice.note)
         self._reserved: socket.socket | None = None
@@ -90,83 +60,84 @@ class Supervisor:
         self._settings = settings.with_values(**changes)
         count = settings.server.workers or available_cpus()
         pins = may_pin() if settings.server.cpu_affinity == "auto" else settings.server.cpu_affinity
-        # Held here for as long as the service runs: a worker and its replacement run at the same time.
+        # Claimed by the supervisor: a worker and its replacement run at the same time.
         self._cores = cores = ClaimedCores(count if pins else 0)
         self._children = [
-            Child(f"worker-{index}", partial(worker.work, core=cores.core(index))) for index in range(count)
+            ChildProcess(f"worker-{index}", partial(worker.work, core=cores.core(index))) for index in range(count)
         ]
         if with_follower:
-            self._children.append(Child("follower", worker.follow))
+            self._children.append(ChildProcess("follower", worker.follow))
         self._edge: Edge | None = None
         if choice.transport == EDGE:
-            self._edge = Edge(self._numeric(), choice.envoy, certificates, threads=settings.edge.threads or count)
-        self._pages = GatheredPages(settings.server.admin_listen, self._admin_ports, guard, certificates, self._edge)
+            threads = settings.edge.threads or count
+            self._edge = Edge(self._numeric_settings(), choice.envoy, certificates, threads=threads)
+        self._pages = AggregatedPages(
+            settings.server.admin_listen, self._admin_ports, authorizer, certificates, self._edge
+        )
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
         self.address = address
 
-    def _numeric(self) -> Settings:
-        """The settings with an IP address for the host that `listen` may name."""
+    def _numeric_settings(self) -> Settings:
+        """Return the settings with an IP address in place of a host name in `listen`."""
         if self._reserved is None:
             return self._settings
         host, port = self._reserved.getsockname()[:2]
         return self._settings.with_values(listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def run(self) -> None:
-        """Start the children and look after them."""
+        """Start the children, and supervise them until a signal arrives."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda got, _: self._signals.put(got))
+            signal.signal(number, lambda received, _: self._signals.put(received))
         self._pages.start()
         if self._edge is not None:
             self._edge.start()
         for child in self._children:
-            self._start(child)
+            child.start(self._child_settings(child))
         try:
-            self._look_after()
+            self._supervise()
         finally:
-            self._end()
+            self._stop()
 
-    def _look_after(self) -> None:
+    def _supervise(self) -> None:
         while True:
             with contextlib.suppress(queue.Empty):
-                received = self._signals.get(timeout=_LOOK)
+                received = self._signals.get(timeout=_POLL_INTERVAL)
                 if received == signal.SIGHUP:
                     self._replace_all()
                 else:
-                    self._announce_end(received)
+                    self._announce_stop(received)
                     return
-            self._tend_all()
-            self._announce_once()
+            self._poll_all()
+            self._log_listening_once()
 
-    def _tend_all(self) -> None:
+    def _poll_all(self) -> None:
         for child in self._children:
-            self._tend(child)
-        self._tend_edge()
+            self._poll_child(child)
+        self._poll_edge()
 
-    def _tend_edge(self) -> None:
+    def _poll_edge(self) -> None:
         if self._edge is not None:
             self._edge.poll()
             self._edge.set_endpoints(child.socket for child in self._children if child.ready and child.socket)
 
-    def _announce_end(self, received: int) -> None:
-        """Say that this service is not ready any more, and go on answering until whoever polls it has noticed.
+    def _announce_stop(self, received: int) -> None:
+        """Report not ready, and go on answering for `drain_delay` seconds, so that load balancers notice.
 
-        Ctrl-C waits for nobody, and another signal ends the waiting.
+        Ctrl-C does not wait, and another signal ends the waiting.
         """
         self._draining = True
         for child in self._children:
-            if child.pipe is not None:
-                with contextlib.suppress(OSError):
-                    child.pipe.send(worker.NOT_READY)
+            child.send(worker.NOT_READY)
         if received != signal.SIGTERM:
             return
         end = time.monotonic() + self._settings.server.drain_delay
         while time.monotonic() < end and self._signals.empty():
-            self._tend_all()
-            time.sleep(_LOOK)
+            self._poll_all()
+            time.sleep(_POLL_INTERVAL)
 
-    def _announce_once(self) -> None:
-        """Say where to call, as soon as every child is in service."""
+    def _log_listening_once(self) -> None:
+        """Log the addresses as soon as every child is in service."""
         if self._announced or any(child.pipe is None or not child.ready for child in self._children):
             return
         if self._edge is not None and self._edge.problem:
@@ -182,27 +153,18 @@ class Supervisor:
             without_password(settings.redis.url),
         )
 
-    def _tend(self, child: Child) -> None:
-        """Take its word that it is ready; bring it back when it died."""
+    def _poll_child(self, child: ChildProcess) -> None:
+        """Start a child that is due, reap one that exited, and read the report of one that became ready."""
         if child.process is None:
-            if time.monotonic() >= child.due:
-                self._start(child)
-        elif child.process.exitcode is not None:
-            self._bury(child)
-        elif child.pipe is not None and not child.ready and child.pipe.poll():
-            self._take_port(child)
+            if time.monotonic() >= child.restart_at:
+                child.start(self._child_settings(child))
+        elif child.exit_code is not None:
+            child.schedule_restart()
+        else:
+            child.receive_ready()
 
-    def _start(self, child: Child) -> None:
-        ours, theirs = _spawn.Pipe()
-        arguments = (self._settings_of(child), logging.getLogger().level, theirs)
-        child.process = _spawn.Process(target=child.target, args=arguments, name=child.name, daemon=True)
-        child.process.start()
-        theirs.close()
-        child.pipe, child.ready, child.admin_port = ours, False, 0
-        child.began = time.monotonic()
-
-    def _settings_of(self, child: Child) -> Settings:
-        """Behind the edge each worker listens on a socket of its own, which ends with it."""
+    def _child_settings(self, child: ChildProcess) -> Settings:
+        """Return the child's settings; behind the edge each run of a worker listens on its own socket."""
         if self._edge is None or child.target is worker.follow:
             return self._settings
         child.socket = self._edge.new_socket(child.name)
@@ -210,72 +172,40 @@ class Supervisor:
         own = {"listen": f"unix:{child.socket}", "transport": transport}
         return self._settings.with_values(**own, **_WITHOUT_TLS)
 
-    def _bury(self, child: Child) -> None:
-        lived = time.monotonic() - child.began
-        child.deaths = 1 if lived > _STEADY else child.deaths + 1
-        wait_for = 0.0 if lived > _STEADY else backoff_delay(child.deaths)
-        log.error("%s ended with %s; a new one in %.1f s", child.name, child.process.exitcode, wait_for)
-        self._let_go(child)
-        child.due = time.monotonic() + wait_for
-
-    def _let_go(self, child: Child) -> None:
-        if child.pipe is not None:
-            child.pipe.close()
-        if child.socket is not None:
-            child.socket.unlink(missing_ok=True)
-        child.process = child.pipe = child.socket = None
-        child.ready, child.admin_port = False, 0
-
-    def _take_port(self, child: Child) -> None:
-        """It is in service: it said where its admin pages are."""
-        if child.pipe is None:
-            return
-        # A pipe that ended says nothing; the process is buried when it is looked at next.
-        with contextlib.suppress(EOFError, OSError):
-            child.admin_port, child.ready = child.pipe.recv(), True
-
     def _replace_all(self) -> None:
-        """One by one: the replacement is in service before the old one drains."""
+        """Replace the children one by one: the replacement is in service before the old child drains."""
         for index, old in enumerate(self._children):
-            fresh = Child(old.name, old.target)
-            self._start(fresh)
-            if not self._wait_ready(fresh):
+            replacement = ChildProcess(old.name, old.target)
+            replacement.start(self._child_settings(replacement))
+            if not self._wait_ready(replacement):
                 log.error("the replacement of %s did not become ready; the old one goes on", old.name)
-                fresh.process.kill()
-                self._let_go(fresh)
+                replacement.process.kill()
+                replacement.release()
                 return
-            self._children[index] = fresh
-            self._tend_edge()
+            self._children[index] = replacement
+            self._poll_edge()
             if self._edge is not None and old.socket is not None:
                 self._edge.wait_removed(old.socket)
             if old.process is not None:
                 old.process.terminate()
-                self._wait_gone([old], meanwhile=self._tend_edge)
-                self._let_go(old)
+                self._wait_exited([old])
+                old.release()
         log.info("all children are replaced")
 
-    def _wait_ready(self, child: Child) -> bool:
-        end = time.monotonic() + _READY_WITHIN
-        while child.pipe is not None and not child.ready and time.monotonic() < end:
-            if child.pipe.poll(_LOOK):
-                self._take_port(child)
+    def _wait_ready(self, child: ChildProcess) -> bool:
+        end = time.monotonic() + _READY_TIMEOUT
+        while not child.ready and time.monotonic() < end:
+            if child.receive_ready(_POLL_INTERVAL):
                 break
-            self._tend_edge()
+            self._poll_edge()
         return child.ready
 
-    def _wait_gone(self, children: list[Child], meanwhile: Callable[[], None] = lambda: None) -> None:
-        end = time.monotonic() + self._settings.server.shutdown_grace_period + _LONGER
-        for child in children:
-            if child.process is None:
-                continue
-            while child.process.exitcode is None and time.monotonic() < end:
-                child.process.join(timeout=_LOOK)
-                meanwhile()
-            if child.process.exitcode is None:
-                log.error("%s does not end; killed", child.name)
-                child.process.kill()
+    def _wait_exited(self, children: list[ChildProcess]) -> None:
+        timeout = self._settings.server.shutdown_grace_period + _KILL_MARGIN
+        poll = (lambda: None) if self._draining else self._poll_edge
+        wait_exited(children, timeout, interval=_POLL_INTERVAL, poll=poll)
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         log.info("draining: running calls finish, new ones go elsewhere")
         self._draining = True
         if self._edge is not None:
@@ -283,7 +213,7 @@ class Supervisor:
         running = [child for child in self._children if child.process is not None]
         for child in running:
             child.process.terminate()
-        self._wait_gone(running)
+        self._wait_exited(running)
         self._pages.stop()
         if self._reserved is not None:
             self._reserved.close()
@@ -292,14 +222,21 @@ class Supervisor:
         self._cores.release()
 
     def _admin_ports(self) -> dict[str, int]:
-        """Return each worker's, 0 for one that is not in service; none while draining."""
+        """Return the workers' admin ports by name, 0 for one that is not in service; none while draining."""
         if self._draining:
             return {}
         return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.follow}
 
 
 def _reserve(address: str) -> tuple[socket.socket, str]:
-    """Hold the port for the workers; a port that somebody else listens on is an error."""
+    """Bind the port for the workers.
+
+    Returns:
+        The bound socket, and host:port.
+
+    Raises:
+        AddressInUseError: another process listens there.
+    """
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bare = host.strip("[]")
@@ -312,5 +249,5 @@ def _reserve(address: str) -> tuple[socket.socket, str]:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((bare, int(port)))
     except OSError as problem:
-        raise AddressTaken(taken(address, problem)) from None
+        raise AddressInUseError(address_in_use_message(address, problem)) from None
     return held, f"{host}:{held.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What listens: the grpcio front alone, or the native front with grpcio behind it for everything else."""
+"""Transports: grpcio for all methods, or the native call source for Lookup and grpcio for all others."""
 
 import tempfile
 import time
@@ -8,39 +8,39 @@ from typing import Protocol, Self
 
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
-from router.server.auth.authorizer import Guard
+from router.server.auth.authorizer import Authorizer
 from router.server.auth.bind_policy import is_loopback
 from router.server.auth.tls_files import Certificates
-from router.server.calls.call_source import Front
+from router.server.calls.call_source import CallSource
 from router.server.calls.grpcio_server import GrpcioServer
-from router.server.calls.native import NativeFront, is_installed
+from router.server.calls.native import NativeCallSource, is_installed
 from router.settings import Settings, SettingsError
 
-UNIX = "unix:"
-"""Begins an address that is a Unix socket: where workers listen behind the edge."""
+UNIX_PREFIX = "unix:"
+"""Prefix of a Unix socket's address; workers behind the edge listen on one."""
 _LAST_CALLS = 0.2
-"""Seconds between NOT_SERVING and the end of listening, for calls that are on their way."""
-_FINAL_MOMENT = 0.5
-"""Seconds in which the native front looks for a moment without a call, even when the time to leave is over."""
+"""Seconds between NOT_SERVING and the end of listening, for calls on their way."""
+_MIN_CLOSE_TIME = 0.5
+"""Minimum seconds for the native source to find a moment without a call, even after the grace period."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What callers may have at a time.
+class CallLimits:
+    """Limits on callers.
 
     Attributes:
-        waiting: Lookup calls that may wait for their answers.
-        streams: calls that one connection may have open.
-        idle: seconds that a connection may stay without an open call.
+        max_queued_calls: Lookup calls that may wait for their results.
+        max_concurrent_streams: calls that one connection may have open.
+        idle_timeout: seconds that a connection may stay without an open call.
     """
 
-    waiting: int
-    streams: int
-    idle: float
+    max_queued_calls: int
+    max_concurrent_streams: int
+    idle_timeout: float
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """What the settings say."""
+    def from_settings(cls, settings: Settings) -> Self:
+        """Read the settings."""
         return cls(
             settings.lookup.max_queued_calls,
             settings.connections.max_concurrent_streams,
@@ -52,32 +52,32 @@ class Transport(Protocol):
     """Listens on the service's address."""
 
     @property
-    def front(self) -> Front:
-        """Where Lookup calls arrive."""
+    def call_source(self) -> CallSource:
+        """The source of Lookup calls."""
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
+        """The bound port."""
 
     @property
     def core(self) -> int | None:
-        """The core on which its calls are handled; None for anywhere."""
+        """The core that handles its calls; None for any core."""
 
     def start(self) -> None:
-        """Listen; OSError when the address can't be had."""
+        """Listen; raises OSError when the address can't be listened on."""
 
     def set_serving(self, *, serving: bool, managing: bool) -> None:
-        """Tell health checks: whether lookups are answered, and whether numbers can be changed."""
+        """Set the health services' status: of lookups, and of changes to numbers."""
 
     def stop(self, grace: float) -> None:
-        """Take no new calls; give running ones `grace` seconds."""
+        """Accept no new calls; give running calls `grace` seconds."""
 
 
 class GrpcioTransport:
-    """Everything by grpcio."""
+    """Serves all methods by grpcio."""
 
     core = None
-    """Its event loop gains nothing from a core of its own."""
+    """Its event loop gains nothing from pinning."""
 
     def __init__(
         self,
@@ -85,28 +85,28 @@ class GrpcioTransport:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
-        limits: Limits,
+        limits: CallLimits,
         reuse_port: bool,
-        guard: Guard | None,
+        authorizer: Authorizer | None,
         certificates: Certificates | None,
     ) -> None:
         self._server = GrpcioServer(
             address,
             servicer,
             numbers,
-            most=limits.waiting,
-            streams=limits.streams,
-            idle=limits.idle,
+            max_queued_calls=limits.max_queued_calls,
+            max_concurrent_streams=limits.max_concurrent_streams,
+            idle_timeout=limits.idle_timeout,
             reuse_port=reuse_port,
-            guard=guard,
+            authorizer=authorizer,
             certificates=certificates,
         )
-        self.front = self._server.front
+        self.call_source = self._server.call_source
         self.set_serving = self._server.set_serving
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
+        """The bound port."""
         return self._server.port
 
     def start(self) -> None:
@@ -114,12 +114,12 @@ class GrpcioTransport:
         self._server.start()
 
     def stop(self, grace: float) -> None:
-        """Take no new calls; give running ones `grace` seconds."""
+        """Accept no new calls; give running calls `grace` seconds."""
         self._server.stop(grace)
 
 
 class NativeTransport:
-    """Lookup by the native front; everything else by grpcio on a Unix socket."""
+    """Serves Lookup by the native call source, and all other methods by grpcio on a Unix socket."""
 
     def __init__(
         self,
@@ -127,39 +127,48 @@ class NativeTransport:
         servicer: InboundServicer,
         numbers: NumbersServicer,
         *,
-        limits: Limits,
+        limits: CallLimits,
         reuse_port: bool,
         core: int | None,
-        guard: Guard | None,
+        authorizer: Authorizer | None,
     ) -> None:
         self.core = core
-        self._folder = tempfile.TemporaryDirectory(prefix="did-router-")
-        path = str(Path(self._folder.name) / "grpcio.sock")
-        self._others = GrpcioServer(f"unix:{path}", servicer, numbers, most=limits.waiting, guard=guard)
-        self._front = NativeFront(address, path, streams=limits.streams, reuse_port=reuse_port, core=core, guard=guard)
-        self.front: Front = self._front
+        self._directory = tempfile.TemporaryDirectory(prefix="did-router-")
+        path = str(Path(self._directory.name) / "grpcio.sock")
+        self._others = GrpcioServer(
+            f"unix:{path}", servicer, numbers, max_queued_calls=limits.max_queued_calls, authorizer=authorizer
+        )
+        self._native = NativeCallSource(
+            address,
+            path,
+            max_concurrent_streams=limits.max_concurrent_streams,
+            reuse_port=reuse_port,
+            core=core,
+            authorizer=authorizer,
+        )
+        self.call_source: CallSource = self._native
         self.set_serving = self._others.set_serving
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
-        return self._front.port
+        """The bound port."""
+        return self._native.port
 
     def start(self) -> None:
         """Listen."""
         self._others.start()
-        self._front.start()
+        self._native.start()
 
     def stop(self, grace: float) -> None:
-        """Let running calls finish, and those that are on their way."""
+        """Finish running calls and those on their way."""
         end = time.monotonic() + grace
         time.sleep(min(_LAST_CALLS, grace))
-        self._others.stop(_left(end))
-        self._front.close(max(_left(end), min(_FINAL_MOMENT, grace)))
-        self._folder.cleanup()
+        self._others.stop(_remaining(end))
+        self._native.close(max(_remaining(end), min(_MIN_CLOSE_TIME, grace)))
+        self._directory.cleanup()
 
 
-def _left(end: float) -> float:
+def _remaining(end: float) -> float:
     return max(0.0, end - time.monotonic())
 
 
@@ -170,33 +179,39 @@ def open_transport(
     *,
     reuse_port: bool,
     core: int | None = None,
-    guard: Guard | None = None,
+    authorizer: Authorizer | None = None,
     certificates: Certificates | None = None,
 ) -> Transport:
-    """The transport that the settings ask for.
+    """Return the transport that the settings select.
 
-    `auto` takes native where it is installed, TLS is off, and only this machine reaches it: what native unpacks has no
-    limit, so that one megabyte from a stranger can become a gigabyte here. The edge refuses what is packed; `serve`
-    runs it before workers on Unix sockets, of which this is one.
+    `auto` selects native where it is installed, TLS is off, and only this machine can connect: native decompresses
+    without a limit, so that one megabyte from a stranger can become a gigabyte here. The edge refuses compressed
+    messages; `serve` runs it in front of workers on Unix sockets, which count as this machine.
 
     Args:
-        reuse_port: other workers listen there too.
-        core: where the native front stays; None for anywhere.
+        reuse_port: other workers listen on the same address.
+        core: pins the native source's threads; None for any core.
 
     Raises:
-        SettingsError: native is asked for and not installed, or the edge outside of `serve`.
-        OSError: the address can't be had.
+        SettingsError: the settings select native where it is not installed, or the edge outside of `serve`.
+        OSError: the address can't be listened on.
     """
     if settings.server.transport == "edge":
         raise SettingsError("setting 'transport': only did-router serve runs an edge; set it to auto here")
-    limits = Limits.of(settings)
-    free = certificates is None and is_installed() and is_loopback(settings.server.listen)
-    native = free if settings.server.transport == "auto" else settings.server.transport == "native"
-    if native and not is_installed():
+    limits = CallLimits.from_settings(settings)
+    can_use_native = certificates is None and is_installed() and is_loopback(settings.server.listen)
+    use_native = can_use_native if settings.server.transport == "auto" else settings.server.transport == "native"
+    if use_native and not is_installed():
         raise SettingsError("setting 'transport': native is not installed; pip install 'did-router[native]'")
-    if native:
+    if use_native:
         return NativeTransport(
-            settings.server.listen, servicer, numbers, limits=limits, reuse_port=reuse_port, core=core, guard=guard
+            settings.server.listen,
+            servicer,
+            numbers,
+            limits=limits,
+            reuse_port=reuse_port,
+            core=core,
+            authorizer=authorizer,
         )
     return GrpcioTransport(
         settings.server.listen,
@@ -204,6 +219,6 @@ def open_transport(
         numbers,
         limits=limits,
         reuse_port=reuse_port,
-        guard=guard,
+        authorizer=authorizer,
         certificates=certificates,
     )

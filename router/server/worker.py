@@ -1,4 +1,4 @@
-"""Child processes of `serve`: workers, and the follower."""
+"""The child processes of `serve`: workers, and the follower."""
 
 import logging
 import os
@@ -12,27 +12,27 @@ from router.follower.follower import Follower
 from router.runtime.open_files import raise_open_file_limit
 from router.server.app import Service
 from router.server.maintenance import MaintenanceTimer
-from router.server.transport import UNIX
+from router.server.transport import UNIX_PREFIX
 from router.settings import LOG_FORMAT, Settings, SettingsError
 from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
 
 NOT_READY = "not ready"
-"""The parent's message that this service is about to end."""
+"""Message of the supervisor: the service is about to stop."""
 STOP = "stop"
 
 
 def work(settings: Settings, log_level: int, parent: Connection, *, core: int | None) -> None:
-    """Answer lookups until told to stop; tells the parent its admin port when it does.
+    """Run a worker until a stop message; sends the port of its admin pages to the parent when in service.
 
     Args:
-        core: the way of a hit stays on this one; None for anywhere.
+        core: pins the threads of the hit path; None for any core.
     """
     messages = _prepare(log_level, parent)
     raise_open_file_limit()
     try:
-        service = Service(settings, reuse_port=not settings.server.listen.startswith(UNIX), core=core)
+        service = Service(settings, reuse_port=not settings.server.listen.startswith(UNIX_PREFIX), core=core)
         service.start()
     except (OSError, SettingsError) as problem:
         log.error("%s", problem)
@@ -41,13 +41,13 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
     while messages.get() == NOT_READY:
         service.announce_end()
     service.stop()
-    # Threads that still wait for a store must not hold up the replacement.
+    # Threads that still wait for a store must not delay the exit.
     logging.shutdown()
     os._exit(0)
 
 
 def follow(settings: Settings, log_level: int, parent: Connection) -> None:
-    """Follow until told to stop."""
+    """Run the follower until a stop message."""
     messages = _prepare(log_level, parent)
     stores = Stores(settings)
     follower = Follower(settings, stores)
@@ -55,14 +55,14 @@ def follow(settings: Settings, log_level: int, parent: Connection) -> None:
     MaintenanceTimer(settings, stores, follower).start()
     parent.send(0)
     while messages.get() == NOT_READY:
-        pass  # it follows until the end
+        pass  # the follower runs until STOP
     follower.stop()
 
 
 def _prepare(log_level: int, parent: Connection) -> "queue.SimpleQueue[str]":
-    """Return where NOT_READY and STOP arrive: the latter on SIGTERM, or when the parent is gone.
+    """Return the queue of NOT_READY and STOP messages; STOP arrives on SIGTERM, or when the parent has exited.
 
-    Ctrl-C and SIGHUP are the parent's to handle.
+    The parent handles Ctrl-C and SIGHUP.
     """
     logging.basicConfig(level=log_level, stream=sys.stderr, format=LOG_FORMAT)
     messages: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -70,12 +70,12 @@ def _prepare(log_level: int, parent: Connection) -> "queue.SimpleQueue[str]":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def listen_to_parent() -> None:
+    def receive_messages() -> None:
         try:
             while True:
                 messages.put(parent.recv())
         except (EOFError, OSError):
             messages.put(STOP)
 
-    threading.Thread(target=listen_to_parent, name="parent", daemon=True).start()
+    threading.Thread(target=receive_messages, name="supervisor-messages", daemon=True).start()
     return messages

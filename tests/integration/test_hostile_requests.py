@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from router.server.calls.call_source import LONGEST_MESSAGE
+from router.server.calls.call_source import MAX_MESSAGE_BYTES
 from router.v1 import inbound_pb2 as pb
 from tests.hostile import wire
 from tests.hostile.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame
@@ -106,7 +106,7 @@ def test_a_consistency_that_there_is_not_is_refused_by_every_method(start_servic
 @BOTH_TRANSPORTS
 def test_a_request_over_a_megabyte_is_refused(start_service: StartService) -> None:
     channel: Any = start_service().caller.channel
-    for size in (LONGEST_MESSAGE + 1, 6 << 20):
+    for size in (MAX_MESSAGE_BYTES + 1, 6 << 20):
         lookup = b"\x0a" + wire.varint(size) + b"1" * size
         batch = b"\x0a" + wire.varint(len(lookup)) + lookup
         for method, content in ((LOOKUP, lookup), (wire.BATCH, batch)):

@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 
 from router.server.app import Service
-from router.server.transport import UNIX
+from router.server.transport import UNIX_PREFIX
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.integration.caller import request
@@ -19,7 +19,7 @@ pytestmark = BOTH_TRANSPORTS
 def test_it_answers_there(world: World, transport: str) -> None:
     world.number()
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        address = f"{UNIX}{Path(folder) / 'worker.sock'}"
+        address = f"{UNIX_PREFIX}{Path(folder) / 'worker.sock'}"
         service = Service(world.settings(transport=transport).with_values(listen=address))
         service.start()
         try:

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from router.server.admin.pages import JSON, TEXT, AdminServer
-from router.server.auth.authorizer import Guard
+from router.server.auth.authorizer import Authorizer
 from router.server.auth.tls_files import Certificates
 
 _DEADLINE = 2.0
@@ -43,14 +43,14 @@ class Edge(Protocol):
         """Its own figures, in Prometheus' text format."""
 
 
-class GatheredPages:
+class AggregatedPages:
     """Asks every worker at the same time and answers for all."""
 
     def __init__(
         self,
         address: str,
         ports: Ports,
-        guard: Guard | None = None,
+        authorizer: Authorizer | None = None,
         certificates: Certificates | None = None,
         edge: Edge | None = None,
     ) -> None:
@@ -65,7 +65,7 @@ class GatheredPages:
                 "/state": self._state,
                 "/metrics": self._metrics,
             },
-            guard,
+            authorizer,
             certificates,
         )
 
@@ -98,7 +98,7 @@ class GatheredPages:
 
     def _metrics(self, authorization: str | None) -> tuple[int, str, bytes]:
         registry = CollectorRegistry()
-        registry.register(_Gathered(self._bodies("/metrics", authorization)))
+        registry.register(_WorkerMetrics(self._bodies("/metrics", authorization)))
         return 200, TEXT, generate_latest(registry) + (b"" if self._edge is None else self._edge.metrics())
 
     def _bodies(self, path: str, authorization: str | None) -> dict[str, bytes]:
@@ -120,7 +120,7 @@ class GatheredPages:
         return {name: answers.get(name, _NOT_IN_SERVICE) for name in ports}
 
 
-class _Gathered(Collector):
+class _WorkerMetrics(Collector):
     """The workers' metrics, each sample labelled with its worker, and which of the workers answered.
 
     Args:

@@ -12,7 +12,7 @@ from router.runtime.counters import Counters
 from router.server.admin.readiness import Readiness
 
 
-class InTheAir(Protocol):
+class ReadsInFlight(Protocol):
     """Whatever reads the number databases for lookups."""
 
     @property
@@ -28,7 +28,7 @@ class RouterMetrics(Collector):
     """
 
     def __init__(
-        self, tallies: Mapping[str, Counters], operations: Counters, readiness: Readiness, fallback: InTheAir
+        self, tallies: Mapping[str, Counters], operations: Counters, readiness: Readiness, fallback: ReadsInFlight
     ) -> None:
         self._tallies = tallies
         self._operations = operations

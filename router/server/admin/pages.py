@@ -10,15 +10,16 @@ from typing import Any
 
 import grpc
 
-from router.server.auth.authorizer import Guard
+from router.server.auth.authorizer import Authorizer
 from router.server.auth.bind_policy import is_loopback
 from router.server.auth.tls_files import Certificates
 from router.server.auth.tokens import ADMIN
+from router.server.calls.call_source import Failure
 
 Page = Callable[[str | None], tuple[int, str, bytes]]
 """Takes the caller's `Authorization`; answers with a status, a content type and a body."""
 
-_OPEN = ("/healthz", "/readyz")
+_OPEN_PAGES = ("/healthz", "/readyz")
 """What load balancers look at; the other pages want an admin token where there are tokens."""
 
 _LOOK = 0.05
@@ -34,7 +35,7 @@ class AdminServer:
     Args:
         address: host:port.
         pages: by path.
-        guard: judges callers; None where anybody may look.
+        authorizer: judges callers; None where anybody may look.
         certificates: for HTTPS, unless the address is a loopback one; None for none.
     """
 
@@ -42,12 +43,12 @@ class AdminServer:
         self,
         address: str,
         pages: Mapping[str, Page],
-        guard: Guard | None = None,
+        authorizer: Authorizer | None = None,
         certificates: Certificates | None = None,
     ) -> None:
         self._address = address
         self._pages = pages
-        self._guard = guard
+        self._authorizer = authorizer
         self._certificates = None if is_loopback(address) else certificates
         self._server: ThreadingHTTPServer | None = None
 
@@ -63,7 +64,12 @@ class AdminServer:
             OSError: the address can't be listened on.
         """
         host, _, port = self._address.rpartition(":")
-        pages, guard = self._pages, self._guard
+        pages, authorizer = self._pages, self._authorizer
+
+        def refusal_of(path: str, authorization: str | None) -> Failure | None:
+            if authorizer is None or path in _OPEN_PAGES:
+                return None
+            return authorizer.refusal(ADMIN, authorization)
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 10
@@ -76,7 +82,7 @@ class AdminServer:
                     self._send(404, TEXT, f"no such page; there are:\n{known}\n".encode())
                     return
                 authorization = self.headers.get("Authorization")
-                refusal = guard.refusal(ADMIN, authorization) if guard is not None and path not in _OPEN else None
+                refusal = refusal_of(path, authorization)
                 if refusal is None:
                     self._send(*page(authorization))
                 else:

@@ -18,7 +18,7 @@ from router.server.api.consistency import UnknownConsistencyError, is_authoritat
 from router.server.api.status import OVERLOADED
 from router.v1 import inbound_pb2 as pb
 
-MOST_IN_A_BATCH = 1000
+MAX_BATCH_SIZE = 1000
 _MOST_IN_FLIGHT = 1000
 """Numbers of one stream that may wait for their outcomes to be found and sent; its sender is held back after that."""
 
@@ -74,10 +74,10 @@ class InboundServicer:
     async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
         """LookupBatch."""
         count = len(request.lookups)
-        if count > MOST_IN_A_BATCH:
+        if count > MAX_BATCH_SIZE:
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
-                f"{count} numbers in a batch, at most {MOST_IN_A_BATCH}: send several batches, or a stream",
+                f"{count} numbers in a batch, at most {MAX_BATCH_SIZE}: send several batches, or a stream",
             )
         if not self._threads.has_room(count):
             self._lookup.counts.add(Reason.OVERLOADED.value, count)

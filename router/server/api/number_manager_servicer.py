@@ -19,7 +19,7 @@ from router.numbers.routes import Reason
 from router.server.api import number_messages as wire
 from router.server.api.status import failure
 from router.server.auth.auth_by import AuthByCheck, AuthByDeniedError
-from router.server.auth.authorizer import Guard
+from router.server.auth.authorizer import Authorizer
 from router.server.calls.call_source import Failure
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerServicer
@@ -43,7 +43,7 @@ class _Asking(Protocol):
     def auth_by(self) -> str: ...
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """A request that can't be worked on; the message says what to send instead."""
 
 
@@ -52,12 +52,12 @@ class NumbersServicer(NumberManagerServicer):
 
     Args:
         threads: calls worked on at a time.
-        guard: knows which `auth_by` a caller's token may name; None where any caller may name any.
+        authorizer: knows which `auth_by` a caller's token may name; None where any caller may name any.
     """
 
-    def __init__(self, manager: NumberManager, *, threads: int, guard: Guard | None = None) -> None:
+    def __init__(self, manager: NumberManager, *, threads: int, authorizer: Authorizer | None = None) -> None:
         self._manager = manager
-        self._auth_by = AuthByCheck(guard, manager)
+        self._auth_by = AuthByCheck(authorizer, manager)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="numbers-servicer")
         self._most = threads * (1 + _WAITING)
         self._running = 0
@@ -137,7 +137,7 @@ class NumbersServicer(NumberManagerServicer):
     ) -> pb.ListByAccountResponse:
         try:
             limit = _page_size(request)
-        except BadRequest as problem:
+        except BadRequestError as problem:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", str(problem))
         remaining = context.time_remaining()
         budget = BUDGET if remaining is None else min(BUDGET, remaining / 2)
@@ -172,7 +172,7 @@ class NumbersServicer(NumberManagerServicer):
     async def _outcomes(self, request: _Asking, context: Context, operation: Operation, **more: Any) -> list[Outcome]:
         try:
             _check(request)
-        except BadRequest as problem:
+        except BadRequestError as problem:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", str(problem))
         asks = [OperationRequest(operation, number, request.auth_by, **more) for number in request.numbers]
         outcomes = await self._work(context, request.auth_by, lambda: self._manager.carry_out(asks))
@@ -215,25 +215,27 @@ class NumbersServicer(NumberManagerServicer):
 def _check(request: _Asking) -> None:
     count = len(request.numbers)
     if not count:
-        raise BadRequest(f"numbers is empty: name 1 to {MOST} numbers, E.164 or as they are dialled")
+        raise BadRequestError(f"numbers is empty: name 1 to {MOST} numbers, E.164 or as they are dialled")
     if count > MOST:
-        raise BadRequest(f"{count} numbers in a request, at most {MOST}: send several requests")
+        raise BadRequestError(f"{count} numbers in a request, at most {MOST}: send several requests")
     _check_auth_by(request.auth_by)
 
 
 def _check_auth_by(auth_by: str) -> None:
     if not auth_by:
-        raise BadRequest("auth_by is empty: say who asks, an account id or 'system'")
+        raise BadRequestError("auth_by is empty: say who asks, an account id or 'system'")
 
 
 def _page_size(request: pb.ListByAccountRequest) -> int:
     _check_auth_by(request.auth_by)
     if not request.account_id:
-        raise BadRequest("account_id is empty: say whose numbers")
+        raise BadRequestError("account_id is empty: say whose numbers")
     if not 0 <= request.page_size <= MOST:
-        raise BadRequest(f"page_size is {request.page_size}: use 1 to {MOST}, or 0 for {_USUAL_PAGE}")
+        raise BadRequestError(f"page_size is {request.page_size}: use 1 to {MOST}, or 0 for {_USUAL_PAGE}")
     if request.page_token and not request.page_token.startswith("+"):
-        raise BadRequest("page_token is none: send next_page_token of the page before, or nothing for the first page")
+        raise BadRequestError(
+            "page_token is none: send next_page_token of the page before, or nothing for the first page"
+        )
     return request.page_size or _USUAL_PAGE
 
 

@@ -9,7 +9,7 @@ from router.lifecycle.operations import SYSTEM
 from router.numbers.fields import printable
 from router.server.api.status import failure
 from router.server.auth import tokens
-from router.server.auth.authorizer import Guard, header_of
+from router.server.auth.authorizer import Authorizer, header_of
 from router.server.auth.tokens import Header, Token
 from router.server.calls.call_source import Failure
 
@@ -37,12 +37,12 @@ class AuthByCheck:
     """Decides which `auth_by` a call may name; threads share it.
 
     Args:
-        guard: knows the tokens; None where calls need no token, and may name any `auth_by`.
+        authorizer: knows the tokens; None where calls need no token, and may name any `auth_by`.
         tree: asked for bound tokens that name another account than their own.
     """
 
-    def __init__(self, guard: Guard | None, tree: AccountTree) -> None:
-        self._guard = guard
+    def __init__(self, authorizer: Authorizer | None, tree: AccountTree) -> None:
+        self._authorizer = authorizer
         self._tree = tree
 
     def require(self, metadata: Iterable[tuple[str, Header]], auth_by: str) -> None:
@@ -52,9 +52,9 @@ class AuthByCheck:
             AuthByDeniedError: its token may not name it, or counts no longer.
             CouchError: the tree is needed, and CouchDB can't be asked.
         """
-        if self._guard is None:
+        if self._authorizer is None:
             return
-        token = self._guard.token(header_of(metadata))
+        token = self._authorizer.token(header_of(metadata))
         if isinstance(token, Failure):
             raise AuthByDeniedError(token)
         if token.account is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from router.server.auth.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Known, Token, TokenFile
+from router.server.auth.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Token, TokenFile, TokenSet
 from router.server.calls.call_source import Failure
 from router.settings import Settings
 
@@ -33,7 +33,7 @@ _UNKNOWN = Failure(
 )
 
 
-class Guard:
+class Authorizer:
     """Judges callers by their tokens; threads may share it."""
 
     def __init__(self, tokens: TokenFile) -> None:
@@ -62,20 +62,20 @@ class Guard:
         return None if scope == _ANYBODY else self.refusal(scope, header)
 
 
-def open_guard(settings: Settings) -> Guard | None:
-    """The guard that the settings ask for; None where anybody may ask.
+def open_authorizer(settings: Settings) -> Authorizer | None:
+    """The authorizer that the settings ask for; None where anybody may ask.
 
     Raises:
         SettingsError: a token file that can't be used.
     """
-    return None if settings.auth.token_file is None else Guard(TokenFile(settings.auth.token_file))
+    return None if settings.auth.token_file is None else Authorizer(TokenFile(settings.auth.token_file))
 
 
-class Doorkeeper(grpc.aio.ServerInterceptor):
+class AuthInterceptor(grpc.aio.ServerInterceptor):
     """Stands before every method of a grpcio server."""
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
 
     async def intercept_service(
         self,
@@ -84,11 +84,11 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Pass a call on, or answer it with a refusal."""
         header = header_of(handler_call_details.invocation_metadata)
-        refusal = self._guard.refusal_of_call(handler_call_details.method, header)
+        refusal = self._authorizer.refusal_of_call(handler_call_details.method, header)
         return await continuation(handler_call_details) if refusal is None else _turned_away(refusal)
 
 
-def _judged(known: Known, scope: str, header: Header | None) -> Failure | None:
+def _judged(known: TokenSet, scope: str, header: Header | None) -> Failure | None:
     token = known.find(header)
     if token is None or header is None:
         return _stranger(header)

@@ -8,7 +8,7 @@ from router.settings import Settings, SettingsError
 _HOW = "see docs/security.md, or say --insecure where the network itself keeps strangers out"
 
 
-def check_exposure(settings: Settings) -> None:
+def check_bind_policy(settings: Settings) -> None:
     """Refuse what would answer anybody who can reach this machine.
 
     Raises:

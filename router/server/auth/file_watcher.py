@@ -11,7 +11,7 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 """What changes when a file does; None for a file that can't be looked at."""
 
 
-class ChangedFiles:
+class FileWatcher:
     """Says when it is time to read some files again. Looking costs next to nothing between two looks."""
 
     def __init__(self, paths: Sequence[Path]) -> None:

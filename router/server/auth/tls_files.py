@@ -12,14 +12,14 @@ from pathlib import Path
 
 import grpc
 
-from router.server.auth.file_watcher import ChangedFiles
+from router.server.auth.file_watcher import FileWatcher
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pems:
+class PemBundle:
     """One reading of the files.
 
     Attributes:
@@ -47,7 +47,7 @@ class Certificates:
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
         self._certificate, self._key, self._client_ca = certificate, key, client_ca
-        self._files = ChangedFiles([each for each in (certificate, key, client_ca) if each is not None])
+        self._files = FileWatcher([each for each in (certificate, key, client_ca) if each is not None])
         self._lock = threading.Lock()
         try:
             self._pems = self._read()
@@ -59,7 +59,7 @@ class Certificates:
         """For one connection to the admin address."""
         return self._current().context
 
-    def pems(self) -> Pems:
+    def pems(self) -> PemBundle:
         """The files as they were last found to fit together; the same object until they change."""
         return self._current()
 
@@ -81,7 +81,7 @@ class Certificates:
             require_client_authentication=self._client_ca is not None,
         )
 
-    def _current(self) -> Pems:
+    def _current(self) -> PemBundle:
         with self._lock:
             if self._files.changed():
                 self._read_again()
@@ -95,7 +95,7 @@ class Certificates:
         else:
             log.info("the certificates changed: new connections get those of %s", self._certificate)
 
-    def _read(self) -> Pems:
+    def _read(self) -> PemBundle:
         """Read and check; the key's bytes never leave the process.
 
         Raises:
@@ -114,7 +114,7 @@ class Certificates:
         roots = self._roots()
         if self._files.signature() != before:
             raise ValueError("the files of 'tls_certificate' are being replaced")
-        return Pems(certificate, key, roots, context)
+        return PemBundle(certificate, key, roots, context)
 
     def _own(self) -> tuple[tuple[Path, str], ...]:
         return (self._key, "key"), (self._certificate, "certificate")

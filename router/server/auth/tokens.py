@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from router.lifecycle.permissions import is_account_id
-from router.server.auth.file_watcher import ChangedFiles
+from router.server.auth.file_watcher import FileWatcher
 from router.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TokenSet:
     """The tokens of one reading of the file.
 
     Attributes:
@@ -86,14 +86,14 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._files = ChangedFiles([path])
+        self._files = FileWatcher([path])
         self._lock = threading.Lock()
         try:
-            self._known = Known(read(path))
+            self._known = TokenSet(read(path))
         except ValueError as problem:
             raise SettingsError(f"setting 'token_file': {problem}") from None
 
-    def known(self) -> Known:
+    def known(self) -> TokenSet:
         """The tokens that count now."""
         if self._files.changed():
             self._read_again()
@@ -102,7 +102,7 @@ class TokenFile:
     def _read_again(self) -> None:
         with self._lock:
             try:
-                self._known = Known(read(self._path))
+                self._known = TokenSet(read(self._path))
             except ValueError as problem:
                 log.error("the tokens stay as they were: %s", problem)
             else:

@@ -1,7 +1,7 @@
-"""Admission: of the calls that wait, as many as can be answered in time; the others are refused at once.
+"""Admission: queues as many calls as can be answered in time, and refuses the others at once.
 
-A front hands over what waits, a batch at a time. Only when a batch is full is there a look at what waits behind it:
-until then, admission costs one comparison a batch.
+The call source returns queued calls in batches. Only a full batch makes admission read the backlog behind it; until
+then, admission costs one comparison a batch.
 """
 
 import time
@@ -13,96 +13,99 @@ import grpc
 from router.numbers.routes import Reason
 from router.runtime.counters import Counters
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, Failure, Front, Nearby, Taken
+from router.server.calls.call_source import CALL, CallSource, Failure, FastPath, QueuedCall
 
-_LOOKS = 8
-"""Batches looked at behind a full one: a flood of refusals must not keep from answering."""
-_OLD = 0.001
-"""Seconds of waiting that are too few to be taken off a deadline."""
-_TOO_LONG = 0.25
-"""Seconds after which a batch that waited is refused, so that younger calls are answered and not only old ones."""
+_MAX_BACKLOG_BATCHES = 8
+"""Batches read behind a full one: a flood of refusals must not delay the responses."""
+_MIN_WAIT = 0.001
+"""Seconds of waiting that are too few to be subtracted from a deadline."""
+_MAX_BATCH_WAIT = 0.25
+"""Seconds after which a waiting batch is refused, so that younger calls are answered and not only old ones."""
 
 EXPIRED = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the caller's deadline is over")
 
 
 class Admission:
-    """Takes calls from a front.
+    """Takes calls from a call source.
 
     Args:
-        batch: calls taken together.
-        most: calls that may wait behind a batch.
-        nearby: answers what memory holds: that costs no more than to refuse it.
-        counts: told of each refusal.
+        batch_size: maximum number of calls taken together.
+        max_waiting: calls that may wait behind a batch.
+        fast_path: responds from memory, which costs no more than a refusal.
+        counts: counts the refusals.
     """
 
-    def __init__(self, front: Front, *, batch: int, most: int, nearby: Nearby, counts: Counters) -> None:
-        self._front = front
-        self._nearby = nearby
-        self._batch = batch
-        self._most = most
+    def __init__(
+        self, source: CallSource, *, batch_size: int, max_waiting: int, fast_path: FastPath, counts: Counters
+    ) -> None:
+        self._source = source
+        self._fast_path = fast_path
+        self._batch_size = batch_size
+        self._max_waiting = max_waiting
         self._counts = counts
-        self._queue: deque[tuple[float, Sequence[Taken]]] = deque()
+        self._queue: deque[tuple[float, Sequence[QueuedCall]]] = deque()
         self.waiting = 0
 
-    def take(self, wait: float) -> Sequence[Taken]:
-        """The calls to be answered next; none when none came in `wait` seconds."""
+    def take(self, wait: float) -> Sequence[QueuedCall]:
+        """Return the calls to answer next; none when none arrived within `wait` seconds."""
         if not self._queue:
-            taken = self._front.take(self._batch, wait)
-            if len(taken) >= self._batch:
-                self._look_behind()
-            return taken
-        self._look_behind()
+            calls = self._source.take(self._batch_size, wait)
+            if len(calls) >= self._batch_size:
+                self._admit_backlog()
+            return calls
+        self._admit_backlog()
         while self._queue:
-            since, taken = self._queue.popleft()
-            self.waiting -= len(taken)
+            since, calls = self._queue.popleft()
+            self.waiting -= len(calls)
             waited = time.monotonic() - since
-            if waited < _TOO_LONG or not self._queue:
-                return _aged(taken, waited)
-            self._refuse(taken)
+            if waited < _MAX_BATCH_WAIT or not self._queue:
+                return _reduce_remaining(calls, waited)
+            self._refuse(calls)
         return ()
 
-    def _look_behind(self) -> None:
+    def _admit_backlog(self) -> None:
         now = time.monotonic()
-        for _ in range(_LOOKS):
-            taken = self._front.take(self._batch, 0.0)
-            rest = self._worth(taken)
-            admitted = rest[: max(0, self._most - self.waiting)]
+        for _ in range(_MAX_BACKLOG_BATCHES):
+            calls = self._source.take(self._batch_size, 0.0)
+            rest = self._drop_answered(calls)
+            admitted = rest[: max(0, self._max_waiting - self.waiting)]
             if admitted:
                 self._queue.append((now, admitted))
                 self.waiting += len(admitted)
             self._refuse(rest[len(admitted) :])
-            if len(taken) < self._batch:
+            if len(calls) < self._batch_size:
                 return
 
-    def _worth(self, taken: Sequence[Taken]) -> Sequence[Taken]:
-        """The calls that have to wait: neither answered nearby nor past their deadline."""
+    def _drop_answered(self, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+        """Return the calls that have to wait: neither answered from memory nor past their deadline."""
         rest = []
-        for call in self._nearby(taken) if taken else ():
-            if call[0] != CALL:
+        for call in self._fast_path(calls) if calls else ():
+            kind, handle, _, _, _, (_, _, remaining) = call
+            if kind != CALL:
                 continue
-            if call[5][2] is not None and call[5][2] <= 0:
-                self._front.fail(call[1], EXPIRED)
+            if remaining is not None and remaining <= 0:
+                self._source.fail(handle, EXPIRED)
                 self._counts.add("expired")
             else:
                 rest.append(call)
         return rest
 
-    def _refuse(self, taken: Sequence[Taken]) -> None:
-        for call in taken:
-            self._front.fail(call[1], OVERLOADED)
-        if taken:
-            self._counts.add(Reason.OVERLOADED.value, len(taken))
+    def _refuse(self, calls: Sequence[QueuedCall]) -> None:
+        for _, handle, *_ in calls:
+            self._source.fail(handle, OVERLOADED)
+        if calls:
+            self._counts.add(Reason.OVERLOADED.value, len(calls))
 
 
-def _aged(taken: Sequence[Taken], waited: float) -> Sequence[Taken]:
-    """The same calls, with as much less time left."""
-    if waited < _OLD:
-        return taken
-    return [_later(call, waited) for call in taken]
+def _reduce_remaining(calls: Sequence[QueuedCall], waited: float) -> Sequence[QueuedCall]:
+    """Subtract the waiting time from the remaining time of each call."""
+    if waited < _MIN_WAIT:
+        return calls
+    return [_with_less_time(call, waited) for call in calls]
 
 
-def _later(call: Taken, waited: float) -> Taken:
-    kind, ticket, method, request, client, details = call
-    if details[2] is None:
+def _with_less_time(call: QueuedCall, waited: float) -> QueuedCall:
+    kind, handle, method, request, client, (metadata, address, remaining) = call
+    if remaining is None:
         return call
-    return kind, ticket, method, request, client, (details[0], details[1], details[2] - waited)
+    return kind, handle, method, request, client, (metadata, address, remaining - waited)

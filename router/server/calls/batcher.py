@@ -1,10 +1,9 @@
-"""The batch loop: whatever calls wait on a front are taken and answered together."""
+"""The batcher: takes all calls that wait at a call source, and answers them together."""
 
 import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -18,27 +17,29 @@ from router.runtime.cpu_affinity import pinned_to
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import failure_of
 from router.server.calls.admission import EXPIRED, Admission
-from router.server.calls.call_source import CALL, LONGEST_MESSAGE, Failure, Front, Taken
+from router.server.calls.call_source import CALL, MAX_MESSAGE_BYTES, CallHandle, CallSource, Failure, QueuedCall
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-_WAIT = 0.1
-"""Seconds after which an idle loop looks whether it is to stop."""
+_TAKE_TIMEOUT = 0.1
+"""Seconds that an idle batcher waits for a call before it checks for its stop."""
 
 _MALFORMED = Failure(grpc.StatusCode.INVALID_ARGUMENT, "the request is not a router.v1.LookupRequest")
 _TOO_LONG = Failure(
-    grpc.StatusCode.RESOURCE_EXHAUSTED, f"the request is longer than {LONGEST_MESSAGE} bytes: it is no LookupRequest"
+    grpc.StatusCode.RESOURCE_EXHAUSTED, f"the request is longer than {MAX_MESSAGE_BYTES} bytes: it is no LookupRequest"
 )
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
-class FrontCall(Call):
-    """A unary call that waits on a front; it is among the unanswered until it is answered."""
+class UnaryCall(Call):
+    """A unary call of a call source; it counts as unanswered until it has a response."""
 
-    __slots__ = ("_front", "_unanswered", "ticket")
+    __slots__ = ("_source", "_unanswered", "handle")
 
-    def __init__(self, front: Front, ticket: Any, raw: bytes, deadline: float, unanswered: "set[FrontCall]") -> None:
+    def __init__(
+        self, source: CallSource, handle: CallHandle, raw: bytes, deadline: float, unanswered: "set[UnaryCall]"
+    ) -> None:
         request = pb.LookupRequest.FromString(raw)
         super().__init__(
             request.number,
@@ -47,66 +48,72 @@ class FrontCall(Call):
             authoritative=is_authoritative(request),
             raw=raw,
         )
-        self._front = front
-        self.ticket = ticket
+        self._source = source
+        self.handle = handle
         self._unanswered = unanswered
         unanswered.add(self)
 
     def route(self, answer: bytes) -> None:
-        """Answer with a serialised LookupResponse."""
-        self._front.respond(self.ticket, answer)
+        """Respond with a serialised LookupResponse."""
+        self._source.respond(self.handle, answer)
         self._unanswered.discard(self)
 
     def refuse(self, refusal: Refused) -> None:
-        """Answer with a refusal."""
+        """Respond with a refusal."""
         self.fail(failure_of(refusal))
 
     def expire(self) -> None:
-        """The caller's deadline is over."""
+        """Respond with DEADLINE_EXCEEDED."""
         self.fail(EXPIRED)
 
     def fail(self, failure: Failure) -> None:
-        """End with a status."""
-        self._front.fail(self.ticket, failure)
+        """Respond with a status."""
+        self._source.fail(self.handle, failure)
         self._unanswered.discard(self)
 
 
-class BatchLoop:
-    """Takes calls from a front and has them answered, in a thread of its own.
+class Batcher:
+    """Takes calls from a call source and answers them, in its own thread.
 
     Args:
-        most: calls taken together.
-        waiting: calls that may wait behind those; more are refused.
-        time_limit: seconds for calls without a deadline of their own.
-        core: where its thread stays; None for anywhere.
+        batch_size: maximum number of calls taken together.
+        max_waiting: calls that may wait behind a batch; more are refused.
+        default_timeout: seconds for calls without a deadline of their own.
+        core: pins the thread; None for any core.
     """
 
     def __init__(
         self,
-        front: Front,
+        source: CallSource,
         lookup: LookupEngine,
         *,
-        most: int,
-        waiting: int,
-        time_limit: float,
+        batch_size: int,
+        max_waiting: int,
+        default_timeout: float,
         core: int | None = None,
     ) -> None:
-        self._front = front
+        self._source = source
         self._lookup = lookup
-        self._admission = Admission(front, batch=most, most=waiting, nearby=self._answer_nearby, counts=lookup.counts)
-        self._time_limit = time_limit
+        self._admission = Admission(
+            source,
+            batch_size=batch_size,
+            max_waiting=max_waiting,
+            fast_path=self._answer_from_memory,
+            counts=lookup.counts,
+        )
+        self._default_timeout = default_timeout
         self._core = core
-        self._unanswered: set[FrontCall] = set()
-        front.attach(self._answer_nearby, lambda: len(self._unanswered) + self._admission.waiting)
+        self._unanswered: set[UnaryCall] = set()
+        source.attach(self._answer_from_memory, lambda: len(self._unanswered) + self._admission.waiting)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookup-batches", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop when what was taken is answered or handed on."""
+        """Stop after the taken calls are answered or handed on."""
         self._stop.set()
         self._thread.join(timeout=5)
 
@@ -116,68 +123,70 @@ class BatchLoop:
 
     def _take_and_answer(self) -> None:
         while not self._stop.is_set():
-            taken = self._admission.take(_WAIT)
-            if taken:
-                taken = self._answer_nearby(taken)
-            if taken:
-                self._answer(taken)
+            calls = self._admission.take(_TAKE_TIMEOUT)
+            if calls:
+                calls = self._answer_from_memory(calls)
+            if calls:
+                self._answer(calls)
 
-    def _answer_nearby(self, taken: Sequence[Taken]) -> Sequence[Taken]:
-        """Answer what was asked before in these very bytes; return the rest.
+    def _answer_from_memory(self, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+        """Answer the calls whose exact request bytes are in the near cache; return the rest.
 
-        This is the way of nearly every call: a dictionary, a set, and the answer as it is.
+        Nearly every call takes this path: a dictionary, a set, and the stored response as it is.
         """
         lookup = self._lookup
         stale = lookup.near_is_stale
         if stale is None or not lookup.near.on:
-            return taken
-        known, respond, enabled = lookup.near.raw.get, self._front.respond, lookup.enabled_accounts
+            return calls
+        cached, respond, enabled = lookup.near.raw.get, self._source.respond, lookup.enabled_accounts
         rest = []
         refused = 0
-        for call in taken:
-            entry = known(call[3])
-            if entry is None or ((left := call[5][2]) is not None and left <= 0):
+        for call in calls:
+            _, handle, _, request, _, (_, _, remaining) = call
+            entry = cached(request)
+            if entry is None or (remaining is not None and remaining <= 0):
                 rest.append(call)
             elif entry.account in enabled and (answer := entry.answer) is not None:
-                respond(call[1], answer + STALE if stale else answer)
+                respond(handle, answer + STALE if stale else answer)
             elif entry.answer is None and entry.until > time.monotonic():
                 refused += 1
-                self._refuse_again(call[1], entry)
+                self._refuse_again(handle, entry)
             else:
                 rest.append(call)
-        routed = len(taken) - len(rest) - refused
+        routed = len(calls) - len(rest) - refused
         if routed:
             lookup.counts.add("near_cache", routed)
         return rest
 
-    def _refuse_again(self, ticket: Any, entry: NearEntry) -> None:
+    def _refuse_again(self, handle: CallHandle, entry: NearEntry) -> None:
         if entry.prepared is None:
             entry.prepared = failure_of(entry.refusal)
         self._lookup.counts.add(entry.refusal.reason.value)
-        self._front.fail(ticket, entry.prepared)
+        self._source.fail(handle, entry.prepared)
 
-    def _answer(self, taken: Sequence[Taken]) -> None:
-        calls = [call for call in map(self._call, taken) if call is not None]
+    def _answer(self, queued: Sequence[QueuedCall]) -> None:
+        calls = [call for call in map(self._parse, queued) if call is not None]
         try:
             self._lookup.answer(calls)
         except Exception:
-            # Never seen; a caller must not wait for the deadline because of it, nor the loop end.
+            # Never observed. The callers must not wait for their deadlines because of it, and the loop must go on.
             log.exception("answering a batch of %d failed", len(calls))
             for call in calls:
                 call.fail(_BROKEN)
 
-    def _call(self, taken: Taken) -> FrontCall | None:
-        kind, ticket, _, request, _, details = taken
+    def _parse(self, queued: QueuedCall) -> UnaryCall | None:
+        """Parse the request; respond with a status, and return None, where that fails."""
+        kind, handle, _, request, _, (_, _, remaining) = queued
         if kind != CALL:
             return None
-        if len(request) > LONGEST_MESSAGE:  # native hands over messages of any length
-            self._front.fail(ticket, _TOO_LONG)
+        if len(request) > MAX_MESSAGE_BYTES:  # the native source accepts messages of any length
+            self._source.fail(handle, _TOO_LONG)
             return None
-        left = self._time_limit if details[2] is None else details[2]
+        timeout = self._default_timeout if remaining is None else remaining
         try:
-            return FrontCall(self._front, ticket, request, time.monotonic() + left, self._unanswered)
+            return UnaryCall(self._source, handle, request, time.monotonic() + timeout, self._unanswered)
         except DecodeError:
-            self._front.fail(ticket, _MALFORMED)
+            self._source.fail(handle, _MALFORMED)
         except UnknownConsistencyError as problem:
-            self._front.fail(ticket, problem.failure)
+            self._source.fail(handle, problem.failure)
         return None

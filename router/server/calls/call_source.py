@@ -1,4 +1,4 @@
-"""A front takes calls from a transport and sends their answers back. Three verbs: take, respond, fail."""
+"""A call source takes unary calls from a transport and sends their responses: `take`, `respond`, `fail`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,31 +6,31 @@ from typing import Any, Protocol
 
 import grpc
 
-LONGEST_MESSAGE = 1 << 20
-"""Bytes of a request; a longer one is refused with RESOURCE_EXHAUSTED."""
+MAX_MESSAGE_BYTES = 1 << 20
+"""Maximum size of a request; a longer one is refused with RESOURCE_EXHAUSTED."""
 
-PING_AFTER, PING_TIME_LIMIT = 60_000, 20_000
-"""Milliseconds in which nothing came before a client is asked whether it is there, and for its answer.
+KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
+"""Milliseconds of silence before a client is pinged, and before an unanswered ping ends the connection.
 
-Who lost power, or has a firewall before him that forgot the connection, never hangs up; left alone, both servers ask
-after two hours. A minute is less than most firewalls take to forget, so the ping keeps a quiet connection alive;
-it costs 34 bytes. Twenty seconds outlast a client that stands still for a moment, or a network that looks for another
-way. gRPC libraries answer by themselves, also while no call is open.
+A client that lost power, or whose firewall forgot the connection, never closes it; by default both servers ping after
+two hours. One minute is less than most firewalls take to forget a connection, so the ping also keeps a quiet connection
+alive; it costs 34 bytes. Twenty seconds outlast a client that pauses for a moment, and a network that reroutes. gRPC
+libraries reply by themselves, also while no call is open.
 """
 
 
-class AddressTaken(OSError):
+class AddressInUseError(OSError):
     """The address can't be listened on."""
 
 
-def taken(address: str, problem: Exception) -> str:
-    """What to say then."""
+def address_in_use_message(address: str, problem: Exception) -> str:
+    """Return the message of an `AddressInUseError`."""
     return f"can't listen on {address}: is another did-router running there? Choose another --listen ({problem})"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a call fails: a gRPC status, words, and trailing metadata.
+    """A failed call's gRPC status, message and trailing metadata.
 
     Attributes:
         trailing: name and value pairs; `grpc-status-details-bin` carries google.rpc.Status.
@@ -42,30 +42,35 @@ class Failure:
 
 
 CALL = 0
+"""Kind of a queued call; items of any other kind are skipped."""
 
-Taken = tuple[int, Any, int, bytes, Any, tuple[Any, Any, float | None]]
-"""What a front took, in the shape in which the native one gives it, since taking it apart costs something for every
-call: CALL (anything else is to be passed over); the front's own ticket, to be given back with the answer; a number
-that says nothing here; the bytes of a LookupRequest; the caller's address; and details: metadata, address, and the
-seconds left before the deadline, None where the caller set none."""
+CallHandle = Any
+"""Identifies a call within its source; is passed back with the response."""
+
+QueuedCall = tuple[int, CallHandle, int, bytes, Any, tuple[Any, Any, float | None]]
+"""A call as it comes from a source: kind, handle, method, request, client, (metadata, address, remaining).
+
+This is the tuple that the native source returns; converting it would cost time on every call. The request holds the
+bytes of a LookupRequest. `remaining` is the number of seconds before the deadline, None where the caller set none.
+`method`, `client` and `address` are not used.
+"""
+
+FastPath = Callable[[Sequence[QueuedCall]], Sequence[QueuedCall]]
+"""Responds to the calls whose result is in memory, and returns the others."""
 
 
-Nearby = Callable[[Sequence[Taken]], Sequence[Taken]]
-"""Answers what memory holds, and returns the calls that it does not."""
+class CallSource(Protocol):
+    """The batcher's view of a transport; each handle is responded to exactly once."""
 
+    def take(self, max_calls: int, wait: float) -> Sequence[QueuedCall]:
+        """Wait up to `wait` seconds for a call; return all queued calls, up to `max_calls`."""
 
-class Front(Protocol):
-    """A transport, as the batch loop sees it; each ticket is answered exactly once."""
-
-    def take(self, most: int, wait: float) -> Sequence[Taken]:
-        """Wait up to `wait` seconds for a call; return all that wait, up to `most`."""
-
-    def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
-        """Be told by whoever takes the calls how to answer some before that, and how many taken ones are unanswered."""
+    def attach(self, fast_path: FastPath, unanswered: Callable[[], int]) -> None:
+        """Set the fast path, and the function that counts the taken calls without a response."""
 
     @property
-    def respond(self) -> Callable[[Any, bytes], object]:
+    def respond(self) -> Callable[[CallHandle, bytes], object]:
         """Send a serialised LookupResponse; any thread."""
 
-    def fail(self, ticket: Any, failure: Failure) -> None:
+    def fail(self, handle: CallHandle, failure: Failure) -> None:
         """Send a status; any thread."""

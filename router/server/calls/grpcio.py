@@ -1,6 +1,6 @@
-"""The grpcio front: a grpc.aio handler queues each call and awaits its answer.
+"""The grpcio call source: a grpc.aio handler queues each call and awaits its result.
 
-asyncio lives in here alone: the handler is the only thing that awaits.
+The handler is the only coroutine on the path of a Lookup call; everything else runs in threads.
 """
 
 import asyncio
@@ -13,111 +13,112 @@ from typing import Any
 import grpc
 
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, Failure, Nearby, Taken
+from router.server.calls.call_source import CALL, Failure, FastPath, QueuedCall
 
 
-class _Waiting:
-    """A call: what was said, and the future that waits for it when it was not said at once."""
+class _PendingCall:
+    """A call's result, and the future that waits for it; no future while the fast path runs."""
 
-    __slots__ = ("future", "said")
+    __slots__ = ("future", "result")
 
     def __init__(self) -> None:
-        self.said: bytes | Failure | None = None
+        self.result: bytes | Failure | None = None
         self.future: asyncio.Future[bytes | Failure] | None = None
 
 
-class GrpcioFront:
-    """Calls of the Lookup method; made inside the event loop that serves them.
+class GrpcioCallSource:
+    """Queues calls of the Lookup method; created inside the event loop that serves them.
 
     Args:
-        most: calls that may wait for their answers; more are refused at once.
+        max_calls: calls that may wait for their results; more are refused at once.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_calls: int) -> None:
         self._loop = loop
-        self._most = most
-        self._open = 0
-        self._queue: queue.SimpleQueue[tuple[_Waiting, bytes, float | None]] = queue.SimpleQueue()
-        self._answers: deque[_Waiting] = deque()
-        self._nearby: Nearby = lambda calls: calls
-        self._delivery_planned = False
+        self._max_calls = max_calls
+        self._open_calls = 0
+        self._queue: queue.SimpleQueue[tuple[_PendingCall, bytes, float | None]] = queue.SimpleQueue()
+        self._completed: deque[_PendingCall] = deque()
+        self._fast_path: FastPath = lambda calls: calls
+        self._delivery_scheduled = False
 
-    async def handle(self, request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+    async def serve_lookup(self, request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """Serve one Lookup call."""
         remaining = context.time_remaining()
-        waiting = _Waiting()
-        if self._nearby([_taken(waiting, request, remaining)]):
-            if self._open >= self._most:
-                said: bytes | Failure | None = OVERLOADED
+        call = _PendingCall()
+        if self._fast_path([_queued_call(call, request, remaining)]):
+            if self._open_calls >= self._max_calls:
+                result: bytes | Failure | None = OVERLOADED
             else:
-                said = await self._said_later(waiting, request, remaining)
+                result = await self._wait_result(call, request, remaining)
         else:
-            said = waiting.said  # a hand-over between threads costs more than the answer
-        if isinstance(said, bytes):
-            return said
-        await _abort(context, said)
+            result = call.result  # a hand-over between threads costs more than the answer
+        if isinstance(result, bytes):
+            return result
+        await _abort(context, result)
         raise AssertionError("abort raises")
 
-    async def _said_later(self, waiting: _Waiting, request: bytes, remaining: float | None) -> bytes | Failure:
+    async def _wait_result(self, call: _PendingCall, request: bytes, remaining: float | None) -> bytes | Failure:
         deadline = None if remaining is None else time.monotonic() + remaining
-        waiting.future = self._loop.create_future()
-        self._queue.put((waiting, request, deadline))
-        self._open += 1
+        call.future = self._loop.create_future()
+        self._queue.put((call, request, deadline))
+        self._open_calls += 1
         try:
-            return await waiting.future
+            return await call.future
         finally:
-            self._open -= 1
+            self._open_calls -= 1
 
-    def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
-        """Look nearby in the event loop already; grpcio itself knows which calls run."""
+    def attach(self, fast_path: FastPath, unanswered: Callable[[], int]) -> None:
+        """Run the fast path in the event loop; grpcio itself counts the running calls."""
         del unanswered
-        self._nearby = nearby
+        self._fast_path = fast_path
 
-    def take(self, most: int, wait: float) -> Sequence[Taken]:
-        """Wait for a call; return all that wait."""
-        waiting = []
+    def take(self, max_calls: int, wait: float) -> Sequence[QueuedCall]:
+        """Wait up to `wait` seconds for a call; return all queued calls, up to `max_calls`."""
+        calls = []
         try:
-            waiting.append(self._queue.get(timeout=wait))
-            while len(waiting) < most:
-                waiting.append(self._queue.get_nowait())
+            calls.append(self._queue.get(timeout=wait))
+            while len(calls) < max_calls:
+                calls.append(self._queue.get_nowait())
         except queue.Empty:
             pass
         now = time.monotonic()
         return [
-            _taken(call, request, None if deadline is None else deadline - now) for call, request, deadline in waiting
+            _queued_call(call, request, None if deadline is None else deadline - now)
+            for call, request, deadline in calls
         ]
 
-    def respond(self, ticket: _Waiting, answer: bytes) -> None:
-        """Send an answer."""
-        self._deliver(ticket, answer)
+    def respond(self, handle: _PendingCall, answer: bytes) -> None:
+        """Send a serialised response."""
+        self._set_result(handle, answer)
 
-    def fail(self, ticket: _Waiting, failure: Failure) -> None:
+    def fail(self, handle: _PendingCall, failure: Failure) -> None:
         """Send a status."""
-        self._deliver(ticket, failure)
+        self._set_result(handle, failure)
 
-    def _deliver(self, ticket: _Waiting, said: bytes | Failure) -> None:
-        ticket.said = said
-        if ticket.future is None:
-            return  # answered in the event loop, before anybody waits
-        self._answers.append(ticket)
-        # Waking the event loop costs a system call; answers of one batch share it.
-        if not self._delivery_planned:
-            self._delivery_planned = True
-            self._loop.call_soon_threadsafe(self._hand_out)
+    def _set_result(self, call: _PendingCall, result: bytes | Failure) -> None:
+        call.result = result
+        if call.future is None:
+            return  # the fast path runs in the event loop, which reads the result itself
+        self._completed.append(call)
+        # Waking the event loop costs a system call; the results of one batch share it.
+        if not self._delivery_scheduled:
+            self._delivery_scheduled = True
+            self._loop.call_soon_threadsafe(self._deliver_results)
 
-    def _hand_out(self) -> None:
-        self._delivery_planned = False
-        while self._answers:
-            ticket = self._answers.popleft()
-            if ticket.future is not None and ticket.said is not None and not ticket.future.done():
-                ticket.future.set_result(ticket.said)
+    def _deliver_results(self) -> None:
+        self._delivery_scheduled = False
+        while self._completed:
+            call = self._completed.popleft()
+            if call.future is not None and call.result is not None and not call.future.done():
+                call.future.set_result(call.result)
 
 
-def _taken(waiting: _Waiting, request: bytes, remaining: float | None) -> Taken:
-    return CALL, waiting, 0, request, None, (None, None, remaining)
+def _queued_call(call: _PendingCall, request: bytes, remaining: float | None) -> QueuedCall:
+    return CALL, call, 0, request, None, (None, None, remaining)
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], failure: Failure | None) -> None:
     if failure is None:
-        raise AssertionError("nothing was said")
+        raise AssertionError("the call has no result")
     await context.abort(failure.code, failure.message, tuple(failure.trailing))

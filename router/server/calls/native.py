@@ -1,6 +1,6 @@
-"""The native front: HTTP/2 and gRPC run outside the GIL, and calls arrive in batches.
+"""The native call source: HTTP/2 and gRPC run outside the GIL, and calls arrive in batches.
 
-The extra `did-router[native]`. It has no TLS; methods that are not its own go to a grpcio server behind a Unix
+Needs the extra `did-router[native]`. It has no TLS; it passes all other methods to a grpcio server behind a Unix
 socket.
 """
 
@@ -11,43 +11,45 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from router.runtime.cpu_affinity import pinned_to
-from router.server.auth.authorizer import AUTHORIZATION, Guard
+from router.server.auth.authorizer import AUTHORIZATION, Authorizer
 from router.server.auth.tokens import LOOKUP
 from router.server.calls.call_source import (
     CALL,
-    PING_AFTER,
-    PING_TIME_LIMIT,
-    AddressTaken,
+    KEEPALIVE_TIME_MS,
+    KEEPALIVE_TIMEOUT_MS,
+    AddressInUseError,
+    CallHandle,
     Failure,
-    Nearby,
-    Taken,
-    taken,
+    FastPath,
+    QueuedCall,
+    address_in_use_message,
 )
 
 METHOD = "/router.v1.InboundRouter/Lookup"
 _IO_THREADS = 1
-"""More share the work out over cores, and cost more for it: a worker is for one core."""
-_LOOK_MS = 1
-_LONGER = 0.5
-_HEADER = 4
-"""Where an event holds the value of `authorization`, when the front was told to look for it."""
+"""More threads spread the work over cores and cost more CPU in all; a worker is meant for one core."""
+_CLOSING_POLL_MS = 1
+_CLOSE_MARGIN = 0.5
+"""Seconds beyond the grace period before the socket is closed from another thread."""
+_CLIENT = 4
+"""Index of a queued call's client: with `client_key_metadata`, the value of `authorization`."""
 
 
 def is_installed() -> bool:
-    """Whether the extra is there."""
+    """Return whether the extra is installed."""
     return importlib.util.find_spec("pygrpc_native") is not None
 
 
-class NativeFront:
-    """Calls of the Lookup method, from a server that runs in Rust.
+class NativeCallSource:
+    """Takes calls of the Lookup method from a server that runs in Rust.
 
     Args:
         address: host:port, or unix:PATH.
         fallback: path of the Unix socket of a grpcio server for every other method.
-        streams: calls that one connection may have open.
-        reuse_port: other workers listen there too.
-        core: where its thread stays; None for anywhere.
-        guard: judges Lookup calls here; the fallback judges its own.
+        max_concurrent_streams: calls that one connection may have open.
+        reuse_port: other workers listen on the same address.
+        core: pins its threads; None for any core.
+        authorizer: checks Lookup calls here; the fallback checks its own.
     """
 
     def __init__(
@@ -55,94 +57,94 @@ class NativeFront:
         address: str,
         fallback: str,
         *,
-        streams: int,
+        max_concurrent_streams: int,
         reuse_port: bool,
         core: int | None = None,
-        guard: Guard | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         from pygrpc_native import NativeGrpcFront  # noqa: PLC0415 - an extra
 
         try:
-            with pinned_to(core):  # it starts its threads here
-                self._front: Any = NativeGrpcFront(
+            with pinned_to(core):  # the constructor starts the threads
+                self._server: Any = NativeGrpcFront(
                     address,
                     [(METHOD, False)],
                     io_threads=_IO_THREADS,
-                    client_key_metadata=None if guard is None else AUTHORIZATION,
+                    client_key_metadata=None if authorizer is None else AUTHORIZATION,
                     call_details=True,
-                    max_concurrent_streams=streams,
+                    max_concurrent_streams=max_concurrent_streams,
                     reuse_port=reuse_port,
-                    keepalive_time_ms=PING_AFTER,
-                    keepalive_timeout_ms=PING_TIME_LIMIT,
+                    keepalive_time_ms=KEEPALIVE_TIME_MS,
+                    keepalive_timeout_ms=KEEPALIVE_TIMEOUT_MS,
                 )
         except OSError as problem:
-            raise AddressTaken(taken(address, problem)) from None
-        self._front.set_fallback(fallback)
+            raise AddressInUseError(address_in_use_message(address, problem)) from None
+        self._server.set_fallback(fallback)
         self._unanswered: Callable[[], int] = lambda: 0
-        self._close_by: float | None = None
-        self._closed = threading.Event()
-        # Bound once: these run for every call.
-        self.respond: Callable[[Any, bytes], object] = self._front.respond
-        self._receive: Any = self._front.recv_batch_details
-        self._guard = guard
+        self._close_deadline: float | None = None
+        self._has_closed = threading.Event()
+        # Bound once, since these run for every call.
+        self.respond: Callable[[CallHandle, bytes], object] = self._server.respond
+        self._receive: Any = self._server.recv_batch_details
+        self._authorizer = authorizer
 
     @property
     def port(self) -> int:
-        """The port that was bound; 0 for a Unix socket."""
-        return int(self._front.bound_port or 0)
+        """The bound port; 0 for a Unix socket."""
+        return int(self._server.bound_port or 0)
 
     def start(self) -> None:
         """Accept connections."""
-        self._front.start()
+        self._server.start()
 
-    def attach(self, nearby: Nearby, unanswered: Callable[[], int]) -> None:
-        """Calls are taken as fast as they can be answered, so nothing is gained by looking nearby before."""
-        del nearby
+    def attach(self, fast_path: FastPath, unanswered: Callable[[], int]) -> None:
+        """Keep the count of unanswered calls; the fast path is not needed, since the batcher runs it at once."""
+        del fast_path
         self._unanswered = unanswered
 
     def close(self, grace: float) -> None:
-        """Stop listening in a moment in which no call is running, or after `grace` seconds at the latest.
+        """Stop listening at a moment without a running call, or after `grace` seconds at the latest.
 
-        The library closes at once: a call that runs then is lost, and one that arrives in that moment. The thread that
-        takes calls closes, since no other can know that it has taken none. Behind the edge no call arrives any more by
-        then; without it, clients on loopback have to retry.
+        The library closes at once: a call that is running or arriving at that moment is lost. The thread that takes
+        calls does the closing, since no other thread can know that it has taken none. Behind the edge no more calls
+        arrive by then; without it, clients on loopback have to retry.
         """
-        self._close_by = time.monotonic() + grace
-        if not self._closed.wait(grace + _LONGER):
-            self._front.close()  # nobody takes calls any more
+        self._close_deadline = time.monotonic() + grace
+        if not self._has_closed.wait(grace + _CLOSE_MARGIN):
+            self._server.close()  # no thread takes calls any more
 
-    def take(self, most: int, wait: float) -> Sequence[Taken]:
-        """Wait for a call; return all that wait."""
-        if self._close_by is not None:
-            return self._take_last(most, self._close_by)
-        return self._receive_admitted(most, int(wait * 1000))
+    def take(self, max_calls: int, wait: float) -> Sequence[QueuedCall]:
+        """Wait up to `wait` seconds for a call; return all queued calls, up to `max_calls`."""
+        if self._close_deadline is not None:
+            return self._take_while_closing(max_calls, self._close_deadline)
+        return self._receive_authorized(max_calls, int(wait * 1000))
 
-    def _take_last(self, most: int, close_by: float) -> Sequence[Taken]:
-        events = self._receive_admitted(most, _LOOK_MS)
+    def _take_while_closing(self, max_calls: int, close_by: float) -> Sequence[QueuedCall]:
+        events = self._receive_authorized(max_calls, _CLOSING_POLL_MS)
         if not (events or self._unanswered()) or time.monotonic() > close_by:
-            self._front.close()
-            self._closed.set()
+            self._server.close()
+            self._has_closed.set()
         return events
 
-    def _receive_admitted(self, most: int, wait_ms: int) -> Sequence[Taken]:
-        events: Sequence[Taken] = self._receive(most, wait_ms) or ()
-        return events if self._guard is None else self._admitted(self._guard, events)
+    def _receive_authorized(self, max_calls: int, wait_ms: int) -> Sequence[QueuedCall]:
+        events: Sequence[QueuedCall] = self._receive(max_calls, wait_ms) or ()
+        return events if self._authorizer is None else self._drop_unauthorized(self._authorizer, events)
 
-    def _admitted(self, guard: Guard, events: Sequence[Taken]) -> Sequence[Taken]:
-        """Leave out, and refuse, the calls of who may not ask; for all others this is a look into a set."""
-        known = guard.admitted(LOOKUP)
-        return [event for event in events if event[_HEADER] in known or self._may_ask(guard, event)]
+    def _drop_unauthorized(self, authorizer: Authorizer, events: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+        """Refuse and drop unauthorized calls; an authorized one costs a look-up in a set."""
+        verified = authorizer.admitted(LOOKUP)
+        return [event for event in events if event[_CLIENT] in verified or self._is_authorized(authorizer, event)]
 
-    def _may_ask(self, guard: Guard, event: Taken) -> bool:
+    def _is_authorized(self, authorizer: Authorizer, event: QueuedCall) -> bool:
         if event[0] != CALL:
             return True
-        shown = event[_HEADER]
-        # Without the header the library gives the caller's address here, as text; a header comes as bytes.
-        refusal = guard.refusal(LOOKUP, shown if isinstance(shown, bytes) else None)
+        header = event[_CLIENT]
+        # Without the header the library puts the caller's address here, as text; a header comes as bytes.
+        refusal = authorizer.refusal(LOOKUP, header if isinstance(header, bytes) else None)
         if refusal is not None:
             self.fail(event[1], refusal)
         return refusal is None
 
-    def fail(self, ticket: Any, failure: Failure) -> None:
+    def fail(self, handle: CallHandle, failure: Failure) -> None:
         """Send a status."""
-        self._front.fail(ticket, failure.code.value[0], failure.message, failure.trailing or None)
+        self._server.fail(handle, failure.code.value[0], failure.message, failure.trailing or None)

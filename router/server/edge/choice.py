@@ -13,7 +13,7 @@ EDGE, NATIVE, GRPCIO = "edge", "native", "grpcio"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TransportChoice:
     """A transport.
 
     Attributes:
@@ -27,7 +27,7 @@ class Choice:
     note: str = ""
 
 
-def choose(settings: Settings) -> Choice:
+def choose_transport(settings: Settings) -> TransportChoice:
     """Choose what `serve` listens with.
 
     Raises:
@@ -36,23 +36,23 @@ def choose(settings: Settings) -> Choice:
     if settings.server.transport == EDGE or (settings.server.transport == "auto" and _is_for_others(settings)):
         return _edge(settings)
     if settings.server.transport == "auto":
-        return Choice(NATIVE if native.is_installed() else GRPCIO)
-    return Choice(settings.server.transport)
+        return TransportChoice(NATIVE if native.is_installed() else GRPCIO)
+    return TransportChoice(settings.server.transport)
 
 
 def _is_for_others(settings: Settings) -> bool:
     return settings.tls.enabled or not is_loopback(settings.server.listen)
 
 
-def _edge(settings: Settings) -> Choice:
+def _edge(settings: Settings) -> TransportChoice:
     if settings.edge.external:
-        return Choice(EDGE, note=f"Envoy is run from elsewhere, with the files in {settings.edge.directory}")
+        return TransportChoice(EDGE, note=f"Envoy is run from elsewhere, with the files in {settings.edge.directory}")
     envoy = find_envoy()
     if envoy is not None:
-        return Choice(EDGE, envoy)
+        return TransportChoice(EDGE, envoy)
     if settings.server.transport == EDGE:
         raise SettingsError(f"setting 'transport': Envoy is not installed; {_INSTALL}")
-    return Choice(
+    return TransportChoice(
         GRPCIO,
         note=f"without Envoy grpcio listens: a multiple of the CPU time a call, and no bounds for strangers beyond its "
         f"own; {_INSTALL}",

@@ -14,7 +14,7 @@ import orjson
 
 from router.runtime.backoff import backoff_delay
 from router.runtime.log_rate_limit import RateLimitFilter
-from router.server.auth.tls_files import Certificates, Pems
+from router.server.auth.tls_files import Certificates, PemBundle
 from router.server.edge.admin import EnvoyAdmin
 from router.server.edge.configuration import bootstrap
 from router.server.edge.listener import DRAIN_TIMEOUT, HTTP_PREFIX
@@ -61,7 +61,7 @@ class Edge:
         self._lock = _lock(self._directory)
         self.plan = EdgePlan.from_settings(settings, self._directory)
         self._certificates = certificates
-        self._written: Pems | None = None
+        self._written: PemBundle | None = None
         self._endpoints: list[Path] | None = None
         self._sockets = 0
         self._admin = EnvoyAdmin(self.plan.admin_socket)

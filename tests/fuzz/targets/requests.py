@@ -13,7 +13,7 @@ from router.numbers.routes import Reason, Refused
 from router.server.api import framing, number_messages
 from router.server.api.consistency import UnknownConsistencyError
 from router.server.api.status import failure_of
-from router.server.calls.batcher import FrontCall
+from router.server.calls.batcher import UnaryCall
 from router.server.calls.call_source import Failure
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2
@@ -53,9 +53,9 @@ class _Front:
 
 def _lookup(raw: bytes) -> None:
     front = _Front()
-    waiting: set[FrontCall] = set()
+    waiting: set[UnaryCall] = set()
     try:
-        call = FrontCall(front, "ticket", raw, math.inf, waiting)  # type: ignore[arg-type]
+        call = UnaryCall(front, "ticket", raw, math.inf, waiting)  # type: ignore[arg-type]
     except (DecodeError, UnknownConsistencyError):
         assert not waiting
         return

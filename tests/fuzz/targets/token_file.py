@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 
 from router.server.auth import tokens
-from router.server.auth.tokens import SCOPES, Known
+from router.server.auth.tokens import SCOPES, TokenSet
 from tests.fuzz.scratch import file
 from tests.fuzz.source import parts
 from tests.fuzz.target import Target
@@ -32,7 +32,7 @@ def _file(content: bytes, header: bytes) -> None:
         assert not any(word in content for word in written), "it shows nothing of the file"
         return
     assert found
-    known = Known(found)
+    known = TokenSet(found)
     for token in found:
         assert token.scopes
         assert token.scopes <= set(SCOPES)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from router.server.admin.aggregate import GatheredPages
+from router.server.admin.aggregate import AggregatedPages
 from router.server.admin.pages import JSON, TEXT, AdminServer
 
 METRICS = b"# HELP did_router_serving calls get answers\n# TYPE did_router_serving gauge\ndid_router_serving 1.0\n"
@@ -62,7 +62,7 @@ def ending_worker() -> Iterator[int]:
 @contextmanager
 def gathered(ports: Mapping[str, int]) -> Iterator[str]:
     """The address of the pages of all of them."""
-    pages = GatheredPages("127.0.0.1:0", lambda: ports)
+    pages = AggregatedPages("127.0.0.1:0", lambda: ports)
     pages.start()
     try:
         yield pages.address

