@@ -101,7 +101,10 @@ class Service:
             stale_after=settings.cache.stale_after,
         )
         servicer = InboundServicer(
-            self.lookup, explainer, waiting=settings.lookup.max_queued_calls, time_limit=settings.lookup.timeout
+            self.lookup,
+            explainer,
+            max_waiting=settings.lookup.max_queued_calls,
+            default_timeout=settings.lookup.timeout,
         )
         self.manager = NumberManager(settings, stores)
         self._authorizer = open_authorizer(settings)

@@ -210,7 +210,7 @@ def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> N
     cache: Any = redis.Redis.from_url(guarded.redis.url, password=REDIS)
     cache.config_set("requirepass", f"another {MARK}")
     cache.execute_command("CLIENT KILL TYPE normal")
-    running.process.wait_for("the tokens stay as they were")
+    running.process.wait_for("tokens not reloaded")
     eventually(lambda: "Redis: " in running.page("/state", token))
     guarded.couchdb.stop()
     eventually(lambda: "CouchDB: " in running.page("/state", token))

@@ -96,7 +96,7 @@ def test_files_that_do_not_fit_leave_the_old_certificate(
     secured: Running, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    told = "the certificates stay as they were"
+    told = "certificates not reloaded"
     key = (tmp_path / "service.key").read_bytes()
     (tmp_path / "service.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nnot one\n")
 
@@ -113,7 +113,7 @@ def test_files_that_do_not_fit_leave_the_old_certificate(
     (tmp_path / "service.key").unlink()
     eventually(lambda: asked_and_told() and caplog.text.count(told) == 2)
     authority.issue(tmp_path)
-    eventually(lambda: _ask_anew(authority, secured) == ONE and "the certificates changed" in caplog.text)
+    eventually(lambda: _ask_anew(authority, secured) == ONE and "certificates reloaded" in caplog.text)
 
 
 def test_mtls_turns_away_who_has_no_certificate(mutual: Running, authority: Authority, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_tokens_are_rotated_while_calls_run(running: Running, tokens: Tokens, ca
 
     secret = tokens.plain["successor"]
     tokens.path.write_text(f"successor {secret} lookup\n")
-    told = "the tokens stay as they were"
+    told = "tokens not reloaded"
     eventually(lambda: _lookup(running, tokens.shown("successor")) == "OK" and told in caplog.text)
     for _ in range(30):
         assert _lookup(running, tokens.shown("successor")) == "OK"

@@ -1,4 +1,4 @@
-"""Reads a request's `consistency`, and refuses values that are none: taken for CACHED they would hide a mistake."""
+"""Reads a request's `consistency`; an unknown value is refused, since reading it as CACHED would hide a mistake."""
 
 import grpc
 
@@ -9,7 +9,7 @@ _KNOWN = ", ".join(f"{name} ({value})" for name, value in pb.Consistency.items()
 
 
 class UnknownConsistencyError(Exception):
-    """A request names no consistency that there is; `failure` is the status for the caller."""
+    """The request's consistency is unknown; `failure` is the status for the caller."""
 
     def __init__(self, value: int) -> None:
         self.failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, f"consistency is {value}: use one of {_KNOWN}")
@@ -17,10 +17,10 @@ class UnknownConsistencyError(Exception):
 
 
 def is_authoritative(request: pb.LookupRequest) -> bool:
-    """Whether a lookup goes past every cache.
+    """Return whether a lookup bypasses every cache.
 
     Raises:
-        UnknownConsistencyError: its consistency is none of the contract's.
+        UnknownConsistencyError: the contract has no such consistency.
     """
     consistency = request.consistency
     if consistency == pb.CACHED:

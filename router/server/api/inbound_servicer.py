@@ -1,4 +1,4 @@
-"""The other methods of InboundRouter: batch, stream, explain."""
+"""Serves InboundRouter's LookupBatch, LookupStream and Explain."""
 
 import asyncio
 import time
@@ -19,18 +19,18 @@ from router.server.api.status import OVERLOADED
 from router.v1 import inbound_pb2 as pb
 
 MAX_BATCH_SIZE = 1000
-_MOST_IN_FLIGHT = 1000
-"""Numbers of one stream that may wait for their outcomes to be found and sent; its sender is held back after that."""
+_MAX_IN_FLIGHT = 1000
+"""Numbers of one stream that may be without a sent outcome; above that the stream is not read (flow control)."""
 
-_THREADS, _EXPLAINING = 4, 2
-_MOST_EXPLAINED = 32
-"""Explain calls at a time: each asks every store by itself, and there are no more than a person makes."""
+_THREADS, _EXPLAIN_THREADS = 4, 2
+_MAX_EXPLAIN_CALLS = 32
+"""Explain calls at a time: each reads every store, and people make few of them."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class OutcomeCall(Call):
-    """A lookup whose answer is a serialised LookupOutcome, handed to the event loop."""
+    """A lookup whose result is a serialised LookupOutcome, delivered to the event loop."""
 
     __slots__ = ("_deliver",)
 
@@ -44,35 +44,35 @@ class OutcomeCall(Call):
         self._deliver = deliver
 
     def route(self, answer: bytes) -> None:
-        """Answer with a serialised LookupResponse."""
+        """Deliver a serialised LookupResponse."""
         self._deliver(framing.routed(answer))
 
     def refuse(self, refusal: Refused) -> None:
-        """Answer with a refusal."""
+        """Deliver a refusal."""
         self._deliver(framing.refused(refusal_message(refusal).SerializeToString()))
 
     def expire(self) -> None:
-        """No time left: what is known is that the database could not be asked."""
+        """Deliver NUMBER_DATABASE_UNAVAILABLE: the deadline passed before the database answered."""
         self.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, self.e164 or "", message="no time left"))
 
 
 class InboundServicer:
-    """Serves LookupBatch, LookupStream and Explain inside the event loop; the work is done in threads.
+    """Serves LookupBatch, LookupStream and Explain in the event loop; threads do the work.
 
     Args:
-        waiting: numbers of LookupBatch calls that may wait for a thread, or be looked up by one; more are refused.
-        time_limit: seconds for calls without a deadline of their own.
+        max_waiting: numbers of LookupBatch calls that wait for a thread or are in one; more are refused.
+        default_timeout: seconds for calls without a deadline of their own.
     """
 
-    def __init__(self, lookup: LookupEngine, explainer: Explainer, *, waiting: int, time_limit: float) -> None:
+    def __init__(self, lookup: LookupEngine, explainer: Explainer, *, max_waiting: int, default_timeout: float) -> None:
         self._lookup = lookup
         self._explainer = explainer
-        self._time_limit = time_limit
-        self._threads = BoundedExecutor("inbound-servicer", _THREADS, waiting)
-        self._explaining = BoundedExecutor("explainer", _EXPLAINING, _MOST_EXPLAINED)
+        self._default_timeout = default_timeout
+        self._threads = BoundedExecutor("inbound-servicer", _THREADS, max_waiting)
+        self._explaining = BoundedExecutor("explainer", _EXPLAIN_THREADS, _MAX_EXPLAIN_CALLS)
 
     async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
-        """LookupBatch."""
+        """Serve LookupBatch."""
         count = len(request.lookups)
         if count > MAX_BATCH_SIZE:
             await context.abort(
@@ -87,7 +87,7 @@ class InboundServicer:
         left = count
         done = loop.create_future()
 
-        def put(index: int, outcome: bytes) -> None:
+        def store(index: int, outcome: bytes) -> None:
             nonlocal left
             outcomes[index] = outcome
             left -= 1
@@ -95,7 +95,7 @@ class InboundServicer:
                 done.set_result(None)
 
         def deliver(index: int) -> Callable[[bytes], None]:
-            return lambda outcome: _soon(loop, put, index, outcome)
+            return lambda outcome: _soon(loop, store, index, outcome)
 
         deadline = self._deadline(context)
         try:
@@ -108,77 +108,77 @@ class InboundServicer:
         return framing.batch(outcomes)
 
     async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
-        """LookupStream: outcomes as they are found, in any order."""
+        """Serve LookupStream: yield outcomes as they are found, in any order."""
         stream = _Stream(self._lookup, self._threads, lambda: self._deadline(context))
         reading = asyncio.create_task(stream.read(requests))
         try:
             while (outcome := await stream.next_outcome()) is not None:
                 yield outcome
             await reading
-        except UnknownConsistencyError as problem:  # after the outcomes of those before it
+        except UnknownConsistencyError as problem:  # after the outcomes of earlier requests
             await context.abort(problem.failure.code, problem.failure.message)
         finally:
             reading.cancel()
 
     async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
-        """Explain."""
+        """Serve Explain."""
         try:
             is_authoritative(request.lookup)
         except UnknownConsistencyError as problem:
             await context.abort(problem.failure.code, problem.failure.message)
         if not self._explaining.has_room(1):
             await _refuse(context)
-        made = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
-        return made or pb.ExplainResponse()  # nobody waits for that one
+        explanation = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
+        return explanation or pb.ExplainResponse()  # its caller no longer waits
 
     def _deadline(self, context: Context) -> float:
         remaining = context.time_remaining()
-        return time.monotonic() + (self._time_limit if remaining is None else min(remaining, 3600.0))
+        return time.monotonic() + (self._default_timeout if remaining is None else min(remaining, 3600.0))
 
 
 class _Stream:
-    """One stream: requests come in, wait together while a batch is being answered, and go out as outcomes."""
+    """One LookupStream: collects requests while a batch is being answered, and returns outcomes."""
 
     def __init__(self, lookup: LookupEngine, threads: BoundedExecutor, deadline: Callable[[], float]) -> None:
         self._lookup = lookup
         self._threads = threads
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
-        self._room = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._room = asyncio.Semaphore(_MAX_IN_FLIGHT)
         self._outcomes: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._waiting: list[OutcomeCall] = []
-        self._working: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
         self._open = 0
         self._ended = False
 
     async def read(self, requests: AsyncIterator[pb.LookupStreamRequest]) -> None:
-        """Take requests until the caller ends the stream."""
+        """Read requests until the caller ends the stream."""
         try:
             async for request in requests:
                 await self._room.acquire()
-                call = self._call(request)  # raises for a request that can't be worked on: it is never open
+                call = self._call(request)  # raises for an invalid request, which never counts as open
                 self._open += 1
                 self._waiting.append(call)
-                if self._working is None:
-                    self._working = self._loop.create_task(self._work())
-        finally:  # a stream that breaks off must not be waited for either
+                if self._worker is None:
+                    self._worker = self._loop.create_task(self._work())
+        finally:  # also when the stream breaks off
             self._ended = True
             self._end_if_done()
 
     async def next_outcome(self) -> bytes | None:
-        """The next outcome; None when all are out."""
+        """Return the next outcome; None after the last one."""
         outcome = await self._outcomes.get()
         if outcome is not None:
-            self._room.release()  # only now: who doesn't read his outcomes is not read from either
+            self._room.release()  # only now, so that a caller that reads no outcomes is not read from
         return outcome
 
     async def _work(self) -> None:
         try:
             while self._waiting:
                 calls, self._waiting = self._waiting, []
-                await self._threads.run(0, self._lookup.answer, calls)  # its own bound is what it reads
+                await self._threads.run(0, self._lookup.answer, calls)  # bounded by the requests that are read
         finally:
-            self._working = None
+            self._worker = None
 
     def _call(self, request: pb.LookupStreamRequest) -> OutcomeCall:
         identifier = request.id
@@ -203,7 +203,7 @@ async def _refuse(context: Context) -> None:
 
 
 def _soon(loop: asyncio.AbstractEventLoop, act: Callable[..., None], *arguments: Any) -> None:
-    """Do it in the event loop; a loop that has ended has no caller left to tell."""
+    """Call `act` in the event loop; after its end no caller is left, and nothing happens."""
     try:
         loop.call_soon_threadsafe(act, *arguments)
     except RuntimeError:

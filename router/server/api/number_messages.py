@@ -1,4 +1,4 @@
-"""What the number manager asks and answers, as messages."""
+"""Converts the number manager's requests and outcomes from and to protobuf messages."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,27 +12,27 @@ from router.numbers.documents import NumberDocument
 from router.numbers.gregorian import to_unix
 from router.v1 import numbers_pb2 as pb
 
-_EXACT = 2**53
-"""Beyond it a double, which is what a Struct holds, is no whole number any more."""
+_MAX_EXACT = 2**53
+"""Largest whole number that a double, and so a Struct, holds exactly."""
 
 
-def plain(struct: Struct) -> dict[str, Any]:
-    """The Struct's fields as JSON has them: whole numbers as such."""
-    return {name: _plain(value) for name, value in struct.fields.items()}
+def json_fields(struct: Struct) -> dict[str, Any]:
+    """Return the Struct's fields as JSON values, whole numbers as int."""
+    return {name: _json_value(value) for name, value in struct.fields.items()}
 
 
 def results(outcomes: Iterable[Outcome]) -> pb.NumbersResponse:
-    """A result for each, in order."""
+    """Convert the outcomes to results, in order."""
     return pb.NumbersResponse(results=[_result(outcome) for outcome in outcomes])
 
 
 def histories(outcomes: Iterable[Outcome]) -> pb.HistoryResponse:
-    """The history of each, in order."""
+    """Convert the outcomes to histories, in order."""
     return pb.HistoryResponse(results=[_history(outcome) for outcome in outcomes])
 
 
 def record(document: NumberDocument) -> pb.NumberRecord:
-    """A number as its document has it."""
+    """Convert a number document."""
     return pb.NumberRecord(
         number=document.number,
         state=document.state or "",
@@ -54,12 +54,12 @@ def record(document: NumberDocument) -> pb.NumberRecord:
 def _result(outcome: Outcome) -> pb.NumberResult:
     if outcome.error is not None:
         return pb.NumberResult(number=outcome.number, error=_error(outcome.error))
-    told = pb.NumberRecord(number=outcome.number) if outcome.document is None else record(outcome.document)
-    told.unchanged, told.deleted = outcome.unchanged, outcome.deleted
-    told.warnings.extend(outcome.warnings)
+    message = pb.NumberRecord(number=outcome.number) if outcome.document is None else record(outcome.document)
+    message.unchanged, message.deleted = outcome.unchanged, outcome.deleted
+    message.warnings.extend(outcome.warnings)
     if outcome.deleted:
-        told.ClearField("revision")
-    return pb.NumberResult(number=outcome.number, record=told)
+        message.ClearField("revision")
+    return pb.NumberResult(number=outcome.number, record=message)
 
 
 def _history(outcome: Outcome) -> pb.HistoryResult:
@@ -93,15 +93,15 @@ def _struct(fields: Mapping[str, Any]) -> Struct:
     return struct
 
 
-def _plain(value: Value) -> Any:
+def _json_value(value: Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
-        return plain(value.struct_value)
+        return json_fields(value.struct_value)
     if kind == "list_value":
-        return [_plain(each) for each in value.list_value.values]
+        return [_json_value(each) for each in value.list_value.values]
     if kind == "number_value":
         number = value.number_value
-        return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+        return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else number
     return None if kind in {None, "null_value"} else getattr(value, kind)
 
 

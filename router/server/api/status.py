@@ -1,4 +1,4 @@
-"""Refusals as gRPC statuses with google.rpc.ErrorInfo: one reason each, machine-readable."""
+"""Maps refusals to gRPC statuses with google.rpc.ErrorInfo: one machine-readable reason each."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from router.server.calls.call_source import Failure
 
 DOMAIN = "did-router"
 RETRY_AFTER = 1.0
-"""Seconds after which asking again makes sense when the database did not answer."""
+"""Seconds after which a retry makes sense."""
 DETAILS = "grpc-status-details-bin"
 
 CODES = {
@@ -25,37 +25,37 @@ CODES = {
     Reason.NUMBER_DATABASE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-_AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+_RETRYABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 
 def failure_of(refusal: Refused) -> Failure:
-    """The status a unary caller gets."""
+    """Return the status of a refused unary call."""
     if refusal.reason is Reason.OVERLOADED:
         return OVERLOADED
     code = CODES[refusal.reason]
-    told = {"number": refusal.number, "account_id": refusal.account_id, "state": refusal.state}
-    metadata = {name: value for name, value in told.items() if value}
-    return failure(code, refusal.reason.value, refusal.message, metadata, again=code in _AGAIN)
+    details = {"number": refusal.number, "account_id": refusal.account_id, "state": refusal.state}
+    metadata = {name: value for name, value in details.items() if value}
+    return failure(code, refusal.reason.value, refusal.message, metadata, retryable=code in _RETRYABLE)
 
 
 def failure(
-    code: grpc.StatusCode, reason: str, message: str, metadata: Mapping[str, str] | None = None, *, again: bool
+    code: grpc.StatusCode, reason: str, message: str, metadata: Mapping[str, str] | None = None, *, retryable: bool
 ) -> Failure:
-    """A status with its reason, and when to try again where that makes sense."""
+    """Return a status with its reason, and a RetryInfo where a retry makes sense."""
     status = Status(code=code.value[0], message=message)
-    status.details.append(_packed(ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})))
-    if again:
-        status.details.append(_packed(RetryInfo(retry_delay=_seconds(RETRY_AFTER))))
+    status.details.append(_pack(ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})))
+    if retryable:
+        status.details.append(_pack(RetryInfo(retry_delay=_duration(RETRY_AFTER))))
     return Failure(code, message, ((DETAILS, status.SerializeToString()),))
 
 
-def _packed(detail: ErrorInfo | RetryInfo) -> AnyMessage:
+def _pack(detail: ErrorInfo | RetryInfo) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(detail)
     return packed
 
 
-def _seconds(seconds: float) -> Duration:
+def _duration(seconds: float) -> Duration:
     return Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
 
 
@@ -63,6 +63,6 @@ OVERLOADED = failure(
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.OVERLOADED.value,
     "more is asked than can be answered in time: ask another instance, or again in a moment",
-    again=True,
+    retryable=True,
 )
-"""Prepared once, and the same for every call: under overload it is what most callers are told."""
+"""Prepared once for all calls: under overload most calls get it."""

@@ -1,4 +1,4 @@
-"""Checks `auth_by` against the caller's token: a bound token asks for its account's tree alone."""
+"""Checks `auth_by` against the caller's token: a bound token acts only within its account's tree."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -18,10 +18,10 @@ REASON = "AUTH_BY_DENIED"
 
 
 class AccountTree(Protocol):
-    """Knows which accounts are below which."""
+    """The tree of accounts."""
 
     def is_in_tree(self, account: str, top: str) -> bool:
-        """Whether an account is `top`, or one below it."""
+        """Return whether an account is `top`, or one below it."""
         ...
 
 
@@ -34,11 +34,11 @@ class AuthByDeniedError(Exception):
 
 
 class AuthByCheck:
-    """Decides which `auth_by` a call may name; threads share it.
+    """Decides which `auth_by` a call may name; thread-safe.
 
     Args:
-        authorizer: knows the tokens; None where calls need no token, and may name any `auth_by`.
-        tree: asked for bound tokens that name another account than their own.
+        authorizer: holds the tokens; None where calls need no token, and may name any `auth_by`.
+        tree: read for bound tokens that name another account than their own.
     """
 
     def __init__(self, authorizer: Authorizer | None, tree: AccountTree) -> None:
@@ -46,11 +46,11 @@ class AuthByCheck:
         self._tree = tree
 
     def require(self, metadata: Iterable[tuple[str, Header]], auth_by: str) -> None:
-        """Let a call with this metadata name `auth_by`, or raise.
+        """Return where a call with this metadata may name `auth_by`.
 
         Raises:
-            AuthByDeniedError: its token may not name it, or counts no longer.
-            CouchError: the tree is needed, and CouchDB can't be asked.
+            AuthByDeniedError: its token may not name it, or is not valid any more.
+            CouchError: the tree is needed, and CouchDB can't be read.
         """
         if self._authorizer is None:
             return
@@ -74,4 +74,4 @@ class AuthByCheck:
 
 
 def _denied(message: str) -> AuthByDeniedError:
-    return AuthByDeniedError(failure(grpc.StatusCode.PERMISSION_DENIED, REASON, message, again=False))
+    return AuthByDeniedError(failure(grpc.StatusCode.PERMISSION_DENIED, REASON, message, retryable=False))

@@ -1,4 +1,4 @@
-"""Turns away who may not ask: a token's scope against what a method or a page wants."""
+"""Authorizes callers: a token's scopes against the scope that a method or a page requires."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -11,16 +11,16 @@ from router.settings import Settings
 
 AUTHORIZATION = "authorization"
 
-_ANYBODY = ""
-_WHATEVER_SCOPE = "*"
-_WANTED = {
+_PUBLIC = ""
+_ANY_SCOPE = "*"
+_REQUIRED_SCOPES = {
     "router.v1.InboundRouter": LOOKUP,
     "router.v1.NumberManager": MANAGE,  # and `auth_by.AuthByCheck`
-    "grpc.health.v1.Health": _ANYBODY,
-    "grpc.reflection.v1alpha.ServerReflection": _WHATEVER_SCOPE,
-    "grpc.reflection.v1.ServerReflection": _WHATEVER_SCOPE,
+    "grpc.health.v1.Health": _PUBLIC,
+    "grpc.reflection.v1alpha.ServerReflection": _ANY_SCOPE,
+    "grpc.reflection.v1.ServerReflection": _ANY_SCOPE,
 }
-"""By gRPC service. What isn't here wants `admin`: a method that somebody forgot is closed, not open."""
+"""Required scope by gRPC service. Any other service requires `admin`, so that a forgotten one is closed, not open."""
 
 _NO_TOKEN = Failure(
     grpc.StatusCode.UNAUTHENTICATED,
@@ -34,45 +34,45 @@ _UNKNOWN = Failure(
 
 
 class Authorizer:
-    """Judges callers by their tokens; threads may share it."""
+    """Authorizes callers by their tokens; thread-safe."""
 
     def __init__(self, tokens: TokenFile) -> None:
         self._tokens = tokens
 
-    def admitted(self, scope: str) -> set[Header]:
-        """The headers that are known to open a scope, as of now: who sends one of these need not be judged."""
-        return self._tokens.known().admitted[scope]
+    def verified_headers(self, scope: str) -> set[Header]:
+        """Return the headers that are known to have a scope now; a call with one of them needs no further check."""
+        return self._tokens.current().verified_headers[scope]
 
     def refusal(self, scope: str, header: Header | None) -> Failure | None:
-        """Why who sends this header may not do what wants the scope; None when he may."""
-        known = self._tokens.known()
-        if scope == _WHATEVER_SCOPE:
-            return None if known.find(header) else _stranger(header)
-        if header in known.admitted[scope]:
+        """Return the failure of a caller without the scope; None for a caller with it."""
+        tokens = self._tokens.current()
+        if scope == _ANY_SCOPE:
+            return None if tokens.find(header) else _unknown_token(header)
+        if header in tokens.verified_headers[scope]:
             return None
-        return _judged(known, scope, header)
+        return _check(tokens, scope, header)
 
     def token(self, header: Header | None) -> Token | Failure:
-        """Return the token that a header shows; a failure where it shows none that counts now."""
-        return self._tokens.known().find(header) or _stranger(header)
+        """Return the valid token in a header; a failure where there is none."""
+        return self._tokens.current().find(header) or _unknown_token(header)
 
     def refusal_of_call(self, method: str, header: Header | None) -> Failure | None:
-        """The same for a gRPC method, such as /router.v1.InboundRouter/Lookup."""
-        scope = _WANTED.get(method.strip("/").partition("/")[0], ADMIN)
-        return None if scope == _ANYBODY else self.refusal(scope, header)
+        """Like `refusal`, for a gRPC method such as /router.v1.InboundRouter/Lookup."""
+        scope = _REQUIRED_SCOPES.get(method.strip("/").partition("/")[0], ADMIN)
+        return None if scope == _PUBLIC else self.refusal(scope, header)
 
 
 def open_authorizer(settings: Settings) -> Authorizer | None:
-    """The authorizer that the settings ask for; None where anybody may ask.
+    """Return the authorizer for the token file in the settings; None without one.
 
     Raises:
-        SettingsError: a token file that can't be used.
+        SettingsError: the token file can't be used.
     """
     return None if settings.auth.token_file is None else Authorizer(TokenFile(settings.auth.token_file))
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
-    """Stands before every method of a grpcio server."""
+    """Authorizes every call of a grpcio server."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
@@ -82,18 +82,18 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Pass a call on, or answer it with a refusal."""
+        """Continue with an authorized call; respond to any other with its failure."""
         header = header_of(handler_call_details.invocation_metadata)
         refusal = self._authorizer.refusal_of_call(handler_call_details.method, header)
-        return await continuation(handler_call_details) if refusal is None else _turned_away(refusal)
+        return await continuation(handler_call_details) if refusal is None else _refusing_handler(refusal)
 
 
-def _judged(known: TokenSet, scope: str, header: Header | None) -> Failure | None:
-    token = known.find(header)
+def _check(tokens: TokenSet, scope: str, header: Header | None) -> Failure | None:
+    token = tokens.find(header)
     if token is None or header is None:
-        return _stranger(header)
+        return _unknown_token(header)
     if scope in token.scopes:
-        known.admit(scope, header)
+        tokens.add_verified(scope, header)
         return None
     held = " and ".join(name for name in SCOPES if name in token.scopes)
     return Failure(
@@ -102,21 +102,21 @@ def _judged(known: TokenSet, scope: str, header: Header | None) -> Failure | Non
     )
 
 
-def _stranger(header: Header | None) -> Failure:
+def _unknown_token(header: Header | None) -> Failure:
     return _UNKNOWN if header else _NO_TOKEN
 
 
 def header_of(metadata: Iterable[tuple[str, Header]]) -> Header | None:
-    """Return the `authorization` that counts among a call's metadata: the first one; None where there is none."""
+    """Return the first `authorization` in a call's metadata; None where there is none."""
     for name, value in metadata:
         if name == AUTHORIZATION:
             return value
     return None
 
 
-def _turned_away(refusal: Failure) -> "grpc.RpcMethodHandler[Any, Any]":
+def _refusing_handler(refusal: Failure) -> "grpc.RpcMethodHandler[Any, Any]":
     async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         await context.abort(refusal.code, refusal.message)
 
-    # A stream in both directions answers at once, without waiting for a request; on the wire all kinds are alike.
+    # A bidirectional stream responds without waiting for a request; all kinds of method are the same on the wire.
     return grpc.stream_stream_rpc_method_handler(refuse)

@@ -1,4 +1,4 @@
-"""Whether an address may be listened on: loopback always, others only with something that keeps strangers out."""
+"""The bind policy: a loopback address is always allowed, any other one needs TLS or tokens."""
 
 import ipaddress
 import socket
@@ -9,10 +9,10 @@ _HOW = "see docs/security.md, or say --insecure where the network itself keeps s
 
 
 def check_bind_policy(settings: Settings) -> None:
-    """Refuse what would answer anybody who can reach this machine.
+    """Refuse settings under which the service would answer any caller that can reach this machine.
 
     Raises:
-        SettingsError: says which address, and what to do.
+        SettingsError: names the address, and what to do.
     """
     if settings.auth.insecure:
         return
@@ -29,7 +29,7 @@ def check_bind_policy(settings: Settings) -> None:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches host:port; False where that can't be known."""
+    """Return whether only this machine can connect to host:port; False where that is unknown."""
     host = address.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback

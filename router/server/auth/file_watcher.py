@@ -1,34 +1,34 @@
-"""Files that people replace while the service runs."""
+"""Detects changes of files that operators replace while the service runs."""
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_EVERY = 0.5
-"""Seconds between two looks at the file system."""
+_CHECK_INTERVAL = 0.5
+"""Seconds between two reads of the file system."""
 
 Signature = tuple[tuple[int, int, int] | None, ...]
-"""What changes when a file does; None for a file that can't be looked at."""
+"""For each file its modification time in nanoseconds, inode and size; None for a file without a readable status."""
 
 
 class FileWatcher:
-    """Says when it is time to read some files again. Looking costs next to nothing between two looks."""
+    """Reports when files changed. Between two checks a call costs one comparison."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self._seen = self.signature()
-        self._next = time.monotonic() + _EVERY
+        self._next = time.monotonic() + _CHECK_INTERVAL
 
     def signature(self) -> Signature:
-        """The files as they are now."""
-        return tuple(_one(path) for path in self._paths)
+        """Read the current signature."""
+        return tuple(_file_signature(path) for path in self._paths)
 
     def changed(self) -> bool:
-        """Whether they are others than at the last look that said so; each change is told once."""
+        """Return whether the files changed since the last reported change; each change is reported once."""
         now = time.monotonic()
         if now < self._next:
             return False
-        self._next = now + _EVERY
+        self._next = now + _CHECK_INTERVAL
         found = self.signature()
         if found == self._seen:
             return False
@@ -36,7 +36,7 @@ class FileWatcher:
         return True
 
 
-def _one(path: Path) -> tuple[int, int, int] | None:
+def _file_signature(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
     except OSError:

@@ -1,7 +1,7 @@
-"""The service's own certificate, key and client CA: files that are read again when they change.
+"""The service's certificate, key and client CA, reread from their files when those change.
 
-A connection keeps what it began with; new ones get what the files say by then. Files that don't fit together leave
-the old ones in use.
+A connection keeps the certificate that it started with; a new one gets the current files. Files that don't match each
+other leave the previous ones in use.
 """
 
 import logging
@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PemBundle:
-    """One reading of the files.
+    """The content of the files at one time.
 
     Attributes:
-        certificate, key, roots: PEM; roots are the authorities of clients' certificates, None where none are asked for.
-        context: for the admin address, which asks for no client certificates.
+        certificate, key, roots: PEM; roots are the CAs of client certificates, None where none are required.
+        context: for the admin address, which requires no client certificates.
     """
 
     certificate: bytes
@@ -34,12 +34,12 @@ class PemBundle:
 
     @property
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """For grpcio."""
+        """The configuration of a grpcio server."""
         return grpc.ssl_server_certificate_configuration([(self.key, self.certificate)], root_certificates=self.roots)
 
 
 class Certificates:
-    """What the gRPC service and the admin address show, and whose client certificates count.
+    """The certificate of the gRPC service and the admin address, and the CAs of client certificates.
 
     Raises:
         SettingsError: a file can't be used.
@@ -56,60 +56,60 @@ class Certificates:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """For one connection to the admin address."""
+        """The context for a new connection to the admin address."""
         return self._current().context
 
     def pems(self) -> PemBundle:
-        """The files as they were last found to fit together; the same object until they change."""
+        """Return the last files that matched each other; the same object until they change."""
         return self._current()
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For one gRPC server, which asks again at every handshake."""
-        handed = self._current()
+        """Return credentials for one gRPC server, which fetches them again at every handshake."""
+        fetched = self._current()
 
         def fetch() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal handed
+            nonlocal fetched
             found = self._current()
-            if found is handed:
-                return None  # as before
-            handed = found
+            if found is fetched:
+                return None  # unchanged
+            fetched = found
             return found.configuration
 
         return grpc.dynamic_ssl_server_credentials(
-            handed.configuration,
-            fetch,  # type: ignore[arg-type]  # the stubs don't know that None means "as before"
+            fetched.configuration,
+            fetch,  # type: ignore[arg-type]  # the stubs don't know that None means unchanged
             require_client_authentication=self._client_ca is not None,
         )
 
     def _current(self) -> PemBundle:
         with self._lock:
             if self._files.changed():
-                self._read_again()
+                self._reload()
             return self._pems
 
-    def _read_again(self) -> None:
+    def _reload(self) -> None:
         try:
             self._pems = self._read()
         except ValueError as problem:
-            log.error("the certificates stay as they were: %s", problem)
+            log.error("certificates not reloaded, the previous ones stay in use: %s", problem)
         else:
-            log.info("the certificates changed: new connections get those of %s", self._certificate)
+            log.info("certificates reloaded for new connections: file=%s", self._certificate)
 
     def _read(self) -> PemBundle:
-        """Read and check; the key's bytes never leave the process.
+        """Read and check the files.
 
         Raises:
-            ValueError: they can't be used.
+            ValueError: the files can't be used.
         """
         before = self._files.signature()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         key, certificate = (_bytes(path, f"tls_{name}") for path, name in self._own())
         try:
-            context.load_cert_chain(self._certificate, self._key, password="")  # one with a password is refused
+            context.load_cert_chain(self._certificate, self._key, password="")  # an encrypted key is refused
         except (ssl.SSLError, OSError, ValueError) as problem:
             raise ValueError(
                 f"settings 'tls_certificate' and 'tls_key': {self._certificate} and {self._key} are not a PEM "
-                f"certificate and its key without a password ({_said(problem)})"
+                f"certificate and its key without a password ({_reason(problem)})"
             ) from None
         roots = self._roots()
         if self._files.signature() != before:
@@ -127,13 +127,13 @@ class Certificates:
             ssl.create_default_context(cafile=self._client_ca)
         except (ssl.SSLError, OSError, ValueError) as problem:
             raise ValueError(
-                f"setting 'tls_client_ca': {self._client_ca} has no PEM certificates ({_said(problem)})"
+                f"setting 'tls_client_ca': {self._client_ca} has no PEM certificates ({_reason(problem)})"
             ) from None
         return roots
 
 
 def open_certificates(settings: Settings) -> Certificates | None:
-    """What the settings name; None where TLS is off.
+    """Return the certificates that the settings name; None where TLS is off.
 
     Raises:
         SettingsError: a file can't be used.
@@ -150,5 +150,5 @@ def _bytes(path: Path, setting: str) -> bytes:
         raise ValueError(f"setting '{setting}': {path}: {problem.strerror}") from None
 
 
-def _said(problem: Exception) -> str:
+def _reason(problem: Exception) -> str:
     return str(getattr(problem, "reason", None) or problem)

@@ -1,6 +1,6 @@
-"""Bearer tokens: what each opens, and for which account; the file holds hashes, so that reading it lets nobody in.
+"""Bearer tokens, their scopes and accounts; the token file holds hashes, which can't be used as tokens.
 
-A token has 256 random bits, so that one SHA-256 without salt is as good as a slow hash would be for a password.
+A token has 256 random bits, so that one SHA-256 without salt is as good as a slow hash is for a password.
 """
 
 import hmac
@@ -22,25 +22,25 @@ log = logging.getLogger(__name__)
 LOOKUP, MANAGE, ADMIN, SYSTEM = "lookup", "manage", "admin", "system"
 SCOPES = (LOOKUP, MANAGE, ADMIN, SYSTEM)
 
-_MARK = "didr_"
-"""Every token begins with it, so that scanners for leaked secrets can know one."""
-_MOST_ADMITTED = 4096
+_PREFIX = "didr_"
+"""Prefix of every token, for scanners for leaked secrets."""
+_MAX_VERIFIED = 4096
 _SCHEME = "bearer "
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _ACCOUNT = "account="
 
 Header = str | bytes
-"""The value of `authorization` as a transport gives it."""
+"""The value of `authorization`, as the transport returns it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token is known by, and what it opens.
+    """A token's name, hash, scopes and account.
 
     Attributes:
         digest: SHA-256 of the token.
-        account: the account id that it is bound to; None for an unbound token.
+        account: id of the account that it is bound to; None for an unbound token.
     """
 
     name: str
@@ -51,37 +51,37 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """The tokens of one reading of the file.
+    """The tokens of a token file at one time.
 
     Attributes:
-        admitted: for each scope the headers that were found good, so that the next call with one costs a look
-            into a set. Only good ones are kept: strangers can't fill it.
+        verified_headers: by scope, the headers that passed the check, so that the next call with one costs a look-up
+            in a set. Only valid headers are kept, so that strangers can't fill it.
     """
 
     tokens: tuple[Token, ...]
-    admitted: dict[str, set[Header]] = field(default_factory=lambda: {scope: set() for scope in SCOPES})
+    verified_headers: dict[str, set[Header]] = field(default_factory=lambda: {scope: set() for scope in SCOPES})
 
     def find(self, header: Header | None) -> Token | None:
-        """The token that a header shows; every digest is compared, in constant time."""
-        digest = sha256(_shown(header)).digest()
+        """Return the token in a header; compares every digest, in constant time."""
+        digest = sha256(_token_bytes(header)).digest()
         found = None
         for token in self.tokens:
             if hmac.compare_digest(token.digest, digest):
                 found = token
         return found
 
-    def admit(self, scope: str, header: Header) -> None:
-        """Remember that this header opens the scope."""
-        remembered = self.admitted[scope]
-        if len(remembered) < _MOST_ADMITTED:
-            remembered.add(header)
+    def add_verified(self, scope: str, header: Header) -> None:
+        """Store that this header has the scope."""
+        headers = self.verified_headers[scope]
+        if len(headers) < _MAX_VERIFIED:
+            headers.add(header)
 
 
 class TokenFile:
-    """The tokens in a file, read again when it changes. A file that can't be used leaves them as they were.
+    """The tokens in a file, reread when it changes; an unusable file leaves the previous tokens in use.
 
     Raises:
-        SettingsError: it can't be used at the start.
+        SettingsError: the file can't be used at the start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,31 +89,31 @@ class TokenFile:
         self._files = FileWatcher([path])
         self._lock = threading.Lock()
         try:
-            self._known = TokenSet(read(path))
+            self._tokens = TokenSet(read(path))
         except ValueError as problem:
             raise SettingsError(f"setting 'token_file': {problem}") from None
 
-    def known(self) -> TokenSet:
-        """The tokens that count now."""
+    def current(self) -> TokenSet:
+        """Return the current tokens."""
         if self._files.changed():
-            self._read_again()
-        return self._known
+            self._reload()
+        return self._tokens
 
-    def _read_again(self) -> None:
+    def _reload(self) -> None:
         with self._lock:
             try:
-                self._known = TokenSet(read(self._path))
+                self._tokens = TokenSet(read(self._path))
             except ValueError as problem:
-                log.error("the tokens stay as they were: %s", problem)
+                log.error("tokens not reloaded, the previous ones stay in use: %s", problem)
             else:
-                log.info("%d tokens read from %s", len(self._known.tokens), self._path)
+                log.info("tokens reloaded: count=%d file=%s", len(self._tokens.tokens), self._path)
 
 
 def read(path: Path) -> tuple[Token, ...]:
     """Read a token file.
 
     Raises:
-        ValueError: it can't be used; the message names the line and shows nothing of it.
+        ValueError: the file can't be used; the message names the line and quotes nothing of it.
     """
     try:
         text = path.read_text("utf-8")
@@ -130,18 +130,18 @@ def read(path: Path) -> tuple[Token, ...]:
 
 
 def new_token() -> str:
-    """A token that nobody can guess."""
-    return _MARK + secrets.token_urlsafe(32)
+    """Return a new random token."""
+    return _PREFIX + secrets.token_urlsafe(32)
 
 
 def line_for(name: str, token: str, scopes: tuple[str, ...], account: str | None = None) -> str:
-    """The token's line in a token file.
+    """Return the token's line for a token file.
 
     Args:
-        account: the account id that the token is bound to; None for an unbound token.
+        account: id of the account that the token is bound to; None for an unbound token.
 
     Raises:
-        ValueError: a name or an account that a line can't hold, or an account with scopes that it can't go with.
+        ValueError: a line can't hold the name or the account, or the scopes can't be bound to an account.
     """
     if _NAME.fullmatch(name) is None:
         raise ValueError("a token's name is up to 64 letters, digits, '.', '_', '@' and '-', such as switch-1")
@@ -154,41 +154,41 @@ def line_for(name: str, token: str, scopes: tuple[str, ...], account: str | None
 
 def _tokens(text: str, path: Path) -> Iterator[Token]:
     for number, line in enumerate(text.splitlines(), 1):
-        words = line.partition("#")[0].split()
-        if words:
-            yield _token(words, f"{path}, line {number}")
+        fields = line.partition("#")[0].split()
+        if fields:
+            yield _token(fields, f"{path}, line {number}")
 
 
-def _token(words: list[str], where: str) -> Token:
-    if not _has_form(words):
+def _token(fields: list[str], location: str) -> Token:
+    if not _has_form(fields):
         raise ValueError(
-            f"{where}: write it as NAME SHA256 SCOPE[,SCOPE] [account=ID], as did-router token new prints it"
+            f"{location}: write it as NAME SHA256 SCOPE[,SCOPE] [account=ID], as did-router token new prints it"
         )
-    digest = bytes.fromhex(words[1])
+    digest = bytes.fromhex(fields[1])
     if digest == sha256(b"").digest():
-        raise ValueError(f"{where}: that is the hash of nothing, and would let everybody in")
-    scopes = frozenset(words[2].split(","))
+        raise ValueError(f"{location}: that is the hash of nothing, and would let everybody in")
+    scopes = frozenset(fields[2].split(","))
     if not scopes <= set(SCOPES):
-        raise ValueError(f"{where}: the scopes are {', '.join(SCOPES)}, with commas and no spaces between them")
-    if len(words) == 3:  # noqa: PLR2004
-        return Token(words[0], digest, scopes)
-    account = words[3].removeprefix(_ACCOUNT)
+        raise ValueError(f"{location}: the scopes are {', '.join(SCOPES)}, with commas and no spaces between them")
+    if len(fields) == 3:  # noqa: PLR2004
+        return Token(fields[0], digest, scopes)
+    account = fields[3].removeprefix(_ACCOUNT)
     try:
         _require_bindable(account, scopes)
     except ValueError as problem:
-        raise ValueError(f"{where}: {problem}") from None
-    return Token(words[0], digest, scopes, account)
+        raise ValueError(f"{location}: {problem}") from None
+    return Token(fields[0], digest, scopes, account)
 
 
-def _has_form(words: list[str]) -> bool:
-    """Whether a line has a name, a hash and scopes, and nothing else but an account."""
-    if not 3 <= len(words) <= 4 or _NAME.fullmatch(words[0]) is None or _DIGEST.fullmatch(words[1]) is None:  # noqa: PLR2004
+def _has_form(fields: list[str]) -> bool:
+    """Return whether a line has a name, a hash and scopes, and at most an account besides."""
+    if not 3 <= len(fields) <= 4 or _NAME.fullmatch(fields[0]) is None or _DIGEST.fullmatch(fields[1]) is None:  # noqa: PLR2004
         return False
-    return all(word.startswith(_ACCOUNT) for word in words[3:])
+    return all(each.startswith(_ACCOUNT) for each in fields[3:])
 
 
 def _require_bindable(account: str, scopes: frozenset[str]) -> None:
-    """Raise ValueError, with a message that shows nothing of the line, for a binding that can't hold."""
+    """Raise ValueError for an invalid binding; the message quotes nothing of the line."""
     if not is_account_id(account) or "#" in account:
         raise ValueError("a token is bound to an account by account=ID, an id of 32 characters")
     if SYSTEM in scopes:
@@ -199,8 +199,8 @@ def _require_bindable(account: str, scopes: frozenset[str]) -> None:
         raise ValueError("an account bounds what a token manages: add the scope manage, or leave out the account")
 
 
-def _shown(header: Header | None) -> bytes:
-    """The token inside a header; empty, which is no token, where it holds none."""
+def _token_bytes(header: Header | None) -> bytes:
+    """Return the token in a header; empty where there is none."""
     if isinstance(header, bytes):
         header = header.decode("latin-1")
     if not header or not header.isascii() or header[: len(_SCHEME)].lower() != _SCHEME:

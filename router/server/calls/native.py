@@ -132,7 +132,7 @@ class NativeCallSource:
 
     def _drop_unauthorized(self, authorizer: Authorizer, events: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Refuse and drop unauthorized calls; an authorized one costs a look-up in a set."""
-        verified = authorizer.admitted(LOOKUP)
+        verified = authorizer.verified_headers(LOOKUP)
         return [event for event in events if event[_CLIENT] in verified or self._is_authorized(authorizer, event)]
 
     def _is_authorized(self, authorizer: Authorizer, event: QueuedCall) -> bool:

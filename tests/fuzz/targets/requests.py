@@ -74,7 +74,7 @@ def _public_fields(raw: bytes) -> None:
         struct = Struct.FromString(raw)
     except DecodeError:
         return
-    plain = number_messages.plain(struct)
+    plain = number_messages.json_fields(struct)
     assert plain.keys() == set(struct.fields)
     try:
         wanted = MessageToDict(struct)

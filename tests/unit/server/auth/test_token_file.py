@@ -16,7 +16,7 @@ def test_a_made_token_is_found_by_its_header(tmp_path: Path) -> None:
     token = new_token()
     path = tmp_path / "tokens"
     path.write_text(f"# switches\n\n  {line_for('switch-1', token, ('lookup', 'admin', 'lookup'))}  # the old one\n")
-    found = TokenFile(path).known().find(f"Bearer {token}".encode())
+    found = TokenFile(path).current().find(f"Bearer {token}".encode())
     assert found is not None
     assert (found.name, sorted(found.scopes)) == ("switch-1", ["admin", "lookup"])
     assert token not in path.read_text()
@@ -105,7 +105,7 @@ def test_names_that_no_line_can_hold(name: str) -> None:
 def test_what_is_remembered_of_callers_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text(line_for("a", "x", SCOPES))
-    known = TokenFile(path).known()
+    known = TokenFile(path).current()
     for count in range(10_000):
-        known.admit("lookup", f"Bearer {' ' * count}x")
-    assert len(known.admitted["lookup"]) <= 4096
+        known.add_verified("lookup", f"Bearer {' ' * count}x")
+    assert len(known.verified_headers["lookup"]) <= 4096
