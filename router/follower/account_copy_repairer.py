@@ -17,7 +17,7 @@ from router.account_copies.comparison import CopiesComparison
 from router.couch.errors import CouchError, NotFoundError
 from router.numbers.shards import is_shard
 from router.redis_store.pending_copies import EVERYTHING, PendingCopies, number_and_account
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -70,10 +70,10 @@ class AccountCopyRepairer:
                 idle = self._pass()
                 failures, wait = 0, _IDLE_POLL_INTERVAL if idle else _POLL_INTERVAL
             except (CouchError, redis.RedisError) as problem:
-                failures, wait = failures + 1, backoff_delay(failures + 1)
+                failures, wait = failures + 1, RECONNECT.delay(failures + 1)
                 log.warning("account copies wait: %s", problem)
             except Exception:
-                failures, wait = failures + 1, backoff_delay(failures + 1)
+                failures, wait = failures + 1, RECONNECT.delay(failures + 1)
                 log.exception("mending account copies failed")
 
     def _pass(self) -> bool:

@@ -15,7 +15,7 @@ from router.couch.client import CouchClient
 from router.couch.errors import CouchError
 from router.couch.responses import Change
 from router.follower.followed_database import FollowedDatabase
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class ChangesFeeds:
             # Whatever ended the feed: what it did not bring any more may have happened since its last sign of life.
             target.mark_pending(target.last_heard_at)
         lasted = time.monotonic() - opened
-        self._board.later(target, 0.0 if lasted > 1 else backoff_delay(target.failures))
+        self._board.later(target, 0.0 if lasted > 1 else RECONNECT.delay(target.failures))
 
     def _take_all(self, target: FollowedDatabase, feed: ChangesFeed) -> None:
         for change in feed.changes():

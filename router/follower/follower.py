@@ -14,7 +14,7 @@ from router.redis_store import follower_status
 from router.redis_store.client import server_id
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.integrity_scan import IntegrityScan
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 from router.settings import Settings
 from router.settings.rules import build_rules
 from router.stores.clients import Stores
@@ -81,13 +81,13 @@ class Follower:
                 self._lead(token)
             except redis.RedisError as problem:
                 failures += 1
-                wait = backoff_delay(failures)
+                wait = RECONNECT.delay(failures)
                 log.warning("Redis can't be asked for the lease, again in %.1f s: %s", wait, problem)
                 self._stop.wait(wait)
             except Exception:
                 # Without this thread nobody would keep the cache true any more.
                 failures += 1
-                wait = backoff_delay(failures)
+                wait = RECONNECT.delay(failures)
                 log.exception("leading failed, again in %.1f s", wait)
                 self._stop.wait(wait)
 

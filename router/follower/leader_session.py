@@ -27,7 +27,7 @@ from router.follower.updates_watcher import UpdatesWatcher
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.integrity_scan import IntegrityScan
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 from router.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -289,13 +289,13 @@ class LeaderSession:
             self._again(target, 0.05)
         except (CouchError, redis.RedisError) as problem:
             target.failures += 1
-            wait = _REFUSED_BACKOFF if isinstance(problem, CouchRefused) else backoff_delay(target.failures)
+            wait = _REFUSED_BACKOFF if isinstance(problem, CouchRefused) else RECONNECT.delay(target.failures)
             log.warning("following %s failed, again in %.1f s: %s", target.name, wait, problem)
             self._again(target, wait)
         except Exception:
             log.exception("following %s failed", target.name)
             target.failures += 1
-            self._again(target, backoff_delay(target.failures))
+            self._again(target, RECONNECT.delay(target.failures))
 
     def _again(self, target: FollowedDatabase, seconds: float) -> None:
         with self.lock:

@@ -16,7 +16,7 @@ from router.follower.updates_watcher import Wake
 from router.numbers.shards import is_shard
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Reconciler:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            asked = self._asked.wait(self._interval if not failures else backoff_delay(failures))
+            asked = self._asked.wait(self._interval if not failures else RECONNECT.delay(failures))
             if self._stop.is_set():
                 return
             self._asked.clear()

@@ -11,7 +11,7 @@ from router.couch.errors import CouchError, CouchRefused, NotFoundError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
 from router.follower.replication_wait import ReplicationWait
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +101,10 @@ class UpdatesWatcher:
                 failures, wait = failures + 1, _NO_FEED_BACKOFF
             except CouchError as problem:
                 failures = 1 if self.up else failures + 1
-                wait = backoff_delay(failures)
+                wait = RECONNECT.delay(failures)
                 log.warning("the feed of database updates is lost, again in %.1f s: %s", wait, problem)
             except Exception:
-                failures, wait = failures + 1, backoff_delay(failures + 1)
+                failures, wait = failures + 1, RECONNECT.delay(failures + 1)
                 log.exception("the feed of database updates failed, again in %.1f s", wait)
             if self.up and self.unobserved_since is None:
                 self.unobserved_since = self.last_heard_at

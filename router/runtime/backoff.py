@@ -1,12 +1,46 @@
-"""How long to wait before trying again: longer each time, never all at once."""
+"""Back-off: seconds to wait after consecutive failures."""
 
 import random
+from dataclasses import dataclass
 
-INITIAL_DELAY, MAX_DELAY = 0.1, 5.0
-_STEEPEST = 16
+_MAX_EXPONENT = 16
+"""Failures after which the delay no longer doubles: a float would overflow after a thousand."""
 
 
-def backoff_delay(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: exponential, with full jitter above the first."""
-    ceiling = min(MAX_DELAY, INITIAL_DELAY * 2.0 ** min(failures, _STEEPEST))
-    return INITIAL_DELAY / 2 + random.uniform(0.0, ceiling)  # noqa: S311 - nothing secret
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential back-off.
+
+    Attributes:
+        initial: seconds; the delay's upper bound before the first doubling.
+        maximum: seconds; no upper bound is larger.
+        floor: seconds that are added to every delay.
+        jitter: draw each delay from 0 to its upper bound ("full jitter"), so that clients that failed together do not
+            return together.
+    """
+
+    initial: float
+    maximum: float
+    floor: float = 0.0
+    jitter: bool = True
+
+    def delay(self, failures: int) -> float:
+        """Return the seconds to wait after so many consecutive failures, counted from 0."""
+        upper = min(self.maximum, self.initial * 2.0 ** min(failures, _MAX_EXPONENT))
+        return self.floor + (random.uniform(0.0, upper) if self.jitter else upper)  # noqa: S311 - nothing secret
+
+
+RECONNECT = Backoff(initial=0.1, maximum=5.0, floor=0.05)
+"""Of everything that reconnects to a store or restarts a process."""
+
+
+def contention_delay(attempt: int, unit: float) -> float:
+    """Return the seconds to wait before writing again after a conflict: random, up to `unit` times the attempts.
+
+    Linear, because writers in conflict finish soon: exponential delays would leave the document idle.
+
+    Args:
+        attempt: conflicts so far.
+        unit: seconds.
+    """
+    return random.uniform(0.0, unit * attempt)  # noqa: S311 - nothing secret

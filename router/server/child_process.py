@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 from router.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ChildProcess:
         """Release a process that exited, and set when to start the next one."""
         stable = time.monotonic() - self.started_at > _STABLE_AFTER
         self.restarts = 1 if stable else self.restarts + 1
-        backoff = 0.0 if stable else backoff_delay(self.restarts)
+        backoff = 0.0 if stable else RECONNECT.delay(self.restarts)
         log.error("%s ended with %s; a new one in %.1f s", self.name, self.exit_code, backoff)
         self.release()
         self.restart_at = time.monotonic() + backoff

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from router.runtime.backoff import backoff_delay
+from router.runtime.backoff import RECONNECT
 from router.runtime.log_rate_limit import RateLimitFilter
 from router.server.auth.tls_files import Certificates, PemBundle
 from router.server.edge.admin import EnvoyAdmin
@@ -171,7 +171,7 @@ class Edge:
     def _reap(self, exit_code: int) -> None:
         lived = time.monotonic() - self._began
         self._crashes = 1 if lived > _STABLE_AFTER else self._crashes + 1
-        wait_for = 0.0 if self._crashes == 1 else backoff_delay(self._crashes)
+        wait_for = 0.0 if self._crashes == 1 else RECONNECT.delay(self._crashes)
         log.error("Envoy ended with %s; started again in %.1f s", exit_code, wait_for)
         self._live = False
         self._restart_at = time.monotonic() + wait_for

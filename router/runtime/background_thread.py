@@ -1,0 +1,110 @@
+"""A daemon thread that repeats a step until it is stopped, whatever fails."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from router.runtime.backoff import RECONNECT, Backoff
+
+Step = Callable[[], float | None]
+"""One turn; returns the seconds until the next one, or None for the thread's interval."""
+
+
+class BackgroundThread:
+    """Repeats a step in a daemon thread.
+
+    An exception ends neither the thread nor the service: it is logged, and the step is repeated after a back-off.
+    `wake` ends a wait early. Code inside the step that waits does so with `wait`, so that `stop` ends it.
+
+    Args:
+        name: of the thread.
+        step: one turn.
+        failing: logged when a turn fails, such as "comparing databases failed".
+        interval: seconds between the end of a turn and the next one, unless the step returns others.
+        starts_at_once: take the first turn without waiting.
+        expected: exceptions that are logged as a warning without a traceback.
+        backoff: between failed turns.
+        log: where failures are logged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Step,
+        *,
+        failing: str,
+        interval: float,
+        log: logging.Logger,
+        starts_at_once: bool = True,
+        expected: tuple[type[Exception], ...] = (),
+        backoff: Backoff = RECONNECT,
+    ) -> None:
+        self._step = step
+        self._failing = failing
+        self._interval = interval
+        self._log = log
+        self._first_wait = 0.0 if starts_at_once else interval
+        self._expected = expected
+        self._backoff = backoff
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.failures = 0
+        self.woken = False
+        """Whether the present turn was asked for by `wake`."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end after its present turn; safe in a signal handler."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread to end, at most so long; nothing where it was not started, or in the thread itself."""
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout=seconds)
+
+    def wake(self) -> None:
+        """Take the next turn now, or after the present one."""
+        self._wake.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait inside of a turn; return whether `wake` or `stop` ended the wait."""
+        return self._wake.wait(seconds)
+
+    def _run(self) -> None:
+        seconds = self._first_wait
+        while True:
+            self.woken = self._wake.wait(seconds)
+            # Before the test: cleared after it, a `stop` in between would be noticed only after the next wait.
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            seconds = self._turn()
+
+    def _turn(self) -> float:
+        try:
+            seconds = self._step()
+        except self._expected as problem:
+            self.failures += 1
+            self._log.warning("%s: %s", self._failing, problem)
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            self.failures += 1
+            self._log.exception("%s", self._failing)
+        else:
+            self.failures = 0
+            return self._interval if seconds is None else seconds
+        return self._backoff.delay(self.failures)
