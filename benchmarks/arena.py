@@ -22,8 +22,8 @@ from router.couch.server import CouchServer
 from router.embedded.redis import EmbeddedRedis
 from router.entries import entry_builder
 from router.entries.codec import Entry, refusal_of, route_suffix
-from router.entries.reference_values import FOLLOWED
 from router.numbers.documents import Skipped
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.routes import Policy
 from router.redis_store import follower_status
 from router.redis_store.cache_store import CacheStore
@@ -187,7 +187,7 @@ def _fill_redis(made: Arena) -> None:
 
 
 def _fill_followed(writer: CacheStore, token: int) -> None:
-    for name in FOLLOWED:
+    for name in REFERENCE_DATABASES:
         point = writer.checkpoints.begin_epoch(name, token, instance="0", purges=0, shape="")
         documents = [_account(each) | {"_rev": f"1-{'0' * 32}"} for each in ACCOUNTS] if name == "accounts" else []
         values = [(str(each["_id"]), entry_builder.document_value(name, each) or b"") for each in documents]

@@ -16,12 +16,12 @@ from router.audit.report import AuditReport, CopyFinding, Difference, TwoStates
 from router.couch.errors import NotFoundError
 from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, TOMBSTONE, Entry, unpack
-from router.entries.reference_values import FOLLOWED
 from router.follower.configuration import read_rules
 from router.numbers.documents import Skipped
 from router.numbers.fields import is_unset, shown
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.reachability import unreachable
-from router.numbers.shards import is_shard, shard_for
+from router.numbers.shards import shard_for
 from router.runtime.progress import Progress
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -66,7 +66,7 @@ class Audit:
     def run(self) -> AuditReport:
         """Compare everything."""
         began = time.monotonic()
-        names = [name for name in self._stores.databases.names("numbers/") if is_shard(name)]
+        names = self._stores.databases.shards()
         if self._asked is not None:
             names = [name for name in names if name in set(self._asked)]
         self._progress.total(len(names), 0)
@@ -77,7 +77,7 @@ class Audit:
         self._find_extra(seen)
         if self._asked is None:
             followed = FollowedAudit(self._settings, self._stores, self._policy, repair=self._repair)
-            for name in FOLLOWED:
+            for name in REFERENCE_DATABASES:
                 self.report.differences.extend(followed.compare(name))
         if self._copies:
             self._compare_copies(len(names))

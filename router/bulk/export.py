@@ -11,9 +11,9 @@ import orjson
 
 from router.bulk.columns import EXPORTED, cells_of
 from router.couch.server import CouchServer
-from router.entries.reference_values import ACCOUNTS
-from router.numbers import accounts, documents, shards
+from router.numbers import accounts, documents
 from router.numbers.documents import NumberDocument, Skipped
+from router.numbers.kazoo_databases import ACCOUNTS
 
 Format = Literal["csv", "jsonl"]
 
@@ -80,8 +80,8 @@ class Export:
         self.report = ExportReport()
 
     def shards(self) -> list[str]:
-        """Every number database."""
-        return [name for name in self._databases.names(shards.SHARD_PREFIX) if shards.is_shard(name)]
+        """Return the names of all number databases."""
+        return self._databases.shards()
 
     def run(self, names: Sequence[str], account: str | None = None) -> ExportReport:
         """Write every number of these databases, or those of one account."""

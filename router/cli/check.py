@@ -13,6 +13,7 @@ from router.couch.errors import CouchError
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.features.registry import FeatureRegistry
 from router.numbers.fields import shown
+from router.numbers.kazoo_databases import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.numbers.states import State
 from router.redis_store import follower_status
@@ -97,7 +98,7 @@ def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Findi
 def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
     """The document number_manager of system_config; None where that can't be read, which is told elsewhere."""
     try:
-        return stores.databases.database("system_config").get("number_manager")
+        return stores.databases.database(SYSTEM_CONFIG).get(NUMBER_MANAGER)
     except CouchError:
         return None
 

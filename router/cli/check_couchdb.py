@@ -7,6 +7,7 @@ from router.couch import cluster
 from router.couch.client import CouchClient
 from router.couch.errors import CouchError
 from router.couch.server import CouchServer
+from router.numbers.kazoo_databases import ACCOUNTS
 from router.numbers.shards import is_shard
 from router.settings import Settings
 from router.settings.urls import without_password
@@ -44,8 +45,8 @@ def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
         )
     else:
         yield from _events(nodes)
-    if "accounts" not in names:
-        yield Finding("accounts", "missing: every account counts as unknown (setting unknown_account)", fine=True)
+    if ACCOUNTS not in names:
+        yield Finding(ACCOUNTS, "missing: every account counts as unknown (setting unknown_account)", fine=True)
 
 
 def _version(node: CouchClient) -> str | CouchError:

@@ -19,6 +19,7 @@ from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
 from router.couch.server import CouchServer
 from router.embedded.couchdb import EmbeddedCouchDB
+from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG
 from router.server.app import Service
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -129,9 +130,9 @@ def _load(console: Console, stores: Stores) -> None:
         databases.database(name).create()
         databases.database(name).put_many(documents)
     for name, documents in (
-        ("accounts", sample_numbers.account_documents()),
-        ("port_requests", [_port_request()]),
-        ("system_config", []),
+        (ACCOUNTS, sample_numbers.account_documents()),
+        (PORT_REQUESTS, [_port_request()]),
+        (SYSTEM_CONFIG, []),
     ):
         databases.database(name).create()
         databases.database(name).put_many(documents)

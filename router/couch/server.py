@@ -10,6 +10,7 @@ from router.couch.client import CouchClient
 from router.couch.database import CouchDatabase
 from router.couch.errors import BadResponseError
 from router.couch.responses import DatabaseInfo
+from router.numbers.shards import SHARD_PREFIX, is_shard
 
 INFO_BATCH_SIZE = 100
 """Databases in one `_dbs_info`, which refuses more names (3.5.0)."""
@@ -43,6 +44,10 @@ class CouchServer:
         if not isinstance(answer, list):
             raise BadResponseError("_all_dbs is not a list")
         return [str(name) for name in answer]
+
+    def shards(self) -> list[str]:
+        """Return the names of the number databases that lookups route by."""
+        return [name for name in self.names(SHARD_PREFIX) if is_shard(name)]
 
     def infos(self, names: Sequence[str]) -> dict[str, DatabaseInfo | None]:
         """Return the state of at most INFO_BATCH_SIZE databases, None for each that does not exist."""

@@ -5,18 +5,11 @@ from typing import Any
 
 from router.entries import codec
 from router.entries.codec import Entry
-from router.entries.reference_values import (
-    ACCOUNTS,
-    NUMBER_MANAGER,
-    PORT_REQUESTS,
-    ActivePortRequest,
-    account_value,
-    config_value,
-    port_request_value,
-)
+from router.entries.reference_values import ActivePortRequest, account_value, config_value, port_request_value
 from router.numbers import accounts, documents, port_requests
 from router.numbers.documents import NumberDocument, Skipped, routable_id
 from router.numbers.fields import shown
+from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS
 from router.numbers.routes import Policy, decide
 
 FORMAT = "2"

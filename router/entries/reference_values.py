@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.entries.codec import VERSION, version_of
+from router.numbers.kazoo_databases import ACCOUNTS, SYSTEM_CONFIG
 
-ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG = "accounts", "port_requests", "system_config"
-NUMBER_MANAGER = "number_manager"
-FOLLOWED = (ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG)
 _ACCOUNTS = {b"1", b"0", b"D"}
 """What is said of an account: enabled, disabled, deleted."""
 

@@ -15,7 +15,6 @@ import redis
 from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.comparison import CopiesComparison
 from router.couch.errors import CouchError, NotFoundError
-from router.numbers.shards import is_shard
 from router.redis_store.pending_copies import EVERYTHING, PendingCopies, number_and_account
 from router.runtime.backoff import RECONNECT
 from router.settings import Settings
@@ -133,7 +132,7 @@ class AccountCopyRepairer:
 
     def _compare_all(self) -> bool:
         comparison = CopiesComparison(self._databases, self._copies)
-        for name in filter(is_shard, self._databases.names("numbers/")):
+        for name in self._databases.shards():
             try:
                 for page in self._databases.database(name).all_documents(_PAGE_SIZE):
                     if self._stop.is_set():

@@ -12,9 +12,9 @@ from router.couch.responses import Change
 from router.couch.server import CouchServer
 from router.entries import codec, entry_builder
 from router.entries.codec import VERSION, Entry, unpack
-from router.entries.reference_values import FOLLOWED
 from router.follower.older_changes import Verdict, judge
 from router.numbers.documents import Skipped
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.routes import Policy
 from router.numbers.shards import is_shard
 from router.redis_store.cache_store import CacheStore
@@ -59,7 +59,7 @@ class Applier:
         on_undecided: called with database, epoch and versions of changes that have to be looked up again; they
             stand in the checkpoint, too.
 
-    Methods raise FencedError, CheckpointConflict, redis.RedisError and, where documents have to be read again, CouchError.
+    Methods raise FencedError, CheckpointConflict, redis.RedisError and, where documents must be read again, CouchError.
     """
 
     def __init__(
@@ -84,7 +84,9 @@ class Applier:
 
     def shape_of(self, database: str) -> str:
         """What a database's entries are made with now."""
-        return entry_builder.FORMAT if database in FOLLOWED else entry_builder.entries_fingerprint(self.policy)
+        return (
+            entry_builder.FORMAT if database in REFERENCE_DATABASES else entry_builder.entries_fingerprint(self.policy)
+        )
 
     def apply(
         self,

@@ -85,7 +85,7 @@ class CatchUp:
                 next sweep look again.
 
         Raises:
-            CouchError, redis.RedisError, FencedError, CheckpointConflict: nothing is lost; the checkpoint says how far it came.
+            CouchError, redis.RedisError, FencedError, CheckpointConflict: the checkpoint says how far it came.
         """
         began = time.monotonic()
         try:

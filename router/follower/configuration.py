@@ -4,7 +4,7 @@ import json
 import logging
 
 from router.entries.codec import VERSION
-from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
+from router.numbers.kazoo_databases import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.keys import CORRUPT, EPOCH

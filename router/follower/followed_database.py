@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from router.couch.changes import ChangesFeed
 from router.couch.responses import Change, DatabaseInfo
-from router.entries.reference_values import FOLLOWED
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.shards import is_shard
 from router.redis_store.checkpoints import Checkpoint
 
 
 def is_followed(name: str) -> bool:
     """Number shards, and the few databases that every lookup depends on."""
-    return is_shard(name) or name in FOLLOWED
+    return is_shard(name) or name in REFERENCE_DATABASES
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class FollowedDatabase:
     @property
     def is_shard(self) -> bool:
         """Whether it is a number database."""
-        return self.name not in FOLLOWED
+        return self.name not in REFERENCE_DATABASES
 
     def mark_pending(self, since: float | None = None) -> None:
         """Something happened to it that is not in the cache yet.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import redis
 
 from router.couch.errors import CouchError
-from router.entries.reference_values import FOLLOWED
 from router.follower.applier import Applier
 from router.follower.followed_database import FollowedDatabase
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
@@ -53,7 +53,7 @@ class IntegrityChecker:
         Raises:
             redis.RedisError: Redis can't be asked.
         """
-        resting = self._resting(FOLLOWED)
+        resting = self._resting(REFERENCE_DATABASES)
         names = list(resting)
         if not names:
             return
@@ -92,7 +92,7 @@ class IntegrityChecker:
         self._distrust(resting, others, "checkpoint")
 
     def _look_at_documents(self) -> None:
-        for name, checkpoint in self._resting(FOLLOWED).items():
+        for name, checkpoint in self._resting(REFERENCE_DATABASES).items():
             garbled = self._garbled.documents(name)
             if garbled:
                 mended = self._applier.mend_documents(name, checkpoint.epoch, garbled)

@@ -15,7 +15,6 @@ import redis
 from router.couch.errors import CouchError, CouchRefused, ResponseLost
 from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
-from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
 from router.follower.applier import Applier, CheckpointConflict, FencedError
 from router.follower.catch_up import REPLICATION_TIME, CatchUp
 from router.follower.changes_feeds import ChangesFeeds
@@ -24,6 +23,7 @@ from router.follower.integrity_checker import IntegrityChecker
 from router.follower.older_changes import OlderChanges
 from router.follower.reconciler import Reconciler
 from router.follower.updates_watcher import UpdatesWatcher
+from router.numbers.kazoo_databases import REFERENCE_DATABASES, SYSTEM_CONFIG
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.integrity_scan import IntegrityScan
@@ -229,7 +229,7 @@ class LeaderSession:
             target = self.targets.get(name)
             if target is None:
                 self.targets[name] = FollowedDatabase(name, checkpoint)
-                if name in FOLLOWED and checkpoint.instance_start_time:
+                if name in REFERENCE_DATABASES and checkpoint.instance_start_time:
                     self._direct.give(self.targets[name], ())
 
     def _first_sweep(self, fresh: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ class ListingCatchUp:
             How many documents differed.
 
         Raises:
-            CouchError, redis.RedisError, FencedError, CheckpointConflict: nothing is lost; the checkpoint has not moved.
+            CouchError, redis.RedisError, FencedError, CheckpointConflict: the checkpoint has not moved.
         """
         start = self._databases.database(target.name).current_sequence()
         listed: set[str] = set()

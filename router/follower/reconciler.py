@@ -11,16 +11,13 @@ import redis
 from router.couch.errors import CouchError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import INFO_BATCH_SIZE, CouchServer
-from router.entries.reference_values import FOLLOWED
 from router.follower.updates_watcher import Wake
-from router.numbers.shards import is_shard
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.runtime.backoff import RECONNECT
 
 log = logging.getLogger(__name__)
-
-_PREFIX = "numbers/"
 
 
 class SweepTimes(NamedTuple):
@@ -104,8 +101,8 @@ class Reconciler:
 
     def _sweep(self, *, hurry: bool) -> None:
         began = time.monotonic()
-        shards = [name for name in self._databases.names(_PREFIX) if is_shard(name)]
-        names = [*FOLLOWED, *shards]
+        shards = self._databases.shards()
+        names = [*REFERENCE_DATABASES, *shards]
         checkpoints = dict(zip(names, self._writer.checkpoints.get_many(names), strict=True))
         if not self._prepared:
             self._fresh([name for name in shards if not checkpoints[name].epoch])

@@ -7,8 +7,9 @@ import time
 from collections.abc import Set as AbstractSet
 from enum import Enum
 
-from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, ActivePortRequest
+from router.entries.reference_values import ActivePortRequest
 from router.lookup.origin_reader import OriginReader
+from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.counters import Counters
 

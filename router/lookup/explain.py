@@ -18,7 +18,6 @@ from router.entries.codec import (
     revision_of,
     unpack,
 )
-from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS
 from router.lookup.blocking_call import BlockingCall
 from router.lookup.engine import LookupEngine
 from router.lookup.origin_reader import OriginReader
@@ -26,6 +25,7 @@ from router.numbers import documents
 from router.numbers.documents import Skipped
 from router.numbers.fields import printable
 from router.numbers.gregorian import to_unix
+from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS
 from router.numbers.normaliser import NormalisationResult, UnknownDialPlanError
 from router.redis_store import follower_status
 from router.redis_store.cache_store import CacheStore

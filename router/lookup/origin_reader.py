@@ -8,9 +8,10 @@ from router.couch.errors import NotFoundError
 from router.couch.server import CouchServer
 from router.entries import codec, entry_builder
 from router.entries.codec import Entry
-from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG, ActivePortRequest
+from router.entries.reference_values import ActivePortRequest
 from router.numbers import accounts
 from router.numbers.documents import Skipped
+from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.routes import Policy
 from router.reference_data.active_port_requests import ActivePortRequests
 

@@ -5,7 +5,7 @@ import time
 
 from router.couch.errors import NotFoundError
 from router.couch.server import CouchServer
-from router.entries.reference_values import NUMBER_MANAGER, SYSTEM_CONFIG
+from router.numbers.kazoo_databases import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.settings import Settings
 from router.settings.rules import build_rules_or_defaults

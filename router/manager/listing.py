@@ -15,7 +15,7 @@ from router.manager.read_step import Reader
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import Skipped
-from router.numbers.shards import SHARD_PREFIX, is_shard, shard_for
+from router.numbers.shards import SHARD_PREFIX, shard_for
 
 BUDGET = 10.0
 """Seconds after which a page of a thorough listing ends early; the next page goes on from there."""
@@ -91,7 +91,7 @@ class AccountNumberLister:
     def _walk(self, after: str) -> Iterator[tuple[str, NumberDocument | None]]:
         """Yield every number after one, in order; databases sort like their numbers."""
         first = shard_for(after) or ""
-        for name in sorted(filter(is_shard, self._databases.names(SHARD_PREFIX))):
+        for name in sorted(self._databases.shards()):
             end = f"{name.removeprefix(SHARD_PREFIX)}\uffff"
             if name < first or after == end:
                 continue

@@ -18,7 +18,6 @@ from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers import documents, gregorian
 from router.numbers.fields import Skipped
-from router.numbers.shards import SHARD_PREFIX, is_shard
 
 _PAGE = 1000
 
@@ -81,7 +80,7 @@ class Maintenance:
         """
         began = time.monotonic()
         policy = ManagerPolicy.of(self._manager.rules().config)
-        for name in filter(is_shard, self._manager.databases.names(SHARD_PREFIX)):
+        for name in self._manager.databases.shards():
             if self._stop.is_set():
                 break
             try:

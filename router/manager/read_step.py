@@ -9,13 +9,13 @@ from typing import TypeVar
 from router.couch.errors import CouchError, NotFoundError
 from router.couch.responses import Latest
 from router.couch.server import CouchServer
-from router.entries.reference_values import ACCOUNTS
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
 from router.numbers.documents import NumberDocument
 from router.numbers.fields import MAX_ID_LENGTH, Skipped, is_visible
+from router.numbers.kazoo_databases import ACCOUNTS
 from router.numbers.shards import shard_for
 
 BATCH_SIZE = 1000

@@ -11,10 +11,11 @@ from typing import Any
 from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier
 from router.numbers.dial_plans import DEFAULT_CONVERTERS, Converter, converters_of
 from router.numbers.fields import Fields, is_visible, shown
+from router.numbers.kazoo_databases import NUMBER_MANAGER
 from router.numbers.normaliser import DEFAULT_RECONCILE_REGEX
 from router.numbers.patterns import compiled
 
-_OWNER = "number_manager"
+_OWNER = NUMBER_MANAGER
 _CATCH_ALL = "unknown"
 _LONGEST_REGEX = 4096
 _LONGEST_NAME = 64

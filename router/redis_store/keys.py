@@ -4,9 +4,8 @@ A database is the hash tag of its keys, so that its numbers and its checkpoint s
 script may change them together.
 """
 
-from router.numbers.shards import is_shard, shard_for
+from router.numbers.shards import SHARD_PREFIX, is_shard, shard_for
 
-NUMBERS = "numbers/"
 EPOCH = ""
 """The field of a hash of followed documents (no document has an empty id) that says of which epoch they are: Redis may
 lose the documents and keep the checkpoint."""
@@ -41,11 +40,11 @@ class Keys:
 
     def database(self, name: str) -> str:
         """A hash: what the follower knows of a database, its checkpoint first."""
-        return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:db"
+        return f"{self.prefix}{{{name.removeprefix(SHARD_PREFIX)}}}:db"
 
     def orphans(self, name: str) -> str:
         """A set: keys of entries that lookups kept of a database that no follower knows yet."""
-        return f"{self.prefix}{{{name.removeprefix(NUMBERS)}}}:orphans"
+        return f"{self.prefix}{{{name.removeprefix(SHARD_PREFIX)}}}:orphans"
 
     def documents(self, name: str) -> str:
         """A hash: the followed documents of a database that is not a number database, by id, and EPOCH."""

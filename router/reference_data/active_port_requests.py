@@ -8,7 +8,8 @@ from router.couch.errors import NotFoundError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import CouchServer
 from router.entries import entry_builder
-from router.entries.reference_values import PORT_REQUESTS, ActivePortRequest
+from router.entries.reference_values import ActivePortRequest
+from router.numbers.kazoo_databases import PORT_REQUESTS
 from router.reference_data.reference_data import index_by_number
 
 _PAGE = 1000

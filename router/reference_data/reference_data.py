@@ -16,16 +16,8 @@ from typing import Any
 import redis
 
 from router.entries.codec import VERSION
-from router.entries.reference_values import (
-    ACCOUNTS,
-    FOLLOWED,
-    NUMBER_MANAGER,
-    PORT_REQUESTS,
-    SYSTEM_CONFIG,
-    ActivePortRequest,
-    is_port_request_value,
-    is_valid_value,
-)
+from router.entries.reference_values import ActivePortRequest, is_port_request_value, is_valid_value
+from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, REFERENCE_DATABASES, SYSTEM_CONFIG
 from router.redis_store.keys import CORRUPT, EPOCH, Keys
 from router.redis_store.subscription import Subscription
 from router.redis_store.wrong_type import is_wrong_type
@@ -66,7 +58,7 @@ class ReferenceData:
         self.disabled: set[str] = set()
         self.ports: dict[str, tuple[ActivePortRequest, ...]] = {}
         self.config: dict[str, Any] | None = None
-        self.loaded: dict[str, bool] = dict.fromkeys(FOLLOWED, False)
+        self.loaded: dict[str, bool] = dict.fromkeys(REFERENCE_DATABASES, False)
         self.fresh = False
 
     def start(self) -> None:
@@ -131,7 +123,7 @@ class ReferenceData:
         What Redis does not hold as a whole is asked of CouchDB; the configuration is that of before as long.
         """
         old_config = self.config
-        read = {name: self._read(name) for name in FOLLOWED}
+        read = {name: self._read(name) for name in REFERENCE_DATABASES}
         whole = {name: documents for name, (documents, complete) in read.items() if complete or name != SYSTEM_CONFIG}
         self._forget_missing(whole)
         for name, documents in whole.items():

@@ -17,14 +17,13 @@ import redis
 from router.couch.errors import CouchError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import INFO_BATCH_SIZE
-from router.entries.reference_values import FOLLOWED, SYSTEM_CONFIG
 from router.follower.account_copy_repairer import pending_copies
 from router.follower.applier import Applier, CheckpointConflict, FencedError
 from router.follower.catch_up import CatchUp
 from router.follower.configuration import read_rules
 from router.follower.followed_database import FollowedDatabase
 from router.follower.leadership import Leadership
-from router.numbers.shards import is_shard
+from router.numbers.kazoo_databases import REFERENCE_DATABASES, SYSTEM_CONFIG
 from router.redis_store import follower_status
 from router.redis_store.lease import Lease
 from router.runtime.progress import Progress
@@ -111,7 +110,7 @@ class WarmUp:
         return self.report
 
     def _names(self) -> list[str]:
-        present = [name for name in self._stores.databases.names("numbers/") if is_shard(name)]
+        present = self._stores.databases.shards()
         if self._asked is None:
             return present
         for name in set(self._asked) - set(present):
@@ -137,7 +136,7 @@ class WarmUp:
         catch_up = CatchUp(stores.databases, stores.writer, applier, page=self._settings.follower.batch_size)
         self._one(catch_up, FollowedDatabase(SYSTEM_CONFIG), leadership, count=False)
         applier.policy = read_rules(self._settings, stores.writer).policy
-        for name in FOLLOWED:
+        for name in REFERENCE_DATABASES:
             self._one(catch_up, FollowedDatabase(name), leadership, count=False)
         before = applier.counts.all()
         targets = self._targets(names)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG
+from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartFollower, StartService
 from tests.integration.waiting import eventually

@@ -12,8 +12,8 @@ from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.document_writer import new_document
 from router.manager.carriers.carrier import Carrier, CarrierError, CarrierOrder
-from router.manager.carriers.inventory import INUM_DATABASE, MANAGED_DATABASE
 from router.manager.carriers.registry import CarrierRegistry
+from router.numbers.kazoo_databases import INUM_DATABASE, MANAGED_DATABASE
 from router.settings import Settings
 
 NUMBER = "+14158867900"

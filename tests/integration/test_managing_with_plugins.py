@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.manager.carriers.inventory import MANAGED_DATABASE
+from router.numbers.kazoo_databases import MANAGED_DATABASE
 from tests.integration.carrier_server import CarrierServer, carrier_server
 from tests.integration.manager_world import CHILD, MASTER, RESELLER, SHARD, Manager, family
 from tests.integration.world import NUMBER, World

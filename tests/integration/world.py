@@ -11,7 +11,7 @@ from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster, EmbeddedCouchDB
 from router.entries import codec
 from router.entries.codec import Entry
-from router.entries.reference_values import FOLLOWED
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.entries import TTLs
@@ -134,7 +134,7 @@ class World:
 
     def vouch(self) -> None:
         """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""
-        for name in FOLLOWED:
+        for name in REFERENCE_DATABASES:
             begun = self.writer.checkpoints.begin_epoch(name, 1, instance_start_time="", purge_seq=0, fingerprint="")
             assert begun is not None
             self.writer.documents.clear(name, begun.epoch)

@@ -8,10 +8,8 @@ from typing import Any
 from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.couch.server import CouchServer
 from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierSetup
+from router.numbers.kazoo_databases import INUM_DATABASE, MANAGED_DATABASE
 from router.numbers.states import State
-
-MANAGED_DATABASE = "numbers/managed"
-INUM_DATABASE = "numbers/inum"
 
 _MAX_ATTEMPTS = 20
 """Attempts against concurrent writers of the same document; each attempt lets one of them through."""

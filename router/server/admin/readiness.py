@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import redis
 
 from router.couch.errors import CouchError
-from router.entries.reference_values import SYSTEM_CONFIG
 from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.engine import LookupEngine
 from router.lookup.origin_reader import OriginReader
+from router.numbers.kazoo_databases import SYSTEM_CONFIG
 from router.redis_store import follower_status
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys

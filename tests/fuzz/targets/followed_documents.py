@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from router.entries import entry_builder
-from router.entries.reference_values import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, SYSTEM_CONFIG
 from router.numbers import accounts, port_requests, rules
 from router.numbers.fields import Skipped, is_false, is_true
+from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, SYSTEM_CONFIG
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
 from tests.fuzz.source import APART, Source

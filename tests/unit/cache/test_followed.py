@@ -8,17 +8,8 @@ import pytest
 from redis import Redis
 
 from router.embedded import EmbeddedRedis
-from router.entries.reference_values import (
-    ACCOUNTS,
-    FOLLOWED,
-    NUMBER_MANAGER,
-    PORT_REQUESTS,
-    SYSTEM_CONFIG,
-    ActivePortRequest,
-    account_value,
-    config_value,
-    port_request_value,
-)
+from router.entries.reference_values import ActivePortRequest, account_value, config_value, port_request_value
+from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, REFERENCE_DATABASES, SYSTEM_CONFIG
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.keys import Keys
@@ -189,4 +180,4 @@ def test_values_hold_what_a_worker_needs() -> None:
         "+1",
         "+2",
     ]
-    assert set(FOLLOWED) == {ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG}
+    assert set(REFERENCE_DATABASES) == {ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG}

@@ -7,7 +7,7 @@ import pytest
 
 from router.entries import codec
 from router.entries.codec import Entry
-from router.entries.reference_values import ACCOUNTS
+from router.numbers.kazoo_databases import ACCOUNTS
 from router.redis_store import follower_status
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint

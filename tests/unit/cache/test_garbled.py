@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from router.entries.reference_values import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG, account_value, is_valid_value
+from router.entries.reference_values import account_value, is_valid_value
+from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG
 from router.redis_store import integrity_scan
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.entry_reader import EntryReader
