@@ -147,7 +147,7 @@ class Service:
             "accounts": standing.counts,
         }
         counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
-        self._registry = metrics.registry_of(counted)
+        self._registry = metrics.build_registry(counted)
         self.admin = AdminServer(settings.server.admin_listen, self._pages(), self._authorizer, certificates)
         self._started_at = time.time()
         self._draining = False

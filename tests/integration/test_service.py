@@ -163,7 +163,7 @@ def _metrics(running: Running) -> dict[str, float]:
     code, text = running.page("/metrics")
     assert code == 200
     return {
-        f"{sample.name}{{{sample.labels['what']}}}" if "what" in sample.labels else sample.name: sample.value
+        f"{sample.name}{{{sample.labels['outcome']}}}" if "outcome" in sample.labels else sample.name: sample.value
         for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
     }

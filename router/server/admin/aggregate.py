@@ -1,4 +1,4 @@
-"""The admin pages of all workers as one."""
+"""Aggregates the admin pages of all workers."""
 
 import urllib.error
 import urllib.request
@@ -20,36 +20,36 @@ from router.server.auth.authorizer import Authorizer
 from router.server.auth.tls_files import Certificates
 
 _DEADLINE = 2.0
-"""Seconds for all workers together: Prometheus waits for a page for 10 s, and gets the others' part while one hangs."""
+"""Seconds for all workers together. Prometheus waits 10 s for a page, and so gets the others' part while one hangs."""
 
-Ports = Callable[[], Mapping[str, int]]
-"""Workers' admin ports by name; 0 for a worker that is not in service."""
+AdminPorts = Callable[[], Mapping[str, int]]
+"""Returns the workers' admin ports by name; 0 for a worker that is not in service."""
 
-Answer = tuple[int, bytes]
+Response = tuple[int, bytes]
 """An HTTP status and a body."""
 
-_NO_ANSWER: Answer = (HTTPStatus.SERVICE_UNAVAILABLE, f"no answer within {_DEADLINE:.0f} s".encode())
-_NOT_IN_SERVICE: Answer = (HTTPStatus.SERVICE_UNAVAILABLE, b"not in service")
+_TIMED_OUT: Response = (HTTPStatus.SERVICE_UNAVAILABLE, f"no answer within {_DEADLINE:.0f} s".encode())
+_NOT_IN_SERVICE: Response = (HTTPStatus.SERVICE_UNAVAILABLE, b"not in service")
 
 
 class Edge(Protocol):
-    """What stands before the workers."""
+    """The edge in front of the workers."""
 
     @property
     def problem(self) -> str:
-        """Why callers can't be served though workers could; empty when they can."""
+        """Reason why callers can't reach the workers; empty when they can."""
 
     def metrics(self) -> bytes:
-        """Its own figures, in Prometheus' text format."""
+        """Return the edge's metrics in Prometheus' text format."""
 
 
 class AggregatedPages:
-    """Asks every worker at the same time and answers for all."""
+    """Fetches each page from all workers in parallel, and serves the aggregate."""
 
     def __init__(
         self,
         address: str,
-        ports: Ports,
+        ports: AdminPorts,
         authorizer: Authorizer | None = None,
         certificates: Certificates | None = None,
         edge: Edge | None = None,
@@ -71,11 +71,11 @@ class AggregatedPages:
 
     @property
     def address(self) -> str:
-        """host:port that was bound."""
+        """The bound host:port."""
         return f"{self._host}:{self._server.port}"
 
     def start(self) -> None:
-        """Listen; OSError when the address can't be had."""
+        """Listen; raises OSError when the address can't be listened on."""
         self._server.start()
 
     def stop(self) -> None:
@@ -83,10 +83,10 @@ class AggregatedPages:
         self._server.stop()
 
     def _ready(self, authorization: str | None) -> tuple[int, str, bytes]:
-        """Report ready when any worker is: then calls to the port are answered."""
-        answers = self._ask("/readyz", authorization)
-        ready = any(code == HTTPStatus.OK for code, _ in answers.values())
-        lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(answers.items())]
+        """Return ready when any worker is: calls to the port are then answered."""
+        responses = self._fetch_all("/readyz", authorization)
+        ready = any(code == HTTPStatus.OK for code, _ in responses.values())
+        lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(responses.items())]
         problem = "" if self._edge is None else self._edge.problem
         if problem:
             return 503, TEXT, f"edge: {problem}\n".encode()
@@ -102,38 +102,38 @@ class AggregatedPages:
         return 200, TEXT, generate_latest(registry) + (b"" if self._edge is None else self._edge.metrics())
 
     def _bodies(self, path: str, authorization: str | None) -> dict[str, bytes]:
-        """Ask for a page; empty for a worker that did not answer with it."""
-        answers = self._ask(path, authorization)
-        return {name: body if code == HTTPStatus.OK else b"" for name, (code, body) in answers.items()}
+        """Fetch a page; empty for a worker that did not return it."""
+        responses = self._fetch_all(path, authorization)
+        return {name: body if code == HTTPStatus.OK else b"" for name, (code, body) in responses.items()}
 
-    def _ask(self, path: str, authorization: str | None) -> dict[str, Answer]:
-        """Ask all workers side by side; a worker that exceeds the deadline counts as unanswered.
+    def _fetch_all(self, path: str, authorization: str | None) -> dict[str, Response]:
+        """Fetch a page from all workers in parallel; a worker that exceeds the deadline counts as failed.
 
         Workers check authorization too, so each receives the caller's.
         """
         ports = self._ports()
         pool = ThreadPoolExecutor(max(1, len(ports)), thread_name_prefix="admin-of-worker")
-        asked = {name: pool.submit(_fetch, port, path, authorization) for name, port in ports.items() if port}
-        in_time, _ = futures.wait(asked.values(), _DEADLINE)
+        requests = {name: pool.submit(_fetch, port, path, authorization) for name, port in ports.items() if port}
+        in_time, _ = futures.wait(requests.values(), _DEADLINE)
         pool.shutdown(wait=False)
-        answers = {name: each.result() if each in in_time else _NO_ANSWER for name, each in asked.items()}
-        return {name: answers.get(name, _NOT_IN_SERVICE) for name in ports}
+        responses = {name: each.result() if each in in_time else _TIMED_OUT for name, each in requests.items()}
+        return {name: responses.get(name, _NOT_IN_SERVICE) for name in ports}
 
 
 class _WorkerMetrics(Collector):
-    """The workers' metrics, each sample labelled with its worker, and which of the workers answered.
+    """The workers' metrics, each sample labelled with its worker, and a gauge of the workers that responded.
 
     Args:
-        texts: expositions by the workers' names; empty where a worker did not answer.
+        texts: expositions by the workers' names; empty for a worker that did not respond.
     """
 
     def __init__(self, texts: Mapping[str, bytes]) -> None:
         self._texts = texts
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of all workers that answered."""
+        """Yield the metrics of all workers that responded."""
         up = GaugeMetricFamily(
-            "did_router_worker_up", "whether the worker answered for this page in time", labels=["worker"]
+            "did_router_worker_up", "1 for a worker that responded for this page in time", labels=["worker"]
         )
         for name, text in self._texts.items():
             up.add_metric([name], float(bool(text)))
@@ -141,19 +141,19 @@ class _WorkerMetrics(Collector):
         families: dict[str, Metric] = {}
         for name, text in self._texts.items():
             for family in text_string_to_metric_families(text.decode()):
-                into = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                family_of_all = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 for sample in family.samples:
-                    into.add_sample(sample.name, {**sample.labels, "worker": name}, sample.value)
+                    family_of_all.add_sample(sample.name, {**sample.labels, "worker": name}, sample.value)
         yield from families.values()
 
 
-def _fetch(port: int, path: str, authorization: str | None) -> Answer:
+def _fetch(port: int, path: str, authorization: str | None) -> Response:
     headers = {"Authorization": authorization} if authorization else {}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=_DEADLINE) as answer:  # noqa: S310 - http
-            return answer.status, answer.read()
+        with urllib.request.urlopen(request, timeout=_DEADLINE) as response:  # noqa: S310 - http
+            return response.status, response.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read()
-    except (OSError, HTTPException) as problem:  # the latter where a worker ends in the middle of its answer
+    except (OSError, HTTPException) as problem:  # the latter for a worker that exits during its response
         return 503, str(problem).encode()

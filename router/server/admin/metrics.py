@@ -1,4 +1,4 @@
-"""Everything that is counted, for Prometheus."""
+"""Exports counters and states to Prometheus."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -13,18 +13,18 @@ from router.server.admin.readiness import Readiness
 
 
 class ReadsInFlight(Protocol):
-    """Whatever reads the number databases for lookups."""
+    """Counts the reads of number databases by lookups."""
 
     @property
     def in_flight(self) -> int:
-        """Numbers being read or waiting to be."""
+        """Numbers that are being read or wait for a read."""
 
 
 class RouterMetrics(Collector):
-    """Reads the counts where they are kept, when asked.
+    """Collects the current counts at each scrape.
 
     Args:
-        operations: the number manager's, "operation outcome" each.
+        operations: the number manager's counters, each named "operation outcome".
     """
 
     def __init__(
@@ -36,41 +36,49 @@ class RouterMetrics(Collector):
         self._fallback = fallback
 
     def collect(self) -> Iterator[Metric]:
-        """Everything, now."""
+        """Yield all metrics."""
         for name, tally in self._tallies.items():
-            family = CounterMetricFamily(f"did_router_{name}", f"{name} by what happened", labels=["what"])
-            for what, count in sorted(tally.all().items()):
-                family.add_metric([what], count)
+            family = CounterMetricFamily(f"did_router_{name}", f"{name} by outcome", labels=["outcome"])
+            for outcome, count in sorted(tally.all().items()):
+                family.add_metric([outcome], count)
             yield family
         yield self._number_operations()
         state = self._readiness.state
-        yield _gauge("serving", "calls get answers", float(state.serving))
-        yield _gauge("redis_up", "Redis answers", float(state.redis))
-        yield _gauge("database_up", "CouchDB answers", float(state.database))
-        yield _gauge("stale", "answers from Redis are marked stale", float(state.stale))
-        yield _gauge("reads_in_the_air", "numbers waiting for their database", float(self._fallback.in_flight))
-        told = state.follower
-        if told is None:
-            return
-        yield _gauge("follower_age_seconds", "since the follower told of itself", told.age)
-        yield _gauge("follower_lag_seconds", "that the oldest noticed change waits", told.lag)
-        yield _gauge("follower_databases", "followed", told.databases)
-        yield _gauge("follower_databases_complete", "wholly in the cache", told.complete)
-        yield _gauge("follower_databases_behind", "with changes noticed and not applied", told.behind)
-        lags = GaugeMetricFamily(
-            "did_router_follower_database_lag_seconds", "by database, the worst that are behind", labels=["database"]
+        yield _gauge("serving", "1 while calls can be answered", float(state.serving))
+        yield _gauge("redis_up", "1 while Redis responds", float(state.redis))
+        yield _gauge("database_up", "1 while CouchDB responds", float(state.database))
+        yield _gauge("stale", "1 while answers from the caches are marked stale", float(state.stale))
+        yield _gauge(
+            "reads_in_flight",
+            "numbers that are being read from CouchDB or wait for a read",
+            float(self._fallback.in_flight),
         )
-        for name, lag in told.lags.items():
+        follower = state.follower
+        if follower is None:
+            return
+        yield _gauge("follower_age_seconds", "age of the follower's last status", follower.age)
+        yield _gauge("follower_lag_seconds", "age of the oldest change that is noticed and not applied", follower.lag)
+        yield _gauge("follower_databases", "databases that the follower follows", follower.databases)
+        yield _gauge("follower_databases_complete", "databases that are completely in the cache", follower.complete)
+        yield _gauge(
+            "follower_databases_behind", "databases with changes that are noticed and not applied", follower.behind
+        )
+        lags = GaugeMetricFamily(
+            "did_router_follower_database_lag_seconds",
+            "lag of the databases that are furthest behind",
+            labels=["database"],
+        )
+        for name, lag in follower.lags.items():
             lags.add_metric([name], lag)
         yield lags
-        yield _gauge("follower_feeds", "continuous feeds open", told.feeds)
-        yield _gauge("follower_applied", "changes applied in this term", told.applied)
-        yield _gauge("follower_copies_pending", "changes whose account copies wait", told.copies_pending)
+        yield _gauge("follower_feeds", "open continuous feeds", follower.feeds)
+        yield _gauge("follower_applied", "changes applied since the follower became the leader", follower.applied)
+        yield _gauge("follower_copies_pending", "changes whose account copies are pending", follower.copies_pending)
 
     def _number_operations(self) -> Metric:
         family = CounterMetricFamily(
             "did_router_number_operations",
-            "numbers that the number manager was asked to do something to",
+            "numbers in requests to the number manager",
             labels=["operation", "outcome"],
         )
         for name, count in sorted(self._operations.all().items()):
@@ -78,8 +86,8 @@ class RouterMetrics(Collector):
         return family
 
 
-def registry_of(collector: RouterMetrics) -> CollectorRegistry:
-    """A registry with our metrics and the process's."""
+def build_registry(collector: RouterMetrics) -> CollectorRegistry:
+    """Return a registry with the router's metrics and the process's."""
     registry = CollectorRegistry()
     registry.register(collector)
     ProcessCollector(registry=registry)
@@ -87,9 +95,9 @@ def registry_of(collector: RouterMetrics) -> CollectorRegistry:
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
-    """The text that Prometheus scrapes."""
+    """Return the text that Prometheus scrapes."""
     return generate_latest(registry)
 
 
-def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"did_router_{name}", words, value=value)
+def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"did_router_{name}", documentation, value=value)

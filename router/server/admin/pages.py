@@ -17,26 +17,26 @@ from router.server.auth.tokens import ADMIN
 from router.server.calls.call_source import Failure
 
 Page = Callable[[str | None], tuple[int, str, bytes]]
-"""Takes the caller's `Authorization`; answers with a status, a content type and a body."""
+"""Takes the caller's `Authorization`; returns a status, a content type and a body."""
 
 _OPEN_PAGES = ("/healthz", "/readyz")
-"""What load balancers look at; the other pages want an admin token where there are tokens."""
+"""Pages for load balancers; the others require an admin token where there are tokens."""
 
-_LOOK = 0.05
-"""Seconds after which an idle server looks whether it is to stop."""
-_MOST_CONNECTIONS = 64
-_HTTP = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
+_STOP_POLL_INTERVAL = 0.05
+"""Seconds between two checks of an idle server for its stop."""
+_MAX_CONNECTIONS = 64
+_HTTP_STATUS = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
 
 class AdminServer:
-    """Serves some pages until stopped.
+    """Serves pages from `start` until `stop`.
 
     Args:
         address: host:port.
         pages: by path.
-        authorizer: judges callers; None where anybody may look.
-        certificates: for HTTPS, unless the address is a loopback one; None for none.
+        authorizer: checks callers; None where pages need no token.
+        certificates: for HTTPS, unless the address is a loopback one; None for HTTP.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class AdminServer:
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
+        """The bound port."""
         return 0 if self._server is None else int(self._server.server_address[1])
 
     def start(self) -> None:
@@ -86,7 +86,7 @@ class AdminServer:
                 if refusal is None:
                     self._send(*page(authorization))
                 else:
-                    self._send(_HTTP[refusal.code], TEXT, f"{refusal.message}\n".encode())
+                    self._send(_HTTP_STATUS[refusal.code], TEXT, f"{refusal.message}\n".encode())
 
             def _send(self, code: int, kind: str, body: bytes) -> None:
                 self.send_response(code)
@@ -104,7 +104,9 @@ class AdminServer:
             self._server = _Server((host.strip("[]"), int(port)), Handler, self._certificates)
         except OSError as problem:
             raise OSError(f"can't listen on {self._address} for admin: {problem.strerror}") from None
-        threading.Thread(target=self._server.serve_forever, args=(_LOOK,), name="admin", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(_STOP_POLL_INTERVAL,), name="admin", daemon=True
+        ).start()
 
     def stop(self) -> None:
         """Stop listening."""
@@ -114,10 +116,9 @@ class AdminServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection; TLS is begun in it, so that a slow caller holds up nobody else.
+    """Runs a thread for each connection, which also does the TLS handshake, so that a slow caller delays no other.
 
-    Pages are answered within milliseconds: where too many connections stand, the oldest one is of
-    somebody who doesn't ask.
+    Pages are served within milliseconds: where too many connections are open, the oldest one has sent no request.
     """
 
     daemon_threads = True
@@ -125,7 +126,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: Any, certificates: Certificates | None) -> None:
         self._certificates = certificates
-        self._standing: dict[socket.socket, None] = {}
+        self._connections: dict[socket.socket, None] = {}
         self._lock = threading.Lock()
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, handler)
@@ -139,22 +140,22 @@ class _Server(ThreadingHTTPServer):
         return connection, caller
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin a connection's thread, and end the oldest one where there are too many."""
+        """Start a connection's thread, and close the oldest connection where there are too many."""
         with self._lock:
-            self._standing[request] = None
-            if len(self._standing) > _MOST_CONNECTIONS:
-                oldest = next(iter(self._standing))
-                del self._standing[oldest]
+            self._connections[request] = None
+            if len(self._connections) > _MAX_CONNECTIONS:
+                oldest = next(iter(self._connections))
+                del self._connections[oldest]
                 with contextlib.suppress(OSError):
-                    # Past TLS, which would first say farewell to somebody who may not listen.
+                    # On the plain socket: closing TLS first would wait for the caller.
                     socket.socket.shutdown(oldest, socket.SHUT_RDWR)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """A connection is over."""
+        """Close a connection."""
         with self._lock:
-            self._standing.pop(request, None)
+            self._connections.pop(request, None)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up, or speaks no TLS, is no fault of ours."""
+        """Ignore a caller that hangs up or speaks no TLS."""

@@ -1,4 +1,4 @@
-"""Whether the service can answer, and from what: kept up to date by looking at both stores."""
+"""The service's readiness, derived from polls of Redis, CouchDB and the follower's status."""
 
 import logging
 import threading
@@ -20,20 +20,20 @@ from router.reference_data.reference_data import ReferenceData
 
 log = logging.getLogger(__name__)
 
-_REDIS_EVERY = 0.5
-_COUCH_EVERY = 2.0
+_REDIS_INTERVAL = 0.5
+_COUCHDB_INTERVAL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the service can do now.
+    """The service's state.
 
     Attributes:
-        name: "no data" (can't answer), "warming" (answers, the cache is being filled) or "ready".
-        redis, database: the store answers.
-        follower: its last account of itself; None when there is none.
-        stale: what Redis holds can't be known to be current.
-        why: one line for people.
+        name: "no data" (cannot answer), "warming" (answers while the cache is being filled) or "ready".
+        redis, database: the store responds.
+        follower: its last status; None without one.
+        stale: the entries in Redis can't be proved to be current.
+        why: one line for operators.
     """
 
     name: str
@@ -45,19 +45,19 @@ class State:
 
     @property
     def serving(self) -> bool:
-        """Whether calls get answers."""
+        """Calls can be answered."""
         return self.name != "no data"
 
 
 class Readiness:
-    """Watches Redis, CouchDB and the follower in two threads, so that a slow one hides nothing of the other.
+    """Polls Redis, CouchDB and the follower's status in two threads, so that a slow store does not hide the other.
 
     Args:
-        stale_after: seconds without a sign of the follower, or of lag, that answers may keep silent about.
-        redis_breaker: closed again as soon as Redis answers.
-        on_change: told each new state.
-        on_return: called when Redis answers again, before anything is read there.
-        on_configuration: told the cluster's configuration read from CouchDB while Redis has none.
+        stale_after: seconds of the follower's silence or lag after which answers are marked stale.
+        redis_breaker: closed as soon as Redis responds.
+        on_change: called with each new state.
+        on_return: called when Redis responds again, before anything is read from it.
+        on_configuration: called with the cluster's configuration from CouchDB while Redis has none.
     """
 
     def __init__(
@@ -85,47 +85,47 @@ class Readiness:
         self._on_return = on_return
         self._on_configuration = on_configuration
         self._stop = threading.Event()
-        self._redis_problem = "not asked yet"
-        self._couch_problem = "not asked yet"
-        self._told: FollowerStatus | None = None
+        self._redis_problem = "not polled yet"
+        self._couch_problem = "not polled yet"
+        self._follower: FollowerStatus | None = None
         self._lock = threading.Lock()
         self.state = State("no data", redis=False, database=False, follower=None, stale=True, why="starting")
 
     def start(self) -> None:
-        """Begin watching."""
-        for name, look, every in (
-            ("readiness-redis", self._look_at_redis, _REDIS_EVERY),
-            ("readiness-couchdb", self._look_at_couch, _COUCH_EVERY),
+        """Start polling."""
+        for name, poll, interval in (
+            ("readiness-redis", self._poll_redis, _REDIS_INTERVAL),
+            ("readiness-couchdb", self._poll_couchdb, _COUCHDB_INTERVAL),
         ):
-            threading.Thread(target=self._run, args=(look, every), name=name, daemon=True).start()
+            threading.Thread(target=self._run, args=(poll, interval), name=name, daemon=True).start()
 
     def stop(self) -> None:
-        """End watching."""
+        """Stop polling."""
         self._stop.set()
 
-    def _run(self, look: Callable[[], None], every: float) -> None:
+    def _run(self, poll: Callable[[], None], interval: float) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
+            started = time.monotonic()
             try:
-                look()
-                self._conclude()
+                poll()
+                self._update_state()
             except Exception:
-                log.exception("looking at the stores failed")
-            self._stop.wait(max(0.05, every - (time.monotonic() - began)))
+                log.exception("polling the stores failed")
+            self._stop.wait(max(0.05, interval - (time.monotonic() - started)))
 
-    def _look_at_redis(self) -> None:
+    def _poll_redis(self) -> None:
         try:
-            self._told = follower_status.read(self._redis, self._keys, self._told)
+            self._follower = follower_status.read(self._redis, self._keys, self._follower)
             self._redis_problem = ""
             if self._redis_breaker.is_open:
                 self._on_return()
             self._redis_breaker.succeeded()
         except (redis.RedisError, OSError) as problem:
             self._redis_problem = str(problem) or type(problem).__name__
-            # What is kept near is marked stale from here on, though nobody may ask for anything else.
+            # Marks near-cache answers stale from here on, even when no call needs Redis.
             self._redis_breaker.failed()
 
-    def _look_at_couch(self) -> None:
+    def _poll_couchdb(self) -> None:
         try:
             self._authority.databases.version()
             if not self._followed.loaded[SYSTEM_CONFIG]:
@@ -134,9 +134,9 @@ class Readiness:
         except CouchError as problem:
             self._couch_problem = str(problem)
 
-    def _conclude(self) -> None:
+    def _update_state(self) -> None:
         with self._lock:
-            state = self._judge()
+            state = self._derive_state()
             self._lookup.stale = state.stale
             changed = (state.name, state.redis, state.database, state.stale) != (
                 self.state.name,
@@ -149,30 +149,34 @@ class Readiness:
                 log.info("%s: %s", state.name, state.why)
                 self._on_change(state)
 
-    def _judge(self) -> State:
-        told, redis_up, couch_up = self._told, not self._redis_problem, not self._couch_problem
-        silent = told is None or max(told.age, told.age + told.lag if told.lag else 0.0) > self._stale_after
-        cached = redis_up and told is not None and told.complete > 0
+    def _derive_state(self) -> State:
+        follower, redis_up, couch_up = self._follower, not self._redis_problem, not self._couch_problem
+        silent = (
+            follower is None
+            or max(follower.age, follower.age + follower.lag if follower.lag else 0.0) > self._stale_after
+        )
+        cached = redis_up and follower is not None and follower.complete > 0
         if not (couch_up or cached):
             name = "no data"
         else:
             held = self._followed.fresh and all(self._followed.loaded.values())
-            settled = told is not None and told.phase == "following" and redis_up and held
+            settled = follower is not None and follower.phase == "following" and redis_up and held
             name = "ready" if settled else "warming"
-        return State(name, redis_up, couch_up, told, silent, self._why(told, silent=silent))
+        return State(name, redis_up, couch_up, follower, silent, self._why(follower, silent=silent))
 
-    def _why(self, told: FollowerStatus | None, *, silent: bool) -> str:
+    def _why(self, follower: FollowerStatus | None, *, silent: bool) -> str:
         parts = []
         if self._redis_problem:
             parts.append(f"Redis: {self._redis_problem}")
         if self._couch_problem:
             parts.append(f"CouchDB: {self._couch_problem}")
-        if told is None:
+        if follower is None:
             parts.append("no follower has filled the cache yet (did-router follow, or serve --with-follower)")
         elif silent:
-            parts.append(f"the follower {told.leader} is {told.age + told.lag:.0f} s behind: answers are marked stale")
-        elif told.phase != "following":
-            parts.append(f"the follower has {told.complete} of {told.databases} databases in the cache")
+            behind = follower.age + follower.lag
+            parts.append(f"the follower {follower.leader} is {behind:.0f} s behind: answers are marked stale")
+        elif follower.phase != "following":
+            parts.append(f"the follower has {follower.complete} of {follower.databases} databases in the cache")
         elif not self._followed.fresh:
             parts.append("accounts, port requests and configuration are not read from Redis yet")
         return "; ".join(parts) or "both stores answer and the follower is up to date"

@@ -1,4 +1,4 @@
-"""Envoy's admin interface, on a Unix socket that only this user can reach."""
+"""A client of Envoy's admin interface, on a Unix socket that only this user can open."""
 
 import contextlib
 import http.client
@@ -12,51 +12,51 @@ _TIMEOUT = 2.0
 
 
 class EnvoyAdmin:
-    """Asks a running Envoy; each question has a connection of its own."""
+    """Sends requests to a running Envoy, each on its own connection."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def is_live(self) -> bool:
-        """Whether it serves."""
+        """Return whether Envoy serves."""
         try:
-            return self._ask("GET", "/ready")[0] == HTTPStatus.OK
+            return self._request("GET", "/ready")[0] == HTTPStatus.OK
         except OSError:
             return False
 
     def prometheus(self) -> bytes:
-        """All figures in Prometheus' text format; empty while Envoy does not answer."""
+        """Return all metrics in Prometheus' text format; empty while Envoy does not respond."""
         try:
-            status, body = self._ask("GET", "/stats/prometheus")
+            status, body = self._request("GET", "/stats/prometheus")
         except OSError:
             return b""
         return body if status == HTTPStatus.OK else b""
 
-    def figures(self, pattern: str) -> dict[str, int]:
-        """Counters and gauges whose names match.
+    def statistics(self, pattern: str) -> dict[str, int]:
+        """Return the counters and gauges whose names match.
 
         Raises:
-            OSError: Envoy does not answer.
+            OSError: Envoy does not respond.
         """
-        _, body = self._ask("GET", f"/stats?format=json&type=All&filter={pattern}")
+        _, body = self._request("GET", f"/stats?format=json&type=All&filter={pattern}")
         return {each["name"]: each["value"] for each in orjson.loads(body)["stats"] if "name" in each}
 
     def drain(self) -> None:
-        """Stop to listen, and ask callers to leave.
+        """Stop listening, and ask callers to close their connections.
 
         Raises:
-            OSError: Envoy does not answer.
+            OSError: Envoy does not respond.
         """
-        self._ask("POST", "/drain_listeners?graceful")  # the callers that are connected
-        self._ask("POST", "/drain_listeners")  # new ones
+        self._request("POST", "/drain_listeners?graceful")  # connected callers
+        self._request("POST", "/drain_listeners")  # new callers
 
-    def knows(self, endpoint: Path) -> bool:
-        """Whether calls may go to this endpoint; False where Envoy does not answer."""
+    def has_endpoint(self, endpoint: Path) -> bool:
+        """Return whether calls may go to this endpoint; False where Envoy does not respond."""
         with contextlib.suppress(OSError):
-            return str(endpoint) in self._ask("GET", "/clusters")[1].decode()
+            return str(endpoint) in self._request("GET", "/clusters")[1].decode()
         return False
 
-    def _ask(self, method: str, path: str) -> tuple[int, bytes]:
+    def _request(self, method: str, path: str) -> tuple[int, bytes]:
         connection = _UnixConnection(self._path)
         try:
             connection.request(method, path)

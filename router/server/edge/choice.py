@@ -1,4 +1,4 @@
-"""Which transport `serve` takes, and why not another one."""
+"""Chooses the transport of `serve`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ EDGE, NATIVE, GRPCIO = "edge", "native", "grpcio"
 
 @dataclass(frozen=True, slots=True)
 class TransportChoice:
-    """A transport.
+    """The chosen transport.
 
     Attributes:
         transport: edge, native or grpcio.
-        envoy: its binary; None where it is not run here.
-        note: a sentence for operators; empty where nothing is worth saying.
+        envoy: Envoy's binary; None where `serve` does not run it.
+        note: a sentence for operators; may be empty.
     """
 
     transport: str
@@ -28,19 +28,19 @@ class TransportChoice:
 
 
 def choose_transport(settings: Settings) -> TransportChoice:
-    """Choose what `serve` listens with.
+    """Choose the transport of `serve`.
 
     Raises:
-        SettingsError: what is asked for is not installed.
+        SettingsError: the selected transport is not installed.
     """
-    if settings.server.transport == EDGE or (settings.server.transport == "auto" and _is_for_others(settings)):
+    if settings.server.transport == EDGE or (settings.server.transport == "auto" and _is_exposed(settings)):
         return _edge(settings)
     if settings.server.transport == "auto":
         return TransportChoice(NATIVE if native.is_installed() else GRPCIO)
     return TransportChoice(settings.server.transport)
 
 
-def _is_for_others(settings: Settings) -> bool:
+def _is_exposed(settings: Settings) -> bool:
     return settings.tls.enabled or not is_loopback(settings.server.listen)
 
 

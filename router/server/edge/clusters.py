@@ -1,24 +1,24 @@
-"""The workers, as Envoy's clusters: found in a file; of two drawn by lot the one with fewer calls is asked.
+"""The workers as Envoy's clusters: listed in a file, balanced by the fewer calls of two random workers.
 
-Comparing all of them would be worse: a worker that died has the fewest calls, and every retry would go there again.
+Comparing all workers would be worse: a dead worker has the fewest calls, and would get every retry.
 """
 
 from router.server.edge.plan import TYPES, EdgePlan, Json, file_source
 from router.server.edge.routes import EXCLUSIVE, LOOKUPS
 
 WORKERS = "workers"
-"""What the file of endpoints is about: both clusters read it, and Envoy takes one resource a file."""
+"""Name of the resource in the file of endpoints, which both clusters read: Envoy reads one resource from a file."""
 _STREAMS_UPSTREAM = 100
-"""Calls on one connection to a worker; more open another connection."""
-_NO_LIMIT = 1 << 30
+"""Calls on one connection to a worker; further calls open another connection."""
+_UNLIMITED = 1 << 30
 _MAX_CONNECTIONS = 4096
 
 
 def clusters(plan: EdgePlan) -> list[Json]:
     """Return both clusters over the same workers.
 
-    Streams and changes don't share connections: a worker ends a connection on which many calls were reset, and what
-    can't be retried would end with it.
+    Streams and changes don't share connections: a worker closes a connection on which many calls were reset, and calls
+    that can't be retried would end with it.
     """
     return [_cluster(plan, LOOKUPS, {}), _cluster(plan, EXCLUSIVE, {"max_requests_per_connection": 1})]
 
@@ -48,5 +48,5 @@ def _thresholds(plan: EdgePlan) -> Json:
         "max_pending_requests": plan.max_queued_calls,
         "max_requests": plan.max_queued_calls,
         "max_retries": plan.max_queued_calls,
-        "max_connection_pools": _NO_LIMIT,
+        "max_connection_pools": _UNLIMITED,
     }

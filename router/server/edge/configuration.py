@@ -1,21 +1,21 @@
-"""Envoy's configuration as a whole, made from the settings. Nothing here does I/O."""
+"""Builds Envoy's configuration from the plan, without I/O."""
 
 from router.server.edge.clusters import clusters
 from router.server.edge.listener import listener
 from router.server.edge.plan import TYPES, EdgePlan, Json, seconds
 from router.server.edge.statistics import KEPT_STATISTICS, STATISTICS_TAGS
 
-_PRESSURE = "envoy.resource_monitors.injected_resource"
-_FULL = 0.9
+_DRAIN_PRESSURE = "envoy.resource_monitors.injected_resource"
+_PRESSURE_THRESHOLD = 0.9
 _REFRESH_INTERVAL = 0.2
-"""Seconds between two readings of that pressure."""
-_LEAVES_AFTER = 0.05
+"""Seconds between two readings of the pressure."""
+_DRAINED_IDLE_TIMEOUT = 0.05
 _MAX_RESETS = 200
-"""Calls that a connection may take back early, before it is closed when most of its calls were taken back."""
-_RESET_IS_EARLY = 1
-"""Seconds."""
-_CALLS_AT_ONCE = 20
-"""Calls of one connection that are begun before others have their turn."""
+"""Early resets of a connection's calls after which it is closed if most of its calls were reset."""
+_EARLY_RESET_SECONDS = 1
+"""Age of a call below which a reset counts as early."""
+_MAX_CALLS_PER_CYCLE = 20
+"""Calls of one connection that start before another connection is read."""
 
 
 def bootstrap(plan: EdgePlan) -> Json:
@@ -47,33 +47,33 @@ def _overload_manager(plan: EdgePlan) -> Json:
     return {
         "refresh_interval": seconds(_REFRESH_INTERVAL),
         "resource_monitors": [connections, _draining(plan)],
-        "actions": [_idle_connections_leave()],
+        "actions": [_close_idle_connections()],
     }
 
 
 def _draining(plan: EdgePlan) -> Json:
-    """A pressure that stands in a file: 1 while all callers are to leave."""
+    """Return a resource monitor that reads the pressure from a file: 1 while draining."""
     config = {
         "@type": f"{TYPES}extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig",
         "filename": str(plan.pressure),
     }
-    return {"name": _PRESSURE, "typed_config": config}
+    return {"name": _DRAIN_PRESSURE, "typed_config": config}
 
 
-def _idle_connections_leave() -> Json:
-    """Under that pressure no connection stays without a call: its caller gets a GOAWAY at once.
+def _close_idle_connections() -> Json:
+    """Close connections without a call, with a GOAWAY, while draining.
 
-    Envoy's own draining tells those alone who make another call.
+    Envoy's own draining notifies only callers that make another call.
     """
-    scaled = [{"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": seconds(_LEAVES_AFTER)}]
+    scaled = [{"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": seconds(_DRAINED_IDLE_TIMEOUT)}]
     config = {"@type": f"{TYPES}config.overload.v3.ScaleTimersOverloadActionConfig", "timer_scale_factors": scaled}
-    trigger = {"name": _PRESSURE, "threshold": {"value": _FULL}}
+    trigger = {"name": _DRAIN_PRESSURE, "threshold": {"value": _PRESSURE_THRESHOLD}}
     return {"name": "envoy.overload_actions.reduce_timeouts", "triggers": [trigger], "typed_config": config}
 
 
 def _runtime() -> Json:
     return {
         "overload.premature_reset_total_stream_count": _MAX_RESETS,
-        "overload.premature_reset_min_stream_lifetime_seconds": _RESET_IS_EARLY,
-        "http.max_requests_per_io_cycle": _CALLS_AT_ONCE,
+        "overload.premature_reset_min_stream_lifetime_seconds": _EARLY_RESET_SECONDS,
+        "http.max_requests_per_io_cycle": _MAX_CALLS_PER_CYCLE,
     }

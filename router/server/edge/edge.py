@@ -1,4 +1,4 @@
-"""The edge as a whole: Envoy before the workers of `serve`, started, looked after and ended with them."""
+"""The edge: runs and supervises Envoy in front of the workers of `serve`."""
 
 import contextlib
 import fcntl
@@ -27,27 +27,27 @@ log = logging.getLogger(__name__)
 log.addFilter(RateLimitFilter())
 
 _STABLE_AFTER = 10.0
-"""Seconds that Envoy has to run for its next crash to count as the first."""
+"""Seconds of running after which Envoy's next exit counts as its first."""
 _POLL_INTERVAL = 0.05
 _REMOVAL_TIMEOUT = 2.0
-"""Seconds that a removed worker is waited for: Envoy reads a changed file within milliseconds."""
+"""Seconds to wait for the removal of a worker: Envoy reads a changed file within milliseconds."""
 _LAST_CALLS = 0.2
-"""Seconds between the removal of a worker and its end, for calls that were on their way to it."""
-_ACTIVE = "downstream_(rq|cx)_active$"
-_UNUSED_FOR = DRAIN_TIMEOUT + 1.5
-"""Seconds without a call after which callers that don't leave are left behind."""
-_LONGEST_PATH = 100
-"""Bytes of a Unix socket's path; Linux takes 107."""
+"""Seconds between the removal of a worker and its stop, for calls on their way to it."""
+_ACTIVE_PATTERN = "downstream_(rq|cx)_active$"
+_UNUSED_TIMEOUT = DRAIN_TIMEOUT + 1.5
+"""Seconds without a call after which the remaining connections are closed."""
+_MAX_PATH_BYTES = 100
+"""Maximum length of a Unix socket's path; Linux accepts 107 bytes."""
 
 
 class Edge:
-    """Envoy, and the directory that it and the workers share.
+    """Runs Envoy in a directory that it shares with the workers.
 
     Args:
-        settings: `listen` names a port.
-        binary: Envoy's; None where it is run from elsewhere.
+        settings: `listen` holds a port.
+        binary: Envoy's; None where it runs elsewhere.
         certificates: None without TLS.
-        threads: Envoy's.
+        threads: Envoy's worker threads.
 
     Raises:
         SettingsError: the directory can't be used.
@@ -66,7 +66,7 @@ class Edge:
         self._sockets = 0
         self._admin = EnvoyAdmin(self.plan.admin_socket)
         self._envoy: EnvoyProcess | None = None
-        self._began = self._restart_at = 0.0
+        self._started_at = self._restart_at = 0.0
         self._crashes = 0
         self._live = False
         self.set_endpoints([])
@@ -79,11 +79,11 @@ class Edge:
 
     @property
     def problem(self) -> str:
-        """Why callers can't be served though workers could; empty when they can."""
+        """Reason why callers can't reach the workers; empty when they can."""
         return "" if self._envoy is None or self._live else "Envoy is not serving"
 
     def new_socket(self, worker: str) -> Path:
-        """A path for a worker to listen on, never used before."""
+        """Return an unused path for a worker's socket."""
         self._sockets += 1
         return self._directory / f"{worker}-{self._sockets}.sock"
 
@@ -91,11 +91,11 @@ class Edge:
         """Start Envoy."""
         if self._envoy is None:
             return
-        self._began, self._live = time.monotonic(), False
+        self._started_at, self._live = time.monotonic(), False
         self._envoy.start()
 
     def poll(self) -> None:
-        """Bring Envoy back when it died, and hand on certificates that changed; called many times a second."""
+        """Restart Envoy after its exit, and pass changed certificates to it; called many times a second."""
         self._renew_certificate()
         envoy = self._envoy
         if envoy is None:
@@ -110,28 +110,28 @@ class Edge:
             self._live = self._admin.is_live()
 
     def set_endpoints(self, sockets: Iterable[Path]) -> None:
-        """Have calls go to these workers, and to no other; where that can't be written, the next time."""
+        """Route calls to these workers only; where the file can't be written, the next call tries again."""
         wanted = sorted(sockets)
         if wanted != self._endpoints:
-            with _logged("the workers"):
+            with _log_errors("workers"):
                 write_endpoints(self.plan, wanted)
                 self._endpoints = wanted
 
     def wait_removed(self, socket: Path) -> None:
-        """Wait until no call goes to a worker any more that is not among the endpoints."""
+        """Wait until Envoy sends no call to a worker that is not among the endpoints."""
         end = time.monotonic() + _REMOVAL_TIMEOUT
-        while self._admin.knows(socket) and time.monotonic() < end:
+        while self._admin.has_endpoint(socket) and time.monotonic() < end:
             time.sleep(_POLL_INTERVAL)
         time.sleep(_LAST_CALLS if self._envoy is not None else _REMOVAL_TIMEOUT)
 
     def metrics(self) -> bytes:
-        """Envoy's own figures, under its own names; empty where it does not answer."""
+        """Return Envoy's metrics under its own names; empty where it does not respond."""
         return self._admin.prometheus()
 
     def drain(self, grace: float) -> None:
-        """Ask all callers to leave, and end Envoy when they have, or after `grace` seconds.
+        """Ask all callers to close, and stop Envoy when they have, or after `grace` seconds.
 
-        An Envoy that is run from elsewhere sends no call here any more.
+        An Envoy that runs elsewhere gets an empty list of workers.
         """
         if self._envoy is None:
             self.set_endpoints([])
@@ -148,58 +148,58 @@ class Edge:
 
     @property
     def envoy_pid(self) -> int | None:
-        """Envoy's process id; None where it does not run here."""
+        """Envoy's process id; None where it runs elsewhere."""
         return None if self._envoy is None else self._envoy.pid
 
     def close(self) -> None:
-        """Remove the directory where it is our own."""
+        """Remove the directory if this process made it."""
         os.close(self._lock)
         if self._own_directory:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def _wait_unused(self, end: float) -> None:
-        """Wait until all connections are closed, or none has had a call for a while: some callers never leave."""
+        """Wait until all connections are closed or unused for a while: some callers never close."""
         used = time.monotonic()
-        while (now := time.monotonic()) < end and now - used < _UNUSED_FOR:
-            figures = self._admin.figures(_ACTIVE)
-            if not figures.get(f"http.{HTTP_PREFIX}.downstream_cx_active"):
+        while (now := time.monotonic()) < end and now - used < _UNUSED_TIMEOUT:
+            statistics = self._admin.statistics(_ACTIVE_PATTERN)
+            if not statistics.get(f"http.{HTTP_PREFIX}.downstream_cx_active"):
                 return
-            if figures.get(f"http.{HTTP_PREFIX}.downstream_rq_active"):
+            if statistics.get(f"http.{HTTP_PREFIX}.downstream_rq_active"):
                 used = now
             time.sleep(_POLL_INTERVAL)
 
     def _reap(self, exit_code: int) -> None:
-        lived = time.monotonic() - self._began
-        self._crashes = 1 if lived > _STABLE_AFTER else self._crashes + 1
-        wait_for = 0.0 if self._crashes == 1 else RECONNECT.delay(self._crashes)
-        log.error("Envoy ended with %s; started again in %.1f s", exit_code, wait_for)
+        ran_for = time.monotonic() - self._started_at
+        self._crashes = 1 if ran_for > _STABLE_AFTER else self._crashes + 1
+        backoff = 0.0 if self._crashes == 1 else RECONNECT.delay(self._crashes)
+        log.error("Envoy ended with %s; restarted in %.1f s", exit_code, backoff)
         self._live = False
-        self._restart_at = time.monotonic() + wait_for
+        self._restart_at = time.monotonic() + backoff
 
     def _renew_certificate(self) -> None:
         if self._certificates is None:
             return
         pems = self._certificates.pems()
         if pems is not self._written:
-            with _logged("the certificates"):
+            with _log_errors("certificates"):
                 write_certificate(self.plan, pems.certificate, pems.key, pems.roots)
                 self._written = pems
 
 
 @contextlib.contextmanager
-def _logged(what: str) -> Iterator[None]:
-    """A full disk must not end the service: Envoy goes on with what it has."""
+def _log_errors(content: str) -> Iterator[None]:
+    """Log an OSError, such as of a full disk; Envoy continues with the previous content."""
     try:
         yield
     except OSError as problem:
-        log.error("Envoy can't be told of %s, tried again: %s", what, problem)
+        log.error("file for Envoy not written, tried again: content=%s error=%s", content, problem)
 
 
 def open_directory(wanted: Path | None) -> Path:
-    """Make a directory that nobody else can enter; a temporary one for None.
+    """Create a directory that no other user can open; a temporary one for None.
 
     Raises:
-        SettingsError: it can't be made, or others can enter it, or its path is too long for a socket.
+        SettingsError: it can't be created, or others can open it, or its path is too long for a socket.
     """
     if wanted is None:
         path = Path(tempfile.mkdtemp(prefix="did-router-"))
@@ -214,23 +214,23 @@ def open_directory(wanted: Path | None) -> Path:
             raise SettingsError(
                 f"setting 'edge_directory': {path} is open to others: chown it to the service's user, and chmod 700"
             )
-    if len(os.fsencode(path)) + len("/worker-000-000000.sock") > _LONGEST_PATH:
+    if len(os.fsencode(path)) + len("/worker-000-000000.sock") > _MAX_PATH_BYTES:
         raise SettingsError(f"setting 'edge_directory': {path} is too long for Unix sockets: choose a shorter path")
     return path
 
 
 def _lock(directory: Path) -> int:
-    """Hold the directory until the descriptor is closed, and remove the sockets of those that held it before.
+    """Lock the directory until the descriptor is closed, and remove the sockets of its previous owner.
 
-    The lock is on the directory itself: systemd-tmpfiles removes nothing from one that is locked so.
+    The lock is on the directory itself, since systemd-tmpfiles removes nothing from a locked directory.
     """
-    held = os.open(directory, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(held)
+        os.close(descriptor)
         raise SettingsError(f"setting 'edge_directory': {directory} is used by another did-router") from None
-    for left_over in directory.glob("worker-*.sock"):
+    for orphan in directory.glob("worker-*.sock"):
         with contextlib.suppress(OSError):
-            left_over.unlink()
-    return held
+            orphan.unlink()
+    return descriptor

@@ -1,8 +1,7 @@
-"""Becomes Envoy, which then ends with the process that started it.
+"""A script that replaces itself by Envoy, which then ends with its parent process.
 
-Run as a script; its arguments are the parent's process id, and Envoy's command line.
-
-An Envoy whose parent was killed would hold the port, with no worker behind it.
+Arguments: the parent's process id, and Envoy's command line. An Envoy whose parent was killed would otherwise hold the
+port, with no worker behind it.
 """
 
 import ctypes
@@ -15,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def launch(parent: int, command: list[str]) -> None:
-    """Replace this process by a command; returns only where the parent is gone already."""
+    """Replace this process by a command; returns only where the parent has already exited."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)

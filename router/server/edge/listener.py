@@ -1,27 +1,27 @@
-"""The listener: TLS, HTTP/2, and the bounds of what one caller and all together may hold."""
+"""Envoy's listener: TLS, HTTP/2, and the limits of one caller and of all callers together."""
 
 from router.server.edge.plan import TYPES, EdgePlan, Json, file_source, seconds
 from router.server.edge.routes import virtual_host
 
 CERTIFICATE, CLIENT_CA = "certificate", "client_ca"
-"""Names of the secrets that Envoy reads from files."""
+"""Names of the secrets in files that Envoy reads."""
 HTTP_PREFIX = "calls"
-"""Envoy's statistics of the callers' connections and calls begin with http.calls."""
+"""Envoy's statistics of connections and calls begin with http.calls."""
 
 _BUFFER = 64 << 10
-_ACCEPTED_AT_ONCE = 4
-"""New connections that a thread accepts before it turns to those that are open: a flood must not keep it from them."""
+_MAX_ACCEPTS_PER_EVENT = 4
+"""New connections that a thread accepts before it serves open ones: a flood must not starve those."""
 _STREAM_WINDOW, _CONNECTION_WINDOW = 64 << 10, 1 << 20
 _MAX_HEADERS_KB = 16
 _HANDSHAKE_TIMEOUT = 10.0
 _HEADERS_TIMEOUT = 5.0
 _STREAM_IDLE_TIMEOUT = 10.0
 _PING_INTERVAL, _PING_TIMEOUT = 60.0, 20.0
-"""Seconds, as the fronts have them: router/server/calls/call_source.py says why."""
+"""Seconds; the reason for the values is in router/server/calls/call_source.py."""
 DRAIN_TIMEOUT = 1.0
-"""Seconds between the request to leave and the last stream that is accepted: more than any round trip."""
+"""Seconds between the two GOAWAYs, in which streams are still accepted: more than any round trip."""
 _CLOSE_DELAY = 0.25
-"""Seconds for the last bytes of a connection that is closed for what its caller did."""
+"""Seconds for the last bytes of a connection that is closed for an error of its caller."""
 _RATE_INTERVAL = 0.1
 _MIN_FILL = 1
 
@@ -37,14 +37,14 @@ def listener(plan: EdgePlan) -> Json:
         "stat_prefix": HTTP_PREFIX,
         "address": {"socket_address": _address(plan)},
         "per_connection_buffer_limit_bytes": _BUFFER,
-        "max_connections_to_accept_per_socket_event": _ACCEPTED_AT_ONCE,
+        "max_connections_to_accept_per_socket_event": _MAX_ACCEPTS_PER_EVENT,
         "listener_filters": _rate_limit(plan),
         "filter_chains": [chain],
     }
 
 
 def _address(plan: EdgePlan) -> Json:
-    """As servers have it elsewhere, :: takes IPv4 too."""
+    """Return the address; as is usual, :: accepts IPv4 too."""
     return {"address": plan.host, "port_value": plan.port, "ipv4_compat": plan.host == "::"}
 
 
@@ -103,9 +103,9 @@ def _connection_manager(plan: EdgePlan) -> Json:
 
 
 def _plain_headers() -> Json:
-    """Add nothing to calls, and trust nothing that callers say to Envoy.
+    """Return options that add nothing to calls, and ignore callers' headers for Envoy.
 
-    Every caller counts as external, so that Envoy removes headers such as x-envoy-retry-on: with them a caller could
+    Every caller counts as external, so that Envoy removes headers such as x-envoy-retry-on, with which a caller could
     have a change of a number sent twice.
     """
     return {
@@ -142,7 +142,7 @@ _METHODS = {
     ),
     "grpc.health.v1.Health": ("Check", "Watch"),
 }
-"""Counted by name; methods that callers invent are counted together."""
+"""Methods with their own statistics; unknown methods are counted together."""
 
 
 def _grpc_stats() -> Json:

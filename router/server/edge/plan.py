@@ -1,4 +1,4 @@
-"""What Envoy's configuration is made of: plain values, read from the settings once."""
+"""The inputs of Envoy's configuration: plain values, read from the settings once."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from router.settings import Settings, SettingsError
 TYPES = "type.googleapis.com/envoy."
 
 Json = dict[str, Any]
-"""A part of Envoy's configuration, as protobuf's JSON form has it."""
+"""A part of Envoy's configuration, in protobuf's JSON form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +18,15 @@ class EdgePlan:
     """The inputs of the configuration.
 
     Attributes:
-        host, port: the address that callers reach.
-        directory: holds the workers' sockets, the files that Envoy reads again, and its admin socket.
-        tls, client_certificates: whether callers speak TLS, and whether they have to show a certificate.
-        max_connections: open at a time; one more is closed at once.
-        max_connection_rate: new connections a second; 0 for any number.
-        max_concurrent_streams: calls open on one connection.
-        max_queued_calls: calls open in all, of each kind of route.
+        host, port: the address that callers connect to.
+        directory: contains the workers' sockets, the files that Envoy rereads, and its admin socket.
+        tls, client_certificates: callers use TLS; callers must present a certificate.
+        max_connections: open connections; one more is closed at once.
+        max_connection_rate: new connections a second; 0 for no limit.
+        max_concurrent_streams: open calls of one connection.
+        max_queued_calls: open calls of all connections, for each cluster.
         idle_timeout: seconds that a connection may stay without an open call.
-        call_timeout: seconds of a Lookup, LookupBatch or Explain at most, whatever the caller allows.
+        call_timeout: maximum seconds of a Lookup, LookupBatch or Explain, whatever the caller's deadline.
     """
 
     host: str
@@ -46,7 +46,7 @@ class EdgePlan:
         """Read the settings.
 
         Raises:
-            SettingsError: `listen` names a host, or no port: Envoy wants both as numbers.
+            SettingsError: `listen` holds a host name or no port: Envoy needs both as numbers.
         """
         host, _, port = settings.server.listen.rpartition(":")
         if not (_is_ip(host.strip("[]")) and int(port)):
@@ -64,22 +64,22 @@ class EdgePlan:
             max_concurrent_streams=settings.connections.max_concurrent_streams,
             max_queued_calls=settings.lookup.max_queued_calls,
             idle_timeout=settings.connections.idle_timeout,
-            call_timeout=settings.lookup.timeout + _UPLOAD,
+            call_timeout=settings.lookup.timeout + _UPLOAD_TIME,
         )
 
     @property
     def admin_socket(self) -> Path:
-        """Where Envoy answers the supervisor alone."""
+        """Unix socket of Envoy's admin interface, for the supervisor only."""
         return self.directory / "envoy-admin.sock"
 
     @property
     def endpoints(self) -> Path:
-        """The file that names the workers in service."""
+        """The file with the workers in service."""
         return self.directory / "workers.json"
 
     @property
     def pressure(self) -> Path:
-        """The file that says whether callers are to leave."""
+        """The file with the drain pressure."""
         return self.directory / "drain"
 
     @property
@@ -89,12 +89,12 @@ class EdgePlan:
 
     @property
     def client_ca(self) -> Path:
-        """The file with the authorities that sign clients' certificates."""
+        """The file with the CAs of client certificates."""
         return self.directory / "client-ca.json"
 
 
-_UPLOAD = 3.0
-"""Seconds for a request of a megabyte to arrive, beyond the time for its answer."""
+_UPLOAD_TIME = 3.0
+"""Seconds for the upload of a request of one megabyte, beyond the time of the lookup."""
 
 
 def _is_ip(host: str) -> bool:
@@ -106,11 +106,11 @@ def _is_ip(host: str) -> bool:
 
 
 def seconds(value: float) -> str:
-    """Format a duration as protobuf's JSON form has it."""
+    """Format a duration in protobuf's JSON form."""
     return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def file_source(path: Path) -> Json:
-    """Describe a file that Envoy reads again when another one is renamed over it."""
+    """Return the source of a resource in a file; Envoy rereads it when another file is renamed over it."""
     watched = {"path": str(path), "watched_directory": {"path": str(path.parent)}}
     return {"resource_api_version": "V3", "path_config_source": watched}

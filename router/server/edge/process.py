@@ -1,4 +1,4 @@
-"""Envoy's process: where its binary is, how it is started and ended."""
+"""Finds Envoy's binary, and starts and stops its process."""
 
 import importlib.util
 import logging
@@ -20,7 +20,7 @@ _envoy_log.addFilter(RateLimitFilter())
 _LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.ERROR}
 _LOG_FORMAT = "%l %n: %v"
 _DRAIN_SECONDS = 600
-"""More than any drain takes: the supervisor ends Envoy as soon as all calls are answered."""
+"""Longer than any drain: the supervisor stops Envoy as soon as all calls are answered."""
 _KILL_AFTER = 5.0
 
 
@@ -38,17 +38,17 @@ def find_envoy() -> Path | None:
 
 
 class EnvoyProcess:
-    """One run of Envoy after the other.
+    """An Envoy process that can be restarted.
 
     Args:
         binary: as `find_envoy` returns it.
-        configuration: the file it reads.
-        threads: that handle connections.
+        configuration: path of the configuration.
+        threads: number of threads that handle connections.
     """
 
     def __init__(self, binary: Path, configuration: Path, *, threads: int) -> None:
         options = ["--config-path", str(configuration), "--concurrency", str(threads), "--disable-hot-restart"]
-        # All connections are drained at once: no successor of this process takes over.
+        # Drain all connections at once: no other process takes over.
         options += ["--drain-strategy", "immediate", "--drain-time-s", str(_DRAIN_SECONDS)]
         options += ["--log-level", "warning", "--component-log-level", "main:error", "--log-format", _LOG_FORMAT]
         self._command = [str(binary), *options]
@@ -56,29 +56,29 @@ class EnvoyProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None while none runs."""
+        """The process id; None before the first start."""
         return None if self._process is None else self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs, or was never started."""
+        """The exit code; None while the process runs, or before the first start."""
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it; it ends with this thread.
+        """Start the process; it ends with this thread.
 
         Raises:
-            OSError: it can't be run.
+            OSError: the binary can't be run.
         """
         launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
             launch + self._command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
         )
         assert self._process.stderr is not None  # noqa: S101 - for the type checker
-        threading.Thread(target=_pass_on, args=(self._process.stderr,), name="envoy-log", daemon=True).start()
+        threading.Thread(target=_forward_log, args=(self._process.stderr,), name="envoy-log", daemon=True).start()
 
     def stop(self) -> None:
-        """End it; what runs in it ends too."""
+        """Terminate the process; running calls end with it."""
         if self._process is None:
             return
         self._process.terminate()
@@ -90,8 +90,8 @@ class EnvoyProcess:
             self._process.wait()
 
 
-def _pass_on(lines: IO[str]) -> None:
-    """Log what Envoy says, a line of each kind a minute: callers can cause some of it."""
+def _forward_log(lines: IO[str]) -> None:
+    """Log Envoy's lines, at most one of each kind a minute, since callers can cause some of them."""
     with lines:
         for line in lines:
             level, _, message = line.rstrip("\n").partition(" ")

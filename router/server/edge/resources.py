@@ -1,4 +1,4 @@
-"""Files that Envoy reads again while it runs: the workers in service, certificates and authorities."""
+"""Writes the files that Envoy rereads while it runs: workers in service, certificates, CAs and the drain pressure."""
 
 import os
 from base64 import b64encode
@@ -13,7 +13,7 @@ from router.server.edge.plan import TYPES, EdgePlan, Json
 
 
 def write_endpoints(plan: EdgePlan, sockets: Iterable[Path]) -> None:
-    """Have calls go to the workers that listen on these Unix sockets, and to no other.
+    """Route calls to the workers that listen on these Unix sockets, and to no other.
 
     Raises:
         OSError: the directory can't be written.
@@ -28,11 +28,11 @@ def write_endpoints(plan: EdgePlan, sockets: Iterable[Path]) -> None:
 
 
 def write_certificate(plan: EdgePlan, certificate: bytes, key: bytes, client_ca: bytes | None) -> None:
-    """Have new connections get this certificate, and judge clients' certificates by these authorities.
+    """Set the certificate of new connections, and the CAs of client certificates.
 
     Args:
-        certificate, key, client_ca: PEM. A certificate and its key stand in one file, so that Envoy never reads one of
-            them with another's counterpart.
+        certificate, key, client_ca: PEM. A certificate and its key are in one file, so that Envoy never reads a
+            certificate with another one's key.
 
     Raises:
         OSError: the directory can't be written.
@@ -45,7 +45,7 @@ def write_certificate(plan: EdgePlan, certificate: bytes, key: bytes, client_ca:
 
 
 def write_draining(plan: EdgePlan, *, draining: bool) -> None:
-    """Have idle callers leave, or stay.
+    """Set whether connections without a call are closed.
 
     Raises:
         OSError: the directory can't be written.
@@ -61,13 +61,13 @@ def _inline(pem: bytes) -> Json:
     return {"inline_bytes": b64encode(pem).decode("ascii")}
 
 
-def _resources(those: Sequence[Json]) -> bytes:
-    return orjson.dumps({"resources": list(those)})
+def _resources(resources: Sequence[Json]) -> bytes:
+    return orjson.dumps({"resources": list(resources)})
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """In one step: Envoy notices the rename, and never reads half a file."""
-    fresh = path.with_suffix(".new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    """Replace the file by a rename: Envoy detects it, and never reads half a file."""
+    new = path.with_suffix(".new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
-    fresh.replace(path)
+    new.replace(path)

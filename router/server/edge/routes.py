@@ -1,38 +1,38 @@
-"""Routes: which calls are retried, how long each may take, and what is refused before it reaches a worker."""
+"""Envoy's routes: retries, timeouts, and refusals before a call reaches a worker."""
 
 from router.server.edge.plan import EdgePlan, Json, seconds
 
 LOOKUPS, EXCLUSIVE = "lookups", "exclusive"
-"""Clusters: one shares connections to the workers, in the other every call has a connection of its own."""
+"""Clusters: calls share connections to the workers in the first one; each has its own connection in the second."""
 
 _READS = "/router.v1.InboundRouter/"
 _HEDGE_AFTER = 0.25
-"""Seconds after which a Lookup is sent to a second worker too: a hit takes well under a millisecond, so either the
-first worker hangs or the database is slow. The first answer counts."""
+"""Seconds after which a Lookup is also sent to a second worker: a hit takes well under a millisecond, so either the
+first worker hangs or the database is slow. The first response counts."""
 _RETRIES = 4
-_DRAWS = 50
-"""Times that a worker is drawn for a retry until it is another one. A worker that died has the fewest calls, and wins
-three of four draws between two: after so many it has won all of them once in two million times."""
+_MAX_SELECTION_ATTEMPTS = 50
+"""Attempts to select another worker for a retry. A dead worker has the fewest calls, and wins three of four selections
+between two workers; the probability that it wins all of these attempts is one in two million."""
 _RETRY_BACKOFF, _MAX_RETRY_BACKOFF = 0.005, 0.02
 _MANAGER_TIMEOUT = 600.0
-"""Seconds of a call to the number manager without a byte either way: a thousand numbers over a slow CouchDB."""
+"""Seconds without a byte in a call to the number manager: a thousand numbers on a slow CouchDB take as long."""
 _REFLECTION_TIMEOUT = 60.0
 
 
 def virtual_host(plan: EdgePlan) -> Json:
-    """Return the routes of all callers, first match first."""
+    """Return the routes; the first match counts."""
     routes = [_refuse_compressed(), _stream(), _hedged_lookup(plan), _reads(plan), _watch(), _reflection(), _others()]
     return {"name": "router", "domains": ["*"], "routes": routes}
 
 
 def _refuse_compressed() -> Json:
-    """Answer UNIMPLEMENTED, as gRPC prescribes: the native front inflates without a bound."""
+    """Respond UNIMPLEMENTED, as gRPC prescribes: the native call source decompresses without a limit."""
     encoding = {"name": "grpc-encoding"}
     identity = {**encoding, "string_match": {"exact": "identity"}, "invert_match": True}
     return {
         "match": {"prefix": "/", "headers": [{**encoding, "present_match": True}, identity]},
         "direct_response": {
-            "status": 404,  # which Envoy translates into UNIMPLEMENTED
+            "status": 404,  # Envoy translates it to UNIMPLEMENTED
             "body": {"inline_string": "compressed messages are not accepted here: use grpc-encoding identity"},
         },
         "response_headers_to_add": [{"header": {"key": "grpc-accept-encoding", "value": "identity"}}],
@@ -40,7 +40,7 @@ def _refuse_compressed() -> Json:
 
 
 def _stream() -> Json:
-    """LookupStream stays open as long as both sides like; keepalive finds callers that vanished."""
+    """Route LookupStream without a timeout; keepalive detects vanished callers."""
     return _route({"path": f"{_READS}LookupStream"}, _unlimited(EXCLUSIVE))
 
 
@@ -61,13 +61,13 @@ def _hedged_lookup(plan: EdgePlan) -> Json:
 
 
 def _reads(plan: EdgePlan) -> Json:
-    """LookupBatch and Explain: asking again changes nothing, but costs too much to be hedged. Health checks too."""
+    """Route LookupBatch, Explain and health checks: retries are safe, but hedging would cost too much."""
     methods = "/router.v1.InboundRouter/.*|/grpc.health.v1.Health/Check"
     return _route({"safe_regex": {"regex": methods}}, _read_action(plan))
 
 
 def _others() -> Json:
-    """The number manager, above all: a change is never sent twice."""
+    """Route the number manager and all else without retries: a change is never sent twice."""
     return _route({"prefix": "/"}, {**_unlimited(EXCLUSIVE), "idle_timeout": seconds(_MANAGER_TIMEOUT)})
 
 
@@ -84,12 +84,12 @@ def _read_action(plan: EdgePlan) -> Json:
 
 
 def _retry_policy() -> Json:
-    """Ask another worker when one refuses the connection, ends it, or is reset before it answers."""
+    """Retry at another worker when one refuses or closes the connection, or resets the call before a response."""
     previous = {"@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"}
     return {
         "retry_on": "reset,connect-failure,refused-stream",
         "num_retries": _RETRIES,
         "retry_back_off": {"base_interval": seconds(_RETRY_BACKOFF), "max_interval": seconds(_MAX_RETRY_BACKOFF)},
         "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": previous}],
-        "host_selection_retry_max_attempts": _DRAWS,
+        "host_selection_retry_max_attempts": _MAX_SELECTION_ATTEMPTS,
     }

@@ -1,4 +1,4 @@
-"""Envoy's figures: which ones it keeps, and how they reach /metrics."""
+"""The statistics that Envoy keeps, and their labels on /metrics."""
 
 _CONNECTIONS = r"http\.calls\.downstream_cx_(total|active|idle_timeout|drain_close|protocol_error|[rt]x_bytes_total)"
 _CALLS = (
@@ -27,7 +27,7 @@ _SERVER = r"server\.(live|uptime|memory_allocated|memory_heap_size|concurrency|s
 KEPT_STATISTICS = "|".join(
     f"({each})" for each in (_CONNECTIONS, _CALLS, _FRAMES, _LISTENER, _RATE, _METHODS, _WORKERS, _SECRETS, _SERVER)
 )
-"""Matches the names of the statistics that Envoy keeps; others cost memory and time."""
+"""Pattern of the statistics that Envoy keeps; others cost memory and time."""
 
 STATISTICS_TAGS = {
     "envoy.cluster_name": "",
@@ -39,7 +39,7 @@ STATISTICS_TAGS = {
     "envoy.grpc_bridge_service": r"^cluster\.[^.]+\.grpc\.(([a-zA-Z0-9_.]+)\.)[^.]+\.[^.]+$",
     "envoy.grpc_bridge_method": r"^cluster\.[^.]+\.grpc\.[a-zA-Z0-9_.]+\.(([^.]+)\.)[^.]+$",
 }
-"""Labels of the figures, with the part of a name that each is taken from; empty for Envoy's own rule.
+"""Labels, with the pattern that extracts each from a statistic's name; empty for Envoy's own pattern.
 
-Envoy's own rule for gRPC takes the first part of a package's name for the service, and the second for the method.
+Envoy's own pattern for gRPC reads the first part of a package's name as the service, and the second as the method.
 """

@@ -118,7 +118,7 @@ def test_a_full_disk_is_told_and_tried_again(edge: Edge, caplog: pytest.LogCaptu
     directory = edge.plan.directory
     (directory / "workers.new").mkdir()  # in the way of the file that is renamed
     edge.set_endpoints([directory / "a.sock"])
-    assert "Envoy can't be told of the workers, tried again" in caplog.text
+    assert "file for Envoy not written, tried again: content=workers" in caplog.text
     (directory / "workers.new").rmdir()
     edge.set_endpoints([directory / "a.sock"])
     assert "a.sock" in edge.plan.endpoints.read_text()
