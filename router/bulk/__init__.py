@@ -1,1 +1,1 @@
-"""Many numbers at a time: rows of files in, a result for each out; memory stays the same however many."""
+"""Bulk import and export: file rows in, a result for each row out, in constant memory."""

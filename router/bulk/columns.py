@@ -1,4 +1,4 @@
-"""The columns of KAZOO's bulk tasks (`kt_numbers`), in its order and by its names, and what they mean here."""
+"""The columns of KAZOO's bulk tasks (`kt_numbers`), in its order and under its names, and their meaning here."""
 
 import re
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fields import printable
 
 OPAQUE = "opaque."
-"""Begins the name of a column that sets a public field of one's own: `opaque.my_field.my_nested_field`."""
+"""Prefix of a column that sets a custom public field: `opaque.my_field.my_nested_field`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicColumn:
-    """A column that asks for a feature.
+    """A column that requests a feature.
 
     Attributes:
-        public: the public field, as a path.
-        feature: the feature whose settings hold the same, under the last step of `public`.
-        flag: true or false; else text.
+        public: path of the public field.
+        feature: the feature whose settings hold the same value, under the last step of `public`.
+        flag: the column holds true or false; otherwise text.
     """
 
     public: tuple[str, ...]
@@ -29,7 +29,7 @@ class PublicColumn:
     flag: bool = False
 
 
-PUBLIC: Mapping[str, PublicColumn] = {
+PUBLIC_COLUMNS: Mapping[str, PublicColumn] = {
     "cnam.inbound": PublicColumn(("cnam", "inbound_lookup"), "inbound_cnam", flag=True),
     "cnam.outbound": PublicColumn(("cnam", "display_name"), "outbound_cnam"),
     "e911.locality": PublicColumn(("e911", "locality"), "e911"),
@@ -48,7 +48,7 @@ PUBLIC: Mapping[str, PublicColumn] = {
     "failover.sip": PublicColumn(("failover", "sip"), "failover"),
 }
 
-OWN = (
+DOCUMENT_COLUMNS = (
     "e164",
     "account_name",
     "account_id",
@@ -60,15 +60,15 @@ OWN = (
     "ported_in",
     "carrier_module",
 )
-"""Those that aren't public fields. `account_name` and `modified` are written by an export and ignored by an import."""
+"""Columns that aren't public fields. An export writes `account_name` and `modified`; an import ignores them."""
 
-KAZOO = (*OWN, *PUBLIC)
-"""What KAZOO's own tasks write and take."""
+KAZOO_COLUMNS = (*DOCUMENT_COLUMNS, *PUBLIC_COLUMNS)
+"""Columns that KAZOO's own tasks write and read."""
 
-MORE = ("reserve_history", "carrier_name", "action")
-"""Ours beside: accounts with a space between, most recent first; a module to change to; what to do with the row."""
+EXTRA_COLUMNS = ("reserve_history", "carrier_name", "action")
+"""Columns of our own: previous owners, latest first, separated by spaces; a new carrier module; the row's operation."""
 
-_LIKELY = {
+_ALIASES = {
     **dict.fromkeys(("number", "numbers", "did", "dids", "phone", "phonenumber", "tn", "msisdn", "telephone"), "e164"),
     **dict.fromkeys(("account", "accountid", "owner", "assignedto", "assignto", "customer"), "account_id"),
     **dict.fromkeys(("status", "numberstate"), "state"),
@@ -76,25 +76,25 @@ _LIKELY = {
     **dict.fromkeys(("app", "application", "usedby"), "used_by"),
     **dict.fromkeys(("operation", "do"), "action"),
 }
-"""What people call a column, in letters alone → how it is called here."""
+"""Common names for a column, letters only → its name here."""
 
-_WORDS = re.compile(r"[^a-z]")
-_KNOWN = f" Known: {', '.join((*KAZOO, *MORE))}, opaque.…"
+_NO_LETTER = re.compile(r"[^a-z]")
+_KNOWN = f" Known: {', '.join((*KAZOO_COLUMNS, *EXTRA_COLUMNS))}, opaque.…"
 
-EXPORTED = (*KAZOO, "reserve_history")
+EXPORTED_COLUMNS = (*KAZOO_COLUMNS, "reserve_history")
 
-MULTILINE = frozenset(("account_name", "e911.street_address", "e911.extended_address"))
-"""Columns whose cells may span lines, beside opaque ones: free text, which nothing else takes line ends in."""
+_MULTILINE_COLUMNS = frozenset(("account_name", "e911.street_address", "e911.extended_address"))
+"""Columns whose cells may span lines, like opaque ones; no other column holds line ends."""
 
-ACCOUNTS_APART = " "
-"""Between the accounts of `reserve_history`."""
+ACCOUNT_SEPARATOR = " "
+"""Separator between the accounts of `reserve_history`."""
 
 
 def validated_columns(header: list[str]) -> list[str]:
-    """A file's column names, as they are known here.
+    """Return a file's column names as they are called here.
 
     Raises:
-        FileRefused: one that isn't known, has no name, comes twice; or there is none for the number.
+        InvalidFileError: a column is unknown, unnamed or there twice, or the number's column is missing.
     """
     names: list[str] = []
     for position, written in enumerate(header, 1):
@@ -105,8 +105,8 @@ def validated_columns(header: list[str]) -> list[str]:
 
 
 def may_span_lines(name: str) -> bool:
-    """Whether a cell of this column may hold line ends."""
-    return name in MULTILINE or name.startswith(OPAQUE)
+    """Return whether a cell of this column may hold line ends."""
+    return name in _MULTILINE_COLUMNS or name.startswith(OPAQUE)
 
 
 def _known(written: str, position: int, before: list[str]) -> str:
@@ -121,22 +121,22 @@ def _known(written: str, position: int, before: list[str]) -> str:
                 f"column {printable(name)}: write opaque.my_field or opaque.my_field.my_nested_field"
             )
         return name
-    if name in KAZOO or name in MORE:
+    if name in KAZOO_COLUMNS or name in EXTRA_COLUMNS:
         return name
-    if (likely := _LIKELY.get(_WORDS.sub("", name))) is not None and likely not in before:
-        raise InvalidFileError(f"unknown column '{printable(written)}': did you mean {likely}?{_KNOWN}")
-    close = get_close_matches(name, (*KAZOO, *MORE), n=1, cutoff=0.5)
+    if (alias := _ALIASES.get(_NO_LETTER.sub("", name))) is not None and alias not in before:
+        raise InvalidFileError(f"unknown column '{printable(written)}': did you mean {alias}?{_KNOWN}")
+    close = get_close_matches(name, (*KAZOO_COLUMNS, *EXTRA_COLUMNS), n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else "a public field of your own is called opaque.NAME"
     raise InvalidFileError(f"unknown column '{printable(written)}': {hint}{_KNOWN}")
 
 
 def _opaque(written: str) -> str:
-    """A field of one's own keeps its spelling."""
+    """Return an opaque column's name; the custom field keeps its spelling."""
     return OPAQUE + ".".join(step.strip() for step in written[len(OPAQUE) :].split("."))
 
 
 def cells_of(document: NumberDocument, account_name: str) -> list[str]:
-    """A document as a row under EXPORTED."""
+    """Return a document as a row under EXPORTED."""
     own = {
         "e164": document.number,
         "account_name": account_name,
@@ -148,21 +148,21 @@ def cells_of(document: NumberDocument, account_name: str) -> list[str]:
         "used_by": document.used_by,
         "ported_in": document.ported_in or None,
         "carrier_module": document.module_name,
-        "reserve_history": ACCOUNTS_APART.join(document.reserve_history),
+        "reserve_history": ACCOUNT_SEPARATOR.join(document.reserve_history),
     }
-    return [_cell(own[name] if name in own else _public(document, PUBLIC[name])) for name in EXPORTED]
+    return [_cell(own[name] if name in own else _public(document, PUBLIC_COLUMNS[name])) for name in EXPORTED_COLUMNS]
 
 
 def _public(document: NumberDocument, column: PublicColumn) -> Any:
-    """What the public field says, else what the feature does: a feature may be off, and its wish remain."""
-    said = _at(document.fields, column.public)
-    if said is not None:
-        return said
+    """Return the public field's value, else the feature's setting: a field stays although its feature is off."""
+    value = _value_at(document.fields, column.public)
+    if value is not None:
+        return value
     settings = document.features.get(column.feature)
-    return settings if len(column.public) == 1 else _at({"": settings}, ("", column.public[-1]))
+    return settings if len(column.public) == 1 else _value_at({"": settings}, ("", column.public[-1]))
 
 
-def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def _value_at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     found: Any = values
     for step in path:
         found = found.get(step) if isinstance(found, Mapping) else None

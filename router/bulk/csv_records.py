@@ -1,4 +1,4 @@
-"""CSV records out of lines: one that can't be read costs its first line alone, and reading goes on at the next."""
+"""Reads CSV records from lines. An unreadable record costs its first line only; reading goes on at the next line."""
 
 import csv
 import re
@@ -10,11 +10,11 @@ from router.bulk.columns import may_span_lines
 from router.bulk.lines import Lines
 from router.bulk.rows import InvalidRowError, too_long
 
-LONGEST = 100
-"""Lines that one record may span: what a quote without its end swallows is read again, line by line."""
+MAX_RECORD_LINES = 100
+"""Lines per record: the lines behind an unclosed quote are read again, one by one."""
 
-_DIGITS_OF_A_NUMBER = re.compile(r"(\D*\d){3}")
-"""The shortest numbers that a dial plan reads have three digits."""
+_NUMBER_START = re.compile(r"(\D*\d){3}")
+"""The shortest number that a dial plan accepts has three digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class CsvRecord:
     """One record.
 
     Attributes:
-        line: where it begins, from 1.
-        lines: how many lines it takes.
+        line: its first line, from 1.
+        lines: count of its lines.
         offset: bytes of the file up to its end.
-        cells: one for each column; those that could be made out where `problem` is set, perhaps none.
+        cells: one per column; if `problem` is set, the readable ones, perhaps none.
         problem: why it can't be read.
     """
 
@@ -48,8 +48,8 @@ class CsvRecords:
     """Reads records.
 
     Args:
-        lines: those below the first, which names the columns.
-        columns: their names.
+        lines: the lines below the header.
+        columns: names from the header.
         separator: between cells.
     """
 
@@ -58,7 +58,7 @@ class CsvRecords:
         self._columns = columns
         self._place = columns.index("e164")
         self._separator = separator
-        self._again: deque[_Line] = deque()
+        self._requeued: deque[_Line] = deque()
         self._taken: list[_Line] = []
 
     def __iter__(self) -> Iterator[CsvRecord]:
@@ -73,13 +73,13 @@ class CsvRecords:
                 return
             except (csv.Error, InvalidRowError) as problem:
                 yield self._refused(problem)
-                # Python's reader is at its end once it met the end of its lines.
+                # Python's reader can't go on after an error.
                 records = csv.reader(self._texts(), delimiter=self._separator, strict=True)
             else:
                 yield self._record(cells)
 
     def _texts(self) -> Iterator[str]:
-        """Yield lines to Python's reader, which asks for another one only while a quote is open."""
+        """Yield lines to Python's reader, which asks for another line only while a quote is open."""
         while (line := self._next()) is not None:
             self._taken.append(line)
             if line.is_truncated:
@@ -89,33 +89,35 @@ class CsvRecords:
             yield line.text
 
     def _next(self) -> _Line | None:
-        return self._again.popleft() if self._again else next(self._lines, None)
+        return self._requeued.popleft() if self._requeued else next(self._lines, None)
 
     def _check_continuation(self, line: _Line) -> None:
-        """Refuse what swallows other rows.
+        """Refuse a record that swallows other rows.
 
         Raises:
-            RowWrong: the open cell's column holds no line ends, this line is a row by itself, or they are too many.
+            InvalidRowError: the open cell's column holds no line ends, this line is a row of its own, or the
+                record is too long.
         """
         if len(self._taken) == 2:  # noqa: PLR2004 - the open cell is the first line's last one
-            self._check_column(len(self._alone(self._taken[0].text)) - 1)
-        cells = self._alone(line.text)
-        if len(cells) == len(self._columns) and _DIGITS_OF_A_NUMBER.match(cells[self._place]):
+            self._check_column(len(self._cells_of_line(self._taken[0].text)) - 1)
+        cells = self._cells_of_line(line.text)
+        if len(cells) == len(self._columns) and _NUMBER_START.match(cells[self._place]):
             raise InvalidRowError(
                 "malformed_row",
                 f"a quote is opened here, and line {line.number}, a row by itself, would be inside of it: "
                 "close the quote, or take it out",
             )
-        if len(self._taken) > LONGEST:
+        if len(self._taken) > MAX_RECORD_LINES:
             raise InvalidRowError(
-                "malformed_row", f"a quote is opened and not closed within {LONGEST} lines: close it, or take it out"
+                "malformed_row",
+                f"a quote is opened and not closed within {MAX_RECORD_LINES} lines: close it, or take it out",
             )
 
     def _check(self, cells: Sequence[str]) -> None:
-        """Check what was read as a whole.
+        """Check a complete record.
 
         Raises:
-            RowWrong: cells are missing or too many, or one of them spans lines and must not.
+            InvalidRowError: cells are missing or superfluous, or a single-line cell spans lines.
         """
         if len(self._taken) > 1:
             for place, cell in enumerate(cells):
@@ -134,8 +136,8 @@ class CsvRecords:
                 f"{name} would go on in the next line, which it never does: close the quote, or take it out",
             )
 
-    def _alone(self, text: str) -> list[str]:
-        """Return a line's cells, as if nothing stood before or after it; all in one where they can't be told apart."""
+    def _cells_of_line(self, text: str) -> list[str]:
+        """Return a line's cells without its neighbours; one cell if they can't be separated."""
         try:
             return next(csv.reader([text], delimiter=self._separator), [])
         except csv.Error:
@@ -143,18 +145,18 @@ class CsvRecords:
 
     def _refused(self, problem: csv.Error | InvalidRowError) -> CsvRecord:
         if isinstance(problem, csv.Error):
-            problem = _explained(problem)
-        first, *others = self._taken
-        self._again.extendleft(reversed(others))
+            problem = _as_row_error(problem)
+        first, *rest = self._taken
+        self._requeued.extendleft(reversed(rest))
         self._taken = [first]
-        return replace(self._record(self._alone(first.text)), problem=problem)
+        return replace(self._record(self._cells_of_line(first.text)), problem=problem)
 
     def _record(self, cells: Sequence[str]) -> CsvRecord:
         return CsvRecord(self._taken[0].number, len(self._taken), self._taken[-1].offset, cells)
 
 
-def _explained(problem: csv.Error) -> InvalidRowError:
-    """Return what Python's reader says, in words that tell what to do."""
+def _as_row_error(problem: csv.Error) -> InvalidRowError:
+    """Return the error of Python's reader with the remedy."""
     if "field limit" in str(problem):
         return InvalidRowError(
             "malformed_row", f"a cell has more than {csv.field_size_limit():,} characters: shorten it"

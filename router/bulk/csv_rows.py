@@ -1,4 +1,4 @@
-"""CSV files: KAZOO's bulk tasks, and what spreadsheets make of them."""
+"""Rows of CSV files: KAZOO's bulk tasks, and files written by spreadsheets."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +14,10 @@ from router.numbers.fields import printable
 
 
 def read(file: BinaryIO, options: ImportOptions) -> Rows:
-    """Rows of a file whose first line names the columns; semicolons or tabs may stand for commas.
+    """Read the rows of a file whose header names the columns; cells are separated by commas, semicolons or tabs.
 
     Raises:
-        FileRefused: the first line can't be used.
+        InvalidFileError: the header can't be used.
     """
     lines = Lines(file)
     first = next(iter(lines), "")

@@ -1,7 +1,7 @@
-"""Account copies that a run leaves for later: when they are written, and what the journal says of them.
+"""Account copies that a run defers: when they are written, and their lines in the journal.
 
-A result that says `"copies": "later"` promises nothing of its number's copies; the next `copies` line does. A run that
-goes on takes up all those without one: they are written from the number documents as they stand then.
+A result with `"copies": "later"` says nothing about its number's copies; the next `copies` line does. A resumed run
+takes over all deferred copies without such a line, and writes them from the current number documents.
 """
 
 import logging
@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from router.bulk import availability
+from router.bulk.availability import StoreUnavailableError
 from router.bulk.journal import Journal
 from router.bulk.results import Report
 from router.couch.errors import CouchError
@@ -16,48 +18,43 @@ from router.couch.errors import CouchError
 log = logging.getLogger(__name__)
 
 MAX_PENDING_COPIES = 100_000
-"""Numbers whose copies wait, a kilobyte each."""
+"""Numbers with pending copies, about a kilobyte each."""
 MAX_COPY_DELAY = 60.0
-"""Seconds that copies wait for more."""
-
-
-class StoreUnavailableError(Exception):
-    """A store can't be reached any more; what was done before has its results, and the run can go on later."""
+"""Seconds until pending copies are written even if they are few."""
 
 
 class PendingCopies(Protocol):
-    """Copies that wait (`router.manager.deferred_copies.LateCopies`), as far as a run needs them."""
+    """The part of `router.manager.deferred_copies.DeferredCopies` that a run needs."""
 
     def __len__(self) -> int:
-        """How many numbers' copies wait."""
+        """Return how many numbers have pending copies."""
 
     def resume(self, numbers: Mapping[str, Iterable[str]]) -> None:
-        """Have these wait too, with accounts beside those that their documents name."""
+        """Add these numbers, with accounts besides those that their documents name."""
 
     def write(self) -> Mapping[str, str]:
-        """Write all that wait; number → why not. Raises CouchError where CouchDB is away."""
+        """Write all pending copies; return number → failure. Raises CouchError if CouchDB is unavailable."""
 
 
 class RunProgress:
-    """Told how far a run is; nothing by itself."""
+    """Receives a run's progress; this base class ignores it."""
 
     def skipped(self, rows: int) -> None:
-        """So many rows have a result from an earlier run."""
+        """Report rows that have a result from an earlier run."""
 
     def rows(self, count: int, offset: int) -> None:
-        """So many more rows have a result, and so many bytes of the file in all are done."""
+        """Report further rows with a result, and the file's bytes done in total."""
 
     def copies(self, numbers: int) -> None:
-        """Account copies of so many numbers are being written; 0: they are."""
+        """Report that account copies of this many numbers are being written; 0: none any more."""
 
 
 class DeferredCopyWriter:
-    """Writes them when enough wait, or have waited long enough.
+    """Writes pending copies once they are many or old.
 
     Args:
-        copies: None: none are left for later.
-        pauses: seconds between tries while CouchDB is away.
-        most: numbers that wait.
+        copies: None: none are deferred.
+        max_pending: numbers with pending copies.
     """
 
     def __init__(
@@ -65,30 +62,28 @@ class DeferredCopyWriter:
         journal: Journal,
         copies: PendingCopies | None,
         progress: RunProgress,
-        backoff: Iterable[float],
         max_pending: int = MAX_PENDING_COPIES,
     ) -> None:
         self._journal = journal
         self._copies = copies
         self._progress = progress
-        self._backoff = backoff
         self._max_pending = max_pending
         self._last = time.monotonic()
         if copies is not None:
-            copies.resume(journal.previous.waiting())
+            copies.resume(journal.previous.pending_copies())
 
     def write_if_due(self, report: Report) -> None:
-        """Write what waits, if it is much or old. Raises StoreAway."""
+        """Write pending copies if they are many or old. Raises StoreUnavailableError."""
         if self._copies is None:
             return
         if len(self._copies) >= self._max_pending or time.monotonic() - self._last >= MAX_COPY_DELAY:
             self.write(report)
 
     def write(self, report: Report) -> None:
-        """Write all that waits.
+        """Write all pending copies.
 
         Raises:
-            StoreAway: CouchDB is away for longer than some seconds.
+            StoreUnavailableError: CouchDB stays unavailable for some seconds.
         """
         self._last = time.monotonic()
         if self._copies is None or not len(self._copies):
@@ -100,11 +95,11 @@ class DeferredCopyWriter:
         self._progress.copies(0)
 
     def _written(self, copies: PendingCopies) -> Mapping[str, str]:
-        for seconds in self._backoff:
+        for seconds in availability.BACKOFF:
             try:
                 return copies.write()
             except CouchError as problem:
-                log.warning("account copies wait: %s", problem)
+                log.warning("account copies not written: retry_in=%s error=%s", seconds, problem)
             time.sleep(seconds)
         raise StoreUnavailableError(
             "CouchDB can't be reached any more: account copies were not written; run it again to write them"

@@ -1,4 +1,4 @@
-"""Number documents out of the databases into a file, a page at a time."""
+"""Exports number documents from the databases into a file, page by page."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from router.bulk.columns import EXPORTED, cells_of
+from router.bulk.columns import EXPORTED_COLUMNS, cells_of
 from router.couch.server import CouchServer
 from router.numbers import accounts, documents
 from router.numbers.documents import NumberDocument, Skipped
@@ -17,16 +17,16 @@ from router.numbers.kazoo_databases import ACCOUNTS
 
 Format = Literal["csv", "jsonl"]
 
-_PAGE = 1000
-_NAMES_KEPT = 50_000
+_PAGE_SIZE = 1000
+_MAX_CACHED_NAMES = 50_000
 
 
 @dataclass(slots=True)
 class ExportReport:
-    """What was written, and what was not.
+    """Totals of an export.
 
     Attributes:
-        left_out: documents that are no numbers: database, id, why.
+        skipped_documents: documents that are no numbers: database, id, reason.
     """
 
     databases: int = 0
@@ -36,17 +36,17 @@ class ExportReport:
 
 
 class AccountNames:
-    """The names of accounts, as their documents have them; read once."""
+    """Account names from the accounts database; each is read once."""
 
     def __init__(self, databases: CouchServer) -> None:
         self._databases = databases
         self._known: dict[str, str] = {}
 
-    def of(self, wanted: Iterable[str]) -> Mapping[str, str]:
-        """Account id → name; empty where it has none."""
-        missing = sorted(set(wanted) - self._known.keys())
+    def of(self, identifiers: Iterable[str]) -> Mapping[str, str]:
+        """Return account id → name; empty if the account has none."""
+        missing = sorted(set(identifiers) - self._known.keys())
         if missing:
-            if len(self._known) > _NAMES_KEPT:
+            if len(self._known) > _MAX_CACHED_NAMES:
                 self._known.clear()
             found = self._databases.database(ACCOUNTS).get_many(missing)
             self._known |= {account: _name(found.get(account)) for account in missing}
@@ -57,8 +57,8 @@ class Export:
     """Writes documents.
 
     Args:
-        write: takes bytes.
-        watch: told the database, the documents it holds, and how many of them are read.
+        write: receives bytes.
+        on_read: receives a database's name, and how many of its documents were read; 0 when it begins.
         separator: between the cells of CSV.
     """
 
@@ -66,15 +66,15 @@ class Export:
         self,
         databases: CouchServer,
         write: Callable[[bytes], Any],
-        form: Format,
-        watch: Callable[[str, int], None] = lambda _name, _read: None,
+        format_: Format,
+        on_read: Callable[[str, int], None] = lambda _name, _read: None,
         *,
         separator: str = ",",
     ) -> None:
         self._databases = databases
         self._write = write
-        self._form = form
-        self._watch = watch
+        self._format = format_
+        self._on_read = on_read
         self._separator = separator
         self._names = AccountNames(databases)
         self.report = ExportReport()
@@ -87,26 +87,26 @@ class Export:
         """Write every number of these databases, or those of one account."""
         self.begin()
         for name in names:
-            self._watch(name, 0)
-            for page in self._databases.database(name).all_documents(_PAGE):
+            self._on_read(name, 0)
+            for page in self._databases.database(name).all_documents(_PAGE_SIZE):
                 self._page(name, page, account)
-                self._watch(name, len(page))
+                self._on_read(name, len(page))
             self.report.databases += 1
         return self.report
 
     def begin(self) -> None:
-        """Write what stands before the numbers."""
-        if self._form == "csv":
-            self._write(_csv([EXPORTED], self._separator))
+        """Write the header, if the format has one."""
+        if self._format == "csv":
+            self._write(_csv([EXPORTED_COLUMNS], self._separator))
 
-    def numbers(self, found: Sequence[NumberDocument]) -> None:
+    def numbers(self, numbers: Sequence[NumberDocument]) -> None:
         """Write these numbers."""
-        self.report.written += len(found)
-        if self._form == "jsonl":
-            self._write(b"".join(_line(each.fields) for each in found))
+        self.report.written += len(numbers)
+        if self._format == "jsonl":
+            self._write(b"".join(_line(each.fields) for each in numbers))
             return
-        names = self._names.of(each.assigned_to for each in found if each.assigned_to)
-        rows = (cells_of(each, names.get(each.assigned_to or "", "")) for each in found)
+        names = self._names.of(each.assigned_to for each in numbers if each.assigned_to)
+        rows = (cells_of(each, names.get(each.assigned_to or "", "")) for each in numbers)
         self._write(_csv(rows, self._separator))
 
     def _page(self, database: str, page: Sequence[Mapping[str, Any]], account: str | None) -> None:
@@ -123,7 +123,7 @@ class Export:
 
 
 def _line(document: Mapping[str, Any]) -> bytes:
-    """Return a whole document as one line; orjson writes no more than some 250 objects inside of one another."""
+    """Return a whole document as one line; orjson refuses more than some 250 levels of nesting, json does not."""
     try:
         return orjson.dumps(dict(document), option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:

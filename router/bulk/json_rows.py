@@ -1,13 +1,13 @@
-"""JSON lines: number documents as an export writes them, or records by the names of the CSV columns."""
+"""Rows of JSON lines: number documents as an export writes them, or records under the CSV columns' names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import orjson
 
-from router.bulk import lines as lines_module
+from router.bulk import lines as line_limits
 from router.bulk import records
-from router.bulk.columns import ACCOUNTS_APART, validated_columns
+from router.bulk.columns import ACCOUNT_SEPARATOR, validated_columns
 from router.bulk.lines import Lines, is_utf8
 from router.bulk.records import ImportOptions, Record
 from router.bulk.rows import InvalidFileError, InvalidRowError, Row, Rows, too_long
@@ -16,8 +16,8 @@ from router.numbers.fields import printable
 
 
 def read(file: BinaryIO, options: ImportOptions) -> Rows:
-    """Rows of a file with a JSON object a line."""
-    lines = Lines(file, lines_module.LONGEST_DOCUMENT)
+    """Read the rows of a file with one JSON object per line."""
+    lines = Lines(file, line_limits.MAX_DOCUMENT_LINE_BYTES)
     return Rows(_rows(lines, options), lines)
 
 
@@ -27,7 +27,7 @@ def _rows(lines: Lines, options: ImportOptions) -> Iterator[Row]:
             lines.skipped += 1
             continue
         try:
-            record = _record(line, is_whole=not lines.truncated)
+            record = _record(line, is_complete=not lines.truncated)
         except InvalidRowError as wrong:
             lines.truncated = False
             yield Row(lines.number, "", error=wrong.as_error(), offset=lines.offset)
@@ -36,26 +36,26 @@ def _rows(lines: Lines, options: ImportOptions) -> Iterator[Row]:
             yield Row(lines.number, record.number, ask, fallback, offset=lines.offset, warnings=record.problems)
 
 
-def _record(line: str, *, is_whole: bool) -> Record:
-    if not is_whole:
+def _record(line: str, *, is_complete: bool) -> Record:
+    if not is_complete:
         raise too_long("16 mebibytes")
     if not is_utf8(line):
         raise InvalidRowError("not_utf8", "the line is not UTF-8")
     try:
-        said = orjson.loads(line)
+        value = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
         raise InvalidRowError("malformed_row", f"this is not JSON: {problem}: a line holds one whole object") from None
-    if not isinstance(said, dict):
+    if not isinstance(value, dict):
         raise InvalidRowError("malformed_row", "this is no object: write one a line, in braces")
-    return records.record_of_document(said) if "_id" in said else _of_names(said)
+    return records.record_of_document(value) if "_id" in value else _of_names(value)
 
 
-def _of_names(said: Mapping[str, Any]) -> Record:
+def _of_names(fields: Mapping[str, Any]) -> Record:
     """A record by column names; public fields may also come whole, in `public_fields`."""
-    public = said.get("public_fields", {})
+    public = fields.get("public_fields", {})
     if not isinstance(public, dict) or any(name.startswith(("pvt_", "_")) for name in public):
         raise InvalidRowError("public_fields", "public_fields must be an object of fields without pvt_")
-    given = {name: value for name, value in said.items() if name != "public_fields" and value is not None}
+    given = {name: value for name, value in fields.items() if name != "public_fields" and value is not None}
     try:
         names = validated_columns(list(given))
     except InvalidFileError as problem:
@@ -70,7 +70,7 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return ACCOUNTS_APART.join(value)
+        return ACCOUNT_SEPARATOR.join(value)
     if isinstance(value, str | int):
         return str(value)
     shown = printable(name)

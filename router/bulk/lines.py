@@ -1,31 +1,31 @@
-"""A file's lines, with how many bytes of it are read."""
+"""The lines of a file, with the count of bytes read."""
 
 import codecs
 from collections.abc import Iterator
 from typing import BinaryIO
 
-LONGEST = 1 << 20
-"""Bytes of a line, its end with it; a file without line ends must not be read into memory whole."""
-LONGEST_DOCUMENT = 16 << 20
-"""Bytes of a line that holds a whole document: twice what CouchDB takes (`max_document_size`, 8,000,000)."""
+MAX_LINE_BYTES = 1 << 20
+"""Bytes per line, its end included: a file without line ends must not be read into memory whole."""
+MAX_DOCUMENT_LINE_BYTES = 16 << 20
+"""Bytes per line with a whole document: twice CouchDB's default `max_document_size` of 8,000,000."""
 
 
 class Lines:
-    """Lines of a binary file as text; what isn't UTF-8 comes as lone surrogates, which `is_utf8` tells.
+    """Lines of a binary file as text; bytes that aren't UTF-8 become lone surrogates, which `is_utf8` detects.
 
     Args:
-        longest: bytes of a line, its end with it; LONGEST by default.
+        longest: bytes per line, its end included; LONGEST by default.
 
     Attributes:
         offset: bytes read.
         number: lines read.
-        passed_over: lines read that are no row's: the names of columns, empty lines, comments; the reader counts them.
-        cut: some line was longer than `longest` and came cut; whoever cares sets it to false before he reads on.
+        skipped: lines without a row: header, blank lines, comments. The caller counts them.
+        truncated: a line was longer than `max_bytes`; the caller resets the flag before it reads on.
     """
 
-    def __init__(self, file: BinaryIO, longest: int | None = None) -> None:
+    def __init__(self, file: BinaryIO, max_bytes: int | None = None) -> None:
         self._file = file
-        self._longest = longest or LONGEST
+        self._max_bytes = max_bytes or MAX_LINE_BYTES
         self.offset = 0
         self.number = 0
         self.skipped = 0
@@ -33,11 +33,11 @@ class Lines:
 
     def __iter__(self) -> Iterator[str]:
         """Yield each line with its end."""
-        while raw := self._file.readline(self._longest):
+        while raw := self._file.readline(self._max_bytes):
             begins = self.offset == 0
             self.offset += len(raw)
             self.number += 1
-            if len(raw) == self._longest and not raw.endswith(b"\n"):
+            if len(raw) == self._max_bytes and not raw.endswith(b"\n"):
                 raw = raw[:-1] + b"\n"
                 self.truncated |= self._skip_rest()
             if begins:
@@ -45,8 +45,8 @@ class Lines:
             yield raw.decode("utf-8", "surrogateescape")
 
     def _skip_rest(self) -> bool:
-        """Read to the line's end, keeping nothing: the rest of a line is no row of its own."""
-        while rest := self._file.readline(self._longest):
+        """Read to the line's end and discard it: the rest of a line is no row of its own."""
+        while rest := self._file.readline(self._max_bytes):
             self.offset += len(rest)
             if rest.endswith(b"\n"):
                 break
@@ -54,7 +54,7 @@ class Lines:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether it was UTF-8."""
+    """Return whether the text was valid UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Files with a number a line: one operation for all of them."""
+"""Rows of files with a number per line, and one operation for all of them."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -11,11 +11,11 @@ from router.numbers.fields import printable
 
 
 def read(file: BinaryIO, ask: OperationRequest) -> Rows:
-    """Rows of a file with a number a line; empty lines and those that begin with `#` count for nothing.
+    """Read the rows of a file with a number per line; blank lines and lines that begin with `#` are skipped.
 
     Args:
-        file: it may hold anything: what is no number is refused as one, by itself.
-        ask: what is asked of each.
+        file: may hold anything; text that is no number is refused by itself.
+        ask: the request for each number.
     """
     lines = Lines(file)
     return Rows(_rows(lines, ask), lines)

@@ -1,10 +1,10 @@
-"""What a row says of a number, whichever kind of file it stands in, and the ask that it comes to."""
+"""A number as described by a row of any format, and the operations it comes to."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.bulk.columns import ACCOUNTS_APART, OPAQUE, PUBLIC
+from router.bulk.columns import ACCOUNT_SEPARATOR, OPAQUE, PUBLIC_COLUMNS
 from router.bulk.rows import InvalidRowError
 from router.lifecycle import document_writer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
@@ -23,17 +23,17 @@ ACTIONS = {
         Operation.ASSIGN_TO_APP,
     )
 }
-"""What the column `action` may say; `create` where it says nothing."""
+"""Values of the column `action`; an empty one means `create`."""
 
-_LONGEST_TIME = 16
-"""Digits, zeros in front of it among them."""
+_MAX_TIME_DIGITS = 16
+"""Digits, leading zeros included."""
 _ASSIGNING = (Operation.CREATE, Operation.RESERVE, Operation.MOVE)
 _CARRYING = (*_ASSIGNING, Operation.UPDATE)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A number as a row tells it; None: the row doesn't say. `problems`: what in a document nobody can read."""
+    """A number as a row describes it. None: the row doesn't say. `problems`: faults of its document."""
 
     number: str
     operation: Operation = Operation.CREATE
@@ -52,12 +52,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How a run's rows are asked for.
+    """Options that apply to every row of a run.
 
     Attributes:
-        auth_by: who asks.
+        auth_by: id of the calling account, or `system`.
         account: for rows that name none.
-        update: a number that exists is moved and updated as its row says.
+        update: move and update a number that exists, as its row says.
         dry_run: change nothing.
     """
 
@@ -67,7 +67,7 @@ class ImportOptions:
     dry_run: bool = False
 
     def asks(self, record: Record) -> tuple[OperationRequest, tuple[OperationRequest, ...]]:
-        """What to ask, and what instead where it was to create a number that exists."""
+        """Return a record's operation, and the operations to run instead if it would create an existing number."""
         account = record.account or self.account
         operation = record.operation
         ported = record.ported_in is True and record.state in (None, "in_service")
@@ -86,7 +86,7 @@ class ImportOptions:
         )
         if not self.update or operation is not Operation.CREATE:
             return first, ()
-        return first, self._instead(record, account)
+        return first, self._fallback(record, account)
 
     def _imported(self, record: Record) -> Imported | None:
         if self.auth_by != SYSTEM:
@@ -100,7 +100,7 @@ class ImportOptions:
             record.document,
         )
 
-    def _instead(self, record: Record, account: str | None) -> tuple[OperationRequest, ...]:
+    def _fallback(self, record: Record, account: str | None) -> tuple[OperationRequest, ...]:
         def ask(operation: Operation, **more: Any) -> OperationRequest:
             return OperationRequest(operation, record.number, self.auth_by, dry_run=self.dry_run, **more)
 
@@ -114,32 +114,32 @@ class ImportOptions:
 
 
 def record_of_cells(cells: Mapping[str, str]) -> Record:
-    """A record of named texts, an empty one saying nothing.
+    """Return a record from named texts; an empty text says nothing.
 
     Raises:
-        RowWrong: a value that can't be what its column holds.
+        InvalidRowError: a value doesn't fit its column.
     """
-    said = {name: text for name, cell in cells.items() if (text := cell.strip())}
+    values = {name: text for name, cell in cells.items() if (text := cell.strip())}
     return Record(
-        number=_number(said.get("e164", "")),
-        operation=_operation(said.get("action", "create")),
-        account=said.get("account_id"),
-        state=said.get("state"),
-        module_name=said.get("carrier_module"),
-        ported_in=_maybe(said, "ported_in", _flag),
-        created=_maybe(said, "created", _seconds),
-        previously_assigned_to=said.get("previously_assigned_to"),
-        reserve_history=_maybe(said, "reserve_history", lambda _, text: tuple(text.split(ACCOUNTS_APART))),
-        used_by=said.get("used_by"),
-        public=_public(said),
+        number=_number(values.get("e164", "")),
+        operation=_operation(values.get("action", "create")),
+        account=values.get("account_id"),
+        state=values.get("state"),
+        module_name=values.get("carrier_module"),
+        ported_in=_maybe(values, "ported_in", _flag),
+        created=_maybe(values, "created", _seconds),
+        previously_assigned_to=values.get("previously_assigned_to"),
+        reserve_history=_maybe(values, "reserve_history", lambda _, text: tuple(text.split(ACCOUNT_SEPARATOR))),
+        used_by=values.get("used_by"),
+        public=_public(values),
     )
 
 
 def record_of_document(document: Mapping[str, Any]) -> Record:
-    """A record of a number document.
+    """Return a record from a number document.
 
     Raises:
-        RowWrong: it is none.
+        InvalidRowError: it is no number document.
     """
     read = documents.read(document)
     if isinstance(read, Skipped):
@@ -163,23 +163,23 @@ def record_of_document(document: Mapping[str, Any]) -> Record:
     )
 
 
-def _public(said: Mapping[str, str]) -> dict[str, Any]:
+def _public(values: Mapping[str, str]) -> dict[str, Any]:
     public: dict[str, Any] = {}
-    for name, text in said.items():
+    for name, text in values.items():
         if name == "carrier_name":
             public[name] = text
         elif name.startswith(OPAQUE):
             put(public, tuple(name.removeprefix(OPAQUE).split(".")), text, name)
-        elif (column := PUBLIC.get(name)) is not None:
+        elif (column := PUBLIC_COLUMNS.get(name)) is not None:
             put(public, column.public, _flag(name, text) if column.flag else text, name)
     return public
 
 
 def put(into: dict[str, Any], path: tuple[str, ...], value: Any, name: str) -> None:
-    """Set a value inside of objects inside of objects.
+    """Set a value inside nested objects.
 
     Raises:
-        RowWrong: a step of the path holds something else already.
+        InvalidRowError: a step of the path already holds another value.
     """
     for step in path[:-1]:
         into = into.setdefault(step, {})
@@ -207,8 +207,8 @@ def _operation(text: str) -> Operation:
     return found
 
 
-def _maybe(said: Mapping[str, str], name: str, read: Callable[[str, str], Any]) -> Any:
-    return read(name, said[name]) if name in said else None
+def _maybe(values: Mapping[str, str], name: str, read: Callable[[str, str], Any]) -> Any:
+    return read(name, values[name]) if name in values else None
 
 
 def _flag(name: str, text: str) -> bool:
@@ -218,6 +218,6 @@ def _flag(name: str, text: str) -> bool:
 
 
 def _seconds(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME and 0 < int(text) < 10**12):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_TIME_DIGITS and 0 < int(text) < 10**12):
         raise InvalidRowError(name, f"{name} is {text[:40]!r}: write Gregorian seconds, as an export does")
     return int(text)

@@ -1,4 +1,4 @@
-"""After a kill: which rows that had been begun were done? The number documents tell."""
+"""Recovery after a kill: the number documents show which of the begun rows were carried out."""
 
 from collections.abc import Mapping
 
@@ -7,18 +7,18 @@ from router.numbers.documents import NumberDocument
 
 
 def was_created(ask: OperationRequest, document: NumberDocument, started: int) -> bool:
-    """Whether this document is what this create made, and nobody changed it since.
+    """Return whether this request created the document, and no other change followed.
 
     Args:
-        ask: to create.
-        document: as it stands.
+        ask: a create request.
+        document: the current one.
         started: Gregorian seconds when the run began.
     """
     if (document.modified or 0) < started or not _is_as_created(document, started):
         return False
     brought = ask.imported
     if brought is not None and brought.document is not None:
-        return _kept(brought.document) == _kept(document.fields)
+        return _comparable(brought.document) == _comparable(document.fields)
     created = document.created or 0
     at_its_time = created == brought.created if brought is not None and brought.created else created >= started
     return (
@@ -31,41 +31,41 @@ def was_created(ask: OperationRequest, document: NumberDocument, started: int) -
 
 
 def _is_as_created(document: NumberDocument, started: int) -> bool:
-    """The first revision; or, where a deleted number was made again, one that says so."""
+    """Return whether it is the first revision, or the first one after a deleted number was created again."""
     created = document.created or 0
     return _generation(document.revision) == 1 or (created >= started and created == document.modified)
 
 
 def was_carried_out(ask: OperationRequest, document: NumberDocument | None, before: str) -> bool | None:
-    """Whether an operation was carried out since its number had this revision.
+    """Return whether an operation was carried out since its number had this revision.
 
     Args:
-        ask: anything but to create.
-        document: as it stands; None where there is none.
-        before: the revision before; empty where there was no document.
+        ask: any operation but create.
+        document: the current one; None: no document.
+        before: the earlier revision; empty: there was no document.
 
     Returns:
-        None when it can't be told: somebody else changed it too.
+        None if it can't be determined: another client changed the number too.
     """
     if document is None:
-        gone = before != "" and ask.operation in (Operation.DELETE, Operation.RELEASE)
-        return True if gone else (False if before == "" else None)
+        is_deletion = before != "" and ask.operation in (Operation.DELETE, Operation.RELEASE)
+        return True if is_deletion else (False if before == "" else None)
     if document.revision == before:
         return False
     return True if _generation(document.revision) == _generation(before) + 1 else None
 
 
 def read_request(ask: OperationRequest) -> OperationRequest:
-    """The ask for what stands now, whoever may see it."""
+    """Return a request, with the system's rights, for the number's current document."""
     return OperationRequest(Operation.GET, ask.number, SYSTEM)
 
 
 def no_op_request(number: str) -> OperationRequest:
-    """An ask that changes nothing, whatever stands."""
+    """Return a request that changes nothing, whatever the number's state."""
     return OperationRequest(Operation.UPDATE, number, SYSTEM, public_fields={})
 
 
-def _kept(fields: Mapping[str, object]) -> dict[str, object]:
+def _comparable(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if name[:1] != "_" and name != "pvt_modified"}
 
 

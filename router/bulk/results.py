@@ -1,4 +1,4 @@
-"""What became of rows: a result each, and their sum."""
+"""Results of rows, and their totals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,26 +9,26 @@ from router.lifecycle.errors import NumberError
 from router.manager.outcomes import Outcome
 
 LATER = "later"
-"""Of a result: a `copies` line further down tells of its account copies."""
+"""Value of a result's `copies`: a later `copies` line reports on its account copies."""
 
 _SHOWN = 20
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of a run.
+    """Totals of a run.
 
     Attributes:
-        rows: that were done or refused now.
-        resumed_rows: that have a result from an earlier run, which this one went on from.
-        statuses: how many of each status, now.
-        recovered: done before a kill, their result told now.
-        warnings: how many have some, or have account copies that could not be written.
-        errors: how many of each error, now.
-        refused: the first results that were refused.
-        seconds: it took.
+        rows: carried out or refused by this run.
+        resumed_rows: with a result from an earlier run, which this one resumed.
+        statuses: status → rows of this run.
+        recovered: carried out before a kill and reported by this run.
+        warnings: rows with warnings, and numbers whose account copies could not be written.
+        errors: error → rows of this run.
+        refused: the first refused results.
+        seconds: duration.
         lines_read: lines of the file.
-        lines_without_rows: of those, the names of columns, empty lines and comments.
+        lines_without_rows: header, blank lines and comments among them.
     """
 
     rows: int = 0
@@ -44,29 +44,29 @@ class Report:
 
     @property
     def rate(self) -> float:
-        """Rows a second."""
+        """Rows per second."""
         return self.rows / self.seconds if self.seconds else 0.0
 
     def count(self, result: Mapping[str, Any]) -> None:
-        """Take one more result in."""
+        """Add a result."""
         self.rows += 1
-        _more(self.statuses, result["status"])
+        _increment(self.statuses, result["status"])
         self.recovered += result.get("recovered") is True
         self.warnings += bool(result.get("warnings"))
         if result["status"] == "refused":
-            _more(self.errors, result["error"])
+            _increment(self.errors, result["error"])
             if len(self.refused) < _SHOWN:
                 self.refused.append(result)
 
     def count_failed_copies(self, numbers: Mapping[str, str]) -> None:
-        """Take in whose account copies could not be written, and why not."""
+        """Add numbers whose account copies could not be written."""
         self.warnings += len(numbers)
 
 
 def imbalance(report: Report, rows: Rows) -> str | None:
-    """Return what does not add up once a file was read to its end; None where everything does.
+    """Return what does not add up once a file was read to its end, or None if everything does.
 
-    Every line read belongs to a row or holds none, and every row has one result, of this run or of an earlier one.
+    Every line read belongs to a row or holds none, and every row has one result, from this run or an earlier one.
     """
     results = report.resumed_rows + sum(report.statuses.values())
     if not rows.lines_unaccounted and rows.count == results:
@@ -78,20 +78,21 @@ def imbalance(report: Report, rows: Rows) -> str | None:
     )
 
 
-def recovered_outcome(stands: Outcome, *, sure: bool) -> Outcome:
-    """What became of a row that was done before a kill; not sure: somebody else changed its number too.
+def recovered_outcome(current: Outcome, *, sure: bool) -> Outcome:
+    """Return the outcome of a row that was begun before a kill.
 
     Args:
-        stands: what was found of its number.
+        stands: the number as it was found.
+        sure: False: another client changed the number too.
     """
     if sure:
-        return Outcome(stands.number, stands.document, deleted=stands.document is None)
-    words = f"{stands.number} was changed by others while this run was stopped: look at it"
-    return Outcome(stands.number, error=NumberError(409, "conflict", "changed_since", words))
+        return Outcome(current.number, current.document, deleted=current.document is None)
+    message = f"{current.number} was changed by others while this run was stopped: look at it"
+    return Outcome(current.number, error=NumberError(409, "conflict", "changed_since", message))
 
 
 def combined(outcomes: Sequence[Outcome]) -> Outcome:
-    """What several asks of one row came to: the first refusal, else the last."""
+    """Return the outcome of a row's several operations: the first refusal, else the last outcome."""
     refused = next(
         (each for each in outcomes if each.error is not None and each.error.error != "no_change_required"), None
     )
@@ -99,22 +100,22 @@ def combined(outcomes: Sequence[Outcome]) -> Outcome:
         return refused
     last = outcomes[-1]
     unchanged = all(each.unchanged or each.error is not None for each in outcomes)
-    warnings = tuple(words for each in outcomes for words in each.warnings)
+    warnings = tuple(message for each in outcomes for message in each.warnings)
     copies_deferred = any(each.copies_deferred for each in outcomes)
     copies_of = tuple(dict.fromkeys(account for each in outcomes for account in each.copies_of))
     return Outcome(last.number, last.document, None, unchanged, last.deleted, warnings, copies_deferred, copies_of)
 
 
 def invalid_row_result(row: Row) -> dict[str, Any]:
-    """The result of a row that asks for nothing."""
+    """Return the result of an unreadable row."""
     return result_of(row, Outcome(row.number, error=row.error))
 
 
 def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[str, Any]:
-    """One row's result, as it is written."""
+    """Return a row's result as it is written."""
     error = outcome.error
     document = outcome.document
-    said: dict[str, Any] = {
+    result: dict[str, Any] = {
         "row": row.line,
         "number": outcome.number,
         "status": _status(outcome),
@@ -127,7 +128,7 @@ def result_of(row: Row, outcome: Outcome, *, recovered: bool = False) -> dict[st
         "copies_of": list(outcome.copies_of) or None,
         "warnings": [*row.warnings, *outcome.warnings],
     }
-    return said
+    return result
 
 
 def _status(outcome: Outcome) -> str:
@@ -138,5 +139,5 @@ def _status(outcome: Outcome) -> str:
     return "unchanged" if outcome.unchanged else "done"
 
 
-def _more(counts: dict[str, int], name: str) -> None:
+def _increment(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1

@@ -1,4 +1,4 @@
-"""A row of a file, and what it asks for."""
+"""A row of a file and its operations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from router.lifecycle.operations import OperationRequest
 
 
 class InvalidFileError(Exception):
-    """The file as a whole can't be used; the message says what to do."""
+    """The whole file can't be used; the message says what to do."""
 
 
 class InvalidRowError(Exception):
-    """One row can't be read; the others go on.
+    """A row that can't be read; the other rows go on.
 
     Args:
-        cause: what exactly, for programs: the column, or `malformed_row`.
-        message: for people: what is wrong and what to do.
+        cause: for programs: the column, or `malformed_row`.
+        message: for people: the fault and the remedy.
     """
 
     def __init__(self, cause: str, message: str) -> None:
@@ -26,12 +26,12 @@ class InvalidRowError(Exception):
         self.cause = cause
 
     def as_error(self) -> NumberError:
-        """As the number manager tells of refusals."""
+        """Return the error as the number manager reports refusals."""
         return NumberError(400, "invalid", self.cause, str(self))
 
 
 def too_long(limit: str = "a mebibyte") -> InvalidRowError:
-    """A line that can't be read whole (see `router.bulk.lines`)."""
+    """Return the error for a line that is too long to be read (see `router.bulk.lines`)."""
     return InvalidRowError("malformed_row", f"the line is longer than {limit}")
 
 
@@ -40,14 +40,14 @@ class Row:
     """One row.
 
     Attributes:
-        line: where it begins in its file, from 1.
-        number: as it is written there; empty where it can't be read.
-        ask: what it asks for; None where it can't be read.
-        otherwise: asked instead, in order, where `ask` was to create a number that exists.
-        error: why it can't be read.
-        warnings: what is odd about it, though it is asked for.
+        line: its first line in the file, from 1.
+        number: as written there; empty: unreadable.
+        ask: its operation; None: the row is unreadable.
+        fallback: operations to run instead, in order, if `ask` would create an existing number.
+        error: why the row is unreadable.
+        warnings: oddities of a readable row.
         offset: bytes of the file up to its end.
-        lines: how many lines of the file it takes.
+        lines: count of its lines.
     """
 
     line: int
@@ -61,11 +61,11 @@ class Row:
 
 
 class Rows(Iterator[Row]):
-    """The rows of a file, and an account of its lines.
+    """The rows of a file, with an account of its lines.
 
     Args:
         rows: in the file's order.
-        lines: where they are read from.
+        lines: their source.
 
     Attributes:
         count: rows read.
@@ -82,7 +82,7 @@ class Rows(Iterator[Row]):
         return self
 
     def __next__(self) -> Row:
-        """Read one more row."""
+        """Return the next row."""
         row = next(self._rows)
         self.count += 1
         self._lines_of_rows += row.lines
@@ -95,10 +95,10 @@ class Rows(Iterator[Row]):
 
     @property
     def lines_skipped(self) -> int:
-        """Lines read that hold no row: the names of columns, empty lines, comments."""
+        """Lines without a row: header, blank lines, comments."""
         return self._lines.skipped
 
     @property
     def lines_unaccounted(self) -> int:
-        """Lines read that belong to no row and were not passed over either; 0 at the end of every file."""
+        """Lines that neither belong to a row nor were skipped; 0 at the end of every file."""
         return self.lines_read - self.lines_skipped - self._lines_of_rows

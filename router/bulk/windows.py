@@ -1,9 +1,8 @@
-"""Windows of rows that are under way together, and the waves in which they are done.
+"""Windows of rows that are in progress together, and the waves in which they run.
 
-After a kill the document of a number tells whether one row was done, but not which of two. So a number's second row
-waits for the next wave of its window, and that wave begins with the results of the one before it in the journal.
-The order of the rows in a file does not matter that way: a window of a thousand rows takes as many waves as its
-busiest number has rows, however they are mixed.
+After a kill, a number's document shows whether one row was carried out, but not which of two. So a number's second
+row waits for the next wave of its window, and that wave begins with the previous wave's results in the journal. A
+window of a thousand rows takes as many waves as its busiest number has rows, however they are mixed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -13,18 +12,18 @@ from router.bulk.rows import Row
 from router.lifecycle.operations import Operation
 
 NOT_REPEATABLE = (Operation.RELEASE, Operation.DELETE, Operation.RESERVE, Operation.MOVE)
-"""Done twice, these come to something else than done once."""
+"""Operations that have another effect when they run twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Rows that are under way together.
+    """Rows that are in progress together.
 
     Attributes:
         rows: in the file's order.
-        numbers: theirs, as all their spellings come to.
-        waves: places in `rows`, by the wave in which they are done; those that need no doing are in none.
-        doubtful: places of the first wave that an earlier run began, and may have done.
+        numbers: the rows' numbers, normalised.
+        waves: indexes into `rows`, by wave; rows without work are in none.
+        uncertain: indexes of the first wave that an earlier run began, and may have carried out.
     """
 
     rows: Sequence[Row]
@@ -34,13 +33,13 @@ class Window:
 
 
 class WindowBuilder:
-    """Makes windows of rows.
+    """Splits rows into windows.
 
     Args:
-        size: rows of a window.
-        normal: a number as all its spellings come to.
-        begun_to: the last line that an earlier run began; 0 for none.
-        settled: lines beyond the last result whose result is known from that run.
+        size: rows per window.
+        normalise: number → a form that all its spellings share.
+        begun_to: the last line that an earlier run began; 0: none.
+        settled: lines behind the last result line whose result that run recorded.
     """
 
     def __init__(self, size: int, normalise: Callable[[str], str], begun_to: int, settled: Collection[int]) -> None:
@@ -84,7 +83,7 @@ class WindowBuilder:
         return Window(rows, frozenset(numbers), waves, frozenset(uncertain))
 
     def _is_uncertain(self, line: int, number: str) -> bool:
-        """Whether an earlier run may have done this row: the first of its number that it left without a result."""
+        """Return whether an earlier run may have carried out this row: its number's first one without a result."""
         if line > self._begun_to or number in self._uncertain_numbers:
             return False
         self._uncertain_numbers.add(number)
@@ -92,7 +91,7 @@ class WindowBuilder:
 
 
 def _wave_after(before: tuple[int, Operation, bool] | None, operation: Operation) -> int:
-    """The wave of a number's row after the row before it; the same one where doing both once more does no harm."""
+    """Return the wave of a number's next row; the same wave if repeating both rows does no harm."""
     if before is None:
         return 0
     wave, operation_before, is_uncertain = before

@@ -11,10 +11,12 @@ from typing import Any, BinaryIO
 import click
 import orjson
 
-from router.bulk.journal import Header, Journal, fingerprint
+from router.bulk.availability import StoreUnavailableError
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header, fingerprint
 from router.bulk.results import Report, imbalance
 from router.bulk.rows import InvalidFileError, Rows
-from router.bulk.run import BulkRun, StoreUnavailableError
+from router.bulk.run import BulkRun
 from router.cli.options import Exit, fail
 from router.cli.progress import RowsProgress
 from router.lifecycle.errors import error_line

@@ -8,7 +8,7 @@ import click
 from router.bulk import formats
 from router.bulk.records import ImportOptions
 from router.bulk.rows import Rows
-from router.bulk.run import BATCH
+from router.bulk.run import WINDOW_SIZE
 from router.cli.bulk import run_file
 from router.cli.options import RESULTS, settings_options
 from router.lifecycle.operations import SYSTEM
@@ -26,7 +26,7 @@ from router.settings import Settings
 @click.option("--account", metavar="ID", help="The account for rows that name none.")
 @click.option("--update", is_flag=True, help="A number that exists is moved and updated as its row says.")
 @click.option("--dry-run", is_flag=True, help="Say what would come of each row, change nothing.")
-@click.option("--batch", type=click.IntRange(1, 10_000), default=BATCH, show_default=True, help="Rows at a time.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=WINDOW_SIZE, show_default=True, help="Rows at a time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the totals as one JSON object.")
 @settings_options
 def import_(

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from router.bulk.run import RunProgress
+from router.bulk.deferred_copy_writer import RunProgress
 from router.runtime.progress import Progress
 
 

@@ -223,7 +223,7 @@ def _job_for_document(ask: OperationRequest, identifier: str) -> Job | Outcome:
     database = shard_for(identifier) or ""
     reason = routable_id(identifier, database)
     if reason is None and not is_legal(database):
-        reason = f"CouchDB accepts no database named {printable(database)}"
+        reason = f"CouchDB accepts no database called {printable(database)}"
     if reason is not None:
         return Outcome(printable(identifier), error=errors.malformed(printable(identifier), reason))
     return Job(fast_replace(ask, number=identifier), database)

@@ -11,7 +11,8 @@ import pytest
 
 from router.bulk import formats, number_rows
 from router.bulk.export import Export
-from router.bulk.journal import Header, Journal
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header
 from router.bulk.records import ImportOptions
 from router.bulk.results import Report
 from router.bulk.rows import InvalidFileError, Row, Rows
@@ -261,7 +262,7 @@ def test_another_input_or_other_options_are_refused(bulk: Bulk) -> None:
     bulk.imported(csv(NUMBERS[0]))
 
     with pytest.raises(InvalidFileError, match="results of another input"):
-        Journal.open(bulk.results, Header(HEADER.what, "sha256:2"), 0)
+        Journal.open(bulk.results, Header(HEADER.options, "sha256:2"), 0)
     with pytest.raises(InvalidFileError, match=r"another command \(test\)"):
         Journal.open(bulk.results, Header({"command": "other", "dry_run": False}, "sha256:1"), 0)
     with pytest.raises(InvalidFileError, match="holds something other than a dry run's results"):

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import orjson
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from router.bulk import formats, json_rows
 from router.bulk.export import Export
-from router.bulk.journal import Header, Journal
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header
 from router.bulk.records import ImportOptions
 from router.bulk.results import Report
 from router.bulk.run import BulkRun
@@ -172,6 +173,9 @@ def test_a_document_too_deep_to_be_put_back_is_exported_all_the_same() -> None:
     text = b'{"_id":"+14158870000","deep":' + b"[" * 400 + b"]" * 400 + b"}\n"
 
     class Deep:
+        def database(self, _: str) -> Self:
+            return self
+
         def all_documents(self, *_: object) -> list[list[Any]]:
             return [[orjson.loads(text)]]
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from router.bulk import formats
-from router.bulk.journal import Header, Journal
+from router.bulk.availability import StoreUnavailableError
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header
 from router.bulk.records import ImportOptions
 from router.bulk.results import Report
-from router.bulk.run import BulkRun, StoreUnavailableError
+from router.bulk.run import BulkRun
 from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.deferred_copies import DeferredCopies
 from router.manager.outcomes import Outcome
@@ -168,7 +170,7 @@ def _away_after(count: int) -> Callable[[str, str], bool]:
 def test_a_store_that_goes_away_between_two_rows_of_a_number(
     imports: Imports, wanted: tuple[dict[str, Any], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.bulk.run._BACKOFF", (0.0, 0.0))
+    monkeypatch.setattr("router.bulk.availability.BACKOFF", (0.0, 0.0))
     for away_after in (6, 10, 30):
         imports.relay.cut(_away_after(away_after))
         try:

@@ -14,10 +14,12 @@ from router.account_copies.comparison import CopiesComparison
 from router.account_copies.feed_verified_reader import FeedVerifiedReader
 from router.account_copies.names import account_database
 from router.bulk import formats
-from router.bulk.journal import Header, Journal
+from router.bulk.availability import StoreUnavailableError
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header
 from router.bulk.records import ImportOptions
 from router.bulk.results import Report
-from router.bulk.run import BulkRun, StoreUnavailableError
+from router.bulk.run import BulkRun
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.operations import Imported, OperationRequest
 from router.numbers.documents import NumberDocument, read
@@ -292,7 +294,7 @@ def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:
 
 
 def test_copies_that_wait_while_couchdb_is_away(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.bulk.run._BACKOFF", (0.0, 0.0))
+    monkeypatch.setattr("router.bulk.availability.BACKOFF", (0.0, 0.0))
     copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
     journal = Journal.open(imports.results, HEADER, 0)

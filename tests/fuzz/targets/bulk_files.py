@@ -39,9 +39,9 @@ def check(data: bytes) -> None:
     if kind % 4 == 0:
         _csv(rows, content, options, short=bool(kind & 128))
     elif kind % 4 == 1:
-        _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST_DOCUMENT))
+        _json(rows, content, _too_long(content, _SHORT if kind & 128 else lines.MAX_DOCUMENT_LINE_BYTES))
     elif kind % 4 == 2:
-        _numbers(rows, content, _too_long(content, _SHORT if kind & 128 else lines.LONGEST))
+        _numbers(rows, content, _too_long(content, _SHORT if kind & 128 else lines.MAX_LINE_BYTES))
 
 
 def _read(kind: int, file: io.BufferedReader, options: ImportOptions) -> Rows:
@@ -122,8 +122,8 @@ def _at(values: Any, path: Sequence[str]) -> Any:
     return values
 
 
-def _too_long(content: bytes, longest: int) -> set[int]:
-    return {number for number, line in enumerate(content.split(b"\n"), 1) if len(line) >= longest}
+def _too_long(content: bytes, max_bytes: int) -> set[int]:
+    return {number for number, line in enumerate(content.split(b"\n"), 1) if len(line) >= max_bytes}
 
 
 def _json(rows: Sequence[Row], content: bytes, too_long: set[int]) -> None:
@@ -135,8 +135,8 @@ def _json(rows: Sequence[Row], content: bytes, too_long: set[int]) -> None:
 
 
 def _numbers(rows: Sequence[Row], content: bytes, too_long: set[int]) -> None:
-    said = [(number, line.strip()) for number, line in _lines(content)]
-    wanted = [number for number, line in said if not line.startswith("#") and (line or number in too_long)]
+    value = [(number, line.strip()) for number, line in _lines(content)]
+    wanted = [number for number, line in value if not line.startswith("#") and (line or number in too_long)]
     assert [row.line for row in rows] == wanted
 
 
@@ -147,13 +147,13 @@ def _lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _shorter_lines(wanted: int) -> Iterator[None]:
-    before, document = lines.LONGEST, lines.LONGEST_DOCUMENT
+    before, document = lines.MAX_LINE_BYTES, lines.MAX_DOCUMENT_LINE_BYTES
     try:
         if wanted:
-            lines.LONGEST = lines.LONGEST_DOCUMENT = _SHORT
+            lines.MAX_LINE_BYTES = lines.MAX_DOCUMENT_LINE_BYTES = _SHORT
         yield
     finally:
-        lines.LONGEST, lines.LONGEST_DOCUMENT = before, document
+        lines.MAX_LINE_BYTES, lines.MAX_DOCUMENT_LINE_BYTES = before, document
 
 
 TARGET = Target(

@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-from router.bulk.journal import Header, Journal, PreviousRun
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header
+from router.bulk.previous_run import PreviousRun
 from router.bulk.results import LATER
 from router.bulk.rows import InvalidFileError
 from tests.fuzz.scratch import file

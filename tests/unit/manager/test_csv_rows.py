@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.bulk import csv_rows
-from router.bulk.columns import KAZOO
+from router.bulk.columns import KAZOO_COLUMNS
 from router.bulk.records import ImportOptions
 from router.bulk.rows import InvalidFileError, Row
 from router.lifecycle.operations import Imported, Operation, OperationRequest
@@ -47,7 +47,7 @@ def test_a_cell_that_is_too_large_is_named_as_that() -> None:
 
 
 def test_kazoos_own_columns() -> None:
-    assert ",".join(KAZOO) == (
+    assert ",".join(KAZOO_COLUMNS) == (
         "e164,account_name,account_id,previously_assigned_to,state,created,modified,used_by,ported_in,carrier_module,"
         "cnam.inbound,cnam.outbound,e911.locality,e911.name,e911.region,e911.street_address,e911.extended_address,"
         "e911.postal_code,prepend.enabled,prepend.name,prepend.number,ringback.early,ringback.transfer,force_outbound,"
@@ -56,7 +56,7 @@ def test_kazoos_own_columns() -> None:
 
 
 def test_a_whole_row() -> None:
-    said = {
+    value = {
         "e164": "+14158867900",
         "account_name": "Acme, Inc.",
         "account_id": ACCOUNT,
@@ -89,7 +89,7 @@ def test_a_whole_row() -> None:
         "opaque.deep.er": "x",
     }
 
-    ask = only(written(list(said), list(said.values())))
+    ask = only(written(list(value), list(value.values())))
 
     assert ask == OperationRequest(
         Operation.CREATE,
@@ -121,7 +121,7 @@ def test_a_whole_row() -> None:
 
 
 def test_what_a_row_leaves_empty_is_not_asked_for() -> None:
-    ask = only(written(list(KAZOO), ["+14158867900", *[""] * (len(KAZOO) - 1)]), account=ACCOUNT)
+    ask = only(written(list(KAZOO_COLUMNS), ["+14158867900", *[""] * (len(KAZOO_COLUMNS) - 1)]), account=ACCOUNT)
 
     assert (ask.assign_to, ask.state, ask.module_name, ask.public_fields) == (ACCOUNT, None, None, None)
     assert ask.imported == Imported()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from router.bulk.journal import Header, Journal
+from router.bulk.journal import Journal
+from router.bulk.journal_header import Header
 from router.bulk.rows import InvalidFileError
 
 HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
