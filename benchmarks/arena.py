@@ -165,9 +165,9 @@ def _account(identifier: str) -> dict[str, object]:
 
 def _fill_redis(made: Arena) -> None:
     """By the follower's own writer, without the follower: a million documents need not be made for it."""
-    client = connect(made.redis_url, time_limit=10)
+    client = connect(made.redis_url, timeout=10)
     writer = CacheStore(client, KEYS, TTLs(10, 86400, 300))
-    token = Lease(client, KEYS, 600, "benchmark").take()
+    token = Lease(client, KEYS, 600, "benchmark").acquire()
     before = client.info("memory")["used_memory"]
     for name, indexes in made.directory.databases().items():
         point = writer.checkpoints.begin_epoch(

@@ -15,7 +15,7 @@ import redis
 from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.comparison import CopiesComparison
 from router.couch.errors import CouchError, NotFoundError
-from router.redis_store.pending_copies import EVERYTHING, PendingCopies, number_and_account
+from router.redis_store.pending_copies import ALL_NUMBERS, PendingCopies, split_field
 from router.runtime.backoff import RECONNECT
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -87,13 +87,13 @@ class AccountCopyRepairer:
 
     def _work_off(self, batch: dict[str, str]) -> bool:
         """Mend what does not rest; whether there was any."""
-        everything = batch.pop(EVERYTHING, None)
+        everything = batch.pop(ALL_NUMBERS, None)
         now = time.monotonic()
-        compares = everything is not None and self._resting.get(EVERYTHING, 0.0) <= now
+        compares = everything is not None and self._resting.get(ALL_NUMBERS, 0.0) <= now
         if everything is not None and compares and self._compared_all():
-            self._pending.settle({EVERYTHING: everything})
+            self._pending.remove({ALL_NUMBERS: everything})
         also: defaultdict[str, set[str]] = defaultdict(set)
-        for number, account in map(number_and_account, batch):
+        for number, account in map(split_field, batch):
             if self._resting.get(number, 0.0) <= now:
                 also[number].update({account} - {""})
         if not also:
@@ -103,9 +103,9 @@ class AccountCopyRepairer:
         done = {
             field: token
             for field, token in batch.items()
-            if (number := number_and_account(field)[0]) in also and number not in failed
+            if (number := split_field(field)[0]) in also and number not in failed
         }
-        self._pending.settle(done)
+        self._pending.remove(done)
         for number in also.keys() - failed.keys():
             self._failures.pop(number, None)
             self._resting.pop(number, None)
@@ -127,7 +127,7 @@ class AccountCopyRepairer:
             log.warning("account copies can't be compared: %s", problem)
             done = False
         if not done:
-            self._resting[EVERYTHING] = time.monotonic() + _COMPARISON_BACKOFF
+            self._resting[ALL_NUMBERS] = time.monotonic() + _COMPARISON_BACKOFF
         return done
 
     def _compare_all(self) -> bool:
@@ -142,7 +142,7 @@ class AccountCopyRepairer:
                 continue
         found = comparison.find()
         standing = comparison.mend(found)
-        self._pending.note((each.number, each.account) for each, why in standing.items() if why and each.certain)
+        self._pending.add((each.number, each.account) for each, why in standing.items() if why and each.certain)
         for account, why in comparison.unread.items():
             log.warning("the copies of account %s can't be read: %s", account, why)
         log.info("%d account copies differed; %d still do", len(found), sum(map(bool, standing.values())))

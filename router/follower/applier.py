@@ -227,7 +227,7 @@ class Applier:
         if self._pending is None or not numbers:
             return
         held = [None if value is None else unpack(value) for value in self._reader.entries(numbers)]
-        self._pending.note(
+        self._pending.add(
             (number, each.account_id if each is not None else "") for number, each in zip(numbers, held, strict=True)
         )
 

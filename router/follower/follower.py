@@ -69,13 +69,13 @@ class Follower:
         standing_by = False
         while not self._stop.is_set():
             try:
-                token = self._lease.take()
+                token = self._lease.acquire()
                 failures = 0
                 if not token:
                     if not standing_by:
                         log.info("another follower leads (%s); standing by", self._lease.holder())
                     standing_by = True
-                    self._stop.wait(self._lease.life / 3)
+                    self._stop.wait(self._lease.ttl / 3)
                     continue
                 standing_by = False
                 self._lead(token)
@@ -123,12 +123,12 @@ class Follower:
         """Renew and tell until the lease is lost, Redis is another one, the term ends or we are stopped."""
         kept = time.monotonic()
         # A short lease has to be looked after more often than the status.
-        tick = min(_STATUS_INTERVAL, self._lease.life / 6)
+        tick = min(_STATUS_INTERVAL, self._lease.ttl / 6)
         while not (self._stop.is_set() or term.stop.is_set()):
             now = time.monotonic()
             try:
-                if now - kept >= self._lease.life / 3:
-                    if self._lease.take() != token:
+                if now - kept >= self._lease.ttl / 3:
+                    if self._lease.acquire() != token:
                         log.warning("the lease was lost; what was missed is read again")
                         return
                     kept = now
@@ -139,7 +139,7 @@ class Follower:
                 term.patrol.look_after_followed()
                 follower_status.publish(self._writer.redis, self._writer.keys, self.status)
             except redis.RedisError as problem:
-                if now - kept > self._lease.life:
+                if now - kept > self._lease.ttl:
                     log.warning("Redis did not answer while the lease lapsed: %s", problem)
                     return
             self._stop.wait(max(0.0, now + tick - time.monotonic()))
@@ -147,7 +147,7 @@ class Follower:
     def _leave(self) -> None:
         self.status = None
         try:
-            self._lease.give_up()
+            self._lease.release()
         except redis.RedisError:
             log.info("Redis is away; the lease lapses by itself")
 

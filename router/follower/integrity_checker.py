@@ -93,13 +93,13 @@ class IntegrityChecker:
 
     def _look_at_documents(self) -> None:
         for name, checkpoint in self._resting(REFERENCE_DATABASES).items():
-            garbled = self._garbled.documents(name)
+            garbled = self._garbled.corrupt_documents(name)
             if garbled:
                 mended = self._applier.mend_documents(name, checkpoint.epoch, garbled)
                 log.error("Redis held something else for %d documents of %s; %d mended", len(garbled), name, mended)
 
     def _look_at_entries(self) -> None:
-        for number, value in self._garbled.entries().items():
+        for number, value in self._garbled.corrupt_entries().items():
             database = str(shard_for(number))
             for checkpoint in self._resting([database]).values():
                 mended = self._applier.mend_entry(database, checkpoint.epoch, number, value)

@@ -29,7 +29,7 @@ class Leadership:
         self.token = 0
 
     def __enter__(self) -> Self:
-        self.token = self._lease.take()
+        self.token = self._lease.acquire()
         if self.token:
             self._thread.start()
         return self
@@ -42,15 +42,15 @@ class Leadership:
             return
         self._thread.join()
         try:
-            self._lease.give_up()
+            self._lease.release()
         except redis.RedisError as away:
             log.info("the lease lapses by itself: %s", away)
 
     def _keep(self) -> None:
         kept = time.monotonic()
-        while not self._done.wait(self._lease.life / 3):
+        while not self._done.wait(self._lease.ttl / 3):
             try:
-                if self._lease.take() != self.token:
+                if self._lease.acquire() != self.token:
                     self.lost.set()
                     return
                 kept = time.monotonic()
@@ -58,6 +58,6 @@ class Leadership:
                 log.warning("the lease can't be renewed: %s", problem)
             except Exception:
                 log.exception("renewing the lease failed")
-            if time.monotonic() - kept > self._lease.life:
+            if time.monotonic() - kept > self._lease.ttl:
                 self.lost.set()
                 return

@@ -44,7 +44,7 @@ class AccountStatusReader:
     @property
     def is_synced(self) -> bool:
         """Whether the held documents are as Redis has them."""
-        return self._followed.fresh
+        return self._followed.is_synced
 
     @property
     def enabled_accounts(self) -> AbstractSet[str]:
@@ -57,7 +57,7 @@ class AccountStatusReader:
             return True
         if account in self._followed.disabled:
             return False
-        return self._unknown() is AccountStatus.ENABLED if self._followed.loaded[ACCOUNTS] else None
+        return self._unknown() is AccountStatus.ENABLED if self._followed.is_complete[ACCOUNTS] else None
 
     def held_refusal(self, account: str) -> AccountStatus:
         """Why `held_enabled` was False."""
@@ -65,7 +65,7 @@ class AccountStatusReader:
 
     def held_ports(self, number: str) -> tuple[ActivePortRequest, ...] | None:
         """The active port requests for a number, by memory alone; None when CouchDB has to be asked."""
-        return self._followed.ports.get(number, ()) if self._followed.loaded[PORT_REQUESTS] else None
+        return self._followed.port_requests.get(number, ()) if self._followed.is_complete[PORT_REQUESTS] else None
 
     def status(self, account: str, *, authoritative: bool) -> AccountStatus:
         """Whether an account is enabled; for what came from the database.
@@ -73,7 +73,7 @@ class AccountStatusReader:
         Raises:
             CouchError: CouchDB had to be asked, and did not answer.
         """
-        held = None if authoritative or not self._followed.fresh else self.held_enabled(account)
+        held = None if authoritative or not self._followed.is_synced else self.held_enabled(account)
         if held is not None:
             return AccountStatus.ENABLED if held else self.held_refusal(account)
         now = time.monotonic()
@@ -92,7 +92,7 @@ class AccountStatusReader:
         Raises:
             CouchError: CouchDB had to be asked, and did not answer.
         """
-        held = None if authoritative or not self._followed.fresh else self.held_ports(number)
+        held = None if authoritative or not self._followed.is_synced else self.held_ports(number)
         return self._authority.ports(number, now=authoritative) if held is None else held
 
     def _read(self, account: str) -> AccountStatus:

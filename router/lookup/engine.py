@@ -82,12 +82,12 @@ class LookupEngine:
     def answer(self, calls: Sequence[Call]) -> None:
         """Answer each call once: at once what is decided or cached, the rest when the database was read."""
         # Before the rules are looked at: nothing is kept of what went by rules that have changed meanwhile.
-        clock = self.near.clock()
+        clock = self.near.generation()
         ready = self._normalised(calls)
         cached = [call for call in ready if not call.authoritative]
         misses = [call for call in ready if call.authoritative]
         passed_over = self.near_is_stale is None
-        if self.near.on:
+        if self.near.enabled:
             cached = self._answer_nearby(cached, clock)
         values = self._read(cached)
         if passed_over and self._breaker.is_open:
@@ -191,7 +191,7 @@ class LookupEngine:
         if self.near_is_stale is not False:
             return values
         now = time.monotonic()
-        absent = self.near.listings.is_absent
+        absent = self.near.negative_ranges.is_absent
         return [
             _NOTHING if value is None and absent(call.e164, now) else value
             for call, value in zip(calls, values, strict=True)
@@ -247,7 +247,7 @@ class LookupEngine:
         if enabled:
             suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self.stale)
             call.route(value[HEADER:] + suffix)
-            if self.near.on:
+            if self.near.enabled:
                 nearby = route_suffix(call.e164, value[:VERSION], pb.NEAR_CACHE, stale=False)
                 self._keep_near(call, NearEntry(account, value[HEADER:] + nearby, None), clock)
             return _ROUTED
@@ -256,8 +256,8 @@ class LookupEngine:
         return enabled is not None
 
     def _keep_near(self, call: Call, entry: NearEntry, clock: int) -> None:
-        if self.near.on:
-            self.near.keep(call.e164, entry, clock, call.raw)
+        if self.near.enabled:
+            self.near.put(call.e164, entry, clock, call.raw)
 
     def _nothing(self, call: Call, ports: Sequence[ActivePortRequest]) -> Refused | None:
         """No number document: exactly one active port request routes. Returns what was refused."""

@@ -101,7 +101,7 @@ class Explainer:
 
     def _near(self, number: str) -> pb.LayerView:
         near = self._lookup.near
-        if not near.on:
+        if not near.enabled:
             return pb.LayerView(detail="switched off")
         entry = near.get(number)
         trust = "" if near.trusted else " (not trusted: its connection to Redis is down)"
@@ -144,8 +144,8 @@ class Explainer:
 
     def _ports(self, number: str) -> pb.LayerView:
         # As a lookup does: what is held in memory counts while Redis says that it is current.
-        if self._followed.fresh and self._followed.loaded[PORT_REQUESTS]:
-            held = self._followed.ports.get(number, ())
+        if self._followed.is_synced and self._followed.is_complete[PORT_REQUESTS]:
+            held = self._followed.port_requests.get(number, ())
         else:
             held = self._authority.ports(number, now=True)
         if not held:
@@ -162,7 +162,7 @@ class Explainer:
         enabled = self._authority.account_enabled(account)
         held = "disabled" if account in self._followed.disabled else "enabled"
         said = {True: "enabled", False: "disabled", None: "not an account"}[enabled]
-        note = "" if held == said or not self._followed.loaded[ACCOUNTS] else f" (this worker still holds {held})"
+        note = "" if held == said or not self._followed.is_complete[ACCOUNTS] else f" (this worker still holds {held})"
         return pb.LayerView(present=True, revision=str(document.get("_rev", "")), detail=f"{account}: {said}{note}")
 
     def _tell_follower(self, view: pb.FollowerView, database: str) -> None:

@@ -17,7 +17,7 @@ from router.lookup.single_flight import InFlightRead, SingleFlight
 from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
-from router.redis_store.client import RedisUnavailableError, is_refusal
+from router.redis_store.client import RedisUnavailableError, is_error_reply
 from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
@@ -232,7 +232,7 @@ class Fallback:
 
     def _note_failure(self, problem: Exception) -> None:
         """A Redis that takes no writes still answers: near caches and readers go on with it."""
-        if not is_refusal(problem):
+        if not is_error_reply(problem):
             self._redis_breaker.failed()
 
     def _refuse(self, calls: Sequence[Call], why: str, reason: Reason = Reason.NUMBER_DATABASE_UNAVAILABLE) -> None:

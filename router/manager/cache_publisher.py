@@ -144,7 +144,7 @@ class CachePublisher:
             return _REDIS_UNAVAILABLE
         if not late:
             return ""
-        log.warning("barrier timed out: workers=%d seconds=%.2f", late, barrier.WAIT)
+        log.warning("barrier timed out: workers=%d seconds=%.2f", late, barrier.TIMEOUT)
         return f"{late} workers did not confirm in time that they dropped the former answer: they drop it shortly"
 
     def _is_unavailable(self) -> bool:

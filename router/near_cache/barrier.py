@@ -21,21 +21,21 @@ from router.redis_store.keys import Keys
 
 log = logging.getLogger(__name__)
 
-WAIT = 0.25
+TIMEOUT = 0.25
 """Seconds that near caches are waited for."""
-_SHORTEST = 0.01
+_MIN_BLPOP_TIMEOUT = 0.01
 """Redis takes a wait that it rounds to nothing for one without an end."""
-_KEPT = 10_000
+_ACK_TTL = 10_000
 """Milliseconds after which what near caches said is forgotten; longer than anybody waits for it."""
 
 
-def await_all(client: Any, keys: Keys, wait: float | None = None) -> int:
+def await_all(client: Any, keys: Keys, timeout: float | None = None) -> int:
     """Wait until every near cache has taken what was acknowledged before this call.
 
     Args:
         client: Redis; one connection is held while waiting.
         keys: names the channel.
-        wait: seconds at most; WAIT where none are given.
+        wait: seconds at most; TIMEOUT where none are given.
 
     Returns:
         How many near caches have not come past the barrier in that time; 0 is what callers want.
@@ -47,21 +47,21 @@ def await_all(client: Any, keys: Keys, wait: float | None = None) -> int:
         return 0  # a Cluster can't tell one connection of every change: no worker keeps anything near
     token = secrets.token_hex(8)
     missing = int(client.publish(keys.barrier, token))
-    end = time.monotonic() + (WAIT if wait is None else wait)
+    end = time.monotonic() + (TIMEOUT if timeout is None else timeout)
     while missing and (left := end - time.monotonic()) > 0:
-        if client.blpop([keys.passed(token)], timeout=max(left, _SHORTEST)) is None:
+        if client.blpop([keys.barrier_acks(token)], timeout=max(left, _MIN_BLPOP_TIMEOUT)) is None:
             break
         missing -= 1
     return missing
 
 
-def passed(client: Any, keys: Keys, token: bytes) -> None:
+def acknowledge(client: Any, keys: Keys, token: bytes) -> None:
     """Say that this near cache has come to a barrier."""
-    name = keys.passed(token.decode("ascii", "replace"))
+    name = keys.barrier_acks(token.decode("ascii", "replace"))
     try:
         pipeline = client.pipeline(transaction=False)
         pipeline.rpush(name, "")
-        pipeline.pexpire(name, _KEPT)
+        pipeline.pexpire(name, _ACK_TTL)
         pipeline.execute()
     except redis.RedisError as problem:
         # Whoever waits gives up by himself, and says so.

@@ -27,18 +27,18 @@ log = logging.getLogger(__name__)
 
 _CHANNEL = "__redis__:invalidate"
 _INVALIDATIONS = _CHANNEL.encode()
-_TICK = 0.5
-_REMEMBERED = 100_000
+_POLL_INTERVAL = 0.5
+_MAX_REMEMBERED = 100_000
 """Invalidations remembered for fetches that are on their way."""
-_COST = 400
-"""Bytes that an entry takes besides its answer and the ways to it."""
-_WAY_COST = 120
+_ENTRY_OVERHEAD = 400
+"""Bytes that an entry takes besides its answer and the aliases to it."""
+_ALIAS_OVERHEAD = 120
 """Bytes that a way to an entry takes besides its own."""
-_LONGEST_WAY = 512
+_MAX_ALIAS_LENGTH = 512
 """Bytes; who writes a number at greater length is looked for by number."""
-_WAYS = 8
+_MAX_ALIASES = 8
 """Ways to one entry: some switches put something new into every request."""
-_PASSING = 16
+_NEGATIVE_SHARE = 16
 """One in so many entries may be a refusal, of a number without a document or of one that is nobody's: who asks for a
 million of those must not push out the entries of numbers that are called."""
 
@@ -53,10 +53,10 @@ class NearEntry:
         refusal: what is refused; None for a route.
         prepared: room for what a front makes of a refusal.
         until: on the monotonic clock; refusals of numbers that have no document do not live long.
-        ways: the raw bytes of requests that lead to it.
+        aliases: the raw bytes of requests that lead to it.
     """
 
-    __slots__ = ("account", "alive", "answer", "prepared", "refusal", "size", "until", "ways")
+    __slots__ = ("account", "aliases", "alive", "answer", "prepared", "refusal", "size", "until")
 
     def __init__(self, account: str, answer: bytes | None, refusal: Any, until: float = math.inf) -> None:
         self.alive = True
@@ -65,8 +65,8 @@ class NearEntry:
         self.refusal = refusal
         self.prepared: Any = None
         self.until = until
-        self.ways: list[bytes] = []
-        self.size = _COST + len(answer or b"")
+        self.aliases: list[bytes] = []
+        self.size = _ENTRY_OVERHEAD + len(answer or b"")
 
 
 class NearCache:
@@ -86,25 +86,25 @@ class NearCache:
     """
 
     def __init__(self, entries: int, size: int) -> None:
-        self._most = entries
-        self._most_bytes = size
+        self._max_entries = entries
+        self._max_bytes = size
         self._bytes = 0
         # A plain dict looks over all that was removed from its front, each time that the oldest is asked for.
         self._numbers: OrderedDict[str, NearEntry] = OrderedDict()
-        self._most_passing = max(1, entries // _PASSING)
-        self._passing: OrderedDict[str, None] = OrderedDict()
+        self._max_negative = max(1, entries // _NEGATIVE_SHARE)
+        self._negative: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
-        self._clock = 0
+        self._generation = 0
         self._floor = 0
         self._invalidated: dict[str, int] = {}
-        self.raw: dict[bytes, NearEntry] = {}
-        self.listings = NegativeRanges()
+        self.by_request: dict[bytes, NearEntry] = {}
+        self.negative_ranges = NegativeRanges()
         self.trusted = False
 
     @property
-    def on(self) -> bool:
+    def enabled(self) -> bool:
         """Whether anything is kept at all."""
-        return self._most > 0
+        return self._max_entries > 0
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -119,41 +119,41 @@ class NearCache:
         entry = self._numbers.get(number)
         return entry if entry is not None and entry.alive else None
 
-    def clock(self) -> int:
+    def generation(self) -> int:
         """Ask before the rules are looked at and Redis is asked; give it to `keep` and `alias`."""
-        return self._clock
+        return self._generation
 
-    def keep(self, number: str, entry: NearEntry, clock: int, raw: bytes | None) -> None:
+    def put(self, number: str, entry: NearEntry, generation: int, raw: bytes | None) -> None:
         """Keep an answer that was fetched from Redis after `clock`, unless its key changed meanwhile."""
         with self._lock:
-            if not self.trusted or clock < self._floor or self._invalidated.get(number, -1) > clock:
+            if not self.trusted or generation < self._floor or self._invalidated.get(number, -1) > generation:
                 return
             self._drop(number)
             self._numbers[number] = entry
             if entry.answer is None:
-                self._passing[number] = None
+                self._negative[number] = None
             self._bytes += entry.size
             if raw is not None:
-                self._alias(raw, entry)
+                self._add_alias(raw, entry)
             self._make_room()
 
-    def alias(self, raw: bytes, entry: NearEntry, clock: int) -> None:
+    def alias(self, raw: bytes, entry: NearEntry, generation: int) -> None:
         """Let these request bytes lead to an entry too, unless the rules that say so went after `clock`."""
         with self._lock:
-            if entry.alive and clock >= self._floor:
-                self._alias(raw, entry)
+            if entry.alive and generation >= self._floor:
+                self._add_alias(raw, entry)
                 self._make_room()
 
     def invalidate(self, number: str) -> None:
         """Its key changed."""
         with self._lock:
-            self._clock += 1
-            if len(self._invalidated) >= _REMEMBERED:
-                self._floor = self._clock
+            self._generation += 1
+            if len(self._invalidated) >= _MAX_REMEMBERED:
+                self._floor = self._generation
                 self._invalidated.clear()
-            self._invalidated[number] = self._clock
+            self._invalidated[number] = self._generation
             self._drop(number)
-        self.listings.changed(number)
+        self.negative_ranges.changed(number)
 
     def clear(self, *, trusted: bool | None = None) -> None:
         """Forget everything; nothing that is being fetched now is kept either.
@@ -161,53 +161,53 @@ class NearCache:
         Args:
             trusted: whether the connection stands; None leaves that to whoever knows.
         """
-        self.listings.clear()
+        self.negative_ranges.clear()
         with self._lock:
-            self._clock += 1
-            self._floor = self._clock
-            self.raw.clear()
+            self._generation += 1
+            self._floor = self._generation
+            self.by_request.clear()
             for entry in self._numbers.values():
                 entry.alive = False
             self._numbers.clear()
-            self._passing.clear()
+            self._negative.clear()
             self._invalidated.clear()
             self._bytes = 0
             if trusted is not None:
                 self.trusted = trusted
 
-    def _alias(self, raw: bytes, entry: NearEntry) -> None:
+    def _add_alias(self, raw: bytes, entry: NearEntry) -> None:
         """Under the lock, as are those below."""
-        former = self.raw.get(raw)
-        if former is entry or len(raw) > _LONGEST_WAY:
+        former = self.by_request.get(raw)
+        if former is entry or len(raw) > _MAX_ALIAS_LENGTH:
             return
         if former is not None:
-            self._close(raw, former)
-        if len(entry.ways) >= _WAYS:
-            self._close(entry.ways[0], entry)
-        self.raw[raw] = entry
-        entry.ways.append(raw)
-        entry.size += len(raw) + _WAY_COST
-        self._bytes += len(raw) + _WAY_COST
+            self._remove_alias(raw, former)
+        if len(entry.aliases) >= _MAX_ALIASES:
+            self._remove_alias(entry.aliases[0], entry)
+        self.by_request[raw] = entry
+        entry.aliases.append(raw)
+        entry.size += len(raw) + _ALIAS_OVERHEAD
+        self._bytes += len(raw) + _ALIAS_OVERHEAD
 
-    def _close(self, raw: bytes, entry: NearEntry) -> None:
-        del self.raw[raw]
-        entry.ways.remove(raw)
-        entry.size -= len(raw) + _WAY_COST
-        self._bytes -= len(raw) + _WAY_COST
+    def _remove_alias(self, raw: bytes, entry: NearEntry) -> None:
+        del self.by_request[raw]
+        entry.aliases.remove(raw)
+        entry.size -= len(raw) + _ALIAS_OVERHEAD
+        self._bytes -= len(raw) + _ALIAS_OVERHEAD
 
     def _make_room(self) -> None:
-        while len(self._passing) > self._most_passing:
-            self._drop(next(iter(self._passing)))
-        while len(self._numbers) > self._most or self._bytes > self._most_bytes:
+        while len(self._negative) > self._max_negative:
+            self._drop(next(iter(self._negative)))
+        while len(self._numbers) > self._max_entries or self._bytes > self._max_bytes:
             self._drop(next(iter(self._numbers)))
 
     def _drop(self, number: str) -> None:
         entry = self._numbers.pop(number, None)
         if entry is None:
             return
-        self._passing.pop(number, None)
-        for raw in entry.ways:
-            del self.raw[raw]
+        self._negative.pop(number, None)
+        for raw in entry.aliases:
+            del self.by_request[raw]
         entry.alive = False
         self._bytes -= entry.size
 
@@ -220,7 +220,7 @@ class InvalidationListener:
         self._keys = keys
         self._near = near
         self._stop = threading.Event()
-        self._again = threading.Event()
+        self._reconnect = threading.Event()
         self._server = ""
         self._is_reported = False
         """Whether the log has the connection's loss: each attempt fails for as long as Redis is away."""
@@ -234,19 +234,19 @@ class InvalidationListener:
         """End."""
         self._stop.set()
 
-    def renew(self) -> None:
+    def reconnect(self) -> None:
         """Redis was gone, and answers again: where it may be another, trust nothing before listening to that one."""
         try:
             server = server_id(self._redis)
         except redis.RedisError:
             server = ""
         if not server or server != self._server:
-            self._again.set()
+            self._reconnect.set()
             self._near.trusted = False
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._again.clear()
+            self._reconnect.clear()
             try:
                 self._listen()
             except (redis.RedisError, OSError) as problem:
@@ -256,26 +256,26 @@ class InvalidationListener:
             except Exception:
                 log.exception("listening for invalidations failed")
             self._near.trusted = False
-            self._stop.wait(_TICK)
+            self._stop.wait(_POLL_INTERVAL)
 
     def _listen(self) -> None:
         with Subscription(self._redis) as subscription:
             identifier = subscription.command("CLIENT", "ID")
             prefix = f"{self._keys.prefix}{{+"
             subscription.command("CLIENT", "TRACKING", "ON", "REDIRECT", identifier, "BCAST", "PREFIX", prefix)
-            self._server = subscription.server()
+            self._server = subscription.server_id()
             subscription.subscribe(_CHANNEL, self._keys.barrier)
             try:
                 self._is_reported = False
                 self._near.clear(trusted=True)
-                while not (self._stop.is_set() or self._again.is_set()):
-                    published = subscription.next(_TICK)
+                while not (self._stop.is_set() or self._reconnect.is_set()):
+                    published = subscription.receive(_POLL_INTERVAL)
                     if published is None:
                         continue
                     if published.channel == _INVALIDATIONS:
                         self._take(published.content)
                     else:
-                        barrier.passed(self._redis, self._keys, published.content)
+                        barrier.acknowledge(self._redis, self._keys, published.content)
             finally:
                 self._near.trusted = False
 

@@ -8,7 +8,7 @@ redis+cluster://[user:password@]host:port
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -19,85 +19,89 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
+from router.redis_store.commands import RedisClient
+
 RedisUnavailableError = redis.RedisError
-"""Everything that can go wrong with Redis, for the floors above."""
+"""Any error of Redis, for the layers above."""
 
 
-def is_refusal(problem: Exception) -> bool:
-    """Whether Redis is there and says no: memory full, a replica's, no rights. It need not be left alone for that."""
+def is_error_reply(problem: Exception) -> bool:
+    """Return whether Redis answered with an error: memory full, a replica, no permission. That opens no breaker."""
     return isinstance(problem, redis.ResponseError)
 
 
-def connect(url: str, *, time_limit: float, connections: int = 64, sentinels: tuple[str, str] | None = None) -> Any:
-    """A client; nothing is sent yet.
+def connect(
+    url: str, *, timeout: float, max_connections: int = 64, sentinels: tuple[str, str] | None = None
+) -> RedisClient:
+    """Return a client; nothing is sent yet.
 
     Args:
-        url: see the module.
-        time_limit: seconds for connecting and for one answer.
-        connections: open at a time, at most.
-        sentinels: user (or empty) and password that the sentinels themselves want; those in the URL are the master's.
+        url: in one of the forms above.
+        timeout: seconds for connecting, and for one reply.
+        max_connections: of the pool.
+        sentinels: user (or empty) and password of the sentinels themselves; those in the URL are the master's.
 
     Raises:
         ValueError: the URL is none of these, or has an option that redis-py does not know.
     """
     options: dict[str, Any] = {
-        "socket_timeout": time_limit,
-        "socket_connect_timeout": time_limit,
-        # A kept connection that the server closed while idle gets one more try; a dead server gets none.
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        # One retry for a pooled connection that the server closed while idle; none for a dead server.
         "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-        "max_connections": connections,
+        "max_connections": max_connections,
         "protocol": 2,
     }
     if url.startswith("redis+sentinel://"):
         return _sentinel(url, options, sentinels)
     if url.startswith("redis+cluster://"):
         options.pop("retry")
-        return LazyCluster(url.replace("redis+cluster://", "redis://", 1), options)
+        return cast("RedisClient", LazyCluster(url.replace("redis+cluster://", "redis://", 1), options))
     client = redis.Redis.from_url(url, **options)
     pool = client.connection_pool
     try:
-        pool.connection_class(**pool.connection_kwargs)  # else the first call would fail, with an error of Python's
+        pool.connection_class(**pool.connection_kwargs)  # otherwise the first command would raise the TypeError
     except TypeError as problem:
         raise ValueError(f"an option behind its ? is unknown: {problem}") from None
-    return client
+    return cast("RedisClient", client)
 
 
-def uses_sentinel(client: Any) -> bool:
-    """Whether sentinels say which server it is."""
-    return not is_cluster(client) and isinstance(client.connection_pool, SentinelConnectionPool)
+def uses_sentinel(client: RedisClient) -> bool:
+    """Return whether the client takes its server from sentinels."""
+    return not is_cluster(client) and isinstance(_pool(client), SentinelConnectionPool)
 
 
-def check_master(client: Any) -> None:
-    """Ask the sentinels which server is the master, and leave the former one, which may go on as if nothing had been.
+def check_master(client: RedisClient) -> None:
+    """Ask the sentinels for the master, and close the connections to a former one.
 
-    redis-py only asks when it connects. Connections that are in use end when they come back to the pool, listening ones
-    (`router.redis_store.subscription`) by themselves.
+    redis-py asks only when it connects. A connection in use is closed when it returns to the pool; a subscription
+    (`router.redis_store.subscription`) ends by itself.
 
     Args:
-        client: one that has sentinels.
+        client: one that uses sentinels.
 
     Raises:
-        redis.RedisError: no sentinel can say.
+        redis.RedisError: no sentinel can name the master.
     """
-    client.connection_pool.get_master_address()
+    _pool(client).get_master_address()
 
 
-def drop_connections(client: Any) -> None:
-    """Connect anew from here on: who answers now takes no writes, and behind our URL there may be another by now."""
+def drop_connections(client: RedisClient) -> None:
+    """Close idle connections: the server became read-only, and the URL may resolve to another one by now."""
     if not is_cluster(client):
-        client.connection_pool.disconnect(inuse_connections=False)
+        _pool(client).disconnect(inuse_connections=False)
 
 
 def _as_redis_error(act: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, but that a cluster of which no node can be reached is an error like that of any other Redis.
+    """Wrap a call so that an unreachable cluster raises a RedisError.
 
-    redis-py's RedisClusterException is no RedisError: whoever waits for one would end by it.
+    redis-py's RedisClusterException is none: a thread that catches RedisError would end by it.
     """
 
     @functools.wraps(act)
-    def translated(*words: Any, **options: Any) -> Any:
+    def translated(*arguments: Any, **options: Any) -> Any:
         try:
-            return act(*words, **options)
+            return act(*arguments, **options)
         except RedisClusterException as problem:
             raise redis.ConnectionError(str(problem)) from problem
 
@@ -105,9 +109,9 @@ def _as_redis_error(act: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _also_at(find_nodes: Callable[..., None], addresses: Sequence[tuple[str, int]]) -> Callable[..., None]:
-    """The same, but that nodes are also looked for where the URL says, its name resolved again, if no other answers.
+    """Wrap the search for nodes so that it also tries the URL's address, resolved again, when no known node answers.
 
-    redis-py forgets that address once it knows the nodes, and asks none but those: all of them may be elsewhere by now.
+    redis-py forgets that address once it knows the nodes, and asks only those: all of them may have moved.
     """
 
     @functools.wraps(find_nodes)
@@ -119,29 +123,29 @@ def _also_at(find_nodes: Callable[..., None], addresses: Sequence[tuple[str, int
 
 
 class _Cluster(RedisCluster):
-    """A RedisCluster that finds its nodes again wherever they went.
+    """A RedisCluster that finds its nodes again after all of them moved.
 
-    All of its errors are RedisErrors: every command goes by one of the two ways here.
+    All of its errors are RedisErrors: every command passes through `execute_command` or `pipeline`.
     """
 
-    def __init__(self, *words: Any, **options: Any) -> None:
-        super().__init__(*words, **options)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         nodes: Any = self.nodes_manager
         nodes.initialize = _also_at(nodes.initialize, [(node.host, node.port) for node in self.startup_nodes])
 
     execute_command = _as_redis_error(RedisCluster.execute_command)
 
-    def pipeline(self, *words: Any, **options: Any) -> Any:
-        pipeline: Any = super().pipeline(*words, **options)  # type: ignore[no-untyped-call]
+    def pipeline(self, *arguments: Any, **options: Any) -> Any:
+        pipeline: Any = super().pipeline(*arguments, **options)  # type: ignore[no-untyped-call]
         pipeline.execute = _as_redis_error(pipeline.execute)
         return pipeline
 
 
 class LazyCluster:
-    """A RedisCluster that asks for the cluster's nodes when it is first used, and not before.
+    """A RedisCluster that looks for the cluster's nodes when it is first used.
 
-    redis-py's own does so when it is made, which would keep a service from starting while Redis is away. Whatever goes
-    wrong with it, then or later, is a redis.RedisError.
+    redis-py's own does so in its constructor, which would keep a service from starting while Redis is down. All of its
+    errors are redis.RedisErrors.
     """
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
@@ -157,31 +161,36 @@ class LazyCluster:
         return getattr(self._cluster, name)
 
 
-def is_cluster(client: Any) -> bool:
-    """Whether keys live on several nodes."""
+def is_cluster(client: RedisClient) -> bool:
+    """Return whether the client is a Cluster's, whose keys live on several nodes."""
     return isinstance(client, LazyCluster | RedisCluster)
 
 
-def server_id(client: Any) -> str:
-    """Which server process answers; another one may lack what the former had acknowledged.
+def server_id(client: RedisClient) -> str:
+    """Return the run id of the server process: another process may lack writes that the former one acknowledged.
 
     Returns:
-        A name of it; empty where our user may not ask.
+        The run id, of each primary in a Cluster; empty where our user lacks the permission.
 
     Raises:
-        redis.RedisError: Redis can't be asked.
+        redis.RedisError: Redis can't be reached.
     """
     try:
         if not is_cluster(client):
             return str(client.info("server").get("run_id", ""))
-        told = client.info("server", target_nodes=RedisCluster.PRIMARIES)
+        info = client.info("server", target_nodes=RedisCluster.PRIMARIES)
     except redis.ResponseError:
         return ""
-    nodes = [told] if "run_id" in told else told.values()
+    nodes = [info] if "run_id" in info else info.values()
     return " ".join(sorted(str(node.get("run_id", "")) for node in nodes))
 
 
-def _sentinel(url: str, options: dict[str, Any], login: tuple[str, str] | None) -> Any:
+def _pool(client: RedisClient) -> Any:
+    """Return the connection pool of a client that is no Cluster's."""
+    return cast("Any", client).connection_pool
+
+
+def _sentinel(url: str, options: dict[str, Any], login: tuple[str, str] | None) -> RedisClient:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     service, _, database = parts.path.strip("/").partition("/")
@@ -191,9 +200,10 @@ def _sentinel(url: str, options: dict[str, Any], login: tuple[str, str] | None) 
     user, _, password = credentials.partition(":")
     secrets = {"username": unquote(user) or None, "password": unquote(password) or None} if credentials else {}
     limits = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "protocol")}
-    # Not as a password: redis-py's errors name each sentinel with its options, and not every version hides that one.
+    # Not as a password: redis-py's errors list each sentinel's options, and not every version hides the password.
     limits["credential_provider"] = login and UsernamePasswordCredentialProvider(*login)
-    # A sentinel that is gone is no reason to wait, as long as another can be asked: redis-py's own way is seconds.
+    # No retries: another sentinel is asked at once, where redis-py's default would wait for seconds.
     limits["retry"] = Retry(NoBackoff(), 0)
     sentinel = Sentinel(pairs, sentinel_kwargs=limits)  # type: ignore[no-untyped-call]
-    return sentinel.master_for(service, db=int(database or 0), **secrets, **options)  # type: ignore[no-untyped-call]
+    client = sentinel.master_for(service, db=int(database or 0), **secrets, **options)  # type: ignore[no-untyped-call]
+    return cast("RedisClient", client)

@@ -35,6 +35,9 @@ class RedisPipeline(Protocol):
 class RedisClient(Protocol):
     """A client; threads share it. Every method raises redis.RedisError."""
 
+    def ping(self) -> bool:
+        """PING."""
+
     def get(self, name: str) -> bytes | None:
         """GET."""
 

@@ -1,6 +1,6 @@
-"""What the follower tells about itself, for answers' staleness, health, explain and operators.
+"""The follower's published status: read for the staleness of answers, readiness, Explain and operators.
 
-How long ago it said so is Redis' to tell, and from then on the monotonic clock's: hosts' clocks differ, and jump.
+Its age comes from Redis' clock, and from then on from this process' monotonic clock: hosts' clocks differ, and jump.
 """
 
 import json
@@ -10,27 +10,28 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from router.redis_store import scripts
+from router.redis_store.commands import RedisClient
 from router.redis_store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
 class FollowerStatus:
-    """A leading follower's own account of itself.
+    """The status of a leading follower.
 
     Attributes:
-        leader: who.
-        at: when it said so, Unix seconds by the follower's own clock: for people.
+        leader: the name of the lease's owner.
+        at: when it was published, Unix seconds by the follower's own clock: for people.
         phase: "warming" until every database is complete, then "following".
         databases: how many it follows; complete: how many of them are wholly in the cache.
         behind: databases with changes noticed and not applied yet.
         lag: seconds that the oldest noticed change waits.
         applied: changes applied since this follower leads.
         feeds: continuous feeds open.
-        lags: seconds behind, by database, of the worst that are behind at all.
-        database_up: CouchDB's feed of updates stands.
-        copies_pending: changes whose account copies have yet to be looked at.
-        mark: Redis' own time at which it was told; another one is another telling.
-        since: when it was told, on this process' monotonic clock.
+        lags: lag in seconds by database, of the databases that lag most.
+        database_up: CouchDB's feed of updates is connected.
+        copies_pending: changes whose account copies have not been checked yet.
+        stamp: Redis' own time of the publication; it tells two publications apart.
+        published_at: of the publication, on this process' monotonic clock.
     """
 
     leader: str
@@ -45,51 +46,68 @@ class FollowerStatus:
     database_up: bool
     lags: dict[str, float]
     copies_pending: int = 0
-    mark: bytes = b""
-    since: float = 0.0
+    stamp: bytes = b""
+    published_at: float = 0.0
 
     @property
     def age(self) -> float:
-        """Seconds since it said so."""
-        return max(0.0, time.monotonic() - self.since)
+        """Seconds since it was published."""
+        return max(0.0, time.monotonic() - self.published_at)
 
-    def said(self) -> dict[str, Any]:
-        """Its own words, for JSON."""
-        return {name: getattr(self, name) for name in _WORDS}
-
-
-_WORDS = tuple(each.name for each in fields(FollowerStatus) if each.name not in {"mark", "since"})
+    def to_json(self) -> dict[str, Any]:
+        """Return the published fields."""
+        return {name: getattr(self, name) for name in _PUBLISHED_FIELDS}
 
 
-def publish(redis: Any, keys: Keys, status: FollowerStatus) -> None:
-    """Say it."""
-    scripts.publish_status(redis, [keys.status], json.dumps(status.said()))
+_PUBLISHED_FIELDS = tuple(each.name for each in fields(FollowerStatus) if each.name not in {"stamp", "published_at"})
 
 
-def read(redis: Any, keys: Keys, before: FollowerStatus | None = None) -> FollowerStatus | None:
-    """What was said last; None when no follower ever said anything.
+def publish(redis: RedisClient, keys: Keys, status: FollowerStatus) -> None:
+    """Publish a status.
+
+    Raises:
+        redis.RedisError: Redis can't be reached, or refuses to write.
+    """
+    scripts.publish_status(redis, [keys.status], json.dumps(status.to_json()))
+
+
+def read(redis: RedisClient, keys: Keys, previous: FollowerStatus | None = None) -> FollowerStatus | None:
+    """Return the status published last; None when no follower ever published one, or it can't be read.
 
     Args:
-        before: what was read last time. Where nothing was said since, it only grows older, whatever Redis' clock does.
+        previous: the result of the previous read. It is returned as it is while nothing new was published, so it only
+            grows older, whatever Redis' clock does.
+
+    Raises:
+        redis.RedisError: Redis can't be reached.
     """
-    asked = time.monotonic()
-    told = scripts.read_status(redis, [keys.status])
-    if told is None:
+    asked_at = time.monotonic()
+    reply = scripts.read_status(redis, [keys.status])
+    if reply is None:
         return None
-    mark, age, words = told
-    if before is not None and before.mark == mark:
-        return before
+    stamp, age, text = reply
+    if previous is not None and previous.stamp == stamp:
+        return previous
     try:
-        said = FollowerStatus(**json.loads(words))
+        status = FollowerStatus(**json.loads(text))
     except (ValueError, TypeError, RecursionError):
         return None
-    return replace(said, mark=mark, since=asked - max(0, int(age)) / 1_000_000) if _is_sound(said) else None
+    if not _is_valid(status):
+        return None
+    return replace(status, stamp=stamp, published_at=asked_at - max(0, int(age)) / 1_000_000)
 
 
-def _is_sound(said: FollowerStatus) -> bool:
-    """Whether what stands under our key can be calculated with: somebody else may have written it."""
-    if not isinstance(said.lags, dict) or not isinstance(said.leader, str) or not isinstance(said.phase, str):
+def _is_valid(status: FollowerStatus) -> bool:
+    """Return whether its fields are of their types and finite: another program may have written the key."""
+    if not isinstance(status.lags, dict) or not isinstance(status.leader, str) or not isinstance(status.phase, str):
         return False
-    counts = (said.databases, said.complete, said.behind, said.applied, said.feeds, said.copies_pending)
-    numbers = (said.at, said.lag, *counts, *said.lags.values())
+    counts = (
+        status.databases,
+        status.complete,
+        status.behind,
+        status.applied,
+        status.feeds,
+        status.copies_pending,
+    )
+    numbers = (status.at, status.lag, *counts, *status.lags.values())
     return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)

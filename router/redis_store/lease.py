@@ -1,48 +1,48 @@
-"""The follower's lease: one leads, the others stand by, and a token that only grows fences off the late."""
+"""The follower's lease: one process leads, the others stand by, and a growing token fences off late writers."""
 
 import os
 import socket
-from typing import Any
 
 from router.redis_store import scripts
+from router.redis_store.commands import RedisClient
 from router.redis_store.keys import Keys
 
 
-def owner_name() -> str:
-    """Who holds it: host, process and a mark that a restarted process does not share."""
+def new_owner_name() -> str:
+    """Return a name for an owner: host, process id and a random mark, since a restarted process may get the same id."""
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
 
 
 class Lease:
-    """A lease that has to be kept alive.
+    """A lease that its owner has to renew.
 
     Args:
-        life: seconds after which it lapses.
+        ttl: seconds after which it expires.
     """
 
-    def __init__(self, redis: Any, keys: Keys, life: float, owner: str | None = None) -> None:
+    def __init__(self, redis: RedisClient, keys: Keys, ttl: float, owner: str | None = None) -> None:
         self._redis = redis
         self._keys = keys
-        self.life = life
-        self.owner = owner or owner_name()
+        self.ttl = ttl
+        self.owner = owner or new_owner_name()
 
-    def take(self) -> int:
-        """Take it or keep it.
+    def acquire(self) -> int:
+        """Acquire or renew the lease.
 
         Returns:
-            The fencing token; 0 when somebody else holds the lease.
+            The fencing token; 0 when another owner holds the lease.
 
         Raises:
-            redis.RedisError: Redis can't be asked.
+            redis.RedisError: Redis can't be reached.
         """
-        from_keys = [self._keys.lease, self._keys.token]
-        return int(scripts.lease(self._redis, from_keys, self.owner, int(self.life * 1000)))
+        keys = [self._keys.lease, self._keys.token]
+        return int(scripts.lease(self._redis, keys, self.owner, int(self.ttl * 1000)))
 
     def holder(self) -> str:
-        """Who holds it now; empty for nobody."""
-        held = self._redis.get(self._keys.lease)
-        return "" if held is None else held.decode().partition(" ")[2]
+        """Return the name of the current owner; empty for none."""
+        stored = self._redis.get(self._keys.lease)
+        return "" if stored is None else stored.decode().partition(" ")[2]
 
-    def give_up(self) -> None:
-        """Let the next one in at once, if it is ours."""
+    def release(self) -> None:
+        """Release the lease at once, if this owner holds it."""
         scripts.release_lease(self._redis, [self._keys.lease], self.owner)

@@ -1,53 +1,53 @@
-"""Numbers whose account copies have yet to be looked at, kept in Redis so that no crash forgets them.
+"""Numbers whose account copies have not been checked yet, kept in Redis so that they outlive a crash.
 
-A hash of "number account" to a random token: the account is one that had the number when it changed, or empty. What was
-looked at is taken out only while its token is the same, so a change that comes meanwhile is looked at again.
+A hash of "number account" to a random token: the account is one that had the number when it changed, or empty. A field
+is removed only while its token is unchanged, so a change that arrives during the check is checked again.
 """
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from router.redis_store import scripts
+from router.redis_store.commands import RedisClient, Value
 from router.redis_store.keys import Keys
 from router.redis_store.wrong_type import HASH, retry_replacing_wrong_type
 
-MOST = 50_000
-"""Numbers that may wait; past that, everything is compared instead."""
+MAX_PENDING = 50_000
+"""Numbers that may wait; past that, every number is compared instead."""
 
-EVERYTHING = "*"
-"""Stands for all numbers."""
+ALL_NUMBERS = "*"
+"""The field that stands for all numbers."""
 
 
 class PendingCopies:
-    """Notes numbers, hands them out, and takes them out.
+    """Adds, reads and removes pending numbers.
 
-    Every method raises redis.RedisError when Redis can't be asked or refuses to write.
+    Every method raises redis.RedisError when Redis can't be reached or refuses to write.
 
     Args:
-        most: numbers that may wait.
+        limit: numbers that may wait.
     """
 
-    def __init__(self, redis: Any, keys: Keys, most: int = MOST) -> None:
+    def __init__(self, redis: RedisClient, keys: Keys, limit: int = MAX_PENDING) -> None:
         self._redis = redis
-        self._key = keys.copies
-        self._most = most
+        self._key = keys.pending_copies
+        self._limit = limit
 
-    def note(self, numbers: Iterable[tuple[str, str]]) -> None:
-        """Have these looked at: number, and an account that had it (empty for none known)."""
-        fields = {f"{number} {account}": secrets.token_hex(6) for number, account in numbers}
+    def add(self, numbers: Iterable[tuple[str, str]]) -> None:
+        """Add numbers to be checked, each with an account that had it (empty for none known)."""
+        fields: dict[str, Value] = {f"{number} {account}": secrets.token_hex(6) for number, account in numbers}
         if not fields:
             return
-        if self.size() + len(fields) > self._most:
-            fields = {EVERYTHING: secrets.token_hex(6)}
+        if self.size() + len(fields) > self._limit:
+            fields = {ALL_NUMBERS: secrets.token_hex(6)}
         retry_replacing_wrong_type(self._redis, {self._key: HASH}, lambda: self._redis.hset(self._key, mapping=fields))
 
     def size(self) -> int:
-        """How many wait."""
-        return int(retry_replacing_wrong_type(self._redis, {self._key: HASH}, lambda: self._redis.hlen(self._key)))
+        """Return how many numbers are pending."""
+        return retry_replacing_wrong_type(self._redis, {self._key: HASH}, lambda: self._redis.hlen(self._key))
 
     def batches(self, count: int) -> Iterator[dict[str, str]]:
-        """All that wait, about so many at a time: field → token."""
+        """Yield all pending fields with their tokens, in batches of about `count`."""
         batch: dict[str, str] = {}
         for field, token in self._redis.hscan_iter(self._key, count=count):
             batch[_text(field)] = _text(token)
@@ -57,14 +57,15 @@ class PendingCopies:
         if batch:
             yield batch
 
-    def settle(self, done: Mapping[str, str]) -> None:
-        """Take out fields whose token is still the same."""
+    def remove(self, done: Mapping[str, str]) -> None:
+        """Remove fields whose token is still the given one."""
         if done:
-            scripts.remove_if_token(self._redis, [self._key], *(text for pair in done.items() for text in pair))
+            arguments = (text for pair in done.items() for text in pair)
+            scripts.remove_if_token(self._redis, [self._key], *arguments)
 
 
-def number_and_account(field: str) -> tuple[str, str]:
-    """What a field stands for."""
+def split_field(field: str) -> tuple[str, str]:
+    """Split a field into its number and account."""
     number, _, account = field.partition(" ")
     return number, account
 

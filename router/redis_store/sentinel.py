@@ -1,47 +1,47 @@
-"""Following the master that the sentinels name, also while nobody connects."""
+"""Follows the master that the sentinels name, also while no connection is opened."""
 
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import redis
 
 from router.redis_store.client import check_master, uses_sentinel
+from router.redis_store.commands import RedisClient
 
 log = logging.getLogger(__name__)
 
-_EVERY = 0.5
-"""Seconds between two questions; a failover takes the sentinels longer."""
+_CHECK_INTERVAL = 0.5
+"""Seconds; a failover takes the sentinels longer."""
 
 
 class MasterWatcher:
-    """Asks now and then, in a thread of its own; without Sentinel there is nothing to ask.
+    """Asks the sentinels for the master, in a thread of its own; does nothing without Sentinel.
 
-    A former master that the sentinels gave up may be alive, and for some ten seconds nobody tells it: who is connected
-    there would go on reading what nobody changes any more.
+    A former master may be alive, and for some ten seconds no sentinel demotes it: clients connected to it would go on
+    reading values that no longer change.
     """
 
-    def __init__(self, clients: Sequence[Any]) -> None:
+    def __init__(self, clients: Sequence[RedisClient]) -> None:
         self._clients = [client for client in clients if uses_sentinel(client)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="redis-master", daemon=True)
 
     def start(self) -> None:
-        """Begin, once; further calls do nothing."""
+        """Start the thread, once; further calls do nothing."""
         if self._clients and not self._thread.is_alive():
             self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """End the thread."""
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(_EVERY):
+        while not self._stop.wait(_CHECK_INTERVAL):
             for client in self._clients:
                 try:
                     check_master(client)
                 except (redis.RedisError, OSError) as problem:
-                    log.debug("the sentinels can't say which Redis is master: %s", problem)
+                    log.debug("the sentinels can't name the Redis master: %s", problem)
                 except Exception:
                     log.exception("asking the sentinels failed")

@@ -1,39 +1,43 @@
-"""What is of another type under our keys: somebody else's, in the way of everything until it is removed."""
+"""Recovers from WRONGTYPE: a key of ours that another program wrote is deleted, and the deletion is logged."""
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import redis
 
+from router.redis_store.commands import RedisClient
+
 log = logging.getLogger(__name__)
 
-_Answer = TypeVar("_Answer")
+_Reply = TypeVar("_Reply")
 
 STRING, HASH, SET, NONE = b"string", b"hash", b"set", b"none"
 
 
 def is_wrong_type(problem: Exception) -> bool:
-    """Whether Redis says that a key is not of the type that was asked for."""
+    """Return whether an error of Redis says that a key has another type than the command needs."""
     return isinstance(problem, redis.ResponseError) and "WRONGTYPE" in str(problem)
 
 
-def retry_replacing_wrong_type(client: Any, kinds: Mapping[str, bytes], act: Callable[[], _Answer]) -> _Answer:
-    """Ask Redis; where a key is not of our type, remove it and ask again, as if nothing had been there.
+def retry_replacing_wrong_type(
+    client: RedisClient, types: Mapping[str, bytes], command: Callable[[], _Reply]
+) -> _Reply:
+    """Run a command; where a key has a wrong type, delete the key and run the command again.
 
     Args:
-        kinds: the keys that are asked for, and their types as Redis names them.
+        types: the command's keys, and their types as TYPE names them.
 
     Raises:
-        redis.RedisError: Redis can't be asked, or refuses to write.
+        redis.RedisError: Redis can't be reached, or refuses to write.
     """
     try:
-        return act()
+        return command()
     except redis.ResponseError as problem:
         if not is_wrong_type(problem):
             raise
-        for key, kind in kinds.items():
-            if client.type(key) not in {kind, NONE}:
-                log.error("%s held something that is not ours, and was removed: no other program may write there", key)
+        for key, expected in types.items():
+            if (found := client.type(key)) not in {expected, NONE}:
+                log.error("deleted a key that another program wrote: key=%s type=%s", key, found.decode())
                 client.delete(key)
-        return act()
+        return command()

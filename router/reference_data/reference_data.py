@@ -24,7 +24,7 @@ from router.redis_store.wrong_type import is_wrong_type
 
 log = logging.getLogger(__name__)
 
-_TICK = 0.5
+_POLL_INTERVAL = 0.5
 
 
 class ReferenceData:
@@ -32,10 +32,10 @@ class ReferenceData:
 
     Attributes:
         enabled, disabled: ids of accounts that exist.
-        ports: active port requests by number.
+        port_requests: active port requests by number.
         config: the `default` section of system_config's number_manager; None where there is none.
-        loaded: by database: everything of it was in Redis when it was read.
-        fresh: the subscription stands, so the above is as Redis has it.
+        is_complete: by database: everything of it was in Redis when it was read.
+        is_synced: the subscription stands, so the above is as Redis has it.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class ReferenceData:
         self._on_ports = on_ports
         self._versions: dict[tuple[str, str], bytes] = {}
         self._requests: dict[str, ActivePortRequest] = {}
-        self._pause = _TICK
+        self._backoff = _POLL_INTERVAL
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
         self.enabled: set[str] = set()
         self.disabled: set[str] = set()
-        self.ports: dict[str, tuple[ActivePortRequest, ...]] = {}
+        self.port_requests: dict[str, tuple[ActivePortRequest, ...]] = {}
         self.config: dict[str, Any] | None = None
-        self.loaded: dict[str, bool] = dict.fromkeys(REFERENCE_DATABASES, False)
-        self.fresh = False
+        self.is_complete: dict[str, bool] = dict.fromkeys(REFERENCE_DATABASES, False)
+        self.is_synced = False
 
     def start(self) -> None:
         """Load once if Redis answers, then keep it true in a thread."""
@@ -72,9 +72,9 @@ class ReferenceData:
     def wait_synced(self, seconds: float) -> bool:
         """Wait until Redis has been read; False when it could not be in that time."""
         end = time.monotonic() + seconds
-        while not self.fresh and time.monotonic() < end:
+        while not self.is_synced and time.monotonic() < end:
             time.sleep(0.01)
-        return self.fresh
+        return self.is_synced
 
     def version(self, database: str, identifier: str) -> bytes | None:
         """The version held of a document; for explain."""
@@ -85,14 +85,14 @@ class ReferenceData:
             try:
                 self._subscribe()
             except (redis.RedisError, OSError, ValueError) as problem:
-                if self._pause == _TICK:
+                if self._backoff == _POLL_INTERVAL:
                     log.warning("the subscription to followed documents is lost: %s", problem)
             except Exception:
                 # Without this thread, accounts would stay enabled or disabled for ever.
                 if not self._stop.is_set():
                     log.exception("keeping followed documents failed")
-            self._stop.wait(self._pause)
-            self._pause = min(self._pause * 2, 5.0)
+            self._stop.wait(self._backoff)
+            self._backoff = min(self._backoff * 2, 5.0)
 
     def _subscribe(self) -> None:
         with Subscription(self._redis) as subscription:
@@ -100,13 +100,13 @@ class ReferenceData:
             subscription.subscribe(self._keys.changes)
             try:
                 self._load()
-                self.fresh, self._pause = True, _TICK
+                self.is_synced, self._backoff = True, _POLL_INTERVAL
                 while not self._stop.is_set():
-                    published = subscription.next(_TICK)
+                    published = subscription.receive(_POLL_INTERVAL)
                     if published is not None:
                         self._take(published.content)
             finally:
-                self.fresh = False
+                self.is_synced = False
 
     def _take(self, message: bytes) -> None:
         database, _, rest = message.partition(b"\0")
@@ -130,7 +130,7 @@ class ReferenceData:
             for identifier, value in documents.items():
                 self._apply(name, identifier.decode("utf-8", "replace"), value, reload=True)
         for name, (_, complete) in read.items():
-            self.loaded[name] = complete
+            self.is_complete[name] = complete
         self._index_ports()
         if self.config != old_config:
             self._on_config()
@@ -187,9 +187,9 @@ class ReferenceData:
     def _apply_port(self, request: str, payload: bytes) -> None:
         self._requests.pop(request, None)
         if payload:
-            said = _decoded(payload, list, [])
-            if is_port_request_value(said):
-                account, *numbers = said
+            value = _decoded(payload, list, [])
+            if is_port_request_value(value):
+                account, *numbers = value
                 self._requests[request] = ActivePortRequest(request, account, tuple(numbers))
 
     def _apply_config(self, payload: bytes, *, reload: bool) -> None:
@@ -198,8 +198,8 @@ class ReferenceData:
             self._on_config()
 
     def _index_ports(self) -> None:
-        before, self.ports = self.ports, index_by_number(self._requests.values())
-        if self.ports != before:
+        before, self.port_requests = self.port_requests, index_by_number(self._requests.values())
+        if self.port_requests != before:
             self._on_ports()
 
 

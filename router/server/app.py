@@ -87,7 +87,7 @@ class Service:
             waiting=settings.couchdb.max_pending_reads,
             time_limit=settings.lookup.timeout,
             alarm=self._alarm,
-            scans=ScanDetector(authority, self.near.listings, self._can_list, settings.cache.negative_ttl),
+            scans=ScanDetector(authority, self.near.negative_ranges, self._can_list, settings.cache.negative_ttl),
             in_each_thread=unpin_thread,
         )
         rules = build_rules(settings, None)
@@ -136,7 +136,7 @@ class Service:
             stale_after=settings.cache.stale_after,
             redis_breaker=redis_breaker,
             on_change=self._publish_health,
-            on_return=self._invalidations.renew if self.near.on else lambda: None,
+            on_return=self._invalidations.reconnect if self.near.enabled else lambda: None,
             on_configuration=self._configure_from_database,
         )
         self.follower = Follower(settings, stores) if with_follower else None
@@ -169,7 +169,7 @@ class Service:
         for part in (self.admin, self._alarm, self.stores.master):
             part.start()
             started.callback(part.stop)
-        if self.near.on:
+        if self.near.enabled:
             self._invalidations.start()
             started.callback(self._invalidations.stop)
         for each in (self.followed, self.follower, self.maintenance):
@@ -206,7 +206,7 @@ class Service:
             "redis": state.redis,
             "database": state.database,
             "stale": state.stale,
-            "follower": None if state.follower is None else state.follower.said(),
+            "follower": None if state.follower is None else state.follower.to_json(),
             "lookups": self.lookup.counts.all(),
             "database_reads": self.fallback.counts.all(),
             "number_operations": self.manager.counts.all(),

@@ -39,9 +39,9 @@ class Stores:
         redis_url = credentials.redis_url(settings)
         sentinels = credentials.sentinel_login(settings)
         try:
-            self.redis = connect(redis_url, time_limit=_PATIENT, sentinels=sentinels)
-            fast = connect(redis_url, time_limit=settings.redis.timeout, sentinels=sentinels)
-            prompt = connect(redis_url, time_limit=_PROMPT, sentinels=sentinels)
+            self.redis = connect(redis_url, timeout=_PATIENT, sentinels=sentinels)
+            fast = connect(redis_url, timeout=settings.redis.timeout, sentinels=sentinels)
+            prompt = connect(redis_url, timeout=_PROMPT, sentinels=sentinels)
         except (ValueError, OSError) as problem:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.fast_redis = fast

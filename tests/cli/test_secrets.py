@@ -254,6 +254,6 @@ def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> Non
     assert "a sentinel wants another password" in said["audit: wrong"].err
     assert "'sentinel_password' and 'sentinel_password_file' both" in said["check: both"].err
     lines = "\n".join((*seen, *running.process.said))
-    assert "the sentinels can't say which Redis is master" in lines, "the log was looked through"
+    assert "the sentinels can't name the Redis master" in lines, "the log was looked through"
     assert MARK not in lines
     _nothing_shown(said)

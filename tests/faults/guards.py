@@ -65,14 +65,14 @@ GUARDS = (
     Guard(
         "in-flight rule of the near cache",
         "router/near_cache/cache.py",
-        "self._invalidated.get(number, -1) > clock",
+        "self._invalidated.get(number, -1) > generation",
         "False",
         "tests/unit/lookup/test_near_cache.py::test_a_change_during_a_fetch_forbids_keeping_it",
     ),
     Guard(
         "listings hear what changed",
         "router/near_cache/cache.py",
-        "self.listings.changed(number)",
+        "self.negative_ranges.changed(number)",
         "pass",
         "tests/unit/lookup/test_near_cache.py::test_a_change_ends_what_a_listing_says_of_a_number",
     ),
@@ -87,14 +87,14 @@ GUARDS = (
     Guard(
         "fencing",
         "router/redis_store/scripts/apply.lua",
-        "if (tonumber(kept[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end\n",
+        "if (tonumber(state[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end\n",
         "",
         "tests/integration/test_following_through_failures.py::test_a_stale_token_is_refused",
     ),
     Guard(
         "checkpoint moves with the data",
         "router/redis_store/scripts/apply.lua",
-        "if (kept[2] or '') ~= ARGV[2] or (kept[3] or '') ~= ARGV[3] then return {'checkpoint_conflict'} end\n",
+        "if (state[2] or '') ~= ARGV[2] or (state[3] or '') ~= ARGV[3] then return {'checkpoint_conflict'} end\n",
         "",
         "tests/unit/cache/test_checkpoints.py::test_another_writers_step_refuses_ours",
     ),

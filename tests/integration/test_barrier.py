@@ -43,7 +43,7 @@ def _refusal(generation: int) -> codec.Entry:
 
 def _keep(near: NearCache, numbers: list[str]) -> None:
     for number in numbers:
-        near.keep(number, NearEntry("", b"former", None), near.clock(), None)
+        near.put(number, NearEntry("", b"former", None), near.generation(), None)
 
 
 def test_what_was_written_before_it_is_dropped_when_it_is_passed(world: World, start_near: StartNear) -> None:
@@ -110,7 +110,7 @@ def test_what_was_said_does_not_stay_in_redis(world: World, start_near: StartNea
     eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 2)
     # The one that answers too late for anybody leaves its answer behind, for a while.
     world.redis.publish(world.keys.barrier, "late")
-    eventually(lambda: world.redis.pttl(world.keys.passed("late")) > 0)
+    eventually(lambda: world.redis.pttl(world.keys.barrier_acks("late")) > 0)
     mute.close()
 
 
@@ -118,7 +118,7 @@ def test_a_near_cache_that_comes_back_listens_to_barriers_again(world: World, st
     near = start_near()
     world.redis.client_kill_filter(_type="pubsub")
     eventually(lambda: near.trusted and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
-    near.keep(NUMBER, NearEntry("", b"former", None), near.clock(), None)
+    near.put(NUMBER, NearEntry("", b"former", None), near.generation(), None)
     world.writer.entries.fill(SHARD, "", [(NUMBER, _refusal(1))])
     assert barrier.await_all(world.redis, world.keys, 5) == 0
     assert near.get(NUMBER) is None

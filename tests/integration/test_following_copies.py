@@ -7,7 +7,7 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB
 from router.follower.follower import Follower
-from router.redis_store.pending_copies import EVERYTHING, PendingCopies
+from router.redis_store.pending_copies import ALL_NUMBERS, PendingCopies
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
@@ -126,7 +126,7 @@ def test_what_was_noted_before_a_crash_is_mended_after_it(
     first = follow(account_copies="none")
     accounts.number()
     first.stop()
-    pending.note([(NUMBER, B), (OTHER, C)])
+    pending.add([(NUMBER, B), (OTHER, C)])
     accounts.write_listing(B, **{NUMBER: {}})
     accounts.write_listing(C, **{OTHER: {}})
 
@@ -140,8 +140,8 @@ def test_everything_is_compared_where_too_much_waits(
 ) -> None:
     accounts.number()
     accounts.write_listing(C, **{NUMBER: {}, OTHER: {}})
-    PendingCopies(world.redis, world.keys, most=2).note([(NUMBER, ""), (OTHER, ""), ("+14158867902", "")])
-    assert list(world.redis.hkeys(world.keys.copies)) == [EVERYTHING.encode()]
+    PendingCopies(world.redis, world.keys, limit=2).add([(NUMBER, ""), (OTHER, ""), ("+14158867902", "")])
+    assert list(world.redis.hkeys(world.keys.pending_copies)) == [ALL_NUMBERS.encode()]
 
     follow(account_copies="none").stop()
     assert accounts.whereabouts() == "c"
@@ -151,11 +151,11 @@ def test_everything_is_compared_where_too_much_waits(
 
 
 def test_what_is_noted_again_meanwhile_is_looked_at_again(pending: PendingCopies) -> None:
-    pending.note([(NUMBER, A), (OTHER, "")])
+    pending.add([(NUMBER, A), (OTHER, "")])
     (taken,) = pending.batches(10)
-    pending.note([(NUMBER, A)])
+    pending.add([(NUMBER, A)])
 
-    pending.settle(taken)
+    pending.remove(taken)
 
     (left,) = pending.batches(10)
     assert list(left) == [f"{NUMBER} {A}"]

@@ -332,8 +332,8 @@ def test_an_asked_follower_ends_by_itself_and_lets_the_next_one_in(world: World)
 def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -> None:
     world.number()
     old = Lease(world.redis, world.keys, 30.0, "old")
-    token = old.take()
-    old.give_up()
+    token = old.acquire()
+    old.release()
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     late = Applier(world.writer, world.reader, world.databases, token, Policy())
@@ -358,7 +358,7 @@ def test_a_follower_whose_lease_was_taken_away_leads_again_with_a_greater_token(
     eventually(lambda: world.cached() == ONE)
     world.redis.delete(world.keys.lease)
     usurper = Lease(world.redis, world.keys, 0.5, "usurper")
-    token = eventually(usurper.take)
+    token = eventually(usurper.acquire)
     assert (
         world.writer.checkpoints.begin_epoch(SHARD, token, instance_start_time="", purge_seq=0, fingerprint="")
         is not None

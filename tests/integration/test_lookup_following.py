@@ -17,7 +17,7 @@ def running(world: World, start_service: StartService) -> Running:
     """A service with its follower; the databases that every lookup depends on are there."""
     world.create("accounts", "port_requests", "system_config")
     made = start_service(with_follower=True, negative_ttl=600)
-    eventually(lambda: all(made.service.followed.loaded.values()))
+    eventually(lambda: all(made.service.followed.is_complete.values()))
     return made
 
 
@@ -244,4 +244,4 @@ def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_
 
     running.service.lookup.rules = replace(rules, normaliser=cast("Normaliser", Overtaken()))
     assert running.caller.account("14158867900") == ONE
-    assert near.raw == {}
+    assert near.by_request == {}

@@ -234,7 +234,7 @@ def test_a_scan_of_numbers_that_do_not_exist_costs_few_reads(
         assert reasons == {pb.NUMBER_NOT_FOUND}
     assert relay.count(r"/numbers/") <= len(absent) // 50
     # An answer goes out before what was read is kept.
-    listings = running.service.near.listings
+    listings = running.service.near.negative_ranges
     eventually(lambda: listings.is_absent(absent[-1], time.monotonic()) or world.cached(absent[-1]) == "nothing")
     reads = r"/numbers/\+1415/(\+|_all_docs\?include_docs)"
     before = relay.count(reads)

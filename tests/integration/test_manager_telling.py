@@ -23,7 +23,7 @@ from tests.integration.world import NUMBER, World
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may take longer than a change is held up for."""
-    monkeypatch.setattr(barrier, "WAIT", 10.0)
+    monkeypatch.setattr(barrier, "TIMEOUT", 10.0)
 
 
 def _near(running: Running, number: str = NUMBER) -> None:
@@ -159,7 +159,7 @@ def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> Non
 
 
 def test_a_worker_that_does_not_answer_is_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(barrier, "WAIT", 0.1)
+    monkeypatch.setattr(barrier, "TIMEOUT", 0.1)
     family(world)
     manager = Manager(world)
     mute = world.redis.pubsub()

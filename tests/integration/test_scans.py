@@ -77,7 +77,7 @@ def test_what_the_number_manager_acknowledged_is_known_at_once(running: Running,
     for index in range(20):
         numbers = [f"{prefix}{index:02}{each:02}" for each in range(20)]
         assert _scan(running, numbers) == {"NUMBER_NOT_FOUND"}
-        eventually(lambda: _scan(running, numbers) and running.service.near.listings.is_absent(numbers[0], 0.0))  # noqa: B023
+        eventually(lambda: _scan(running, numbers) and running.service.near.negative_ranges.is_absent(numbers[0], 0.0))  # noqa: B023
         asked = npb.CreateNumbersRequest(numbers=numbers[:1], auth_by=SYSTEM, assign_to=CHILD, module_name=INVENTORY)
         (result,) = stub.Create(asked, timeout=20).results
         assert not result.record.warnings
@@ -100,7 +100,7 @@ def test_a_listing_that_fails_costs_nobody_an_answer(running: Running, relay: Re
     relay.cut(_is_listing)
     assert _scan(running, _ABSENT[:50]) == {"NUMBER_NOT_FOUND"}
     assert relay.count("_all_docs.*start_key") > 1
-    assert not running.service.near.listings.is_absent(_ABSENT[51], 0.0)
+    assert not running.service.near.negative_ranges.is_absent(_ABSENT[51], 0.0)
     relay.cut(lambda *_: False)
     assert _scan(running, _ABSENT[50:100]) == {"NUMBER_NOT_FOUND"}
-    eventually(lambda: running.service.near.listings.is_absent(_ABSENT[51], 0.0))
+    eventually(lambda: running.service.near.negative_ranges.is_absent(_ABSENT[51], 0.0))

@@ -46,7 +46,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
     return Failing(monkeypatch)
 
 
-@pytest.mark.parametrize(("owner", "method"), [(Lease, "take"), (Follower, "_lead"), (Follower, "_describe")])
+@pytest.mark.parametrize(("owner", "method"), [(Lease, "acquire"), (Follower, "_lead"), (Follower, "_describe")])
 def test_the_follower_leads_again(
     world: World, start_follower: StartFollower, failing: Failing, owner: type, method: str
 ) -> None:

@@ -58,7 +58,7 @@ WAYS: dict[str, Callable[[Any], object]] = {
 
 
 def test_every_way_of_asking_says_that_redis_is_away(cluster: Cluster) -> None:
-    clients = {way: connect(cluster.url, time_limit=1) for way in WAYS}
+    clients = {way: connect(cluster.url, timeout=1) for way in WAYS}
     for client in clients.values():
         client.set("key", "")
 

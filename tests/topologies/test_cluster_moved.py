@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -73,7 +73,7 @@ WAYS: dict[str, Callable[[Any], object]] = {
 
 
 def test_every_way_of_asking_finds_the_nodes_again(cluster: Moving) -> None:
-    clients = {way: connect(cluster.url, time_limit=1) for way in WAYS}
+    clients = {way: connect(cluster.url, timeout=1) for way in WAYS}
     for way, ask in WAYS.items():
         assert ask(clients[way])
 
@@ -85,15 +85,15 @@ def test_every_way_of_asking_finds_the_nodes_again(cluster: Moving) -> None:
     cluster.move()
     for way, ask in WAYS.items():
         eventually(lambda ask=ask, client=clients[way]: _succeeds(ask, client), 20)  # type: ignore[misc]
-        hosts = {node.host for node in clients[way].get_nodes()}
+        hosts = {node.host for node in cast("Any", clients[way]).get_nodes()}
         assert hosts == {AFTER}
 
 
 def test_a_node_without_slots_where_they_are_expected_is_a_redis_that_is_away(cluster: Moving, tmp_path: Path) -> None:
-    clients = {way: connect(cluster.url, time_limit=1) for way in WAYS}
+    clients = {way: connect(cluster.url, timeout=1) for way in WAYS}
     for way, ask in WAYS.items():
         assert ask(clients[way])
-    fresh = connect(cluster.url, time_limit=1)
+    fresh = connect(cluster.url, timeout=1)
     with cluster.replaced_by_an_empty_node(tmp_path / "empty"):
         for client in (*clients.values(), fresh):
             for ask in WAYS.values():
@@ -107,7 +107,7 @@ def test_a_node_without_slots_where_they_are_expected_is_a_redis_that_is_away(cl
 
 
 def test_nodes_that_are_known_need_no_name(cluster: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = connect(cluster.url, time_limit=1)
+    client: Any = connect(cluster.url, timeout=1)
     client.set("key", "value")
     monkeypatch.setattr(cluster, "_address", AFTER)  # where nobody is
     client.nodes_manager.initialize()

@@ -91,7 +91,7 @@ def test_garbled_values_are_mended_in_every_slot(settings: Settings) -> None:
         for key in keys:
             stores.redis.set(key, b"garbled")
         _until(lambda: stores.redis.hget(documents, OWNERS[0]) == written)
-        _until(lambda: all(is_valid_entry(stores.redis.get(key)) for key in keys))
+        _until(lambda: all(is_valid_entry(stores.redis.get(key) or b"") for key in keys))
     finally:
         follower.stop()
 

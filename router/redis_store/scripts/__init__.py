@@ -1,4 +1,4 @@
-"""The Lua scripts that change the cache: each one is a transaction within one database's slot."""
+"""The Lua scripts that change the cache: each is a transaction within the slot of one database."""
 
 from hashlib import sha1
 from importlib.resources import files
@@ -8,9 +8,10 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from router.entries.codec import ACCOUNT, HEADER, LENGTH, VERSION
 from router.redis_store.client import drop_connections
+from router.redis_store.commands import RedisClient
 
 _LAYOUT = f"local HEADER, VERSION, LENGTH, ACCOUNT = {HEADER}, {VERSION}, {LENGTH}, {ACCOUNT}\n"
-"""Where things stand in an entry, for every script."""
+"""The byte offsets of an entry, as globals of every script."""
 
 
 def _read(name: str) -> str:
@@ -18,7 +19,10 @@ def _read(name: str) -> str:
 
 
 class Script:
-    """One script, sent by its hash, and whole to a server that does not know it yet.
+    """A script, run by EVALSHA, and by EVAL on a server that does not have it yet.
+
+    Not redis-py's `register_script`: after NOSCRIPT that sends SCRIPT LOAD, which a Cluster client sends to every
+    primary, so that one unreachable primary would fail the writes of all others.
 
     Args:
         libraries: scripts whose functions it uses.
@@ -28,21 +32,21 @@ class Script:
         self._text = _LAYOUT + "".join(map(_read, (*libraries, name)))
         self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    def __call__(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
-        """Run it; the keys share one slot.
+    def __call__(self, redis: RedisClient, keys: list[str], *arguments: str | bytes | int) -> Any:
+        """Run the script; its keys share one slot.
 
         Raises:
-            redis.RedisError: Redis can't be asked, or refuses to write.
+            redis.RedisError: Redis can't be reached, or refuses to write.
         """
         try:
             return self._run(redis, keys, *arguments)
         except ResponseError as problem:
-            # Only from within a script's own message can it be seen.
+            # redis-py raises no ReadOnlyError for a script: only the message shows it.
             if "READONLY" in str(problem):
                 drop_connections(redis)
             raise
 
-    def _run(self, redis: Any, keys: list[str], *arguments: str | bytes | int) -> Any:
+    def _run(self, redis: RedisClient, keys: list[str], *arguments: str | bytes | int) -> Any:
         try:
             return redis.evalsha(self._sha, len(keys), *keys, *arguments)
         except NoScriptError:

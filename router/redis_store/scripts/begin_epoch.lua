@@ -1,5 +1,6 @@
--- Begin a database's life in the cache: a new epoch, no checkpoint. Writers that saw the old epoch are refused.
--- KEYS: the database's hash. ARGV: fencing token, epoch, instance, purges, shape, now.
+-- Begins a new epoch of a database, without a checkpoint. Writes under the former epoch are refused from now on.
+-- KEYS: the database's hash. ARGV: fencing token, epoch, instance_start_time, purge_seq, fingerprint, now.
+-- Returns "ok" or "fenced".
 local fence = redis.call('HGET', KEYS[1], 'fence')
 if (tonumber(fence or '0') or 0) > tonumber(ARGV[1]) then return 'fenced' end
 redis.call('HDEL', KEYS[1], 'seq', 'complete', 'copies')

@@ -1,7 +1,7 @@
--- HEADER, VERSION, LENGTH and ACCOUNT come from entry.py: offsets that count from 0, as Lua's do not.
--- Whether a value can be an entry: as long as it says, of a known kind, a route with its account first (is_valid_entry in
--- entry.py also looks at the checksum; who reads what fails that removes it). What is no entry must not stand in the
--- way of one, whatever its first bytes look like.
+-- HEADER, VERSION, LENGTH and ACCOUNT are offsets from router/entries/codec.py: they count from 0, Lua's from 1.
+-- sound: whether a value can be an entry: of the length in its header, of a known kind, a route with its account
+-- first. (is_valid_entry in codec.py checks the checksum too; a reader deletes an entry that fails it.) A value that
+-- is no entry must not block one, whatever its first bytes look like.
 local function sound(value)
   if type(value) ~= 'string' or #value < HEADER then return false end
   local high, middle, low = string.byte(value, LENGTH + 1, LENGTH + 3)
@@ -14,7 +14,7 @@ local function sound(value)
   return kind == 'X' or kind == 'T' or kind == 'N'
 end
 
--- compare: 1 newer than what is kept (or nothing sound is kept), 0 the same version, -1 older; and what is kept.
+-- compare: 1 newer than the stored entry (or none is stored), 0 the same version, -1 older; and the stored entry.
 local function compare(value, key)
   local old = redis.pcall('GET', key)
   if not sound(old) then
@@ -24,6 +24,6 @@ local function compare(value, key)
   return order(value, old), old
 end
 
-local function put(key, value, life)
-  if life == '0' then redis.call('SET', key, value) else redis.call('SET', key, value, 'PX', life) end
+local function put(key, value, ttl)
+  if ttl == '0' then redis.call('SET', key, value) else redis.call('SET', key, value, 'PX', ttl) end
 end

@@ -1,7 +1,7 @@
--- Take or keep the follower's lease.
--- KEYS: lease, token counter. ARGV: owner, life in milliseconds.
--- Answers the fencing token, which only grows, or 0 when somebody else holds the lease.
--- What nobody of us wrote, or what would never lapse, is no lease: it must not keep everybody from leading.
+-- Acquires or renews the follower's lease.
+-- KEYS: lease, token counter. ARGV: owner, TTL in milliseconds.
+-- Returns the fencing token, which only grows, or 0 when another owner holds the lease.
+-- A malformed lease, or one without a TTL, is deleted so that it cannot block election.
 local holder = redis.pcall('GET', KEYS[1])
 local token, owner
 if type(holder) == 'string' then token, owner = string.match(holder, '^(%d+) (.*)$') end
@@ -12,7 +12,7 @@ if token then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return tonumber(token)
 end
--- Time makes the token grow even when Redis lost its memory.
+-- The clock makes the token grow even when Redis lost the counter.
 local time = redis.call('TIME')
 local last = redis.pcall('GET', KEYS[2])
 last = type(last) == 'string' and tonumber(last) or 0

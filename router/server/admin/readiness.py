@@ -14,6 +14,7 @@ from router.lookup.engine import LookupEngine
 from router.lookup.origin_reader import OriginReader
 from router.numbers.kazoo_databases import SYSTEM_CONFIG
 from router.redis_store import follower_status
+from router.redis_store.commands import RedisClient
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
@@ -62,7 +63,7 @@ class Readiness:
 
     def __init__(
         self,
-        client: object,
+        client: RedisClient,
         keys: Keys,
         authority: OriginReader,
         lookup: LookupEngine,
@@ -128,7 +129,7 @@ class Readiness:
     def _poll_couchdb(self) -> None:
         try:
             self._authority.databases.version()
-            if not self._followed.loaded[SYSTEM_CONFIG]:
+            if not self._followed.is_complete[SYSTEM_CONFIG]:
                 self._on_configuration(self._authority.configuration())
             self._couch_problem = ""
         except CouchError as problem:
@@ -159,7 +160,7 @@ class Readiness:
         if not (couch_up or cached):
             name = "no data"
         else:
-            held = self._followed.fresh and all(self._followed.loaded.values())
+            held = self._followed.is_synced and all(self._followed.is_complete.values())
             settled = follower is not None and follower.phase == "following" and redis_up and held
             name = "ready" if settled else "warming"
         return State(name, redis_up, couch_up, follower, silent, self._why(follower, silent=silent))
@@ -177,6 +178,6 @@ class Readiness:
             parts.append(f"the follower {follower.leader} is {behind:.0f} s behind: answers are marked stale")
         elif follower.phase != "following":
             parts.append(f"the follower has {follower.complete} of {follower.databases} databases in the cache")
-        elif not self._followed.fresh:
+        elif not self._followed.is_synced:
             parts.append("accounts, port requests and configuration are not read from Redis yet")
         return "; ".join(parts) or "both stores answer and the follower is up to date"

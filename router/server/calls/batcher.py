@@ -136,9 +136,9 @@ class Batcher:
         """
         lookup = self._lookup
         stale = lookup.near_is_stale
-        if stale is None or not lookup.near.on:
+        if stale is None or not lookup.near.enabled:
             return calls
-        cached, respond, enabled = lookup.near.raw.get, self._source.respond, lookup.enabled_accounts
+        cached, respond, enabled = lookup.near.by_request.get, self._source.respond, lookup.enabled_accounts
         rest = []
         refused = 0
         for call in calls:

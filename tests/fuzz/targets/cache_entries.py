@@ -178,7 +178,7 @@ class _Database:
 
 def _lookup() -> LookupEngine:
     followed = ReferenceData(None, KEYS)
-    followed.loaded = dict.fromkeys(followed.loaded, True)
+    followed.is_complete = dict.fromkeys(followed.is_complete, True)
     standing = AccountStatusReader(followed, cast("OriginReader", None), refuse_unknown=False)
     return LookupEngine(
         cast("EntryReader", _KEPT),
@@ -216,9 +216,9 @@ def _status(raw: bytes) -> None:
 
     class Redis:
         def evalsha(self, *_: object) -> list[bytes]:
-            return [b"1", b"0", raw]  # as told.lua splits it
+            return [b"1", b"0", raw]  # as read_status.lua splits it
 
-    said = follower_status.read(Redis(), KEYS)
+    said = follower_status.read(cast("Any", Redis()), KEYS)
     if said is not None:
         assert said.age >= 0
         assert not math.isnan(said.age + said.lag + said.behind + said.databases + said.complete + said.copies_pending)

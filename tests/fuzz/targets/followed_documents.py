@@ -115,15 +115,15 @@ def _followed(database: str, doc: Mapping[str, Any]) -> None:
 
 def _port(worker: ReferenceData, doc: Mapping[str, Any]) -> None:
     """Who is routed to is who the request names, and only where it is active."""
-    for number, requests in worker.ports.items():
+    for number, requests in worker.port_requests.items():
         (request,) = requests
         assert request.account_id == doc["pvt_account_id"]
         assert number in doc["numbers"]
         assert doc["pvt_port_state"] in port_requests.ACTIVE_STATES
     if isinstance(read := port_requests.read(doc), Skipped) or not read.active or not read.account_id:
-        assert not worker.ports
+        assert not worker.port_requests
     else:
-        assert worker.ports.keys() == read.numbers
+        assert worker.port_requests.keys() == read.numbers
 
 
 def _take(worker: ReferenceData, database: str, identifier: str, value: bytes) -> None:
@@ -135,7 +135,7 @@ def _anybodys(database: str, value: bytes) -> None:
     identifier, _, value = value.partition(APART)
     name = NUMBER_MANAGER if database == SYSTEM_CONFIG else identifier.decode("utf-8", "replace") or "a"
     _take(worker, database, name, value)
-    for number, requests in worker.ports.items():
+    for number, requests in worker.port_requests.items():
         assert isinstance(number, str)
         assert all(isinstance(each.account_id, str) and each.account_id for each in requests)
     assert worker.config is None or isinstance(worker.config, dict)

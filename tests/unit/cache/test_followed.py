@@ -68,8 +68,8 @@ def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer
     made.start()
     assert made.wait_synced(5)
     assert made.disabled == {"a"}
-    assert made.ports == {NUMBER: (ActivePortRequest("p", ONE, (NUMBER,)),)}
-    assert made.loaded == {ACCOUNTS: True, PORT_REQUESTS: False, SYSTEM_CONFIG: False}
+    assert made.port_requests == {NUMBER: (ActivePortRequest("p", ONE, (NUMBER,)),)}
+    assert made.is_complete == {ACCOUNTS: True, PORT_REQUESTS: False, SYSTEM_CONFIG: False}
     made.stop()
 
 
@@ -90,9 +90,9 @@ def test_an_account_is_disabled_and_enabled_again(documents: ReferenceData, sour
 def test_ports_of_one_number_stand_together_until_one_goes(documents: ReferenceData, source: Source) -> None:
     first, second = ActivePortRequest("p", ONE, (NUMBER,)), ActivePortRequest("q", TWO, (NUMBER,))
     source.write(PORT_REQUESTS, p=port_request_value(rev(1), first), q=port_request_value(rev(1), second))
-    eventually(lambda: set(documents.ports.get(NUMBER, ())) == {first, second})
+    eventually(lambda: set(documents.port_requests.get(NUMBER, ())) == {first, second})
     source.write(PORT_REQUESTS, p=port_request_value(rev(2), None))
-    eventually(lambda: documents.ports.get(NUMBER) == (second,))
+    eventually(lambda: documents.port_requests.get(NUMBER) == (second,))
 
 
 def test_a_configuration_is_told_of(documents: ReferenceData, source: Source, told: list[bool]) -> None:
@@ -117,10 +117,10 @@ def test_a_database_is_loaded_once_it_was_read_wholly(
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
     eventually(lambda: "a" in documents.enabled | documents.disabled)
-    assert not documents.loaded[ACCOUNTS]
+    assert not documents.is_complete[ACCOUNTS]
     writer.checkpoints.mark_complete(ACCOUNTS, {"copy": "1"})
     writer.documents.publish_reload(ACCOUNTS)
-    eventually(lambda: documents.loaded[ACCOUNTS])
+    eventually(lambda: documents.is_complete[ACCOUNTS])
 
 
 def test_one_broken_value_hides_no_other_document(
@@ -132,8 +132,8 @@ def test_one_broken_value_hides_no_other_document(
     source.write(PORT_REQUESTS, p=port_request_value(rev(1), ActivePortRequest("p", ONE, (NUMBER,))), **values)
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
-    eventually(lambda: documents.ports.keys() == {NUMBER})
-    assert documents.fresh
+    eventually(lambda: documents.port_requests.keys() == {NUMBER})
+    assert documents.is_synced
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,10 @@ def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
             assert made.wait_synced(5)
             port = server.port
             server.stop()
-            eventually(lambda: not made.fresh)
+            eventually(lambda: not made.is_synced)
             assert made.disabled == {"a"}, "what is held is still the best there is"
         with EmbeddedRedis(port), Redis.from_url(server.url) as client:
-            eventually(lambda: made.fresh)
+            eventually(lambda: made.is_synced)
             assert made.disabled == set(), "the Redis that came back knows of nobody"
             Source(CacheStore(client, keys, LIVES)).write(ACCOUNTS, b=account_value(rev(1), enabled=False, exists=True))
             eventually(lambda: made.disabled == {"b"})

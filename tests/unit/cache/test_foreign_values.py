@@ -182,9 +182,9 @@ def test_another_type_in_place_of_strays(writer: CacheStore, client: Any, keys: 
 
 @pytest.mark.parametrize("kind", ["list", "string", "set"])
 def test_another_type_in_place_of_pending_copies(client: Any, keys: Keys, kind: str) -> None:
-    _put(client, kind, keys.copies)
+    _put(client, kind, keys.pending_copies)
     pending = PendingCopies(client, keys)
-    pending.note([(NUMBER, "")])
+    pending.add([(NUMBER, "")])
     assert pending.size() == 1
 
 
@@ -192,15 +192,15 @@ def test_another_type_in_place_of_pending_copies(client: Any, keys: Keys, kind: 
 def test_what_is_no_lease_keeps_nobody_from_leading(client: Any, keys: Keys, kind: str) -> None:
     for key in (keys.lease, keys.token):
         _put(client, kind, key)
-    token = Lease(client, keys, 30.0, "one").take()
+    token = Lease(client, keys, 30.0, "one").acquire()
     assert token > 1
-    assert Lease(client, keys, 30.0, "two").take() == 0
-    assert Lease(client, keys, 30.0, "one").take() == token
+    assert Lease(client, keys, 30.0, "two").acquire() == 0
+    assert Lease(client, keys, 30.0, "one").acquire() == token
 
 
 def test_a_lease_that_would_never_lapse_is_none(client: Any, keys: Keys) -> None:
     client.set(keys.lease, "7 nobody")
-    assert Lease(client, keys, 30.0, "one").take() > 7
+    assert Lease(client, keys, 30.0, "one").acquire() > 7
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ LOOKS = 100
 
 @pytest.fixture
 def found(client: Any, keys: Keys, reader: EntryReader, monkeypatch: pytest.MonkeyPatch) -> IntegrityScan:
-    monkeypatch.setattr(integrity_scan, "DOCUMENTS_AT_ONCE", 100)
-    monkeypatch.setattr(integrity_scan, "KEYS_AT_ONCE", 100)
+    monkeypatch.setattr(integrity_scan, "HSCAN_COUNT", 100)
+    monkeypatch.setattr(integrity_scan, "SCAN_COUNT", 100)
     return IntegrityScan(client, keys, reader)
 
 
@@ -39,8 +39,8 @@ def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, fo
     del accounts
     spoilt = {f"{index:032x}".encode() for index in (0, 333, 999)}
     client.hset(keys.documents(ACCOUNTS), mapping=dict.fromkeys(spoilt, CORRUPT))
-    first = found.documents(ACCOUNTS)
-    looks = [first, *(found.documents(ACCOUNTS) for _ in range(LOOKS))]
+    first = found.corrupt_documents(ACCOUNTS)
+    looks = [first, *(found.corrupt_documents(ACCOUNTS) for _ in range(LOOKS))]
     assert {name for look in looks for name in look} == spoilt
     assert any(not look for look in looks), "no look goes round all of them"
 
@@ -52,7 +52,7 @@ def test_another_type_in_place_of_documents_is_none_of_them(
     key = keys.documents(ACCOUNTS)
     if kind is not None:
         client.rpush(key, "a") if kind == "list" else client.set(key, "a")
-    assert found.documents(ACCOUNTS) == {}
+    assert found.corrupt_documents(ACCOUNTS) == {}
 
 
 def test_only_the_value_that_was_found_is_replaced(accounts: Life, writer: CacheStore, client: Any, keys: Keys) -> None:
@@ -72,7 +72,7 @@ def test_only_the_value_that_was_found_is_replaced(accounts: Life, writer: Cache
     client.hset(key, name, CORRUPT)
     assert mend(b"")
     assert not client.hexists(key, name)
-    client.hset(key, mapping={name: CORRUPT, "": b"spoilt"})
+    client.hset(key, mapping={name: CORRUPT, "": b"corrupt"})
     assert not mend(), "all of them are read again"
 
 
@@ -87,7 +87,7 @@ def test_entries_are_looked_at_again_and_again(
         client.setrange(keys.number(numbers[7]), 40, b"xx")
         client.delete(keys.number(numbers[300]))
         client.rpush(keys.number(numbers[300]), "another type")
-        looks = [found.entries() for _ in range(LOOKS)]
+        looks = [found.corrupt_entries() for _ in range(LOOKS)]
         seen = {number: value for look in looks for number, value in look.items()}
         assert seen.keys() == {numbers[7], numbers[300]}
         assert seen[numbers[300]] == b""
@@ -96,7 +96,7 @@ def test_entries_are_looked_at_again_and_again(
 
 def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found: IntegrityScan) -> None:
     client.set(keys.number("+14150000001"), route(rev(1)).pack(), px=1)
-    assert not any(found.entries() for _ in range(LOOKS))
+    assert not any(found.corrupt_entries() for _ in range(LOOKS))
 
 
 @pytest.mark.parametrize(

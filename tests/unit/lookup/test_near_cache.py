@@ -34,22 +34,22 @@ def _entry(answer: bytes = b"answer") -> NearEntry:
 
 def test_what_is_kept_is_found_by_number_and_by_the_bytes_that_asked(near: NearCache) -> None:
     entry = _entry()
-    near.keep(NUMBER, entry, near.clock(), b"raw")
-    near.alias(b"another way", entry, near.clock())
-    assert near.get(NUMBER) is near.raw[b"raw"] is near.raw[b"another way"] is entry
+    near.put(NUMBER, entry, near.generation(), b"raw")
+    near.alias(b"another way", entry, near.generation())
+    assert near.get(NUMBER) is near.by_request[b"raw"] is near.by_request[b"another way"] is entry
 
 
 def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
     entry = _entry()
-    near.keep(NUMBER, entry, near.clock(), b"raw")
+    near.put(NUMBER, entry, near.generation(), b"raw")
     near.invalidate(NUMBER)
     assert near.get(NUMBER) is None
     assert not entry.alive
-    assert near.raw == {}
+    assert near.by_request == {}
 
 
 def test_a_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
-    listings = near.listings
+    listings = near.negative_ranges
     listings.close(listings.open("numbers/+1415", "+1415886", 0.0), [], None, math.inf)
     assert listings.is_absent(NUMBER, 0.0)
     near.invalidate(NUMBER)
@@ -60,42 +60,42 @@ def test_a_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
 
 
 def test_a_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
-    clock = near.clock()
+    clock = near.generation()
     near.invalidate(NUMBER)
-    near.keep(NUMBER, _entry(), clock, b"raw")
+    near.put(NUMBER, _entry(), clock, b"raw")
     assert near.get(NUMBER) is None
-    near.keep(OTHER, _entry(), clock, b"other")
+    near.put(OTHER, _entry(), clock, b"other")
     assert near.get(OTHER) is not None, "another number's change forbids nothing"
 
 
 def test_a_fetch_after_the_change_is_kept(near: NearCache) -> None:
     near.invalidate(NUMBER)
-    near.keep(NUMBER, _entry(), near.clock(), None)
+    near.put(NUMBER, _entry(), near.generation(), None)
     assert near.get(NUMBER) is not None
 
 
 def test_forgetting_everything_forbids_keeping_what_is_being_fetched(near: NearCache) -> None:
-    clock = near.clock()
-    near.keep(OTHER, _entry(), clock, b"other")
+    clock = near.generation()
+    near.put(OTHER, _entry(), clock, b"other")
     near.clear()
-    near.keep(NUMBER, _entry(), clock, b"raw")
+    near.put(NUMBER, _entry(), clock, b"raw")
     assert near.get(NUMBER) is near.get(OTHER) is None
-    assert near.raw == {}
+    assert near.by_request == {}
     assert (len(near), near.size, near.trusted) == (0, 0, True)
 
 
 def test_nothing_is_kept_while_it_is_not_trusted(near: NearCache) -> None:
     near.clear(trusted=False)
-    near.keep(NUMBER, _entry(), near.clock(), b"raw")
+    near.put(NUMBER, _entry(), near.generation(), b"raw")
     assert near.get(NUMBER) is None
 
 
 def test_a_dead_entry_gets_no_new_way(near: NearCache) -> None:
     entry = _entry()
-    near.keep(NUMBER, entry, near.clock(), None)
+    near.put(NUMBER, entry, near.generation(), None)
     near.invalidate(NUMBER)
-    near.alias(b"raw", entry, near.clock())
-    assert b"raw" not in near.raw
+    near.alias(b"raw", entry, near.generation())
+    assert b"raw" not in near.by_request
 
 
 @pytest.mark.parametrize(("entries", "size"), [(10, 1_000_000), (1000, 10 * 600)])
@@ -103,7 +103,7 @@ def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
     near = NearCache(entries, size)
     near.clear(trusted=True)
     for index in range(200):
-        near.keep(f"+1415{index:07}", _entry(b"x" * 150), near.clock(), b"raw%d" % index)
+        near.put(f"+1415{index:07}", _entry(b"x" * 150), near.generation(), b"raw%d" % index)
         assert len(near) <= entries
         assert near.size <= size
     assert near.get("+14150000199") is not None
@@ -114,34 +114,34 @@ def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
 def test_asking_for_numbers_that_are_refused_pushes_out_no_living_entry(near: NearCache, life: float) -> None:
     living = [f"+1415{index:07}" for index in range(90)]
     for number in living:
-        near.keep(number, _entry(), near.clock(), number.encode())
+        near.put(number, _entry(), near.generation(), number.encode())
     for index in range(5000):
         nothing = NearEntry("", None, "refused", time.monotonic() + life)
-        near.keep(f"+4930{index:07}", nothing, near.clock(), b"absent%d" % index)
+        near.put(f"+4930{index:07}", nothing, near.generation(), b"absent%d" % index)
     assert all(near.get(number) is not None for number in living)
-    assert all(near.raw[number.encode()].alive for number in living)
+    assert all(near.by_request[number.encode()].alive for number in living)
     assert len(near) <= 90 + 100 // 16
     near.invalidate("+49300004999")
     assert near.get("+49300004999") is None
-    assert b"absent4999" not in near.raw
+    assert b"absent4999" not in near.by_request
 
 
 def test_ways_of_asking_are_bounded(near: NearCache) -> None:
     entry = _entry()
-    near.keep(NUMBER, entry, near.clock(), None)
+    near.put(NUMBER, entry, near.generation(), None)
     for index in range(1000):
-        near.alias(b"raw%d" % index, entry, near.clock())
-        assert len(near.raw) <= 8
-    assert near.get(NUMBER) is near.raw[b"raw999"] is entry
+        near.alias(b"raw%d" % index, entry, near.generation())
+        assert len(near.by_request) <= 8
+    assert near.get(NUMBER) is near.by_request[b"raw999"] is entry
     near.invalidate(NUMBER)
-    assert (near.size, near.raw) == (0, {})
+    assert (near.size, near.by_request) == (0, {})
 
 
 def test_a_way_that_is_asked_again_costs_nothing_more(near: NearCache) -> None:
     entry = _entry()
-    near.keep(NUMBER, entry, near.clock(), b"raw")
+    near.put(NUMBER, entry, near.generation(), b"raw")
     before = near.size
-    near.alias(b"raw", entry, near.clock())
+    near.alias(b"raw", entry, near.generation())
     assert near.size == before
 
 
@@ -150,20 +150,20 @@ def test_ways_of_asking_take_no_more_bytes_than_there_are() -> None:
     near.clear(trusted=True)
     for index in range(100):
         entry = _entry()
-        near.keep(f"+1415{index:07}", entry, near.clock(), b"%d" % index + b"x" * 100_000)
+        near.put(f"+1415{index:07}", entry, near.generation(), b"%d" % index + b"x" * 100_000)
         for way in range(8):
-            near.alias(b"%d %d" % (index, way) + b"x" * 400, entry, near.clock())
-            assert sum(map(len, near.raw)) <= near.size <= 20_000
+            near.alias(b"%d %d" % (index, way) + b"x" * 400, entry, near.generation())
+            assert sum(map(len, near.by_request)) <= near.size <= 20_000
     assert len(near) > 1
 
 
 def test_what_went_by_former_rules_leads_nowhere(near: NearCache) -> None:
-    clock = near.clock()
+    clock = near.generation()
     near.clear()
     entry = _entry()
-    near.keep(NUMBER, entry, near.clock(), None)
+    near.put(NUMBER, entry, near.generation(), None)
     near.alias(b"raw", entry, clock)
-    assert near.raw == {}
+    assert near.by_request == {}
 
 
 class Told:
@@ -178,7 +178,7 @@ class Told:
 
     def keep(self, *numbers: str) -> None:
         for number in numbers:
-            self.near.keep(number, _entry(), self.near.clock(), None)
+            self.near.put(number, _entry(), self.near.generation(), None)
             assert self.near.get(number) is not None
 
 
@@ -235,7 +235,7 @@ def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.
     caplog.set_level(logging.INFO, "router.near_cache.cache")
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))  # and doesn't listen: nothing else can take the port
-        client = connect(f"redis://127.0.0.1:{refusing.getsockname()[1]}/0", time_limit=1)
+        client = connect(f"redis://127.0.0.1:{refusing.getsockname()[1]}/0", timeout=1)
         listening = InvalidationListener(client, Keys("did-router:"), near)
         listening.start()
         eventually(lambda: _reports(caplog))
@@ -276,11 +276,11 @@ def test_another_redis_behind_the_same_name_is_listened_to_anew(near: NearCache,
         near.trusted = False
         listening.start()
         eventually(lambda: near.trusted)
-        near.keep(NUMBER, _entry(), near.clock(), None)
-        listening.renew()
+        near.put(NUMBER, _entry(), near.generation(), None)
+        listening.reconnect()
         assert near.get(NUMBER) is not None, "it is the same one: what it tells of is on its way"
         client.connection_pool, elsewhere.connection_pool = elsewhere.connection_pool, client.connection_pool
-        listening.renew()
+        listening.reconnect()
         assert not near.trusted
         eventually(lambda: near.trusted)
         assert near.get(NUMBER) is None

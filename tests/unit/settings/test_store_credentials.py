@@ -59,7 +59,8 @@ def test_redis_itself_reads_the_password(url: str) -> None:
 
 def test_sentinel_and_cluster_read_it_too() -> None:
     url = redis_url(_loaded(redis_url="redis+sentinel://a:1,b:2/m/0", redis_user="u", redis_password=SECRET))
-    assert Stores(_loaded(redis_url=url)).redis.connection_pool.connection_kwargs["password"] == SECRET
+    client: Any = Stores(_loaded(redis_url=url)).redis
+    assert client.connection_pool.connection_kwargs["password"] == SECRET
     assert redis_url(_loaded(redis_url="redis+cluster://h:1", redis_password="x")) == "redis+cluster://:x@h:1"
 
 
