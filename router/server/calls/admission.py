@@ -13,7 +13,7 @@ import grpc
 from router.numbers.routes import Reason
 from router.runtime.counters import Counters
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, CallSource, Failure, FastPath, QueuedCall
+from router.server.calls.call_source import CALL, REMAINING, CallSource, Failure, FastPath, QueuedCall
 
 _MAX_BACKLOG_BATCHES = 8
 """Batches read behind a full one: a flood of refusals must not delay the responses."""
@@ -80,10 +80,10 @@ class Admission:
         """Return the calls that have to wait: neither answered from memory nor past their deadline."""
         rest = []
         for call in self._fast_path(calls) if calls else ():
-            kind, handle, _, _, _, (_, _, remaining) = call
+            kind, handle, _, _, _, details = call
             if kind != CALL:
                 continue
-            if remaining is not None and remaining <= 0:
+            if (remaining := details[REMAINING]) is not None and remaining <= 0:
                 self._source.fail(handle, EXPIRED)
                 self._counts.add("expired")
             else:

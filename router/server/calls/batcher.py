@@ -17,7 +17,15 @@ from router.runtime.cpu_affinity import pinned_to
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import failure_of
 from router.server.calls.admission import EXPIRED, Admission
-from router.server.calls.call_source import CALL, MAX_MESSAGE_BYTES, CallHandle, CallSource, Failure, QueuedCall
+from router.server.calls.call_source import (
+    CALL,
+    MAX_MESSAGE_BYTES,
+    REMAINING,
+    CallHandle,
+    CallSource,
+    Failure,
+    QueuedCall,
+)
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -142,9 +150,9 @@ class Batcher:
         rest = []
         refused = 0
         for call in calls:
-            _, handle, _, request, _, (_, _, remaining) = call
+            _, handle, _, request, _, details = call  # no details: an event that is no call, such as a reset
             entry = cached(request)
-            if entry is None or (remaining is not None and remaining <= 0):
+            if entry is None or ((remaining := details[REMAINING]) is not None and remaining <= 0):
                 rest.append(call)
             elif entry.account in enabled and (answer := entry.answer) is not None:
                 respond(handle, answer + STALE if stale else answer)
@@ -176,9 +184,10 @@ class Batcher:
 
     def _parse(self, queued: QueuedCall) -> UnaryCall | None:
         """Parse the request; respond with a status, and return None, where that fails."""
-        kind, handle, _, request, _, (_, _, remaining) = queued
+        kind, handle, _, request, _, details = queued
         if kind != CALL:
             return None
+        remaining = details[REMAINING]
         if len(request) > MAX_MESSAGE_BYTES:  # the native source accepts messages of any length
             self._source.fail(handle, _TOO_LONG)
             return None

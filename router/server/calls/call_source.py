@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 
@@ -53,7 +53,11 @@ QueuedCall = tuple[int, CallHandle, int, bytes, Any, tuple[Any, Any, float | Non
 This is the tuple that the native source returns; converting it would cost time on every call. The request holds the
 bytes of a LookupRequest. `remaining` is the number of seconds before the deadline, None where the caller set none.
 `method`, `client` and `address` are not used.
+Items of another kind, such as a reset stream, have None in place of the last tuple.
 """
+
+REMAINING: Final = 2
+"""Index of `remaining` in the last tuple of a queued call."""
 
 FastPath = Callable[[Sequence[QueuedCall]], Sequence[QueuedCall]]
 """Responds to the calls whose result is in memory, and returns the others."""
