@@ -1,1 +1,1 @@
-"""Following the changes feeds, so that the cache stays true."""
+"""The follower: follows CouchDB's changes feeds and keeps the cache up to date."""

@@ -1,4 +1,4 @@
-"""Applying changes of one database to the cache."""
+"""The applier: writes the changes of one database to the cache, under one fencing token."""
 
 import logging
 import time
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 APPLY_BATCH_SIZE = 200
 """Changes in one transaction: one to two milliseconds of Redis' time, so that lookups hardly wait for it."""
 LOADING_TOMBSTONE_TTL = 120.0
-"""Seconds that deletions found while reading a whole database are remembered: longer than any read takes."""
+"""Seconds that tombstones written by a full read are kept: longer than any read takes."""
 
 
 class FencedError(Exception):
@@ -37,53 +37,54 @@ class FencedError(Exception):
 
 
 class CheckpointConflict(Exception):
-    """The checkpoint in Redis is not the one that we wrote."""
+    """The checkpoint in Redis is not the one that this follower wrote."""
 
 
-def _leave_to_the_checkpoint(_database: str, _epoch: str, _changes: Mapping[str, bytes]) -> None:
-    """Whoever leads next finds them there."""
+def _leave_to_checkpoint(_database: str, _epoch: str, _changes: Mapping[str, bytes]) -> None:
+    """Ignore undecided changes: the next leader finds them in the checkpoint."""
 
 
-def _log_skip(database: str, identifier: str, why: str) -> None:
-    log.info("%s: %s is left out: %s", database, identifier, why)
+def _log_skip(database: str, identifier: str, reason: str) -> None:
+    log.info("%s: %s is left out: %s", database, identifier, reason)
 
 
 class Applier:
     """Turns rows into entries and writes them under one fencing token.
 
+    Methods raise FencedError, CheckpointConflict, redis.RedisError and, where documents have to be read again,
+    CouchError.
+
     Args:
-        on_skip: told the database, id and reason of each document that no lookup can reach.
-        pending: where to note numbers whose account copies are to be looked at; None: nobody looks.
+        on_skip: called with database, id and reason of each document that no lookup can reach.
+        pending: records numbers whose account copies have to be checked; None: no copies are kept.
 
     Attributes:
-        on_undecided: called with database, epoch and versions of changes that have to be looked up again; they
-            stand in the checkpoint, too.
-
-    Methods raise FencedError, CheckpointConflict, redis.RedisError and, where documents must be read again, CouchError.
+        on_undecided: called with database, epoch and versions of changes that have to be looked up again; the
+            checkpoint holds them, too.
     """
 
     def __init__(
         self,
-        writer: CacheStore,
+        cache: CacheStore,
         reader: EntryReader,
-        databases: CouchServer,
+        couch: CouchServer,
         token: int,
         policy: Policy,
         on_skip: Callable[[str, str, str], None] = _log_skip,
         pending: PendingCopies | None = None,
     ) -> None:
-        self._writer = writer
+        self._cache = cache
         self._reader = reader
-        self._databases = databases
+        self._couch = couch
         self._token = token
         self.policy = policy
         self._on_skip = on_skip
         self._pending = pending
         self.counts = Counters()
-        self.on_undecided: Callable[[str, str, Mapping[str, bytes]], None] = _leave_to_the_checkpoint
+        self.on_undecided: Callable[[str, str, Mapping[str, bytes]], None] = _leave_to_checkpoint
 
-    def shape_of(self, database: str) -> str:
-        """What a database's entries are made with now."""
+    def fingerprint_of(self, database: str) -> str:
+        """Return the fingerprint of the format and policy that a database's entries are built with now."""
         return (
             entry_builder.FORMAT if database in REFERENCE_DATABASES else entry_builder.entries_fingerprint(self.policy)
         )
@@ -98,84 +99,121 @@ class Applier:
         pending: int = 0,
         loading: bool = False,
     ) -> Checkpoint:
-        """Apply rows in their order, a transaction at a time, each moving the checkpoint if its rows tell how far.
+        """Apply rows in their order, a transaction at a time; each moves the checkpoint where its rows have a sequence.
 
         Args:
-            before: where the cache stands.
+            before: the cache's position.
             seq: the sequence to end at; empty for that of the last row.
-            loading: the database is being read as a whole.
+            pending: changes that are known to follow.
+            loading: the database is being read from the start.
 
         Returns:
-            Where the cache stands afterwards.
+            The cache's new position.
         """
         checkpoint = before
         for start in range(0, len(changes), APPLY_BATCH_SIZE):
-            part = changes[start : start + APPLY_BATCH_SIZE]
+            batch = changes[start : start + APPLY_BATCH_SIZE]
             last = start + APPLY_BATCH_SIZE >= len(changes)
-            after = seq if last and seq else part[-1].seq or checkpoint.seq
-            self._apply_part(database, checkpoint, part, after, pending if last else pending + 1, loading=loading)
+            after = seq if last and seq else batch[-1].seq or checkpoint.seq
+            self._apply_batch(database, checkpoint, batch, after, pending if last else pending + 1, loading=loading)
             checkpoint = replace(checkpoint, seq=after)
         if not changes and seq and seq != before.seq:
-            self._apply_part(database, checkpoint, (), seq, pending, loading=loading)
+            self._apply_batch(database, checkpoint, (), seq, pending, loading=loading)
             checkpoint = replace(checkpoint, seq=seq)
         return checkpoint
 
     def apply_documents(
         self, database: str, before: Checkpoint, changes: Sequence[Change], *, seq: str = "", pending: int = 0
     ) -> Checkpoint:
-        """The same for accounts, port requests and configuration."""
+        """Apply rows of accounts, port requests or configuration in one transaction; see `apply`."""
         values = []
         for change in changes:
             value = entry_builder.document_value(database, change.document or _tombstone(change))
             if value is not None:
                 values.append((change.id, value))
         after = seq or (changes[-1].seq if changes else "") or before.seq
-        said, older = self._writer.documents.apply(database, self._token, before, after, values, pending=pending)
-        _check(said)
+        result, older = self._cache.documents.apply(database, self._token, before, after, values, pending=pending)
+        _check(result)
         self.counts.add("applied", len(changes))
-        self._look_at_older(database, before.epoch, {values[each][0]: values[each][1][:VERSION] for each in older})
+        self._handle_older(database, before.epoch, {values[each][0]: values[each][1][:VERSION] for each in older})
         return replace(before, seq=after)
 
-    def mend_documents(self, database: str, epoch: str, garbled: Mapping[bytes, bytes]) -> int:
-        """Have what is none of ours among the followed documents be as the database says; returns how many.
+    def repair_documents(self, database: str, epoch: str, corrupt: Mapping[bytes, bytes]) -> int:
+        """Replace corrupt reference documents by those of the database; return the number of repairs.
 
         Args:
-            garbled: what was found, by the ids of the documents.
+            corrupt: the values found, by document id.
         """
-        names = {each: each.decode("utf-8", "replace") for each in garbled}
-        stored = self._databases.database(database).get_many(list(names.values()))
-        mended = 0
+        names = {each: each.decode("utf-8", "replace") for each in corrupt}
+        stored = self._couch.database(database).get_many(list(names.values()))
+        repaired = 0
         for each, name in names.items():
             document = stored[name]
             value = entry_builder.document_value(database, document) if document is not None else None
-            mended += self._writer.documents.repair(database, self._token, epoch, each, garbled[each], value or b"")
-        return mended
+            repaired += self._cache.documents.repair(database, self._token, epoch, each, corrupt[each], value or b"")
+        return repaired
 
-    def mend_entry(self, database: str, epoch: str, number: str, garbled: bytes) -> bool:
-        """The same for the entry of a number."""
-        made = self._read_again(database, number)
-        return self._writer.entries.replace(database, self._token, epoch, number, garbled[:VERSION], made)
+    def repair_entry(self, database: str, epoch: str, number: str, corrupt: bytes) -> bool:
+        """Replace a corrupt entry by the database's; return whether it was still there."""
+        entry = self._read_entry(database, number)
+        return self._cache.entries.replace(database, self._token, epoch, number, corrupt[:VERSION], entry)
 
-    def forget(self, database: str, epoch: str, name: str) -> None:
-        """Take away what the cache holds of a document that is nowhere any more, not even as a deletion."""
+    def remove(self, database: str, epoch: str, name: str) -> None:
+        """Remove the cached value of a document of which the database has not even a deletion any more."""
         held = self.held(database, [name])[name]
         if held is not None:
             self._replace(database, epoch, name, held, ())
 
     def is_fenced(self, database: str) -> bool:
-        """Whether another follower has written there since."""
-        return self._writer.checkpoints.fence(database) > self._token
+        """Return whether another follower has written to the database's part of the cache since."""
+        return self._cache.checkpoints.fence(database) > self._token
 
-    def begin(self, database: str, *, instance: str, purges: int, shape: str) -> Checkpoint:
-        """Begin the database's life in the cache anew."""
-        begun = self._writer.checkpoints.begin_epoch(
-            database, self._token, instance_start_time=instance, purge_seq=purges, fingerprint=shape
+    def begin_epoch(self, database: str, *, instance: str, purges: int, fingerprint: str) -> Checkpoint:
+        """Begin a new epoch of a database, without a sequence."""
+        begun = self._cache.checkpoints.begin_epoch(
+            database, self._token, instance_start_time=instance, purge_seq=purges, fingerprint=fingerprint
         )
         if begun is None:
             raise FencedError(database)
         return begun
 
-    def _apply_part(
+    def recheck(
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+    ) -> dict[str, bytes]:
+        """Look up changes that looked older than the cache, and replace the cached values that are wrong.
+
+        Args:
+            changes: their versions, by number or document id.
+            every_copy: see `CouchDatabase.leaves`.
+            is_last: see `judge`.
+
+        Returns:
+            Those that are still undecided.
+        """
+        names = list(changes)
+        held = self.held(database, names)
+        try:
+            leaves = self._couch.database(database).leaves(names, every_copy=every_copy)
+        except NotFoundError:
+            return {}  # the catch-up removes a missing database
+        undecided = {}
+        for name in names:
+            verdict = self._verdict(changes[name], held[name], leaves.get(name, ()), is_last=is_last)
+            if verdict is Verdict.UNDECIDED:
+                undecided[name] = changes[name]
+            elif verdict is Verdict.REPLACE:
+                self._replace(database, epoch, name, held[name] or b"", leaves.get(name, ()))
+        resolved = {name: changes[name] for name in names if name not in undecided}
+        self._cache.checkpoints.resolve_older(database, resolved)
+        return undecided
+
+    def held(self, database: str, names: Sequence[str]) -> dict[str, bytes | None]:
+        """Return the cached values of numbers or reference documents; a value begins with its version."""
+        if is_shard(database):
+            return dict(zip(names, self._reader.entries(names), strict=True))
+        return dict(zip(names, self._cache.documents.get_many(database, names), strict=True))
+
+    def _apply_batch(
         self,
         database: str,
         before: Checkpoint,
@@ -187,7 +225,7 @@ class Applier:
     ) -> None:
         entries = self._entries(database, changes)
         self._note_copies(changes)
-        said, older = self._writer.entries.apply(
+        result, older = self._cache.entries.apply(
             database,
             self._token,
             before,
@@ -196,15 +234,15 @@ class Applier:
             pending=pending,
             tombstone_ttl=LOADING_TOMBSTONE_TTL if loading else None,
         )
-        _check(said)
+        _check(result)
         self.counts.add("applied", len(changes))
-        self._look_at_older(database, before.epoch, {entries[each][0]: entries[each][1].version for each in older})
+        self._handle_older(database, before.epoch, {entries[each][0]: entries[each][1].version for each in older})
 
-    def _look_at_older(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
+    def _handle_older(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
         if not changes:
             return
         self.counts.add("older", len(changes))
-        undecided = self.look_again(database, epoch, changes, every_copy=False, is_last=False)
+        undecided = self.recheck(database, epoch, changes, every_copy=False, is_last=False)
         if undecided:
             self.on_undecided(database, epoch, undecided)
 
@@ -212,17 +250,17 @@ class Applier:
         now = int(time.time())
         entries = []
         for change in changes:
-            made = entry_builder.entry_from_json(change.document or _tombstone(change), database, self.policy, now)
-            if isinstance(made, Skipped):
+            entry = entry_builder.entry_from_json(change.document or _tombstone(change), database, self.policy, now)
+            if isinstance(entry, Skipped):
                 self.counts.add("skipped")
                 if not change.id.startswith("_design/"):
-                    self._on_skip(database, change.id, made.reason)
+                    self._on_skip(database, change.id, entry.reason)
                 continue
-            entries.append((change.id, made))
+            entries.append((change.id, entry))
         return entries
 
     def _note_copies(self, changes: Sequence[Change]) -> None:
-        """Before the checkpoint moves; who had a number may only be known from the cache by now."""
+        """Record changed numbers before the checkpoint moves; by now only the cache may know the former account."""
         numbers = [change.id for change in changes if change.id.startswith("+")]
         if self._pending is None or not numbers:
             return
@@ -231,82 +269,44 @@ class Applier:
             (number, each.account_id if each is not None else "") for number, each in zip(numbers, held, strict=True)
         )
 
-    def look_again(
-        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
-    ) -> dict[str, bytes]:
-        """Look up changes that looked older than what the cache holds, and put right what is wrong.
-
-        Args:
-            changes: their versions, by number or document.
-            every_copy: see `CouchServer.leaves`.
-            is_last: see `judge`.
-
-        Returns:
-            Those that are still undecided.
-        """
-        names = list(changes)
-        held = self.held(database, names)
-        try:
-            leaves = self._databases.database(database).leaves(names, every_copy=every_copy)
-        except NotFoundError:
-            return {}  # whoever looks at the database itself removes what it had
-        undecided = {}
-        for name in names:
-            verdict = self._verdict(changes[name], held[name], leaves.get(name, ()), is_last=is_last)
-            if verdict is Verdict.UNDECIDED:
-                undecided[name] = changes[name]
-            elif verdict is Verdict.REPLACE:
-                self._replace(database, epoch, name, held[name] or b"", leaves.get(name, ()))
-        self._writer.checkpoints.resolve_older(
-            database, {name: changes[name] for name in names if name not in undecided}
-        )
-        return undecided
-
-    def held(self, database: str, names: Sequence[str]) -> dict[str, bytes | None]:
-        """Return what the cache holds for numbers or followed documents; a value begins with its version."""
-        read = (
-            self._reader.entries if is_shard(database) else lambda ids: self._writer.documents.get_many(database, ids)
-        )
-        return dict(zip(names, read(names), strict=True))
-
     def _verdict(self, change: bytes, held: bytes | None, leaves: Sequence[Leaf], *, is_last: bool) -> Verdict:
         if held is None or held[:VERSION] <= change:
-            return Verdict.KEEP  # it was replaced, or is read when somebody asks for it
+            return Verdict.KEEP  # it was replaced, or the next lookup reads it
         return judge(change, held[:VERSION], leaves, is_last=is_last)
 
     def _replace(self, database: str, epoch: str, name: str, held: bytes, leaves: Sequence[Leaf]) -> None:
-        """Put what the database says where exactly what was seen still stands."""
+        """Write the database's value, unless the cached value has changed since it was seen."""
         document = winner(leaves).document if leaves else {"_id": name}
         if is_shard(database):
-            made = self._entry_of(database, document) if leaves else codec.negative_entry(int(time.time()))
-            done = self._writer.entries.replace(database, self._token, epoch, name, held[:VERSION], made)
+            entry = self._entry_of(database, document) if leaves else codec.negative_entry(int(time.time()))
+            replaced = self._cache.entries.replace(database, self._token, epoch, name, held[:VERSION], entry)
         else:
             value = entry_builder.document_value(database, document) if leaves else None
-            done = self._writer.documents.repair(database, self._token, epoch, name.encode(), held, value or b"")
-            if done:
-                self._writer.documents.publish_reload(database)
-        if done:
+            replaced = self._cache.documents.repair(database, self._token, epoch, name.encode(), held, value or b"")
+            if replaced:
+                self._cache.documents.publish_reload(database)
+        if replaced:
             self.counts.add("replaced")
 
-    def _read_again(self, database: str, number: str) -> Entry:
+    def _read_entry(self, database: str, number: str) -> Entry:
         try:
-            document = self._databases.database(database).get(number)
+            document = self._couch.database(database).get(number)
         except NotFoundError:
             return codec.negative_entry(int(time.time()))
         return self._entry_of(database, document)
 
     def _entry_of(self, database: str, document: Document) -> Entry:
         now = int(time.time())
-        made = entry_builder.entry_from_json(document, database, self.policy, now)
-        return codec.negative_entry(now) if isinstance(made, Skipped) else made
+        entry = entry_builder.entry_from_json(document, database, self.policy, now)
+        return codec.negative_entry(now) if isinstance(entry, Skipped) else entry
 
 
 def _tombstone(change: Change) -> dict[str, object]:
     return {"_id": change.id, "_rev": change.revision, "_deleted": change.deleted}
 
 
-def _check(said: ApplyResult) -> None:
-    if said is ApplyResult.FENCED:
+def _check(result: ApplyResult) -> None:
+    if result is ApplyResult.FENCED:
         raise FencedError
-    if said is ApplyResult.CHECKPOINT_CONFLICT:
+    if result is ApplyResult.CHECKPOINT_CONFLICT:
         raise CheckpointConflict

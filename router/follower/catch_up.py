@@ -1,4 +1,4 @@
-"""Bringing the cache up to one database by reading its changes, from the checkpoint or from the start."""
+"""Catch-up: brings the cache up to one database by reading its changes, from the checkpoint or from the start."""
 
 import logging
 import threading
@@ -18,59 +18,61 @@ from router.redis_store.checkpoints import Checkpoint
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int], None]
+"""Called with the number of rows of each page."""
 
 STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
-where the checkpoint names that node's copy (3.5.0, three nodes); whatever else is asked is answered."""
+where the checkpoint names that node's copy (3.5.0, three nodes); it answers every other request."""
 REPLICATION_TIME = 60.0
+"""Seconds after which a change in one copy of a database is in the others, too."""
 YOUNG_AGE = 30.0
-"""Seconds of a database's age within which another one of the same start time may have taken its place: the start time
-counts whole seconds, and the event that tells may come late."""
+"""Seconds of a database's age within which it may have replaced another one of the same start time: the start time
+counts whole seconds, and the event may come late."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUpResult:
-    """What a catching-up found.
+    """Result of a catch-up.
 
     Attributes:
-        exists: the database is there.
-        changes: rows applied.
-        whole: the database was read from the start.
+        exists: the database exists.
+        changes: number of rows applied.
+        full_read: the database was read from the start.
     """
 
     exists: bool
     changes: int = 0
-    whole: bool = False
+    full_read: bool = False
 
 
 class CatchUp:
     """Reads changes and applies them until there are none left.
 
     Args:
-        settling: seconds after which what one copy of a database has is in the others, too.
+        page: rows at a time.
+        replication_time: seconds after which a change in one copy of a database is in the others, too.
     """
 
     def __init__(
         self,
-        databases: CouchServer,
-        writer: CacheStore,
+        couch: CouchServer,
+        cache: CacheStore,
         applier: Applier,
         *,
         page: int,
-        settling: float = REPLICATION_TIME,
+        replication_time: float = REPLICATION_TIME,
     ) -> None:
-        self._databases = databases
-        couch = databases.client
-        self._quick = CouchServer(couch.with_timeout(min(couch.timeout, STUCK_TIMEOUT)))
-        self._writer = writer
+        self._couch = couch
+        self._quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, STUCK_TIMEOUT)))
+        self._cache = cache
         self._applier = applier
         self._page = page
-        self._settling = settling
-        self._listing = ListingCatchUp(databases, writer, applier)
+        self._replication_time = replication_time
+        self._listing = ListingCatchUp(couch, cache, applier)
 
     def run(
         self,
-        target: FollowedDatabase,
+        database: FollowedDatabase,
         stop: threading.Event,
         progress: Progress = lambda _: None,
         info: DatabaseInfo | None = None,
@@ -80,162 +82,168 @@ class CatchUp:
         """Bring the cache up to a database.
 
         Args:
-            is_stuck: its changes could not be had a moment ago.
-            info: what the database said of itself before; it is asked where there is none. An older one only makes the
-                next sweep look again.
+            info: an earlier state of the database; None to ask for it. An old one only makes the next sweep look
+                again.
+            is_stuck: its changes could not be read a moment ago.
 
         Raises:
-            CouchError, redis.RedisError, FencedError, CheckpointConflict: the checkpoint says how far it came.
+            CouchError, redis.RedisError, FencedError, CheckpointConflict: nothing is lost; the checkpoint holds the
+                progress.
         """
         began = time.monotonic()
         try:
-            info = info or self._databases.database(target.name).info()
+            info = info or self._couch.database(database.name).info()
         except NotFoundError:
-            self._gone(target)
+            self._handle_missing(database)
             return CatchUpResult(exists=False)
-        target.observe_copies(info)
-        checkpoint = self._writer.checkpoints.get(target.name)
-        if self._is_anew(target, checkpoint, info):
-            checkpoint = self._begin(target, checkpoint, info)
-        target.checkpoint = checkpoint
-        target.deletion_reported = False
-        whole = not checkpoint.complete
-        changes = self._bring_up(target, stop, progress, whole=whole, is_stuck=is_stuck)
+        database.observe_copies(info)
+        checkpoint = self._cache.checkpoints.get(database.name)
+        if self._needs_new_epoch(database, checkpoint, info):
+            checkpoint = self._begin_epoch(database, checkpoint, info)
+        database.checkpoint = checkpoint
+        database.deletion_reported = False
+        full_read = not checkpoint.complete
+        changes = self._read_all(database, stop, progress, full_read=full_read, is_stuck=is_stuck)
         if not stop.is_set():
-            self._note(target, info, began)
-        return CatchUpResult(exists=True, changes=changes, whole=whole)
+            self._mark_complete(database, info, began)
+        return CatchUpResult(exists=True, changes=changes, full_read=full_read)
 
-    def is_another(self, target: FollowedDatabase, info: DatabaseInfo) -> bool:
-        """Whether a database was purged or made anew since its feed was opened."""
-        return not _goes_on(target, target.checkpoint, info)
+    def is_another(self, database: FollowedDatabase, info: DatabaseInfo) -> bool:
+        """Return whether a database was purged or recreated since its feed was opened."""
+        return not _is_same_instance(database, database.checkpoint, info)
 
-    def confirm(self, target: FollowedDatabase, stop: threading.Event) -> int:
-        """Read what its feed has not brought yet; returns how many changes that were.
+    def confirm(self, database: FollowedDatabase, stop: threading.Event) -> int:
+        """Read the changes that the database's feed has not brought yet; return their number.
 
         Raises:
-            ResponseLost: its changes can't be had, as behind a checkpoint that names a frozen node.
+            ResponseLost: the changes can't be read, as after a checkpoint that names a frozen node.
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
-        return self._read(target, stop, lambda _: None, self._quick, loading=False)
+        return self._read(database, stop, lambda _: None, self._quick, loading=False)
 
-    def _bring_up(
-        self, target: FollowedDatabase, stop: threading.Event, progress: Progress, *, whole: bool, is_stuck: bool
+    def _read_all(
+        self,
+        database: FollowedDatabase,
+        stop: threading.Event,
+        progress: Progress,
+        *,
+        full_read: bool,
+        is_stuck: bool,
     ) -> int:
-        if whole:
-            return self._read(target, stop, progress, self._databases, loading=True)
+        if full_read:
+            return self._read(database, stop, progress, self._couch, loading=True)
         if is_stuck:
-            return self._listing.run(target, stop, progress)
+            return self._listing.run(database, stop, progress)
         try:
-            return self._read(target, stop, progress, self._quick, loading=False)
+            return self._read(database, stop, progress, self._quick, loading=False)
         except ResponseLost as problem:
-            log.warning("the changes of %s can't be had (%s); the database is listed instead", target.name, problem)
-            return self._listing.run(target, stop, progress)
+            log.warning("the changes of %s can't be read (%s); the database is listed instead", database.name, problem)
+            return self._listing.run(database, stop, progress)
 
     def _read(
         self,
-        target: FollowedDatabase,
+        database: FollowedDatabase,
         stop: threading.Event,
         progress: Progress,
-        databases: CouchServer,
+        couch: CouchServer,
         *,
         loading: bool,
     ) -> int:
         count = 0
         while not stop.is_set():
-            page = self._changes(target, databases)
-            self._apply(target, page, loading=loading)
+            page = self._changes(database, couch)
+            self._apply(database, page, loading=loading)
             count += len(page.changes)
             progress(len(page.changes))
             if len(page.changes) < self._page:
                 break
         return count
 
-    def _changes(self, target: FollowedDatabase, databases: CouchServer) -> ChangesPage:
+    def _changes(self, database: FollowedDatabase, couch: CouchServer) -> ChangesPage:
         try:
-            return databases.database(target.name).changes(target.checkpoint.seq or "0", self._page)
+            return couch.database(database.name).changes(database.checkpoint.seq or "0", self._page)
         except BadResponseError:
-            if target.checkpoint.seq:
-                # A sequence that this server never gave: it isn't the database that we read.
-                target.needs_reread = True
+            if database.checkpoint.seq:
+                # This server never gave that sequence: it isn't the database that was read.
+                database.needs_reread = True
             raise
 
-    def _apply(self, target: FollowedDatabase, page: ChangesPage, *, loading: bool) -> None:
-        before, rows = target.checkpoint, page.changes
-        if target.is_shard:
-            target.checkpoint = self._applier.apply(
-                target.name, before, rows, seq=page.last_seq, pending=page.pending, loading=loading
+    def _apply(self, database: FollowedDatabase, page: ChangesPage, *, loading: bool) -> None:
+        before, rows = database.checkpoint, page.changes
+        if database.is_shard:
+            database.checkpoint = self._applier.apply(
+                database.name, before, rows, seq=page.last_seq, pending=page.pending, loading=loading
             )
         elif rows or page.last_seq != before.seq:
-            target.checkpoint = self._applier.apply_documents(
-                target.name, before, rows, seq=page.last_seq, pending=page.pending
+            database.checkpoint = self._applier.apply_documents(
+                database.name, before, rows, seq=page.last_seq, pending=page.pending
             )
 
-    def _is_anew(self, target: FollowedDatabase, kept: Checkpoint, info: DatabaseInfo) -> bool:
-        return (
-            not kept.epoch
-            or not _goes_on(target, kept, info)
-            or kept.fingerprint != self._applier.shape_of(target.name)
-        )
+    def _needs_new_epoch(self, database: FollowedDatabase, stored: Checkpoint, info: DatabaseInfo) -> bool:
+        fingerprint = self._applier.fingerprint_of(database.name)
+        return not stored.epoch or not _is_same_instance(database, stored, info) or stored.fingerprint != fingerprint
 
-    def _begin(self, target: FollowedDatabase, kept: Checkpoint, info: DatabaseInfo) -> Checkpoint:
-        """A new epoch first, so that slow writers of the old one are refused; then the leftovers go."""
-        same = _goes_on(target, kept, info)
-        is_new = not kept.epoch and not target.checkpoint.epoch
-        if target.is_shard and not is_new and not same:
-            # Of no life until its leftovers are gone: whoever comes after a crash removes them again.
-            self._applier.begin(target.name, instance="", purges=0, shape="")
-            self._forget(target.name)
-        shape = self._applier.shape_of(target.name)
-        begun = self._applier.begin(target.name, instance=info.instance, purges=info.purges, shape=shape)
-        if not target.is_shard:
-            self._writer.documents.clear(target.name, begun.epoch)
+    def _begin_epoch(self, database: FollowedDatabase, stored: Checkpoint, info: DatabaseInfo) -> Checkpoint:
+        """Begin an epoch, so that slow writers of the old one are refused; then remove the leftovers."""
+        same = _is_same_instance(database, stored, info)
+        is_new = not stored.epoch and not database.checkpoint.epoch
+        if database.is_shard and not is_new and not same:
+            # The epoch names no instance until the leftovers are gone: after a crash the next follower removes them.
+            self._applier.begin_epoch(database.name, instance="", purges=0, fingerprint="")
+            self._remove_entries(database.name)
+        fingerprint = self._applier.fingerprint_of(database.name)
+        begun = self._applier.begin_epoch(
+            database.name, instance=info.instance, purges=info.purges, fingerprint=fingerprint
+        )
+        if not database.is_shard:
+            self._cache.documents.clear(database.name, begun.epoch)
         elif is_new:
-            # Only lookups can have kept anything of it (the first sweep saw to what is older).
-            self._writer.entries.remove_orphans(target.name)
-        if kept.instance_start_time and not same:  # a database that was not there before has none
-            log.warning("%s was made anew or purged; its part of the cache is built again", target.name)
-        target.needs_reread = False
+            # Only lookups can have cached anything of it: the first sweep removed what is older.
+            self._cache.entries.remove_orphans(database.name)
+        if stored.instance_start_time and not same:  # a new database has no start time stored
+            log.warning("%s was recreated or purged; its part of the cache is rebuilt", database.name)
+        database.needs_reread = False
         return begun
 
-    def _forget(self, database: str) -> None:
-        """Remove a database's entries; where somebody else leads by now, what we removed was his."""
-        self._writer.entries.remove_databases([database])
-        if self._applier.is_fenced(database):
-            self._writer.checkpoints.invalidate(database)
-            raise FencedError(database)
+    def _remove_entries(self, name: str) -> None:
+        """Remove a database's entries. Where another follower leads by now, those removed were its own."""
+        self._cache.entries.remove_databases([name])
+        if self._applier.is_fenced(name):
+            self._cache.checkpoints.invalidate(name)
+            raise FencedError(name)
 
-    def _gone(self, target: FollowedDatabase) -> None:
-        """The database does not exist: nor do its numbers, nor its documents."""
-        needs_reread, target.needs_reread = target.needs_reread, False
-        if target.is_shard:
-            self._applier.begin(target.name, instance="", purges=0, shape="")
-            self._writer.entries.remove_databases([target.name])
-            self._writer.checkpoints.remove(target.name)
+    def _handle_missing(self, database: FollowedDatabase) -> None:
+        """Remove a database that does not exist, with its entries or documents, from the cache."""
+        needs_reread, database.needs_reread = database.needs_reread, False
+        if database.is_shard:
+            self._applier.begin_epoch(database.name, instance="", purges=0, fingerprint="")
+            self._cache.entries.remove_databases([database.name])
+            self._cache.checkpoints.remove(database.name)
             return
-        target.checkpoint = self._writer.checkpoints.get(target.name)
-        known = target.checkpoint.epoch and not target.checkpoint.instance_start_time and target.checkpoint.complete
+        stored = database.checkpoint = self._cache.checkpoints.get(database.name)
+        known = stored.epoch and not stored.instance_start_time and stored.complete
         if known and not needs_reread:
             return
-        begun = self._applier.begin(target.name, instance="", purges=0, shape="")
-        self._writer.documents.clear(target.name, begun.epoch)
-        self._writer.checkpoints.mark_complete(target.name, {})
-        self._writer.documents.publish_reload(target.name)
-        target.checkpoint = replace(begun, complete=True)
+        begun = self._applier.begin_epoch(database.name, instance="", purges=0, fingerprint="")
+        self._cache.documents.clear(database.name, begun.epoch)
+        self._cache.checkpoints.mark_complete(database.name, {})
+        self._cache.documents.publish_reload(database.name)
+        database.checkpoint = replace(begun, complete=True)
 
-    def _note(self, target: FollowedDatabase, info: DatabaseInfo, began: float) -> None:
-        copies = target.confirm_copies(info, began - self._settling)
-        if target.checkpoint.complete and target.checkpoint.copies == copies:
+    def _mark_complete(self, database: FollowedDatabase, info: DatabaseInfo, began: float) -> None:
+        copies = database.confirm_copies(info, began - self._replication_time)
+        if database.checkpoint.complete and database.checkpoint.copies == copies:
             return
-        first = not target.checkpoint.complete
-        self._writer.checkpoints.mark_complete(target.name, copies)
-        target.checkpoint = replace(target.checkpoint, complete=True, copies=copies)
-        if first and not target.is_shard:
-            self._writer.documents.publish_reload(target.name)
+        first = not database.checkpoint.complete
+        self._cache.checkpoints.mark_complete(database.name, copies)
+        database.checkpoint = replace(database.checkpoint, complete=True, copies=copies)
+        if first and not database.is_shard:
+            self._cache.documents.publish_reload(database.name)
 
 
-def _goes_on(target: FollowedDatabase, kept: Checkpoint, info: DatabaseInfo) -> bool:
-    """Whether what is kept is of this life of the database."""
-    if target.needs_reread or not kept.matches(info.instance, info.purges):
+def _is_same_instance(database: FollowedDatabase, stored: Checkpoint, info: DatabaseInfo) -> bool:
+    """Return whether the checkpoint was written for this instance of the database, and nothing was purged since."""
+    if database.needs_reread or not stored.matches(info.instance, info.purges):
         return False
     # A shard split is reported as a deletion, too, and is none.
-    return not target.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)
+    return not database.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)

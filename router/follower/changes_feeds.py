@@ -1,116 +1,114 @@
-"""Feeds of their own for the databases that change most: a change tells itself in milliseconds.
+"""Feeds of their own for the databases that change most: their changes arrive within milliseconds.
 
-`_db_updates` takes about half a second. A continuous feed takes about ten milliseconds, but costs the server
-its heartbeats, so only the busiest have one, and lose it when they fall quiet.
+`_db_updates` takes about half a second. A continuous feed takes about ten milliseconds, but costs the server its
+heartbeats, so only the busiest databases have one, and lose it when they fall quiet.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Iterable
-from typing import Protocol
 
 from router.couch.changes import ChangesFeed
 from router.couch.client import CouchClient
 from router.couch.errors import CouchError
 from router.couch.responses import Change
 from router.follower.followed_database import FollowedDatabase
+from router.follower.scheduler import DatabaseScheduler
 from router.runtime.backoff import RECONNECT
 
 log = logging.getLogger(__name__)
 
-_BUFFER = 5000
-"""Changes that may wait to be applied; past that the feed is cut and the database is read instead."""
-
-
-class Board(Protocol):
-    """Whoever hands targets to workers."""
-
-    lock: threading.RLock
-    stop: threading.Event
-
-    def enqueue(self, target: FollowedDatabase) -> None:
-        """Give a target to a worker; under the lock."""
-
-    def later(self, target: FollowedDatabase, seconds: float) -> None:
-        """Have a target read after a while."""
+_MAX_BUFFERED_CHANGES = 5000
+"""Changes that may wait to be applied. Past that the feed is cut and the database is read instead."""
 
 
 class ChangesFeeds:
     """Opens, reads and closes feeds of single databases.
 
     Args:
-        most: feeds of shards at a time; the few other databases always have one.
-        idle: seconds without a change after which a shard loses its feed.
+        max_feeds: feeds of shards at a time; the few other databases always have one.
+        idle_timeout: seconds without a change after which a shard loses its feed.
+        heartbeat: seconds between two heartbeats of a feed.
     """
 
-    def __init__(self, board: Board, couch: CouchClient, *, most: int, idle: float, heartbeat: float) -> None:
-        self._board = board
-        self._couch = couch
-        self._most = most
-        self._idle = idle
+    def __init__(
+        self,
+        scheduler: DatabaseScheduler,
+        client: CouchClient,
+        *,
+        max_feeds: int,
+        idle_timeout: float,
+        heartbeat: float,
+    ) -> None:
+        self._scheduler = scheduler
+        self._client = client
+        self._max_feeds = max_feeds
+        self._idle_timeout = idle_timeout
         self._heartbeat = heartbeat
 
-    def give(self, target: FollowedDatabase, others: Iterable[FollowedDatabase]) -> None:
-        """Give a database a feed from its checkpoint on, in place of the one that was quiet longest."""
-        with self._board.lock:
-            if target.feed is not None or self._board.stop.is_set() or not self._make_room(target, others):
+    def open(self, database: FollowedDatabase, others: Iterable[FollowedDatabase]) -> None:
+        """Open a feed from a database's checkpoint on, in place of the feed that was quiet longest."""
+        with self._scheduler.lock:
+            if database.feed is not None or self._scheduler.stop.is_set() or not self._make_room(database, others):
                 return
-            feed = ChangesFeed(self._couch, target.name, target.checkpoint.seq or "0", self._heartbeat)
-            target.feed = feed
-        threading.Thread(target=self._read, args=(target, feed), name=f"feed {target.name}", daemon=True).start()
+            feed = ChangesFeed(self._client, database.name, database.checkpoint.seq or "0", self._heartbeat)
+            database.feed = feed
+        name = f"feed {database.name}"
+        threading.Thread(target=self._read, args=(database, feed), name=name, daemon=True).start()
 
-    def _make_room(self, target: FollowedDatabase, others: Iterable[FollowedDatabase]) -> bool:
-        direct = [each for each in others if each.feed is not None and each.is_shard]
-        if not target.is_shard or len(direct) < self._most:
+    def _make_room(self, database: FollowedDatabase, others: Iterable[FollowedDatabase]) -> bool:
+        with_feed = [each for each in others if each.feed is not None and each.is_shard]
+        if not database.is_shard or len(with_feed) < self._max_feeds:
             return True
-        idle = [each for each in direct if not each.working and not each.rows]
+        idle = [each for each in with_feed if not each.working and not each.rows]
         if not idle:
             return False
         quietest = min(idle, key=lambda each: each.last_change_at)
         quietest.drop_feed()
-        # What it was told of while it had a feed was left to the feed.
-        self._board.later(quietest, 0.0)
+        # Events of the time when it had a feed were left to the feed.
+        self._scheduler.schedule_later(quietest, 0.0)
         return True
 
-    def _read(self, target: FollowedDatabase, feed: ChangesFeed) -> None:
-        opened = target.last_heard_at = time.monotonic()
+    def _read(self, database: FollowedDatabase, feed: ChangesFeed) -> None:
+        opened = database.last_heard_at = time.monotonic()
         try:
             feed.open()
-            self._take_all(target, feed)
+            self._take_all(database, feed)
         except CouchError:
-            target.failures += 1
+            database.failures += 1
         except Exception:
             # A database that seems to have a feed is not read in any other way.
-            target.failures += 1
-            log.exception("the feed of %s failed", target.name)
+            database.failures += 1
+            log.exception("the feed of %s failed", database.name)
         feed.close()
-        with self._board.lock:
-            if target.feed is not feed:
+        with self._scheduler.lock:
+            if database.feed is not feed:
                 return
-            target.feed = None
-            # Whatever ended the feed: what it did not bring any more may have happened since its last sign of life.
-            target.mark_pending(target.last_heard_at)
+            database.feed = None
+            # The changes that the ended feed did not bring may have happened since its last sign of life.
+            database.mark_pending(database.last_heard_at)
         lasted = time.monotonic() - opened
-        self._board.later(target, 0.0 if lasted > 1 else RECONNECT.delay(target.failures))
+        self._scheduler.schedule_later(database, 0.0 if lasted > 1 else RECONNECT.delay(database.failures))
 
-    def _take_all(self, target: FollowedDatabase, feed: ChangesFeed) -> None:
+    def _take_all(self, database: FollowedDatabase, feed: ChangesFeed) -> None:
         for change in feed.changes():
-            target.failures, target.last_heard_at = 0, time.monotonic()
+            database.failures, database.last_heard_at = 0, time.monotonic()
             if change is None:
-                if self._is_quiet(target):
+                if self._is_quiet(database):
                     return
-            elif not self._take(target, feed, change):
+            elif not self._take(database, feed, change):
                 return
 
-    def _take(self, target: FollowedDatabase, feed: ChangesFeed, change: Change) -> bool:
-        with self._board.lock:
-            if target.feed is not feed or len(target.rows) >= _BUFFER:
+    def _take(self, database: FollowedDatabase, feed: ChangesFeed, change: Change) -> bool:
+        with self._scheduler.lock:
+            if database.feed is not feed or len(database.rows) >= _MAX_BUFFERED_CHANGES:
                 return False
-            target.rows.append(change)
-            target.mark_pending()
-            self._board.enqueue(target)
+            database.rows.append(change)
+            database.mark_pending()
+            self._scheduler.schedule(database)
         return True
 
-    def _is_quiet(self, target: FollowedDatabase) -> bool:
-        return target.is_shard and not target.rows and time.monotonic() - target.last_change_at > self._idle
+    def _is_quiet(self, database: FollowedDatabase) -> bool:
+        idle = time.monotonic() - database.last_change_at > self._idle_timeout
+        return database.is_shard and not database.rows and idle

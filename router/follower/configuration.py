@@ -1,4 +1,4 @@
-"""The cluster's configuration as the follower keeps it in the cache, made into rules."""
+"""Rules made from the cluster's configuration, which the follower keeps in the cache."""
 
 import json
 import logging
@@ -14,29 +14,30 @@ from router.settings.rules import build_rules_or_defaults
 log = logging.getLogger(__name__)
 
 
-def read_rules(settings: Settings, writer: CacheStore) -> Rules:
-    """The rules in force: our settings over what the cache holds of system_config's number_manager.
+def read_rules(settings: Settings, cache: CacheStore) -> Rules:
+    """Return the rules in force: the settings over system_config's number_manager in the cache.
 
-    A configuration that can't be used gives way to our settings alone, with a line in the log.
+    The settings alone decide where the configuration can't be used; the log says so.
 
     Raises:
         redis.RedisError: Redis can't be asked.
     """
-    kept = writer.redis.hget(writer.keys.documents(SYSTEM_CONFIG), NUMBER_MANAGER)
+    key = cache.keys.documents(SYSTEM_CONFIG)
+    stored = cache.redis.hget(key, NUMBER_MANAGER)
     try:
-        section = json.loads(kept[VERSION:]) if kept and len(kept) > VERSION else None
+        section = json.loads(stored[VERSION:]) if stored and len(stored) > VERSION else None
     except (ValueError, RecursionError):
-        log.error("Redis holds something else where system_config's number_manager belongs: it is read again")
-        writer.redis.hset(writer.keys.documents(SYSTEM_CONFIG), EPOCH, CORRUPT)  # the leading follower looks there
+        log.error("Redis holds a corrupt number_manager of system_config: it is read again")
+        cache.redis.hset(key, EPOCH, CORRUPT)  # the integrity checker finds the mark
         section = None
     return build_rules_or_defaults(settings, section)
 
 
-def is_complete(writer: CacheStore) -> bool:
-    """Whether the cache holds system_config: rules that are read from a cache that lost it would be the default ones.
+def is_complete(cache: CacheStore) -> bool:
+    """Return whether the cache holds system_config; without it `read_rules` returns the default rules.
 
     Raises:
         redis.RedisError: Redis can't be asked.
     """
-    (epoch,) = writer.checkpoints.epochs([SYSTEM_CONFIG])
-    return all(writer.documents.are_of_epochs([SYSTEM_CONFIG], [epoch]))
+    (epoch,) = cache.checkpoints.epochs([SYSTEM_CONFIG])
+    return all(cache.documents.are_of_epochs([SYSTEM_CONFIG], [epoch]))

@@ -1,4 +1,4 @@
-"""A followed database: where it stands, and what it still has to do."""
+"""A followed database: its position in the cache, and the work that is left for it."""
 
 import math
 import time
@@ -13,32 +13,31 @@ from router.redis_store.checkpoints import Checkpoint
 
 
 def is_followed(name: str) -> bool:
-    """Number shards, and the few databases that every lookup depends on."""
+    """Return whether a database is a number shard, or one of the few that every lookup depends on."""
     return is_shard(name) or name in REFERENCE_DATABASES
 
 
 @dataclass(slots=True)
 class FollowedDatabase:
-    """One database under a follower; one worker at a time works on it.
+    """State of one database under a leader. One worker at a time works on it; times are monotonic.
 
     Attributes:
-        checkpoint: where the cache stands, as far as this follower knows.
-        suspect: it may not be the database that it was: read everything again.
-        noticed: since when something is known to have happened to it (monotonic); None when nothing is.
-        reading: the same, for what a worker is applying now.
-        queued, working, again: waiting for a worker; with one; woken while with one.
+        checkpoint: the cache's position, as far as this follower knows.
+        needs_reread: the database, or its part of the cache, may not be the one that was read: read it from the start.
+        pending_since: time of the first known change that is not in the cache; None where none is known.
+        applying_since: the same for the changes that a worker is applying now.
+        queued, working, requeue: waits for a worker; is with one; was woken while it was with one.
         feed: its own continuous feed, while it is busy.
-        rows: changes from there, not applied yet.
-        active: when it changed last (monotonic).
-        failures: in a row, for the back-off.
-        told: something happened to it that its own feed may not tell; looked: when that was looked into (monotonic).
-        deletion_reported: an event called it deleted, which a shard split does, too; whether it was made anew shows
-            when it is looked at.
-        unconfirmed: since when something is known to have happened to it that its own feed has to bring (monotonic);
-            a feed that is stuck brings nothing, and says nothing of it.
-        confirming: the same, while it is being looked whether the feed brought everything.
-        heard: its feed's last sign of life (monotonic).
-        observed: copies of the database that are not in the checkpoint yet, where each was, and since when (monotonic).
+        rows: changes from the feed that are not applied yet.
+        last_change_at: time of its last change.
+        failures: failures in a row, for the back-off.
+        check_requested: something happened that its own feed may not report; checked_at: time of the last check.
+        deletion_reported: an event called it deleted. A shard split reports the same, so the next look decides.
+        unconfirmed_since: time of the first event that its own feed has to confirm; a stuck feed brings nothing and
+            gives no sign of it.
+        confirming_since: the same while the feed is being checked.
+        last_heard_at: the feed's last sign of life.
+        observed_copies: copies of the database that are not in the checkpoint yet: position and time of observation.
     """
 
     name: str
@@ -66,54 +65,55 @@ class FollowedDatabase:
         """Whether it is a number database."""
         return self.name not in REFERENCE_DATABASES
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no worker works on it, or will: after a failure Redis may be ahead of what the follower knows."""
+        busy = self.working or self.queued or self.needs_reread or self.pending_since is not None
+        return self.checkpoint.complete and not busy
+
     def mark_pending(self, since: float | None = None) -> None:
-        """Something happened to it that is not in the cache yet.
+        """Record a change that is not in the cache yet.
 
         Args:
-            since: when at the earliest (monotonic); now, if that is known.
+            since: earliest time of the change (monotonic); None for now.
         """
         began = time.monotonic() if since is None else since
         self.pending_since = began if self.pending_since is None else min(self.pending_since, began)
 
     def take_over_feed(self) -> None:
-        """Leave its feed to somebody who reads it now: what the feed had to bring is what is being read."""
+        """Close its feed because the database is read now: the read covers everything that the feed had to bring."""
         self.drop_feed()
-        known = [
-            each for each in (self.applying_since, self.unconfirmed_since, self.confirming_since) if each is not None
-        ]
-        self.applying_since = min(known) if known else None
+        self.applying_since = _earliest(self.applying_since, self.unconfirmed_since, self.confirming_since)
         self.unconfirmed_since = self.confirming_since = None
         self.check_requested = False
 
     def lag(self, now: float, grace: float = 0.0) -> float:
-        """Return the seconds that it is behind, as far as known.
+        """Return the seconds that the cache is known to be behind.
 
         Args:
-            grace: seconds that a feed has to bring what it is known to have to.
+            grace: seconds that a feed has to bring what an event announced.
         """
-        known = [each for each in (self.pending_since, self.applying_since) if each is not None]
-        owed = [
-            each for each in (self.unconfirmed_since, self.confirming_since) if each is not None and now - each > grace
-        ]
-        since = known + owed
-        return now - min(since) if since else 0.0
+        owed = [each for each in (self.unconfirmed_since, self.confirming_since) if each is not None]
+        overdue = [each for each in owed if now - each > grace]
+        since = _earliest(self.pending_since, self.applying_since, *overdue)
+        return 0.0 if since is None else now - since
 
     def observe_copies(self, info: DatabaseInfo) -> None:
-        """Note where copies of the database are."""
+        """Record the positions of the database's copies."""
         now = time.monotonic()
         for copy, position in info.copies.items():
             if self.observed_copies.get(copy, ("", 0.0))[0] != position:
                 self.observed_copies[copy] = (position, now)
 
     def confirm_copies(self, info: DatabaseInfo, before: float) -> dict[str, str]:
-        """Return the checkpoint's copies, and those observed of which everything is in the cache by now.
+        """Return the checkpoint's copies, and the observed ones of which everything is in the cache by now.
 
-        A copy may be ahead of the one whose changes were read. So what a copy had at some time counts as read only
-        by a reading that began a while later: by then it had reached the others.
+        A copy may be ahead of the one whose changes were read. A position therefore counts as read only by a read
+        that began a while after it was observed: by then the other copies had caught up.
 
         Args:
-            info: as the database was when its changes were read.
-            before: copies seen there before this time (monotonic) are confirmed.
+            info: the database when its changes were read.
+            before: positions observed before this time (monotonic) are confirmed.
         """
         if info.copies_kept <= 1:
             self.observed_copies.clear()
@@ -123,8 +123,12 @@ class FollowedDatabase:
         return {**self.checkpoint.copies, **settled}
 
     def drop_feed(self) -> None:
-        """Close its own feed and forget what came from it."""
+        """Close its own feed and discard the rows from there."""
         feed, self.feed = self.feed, None
         self.rows.clear()
         if feed is not None:
             feed.close()
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((each for each in times if each is not None), default=None)

@@ -1,4 +1,4 @@
-"""The follower: holds the lease, leads term after term, stands by otherwise, and tells how it is."""
+"""The follower: holds the lease, leads one session after the other, stands by otherwise, and publishes its status."""
 
 import logging
 import threading
@@ -22,16 +22,16 @@ from router.stores.clients import Stores
 log = logging.getLogger(__name__)
 
 _STATUS_INTERVAL = 1.0
-"""Seconds between two accounts of itself."""
+"""Seconds between two published statuses."""
 _MAX_REPORTED_LAGS = 100
-"""CouchServer named in an account of itself: the worst of those that are behind."""
+"""Databases named in a status: those that are furthest behind."""
 
 
 class Follower:
-    """Keeps the cache true while it holds the lease.
+    """Keeps the cache up to date while it holds the lease.
 
     Attributes:
-        status: its last account of itself; None while it stands by.
+        status: its last status; None while it stands by.
         leading: set while it holds the lease.
     """
 
@@ -39,8 +39,8 @@ class Follower:
         self._settings = settings
         self._stores = stores
         self._pending = pending_copies(settings, stores)
-        self._databases = stores.databases
-        self._writer = stores.writer
+        self._couch = stores.databases
+        self._cache = stores.writer
         self._reader = stores.patient_reader
         self._lease = stores.lease()
         self._stop = threading.Event()
@@ -53,17 +53,17 @@ class Follower:
         self._thread.start()
 
     def ask_to_stop(self) -> None:
-        """Have it stop soon; safe in a signal handler."""
+        """Request a stop; safe in a signal handler."""
         self._stop.set()
 
     def stop(self) -> None:
-        """Stop, and let the next one in at once."""
+        """Stop, and release the lease, so that another follower can lead at once."""
         self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
     def run(self) -> None:
-        """Lead whenever the lease can be had, until stopped."""
+        """Lead whenever the lease is free, until stopped."""
         self._stores.master.start()
         failures = 0
         standing_by = False
@@ -85,7 +85,7 @@ class Follower:
                 log.warning("Redis can't be asked for the lease, again in %.1f s: %s", wait, problem)
                 self._stop.wait(wait)
             except Exception:
-                # Without this thread nobody would keep the cache true any more.
+                # Without this thread the cache would not be kept up to date any more.
                 failures += 1
                 wait = RECONNECT.delay(failures)
                 log.exception("leading failed, again in %.1f s", wait)
@@ -93,56 +93,59 @@ class Follower:
 
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)
-        redis_server = server_id(self._writer.redis)
+        redis_server = server_id(self._cache.redis)
         policy = build_rules(self._settings, None).policy
-        applier = Applier(self._writer, self._reader, self._databases, token, policy, pending=self._pending)
-        term = LeaderSession(
+        applier = Applier(self._cache, self._reader, self._couch, token, policy, pending=self._pending)
+        session = LeaderSession(
             self._settings,
-            self._databases,
-            self._writer,
+            self._couch,
+            self._cache,
             applier,
-            IntegrityScan(self._writer.redis, self._writer.keys, self._reader),
-            lambda: self._configure(term, applier),
-            unseen=_seconds_unobserved(follower_status.read(self._writer.redis, self._writer.keys)),
+            IntegrityScan(self._cache.redis, self._cache.keys, self._reader),
+            lambda: self._configure(session, applier),
+            unobserved=_unobserved_seconds(follower_status.read(self._cache.redis, self._cache.keys)),
         )
-        keeper = AccountCopyRepairer(self._settings, self._stores, self._pending) if self._pending else None
+        repairer = AccountCopyRepairer(self._settings, self._stores, self._pending) if self._pending else None
         self.leading.set()
-        term.start()
-        if keeper is not None:
-            keeper.start()
+        session.start()
+        if repairer is not None:
+            repairer.start()
         try:
-            self._keep_lease(term, applier, token, redis_server)
+            self._keep_lease(session, applier, token, redis_server)
         finally:
             self.leading.clear()
-            term.end()
-            if keeper is not None:
-                keeper.close()
+            session.close()
+            if repairer is not None:
+                repairer.close()
             self._leave()
 
-    def _keep_lease(self, term: LeaderSession, applier: Applier, token: int, redis_server: str) -> None:
-        """Renew and tell until the lease is lost, Redis is another one, the term ends or we are stopped."""
+    def _keep_lease(self, session: LeaderSession, applier: Applier, token: int, redis_server: str) -> None:
+        """Renew the lease and publish the status.
+
+        Returns when the lease is lost, Redis is another server, the session is over or the follower is stopped.
+        """
         kept = time.monotonic()
-        # A short lease has to be looked after more often than the status.
-        tick = min(_STATUS_INTERVAL, self._lease.ttl / 6)
-        while not (self._stop.is_set() or term.stop.is_set()):
+        # A short lease has to be renewed more often than the status.
+        interval = min(_STATUS_INTERVAL, self._lease.ttl / 6)
+        while not (self._stop.is_set() or session.stop.is_set()):
             now = time.monotonic()
             try:
                 if now - kept >= self._lease.ttl / 3:
                     if self._lease.acquire() != token:
-                        log.warning("the lease was lost; what was missed is read again")
+                        log.warning("the lease was lost; missed changes are read again")
                         return
                     kept = now
-                if server_id(self._writer.redis) != redis_server:
+                if server_id(self._cache.redis) != redis_server:
                     log.warning("Redis was restarted or replaced; what it may have lost is read again")
                     return
-                self.status = self._describe(term, applier)
-                term.patrol.look_after_followed()
-                follower_status.publish(self._writer.redis, self._writer.keys, self.status)
+                self.status = self._describe(session, applier)
+                session.integrity_checker.check_reference_documents()
+                follower_status.publish(self._cache.redis, self._cache.keys, self.status)
             except redis.RedisError as problem:
                 if now - kept > self._lease.ttl:
                     log.warning("Redis did not answer while the lease lapsed: %s", problem)
                     return
-            self._stop.wait(max(0.0, now + tick - time.monotonic()))
+            self._stop.wait(max(0.0, now + interval - time.monotonic()))
 
     def _leave(self) -> None:
         self.status = None
@@ -151,35 +154,36 @@ class Follower:
         except redis.RedisError:
             log.info("Redis is away; the lease lapses by itself")
 
-    def _describe(self, term: LeaderSession, applier: Applier) -> FollowerStatus:
+    def _describe(self, session: LeaderSession, applier: Applier) -> FollowerStatus:
         now = time.monotonic()
-        targets = list(term.targets.values())
-        complete = sum(target.checkpoint.complete for target in targets)
-        lags = {target.name: round(lag, 3) for target in targets if (lag := term.lag_of(target, now)) > 0}
-        settled = term.sweeper.swept.is_set() and complete == len(targets)
+        databases = session.scheduler.databases()
+        complete = sum(each.checkpoint.complete for each in databases)
+        lags = {each.name: round(lag, 3) for each in databases if (lag := session.lag_of(each, now)) > 0}
+        caught_up = session.reconciler.swept.is_set() and complete == len(databases)
+        connected = session.watcher.up
         return FollowerStatus(
             leader=self._lease.owner,
             at=time.time(),
-            phase="following" if settled else "warming",
-            databases=len(targets),
+            phase="following" if caught_up else "warming",
+            databases=len(databases),
             complete=complete,
             behind=len(lags),
-            lag=round(max([term.unobserved_seconds(now), *lags.values()]), 3),
+            lag=round(max([session.unobserved_seconds(now), *lags.values()]), 3),
             lags=dict(sorted(lags.items(), key=lambda each: -each[1])[:_MAX_REPORTED_LAGS]),
             applied=applier.counts["applied"],
-            feeds=sum(target.feed is not None for target in targets) + int(term.watch.up),
-            database_up=term.watch.up,
+            feeds=sum(each.feed is not None for each in databases) + int(connected),
+            database_up=connected,
             copies_pending=self._pending.size() if self._pending else 0,
         )
 
-    def _configure(self, term: LeaderSession, applier: Applier) -> None:
-        """Take over the cluster's configuration; where it changes answers, every database is read again."""
-        rules = read_rules(self._settings, self._writer)
-        if rules.policy != applier.policy and is_complete(self._writer):
+    def _configure(self, session: LeaderSession, applier: Applier) -> None:
+        """Apply the cluster's configuration; read every database again where it changes routing decisions."""
+        rules = read_rules(self._settings, self._cache)
+        if rules.policy != applier.policy and is_complete(self._cache):
             applier.policy = rules.policy
-            term.wake_all()
+            session.scheduler.wake_all()
 
 
-def _seconds_unobserved(check_requested: FollowerStatus | None) -> float:
-    """Seconds for which nobody has vouched for the cache, going by who led before."""
-    return 0.0 if check_requested is None else check_requested.age + check_requested.lag
+def _unobserved_seconds(last: FollowerStatus | None) -> float:
+    """Return the seconds for which no leader has kept the cache up to date, by the former leader's last status."""
+    return 0.0 if last is None else last.age + last.lag

@@ -1,136 +1,114 @@
-"""Looking after what Redis holds and nobody asks for: sooner or later somebody would.
+"""The integrity checker: finds what Redis lost or corrupted before a lookup does.
 
-Documents that workers read when they start only, checkpoints of databases in which nothing changes, entries of numbers
-that nobody calls: what is lost or garbled there is put right by a look at a small part of it each second.
+Workers read reference documents only when they start. Checkpoints of quiet databases and entries of numbers that get
+no calls are not read at all. So a small part of each is checked every second, and repaired.
 """
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import redis
 
 from router.couch.errors import CouchError
 from router.follower.applier import Applier
-from router.follower.followed_database import FollowedDatabase
+from router.follower.scheduler import DatabaseScheduler
 from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.integrity_scan import IntegrityScan
 
-if TYPE_CHECKING:
-    from router.follower.leader_session import LeaderSession
-
 log = logging.getLogger(__name__)
 
 _CHECK_INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks of a part."""
 _CHECKPOINT_BATCH_SIZE = 50
 
 
 class IntegrityChecker:
-    """Goes round and round until its term is over."""
+    """Checks one part of Redis after the other until the session is over."""
 
-    def __init__(self, term: "LeaderSession", writer: CacheStore, applier: Applier, garbled: IntegrityScan) -> None:
-        self._term = term
-        self._writer = writer
+    def __init__(self, scheduler: DatabaseScheduler, cache: CacheStore, applier: Applier, scan: IntegrityScan) -> None:
+        self._scheduler = scheduler
+        self._cache = cache
         self._applier = applier
-        self._garbled = garbled
-        self._ahead: list[str] = []
-        self._troubled = False
-        self.thread = threading.Thread(target=self._run, name="follower-patrol", daemon=True)
+        self._scan = scan
+        self._unchecked: list[str] = []
+        self._failing = False
+        self.thread = threading.Thread(target=self._run, name="follower-integrity", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start checking."""
         self.thread.start()
 
-    def look_after_followed(self) -> None:
-        """See whether Redis still holds the followed documents, and no worker found them spoilt; quick.
+    def check_reference_documents(self) -> None:
+        """Check that Redis still holds the reference documents, and that no worker found them corrupt; quick.
 
         Raises:
             redis.RedisError: Redis can't be asked.
         """
-        resting = self._resting(REFERENCE_DATABASES)
-        names = list(resting)
+        idle = self._scheduler.idle_checkpoints(REFERENCE_DATABASES)
+        names = list(idle)
         if not names:
             return
-        held = self._writer.documents.are_of_epochs(names, [each.epoch for each in resting.values()])
-        lost = [name for name, whole in zip(names, held, strict=True) if not whole]
-        self._distrust(resting, lost, "documents")
-        self._compare({name: each for name, each in resting.items() if name not in lost})
+        held = self._cache.documents.are_of_epochs(names, [each.epoch for each in idle.values()])
+        lost = [name for name, intact in zip(names, held, strict=True) if not intact]
+        self._reread(idle, lost, "documents")
+        self._compare({name: each for name, each in idle.items() if name not in lost})
 
     def _run(self) -> None:
-        while not self._term.stop.wait(_CHECK_INTERVAL):
-            for look in (self._look_at_checkpoints, self._look_at_documents, self._look_at_entries):
+        while not self._scheduler.stop.wait(_CHECK_INTERVAL):
+            for check in (self._check_checkpoints, self._check_documents, self._check_entries):
                 try:
-                    look()
+                    check()
                 except (CouchError, redis.RedisError) as problem:
-                    if not self._troubled:
-                        log.warning("looking through Redis has to wait: %s", problem)
-                    self._troubled = True
+                    if not self._failing:
+                        log.warning("checking Redis has to wait: %s", problem)
+                    self._failing = True
                     break
                 except Exception:
-                    log.exception("looking through Redis failed")
+                    log.exception("checking Redis failed")
             else:
-                self._troubled = False
+                self._failing = False
 
-    def _look_at_checkpoints(self) -> None:
-        if not self._ahead:
-            with self._term.lock:
-                self._ahead = list(self._term.targets)
-        some, self._ahead = self._ahead[:_CHECKPOINT_BATCH_SIZE], self._ahead[_CHECKPOINT_BATCH_SIZE:]
-        self._compare(self._resting(some))
+    def _check_checkpoints(self) -> None:
+        if not self._unchecked:
+            self._unchecked = [database.name for database in self._scheduler.databases()]
+        batch, self._unchecked = self._unchecked[:_CHECKPOINT_BATCH_SIZE], self._unchecked[_CHECKPOINT_BATCH_SIZE:]
+        self._compare(self._scheduler.idle_checkpoints(batch))
 
-    def _compare(self, resting: dict[str, Checkpoint]) -> None:
-        """Have databases read again whose checkpoints in Redis are not those that we wrote."""
-        names = list(resting)
-        held = self._writer.checkpoints.get_many(names) if names else []
-        others = [name for name, kept in zip(names, held, strict=True) if not _is_same(kept, resting[name])]
-        self._distrust(resting, others, "checkpoint")
+    def _compare(self, idle: Mapping[str, Checkpoint]) -> None:
+        """Have databases read again whose checkpoints in Redis are not those that this follower wrote."""
+        names = list(idle)
+        held = self._cache.checkpoints.get_many(names) if names else []
+        others = [name for name, stored in zip(names, held, strict=True) if _identity(stored) != _identity(idle[name])]
+        self._reread(idle, others, "checkpoint")
 
-    def _look_at_documents(self) -> None:
-        for name, checkpoint in self._resting(REFERENCE_DATABASES).items():
-            garbled = self._garbled.corrupt_documents(name)
-            if garbled:
-                mended = self._applier.mend_documents(name, checkpoint.epoch, garbled)
-                log.error("Redis held something else for %d documents of %s; %d mended", len(garbled), name, mended)
+    def _check_documents(self) -> None:
+        for name, checkpoint in self._scheduler.idle_checkpoints(REFERENCE_DATABASES).items():
+            corrupt = self._scan.corrupt_documents(name)
+            if corrupt:
+                repaired = self._applier.repair_documents(name, checkpoint.epoch, corrupt)
+                log.error(
+                    "Redis held corrupt documents: database=%s corrupt=%d repaired=%d", name, len(corrupt), repaired
+                )
 
-    def _look_at_entries(self) -> None:
-        for number, value in self._garbled.corrupt_entries().items():
+    def _check_entries(self) -> None:
+        for number, value in self._scan.corrupt_entries().items():
             database = str(shard_for(number))
-            for checkpoint in self._resting([database]).values():
-                mended = self._applier.mend_entry(database, checkpoint.epoch, number, value)
-                log.error("Redis held something else for %s; %s", number, "mended" if mended else "it was replaced")
+            for checkpoint in self._scheduler.idle_checkpoints([database]).values():
+                repaired = self._applier.repair_entry(database, checkpoint.epoch, number, value)
+                log.error("Redis held a corrupt entry of %s; %s", number, "repaired" if repaired else "it was replaced")
 
-    def _resting(self, names: Sequence[str]) -> dict[str, Checkpoint]:
-        """Where those of these databases stand that nobody is at work on: Redis holds what the follower believes."""
-        with self._term.lock:
-            known = [self._term.targets[name] for name in names if name in self._term.targets]
-            return {target.name: target.checkpoint for target in known if _rests(target)}
-
-    def _distrust(self, seen: dict[str, Checkpoint], names: Sequence[str], what: str) -> None:
+    def _reread(self, seen: Mapping[str, Checkpoint], names: Iterable[str], part: str) -> None:
         for name in names:
-            with self._term.lock:
-                target = self._term.targets.get(name)
-                # What was changed meanwhile is in Redis as it should be.
-                if target is not None and _rests(target) and target.checkpoint == seen[name]:
-                    log.warning("Redis lost or changed what it held of %s (%s); it is read again", name, what)
-                    self._term.wake(name, needs_reread=True)
-
-
-def _rests(target: FollowedDatabase) -> bool:
-    """Whether nobody is, or will be, at work on it: after a failure Redis may be ahead of what the follower knows."""
-    busy = target.working or target.queued or target.needs_reread or target.pending_since is not None
-    return target.checkpoint.complete and not busy
-
-
-def _is_same(kept: Checkpoint, ours: Checkpoint) -> bool:
-    """Whether a checkpoint says what we wrote; what is not decided by its epoch and sequence may differ."""
-    return _identity(kept) == _identity(ours)
+            # A change meanwhile left Redis as it should be.
+            if self._scheduler.reread_if_unchanged(name, seen[name]):
+                log.warning("Redis lost or changed the %s of %s; the database is read again", part, name)
 
 
 def _identity(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the fields that only this follower writes; the others may differ."""
     return replace(checkpoint, copies={}, updated_at=0.0, pending=0, older={})

@@ -1,4 +1,4 @@
-"""Holding the lease for a while, for a command that fills the cache as a follower would."""
+"""The lease held for the duration of a block, by a command that fills the cache as a follower does."""
 
 import logging
 import threading
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Leadership:
-    """A lease that a thread keeps alive while the block runs.
+    """Holds the lease while the block runs; a thread renews it.
 
     Attributes:
-        token: the fencing token; 0 when somebody else leads.
+        token: the fencing token; 0 when another process leads.
         lost: set when the lease was lost.
     """
 

@@ -1,9 +1,9 @@
-"""Changes that look older than what the cache holds: which of the two does the database mean?
+"""Decides changes that look older than the cached value: one of the two is the database's current state.
 
 Mostly a faster writer was there before the feed. But where conflicting revisions are resolved, the winner that is left
-can have the lower revision. On a cluster the question has no quick answer: the change comes from one copy of the
-database, and another copy that has not heard of it yet still says what the cache holds. So the change is kept in the
-checkpoint until the database is seen to know it.
+can have the lower revision. A cluster gives no quick answer: the change comes from one copy of the database, and
+another copy that has not received it yet still reports the cached value. So the change is kept in the checkpoint until
+the database is seen to know it.
 """
 
 import heapq
@@ -24,31 +24,30 @@ from router.entries.codec import NO_VERSION, version_of
 log = logging.getLogger(__name__)
 
 LOOK_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 2.0, 4.0)
-"""Seconds before each further look. A copy was behind a row for up to 18 ms on a healthy cluster of three nodes."""
+"""Seconds before each further look-up. A copy was behind a row for up to 18 ms on a healthy cluster of three nodes."""
 QUORUM_LOOKS = 5
-"""Looks that ask a quorum of copies; later ones ask every copy, which takes long where a node is frozen."""
+"""Look-ups that ask a quorum of copies; later ones ask every copy, which takes long where a node is frozen."""
 RETRY_DELAY = 1.0
-"""Seconds before a look that failed is made again."""
+"""Seconds before a look-up that failed is repeated."""
 
 
 class Verdict(Enum):
-    """What the leaves of a document say of a change that looked older."""
+    """The decision about a change that looked older, by the leaves of its document."""
 
     KEEP = "keep"
     """The cache is right."""
     REPLACE = "replace"
-    """The winner is older than what the cache holds."""
+    """The winner is older than the cached value."""
     UNDECIDED = "undecided"
-    """The copies that answered may not have heard of the change yet."""
+    """The copies that answered may not have received the change yet."""
 
 
 def judge(change: bytes, held: bytes, leaves: Sequence[Leaf], *, is_last: bool = False) -> Verdict:
-    """Decide between a change and what the cache holds, by their versions and the leaves that the database has.
+    """Decide between a change and the cached value, by their versions and the leaves that the database has.
 
     Args:
         change, held: 20-byte versions; the change's is the lower one.
-        is_last: there was time enough for every copy to hear of the change; a doubt that is left is settled by what
-            the database says.
+        is_last: every copy has had time to receive the change; the database's current answer decides what is left.
     """
     if not leaves:
         return Verdict.REPLACE if is_last else Verdict.UNDECIDED
@@ -56,7 +55,7 @@ def judge(change: bytes, held: bytes, leaves: Sequence[Leaf], *, is_last: bool =
     if best == change:
         return Verdict.REPLACE
     if change not in known:
-        # Only a copy that is away can have sent it: it sends it again to the others when it is back.
+        # Only a copy that is away can have sent it; it sends it to the others when it is back.
         return Verdict.KEEP if is_last else Verdict.UNDECIDED
     if best < held:
         return Verdict.REPLACE if is_last or held in known else Verdict.UNDECIDED
@@ -76,8 +75,8 @@ def _version(revision: str) -> bytes:
         return NO_VERSION
 
 
-class Look(Protocol):
-    """Looks changes up, and puts right what the cache holds."""
+class Recheck(Protocol):
+    """Looks changes up, and corrects the cache (see `Applier.recheck`)."""
 
     def __call__(
         self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
@@ -94,8 +93,8 @@ class _Pending:
     """Changes of one database that are looked up again.
 
     Attributes:
-        due: when, on the monotonic clock.
-        looks: how many there were.
+        due: time of the next look-up, monotonic.
+        looks: number of look-ups so far.
     """
 
     due: float
@@ -108,8 +107,8 @@ class _Pending:
 class OlderChanges:
     """Looks undecided changes up again: a few times within seconds, then at each comparison of all databases."""
 
-    def __init__(self, look: Look, stop: threading.Event) -> None:
-        self._look = look
+    def __init__(self, recheck: Recheck, stop: threading.Event) -> None:
+        self._recheck = recheck
         self._stop = stop
         self._pending: list[_Pending] = []
         self._tried: dict[tuple[str, str], bytes] = {}
@@ -117,20 +116,20 @@ class OlderChanges:
         self.thread = threading.Thread(target=self._run, name="follower-older", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self.thread.start()
 
     def close(self) -> None:
-        """Have the thread see that it is stopped."""
+        """Wake the thread, so that it sees the stop event."""
         with self._wake:
             self._wake.notify_all()
 
     def add(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
-        """Look these up again soon."""
+        """Look changes up again soon."""
         self._add(_Pending(time.monotonic() + LOOK_DELAYS[0], database, epoch, dict(changes)))
 
     def recheck(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
-        """Look up what a checkpoint names: for the last time where there were several looks before."""
+        """Look up the changes of a checkpoint: for the last time where there were several look-ups before."""
         with self._wake:
             waiting = {(each.database, name) for each in self._pending for name in each.changes}
         idle = {name: version for name, version in changes.items() if (database, name) not in waiting}
@@ -158,11 +157,11 @@ class OlderChanges:
                 pending.due = time.monotonic() + RETRY_DELAY
                 self._add(pending)
             except Exception:
-                # What is undecided stays in the checkpoint: the next comparison of all databases finds it.
+                # Undecided changes stay in the checkpoint: the next comparison of all databases finds them.
                 log.exception("looking up changes of %s failed", pending.database)
 
     def _next(self) -> _Pending | None:
-        """Return what is due; None where something was added before, or at the end."""
+        """Wait for changes that are due; None where others were added meanwhile, or at the end."""
         with self._wake:
             wait = self._pending[0].due - time.monotonic() if self._pending else None
             if wait is not None and wait <= 0:
@@ -173,18 +172,20 @@ class OlderChanges:
     def _look_again(self, pending: _Pending) -> None:
         looks, is_last = pending.looks, pending.looks >= len(LOOK_DELAYS)
         every_copy = looks >= QUORUM_LOOKS
-        open_ = self._look(pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last)
+        undecided = self._recheck(
+            pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last
+        )
         for name in pending.changes:
             self._tried.pop((pending.database, name), None)
-        if not open_:
+        if not undecided:
             return
         if looks + 1 < len(LOOK_DELAYS):
             due = time.monotonic() + LOOK_DELAYS[looks + 1]
-            self._add(_Pending(due, pending.database, pending.epoch, dict(open_), looks + 1))
+            self._add(_Pending(due, pending.database, pending.epoch, dict(undecided), looks + 1))
             return
         log.info(
             "%d changes of %s are still older than the cache: they are looked up at the next comparison",
-            len(open_),
+            len(undecided),
             pending.database,
         )
-        self._tried |= {(pending.database, name): version for name, version in open_.items()}
+        self._tried |= {(pending.database, name): version for name, version in undecided.items()}

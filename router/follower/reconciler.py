@@ -1,9 +1,9 @@
-"""Comparing every database with its checkpoint: finds what the feed of updates lost."""
+"""The reconciler: compares every database with its checkpoint, and finds what the feed of updates lost."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import redis
@@ -11,7 +11,11 @@ import redis
 from router.couch.errors import CouchError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import INFO_BATCH_SIZE, CouchServer
-from router.follower.updates_watcher import Wake
+from router.follower.applier import Applier
+from router.follower.changes_feeds import ChangesFeeds
+from router.follower.first_sweep import FirstSweep
+from router.follower.older_changes import OlderChanges
+from router.follower.scheduler import DatabaseScheduler
 from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
@@ -21,75 +25,71 @@ log = logging.getLogger(__name__)
 
 
 class SweepTimes(NamedTuple):
-    """When a comparison of all databases began and ended, on the monotonic clock."""
+    """Begin and end of a comparison of all databases, monotonic."""
 
     began: float
     ended: float
 
 
 class Reconciler:
-    """Sweeps when asked, and from time to time.
+    """Sweeps on request, and from time to time.
 
     Args:
-        register: takes note of a database that is up to date.
-        shape_of: what a database's entries are made with now.
-        recheck: looks up changes that a checkpoint holds as undecided (database, epoch, versions by name).
-        fresh: told the databases of which the cache knows nothing, before they are woken for the first time.
+        interval: seconds between two sweeps.
 
     Attributes:
         swept: set when the first sweep is done.
-        compared: the last sweep that came to its end.
+        last_sweep: the last complete sweep; None before.
     """
 
     def __init__(
         self,
-        databases: CouchServer,
-        writer: CacheStore,
+        couch: CouchServer,
+        cache: CacheStore,
+        applier: Applier,
+        scheduler: DatabaseScheduler,
+        feeds: ChangesFeeds,
+        older: OlderChanges,
+        first_sweep: FirstSweep,
         *,
         interval: float,
-        wake: Wake,
-        register: Callable[[str, Checkpoint], None],
-        fresh: Callable[[Sequence[str]], None],
-        shape_of: Callable[[str], str],
-        recheck: Callable[[str, str, Mapping[str, bytes]], None],
     ) -> None:
-        self._databases = databases
-        self._writer = writer
+        self._couch = couch
+        self._cache = cache
+        self._applier = applier
+        self._scheduler = scheduler
+        self._feeds = feeds
+        self._older = older
+        self._first_sweep = first_sweep
         self._interval = interval
-        self._wake = wake
-        self._register = register
-        self._fresh = fresh
-        self._shape_of = shape_of
-        self._recheck = recheck
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self._stop = threading.Event()
-        self._prepared = False
         self.swept = threading.Event()
-        self.compared: SweepTimes | None = None
-        self.thread = threading.Thread(target=self._run, name="follower-sweep", daemon=True)
+        self.last_sweep: SweepTimes | None = None
+        self.thread = threading.Thread(target=self._run, name="follower-reconciler", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first sweep comes when it is asked for, or after an interval."""
+        """Start; the first sweep begins on request, or after an interval."""
         self.thread.start()
 
     def close(self) -> None:
         """Stop."""
         self._stop.set()
-        self._asked.set()
+        self._requested.set()
 
-    def ask(self) -> None:
-        """Have a sweep done now."""
-        self._asked.set()
+    def request_sweep(self) -> None:
+        """Request a sweep now."""
+        self._requested.set()
 
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            asked = self._asked.wait(self._interval if not failures else RECONNECT.delay(failures))
+            requested = self._requested.wait(self._interval if not failures else RECONNECT.delay(failures))
             if self._stop.is_set():
                 return
-            self._asked.clear()
+            self._requested.clear()
             try:
-                self._sweep(hurry=asked or not self.swept.is_set())
+                self._sweep(hurry=requested or not self.swept.is_set())
                 failures = 0
                 self.swept.set()
             except (CouchError, redis.RedisError) as problem:
@@ -101,49 +101,54 @@ class Reconciler:
 
     def _sweep(self, *, hurry: bool) -> None:
         began = time.monotonic()
-        shards = self._databases.shards()
+        shards = self._couch.shards()
         names = [*REFERENCE_DATABASES, *shards]
-        checkpoints = dict(zip(names, self._writer.checkpoints.get_many(names), strict=True))
-        if not self._prepared:
-            self._fresh([name for name in shards if not checkpoints[name].epoch])
-            self._prepared = True
-        known = self._writer.checkpoints.databases()
-        # The set of their names may have been lost alone: then a database that vanishes would not be missed.
-        self._writer.checkpoints.register(name for name in names if checkpoints[name].epoch and name not in known)
-        chunks = [names[start : start + INFO_BATCH_SIZE] for start in range(0, len(names), INFO_BATCH_SIZE)]
-        for chunk in chunks:
-            self._compare(chunk, checkpoints)
-            # Spread out, an idle sweep is nothing that a server would notice.
-            if not hurry and self._asked.wait(self._interval / len(chunks)):
-                return  # one that is asked for begins at once, from the start
-        self._wake_vanished(known - set(names))
-        self.compared = SweepTimes(began, time.monotonic())
+        checkpoints = dict(zip(names, self._cache.checkpoints.get_many(names), strict=True))
+        self._first_sweep.prepare([name for name in shards if not checkpoints[name].epoch])
+        registered = self._cache.checkpoints.databases()
+        # The set of names may have been lost alone: a database that vanishes would then go unnoticed.
+        missing = [name for name in names if checkpoints[name].epoch and name not in registered]
+        self._cache.checkpoints.register(missing)
+        batches = [names[start : start + INFO_BATCH_SIZE] for start in range(0, len(names), INFO_BATCH_SIZE)]
+        for batch in batches:
+            self._compare(batch, checkpoints)
+            # Spread over the interval, an idle sweep costs the server next to nothing.
+            if not hurry and self._requested.wait(self._interval / len(batches)):
+                return  # the requested sweep begins at once, from the start
+        self._wake_vanished(registered - set(names))
+        self.last_sweep = SweepTimes(began, time.monotonic())
 
-    def _compare(self, names: Sequence[str], checkpoints: dict[str, Checkpoint]) -> None:
-        for name, info in self._databases.infos(names).items():
-            kept = checkpoints[name]
-            if kept.older:
-                self._recheck(name, kept.epoch, kept.older)
-            if self._is_up_to_date(name, kept, info):
-                self._register(name, kept)
+    def _compare(self, names: Sequence[str], checkpoints: Mapping[str, Checkpoint]) -> None:
+        for name, info in self._couch.infos(names).items():
+            checkpoint = checkpoints[name]
+            if checkpoint.older:
+                self._older.recheck(name, checkpoint.epoch, checkpoint.older)
+            if self._is_up_to_date(name, checkpoint, info):
+                self._register(name, checkpoint)
             else:
-                self._wake(name, needs_reread=_is_another(kept, info), info=info)
+                self._scheduler.wake(name, needs_reread=_is_another(checkpoint, info), info=info)
 
-    def _is_up_to_date(self, name: str, kept: Checkpoint, info: DatabaseInfo | None) -> bool:
+    def _register(self, name: str, checkpoint: Checkpoint) -> None:
+        with self._scheduler.lock:
+            database = self._scheduler.register(name, checkpoint)
+            if database is not None and name in REFERENCE_DATABASES and checkpoint.instance_start_time:
+                self._feeds.open(database, ())
+
+    def _is_up_to_date(self, name: str, checkpoint: Checkpoint, info: DatabaseInfo | None) -> bool:
         if info is None:
-            return kept.complete and not kept.instance_start_time
+            return checkpoint.complete and not checkpoint.instance_start_time
         return (
-            kept.complete
-            and kept.matches(info.instance, info.purges)
-            and kept.is_current(info.copies)
-            and kept.fingerprint == self._shape_of(name)
+            checkpoint.complete
+            and checkpoint.matches(info.instance, info.purges)
+            and checkpoint.is_current(info.copies)
+            and checkpoint.fingerprint == self._applier.fingerprint_of(name)
         )
 
     def _wake_vanished(self, names: Iterable[str]) -> None:
         for name in names:
-            self._wake(name)
+            self._scheduler.wake(name)
 
 
-def _is_another(kept: Checkpoint, info: DatabaseInfo | None) -> bool:
-    """Whether what the cache holds belongs to another life of the database."""
-    return info is not None and bool(kept.epoch) and not kept.matches(info.instance, info.purges)
+def _is_another(checkpoint: Checkpoint, info: DatabaseInfo | None) -> bool:
+    """Return whether the cache holds another instance of the database, or one before a purge."""
+    return info is not None and bool(checkpoint.epoch) and not checkpoint.matches(info.instance, info.purges)

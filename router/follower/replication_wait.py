@@ -1,8 +1,8 @@
-"""Whether the nodes of a CouchDB cluster have brought each other up to date.
+"""Waits until the nodes of a CouchDB cluster have brought each other up to date.
 
-A node that was away answers at once when it is back, from copies that lack what happened meanwhile, until the others
-have pushed it there: 26 s in one trial of three nodes on a busy machine. A follower that begins to listen again may
-be reading such copies, so it vouches for nothing before no node has anything to push any more.
+A node that was away answers as soon as it is back, from copies that lack what happened meanwhile, until the others
+have pushed it there: 26 s in one trial of three nodes on a busy machine. A follower that reconnects may be reading
+such copies, so it does not count as caught up before no node has anything left to push.
 """
 
 import logging
@@ -17,39 +17,40 @@ from router.couch.errors import CouchError
 log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
-"""Seconds between two questions."""
+"""Seconds between two requests for the backlog."""
 BEGINS_WITHIN, ENDS_WITHIN = 6.0, 120.0
-"""Seconds that nodes have to begin with it after one came back (CouchDB's `[mem3] sync_delay` is 5 s), and that are
-waited for its end."""
+"""Seconds within which nodes begin to push after one came back (CouchDB's `[mem3] sync_delay` is 5 s), and the
+longest wait for the end."""
 QUIET_ANSWERS = 6
-"""Answers in a row that nothing is left to push: work whose extent is not known yet counts as nothing."""
+"""Responses in a row with an empty backlog: work of unknown extent counts as nothing."""
 SHORT_GAP = 5.0
-"""Seconds without a connection after which a node may have been away; after less, half of both is waited for."""
+"""Seconds without a connection after which a node may have been away; after a shorter gap half of both waits is
+enough."""
 
 
 class ReplicationWait:
-    """Asks, after each connection, until the cluster is settled.
+    """Asks for the replication backlog after each connect until the cluster is settled.
 
     Args:
-        on_settled: called when it was not at once, and is now.
+        on_settled: called when the cluster has settled, unless it was settled at once.
 
     Attributes:
-        settled_at: since when every copy has what happened before the connection began, monotonic; None while some
+        settled_at: time since when every copy has what happened before the connect, monotonic; None while some copy
             may be behind.
     """
 
-    def __init__(self, couch: CouchClient, on_settled: Callable[[], None]) -> None:
-        self._couch = couch
+    def __init__(self, client: CouchClient, on_settled: Callable[[], None]) -> None:
+        self._client = client
         self._on_settled = on_settled
         self._began = 0.0
         self._share = 1.0
         self._begin = threading.Event()
         self._stop = threading.Event()
         self.settled_at: float | None = None
-        self._thread = threading.Thread(target=self._run, name="follower-settling", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="follower-replication", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
@@ -58,7 +59,12 @@ class ReplicationWait:
         self._begin.set()
 
     def begin(self, began: float, gap: float) -> None:
-        """Note that a connection began (monotonic), so many seconds after the last one was heard of."""
+        """Begin to wait after a connect.
+
+        Args:
+            began: time of the connect, monotonic.
+            gap: seconds since the last sign of the connection before.
+        """
         self._share = 1.0 if gap > SHORT_GAP else 0.5
         self._began, self.settled_at = began, None
         self._begin.set()
@@ -93,11 +99,11 @@ class ReplicationWait:
             self._on_settled()
 
     def _backlog(self, elapsed: float) -> int | None:
-        """Return what is left to push; None where that can't be known.
+        """Return the shards that are left to push; None where the backlog can't be known.
 
-        A node that stays silent is frozen: nothing can be pushed there, and what it has is unknown to the others.
+        A node that stays silent is frozen: the others can't push to it, and don't know what it has.
         """
         try:
-            return replication_backlog(self._couch)
+            return replication_backlog(self._client)
         except CouchError:
             return 1 if elapsed < BEGINS_WITHIN * self._share else None

@@ -178,7 +178,7 @@ class WarmUp:
                 leadership.lost.set()
                 return
             if count:
-                self._note(target, filled=found.whole, read=found.changes)
+                self._note(target, filled=found.full_read, read=found.changes)
             return
         if problem is not None:
             with self._lock:

@@ -143,7 +143,7 @@ GUARDS = (
     Guard(
         "an undecided change stays in the checkpoint",
         "router/follower/reconciler.py",
-        "                self._recheck(name, kept.epoch, kept.older)\n",
+        "                self._older.recheck(name, checkpoint.epoch, checkpoint.older)\n",
         "                pass\n",
         f"{_ON_A_CLUSTER}::test_an_undecided_change_outlives_its_follower",
     ),
@@ -157,15 +157,15 @@ GUARDS = (
     Guard(
         "a sweep that is asked for",
         "router/follower/reconciler.py",
-        "self._asked.wait(self._interval / len(chunks))",
-        "self._stop.wait(self._interval / len(chunks))",
+        "self._requested.wait(self._interval / len(batches))",
+        "self._stop.wait(self._interval / len(batches))",
         f"{_ON_A_CLUSTER}::test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps",
     ),
     Guard(
         "listing where changes can't be had",
-        "router/follower/leader_session.py",
-        "found = self._catch_up.confirm(target, self.stop)",
-        "found = 0",
+        "router/follower/worker.py",
+        "changes = self._catch_up.confirm(database, self._stop)",
+        "changes = 0",
         f"{_ON_A_CLUSTER}::test_a_frozen_node_is_passed_by_listing",
     ),
     Guard(
@@ -178,14 +178,14 @@ GUARDS = (
     Guard(
         "a shard split is no new database",
         "router/follower/catch_up.py",
-        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
-        "return not target.deletion_reported",
+        "return not database.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
+        "return not database.deletion_reported",
         f"{_ON_A_CLUSTER}::test_a_shard_split_is_no_other_database",
     ),
     Guard(
         "a young database that is called deleted",
         "router/follower/catch_up.py",
-        "return not target.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
+        "return not database.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
         "return True",
         "tests/integration/test_following_shards.py::test_a_shard_made_anew_within_the_same_second_is_noticed",
     ),

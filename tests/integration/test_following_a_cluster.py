@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -201,19 +202,12 @@ def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
 def test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: World) -> None:
     stores = Stores(on_cluster.settings())
     sweeper = Reconciler(
-        stores.databases,
-        stores.writer,
-        interval=60.0,
-        wake=lambda *_, **__: None,
-        register=lambda *_: None,
-        fresh=lambda _: None,
-        shape_of=lambda _: "",
-        recheck=lambda *_: None,
+        stores.databases, stores.writer, Mock(), Mock(lock=MagicMock()), Mock(), Mock(), Mock(), interval=60.0
     )
     sleeping = threading.Thread(target=sweeper._sweep, kwargs={"hurry": False}, daemon=True)
     sleeping.start()
     sleeping.join(0.5)
     assert sleeping.is_alive()
-    sweeper.ask()
+    sweeper.request_sweep()
     sleeping.join(1.0)
     assert not sleeping.is_alive()

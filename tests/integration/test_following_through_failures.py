@@ -342,7 +342,7 @@ def test_a_stale_token_is_refused(world: World, start_follower: StartFollower) -
     with pytest.raises(FencedError):
         late.apply(SHARD, kept, page.changes)
     with pytest.raises(FencedError):
-        late.begin(SHARD, instance="1", purges=0, shape="s")
+        late.begin_epoch(SHARD, instance="1", purges=0, fingerprint="s")
     with pytest.raises(FencedError):
         late.apply_documents("accounts", world.writer.checkpoints.get("accounts"), [], seq="x")
     assert world.writer.checkpoints.get(SHARD) == kept

@@ -1,0 +1,180 @@
+"""The scheduler: hands each followed database that has work to one worker at a time."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from router.couch.responses import DatabaseInfo
+from router.follower.followed_database import FollowedDatabase, is_followed
+from router.redis_store.checkpoints import Checkpoint
+
+
+class DatabaseScheduler:
+    """Owns the followed databases, their lock and the queue of those with work. Threads share it.
+
+    Args:
+        feed_check_interval: seconds between two checks of one database's own feed.
+
+    Attributes:
+        lock: guards every FollowedDatabase; reentrant.
+        stop: set when the leader's session is over.
+    """
+
+    def __init__(self, stop: threading.Event, feed_check_interval: float) -> None:
+        self.lock = threading.RLock()
+        self.stop = stop
+        self._feed_check_interval = feed_check_interval
+        self._databases: dict[str, FollowedDatabase] = {}
+        self._queue: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
+
+    def databases(self) -> list[FollowedDatabase]:
+        """Return all followed databases."""
+        with self.lock:
+            return list(self._databases.values())
+
+    def register(self, name: str, checkpoint: Checkpoint) -> FollowedDatabase | None:
+        """Follow a database that the cache is up to; return it where it was not followed before."""
+        with self.lock:
+            if name in self._databases:
+                return None
+            self._databases[name] = FollowedDatabase(name, checkpoint)
+            return self._databases[name]
+
+    def reserve(self, name: str) -> FollowedDatabase:
+        """Follow a database and keep it from the workers until `done`."""
+        with self.lock:
+            database = self._databases.setdefault(name, FollowedDatabase(name))
+            database.working = True
+            return database
+
+    def remove(self, name: str) -> None:
+        """Stop following a database."""
+        with self.lock:
+            self._databases.pop(name, None)
+
+    def wake(
+        self, name: str, *, needs_reread: bool = False, deleted: bool = False, info: DatabaseInfo | None = None
+    ) -> None:
+        """Have a database read, or its own feed checked; follow it if it is not followed yet.
+
+        Args:
+            needs_reread: the database, or its part of the cache, may not be the one that was read.
+            deleted: an event calls it deleted.
+            info: its state, where it is known.
+        """
+        if not is_followed(name) or self.stop.is_set():
+            return
+        with self.lock:
+            database = self._databases.setdefault(name, FollowedDatabase(name))
+            database.needs_reread = database.needs_reread or needs_reread
+            database.deletion_reported = database.deletion_reported or deleted
+            if info is not None:
+                database.observe_copies(info)
+            if database.feed is not None and not database.needs_reread:
+                self._request_feed_check(database)  # its own feed brings changes sooner
+                return
+            database.mark_pending()
+            self.schedule(database)
+
+    def wake_all(self) -> None:
+        """Have every database read: the rules that entries are built with have changed."""
+        with self.lock:
+            for database in self._databases.values():
+                database.drop_feed()
+                self.wake(database.name)
+
+    def schedule(self, database: FollowedDatabase) -> None:
+        """Queue a database for a worker; the caller holds the lock."""
+        if database.working:
+            database.requeue = True
+        elif not database.queued:
+            database.queued = True
+            # The few databases that every lookup depends on come before the shards.
+            self._queue.put((int(database.is_shard), time.monotonic(), database.name))
+
+    def schedule_later(self, database: FollowedDatabase, seconds: float) -> None:
+        """Have a database read after a while."""
+        database.mark_pending()
+        _after(seconds, self.wake, database.name)
+
+    def next(self) -> FollowedDatabase | None:
+        """Wait for a database with work and reserve it; None at the end, or where it is not followed any more."""
+        name = self._queue.get()[2]
+        with self.lock:
+            database = self._databases.get(name)
+            if database is None:
+                return None
+            database.queued, database.working, database.requeue = False, True, False
+            database.applying_since, database.pending_since = database.pending_since, None
+            return database
+
+    def done(self, database: FollowedDatabase) -> None:
+        """Return a database from a worker; queue it again where it was woken, or its feed brought rows, meanwhile."""
+        with self.lock:
+            database.working, database.applying_since = False, None
+            if database.requeue or database.rows:
+                self.schedule(database)
+
+    def release(self, database: FollowedDatabase) -> None:
+        """Return a database from `reserve`."""
+        with self.lock:
+            database.working = False
+
+    def idle_checkpoints(self, names: Iterable[str]) -> dict[str, Checkpoint]:
+        """Return the checkpoints of those databases that have no work: Redis must hold what the follower believes."""
+        with self.lock:
+            known = [self._databases[name] for name in names if name in self._databases]
+            return {database.name: database.checkpoint for database in known if database.is_idle}
+
+    def reread_if_unchanged(self, name: str, checkpoint: Checkpoint) -> bool:
+        """Have a database read from the start, unless it was changed since its checkpoint was seen."""
+        with self.lock:
+            database = self._databases.get(name)
+            if database is None or not database.is_idle or database.checkpoint != checkpoint:
+                return False
+            self.wake(name, needs_reread=True)
+            return True
+
+    def earliest_pending(self) -> float | None:
+        """Return the time of the first known change that is not in the cache, of all databases (monotonic)."""
+        with self.lock:
+            databases = self._databases.values()
+            times = [each for database in databases for each in (database.pending_since, database.applying_since)]
+        return min((each for each in times if each is not None), default=None)
+
+    def close(self, workers: int) -> None:
+        """Close all feeds, and let so many workers that wait in `next` go on."""
+        with self.lock:
+            for database in self._databases.values():
+                database.drop_feed()
+        for _ in range(workers):
+            self._queue.put((-1, 0.0, ""))
+
+    def _request_feed_check(self, database: FollowedDatabase) -> None:
+        """Check soon whether the database's feed brings everything; the caller holds the lock.
+
+        A purge makes no row, and a feed can be stuck without a sign.
+        """
+        if database.unconfirmed_since is None:
+            database.unconfirmed_since = time.monotonic()
+        if database.check_requested:
+            return
+        database.check_requested = True
+        next_check = database.checked_at + self._feed_check_interval
+        wait = 0.0 if database.deletion_reported else next_check - time.monotonic()
+        if wait <= 0:
+            self.schedule(database)
+            return
+        _after(wait, self._schedule_locked, database)
+
+    def _schedule_locked(self, database: FollowedDatabase) -> None:
+        with self.lock:
+            self.schedule(database)
+
+
+def _after(seconds: float, act: Callable[..., None], *arguments: object) -> None:
+    """Call a function after a while, unless the process ends before."""
+    timer = threading.Timer(seconds, act, arguments)
+    timer.daemon = True
+    timer.start()
