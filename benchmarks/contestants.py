@@ -109,7 +109,7 @@ def _ours(
     extras += ["tls"] * tls + ["tokens"] * tokens
 
     def start(arena: Arena, port: int) -> list[str]:
-        command = [COMMAND, "serve", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
+        command = [COMMAND, "serve", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--http", ""]
         command += ["--transport", transport, "--workers", str(workers), "--log-level", "warning"]
         command += ["--couchdb-url", arena.couchdb_url]
         command += ["--redis-url", NOBODY if store == "fallback" else arena.redis_url]

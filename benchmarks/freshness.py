@@ -36,7 +36,11 @@ def main() -> None:
         _event_delay(given.couchdb_url, given.max_write_delay),
     ):
         settings = Settings.load(
-            couchdb_url=on.couchdb_url, redis_url=on.redis_url, listen="127.0.0.1:0", admin_listen="127.0.0.1:0"
+            couchdb_url=on.couchdb_url,
+            redis_url=on.redis_url,
+            listen="127.0.0.1:0",
+            admin_listen="127.0.0.1:0",
+            http_listen="",
         )
         service = Service(settings, with_follower=True)
         service.start()

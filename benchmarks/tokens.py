@@ -64,7 +64,7 @@ class _Served:
 
     def __init__(self, transport: str, *more: str) -> None:
         self.port = free_port()
-        where = ("--listen", f"127.0.0.1:{self.port}", "--admin", "127.0.0.1:0", "--workers", "1")
+        where = ("--listen", f"127.0.0.1:{self.port}", "--admin", "127.0.0.1:0", "--http", "", "--workers", "1")
         command = [str(Path(sys.executable).parent / "did-router"), "serve", *where, "--transport", transport, *more]
         self.process = subprocess.Popen([*command, "--log-level", "error"])
         self.rates: list[float] = []

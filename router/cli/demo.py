@@ -78,7 +78,10 @@ SCENES = (
 @click.option(
     "--admin-port", type=_PORT, default=9050, show_default=True, help="Port of the admin pages; 0 for a free one."
 )
-def demo(port: int, admin_port: int, *, once: bool) -> None:
+@click.option(
+    "--http-port", type=_PORT, default=8080, show_default=True, help="Port of the HTTP API; 0 for a free one."
+)
+def demo(port: int, admin_port: int, http_port: int, *, once: bool) -> None:
     """Show the main job on embedded stores: nothing to install, nothing kept.
 
     Starts a Redis and a CouchDB-speaking database, loads example numbers from all over the world, warms the
@@ -86,7 +89,7 @@ def demo(port: int, admin_port: int, *, once: bool) -> None:
     measures how long it takes until a lookup tells so.
     """
     set_up_logging("error")
-    check_ports_free({"--port": port, "--admin-port": admin_port})
+    check_ports_free({"--port": port, "--admin-port": admin_port, "--http-port": http_port})
     stop = threading.Event()
     if not once:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,6 +103,7 @@ def demo(port: int, admin_port: int, *, once: bool) -> None:
             redis_url=redis.url,
             listen=f"127.0.0.1:{port}",
             admin_listen=f"127.0.0.1:{admin_port}",
+            http_listen=f"127.0.0.1:{http_port}",
         ).with_values(**_OPEN)
         stores = Stores(settings)
         _load(console, stores)

@@ -79,7 +79,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-_OWN_FLAGS = ("listen", "admin_listen", "workers", "transport", "insecure", "follower_account_copies")
+_OWN_FLAGS = ("listen", "admin_listen", "http_listen", "workers", "transport", "insecure", "follower_account_copies")
 """Settings for which single commands have a flag."""
 
 

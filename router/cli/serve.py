@@ -10,6 +10,7 @@ from router.settings import Settings
 @click.command()
 @click.option("--listen", metavar="ADDR", help="Address of the gRPC service (127.0.0.1:50051).")
 @click.option("--admin", "admin_listen", metavar="ADDR", help="Address of /metrics, /readyz, /state (127.0.0.1:9050).")
+@click.option("--http", "http_listen", metavar="ADDR", help="Address of the HTTP API (127.0.0.1:8080; '' for none).")
 @click.option("--workers", type=int, help="Worker processes that share the address (0: one per core).")
 @click.option(
     "--transport",
@@ -25,7 +26,7 @@ from router.settings import Settings
 @click.option("--with-follower", is_flag=True, help="Run the follower too.")
 @server_options
 def serve(settings: Settings, *, with_follower: bool) -> None:
-    """Answer lookups over gRPC until SIGTERM.
+    """Answer lookups over gRPC and HTTP until SIGTERM.
 
     Starts whether or not CouchDB and Redis are there, and says in its health and at /readyz what it can do.
     A worker that dies is replaced. SIGHUP replaces all of them one by one without losing a call; SIGTERM

@@ -32,6 +32,7 @@ from router.server.auth.authorizer import open_authorizer
 from router.server.auth.tls_files import open_certificates
 from router.server.auth.tokens import ADMIN
 from router.server.calls.batcher import Batcher
+from router.server.http_transport import open_http
 from router.server.maintenance import MaintenanceTimer
 from router.server.transport import open_transport
 from router.settings import Settings
@@ -127,6 +128,9 @@ class Service:
             default_timeout=settings.lookup.timeout,
             core=self.transport.core,
         )
+        self.http = open_http(
+            settings, self.lookup, explainer, self.manager, authorizer=self._authorizer, reuse_port=reuse_port
+        )
         self.readiness = Readiness(
             stores.fast_redis,
             stores.keys,
@@ -184,6 +188,8 @@ class Service:
         started.callback(self._batcher.stop)  # after the transport: running calls still need it
         self.transport.start()
         started.callback(self.transport.stop, self.settings.server.shutdown_grace_period)
+        self.http.start()
+        started.callback(self.http.stop, self.settings.server.shutdown_grace_period)
         self.readiness.start()
         started.callback(self.readiness.stop)
 
@@ -191,6 +197,7 @@ class Service:
         """Report NOT_SERVING, and go on answering."""
         self._draining = True
         self.transport.set_serving(serving=False, managing=False)
+        self.http.announce_end()
 
     def stop(self) -> None:
         """Report NOT_SERVING, finish the running calls, then stop every part."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from router.runtime.backoff import RECONNECT
+from router.server.calls.http import http_socket
 from router.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class ChildProcess:
             self.pipe.close()
         if self.socket is not None:
             self.socket.unlink(missing_ok=True)
+            http_socket(self.socket).unlink(missing_ok=True)
         self.process = self.pipe = self.socket = None
         self.ready, self.admin_port = False, 0
 

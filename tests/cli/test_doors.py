@@ -66,7 +66,7 @@ def test_serve_refuses_to_be_open_to_strangers(where: tuple[str, str]) -> None:
 
 
 def test_serve_does_as_it_is_told_in_so_many_words(start: Start, stores: tuple[str, ...]) -> None:
-    serve = ("serve", "--workers", "1", "--listen", "0.0.0.0:0", "--admin", "0.0.0.0:0", "--insecure")
+    serve = ("serve", "--workers", "1", "--listen", "0.0.0.0:0", "--admin", "0.0.0.0:0", "--http", "", "--insecure")
     running = serving(start(*serve, *stores))
 
     assert running.target.startswith("0.0.0.0:")

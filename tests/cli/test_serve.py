@@ -120,7 +120,7 @@ def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
 
 
 def test_a_taken_port_is_said_in_one_line(service: Running, stores: tuple[str, ...]) -> None:
-    port = run("serve", "--listen", service.target, "--admin", "127.0.0.1:0", *stores)
+    port = run("serve", "--listen", service.target, "--admin", "127.0.0.1:0", "--http", "", *stores)
     admin = run("serve", "--listen", "127.0.0.1:0", "--admin", service.admin, *stores)
 
     assert (port.code, admin.code) == (3, 3)

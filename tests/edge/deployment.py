@@ -107,7 +107,19 @@ def launch(
     shared: Stores, *more: str, tls: bool = True, listen: str = "127.0.0.1:0", workers: int = WORKERS
 ) -> Instance:
     """A service that answers."""
-    words = ["serve", "--workers", str(workers), "--listen", listen, "--admin", "127.0.0.1:0", "--transport", "edge"]
+    words = [
+        "serve",
+        "--workers",
+        str(workers),
+        "--listen",
+        listen,
+        "--admin",
+        "127.0.0.1:0",
+        "--http",
+        "",
+        "--transport",
+        "edge",
+    ]
     words += ["--couchdb-url", shared.couchdb, "--redis-url", shared.redis, "--set", "drain_delay=0"]
     if tls:
         certificate, key = shared.authority.issue(shared.folder)

@@ -151,7 +151,18 @@ class Stage:
         callers_link = Link("127.0.0.1", ports["listen"], seed)
         self.links["caller-service"] = callers_link
         self.way_in = f"127.0.0.1:{callers_link.port}"
-        own = ("--listen", self.target, "--admin", self.admin, "--workers", str(workers), "--transport", transport)
+        own = (
+            "--listen",
+            self.target,
+            "--admin",
+            self.admin,
+            "--http",
+            "",
+            "--workers",
+            str(workers),
+            "--transport",
+            transport,
+        )
         self.clocks = {who: Clock(self.folder / f"{who}.clock") for who in ("service", "follower") if clocks}
         env = {who: clock.environment for who, clock in self.clocks.items()}
         service = ("serve", *own, *self._flags("service"), *more)

@@ -27,6 +27,7 @@ NUMBER = "+14158867900"
 QUICK: dict[str, Any] = {
     "listen": "127.0.0.1:0",
     "admin_listen": "127.0.0.1:0",
+    "http_listen": "",
     "shutdown_grace_period": 0.0,
     "follower_lease_ttl": 1.0,
     "follower_heartbeat": 0.5,

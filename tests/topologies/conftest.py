@@ -37,6 +37,7 @@ def service(cluster: Any, couchdb: str) -> Iterator[Service]:
         redis_url=cluster.url,
         listen="127.0.0.1:0",
         admin_listen="127.0.0.1:0",
+        http_listen="",
         follower_heartbeat=0.5,
         follower_lease_ttl=1.5,
         stale_after=1,

@@ -46,6 +46,7 @@ def settings(redis_form: str) -> Iterator[Settings]:
             redis_url=redis_form,
             listen="127.0.0.1:0",
             admin_listen="127.0.0.1:0",
+            http_listen="",
             follower_heartbeat=0.5,
         )
 

@@ -14,6 +14,7 @@ from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
 from router.runtime.bounded_executor import BoundedExecutor
 from router.server.api import framing
+from router.server.api.call_context import CallContext
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import OVERLOADED
 from router.v1 import inbound_pb2 as pb
@@ -26,7 +27,7 @@ _THREADS, _EXPLAIN_THREADS = 4, 2
 _MAX_EXPLAIN_CALLS = 32
 """Explain calls at a time: each reads every store, and people make few of them."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context = CallContext
 
 
 class OutcomeCall(Call):

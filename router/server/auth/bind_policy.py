@@ -26,6 +26,11 @@ def check_bind_policy(settings: Settings) -> None:
             f"setting 'admin_listen': {settings.server.admin_listen} can be reached from other machines, and its pages "
             f"ask for no token: set token_file, or listen on 127.0.0.1; {_HOW}"
         )
+    if not (settings.auth.token_file or not settings.http.listen or is_loopback(settings.http.listen)):
+        raise SettingsError(
+            f"setting 'http_listen': {settings.http.listen} can be reached from other machines, and its callers show "
+            f"no token: set token_file, or listen on 127.0.0.1 (behind the edge, HTTP is on its address too); {_HOW}"
+        )
 
 
 def is_loopback(address: str) -> bool:

@@ -88,6 +88,7 @@ class Batcher:
         max_waiting: calls that may wait behind a batch; more are refused.
         default_timeout: seconds for calls without a deadline of their own.
         core: pins the thread; None for any core.
+        name: of the thread.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Batcher:
         source: CallSource,
         lookup: LookupEngine,
         *,
+        name: str = "batcher",
         batch_size: int,
         max_waiting: int,
         default_timeout: float,
@@ -114,7 +116,7 @@ class Batcher:
         self._unanswered: set[UnaryCall] = set()
         source.attach(self._answer_from_memory, lambda: len(self._unanswered) + self._admission.waiting)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lookup-batches", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""

@@ -23,9 +23,10 @@ class AddressInUseError(OSError):
     """The address can't be listened on."""
 
 
-def address_in_use_message(address: str, problem: Exception) -> str:
+def address_in_use_message(address: str, problem: Exception, setting: str = "listen") -> str:
     """Return the message of an `AddressInUseError`."""
-    return f"can't listen on {address}: is another did-router running there? Choose another --listen ({problem})"
+    choose = "--listen" if setting == "listen" else f"--set {setting}="
+    return f"can't listen on {address}: is another did-router running there? Choose another {choose} ({problem})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,8 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import grpc
-
+from router.server.api.call_context import CallContext
 from router.server.api.status import OVERLOADED
 from router.server.calls.call_source import CALL, Failure, FastPath, QueuedCall
 
@@ -42,7 +40,7 @@ class GrpcioCallSource:
         self._fast_path: FastPath = lambda calls: calls
         self._delivery_scheduled = False
 
-    async def serve_lookup(self, request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+    async def serve_lookup(self, request: bytes, context: CallContext) -> bytes:
         """Serve one Lookup call."""
         remaining = context.time_remaining()
         call = _PendingCall()
@@ -118,7 +116,7 @@ def _queued_call(call: _PendingCall, request: bytes, remaining: float | None) ->
     return CALL, call, 0, request, None, (None, None, remaining)
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], failure: Failure | None) -> None:
+async def _abort(context: CallContext, failure: Failure | None) -> None:
     if failure is None:
         raise AssertionError("the call has no result")
     await context.abort(failure.code, failure.message, tuple(failure.trailing))

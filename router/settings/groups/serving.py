@@ -8,6 +8,18 @@ from pydantic import Field, field_validator, model_validator
 from router.settings.groups.group import Group
 
 
+def host_and_port(address: str, example: str) -> str:
+    """Return an address as it is.
+
+    Raises:
+        ValueError: it is not host:port; the message has an example.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP's highest
+        raise ValueError(f"write it as host:port, such as {example}")
+    return address
+
+
 class ServerSettings(Group):
     """Addresses and processes of `serve`."""
 
@@ -46,10 +58,28 @@ class ServerSettings(Group):
     @field_validator("listen", "admin_listen")
     @classmethod
     def _address(cls, address: str) -> str:
-        host, colon, port = address.rpartition(":")
-        if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP's highest
-            raise ValueError("write it as host:port, such as 127.0.0.1:50051")
-        return address
+        return host_and_port(address, "127.0.0.1:50051")
+
+
+class HTTPSettings(Group):
+    """The HTTP API of `serve`."""
+
+    TITLE: ClassVar = "HTTP"
+    FLAT_PREFIX: ClassVar = "http_"
+
+    listen: str = Field(
+        default="127.0.0.1:8080",
+        description="address of the HTTP API, without TLS (behind the edge it is on the edge's address too); empty: "
+        "none",
+    )
+    timeout: float = Field(
+        default=0.2, gt=0, description="seconds for a lookup over HTTP whose request names no deadline of its own"
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        return host_and_port(address, "127.0.0.1:8080") if address else ""
 
 
 class ConnectionSettings(Group):

@@ -1,0 +1,51 @@
+"""Messages of the API as JSON: the names of the proto files, the same shapes in HTTP and in the command's `--json`.
+
+Every key is always there; a value that is not known is null; an enumeration is its name. `google.protobuf.Struct` is
+a plain object, in which whole numbers are whole (proto3's own JSON has 64-bit integers as strings; this has not).
+"""
+
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+
+from router.server.api.number_messages import json_fields
+
+_UNSPECIFIED = "_UNSPECIFIED"
+_UNSET_WHEN_ZERO = frozenset(("age_seconds",))
+"""Numbers whose 0 means that nothing is known."""
+
+
+def json_of(message: Message) -> dict[str, Any]:
+    """Return all fields of a message under their proto names; those that are not set are None."""
+    return {field.name: _value(message, field) for field in message.DESCRIPTOR.fields}
+
+
+def nulls_of(kind: type[Message]) -> dict[str, None]:
+    """Return the keys of `json_of` for a message that does not exist."""
+    return dict.fromkeys(field.name for field in kind.DESCRIPTOR.fields)
+
+
+def _value(message: Message, field: Any) -> Any:
+    """Return a field's value; `field` is its descriptor, whose type depends on the implementation of protobuf."""
+    value = getattr(message, field.name)
+    if field.is_repeated:
+        return [json_of(each) if isinstance(each, Message) else each for each in value]
+    if isinstance(value, Message):
+        return _message(message, field, value)
+    if field.enum_type is not None:
+        name = str(field.enum_type.values_by_number[value].name)
+        return None if name.endswith(_UNSPECIFIED) else name
+    return None if _is_unset(message, field, value) else value
+
+
+def _message(message: Message, field: Any, value: Message) -> Any:
+    if isinstance(value, Struct):
+        return json_fields(value)
+    return json_of(value) if message.HasField(field.name) else None
+
+
+def _is_unset(message: Message, field: Any, value: Any) -> bool:
+    if field.containing_oneof is not None:
+        return not message.HasField(field.name)
+    return value == "" or (field.name in _UNSET_WHEN_ZERO and not value)

@@ -1,0 +1,130 @@
+"""HTTP: uvicorn in a thread of its own, before an ASGI application.
+
+uvicorn (with httptools, which is llhttp, and uvloop) frames HTTP; docs/decisions/http-library.md says why. It runs
+beside the worker's other sources of calls, with an event loop of its own.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from router.server.calls.call_source import AddressInUseError, address_in_use_message
+
+log = logging.getLogger(__name__)
+
+_KEEP_ALIVE = 3600
+"""Seconds that a connection may stay without a request. A switch that sends a request in the moment in which its
+connection is closed loses that call, so the server is not the one to hang up (OpenSIPS #3544)."""
+_BACKLOG = 512
+_BAD_REQUEST = (
+    b'{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"this is no HTTP request","details":[]},'
+    b'"sip":{"code":503,"reason":"Service Unavailable"}}'
+)
+
+
+class _JsonErrorProtocol(HttpToolsProtocol):
+    """Answers what is no HTTP with a body that parses, as every other error."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer 400, and close."""
+        del msg
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(_BAD_REQUEST) + _BAD_REQUEST)
+        self.transport.close()
+
+
+class HttpServer:
+    """Serves an ASGI application on some sockets.
+
+    Attributes:
+        loop: in which the application runs.
+    """
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self._sockets = sockets
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, app: Any) -> None:
+        """Accept requests."""
+        config = uvicorn.Config(
+            app,
+            http=_JsonErrorProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level=logging.ERROR,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            backlog=_BACKLOG,
+        )
+        self._server = server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
+        self._thread.start()
+
+    def stop(self, grace: float) -> None:
+        """Accept no further connection; give running requests `grace` seconds, then close."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.config.timeout_graceful_shutdown = max(1, round(grace))
+        self._server.should_exit = True
+        self._thread.join(grace + 2)
+
+    def _run(self, server: uvicorn.Server) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(server.serve(sockets=self._sockets))
+        except Exception:
+            log.exception("http server failed")
+        finally:
+            with contextlib.suppress(RuntimeError):
+                self.loop.close()
+
+
+def http_socket(socket_path: Path) -> Path:
+    """Return where a worker behind the edge answers HTTP, beside its socket for gRPC."""
+    return socket_path.with_suffix(".http")
+
+
+def open_tcp(address: str, *, reuse_port: bool) -> socket.socket:
+    """Listen on host:port.
+
+    Args:
+        reuse_port: other workers listen there, too.
+
+    Raises:
+        AddressInUseError: the address can't be listened on.
+    """
+    host, _, port = address.rpartition(":")
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening.bind((host.strip("[]"), int(port)))
+        listening.listen(_BACKLOG)
+    except OSError as problem:
+        listening.close()
+        raise AddressInUseError(address_in_use_message(address, problem, "http_listen")) from None
+    listening.settimeout(0)
+    return listening
+
+
+def open_unix(path: Path) -> socket.socket:
+    """Listen on a Unix socket; the directory that it is in decides who may connect."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(_BACKLOG)
+    listening.settimeout(0)
+    return listening

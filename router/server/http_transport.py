@@ -1,0 +1,151 @@
+"""HTTP as a transport: the server, the application, and a batch loop of its own for its lookups."""
+
+from pathlib import Path
+from typing import Protocol
+
+from router.lookup.engine import LookupEngine
+from router.lookup.explain import Explainer
+from router.manager.manager import NumberManager
+from router.server.api.http.app import HttpApp
+from router.server.api.http.call_context import HttpContext
+from router.server.api.http.callers import Callers
+from router.server.api.http.routes import HttpRoutes
+from router.server.api.inbound_servicer import InboundServicer
+from router.server.api.number_manager_servicer import NumbersServicer
+from router.server.auth.authorizer import Authorizer
+from router.server.calls.batcher import Batcher
+from router.server.calls.grpcio import GrpcioCallSource
+from router.server.calls.http import HttpServer, http_socket, open_tcp, open_unix
+from router.server.transport import UNIX_PREFIX
+from router.settings import Settings
+
+
+class HttpTransport(Protocol):
+    """Answers HTTP from `start` until `stop`."""
+
+    @property
+    def port(self) -> int:
+        """The TCP port that was bound; 0 for none."""
+        ...
+
+    def start(self) -> None:
+        """Accept requests."""
+        ...
+
+    def announce_end(self) -> None:
+        """Ask the callers of connections that stay open to connect again."""
+        ...
+
+    def stop(self, grace: float) -> None:
+        """Accept no request any more; give running ones `grace` seconds."""
+        ...
+
+
+class NoHttp:
+    """The transport where `http_listen` is empty and no edge is before the workers."""
+
+    port = 0
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def announce_end(self) -> None:
+        """Do nothing."""
+
+    def stop(self, grace: float) -> None:
+        """Do nothing."""
+
+
+class UvicornTransport:
+    """HTTP by uvicorn.
+
+    Args:
+        path: of a Unix socket to listen on, too; None for none.
+        reuse_port: other workers listen on the same port.
+
+    Raises:
+        AddressInUseError: an address can't be listened on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        lookup: LookupEngine,
+        explainer: Explainer,
+        manager: NumberManager,
+        *,
+        authorizer: Authorizer | None,
+        reuse_port: bool,
+        path: Path | None,
+    ) -> None:
+        limits = settings.lookup
+        sockets = [open_tcp(settings.http.listen, reuse_port=reuse_port)] if settings.http.listen else []
+        self.port = sockets[0].getsockname()[1] if sockets else 0
+        if path is not None:
+            sockets.append(open_unix(path))
+        self._server = HttpServer(sockets)
+        self._source = GrpcioCallSource(self._server.loop, limits.max_queued_calls)
+        self._batches = Batcher(
+            self._source,
+            lookup,
+            name="http-batches",
+            batch_size=limits.batch_size,
+            max_waiting=limits.max_queued_calls,
+            default_timeout=limits.timeout,
+        )
+        # Servicers count what they work on inside of one event loop, so gRPC's own can't be shared.
+        inbound = InboundServicer(
+            lookup, explainer, max_waiting=limits.max_queued_calls, default_timeout=limits.timeout
+        )
+        self._numbers = NumbersServicer(manager, threads=settings.manager.threads, authorizer=authorizer)
+        callers = Callers(authorizer, timeout=settings.http.timeout)
+        routes = HttpRoutes(self._lookup, inbound, self._numbers, callers).routes()
+        self._app = HttpApp(self._lookup, routes, callers)
+
+    def start(self) -> None:
+        """Accept requests."""
+        self._batches.start()
+        self._server.start(self._app)
+
+    def announce_end(self) -> None:
+        """Send `Connection: close` with each response from now on."""
+        self._app.draining = True
+
+    def stop(self, grace: float) -> None:
+        """Accept no request any more; give running ones `grace` seconds."""
+        self.announce_end()
+        self._server.stop(grace)
+        self._batches.stop()
+        self._numbers.stop()
+
+    async def _lookup(self, request: bytes, context: HttpContext) -> bytes:
+        return await self._source.serve_lookup(request, context)
+
+
+def open_http(
+    settings: Settings,
+    lookup: LookupEngine,
+    explainer: Explainer,
+    manager: NumberManager,
+    *,
+    authorizer: Authorizer | None,
+    reuse_port: bool,
+) -> HttpTransport:
+    """Open the transport that the settings ask for.
+
+    Raises:
+        AddressInUseError: `http_listen` can't be listened on.
+    """
+    listen = settings.server.listen
+    path = http_socket(Path(listen.removeprefix(UNIX_PREFIX))) if listen.startswith(UNIX_PREFIX) else None
+    if path is None and not settings.http.listen:
+        return NoHttp()
+    return UvicornTransport(
+        settings,
+        lookup,
+        explainer,
+        manager,
+        authorizer=authorizer,
+        reuse_port=reuse_port or path is not None,
+        path=path,
+    )
