@@ -3,10 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 4
+PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs tests/README.md benchmarks/README.md
 SWITCHES_ROOT ?= /var/tmp/did-router-sid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs proto lock wheel audit-dependencies test-couchdb test-switches soak guards fuzz edge-faults hostile bench overload bench-peers
+.PHONY: help install demo test test-unit coverage lint format docs site proto lock wheel audit-dependencies test-couchdb test-switches soak guards fuzz edge-faults hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -28,11 +29,14 @@ demo: install ## run the main job on embedded stores (ARGS=--once exits by itsel
 test: install ## run every test (WORKERS=4 ARGS="-k copies")
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: install ## check style, types, layers and generated code
+lint: install ## check style, types, layers, names, length of files, pages and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.language.retired_words
+	$(BIN)/python -m tests.language.file_length
+	$(BIN)/codespell
 
 format: install ## format the code
 	$(BIN)/ruff check --fix
@@ -68,8 +72,11 @@ docs: install ## generate docs/configuration.md from the settings
 proto: install ## generate router/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. proto/router/v1/*.proto
 
+site: install ## build the documentation with an API reference into site/ (ARGS="--site-dir /tmp/site")
+	$(BIN)/mkdocs build --strict --quiet $(ARGS)
+
 lock: install ## pin every dependency with its hashes into requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev --extra docs -o requirements.lock pyproject.toml
 
 audit-dependencies: install ## ask PyPI's database of known vulnerabilities about every pinned dependency
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements.lock

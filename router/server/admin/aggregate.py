@@ -151,7 +151,7 @@ def _fetch(port: int, path: str, authorization: str | None) -> Response:
     headers = {"Authorization": authorization} if authorization else {}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=_DEADLINE) as response:  # noqa: S310 - http
+        with urllib.request.urlopen(request, timeout=_DEADLINE + 1.0) as response:  # noqa: S310 - http
             return response.status, response.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read()

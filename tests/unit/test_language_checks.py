@@ -1,0 +1,72 @@
+"""The checks of `make lint` that are the project's own: each finds what it looks for, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.language import commit_message, file_length, retired_words
+from tests.language.identifiers import identifiers, words
+
+
+def test_identifiers_are_read_from_tokens_alone(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text('"""told"""\nname = "said"  # gone\nother = name\n')
+
+    assert [tuple(each) for each in identifiers(file)] == [("name", 2), ("other", 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("snake_case_2", ["snake", "case", "2"]),
+        ("CamelCaseHTTPServer", ["camel", "case", "http", "server"]),
+        ("_MAX_SIZE", ["max", "size"]),
+    ],
+)
+def test_an_identifier_is_split_into_words(name: str, parts: list[str]) -> None:
+    assert words(name) == parts
+
+
+def test_a_retired_identifier_is_reported_with_its_replacement(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text("from grpc import Doorkeeper\n\nresult = Doorkeeper()\n")
+
+    assert list(retired_words.problems([file])) == [f"{file}:1: Doorkeeper is retired: use interceptor"]
+
+
+@pytest.mark.parametrize("name", ["result", "message", "max_calls", "almost", "DUE_DATE"])
+def test_other_identifiers_are_not_reported(name: str) -> None:
+    assert retired_words.replacement(name) is None
+
+
+def test_a_file_of_more_than_350_lines_is_reported(tmp_path: Path) -> None:
+    short, long = tmp_path / "short.py", tmp_path / "long.py"
+    short.write_text("x = 1\n" * 350)
+    long.write_text("x = 1\n" * 351)
+
+    problems = list(file_length.problems([short, long], tmp_path))
+
+    assert problems == ["long.py: 351 lines, at most 350: split it by its jobs"]
+
+
+def test_data_may_be_long(tmp_path: Path) -> None:
+    file = tmp_path / "values.json"
+    file.write_text("1\n" * 1000)
+
+    assert list(file_length.problems([file], tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "wrong"),
+    [
+        ("server: name call sources\n\nA reason.\n", None),
+        ("Merge branch 'x'\n", None),
+        ("Names call sources\n", "area: imperative"),
+        (f"server: {'x' * 65}\n", "73 characters"),
+        ("server: name call sources\nA reason.\n", "blank line"),
+    ],
+)
+def test_commit_messages_have_a_form(message: str, wrong: str | None) -> None:
+    problem = commit_message.problem(message)
+
+    assert problem is None if wrong is None else problem is not None and wrong in problem
