@@ -114,6 +114,7 @@ PENDING: frozenset[str] = frozenset(
         "alike",
         "board",
         "boarding",
+        "caught_up",
         "concerned",
         "distrust",
         "due",
