@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from router.server.calls.call_source import MAX_MESSAGE_BYTES
+from router.server.api.limits import MAX_MESSAGE_BYTES
 from router.v1 import inbound_pb2 as pb
 from tests.hostile import wire
 from tests.hostile.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame

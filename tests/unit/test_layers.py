@@ -1,7 +1,9 @@
-"""A floor imports only from floors below it, and the number domain does no I/O: pyproject.toml says how."""
+"""A layer imports only from the layers below it: pyproject.toml has the contract, docs/architecture.md draws it."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,3 +27,23 @@ def test_every_package_has_a_floor() -> None:
     missing = [name for name in sorted(rooms | modules) if f"router.{name}" not in config]
 
     assert not missing
+
+
+def test_the_architecture_page_draws_the_layers_of_the_contract() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contract = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.MULTILINE)
+
+    drawn = [(int(number), set(re.findall(r"`(\w+)`", rooms))) for number, rooms in rows]
+
+    layers = [{name.strip().removeprefix("router.") for name in layer.split("|")} for layer in contract]
+    assert drawn == [(len(layers) - index, layer) for index, layer in enumerate(layers)]
+
+
+def test_the_architecture_page_names_the_rooms_of_the_server() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| 11 |"))
+    rooms = {path.parent.name for path in (ROOT / "router" / "server").glob("*/__init__.py")}
+
+    assert {name for name in rooms if f"`{name}`" not in row} == set()

@@ -14,7 +14,7 @@ from router.server.auth.authorizer import Authorizer
 from router.server.auth.bind_policy import is_loopback
 from router.server.auth.tls_files import Certificates
 from router.server.auth.tokens import ADMIN
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure
 
 Page = Callable[[str | None], tuple[int, str, bytes]]
 """Takes the caller's `Authorization`; returns a status, a content type and a body."""

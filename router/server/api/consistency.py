@@ -2,7 +2,7 @@
 
 import grpc
 
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure
 from router.v1 import inbound_pb2 as pb
 
 _KNOWN = ", ".join(f"{name} ({value})" for name, value in pb.Consistency.items())

@@ -17,10 +17,9 @@ from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers.routes import Reason
 from router.server.api import number_messages as messages
-from router.server.api.status import failure
 from router.server.auth.auth_by import AuthByCheck, AuthByDeniedError
 from router.server.auth.authorizer import Authorizer
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure, failure
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerServicer
 

@@ -7,11 +7,10 @@ import grpc
 
 from router.lifecycle.operations import SYSTEM
 from router.numbers.fields import printable
-from router.server.api.status import failure
 from router.server.auth import tokens
 from router.server.auth.authorizer import Authorizer, header_of
 from router.server.auth.tokens import Header, Token
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure, failure
 
 REASON = "AUTH_BY_DENIED"
 """The reason in google.rpc.ErrorInfo."""

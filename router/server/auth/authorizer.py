@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from router.server.auth.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Token, TokenFile, TokenSet
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure
 from router.settings import Settings
 
 AUTHORIZATION = "authorization"

@@ -13,7 +13,8 @@ import grpc
 from router.numbers.routes import Reason
 from router.runtime.counters import Counters
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, REMAINING, CallSource, Failure, FastPath, QueuedCall
+from router.server.calls.call_source import CALL, REMAINING, CallSource, FastPath, QueuedCall
+from router.server.failure import Failure
 
 _MAX_BACKLOG_BATCHES = 8
 """Batches read behind a full one: a flood of refusals must not delay the responses."""

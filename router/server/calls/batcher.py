@@ -15,17 +15,11 @@ from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
 from router.runtime.cpu_affinity import pinned_to
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
+from router.server.api.limits import MAX_MESSAGE_BYTES
 from router.server.api.status import failure_of
 from router.server.calls.admission import EXPIRED, Admission
-from router.server.calls.call_source import (
-    CALL,
-    MAX_MESSAGE_BYTES,
-    REMAINING,
-    CallHandle,
-    CallSource,
-    Failure,
-    QueuedCall,
-)
+from router.server.calls.call_source import CALL, REMAINING, CallHandle, CallSource, QueuedCall
+from router.server.failure import Failure
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)

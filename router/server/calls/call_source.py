@@ -1,13 +1,9 @@
 """A call source takes unary calls from a transport and sends their responses: `take`, `respond`, `fail`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import grpc
-
-MAX_MESSAGE_BYTES = 1 << 20
-"""Maximum size of a request; a longer one is refused with RESOURCE_EXHAUSTED."""
+from router.server.failure import Failure
 
 KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 """Milliseconds of silence before a client is pinged, and before an unanswered ping ends the connection.
@@ -27,19 +23,6 @@ def address_in_use_message(address: str, problem: Exception, setting: str = "lis
     """Return the message of an `AddressInUseError`."""
     choose = "--listen" if setting == "listen" else f"--set {setting}="
     return f"can't listen on {address}: is another did-router running there? Choose another {choose} ({problem})"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed call's gRPC status, message and trailing metadata.
-
-    Attributes:
-        trailing: name and value pairs; `grpc-status-details-bin` carries google.rpc.Status.
-    """
-
-    code: grpc.StatusCode
-    message: str
-    trailing: Sequence[tuple[str, bytes]] = field(default=())
 
 
 CALL = 0

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from router.server.api.call_context import CallContext
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, Failure, FastPath, QueuedCall
+from router.server.calls.call_source import CALL, FastPath, QueuedCall
+from router.server.failure import Failure
 
 
 class _PendingCall:

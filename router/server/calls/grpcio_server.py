@@ -12,13 +12,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from router.runtime.log_rate_limit import limit_library_logs
 from router.server.api.inbound_servicer import InboundServicer
+from router.server.api.limits import MAX_MESSAGE_BYTES
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import AuthInterceptor, Authorizer
 from router.server.auth.tls_files import Certificates
 from router.server.calls.call_source import (
     KEEPALIVE_TIME_MS,
     KEEPALIVE_TIMEOUT_MS,
-    MAX_MESSAGE_BYTES,
     AddressInUseError,
     address_in_use_message,
 )

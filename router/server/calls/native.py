@@ -19,11 +19,11 @@ from router.server.calls.call_source import (
     KEEPALIVE_TIMEOUT_MS,
     AddressInUseError,
     CallHandle,
-    Failure,
     FastPath,
     QueuedCall,
     address_in_use_message,
 )
+from router.server.failure import Failure
 
 METHOD = "/router.v1.InboundRouter/Lookup"
 _IO_THREADS = 1

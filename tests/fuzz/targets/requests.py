@@ -14,7 +14,7 @@ from router.server.api import framing, number_messages
 from router.server.api.consistency import UnknownConsistencyError
 from router.server.api.status import failure_of
 from router.server.calls.batcher import UnaryCall
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2
 from tests.fuzz.source import Source

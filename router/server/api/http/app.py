@@ -17,7 +17,7 @@ from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
 from router.server.api.http.requests import CallerGoneError, Receive, query_of
 from router.server.api.http.results import HttpError, error_body, retry_after
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import grpc
 
 from router.server.api.http.results import HttpError
 from router.server.auth.authorizer import AUTHORIZATION
-from router.server.calls.call_source import Failure
+from router.server.failure import Failure
 
 
 class HttpContext:

@@ -10,8 +10,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
 from router.server.api.http.results import HttpError
-from router.server.api.status import failure
-from router.server.calls.call_source import MAX_MESSAGE_BYTES, Failure
+from router.server.api.limits import MAX_MESSAGE_BYTES
+from router.server.failure import Failure, failure
 
 M = TypeVar("M", bound=Message)
 Receive = Callable[[], Awaitable[Any]]

@@ -9,8 +9,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from router.server.api.sip_status import SipStatus, sip_status
-from router.server.api.status import DETAILS
-from router.server.calls.call_source import Failure
+from router.server.failure import DETAILS, Failure
 
 _TYPE = "type.googleapis.com/google.rpc."
 CLIENT_CLOSED_REQUEST = 499
