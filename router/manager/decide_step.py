@@ -14,7 +14,7 @@ from router.lifecycle.policy import ManagerPolicy
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.decision_reuse import DecisionReuse
 from router.manager.features.registry import FeatureRegistry
-from router.manager.job import Job
+from router.manager.job import Decided, Pending, Settled
 from router.numbers.accounts import AccountDocument
 from router.numbers.fast_replace import fast_replace
 from router.numbers.rules import Rules
@@ -44,69 +44,78 @@ class DecideStep:
         self._features = features
         self._ports = ports
 
-    def decide(self, jobs: Iterable[Job], accounts: Mapping[str, AccountDocument], terms: BatchContext) -> None:
-        """Give each job its plan, or settle it: refused, nothing to do, or only asked what would be."""
+    def decide(
+        self, pending: Iterable[Pending], accounts: Mapping[str, AccountDocument], context: BatchContext
+    ) -> list[Decided | Settled]:
+        """Decide jobs, in order. A job is settled if it is refused, needs no work, or is a dry run."""
         reuse = DecisionReuse()
-        for job in jobs:
-            self._decide_one(job, accounts, terms, reuse)
+        return [self._decide_safely(each, accounts, context, reuse) for each in pending]
 
-    def _decide_one(
-        self, job: Job, accounts: Mapping[str, AccountDocument], terms: BatchContext, reuse: DecisionReuse
-    ) -> None:
+    def _decide_safely(
+        self, pending: Pending, accounts: Mapping[str, AccountDocument], context: BatchContext, reuse: DecisionReuse
+    ) -> Decided | Settled:
         try:
-            self._decide(job, accounts, terms, reuse)
+            return self._decide(pending, accounts, context, reuse)
         except NumberError as refusal:
-            job.fail(refusal)
+            return pending.fail(refusal)
         except CouchError as problem:
-            job.fail(errors.unavailable(str(problem)))
+            return pending.fail(errors.unavailable(str(problem)))
         except RecursionError:
-            job.fail(errors.invalid("its fields are nested too deeply: make them flatter"))
+            return pending.fail(errors.invalid("its fields are nested too deeply: make them flatter"))
         except Exception:
-            log.exception("decision failed: operation=%s number=%s", job.ask.operation, job.number)
-            job.fail(errors.internal())
+            log.exception("decision failed: operation=%s number=%s", pending.job.request.operation, pending.number)
+            return pending.fail(errors.internal())
 
     def _decide(
-        self, job: Job, accounts: Mapping[str, AccountDocument], terms: BatchContext, reuse: DecisionReuse
-    ) -> None:
-        if job.stored.problem is not None:
-            raise job.stored.problem
-        if job.base is None:
-            job.base = job.stored.base
-        known = reuse.reuse_for(job)
-        if known is not None and not self._is_porting(job):
-            job.plan, job.features = known
-            job.account_warnings = _account_warnings(job.plan, accounts)
-            return
-        job.plan = plan = self._plan(job, accounts, terms)
-        if plan is None:
-            job.settle(job.stored.document, unchanged=True)
-            return
-        job.account_warnings = _account_warnings(plan, accounts)
-        job.features = self._features.prepare(plan, job.ask, terms.rules.config, accounts)
-        if not (plan.changed or job.features.changed):
-            job.settle(plan.after, unchanged=True)
-        elif job.ask.dry_run:
-            would = plan.before if plan.after is None else fast_replace(job.features.after or plan.after, revision="")
-            job.settle(would, deleted=plan.after is None)
-        reuse.remember(job)
+        self, pending: Pending, accounts: Mapping[str, AccountDocument], context: BatchContext, reuse: DecisionReuse
+    ) -> Decided | Settled:
+        if pending.stored.problem is not None:
+            raise pending.stored.problem
+        base = pending.stored.base if pending.base is None else pending.base
+        reused = reuse.reuse_for(pending)
+        if reused is not None and not self._is_porting(pending):
+            plan, features = reused
+            return Decided(pending, base, plan, features, _account_warnings(plan, accounts), pending.carrier)
+        made = self._plan(pending, accounts, context)
+        if made is None:
+            return pending.settle(pending.stored.document, unchanged=True)
+        request = pending.job.request
+        features = self._features.prepare(made, request, context.rules.config, accounts)
+        decided = Decided(pending, base, made, features, _account_warnings(made, accounts), pending.carrier)
+        if not (made.changed or features.changed):
+            return decided.settle(made.after, unchanged=True)
+        if request.dry_run:
+            return _dry_run(decided)
+        reuse.remember(decided)
+        return decided
 
-    def _plan(self, job: Job, accounts: Mapping[str, AccountDocument], terms: BatchContext) -> Plan | None:
-        document = job.stored.document
-        if job.due:
-            return None if document is None else plan_maintenance(document, terms.policy, terms.now)
-        carrier = self._carriers.find(carrier_name(job.ask, document, terms.policy))
-        porting = self._is_porting(job)
-        return decide(job.ask, document, accounts, terms.policy, carrier, porting=porting, now=terms.now)
+    def _plan(self, pending: Pending, accounts: Mapping[str, AccountDocument], context: BatchContext) -> Plan | None:
+        document, request = pending.stored.document, pending.job.request
+        if pending.job.due:
+            return None if document is None else plan_maintenance(document, context.policy, context.now)
+        carrier = self._carriers.find(carrier_name(request, document, context.policy))
+        porting = self._is_porting(pending)
+        return decide(request, document, accounts, context.policy, carrier, porting=porting, now=context.now)
 
-    def _is_porting(self, job: Job) -> bool:
+    def _is_porting(self, pending: Pending) -> bool:
         """Return whether an active port request names the number.
 
         Only a number that is created where no document exists is checked, unless a completed port request creates it.
         """
-        document, ask = job.stored.document, job.ask
-        if ask.operation is not Operation.CREATE or ask.ported_in or not (document is None or document.deleted):
+        document, request = pending.stored.document, pending.job.request
+        if request.operation is not Operation.CREATE or request.ported_in:
             return False
-        return bool(self._ports.naming(job.number))
+        if document is not None and not document.deleted:
+            return False
+        return bool(self._ports.naming(pending.number))
+
+
+def _dry_run(decided: Decided) -> Settled:
+    """Return the outcome of a dry run: the document as it would be, or the one that would be deleted."""
+    plan = decided.plan
+    if plan.after is None:
+        return decided.settle(plan.before, deleted=True)
+    return decided.settle(fast_replace(decided.features.after or plan.after, revision=""))
 
 
 def _account_warnings(plan: Plan, accounts: Mapping[str, AccountDocument]) -> tuple[str, ...]:

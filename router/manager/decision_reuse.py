@@ -9,7 +9,7 @@ from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Pla
 from router.lifecycle.permissions import is_account_id
 from router.manager.features.calls import CallFeature
 from router.manager.features.plan import FeaturePlan
-from router.manager.job import Job
+from router.manager.job import Decided, Pending
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
@@ -20,56 +20,58 @@ class DecisionReuse:
     def __init__(self) -> None:
         self._decided: tuple[OperationRequest, Plan, FeaturePlan] | None = None
 
-    def reuse_for(self, job: Job) -> tuple[Plan, FeaturePlan] | None:
+    def reuse_for(self, pending: Pending) -> tuple[Plan, FeaturePlan] | None:
         """Return the plans for this job, derived from the last decision, or None if the job differs from it.
 
         The caller must still check that no port request names the number.
         """
-        if self._decided is None or not _is_reusable_import(job):
+        if self._decided is None or not _is_reusable_import(pending):
             return None
         previous, plan, features = self._decided
-        if not _same_settings(job.ask, previous):
+        request = pending.job.request
+        if not _same_settings(request, previous):
             return None
-        made = Plan(None, _for_job(plan.after, job), plan.carrier, plan.clears_features, plan.changed)
-        after = _for_job(features.after, job)
+        made = Plan(None, _for_request(plan.after, request), plan.carrier, plan.clears_features, plan.changed)
+        after = _for_request(features.after, request)
         return made, FeaturePlan(None, after, features.encoding, (), features.activations, features.warnings)
 
-    def remember(self, job: Job) -> None:
+    def remember(self, decided: Decided) -> None:
         """Keep a job's decision if later jobs may reuse it."""
-        plan, features = job.plan, job.features
-        if job.outcome is not None or plan is None or features is None or not _is_reusable_import(job):
+        plan, features, request = decided.plan, decided.features, decided.job.request
+        if not _is_reusable_import(decided.pending):
             return
-        if _is_independent(plan, job.ask) and not features.removals and _only_call_features(features):
-            self._decided = (job.ask, plan, features)
+        if _is_independent(plan, request) and not features.removals and _only_call_features(features):
+            self._decided = (request, plan, features)
 
 
-def _is_reusable_import(job: Job) -> bool:
+def _is_reusable_import(pending: Pending) -> bool:
     """Return whether the job imports a number that has no document."""
-    ask, stored = job.ask, job.stored
+    request, stored = pending.job.request, pending.stored
     return (
-        ask.operation is Operation.CREATE
-        and ask.auth_by == SYSTEM
-        and ask.imported is not None
-        and ask.imported.document is None
+        request.operation is Operation.CREATE
+        and request.auth_by == SYSTEM
+        and request.imported is not None
+        and request.imported.document is None
         and stored.document is None
         and stored.problem is None
-        and not (ask.dry_run or job.due)
-        and is_account_id(ask.assign_to)
+        and not (request.dry_run or pending.job.due)
+        and is_account_id(request.assign_to)
     )
 
 
-def _same_settings(ask: OperationRequest, previous: OperationRequest) -> bool:
+def _same_settings(request: OperationRequest, previous: OperationRequest) -> bool:
     return (
-        ask.public_fields == previous.public_fields
-        and ask.imported == previous.imported
-        and (ask.state, ask.module_name, ask.ported_in) == (previous.state, previous.module_name, previous.ported_in)
+        request.public_fields == previous.public_fields
+        and request.imported == previous.imported
+        and (request.state, request.module_name, request.ported_in)
+        == (previous.state, previous.module_name, previous.ported_in)
     )
 
 
-def _is_independent(plan: Plan, ask: OperationRequest) -> bool:
+def _is_independent(plan: Plan, request: OperationRequest) -> bool:
     """Return whether the account appears in `assigned_to` alone; a reserved number also has it in its history."""
     after = plan.after
-    return after is not None and after.assigned_to == ask.assign_to and not after.reserve_history
+    return after is not None and after.assigned_to == request.assign_to and not after.reserve_history
 
 
 def _only_call_features(features: FeaturePlan) -> bool:
@@ -77,5 +79,5 @@ def _only_call_features(features: FeaturePlan) -> bool:
     return all(isinstance(task.provider, CallFeature) for task in features.activations)
 
 
-def _for_job(after: NumberDocument | None, job: Job) -> NumberDocument | None:
-    return None if after is None else fast_replace(after, number=job.number, assigned_to=job.ask.assign_to)
+def _for_request(after: NumberDocument | None, request: OperationRequest) -> NumberDocument | None:
+    return None if after is None else fast_replace(after, number=request.number, assigned_to=request.assign_to)

@@ -74,9 +74,9 @@ class DeferredCopies:
         """Return how many numbers have pending copies."""
         return len(self._pending)
 
-    def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
+    def carry_out(self, requests: Sequence[OperationRequest]) -> list[Outcome]:
         """Carry out requests like the manager, but defer their copies; the outcomes are marked so."""
-        return self._carry_out(asks, self)
+        return self._carry_out(requests, self)
 
     def note_feed_positions(self, databases: Iterable[str]) -> None:
         """Remember where each database's changes feed stands before numbers are written there."""

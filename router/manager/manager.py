@@ -20,14 +20,14 @@ from router.manager.decide_step import BatchContext, DecideStep
 from router.manager.deferred_copies import DeferredCopies
 from router.manager.external_steps import ExternalSteps
 from router.manager.features.registry import FeatureRegistry
-from router.manager.job import Job
+from router.manager.job import Job, Settled
 from router.manager.listing import BUDGET, AccountNumberLister, Page
 from router.manager.outcomes import Outcome
 from router.manager.pipeline import UpdatePipeline, committed_state
 from router.manager.read_step import Reader
 from router.manager.write_step import DocumentWriter
 from router.numbers import gregorian
-from router.numbers.documents import NumberDocument, routable_id
+from router.numbers.documents import routable_id
 from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 from router.numbers.normaliser import Normaliser
@@ -84,7 +84,7 @@ class NumberManager:
         """
         return self._configuration.current()
 
-    def carry_out(self, asks: Sequence[OperationRequest], deferred: DeferredCopies | None = None) -> list[Outcome]:
+    def carry_out(self, requests: Sequence[OperationRequest], deferred: DeferredCopies | None = None) -> list[Outcome]:
         """Carry out any mix of operations and return their outcomes in order.
 
         Operations on the same number run in the order given. A refused number never stops the others. An unavailable
@@ -93,7 +93,7 @@ class NumberManager:
         Args:
             deferred: takes over account copies that may be written later; None: all are written on return.
         """
-        return self._carry_out(asks, due=False, deferred=deferred)
+        return self._carry_out(requests, due=False, deferred=deferred)
 
     def deferred_copies(self) -> DeferredCopies:
         """Return a collector for bulk work: operations carried out through it defer their account copies."""
@@ -101,8 +101,8 @@ class NumberManager:
 
     def apply_due_changes(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
         """Carry out what is due by time for each of these numbers (`router.lifecycle.maintenance`)."""
-        asks = [OperationRequest(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
-        return self._carry_out(asks, due=True)
+        requests = [OperationRequest(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
+        return self._carry_out(requests, due=True)
 
     def list_by_account(
         self,
@@ -145,80 +145,95 @@ class NumberManager:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _carry_out(
-        self, asks: Sequence[OperationRequest], *, due: bool, deferred: DeferredCopies | None = None
+        self, requests: Sequence[OperationRequest], *, due: bool, deferred: DeferredCopies | None = None
     ) -> list[Outcome]:
         try:
             rules = self._configuration.current()
         except CouchError as problem:
-            outcomes = [Outcome(printable(ask.number), error=errors.unavailable(str(problem))) for ask in asks]
+            error = errors.unavailable(str(problem))
+            outcomes = [Outcome(printable(request.number), error=error) for request in requests]
         else:
-            jobs = [_job_for(ask, rules.normaliser, due=due) for ask in asks]
-            for turn, wave in enumerate(_waves([job for job in jobs if isinstance(job, Job)])):
-                self._run_wave(wave, rules, deferred, guess=turn == 0)
-            outcomes = [job if isinstance(job, Outcome) else _outcome(job) for job in jobs]
-        for ask, outcome in zip(asks, outcomes, strict=True):
-            self.counts.add(f"{'maintenance' if due else ask.operation.value} {_outcome_label(ask, outcome)}")
+            jobs = [_job_for(request, rules.normaliser, due=due) for request in requests]
+            outcomes = self._run_jobs(jobs, rules, deferred)
+        for request, outcome in zip(requests, outcomes, strict=True):
+            self.counts.add(f"{'maintenance' if due else request.operation.value} {_outcome_label(request, outcome)}")
         return outcomes
 
-    def _run_wave(self, jobs: Sequence[Job], rules: Rules, deferred: DeferredCopies | None, *, guess: bool) -> None:
+    def _run_jobs(self, jobs: Sequence[Job | Outcome], rules: Rules, deferred: DeferredCopies | None) -> list[Outcome]:
+        """Return outcomes in order; an outcome among the jobs is passed through."""
+        outcomes = {place: job for place, job in enumerate(jobs) if isinstance(job, Outcome)}
+        runnable = [(place, job) for place, job in enumerate(jobs) if isinstance(job, Job)]
+        for turn, wave in enumerate(_waves(runnable)):
+            finished = self._run_wave([job for _, job in wave], rules, deferred, guess=turn == 0)
+            outcomes |= zip((place for place, _ in wave), finished, strict=True)
+        return [outcomes[place] for place in range(len(jobs))]
+
+    def _run_wave(
+        self, jobs: Sequence[Job], rules: Rules, deferred: DeferredCopies | None, *, guess: bool
+    ) -> list[Outcome]:
         """Run jobs of different numbers through the pipeline, then write copies and publish."""
         if deferred is not None:
-            deferred.note_feed_positions(
-                {job.database for job in jobs if job.ask.operation is not Operation.GET and not job.ask.dry_run}
-            )
+            deferred.note_feed_positions({job.database for job in jobs if _may_write(job.request)})
         now = gregorian.from_unix(int(time.time()))
-        epochs = self._pipeline.run(jobs, BatchContext(rules, ManagerPolicy.of(rules.config), now), guess=guess)
+        context = BatchContext(rules, ManagerPolicy.of(rules.config), now)
+        settled, epochs = self._pipeline.run(jobs, context, guess=guess)
+        outcomes = {each.job.number: each.outcome for each in settled}
         # Unchanged numbers are published too: the process that wrote them may have died before it published.
-        published = [job for job in jobs if _needs_publishing(job)]
-        if not published:
-            return
-        self._update_copies(published, deferred)
-        problems = self._publisher.publish(epochs, committed_state(published), rules.policy)
-        for job in published:
-            for message in problems.get(job.number, ()):
-                job.warn(message)
+        published = [each for each in settled if _needs_publishing(each)]
+        if published:
+            outcomes |= self._update_copies(published, deferred)
+            problems = self._publisher.publish(epochs, committed_state(published), rules.policy)
+            outcomes |= {number: outcomes[number].with_warnings(*found) for number, found in problems.items()}
+        return [outcomes[job.number] for job in jobs]
 
-    def _update_copies(self, jobs: Sequence[Job], deferred: DeferredCopies | None) -> None:
+    def _update_copies(self, settled: Sequence[Settled], deferred: DeferredCopies | None) -> dict[str, Outcome]:
+        """Write or defer the account copies of these numbers; return number → outcome."""
+        outcomes = {each.job.number: each.outcome for each in settled}
         changes = []
-        for job in jobs:
-            change = CopyChange(job.number, _document_before(job), job.stored.document)
+        for each in settled:
+            number = each.job.number
+            change = CopyChange(number, each.before, each.stored.document)
             if deferred is not None and deferred.defer(change):
-                job.defer_copies(affected_accounts(change.before) - affected_accounts(change.after))
+                former = affected_accounts(change.before) - affected_accounts(change.after)
+                outcomes[number] = each.outcome.with_deferred_copies(former)
             else:
                 changes.append(change)
         try:
             failed = self._copies.update(changes)
         except Exception as problem:
             log.exception("account copies failed: numbers=%d", len(changes))
-            failed = {job.number: type(problem).__name__ for job in jobs}
-        for job in jobs:
-            if job.number in failed:
-                job.warn(f"account copy: {failed[job.number]} (did-router audit --repair repairs it)")
+            failed = dict.fromkeys(outcomes, type(problem).__name__)
+        for number in failed.keys() & outcomes.keys():
+            warning = f"account copy: {failed[number]} (did-router audit --repair repairs it)"
+            outcomes[number] = outcomes[number].with_warnings(warning)
+        return outcomes
 
 
-def _outcome_label(ask: OperationRequest, outcome: Outcome) -> str:
+def _outcome_label(request: OperationRequest, outcome: Outcome) -> str:
     """Return the outcome's label in `counts`."""
     if outcome.error is not None:
         return outcome.error.error
     if outcome.unchanged:
         return "unchanged"
-    return "dry_run" if ask.dry_run else "done"
+    return "dry_run" if request.dry_run else "done"
 
 
-def _job_for(ask: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
+def _job_for(request: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
     """Return a job for a number that can have a document, else the outcome that says why it can't."""
-    document = ask.imported.document if ask.imported is not None else None
-    if document is not None and ask.operation is Operation.CREATE and ask.auth_by == SYSTEM:
-        return _job_for_document(ask, str(document.get("_id")))
-    target = normaliser.e164(ask.number)
+    document = request.imported.document if request.imported is not None else None
+    if document is not None and request.operation is Operation.CREATE and request.auth_by == SYSTEM:
+        return _job_for_document(request, str(document.get("_id")))
+    target = normaliser.e164(request.number)
     database = shard_for(target.number)
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
-        shown = printable(ask.number)
+        shown = printable(request.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
-    return Job(ask if ask.number == target.number else fast_replace(ask, number=target.number), database, due=due)
+    return Job(
+        request if request.number == target.number else fast_replace(request, number=target.number), database, due=due
+    )
 
 
-def _job_for_document(ask: OperationRequest, identifier: str) -> Job | Outcome:
+def _job_for_document(request: OperationRequest, identifier: str) -> Job | Outcome:
     """Return a job for a document that is restored under its own id, even if no dial plan reads that id."""
     database = shard_for(identifier) or ""
     reason = routable_id(identifier, database)
@@ -226,32 +241,28 @@ def _job_for_document(ask: OperationRequest, identifier: str) -> Job | Outcome:
         reason = f"CouchDB accepts no database called {printable(database)}"
     if reason is not None:
         return Outcome(printable(identifier), error=errors.malformed(printable(identifier), reason))
-    return Job(fast_replace(ask, number=identifier), database)
+    return Job(fast_replace(request, number=identifier), database)
 
 
-def _waves(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Group jobs: the first job of each number, then the second of each, and so on."""
+def _waves(jobs: Sequence[tuple[int, Job]]) -> list[list[tuple[int, Job]]]:
+    """Group jobs and their places: the first job of each number, then the second of each, and so on."""
     seen: defaultdict[str, int] = defaultdict(int)
-    waves: list[list[Job]] = []
-    for job in jobs:
+    waves: list[list[tuple[int, Job]]] = []
+    for place, job in jobs:
         turn = seen[job.number]
         seen[job.number] += 1
         if turn == len(waves):
             waves.append([])
-        waves[turn].append(job)
+        waves[turn].append((place, job))
     return waves
 
 
-def _needs_publishing(job: Job) -> bool:
-    outcome = job.outcome
-    if outcome is None or outcome.error is not None or job.ask.dry_run or job.ask.operation is Operation.GET:
+def _may_write(request: OperationRequest) -> bool:
+    return request.operation is not Operation.GET and not request.dry_run
+
+
+def _needs_publishing(settled: Settled) -> bool:
+    outcome = settled.outcome
+    if outcome.error is not None or not _may_write(settled.job.request):
         return False
-    return not (job.due and outcome.unchanged)
-
-
-def _document_before(job: Job) -> NumberDocument | None:
-    return job.plan.before if job.plan is not None else None
-
-
-def _outcome(job: Job) -> Outcome:
-    return job.outcome or Outcome(job.number, error=errors.internal())
+    return not (settled.job.due and outcome.unchanged)

@@ -16,7 +16,10 @@ _MAX_LENGTH = 30
 
 
 def apply_carrier_name(
-    number: NumberDocument, ask: OperationRequest, accounts: Mapping[str, AccountDocument], carriers: Collection[str]
+    number: NumberDocument,
+    request: OperationRequest,
+    accounts: Mapping[str, AccountDocument],
+    carriers: Collection[str],
 ) -> tuple[NumberDocument, OperationRequest]:
     """Return the number under its new carrier, and the request without that field.
 
@@ -28,22 +31,22 @@ def apply_carrier_name(
     Raises:
         NumberError: the caller is no administrator, the carrier is not installed, or a mobile number is involved.
     """
-    given = ask.public_fields
+    given = request.public_fields
     if not given or FIELD not in given:
-        return number, ask
+        return number, request
     requested = given[FIELD]
-    ask = fast_replace(ask, public_fields={name: value for name, value in given.items() if name != FIELD})
+    request = fast_replace(request, public_fields={name: value for name, value in given.items() if name != FIELD})
     if is_unset(requested):
-        return number, ask
-    asker = accounts.get(ask.auth_by)
-    if ask.auth_by != SYSTEM and not (asker is not None and asker.superduper_admin):
+        return number, request
+    asker = accounts.get(request.auth_by)
+    if request.auth_by != SYSTEM and not (asker is not None and asker.superduper_admin):
         raise errors.forbidden(FIELD, f"{FIELD} is for administrators")
     name = _known(requested, carriers)
     if name == number.module_name:
-        return number, ask
-    if ask.auth_by != SYSTEM and MDN in (name, number.module_name) and not ask.mdn_run:
+        return number, request
+    if request.auth_by != SYSTEM and MDN in (name, number.module_name) and not request.mdn_run:
         raise errors.forbidden(FIELD, f"only a mobile-number run (mdn_run) moves a number to or from {MDN}")
-    return fast_replace(number, module_name=name), ask
+    return fast_replace(number, module_name=name), request
 
 
 def _known(requested: object, carriers: Collection[str]) -> str:

@@ -167,7 +167,7 @@ class FeaturePlanner:
 
 def prepare(
     plan: Plan,
-    ask: OperationRequest,
+    request: OperationRequest,
     number: NumberDocument,
     providers: Sequence[FeatureProvider],
     permissions: PermissionChange,
@@ -184,14 +184,14 @@ def prepare(
     before = plan.before if "_id" in number.fields else None  # a recreated number inherits nothing from the deleted one
     encoding = encoding_of((before or number).fields)
     public_before = {} if before is None else encoding.public(before.fields)
-    given = None if ask.public_fields is None else _asked(ask.public_fields)
+    given = None if request.public_fields is None else _asked(request.public_fields)
     public = encoding.public(number.fields)
     if given is not None:
-        replaces = ask.operation is Operation.UPDATE and not ask.merge
+        replaces = request.operation is Operation.UPDATE and not request.merge
         public = merged({} if replaces else public_before, given)
     named: set[str] = set() if given is None else {*given, *(public_before.keys() - public.keys())}
     features = {name: value for name, value in number.features.items() if name != LOCAL}
-    checked = ask.operation in _CHECKED
+    checked = request.operation in _CHECKED
     work = FeaturePlanner(number, before, encoding, permissions, named, checked, public, public_before, features)
     there = public.keys() | features.keys()
     for provider in providers:

@@ -83,7 +83,11 @@ class FeatureRegistry:
         return [reason for role in _SELECTABLE_ROLES if (reason := self._missing(role, config)) is not None]
 
     def prepare(
-        self, plan: Plan, ask: OperationRequest, config: NumberManagerConfig, accounts: Mapping[str, AccountDocument]
+        self,
+        plan: Plan,
+        request: OperationRequest,
+        config: NumberManagerConfig,
+        accounts: Mapping[str, AccountDocument],
     ) -> FeaturePlan:
         """Plan a number's features; pure.
 
@@ -94,14 +98,14 @@ class FeatureRegistry:
         providers = selection.providers
         if plan.after is None or plan.clears_features:
             return planner.plan_removal(plan, providers)
-        replaces = ask.operation is Operation.UPDATE and ask.public_fields is not None and not ask.merge
-        if ask.operation is Operation.GET or not (plan.changed or ask.public_fields or replaces):
+        replaces = request.operation is Operation.UPDATE and request.public_fields is not None and not request.merge
+        if request.operation is Operation.GET or not (plan.changed or request.public_fields or replaces):
             return FeaturePlan(plan.before, plan.after, encoding_of(plan.after.fields))
-        if ask.imported is not None and ask.imported.document is not None:
+        if request.imported is not None and request.imported.document is not None:
             return FeaturePlan(plan.before, plan.after, encoding_of(plan.after.fields))
-        if self._has_no_features(plan.after, ask, selection.keys):
+        if self._has_no_features(plan.after, request, selection.keys):
             return FeaturePlan(plan.before, plan.after, encoding_of(plan.after.fields))
-        number, asked = apply_carrier_name(plan.after, ask, accounts, self._carriers)
+        number, asked = apply_carrier_name(plan.after, request, accounts, self._carriers)
         before = None if plan.before is None else _permissions(plan.before, config)
         return planner.prepare(plan, asked, number, providers, PermissionChange(before, _permissions(number, config)))
 
@@ -133,11 +137,11 @@ class FeatureRegistry:
         return _with_settings(plan, plan.after, settings)
 
     @staticmethod
-    def _has_no_features(number: NumberDocument, ask: OperationRequest, keys: frozenset[str]) -> bool:
+    def _has_no_features(number: NumberDocument, request: OperationRequest, keys: frozenset[str]) -> bool:
         """Return whether no provider has anything to do, as for most numbers; an import asks it 100,000 times."""
         if number.features != own_features(number.module_name):
             return False
-        return keys.isdisjoint(number.fields) and keys.isdisjoint(ask.public_fields or ())
+        return keys.isdisjoint(number.fields) and keys.isdisjoint(request.public_fields or ())
 
     def _select(self, config: NumberManagerConfig) -> "_Selection":
         """Return one provider per name; if there are several, the settings choose."""

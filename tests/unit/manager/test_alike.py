@@ -15,7 +15,7 @@ from router.manager.carriers.registry import CarrierRegistry
 from router.manager.decide_step import BatchContext, DecideStep
 from router.manager.decision_reuse import DecisionReuse
 from router.manager.features.registry import FeatureRegistry
-from router.manager.job import Job
+from router.manager.job import Decided, Job, Pending, Settled
 from router.numbers.accounts import AccountDocument
 from router.numbers.fast_replace import fast_replace
 from router.numbers.rules import build
@@ -100,14 +100,11 @@ def test_alike_comes_to_the_same(
 ) -> None:
     rows = [first, *(_varied(first, other, field) for other, field in others)]
     rules = build(None)
-    terms = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
-    together, alone = [_job(each) for each in rows], [_job(each) for each in rows]
+    context = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    together = decider.decide(map(_pending, rows), KNOWN, context)
+    alone = [decider.decide([_pending(row)], KNOWN, context)[0] for row in rows]
 
-    decider.decide(together, KNOWN, terms)
-    for job in alone:
-        decider.decide([job], KNOWN, terms)
-
-    assert [_said(job) for job in together] == [_said(job) for job in alone]
+    assert [_result(each) for each in together] == [_result(each) for each in alone]
 
 
 @pytest.mark.parametrize(
@@ -123,15 +120,13 @@ def test_alike_comes_to_the_same(
 )
 def test_what_is_not_alike_is_decided_by_itself(decider: DecideStep, unlike: dict[str, Any]) -> None:
     rules = build(None)
-    terms = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    context = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
     second = fast_replace(first, **{"number": "+14158867901", "assign_to": ACCOUNTS[1]} | unlike)
-    together, alone = [_job(first), _job(second)], _job(second)
+    together = decider.decide([_pending(first), _pending(second)], KNOWN, context)
+    [alone] = decider.decide([_pending(second)], KNOWN, context)
 
-    decider.decide(together, KNOWN, terms)
-    decider.decide([alone], KNOWN, terms)
-
-    assert _said(together[1]) == _said(alone)
+    assert _result(together[1]) == _result(alone)
 
 
 def test_a_row_like_the_one_before_is_not_decided_anew(decider: DecideStep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,15 +138,15 @@ def test_a_row_like_the_one_before_is_not_decided_anew(decider: DecideStep, monk
     taken: list[str] = []
     reuse_for = DecisionReuse.reuse_for
 
-    def noted(reuse: DecisionReuse, job: Job) -> Any:
-        known = reuse_for(reuse, job)
-        if known is not None:
-            taken.append(job.number)
-        return known
+    def noted(reuse: DecisionReuse, pending: Pending) -> Any:
+        reused = reuse_for(reuse, pending)
+        if reused is not None:
+            taken.append(pending.number)
+        return reused
 
     monkeypatch.setattr(DecisionReuse, "reuse_for", noted)
 
-    decider.decide(map(_job, asks), KNOWN, BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
+    decider.decide(map(_pending, asks), KNOWN, BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
 
     assert taken == ["+14158867901", "+14158867902"]
 
@@ -193,11 +188,13 @@ def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
     rules = build(None)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
     first = fast_replace(first, public_fields={"desk": {}})
-    jobs = [_job(first), _job(fast_replace(first, number="+14158867901", assign_to=ACCOUNTS[1]))]
+    second = fast_replace(first, number="+14158867901", assign_to=ACCOUNTS[1])
 
-    decider.decide(jobs, KNOWN, BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000))
+    states = decider.decide(
+        [_pending(first), _pending(second)], KNOWN, BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
+    )
 
-    asked = [task.settings for job in jobs if job.features is not None for task in job.features.activations]
+    asked = [task.settings for each in states if isinstance(each, Decided) for task in each.features.activations]
     assert asked == [
         {"of": ACCOUNTS[0], "for": "+14158867900"},
         {"of": ACCOUNTS[1], "for": "+14158867901"},
@@ -210,12 +207,12 @@ def _varied(first: OperationRequest, other: OperationRequest, field: str | None)
     return fast_replace(first, number=other.number, assign_to=other.assign_to, **more)
 
 
-def _job(ask: OperationRequest) -> Job:
-    return Job(ask, shard_for(ask.number) or "")
+def _pending(request: OperationRequest) -> Pending:
+    return Pending(Job(request, shard_for(request.number) or ""))
 
 
-def _said(job: Job) -> Any:
-    outcome = job.outcome
-    error = None if outcome is None or outcome.error is None else str(outcome.error)
-    settled = None if outcome is None else (outcome.document, outcome.unchanged, outcome.warnings)
-    return job.base, job.plan, job.features, job.account_warnings, error, settled
+def _result(state: Decided | Settled) -> Any:
+    if isinstance(state, Decided):
+        return state.base, state.plan, state.features, state.warnings
+    outcome = state.outcome
+    return str(outcome.error), outcome.document, outcome.unchanged, outcome.warnings
