@@ -134,7 +134,7 @@ class Audit:
         return [number for number, entry_ in expected.items() if not _agree(entry_, held[number])]
 
     def _held(self, numbers: Sequence[str]) -> dict[str, Entry | None]:
-        values = self._stores.patient_reader.entries(numbers)
+        values = self._stores.reader.entries(numbers)
         return {number: None if value is None else unpack(value) for number, value in zip(numbers, values, strict=True)}
 
     def _look_again(self, database: str, suspects: Sequence[str]) -> None:

@@ -64,9 +64,7 @@ class FollowedAudit:
         with Leadership(self._stores.lease()) as leadership:
             if leadership.token:
                 stores = self._stores
-                applier = Applier(
-                    stores.writer, stores.patient_reader, stores.databases, leadership.token, self._policy
-                )
+                applier = Applier(stores.writer, stores.reader, stores.databases, leadership.token, self._policy)
                 catch_up = CatchUp(
                     self._stores.databases, self._stores.writer, applier, page=self._settings.follower.batch_size
                 )

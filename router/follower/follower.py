@@ -41,7 +41,7 @@ class Follower:
         self._pending = pending_copies(settings, stores)
         self._couch = stores.databases
         self._cache = stores.writer
-        self._reader = stores.patient_reader
+        self._reader = stores.reader
         self._lease = stores.lease()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
@@ -64,7 +64,7 @@ class Follower:
 
     def run(self) -> None:
         """Lead whenever the lease is free, until stopped."""
-        self._stores.master.start()
+        self._stores.master_watcher.start()
         failures = 0
         standing_by = False
         while not self._stop.is_set():

@@ -62,7 +62,7 @@ class NumberManager:
         self._configuration = Configuration(settings, databases)
         self._reader = Reader(databases, self._pool)
         self._copies = AccountCopies(databases, settings.manager.account_copies)
-        self._publisher = CachePublisher(stores.prompt, self._reader, self._pool)
+        self._publisher = CachePublisher(stores.manager_writer, self._reader, self._pool)
         carriers, features = CarrierRegistry(settings, databases), FeatureRegistry(settings)
         self._pipeline = UpdatePipeline(
             self._reader,

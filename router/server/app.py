@@ -79,7 +79,7 @@ class Service:
         self._alarm = DeadlineTimer()
         self.fallback = Fallback(
             authority,
-            stores.quick,
+            stores.lookup_writer,
             self._settle,
             self._refuse,
             breaker=CircuitBreaker(settings.circuit_breaker.failures, settings.circuit_breaker.reset_timeout),
@@ -92,11 +92,11 @@ class Service:
             in_each_thread=unpin_thread,
         )
         rules = build_rules(settings, None)
-        self.lookup = LookupEngine(stores.reader, redis_breaker, self.fallback, standing, rules, self.near)
+        self.lookup = LookupEngine(stores.lookup_reader, redis_breaker, self.fallback, standing, rules, self.near)
         explainer = Explainer(
             self.lookup,
-            stores.reader,
-            stores.quick,
+            stores.lookup_reader,
+            stores.lookup_writer,
             self.followed,
             authority,
             stale_after=settings.cache.stale_after,
@@ -132,7 +132,7 @@ class Service:
             settings, self.lookup, explainer, self.manager, authorizer=self._authorizer, reuse_port=reuse_port
         )
         self.readiness = Readiness(
-            stores.fast_redis,
+            stores.lookup_redis,
             stores.keys,
             authority,
             self.lookup,
@@ -170,7 +170,7 @@ class Service:
 
     def _start_parts(self, started: ExitStack) -> None:
         """Start the parts in the order of their dependencies; the stack stops them in the reverse order."""
-        for part in (self.admin, self._alarm, self.stores.master):
+        for part in (self.admin, self._alarm, self.stores.master_watcher):
             part.start()
             started.callback(part.stop)
         if self.near.enabled:

@@ -126,7 +126,7 @@ class WarmUp:
         stores = self._stores
         applier = Applier(
             stores.writer,
-            stores.patient_reader,
+            stores.reader,
             stores.databases,
             leadership.token,
             build_rules(self._settings, None).policy,

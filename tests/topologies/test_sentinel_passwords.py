@@ -43,7 +43,7 @@ def given(tmp_path: Path, url: str, user: str) -> dict[str, Any]:
 
 def test_the_master_is_found(given: dict[str, Any]) -> None:
     stores = Stores(Settings.load(None, **given))
-    for client in (stores.redis, stores.fast_redis):
+    for client in (stores.redis, stores.lookup_redis):
         assert client.set("key", "value")
         check_master(client)
     assert stores.redis.get("key") == b"value"

@@ -162,7 +162,7 @@ class _Show:
 
     def _from_redis(self, number: str) -> _Answer:
         try:
-            value = self._stores.patient_reader.entries([number])[0]
+            value = self._stores.reader.entries([number])[0]
         except redis.RedisError as problem:
             return _Answer(None, f"Redis can't be asked: {problem}")
         held = None if value is None else codec.unpack(value)
