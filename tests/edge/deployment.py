@@ -3,11 +3,13 @@
 import contextlib
 import os
 import signal
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import grpc
@@ -59,6 +61,19 @@ class Instance:
         if self.authority is not None:
             return self.authority.channel(self.port)
         return grpc.insecure_channel(self.running.target, options=[("grpc.use_local_subchannel_pool", 1)])
+
+    @contextmanager
+    def http(self) -> Iterator[HTTPConnection]:
+        """An HTTP/1.1 connection."""
+        if self.authority is None:
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        else:
+            context = ssl.create_default_context(cadata=self.authority.pem.decode())
+            connection = HTTPSConnection("localhost", self.port, timeout=10, context=context)
+        try:
+            yield connection
+        finally:
+            connection.close()
 
     @property
     def envoy(self) -> int:

@@ -1,5 +1,6 @@
 """What callers meet at the edge."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -118,3 +119,21 @@ def test_figures_under_their_own_names(service: Instance, channel: Any) -> None:
         "did_router_lookups_total",
     ):
         assert f"\n{name}" in page, name
+
+
+def test_http_is_answered_on_the_same_address(service: Instance) -> None:
+    patient = {"Request-Timeout": "5"}
+    with service.http() as connection:
+        connection.request("GET", "/v1/lookup/+14158867900", headers=patient)
+        found = connection.getresponse()
+        route = json.loads(found.read())
+        connection.request("GET", "/v1/lookup/+14158860000", headers=patient)
+        refused = connection.getresponse()
+        refusal = json.loads(refused.read())
+        connection.request("GET", "/nowhere")
+        nowhere = connection.getresponse()
+        error = json.loads(nowhere.read())["error"]
+
+    assert (found.status, route.get("account_id")) == (200, ACCOUNTS[0]), route
+    assert (refused.status, refusal["sip"]["code"]) == (404, 404)
+    assert (nowhere.status, error["status"]) == (404, "NOT_FOUND")

@@ -230,7 +230,7 @@ def _lock(directory: Path) -> int:
     except OSError:
         os.close(descriptor)
         raise SettingsError(f"setting 'edge_directory': {directory} is used by another did-router") from None
-    for orphan in directory.glob("worker-*.sock"):
+    for orphan in directory.glob("worker-*.*"):
         with contextlib.suppress(OSError):
             orphan.unlink()
     return descriptor

@@ -68,7 +68,7 @@ def _rate_limit(plan: EdgePlan) -> list[Json]:
 
 def _tls(plan: EdgePlan) -> Json:
     common: Json = {
-        "alpn_protocols": ["h2"],
+        "alpn_protocols": ["h2", "http/1.1"],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         "tls_certificate_sds_secret_configs": [{"name": CERTIFICATE, "sds_config": file_source(plan.certificate)}],
     }
@@ -87,10 +87,11 @@ def _connection_manager(plan: EdgePlan) -> Json:
     config = {
         "@type": f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": HTTP_PREFIX,
-        "codec_type": "HTTP2",
+        "codec_type": "AUTO",
         "route_config": {"name": "calls", "virtual_hosts": [virtual_host(plan)]},
         "http_filters": [_grpc_stats(), _router()],
         "http2_protocol_options": _http2(plan),
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "did-router"},
         "common_http_protocol_options": {"idle_timeout": seconds(plan.idle_timeout)},
         "stream_idle_timeout": seconds(_STREAM_IDLE_TIMEOUT),
         "request_headers_timeout": seconds(_HEADERS_TIMEOUT),

@@ -78,6 +78,11 @@ class EdgePlan:
         return self.directory / "workers.json"
 
     @property
+    def http_endpoints(self) -> Path:
+        """The file that names where the workers in service answer HTTP."""
+        return self.directory / "workers-http.json"
+
+    @property
     def pressure(self) -> Path:
         """The file with the drain pressure."""
         return self.directory / "drain"

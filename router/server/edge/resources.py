@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from router.server.calls.http import http_socket
 from router.server.edge.clusters import WORKERS
 from router.server.edge.listener import CERTIFICATE, CLIENT_CA
 from router.server.edge.plan import TYPES, EdgePlan, Json
@@ -18,13 +19,9 @@ def write_endpoints(plan: EdgePlan, sockets: Iterable[Path]) -> None:
     Raises:
         OSError: the directory can't be written.
     """
-    endpoints = [{"endpoint": {"address": {"pipe": {"path": str(path)}}}} for path in sockets]
-    assigned = {
-        "@type": f"{TYPES}config.endpoint.v3.ClusterLoadAssignment",
-        "cluster_name": WORKERS,
-        "endpoints": [{"lb_endpoints": endpoints}],
-    }
-    _replace(plan.endpoints, _resources([assigned]))
+    paths = list(sockets)
+    _replace(plan.http_endpoints, _resources([_assignment(map(http_socket, paths))]))
+    _replace(plan.endpoints, _resources([_assignment(paths)]))
 
 
 def write_certificate(plan: EdgePlan, certificate: bytes, key: bytes, client_ca: bytes | None) -> None:
@@ -51,6 +48,15 @@ def write_draining(plan: EdgePlan, *, draining: bool) -> None:
         OSError: the directory can't be written.
     """
     _replace(plan.pressure, b"1" if draining else b"0")
+
+
+def _assignment(paths: Iterable[Path]) -> Json:
+    endpoints = [{"endpoint": {"address": {"pipe": {"path": str(path)}}}} for path in paths]
+    return {
+        "@type": f"{TYPES}config.endpoint.v3.ClusterLoadAssignment",
+        "cluster_name": WORKERS,
+        "endpoints": [{"lb_endpoints": endpoints}],
+    }
 
 
 def _secret(name: str, **content: Json) -> Json:

@@ -2,8 +2,9 @@
 
 from router.server.edge.plan import EdgePlan, Json, seconds
 
-LOOKUPS, EXCLUSIVE = "lookups", "exclusive"
-"""Clusters: calls share connections to the workers in the first one; each has its own connection in the second."""
+LOOKUPS, EXCLUSIVE, HTTP = "lookups", "exclusive", "http"
+"""Clusters: calls share connections to the workers in the first one; each has its own connection in the second. The
+third one is the workers' HTTP."""
 
 _READS = "/router.v1.InboundRouter/"
 _HEDGE_AFTER = 0.25
@@ -21,8 +22,19 @@ _REFLECTION_TIMEOUT = 60.0
 
 def virtual_host(plan: EdgePlan) -> Json:
     """Return the routes; the first match counts."""
-    routes = [_refuse_compressed(), _stream(), _hedged_lookup(plan), _reads(plan), _watch(), _reflection(), _others()]
-    return {"name": "router", "domains": ["*"], "routes": routes}
+    grpc = [_refuse_compressed(), _stream(), _hedged_lookup(plan), _reads(plan), _watch(), _reflection(), _others()]
+    return {"name": "router", "domains": ["*"], "routes": [*grpc, _http_numbers(), *_http_reads(plan)]}
+
+
+def _http_numbers() -> Json:
+    """The number manager over HTTP: a change is never sent twice."""
+    action = {**_unlimited(HTTP), "idle_timeout": seconds(_MANAGER_TIMEOUT)}
+    return {"match": {"path_separated_prefix": "/v1/numbers"}, "route": action}
+
+
+def _http_reads(plan: EdgePlan) -> list[Json]:
+    """Lookups and explanations over HTTP; every other path gets the workers' own error."""
+    return [{"match": {"prefix": "/"}, "route": _read_action(plan, HTTP)}]
 
 
 def _refuse_compressed() -> Json:
@@ -79,8 +91,8 @@ def _unlimited(cluster: str) -> Json:
     return {"cluster": cluster, "timeout": "0s", "idle_timeout": "0s"}
 
 
-def _read_action(plan: EdgePlan) -> Json:
-    return {"cluster": LOOKUPS, "timeout": seconds(plan.call_timeout), "retry_policy": _retry_policy()}
+def _read_action(plan: EdgePlan, cluster: str = LOOKUPS) -> Json:
+    return {"cluster": cluster, "timeout": seconds(plan.call_timeout), "retry_policy": _retry_policy()}
 
 
 def _retry_policy() -> Json:

@@ -83,10 +83,18 @@ def _routes(plan: EdgePlan) -> list[dict[str, Any]]:
 
 def test_only_reads_are_retried(plan: Plan) -> None:
     retried = [each["match"] for each in _routes(plan()) if "retry_policy" in each["route"]]
-    assert [match.get("path") or match["safe_regex"]["regex"] for match in retried] == [
+    assert [match.get("path") or match.get("prefix") or match["safe_regex"]["regex"] for match in retried] == [
         "/router.v1.InboundRouter/Lookup",
         "/router.v1.InboundRouter/.*|/grpc.health.v1.Health/Check",
+        "/",
     ]
+
+
+def test_a_change_over_http_is_matched_before_reads_and_never_retried(plan: Plan) -> None:
+    numbers, reads = _routes(plan())[-2:]
+    assert numbers["match"] == {"path_separated_prefix": "/v1/numbers"}
+    assert "retry_policy" not in numbers["route"]
+    assert (numbers["route"]["cluster"], reads["route"]["cluster"]) == ("http", "http")
 
 
 def test_a_stream_of_lookups_may_last(plan: Plan) -> None:
