@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.numbers.documents import NumberDocument
+from router.numbers.revision import generation_of
 
 
 def was_created(ask: OperationRequest, document: NumberDocument, started: int) -> bool:
@@ -33,7 +34,7 @@ def was_created(ask: OperationRequest, document: NumberDocument, started: int) -
 def _is_as_created(document: NumberDocument, started: int) -> bool:
     """Return whether it is the first revision, or the first one after a deleted number was created again."""
     created = document.created or 0
-    return _generation(document.revision) == 1 or (created >= started and created == document.modified)
+    return generation_of(document.revision) == 1 or (created >= started and created == document.modified)
 
 
 def was_carried_out(ask: OperationRequest, document: NumberDocument | None, before: str) -> bool | None:
@@ -52,7 +53,7 @@ def was_carried_out(ask: OperationRequest, document: NumberDocument | None, befo
         return True if is_deletion else (False if before == "" else None)
     if document.revision == before:
         return False
-    return True if _generation(document.revision) == _generation(before) + 1 else None
+    return True if generation_of(document.revision) == generation_of(before) + 1 else None
 
 
 def read_request(ask: OperationRequest) -> OperationRequest:
@@ -67,8 +68,3 @@ def no_op_request(number: str) -> OperationRequest:
 
 def _comparable(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if name[:1] != "_" and name != "pvt_modified"}
-
-
-def _generation(revision: str) -> int:
-    head = revision.partition("-")[0]
-    return int(head) if head.isdigit() else 0

@@ -1,1 +1,1 @@
-"""CouchDB: the client, its databases and its feeds."""
+"""The only access to CouchDB: client, server, databases and feeds."""

@@ -1,9 +1,9 @@
-"""What became of writes that CouchDB calls accepted: fewer copies took them than it wanted (HTTP 202).
+"""Checks writes that CouchDB only accepted (HTTP 202): fewer copies took them than it wanted.
 
-Two writers at once each find a copy on a cluster: one is told `ok`, the other `accepted`, and both documents stand in
-conflict. So an accepted write is read back. Where another leaf stands beside it, it is withdrawn: the other writer may
-have been told `ok`. Where it stands alone, nodes were away: it holds unless those nodes come back with another write.
-Seen on CouchDB 3.5.0, three nodes: docs/couchdb.md.
+Two concurrent writers may each reach a copy of a cluster: one gets `ok`, the other `accepted`, and both documents are
+in conflict. So an accepted write is read back. It is withdrawn where another live leaf exists, since that leaf's writer
+may have got `ok`. It holds where it is the only leaf: nodes were away, and may only come back with another write.
+Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,27 +18,27 @@ WriteRows = Callable[[Sequence[Document]], Sequence[Mapping[str, Any]]]
 
 
 class UnconfirmedError(CouchUnavailable):
-    """Too few copies took a write, and the others can't be asked: whether it stands is not known."""
+    """Too few copies took a write, and the others can't be asked: it may or may not hold."""
 
 
 def withdraw_conflicts(written: Mapping[str, str], read: ReadLeaves, write: WriteRows) -> set[str]:
-    """Withdraw accepted writes that stand in conflict.
+    """Withdraw accepted writes that are in conflict.
 
     Args:
-        written: `_id` → the revision that was accepted.
-        read: reads the leaves of documents, of as many copies as answer.
-        write: writes documents, a row each, with "error" where it did not.
+        written: `_id` → the accepted revision.
+        read: reads the leaves of documents from as many copies as answer.
+        write: writes documents; returns a row each, with "error" where it failed.
 
     Returns:
-        Those in conflict; nothing of ours is left of them.
+        Ids of the writes in conflict; all of these are withdrawn.
 
     Raises:
-        UnconfirmedError: the leaves can't be read, or one of ours can't be withdrawn.
+        UnconfirmedError: the leaves can't be read, or a write can't be withdrawn.
     """
     try:
         leaves = read(list(written))
         conflicts = {each for each, revision in written.items() if _is_in_conflict(leaves.get(each, ()), revision)}
-        # Also where ours was not among those read: a copy that has it may only be slow.
+        # Also where the write was not among the leaves read: a copy that has it may only be slow.
         doomed = [
             {"_id": each, "_rev": written[each], "_deleted": True}
             for each in conflicts
@@ -57,17 +57,17 @@ def withdraw_conflicts(written: Mapping[str, str], read: ReadLeaves, write: Writ
 
 
 def _is_in_conflict(leaves: Sequence[Leaf], revision: str) -> bool:
-    """Whether somebody else's document stands beside the one that was written, or in its place."""
+    """Return whether another writer's live document exists beside the written one, or in its place."""
     if any(revision in leaf.ancestors for leaf in leaves):
-        return False  # it was taken, and changed since
+        return False  # the write held, and was changed since
     return any(leaf.revision != revision and not leaf.is_deleted for leaf in leaves)
 
 
 def _is_withdrawn(row: Mapping[str, Any], leaves: Sequence[Leaf], revision: str) -> bool:
-    """Whether nothing of ours is left, by the answer to its withdrawal.
+    """Return whether a withdrawal left nothing of the write.
 
-    A conflict says that somebody else has changed or deleted ours where it was seen. Where it was not, no node that
-    answers has it: those that took it were cut off since, and go on showing it.
+    A conflict means that another writer has changed or deleted the write, provided that it was among the leaves read.
+    Otherwise no node that answers has it: the nodes that took it were cut off since, and go on serving it.
     """
     if row.get("error") == "conflict":
         return any(leaf.revision == revision for leaf in leaves)

@@ -1,26 +1,28 @@
 """CouchDB's continuous feeds: `_changes` of one database, and `_db_updates` of all.
 
-A feed that ends cleanly says `last_seq`; a crash just closes the connection. Both are an end. Silence for
-longer than a heartbeat may take is one as well.
+A feed that ends cleanly sends `last_seq`; a crash just closes the connection. Both end the feed, and so does a silence
+longer than a heartbeat may take.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.couch.client import CouchClient, OpenFeed, decode
+from router.couch.client import CouchClient
+from router.couch.error_translation import decode
 from router.couch.errors import BadResponseError, CouchUnavailable
+from router.couch.open_feed import OpenFeed
 from router.couch.responses import Change, parse_change
 
 SILENCE = 2.5
-"""Heartbeats of `_db_updates` until it counts as silent: one may take twice its interval (3.5)."""
+"""Heartbeat intervals until `_db_updates` counts as silent: a heartbeat may take twice its interval (3.5)."""
 CHANGES_SILENCE = 1.5
-"""Heartbeats of `_changes`: these come on time."""
+"""Heartbeat intervals until `_changes` counts as silent: its heartbeats come on time."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseEvent:
-    """A hint that something happened to a database. Its type is not the database's state."""
+    """An event of a database; a hint only, since its type is not the database's state."""
 
     name: str
     type: str
@@ -28,7 +30,7 @@ class DatabaseEvent:
 
 
 class _Feed:
-    """A continuous feed, opened when entered, closable from any thread."""
+    """A continuous feed. Any thread may close it."""
 
     path: list[str]
     params: dict[str, Any]
@@ -43,7 +45,7 @@ class _Feed:
         """Connect; returns when CouchDB sent its first byte.
 
         Raises:
-            CouchError: the feed can't be had.
+            CouchError: the feed can't be opened.
         """
         self._open = self._couch.open_feed(self.path, feed="continuous", heartbeat=self._heartbeat, **self.params)
         if self._closed:
@@ -92,10 +94,10 @@ class ChangesFeed(_Feed):
 
 
 class DatabaseUpdatesFeed(_Feed):
-    """Which databases something happened to: a wake-up that loses events.
+    """Events of all databases; CouchDB loses some of them.
 
-    CouchDB sends nothing at all, not even headers, before the first event or heartbeat, so nobody can see when
-    a feed "from now on" begins. This one begins at a sequence that was asked for before.
+    CouchDB sends nothing at all, not even headers, before the first event or heartbeat, so the begin of a feed "from
+    now on" can't be observed. This one begins at a sequence that was asked for before.
     """
 
     def __init__(self, couch: CouchClient, since: str, heartbeat: float) -> None:

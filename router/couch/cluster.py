@@ -1,4 +1,4 @@
-"""What CouchDB's nodes say of themselves: who they are, how many copies they keep, how long events wait."""
+"""State and configuration of a CouchDB cluster's nodes: names, copies, delay of events, replication backlog."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ DEFAULT_EVENT_DELAY = 500
 
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """A CouchDB as one of its nodes knows it.
+    """A CouchDB cluster as one of its nodes knows it.
 
     Attributes:
-        nodes: the names of all nodes; empty where it would not say.
-        copies: of each range of a new database (`n`); shards: ranges of a new database (`q`); None where it would
-            not say.
+        nodes: the names of all nodes; empty where the node does not tell.
+        copies: copies of each range of a new database (`n`); shards: ranges of a new database (`q`); None where the
+            node does not tell.
     """
 
     nodes: tuple[str, ...]
@@ -28,7 +28,7 @@ class ClusterInfo:
 
 
 def cluster_info(couch: CouchClient) -> ClusterInfo:
-    """Return what the node that answers knows of its cluster.
+    """Ask the next node about its cluster.
 
     Raises:
         CouchError: it can't be asked.
@@ -43,25 +43,25 @@ def cluster_info(couch: CouchClient) -> ClusterInfo:
 
 
 def event_delay(couch: CouchClient) -> int | None:
-    """Return the milliseconds that a node keeps an event of `_db_updates`; None where it would not say."""
+    """Return the milliseconds that a node delays an event of `_db_updates`; None where it does not tell."""
     value = _setting(couch, "global_changes", "max_write_delay")
     return DEFAULT_EVENT_DELAY if value == "" else _number(value)
 
 
 def replication_backlog(couch: CouchClient) -> int | None:
-    """Return how many shards the connected nodes have yet to bring up to date at each other.
+    """Return the number of shards that the connected nodes have yet to push to each other.
 
-    A node that comes back is behind until the others have pushed to it what it missed; it answers all the while.
+    A node that comes back is behind until the others have pushed the changes that it missed; it answers all the while.
 
     Returns:
-        None for a single node, and where CouchDB would not say.
+        None for a single node, and where CouchDB does not tell.
 
     Raises:
         CouchUnavailable: a node does not answer.
     """
     try:
         connected = couch.request("GET", ["_membership"])["all_nodes"]
-        if len(connected) < 2:  # noqa: PLR2004 - nobody to be behind
+        if len(connected) < 2:  # noqa: PLR2004 - no other node to be behind
             return None
         systems = [couch.request("GET", ["_node", str(node), "_system"]) for node in connected]
         return sum(int(each["internal_replication_jobs"]) for each in systems)
@@ -72,12 +72,12 @@ def replication_backlog(couch: CouchClient) -> int | None:
 
 
 def why_not_up(couch: CouchClient) -> str | None:
-    """Return why a node takes no requests; None where it does."""
+    """Return the reason why a node takes no requests; None where it does."""
     return probe(couch.nodes.addresses[0])
 
 
 def _setting(couch: CouchClient, section: str, name: str) -> str | None:
-    """Return a setting of the node that answers; empty where it is not set, None where it would not say."""
+    """Return a setting of the next node; empty where it is not set, None where the node does not tell."""
     try:
         value: Any = couch.request("GET", ["_node", "_local", "_config", section, name])
     except NotFoundError:

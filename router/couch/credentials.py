@@ -1,9 +1,9 @@
-"""A wrong password must never lock the account.
+"""Keeps a wrong password from locking the account.
 
 CouchDB 3.5 locks an account for a client address at the fifth wrong password within five minutes, for the right
-password too. So nothing runs in parallel until one request has shown that the password is right, and after a
-refusal nothing is sent for a while. CouchDB counts by address, so all processes of this user on this machine
-keep to it together, by a file that a dead process can't hold.
+password too. So requests run one at a time until one has proved the password right, and none is sent for a while after
+a refusal. CouchDB counts by address, so all processes of this user on this machine share one file for it, whose lock a
+dead process can't hold.
 """
 
 import fcntl
@@ -19,25 +19,26 @@ from pathlib import Path
 
 from router.couch.errors import CouchUnavailable, NotFoundError, WrongPasswordError
 
-PAUSE = 90.0
-"""Seconds between two tries with a password that was refused: four in five minutes, one fewer than locks."""
+RETRY_INTERVAL = 90.0
+"""Seconds between two tries with a refused password: four in five minutes, one fewer than lock the account."""
 
-_ROUNDED = 1.0
-"""Seconds beyond the pause that say nothing of the clock: what is written is rounded, and may be read at once."""
+_CLOCK_TOLERANCE = 1.0
+"""Seconds beyond the interval that don't prove a changed clock: the stored time is rounded."""
 
-_LOOK = 0.02
+_LOCK_POLL_INTERVAL = 0.02
+"""Seconds between two tries to lock the file."""
 
 
 class CredentialGate:
     """Lets requests through one at a time until the credentials have proved right.
 
     Args:
-        address: of the server, without credentials.
-        credentials: user and password; None for an anonymous user, who can't be locked out.
+        address: the server's, without credentials.
+        credentials: user and password; None for an anonymous user, which CouchDB never locks.
     """
 
     def __init__(self, address: str, credentials: tuple[str, str] | None) -> None:
-        self._who = credentials[0] if credentials else "an anonymous user"
+        self._user = credentials[0] if credentials else "an anonymous user"
         self._file = _file_for(address, credentials) if credentials else None
         self._proving = threading.Lock()
         self._proven = credentials is None
@@ -45,11 +46,11 @@ class CredentialGate:
 
     @contextmanager
     def request(self, timeout: float) -> Iterator[None]:
-        """Surround a request; wait no longer than the limit (seconds) for others to prove the password.
+        """Surround a request; wait at most `timeout` seconds for another request to prove the password.
 
         Raises:
-            WrongPasswordError: the password was refused not long ago, or now.
-            CouchUnavailable: others waited for the first answer all the time.
+            WrongPasswordError: the password was refused now, or within RETRY_INTERVAL.
+            CouchUnavailable: the first response took longer than the timeout.
         """
         self._check(self._refused_until - time.monotonic())
         if self._proven:
@@ -66,32 +67,32 @@ class CredentialGate:
             self._proving.release()
 
     def _check(self, left: float) -> None:
-        if 0 < left < PAUSE + _ROUNDED:  # more is of a clock that was set back since
+        if 0 < left < RETRY_INTERVAL + _CLOCK_TOLERANCE:  # a longer time comes from a clock that was set back since
             raise WrongPasswordError(self._message(left))
 
     def _watched(self, descriptor: int | None) -> Iterator[None]:
         try:
             yield
         except WrongPasswordError:
-            self._refused_until = time.monotonic() + PAUSE
+            self._refused_until = time.monotonic() + RETRY_INTERVAL
             self._proven = False
-            _write(descriptor, time.time() + PAUSE)
-            raise WrongPasswordError(self._message(PAUSE)) from None
+            _write(descriptor, time.time() + RETRY_INTERVAL)
+            raise WrongPasswordError(self._message(RETRY_INTERVAL)) from None
         except NotFoundError:
-            self._proven = True  # it looked, so it let us in
+            self._proven = True  # CouchDB checks the password before it looks for a document
             raise
         self._proven = True
 
     def _message(self, seconds: float) -> str:
         return (
-            f"CouchDB refuses the name or password of {self._who}: put the right ones into couchdb_url, or into "
+            f"CouchDB refuses the name or password of {self._user}: put the right ones into couchdb_url, or into "
             "couchdb_user and couchdb_password "
             f"(these are not tried again for {seconds:.0f} s, so that the account isn't locked)"
         )
 
 
 def _file_for(address: str, credentials: tuple[str, str]) -> Path | None:
-    """A file of this user alone; its name says nothing to others, and another password has another."""
+    """Return the path of the shared file; only this user can read it, and its name is a hash of the credentials."""
     folder = Path(tempfile.gettempdir()) / f"did-router-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -105,7 +106,7 @@ def _file_for(address: str, credentials: tuple[str, str]) -> Path | None:
 
 @contextmanager
 def _locked(path: Path | None, timeout: float) -> Iterator[int | None]:
-    """Hold the file's lock; where there can't be one, processes do without."""
+    """Hold the file's lock; go on without one where the file can't be opened."""
     try:
         descriptor = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError:
@@ -126,7 +127,7 @@ def _lock(descriptor: int, end: float) -> None:
         except BlockingIOError:
             if time.monotonic() > end:
                 raise CouchUnavailable("CouchDB has not answered another process' first request yet") from None
-            time.sleep(_LOOK)
+            time.sleep(_LOCK_POLL_INTERVAL)
         else:
             return
 

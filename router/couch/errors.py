@@ -1,9 +1,9 @@
-"""What can go wrong with CouchDB.
+"""Errors of CouchDB.
 
 CouchError
-├── CouchUnavailable   no answer, in time, that says anything: try again later
+├── CouchUnavailable   no usable response in time: try again later
 │   ├── ConnectFailed  the node can't be reached; nothing was sent
-│   └── ResponseLost   the node fell silent, or the connection was cut; a write may have been done
+│   └── ResponseLost   the node fell silent, or the connection was cut; a write may have taken effect
 ├── CouchRefused       the user may not do this
 │   └── WrongPasswordError  trying again would lock the account
 ├── NotFoundError           no such database or document
@@ -14,11 +14,11 @@ CouchError
 
 
 class CouchError(Exception):
-    """Anything that went wrong with CouchDB."""
+    """Base of all errors of CouchDB."""
 
 
 class CouchUnavailable(CouchError):
-    """No useful answer in time; the next try may get one."""
+    """No usable response in time; the next try may get one."""
 
 
 class ConnectFailed(CouchUnavailable):
@@ -26,7 +26,7 @@ class ConnectFailed(CouchUnavailable):
 
 
 class ResponseLost(CouchUnavailable):
-    """A node fell silent, or the connection was cut; what was asked may have been done."""
+    """A node fell silent, or the connection was cut; the request may have taken effect."""
 
 
 class CouchRefused(CouchError):
@@ -36,7 +36,7 @@ class CouchRefused(CouchError):
 class WrongPasswordError(CouchRefused):
     """CouchDB does not know this name and password, or has locked the account already.
 
-    Five wrong tries lock the account for this address for five minutes, so nobody tries again by himself.
+    Five wrong tries lock the account for this address for five minutes, so no request is repeated automatically.
     """
 
 
@@ -44,7 +44,7 @@ class NotFoundError(CouchError):
     """No such database or document.
 
     Attributes:
-        reason: CouchDB's own: "missing", "deleted" or "Database does not exist."
+        reason: CouchDB's own text: "missing", "deleted" or "Database does not exist."
     """
 
     def __init__(self, reason: str) -> None:
@@ -53,7 +53,7 @@ class NotFoundError(CouchError):
 
 
 class ConflictError(CouchError):
-    """The document was changed by somebody else first."""
+    """Another writer changed the document first."""
 
 
 class DocumentTooLargeError(CouchError):
@@ -61,4 +61,4 @@ class DocumentTooLargeError(CouchError):
 
 
 class BadResponseError(CouchError):
-    """An answer that makes no sense."""
+    """A response that CouchDB does not give."""

@@ -1,4 +1,4 @@
-"""The leaves of a document's tree of revisions: several stand where writes were in conflict.
+"""The leaves of a document's revision tree; conflicting writes leave several.
 
 The winner is the same on every node: a live leaf before a deletion, then the highest generation, then the highest hash.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from router.couch.client import Document
 from router.couch.errors import BadResponseError
+from router.numbers.revision import parse_revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class Leaf:
     """One leaf.
 
     Attributes:
-        document: without the history that it was read with.
-        ancestors: the revisions that it grew from, as far as they are kept and were asked for.
+        document: without its history (`_revisions`).
+        ancestors: earlier revisions of the leaf, as far as they are kept and were asked for.
     """
 
     document: Document
@@ -25,7 +26,7 @@ class Leaf:
 
     @property
     def revision(self) -> str:
-        """Its `_rev`."""
+        """The document's `_rev`."""
         return str(self.document["_rev"])
 
     @property
@@ -35,13 +36,17 @@ class Leaf:
 
     @property
     def precedence(self) -> tuple[bool, int, str]:
-        """What CouchDB compares to find the winner."""
-        generation, _, digest = self.revision.partition("-")
-        return not self.is_deleted, int(generation), digest
+        """The key that CouchDB orders leaves by; the highest wins.
+
+        Raises:
+            ValueError: the revision has no generation.
+        """
+        generation, digest = parse_revision(self.revision)
+        return not self.is_deleted, generation, digest
 
 
 def winner(leaves: Iterable[Leaf]) -> Leaf:
-    """Return the leaf that CouchDB shows as the document; there is at least one."""
+    """Return the leaf that CouchDB serves as the document; `leaves` must not be empty."""
     return max(leaves, key=lambda leaf: leaf.precedence)
 
 
@@ -55,16 +60,16 @@ def leaves_in(result: Any) -> tuple[str, list[Leaf], list[str]]:
         identifier = str(result["id"])
         leaves = [_leaf(own_document(each["ok"], identifier)) for each in result["docs"] if "ok" in each]
         errors = [str(each["error"]["error"]) for each in result["docs"] if "error" in each]
-        sound = all(leaf.precedence for leaf in leaves)
+        is_valid = all(leaf.precedence for leaf in leaves)
     except (KeyError, TypeError, AttributeError, ValueError):
-        sound = False
-    if not sound:
+        is_valid = False
+    if not is_valid:
         raise BadResponseError(f"_bulk_get sent a result that is none: {str(result)[:200]}")
     return identifier, leaves, errors
 
 
 def own_document(document: Any, identifier: str) -> Document:
-    """Return the document that was asked for: another one's account must never answer for it.
+    """Check that a document is the requested one: a call must never be routed by another number's document.
 
     Raises:
         BadResponseError: it is another one, or none.

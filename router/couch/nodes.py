@@ -1,10 +1,10 @@
-"""The nodes of one CouchDB: which of them answer, and which takes the next request.
+"""The nodes of one CouchDB: tracks which of them answer, and chooses one for each request.
 
-Several nodes are watched: each is asked for `/_up` twice a second, which CouchDB answers with 404 in maintenance mode.
-A node that does not answer in time is left, with the requests and feeds that wait for it, within two seconds.
-So is a node that is cut off. It hears half of its cluster or less, answers as if all were well, and knows nothing of
-what the others are told.
-One node alone, or a balancer, is never watched: there is nowhere else to go.
+Several nodes are probed: each is asked for `/_up` twice a second, which CouchDB answers with 404 in maintenance mode.
+A node that does not answer in time gets no requests, and the requests and feeds that wait for it are cut within two
+seconds. The same holds for a node that is cut off: it hears half of its cluster or less, answers as if all were well,
+and misses the writes at the other nodes.
+A single node, or a load balancer, is never probed: there is no other node to use.
 """
 
 import http.client
@@ -22,13 +22,13 @@ from urllib.parse import urlsplit
 log = logging.getLogger(__name__)
 
 PROBE_INTERVAL = 0.5
-"""Seconds between two questions for `/_up`."""
+"""Seconds between two requests for `/_up`."""
 PROBE_TIMEOUT = 1.2
-"""Seconds until a node that is silent counts as down."""
+"""Seconds until a silent node counts as down."""
 
 
 Membership = Callable[[str], tuple[int, int] | None]
-"""Asks a node, by its address, how many nodes it hears, itself among them, and how many there are; None: not known."""
+"""Asks a node, by its address, how many nodes it hears, including itself, and how many exist; None where unknown."""
 
 
 class Connections(Protocol):
@@ -39,11 +39,11 @@ class Connections(Protocol):
 
 
 class Nodes:
-    """Chooses nodes by turns among those that answer. Threads and clients share it.
+    """Chooses nodes in turn among those that answer. Threads and clients share it.
 
     Args:
         addresses: base URLs without credentials, such as http://127.0.0.1:5984/.
-        membership: tells which nodes are cut off.
+        membership: detects nodes that are cut off.
     """
 
     def __init__(self, addresses: Sequence[str], membership: Membership = lambda _: None) -> None:
@@ -58,17 +58,18 @@ class Nodes:
 
     @property
     def are_several(self) -> bool:
-        """Whether there is another node to go to."""
+        """Whether there is more than one node."""
         return len(self.addresses) > 1
 
     def down(self) -> dict[str, str]:
-        """Return the nodes that get no requests at present, and why."""
+        """Return the nodes that get no requests at present, with the reason."""
         return dict(self._down)
 
     def choose(self, tried: Collection[str] = ()) -> str:
         """Return the node for the next request: one that answers, if possible none of those tried.
 
-        A node that is cut off comes before those that don't answer: with two of three nodes dead it is the one left.
+        A node that is cut off is preferred to those that don't answer: with two of three nodes dead it is the only one
+        left.
         """
         if not self.are_several:
             return self.addresses[0]
@@ -80,16 +81,16 @@ class Nodes:
         return answering[next(self._turns) % len(answering)]
 
     def report_failure(self, address: str, reason: str) -> None:
-        """Give a node no further requests until it has answered for itself."""
+        """Give a node no further requests until it answers a probe."""
         if self.are_several:
             self._mark(address, reason)
 
     def register(self, connections: Connections) -> None:
-        """Have connections cut when their node stops answering."""
+        """Cut these connections when their node stops answering."""
         self._watched.add(connections)
 
     def _watch(self) -> None:
-        """Begin to ask the nodes, with the first request: most commands are over before."""
+        """Start to probe the nodes at the first request: most commands end before the first probe."""
         if self._watching:
             return
         with self._lock:
@@ -102,8 +103,8 @@ class Nodes:
 
     def _take_probe(self, address: str, reason: str | None) -> None:
         self._mark(address, reason or "")
-        # A node in maintenance mode answers what is on its way; a silent one never may. Where all are silent, they are
-        # slow rather than gone, and cutting what they work on would only make more of it.
+        # A node in maintenance mode still answers open requests; a silent one may never. Where all are silent, they are
+        # slow rather than down, and cutting their requests would only repeat the load.
         if reason not in (None, MAINTENANCE) and len(self._down) < len(self.addresses):
             for connections in list(self._watched):
                 connections.cut(address)
@@ -120,7 +121,7 @@ class Nodes:
 
 
 def _probe_forever(watched: "weakref.ref[Nodes]", address: str) -> None:
-    """Ask a node until nobody uses these nodes any more."""
+    """Probe a node until its `Nodes` is no longer in use."""
     while True:
         time.sleep(PROBE_INTERVAL)
         if watched() is None:
@@ -139,7 +140,7 @@ CUT_OFF = "it is cut off: it hears half of the cluster's nodes or fewer"
 
 
 def is_cut_off(membership: tuple[int, int] | None) -> bool:
-    """Whether what a node says of its cluster leaves it without a majority."""
+    """Return whether a node hears no majority of its cluster."""
     if membership is None:
         return False
     heard, members = membership
@@ -150,7 +151,7 @@ def probe(address: str, timeout: float = PROBE_TIMEOUT) -> str | None:
     """Ask a node for `/_up`, without credentials.
 
     Returns:
-        None where it answers and takes requests, else why it does not.
+        None where it takes requests, else the reason why it does not.
     """
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -164,5 +165,5 @@ def probe(address: str, timeout: float = PROBE_TIMEOUT) -> str | None:
         connection.close()
     if status == HTTPStatus.NOT_FOUND:
         return MAINTENANCE
-    # 401 where every path wants a user: it answers all the same.
+    # 401 where every path needs a user: the node answers all the same.
     return f"/_up answers {status}" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None

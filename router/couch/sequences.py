@@ -1,10 +1,10 @@
-"""What a sequence of CouchDB names: the copy of each range that answered, and how far that copy is.
+"""Parses CouchDB's sequences: the copy of each range that answered, and that copy's position.
 
 CouchDB 2 and later pack a sequence as a sum, a dash, and the base64 of an Erlang term: a list of
 (node, [first, last], position), one for each range of the database (`fabric_view_changes:pack_seqs/1`, 3.5.0).
 On a cluster every range has copies on several nodes, each copy counts on its own, and an answer names the copies that
 answered first. Two texts of one state differ therefore, and two texts can be compared only copy by copy.
-Nothing here is needed for `since`, which stays opaque.
+The parameter `since` stays opaque and needs none of this.
 """
 
 import base64
@@ -16,11 +16,11 @@ from typing import Any
 import erlang
 
 _UNREADABLE = ""
-"""The copy that a sequence of another form stands for: its text is compared as a whole."""
+"""Name of the only copy of a sequence of another form: its text is compared as a whole."""
 
 
 def copies_in(sequence: str) -> dict[str, str]:
-    """Return how far each copy is that a sequence names.
+    """Return the position of each copy that a sequence names.
 
     Returns:
         "node first-last" → position; a sequence that can't be read is one copy without a name.
@@ -32,7 +32,7 @@ def copies_in(sequence: str) -> dict[str, str]:
 
 
 def number_of(sequence: str) -> int:
-    """Return the sum in front of a sequence (CouchDB 1: the sequence itself); 0 where there is none."""
+    """Return the sum at the beginning of a sequence (CouchDB 1: the sequence itself); 0 where there is none."""
     head = sequence.partition("-")[0]
     return int(head) if head.isdecimal() else 0
 

@@ -17,6 +17,7 @@ from zlib import crc32
 
 from google.protobuf.message import DecodeError
 
+from router.numbers.revision import parse_revision
 from router.numbers.routes import Reason, Refused, Route
 from router.v1 import inbound_pb2 as pb
 
@@ -46,10 +47,10 @@ def version_of(revision: str) -> bytes:
     Raises:
         ValueError: it is no revision.
     """
-    generation, _, digest = revision.partition("-")
+    edits, digest = parse_revision(revision)
     # CouchDB's hashes are 16 bytes; documents replicated from elsewhere may bring other strings.
     raw = bytes.fromhex(digest) if len(digest) == 32 else digest.encode()[:16]  # noqa: PLR2004
-    edits = int(generation)
+
     if not 0 < edits <= _LAST_GENERATION:
         raise ValueError(f"a revision has 1 to {_LAST_GENERATION} edits, not {edits}")
     return edits.to_bytes(_GENERATION, "big") + raw.ljust(16, b"\0")

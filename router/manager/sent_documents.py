@@ -13,6 +13,7 @@ from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import Skipped
+from router.numbers.revision import generation_of
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +65,8 @@ def _as_read(after: NumberDocument, body: Mapping[str, Any]) -> NumberDocument |
 
 def _is_next_revision(revision: str, base: str) -> bool:
     """Return whether a revision directly follows another; any follows an unread number, which may have been deleted."""
-    return not base or _generation(revision) == _generation(base) + 1
+    return not base or generation_of(revision) == generation_of(base) + 1
 
 
 def _without_revision(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "_rev"}
-
-
-def _generation(revision: str) -> int:
-    return int(revision.partition("-")[0] or 0)

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from router.couch.changes import ChangesFeed, DatabaseEvent, DatabaseUpdatesFeed
-from router.couch.client import CouchClient, OpenFeed
+from router.couch.client import CouchClient
 from router.couch.errors import CouchError
+from router.couch.open_feed import OpenFeed
 from router.couch.responses import Change
 from tests.fuzz.canned import Socket, cut
 from tests.fuzz.target import Target

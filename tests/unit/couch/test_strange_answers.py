@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from router.couch.changes import ChangesFeed, DatabaseUpdatesFeed
-from router.couch.client import CouchClient, OpenFeed
+from router.couch.client import CouchClient
 from router.couch.errors import BadResponseError, CouchError, CouchUnavailable
+from router.couch.open_feed import OpenFeed
 from router.couch.responses import Change, parse_change
 from router.couch.server import CouchServer
 from tests.fuzz.canned import Pool, Socket
