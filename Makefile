@@ -26,6 +26,10 @@ demo: install ## run the main job on embedded stores (ARGS=--once exits by itsel
 
 # Tests wait more than they reckon, so two cores do with four workers. A file stays with one worker, which makes its
 # fixtures once; in the order of their names the short ones come last.
+#
+# An environment that keeps Python from writing bytecode, as images of containers have it, would have every worker and
+# every command compile all of the sources again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test (WORKERS=4 ARGS="-k copies")
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
