@@ -1,9 +1,11 @@
 """Every command explains itself."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from router.cli.main import COMMANDS
-from tests.cli.command import run, run_here
+from tests.cli.command import COMMAND, environment, run, run_afresh, run_here
 
 TOLD = {
     "audit": "Exits with 1",
@@ -38,6 +40,15 @@ def test_the_command_says_how_to_begin_and_its_exit_codes() -> None:
     assert said.code == 0
     assert "\n    did-router check " in said.out, "the examples keep their lines"
     assert "0 done or found, 1 refused or differing, 2 wrong usage, 3" in said.out
+
+
+def test_each_command_starts_by_itself() -> None:
+    """A command's module needs no import that another command happened to do first."""
+    with ThreadPoolExecutor(4) as pool:
+        asked = pool.map(lambda name: run_afresh([COMMAND, name, "--help"], b"", environment(), 60), COMMANDS)
+        ended = dict(zip(COMMANDS, asked, strict=True))
+
+    assert {name: (code, err) for name, (code, _, err) in ended.items()} == dict.fromkeys(COMMANDS, (0, b""))
 
 
 def test_version() -> None:
