@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 import grpc
 
-from router.settings import SettingsError
+from router.settings.errors import SettingsError
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 TOKEN_VARIABLE = "DID_ROUTER_TOKEN"  # noqa: S105 - where one is found

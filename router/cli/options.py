@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import redis
 from click.exceptions import NoArgsIsHelpError
-from redis.exceptions import AuthenticationError
-from redis.sentinel import MasterNotFoundError
 
 from router.couch.errors import CouchError
-from router.settings import LOG_FORMAT, Settings, SettingsError
+from router.settings.errors import SettingsError
+
+# redis, and the settings with pydantic, take longer to import than all else that `lookup` needs: functions here import
+# them when they are needed.
 
 _NO_NAME = re.compile(r"[^\w.-]")
 
@@ -107,6 +107,8 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         log_level: str | None,
         **rest: Any,
     ) -> Any:
+        from router.settings import Settings  # noqa: PLC0415 - see above
+
         set_up_logging(log_level or usual_log_level)
         flags = dict(_pair(each) for each in more)
         own = {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
@@ -124,6 +126,8 @@ server_options = functools.partial(settings_options, usual_log_level="info")
 
 def set_up_logging(level: str) -> None:
     """Log to stderr, a line each."""
+    from router.settings import LOG_FORMAT  # noqa: PLC0415 - see above
+
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format=LOG_FORMAT)
 
 
@@ -157,7 +161,7 @@ class Group(click.Group):
             raise
         except SettingsError as problem:
             fail(str(problem), Exit.USAGE)
-        except redis.RedisError as problem:
+        except _redis_error() as problem:
             fail(
                 f"Redis can't be reached: {redis_message(problem)} (see --redis-url, or did-router check)",
                 Exit.UNREACHABLE,
@@ -169,8 +173,18 @@ class Group(click.Group):
         return None
 
 
+def _redis_error() -> type[Exception]:
+    """Return the class of what redis-py raises; called while an exception that isn't known yet passes by."""
+    from redis import RedisError  # noqa: PLC0415 - see above
+
+    return RedisError
+
+
 def redis_message(problem: Exception) -> str:
     """What redis-py said, in one line and without its objects."""
+    from redis.exceptions import AuthenticationError  # noqa: PLC0415 - see above
+    from redis.sentinel import MasterNotFoundError  # noqa: PLC0415 - see above
+
     said = _first_line(problem)
     if not isinstance(problem, MasterNotFoundError):
         return said

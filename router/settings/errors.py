@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+if TYPE_CHECKING:  # commands that need no settings import this, but not pydantic
+    from pydantic import ValidationError
 
-from router.settings.flat_names import FlatNames
+    from router.settings.flat_names import FlatNames
 
 
 class SettingsError(Exception):
     """The settings can't be used; the message says which one and what to do."""
 
 
-def explain(problem: ValidationError, names: FlatNames, config: Path | None) -> str:
+def explain(problem: "ValidationError", names: "FlatNames", config: Path | None) -> str:
     """Return every validation error of the settings in one line.
 
     Args:
@@ -38,7 +39,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def _explain_one(error: dict[str, Any], names: FlatNames) -> str:
+def _explain_one(error: dict[str, Any], names: "FlatNames") -> str:
     path = tuple(str(part) for part in error["loc"])
     name = names.shown(path) or "settings"
     if error["type"] == "extra_forbidden":
