@@ -1,5 +1,7 @@
 """Every command explains itself."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -49,6 +51,14 @@ def test_each_command_starts_by_itself() -> None:
         ended = dict(zip(COMMANDS, asked, strict=True))
 
     assert {name: (code, err) for name, (code, _, err) in ended.items()} == dict.fromkeys(COMMANDS, (0, b""))
+
+
+def test_asking_a_service_imports_no_store_and_no_settings() -> None:
+    """They take longer to import than all else that a lookup needs."""
+    script = "import sys, router.cli.lookup, router.cli.explain; print(sorted({'redis', 'pydantic'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == "[]\n"
 
 
 def test_version() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -79,10 +79,20 @@ def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, dat
     eventually(lambda: not databases.client.nodes.down())
 
 
-def _follow(databases: CouchServer) -> threading.Event:
-    """Read a feed in a thread; the event is set when its connection is lost."""
+def _follow(cluster: EmbeddedCluster, databases: CouchServer) -> tuple[threading.Event, int]:
+    """Read a feed in a thread; return an event that is set when its connection is lost, and the feed's node."""
     feed = ChangesFeed(databases.client, SHARD, "0", heartbeat=30.0)
-    feed.open()
+    chosen: list[str] = []
+    choose = databases.client.nodes.choose
+
+    def spy(tried: Collection[str] = ()) -> str:
+        chosen.append(choose(tried))
+        return chosen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(databases.client.nodes, "choose", spy)
+        feed.open()
+    (address,) = chosen
     ended = threading.Event()
 
     def read() -> None:
@@ -93,18 +103,17 @@ def _follow(databases: CouchServer) -> threading.Event:
             ended.set()
 
     threading.Thread(target=read, daemon=True).start()
-    return ended
+    return ended, [_address(cluster, node) for node in range(3)].index(address)
 
 
 def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
-    ended = _follow(databases)
-    for node in range(3):
-        cluster.freeze(node)
-        if ended.wait(6.0):
-            return
-        cluster.thaw(node)
-    raise AssertionError("whichever node it was on, the feed stayed there")
+    ended, node = _follow(cluster, databases)
+    cluster.freeze((node + 1) % 3)
+    assert not ended.wait(0.5), "it is on another node"
+    cluster.thaw((node + 1) % 3)
+    cluster.freeze(node)
+    assert ended.wait(6.0), "the feed stayed there"
 
 
 def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
@@ -137,13 +146,12 @@ def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluste
 
 def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
-    ended = _follow(databases)
-    for node in range(3):
-        cluster.isolate(node)
-        if ended.wait(4.0):
-            return
-        cluster.join(node)
-    raise AssertionError("whichever node it was on, the feed stayed there")
+    ended, node = _follow(cluster, databases)
+    cluster.isolate((node + 1) % 3)
+    assert not ended.wait(0.5), "it is on another node"
+    cluster.join((node + 1) % 3)
+    cluster.isolate(node)
+    assert ended.wait(4.0), "the feed stayed there"
 
 
 def test_nobody_asks_nodes_that_nobody_uses(cluster: EmbeddedCluster) -> None:

@@ -29,7 +29,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()
-LONG = 3 * (AFTER + TIME_LIMIT)
+LONG = 2 * (AFTER + TIME_LIMIT)
+"""Seconds in which two pings are sent, and in which one without an answer would have ended the connection."""
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered pings before", "never did"])
