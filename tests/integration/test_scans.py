@@ -19,11 +19,14 @@ _READ = r"/numbers/\+1415/(\+|_all_docs)"
 
 @pytest.fixture
 def running(world: World, relay: Relay, start_service: StartService) -> Running:
-    """A service with its follower, and a thousand numbers elsewhere in the database."""
+    """A service with its follower, and a thousand numbers elsewhere in the database.
+
+    Redis may take its time: a circuit breaker that a busy machine opens sends lookups to the database, which is counted.
+    """
     assert relay
     family(world)
     world.numbers("numbers/+1415", 1000)
-    made = start_service(with_follower=True)
+    made = start_service(with_follower=True, redis_timeout=5.0)
     made.wait_ready()
     eventually(lambda: world.complete("numbers/+1415") and made.service.lookup.near_is_stale is False)
     return made
