@@ -171,7 +171,7 @@ def _fill_redis(made: Arena) -> None:
     before = client.info("memory")["used_memory"]
     for name, indexes in made.directory.databases().items():
         point = writer.checkpoints.begin_epoch(
-            name, token, instance="0", purges=0, shape=entry_builder.entries_fingerprint(Policy())
+            name, token, instance_start_time="0", purge_seq=0, fingerprint=entry_builder.entries_fingerprint(Policy())
         )
         for start in range(indexes.start, indexes.stop, _PAGE):
             if point is None:
@@ -188,7 +188,7 @@ def _fill_redis(made: Arena) -> None:
 
 def _fill_followed(writer: CacheStore, token: int) -> None:
     for name in REFERENCE_DATABASES:
-        point = writer.checkpoints.begin_epoch(name, token, instance="0", purges=0, shape="")
+        point = writer.checkpoints.begin_epoch(name, token, instance_start_time="0", purge_seq=0, fingerprint="")
         documents = [_account(each) | {"_rev": f"1-{'0' * 32}"} for each in ACCOUNTS] if name == "accounts" else []
         values = [(str(each["_id"]), entry_builder.document_value(name, each) or b"") for each in documents]
         if point is not None:

@@ -19,7 +19,7 @@ import orjson
 import redis
 
 from benchmarks.stage import Stage, stage
-from router.account_copies.names import shard_for as account_database
+from router.account_copies.names import account_database
 from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
 
