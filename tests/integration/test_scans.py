@@ -21,7 +21,7 @@ _READ = r"/numbers/\+1415/(\+|_all_docs)"
 def running(world: World, relay: Relay, start_service: StartService) -> Running:
     """A service with its follower, and a thousand numbers elsewhere in the database.
 
-    Redis may take its time: a circuit breaker that a busy machine opens sends lookups to the database, which is counted.
+    Redis may take its time: with its circuit breaker open, lookups would read the database, which is what is counted.
     """
     assert relay
     family(world)
@@ -105,5 +105,11 @@ def test_a_listing_that_fails_costs_nobody_an_answer(running: Running, relay: Re
     assert relay.count("_all_docs.*start_key") > 1
     assert not running.service.near.negative_ranges.is_absent(_ABSENT[51], 0.0)
     relay.cut(lambda *_: False)
-    assert _scan(running, _ABSENT[50:100]) == {"NUMBER_NOT_FOUND"}
-    eventually(lambda: running.service.near.negative_ranges.is_absent(_ABSENT[51], 0.0))
+    rest = iter(_ABSENT[50:])
+
+    def is_listed() -> bool:
+        # While a busy machine has the near cache stale, nothing is listed: the scan has to go on.
+        assert _scan(running, [next(rest) for _ in range(10)]) == {"NUMBER_NOT_FOUND"}
+        return running.service.near.negative_ranges.is_absent(_ABSENT[51], 0.0)
+
+    eventually(is_listed, every=0.2)
