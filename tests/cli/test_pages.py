@@ -24,7 +24,7 @@ def configuration(redis_url: str, tmp_path: Path) -> Iterator[Path]:
             databases.database(name).put_many(DOCUMENTS[name])
         file = tmp_path / "did-router.toml"
         file.write_text(
-            f'couchdb_url = "{server.url}"\nredis_url = "{redis_url}"\n[carriers.knm_acme]\nfolder = "{spool}"\n'
+            f'[couchdb]\nurl = "{server.url}"\n[redis]\nurl = "{redis_url}"\n[carriers.knm_acme]\nfolder = "{spool}"\n'
         )
         yield file
 
