@@ -1,1 +1,1 @@
-"""What any process needs: background threads, back-off, counters, CPU affinity, log rate limits."""
+"""Tools of every process: background threads, back-off, counters, CPU affinity, log rate limits."""

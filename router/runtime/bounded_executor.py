@@ -1,4 +1,4 @@
-"""Threads for what an event loop can't wait for itself, and a bound for what waits for them."""
+"""A thread pool for an event loop, with a bound on the work that waits for a thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,41 +10,46 @@ T = TypeVar("T")
 
 
 class BoundedExecutor:
-    """Used inside one event loop.
+    """Runs functions in threads. Used inside one event loop.
 
     Args:
-        most: of whatever is weighed that may wait or be worked on; one piece is let in whatever it weighs.
+        name: opens the threads' names.
+        threads: their number.
+        max_weight: sum of the weights that may wait or run; a single job is admitted whatever its weight.
     """
 
-    def __init__(self, name: str, threads: int, most: int) -> None:
+    def __init__(self, name: str, threads: int, max_weight: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._most = most
-        self._inside = 0
+        self._max_weight = max_weight
+        self._weight = 0
 
     def has_room(self, weight: int) -> bool:
-        """Whether so much more may wait."""
-        return not self._inside or self._inside + weight <= self._most
+        """Return whether a job of this weight is admitted now."""
+        return not self._weight or self._weight + weight <= self._max_weight
 
     async def run(self, weight: int, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
-        """Do it in a thread; None when nobody waited for it any more before it began.
+        """Run a function in a thread.
 
-        What is given up weighs until a thread has come by it: it lies in the line until then.
+        A cancelled job keeps its weight until a thread has taken it from the queue.
+
+        Returns:
+            Its result; None where the caller was cancelled before a thread was free.
         """
-        gone = False
+        cancelled = False
 
         def work() -> T | None:
-            return None if gone else act(*arguments, **named)
+            return None if cancelled else act(*arguments, **named)
 
-        def leave(done: asyncio.Future[T | None]) -> None:
-            self._inside -= weight
+        def release(done: asyncio.Future[T | None]) -> None:
+            self._weight -= weight
             if not done.cancelled():
-                done.exception()  # somebody else's to tell, if there is anybody
+                done.exception()  # read, so that asyncio does not log it: the caller reports it
 
-        self._inside += weight
+        self._weight += weight
         working = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        working.add_done_callback(leave)
+        working.add_done_callback(release)
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            gone = True
+            cancelled = True
             raise

@@ -1,18 +1,18 @@
-"""Counts of what happened, by name: kept where it happens, exported by the service's metrics."""
+"""Counters of events by name, which the service's metrics export."""
 
 import threading
 from collections import Counter
 
 
 class Counters:
-    """Counts that threads may add to."""
+    """Counters by name. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def add(self, name: str, count: int = 1) -> None:
-        """Add to a count."""
+        """Add to a counter."""
         with self._lock:
             self._counts[name] += count
 
@@ -20,6 +20,6 @@ class Counters:
         return self._counts[name]
 
     def all(self) -> dict[str, int]:
-        """All counts so far."""
+        """Return all counters."""
         with self._lock:
             return dict(self._counts)

@@ -1,8 +1,8 @@
-"""A core for each worker: the threads on the way of a hit stay on one.
+"""CPU affinity: the threads that answer a worker's lookups stay on one core.
 
-What a thread hands to another on the same core needs no wake-up across cores, and is handed on in batches: the
-same calls cost a quarter less CPU time (docs/performance.md has the measurement). Two services that keep to the same
-core would share it while another one is idle, so a core is claimed first.
+Threads on one core hand work over without wake-ups across cores, and in batches: the same calls cost a quarter less
+CPU time (measured in docs/performance.md). Two services pinned to one core would share it while another core is idle,
+so each core is claimed first.
 """
 
 import contextlib
@@ -16,46 +16,46 @@ from router.runtime.available_cpus import cpu_limit
 log = logging.getLogger(__name__)
 
 _CLAIM = "\0did-router/cpu/{core}"
-"""Name of an abstract Unix socket: the kernel frees it with the process that holds it, whoever's it is."""
+"""Name of an abstract Unix socket: the kernel frees it when its process ends."""
 
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
-"""Outside of containers; the kernel's PROC_PID_INIT_INO, which systemd relies on as well."""
+"""PID namespace outside of containers: the kernel's PROC_PID_INIT_INO, which systemd relies on, too."""
 
 
 class ClaimedCores:
-    """Cores that this process claimed for itself, and no other did-router of the machine keeps to.
+    """Cores that this process has claimed, so that no other did-router of the machine is pinned to them.
 
-    Claims can't be seen from one container to another.
+    A claim is visible only inside its container.
 
     Args:
-        count: how many are wanted.
+        count: the most cores to claim.
     """
 
     def __init__(self, count: int) -> None:
-        self._held: dict[int, socket.socket] = {}
+        self._claims: dict[int, socket.socket] = {}
         for core in _allowed():
-            if len(self._held) >= count:
+            if len(self._claims) >= count:
                 break
             if (claim := _claim(core)) is not None:
-                self._held[core] = claim
+                self._claims[core] = claim
 
     def core(self, index: int) -> int | None:
-        """Return the core for the index-th worker; None where there is none for it: it runs anywhere."""
-        cores = list(self._held)
+        """Return the core of the index-th worker; None for a worker without one, which runs anywhere."""
+        cores = list(self._claims)
         return cores[index] if index < len(cores) else None
 
     def release(self) -> None:
-        """Leave them to others."""
-        for claim in self._held.values():
+        """Release all claims."""
+        for claim in self._claims.values():
             claim.close()
-        self._held.clear()
+        self._claims.clear()
 
 
 def may_pin() -> bool:
-    """Return whether cores claimed here are safe from processes that can't see the claims.
+    """Return whether every process that could use the same cores sees the claims.
 
-    Outside of containers they are. A container's cpuset may be shared with other containers; it is its own where its
-    CPU limit is as large, as Kubernetes' static CPU manager gives it.
+    Outside of containers that is so. A container may share its cpuset with other containers. The cpuset is exclusive
+    where the CPU limit is as large, as Kubernetes' static CPU manager assigns it.
     """
     try:
         if os.readlink("/proc/self/ns/pid") == _INITIAL_PID_NAMESPACE:
@@ -67,9 +67,10 @@ def may_pin() -> bool:
 
 @contextlib.contextmanager
 def pinned_to(core: int | None) -> Iterator[None]:
-    """Keep the calling thread, and those it starts meanwhile, on a core; nothing for None.
+    """Pin the calling thread, and the threads it starts meanwhile, to a core; do nothing for None.
 
-    It only saves time, so where it may not be (a container's rules forbid it, or took the core away) nothing is kept.
+    Pinning only saves time. Where it is refused (a container forbids it, or the core was taken away), the thread stays
+    unpinned.
     """
     before = set() if core is None else os.sched_getaffinity(0)
     moved = core is not None and _move({core})
@@ -81,7 +82,7 @@ def pinned_to(core: int | None) -> Iterator[None]:
 
 
 def unpin_thread() -> None:
-    """Let the calling thread run where the process may: one that a thread on a core of its own started stays there."""
+    """Let the calling thread run on every core of the process: a pinned thread passes its affinity on to new threads."""
     if hasattr(os, "sched_getaffinity"):
         _move(os.sched_getaffinity(os.getpid()))
 
@@ -104,6 +105,6 @@ def _move(cores: set[int]) -> bool:
     try:
         os.sched_setaffinity(0, cores)
     except OSError as problem:
-        log.info("a thread can't be kept on cores %s: %s", sorted(cores), problem)
+        log.info("pinning a thread failed: cores=%s error=%s", sorted(cores), problem)
         return False
     return True

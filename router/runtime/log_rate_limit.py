@@ -1,54 +1,58 @@
-"""Logs that strangers can cause: a line of each kind a minute, however often it happens."""
+"""Rate limits of logs that callers can cause: one line of each kind a minute, however often it happens."""
 
 import logging
 import threading
 import time
 
 LIBRARIES = ("grpc._cython.cygrpc", "pygrpc_native.server")
-"""Loggers of the servers, which tell of a caller's misbehaviour each time."""
+"""Loggers of the servers' libraries, which log every misbehaviour of a caller."""
 
-_GONE = "ExecuteBatchError"
-"""What grpcio raises where a caller is no longer there."""
-_EVERY = 60.0
-_MOST_KINDS = 64
+_CALLER_LEFT = "ExecuteBatchError"
+"""Name of grpcio's exception for a caller that disconnected."""
+_INTERVAL = 60.0
+"""Seconds between two lines of one kind."""
+_MAX_KINDS = 64
+"""Kinds that are told apart; further ones share one limit."""
 
 
 class RateLimitFilter(logging.Filter):
-    """Lets a message through when none of its kind was let through for a minute, and says how many were not.
+    """Passes one message of each kind per interval, and appends the number of those it suppressed.
 
-    A kind is a message as it stands in the code, without what is put into it. That a caller went away while he was
-    answered needs no traceback.
+    A kind is a message's format string, without its arguments. The traceback of a caller that disconnected is removed.
+
+    Args:
+        interval: seconds between two messages of one kind.
     """
 
-    def __init__(self, every: float = _EVERY) -> None:
+    def __init__(self, interval: float = _INTERVAL) -> None:
         super().__init__()
-        self._every = every
+        self._interval = interval
         self._lock = threading.Lock()
         self._kinds: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it."""
+        """Return whether to log a record."""
         kind = record.msg.partition("[")[0] if isinstance(record.msg, str) else type(record.msg).__name__
         now = time.monotonic()
         with self._lock:
-            if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
                 kind = ""
-            until, kept_back = self._kinds.get(kind, (0.0, 0))
+            until, suppressed = self._kinds.get(kind, (0.0, 0))
             if now < until:
-                self._kinds[kind] = (until, kept_back + 1)
+                self._kinds[kind] = (until, suppressed + 1)
                 return False
-            self._kinds[kind] = (now + self._every, 0)
-        if record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == _GONE:
+            self._kinds[kind] = (now + self._interval, 0)
+        if record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == _CALLER_LEFT:
             record.exc_info = None
-        if kept_back:
-            record.msg, record.args = f"{record.getMessage()} (and {kept_back} times in between)", None
+        if suppressed:
+            record.msg, record.args = f"{record.getMessage()} (and {suppressed} times in between)", None
         return True
 
 
-_SELDOM = RateLimitFilter()
+_LIBRARY_FILTER = RateLimitFilter()
 
 
 def limit_library_logs() -> None:
-    """Have the servers' libraries log seldom; again changes nothing."""
+    """Limit the servers' libraries; calling it again changes nothing."""
     for name in LIBRARIES:
-        logging.getLogger(name).addFilter(_SELDOM)
+        logging.getLogger(name).addFilter(_LIBRARY_FILTER)
