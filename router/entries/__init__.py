@@ -1,1 +1,1 @@
-"""The values that Redis holds for a number: encoding, decoding, and building them from a number document."""
+"""Cache entries: the values that Redis holds, their encoding, and their building from documents."""

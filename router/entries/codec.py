@@ -1,15 +1,14 @@
-"""What Redis holds for a number: the answer's bytes behind a fixed-length header.
+"""Encoding of a cache entry: a header of fixed length, then the response's bytes.
 
     bytes 0-19   version: the revision's generation (4, big-endian) and its hash (16)
-    byte  20     kind: R route, X refusal of a document that exists, T tombstone, N no document
-    bytes 21-24  when it was written (Unix seconds, big-endian)
-    bytes 25-27  how many bytes follow the header (big-endian): what was cut short is no entry
-    bytes 28-31  CRC-32 of version, kind and payload (big-endian): nor is what was spoilt
+    byte  20     kind: R route, X refusal of an existing document, T tombstone, N negative (no document)
+    bytes 21-24  time of writing (Unix seconds, big-endian)
+    bytes 25-27  length of the payload (big-endian), to detect truncation
+    bytes 28-31  CRC-32 of version, kind and payload (big-endian), to detect corruption
     bytes 32-    R: a LookupResponse, X: a Refusal, both without number, revision and source
 
 A hit is never parsed: concatenated protobuf messages merge, so the fields that the reader knows anyway
-(number, revision, source) are appended as bytes. account_id is field 1 of both messages, so it always stands
-at the same place.
+(number, revision, source) are appended as bytes. account_id is field 1 of both messages, so it has a fixed place.
 """
 
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ HEADER = 32
 VERSION = 20
 ROUTE, REFUSAL, TOMBSTONE, NEGATIVE = b"R", b"X", b"T", b"N"
 NO_VERSION = bytes(VERSION)
-"""Older than every revision: a negative never stands against a document."""
+"""Older than every revision: a negative entry never overrides a document."""
 
 STALE = b"\x28\x01"
-"""LookupResponse.stale, to be appended to a whole answer."""
+"""LookupResponse.stale, appended to a complete response."""
 
 _GENERATION = 4
 _LAST_GENERATION = 256**_GENERATION - 1
@@ -36,19 +35,19 @@ _WRITTEN = VERSION + 1
 LENGTH = _WRITTEN + 4
 _SUM = LENGTH + 3
 ACCOUNT = HEADER + 2
-"""Where a route's account id begins, behind its tag and its length."""
+"""Offset of a route's account id, after its tag and its length."""
 _ACCOUNT_TAG = 0x0A
 _KINDS = frozenset((ROUTE[0], REFUSAL[0], TOMBSTONE[0], NEGATIVE[0]))
 
 
 def version_of(revision: str) -> bytes:
-    """A document's `_rev` as 20 bytes that compare as revisions do.
+    """Return a document's `_rev` as 20 bytes that compare as revisions do.
 
     Raises:
-        ValueError: it is no revision.
+        ValueError: the text is no revision.
     """
     edits, digest = parse_revision(revision)
-    # CouchDB's hashes are 16 bytes; documents replicated from elsewhere may bring other strings.
+    # CouchDB's hashes are 16 bytes; replication from other databases may bring other strings.
     raw = bytes.fromhex(digest) if len(digest) == 32 else digest.encode()[:16]  # noqa: PLR2004
 
     if not 0 < edits <= _LAST_GENERATION:
@@ -57,7 +56,7 @@ def version_of(revision: str) -> bytes:
 
 
 def revision_of(version: bytes) -> str:
-    """The `_rev` of a version."""
+    """Return the `_rev` of a version; empty for NO_VERSION."""
     if version == NO_VERSION:
         return ""
     return f"{int.from_bytes(version[:_GENERATION], 'big')}-{version[_GENERATION:VERSION].hex()}"
@@ -65,7 +64,7 @@ def revision_of(version: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cache entry, taken apart; the way of a hit uses the bytes instead."""
+    """A decoded cache entry. The hit path uses the bytes instead."""
 
     version: bytes
     kind: bytes
@@ -74,30 +73,30 @@ class Entry:
 
     @property
     def revision(self) -> str:
-        """The document's `_rev`; empty where there was no document."""
+        """The document's `_rev`; empty without a document."""
         return revision_of(self.version)
 
     @property
     def account_id(self) -> str:
-        """The account it names; empty for none."""
+        """The account id of its payload; empty for none."""
         return account_of(self.pack())
 
     def pack(self) -> bytes:
-        """The bytes that Redis holds."""
-        says = self.version + self.kind
+        """Return the bytes that Redis holds."""
+        prefix = self.version + self.kind
         length = len(self.payload).to_bytes(_SUM - LENGTH, "big")
-        check = crc32(self.payload, crc32(says)).to_bytes(HEADER - _SUM, "big")
-        return says + self.written.to_bytes(4, "big") + length + check + self.payload
+        check = crc32(self.payload, crc32(prefix)).to_bytes(HEADER - _SUM, "big")
+        return prefix + self.written.to_bytes(4, "big") + length + check + self.payload
 
     def same_answer(self, other: "Entry") -> bool:
-        """Whether both say the same of the same revision, whenever they were written."""
+        """Return whether both hold the same response for the same revision; the time of writing may differ."""
         return (self.version, self.kind, self.payload) == (other.version, other.kind, other.payload)
 
 
 def is_valid_entry(value: bytes) -> bool:
-    """Whether the bytes are an entry as it was written: of a known kind, as long as they say, with its checksum."""
+    """Return whether bytes are a complete entry: of a known kind, with the right length and checksum."""
     size = len(value)
-    # Asked for every hit: put together by hand, the length costs a third of what int.from_bytes takes.
+    # On the hit path: shifting the length's bytes costs a third of int.from_bytes.
     if size < HEADER or value[25] << 16 | value[26] << 8 | value[27] != size - HEADER or value[VERSION] not in _KINDS:
         return False
     if value[VERSION] == ROUTE[0] and (
@@ -108,7 +107,7 @@ def is_valid_entry(value: bytes) -> bool:
 
 
 def unpack(value: bytes) -> Entry | None:
-    """The entry in these bytes; None where they are none (truncated, or not ours)."""
+    """Decode an entry; None for bytes that are none (truncated, corrupt, or from another writer)."""
     if not is_valid_entry(value):
         return None
     return Entry(
@@ -120,33 +119,33 @@ def unpack(value: bytes) -> Entry | None:
 
 
 def account_of(value: bytes) -> str:
-    """The account id in an entry's bytes, without parsing the answer."""
+    """Return the account id in an entry's bytes without parsing the response; empty for none."""
     if len(value) <= ACCOUNT or value[HEADER] != _ACCOUNT_TAG:
         return ""
     return value[ACCOUNT : ACCOUNT + value[HEADER + 1]].decode("ascii", "replace")
 
 
 def decision_entry(decision: Route | Refused, revision: str, now: int) -> Entry:
-    """The entry for what a number document says."""
+    """Return the entry of a routing decision: a route or a refusal."""
     if isinstance(decision, Route):
         return Entry(version_of(revision), ROUTE, now, _route_bytes(decision))
     return Entry(version_of(revision), REFUSAL, now, _refusal_bytes(decision))
 
 
 def tombstone_entry(revision: str, now: int) -> Entry:
-    """The entry for a deleted document; it outlives slow writers of older revisions."""
+    """Return the entry of a deleted document. It overrides late writers of older revisions."""
     return Entry(version_of(revision), TOMBSTONE, now, b"")
 
 
 def negative_entry(now: int) -> Entry:
-    """The entry for a number that has no document."""
+    """Return the entry of a number without a document."""
     return Entry(NO_VERSION, NEGATIVE, now, b"")
 
 
 def route_suffix(number: str, version: bytes, source: int, *, stale: bool) -> bytes:
-    """What is appended to a route's bytes to make the answer whole.
+    """Return the bytes that complete a route's payload: number, revision, source and `stale`.
 
-    Written by hand: it is made for every hit, and a message object costs several times as much.
+    Encoded by hand on the hit path: a message object costs several times as much.
     """
     digits, revision = number.encode(), revision_of(version).encode()
     fields = b"\x12%c%b\x1a%c%b\x20%c" % (len(digits), digits, len(revision), revision, source)
@@ -154,15 +153,15 @@ def route_suffix(number: str, version: bytes, source: int, *, stale: bool) -> by
 
 
 def port_request_response(route: Route, *, stale: bool) -> bytes:
-    """The answer that a port request gives, whole."""
+    """Return the complete response for a number that routes by its port request."""
     return _route_bytes(route) + route_suffix(route.number, NO_VERSION, pb.PORT_REQUEST, stale=stale)
 
 
 def refusal_of(payload: bytes, number: str) -> Refused:
-    """The refusal kept for a document that does not route.
+    """Decode the payload of a refusal.
 
     Raises:
-        ValueError: the bytes are none.
+        ValueError: the bytes are no refusal.
     """
     try:
         message = pb.Refusal.FromString(payload)
@@ -189,13 +188,13 @@ def _route_bytes(route: Route) -> bytes:
         used_by=route.used_by,
     )
     if route.failover is not None:
-        way, target = route.failover
-        setattr(message.failover, way, target)
+        kind, target = route.failover
+        setattr(message.failover, kind, target)
     return message.SerializeToString()
 
 
 def refusal_message(refused: Refused) -> pb.Refusal:
-    """The refusal as callers of a batch or a stream get it."""
+    """Return a refusal as a protobuf message, for batches and streams."""
     return pb.Refusal(
         account_id=refused.account_id,
         number=refused.number,

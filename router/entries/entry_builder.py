@@ -1,4 +1,4 @@
-"""From a document to what the cache holds for it: one place, for the follower, the fallback and the audit."""
+"""Building of cache values from documents, for the follower, the fallback and the audit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,19 +13,22 @@ from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUES
 from router.numbers.routes import Policy, decide
 
 FORMAT = "2"
-"""Grows when the bytes of entries change, so that every database is read again."""
+"""Incremented when the bytes of entries change: every database is then read again."""
 
 
 def entries_fingerprint(policy: Policy) -> str:
-    """What answers are made with; where it differs from a checkpoint's, the database is read again."""
+    """Return the fingerprint of entries built under a policy; a checkpoint with another one is read again."""
     return f"{FORMAT}-{policy.fingerprint()}"
 
 
 def entry_from_json(document: Mapping[str, Any], database: str, policy: Policy, now: int) -> Entry | Skipped:
-    """What Redis holds for a document of a number database, or why no lookup can ask for it.
+    """Build the entry of a document of a number database.
 
-    A document that stopped being a number must take its former answer away, so it counts as deleted.
-    Never raises: a malformed document hurts no other.
+    A document that is no longer a number counts as deleted, so that its former entry is replaced.
+
+    Returns:
+        The entry, or the reason why no lookup can reach the document. Never raises: a malformed document affects no
+        other.
     """
     identifier, revision = str(document.get("_id", "")), str(document.get("_rev", ""))
     reason = routable_id(identifier, database)
@@ -41,12 +44,12 @@ def entry_from_json(document: Mapping[str, Any], database: str, policy: Policy, 
 
 
 def entry_from_document(document: NumberDocument, policy: Policy, now: int) -> Entry:
-    """The same for a document that was read already, from the database that it belongs in."""
+    """Build the entry of a parsed number document from its own shard."""
     return codec.decision_entry(decide(document, policy), document.revision, now)
 
 
 def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:
-    """What Redis holds for a document of a followed database; None for one that does not count."""
+    """Build the value of a document of a reference database; None for a document that does not count."""
     identifier, revision = str(document.get("_id", "")), str(document.get("_rev", ""))
     if identifier.startswith("_design/"):
         return None
@@ -62,7 +65,7 @@ def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:
 
 
 def active_port_request(document: Mapping[str, Any]) -> ActivePortRequest | None:
-    """A port request as lookups need it; None unless it is active and names an account."""
+    """Return a port request for lookups; None unless it is active and names an account."""
     read = port_requests.read(document)
     if isinstance(read, Skipped) or not read.active or not read.account_id:
         return None

@@ -1,6 +1,6 @@
-"""The values that Redis holds for accounts, port requests and the number manager's configuration.
+"""Values that Redis holds for accounts, port requests and the number manager's configuration.
 
-Each is the document's version (`codec.version_of`), followed by what lookups need of it.
+Each is the document's version (`codec.version_of`), followed by the fields that lookups need.
 """
 
 import json
@@ -12,12 +12,12 @@ from router.entries.codec import VERSION, version_of
 from router.numbers.kazoo_databases import ACCOUNTS, SYSTEM_CONFIG
 
 _ACCOUNTS = {b"1", b"0", b"D"}
-"""What is said of an account: enabled, disabled, deleted."""
+"""Payloads of an account: enabled, disabled, deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActivePortRequest:
-    """An active port request, as far as lookups need it."""
+    """The fields of an active port request that lookups need."""
 
     id: str
     account_id: str
@@ -25,36 +25,36 @@ class ActivePortRequest:
 
 
 def account_value(revision: str, *, enabled: bool, exists: bool) -> bytes:
-    """What Redis holds for an account."""
+    """Return the value of an account."""
     return version_of(revision) + (b"D" if not exists else b"1" if enabled else b"0")
 
 
 def port_request_value(revision: str, port: ActivePortRequest | None) -> bytes:
-    """What Redis holds for a port request; None for one that is not active."""
+    """Return the value of a port request; `port` is None for one that is not active."""
     if port is None:
         return version_of(revision)
     return version_of(revision) + json.dumps([port.account_id, *sorted(port.numbers)]).encode()
 
 
 def config_value(revision: str, section: Mapping[str, Any] | None) -> bytes:
-    """What Redis holds for the number manager's configuration; None when it was deleted."""
+    """Return the value of the number manager's configuration; `section` is None for a deleted one."""
     return version_of(revision) + (b"" if section is None else json.dumps(section).encode())
 
 
 def is_valid_value(database: str, value: bytes) -> bool:
-    """Whether a value is one that a follower writes for a document of this database."""
+    """Return whether a value has the form that a follower writes for this database."""
     version, payload = value[:VERSION], value[VERSION:]
     if len(version) < VERSION or database == ACCOUNTS:
         return len(version) == VERSION and payload in _ACCOUNTS
     if not payload:
         return True
     try:
-        said = json.loads(payload)
+        content = json.loads(payload)
     except (ValueError, RecursionError):
         return False
-    return isinstance(said, dict) if database == SYSTEM_CONFIG else is_port_request_value(said)
+    return isinstance(content, dict) if database == SYSTEM_CONFIG else is_port_request_value(content)
 
 
-def is_port_request_value(said: Any) -> bool:
-    """Whether these are an account and its numbers."""
-    return isinstance(said, list) and all(isinstance(each, str) for each in said) and bool(said and said[0])
+def is_port_request_value(content: Any) -> bool:
+    """Return whether decoded JSON is an account id followed by its numbers."""
+    return isinstance(content, list) and all(isinstance(each, str) for each in content) and bool(content and content[0])

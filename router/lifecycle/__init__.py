@@ -1,1 +1,1 @@
-"""A number's lifecycle: which operation is allowed, to which account, in which state. Pure, no I/O."""
+"""The lifecycle of numbers: operations, states, transitions and permissions. Pure, no I/O."""

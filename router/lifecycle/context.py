@@ -1,4 +1,4 @@
-"""What a decision is made from, and the two steps that several operations share."""
+"""The context of a decision, and the two steps that several operations share."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,18 +20,20 @@ from router.numbers.fast_replace import fast_replace
 from router.numbers.states import State
 
 _ASSIGNING = frozenset((Operation.CREATE, Operation.MOVE, Operation.RESERVE, Operation.CHANGE_STATE))
-"""Only where somebody shall have the number does that account open the gate."""
+"""Operations that assign the number: the receiving account counts for the gate."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """An ask, and all that bears on it.
+    """A request, and everything that its decision depends on.
 
     Attributes:
-        document: as it stands, be it marked deleted; None where there is none.
-        accounts: those concerned that exist, by id.
-        carrier: of the module that looks after the number.
-        porting: an active port request has it.
+        request: the operation.
+        document: the current document, which may be marked deleted; None where there is none.
+        accounts: the affected accounts that exist, by id.
+        policy: the cluster's settings.
+        carrier: traits of the number's carrier module.
+        porting: whether an active port request names the number.
         now: Gregorian seconds.
     """
 
@@ -44,34 +46,34 @@ class DecisionContext:
     now: int
 
     def is_admin(self) -> bool:
-        """Whether the asker may do everything."""
+        """Return whether the requester may do everything."""
         return permissions.is_admin(self.request.auth_by, self.accounts)
 
     def require_gate(self, document: NumberDocument) -> None:
-        """Refuse who may not know of the number."""
+        """Refuse a requester who may not see the number."""
         receiver = self.request.assign_to if self.request.operation in _ASSIGNING else None
         if not permissions.passes_gate(document, self.request.auth_by, receiver, self.accounts):
             raise forbidden()
 
     def require_holder(self, document: NumberDocument) -> None:
-        """Refuse to give away what nobody can tell whose it is: it would be anybody's."""
+        """Refuse to reassign a number whose owner can't be read from its document."""
         problem = ownership_problem(document)
         if problem is not None:
             raise malformed(document.number, problem)
 
     def require_account(self) -> None:
-        """Refuse an ask that names no account to have the number."""
+        """Refuse a request without an account to assign the number to."""
         if not permissions.is_account_id(self.request.assign_to):
             raise assign_failure()
 
 
 def assigned(document: NumberDocument, account: str | None) -> NumberDocument:
-    """The number with another account, or with none: who had it is remembered, what used it there is not."""
+    """Return the number assigned to another account, or to none, with its former owner but not its application."""
     return fast_replace(document, **_assignment(document, account))
 
 
 def _assignment(document: NumberDocument, account: str | None) -> dict[str, Any]:
-    """The fields that change when another account, or none, gets the number."""
+    """Return the fields that change when another account, or none, gets the number."""
     if account == document.assigned_to:
         return {}
     former = document.assigned_to or document.previously_assigned_to
@@ -81,42 +83,42 @@ def _assignment(document: NumberDocument, account: str | None) -> dict[str, Any]
 def changed_state(
     document: NumberDocument, target: str | None, context: DecisionContext
 ) -> tuple[NumberDocument, CarrierStep]:
-    """Send a number from its state to another.
+    """Apply the transition from a number's state to another one.
 
     Returns:
-        The number there, and what its carrier is to be asked first.
+        The changed number, and the request to its carrier that comes first.
 
     Raises:
-        NumberError: no way leads there, or the asker may not go it.
+        NumberError: there is no such transition, or the requester may not make it.
     """
     request = context.request
     context.require_holder(document)
-    way = _way(document, target, context.carrier)
-    if way.pushes and not request.assign_to:
+    transition = _transition(document, target, context.carrier)
+    if transition.pushes and not request.assign_to:
         raise forbidden("can not assign to self") if document.state == State.RESERVED else assign_failure()
-    if not way.repeats and document.assigned_to is not None and request.assign_to == document.assigned_to:
+    if not transition.repeats and document.assigned_to is not None and request.assign_to == document.assigned_to:
         raise no_change_required()
-    if not permissions.may(way.who, document, request.auth_by, request.assign_to, context.accounts):
+    if not permissions.may(transition.who, document, request.auth_by, request.assign_to, context.accounts):
         raise forbidden()
-    account = (request.assign_to or document.assigned_to) if way.assigns else document.assigned_to
+    account = (request.assign_to or document.assigned_to) if transition.assigns else document.assigned_to
     if target in OWNED and account is None:
         raise assign_failure()
     after = fast_replace(document, state=str(target), **_assignment(document, account))
-    if way.pushes and request.assign_to:
+    if transition.pushes and request.assign_to:
         after = fast_replace(after, reserve_history=reserve_history.push(after.reserve_history, request.assign_to))
-    return after, CarrierStep.ACQUIRE if way.acquires else CarrierStep.NONE
+    return after, CarrierStep.ACQUIRE if transition.acquires else CarrierStep.NONE
 
 
-def _way(document: NumberDocument, target: str | None, carrier: CarrierTraits) -> Rule:
-    """The rule, in KAZOO's order of refusals; numbers of a mobile carrier know in_service alone."""
+def _transition(document: NumberDocument, target: str | None, carrier: CarrierTraits) -> Rule:
+    """Return the rule, refusing in KAZOO's order; numbers of a mobile carrier only have the state in_service."""
     if target is None or not is_target(target):
         raise invalid_state_transition()
     if carrier.only_in_service and target != State.IN_SERVICE:
         raise invalid_state_transition("'MDN'", target)
     origin = document.state or "undefined"
-    way = rule(origin, target)
-    if way is None:
+    found = rule(origin, target)
+    if found is None:
         raise invalid_state_transition(origin, target)
     if carrier.only_in_service and origin != State.IN_SERVICE:
-        raise invalid_state_transition(target, origin)  # KAZOO's own words, the wrong way round
-    return way
+        raise invalid_state_transition(target, origin)  # in KAZOO's own, reversed order
+    return found

@@ -1,4 +1,4 @@
-"""Making a number: who may, in which state, on which carrier, and from what stands there already."""
+"""Creation of numbers: permissions, states, carrier modules, and taking over an existing document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,10 +23,10 @@ _CREATABLE = ", ".join(sorted(CREATED_BY_ADMIN))
 
 
 def carrier_name(request: OperationRequest, document: NumberDocument | None, policy: ManagerPolicy) -> str:
-    """Which carrier module looks after the number, or will.
+    """Return the carrier module of the number after the request.
 
     Args:
-        document: as it stands; None where there is none.
+        document: the current document; None where there is none.
     """
     if request.operation is Operation.CREATE and request.module_name:
         return module_name(request.module_name)
@@ -38,10 +38,10 @@ def carrier_name(request: OperationRequest, document: NumberDocument | None, pol
 
 
 def create(context: DecisionContext) -> Plan:
-    """Decide a creation, in KAZOO's order of refusals."""
+    """Decide a creation, refusing in KAZOO's order."""
     request = context.request
     if request.imported is not None and request.imported.document is not None and request.auth_by == SYSTEM:
-        return _put_back(request.imported.document, context)
+        return _restore(request.imported.document, context)
     target = _target(context)
     if target != State.AVAILABLE:
         context.require_account()
@@ -57,7 +57,7 @@ def create(context: DecisionContext) -> Plan:
             raise number_exists(request.number)
         base = _taken_over(existing, context)
     after, step = changed_state(with_requested_fields(base, request.public_fields, merge=True), target, context)
-    after = _with_past(after, request, is_new=existing is None or existing.deleted)
+    after = _with_history(after, request, is_new=existing is None or existing.deleted)
     return Plan(existing, after, step, changed=after != existing)
 
 
@@ -81,7 +81,7 @@ def _target(context: DecisionContext) -> str:
 
 
 def _require_creator(context: DecisionContext) -> None:
-    """Port-ins are open to everybody, and the rest to who may add numbers."""
+    """Refuse a requester who may not create numbers; port-ins are open to all."""
     request = context.request
     if request.ported_in or request.state == State.PORT_IN or context.is_admin():
         return
@@ -90,11 +90,11 @@ def _require_creator(context: DecisionContext) -> None:
 
 
 def _new(target: str, context: DecisionContext) -> NumberDocument:
-    """A number begins in its target's state, nobody's, and then takes the way from that state to itself."""
+    """Return an unassigned number in its target's state; the transition from that state to itself follows."""
     request = context.request
     if context.porting and not request.ported_in:
         raise number_is_porting(request.number)
-    made = new_document(
+    created = new_document(
         request.number,
         state=target,
         module_name=carrier_name(request, None, context.policy),
@@ -102,12 +102,12 @@ def _new(target: str, context: DecisionContext) -> NumberDocument:
         ported_in=request.ported_in,
         now=context.now,
     )
-    context.require_gate(made)
-    return made
+    context.require_gate(created)
+    return created
 
 
 def _taken_over(existing: NumberDocument, context: DecisionContext) -> NumberDocument:
-    """What stands there, with what the ask says of it; only administrators put it on another carrier."""
+    """Return the existing number with the request's carrier module, which only administrators may change."""
     module = carrier_name(context.request, existing, context.policy)
     ported_in = existing.ported_in or context.request.ported_in
     if module == existing.module_name:
@@ -118,37 +118,38 @@ def _taken_over(existing: NumberDocument, context: DecisionContext) -> NumberDoc
     return fast_replace(existing, module_name=module, features=others | own_features(module), ported_in=ported_in)
 
 
-def _with_past(after: NumberDocument, request: OperationRequest, *, is_new: bool) -> NumberDocument:
-    """What an import brings of the number's past, where the system asks."""
-    past = request.imported
-    if past is None or request.auth_by != SYSTEM:
+def _with_history(after: NumberDocument, request: OperationRequest, *, is_new: bool) -> NumberDocument:
+    """Return the number with the history that an import brings, where the system requests it."""
+    history = request.imported
+    if history is None or request.auth_by != SYSTEM:
         return after
+    reserved = history.reserve_history
     return fast_replace(
         after,
-        created=past.created if is_new and past.created else after.created,
-        previously_assigned_to=past.previously_assigned_to or after.previously_assigned_to,
-        reserve_history=after.reserve_history if past.reserve_history is None else collapsed(past.reserve_history),
-        used_by=past.used_by or after.used_by,
-        ported_in=after.ported_in if past.ported_in is None else past.ported_in,
+        created=history.created if is_new and history.created else after.created,
+        previously_assigned_to=history.previously_assigned_to or after.previously_assigned_to,
+        reserve_history=after.reserve_history if reserved is None else collapsed(reserved),
+        used_by=history.used_by or after.used_by,
+        ported_in=after.ported_in if history.ported_in is None else history.ported_in,
     )
 
 
-def _put_back(document: Mapping[str, Any], context: DecisionContext) -> Plan:
-    """A whole document, as it was exported; one that stands there already must be the same."""
-    theirs = {name: value for name, value in document.items() if name == "_id" or not name.startswith("_")}
-    found = documents.read(theirs)
+def _restore(document: Mapping[str, Any], context: DecisionContext) -> Plan:
+    """Decide the restoration of an exported document; an existing one must be equal."""
+    restored = {name: value for name, value in document.items() if name == "_id" or not name.startswith("_")}
+    found = documents.read(restored)
     if isinstance(found, documents.Skipped):
         raise invalid(f"the document is no number's: {found.reason}")
-    if theirs["_id"] != context.request.number:
+    if restored["_id"] != context.request.number:
         raise invalid(f"the document is {found.number}'s")
     existing = context.document
     if existing is None or existing.deleted:
         return Plan(existing, found, verbatim=True)
-    if _content(existing.fields) == _content(theirs):
+    if _content(existing.fields) == _content(restored):
         return Plan(existing, existing, changed=False)
     raise number_exists(context.request.number)
 
 
 def _content(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A document without what CouchDB and each writing change."""
+    """Return a document without the fields that CouchDB and every write change."""
     return {name: value for name, value in fields.items() if name[:1] != "_" and name != "pvt_modified"}

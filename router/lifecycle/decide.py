@@ -1,4 +1,4 @@
-"""The decision: what an ask comes to. Pure: the manager reads before, and carries out after."""
+"""Decision of a request. Pure: the manager reads before it, and carries the plan out after it."""
 
 from router.lifecycle.context import DecisionContext, changed_state
 from router.lifecycle.creation import carrier_name, create
@@ -20,10 +20,10 @@ _TARGETS = {Operation.MOVE: State.IN_SERVICE, Operation.RESERVE: State.RESERVED}
 
 
 def accounts_to_read(request: OperationRequest, document: NumberDocument | None) -> set[str]:
-    """The accounts whose documents `decide` looks at.
+    """Return the accounts whose documents `decide` needs.
 
     Args:
-        document: as it stands; None where there is none.
+        document: the current document; None where there is none.
     """
     names = {request.auth_by, request.assign_to}
     if document is not None:
@@ -43,19 +43,19 @@ def decide(
     porting: bool,
     now: int,
 ) -> Plan:
-    """Decide an ask.
+    """Decide a request.
 
     Args:
-        ask: its number is E.164, and reconcilable.
-        document: as it stands; None where there is none.
+        request: its number is E.164, and reconcilable.
+        document: the current document; None where there is none.
         accounts: those of `accounts_to_read` that exist, by id.
         policy: the cluster's settings.
-        carrier: of the module that `carrier_name` names.
-        porting: an active port request has the number.
+        carrier: traits of the module that `carrier_name` returns.
+        porting: whether an active port request names the number.
         now: Gregorian seconds.
 
     Raises:
-        NumberError: it can't be done; nothing changes.
+        NumberError: the request is refused.
     """
     context = DecisionContext(request, document, accounts, policy, carrier, porting, now)
     if not request.auth_by:
@@ -71,7 +71,7 @@ def decide(
 
 
 def _delete(context: DecisionContext) -> Plan:
-    """Administrators remove a document in any state, be it marked deleted; its carrier isn't asked."""
+    """Delete a document in any state, for administrators only and without asking its carrier."""
     if context.document is None:
         raise not_found(context.request.number)
     if not context.is_admin():

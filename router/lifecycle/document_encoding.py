@@ -1,6 +1,6 @@
-"""How a number document spells what differs between KAZOO's generations: state, module data, features.
+"""Encoding of the fields that differ between KAZOO's generations: state, module data, features.
 
-A document keeps the spelling it has; a new one has that of KAZOO's Number Document page.
+A document keeps its encoding; a new one gets that of KAZOO's Number Document page.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ _CHOICES = {"failover": ("e164", "sip"), "ringback": ("early", "transfer")}
 
 
 def put_state(doc: dict[str, Any], state: str | None) -> None:
-    """Both fields alike where it has both, else the one that it has, else the page's."""
+    """Set the state in the field, or the two fields, that the document has; else in the page's."""
     present = [name for name in (NEWER_STATE, STATE) if not is_unset(doc.get(name))] or [STATE]
     for name in present:
         put(doc, name, state)
 
 
 def module_data(doc: Mapping[str, Any]) -> dict[str, Any]:
-    """The carrier's own data, by either name; KAZOO 5's counts where there are both, as its state does."""
+    """Return the carrier's data under either name; KAZOO 5's name has precedence, as it has for the state."""
     for name in (NEWER_MODULE_DATA, MODULE_DATA):
         found = doc.get(name)
         if isinstance(found, Mapping):
@@ -39,14 +39,14 @@ def module_data(doc: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_module_data(doc: dict[str, Any], data: Mapping[str, Any]) -> None:
-    """By the names that it has, else by the page's; KAZOO 5's documents by KAZOO 5's."""
+    """Set the carrier's data under the names that the document has; else under its generation's name."""
     present = [name for name in (NEWER_MODULE_DATA, MODULE_DATA) if name in doc]
     for name in present or [NEWER_MODULE_DATA if is_newer(doc) else MODULE_DATA]:
         doc[name] = dict(data)
 
 
 def is_newer(doc: Mapping[str, Any]) -> bool:
-    """Whether KAZOO 4 or 5 wrote it."""
+    """Return whether KAZOO 4 or 5 wrote a document."""
     return not is_unset(doc.get(NEWER_STATE)) and is_unset(doc.get(STATE))
 
 
@@ -59,10 +59,9 @@ def put(doc: dict[str, Any], name: str, value: Any) -> None:
 
 
 def put_features(doc: dict[str, Any], wanted: Mapping[str, Any], module: str) -> None:
-    """Write the features in the document's shape, unless it says so already.
+    """Write the features in the document's own shape, unless it already holds them.
 
-    A list keeps the names and the order it has, and its settings in public fields; an object keeps
-    the name that it has for `e911`.
+    A list keeps its names and their order, with the settings in public fields; an object keeps its name for `e911`.
     """
     if features.read(Fields(doc), module) == wanted:
         return
@@ -82,9 +81,9 @@ def _keyed(raw: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(raw: list[Any], doc: Mapping[str, Any], wanted: Mapping[str, Any], module: str) -> dict[str, str]:
-    """Name in the list → feature; those that were there first, by the names they had.
+    """Return name in the list → feature, existing names first.
 
-    Of two names for one feature the last one's settings count, so that is the one to keep.
+    Of two names for one feature the last one is kept, because its settings count.
     """
     last = {_feature_of(listed): listed for listed in raw}
     names = {listed: feature for feature, listed in last.items() if feature is not None and feature in wanted}
@@ -101,7 +100,7 @@ def _feature_of(listed: Any) -> str | None:
 
 
 def _name_in_list(feature: str, doc: Mapping[str, Any]) -> str:
-    """As the public field with its settings is called, so that a reader finds them; else the page's name."""
+    """Return the name of the public field with the feature's settings, where readers look; else the page's name."""
     if feature != "e911":
         return feature
     return next((name for name in _LISTED["e911"] if not is_unset(doc.get(name))), "dash_e911")
@@ -121,7 +120,7 @@ def _put_settings(doc: dict[str, Any], listed: str, feature: str, settings: Any)
 
 
 def _merge(doc: dict[str, Any], field: str, keys: tuple[str, ...], settings: Mapping[str, Any]) -> None:
-    """Put the settings of these keys into a public field, which may hold others."""
+    """Write the settings of these keys into a public field, and keep its other keys."""
     existing = doc.get(field)
     others = {key: value for key, value in existing.items() if key not in keys} if isinstance(existing, Mapping) else {}
     doc[field] = others | {key: settings[key] for key in keys if key in settings}

@@ -1,4 +1,4 @@
-"""Number documents as they are written: the page's fields, in the document's own spelling, and all that isn't ours."""
+"""Writing of number documents: the page's fields in the document's own encoding, and all foreign fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,28 +10,28 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fast_replace import fast_replace
 
 DERIVED_FIELDS = frozenset(("id", "used_by", "state", "features", "create_with_state"))
-"""Public fields that only tell what stands elsewhere (KAZOO's API answers them): never taken, never changed."""
+"""Public fields that KAZOO's API derives from others: never accepted, never changed."""
 
 
 def is_public(name: str) -> bool:
-    """Whether a field is the owner's: features are asked for there, and anything else may stand there."""
+    """Return whether a field is the owner's; such fields request features, and may hold anything else."""
     return not name.startswith(("pvt_", "_")) and name not in DERIVED_FIELDS
 
 
 def public_fields(document: NumberDocument) -> dict[str, Any]:
-    """The owner's fields: those without `pvt_` that mean something."""
+    """Return the owner's fields: those without `pvt_`, derived ones excepted."""
     return {name: value for name, value in document.fields.items() if is_public(name)}
 
 
 def with_public(document: NumberDocument, fields: Mapping[str, Any]) -> NumberDocument:
-    """The same with these public fields in place of those it has; `features` stay as they are."""
+    """Return the document with other public fields; its `features` stay."""
     others = {name: value for name, value in document.fields.items() if not is_public(name)}
     given = {name: value for name, value in fields.items() if is_public(name) and value is not None}
     return fast_replace(document, fields=others | given)
 
 
 def without_usage(document: NumberDocument) -> NumberDocument:
-    """The same as nobody's own: no public fields, no features but `local`."""
+    """Return the document without its owner's settings: no public fields, no features but `local`."""
     fields = {name: value for name, value in document.fields.items() if name.startswith(("pvt_", "_"))}
     if "used_by" in document.fields:
         fields["used_by"] = document.fields["used_by"]
@@ -39,17 +39,17 @@ def without_usage(document: NumberDocument) -> NumberDocument:
 
 
 def own_features(module: str) -> dict[str, Any]:
-    """The features that a module's numbers have by themselves."""
+    """Return the features that every number of a carrier module has."""
     return {"local": {}} if has_local_feature(module) else {}
 
 
 def module_data(document: NumberDocument) -> dict[str, Any]:
-    """What its carrier keeps of it (`pvt_module_data`, in newer documents `pvt_carrier_data`)."""
+    """Return the carrier's data (`pvt_module_data`, in newer documents `pvt_carrier_data`)."""
     return document_encoding.module_data(document.fields)
 
 
 def with_module_data(document: NumberDocument, data: Mapping[str, Any]) -> NumberDocument:
-    """The same with other carrier data."""
+    """Return the document with other carrier data."""
     fields = dict(document.fields)
     document_encoding.put_module_data(fields, data)
     return fast_replace(document, fields=fields)
@@ -64,7 +64,7 @@ def new_document(
     now: int,
     ported_in: bool = False,
 ) -> NumberDocument:
-    """A new number that is nobody's yet.
+    """Return a new, unassigned number.
 
     Args:
         number: E.164.
@@ -92,14 +92,14 @@ def new_document(
 
 
 def encode_document(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
-    """The JSON to put into the number's database.
+    """Return the JSON to write into the number's database.
 
-    What `after.fields` holds stays, in the spelling it has, unless it would be read as something
-    other than what `after` says. Without an `_id` in there the number is new, and gets the page's fields.
+    A field of `after.fields` keeps its encoding as long as it decodes to the same value as `after`'s. Without an `_id`
+    among them the number is new, and gets the page's fields.
 
     Args:
-        after: as it shall be.
-        before: as it stands, be it marked deleted; its revision is the one to write over.
+        after: the number after the operation.
+        before: the current document, which may be marked deleted; its revision is replaced. None where there is none.
         now: Gregorian seconds, for `pvt_modified`.
     """
     doc = _changed(after) if "_id" in after.fields else _new(after)
@@ -109,7 +109,7 @@ def encode_document(after: NumberDocument, before: NumberDocument | None, *, now
 
 
 def _new(after: NumberDocument) -> dict[str, Any]:
-    """Every field of the page; those that are unset are left out."""
+    """Return every field of the page that is set."""
     doc: dict[str, Any] = {"_id": after.number, "pvt_type": "number"}
     doc |= {name: value for name, value in after.fields.items() if is_public(name)}
     doc |= {
@@ -136,7 +136,7 @@ def _new(after: NumberDocument) -> dict[str, Any]:
 def _changed(after: NumberDocument) -> dict[str, Any]:
     doc = {"_id": after.number, "pvt_type": "number", **after.fields}
     existing = documents.read(doc)
-    if isinstance(existing, documents.Skipped):  # its type became another's: ours goes over it
+    if isinstance(existing, documents.Skipped):  # it has become a document of another type
         return doc | _new(after)
     home = shards.shard_for(after.number)
     named = doc.get("pvt_db_name")
@@ -158,18 +158,18 @@ def _changed(after: NumberDocument) -> dict[str, Any]:
     for name, (attribute, value) in wanted.items():
         if (getattr(existing, attribute) or None) != (value or None):
             document_encoding.put(doc, name, list(value) if isinstance(value, tuple) else value)
-    if existing.used_by != after.used_by and "used_by" in doc:  # where older documents tell the same
+    if existing.used_by != after.used_by and "used_by" in doc:  # where older documents repeat it
         doc["used_by"] = after.used_by or ""
     document_encoding.put_features(doc, after.features, after.module_name)
     return doc
 
 
 def encode_restored_document(after: NumberDocument, before: NumberDocument | None, *, now: int) -> dict[str, Any]:
-    """Return a whole document to write as it was exported, whatever it holds, but for `_rev` and `pvt_modified`.
+    """Return an exported document as it is to be written: unchanged but for `_rev` and `pvt_modified`.
 
     Args:
-        after: made of that document; its fields hold `_id` and no other name of CouchDB's own.
-        before: as it stands, marked deleted; its revision is the one to write over.
+        after: read from that document; its fields hold `_id` and no other field of CouchDB's own.
+        before: the current document, marked deleted; its revision is replaced. None where there is none.
         now: Gregorian seconds.
     """
     doc = {**after.fields, "pvt_modified": now}

@@ -1,4 +1,4 @@
-"""What time does to a number: nobody asks, and the settings say when."""
+"""Changes that time brings to a number: aging, and removal after discovery or deletion."""
 
 from router.lifecycle.context import assigned
 from router.lifecycle.operations import Plan
@@ -11,19 +11,22 @@ _DAY = 86_400
 
 
 def plan_maintenance(document: NumberDocument, policy: ManagerPolicy, now: int) -> Plan | None:
-    """What is due: an aged number is available again; found and never taken, or deleted, it is removed.
+    """Plan the change that a number's age requires.
 
-    A number that doesn't say when it was modified waits: its age can't be known.
+    An aged number becomes available. A deleted number, or a discovered one that was never taken, is removed. A number
+    without `pvt_modified` stays, because its age is unknown.
 
     Args:
+        document: the current document.
+        policy: the ages, in days.
         now: Gregorian seconds.
 
     Returns:
-        None where nothing is due.
+        The plan; None where nothing is to be done.
     """
     if document.state == State.DELETED:
         return Plan(document, None, clears_features=True)
-    if document.deleted:  # a person put it aside
+    if document.deleted:  # marked by hand
         return None
     if document.state == State.DISCOVERY and _is_older(document, policy.discovery_expiry_d, now):
         return Plan(document, None, clears_features=True)

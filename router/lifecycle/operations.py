@@ -1,4 +1,4 @@
-"""What somebody asks to be done to a number, and what is to come of it."""
+"""Requests for operations on numbers, and the plans that come of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any
 from router.numbers.documents import NumberDocument
 
 SYSTEM = "system"
-"""Who acts when no account does: may do everything."""
+"""The requester without an account, which may do everything."""
 
 
 class Operation(StrEnum):
-    """What can be asked of the number manager."""
+    """The operations of the number manager."""
 
     GET = "get"
     CREATE = "create"
@@ -23,20 +23,20 @@ class Operation(StrEnum):
     UPDATE = "update"
     ASSIGN_TO_APP = "assign_to_app"
     CHANGE_STATE = "change_state"
-    """To `state`, by KAZOO's own table; background work and the table's cases use it."""
+    """A transition to `state` by KAZOO's own table, for background work and the table's cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import brings of a number's past; taken over only when SYSTEM asks.
+    """History of a number that an import brings; accepted only from SYSTEM.
 
     Attributes:
         created: Gregorian seconds; None: now.
-        previously_assigned_to: the last other account that had it.
+        previously_assigned_to: the last other account that owned it.
         reserve_history: accounts that reserved it, most recent first; None: as the operation makes it.
         used_by: the application that uses it.
-        ported_in: it was ported in, once; None: as the operation makes it.
-        document: a whole document, put back as it is: features are on already, no carrier is asked.
+        ported_in: whether it was ever ported in; None: as the operation makes it.
+        document: a whole document, restored unchanged: its features are active already, and no carrier is asked.
     """
 
     created: int | None = None
@@ -53,17 +53,17 @@ class OperationRequest:
 
     Attributes:
         number: as given; E.164 once the manager has normalised it.
-        auth_by: the account that asks, or SYSTEM.
-        assign_to: the account that shall have it.
+        auth_by: the requesting account, or SYSTEM.
+        assign_to: the account to assign it to.
         state: CREATE: the state to create it in (None: in_service); CHANGE_STATE: the target.
         module_name: CREATE: its carrier module (None: the configured one).
-        public_fields: UPDATE, CREATE, MOVE, RESERVE: fields without `pvt_`, which may ask for features.
-        merge: UPDATE: put the public fields over those that stand (None values remove), instead of in their place.
-        ported_in: CREATE: it was ported in.
+        public_fields: UPDATE, CREATE, MOVE, RESERVE: fields without `pvt_`, which may request features.
+        merge: UPDATE: merge the public fields into the existing ones (None values remove) instead of replacing them.
+        ported_in: CREATE: whether it was ported in.
         used_by: ASSIGN_TO_APP: the application; None for none.
-        mdn_run: the asker looks after mobile numbers (knm_mdn).
-        dry_run: say what would come of it, change nothing.
-        imported: CREATE: what an import brings beside.
+        mdn_run: whether the request manages mobile numbers (knm_mdn).
+        dry_run: decide only, change nothing.
+        imported: CREATE: history that an import brings.
     """
 
     operation: Operation
@@ -82,7 +82,7 @@ class OperationRequest:
 
 
 class CarrierStep(StrEnum):
-    """What the carrier has to be asked before a plan is carried out."""
+    """The request to the carrier before a plan is carried out."""
 
     NONE = "none"
     ACQUIRE = "acquire"
@@ -91,16 +91,16 @@ class CarrierStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an ask comes to, decided without I/O.
+    """The decided outcome of a request.
 
     Attributes:
-        before: the document as it stands; None where there is none.
-        after: as it shall be; None: the document goes.
-        carrier: what the carrier is asked first.
-        clears_features: every feature's provider removes it first, and the public fields go; `after` is
-            without them already.
-        changed: False: nothing needs to be written (it is so already, or only Get was asked).
-        verbatim: `after.fields` is written as it is, but for `pvt_modified`.
+        before: the current document; None where there is none.
+        after: the document after the operation; None: it is deleted.
+        carrier: the request to the carrier that comes first.
+        clears_features: every feature's provider removes its feature first; `after` already lacks the features and the
+            public fields.
+        changed: False where nothing is to be written (no difference, or only a read).
+        verbatim: `after.fields` is written unchanged but for `pvt_modified`.
     """
 
     before: NumberDocument | None

@@ -1,4 +1,4 @@
-"""Who may do what: KAZOO's account tree, and what it lets an account do to a number."""
+"""Permissions of accounts on numbers, by KAZOO's account tree."""
 
 from collections.abc import Mapping
 
@@ -10,27 +10,27 @@ from router.numbers.fields import MAX_ID_LENGTH, is_visible
 from router.numbers.states import State
 
 Accounts = Mapping[str, AccountDocument]
-"""Those that exist, by id."""
+"""Existing accounts by id."""
 
 
 def is_account_id(account: str | None) -> bool:
-    """Whether a number can be assigned to it: 32 characters."""
+    """Return whether a text is an account id: 32 characters."""
     return account is not None and len(account) == MAX_ID_LENGTH and is_visible(account)
 
 
 def is_admin(auth_by: str, accounts: Accounts) -> bool:
-    """Whether it is the system, or an account with `pvt_superduper_admin`."""
+    """Return whether the requester is the system, or an account with `pvt_superduper_admin`."""
     return auth_by == SYSTEM or _is_superduper(auth_by, accounts)
 
 
 def may_add(auth_by: str, accounts: Accounts) -> bool:
-    """Whether it is an account with `pvt_wnm_allow_additions`."""
+    """Return whether the requester is an account with `pvt_wnm_allow_additions`."""
     account = accounts.get(auth_by)
     return account is not None and not account.deleted and account.allow_additions
 
 
 def is_ancestor_or_self(above: str | None, below: str | None, accounts: Accounts) -> bool:
-    """Whether one account is the other, or is in its tree; of an account that can't be read nobody is an ancestor."""
+    """Return whether `above` is `below` or in its tree; an account that can't be read has no ancestors."""
     if not above or not below:
         return False
     if above == below:
@@ -40,9 +40,9 @@ def is_ancestor_or_self(above: str | None, below: str | None, accounts: Accounts
 
 
 def is_authorized(auth_by: str, assigned_to: str | None, assign_to: str | None, accounts: Accounts) -> bool:
-    """Whether the asker stands over the number: over who has it, else over who shall have it.
+    """Return whether the requester is the owner, or an ancestor of the owner; of the receiver for an unowned number.
 
-    The target is never compared with the owner: an owner may push a number to any account.
+    The receiver is never compared with the owner: an owner may assign a number to any account.
     """
     if not auth_by:
         return False
@@ -52,7 +52,7 @@ def is_authorized(auth_by: str, assigned_to: str | None, assign_to: str | None, 
 
 
 def is_reserved_from_parent(document: NumberDocument, auth_by: str, accounts: Accounts) -> bool:
-    """Whether an account above the asker reserved it, or an administrators' account, for anyone to take."""
+    """Return whether an ancestor of the requester, or an administrators' account, has reserved the number."""
     if document.state != State.RESERVED or not auth_by or not document.assigned_to:
         return False
     return _is_superduper(document.assigned_to, accounts) or is_ancestor_or_self(
@@ -61,7 +61,7 @@ def is_reserved_from_parent(document: NumberDocument, auth_by: str, accounts: Ac
 
 
 def passes_gate(document: NumberDocument, auth_by: str, assign_to: str | None, accounts: Accounts) -> bool:
-    """Whether the asker may know of the number at all: every operation but Delete begins here."""
+    """Return whether the requester may see the number at all; every operation but Delete checks this first."""
     if not auth_by:
         return False
     return (
@@ -72,7 +72,7 @@ def passes_gate(document: NumberDocument, auth_by: str, assign_to: str | None, a
 
 
 def may(who: Who, document: NumberDocument, auth_by: str, assign_to: str | None, accounts: Accounts) -> bool:
-    """Whether the asker is one of those who may, the gate being passed."""
+    """Return whether a requester who has passed the gate has the permission."""
     if who is Who.ANYONE or is_authorized(auth_by, document.assigned_to, assign_to, accounts):
         return True
     return who is Who.RESERVED_BY_ANCESTOR and is_reserved_from_parent(document, auth_by, accounts)

@@ -1,4 +1,4 @@
-"""What the cluster's settings, and a number's carrier, say about its life."""
+"""The cluster's settings and the carrier's traits that decide operations."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,16 +9,16 @@ from router.numbers.system_config import NumberManagerConfig
 
 @dataclass(frozen=True, slots=True)
 class ManagerPolicy:
-    """KAZOO's `number_manager` settings that decide what becomes of a number, by its names.
+    """KAZOO's `number_manager` settings that decide operations, by their own names.
 
     Attributes:
-        released_state: of a number that nobody reserved before: available, aging or released.
-        should_permanently_delete: its document goes instead.
-        should_age: where it would be available, it ages first.
+        released_state: of a released number without an earlier reservation: available, aging or released.
+        should_permanently_delete: delete its document instead.
+        should_age: age it first where it would become available.
         available_module_name: the carrier module of created numbers.
-        port_in_module_name: that of numbers created as ported in.
-        discovery_expiry_d: days after which what nobody took is removed.
-        aging_expiry_d: days after which it is available again.
+        port_in_module_name: the carrier module of numbers created as ported in.
+        discovery_expiry_d: days after which an untaken number is removed.
+        aging_expiry_d: days after which an aging number is available again.
     """
 
     released_state: str = "available"
@@ -31,7 +31,7 @@ class ManagerPolicy:
 
     @classmethod
     def of(cls, config: NumberManagerConfig) -> "ManagerPolicy":
-        """The policy that the cluster's settings amount to; carrier modules by their present names."""
+        """Return the policy of the cluster's settings, with carrier modules by their present names."""
         return cls(
             released_state=config.released_state,
             should_permanently_delete=config.should_permanently_delete,
@@ -44,14 +44,14 @@ class ManagerPolicy:
 
 
 class CarrierTraits(Protocol):
-    """What a number's life needs to know of its carrier module; every carrier fits.
+    """Traits of a carrier module that decide operations; every carrier has them.
 
     Attributes:
-        name: `knm_…`, as `pvt_module_name` says.
-        is_local: its numbers are the cluster's own: any state may be released.
-        deletes_on_release: the documents go instead of becoming available (knm_local, knm_mdn).
-        only_in_service: its numbers know no other state, and only whoever looks after mobile numbers changes them
-            (knm_mdn).
+        name: `knm_…`, the value of `pvt_module_name`.
+        is_local: whether its numbers are the cluster's own, and may be released in any state.
+        deletes_on_release: whether a release deletes the document instead of making the number available (knm_local,
+            knm_mdn).
+        only_in_service: whether its numbers have no other state, and change only with `mdn_run` (knm_mdn).
     """
 
     @property
@@ -66,7 +66,7 @@ class CarrierTraits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """A carrier's traits alone; by themselves those of a module that nobody knows."""
+    """Traits without a carrier; the defaults are those of an unknown module."""
 
     name: str
     is_local: bool = False

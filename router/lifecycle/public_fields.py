@@ -1,4 +1,4 @@
-"""The public fields of an ask: what may be given, and how they meet those that stand."""
+"""Public fields of a request: their checks, and their merge into a document's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,12 @@ _READ_ONLY = DERIVED_FIELDS | {"_read_only"}
 
 
 def with_requested_fields(document: NumberDocument, given: Mapping[str, Any] | None, *, merge: bool) -> NumberDocument:
-    """The document with the public fields that an ask brings.
+    """Return the document with the public fields of a request.
 
     Args:
-        given: None for none. What KAZOO's API only tells (`state`, `features`, `_read_only` ...) is
-            passed over, so that a program may send back what it got.
-        merge: over those that stand, object by object (RFC 7396: null removes); else in their place.
+        given: None for none. Fields that KAZOO's API derives (`state`, `features`, `_read_only` ...) are ignored, so
+            that a program may send back a response.
+        merge: merge them into the existing ones, object by object (RFC 7396: null removes); else replace those.
 
     Raises:
         NumberError: a name that isn't public.
@@ -31,7 +31,7 @@ def with_requested_fields(document: NumberDocument, given: Mapping[str, Any] | N
 
 
 def merged(existing: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A patch over an object; null removes, objects meet field by field, all else takes the place of what stands."""
+    """Return an object with a patch applied (RFC 7396): null removes, objects merge by field, other values replace."""
     result = dict(existing)
     for name, value in patch.items():
         if value is None:

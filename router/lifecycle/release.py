@@ -1,4 +1,4 @@
-"""Giving a number up: back to who reserved it before, else to the released state."""
+"""Release of a number: to the account that reserved it before, else to the released state."""
 
 from router.lifecycle import permissions, reserve_history
 from router.lifecycle.context import DecisionContext, assigned
@@ -12,10 +12,10 @@ from router.numbers.states import State
 
 
 def release(document: NumberDocument, context: DecisionContext) -> Plan:
-    """Decide a release, the gate being passed.
+    """Decide a release by a requester who has passed the gate.
 
-    The page's rule, and not KAZOO 5's: the account that has the number goes out of the reserve
-    history, and who is first in the rest has it again, whether or not the one before ever reserved it.
+    This is the page's rule, not KAZOO 5's: the owner is removed from the reserve history, and the first account that
+    remains owns the number again, even if the owner never reserved it.
     """
     policy, carrier = context.policy, context.carrier
     if document.state not in RELEASED_BY_ALL and not carrier.is_local:

@@ -1,7 +1,7 @@
 """`pvt_reserve_history`: the accounts that reserved a number, most recent first.
 
-A parent reserves a number, its sub-account takes and later releases it: the number is reserved on
-the parent again (KAZOO's Number Document page).
+A parent reserves a number, its sub-account takes and later releases it: the number is then reserved by the parent
+again (KAZOO's Number Document page).
 """
 
 from router.lifecycle.permissions import Accounts
@@ -10,17 +10,17 @@ History = tuple[str, ...]
 
 
 def push(history: History, account: str) -> History:
-    """An account reserves the number; who reserved it last isn't named twice."""
+    """Return the history after an account reserves the number; equal neighbours are collapsed."""
     return history if history[:1] == (account,) else (account, *history)
 
 
 def unwind(history: History, releasing: str | None, accounts: Accounts) -> History:
-    """An account gives the number up: whoever is first in what remains has it reserved again.
+    """Return the history after a release; its first account has the number reserved again.
 
     Args:
-        releasing: the account that has it; every mention of it goes. None: nobody gives anything
-            back, so nobody gets it.
-        accounts: those that exist, by id: others, and deleted ones, are passed over.
+        history: most recent first.
+        releasing: the owner, all of whose entries are removed. None: the history becomes empty.
+        accounts: existing accounts by id; others, and deleted ones, are skipped.
     """
     if releasing is None:
         return ()
@@ -31,7 +31,7 @@ def unwind(history: History, releasing: str | None, accounts: Accounts) -> Histo
 
 
 def collapsed(history: History) -> History:
-    """Without neighbours alike."""
+    """Return the history without equal neighbours."""
     kept: list[str] = []
     for account in history:
         if kept[-1:] != [account]:

@@ -1,7 +1,7 @@
-"""Which way leads from one state to another, as data: KAZOO 5's table of transitions.
+"""Transitions between the states of a number, as data: KAZOO 5's table.
 
-A number may go from `origin` to `target` where `TRANSITIONS[target]` has a rule for `origin`; the
-rule says who may, and what happens besides. docs/number-lifecycle.md shows the same as a page.
+A number may change from `origin` to `target` where `TRANSITIONS[target]` has a rule for `origin`. The rule names the
+permission and the side effects. docs/number-lifecycle.md shows the table as a page.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from router.numbers.states import State
 
 
 class Who(StrEnum):
-    """Who may, of those who may know of the number at all (`standing.passes_gate`)."""
+    """Requesters that may make a transition, of those that pass `permissions.passes_gate`."""
 
     AUTHORISED = "authorised"
-    """Administrators, and who is the assignee or above it; of nobody's numbers, the same of who shall have it."""
+    """Administrators, the owner and its ancestors; for an unowned number the receiver and its ancestors."""
     RESERVED_BY_ANCESTOR = "authorised or reserved by an ancestor"
-    """Also who is below an account that reserved it."""
+    """Also descendants of an account that reserved the number."""
     ANYONE = "anyone"
 
 
@@ -27,11 +27,11 @@ class Rule:
     """One cell of the table.
 
     Attributes:
-        who: may do it.
-        assigns: it goes to the account it is asked for.
-        pushes: that account enters the reserve history.
-        acquires: the carrier is asked for it first.
-        repeats: for who has it already it is done again, instead of being refused.
+        who: the requesters with permission.
+        assigns: whether the number is assigned to the requested account.
+        pushes: whether that account enters the reserve history.
+        acquires: whether the carrier is asked for the number first.
+        repeats: whether the owner may repeat the transition, instead of being refused.
     """
 
     who: Who
@@ -69,32 +69,32 @@ TRANSITIONS: Mapping[State, Mapping[State, Rule]] = MappingProxyType(
         },
     }
 )
-"""Target → origin → rule; what isn't here is an invalid_state_transition."""
+"""Target → origin → rule; everything else is an invalid_state_transition."""
 
 OWNED = frozenset((State.IN_SERVICE, State.RESERVED))
-"""Targets that make no sense without an account."""
+"""Targets that require an account."""
 
 RELEASED_BY_ALL = frozenset((State.RELEASED, State.RESERVED, State.PORT_IN, State.IN_SERVICE))
-"""States in which numbers of every carrier are released; a local carrier's in every state."""
+"""States in which numbers of every carrier may be released; a local carrier's may be in every state."""
 
 CREATED_ON = frozenset((State.AGING, State.AVAILABLE, State.PORT_IN))
-"""States in which a number that exists may be created: it then takes the way of its state."""
+"""States in which an existing number may be created: the transition starts from its state."""
 
 CREATED_BY_ADMIN = frozenset((State.AGING, State.AVAILABLE, State.IN_SERVICE, State.PORT_IN, State.RESERVED))
 """States in which administrators create numbers."""
 
 CREATED_BY_ADDER = frozenset((State.IN_SERVICE, State.RESERVED))
-"""States in which accounts with `pvt_wnm_allow_additions` do; `port_in` is open to all."""
+"""States in which accounts with `pvt_wnm_allow_additions` create numbers; `port_in` is open to all."""
 
 
 def rule(origin: str | None, target: str) -> Rule | None:
-    """The rule of a way; None where none leads."""
+    """Return the rule of a transition; None where there is none."""
     rules = TRANSITIONS.get(State(target)) if target in _TARGETS else None
     return rules.get(State(origin)) if rules and origin in _ORIGINS else None
 
 
 def is_target(target: str | None) -> bool:
-    """Whether a number can be asked to go there at all."""
+    """Return whether any transition leads to a state."""
     return target in _TARGETS
 
 

@@ -82,7 +82,7 @@ def pinned_to(core: int | None) -> Iterator[None]:
 
 
 def unpin_thread() -> None:
-    """Let the calling thread run on every core of the process: a pinned thread passes its affinity on to new threads."""
+    """Let the calling thread use every core of the process: threads inherit the affinity of their creator."""
     if hasattr(os, "sched_getaffinity"):
         _move(os.sched_getaffinity(os.getpid()))
 
