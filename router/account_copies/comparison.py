@@ -1,8 +1,8 @@
-"""Compares all copies of all accounts with all number documents, and mends what differs.
+"""Compares all copies of all accounts with all number documents, and repairs them.
 
-The number databases are read once, by whoever has them read anyway; of each copy that should be, a hash is kept
-(some 150 bytes a number in all). Then each account's copies are read once. What differs is looked at again before
-it counts, since a system that is being used changes meanwhile.
+The caller reads the number databases once anyway. A hash of each expected copy is kept, some 150 bytes a number in all.
+Then each account's copies are read once. A difference is checked again before it counts, since a system in use changes
+meanwhile.
 """
 
 import time
@@ -19,13 +19,15 @@ from router.couch.errors import CouchError, NotFoundError
 from router.couch.server import CouchServer
 from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import shard_for
+from router.runtime.chunked import chunked
 
 _BATCH_SIZE = 200
+"""Numbers compared or repaired at a time."""
 _FAILURE_THRESHOLD = 5
-"""Accounts that can't be read one after the other: then it isn't the accounts."""
+"""Accounts in a row that can't be read before the comparison fails: then CouchDB is the cause."""
 
 _RECHECK_DELAYS = (0.2, 0.5, 1.5)
-"""Seconds to wait before looking again at what differed."""
+"""Seconds to wait before each further check of a difference."""
 
 _UNREADABLE = "nothing is taken away: the number's database does not exist, or its document can't be read"
 
@@ -35,32 +37,32 @@ class CopiesComparison:
 
     Args:
         only: number databases whose numbers count; None for all.
-        moments: seconds to wait before each second look.
+        recheck_delays: seconds to wait before each further check of a difference.
 
     Attributes:
-        accounts: databases of accounts that were read.
-        unread: account → why, of those that could not be read.
+        accounts: number of account databases that were read.
+        unread: account → reason why it could not be read.
     """
 
     def __init__(
         self,
-        databases: CouchServer,
+        couch: CouchServer,
         copies: AccountCopies,
         only: Collection[str] | None = None,
         recheck_delays: Sequence[float] = _RECHECK_DELAYS,
     ) -> None:
-        self._databases = databases
+        self._couch = couch
         self._copies = copies
         self._only = None if only is None else set(only)
-        self._moments = recheck_delays
+        self._recheck_delays = recheck_delays
         self._expected: dict[str, defaultdict[str, dict[str, int]]] = {
-            copy_format.name: defaultdict(dict) for copy_format in copies.formats
+            each.name: defaultdict(dict) for each in copies.formats
         }
         self.accounts = 0
         self.unread: dict[str, str] = {}
 
     def note(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Take in some documents of a number database; what a lookup can't reach there has no copies."""
+        """Record the copies that documents of a number database should have; unreachable documents have none."""
         if not self._copies.formats:
             return
         for raw in documents:
@@ -69,21 +71,21 @@ class CopiesComparison:
                 self._note(document)
 
     def find(self, on_account: Callable[[str], None] = lambda _: None) -> list[CopyDifference]:
-        """Read every account's copies, and tell what is not as the documents say.
+        """Read every account's copies, and return the differences.
 
         Args:
-            on_account: told each account's database as it is done.
+            on_account: called with each account as it is done.
 
         Raises:
-            CouchError: CouchDB can't be asked; a single account that can't is left out (see `unread`).
+            CouchError: CouchDB can't be asked. A single account that can't is left out (see `unread`).
         """
         if not self._copies.formats:
             return []
-        suspects: dict[str, list[str]] = {}
+        candidates: dict[str, list[str]] = {}
         failures = 0
         for account in self.account_ids():
             try:
-                suspects[account] = sorted(set(self._suspects(account)))
+                candidates[account] = sorted(set(self._candidates(account)))
                 failures = 0
             except CouchError as problem:
                 self.unread[account] = str(problem)
@@ -91,75 +93,70 @@ class CopiesComparison:
                 if failures == _FAILURE_THRESHOLD:
                     raise
             on_account(account)
-        return self._look_again({account: wrong for account, wrong in suspects.items() if wrong})
+        return self._recheck({account: numbers for account, numbers in candidates.items() if numbers})
 
     def account_ids(self) -> list[str]:
-        """Accounts that have a database, or a number."""
-        ids = {account for name in self._databases.names(names.PREFIX) if (account := names.account_of(name))}
+        """Return the accounts that have a database, or a number."""
+        databases = self._couch.names(names.PREFIX)
+        ids = {account for name in databases if (account := names.account_of(name))}
         return sorted(ids.union(*self._expected.values()))
 
-    def mend(self, found: Sequence[CopyDifference]) -> dict[CopyDifference, str]:
-        """Put right what was found; each difference with why it still stands, empty where it doesn't."""
-        also: defaultdict[str, set[str]] = defaultdict(set)
+    def repair(self, found: Sequence[CopyDifference]) -> dict[CopyDifference, str]:
+        """Correct differences; return the reason why each could not be corrected, empty where it was."""
+        accounts: defaultdict[str, set[str]] = defaultdict(set)
         for each in found:
-            also[each.number].add(each.account)
+            accounts[each.number].add(each.account)
         failures: dict[str, str] = {}
-        for numbers in _chunks(sorted(also)):
-            failures |= self._copies.mend(numbers, also)
-        return {each: _why(each, failures) for each in found}
+        for numbers in chunked(sorted(accounts), _BATCH_SIZE):
+            failures |= self._copies.repair(numbers, accounts)
+        return {each: failures.get(each.number, "") if each.certain else _UNREADABLE for each in found}
 
     def _note(self, document: NumberDocument) -> None:
-        for copy_format in self._copies.formats:
-            for account, counts in copy_format.wanted(document):
-                self._expected[copy_format.name][account][document.number] = _hash(counts)
+        for each in self._copies.formats:
+            for account, content in each.wanted(document):
+                self._expected[each.name][account][document.number] = _hash(content)
 
-    def _suspects(self, account: str) -> Iterator[str]:
+    def _candidates(self, account: str) -> Iterator[str]:
+        """Yield the numbers whose copies seem to differ."""
         database = names.account_database(account)
         if database is None:
             return
         try:
-            for copy_format in self._copies.formats:
-                yield from self._differing(copy_format, account, database)
+            for each in self._copies.formats:
+                yield from self._differing(each, account, database)
         except NotFoundError:
             return
         self.accounts += 1
 
     def _differing(self, copy_format: CopyFormat, account: str, database: str) -> Iterator[str]:
         wanted = self._expected[copy_format.name].pop(account, {})
-        for number, counts in copy_format.held(database):
+        for number, content in copy_format.held(database):
             hashed = wanted.pop(number, None)
-            if hashed != _hash(counts) and (self._only is None or shard_for(number) in self._only):
+            if hashed != _hash(content) and (self._only is None or shard_for(number) in self._only):
                 yield number
         yield from wanted
 
-    def _look_again(self, suspects: Mapping[str, Sequence[str]]) -> list[CopyDifference]:
+    def _recheck(self, candidates: Mapping[str, Sequence[str]]) -> list[CopyDifference]:
         found: list[CopyDifference] = []
-        for moment in self._moments:
-            if not suspects:
+        for delay in self._recheck_delays:
+            if not candidates:
                 return []
-            time.sleep(moment)
-            found = [each for account, numbers in suspects.items() for each in self._differences(account, numbers)]
+            time.sleep(delay)
+            found = [each for account, numbers in candidates.items() for each in self._differences(account, numbers)]
             left: defaultdict[str, set[str]] = defaultdict(set)
             for each in found:
                 left[each.account].add(each.number)
-            suspects = {account: sorted(numbers) for account, numbers in left.items()}
+            candidates = {account: sorted(numbers) for account, numbers in left.items()}
         return found
 
     def _differences(self, account: str, numbers: Sequence[str]) -> list[CopyDifference]:
         try:
-            return [each for chunk in _chunks(numbers) for each in self._copies.differences(account, chunk)]
+            batches = chunked(numbers, _BATCH_SIZE)
+            return [each for batch in batches for each in self._copies.differences(account, batch)]
         except CouchError as problem:
             self.unread[account] = str(problem)
             return []
 
 
-def _why(difference: CopyDifference, failures: Mapping[str, str]) -> str:
-    return failures.get(difference.number, "") if difference.certain else _UNREADABLE
-
-
-def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (numbers[start : start + _BATCH_SIZE] for start in range(0, len(numbers), _BATCH_SIZE))
-
-
-def _hash(counts: object) -> int:
-    return hash(orjson.dumps(counts, option=orjson.OPT_SORT_KEYS, default=str))
+def _hash(content: object) -> int:
+    return hash(orjson.dumps(content, option=orjson.OPT_SORT_KEYS, default=str))

@@ -1,4 +1,4 @@
-"""What the forms of an account copy have in common: opened, compared, written against the revision that was opened."""
+"""The interface of both copy formats: a copy is opened, compared, and written against the revision that was opened."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from router.numbers.documents import NumberDocument
 
 
 class CopyTooLargeError(Exception):
-    """An account's copy can't grow; the message says what to do."""
+    """An account's copy can't grow; the message names the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One number of which an opened copy holds something else than it should.
+    """One number whose opened copy is wrong.
 
     Attributes:
-        certain: the number's database said so: only then is an extra one taken away.
+        certain: the number's database proves it; only then is an extra copy removed.
     """
 
     number: str
@@ -27,51 +27,53 @@ class Deviation:
 
 @dataclass(slots=True)
 class CopyWriteResult:
-    """What a write did.
+    """Result of a write.
 
     Attributes:
         done: numbers whose copy was changed.
-        conflicts: numbers whose copy somebody else changed since it was opened.
-        refused: number → why, where CouchDB would not take a copy.
+        conflicts: numbers whose copy another writer changed since it was opened.
+        refused: number → reason, where a copy was not written.
+        answered: CouchDB decided the write; False where the request failed as a whole.
     """
 
     done: set[str] = field(default_factory=set)
     conflicts: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
+    answered: bool = True
 
 
 class OpenCopy(Protocol):
-    """A copy as it was when it was opened.
+    """An account's copy in the state in which it was opened.
 
     Attributes:
-        account: whose.
-        numbers: those about which it was opened.
+        account: its account.
+        numbers: the numbers that it was opened for.
     """
 
     account: str
     numbers: Sequence[str]
 
     def deviations(self, snapshots: Mapping[str, NumberSnapshot]) -> list[Deviation]:
-        """What is wrong in it, of the numbers it was opened for."""
+        """Return the wrong copies, of the numbers that it was opened for."""
 
     def write(self, snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]) -> CopyWriteResult:
-        """Put it right, against the revision that was opened; nothing is sent when nothing is wrong.
+        """Correct it, against the revision that was opened; nothing is sent where nothing is wrong.
 
         Args:
-            standings: read after this copy was opened, so that a later change wins.
-            keep: numbers that are not to be taken away yet.
+            snapshots: read after this copy was opened, so that a later change wins.
+            keep: numbers that must not be removed yet.
 
         Raises:
             CopyTooLargeError: CouchDB takes no document that large.
-            CouchError: it isn't known whether it was written.
+            CouchError: the copy may or may not have been written.
         """
 
 
 class CopyFormat(Protocol):
-    """One way in which accounts keep their numbers.
+    """One format of the copies.
 
     Attributes:
-        name: as audits name it.
+        name: its name in an audit's report.
     """
 
     name: str
@@ -85,29 +87,29 @@ class CopyFormat(Protocol):
         """
 
     def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> OpenCopy:
-        """Take it that the account has no copy of any number; as `open` where writing would not tell that it has.
+        """Open a copy on the guess that the account has none; like `open` where a write can't detect a wrong guess.
 
-        CopyWriteResult wrongly, it is in conflict, with all of these numbers.
+        A wrong guess makes the write a conflict, for all of these numbers.
         """
 
     def held(self, database: str) -> Iterable[tuple[str, object]]:
-        """Number and what counts of its copy, for all that an account holds. Raises as `open` does."""
+        """Yield number and comparable content of every copy that an account holds. Raises the errors of `open`."""
 
     def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
-        """Account and what should count there, for all accounts that should hold a copy."""
+        """Yield account and comparable content of every copy that a document should have."""
 
 
 def deviation(snapshot: NumberSnapshot, held: Any, wanted: Any) -> Deviation | None:
-    """Compare what counts of a copy; None stands for nothing there."""
+    """Compare the comparable content of a copy; None means no copy."""
     if held == wanted:
         return None
     if wanted is None:
-        # What nobody can vouch for is told where no document exists; where one does, that one needs mending first.
+        # Reported where no document exists. An unreadable document has to be corrected before its copies.
         is_reported = snapshot.certain or not snapshot.exists
         return Deviation(snapshot.number, Kind.EXTRA, snapshot.certain) if is_reported else None
     return Deviation(snapshot.number, Kind.MISSING if held is None else Kind.DIFFERENT)
 
 
 def changeable(found: Iterable[Deviation], keep: Collection[str]) -> list[Deviation]:
-    """Those that may be put right now."""
+    """Return the deviations that may be corrected now."""
     return [each for each in found if each.kind is not Kind.EXTRA or (each.certain and each.number not in keep)]

@@ -1,7 +1,7 @@
-"""What an account's copies hold of a number, decided from its number document alone; no I/O.
+"""Layout of an account's copies, decided from the number document alone; no I/O.
 
-Two forms, as KAZOO had them one after the other: a document `phone_numbers` that lists every number of the account
-with a summary, and a whole number document each.
+KAZOO had two formats, one after the other: a document `phone_numbers` that lists every number of the account with a
+summary, and a full number document each.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _SUMMARY = ("state", "features", "assigned_to", "used_by", "created", "updated")
 
 
 class Kind(StrEnum):
-    """How a copy differs from what its number document says."""
+    """The way in which a copy differs from its number document."""
 
     MISSING = "missing"
     DIFFERENT = "different"
@@ -32,13 +32,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NumberSnapshot:
-    """A number as its own database has it.
+    """A number's state in its own database at one time.
 
     Attributes:
-        document: None when there is none that can be read.
-        revision: of whatever document there is; empty for none.
-        certain: the database said, in words that can be read, who holds the number and who doesn't. A copy is
-            taken away only then: not when the document, or its whole database, couldn't be read.
+        document: None without a readable document.
+        revision: the document's, readable or not; empty without one.
+        certain: the database answered, and a document can be read and names its account. A copy is removed only then:
+            not when the document, or its whole database, couldn't be read.
     """
 
     number: str
@@ -48,17 +48,17 @@ class NumberSnapshot:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a document at all, readable or not."""
+        """Whether a document exists, readable or not."""
         return bool(self.revision)
 
 
 def unknown_snapshot(number: str) -> NumberSnapshot:
-    """Nobody answered for the number."""
+    """Return the snapshot of a number whose database does not exist."""
     return NumberSnapshot(number, None, "", certain=False)
 
 
 def snapshot_of(number: str, raw: Mapping[str, Any] | None) -> NumberSnapshot:
-    """A number's standing by its raw document; None where its database said that there is none."""
+    """Return the snapshot of a number by its raw document; None where the database reported it as absent."""
     if raw is None:
         return NumberSnapshot(number, None, "", certain=True)
     revision = str(raw.get("_rev", ""))
@@ -69,18 +69,18 @@ def snapshot_of(number: str, raw: Mapping[str, Any] | None) -> NumberSnapshot:
 
 
 def snapshot_of_document(document: NumberDocument) -> NumberSnapshot:
-    """A number's standing by its document, which stands."""
+    """Return the snapshot of a number by its current document."""
     return NumberSnapshot(document.number, document, document.revision, certain=_is_certain(document))
 
 
 def listed_fields(document: NumberDocument) -> NumberDocument:
-    """As much of a document as its entry in a `phone_numbers` document is made of: a third of its memory."""
+    """Return a document reduced to the fields of its entry in a `phone_numbers` document: a third of its memory."""
     fields = {FEATURES: document.fields[FEATURES]} if FEATURES in document.fields else {}
     return fast_replace(document, fields=fields, features={"local": {}} if "local" in document.features else {})
 
 
 def affected_accounts(document: NumberDocument | None) -> frozenset[str]:
-    """Accounts whose copies a document says something about: who has it, had it or reserved it."""
+    """Return the accounts whose copies depend on a document: its present, its former and its reserving accounts."""
     if document is None:
         return frozenset()
     named = (document.assigned_to, document.previously_assigned_to, *document.reserve_history)
@@ -88,10 +88,10 @@ def affected_accounts(document: NumberDocument | None) -> frozenset[str]:
 
 
 def listing_accounts(document: NumberDocument | None) -> frozenset[str]:
-    """Accounts whose `phone_numbers` document lists the number.
+    """Return the accounts whose `phone_numbers` document lists the number.
 
-    Everybody in the reserve history, so that a parent sees the number that a child uses; and the assignee, in a
-    state that is a use.
+    These are all accounts in the reserve history, so that a parent sees the number that a child uses, and the assignee
+    in a state of use.
     """
     if document is None or document.deleted:
         return frozenset()
@@ -102,14 +102,14 @@ def listing_accounts(document: NumberDocument | None) -> frozenset[str]:
 
 
 def owning_accounts(document: NumberDocument | None) -> frozenset[str]:
-    """Accounts that hold a whole copy: the assignee alone, in any state."""
+    """Return the accounts that hold a full copy: the assignee alone, in any state."""
     if document is None or document.deleted or not document.assigned_to:
         return frozenset()
     return frozenset((document.assigned_to,))
 
 
 def summary(document: NumberDocument) -> dict[str, Any]:
-    """The number's entry in a `phone_numbers` document."""
+    """Return the number's entry in a `phone_numbers` document."""
     fields = {
         "state": document.state,
         "features": _feature_names(document),
@@ -122,13 +122,13 @@ def summary(document: NumberDocument) -> dict[str, Any]:
 
 
 def merge_summary(held: object, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry as it shall be: fields that somebody added to it stay."""
+    """Return an entry with the wanted summary; fields that other writers added to it stay."""
     kept = held if isinstance(held, Mapping) else {}
     return {name: value for name, value in kept.items() if name not in _SUMMARY} | dict(wanted)
 
 
 def comparable(held: object) -> object:
-    """What counts when two entries of a `phone_numbers` document are compared."""
+    """Return the part of a `phone_numbers` entry that a comparison counts."""
     if not isinstance(held, Mapping):
         return held
     fields = {name: held[name] for name in _SUMMARY if not is_unset(held.get(name))}
@@ -138,12 +138,12 @@ def comparable(held: object) -> object:
 
 
 def copied_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole copy: all fields but CouchDB's own, which belong to the document's own database."""
+    """Return the fields of a full copy: all but CouchDB's own, which belong to the document's own database."""
     return {name: value for name, value in document.items() if not name.startswith("_")}
 
 
 def _feature_names(document: NumberDocument) -> list[str]:
-    """As the document spells them (an older interface knows `dash_e911`, not `e911`), and `local`."""
+    """Return the names as the document spells them (an older UI knows `dash_e911`, not `e911`), and `local`."""
     listed = document.fields.get(FEATURES)
     spelled = [name for name in listed if isinstance(name, str)] if isinstance(listed, list | dict) else []
     return spelled + [name for name in document.features if name == "local" and name not in spelled]

@@ -1,4 +1,4 @@
-"""Which database is an account's own: `account/`, two characters, two more, and the rest of its id."""
+"""Names of accounts' own databases: `account/`, two characters, two more, and the rest of the account's id."""
 
 import re
 
@@ -11,7 +11,7 @@ _NAME = re.compile(r"account/([^/]{2})/([^/]{2})/([^/]{28})")
 
 
 def account_database(account: str) -> str | None:
-    """The decoded name of an account's database; None for what can't be an account's id.
+    """Return the decoded name of an account's database; None for an id that no account can have.
 
     The client encodes it, once: `account%2Faa%2Fbb%2F…`.
     """
@@ -22,6 +22,6 @@ def account_database(account: str) -> str | None:
 
 
 def account_of(database: str) -> str | None:
-    """The account whose own database this is; None for all else, such as an account's monthly ones."""
+    """Return the account whose own database this is; None for any other, such as an account's monthly ones."""
     found = _NAME.fullmatch(database)
     return "".join(found.groups()) if found else None

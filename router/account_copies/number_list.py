@@ -1,6 +1,6 @@
 """The `phone_numbers` document of an account: all of its numbers, a summary each.
 
-Fields that are not ours stay as they are: whatever does not begin with `+`, and numbers that were not asked about.
+Other fields stay unchanged: those that do not begin with `+`, and numbers that the copy was not opened for.
 """
 
 import time
@@ -28,38 +28,38 @@ from router.numbers.shards import encoded
 DOCUMENT = "phone_numbers"
 
 NO_DATABASE = "Database does not exist."
-"""How CouchDB says that it isn't the document that is missing."""
+"""CouchDB's reason where the database is missing, not the document."""
 
 
 class NumberList:
-    """A form of account copy: one document that lists all."""
+    """The copy format with one document that lists all numbers."""
 
     name = DOCUMENT
 
-    def __init__(self, databases: CouchServer) -> None:
-        self._databases = databases
+    def __init__(self, couch: CouchServer) -> None:
+        self._couch = couch
 
     def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenList":
-        """Read the list; an account that has none yet gets one when it is written."""
-        return OpenList(self._databases, account, database, numbers, self._read(database))
+        """Read the list; a write creates it where the account has none yet."""
+        return OpenList(self._couch, account, database, numbers, self._read(database))
 
     def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> "OpenList":
-        """Take it that the account has none yet: CouchDB objects when it is written, if that is wrong."""
-        return OpenList(self._databases, account, database, numbers, None, read=False)
+        """Guess that the account has none yet; a wrong guess makes the write a conflict."""
+        return OpenList(self._couch, account, database, numbers, None, read=False)
 
     def held(self, database: str) -> Iterable[tuple[str, object]]:
-        """Every number that it lists."""
+        """Yield every listed number."""
         document = self._read(database) or {}
         return ((name, comparable(value)) for name, value in document.items() if name.startswith("+"))
 
     def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
-        """Accounts that should list the number."""
+        """Yield the accounts that should list the number."""
         counts = comparable(summary(document))
         return ((account, counts) for account in listing_accounts(document))
 
     def _read(self, database: str) -> Document | None:
         try:
-            return self._databases.database(database).get(DOCUMENT)
+            return self._couch.database(database).get(DOCUMENT)
         except NotFoundError as missing:
             if missing.reason == NO_DATABASE:
                 raise
@@ -67,11 +67,11 @@ class NumberList:
 
 
 class OpenList:
-    """One account's list as it was read, or taken for absent."""
+    """One account's list as it was read, or guessed to be absent."""
 
     def __init__(
         self,
-        databases: CouchServer,
+        couch: CouchServer,
         account: str,
         database: str,
         numbers: Sequence[str],
@@ -79,7 +79,7 @@ class OpenList:
         *,
         read: bool = True,
     ) -> None:
-        self._databases = databases
+        self._couch = couch
         self._database = database
         self._held: Document = held or {}
         self._read = read
@@ -88,23 +88,23 @@ class OpenList:
         self.numbers = numbers
 
     def deviations(self, snapshots: Mapping[str, NumberSnapshot]) -> list[Deviation]:
-        """What is wrong in it."""
+        """Return the wrong entries."""
         if self._compared is None or self._compared[0] is not snapshots:
             found = (self._deviation(snapshots[number]) for number in self.numbers if number in snapshots)
             self._compared = snapshots, [each for each in found if each is not None]
         return self._compared[1]
 
     def write(self, snapshots: Mapping[str, NumberSnapshot], keep: Collection[str]) -> CopyWriteResult:
-        """Write it with only these numbers' entries changed."""
+        """Write the list; only the entries of these numbers change."""
         wrong = changeable(self.deviations(snapshots), keep)
         if not wrong:
             return (
                 CopyWriteResult() if self._read else CopyWriteResult(conflicts=set(self.numbers))
-            )  # it may hold what is to go
+            )  # the list may hold entries to remove
         numbers = {each.number for each in wrong}
         document = self._changed(wrong, snapshots)
         try:
-            self._databases.database(self._database).put(document)
+            self._couch.database(self._database).put(document)
         except ConflictError:
             return CopyWriteResult(conflicts=numbers if self._read else set(self.numbers))
         except DocumentTooLargeError:

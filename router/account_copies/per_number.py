@@ -1,6 +1,6 @@
-"""A whole number document in the account's own database, under the number, for each number assigned to it.
+"""A full number document in the account's own database, under the number, for each number assigned to it.
 
-Attachments stay behind: their bytes are the number database's.
+Attachments are not copied: their bytes stay in the number database.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,31 +17,31 @@ _PAGE_SIZE = 1000
 
 
 class PerNumber:
-    """A form of account copy: a document each."""
+    """The copy format with one document a number."""
 
     name = "per_number"
 
-    def __init__(self, databases: CouchServer) -> None:
-        self._databases = databases
+    def __init__(self, couch: CouchServer) -> None:
+        self._couch = couch
 
     def open(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
         """Read the copies of these numbers."""
-        held = self._databases.database(database).get_current(numbers)
+        held = self._couch.database(database).get_current(numbers)
         if not held.keys() >= set(numbers):
             raise BadResponseError(f"{database} did not say of every number whether it has a copy")
-        return OpenDocuments(self._databases, account, database, numbers, held)
+        return OpenDocuments(self._couch, account, database, numbers, held)
 
     def open_unread(self, account: str, database: str, numbers: Sequence[str]) -> "OpenDocuments":
-        """Read them: what is to go can't be told by writing."""
+        """Read the copies: a write could not detect one that has to be removed."""
         return self.open(account, database, numbers)
 
     def held(self, database: str) -> Iterable[tuple[str, object]]:
-        """Every number of which it has a copy."""
-        for page in self._databases.database(database).all_documents(_PAGE_SIZE, prefix="+"):
+        """Yield every number of which the account has a copy."""
+        for page in self._couch.database(database).all_documents(_PAGE_SIZE, prefix="+"):
             yield from ((str(each["_id"]), copied_fields(each)) for each in page if _is_copy(each))
 
     def wanted(self, document: NumberDocument) -> Iterable[tuple[str, object]]:
-        """The account that should have a copy."""
+        """Yield the account that should have a copy."""
         counts = copied_fields(document.fields)
         return ((account, counts) for account in owning_accounts(document))
 
@@ -51,20 +51,20 @@ class OpenDocuments:
 
     def __init__(
         self,
-        databases: CouchServer,
+        couch: CouchServer,
         account: str,
         database: str,
         numbers: Sequence[str],
         held: Mapping[str, Document | None],
     ) -> None:
-        self._databases = databases
+        self._couch = couch
         self._database = database
         self._held = held
         self.account = account
         self.numbers = numbers
 
     def deviations(self, snapshots: Mapping[str, NumberSnapshot]) -> list[Deviation]:
-        """What is wrong with them."""
+        """Return the wrong copies."""
         found = (self._deviation(snapshots[number]) for number in self.numbers if number in snapshots)
         return [each for each in found if each is not None]
 
@@ -76,7 +76,7 @@ class OpenDocuments:
         if not drafts:
             return CopyWriteResult()
         try:
-            rows = self._databases.database(self._database).put_many(list(drafts.values()))
+            rows = self._couch.database(self._database).put_many(list(drafts.values()))
         except DocumentTooLargeError as problem:
             raise CopyTooLargeError(f"account {self.account}: {problem}") from None
         written = CopyWriteResult()
@@ -98,7 +98,7 @@ class OpenDocuments:
     def _deviation(self, snapshot: NumberSnapshot) -> Deviation | None:
         held = self._held[snapshot.number]
         if held is not None and not _is_copy(held):
-            return None  # somebody keeps something else under that name
+            return None  # another document has that name
         wanted = self._wanted(snapshot)
         return deviation(snapshot, None if held is None else copied_fields(held), wanted)
 

@@ -1,74 +1,78 @@
-"""Numbers as their own databases have them now."""
+"""Reads number documents from their own databases."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from router.account_copies.layout import NumberSnapshot, snapshot_of, unknown_snapshot
 from router.couch.errors import BadResponseError, CouchError, NotFoundError
 from router.couch.responses import DatabaseInfo
 from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.numbers.shards import is_shard, shard_for
+from router.runtime.chunked import chunked
 
 _BATCH_SIZE = 1000
+"""Documents read in one request."""
 
 Marks = Mapping[str, object]
-"""What tells, by database, whether anything at all changed in it."""
+"""State of each database, by name: an equal one means that nothing in it changed."""
+
+
+class NumberReads(NamedTuple):
+    """Snapshots of the numbers that could be read, and the reason for each of the others."""
+
+    snapshots: dict[str, NumberSnapshot]
+    failures: dict[str, str]
 
 
 class NumberReader:
-    """Reads number documents for whoever compares or writes copies."""
+    """Reads number documents for comparing and writing copies."""
 
-    def __init__(self, databases: CouchServer) -> None:
-        self._databases = databases
+    def __init__(self, couch: CouchServer) -> None:
+        self._couch = couch
 
-    def snapshots(self, numbers: Iterable[str], failed: dict[str, str]) -> dict[str, NumberSnapshot]:
-        """What stands for each number now; those that can't be asked about are left out.
-
-        Args:
-            failed: where to note those, number → why.
-        """
-        found: dict[str, NumberSnapshot] = {}
+    def snapshots(self, numbers: Iterable[str]) -> NumberReads:
+        """Read the current document of each number."""
+        reads = NumberReads({}, {})
         for database, names in by_shard(numbers).items():
             try:
-                for start in range(0, len(names), _BATCH_SIZE):
-                    found |= self._read(database, names[start : start + _BATCH_SIZE])
+                for batch in chunked(names, _BATCH_SIZE):
+                    reads.snapshots.update(self._read(database, batch))
             except CouchError as problem:
-                failed |= dict.fromkeys(names, f"{database} can't be read: {problem}")
-        return found
+                reads.failures.update(dict.fromkeys(names, f"{database} can't be read: {problem}"))
+        return reads
 
     def marks(self, numbers: Iterable[str]) -> Marks:
-        """What tells whether any of the databases of these numbers changed.
+        """Return the states of these numbers' databases.
 
         Raises:
             CouchError: they can't be asked.
         """
-        names = list(by_shard(numbers))
         infos: dict[str, object] = {}
-        for start in range(0, len(names), INFO_BATCH_SIZE):
-            infos |= self._databases.infos(names[start : start + INFO_BATCH_SIZE])
+        for names in chunked(list(by_shard(numbers)), INFO_BATCH_SIZE):
+            infos |= self._couch.infos(names)
         return infos
 
     def changed(self, numbers: Collection[str], snapshots: Mapping[str, NumberSnapshot], before: Marks) -> set[str]:
-        """Which of these numbers are not as they were read any more.
+        """Return the numbers that have changed since they were read.
 
         Args:
-            standings: as they were read.
-            before: marks taken before they were read.
+            snapshots: the numbers as they were read.
+            before: marks from before they were read.
 
         Raises:
             CouchError: they can't be asked.
         """
         now = self.marks(numbers)
-        suspects = [number for number in numbers if _moved(number, before, now)]
-        failed: dict[str, str] = {}
-        current = self.snapshots(suspects, failed)
-        if failed:
-            raise CouchError(next(iter(failed.values())))
-        return {number for number in suspects if current[number].revision != snapshots[number].revision}
+        candidates = [number for number in numbers if _may_have_changed(number, before, now)]
+        current, failures = self.snapshots(candidates)
+        if failures:
+            raise CouchError(next(iter(failures.values())))
+        return {number for number in candidates if current[number].revision != snapshots[number].revision}
 
     def _read(self, database: str, numbers: list[str]) -> dict[str, NumberSnapshot]:
         try:
-            found = self._databases.database(database).get_current(numbers)
+            found = self._couch.database(database).get_current(numbers)
         except NotFoundError:
             return {number: unknown_snapshot(number) for number in numbers}
         if not found.keys() >= set(numbers):
@@ -77,7 +81,7 @@ class NumberReader:
 
 
 def by_shard(numbers: Iterable[str]) -> dict[str, list[str]]:
-    """Numbers by their database; what belongs in none stands nowhere."""
+    """Group numbers by their database; a number that belongs in no database is left out."""
     grouped: defaultdict[str, list[str]] = defaultdict(list)
     for number in numbers:
         database = shard_for(number)
@@ -86,8 +90,8 @@ def by_shard(numbers: Iterable[str]) -> dict[str, list[str]]:
     return grouped
 
 
-def _moved(number: str, before: Marks, now: Marks) -> bool:
-    """Whether a number may have changed: where a database has several copies, one that is behind proves nothing."""
+def _may_have_changed(number: str, before: Marks, now: Marks) -> bool:
+    """Return whether a number may have changed. A database with several copies proves nothing: one may be behind."""
     database = shard_for(number) or ""
     was, current = before.get(database), now.get(database)
     return not isinstance(was, DatabaseInfo) or was.copies_kept > 1 or was != current

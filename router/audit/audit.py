@@ -184,7 +184,7 @@ class Audit:
         """The accounts' copies against the number documents that were read."""
         self._progress.total(shards + len(self._comparison.account_ids()), 0)
         found = self._comparison.find(self._progress.database)
-        standing = self._comparison.mend(found) if self._repair else None
+        standing = self._comparison.repair(found) if self._repair else None
         for each in found:
             why = "" if standing is None else standing[each]
             repaired = standing is not None and not why

@@ -99,7 +99,7 @@ class AccountCopyRepairer:
                 accounts[number].update({account} - {""})
         if not accounts:
             return compares
-        failed = self._copies.mend(accounts, accounts)
+        failed = self._copies.repair(accounts, accounts)
         self._back_off(failed)
         done = {
             field: token
@@ -142,7 +142,7 @@ class AccountCopyRepairer:
             except NotFoundError:
                 continue
         found = comparison.find()
-        unrepaired = comparison.mend(found)
+        unrepaired = comparison.repair(found)
         self._pending.add((each.number, each.account) for each, reason in unrepaired.items() if reason and each.certain)
         for account, reason in comparison.unread.items():
             log.warning("the copies of account %s can't be read: %s", account, reason)

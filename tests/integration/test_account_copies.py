@@ -145,7 +145,7 @@ def test_no_form(accounts: Accounts) -> None:
     assert carry_out(accounts, copies, number_document(assigned_to=B), number_document()) == {}
 
     assert (accounts.whereabouts(), accounts.copies_in()) == ("b", "")
-    assert (copies.mend([NUMBER]), copies.numbers_of(A)) == ({}, [])
+    assert (copies.repair([NUMBER]), copies.numbers_of(A)) == ({}, [])
 
 
 def test_what_is_not_ours_stays(accounts: Accounts) -> None:
@@ -178,7 +178,7 @@ def test_nothing_changed_nothing_written(accounts: Accounts, mode: CopiesMode) -
     before = [accounts.listing(A), accounts.listing(B), accounts.copied(A), accounts.listing(C)]
 
     copies.update([change(number_document(), number_document())])
-    copies.mend([NUMBER], {NUMBER: [B, C]})
+    copies.repair([NUMBER], {NUMBER: [B, C]})
 
     assert [accounts.listing(A), accounts.listing(B), accounts.copied(A), accounts.listing(C)] == before
     assert accounts.listing(C) is None
@@ -213,7 +213,7 @@ def test_a_list_that_was_deleted_is_made_again(accounts: Accounts) -> None:
     assert held is not None
     accounts.databases.database(f"account/aa/aa/{'a' * 28}").delete("phone_numbers", held["_rev"])
 
-    assert accounts.copies().mend([NUMBER]) == {}
+    assert accounts.copies().repair([NUMBER]) == {}
 
     made = accounts.listing(A)
     assert made is not None
@@ -242,5 +242,5 @@ def test_a_list_that_can_grow_no_more_says_what_to_do(accounts: Accounts) -> Non
     assert said[NUMBER].startswith(f"account {A} would list {len(held) + 1:,} numbers in one document of 8,0")
     assert "set account_copies to per_number and run did-router audit --repair" in said[NUMBER]
     assert accounts.whereabouts() == "b"
-    assert accounts.copies(CopiesMode.PER_NUMBER).mend([NUMBER]) == {}
+    assert accounts.copies(CopiesMode.PER_NUMBER).repair([NUMBER]) == {}
     assert accounts.copies_in() == "a"

@@ -28,7 +28,7 @@ def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: l
             comparison.note(page)
     found = comparison.find()
     if repair:
-        standing = comparison.mend(found)
+        standing = comparison.repair(found)
         found = [each for each in found if standing[each]]
     return [(each.account[0], each.number, each.copy_format, each.kind.value) for each in found]
 
@@ -50,7 +50,7 @@ def test_a_list_that_misses_a_number(accounts: Accounts) -> None:
 def test_all_kinds_in_both_forms(accounts: Accounts) -> None:
     accounts.number()
     accounts.number(OTHER, B)
-    accounts.copies(BOTH).mend([NUMBER, OTHER])
+    accounts.copies(BOTH).repair([NUMBER, OTHER])
     accounts.write_listing(A, note="mine", **{NUMBER: {"state": "reserved"}, OTHER: {"state": "in_service"}})
     accounts.put(f"account/aa/aa/{'a' * 28}", number_document(custom={"kept": False}))
     accounts.put(f"account/cc/cc/{'c' * 28}", number_document())
@@ -116,7 +116,7 @@ def test_nothing_valid_is_taken_away(accounts: Accounts, fields: dict[str, Any] 
 def test_a_number_database_that_is_gone_takes_nothing_away(accounts: Accounts) -> None:
     """Somebody may be restoring it."""
     accounts.number()
-    accounts.copies(BOTH).mend([NUMBER])
+    accounts.copies(BOTH).repair([NUMBER])
     accounts.databases.database(SHARD).drop()
 
     assert audit(accounts, BOTH, repair=True) == [
@@ -125,7 +125,7 @@ def test_a_number_database_that_is_gone_takes_nothing_away(accounts: Accounts) -
     ]
 
     assert (accounts.whereabouts(), accounts.copies_in()) == ("a", "a")
-    assert accounts.copies(BOTH).mend([NUMBER], {NUMBER: [A, B]}) == {}
+    assert accounts.copies(BOTH).repair([NUMBER], {NUMBER: [A, B]}) == {}
     assert (accounts.whereabouts(), accounts.copies_in()) == ("a", "a")
 
 

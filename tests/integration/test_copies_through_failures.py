@@ -56,7 +56,7 @@ def differing(accounts: Accounts, mode: CopiesMode, *, repair: bool = False) -> 
     for page in accounts.databases.database(SHARD).all_documents(100):
         comparison.note(page)
     found = comparison.find()
-    return len([why for why in comparison.mend(found).values() if why]) if repair else len(found)
+    return len([why for why in comparison.repair(found).values() if why]) if repair else len(found)
 
 
 MOVES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
@@ -89,7 +89,7 @@ def by_an_audit(accounts: Accounts, mode: CopiesMode, document: dict[str, Any]) 
 
 
 def by_a_follower(accounts: Accounts, mode: CopiesMode, document: dict[str, Any]) -> None:
-    assert direct(accounts, mode).mend([document["_id"]], {document["_id"]: [A]}) == {}
+    assert direct(accounts, mode).repair([document["_id"]], {document["_id"]: [A]}) == {}
 
 
 Mend = Callable[[Accounts, CopiesMode, dict[str, Any]], None]
@@ -156,7 +156,7 @@ def test_two_writers_on_one_account(accounts: Accounts) -> None:
         accounts.number(number)
 
     with ThreadPoolExecutor(6) as pool:
-        said = list(pool.map(lambda number: direct(accounts).mend([number]), numbers))
+        said = list(pool.map(lambda number: direct(accounts).repair([number]), numbers))
 
     assert said == [{}] * 60
     assert sorted(accounts.listed(A)) == numbers
@@ -165,7 +165,7 @@ def test_two_writers_on_one_account(accounts: Accounts) -> None:
 def test_a_person_who_saves_in_between_loses_nothing(accounts: Accounts, relay: Relay) -> None:
     accounts.number()
     relay.hold(lambda method, _: method == "PUT")
-    writer = threading.Thread(target=accounts.copies().mend, args=([NUMBER],))
+    writer = threading.Thread(target=accounts.copies().repair, args=([NUMBER],))
     writer.start()
     eventually(lambda: relay.count("PUT /account/aa"))
     accounts.write_listing(A, colour="blue", **{OTHER: {"state": "in_service"}})
@@ -184,7 +184,7 @@ def test_an_older_state_that_is_written_late_does_not_stay(accounts: Accounts, r
     """
     home, away = number_document(), number_document(assigned_to=B)
     accounts.put(SHARD, home)
-    direct(accounts).mend([NUMBER])
+    direct(accounts).repair([NUMBER])
     accounts.put(SHARD, away)
     relay.hold(lambda method, target: method == "PUT" and target.startswith("/account/aa"))
     late = threading.Thread(target=accounts.copies().update, args=([change(home, away)],))
@@ -238,7 +238,7 @@ def test_a_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts,
 
 def test_an_assignee_that_can_not_be_written_leaves_the_number_where_it_was(accounts: Accounts, relay: Relay) -> None:
     accounts.number()
-    direct(accounts).mend([NUMBER])
+    direct(accounts).repair([NUMBER])
     accounts.number(assigned_to=B)
     relay.cut(lambda method, target: method == "PUT" and target.startswith("/account/bb"))
 
@@ -248,7 +248,7 @@ def test_an_assignee_that_can_not_be_written_leaves_the_number_where_it_was(acco
     assert said[NUMBER].startswith(f"account {B}: CouchDB at ")
     assert accounts.whereabouts() == "a"
     relay.cut(lambda *_: False)
-    assert accounts.copies().mend([NUMBER], {NUMBER: [A]}) == {}
+    assert accounts.copies().repair([NUMBER], {NUMBER: [A]}) == {}
     assert accounts.whereabouts() == "b"
 
 
@@ -257,7 +257,7 @@ def test_other_accounts_are_written_though_one_can_not_be_read(accounts: Account
         accounts.number(number, account)
     relay.cut(lambda _, target: target.startswith("/account/aa"))
 
-    said = accounts.copies().mend([NUMBER, OTHER])
+    said = accounts.copies().repair([NUMBER, OTHER])
 
     assert list(said) == [NUMBER]
     assert (accounts.whereabouts(), accounts.whereabouts(OTHER)) == ("", "b")
@@ -268,7 +268,7 @@ def test_a_number_database_that_can_not_be_asked_changes_nothing(accounts: Accou
     accounts.write_listing(A, **{NUMBER: {}})
     relay.cut(lambda _, target: target.startswith("/numbers/"))
 
-    said = accounts.copies().mend([NUMBER], {NUMBER: [A]})
+    said = accounts.copies().repair([NUMBER], {NUMBER: [A]})
 
     assert said[NUMBER].startswith("numbers/+1415 can't be read: CouchDB at ")
     assert accounts.whereabouts() == "a"

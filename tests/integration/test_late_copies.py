@@ -99,7 +99,7 @@ class Imports:
             for page in self.world.databases.database(name).all_documents(100):
                 comparison.note(page)
         found = comparison.find()
-        return sum(map(bool, comparison.mend(found).values())) if repair else len(found)
+        return sum(map(bool, comparison.repair(found).values())) if repair else len(found)
 
 
 @pytest.fixture
