@@ -1,4 +1,4 @@
-"""Account documents, as far as numbers need them: is the account enabled, whose is it, and what may it do?"""
+"""Account documents, with the fields that numbers need: enabled, ancestors, permissions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ __all__ = ["AccountDocument", "Skipped", "read"]
 
 @dataclass(frozen=True, slots=True)
 class AccountDocument:
-    """An account, as the `accounts` database has it.
+    """A document of the `accounts` database.
 
     Attributes:
         id: the account id.
-        revision: `_rev`; empty when it has none.
-        enabled: the account's own `pvt_enabled`: true where it is missing, and where it is set to
-            something other than true it is off, as in KAZOO. Ancestors' don't count.
+        revision: `_rev`; empty for none.
+        enabled: the account's own `pvt_enabled`: true where it is missing, false where it is set to anything but
+            true, as in KAZOO. Ancestors' values don't count.
         deleted: `pvt_deleted`.
-        name: for people; empty when it has none.
-        realm: its SIP realm; empty when it has none.
+        name: for people; empty for none.
+        realm: its SIP realm; empty for none.
         tree: its ancestors' account ids, topmost first (`pvt_tree`).
-        superduper_admin: it may do everything (`pvt_superduper_admin`).
-        allow_additions: it may create numbers (`pvt_wnm_allow_additions`).
+        superduper_admin: whether it may do everything (`pvt_superduper_admin`).
+        allow_additions: whether it may create numbers (`pvt_wnm_allow_additions`).
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Carrier modules: which of KAZOO's modules looks after a number."""
+"""KAZOO's carrier modules by name."""
 
 from functools import lru_cache
 
@@ -8,16 +8,16 @@ LOCAL = "knm_local"
 MDN = "knm_mdn"
 VITELITY = "knm_vitelity"
 
-_LONGEST = 64
+_MAX_LENGTH = 64
 _SUCCESSORS = {"knm_bandwidth": "knm_bandwidth2"}
 
 
 def module_name(raw: object) -> str:
-    """The module by its present name: `wnm_X` is `knm_X`, and `knm_bandwidth` is `knm_bandwidth2`.
+    """Return a module's present name: `wnm_X` is `knm_X`, and `knm_bandwidth` is `knm_bandwidth2`.
 
     Args:
-        raw: `pvt_module_name` as the document has it; missing, "undefined" and what can't be a
-            name (see `is_module_name`) mean `knm_local`, KAZOO's default.
+        raw: `pvt_module_name` of the document. A missing value, "undefined" and anything that can't be a name (see
+            `is_module_name`) mean `knm_local`, KAZOO's default.
     """
     return _present_name(raw) if isinstance(raw, str) else LOCAL
 
@@ -31,15 +31,15 @@ def _present_name(raw: str) -> str:
 
 
 def is_module_name(raw: object) -> bool:
-    """Whether it can be a module's name; KAZOO need not know that module."""
-    return isinstance(raw, str) and 0 < len(raw) <= _LONGEST and is_visible(raw)
+    """Return whether a value can be a module's name; KAZOO need not know that module."""
+    return isinstance(raw, str) and 0 < len(raw) <= _MAX_LENGTH and is_visible(raw)
 
 
 def is_local(module: str) -> bool:
-    """Whether the lookup calls a number of this module `local`: mobile (mdn) ones are not."""
+    """Return whether lookups report `local` for a module's numbers; for mobile (mdn) ones they don't."""
     return module == LOCAL
 
 
 def has_local_feature(module: str) -> bool:
-    """Whether its numbers carry the feature `local` and obey `force_local_outbound`."""
+    """Return whether a module's numbers have the feature `local` and obey `force_local_outbound`."""
     return module in (LOCAL, MDN)

@@ -1,4 +1,4 @@
-"""What kind of number a normalised number is, and how people like to see it written."""
+"""Classification of normalised numbers, and their display format."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ _NORTH_AMERICAN = "SS(###) ### - ####"
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A kind of number. In a table of these the first that matches decides.
+    """A class of numbers. In a table of classifiers the first match decides.
 
     Args:
         name: its id, such as `did_us`.
-        regex: matched anywhere in the normalised number.
+        regex: searched in the normalised number.
         friendly_name: for people.
-        pretty_print: how to write such a number (see the function), or None for as it is.
+        pretty_print: display format (see the function of that name); None leaves the number unchanged.
         emergency: whether calls to it are emergency calls.
 
     Raises:
@@ -51,11 +51,11 @@ DEFAULT_CLASSIFIERS: tuple[Classifier, ...] = (
     Classifier("international", r"^\+([2-9]\d{7,})$", "International", None),
     Classifier("unknown", "^(.*)$", "Unknown", None),
 )
-"""KAZOO's, in its code's order: `did_us` before `tollfree_us` would swallow every 800 number."""
+"""KAZOO's classifiers in its code's order: `did_us` before `tollfree_us` would take every 800 number."""
 
 
 def classify(number: str, classifiers: tuple[Classifier, ...] = DEFAULT_CLASSIFIERS) -> str | None:
-    """The name of the first classifier that matches a normalised number, or None."""
+    """Return the name of the first classifier that matches a normalised number; None for no match."""
     octets = number.encode("utf-8", "replace")
     for classifier in classifiers:
         if classifier.pattern.search(octets):
@@ -64,12 +64,12 @@ def classify(number: str, classifiers: tuple[Classifier, ...] = DEFAULT_CLASSIFI
 
 
 def pretty_print(number: str, template: str | None) -> str:
-    r"""Write a number as people like it.
+    r"""Format a number for display.
 
     Args:
         number: normalised.
-        template: `S` skips a character, `#` writes one, `*` the rest, `\S` `\#` `\*` are themselves,
-            as is anything else. None writes the number as it is.
+        template: `S` skips a character, `#` writes one, `*` writes the rest; `\S`, `\#`, `\*` and all other characters
+            stand for themselves. None leaves the number unchanged.
     """
     if template is None:
         return number

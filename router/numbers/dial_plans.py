@@ -1,4 +1,4 @@
-"""Dial plans: how people who share a numbering habit write numbers, and KAZOO's converters."""
+"""Dial plans and KAZOO's converters: regexes that turn dialled digits into E.164."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from router.numbers.patterns import compiled, last_capture
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """One rule: what the regex captures last, between a prefix and a suffix.
+    """One rule: the regex's last capture between a prefix and a suffix.
 
     Raises:
         ValueError: the regex can't be used; the message says which one and what to do.
@@ -27,7 +27,7 @@ class Converter:
         object.__setattr__(self, "pattern", compiled(self.regex, self.name or "converter"))
 
     def convert(self, text: str) -> str | None:
-        """The converted text, or None when the regex doesn't match anywhere in it."""
+        """Return the converted text; None where the regex is not found in it."""
         match = self.pattern.search(text.encode("utf-8", "replace"))
         if match is None:
             return None
@@ -39,25 +39,24 @@ DEFAULT_CONVERTERS: tuple[Converter, ...] = (
     Converter(r"^011(\d{5,})$|^00(\d{5,})$", prefix="+"),  # an international prefix
     Converter(r"^[2-9]\d{7,}$", prefix="+"),  # a country code without its prefix
 )
-"""KAZOO's own, in KAZOO's order (`number_manager.e164_converters`)."""
+"""KAZOO's converters in KAZOO's order (`number_manager.e164_converters`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DialPlan:
-    """How to read the numbers of one numbering habit.
+    """A dial plan: the steps from dialled digits to E.164.
 
     Args:
-        name: what callers and operators call it.
-        rules: tried first; what the first match gives goes on to the converters, even with its "+".
-        converters: the system's or the account's. The default third one takes eight digits or more
-            for an international number: a plan for a country whose numbers are written without
-            a trunk prefix wants converters of its own, or none.
-        cleans: whether URI parts and visual separators are taken off first.
-        region: ISO 3166 code of the country whose national numbers `phonenumbers` reads, where
-            neither rules nor converters came to a number with "+".
+        name: used by callers and operators.
+        rules: tried first; the result of the first match continues to the converters, even with a "+".
+        converters: the system's or the account's. The third default converter takes eight or more digits for an
+            international number: a plan for a country without a trunk prefix needs converters of its own, or none.
+        cleans: whether URI parts and visual separators are removed first.
+        region: ISO 3166 code of the country whose national numbers `phonenumbers` parses, where neither rules nor
+            converters result in a number with "+".
 
     Raises:
-        ValueError: the region isn't one that `phonenumbers` knows.
+        ValueError: `phonenumbers` does not know the region.
     """
 
     name: str
@@ -77,18 +76,18 @@ KAZOO = DialPlan("kazoo", cleans=False)
 """KAZOO's converters exactly."""
 
 SYSTEM = DialPlan("system")
-"""The default: KAZOO's converters on what cleaning leaves."""
+"""The default: cleaning, then KAZOO's converters."""
 
 
 def converters_of(rules: Mapping[str, object], owner: str) -> tuple[Converter, ...]:
-    """Read converters or dial plan rules as KAZOO's documents spell them.
+    """Read converters or dial plan rules of KAZOO's documents.
 
     Args:
-        rules: regex to `{"prefix": ..., "suffix": ..., "name": ...}`; the order of keys is the order.
-        owner: what they belong to, such as `dial plan 'uk'`, for the message.
+        rules: regex to `{"prefix": ..., "suffix": ..., "name": ...}`, in the order of the keys.
+        owner: for the message, such as `dial plan 'uk'`.
 
     Raises:
-        ValueError: one of them can't be used; the message names the owner and the rule.
+        ValueError: an unusable rule; the message names the owner and the rule.
     """
     return tuple(
         _converter_of(regex, affixes, f"{owner}, rule {position}")
@@ -103,21 +102,21 @@ def _converter_of(regex: str, affixes: object, owner: str) -> Converter:
     for key, text in texts.items():
         if not isinstance(text, str) or not text.isprintable():
             raise ValueError(f"{owner}: the {key} of {regex!r} must be printable text")
-    compiled(regex, owner)  # here the owner is known, so that the message can name it
+    compiled(regex, owner)  # here the message can name the owner
     return Converter(regex, **texts)
 
 
 def convert(text: str, plan: DialPlan, *, plus_shortcut: bool = True) -> tuple[str, str]:
-    """Apply a plan's rules, then its converters, as KAZOO does; nothing is cleaned or validated.
+    """Apply a plan's rules, then its converters, as KAZOO does, without cleaning or validation.
 
     Args:
         text: the number as dialled.
-        plan: whose rules and converters to use.
-        plus_shortcut: leave alone whatever begins with "+" (KAZOO's `normalize/3` doesn't).
+        plan: its rules and converters are used.
+        plus_shortcut: leave a text with a leading "+" unchanged (KAZOO's `normalize/3` doesn't).
 
     Returns:
-        The number, and the id of what made it: `plus`, `dial plan 2`, `converter 1`, a rule's own
-        name, several joined by ` + `, or empty when nothing changed it.
+        The number, and the id of the deciding step: `plus`, `dial plan 2`, `converter 1`, a rule's own name, several
+        joined by ` + `, or empty for no change.
     """
     if plus_shortcut and text.startswith("+"):
         return text, "plus"

@@ -1,7 +1,7 @@
-"""Number documents of every generation (KAZOO's Number Document page), as they come.
+"""Number documents of every generation (KAZOO's Number Document page).
 
-People edit these by hand: nothing in one makes a reader raise. What can't be read is a problem,
-told in words, and is read in the way that routes least.
+People edit these documents by hand, so reading never raises. An unreadable field is reported as a problem, and is read
+in the way that routes least.
 """
 
 from collections.abc import Mapping
@@ -17,33 +17,33 @@ __all__ = ["NumberDocument", "Skipped", "not_a_number", "ownership_problem", "re
 
 MAX_NUMBER_LENGTH = 256
 
-_LONGEST_STATE = 64
-_HOLDERS = ("pvt_assigned_to", "pvt_reserve_history")
+_MAX_STATE_LENGTH = 64
+_OWNER_FIELDS = ("pvt_assigned_to", "pvt_reserve_history")
 _LEGACY_MODULE = "wnm_"
 
 
-@dataclass(frozen=True)  # without slots: copies with changes take a fifth of the time (router.numbers.fast_replace)
+@dataclass(frozen=True)  # no slots: changed copies take a fifth of the time (fast_replace)
 class NumberDocument:
     """A number document.
 
     Attributes:
         number: its id, normalised.
-        revision: `_rev`; empty when it has none.
-        state: as the document has it, even one that KAZOO doesn't know; None when there is none.
+        revision: `_rev`; empty for none.
+        state: the document's value, even one that KAZOO doesn't know; None for none.
         assigned_to: the account that owns it.
         previously_assigned_to: the last other account that owned it.
         reserve_history: accounts that reserved it, most recent first.
         module_name: its carrier module, by its present name.
         features: feature to settings, see `features.read`.
-        ported_in: it was created by a port request.
-        used_by: the application that uses it (`pvt_used_by`; the public field tells nothing).
+        ported_in: whether a port request created it.
+        used_by: the application that uses it (`pvt_used_by`; the public field does not count).
         authorizing_account: the account that created it, or `system`.
         created: Gregorian seconds.
         modified: Gregorian seconds.
         deleted: `pvt_deleted`.
-        dirty: it is written in an older way than KAZOO 5 would write it.
-        problems: what couldn't be read, a clear line each.
-        fields: the document itself, with everything that isn't ours.
+        dirty: whether KAZOO 5 would write it differently.
+        problems: unreadable fields, one line each.
+        fields: the document itself, with all foreign fields.
     """
 
     number: str
@@ -66,7 +66,7 @@ class NumberDocument:
 
 
 def routable_id(doc_id: str, database: str) -> str | None:
-    """Why a lookup can't reach a document by this id in this database; None when it can.
+    """Return why lookups can't reach a document by its id in a database; None where they can.
 
     Args:
         doc_id: `_id`.
@@ -88,12 +88,12 @@ def read(doc: object, *, expected_database: str | None = None) -> NumberDocument
     """Read a document of a number database.
 
     Args:
-        doc: the JSON object as CouchDB gives it.
-        expected_database: the shard it was found in, decoded: a document that a lookup can't reach
-            there is skipped. Without it, an id such as `14158867900` is read as `+14158867900`.
+        doc: CouchDB's JSON object.
+        expected_database: the decoded name of the shard that holds it; a document that lookups can't reach there is
+            skipped. Without it, an id such as `14158867900` is read as `+14158867900`.
 
     Returns:
-        The number document, or why it is none. Never raises.
+        The number document, or the reason why it is none. Never raises.
     """
     if not isinstance(doc, Mapping):
         return Skipped("not an object")
@@ -110,16 +110,16 @@ def read(doc: object, *, expected_database: str | None = None) -> NumberDocument
 
 
 def ownership_problem(document: NumberDocument) -> str | None:
-    """What can't be read of who has the number, or reserved it; None where all of it can.
+    """Return the problem of an unreadable owner or reserve history; None for none.
 
-    Such a field is read as if nobody were named, which is right for a lookup, and for nothing that gives the number
-    to somebody else.
+    Such a field is read as if it named no account. That is right for a lookup, but not for an operation that assigns
+    the number to another account.
     """
-    return next((problem for problem in document.problems if problem.startswith(_HOLDERS)), None)
+    return next((problem for problem in document.problems if problem.startswith(_OWNER_FIELDS)), None)
 
 
 def not_a_number(doc: Mapping[str, object], doc_id: object) -> str | None:
-    """Why a document is no number's by its id and its `pvt_type`; None when it may be one."""
+    """Return why a document can't be a number's, by its id and its `pvt_type`; None where it may be one."""
     if doc.get("_deleted") is True:
         return "deleted"
     if not isinstance(doc_id, str) or not doc_id:
@@ -149,7 +149,7 @@ def _number_document(number: str, fields: Fields) -> NumberDocument:
         module_name=module,
         features=found,
         ported_in=fields.flag("pvt_ported_in") is True,
-        used_by=fields.word("pvt_used_by", _LONGEST_STATE),
+        used_by=fields.word("pvt_used_by", _MAX_STATE_LENGTH),
         authorizing_account=fields.account("pvt_authorizing_account"),
         created=created,
         modified=modified,
@@ -161,10 +161,10 @@ def _number_document(number: str, fields: Fields) -> NumberDocument:
 
 
 def _state(fields: Fields) -> str | None:
-    """`pvt_state`, else the page's `pvt_number_state`; a present but unreadable one isn't passed over."""
+    """Read `pvt_state`, else the page's `pvt_number_state`; an unreadable value is not replaced by the other field."""
     newer, older = fields.get("pvt_state"), fields.get("pvt_number_state")
     name = "pvt_number_state" if newer is None else "pvt_state"
-    state = fields.word(name, _LONGEST_STATE)
+    state = fields.word(name, _MAX_STATE_LENGTH)
     if newer is not None and older is not None and newer != older:
         fields.problems.append(f"pvt_state is {shown(newer)} and pvt_number_state {shown(older)}: the first counts")
     if state is not None and not states.is_known(state):
@@ -180,7 +180,7 @@ def _module(fields: Fields) -> str:
 
 
 def _is_older(number: str, fields: Fields, found: dict[str, Any]) -> bool:
-    """Whether KAZOO 5 would write another id, state field, module name or feature shape."""
+    """Return whether KAZOO 5 would write another id, state field, module name or feature shape."""
     doc = fields.values
     listed = doc.get(features.FIELD)
     return (

@@ -1,7 +1,7 @@
-"""`pvt_features` of every generation, and what they mean for an inbound call.
+"""`pvt_features` of every generation, and their effects on an inbound call.
 
-Legacy documents list names and keep the settings in public fields; newer ones map a name to its
-settings. Both are read into the newer shape.
+Legacy documents list names and keep the settings in public fields; newer ones map a name to its settings. Both are
+read into the newer shape.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,23 +13,23 @@ from router.numbers.fields import Fields, is_true, is_unset, is_visible, shown
 
 FIELD = "pvt_features"
 
-_LONGEST_NAME = 64
+_MAX_NAME_LENGTH = 64
 _LISTED_E911 = ("dash_e911", "vitelity_e911", "telnyx_e911")
-_KEYED_E911 = ("dash_e911", "vitelity_e911")  # in this order, so that vitelity's wins
+_KEYED_E911 = ("dash_e911", "vitelity_e911")  # the last one, vitelity's, has precedence
 _CNAM_KEYS = {"outbound_cnam": "display_name", "inbound_cnam": "inbound_lookup"}
 _PUBLIC_KEYS = {"failover": ("e164", "sip"), "ringback": ("early", "transfer")}
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What features ask for an inbound call.
+    """The effects of features on an inbound call.
 
     Attributes:
-        prepend: put before the caller's name; empty for nothing.
-        ringback_media: media id heard while it rings; empty for none.
-        transfer_media: media id heard during a transfer; empty for none.
-        inbound_cnam: the caller's name is to be looked up, if the carrier lets us.
-        force_outbound: None when the feature isn't set.
+        prepend: text before the caller's name; empty for none.
+        ringback_media: media id played while it rings; empty for none.
+        transfer_media: media id played during a transfer; empty for none.
+        inbound_cnam: whether to look up the caller's name, where the carrier permits it.
+        force_outbound: None where the feature isn't set.
         failover: `("e164", number)`, `("sip", address)` or None.
     """
 
@@ -46,11 +46,11 @@ _TREATING = frozenset(("prepend", "ringback", "inbound_cnam", "force_outbound", 
 
 
 def read(document: Fields, module: str) -> dict[str, Any]:
-    """Feature to settings, in the document's order.
+    """Return feature → settings in the document's order.
 
     Args:
-        document: the number document; what can't be read is noted in its problems.
-        module: the carrier module's name: local numbers have the feature `local`.
+        document: the number document; unreadable values are added to its problems.
+        module: the carrier module's name; local numbers have the feature `local`.
     """
     raw = document.get(FIELD)
     if isinstance(raw, list):
@@ -58,7 +58,7 @@ def read(document: Fields, module: str) -> dict[str, Any]:
     elif type(raw) is dict or isinstance(raw, Mapping):
         features = _renamed({name: raw[name] for name in raw if _is_name(name, document)})
     else:
-        document.nested(FIELD)  # notes what else it may be
+        document.nested(FIELD)  # adds a problem for any other type
         features = {}
     if has_local_feature(module):
         features.setdefault("local", {})
@@ -66,13 +66,13 @@ def read(document: Fields, module: str) -> dict[str, Any]:
 
 
 def treatment(features: Mapping[str, Any], problems: list[str] | None = None) -> Treatment:
-    """What the features ask for an inbound call; what can't be read asks for nothing.
+    """Return the effects of features on an inbound call; unreadable settings have none.
 
     Args:
-        features: as `read` gives them.
-        problems: where to note what can't be read.
+        features: as `read` returns them.
+        problems: unreadable settings are added here.
     """
-    if _TREATING.isdisjoint(features):  # as most numbers' are; a warm-up asks this millions of times
+    if _TREATING.isdisjoint(features):  # most numbers; a warm-up calls this millions of times
         return _NO_TREATMENT
     settings = Fields(features, [] if problems is None else problems, FIELD)
     early, transfer = _ringback(settings.nested("ringback")) if "ringback" in features else ("", "")
@@ -96,7 +96,7 @@ def _prepend(settings: Fields) -> str:
 
 
 def _force_outbound(settings: Fields) -> bool | None:
-    """A feature that is set to something other than true is off, as in KAZOO, and not unset."""
+    """Read the feature; a value other than true means false, as in KAZOO, and not unset."""
     return None if settings.get("force_outbound") is None else settings.flag("force_outbound") is True
 
 
@@ -109,21 +109,21 @@ def _failover(settings: Fields) -> tuple[str, str] | None:
 
 
 def _is_name(name: object, document: Fields) -> TypeGuard[str]:
-    if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and is_visible(name):
+    if isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH and is_visible(name):
         return True
     document.problems.append(f"{FIELD} names the feature {shown(name)}: it must be a short word")
     return False
 
 
 def listed_features(names: list[object], document: Fields) -> Iterator[tuple[str, Any]]:
-    """Feature and settings of each name in a legacy document's list; the settings stand in its public fields."""
+    """Yield feature and settings of each name in a legacy document's list, from its public fields."""
     for name in names:
         if _is_name(name, document):
             yield _from_public(name, document.values)
 
 
 def _from_public(name: str, public: Mapping[str, object]) -> tuple[str, Any]:
-    """A listed feature with the settings that its public field holds; a name of a private one has none."""
+    """Return a listed feature with the settings in its public field; a private field's name has none."""
     value = None if name.startswith(("pvt_", "_")) else public.get(name)
     if name == "force_outbound":
         return name, is_true(value)

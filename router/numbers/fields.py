@@ -1,4 +1,4 @@
-"""Reading a document that anyone may have written by hand: never raising, noting what is wrong."""
+"""Typed reading of a hand-written document, which never raises and collects problems."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from functools import lru_cache
 from itertools import groupby
 
 MAX_ID_LENGTH = 32
-"""Characters in an account id; KAZOO's are 32 hexadecimal ones."""
+"""Characters of an account id; KAZOO's are 32 hexadecimal digits."""
 
 MAX_TEXT_LENGTH = 256
-"""Characters in any other text that goes into an answer."""
+"""Characters of any other text in a response."""
 
 _SHOWN = 40
 _LATEST = 2**53
@@ -19,39 +19,39 @@ _KINDS: dict[type, str] = {list: "a list", dict: "an object"}
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A document that is nothing to its reader, and why, in words."""
+    """A document that does not count, and the reason."""
 
     reason: str
 
 
 def is_unset(value: object) -> bool:
-    """Whether KAZOO takes it for empty: null, "", "0", "NULL" or "undefined"."""
+    """Return whether KAZOO takes a value for empty: null, "", "0", "NULL" or "undefined"."""
     return value is None or (isinstance(value, str) and value in _UNSET)
 
 
 def is_true(value: object) -> bool:
-    """KAZOO's truth: true or "true", and nothing else."""
+    """Return whether KAZOO takes a value for true: true or "true" only."""
     return value is True or value == "true"
 
 
 def is_false(value: object) -> bool:
-    """KAZOO's falsehood: false or "false", and nothing else."""
+    """Return whether KAZOO takes a value for false: false or "false" only."""
     return value is False or value == "false"
 
 
 def is_visible(text: str) -> bool:
-    """Whether it is ASCII without spaces and control characters."""
+    """Return whether a text is ASCII without spaces and control characters."""
     return text.isascii() and text.isprintable() and " " not in text
 
 
 def printable(text: str, limit: int = 64) -> str:
-    """As much of an input as may be shown to people and logs."""
+    """Return the beginning of an input in a form that people and logs may see."""
     shown = "".join(sign if sign.isprintable() else "?" for sign in text[:limit])
     return shown + ("…" if len(text) > limit else "")
 
 
 def shown(value: object) -> str:
-    """A value in a few words, however large or odd it is."""
+    """Return a short description of a JSON value of any size and type, for messages."""
     if isinstance(value, str):
         return ascii(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!a}... ({len(value)} characters)"
     if value is None:
@@ -66,18 +66,18 @@ def shown(value: object) -> str:
 def _short_number(value: float) -> str:
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except ValueError:  # Python formats no integer of more than 4,300 digits
         return "a huge number"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} digits)"
 
 
 @dataclass(slots=True)
 class Fields:
-    """One object's fields.
+    """Typed access to the fields of an object.
 
     Args:
         values: the object.
-        problems: where to note what can't be read, one clear line each.
+        problems: unreadable fields are added here, one line each.
         where: the path to this object inside its document, for those lines.
     """
 
@@ -86,33 +86,33 @@ class Fields:
     where: str = ""
 
     def get(self, name: str) -> object:
-        """The field as it is, or None when it is unset."""
+        """Return the raw field; None where it is unset."""
         value = self.values.get(name)
-        # A warm-up asks this dozens of times for each of millions of documents.
+        # A warm-up calls this dozens of times for each of millions of documents.
         return None if type(value) is str and value in _UNSET else value
 
-    def text(self, name: str, longest: int = MAX_TEXT_LENGTH) -> str | None:
-        """A printable text, such as a person's name."""
+    def text(self, name: str, max_length: int = MAX_TEXT_LENGTH) -> str | None:
+        """Read printable text, such as a person's name."""
         value = self.get(name)
-        if value is None or (isinstance(value, str) and len(value) <= longest and value.isprintable()):
+        if value is None or (isinstance(value, str) and len(value) <= max_length and value.isprintable()):
             return value
-        self._note(name, value, f"printable text of at most {longest} characters")
+        self._note(name, value, f"printable text of at most {max_length} characters")
         return None
 
-    def word(self, name: str, longest: int = MAX_TEXT_LENGTH) -> str | None:
-        """A text of visible ASCII characters, such as an id or an address."""
+    def word(self, name: str, max_length: int = MAX_TEXT_LENGTH) -> str | None:
+        """Read visible ASCII characters, such as an id or an address."""
         value = self.get(name)
-        if value is None or (isinstance(value, str) and len(value) <= longest and is_visible(value)):
+        if value is None or (isinstance(value, str) and len(value) <= max_length and is_visible(value)):
             return value
-        self._note(name, value, f"1 to {longest} visible ASCII characters")
+        self._note(name, value, f"1 to {max_length} visible ASCII characters")
         return None
 
     def account(self, name: str) -> str | None:
-        """An account id."""
+        """Read an account id."""
         return self.word(name, MAX_ID_LENGTH)
 
     def accounts(self, name: str) -> tuple[str, ...]:
-        """A list of account ids, equal neighbours collapsed as KAZOO does."""
+        """Read a list of account ids; equal neighbours are collapsed, as in KAZOO."""
         value = self.get(name)
         if value is None:
             return ()
@@ -126,7 +126,7 @@ class Fields:
         return tuple(account for account, _ in groupby(readable))
 
     def flag(self, name: str) -> bool | None:
-        """True or false, or None when it is unset or can't be read."""
+        """Read true or false; None where it is unset or unreadable."""
         value = self.get(name)
         if value is None:
             return None
@@ -137,16 +137,16 @@ class Fields:
             return None
         return False
 
-    def count(self, name: str, most: int) -> int | None:
-        """A whole number from 0 to `most`."""
+    def count(self, name: str, maximum: int) -> int | None:
+        """Read a whole number from 0 to `maximum`."""
         value = self.get(name)
-        if value is None or (type(value) is int and 0 <= value <= most):
+        if value is None or (type(value) is int and 0 <= value <= maximum):
             return value
-        self._note(name, value, f"a whole number from 0 to {most}")
+        self._note(name, value, f"a whole number from 0 to {maximum}")
         return None
 
     def word_list(self, name: str) -> tuple[str, ...] | None:
-        """A list of words, or None when it is unset or no list; what is no word is left out."""
+        """Read a list of words, without its unreadable entries; None where it is unset or no list."""
         value = self.get(name)
         if value is None:
             return None
@@ -157,7 +157,7 @@ class Fields:
         return tuple(filter(None, map(entries.word, entries.values)))
 
     def seconds(self, name: str) -> int | None:
-        """A time in Gregorian seconds."""
+        """Read a time in Gregorian seconds."""
         value = self.get(name)
         if value is None or (type(value) is int and 0 < value < _LATEST):
             return value
@@ -165,7 +165,7 @@ class Fields:
         return None
 
     def nested(self, name: str) -> "Fields":
-        """The fields of an object inside this one; no fields when it is unset or no object."""
+        """Return access to a nested object; it is empty where the field is unset or no object."""
         value = self.get(name)
         if type(value) is dict or isinstance(value, Mapping):
             return Fields(value, self.problems, _path(self.where, name))
@@ -174,7 +174,7 @@ class Fields:
         return Fields({}, self.problems, _path(self.where, name))
 
     def _entries(self, name: str, listed: list[object]) -> "Fields":
-        """A list's entries, named by their positions."""
+        """Return access to a list's entries by position."""
         named = {str(position): entry for position, entry in enumerate(listed)}
         return Fields(named, self.problems, _path(self.where, name))
 

@@ -1,36 +1,36 @@
-"""National numbers, as Google's libphonenumber knows every country's (`phonenumbers`)."""
+"""National numbers of every country, by Google's libphonenumber (`phonenumbers`)."""
 
 import re
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, shortnumberinfo
 
-_DIGITS = re.compile(r"[0-9]+")  # phonenumbers itself reads through letters, "*" and much more
+_DIGITS = re.compile(r"[0-9]+")  # phonenumbers itself ignores letters, "*" and much more
 _INTERNATIONAL = re.compile(r"\+[0-9]+")
-_LEAST_POSSIBLE = 7
-"""Fewer national digits than these are believed only when the number is valid, not just possible."""
+_MIN_POSSIBLE_DIGITS = 7
+"""National digits; a number with fewer must be valid, not just possible."""
 
 
 def without_trunk_prefix(number: str) -> str | None:
-    """E.164 of "+44 (0)20 ..." given as `+44020...`: Britain drops that 0, Italy keeps it.
+    """Return the E.164 number of "+44 (0)20 ...", given as `+44020...`: Britain drops that 0, Italy keeps it.
 
     Returns:
-        The number, or None when it can't be one.
+        The number; None where it can't be one.
     """
     if _INTERNATIONAL.fullmatch(number) is None:
         return None
     parsed = _parsed(number, None)
     if parsed is None or phonenumbers.is_valid_number(parsed):
         return _accepted(parsed)
-    kept = phonenumbers.national_significant_number(parsed)  # with the 0 it is none, so perhaps without
+    kept = phonenumbers.national_significant_number(parsed)  # invalid with the 0, so perhaps valid without
     return _accepted(_parsed(f"+{parsed.country_code}{kept.removeprefix('0')}", None))
 
 
 def in_context(number: str, context: str) -> str | None:
-    """E.164 of a local number under a context such as `+44` (RFC 3966's `phone-context`).
+    """Return the E.164 number of a local number in a context such as `+44` (RFC 3966's `phone-context`).
 
     Returns:
-        The number, or None when both together aren't valid: the context may be more than a prefix.
+        The number; None where both together are invalid, since the context may be more than a prefix.
     """
     if _DIGITS.fullmatch(number) is None:
         return None
@@ -41,19 +41,19 @@ def in_context(number: str, context: str) -> str | None:
 
 
 def is_brief(number: str) -> bool:
-    """Whether it is as short as emergency numbers, feature codes and extensions are."""
-    return len(number) < _LEAST_POSSIBLE
+    """Return whether a number is as short as emergency numbers, feature codes and extensions."""
+    return len(number) < _MIN_POSSIBLE_DIGITS
 
 
 def in_region(number: str, region: str) -> str | None:
-    """E.164 of digits dialled in a country.
+    """Return the E.164 number of digits dialled in a country.
 
     Args:
-        number: national digits, or international ones without their prefix; else it isn't read.
+        number: national digits, or international ones without their prefix.
         region: ISO 3166 code.
 
     Returns:
-        The number, or None for emergency and short numbers and for what can't be a number.
+        The number; None for anything but digits, for emergency and short numbers, and for impossible numbers.
     """
     if _DIGITS.fullmatch(number) is None:
         return None
@@ -69,7 +69,7 @@ def in_region(number: str, region: str) -> str | None:
 
 
 def _already_international(number: str, region: str) -> str | None:
-    """Where a trunk prefix marks national numbers, one without it that opens with the country code has it."""
+    """Return the international reading of digits that begin with the country code, in a country with a trunk prefix."""
     code = str(phonenumbers.country_code_for_region(region))
     if not number.startswith(code) or not phonenumbers.ndd_prefix_for_region(region, True):  # noqa: FBT003
         return None
@@ -80,7 +80,7 @@ def _already_international(number: str, region: str) -> str | None:
 
 
 def _is_short(number: str, parsed: PhoneNumber, region: str) -> bool:
-    """Whether it is an emergency number or a short one, such as 112 or 116123."""
+    """Return whether a number is an emergency number or a short one, such as 112 or 116123."""
     if shortnumberinfo.is_emergency_number(number, region):
         return True
     return shortnumberinfo.is_valid_short_number_for_region(parsed, region)
@@ -98,8 +98,8 @@ def _accepted(parsed: PhoneNumber | None) -> str | None:
         return None
     if phonenumbers.is_valid_number(parsed):
         return _e164(parsed)
-    enough = len(phonenumbers.national_significant_number(parsed)) >= _LEAST_POSSIBLE
-    return _e164(parsed) if enough and phonenumbers.is_possible_number(parsed) else None
+    is_long_enough = len(phonenumbers.national_significant_number(parsed)) >= _MIN_POSSIBLE_DIGITS
+    return _e164(parsed) if is_long_enough and phonenumbers.is_possible_number(parsed) else None
 
 
 def _e164(parsed: PhoneNumber) -> str:

@@ -1,4 +1,4 @@
-"""From a number as the switch has it to E.164, and whether that can be looked up."""
+"""Normalisation: from a switch's number to E.164, and whether that can be looked up."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,20 +16,20 @@ DEFAULT_RECONCILE_REGEX = r"^(\+?1)?\d{10}$|^\+[2-9]\d{7,}$|^011\d*$|^00\d*$"
 """KAZOO's `number_manager.reconcile_regex`."""
 
 MAX_NUMBER_BYTES = 256
-"""UTF-8 bytes that a number may have, as given and as normalised."""
+"""UTF-8 bytes of a number, before and after normalisation."""
 
 CACHED_RESULTS = 32_768
-"""Results kept: 11 MB of ordinary numbers, at most 43 MB of the longest texts."""
+"""Results in the cache: 11 MB of ordinary numbers, at most 43 MB of the longest texts."""
 
 _EXACT = r"\+[1-9][0-9]{7,14}"
 
 
 class UnknownDialPlanError(ValueError):
-    """A dial plan was asked for that isn't configured."""
+    """The requested dial plan isn't configured."""
 
 
 class LookupNumber(NamedTuple):
-    """What a lookup needs of a number: E.164, and whether it may be looked up."""
+    """A number for a lookup: E.164, and whether it may be looked up."""
 
     number: str
     reconcilable: bool
@@ -37,18 +37,17 @@ class LookupNumber(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NormalisationResult:
-    """A number, and how it came about.
+    """A normalised number, and the steps that led to it.
 
     Attributes:
-        input: the text as given.
-        number: E.164, or the input unchanged where it isn't a number.
-        rule: what decided: `e164` (exact already), `plus` (KAZOO's shortcut), `converter 1`,
+        input: the original text.
+        number: E.164, or the unchanged input where it isn't a number.
+        rule: the deciding step: `e164` (exact already), `plus` (KAZOO's shortcut), `converter 1`,
             `dial plan 2`, a rule's own name, `phonenumbers GB`, `phonenumbers` (a trunk prefix note
             or a context), `cleaned`, `unchanged`, `too long`.
         reconcilable: whether it may be looked up.
         classification: the classifier's name, or None.
-        database: the shard's decoded name; None where the number isn't reconcilable or no legal
-            name comes of it.
+        database: the shard's decoded name; None where the number isn't reconcilable, or has no legal shard.
         dial_plan: the plan that was used.
     """
 
@@ -62,13 +61,13 @@ class NormalisationResult:
 
 
 class Normaliser:
-    """Normalises under any of several dial plans, remembering what was costly. Thread-safe.
+    """Normalises under one of several dial plans, and caches results. Thread-safe.
 
     Args:
-        plans: by the name that callers use; `system` and `kazoo` exist anyway.
-        reconcile_regex: what may be looked up, as KAZOO's `reconcile_regex`.
+        plans: by name; `system` and `kazoo` always exist.
+        reconcile_regex: matches the numbers that may be looked up (KAZOO's `reconcile_regex`).
         classifiers: in the order in which they decide.
-        remembered: how many results are kept.
+        remembered: size of the cache, in results.
 
     Raises:
         ValueError: the reconcile regex can't be used.
@@ -90,32 +89,32 @@ class Normaliser:
 
     @property
     def plan_names(self) -> tuple[str, ...]:
-        """The dial plans that callers may name."""
+        """The names of all dial plans, sorted."""
         return tuple(sorted(self._plans))
 
     def e164(self, text: str, plan: str = "") -> LookupNumber:
-        """Normalise, as fast as can be.
+        """Normalise on the hit path.
 
         Args:
-            text: the number as the switch has it.
-            plan: the dial plan's name; empty is the system's.
+            text: the switch's number.
+            plan: the dial plan's name; empty for the system's.
 
         Raises:
             UnknownDialPlan: there is no such plan.
         """
         if self._is_exact(text) and (not plan or plan in self._plans):
-            return LookupNumber._make((text, True))  # keywords would cost half as much again
-        if len(text) > MAX_NUMBER_BYTES:  # before it can become a key
+            return LookupNumber._make((text, True))  # keyword arguments would cost half as much again
+        if len(text) > MAX_NUMBER_BYTES:  # before it becomes a key of the cache
             self._plan(plan)
             return LookupNumber(text, reconcilable=False)
         return self._target_of(text, plan or "system")
 
     def explain(self, text: str, plan: str = "") -> NormalisationResult:
-        """Normalise, and tell everything about it.
+        """Normalise, and describe each step.
 
         Args:
-            text: the number as the switch has it.
-            plan: the dial plan's name; empty is the system's.
+            text: the switch's number.
+            plan: the dial plan's name; empty for the system's.
 
         Raises:
             UnknownDialPlan: there is no such plan.
@@ -160,19 +159,19 @@ class Normaliser:
 
 
 def _exact_matcher(reconcile_regex: str) -> Callable[[str], object]:
-    """One regex for both: exact E.164, and what the reconcile regex finds in it."""
+    """Return a matcher for exact E.164 numbers that the reconcile regex accepts, in one regex where possible."""
     octets = reconcile_regex.encode("utf-8", "replace")
     try:
-        # A character for each byte, so that `é*` repeats what it repeats in `compiled`.
+        # One character for each byte, so that `é*` repeats the same byte as in `compiled`.
         both = re.compile(rf"(?={_EXACT}\Z)(?s:.*?)(?:{octets.decode('latin-1')})", re.ASCII)
-    except (re.error, ValueError):  # it opens with flags for all of itself, or has some that only bytes may have
+    except (re.error, ValueError):  # global flags at its beginning, or flags for bytes only
         finds = re.compile(octets).search
         return lambda text: re.fullmatch(_EXACT, text) and finds(text.encode())
     return both.match
 
 
 def is_too_long(text: str) -> bool:
-    """Whether a number has more than LONGEST bytes, and so is not normalised."""
+    """Return whether a number has more than MAX_NUMBER_BYTES bytes, and so is not normalised."""
     return len(text) > MAX_NUMBER_BYTES or len(text.encode("utf-8", "replace")) > MAX_NUMBER_BYTES
 
 
@@ -185,7 +184,7 @@ def _cleaned_first(text: str, plan: DialPlan) -> tuple[str, str]:
     if not is_plain(text):
         return text, "unchanged"
     cleaned = clean(text)
-    if cleaned is None:  # no dial string, yet an operator's own converter may know it
+    if cleaned is None:  # no dial string, but an operator's own converter may match it
         number, rule = _converted(text, plan)
         return number, "unchanged" if number == text else rule
     if cleaned.context:

@@ -1,4 +1,4 @@
-"""Regular expressions that operators wrote for KAZOO, that is for PCRE on bytes."""
+"""Regular expressions that operators write for KAZOO, that is for PCRE on bytes."""
 
 import re
 
@@ -8,14 +8,14 @@ _POSIX_CLASS = "[:"
 
 
 def compiled(regex: str, owner: str) -> re.Pattern[bytes]:
-    r"""Compile as KAZOO does: on bytes, so that `\d` is an ASCII digit and nothing else.
+    r"""Compile as KAZOO does: on bytes, so that `\d` matches ASCII digits only.
 
     Args:
-        regex: as the operator wrote it.
-        owner: what it belongs to, for the message.
+        regex: the operator's text.
+        owner: for the message.
 
     Raises:
-        ValueError: Python can't read it, would read it as something else than PCRE does, or could take too long.
+        ValueError: Python can't parse it, parses it differently from PCRE, or could take too long to match.
     """
     if _POSIX_CLASS in regex:
         raise ValueError(f"{owner}: {regex!r} has a POSIX class such as [:digit:]: write [0-9] instead")
@@ -34,9 +34,9 @@ def compiled(regex: str, owner: str) -> re.Pattern[bytes]:
 
 
 def last_capture(match: re.Match[bytes]) -> bytes:
-    """What KAZOO takes from a match: the highest-numbered group that took part, or all of it.
+    """Return the capture that KAZOO uses: the highest-numbered group that participated, or the whole match.
 
-    `match.lastindex` is another thing: the group that *closed* last, the outer one of nested groups.
+    `match.lastindex` differs: it is the group that *closed* last, the outer one of nested groups.
     """
     for group in range(match.re.groups, 0, -1):
         if match.start(group) != -1:

@@ -1,4 +1,4 @@
-"""Port requests: where a number without a document is on its way to an account."""
+"""Port requests: the accounts that numbers without a document are being ported to."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ ACTIVE_STATES = ("submitted", "pending", "scheduled")
 
 @dataclass(frozen=True, slots=True)
 class PortRequest:
-    """A port request, as the `port_requests` database has it.
+    """A document of the `port_requests` database.
 
     Attributes:
         id: `_id`.
-        revision: `_rev`; empty when it has none.
-        account_id: the account that the numbers come to; None when that can't be read.
-        numbers: those it names, as it spells them.
-        active: it is under way, and so may route.
+        revision: `_rev`; empty for none.
+        account_id: the account that receives the numbers; None where it can't be read.
+        numbers: the document's numbers, unchanged.
+        active: whether it is in progress, and so may route.
     """
 
     id: str
@@ -53,14 +53,14 @@ def read(doc: object) -> PortRequest | Skipped:
 
 
 def account_of(number: str, requests: Iterable[PortRequest]) -> str | None:
-    """The account that a number without a document routes to.
+    """Return the account that a number without a document routes to.
 
     Args:
         number: E.164.
-        requests: those that may name it.
+        requests: port requests that may name it.
 
     Returns:
-        The account of the one active request that names it; None where none or several do.
+        The account of the only active request that names it; None where none or several do.
     """
     naming = [request for request in requests if request.active and number in request.numbers]
     return naming[0].account_id if len(naming) == 1 else None

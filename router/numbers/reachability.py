@@ -1,4 +1,4 @@
-"""Documents of number databases that no lookup comes to, and why."""
+"""Documents of number databases that no lookup reaches, and why."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,14 @@ from router.numbers.normaliser import Normaliser
 
 
 def unreachable(document: Mapping[str, Any], database: str, normaliser: Normaliser) -> str | None:
-    """Why no lookup can reach a document of a number database; None when one can.
+    """Return why no lookup can reach a document of a number database; None where one can.
 
-    A number that is marked deleted is reached: lookups answer for it.
+    A number that is marked deleted counts as reachable: lookups respond with its refusal.
 
     Args:
-        database: where it was found, decoded.
-        normaliser: the rules in force.
+        document: the JSON object.
+        database: the decoded name of the database that holds it.
+        normaliser: of the current rules.
     """
     identifier = str(document.get("_id", ""))
     reason = routable_id(identifier, database) or not_a_number(document, identifier)
@@ -24,7 +25,7 @@ def unreachable(document: Mapping[str, Any], database: str, normaliser: Normalis
         return reason
     if not identifier[1:].isdecimal():
         return f"its id {shown(identifier)} is not '+' and digits"
-    # That plan leaves what begins with '+' as it is, so no plan makes anything else of it that could be found.
+    # That plan leaves a leading '+' unchanged, and so finds every number that any plan finds.
     if not normaliser.e164(identifier, KAZOO.name).reconcilable:
         return f"its id {shown(identifier)} is no number by reconcile_regex: lookups answer NOT_RECONCILABLE"
     return None

@@ -1,4 +1,4 @@
-"""The decision: whether a number document routes, where to, and how the call is treated."""
+"""The routing decision: whether a number document routes, where to, and the treatment of the call."""
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +12,7 @@ from router.numbers.system_config import NumberManagerConfig
 
 
 class Reason(StrEnum):
-    """Why a number doesn't route."""
+    """Reasons why a number doesn't route."""
 
     NOT_RECONCILABLE = "NOT_RECONCILABLE"
     NUMBER_NOT_FOUND = "NUMBER_NOT_FOUND"
@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the cluster's settings say about routing (KAZOO's `number_manager`, by its names)."""
+    """The cluster's settings of routing (KAZOO's `number_manager`, by its names)."""
 
     routable_states: tuple[str, ...] = ROUTABLE
     force_local_outbound: bool = True
@@ -36,7 +36,7 @@ class Policy:
 
     @classmethod
     def of(cls, config: NumberManagerConfig, routable_states: tuple[str, ...] = ROUTABLE) -> "Policy":
-        """The policy that the cluster's settings amount to."""
+        """Return the policy of the cluster's settings."""
         return cls(
             routable_states=routable_states,
             force_local_outbound=config.force_local_outbound,
@@ -47,7 +47,7 @@ class Policy:
         )
 
     def fingerprint(self) -> str:
-        """Short and stable: routes decided under equal policies may be kept together, others not.
+        """Return a short, stable hash: cached routes are valid only under an equal policy.
 
         Returns:
             12 hexadecimal characters; the order of states makes no difference.
@@ -58,10 +58,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a number leads, and how to treat the call.
+    """The account of a number, and the treatment of the call.
 
-    The fields of the API's `LookupResponse`, but for `source` and `stale`, which tell of the
-    answer and not of the number. `failover` is `("e164", number)`, `("sip", address)` or None.
+    The fields are those of the API's `LookupResponse` except `source` and `stale`, which describe the response and not
+    the number. `failover` is `("e164", number)`, `("sip", address)` or None.
     """
 
     number: str
@@ -84,7 +84,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a number leads nowhere; `message` tells an operator what to do."""
+    """The reason why a number doesn't route; `message` tells an operator what to do."""
 
     reason: Reason
     number: str
@@ -94,15 +94,14 @@ class Refused:
 
 
 def decide(document: NumberDocument, policy: Policy) -> Route | Refused:
-    """Decide as KAZOO's lookup does, but for whether the account is enabled.
+    """Decide as KAZOO's lookup does, without the check whether the account is enabled.
 
-    Accounts are enabled and disabled without a change to their numbers, so that is for whoever
-    answers, at the time of answering.
+    Accounts are enabled and disabled without a change to their numbers, so that check belongs to the response.
     """
     state = document.state or ""
     if document.deleted:
         refused = _refused(document, Reason.NUMBER_NOT_FOUND, "is marked deleted: unset pvt_deleted to bring it back")
-        return replace(refused, account_id="", state="")  # as of a number without a document
+        return replace(refused, account_id="", state="")  # like a number without a document
     if document.assigned_to is None:
         return _refused(document, Reason.UNASSIGNED, f"({state or 'no state'}) has no account: assign it to one")
     if state not in policy.routable_states:
@@ -113,7 +112,7 @@ def decide(document: NumberDocument, policy: Policy) -> Route | Refused:
 
 
 def port_request_route(number: str, account_id: str) -> Route:
-    """The route of a number that has no document but one active port request."""
+    """Return the route of a number without a document, named by one active port request."""
     return Route(
         number=number,
         account_id=account_id,
@@ -124,15 +123,15 @@ def port_request_route(number: str, account_id: str) -> Route:
     )
 
 
-def _refused(document: NumberDocument, reason: Reason, what: str) -> Refused:
-    message = f"{document.number} {what}"
+def _refused(document: NumberDocument, reason: Reason, explanation: str) -> Refused:
+    message = f"{document.number} {explanation}"
     if document.problems:
         message += f" (its document also needs mending: {document.problems[0]})"
     return Refused(reason, document.number, document.assigned_to or "", document.state or "", message)
 
 
 def _route(document: NumberDocument, account_id: str, state: str, policy: Policy) -> Route:
-    asked = treatment(document.features)
+    treated = treatment(document.features)
     return Route(
         number=document.number,
         account_id=account_id,
@@ -140,13 +139,13 @@ def _route(document: NumberDocument, account_id: str, state: str, policy: Policy
         revision=document.revision,
         pending_port=state == State.PORT_IN,
         local=is_local(document.module_name),
-        force_outbound=_force_outbound(state, document.module_name, asked.force_outbound, policy),
-        inbound_cnam=asked.inbound_cnam and _permits_cnam(document.module_name, policy),
-        prepend=asked.prepend,
-        ringback_media=asked.ringback_media,
-        transfer_media=asked.transfer_media,
+        force_outbound=_force_outbound(state, document.module_name, treated.force_outbound, policy),
+        inbound_cnam=treated.inbound_cnam and _permits_cnam(document.module_name, policy),
+        prepend=treated.prepend,
+        ringback_media=treated.ringback_media,
+        transfer_media=treated.transfer_media,
         carrier=document.module_name,
-        failover=asked.failover,
+        failover=treated.failover,
         features=tuple(document.features),
         ported_in=document.ported_in,
         used_by=document.used_by or "",
@@ -165,5 +164,5 @@ def _force_outbound(state: str, module: str, feature: bool | None, policy: Polic
 
 
 def _permits_cnam(module: str, policy: Policy) -> bool:
-    """Vitelity looks names up itself, unless told that the switch does."""
+    """Return whether callers' names may be looked up: Vitelity does it itself, unless the settings say otherwise."""
     return module != VITELITY or policy.use_stepswitch_cnam

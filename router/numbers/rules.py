@@ -1,4 +1,4 @@
-"""All that decides how a number is read and routed, made from the cluster's configuration and ours."""
+"""Rules of normalisation and routing, built from the cluster's configuration and our own settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,15 +10,15 @@ from router.numbers.routes import Policy
 from router.numbers.states import ROUTABLE
 
 CONFIG_NAMES = frozenset(field.name for field in fields(system_config.NumberManagerConfig))
-"""The names of KAZOO's number_manager settings that mean something here."""
+"""The names of KAZOO's number_manager settings that have a meaning here."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSpec:
-    """A dial plan as configured.
+    """A dial plan's configuration.
 
     Attributes:
-        converters: None for the system's, or for none at all where a region is named.
+        converters: None for the system's; with a region, None means no converters.
     """
 
     rules: tuple[Converter, ...] = ()
@@ -29,12 +29,12 @@ class PlanSpec:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What lookups and the follower work with; replaced as a whole when the configuration changes.
+    """The rules of lookups and the follower; replaced as a whole when the configuration changes.
 
     Attributes:
-        fetch_account_from_ports: a number without a document may route by its port request.
-        warnings: a line for each configured value that could not be used.
-        config: the cluster's settings with ours over them, as the number manager needs them.
+        fetch_account_from_ports: whether a number without a document may route by its port request.
+        warnings: a line for each unusable value.
+        config: the cluster's settings, overridden by ours, for the number manager.
     """
 
     normaliser: Normaliser
@@ -47,27 +47,27 @@ class Rules:
 def build(
     section: Mapping[str, object] | None,
     *,
-    overrule: Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | None = None,
     plans: Mapping[str, PlanSpec] | None = None,
     routable_states: tuple[str, ...] = ROUTABLE,
 ) -> Rules:
-    """Make the rules.
+    """Build the rules.
 
     Args:
         section: the `default` section of system_config's number_manager; None where there is none.
-        overrule: our own values for the same names.
+        overrides: our own values of the same names.
         plans: dial plans by name; "system" replaces the default one.
         routable_states: the states that take calls.
 
     Raises:
-        ValueError: a dial plan or a regex that can't be used; the message names it.
+        ValueError: an unusable dial plan or regex; the message names it.
     """
-    config, warnings = system_config.read({"default": {**(section or {}), **(overrule or {})}})
+    config, warnings = system_config.read({"default": {**(section or {}), **(overrides or {})}})
     system = DialPlan(SYSTEM.name, converters=config.e164_converters)
-    made = {SYSTEM.name: system}
+    built = {SYSTEM.name: system}
     for name, spec in (plans or {}).items():
-        made[name] = _plan(name, spec, system)
-    normaliser = Normaliser(made, reconcile_regex=config.reconcile_regex, classifiers=config.classifiers)
+        built[name] = _plan(name, spec, system)
+    normaliser = Normaliser(built, reconcile_regex=config.reconcile_regex, classifiers=config.classifiers)
     policy = Policy.of(config, routable_states)
     return Rules(normaliser, policy, config.fetch_account_from_ports, warnings, config)
 

@@ -1,7 +1,7 @@
-"""Which database holds a number: `numbers/` and the number's first five bytes.
+"""Shards: the number databases, named `numbers/` and the first five bytes of their numbers.
 
-`+14158867900` lives in `numbers/+1415`, which an HTTP path and `pvt_db_name` spell
-`numbers%2F%2B1415` (KAZOO's Number Document page).
+`+14158867900` belongs to `numbers/+1415`, encoded as `numbers%2F%2B1415` in an HTTP path and in `pvt_db_name` (KAZOO's
+Number Document page).
 """
 
 import re
@@ -16,14 +16,14 @@ _UNRESERVED = "-_.!~*()$"
 
 
 def shard_for(number: str) -> str | None:
-    """The database of a normalised number, by its decoded name.
+    """Return the decoded name of a number's shard.
 
     Args:
-        number: E.164, as normalised; it is cut as it is.
+        number: E.164, normalised; its first bytes are taken without any check.
 
     Returns:
-        A name such as `numbers/+1415`, which may be one that CouchDB refuses (see `is_legal`),
-        or None when the number is shorter than five bytes.
+        A name such as `numbers/+1415`, which CouchDB may refuse (see `is_legal`); None for a number of less than five
+        bytes.
     """
     head = number[:SHARD_WIDTH].encode("utf-8", "replace")[:SHARD_WIDTH]
     if len(head) < SHARD_WIDTH:
@@ -32,25 +32,25 @@ def shard_for(number: str) -> str | None:
 
 
 def is_legal(name: str) -> bool:
-    """Whether CouchDB takes this decoded name for a database."""
+    """Return whether CouchDB accepts a decoded name for a database."""
     return _LEGAL.fullmatch(name) is not None
 
 
 def is_shard(name: str) -> bool:
-    """Whether this decoded name is that of a routing shard.
+    """Return whether a decoded name is that of a shard.
 
-    `numbers/managed` and `numbers/inum` hold a carrier's stock, in documents that look like
-    numbers: having other than five bytes is what keeps them out.
+    `numbers/managed` and `numbers/inum` hold a carrier's stock, in documents that look like numbers. The length of
+    their names excludes them.
     """
     return name.startswith(SHARD_PREFIX) and len(name.encode("utf-8", "replace")) == len(SHARD_PREFIX) + SHARD_WIDTH
 
 
 @lru_cache(4096)
 def encoded(name: str) -> str:
-    """The name as `pvt_db_name` and an HTTP path spell it. Encode once: `%` is encoded too."""
+    """Return a name encoded for `pvt_db_name` and HTTP paths. Encode only once: `%` is encoded, too."""
     return quote(name, safe=_UNRESERVED, errors="replace")
 
 
 def decoded(name: str) -> str:
-    """The name as CouchDB lists it. A name that is already decoded stays as it is."""
+    """Return a name in the form that CouchDB lists. A decoded name stays unchanged."""
     return unquote(name)

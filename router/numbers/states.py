@@ -1,10 +1,10 @@
-"""The states of a number's life."""
+"""The states of a number."""
 
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """KAZOO's nine states, and two that only older documents hold."""
+    """KAZOO's nine states, and two of older documents."""
 
     DISCOVERY = "discovery"
     AVAILABLE = "available"
@@ -28,12 +28,12 @@ ROUTABLE: tuple[str, ...] = (
     State.PORT_IN.value,
     State.PORT_OUT.value,
 )
-"""The states that take calls, unless a setting says otherwise."""
+"""The default of the states that take calls."""
 
 
 _NAMES = frozenset(state.value for state in State)
 
 
 def is_known(state: str) -> bool:
-    """Whether any generation of KAZOO knows this state."""
+    """Return whether any generation of KAZOO knows a state."""
     return state in _NAMES

@@ -1,7 +1,7 @@
 """The cluster's own settings: the `number_manager` document of the `system_config` database.
 
-KAZOO writes its defaults of the day into that document when it first boots, so an old cluster runs
-old converters: the document counts, not what a newer KAZOO would say.
+KAZOO writes its current defaults into that document at its first start, so an old cluster runs old converters. The
+document counts, not the defaults of a newer KAZOO.
 """
 
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ from router.numbers.patterns import compiled
 
 _OWNER = NUMBER_MANAGER
 _CATCH_ALL = "unknown"
-_LONGEST_REGEX = 4096
-_LONGEST_NAME = 64
+_MAX_REGEX_LENGTH = 4096
+_MAX_NAME_LENGTH = 64
 _KNOWN = {classifier.name: classifier for classifier in DEFAULT_CLASSIFIERS}
 _OLDER_NAMES = {"force_local_outbound": "force_wnm_local_outbound", "port_in_module_name": "porting_module_name"}
 _RELEASED_STATES = ("available", "aging", "released")
 _LEGACY_FEATURES = {"cnam_notifier": "cnam", "port_notifier": "port", "dash_e911": "e911"}
-_LONGEST_EXPIRY = 36_500
+_MAX_EXPIRY_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
 class FeaturePermissions:
-    """KAZOO's `features`: which may be used at all.
+    """KAZOO's `features`: the permitted features.
 
     Attributes:
-        allow: these only; None for all of them.
-        deny: not these; None for what KAZOO denies by itself.
+        allow: only these; None for all.
+        deny: all but these; None for KAZOO's own list.
     """
 
     allow: tuple[str, ...] | None = None
@@ -67,13 +67,13 @@ class NumberManagerConfig:
 
 
 def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[str, ...]]:
-    """Read the document's `default` object; what nodes and zones have of their own is not for us.
+    """Read the document's `default` object; the sections of nodes and zones are ignored.
 
     Args:
         doc: the document, or None where the cluster has none.
 
     Returns:
-        The settings, and a line for each value that can't be used and gave way to its default.
+        The settings, and a line for each unusable value that was replaced by its default.
     """
     document = Fields(doc if isinstance(doc, Mapping) else {}, where=_OWNER)
     given = document.nested("default")
@@ -100,12 +100,12 @@ def _plain(name: str, given: Fields) -> Any:
     older = _OLDER_NAMES.get(name, name)
     spelling = older if given.get(name) is None else name
     if _PLAIN[name] is int:
-        return given.count(spelling, _LONGEST_EXPIRY)
+        return given.count(spelling, _MAX_EXPIRY_DAYS)
     return given.flag(spelling) if _PLAIN[name] is bool else given.word(spelling)
 
 
 def _released_state(given: Fields) -> str | None:
-    """A state that leaves a number nobody's: another would keep a released number routable, or unreachable."""
+    """Read a state without an owner: any other would keep a released number routable, or unreachable."""
     state = given.word("released_state")
     if state is None or state in _RELEASED_STATES:
         return state
@@ -114,7 +114,7 @@ def _released_state(given: Fields) -> str | None:
 
 
 def _features(given: Fields) -> FeaturePermissions:
-    """`features.allow`, else the `providers` of older clusters, named after their modules."""
+    """Read `features.allow`, else the `providers` of older clusters, which are named after their modules."""
     table = given.nested("features")
     allow = table.word_list("allow")
     if allow is None and isinstance(given.get("providers"), list):
@@ -124,10 +124,10 @@ def _features(given: Fields) -> FeaturePermissions:
 
 
 def _converters(given: Fields) -> tuple[Converter, ...] | None:
-    """All of them or the default: a list that lost one rule would read numbers in a third way."""
+    """Read all converters, else the default: a list without one of its rules would change other numbers."""
     raw = given.get("e164_converters")
     if not isinstance(raw, Mapping):
-        given.nested("e164_converters")  # notes what else it is
+        given.nested("e164_converters")  # adds a problem for any other type
         return None
     try:
         return converters_of(raw, f"{_OWNER}.default.e164_converters")
@@ -137,7 +137,7 @@ def _converters(given: Fields) -> tuple[Converter, ...] | None:
 
 
 def _reconcile_regex(given: Fields) -> str | None:
-    regex = given.text("reconcile_regex", _LONGEST_REGEX)
+    regex = given.text("reconcile_regex", _MAX_REGEX_LENGTH)
     if regex is None:
         return None
     try:
@@ -157,17 +157,17 @@ def _classifiers(given: Fields) -> tuple[Classifier, ...] | None:
 
 
 def _is_name(name: str, table: Fields) -> bool:
-    if 0 < len(name) <= _LONGEST_NAME and is_visible(name):
+    if 0 < len(name) <= _MAX_NAME_LENGTH and is_visible(name):
         return True
     table.problems.append(f"{table.where} names a classifier {shown(name)}: it must be a short word")
     return False
 
 
 def _classifier(name: str, table: Fields) -> Classifier | None:
-    """One entry, an object or only its regex; KAZOO's own of that name, if any, where it can't be used."""
+    """Read one entry, an object or a regex; an unusable one is replaced by KAZOO's own of that name, if any."""
     entry = table.get(name)
     settings = Fields({"regex": entry}, table.problems, table.where) if isinstance(entry, str) else table.nested(name)
-    regex = "^$" if settings.get("regex") is None else settings.text("regex", _LONGEST_REGEX)
+    regex = "^$" if settings.get("regex") is None else settings.text("regex", _MAX_REGEX_LENGTH)
     if regex is None or not isinstance(entry, str | Mapping):
         return _KNOWN.get(name)
     try:
@@ -184,10 +184,10 @@ def _classifier(name: str, table: Fields) -> Classifier | None:
 
 
 def _in_code_order(given: list[Classifier]) -> tuple[Classifier, ...]:
-    """Put KAZOO's own back into the order of its code; others keep their places, the catch-all is last.
+    """Return KAZOO's own classifiers in the order of its code; others keep their places, the catch-all is last.
 
-    The schema lists them alphabetically, and tools save them so: `did_us` would then come before
-    `tollfree_us` and take every 800 number.
+    The schema lists them alphabetically, and tools save them in that order: `did_us` would then precede `tollfree_us`
+    and take every 800 number.
     """
     by_name = {classifier.name: classifier for classifier in given}
     known = (by_name[name] for name in _KNOWN if name in by_name)

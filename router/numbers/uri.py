@@ -1,6 +1,6 @@
-"""Taking off what surrounds a number: URI parts, escapes, visual separators.
+"""Removal of URI parts, escapes and visual separators around a number.
 
-RFC 3966 (tel) and RFC 3261 section 19.1 (sip). What isn't a number stays as it is.
+RFC 3966 (tel) and RFC 3261 section 19.1 (sip).
 """
 
 import re
@@ -21,10 +21,10 @@ class Cleaned(NamedTuple):
     """A dial string: digits, `*` and `#`, and perhaps a leading "+".
 
     Attributes:
-        text: what is left.
-        trunk_note: it was written with "(0)" behind its country code.
-        context: the `phone-context` under which a local number was given, when that is itself
-            the beginning of a number, such as `+44`; else empty.
+        text: the dial string.
+        trunk_note: whether its country code was followed by "(0)".
+        context: the `phone-context` of a local number, where it is itself the beginning of a number, such as `+44`;
+            else empty.
     """
 
     text: str
@@ -33,15 +33,15 @@ class Cleaned(NamedTuple):
 
 
 def is_plain(text: str) -> bool:
-    """Whether it is printable ASCII: anything else can't be a number as a switch writes it."""
+    """Return whether a text is printable ASCII: switches write numbers in nothing else."""
     return text.isascii() and text.isprintable()
 
 
 def clean(text: str) -> Cleaned | None:
-    """The dial string inside a text, or None when the text isn't one.
+    """Return the dial string inside a text; None where there is none.
 
-    An IPv4 address is not a number, though it looks like digits with visual separators: a URI
-    without a user part would otherwise route to whoever owns those digits.
+    An IPv4 address is not a number, though it looks like digits with visual separators: a URI without a user part would
+    otherwise route to the owner of those digits.
     """
     if not is_plain(text):
         return None
@@ -55,7 +55,7 @@ def clean(text: str) -> Cleaned | None:
 
 
 def _user_part(uri: str) -> str:
-    """`+1415` of `sip:+1415;npdi:secret@example.com;user=phone?subject=x`."""
+    """Return `+1415` of `sip:+1415;npdi:secret@example.com;user=phone?subject=x`."""
     scheme = _SCHEME.match(uri)
     rest = uri[scheme.end() :] if scheme else uri
     user, at, _ = rest.partition("@")
@@ -64,7 +64,7 @@ def _user_part(uri: str) -> str:
 
 
 def _context(text: str, dialled: str) -> str:
-    """The number that a local number is local to (RFC 3966, 5.1.5); a domain name tells nothing."""
+    """Return the prefix that a local number belongs to (RFC 3966, 5.1.5); empty for a domain name."""
     if dialled.startswith("+"):
         return ""
     given = _CONTEXT.search(text)

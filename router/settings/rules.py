@@ -39,7 +39,7 @@ def build_rules(settings: RuleSettings, section: Mapping[str, object] | None) ->
     """
     return rules.build(
         section,
-        overrule=settings.number_manager,
+        overrides=settings.number_manager,
         plans={name: plan.spec(name) for name, plan in settings.dial_plans.items()},
         routable_states=tuple(settings.routing.routable_states),
     )
