@@ -2,7 +2,7 @@
 
 import re
 
-from router.numbers.regex_cost import MOST_STEPS, most_steps
+from router.numbers.regex_cost import MAX_STEPS, max_steps
 
 _POSIX_CLASS = "[:"
 
@@ -22,10 +22,10 @@ def compiled(regex: str, owner: str) -> re.Pattern[bytes]:
     octets = regex.encode("utf-8", "replace")
     try:
         pattern = re.compile(octets)
-        steps = most_steps(octets)
+        steps = max_steps(octets)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{owner}: {regex!r} is not a regular expression ({error}): correct it") from error
-    if steps > MOST_STEPS:
+    if steps > MAX_STEPS:
         raise ValueError(
             f"{owner}: {regex!r} could try too many ways to match a long text, and hold up every call: begin it "
             "with ^, and let no repetition stand inside another, or beside one that takes the same characters"

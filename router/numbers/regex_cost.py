@@ -1,9 +1,9 @@
-"""How long a regular expression can take at most: those that backtrack without bound are refused where they are read.
+"""Upper bound of a regular expression's cost, so that patterns with catastrophic backtracking are refused when read.
 
-Python's engine tries every way in which a pattern can match before it gives up. The number of these ways is bounded
-here from the pattern alone, never too low: a repetition that must stop where it does, because what follows can't
-begin with what it repeats, has one way; others have as many as the text has places, and one inside another has no
-bound worth the name.
+Python's engine tries every way in which a pattern can match before it fails. This module bounds the number of ways from
+the pattern alone, and never underestimates it. A repetition whose follower can't begin with a repeated character has
+one way to end. Any other repetition has as many ways as the text has positions. Nested free repetitions have no useful
+bound. docs/decisions/judging-regular-expressions.md compares this with RE2.
 """
 
 import importlib
@@ -13,16 +13,16 @@ from functools import reduce
 from math import comb
 from typing import Any, NamedTuple
 
-LONGEST = 256
-"""Bytes of the texts that patterns meet."""
-MOST_STEPS = 100_000
-"""About two milliseconds: 33,000 steps, two repetitions that take the same, were measured as 0.7."""
+MAX_TEXT_BYTES = 256
+"""Bytes of the longest text that a pattern is searched in."""
+MAX_STEPS = 100_000
+"""About two milliseconds: 33,000 steps (two free repetitions of the same characters) took 0.7 ms."""
 
 _parser: Any = importlib.import_module("re._parser")
 _ALL = (1 << 256) - 1
 _NEWLINE = 1 << 10
 _SHORT = 16
-"""Characters that are compared in no time."""
+"""Characters whose comparison costs about as much as one step."""
 _ENOUGH = 10**12
 _IDLE = {"AT", "ASSERT", "ASSERT_NOT", "GROUPREF", "GROUPREF_EXISTS"}
 _CLASSES = {
@@ -38,12 +38,12 @@ Items = Sequence[tuple[Any, Any]]
 
 
 class Ways(NamedTuple):
-    """In how many ways something can match from one place.
+    """The number of ways in which a part can match from one position.
 
     Attributes:
-        times: a plain factor.
-        free: repetitions that may end anywhere.
-        scans: something runs over the text once for each way.
+        times: a constant factor.
+        free: number of repetitions that may end at any position.
+        scans: whether each way reads through the text.
     """
 
     times: int = 1
@@ -51,22 +51,25 @@ class Ways(NamedTuple):
     scans: bool = False
 
     def then(self, other: "Ways") -> "Ways":
-        """Both, one after the other."""
+        """Return the ways of both parts in sequence."""
         return Ways(min(self.times * other.times, _ENOUGH), self.free + other.free, self.scans or other.scans)
 
 
 class First(NamedTuple):
-    """The bytes, as bits, that something can begin with; `empty` when it can also match nothing."""
+    """The bytes that a part can begin with, as bits; `empty` where it can also match the empty string."""
 
     octets: int
     empty: bool
 
 
-def most_steps(regex: bytes) -> int:
-    """An upper bound for one search in a text of LONGEST bytes; beyond counting it is very large.
+def max_steps(regex: bytes) -> int:
+    """Return an upper bound for the steps of one search in a text of MAX_TEXT_BYTES bytes.
 
     Args:
-        regex: one that `re.compile` takes.
+        regex: one that `re.compile` accepts.
+
+    Returns:
+        The bound; a very large number where there is none.
     """
     tree = _parser.parse(regex)
     flags = int(tree.state.flags)
@@ -74,27 +77,29 @@ def most_steps(regex: bytes) -> int:
     places = ways.free + ways.scans + (not _is_anchored(tree, flags))
     if ways.times >= _ENOUGH or places >= _SHORT:
         return _ENOUGH
-    return ways.times * comb(LONGEST + places, places) * (1 + _idle(tree) // _SHORT)
+    return ways.times * comb(MAX_TEXT_BYTES + places, places) * (1 + _idle(tree) // _SHORT)
 
 
 def _idle(items: Items) -> int:
-    """How many of its parts can be tried at one place without going on in the text."""
-    return sum(_idle_in(str(name), what) for name, what in items)
+    """Return the number of parts that can be tried at one position without consuming text."""
+    return sum(_idle_in(str(name), operand) for name, operand in items)
 
 
-def _idle_in(name: str, what: Any) -> int:
+def _idle_in(name: str, operand: Any) -> int:
     if name.endswith("_REPEAT"):
-        return int(what[0] == 0) + _idle(what[2])
-    branches = _branches(name, what)
+        return int(operand[0] == 0) + _idle(operand[2])
+    branches = _branches(name, operand)
     own = len(branches) if name == "BRANCH" else name in _IDLE
     return own + sum(_idle(each) for each in branches)
 
 
 def _sequence(items: Items, follow: int, flags: int) -> Ways:
-    """From its last item to its first, since what follows decides whether a repetition is free.
+    """Return the ways of a sequence, from its last item: the follower decides whether a repetition is free.
 
     Args:
-        follow: the bytes that what comes after can begin with; none where the match is complete.
+        items: of the parsed pattern.
+        follow: the bytes that the follower can begin with, as bits; none where the match is complete.
+        flags: of `re`.
     """
     ways = Ways()
     for item in reversed(list(items)):
@@ -105,22 +110,22 @@ def _sequence(items: Items, follow: int, flags: int) -> Ways:
 
 
 def _item(item: tuple[Any, Any], follow: int, flags: int) -> Ways:
-    name, what = str(item[0]), item[1]
+    name, operand = str(item[0]), item[1]
     if name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
-        return _repetition(what, follow, flags, possessive=name.startswith("POSS"))
+        return _repetition(operand, follow, flags, possessive=name.startswith("POSS"))
     if name == "GROUPREF":
         return Ways(scans=True)
-    branches = _branches(name, what)
-    inner_flags = _flags_in(name, what, flags)
+    branches = _branches(name, operand)
+    inner_flags = _flags_in(name, operand, flags)
     if name in {"ASSERT", "ASSERT_NOT"}:
         ways = _either([(each, inner_flags) for each in branches], 0)
-        # It runs over text that it does not take, so that whatever repeats it runs over it again.
+        # It reads text that it does not consume, so that an enclosing repetition reads it again.
         return ways._replace(free=ways.free + ways.scans, scans=False)
     return _either([(each, inner_flags) for each in branches], follow)
 
 
 def _either(branches: Sequence[tuple[Items, int]], follow: int) -> Ways:
-    """Branches that begin differently exclude each other."""
+    """Return the ways of alternatives; those with different first bytes exclude each other."""
     if not branches:
         return Ways()
     each = [_sequence(items, follow, flags) for items, flags in branches]
@@ -134,21 +139,21 @@ def _either(branches: Sequence[tuple[Items, int]], follow: int) -> Ways:
     )
 
 
-def _repetition(what: tuple[int, Any, Any], follow: int, flags: int, *, possessive: bool) -> Ways:
-    least, most, body = what[0], min(int(what[1]), LONGEST), what[2]
+def _repetition(operand: tuple[int, Any, Any], follow: int, flags: int, *, possessive: bool) -> Ways:
+    minimum, maximum, body = operand[0], min(int(operand[1]), MAX_TEXT_BYTES), operand[2]
     first = _first(body, flags)
-    takes_nothing = body.getwidth()[0] == 0  # an end, a look around: its turns are not bounded by the text
-    inner = _sequence(body, (first.octets if most > 1 else 0) | follow, flags)
-    endless = most == LONGEST
-    if endless and (inner.times > 1 or inner.free or takes_nothing):
+    is_empty = body.getwidth()[0] == 0  # an anchor, a lookaround: the text does not bound its repetitions
+    inner = _sequence(body, (first.octets if maximum > 1 else 0) | follow, flags)
+    endless = maximum == MAX_TEXT_BYTES
+    if endless and (inner.times > 1 or inner.free or is_empty):
         return Ways(_ENOUGH)
-    one_way = least == most or possessive or not (first.empty or first.octets & follow)
+    one_way = minimum == maximum or possessive or not (first.empty or first.octets & follow)
     if endless and not one_way:
         return Ways(1, 1, inner.scans)
-    once_through = Ways(min(inner.times**most, _ENOUGH), inner.free * most, inner.scans or most > _SHORT)
-    if takes_nothing:
-        once_through = once_through.then(Ways(max(most, 1)))
-    return once_through if one_way else once_through.then(Ways(most - least + 1))
+    once_through = Ways(min(inner.times**maximum, _ENOUGH), inner.free * maximum, inner.scans or maximum > _SHORT)
+    if is_empty:
+        once_through = once_through.then(Ways(max(maximum, 1)))
+    return once_through if one_way else once_through.then(Ways(maximum - minimum + 1))
 
 
 def _first(items: Items, flags: int) -> First:
@@ -167,53 +172,55 @@ def _follow_of(items: Items, follow: int, flags: int) -> int:
 
 
 def _first_of(item: tuple[Any, Any], flags: int) -> First:
-    name, what = str(item[0]), item[1]
+    name, operand = str(item[0]), item[1]
     if name == "AT":
-        return _END.get(str(what), First(0, empty=True))
+        return _END.get(str(operand), First(0, empty=True))
     if name in _OCTETS:
-        return First(_folded(_OCTETS[name](what, flags)), empty=False)
+        return First(_folded(_OCTETS[name](operand, flags)), empty=False)
     if name.endswith("_REPEAT"):
-        first = _first(what[2], flags)
-        return First(first.octets, empty=first.empty or what[0] == 0)
-    branches = [] if name in {"ASSERT", "ASSERT_NOT"} else _branches(name, what)
-    if not branches:  # a look around, or a group met again: nothing is known of what comes
+        first = _first(operand[2], flags)
+        return First(first.octets, empty=first.empty or operand[0] == 0)
+    branches = [] if name in {"ASSERT", "ASSERT_NOT"} else _branches(name, operand)
+    if not branches:  # a lookaround, or a backreference: the next byte is unknown
         return First(_ALL if name == "GROUPREF" else 0, empty=True)
-    firsts = [_first(each, _flags_in(name, what, flags)) for each in branches]
+    firsts = [_first(each, _flags_in(name, operand, flags)) for each in branches]
     return First(reduce(int.__or__, (each.octets for each in firsts)), empty=any(each.empty for each in firsts))
 
 
 _END = {"AT_END": First(_NEWLINE, empty=False), "AT_END_STRING": First(0, empty=False)}
-"""At an end nothing more can come, or a last line feed."""
+"""First bytes after an end anchor: none, or a final line feed."""
 
 
-def _branches(name: str, what: Any) -> list[Items]:
-    """What is inside of a group, an alternative, a condition or a look around."""
+def _branches(name: str, operand: Any) -> list[Items]:
+    """Return the contents of a group, an alternative, a conditional or a lookaround."""
     match name:
         case "SUBPATTERN":
-            return [what[3]]
+            return [operand[3]]
         case "ATOMIC_GROUP":
-            return [what]
+            return [operand]
         case "BRANCH":
-            return list(what[1])
+            return list(operand[1])
         case "ASSERT" | "ASSERT_NOT":
-            return [what[1]]
+            return [operand[1]]
         case "GROUPREF_EXISTS":
-            return [what[1], what[2] or []]
+            return [operand[1], operand[2] or []]
     return []
 
 
-def _flags_in(name: str, what: Any, flags: int) -> int:
-    return (flags | what[1]) & ~what[2] if name == "SUBPATTERN" else flags
+def _flags_in(name: str, operand: Any, flags: int) -> int:
+    return (flags | operand[1]) & ~operand[2] if name == "SUBPATTERN" else flags
 
 
 def _is_anchored(items: Items, flags: int) -> bool:
-    """Whether it can only match at the beginning of the text."""
+    """Return whether a sequence can match only at the beginning of the text."""
     for item in items:
-        name, what = str(item[0]), item[1]
+        name, operand = str(item[0]), item[1]
         if name == "AT":
-            return str(what) == "AT_BEGINNING_STRING" or (str(what) == "AT_BEGINNING" and not flags & re.MULTILINE)
-        branches = _branches(name, what) if name in {"SUBPATTERN", "BRANCH", "ATOMIC_GROUP"} else []
-        inner = _flags_in(name, what, flags)
+            return str(operand) == "AT_BEGINNING_STRING" or (
+                str(operand) == "AT_BEGINNING" and not flags & re.MULTILINE
+            )
+        branches = _branches(name, operand) if name in {"SUBPATTERN", "BRANCH", "ATOMIC_GROUP"} else []
+        inner = _flags_in(name, operand, flags)
         return bool(branches) and all(_is_anchored(each, inner) for each in branches)
     return False
 
@@ -222,21 +229,21 @@ def _bits(octets: Iterable[int]) -> int:
     return reduce(lambda bits, octet: bits | 1 << octet, octets, 0)
 
 
-def _literal(what: int, _: int) -> int:
-    return 1 << what
+def _literal(operand: int, _: int) -> int:
+    return 1 << operand
 
 
-def _not_literal(what: int, _: int) -> int:
-    return _ALL & ~(1 << what)
+def _not_literal(operand: int, _: int) -> int:
+    return _ALL & ~(1 << operand)
 
 
 def _any(_: None, flags: int) -> int:
     return _ALL if flags & re.DOTALL else _ALL & ~_NEWLINE
 
 
-def _in(what: Items, _: int) -> int:
-    negated = bool(what) and str(what[0][0]) == "NEGATE"
-    bits = reduce(int.__or__, (_member(str(name), value) for name, value in what), 0)
+def _in(operand: Items, _: int) -> int:
+    negated = bool(operand) and str(operand[0][0]) == "NEGATE"
+    bits = reduce(int.__or__, (_member(str(name), value) for name, value in operand), 0)
     return _ALL & ~bits if negated else bits
 
 
@@ -263,7 +270,7 @@ _CATEGORIES = {
 
 
 def _folded(bits: int) -> int:
-    """With both cases of each letter, whether or not case counts: more is on the safe side."""
+    """Return the bytes with both cases of each letter, even where case counts: an overestimate is safe."""
     for small, capital in zip(range(97, 123), range(65, 91), strict=True):
         if bits >> small & 1 or bits >> capital & 1:
             bits |= 1 << small | 1 << capital

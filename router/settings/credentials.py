@@ -1,4 +1,4 @@
-"""The stores' users and passwords: in the URL, in settings of their own, or in a file."""
+"""Users and passwords of the stores, from the URL, from settings of their own, or from a file."""
 
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -8,12 +8,12 @@ from pydantic import SecretStr
 from router.settings.errors import SettingsError
 from router.settings.settings import Settings
 
-_LONGEST = 4096
-"""Bytes of a password file that are looked at: enough to see that it is none."""
+_MAX_BYTES = 4096
+"""Bytes of a password file; a larger file holds no password."""
 
 
 def couchdb_url(settings: Settings) -> str:
-    """CouchDB's URL with its credentials; not to be shown.
+    """Return CouchDB's URL with its credentials, which must not be shown.
 
     Raises:
         SettingsError: a password file that can't be read, or a password without a user.
@@ -29,7 +29,7 @@ def couchdb_url(settings: Settings) -> str:
 
 
 def redis_url(settings: Settings) -> str:
-    """Redis' URL with its credentials; not to be shown.
+    """Return Redis' URL with its credentials, which must not be shown.
 
     Raises:
         SettingsError: a password file that can't be read.
@@ -42,7 +42,7 @@ def redis_url(settings: Settings) -> str:
 
 
 def sentinel_login(settings: Settings) -> tuple[str, str] | None:
-    """User and password of the sentinels themselves; None where there are none.
+    """Return user and password of the sentinels themselves; None where there are none.
 
     Raises:
         SettingsError: a password file that can't be read.
@@ -60,13 +60,13 @@ def _password(given: SecretStr, file: Path | None, name: str) -> str:
         raise SettingsError(f"settings '{name}' and '{name}_file' both give a password: keep one of them")
     try:
         with file.open("rb") as opened:
-            content = opened.read(_LONGEST + 1)
+            content = opened.read(_MAX_BYTES + 1)
         password = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except OSError as problem:
         raise SettingsError(f"setting '{name}_file': {file}: {problem.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"setting '{name}_file': {file} is not UTF-8 text") from None
-    if not password or "\n" in password or len(content) > _LONGEST:
+    if not password or "\n" in password or len(content) > _MAX_BYTES:
         raise SettingsError(f"setting '{name}_file': {file} must hold one line, the password and nothing else")
     return password
 
@@ -76,7 +76,7 @@ def _has_password(url: str) -> bool:
 
 
 def _user_of(url: str) -> str:
-    """As it stands in the URL; several hosts, as Sentinel has them, are no matter."""
+    """Return the user in a URL, which may name several hosts, as for Sentinel."""
     return urlsplit(url).netloc.rpartition("@")[0]
 
 

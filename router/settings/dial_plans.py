@@ -1,4 +1,4 @@
-"""Dial plans as the settings write them."""
+"""Dial plans in the settings."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -7,18 +7,18 @@ from router.numbers.rules import PlanSpec
 
 
 class ConverterSettings(BaseModel):
-    """One step of a dial plan: what it matches and what it puts around the last capture."""
+    """One step of a dial plan: a regex, and the text around its last capture."""
 
     model_config = ConfigDict(extra="forbid")
 
-    regex: str = Field(description="matched against the cleaned number; the last capture is kept")
-    prefix: str = Field("", description="put before what was kept")
-    suffix: str = Field("", description="put after what was kept")
-    name: str = Field("", description="named as the rule in answers")
+    regex: str = Field(description="searched in the cleaned number; its last capture is kept")
+    prefix: str = Field("", description="put before the capture")
+    suffix: str = Field("", description="put after the capture")
+    name: str = Field("", description="reported as the rule in responses")
 
 
 class DialPlanSettings(BaseModel):
-    """How numbers of one origin are written; chosen by a request's dial_plan."""
+    """A dial plan; a request selects it by its dial_plan."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,14 +26,14 @@ class DialPlanSettings(BaseModel):
     converters: list[ConverterSettings] | None = Field(
         None, description="tried next, in order (default: the system's, or none where a region is named)"
     )
-    region: str | None = Field(None, description="ISO 3166 country for what no converter settles, such as GB")
-    cleans: bool = Field(default=True, description="take off URI parts and visual separators first")
+    region: str | None = Field(None, description="ISO 3166 country of numbers that no converter matches, such as GB")
+    cleans: bool = Field(default=True, description="remove URI parts and visual separators first")
 
     def spec(self, name: str) -> PlanSpec:
-        """The plan as the domain knows it.
+        """Return the plan for the domain.
 
         Args:
-            name: of the plan, for whoever has to mend it.
+            name: of the plan, for the message.
 
         Raises:
             ValueError: a regex that can't be used.

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from router.settings.groups.group import Group
 
 Path = tuple[str, ...]
-"""Where a setting stands: (group, field), or (field,) outside of a group."""
+"""Location of a setting: (group, field), or (field,) outside of a group."""
 
 
 class FlatNames:

@@ -1,6 +1,6 @@
-"""Variables that Kubernetes puts into a pod for each Service of its namespace ("service links").
+"""Service links: variables that Kubernetes puts into a pod for each Service of its namespace.
 
-A Service called `did-router` makes variables that begin as this project's settings do: `DID_ROUTER_SERVICE_HOST`,
+A Service called `did-router` results in variables with this project's prefix: `DID_ROUTER_SERVICE_HOST`,
 `DID_ROUTER_PORT=tcp://10.0.0.11:50051`. No setting of this project has such a name.
 """
 

@@ -1,4 +1,4 @@
-"""Where settings come from: the environment and the settings file, in the shape of the settings' model."""
+"""Sources of the settings: the environment and the settings file, in the shape of the settings' model."""
 
 import os
 import tomllib

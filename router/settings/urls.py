@@ -1,26 +1,26 @@
-"""URLs of stores: whether they can be used, and how they may be shown."""
+"""Checks of the stores' URLs, and their redaction."""
 
 import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 ENCODING_HINT = "; : / ? # @ and % in the user or password are percent-encoded"
-"""What to tell whoever wrote one that can't be used."""
+"""Ends the message about an unusable URL."""
 
 _QUERY_VALUE = re.compile(r"([^?&#=]*)=([^&#]*)")
 
 
 def is_valid_url(url: str) -> bool:
-    """Whether a URL has a host, and a port that is one, and no password that ran over into its path."""
+    """Return whether a URL has a host, a valid port if any, and no password that extends into its path."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0 and not _runs_over(url)
+        return bool(parts.hostname) and parts.port != 0 and not _password_extends(url)
     except ValueError:
         return False
 
 
 def are_valid_sentinels(url: str) -> bool:
-    """Whether a Sentinel URL names hosts, and ports that are some, and no password that ran over into its path."""
-    if _runs_over(url):
+    """Return whether a Sentinel URL has hosts, valid ports if any, and no password that extends into its path."""
+    if _password_extends(url):
         return False
     hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
     return all(
@@ -29,7 +29,7 @@ def are_valid_sentinels(url: str) -> bool:
 
 
 def are_valid_nodes(url: str) -> bool:
-    """Whether a CouchDB URL names one node or several, each with a host, and a port that is one if any."""
+    """Return whether a CouchDB URL has one node or several, each with a host, and a valid port if any."""
     try:
         parts = urlsplit(url)
         credentials, at, netloc = parts.netloc.rpartition("@")
@@ -39,8 +39,8 @@ def are_valid_nodes(url: str) -> bool:
     return all(map(is_valid_url, hosts))
 
 
-def _runs_over(url: str) -> bool:
-    """Whether a password's own `/`, `?` or `#` ended what belongs in front of the host, so that it would be shown."""
+def _password_extends(url: str) -> bool:
+    """Return whether a `/`, `?` or `#` of the password ends the host part, so that it would be shown."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -49,7 +49,7 @@ def _runs_over(url: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: its password replaced by ***."""
+    """Return a URL that may be shown, with its password replaced by ***."""
     address, mark, query = url.partition("?")
     url = address + mark + _QUERY_VALUE.sub(_without_secret, query)
     parts = urlsplit(url)
@@ -62,5 +62,5 @@ def without_password(url: str) -> str:
 
 
 def _without_secret(option: re.Match[str]) -> str:
-    """An option of a query, such as `ssl_password=secret`, as it may be shown."""
+    """Return an option of a query that may be shown, such as `ssl_password=***`."""
     return f"{option[1]}=***" if "pass" in unquote(option[1]).lower() else option[0]

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class InboundRouterStub:
-    """Asked once for every inbound call, before anything else can happen to it.
+    """A switch calls this service once for every inbound call, before it routes the call.
     """
 
     def __init__(self, channel):
@@ -58,11 +58,11 @@ class InboundRouterStub:
 
 
 class InboundRouterServicer:
-    """Asked once for every inbound call, before anything else can happen to it.
+    """A switch calls this service once for every inbound call, before it routes the call.
     """
 
     def Lookup(self, request, context):
-        """One number. A refusal is a gRPC status with google.rpc.ErrorInfo
+        """Looks up one number. A refusal is a gRPC status with google.rpc.ErrorInfo
         (domain "did-router", the Reason's name, metadata number, account_id, state).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -70,21 +70,21 @@ class InboundRouterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LookupBatch(self, request, context):
-        """Up to 1,000 numbers; an outcome each, in the order asked.
+        """Looks up at most 1,000 numbers; returns one outcome each, in the request's order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LookupStream(self, request_iterator, context):
-        """Any number of numbers over one stream; an outcome each, matched by the caller's own id.
+        """Looks up numbers over one stream without a limit; returns one outcome each, with the caller's own id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """Why a number routes where it does: every step and what each layer holds.
+        """Explains a number's routing: every step, and the content of each layer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +122,7 @@ def add_InboundRouterServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InboundRouter:
-    """Asked once for every inbound call, before anything else can happen to it.
+    """A switch calls this service once for every inbound call, before it routes the call.
     """
 
     @staticmethod

@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class NumberManagerStub:
-    """Each mutating call does one operation to 1 to 1,000 numbers, and answers a result for each, in their order:
-    one bad number never fails the rest. Numbers may come as people write them; results carry E.164.
-    auth_by is the account that asks, or "system". With dry_run nothing is changed, and the result says what would be.
+    """Each mutating call applies one operation to 1 to 1,000 numbers, and returns a result for each, in their order.
+    One bad number never fails the others. Numbers may have any written form; results carry E.164.
+    auth_by is the requesting account, or "system". With dry_run nothing changes, and the results predict the changes.
     """
 
     def __init__(self, channel):
@@ -90,9 +90,9 @@ class NumberManagerStub:
 
 
 class NumberManagerServicer:
-    """Each mutating call does one operation to 1 to 1,000 numbers, and answers a result for each, in their order:
-    one bad number never fails the rest. Numbers may come as people write them; results carry E.164.
-    auth_by is the account that asks, or "system". With dry_run nothing is changed, and the result says what would be.
+    """Each mutating call applies one operation to 1 to 1,000 numbers, and returns a result for each, in their order.
+    One bad number never fails the others. Numbers may have any written form; results carry E.164.
+    auth_by is the requesting account, or "system". With dry_run nothing changes, and the results predict the changes.
     """
 
     def Get(self, request, context):
@@ -102,49 +102,49 @@ class NumberManagerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Create(self, request, context):
-        """A number that has no document yet (or an aging, available or porting one): in service unless a state is named.
+        """Creates a number without a document (or an aging, available or porting one), in service unless a state is given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reserve(self, request, context):
-        """Keep it for an account; who reserved it before gets it back when it is released.
+        """Reserves a number for an account; on release it returns to the account that reserved it before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Move(self, request, context):
-        """Put it in service on an account.
+        """Puts a number in service on an account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Release(self, request, context):
-        """Give it up: to whoever reserved it before, else to the released state.
+        """Releases a number to the account that reserved it before, else to the released state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Remove the document; for administrators.
+        """Deletes the document; for administrators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Update(self, request, context):
-        """Change public fields; they switch features on and off.
+        """Changes public fields, which enable and disable features.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AssignToApp(self, request, context):
-        """Say which application uses it (callflow, trunkstore ...).
+        """Sets the application that uses the number (callflow, trunkstore ...).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +157,7 @@ class NumberManagerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def History(self, request, context):
-        """Who had it and who reserved it.
+        """Returns the accounts that owned and reserved a number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,9 +225,9 @@ def add_NumberManagerServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NumberManager:
-    """Each mutating call does one operation to 1 to 1,000 numbers, and answers a result for each, in their order:
-    one bad number never fails the rest. Numbers may come as people write them; results carry E.164.
-    auth_by is the account that asks, or "system". With dry_run nothing is changed, and the result says what would be.
+    """Each mutating call applies one operation to 1 to 1,000 numbers, and returns a result for each, in their order.
+    One bad number never fails the others. Numbers may have any written form; results carry E.164.
+    auth_by is the requesting account, or "system". With dry_run nothing changes, and the results predict the changes.
     """
 
     @staticmethod

@@ -49,7 +49,7 @@ class NearCacheSettings(Group):
 
 
 class RoutingSettings(Group):
-    """Which numbers take calls."""
+    """Numbers and accounts that take calls."""
 
     TITLE: ClassVar = "Routing"
 

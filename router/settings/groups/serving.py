@@ -144,7 +144,7 @@ class TLSSettings(Group):
 
     @property
     def enabled(self) -> bool:
-        """Whether the gRPC service speaks TLS."""
+        """Return whether the gRPC service speaks TLS."""
         return self.certificate is not None
 
     @model_validator(mode="after")

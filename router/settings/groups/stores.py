@@ -1,4 +1,4 @@
-"""Settings of the stores: CouchDB, Redis, Redis' sentinels, and what Redis keeps for how long."""
+"""Settings of the stores: CouchDB, Redis, Redis' sentinels, and lifetimes of cache entries."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +13,7 @@ _REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redi
 
 
 class CouchDBSettings(Group):
-    """How CouchDB is reached, and how lookups read it."""
+    """CouchDB's address and login, and limits of the reads of lookups."""
 
     TITLE: ClassVar = "CouchDB"
     FLAT_PREFIX: ClassVar = "couchdb_"
@@ -44,7 +44,7 @@ class CouchDBSettings(Group):
 
 
 class RedisSettings(Group):
-    """How Redis is reached."""
+    """Redis' address and login, and its timeout for lookups."""
 
     TITLE: ClassVar = "Redis"
     FLAT_PREFIX: ClassVar = "redis_"
@@ -89,7 +89,7 @@ class SentinelSettings(Group):
 
 
 class CacheSettings(Group):
-    """How long Redis keeps an entry, and when it counts as stale."""
+    """Lifetimes of the entries in Redis."""
 
     TITLE: ClassVar = "Cache entries in Redis"
 

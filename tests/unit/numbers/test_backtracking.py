@@ -13,7 +13,7 @@ from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier
 from router.numbers.dial_plans import DEFAULT_CONVERTERS, Converter
 from router.numbers.normaliser import DEFAULT_RECONCILE_REGEX
 from router.numbers.patterns import compiled
-from router.numbers.regex_cost import LONGEST, MOST_STEPS, most_steps
+from router.numbers.regex_cost import MAX_STEPS, MAX_TEXT_BYTES, max_steps
 from router.numbers.system_config import read
 from router.settings import Settings, SettingsError
 
@@ -116,8 +116,8 @@ def test_the_clusters_document_gives_way_to_the_default() -> None:
 
 
 def _adversarial() -> list[bytes]:
-    runs = [each * LONGEST for each in (b"1", b"a", b"+", b"12", b"1#", b"ab", b"\n", b" ")]
-    runs = [each[:LONGEST] for each in runs]
+    runs = [each * MAX_TEXT_BYTES for each in (b"1", b"a", b"+", b"12", b"1#", b"ab", b"\n", b" ")]
+    runs = [each[:MAX_TEXT_BYTES] for each in runs]
     return (
         runs + [each[:-1] + end for each in runs for end in (b"x", b"\n", b"!")] + [b"+" + each[:-1] for each in runs]
     )
@@ -149,12 +149,12 @@ def test_what_is_taken_ends_soon() -> None:
             begin = chance.randrange(len(parts))
             parts[begin:] = [f"({''.join(parts[begin:])}){chance.choice(counts)}"]
         regex = (chance.choice(["", "^"]) + "".join(parts) + chance.choice(["", "$", "x", "[xy]"])).encode()
-        if most_steps(regex) <= MOST_STEPS:
+        if max_steps(regex) <= MAX_STEPS:
             taken += 1
             assert _seconds(regex) < 0.5, regex
     assert taken > 300
 
 
 def test_two_repetitions_that_take_the_same_are_bounded_and_three_are_not() -> None:
-    two, three = (most_steps(b"^" + b".*" * count + b"[xy]") for count in (2, 3))
-    assert two <= MOST_STEPS < three
+    two, three = (max_steps(b"^" + b".*" * count + b"[xy]") for count in (2, 3))
+    assert two <= MAX_STEPS < three
