@@ -1,7 +1,6 @@
-"""Audit: compares cache, databases and the accounts' own copies with each other, and mends on request.
+"""The audit: compares the cache, the number databases and the account copies, and repairs differences on request.
 
-A system that is being used changes under the comparison, so nothing is reported before it was seen to differ
-again after a moment.
+A system in use changes during the comparison, so a difference is reported only after it was found several times.
 """
 
 import time
@@ -11,8 +10,8 @@ from typing import Any
 
 from router.account_copies import AccountCopies
 from router.account_copies.comparison import CopiesComparison
-from router.audit.reference_data import FollowedAudit
-from router.audit.report import AuditReport, CopyFinding, Difference, TwoStates
+from router.audit.reference_data import ReferenceDataAudit
+from router.audit.report import AuditReport, ConflictingStates, CopyFinding, Difference
 from router.couch.errors import NotFoundError
 from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, TOMBSTONE, Entry, unpack
@@ -26,9 +25,12 @@ from router.runtime.progress import Progress
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_PAGE = 1000
-_MOMENTS = (0.2, 0.5, 1.5)
-"""Seconds to wait before looking again at what differed."""
+_PAGE_SIZE = 1000
+"""Documents read in one request."""
+_RECHECK_DELAYS = (0.2, 0.5, 1.5)
+"""Seconds to wait before each further check of a difference."""
+_ABSENT = (TOMBSTONE, NEGATIVE)
+"""Kinds of entries that say that a number does not exist."""
 
 
 class Audit:
@@ -37,7 +39,9 @@ class Audit:
     Every step raises CouchError or redis.RedisError when a store can't be asked.
 
     Args:
-        copies: compare the accounts' copies, too.
+        repair: correct the differences.
+        databases: number databases to compare; None for everything, including the reference data.
+        copies: compare the account copies, too.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Audit:
         self._stores = stores
         self._progress = progress
         self._repair = repair
-        self._asked = databases
+        self._requested = databases
         rules = read_rules(settings, stores.writer)
         self._policy, self._normaliser = rules.policy, rules.normaliser
         self._copies = copies
@@ -67,16 +71,16 @@ class Audit:
         """Compare everything."""
         began = time.monotonic()
         names = self._stores.databases.shards()
-        if self._asked is not None:
-            names = [name for name in names if name in set(self._asked)]
+        if self._requested is not None:
+            names = [name for name in names if name in set(self._requested)]
         self._progress.total(len(names), 0)
         seen: set[str] = set()
         for name in names:
             seen |= self._compare_shard(name)
             self._progress.database(name)
-        self._find_extra(seen)
-        if self._asked is None:
-            followed = FollowedAudit(self._settings, self._stores, self._policy, repair=self._repair)
+        self._compare_entries(seen)
+        if self._requested is None:
+            followed = ReferenceDataAudit(self._settings, self._stores, self._policy, repair=self._repair)
             for name in REFERENCE_DATABASES:
                 self.report.differences.extend(followed.compare(name))
         if self._copies:
@@ -92,15 +96,15 @@ class Audit:
             seen |= expected.keys()
             if self._copies:
                 self._comparison.note(page)
-            suspects = self._differing(expected)
+            differing = self._differing(expected)
             self.report.documents += len(page)
             self._progress.documents(len(page))
-            self._look_again(database, suspects)
+            self._recheck(database, differing)
         return seen
 
     def _pages(self, database: str) -> Iterator[list[Mapping[str, Any]]]:
         try:
-            for page in self._stores.databases.database(database).all_documents(_PAGE):
+            for page in self._stores.databases.database(database).all_documents(_PAGE_SIZE):
                 yield list(page)
         except NotFoundError:
             return
@@ -109,85 +113,85 @@ class Audit:
         now = int(time.time())
         expected = {}
         for document in documents:
-            made = entry_builder.entry_from_json(document, database, self._policy, now)
+            entry = entry_builder.entry_from_json(document, database, self._policy, now)
             identifier = str(document.get("_id", ""))
             reason = unreachable(document, database, self._normaliser)
-            if isinstance(made, Skipped):
-                reason = made.reason
+            if isinstance(entry, Skipped):
+                reason = entry.reason
             if reason is not None and not identifier.startswith("_design/"):
-                self.report.left_out.append((database, identifier, reason))
-            if isinstance(made, Skipped):
+                self.report.skipped.append((database, identifier, reason))
+            if isinstance(entry, Skipped):
                 continue
-            expected[identifier] = made
+            expected[identifier] = entry
             self._note_states(database, document)
         return expected
 
     def _note_states(self, database: str, document: Mapping[str, Any]) -> None:
         newer, older = document.get("pvt_state"), document.get("pvt_number_state")
         if newer != older and not is_unset(newer) and not is_unset(older):
-            self.report.two_states.append(TwoStates(database, str(document["_id"]), _word(newer), _word(older)))
+            states = ConflictingStates(database, str(document["_id"]), _state_text(newer), _state_text(older))
+            self.report.conflicting_states.append(states)
 
     def _differing(self, expected: Mapping[str, Entry]) -> list[str]:
         if not expected:
             return []
         held = self._held(list(expected))
-        return [number for number, entry_ in expected.items() if not _agree(entry_, held[number])]
+        return [number for number, entry in expected.items() if not _agree(entry, held[number])]
 
     def _held(self, numbers: Sequence[str]) -> dict[str, Entry | None]:
         values = self._stores.reader.entries(numbers)
         return {number: None if value is None else unpack(value) for number, value in zip(numbers, values, strict=True)}
 
-    def _look_again(self, database: str, suspects: Sequence[str]) -> None:
-        """What still differs after a moment, differs."""
-        numbers = list(suspects)
+    def _recheck(self, database: str, differing: Sequence[str]) -> None:
+        """Check differences again a few times, and report those that are left."""
+        numbers = list(differing)
         expected: dict[str, Entry] = {}
-        for moment in _MOMENTS:
+        for delay in _RECHECK_DELAYS:
             if not numbers:
                 return
-            time.sleep(moment)
+            time.sleep(delay)
             found = self._stores.databases.database(database).get_many(numbers)
-            expected = self._now_expected(database, found)
+            expected = self._currently_expected(database, found)
             numbers = self._differing(expected)
         held = self._held(numbers) if numbers else {}
         for number in numbers:
             self._report(database, number, held[number], expected[number])
 
-    def _now_expected(self, database: str, found: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Entry]:
+    def _currently_expected(self, database: str, found: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Entry]:
         now = int(time.time())
-        expected = {}
-        for number, document in found.items():
-            made = Skipped("missing") if document is None else self._made(database, document, now)
-            expected[number] = codec.negative_entry(now) if isinstance(made, Skipped) else made
-        return expected
+        return {number: self._entry_of(database, document, now) for number, document in found.items()}
 
-    def _made(self, database: str, document: Mapping[str, Any], now: int) -> Entry | Skipped:
-        return entry_builder.entry_from_json(document, database, self._policy, now)
+    def _entry_of(self, database: str, document: Mapping[str, Any] | None, now: int) -> Entry:
+        if document is None:
+            return codec.negative_entry(now)
+        entry = entry_builder.entry_from_json(document, database, self._policy, now)
+        return codec.negative_entry(now) if isinstance(entry, Skipped) else entry
 
-    def _find_extra(self, seen: set[str]) -> None:
-        """Entries of numbers that no database has."""
+    def _compare_entries(self, seen: set[str]) -> None:
+        """Find entries of numbers that no database has."""
         for batch in self._stores.writer.entries.scan():
-            wanted = [number for _, number in batch if self._is_asked(number)]
+            wanted = [number for _, number in batch if self._is_requested(number)]
             self.report.entries += len(wanted)
-            strangers = [number for number in wanted if number not in seen]
-            held = self._held(strangers) if strangers else {}
-            suspects: defaultdict[str, list[str]] = defaultdict(list)
-            for number, kept in held.items():
-                if kept is not None and kept.kind not in {TOMBSTONE, NEGATIVE}:
-                    suspects[str(shard_for(number))].append(number)
-            for database, numbers in suspects.items():
-                self._look_again(database, numbers)
+            unseen = [number for number in wanted if number not in seen]
+            held = self._held(unseen) if unseen else {}
+            extra: defaultdict[str, list[str]] = defaultdict(list)
+            for number, entry in held.items():
+                if entry is not None and entry.kind not in _ABSENT:
+                    extra[str(shard_for(number))].append(number)
+            for database, numbers in extra.items():
+                self._recheck(database, numbers)
 
-    def _is_asked(self, number: str) -> bool:
-        return self._asked is None or shard_for(number) in set(self._asked)
+    def _is_requested(self, number: str) -> bool:
+        return self._requested is None or shard_for(number) in set(self._requested)
 
     def _compare_copies(self, shards: int) -> None:
-        """The accounts' copies against the number documents that were read."""
+        """Compare the account copies with the number documents that were read."""
         self._progress.total(shards + len(self._comparison.account_ids()), 0)
         found = self._comparison.find(self._progress.database)
-        standing = self._comparison.repair(found) if self._repair else None
+        unrepaired = self._comparison.repair(found) if self._repair else None
         for each in found:
-            why = "" if standing is None else standing[each]
-            repaired = standing is not None and not why
+            why = "" if unrepaired is None else unrepaired[each]
+            repaired = unrepaired is not None and not why
             self.report.copies.append(
                 CopyFinding(each.account, each.number, each.copy_format, each.kind, repaired=repaired, why=why)
             )
@@ -196,7 +200,7 @@ class Audit:
         self.report.accounts = self._comparison.accounts
 
     def _report(self, database: str, number: str, cached: Entry | None, stored: Entry) -> None:
-        repaired = self._repair and self._mend(database, number, cached, stored)
+        repaired = self._repair and self._repair_entry(database, number, cached, stored)
         self.report.differences.append(
             Difference(
                 database,
@@ -208,8 +212,8 @@ class Audit:
             )
         )
 
-    def _mend(self, database: str, number: str, cached: Entry | None, stored: Entry) -> bool:
-        """Put what the database says where exactly what differed still stands."""
+    def _repair_entry(self, database: str, number: str, cached: Entry | None, stored: Entry) -> bool:
+        """Write the database's entry, unless the cached one has changed since it was compared."""
         writer = self._stores.writer
         fence, epoch = writer.checkpoints.fence(database), writer.checkpoints.epoch(database)
         expected = stored.version if cached is None else cached.version
@@ -217,10 +221,9 @@ class Audit:
 
 
 def _agree(stored: Entry, cached: Entry | None) -> bool:
-    """Whether a lookup would answer the same from both."""
-    nothing = (TOMBSTONE, NEGATIVE)
-    if stored.kind in nothing:
-        return cached is None or cached.kind in nothing
+    """Return whether a lookup would give the same response from both."""
+    if stored.kind in _ABSENT:
+        return cached is None or cached.kind in _ABSENT
     return cached is not None and stored.same_answer(cached)
 
 
@@ -234,5 +237,5 @@ def _kind(cached: Entry | None, stored: Entry) -> str:
     return "older" if cached.version < stored.version else "newer"
 
 
-def _word(state: object) -> str:
+def _state_text(state: object) -> str:
     return state if isinstance(state, str) else shown(state)

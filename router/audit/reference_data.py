@@ -1,4 +1,4 @@
-"""Audit of accounts, port requests and configuration: the hashes that workers load, against their databases."""
+"""Audit of the reference data: accounts, port requests and configuration in Redis against their databases."""
 
 import time
 from collections.abc import Iterator
@@ -17,14 +17,18 @@ from router.redis_store.keys import EPOCH
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_PAGE = 1000
-_LOOK = 0.5
-_SLACK = 30.0
-_MOMENTS = (0.0, 0.2, 0.5, 1.5)
+_PAGE_SIZE = 1000
+"""Documents read in one request."""
+_POLL_INTERVAL = 0.5
+"""Seconds between two comparisons while a leading follower reads a database again."""
+_REPAIR_SLACK = 30.0
+"""Seconds beyond the follower's reconcile interval until a repair counts as failed."""
+_RECHECK_DELAYS = (0.0, 0.2, 0.5, 1.5)
+"""Seconds to wait before each check of a difference."""
 
 
-class FollowedAudit:
-    """Compares followed databases with the cache, and has them read again where they differ."""
+class ReferenceDataAudit:
+    """Compares reference databases with the cache, and has them read again where they differ."""
 
     def __init__(self, settings: Settings, stores: Stores, policy: Policy, *, repair: bool) -> None:
         self._settings = settings
@@ -33,33 +37,33 @@ class FollowedAudit:
         self._repair = repair
 
     def compare(self, database: str) -> Iterator[Difference]:
-        """What still differs after a moment.
+        """Yield the differences that are left after a few checks.
 
         Raises:
             CouchError, redis.RedisError: a store can't be asked.
         """
         differing: dict[str, tuple[bytes | None, bytes | None]] = {}
-        for moment in _MOMENTS:
-            time.sleep(moment)
+        for delay in _RECHECK_DELAYS:
+            time.sleep(delay)
             differing = self._differing(database)
             if not differing:
                 return
-        repaired = self._repair and self._mend(database)
+        repaired = self._repair and self._reread(database)
         for name, (cached, stored) in differing.items():
             yield _difference(database, name, cached, stored, repaired=repaired)
 
     def _differing(self, database: str) -> dict[str, tuple[bytes | None, bytes | None]]:
-        """What is kept and what should be, of each document where these are not the same."""
+        """Return the cached and the expected value of each document where they differ."""
         expected = self._expected(database)
         held = self._stores.redis.hgetall(self._stores.keys.documents(database))
         held.pop(EPOCH.encode(), None)
         kept = {name.decode("utf-8", "replace"): value for name, value in held.items()}
         wrong = {name: (kept.get(name), value) for name, value in expected.items() if kept.get(name) != value}
-        extra = {name: (value, None) for name, value in kept.items() if name not in expected and not _is_gone(value)}
+        extra = {name: (value, None) for name, value in kept.items() if name not in expected and not _is_absent(value)}
         return {**wrong, **extra}
 
-    def _mend(self, database: str) -> bool:
-        """Have a followed database read from the start: by us, or by whoever leads."""
+    def _reread(self, database: str) -> bool:
+        """Have a database read from the start, by the audit or by a leading follower; return whether that helped."""
         self._stores.writer.checkpoints.invalidate(database)
         with Leadership(self._stores.lease()) as leadership:
             if leadership.token:
@@ -69,11 +73,11 @@ class FollowedAudit:
                     self._stores.databases, self._stores.writer, applier, page=self._settings.follower.batch_size
                 )
                 catch_up.run(FollowedDatabase(database), leadership.lost)
-        end = time.monotonic() + self._settings.follower.reconcile_interval + _SLACK
+        end = time.monotonic() + self._settings.follower.reconcile_interval + _REPAIR_SLACK
         while self._differing(database):
             if time.monotonic() > end:
                 return False
-            time.sleep(_LOOK)
+            time.sleep(_POLL_INTERVAL)
         return True
 
     def _expected(self, database: str) -> dict[str, bytes]:
@@ -87,7 +91,7 @@ class FollowedAudit:
 
     def _pages(self, database: str) -> Iterator[list[Document]]:
         try:
-            yield from self._stores.databases.database(database).all_documents(_PAGE)
+            yield from self._stores.databases.database(database).all_documents(_PAGE_SIZE)
         except NotFoundError:
             return
 
@@ -101,6 +105,6 @@ def _revision(value: bytes | None) -> str:
     return revision_of(value[:VERSION]) if value else ""
 
 
-def _is_gone(value: bytes) -> bool:
-    """A followed document that was deleted, or a port request that is not active any more."""
+def _is_absent(value: bytes) -> bool:
+    """Return whether a value marks a deleted document, or a port request that is not active any more."""
     return value[VERSION:] in {b"", b"D"}

@@ -1,11 +1,11 @@
-"""What an audit finds."""
+"""The result of an audit."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One number or document about which the cache and its database disagree.
+    """One number or document whose cached value differs from its database.
 
     Attributes:
         kind: "missing" (not in the cache), "older", "newer", "different" (same revision, other answer),
@@ -23,13 +23,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CopyFinding:
-    """One number of which an account's copy is not as the number document says.
+    """One number whose copy in an account's database differs from the number document.
 
     Attributes:
         copy: "phone_numbers" (the account's list) or "per_number" (a document of its own).
         kind: "missing", "different", "extra" (the account neither has the number nor reserved it), or "unread":
             the account's database can't be read; number and copy are empty then.
-        why: why it could not be mended; empty where it was, or where nobody tried.
+        why: reason why it could not be repaired; empty where it was, or where the audit does not repair.
     """
 
     account: str
@@ -41,8 +41,8 @@ class CopyFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class TwoStates:
-    """A number document with both state fields, which differ; `pvt_state` counts."""
+class ConflictingStates:
+    """A number document whose two state fields differ; `pvt_state` counts."""
 
     database: str
     number: str
@@ -52,13 +52,13 @@ class TwoStates:
 
 @dataclass(slots=True)
 class AuditReport:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        accounts: accounts whose copies were compared.
-        copies: what is wrong in them.
-        left_out: (database, id, why) of documents that no lookup can reach: for an operator to mend.
-        two_states: for an operator to mend, too.
+        accounts: number of accounts whose copies were compared.
+        copies: wrong copies in these.
+        skipped: (database, id, reason) of documents that no lookup can reach; an operator has to correct them.
+        conflicting_states: documents for an operator to correct, too.
     """
 
     databases: int = 0
@@ -67,12 +67,12 @@ class AuditReport:
     differences: list[Difference] = field(default_factory=list)
     accounts: int = 0
     copies: list[CopyFinding] = field(default_factory=list)
-    left_out: list[tuple[str, str, str]] = field(default_factory=list)
-    two_states: list[TwoStates] = field(default_factory=list)
+    skipped: list[tuple[str, str, str]] = field(default_factory=list)
+    conflicting_states: list[ConflictingStates] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
-    def stands(self) -> bool:
-        """Whether something differs that was not mended."""
+    def has_unrepaired(self) -> bool:
+        """Whether a difference is left that was not repaired."""
         wrong: list[Difference | CopyFinding] = [*self.differences, *self.copies]
         return not all(each.repaired for each in wrong)

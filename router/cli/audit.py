@@ -36,7 +36,7 @@ def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, no_co
             settings, Stores(settings), progress, repair=repair, databases=list(databases) or None, copies=not no_copies
         ).run()
     _print(report, as_json=as_json)
-    if report.stands:
+    if report.has_unrepaired:
         raise SystemExit(Exit.REFUSED)
 
 
@@ -75,8 +75,8 @@ def _lines(report: AuditReport) -> Iterator[dict[str, Any]]:
         "differences": len(report.differences),
         "accounts": report.accounts,
         "copies": len(report.copies),
-        "skipped": skipped(report.left_out),
-        "conflicting_states": [dataclasses.asdict(each) for each in report.two_states],
+        "skipped": skipped(report.skipped),
+        "conflicting_states": [dataclasses.asdict(each) for each in report.conflicting_states],
         "seconds": report.seconds,
     }
 
@@ -101,10 +101,10 @@ def _copies(report: AuditReport) -> Iterator[str]:
 
 def _for_people(report: AuditReport) -> list[str]:
     """What no repair touches."""
-    lines = [f"not reachable by any lookup: {name} in {database}: {why}" for database, name, why in report.left_out]
+    lines = [f"not reachable by any lookup: {name} in {database}: {why}" for database, name, why in report.skipped]
     lines += [
         f"two states: {each.number} in {each.database}: pvt_state {each.pvt_state} counts, "
         f"pvt_number_state says {each.pvt_number_state}: remove the wrong one"
-        for each in report.two_states
+        for each in report.conflicting_states
     ]
     return lines

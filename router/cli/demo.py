@@ -175,7 +175,7 @@ def _warm(console: Console, settings: Settings, stores: Stores) -> None:
         report = WarmUp(settings, stores, progress).run()
     console.print(
         f"Warmed the cache: {report.databases} databases, {report.written:,} numbers, {report.seconds:.1f} s, "
-        f"{report.rate:,.0f}/s, {len(report.left_out)} left out."
+        f"{report.rate:,.0f}/s, {len(report.failed_databases)} left out."
     )
 
 

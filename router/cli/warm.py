@@ -13,7 +13,8 @@ from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
 from router.settings import Settings
 from router.stores.clients import Stores
-from router.warm_up.warm_up import WarmReport, WarmUp
+from router.warm_up.report import WarmReport
+from router.warm_up.warm_up import WarmUp
 
 _SHOWN = 10
 
@@ -39,14 +40,13 @@ def warm(settings: Settings, databases: tuple[str, ...], *, verify: bool, as_jso
         with BarProgress("verifying") as progress:
             proof = Audit(settings, stores, progress, databases=wanted).run()
     _print(report, proof, as_json=as_json)
-    if not report.whole or (proof is not None and proof.differences):
+    if not report.complete or (proof is not None and proof.differences):
         raise SystemExit(Exit.REFUSED)
 
 
 def _totals(report: WarmReport) -> dict[str, Any]:
     said = dataclasses.asdict(report)
-    del said["left_out"]
-    passed_over = {"failed_databases": failed_databases(report.left_out), "skipped": skipped(report.skipped)}
+    passed_over = {"failed_databases": failed_databases(report.failed_databases), "skipped": skipped(report.skipped)}
     return said | passed_over | {"rate": round(report.rate, 1)}
 
 
@@ -57,7 +57,7 @@ def _print(report: WarmReport, proof: AuditReport | None, *, as_json: bool) -> N
         return
     click.echo(
         f"{report.databases} databases: {report.filled} filled, {report.current} up to date already, "
-        f"{len(report.left_out)} left out"
+        f"{len(report.failed_databases)} left out"
     )
     if report.watched:
         click.echo("a follower leads and fills the cache itself: watched it until it had everything")
@@ -65,7 +65,7 @@ def _print(report: WarmReport, proof: AuditReport | None, *, as_json: bool) -> N
         f"{report.read:,} documents read, {report.written:,} written, {len(report.skipped)} skipped, "
         f"{report.not_numbers} design documents; {report.seconds:.1f} s, {report.rate:,.0f} documents/s"
     )
-    for name, why in sorted(report.left_out.items()):
+    for name, why in sorted(report.failed_databases.items()):
         click.echo(f"left out: {name}: {why}", err=True)
     for database, identifier, why in report.skipped[:_SHOWN]:
         click.echo(f"skipped: {identifier} in {database}: {why}", err=True)
