@@ -12,7 +12,7 @@ from router.embedded.couchdb.errors import file_exists
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogEntry:
     """What a node knows of a name: the higher version is the later knowledge; no copies means dropped."""
 
     version: int
@@ -24,14 +24,14 @@ class Catalog:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._maps: list[dict[str, Entry]] = [{} for _ in range(network.count)]
+        self._maps: list[dict[str, CatalogEntry]] = [{} for _ in range(network.count)]
         self._nodes: dict[int, Databases] = {}
         self._versions = count(1)
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
 
     def open(self, node: int, databases: Databases) -> None:
         """Note the databases that a node has as it starts."""
-        with self._turn:
+        with self._lock:
             self._nodes[node] = databases
             for name in databases.names():
                 database = databases.get(name)
@@ -39,11 +39,11 @@ class Catalog:
                 copies = self._known(name, database.created, [entry] if entry else [])
                 copies.add(node, database)
                 if entry is None or entry.copies is not copies:
-                    self._maps[node][name] = Entry(next(self._versions), copies)
+                    self._maps[node][name] = CatalogEntry(next(self._versions), copies)
 
     def close(self, node: int) -> None:
         """Forget the copies of a node that dies."""
-        with self._turn:
+        with self._lock:
             self._nodes.pop(node, None)
             for entry in self._maps[node].values():
                 if entry.copies is not None:
@@ -56,7 +56,7 @@ class Catalog:
 
     def all(self) -> list[Copies]:
         """Return every database that some node knows."""
-        with self._turn:
+        with self._lock:
             found = {id(entry.copies): entry.copies for known in self._maps for entry in known.values()}
         return [copies for copies in found.values() if copies is not None]
 
@@ -66,11 +66,11 @@ class Catalog:
         Returns:
             Whether those are a majority.
         """
-        with self._turn:
+        with self._lock:
             if self._nodes[node].find(name) is not None:
                 raise file_exists()
             copies = Copies(name, int(time.time()), self._network.count)
-            entry = Entry(next(self._versions), copies)
+            entry = CatalogEntry(next(self._versions), copies)
             self._install(node, name, entry)
             reached = [other for other in self._reachable(node) if other != node]
             for other in reached:
@@ -79,9 +79,9 @@ class Catalog:
 
     def delete(self, node: int, name: str) -> bool:
         """Drop a database at every node that `node` reaches; raises the 404. Returns whether they are a majority."""
-        with self._turn:
+        with self._lock:
             self._nodes[node].get(name)
-            entry = Entry(next(self._versions), None)
+            entry = CatalogEntry(next(self._versions), None)
             reached = self._reachable(node)
             for other in reached:
                 self._install(other, name, entry)
@@ -89,7 +89,7 @@ class Catalog:
 
     def synchronise(self) -> None:
         """Let nodes that hear each other learn what the others know."""
-        with self._turn:
+        with self._lock:
             for node in list(self._nodes):
                 for other in self._reachable(node):
                     for name, entry in list(self._maps[other].items()):
@@ -104,7 +104,7 @@ class Catalog:
             if other == node or (self._network.connected(node, other) and not self._network.is_frozen(other))
         ]
 
-    def _install(self, node: int, name: str, entry: Entry) -> None:
+    def _install(self, node: int, name: str, entry: CatalogEntry) -> None:
         databases = self._nodes[node]
         known = self._maps[node].get(name)
         if entry.copies is not None and (known is None or known.copies is None):
@@ -120,7 +120,7 @@ class Catalog:
         if entry.copies is not None:
             entry.copies.add(node, databases.get(name))
 
-    def _known(self, name: str, created: int, own: list[Entry]) -> Copies:
+    def _known(self, name: str, created: int, own: list[CatalogEntry]) -> Copies:
         for entry in own + [known[name] for known in self._maps if name in known]:
             if entry.copies is not None and entry.copies.created == created:
                 return entry.copies

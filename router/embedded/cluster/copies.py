@@ -38,13 +38,13 @@ class Copies:
         self.purges: list[Purge] = []
         self.equal = True
         """Whether every write so far has reached all copies with the same outcome."""
-        self.settling = False
+        self.comparison_scheduled = False
         """Whether a comparison of the copies is due already."""
         self.epoch = 0
         """Moves with each split: a feed that began before ends."""
         self._nodes = nodes
         self._writing = 0
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._transferred: dict[tuple[int, int], Position] = {}
         self._history: dict[tuple[int, int], deque[tuple[Position, Position]]] = {}
 
@@ -61,24 +61,24 @@ class Copies:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Keep the copies from being taken for equal while a write is under way."""
-        with self._turn:
+        with self._lock:
             self._writing += 1
         try:
             yield
         finally:
-            with self._turn:
+            with self._lock:
                 self._writing -= 1
 
     def note_purge(self, requests: dict[str, list[Revision]], nodes: set[int]) -> None:
         """Remember a purge for the nodes that missed it."""
-        with self._turn:
+        with self._lock:
             self.equal = self.equal and len(nodes) == self._nodes
             self.purges = [purge for purge in self.purges if len(purge.nodes) < self._nodes]
             self.purges.append(Purge(requests, nodes))
 
-    def settle(self) -> bool:
+    def mark_equal_if_synced(self) -> bool:
         """Note that each copy has all of the others, if that is so; False while it isn't, or can't be known."""
-        with self._turn:
+        with self._lock:
             if self._writing or len(self.databases) < self._nodes:
                 return False
             if not self.equal and not all(self.has_all(*pair) for pair in self._pairs()):
@@ -98,7 +98,7 @@ class Copies:
 
     def note_transferred(self, source: int, target: int, upto: Position) -> None:
         """Note that the rows of `source` up to `upto` are in `target`'s copy."""
-        with self._turn:
+        with self._lock:
             self._note(source, target, upto, self._position(target))
 
     def safe_start(self, shard: int, node: int, count: int, replacement: int) -> int:

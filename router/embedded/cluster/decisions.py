@@ -2,14 +2,14 @@
 
 from collections import Counter
 
-from router.embedded.couchdb.node import Written
+from router.embedded.couchdb.node import WriteOutcomes
 from router.embedded.couchdb.revisions import Revision
 from router.embedded.couchdb.tree import Leaf
 
 Outcomes = list[Revision | None]
 
 
-def decide(replies: list[Outcomes], quorum: int) -> Written:
+def decide(replies: list[Outcomes], quorum: int) -> WriteOutcomes:
     """Return the outcome of each edit: done by `quorum` copies, accepted by fewer, or a conflict."""
     outcomes: Outcomes = []
     accepted: list[int] = []
@@ -18,7 +18,7 @@ def decide(replies: list[Outcomes], quorum: int) -> Written:
         outcomes.append(revision)
         if revision is not None and votes < quorum:
             accepted.append(position)
-    return Written(outcomes, frozenset(accepted))
+    return WriteOutcomes(outcomes, frozenset(accepted))
 
 
 def is_decided(replies: list[Outcomes], quorum: int) -> bool:

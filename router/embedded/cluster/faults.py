@@ -17,12 +17,12 @@ class Faults:
         self._catalog = shared.catalog
         self._replication = shared.replication
         self._members: list[Member] = []
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
 
     def kill(self, node: int) -> None:
         """End a node: its port is closed, its connections are cut, the events it had gathered are lost."""
         member = self._members[self._checked(node)]
-        with self._turn:
+        with self._lock:
             if not self._network.is_running(node):
                 return
             self._network.set_running(node, running=False)
@@ -34,7 +34,7 @@ class Faults:
     def start_node(self, node: int) -> None:
         """Start a node that was killed; it has what it had, and is brought up to date by the others."""
         member = self._members[self._checked(node)]
-        with self._turn:
+        with self._lock:
             if self._network.is_running(node):
                 return
             self._network.set_running(node, running=True)

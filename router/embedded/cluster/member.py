@@ -10,7 +10,7 @@ from router.embedded.cluster.node import ClusterNode
 from router.embedded.cluster.selection import Selection, Shared
 from router.embedded.cluster.sequences import node_name
 from router.embedded.couchdb.announcer import MAX_WRITE_DELAY, Announcer
-from router.embedded.couchdb.auth import Gate
+from router.embedded.couchdb.authentication import Authenticator
 from router.embedded.couchdb.databases import Databases
 from router.embedded.couchdb.errors import ApiError, unauthorized
 from router.embedded.couchdb.node import Node
@@ -26,14 +26,14 @@ Control = Callable[[int, Request, Responder], None]
 class FreezableConnection:
     """Sends for a node while it isn't frozen."""
 
-    def __init__(self, connection: socket.socket, hold: Callable[[], None]) -> None:
-        self.beneath = connection
-        self._hold = hold
+    def __init__(self, connection: socket.socket, wait_while_frozen: Callable[[], None]) -> None:
+        self.underlying = connection
+        self._wait_while_frozen = wait_while_frozen
 
     def sendall(self, data: bytes, /) -> None:
         """Send all of `data`, once the node isn't frozen."""
-        self._hold()
-        self.beneath.sendall(data)
+        self._wait_while_frozen()
+        self.underlying.sendall(data)
 
 
 class Member(EmbeddedCouchDB):
@@ -66,7 +66,7 @@ class Member(EmbeddedCouchDB):
         self._control = control
         self._write_delay = max_write_delay
 
-    def _open(self, directory: Path, gate: Gate) -> Node:
+    def _open(self, directory: Path, authenticator: Authenticator) -> Node:
         store = Store(directory)
         count = self._shared.network.count
         settings = {"cluster": {"q": "2", "n": str(count)}}
@@ -80,7 +80,7 @@ class Member(EmbeddedCouchDB):
             store=store,
             databases=Databases(store, announcer.note),
             announcer=announcer,
-            gate=gate,
+            authenticator=authenticator,
             stopping=threading.Event(),
             name=node_name(self._index),
             settings=settings,
@@ -98,20 +98,20 @@ class Member(EmbeddedCouchDB):
         if request.parts[:1] == [CONTROL_PATH]:
             self._respond_to_control(node, request, out)
             return
-        node.hold()
+        node.wait_while_frozen()
         super()._respond(node, request, out)
 
     def _respond_to_control(self, node: Node, request: Request, out: Responder) -> None:
         if isinstance(out.connection, FreezableConnection):
-            out.connection = out.connection.beneath
-        if not node.gate.admits(request.headers.get("authorization"), request.peer):
+            out.connection = out.connection.underlying
+        if not node.authenticator.authenticate(request.headers.get("authorization"), request.peer):
             raise unauthorized("You are not a server admin.")
         self._control(self._index, request, out)
 
-    def _fail_late(self, refusal: ApiError, out: Responder) -> bool:
+    def _end_started_response(self, refusal: ApiError, out: Responder) -> bool:
         if refusal.status == HTTPStatus.NOT_FOUND:  # as CouchDB does: a second answer where a chunk should be
             Responder(out.connection, None).error(refusal)
         return False
 
     def _outgoing(self, connection: socket.socket) -> Sender:
-        return FreezableConnection(connection, lambda: self._shared.network.hold(self._index))
+        return FreezableConnection(connection, lambda: self._shared.network.wait_while_frozen(self._index))

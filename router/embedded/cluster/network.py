@@ -109,7 +109,7 @@ class Network:
                     raise ApiError(500, "timeout", _TIMEOUT_REASON)
                 self._changed.wait(min(left, 0.05))  # a node comes to count as down without any event
 
-    def hold(self, node: int) -> None:
+    def wait_while_frozen(self, node: int) -> None:
         """Wait while `node` itself is frozen; raises `ConnectionAbortedError` when it dies."""
         if self._frozen_since[node] is None:
             return

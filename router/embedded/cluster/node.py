@@ -17,7 +17,7 @@ from router.embedded.couchdb.databases import Database, Databases
 from router.embedded.couchdb.documents import purge, read_leaves, write_drafts
 from router.embedded.couchdb.drafts import Draft
 from router.embedded.couchdb.errors import no_database
-from router.embedded.couchdb.node import Node, Written
+from router.embedded.couchdb.node import Node, WriteOutcomes
 from router.embedded.couchdb.revisions import Revision
 from router.embedded.couchdb.store import Store
 from router.embedded.couchdb.tree import Leaf
@@ -39,9 +39,9 @@ class ClusterNode(Node):
         """Whether the node's copies are out of use."""
         return self.selection.in_maintenance
 
-    def hold(self) -> None:
+    def wait_while_frozen(self) -> None:
         """Wait while the node is frozen."""
-        self.shared.network.hold(self.index)
+        self.shared.network.wait_while_frozen(self.index)
 
     def membership(self) -> dict[str, list[str]]:
         """Return the connected nodes, and all."""
@@ -77,7 +77,7 @@ class ClusterNode(Node):
         if agree(found):
             return found[0]
         copies.equal = False
-        self.shared.replication.settle(copies, self.shared.late_seconds)  # CouchDB's read repair
+        self.shared.replication.schedule_comparison(copies, self.shared.late_seconds)  # CouchDB's read repair
         return merge(self._read(copies, identity, self.shared.network.count))
 
     def all_leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:
@@ -85,7 +85,9 @@ class ClusterNode(Node):
         copies = self._copies(database)
         return merge(self._read(copies, identity, self.selection.await_quorum(copies, quorum)))
 
-    def write(self, database: Database, drafts: list[Draft], *, replicated: bool, quorum: int | None = None) -> Written:
+    def write(
+        self, database: Database, drafts: list[Draft], *, replicated: bool, quorum: int | None = None
+    ) -> WriteOutcomes:
         """Apply edits to every copy that answers; each decides by its own revisions."""
         copies = self._copies(database)
         selection = self.selection

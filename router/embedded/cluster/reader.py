@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from router.embedded.cluster.copies import Copies
 from router.embedded.cluster.selection import NoCopyError, Selection
 from router.embedded.cluster.sequences import RANGES, Mark, pack
-from router.embedded.couchdb.changes import PAGE, TURNS, RowWriter, count_after, read_page
+from router.embedded.couchdb.changes import PAGE_SIZE, TURNS, RowWriter, count_after, read_page
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import read_leaves
 from router.embedded.couchdb.errors import no_database
@@ -73,7 +73,7 @@ class ClusterReader:
             self._shard = shard
             while limit > 0 and self._mark(shard).writes < ends[shard]:
                 mark = self._mark(shard)
-                size = min(limit, PAGE)
+                size = min(limit, PAGE_SIZE)
                 store, database = self._store(mark), self._database(mark)
                 page = read_page(store, database, shard, (mark.writes, ends[shard]), size)
                 for sequence, identity, *rest in page:

@@ -35,7 +35,7 @@ class Replication:
         self._catalog = catalog
         self._nodes = nodes
         self._delay = delay
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._replications: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._changed = threading.Condition()
         self._stopped = False
@@ -45,7 +45,7 @@ class Replication:
         """Begin, with what an earlier stop left undone."""
         self._stopped = False
         for copies in self._catalog.all():
-            copies.settling = False
+            copies.comparison_scheduled = False
         self._thread = threading.Thread(target=self._run, name="couchdb-internal-replication", daemon=True)
         self._thread.start()
 
@@ -53,21 +53,21 @@ class Replication:
         """Stop once what is under way is done."""
         with self._changed:
             self._stopped = True
-            self._due.clear()
+            self._replications.clear()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout=10)
 
     def note_write(self, copies: Copies, missed: dict[int, float]) -> None:
         """Plan what a write needs: the copies that it missed, each with when it is due (monotonic seconds)."""
-        for target, due in missed.items():
-            self._plan_transfer(copies, target, due)
-        self.settle(copies, _CHECKPOINT_SECONDS if copies.equal else self._delay)
+        for target, replicate_at in missed.items():
+            self._plan_transfer(copies, target, replicate_at)
+        self.schedule_comparison(copies, _CHECKPOINT_SECONDS if copies.equal else self._delay)
 
-    def settle(self, copies: Copies, delay: float) -> None:
+    def schedule_comparison(self, copies: Copies, delay: float) -> None:
         """Compare the copies of a database in `delay` seconds, unless that is planned already."""
-        if not copies.settling:
-            copies.settling = True
+        if not copies.comparison_scheduled:
+            copies.comparison_scheduled = True
             self._plan(time.monotonic() + delay, lambda: self._settle(copies))
 
     def resynchronise(self) -> None:
@@ -78,11 +78,11 @@ class Replication:
     def _settle_all(self) -> None:
         for copies in self._catalog.all():
             if not copies.equal:
-                self.settle(copies, 0.0)
+                self.schedule_comparison(copies, 0.0)
 
     def _settle(self, copies: Copies) -> None:
-        copies.settling = False
-        if copies.settle():
+        copies.comparison_scheduled = False
+        if copies.mark_equal_if_synced():
             return
         behind = False
         for source, target in permutations(list(copies.databases), 2):
@@ -94,11 +94,11 @@ class Replication:
                 self._transfer(copies, source, target, copies.databases[source].counters.sequence)
             behind = True
         if behind or copies.equal:  # equal, but with a write under way
-            self.settle(copies, max(self._delay, *self._network.lag) if behind else _CHECKPOINT_SECONDS)
+            self.schedule_comparison(copies, max(self._delay, *self._network.lag) if behind else _CHECKPOINT_SECONDS)
 
-    def _plan_transfer(self, copies: Copies, target: int, due: float) -> None:
+    def _plan_transfer(self, copies: Copies, target: int, replicate_at: float) -> None:
         upto = {one: database.counters.sequence for one, database in list(copies.databases.items()) if one != target}
-        self._plan(due, lambda: self._transfer_all(copies, target, upto))
+        self._plan(replicate_at, lambda: self._transfer_all(copies, target, upto))
 
     def _transfer_all(self, copies: Copies, target: int, upto: dict[int, Position]) -> None:
         for source, position in upto.items():
@@ -113,9 +113,9 @@ class Replication:
         frozen = network.is_frozen(one) or network.is_frozen(other)
         return not frozen and network.is_running(one) and network.connected(one, other)
 
-    def _plan(self, due: float, work: Callable[[], None]) -> None:
+    def _plan(self, replicate_at: float, work: Callable[[], None]) -> None:
         with self._changed:
-            heapq.heappush(self._due, (due, next(self._order), work))
+            heapq.heappush(self._replications, (replicate_at, next(self._order), work))
             self._changed.notify()
 
     def _run(self) -> None:
@@ -131,7 +131,7 @@ class Replication:
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             while not self._stopped:
-                if self._due and self._due[0][0] <= time.monotonic():
-                    return heapq.heappop(self._due)[2]
-                self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
+                if self._replications and self._replications[0][0] <= time.monotonic():
+                    return heapq.heappop(self._replications)[2]
+                self._changed.wait(self._replications[0][0] - time.monotonic() if self._replications else None)
         return None

@@ -17,7 +17,7 @@ from router.embedded.cluster.replication import Replication
 from router.embedded.cluster.selection import Shared
 from router.embedded.cluster.sequences import named_nodes
 from router.embedded.couchdb.databases import SYSTEM_NAMES
-from router.embedded.couchdb.node import Node, is_new, note_made
+from router.embedded.couchdb.node import Node, mark_system_databases_made, needs_system_databases
 
 _LOCK_SECONDS = 300.0
 
@@ -76,8 +76,8 @@ class EmbeddedCluster(Faults):
         catalog = Catalog(network)
         running: dict[int, Node] = {}
         replication = Replication(network, catalog, running, replication_delay)
-        chance = random.Random(seed)  # noqa: S311 - which copy answers is no secret
-        super().__init__(Shared(network, catalog, replication, running, late_share, late_seconds, chance))
+        rng = random.Random(seed)  # noqa: S311 - which copy answers is no secret
+        super().__init__(Shared(network, catalog, replication, running, late_share, late_seconds, rng))
         control = ControlEndpoint(self).respond
         identity = uuid.uuid4().hex
         self._members = [
@@ -158,9 +158,9 @@ class EmbeddedCluster(Faults):
 
     def _make_system_databases(self) -> None:
         nodes = list(self._shared.nodes.values())
-        if not all(is_new(node.store) for node in nodes):
+        if not all(needs_system_databases(node.store) for node in nodes):
             return
         for name in SYSTEM_NAMES:
             nodes[0].create(name)
         for node in nodes:
-            note_made(node.store)
+            mark_system_databases_made(node.store)

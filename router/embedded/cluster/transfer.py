@@ -6,7 +6,7 @@ import orjson
 
 from router.embedded.cluster.copies import Copies
 from router.embedded.cluster.sequences import RANGES
-from router.embedded.couchdb.changes import PAGE, read_page
+from router.embedded.couchdb.changes import PAGE_SIZE, read_page
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.documents import leaf_of, purge, read_leaves, write_drafts
 from router.embedded.couchdb.drafts import Draft
@@ -28,7 +28,7 @@ def transfer_rows(nodes: Mapping[int, Node], copies: Copies, source: int, target
     for shard in range(RANGES):
         position = begun[shard]
         while position < upto[shard]:
-            page = read_page(nodes[source].store, database, shard, (position, upto[shard]), PAGE)
+            page = read_page(nodes[source].store, database, shard, (position, upto[shard]), PAGE_SIZE)
             known = _known(nodes[target], copies.databases[target], page)
             drafts = [
                 draft
@@ -39,7 +39,7 @@ def transfer_rows(nodes: Mapping[int, Node], copies: Copies, source: int, target
             if drafts:
                 write_drafts(nodes[target].store, copies.databases[target], drafts, replicated=True)
                 written = True
-            if len(page) < PAGE:
+            if len(page) < PAGE_SIZE:
                 break
             position = page[-1][0]
     copies.note_transferred(source, target, (max(begun[0], upto[0]), max(begun[1], upto[1])))

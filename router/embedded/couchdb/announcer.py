@@ -17,8 +17,8 @@ GLOBAL_CHANGES = "_global_changes"
 MAX_WRITE_DELAY = 0.5
 """Seconds: CouchDB's default of `[global_changes] max_write_delay`."""
 
-_AT_LEAST_SECONDS = 0.025
-_BATCH = 1000
+_MIN_WAIT = 0.025
+_BATCH_SIZE = 1000
 
 
 class EventWriter(Protocol):
@@ -34,7 +34,7 @@ class EventWriter(Protocol):
     def write(self, database: Database, drafts: list[Draft], *, replicated: bool) -> object:
         """Apply edits."""
 
-    def hold(self) -> None:
+    def wait_while_frozen(self) -> None:
         """Return once the node may go on."""
 
 
@@ -50,7 +50,7 @@ class Announcer:
         self._delay = delay
         self._phase = phase
         self._pending: set[str] = set()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -71,7 +71,7 @@ class Announcer:
         """Remember that a database was `created`, `updated` or `deleted`."""
         if name == GLOBAL_CHANGES:
             return
-        with self._turn:
+        with self._lock:
             self._pending.add(f"{kind}:{name}")
         self._wake.set()
 
@@ -82,25 +82,25 @@ class Announcer:
                 return
             # the clock ticks on its own, so an event waits anything from 25 to 525 ms
             tick = self._delay - (time.monotonic() - self._phase) % self._delay
-            time.sleep(max(tick, _AT_LEAST_SECONDS))
+            time.sleep(max(tick, _MIN_WAIT))
             try:
-                node.hold()
+                node.wait_while_frozen()
                 if self._stopped:
                     return
                 self._wake.clear()
-                with self._turn:
+                with self._lock:
                     pending, self._pending = self._pending, set()
                 self._write(node, sorted(pending))
             except ConnectionAbortedError:  # the store was closed meanwhile
                 return
 
     def _write(self, node: EventWriter, identities: list[str]) -> None:
-        for start in range(0, len(identities), _BATCH):
+        for start in range(0, len(identities), _BATCH_SIZE):
             database = node.databases.find(GLOBAL_CHANGES)
             if database is None:
                 return  # nobody listens: dropped, not queued
             drafts = []
-            for identity in identities[start : start + _BATCH]:
+            for identity in identities[start : start + _BATCH_SIZE]:
                 leaves = node.leaves(database, identity)
                 parent = leaves[0].revision if leaves else None
                 drafts.append(Draft(identity, parent, [], deleted=False, body={}))

@@ -67,7 +67,9 @@ def bulk_get(node: Node, database: Database, request: Request, out: Responder) -
 def _bulk_get_one(node: Node, database: Database, item: Any, quorum: int | None, *, has_history: bool) -> bytes:
     identity = item.get("id") if isinstance(item, dict) else None
     if not isinstance(identity, str):
-        return orjson.dumps({"id": None, "docs": [_lacking(None, "undefined", "bad_request", "document id missed")]})
+        return orjson.dumps(
+            {"id": None, "docs": [_missing_row(None, "undefined", "bad_request", "document id missed")]}
+        )
     leaves = node.all_leaves(database, identity, quorum)
     wanted = item.get("rev")
     if wanted is not None:
@@ -75,11 +77,11 @@ def _bulk_get_one(node: Node, database: Database, item: Any, quorum: int | None,
     documents = (render(identity, leaf, revisions(leaf) if has_history else b"") for leaf in leaves)
     found = b",".join(b'{"ok":' + document + b"}" for document in documents)
     if not found:
-        found = orjson.dumps(_lacking(identity, wanted or "undefined", "not_found", "missing"))
+        found = orjson.dumps(_missing_row(identity, wanted or "undefined", "not_found", "missing"))
     return b'{"id":%b,"docs":[%b]}' % (orjson.dumps(identity), found)
 
 
-def _lacking(identity: str | None, revision: str, error: str, reason: str) -> dict[str, Any]:
+def _missing_row(identity: str | None, revision: str, error: str, reason: str) -> dict[str, Any]:
     return {"error": {"rev": revision, "reason": reason, "id": identity, "error": error}}
 
 

@@ -14,7 +14,7 @@ from router.embedded.couchdb.sequences import Position
 from router.embedded.couchdb.store import Row, Store
 from router.embedded.couchdb.tree import Leaf
 
-PAGE = 400
+PAGE_SIZE = 400
 """Rows read at a time: all that a listing holds in memory."""
 
 TURNS = count()
@@ -76,7 +76,7 @@ class Reader:
         first = next(TURNS) % 2
         for shard in (first, 1 - first):
             while limit > 0 and self.position[shard] < end[shard]:
-                size = min(limit, PAGE)
+                size = min(limit, PAGE_SIZE)
                 page = self._page(shard, end[shard], size)
                 for sequence, identity, *rest in page:
                     self._advance(shard, sequence)

@@ -143,7 +143,7 @@ class Databases:
             raise illegal_database_name(name)
         uuids = Uuids(uuid.uuid4().hex, uuid.uuid4().hex)
         created = int(time.time()) if created is None else created
-        with self._store.turn:
+        with self._store.lock:
             if name in self._by_name:
                 raise file_exists()
             with self._store.write() as connection:
@@ -158,7 +158,7 @@ class Databases:
 
     def delete(self, name: str) -> None:
         """Drop a database with all it holds; raises the 404."""
-        with self._store.turn:
+        with self._store.lock:
             database = self.get(name)
             with self._store.write() as connection:
                 for table in ("documents", "losers", "locals"):
@@ -199,7 +199,7 @@ class Databases:
         database.revs_limit = limit
 
     def _set(self, database: Database, column: str, value: str | int) -> None:
-        with self._store.turn:
+        with self._store.lock:
             counters = database.counters.stepped(0).stepped(1)
             with self._store.write() as connection:
                 connection.execute(

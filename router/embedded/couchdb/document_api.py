@@ -120,7 +120,7 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
     draft.id = identity
     check_sizes(request.body, [draft])
     if draft.revision is None or not draft.ancestors:
-        draft.revision = _agreed(request, draft.revision)
+        draft.revision = _parent_revision(request, draft.revision)
     replicated = request.query.get("new_edits") == "false"
     revision, accepted = save(node, database, draft, request.quorum("w"), replicated=replicated)
     headers = {"ETag": f'"{revision}"', "Location": location(request, database, identity)}
@@ -128,7 +128,7 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
     out.json(status, {"ok": True, "id": identity, "rev": str(revision)}, headers)
 
 
-def _agreed(request: Request, in_body: Revision | None) -> Revision | None:
+def _parent_revision(request: Request, in_body: Revision | None) -> Revision | None:
     """The parent's revision from body, query and `If-Match`, which must not differ."""
     revision = in_body
     in_query = request.query.get("rev")
@@ -146,6 +146,6 @@ def _agreed(request: Request, in_body: Revision | None) -> Revision | None:
 
 def _delete(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
     _choose(node.leaves(database, identity), None)
-    draft = Draft(identity, _agreed(request, None), [], deleted=True, body={})
+    draft = Draft(identity, _parent_revision(request, None), [], deleted=True, body={})
     revision, accepted = save(node, database, draft, request.quorum("w"))
     out.json(202 if accepted else 200, {"ok": True, "id": identity, "rev": str(revision)}, {"ETag": f'"{revision}"'})

@@ -32,7 +32,7 @@ def write_drafts(store: Store, database: Database, drafts: list[Draft], *, repli
         For each draft its new revision, or None for a conflict (ordinary edits only). Replicated drafts
         always answer with their own revision.
     """
-    with store.turn:
+    with store.lock:
         if database.dropped:
             raise no_database()
         counters = database.counters
@@ -84,7 +84,7 @@ def _counted(counters: Counters, old: list[Leaf], new: list[Leaf]) -> Counters:
 
 def purge(store: Store, database: Database, requests: dict[str, list[Revision]]) -> dict[str, list[Revision]]:
     """Forget leaves without leaving a row behind. Answers with the revisions forgotten, by document id."""
-    with store.turn:
+    with store.lock:
         if database.dropped:
             raise no_database()
         counters = database.counters
@@ -105,11 +105,11 @@ def _purge_one(
     counters: Counters,
 ) -> tuple[list[Revision], Counters]:
     stored = _load(connection, database, identity)
-    gone = [leaf for leaf in stored.leaves if leaf.revision in revisions] if stored else []
-    counters = counters.purged(stored.shard if stored else shard_of(identity), 1 if gone else 0)
-    if stored is None or not gone:
+    purged = [leaf for leaf in stored.leaves if leaf.revision in revisions] if stored else []
+    counters = counters.purged(stored.shard if stored else shard_of(identity), 1 if purged else 0)
+    if stored is None or not purged:
         return [], counters
-    left = [leaf for leaf in stored.leaves if leaf not in gone]
+    left = [leaf for leaf in stored.leaves if leaf not in purged]
     counters = _counted(counters, stored.leaves, left)
     if left:
         sequence = counters.sequence[stored.shard]
@@ -117,7 +117,7 @@ def _purge_one(
     else:
         connection.execute("DELETE FROM documents WHERE rowid = ?", (stored.row,))
         connection.execute("DELETE FROM losers WHERE db = ? AND id = ?", (database.id, identity))
-    return [leaf.revision for leaf in gone], counters
+    return [leaf.revision for leaf in purged], counters
 
 
 def read_leaves(store: Store, database: Database, identity: str) -> list[Leaf]:

@@ -53,7 +53,7 @@ def read_draft(document: object) -> Draft:
         check_id(identity)
     deleted = document.get("_deleted", False)
     if not isinstance(deleted, bool):
-        raise _bad_member("_deleted")
+        raise _invalid_member("_deleted")
     if _is_deeper(document, MAX_DEPTH):
         raise bad_request(f"the embedded database takes {MAX_DEPTH} objects and lists inside of one another at most")
     revision, ancestors = _revision_of(document)
@@ -83,10 +83,10 @@ def check_id(identity: object) -> None:
         raise _illegal_id("Only reserved document ids may start with underscore.")
 
 
-def _is_deeper(document: dict[str, Any], most: int) -> bool:
+def _is_deeper(document: dict[str, Any], max_depth: int) -> bool:
     """Whether more objects and lists are inside of one another; without recursion, which has bounds of its own."""
     level: list[Any] = [document]
-    for _ in range(most):
+    for _ in range(max_depth):
         inside = (each.values() if isinstance(each, dict) else each for each in level)
         level = [value for values in inside for value in values if isinstance(value, dict | list)]
         if not level:
@@ -105,7 +105,7 @@ def _body_of(document: dict[str, Any]) -> dict[str, Any]:
         if not name.startswith("_") or name in _KEPT:
             body[name] = value
         elif name not in _RESERVED and name not in _IGNORED:
-            raise _bad_member(name)
+            raise _invalid_member(name)
     return body
 
 
@@ -126,7 +126,7 @@ def _revision_of(document: dict[str, Any]) -> tuple[Revision | None, list[str]]:
     return Revision(start, digests[0]), digests[1:]
 
 
-def _bad_member(name: str) -> ApiError:
+def _invalid_member(name: str) -> ApiError:
     return ApiError(400, "doc_validation", f"Bad special document member: {name}")
 
 

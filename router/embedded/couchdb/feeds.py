@@ -80,7 +80,7 @@ class Feed:
                 out.write(b"\n")
                 first = False
             out.flush()
-            if not self._goes_on(seen):
+            if not self._wait_for_more(seen):
                 break
             out.write(b"\n")
         self._end_object()
@@ -99,14 +99,14 @@ class Feed:
                 self.out.write(b"\n")
                 sent = True
             self.out.flush()
-            if not self._goes_on(seen):
+            if not self._wait_for_more(seen):
                 break
             self.out.write(b"\n")
         ending = {"last_seq": self.reader.sequence(), "pending": self.reader.pending()}
         self.out.write(orjson.dumps(ending) + b"\n")
         self.out.end()
 
-    def _goes_on(self, seen: int) -> bool:
+    def _wait_for_more(self, seen: int) -> bool:
         woken = wait(self.node, self.database, seen, time.monotonic() + self.options.wait_seconds)
         if self.reader.over or self.database.dropped:
             return False

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from router.embedded.couchdb import sequences
 from router.embedded.couchdb.announcer import Announcer
-from router.embedded.couchdb.auth import Gate
+from router.embedded.couchdb.authentication import Authenticator
 from router.embedded.couchdb.changes import ChangesReader, Reader
 from router.embedded.couchdb.databases import SYSTEM_NAMES, Database, Databases
 from router.embedded.couchdb.documents import purge, read_leaves, write_drafts
@@ -17,11 +17,11 @@ from router.embedded.couchdb.revisions import Revision
 from router.embedded.couchdb.store import Store
 from router.embedded.couchdb.tree import Leaf
 
-_MADE = "system databases made"
-_ALONE = {"cluster": {"q": "2", "n": "1"}}
+_SYSTEM_DATABASES_MADE = "system databases made"
+_SINGLE_NODE_SETTINGS = {"cluster": {"q": "2", "n": "1"}}
 
 
-class Written(NamedTuple):
+class WriteOutcomes(NamedTuple):
     """What became of edits, in their order.
 
     `outcomes` has a revision each, None for a conflict; `accepted` the positions of those that too few copies took.
@@ -39,10 +39,10 @@ class Node:
     store: Store
     databases: Databases
     announcer: Announcer
-    gate: Gate
+    authenticator: Authenticator
     stopping: threading.Event
     name: str = "couchdb@127.0.0.1"
-    settings: dict[str, dict[str, str]] = field(default_factory=lambda: _ALONE)
+    settings: dict[str, dict[str, str]] = field(default_factory=lambda: _SINGLE_NODE_SETTINGS)
     """What `_node/_local/_config` shows: the values by section and name."""
 
     @property
@@ -50,7 +50,7 @@ class Node:
         """Whether `_up` answers that the node is not to be used."""
         return False
 
-    def hold(self) -> None:
+    def wait_while_frozen(self) -> None:
         """Return once the node may go on: at once, where it can't be frozen."""
 
     def membership(self) -> dict[str, list[str]]:
@@ -90,12 +90,12 @@ class Node:
         *,
         replicated: bool,
         quorum: int | None = None,  # noqa: ARG002
-    ) -> Written:
+    ) -> WriteOutcomes:
         """Apply edits, to `quorum` copies before the answer, and announce them."""
         outcomes = write_drafts(self.store, database, drafts, replicated=replicated)
         if any(outcomes):
             self.databases.announce_update(database)
-        return Written(outcomes)
+        return WriteOutcomes(outcomes)
 
     def purge(self, database: Database, requests: dict[str, list[Revision]]) -> tuple[dict[str, list[Revision]], bool]:
         """Forget revisions; returns those forgotten, and whether too few copies did."""
@@ -129,7 +129,7 @@ class Node:
         self.store.close()
 
 
-def open_node(directory: Path, gate: Gate) -> Node:
+def open_node(directory: Path, authenticator: Authenticator) -> Node:
     """Open, or make, the node kept in `directory`.
 
     A new one gets CouchDB's system databases and `_global_changes`; one dropped later stays dropped.
@@ -137,17 +137,17 @@ def open_node(directory: Path, gate: Gate) -> Node:
     store = Store(directory)
     announcer = Announcer()
     databases = Databases(store, announcer.note)
-    node = Node(identity_of(store), store, databases, announcer, gate, threading.Event())
+    node = Node(server_uuid(store), store, databases, announcer, authenticator, threading.Event())
     announcer.start(node)
-    if is_new(store):
+    if needs_system_databases(store):
         for name in SYSTEM_NAMES:
             if databases.find(name) is None:
                 databases.create(name)
-        note_made(store)
+        mark_system_databases_made(store)
     return node
 
 
-def identity_of(store: Store) -> str:
+def server_uuid(store: Store) -> str:
     """Return the identity kept in a store, made where there is none: 32 hex digits."""
     row = store.row("SELECT value FROM meta WHERE key = 'uuid'")
     if row is None:
@@ -157,12 +157,12 @@ def identity_of(store: Store) -> str:
     return str(row[0]) if row else ""
 
 
-def is_new(store: Store) -> bool:
+def needs_system_databases(store: Store) -> bool:
     """Return whether a store has yet to get its system databases."""
-    return store.row("SELECT value FROM meta WHERE key = ?", (_MADE,)) is None
+    return store.row("SELECT value FROM meta WHERE key = ?", (_SYSTEM_DATABASES_MADE,)) is None
 
 
-def note_made(store: Store) -> None:
+def mark_system_databases_made(store: Store) -> None:
     """Note that a store has got its system databases: one that is dropped later stays dropped."""
     with store.write() as connection:
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (_MADE,))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (_SYSTEM_DATABASES_MADE,))

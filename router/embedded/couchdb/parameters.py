@@ -64,14 +64,14 @@ def read_range(request: Request) -> Range:
 
 def _bounds(fields: dict[str, Any]) -> tuple[str | None, str | None]:
     if "key" in fields:
-        key = _collated(fields["key"])
+        key = _string_key(fields["key"])
         return key, key
-    start = next((_collated(fields[name]) for name in ("start_key", "startkey") if name in fields), None)
-    end = next((_collated(fields[name]) for name in ("end_key", "endkey") if name in fields), None)
+    start = next((_string_key(fields[name]) for name in ("start_key", "startkey") if name in fields), None)
+    end = next((_string_key(fields[name]) for name in ("end_key", "endkey") if name in fields), None)
     return start, end
 
 
-def _collated(key: Any) -> str:
+def _string_key(key: Any) -> str:
     """Where a JSON value stands among strings: null, booleans and numbers before, lists and objects after."""
     if isinstance(key, str):
         return key

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from router.embedded.couchdb import bulk_api, database_api, server_api
+from router.embedded.couchdb.all_docs import all_docs
 from router.embedded.couchdb.databases import Database
 from router.embedded.couchdb.document_api import document
 from router.embedded.couchdb.errors import bad_request, method_not_allowed, not_found, unauthorized
-from router.embedded.couchdb.listing import all_docs
 from router.embedded.couchdb.local_api import local_document
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.updates import db_updates
@@ -40,7 +40,7 @@ _DOCUMENT_PATH, _PREFIXED_PATH = 2, 3
 
 def respond(node: Node, request: Request, out: Responder) -> None:
     """Answer a request; raises `ApiError` for a refusal."""
-    admin = node.gate.admits(request.headers.get("authorization"), request.peer)
+    admin = node.authenticator.authenticate(request.headers.get("authorization"), request.peer)
     parts = request.parts
     if not parts:
         server_api.welcome(node, request, out)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote
 
-from router.embedded.couchdb.auth import Gate
+from router.embedded.couchdb.authentication import Authenticator
 from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node, open_node
 from router.embedded.couchdb.routes import respond
@@ -50,7 +50,7 @@ class EmbeddedCouchDB:
         self._node: Node | None = None
         self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def port(self) -> int:
@@ -71,7 +71,7 @@ class EmbeddedCouchDB:
         self._directory.mkdir(parents=True, exist_ok=True)
         listener = socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG)
         try:
-            self._node = self._open(self._directory, Gate(self._user, self._password, self._lock_seconds))
+            self._node = self._open(self._directory, Authenticator(self._user, self._password, self._lock_seconds))
         except BaseException:
             listener.close()
             raise
@@ -84,13 +84,13 @@ class EmbeddedCouchDB:
         """Cut every connection, feeds without a last line, and close the data. May be started again."""
         if self._listener is None or self._node is None:
             return
-        _hang_up(self._listener)
+        _close_connection(self._listener)
         self._listener = None
         self._node.stopping.set()
-        with self._turn:
+        with self._lock:
             connections = list(self._connections)
         for connection in connections:
-            _hang_up(connection)
+            _close_connection(connection)
         self._node.stop()
         self._node = None
 
@@ -108,8 +108,8 @@ class EmbeddedCouchDB:
     ) -> None:
         self.close()
 
-    def _open(self, directory: Path, gate: Gate) -> Node:
-        return open_node(directory, gate)
+    def _open(self, directory: Path, authenticator: Authenticator) -> Node:
+        return open_node(directory, authenticator)
 
     def _respond(self, node: Node, request: Request, out: Responder) -> None:
         respond(node, request, out)
@@ -118,7 +118,7 @@ class EmbeddedCouchDB:
         """What answers are sent through."""
         return connection
 
-    def _fail_late(self, refusal: ApiError, out: Responder) -> bool:  # noqa: ARG002
+    def _end_started_response(self, refusal: ApiError, out: Responder) -> bool:  # noqa: ARG002
         """Deal with a refusal in the middle of an answer; False ends the connection."""
         return False
 
@@ -130,7 +130,7 @@ class EmbeddedCouchDB:
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._turn:
+            with self._lock:
                 self._connections.add(connection)
             threading.Thread(
                 target=self._serve, args=(node, connection, address[0]), name="couchdb-client", daemon=True
@@ -143,9 +143,9 @@ class EmbeddedCouchDB:
                 while not node.stopping.is_set() and self._serve_one(node, stream, outgoing, peer):
                     pass
         finally:
-            with self._turn:
+            with self._lock:
                 self._connections.discard(connection)
-            _hang_up(connection)
+            _close_connection(connection)
 
     def _serve_one(self, node: Node, stream: BinaryIO, connection: Sender, peer: str) -> bool:
         """Answer one request. False when the connection is over."""
@@ -175,12 +175,12 @@ class EmbeddedCouchDB:
         else:
             return True
         if out.started:
-            return self._fail_late(refusal, out)
+            return self._end_started_response(refusal, out)
         out.error(refusal)
         return True
 
 
-def _hang_up(connection: socket.socket) -> None:
+def _close_connection(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()

@@ -70,7 +70,7 @@ def session(node: Node, request: Request, out: Responder) -> None:
     if admin:
         info["authenticated"] = "default"
     context: dict[str, Any] = {
-        "name": node.gate.user if admin else None,
+        "name": node.authenticator.user if admin else None,
         "roles": ["_admin"] if admin else [],
     }
     out.json(200, {"ok": True, "userCtx": context, "info": info})

@@ -67,7 +67,7 @@ class Store:
         except OSError as error:
             self._lock_file.close()
             raise OSError(f"another process uses the database in {directory}") from error
-        self.turn = threading.RLock()
+        self.lock = threading.RLock()
         """Held by `write`; hold it longer to publish a commit before the next one can happen."""
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
@@ -85,7 +85,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed at the end, rolled back by an exception. One at a time."""
-        with self.turn:
+        with self.lock:
             if self._closed:
                 raise ConnectionAbortedError("the store is closed")
             self._writer.execute("BEGIN IMMEDIATE")
@@ -102,7 +102,7 @@ class Store:
         try:
             return connection.execute(sql, parameters).fetchall()
         finally:
-            self._give_back(connection)
+            self._return(connection)
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -117,7 +117,7 @@ class Store:
         except IndexError:
             return self._connect()
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _return(self, connection: sqlite3.Connection) -> None:
         if self._closed:
             connection.close()
             return
@@ -125,7 +125,7 @@ class Store:
 
     def close(self) -> None:
         """Wait for the write under way, then close. Readers under way keep their connection to the end."""
-        with self.turn:
+        with self.lock:
             self._closed = True
             while self._idle:
                 with suppress(IndexError):

@@ -93,7 +93,7 @@ class _Pulse:
         """CouchDB compares with when it last sent data, a moment after its clock was wound."""
         self._skip = True
 
-    def goes_on(self, seen: int) -> bool:
+    def wait_for_more(self, seen: int) -> bool:
         """Wait for an event after version `seen`, or a heartbeat; False when the feed is over."""
         until = time.monotonic() + self._options.wait_seconds
         woken = wait(self._node, self._database, seen, until)
@@ -122,7 +122,7 @@ def _continuous(reader: ChangesReader, database: Database, out: Responder, optio
             out.flush()
             pulse.rows_sent()
             limit -= count
-        if limit <= 0 or not pulse.goes_on(seen):
+        if limit <= 0 or not pulse.wait_for_more(seen):
             break
     out.write(b'{"last_seq":"%b"}\n' % reader.sequence().encode())
     out.end()
@@ -136,7 +136,7 @@ def _listed(reader: ChangesReader, database: Database, out: Responder, options: 
         for line in reader.lines(_row, options.limit):
             out.write(b",\r\n" + line if count else line)
             count += 1
-        if options.kind == "normal" or count or not pulse.goes_on(seen):
+        if options.kind == "normal" or count or not pulse.wait_for_more(seen):
             break
     out.write(b'\n],\n"last_seq":"%b"}\n' % reader.sequence().encode())
     out.end()

@@ -44,8 +44,8 @@ class Request:
 
     def keeps_alive(self) -> bool:
         """Whether the client wants the connection after this."""
-        wish = self.headers.get("connection", "").lower()
-        return wish != "close" if self.http11 else wish == "keep-alive"
+        wanted = self.headers.get("connection", "").lower()
+        return wanted != "close" if self.http11 else wanted == "keep-alive"
 
     def json(self) -> Any:
         """The body's JSON; raises the 400."""
@@ -95,10 +95,10 @@ def read_request(stream: BinaryIO, connection: Sender, peer: str) -> Request | N
         line = stream.readline(_MAX_LINE_BYTES + 1)
     if not line:
         return None
-    words = line.decode("latin-1").split()
-    if len(line) > _MAX_LINE_BYTES or len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004
+    fields = line.decode("latin-1").split()
+    if len(line) > _MAX_LINE_BYTES or len(fields) != 3 or not fields[2].startswith("HTTP/1."):  # noqa: PLR2004
         raise bad_request("malformed request line")
-    method, target, version = words
+    method, target, version = fields
     headers = _read_headers(stream)
     if headers.get("expect", "").lower() == "100-continue":
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -13,7 +13,7 @@ from router.embedded.couchdb.store import Store
 from router.embedded.couchdb.tree import Leaf
 from router.embedded.couchdb.wire import Request, Responder
 
-_PAGE = 400
+_PAGE_SIZE = 400
 
 
 def all_docs(node: Node, database: Database, request: Request, out: Responder) -> None:
@@ -58,7 +58,7 @@ def _range_rows(store: Store, database: Database, span: Range) -> Iterator[bytes
     skip = span.skip
     bound, inclusive = span.start, True
     while left is None or left > 0:
-        size = _PAGE if left is None else min(_PAGE, left)
+        size = _PAGE_SIZE if left is None else min(_PAGE_SIZE, left)
         page = _page(store, database, span, bound, inclusive=inclusive, skip=skip, size=size)
         for identity, *columns in page:
             yield _row(identity, leaf_of(tuple(columns)), include_docs=span.include_docs)

@@ -13,7 +13,7 @@ _LOCKED = "Account is temporarily locked due to multiple authentication failures
 _WRONG = "Name or password is incorrect."
 
 
-class Gate:
+class Authenticator:
     """Checks credentials.
 
     Args:
@@ -27,9 +27,9 @@ class Gate:
         self._password = password.encode()
         self._lock_seconds = lock_seconds
         self._failures: dict[str, tuple[int, float]] = {}
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
-    def admits(self, header: str | None, address: str) -> bool:
+    def authenticate(self, header: str | None, address: str) -> bool:
         """Whether an `Authorization` header proves the administrator; False when there is none.
 
         Raises:
@@ -54,7 +54,7 @@ class Gate:
 
     def _count(self, address: str) -> None:
         now = time.monotonic()
-        with self._turn:
+        with self._lock:
             count, since = self._failures.get(address, (0, now))
             if now - since >= self._lock_seconds:
                 count, since = 0, now
