@@ -22,6 +22,7 @@ from router.manager.manager import NumberManager
 from router.near_cache.cache import InvalidationListener, NearCache
 from router.numbers.routes import Refused
 from router.reference_data.reference_data import ReferenceData
+from router.runtime.counters import Counters
 from router.runtime.cpu_affinity import unpin_thread
 from router.server.admin import metrics
 from router.server.admin.pages import JSON, TEXT, AdminServer, Page
@@ -34,7 +35,8 @@ from router.server.auth.tokens import ADMIN
 from router.server.calls.batcher import Batcher
 from router.server.http_transport import open_http
 from router.server.maintenance import MaintenanceTimer
-from router.server.transport import open_transport
+from router.server.sip_transport import open_sip
+from router.server.transport import UNIX_PREFIX, open_transport
 from router.settings import Settings
 from router.settings.rules import build_rules, build_rules_or_defaults
 from router.stores.clients import Stores
@@ -131,6 +133,9 @@ class Service:
         self.http = open_http(
             settings, self.lookup, explainer, self.manager, authorizer=self._authorizer, reuse_port=reuse_port
         )
+        self.sip_counts = Counters()
+        shared = reuse_port or settings.server.listen.startswith(UNIX_PREFIX)
+        self.sip = open_sip(settings, self.lookup, self._can_answer, self.sip_counts, reuse_port=shared)
         self.readiness = Readiness(
             stores.lookup_redis,
             stores.keys,
@@ -149,6 +154,7 @@ class Service:
             "lookups": self.lookup.counts,
             "database_reads": self.fallback.counts,
             "accounts": standing.counts,
+            "sip_responses": self.sip_counts,
         }
         counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
         self._registry = metrics.build_registry(counted)
@@ -188,8 +194,9 @@ class Service:
         started.callback(self._batcher.stop)  # after the transport: running calls still need it
         self.transport.start()
         started.callback(self.transport.stop, self.settings.server.shutdown_grace_period)
-        self.http.start()
-        started.callback(self.http.stop, self.settings.server.shutdown_grace_period)
+        for switches in (self.http, self.sip):
+            switches.start()
+            started.callback(switches.stop, self.settings.server.shutdown_grace_period)
         self.readiness.start()
         started.callback(self.readiness.stop)
 
@@ -198,11 +205,15 @@ class Service:
         self._draining = True
         self.transport.set_serving(serving=False, managing=False)
         self.http.announce_end()
+        self.sip.announce_end()
 
     def stop(self) -> None:
         """Report NOT_SERVING, finish the running calls, then stop every part."""
         self.announce_end()
         self._running.close()
+
+    def _can_answer(self) -> bool:
+        return self.readiness.state.serving
 
     def describe(self) -> dict[str, object]:
         """Return the content of /state."""

@@ -14,7 +14,7 @@ from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import Authorizer
 from router.server.calls.batcher import Batcher
-from router.server.calls.grpcio import GrpcioCallSource
+from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.http import HttpServer, http_socket, open_tcp, open_unix
 from router.server.transport import UNIX_PREFIX
 from router.settings import Settings
@@ -84,7 +84,7 @@ class UvicornTransport:
         if path is not None:
             sockets.append(open_unix(path))
         self._server = HttpServer(sockets)
-        self._source = GrpcioCallSource(self._server.loop, limits.max_queued_calls)
+        self._source = EventLoopCallSource(self._server.loop, limits.max_queued_calls)
         self._batches = Batcher(
             self._source,
             lookup,

@@ -57,8 +57,9 @@ class Supervisor:
         if not settings.edge.external:
             self._reserved, address = _reserve(settings.server.listen)
         self._reserved_http, http_address = _reserve_http(settings)
-        changes = {"listen": address, "http_listen": http_address, "admin_listen": "127.0.0.1:0"}
-        self._settings = settings.with_values(**changes, transport=choice.transport)
+        self._reserved_sip, sip_address = _reserve_sip(settings)
+        changes = {"listen": address, "http_listen": http_address, "sip_listen": sip_address}
+        self._settings = settings.with_values(**changes, admin_listen="127.0.0.1:0", transport=choice.transport)
         count = settings.server.workers or available_cpus()
         pins = may_pin() if settings.server.cpu_affinity == "auto" else settings.server.cpu_affinity
         # Claimed by the supervisor: a worker and its replacement run at the same time.
@@ -216,7 +217,7 @@ class Supervisor:
             child.process.terminate()
         self._wait_exited(running)
         self._pages.stop()
-        for reserved in (self._reserved, self._reserved_http):
+        for reserved in (self._reserved, self._reserved_http, self._reserved_sip):
             if reserved is not None:
                 reserved.close()
         if self._edge is not None:
@@ -234,6 +235,25 @@ def _reserve_http(settings: Settings) -> tuple[socket.socket | None, str]:
     """Bind `http_listen` for the workers; nothing where it is empty."""
     address = settings.http.listen
     return _reserve(address, "http_listen") if address else (None, "")
+
+
+def _reserve_sip(settings: Settings) -> tuple[socket.socket | None, str]:
+    """Bind `sip_listen` over TCP for the workers, and see that UDP is free; nothing where it is empty.
+
+    A UDP socket that is only held would get its share of the messages.
+    """
+    address = settings.sip.listen
+    if not address:
+        return None, ""
+    held, address = _reserve(address, "sip_listen")
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.socket(held.family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host.strip("[]"), int(port)))
+    except OSError as problem:
+        held.close()
+        raise AddressInUseError(address_in_use_message(address, problem, "sip_listen")) from None
+    return held, address
 
 
 def _reserve(address: str, setting: str = "listen") -> tuple[socket.socket, str]:

@@ -22,6 +22,7 @@ from router.settings.groups.serving import (
     ServerSettings,
     TLSSettings,
 )
+from router.settings.groups.sip import SIPSettings
 from router.settings.groups.stores import CacheSettings, CouchDBSettings, RedisSettings, SentinelSettings
 from router.settings.loading import load, sources
 from router.settings.redaction import redacted
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     http: HTTPSettings = HTTPSettings()
+    sip: SIPSettings = SIPSettings()
     tls: TLSSettings = TLSSettings()
     auth: AuthSettings = AuthSettings()
     connections: ConnectionSettings = ConnectionSettings()

@@ -22,7 +22,7 @@ from router.server.calls.call_source import (
     AddressInUseError,
     address_in_use_message,
 )
-from router.server.calls.grpcio import GrpcioCallSource
+from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.malformed_requests import RegistrationProxy, strict_service
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2_grpc
@@ -111,7 +111,7 @@ class GrpcioServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
         self._health = health.aio.HealthServicer()
-        self.call_source = GrpcioCallSource(self._loop, max_queued_calls)
+        self.call_source = EventLoopCallSource(self._loop, max_queued_calls)
         self.port = 0
         self._servers: list[grpc.aio.Server] = []
 

@@ -1,6 +1,6 @@
-"""The grpcio call source: a grpc.aio handler queues each call and awaits its result.
+"""A call source inside of an event loop: grpc.aio's handler, HTTP, SIP and ENUM submit their lookups to one.
 
-The handler is the only coroutine on the path of a Lookup call; everything else runs in threads.
+The event loop answers what memory holds; everything else is queued for the batcher's thread.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class _PendingCall:
         self.future: asyncio.Future[bytes | Failure] | None = None
 
 
-class GrpcioCallSource:
+class EventLoopCallSource:
     """Queues calls of the Lookup method; created inside the event loop that serves them.
 
     Args:
@@ -41,31 +41,38 @@ class GrpcioCallSource:
         self._fast_path: FastPath = lambda calls: calls
         self._delivery_scheduled = False
 
+    def submit(self, request: bytes, remaining: float | None) -> "bytes | Failure | asyncio.Future[bytes | Failure]":
+        """Return a Lookup's result where memory has it, else the future of it; called inside the event loop.
+
+        Args:
+            request: a serialised LookupRequest.
+            remaining: seconds until the caller's deadline; None where it set none.
+        """
+        call = _PendingCall()
+        if not self._fast_path([_queued_call(call, request, remaining)]):
+            if call.result is None:
+                raise AssertionError("the fast path answered nothing")
+            return call.result  # a hand-over between threads costs more than the answer
+        if self._open_calls >= self._max_calls:
+            return OVERLOADED
+        call.future = future = self._loop.create_future()
+        self._open_calls += 1
+        future.add_done_callback(self._close)
+        self._queue.put((call, request, None if remaining is None else time.monotonic() + remaining))
+        return future
+
+    def _close(self, _: object) -> None:
+        self._open_calls -= 1
+
     async def serve_lookup(self, request: bytes, context: CallContext) -> bytes:
         """Serve one Lookup call."""
-        remaining = context.time_remaining()
-        call = _PendingCall()
-        if self._fast_path([_queued_call(call, request, remaining)]):
-            if self._open_calls >= self._max_calls:
-                result: bytes | Failure | None = OVERLOADED
-            else:
-                result = await self._wait_result(call, request, remaining)
-        else:
-            result = call.result  # a hand-over between threads costs more than the answer
+        result = self.submit(request, context.time_remaining())
+        if isinstance(result, asyncio.Future):
+            result = await result
         if isinstance(result, bytes):
             return result
-        await _abort(context, result)
+        await context.abort(result.code, result.message, tuple(result.trailing))
         raise AssertionError("abort raises")
-
-    async def _wait_result(self, call: _PendingCall, request: bytes, remaining: float | None) -> bytes | Failure:
-        deadline = None if remaining is None else time.monotonic() + remaining
-        call.future = self._loop.create_future()
-        self._queue.put((call, request, deadline))
-        self._open_calls += 1
-        try:
-            return await call.future
-        finally:
-            self._open_calls -= 1
 
     def attach(self, fast_path: FastPath, unanswered: Callable[[], int]) -> None:
         """Run the fast path in the event loop; grpcio itself counts the running calls."""
@@ -115,9 +122,3 @@ class GrpcioCallSource:
 
 def _queued_call(call: _PendingCall, request: bytes, remaining: float | None) -> QueuedCall:
     return CALL, call, 0, request, None, (None, None, remaining)
-
-
-async def _abort(context: CallContext, failure: Failure | None) -> None:
-    if failure is None:
-        raise AssertionError("the call has no result")
-    await context.abort(failure.code, failure.message, tuple(failure.trailing))

@@ -1,0 +1,168 @@
+"""SIP over UDP and TCP, inside one event loop."""
+
+import asyncio
+import logging
+import socket
+import time
+from typing import Any
+
+from router.runtime.counters import Counters
+from router.server.calls.sip.message import MAX_MESSAGE, head_end
+from router.server.calls.sip.responder import Address, SipResponder
+from router.server.calls.source_address import SourceFilter
+
+log = logging.getLogger(__name__)
+
+_PING, _PONG = b"\r\n\r\n", b"\r\n"
+"""Keep-alives over TCP (RFC 5626 4.4.1)."""
+_MAX_AMPLIFICATION = 2
+"""A response over UDP is at most so many times as long as its request: sources can be forged."""
+_MAX_CONNECTIONS = 1000
+_LENGTH = b"content-length"
+_COMPACT_LENGTH = b"l"
+
+
+class SipDatagrams(asyncio.DatagramProtocol):
+    """Answers datagrams of allowed sources."""
+
+    def __init__(self, responder: SipResponder, sources: SourceFilter, counts: Counters) -> None:
+        self._responder = responder
+        self._sources = sources
+        self._counts = counts
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the socket."""
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Answer one message."""
+        source: Address = addr[:2]
+        if not self._sources.is_allowed(source[0]):
+            self._counts.add("not allowed")
+            return
+        if not self._sources.admit(source[0], time.monotonic()):
+            self._counts.add("rate limited")
+            return
+        try:
+            self._responder.handle(data, source, lambda response, to: self._reply(response, to, len(data)))
+        except Exception:
+            log.exception("answering a SIP message failed")
+
+    def error_received(self, exc: Exception) -> None:
+        """Ignore that a response could not be delivered: its request comes again."""
+
+    def _reply(self, response: bytes, to: Address, asked: int) -> None:
+        if len(response) > asked * _MAX_AMPLIFICATION or not self._sources.is_allowed(to[0]):
+            self._counts.add("not sent")
+            return
+        self._transport.sendto(response, to)
+
+
+class SipConnection(asyncio.Protocol):
+    """Answers the messages of one TCP connection, in whatever pieces they come (18.3)."""
+
+    _open = 0
+
+    def __init__(self, responder: SipResponder, sources: SourceFilter, counts: Counters) -> None:
+        self._responder = responder
+        self._sources = sources
+        self._counts = counts
+        self._transport: Any = None
+        self._source: Address = ("", 0)
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection where its caller may ask."""
+        SipConnection._open += 1
+        self._transport = transport
+        self._source = transport.get_extra_info("peername")[:2]
+        if SipConnection._open > _MAX_CONNECTIONS or not self._sources.is_allowed(self._source[0]):
+            self._counts.add("not allowed")
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
+        del exc
+        SipConnection._open -= 1
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each message that is whole."""
+        self._buffer += data
+        try:
+            while self._next():
+                pass
+        except Exception:
+            log.exception("answering a SIP message failed")
+            self._transport.abort()
+
+    def _next(self) -> bool:
+        """Take one message or keep-alive from the buffer; return whether there may be another."""
+        if self._buffer.startswith(_PING):
+            self._buffer = self._buffer[len(_PING) :]
+            self._transport.write(_PONG)
+            return True
+        self._buffer = self._buffer.lstrip(b"\r\n") if len(self._buffer) >= len(_PING) else self._buffer
+        body = head_end(self._buffer)
+        length = body_length(self._buffer[:body]) if body >= 0 else 0
+        if length is None or max(len(self._buffer) if body < 0 else 0, body + (length or 0)) > MAX_MESSAGE:
+            self._end(self._buffer)  # where the next message begins is not known
+            return False
+        if body < 0 or len(self._buffer) < body + length:
+            return False
+        message, self._buffer = self._buffer[: body + length], self._buffer[body + length :]
+        self._answer(message)
+        return bool(self._buffer)
+
+    def _end(self, message: bytes) -> None:
+        self._buffer = b""
+        if head_end(message) >= 0:
+            self._answer(message)
+        self._transport.close()
+
+    def _answer(self, message: bytes) -> None:
+        if not self._sources.admit(self._source[0], time.monotonic()):
+            self._counts.add("rate limited")
+            return
+        self._responder.handle(message, self._source, lambda response, _: self._write(response))
+
+    def _write(self, response: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(response)
+
+
+def body_length(head: bytes) -> int | None:
+    """Return Content-Length; 0 where there is none, None where it can't be read."""
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() in {_LENGTH, _COMPACT_LENGTH}:
+            text = value.strip()
+            return int(text) if text.isdigit() and len(text) <= 9 else None  # noqa: PLR2004 - MAX_MESSAGE has 5
+    return 0
+
+
+def open_sockets(address: str, *, reuse_port: bool) -> tuple[socket.socket, socket.socket]:
+    """Bind UDP and TCP on host:port, for port 0 on the same free one.
+
+    Raises:
+        OSError: one of them can't be had.
+    """
+    host, _, text = address.rpartition(":")
+    host, port = host.strip("[]"), int(text)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    datagrams, stream = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for each in (stream, datagrams):
+            if each is stream:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            each.settimeout(0)
+            each.bind((host, port))
+            port = each.getsockname()[1]
+        stream.listen(128)
+    except OSError:
+        datagrams.close()
+        stream.close()
+        raise
+    return datagrams, stream
