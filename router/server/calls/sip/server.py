@@ -14,7 +14,7 @@ from router.server.calls.source_address import SourceFilter
 log = logging.getLogger(__name__)
 
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
-"""Keep-alives over TCP (RFC 5626 4.4.1)."""
+"""Keep-alive messages over TCP (RFC 5626 4.4.1)."""
 _MAX_AMPLIFICATION = 2
 """A response over UDP is at most so many times as long as its request: sources can be forged."""
 _MAX_CONNECTIONS = 1000
