@@ -40,6 +40,7 @@ lint: install ## check style, types, layers, names, length of files, pages and s
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.language.retired_words
 	$(BIN)/python -m tests.language.file_length
+	$(BIN)/pymarkdown scan $(PAGES)
 	$(BIN)/codespell
 
 format: install ## format the code

@@ -16,7 +16,6 @@ EXEMPT = ("router/v1/", "tests/cases/", "docs/schemas/", "docs/configuration.md"
 PENDING = frozenset(
     {
         "benchmarks/load/flood.c",
-        "docs/faults.md",
         "router/couch/client.py",
         "router/follower/leader_session.py",
         "tests/hostile/attacks.py",

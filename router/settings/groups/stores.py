@@ -21,7 +21,7 @@ class CouchDBSettings(Group):
     url: str = Field(
         default="http://127.0.0.1:5984",
         description="CouchDB's address (http, https); may hold user and password, and several nodes of a cluster: "
-        "http://user:password@node1:5984,node2:5984,node3:5984",
+        "`http://user:password@node1:5984,node2:5984,node3:5984`",
     )
     user: str = Field(default="", description="CouchDB's user, where the URL names none")
     password: SecretStr = Field(default=SecretStr(""), description="its password, where the URL has none")
