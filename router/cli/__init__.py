@@ -2,5 +2,5 @@
 
 import os
 
-# gRPC's core writes lines of its own to stderr; what went wrong is said once, in our words.
+# Silences gRPC's own lines on stderr: the commands report errors themselves.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,4 +1,4 @@
-"""python -m router.cli is did-router."""
+"""Lets `python -m router.cli` run the did-router command."""
 
 from router.cli.main import main
 

@@ -1,4 +1,4 @@
-"""did-router audit."""
+"""The command `did-router audit`."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -15,21 +15,28 @@ from router.cli.progress import BarProgress
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_SHOWN = 50
+_MAX_LINES_SHOWN = 50
 
 
 @click.command()
-@click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this one, such as numbers/+1415.")
-@click.option("--repair", is_flag=True, help="Put what the number databases say into cache and copies that differ.")
-@click.option("--no-copies", is_flag=True, help="Leave the accounts' own copies out.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a difference, then the totals.")
+@click.option(
+    "--database",
+    "databases",
+    multiple=True,
+    metavar="NAME",
+    help="Audit only this number database, such as numbers/+1415; repeatable.",
+)
+@click.option("--repair", is_flag=True, help="Correct the cache and the account copies from the number databases.")
+@click.option("--no-copies", is_flag=True, help="Skip the accounts' own copies of their numbers.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per difference, then the totals.")
 @settings_options
 def audit(settings: Settings, databases: tuple[str, ...], *, repair: bool, no_copies: bool, as_json: bool) -> None:
-    """Compare the databases with the cache, and the accounts' own copies of their numbers with the databases.
+    """Compare the number databases with the cache and with the accounts' own copies of their numbers.
 
-    Safe while everything runs: what differs is looked at again for two seconds before it is reported. A repair takes
-    a number out of an account's copy only when its number document says that the account neither has it nor
-    reserved it. Exits with 1 where something differs (with --repair: where something could not be mended).
+    Safe while everything runs: a difference is read again for two seconds before it is reported. A repair removes a
+    number from an account's copy only if the number's document says that the account neither owns nor reserved it.
+
+    Exits with 1 if there are differences; with --repair: if one could not be repaired.
     """
     with BarProgress("comparing") as progress:
         report = Audit(
@@ -46,11 +53,11 @@ def _print(report: AuditReport, *, as_json: bool) -> None:
             click.echo(orjson.dumps(line))
         return
     lines = [*_differences(report), *_copies(report)]
-    for text in lines[:_SHOWN]:
+    for text in lines[:_MAX_LINES_SHOWN]:
         click.echo(text)
-    if len(lines) > _SHOWN:
-        click.echo(f"… and {len(lines) - _SHOWN} more (--json lists all)")
-    for text in _for_people(report)[:_SHOWN]:
+    if len(lines) > _MAX_LINES_SHOWN:
+        click.echo(f"… and {len(lines) - _MAX_LINES_SHOWN} more (--json lists all)")
+    for text in _notes(report)[:_MAX_LINES_SHOWN]:
         click.echo(text, err=True)
     click.echo(
         f"{report.databases} databases, {report.documents:,} documents, {report.entries:,} entries, "
@@ -60,14 +67,14 @@ def _print(report: AuditReport, *, as_json: bool) -> None:
 
 
 def _lines(report: AuditReport) -> Iterator[dict[str, Any]]:
-    """An object for each difference, one for each copy that is wrong, and the totals."""
+    """Yield an object per difference and per wrong copy, then the totals."""
     for difference in report.differences:
         texts = {"cached": text_or_null(difference.cached), "stored": text_or_null(difference.stored)}
         yield dataclasses.asdict(difference) | texts
     for found in report.copies:
-        said = dataclasses.asdict(found)
-        said["message"] = said.pop("why")
-        yield {name: text_or_null(value) if isinstance(value, str) else value for name, value in said.items()}
+        fields = dataclasses.asdict(found)
+        fields["message"] = fields.pop("why")
+        yield {name: text_or_null(value) if isinstance(value, str) else value for name, value in fields.items()}
     yield {
         "databases": report.databases,
         "documents": report.documents,
@@ -99,8 +106,8 @@ def _copies(report: AuditReport) -> Iterator[str]:
         yield f"{each.kind}: {each.number} in the copy ({each.copy}) of account {each.account}{outcome}"
 
 
-def _for_people(report: AuditReport) -> list[str]:
-    """What no repair touches."""
+def _notes(report: AuditReport) -> list[str]:
+    """Return lines about faults that no repair touches."""
     lines = [f"not reachable by any lookup: {name} in {database}: {why}" for database, name, why in report.skipped]
     lines += [
         f"two states: {each.number} in {each.database}: pvt_state {each.pvt_state} counts, "

@@ -1,4 +1,4 @@
-"""Running a file of rows: results, progress and totals, for `import` and for `number … --file`."""
+"""Runs a file of rows, for `import` and for `number … --file`: results, progress and totals."""
 
 import dataclasses
 import gc
@@ -27,9 +27,9 @@ from router.stores.clients import Stores
 
 Reader = Callable[[BinaryIO], Rows]
 
-_SHOWN = 20
-_RARELY = (200_000, 20, 50)
-"""When the garbage collector looks: a batch is thousands of documents that no cycle holds."""
+_MAX_REFUSALS_SHOWN = 20
+_GC_THRESHOLDS = (200_000, 20, 50)
+"""Garbage collector thresholds: a batch allocates thousands of documents, none of them in a cycle."""
 
 
 def run_file(
@@ -42,11 +42,11 @@ def run_file(
     as_json: bool,
     batch: int | None = None,
 ) -> None:
-    """Carry out every row of a file that has no result yet; print what came of it.
+    """Carry out every row of a file that has no result yet, and print the totals.
 
     Args:
-        file: `-` for standard input, which can't be gone on with.
-        output: for results; None: beside the file.
+        file: `-`: standard input, which can't be resumed.
+        output: file for results; None: beside the file.
         options: the command and its options, which the results name.
     """
     try:
@@ -62,7 +62,7 @@ def run_file(
     except StoreUnavailableError as problem:
         fail(str(problem), Exit.UNREACHABLE)
         return
-    _tell(report, path, dry_run=bool(options["dry_run"]), as_json=as_json)
+    _print(report, path, dry_run=bool(options["dry_run"]), as_json=as_json)
     if (wrong := imbalance(report, rows)) is not None:
         fail(wrong, Exit.REFUSED)
     if report.statuses.get("refused") or journal.previous.statuses.get("refused"):
@@ -84,7 +84,7 @@ def _journal(path: Path | None, file: Path, options: Mapping[str, Any], *, piped
 
 
 def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int | None) -> Report:
-    gc.set_threshold(*_RARELY)
+    gc.set_threshold(*_GC_THRESHOLDS)
     gc.freeze()
     manager = NumberManager(settings, Stores(settings))
     copies = manager.deferred_copies()
@@ -100,17 +100,17 @@ def _run(settings: Settings, journal: Journal, rows: Rows, size: int, batch: int
         ).run(rows)
 
 
-def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def _print(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        said = dataclasses.asdict(report) | {"rate": round(report.rate, 1), "results": str(path) if path else None}
-        click.echo(orjson.dumps(said))
+        totals = dataclasses.asdict(report) | {"rate": round(report.rate, 1), "results": str(path) if path else None}
+        click.echo(orjson.dumps(totals))
         return
-    for result in report.refused[:_SHOWN]:
-        words = error_line(result["error"], result["cause"] or "", result["message"])
-        click.echo(f"line {result['row']}: {result['number']}: {words}", err=True)
+    for result in report.refused[:_MAX_REFUSALS_SHOWN]:
+        message = error_line(result["error"], result["cause"] or "", result["message"])
+        click.echo(f"line {result['row']}: {result['number']}: {message}", err=True)
     refused = report.statuses.get("refused", 0)
-    if refused > len(report.refused[:_SHOWN]):
-        click.echo(f"… and {refused - _SHOWN:,} more refused: {_counts(report.errors)}", err=True)
+    if refused > len(report.refused[:_MAX_REFUSALS_SHOWN]):
+        click.echo(f"… and {refused - _MAX_REFUSALS_SHOWN:,} more refused: {_counts(report.errors)}", err=True)
     if report.resumed_rows:
         click.echo(f"{report.resumed_rows:,} rows had a result already: went on after them")
     would = "dry run, nothing was changed: " if dry_run else ""
@@ -130,8 +130,8 @@ def _tell(report: Report, path: Path | None, *, dry_run: bool, as_json: bool) ->
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=_largest))
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=_by_count))
 
 
-def _largest(item: tuple[str, int]) -> tuple[int, str]:
+def _by_count(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]

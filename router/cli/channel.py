@@ -1,4 +1,4 @@
-"""How a command reaches a running service: address, TLS, and the token that it shows."""
+"""How a command reaches a running service: address, TLS and token."""
 
 import functools
 import os
@@ -15,64 +15,68 @@ from router.settings.errors import SettingsError
 DEFAULT_TARGET = "127.0.0.1:50051"
 TOKEN_VARIABLE = "DID_ROUTER_TOKEN"  # noqa: S105 - where one is found
 
-HOW_TO_SHOW = f"here a token comes from --token-file or {TOKEN_VARIABLE}"
-"""What to do when a service turns us away."""
+TOKEN_HINT = f"here a token comes from --token-file or {TOKEN_VARIABLE}"
+"""The remedy when a service refuses the token."""
 
 Metadata = Sequence[tuple[str, str]]
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 class Service(NamedTuple):
-    """A service to ask.
+    """A service to call.
 
     Attributes:
-        credentials: for TLS; None for none.
-        metadata: what every call carries.
-        shows_certificate: whether the credentials hold a client certificate.
+        credentials: for TLS; None: no TLS.
+        metadata: sent with every call.
+        has_client_certificate: the credentials hold a client certificate.
     """
 
     target: str
     credentials: grpc.ChannelCredentials | None
     metadata: Metadata
-    shows_certificate: bool = False
+    has_client_certificate: bool = False
 
     @property
     def hint(self) -> str:
-        """What to do when nobody answers."""
+        """The remedies for a service that doesn't answer."""
         return f"start one: did-router serve; {self._other_cause}"
 
     @property
     def _other_cause(self) -> str:
-        """What else it may be: of a handshake that failed gRPC says little, often only that the socket closed."""
+        """Further causes: gRPC says little about a failed handshake, often only that the socket closed."""
         if self.credentials is None:
-            return "or does it speak TLS? --tls-ca"
-        if self.shows_certificate:
-            return "or does it speak no TLS, have a certificate of another authority, or not trust ours?"
+            return "or it requires TLS: --tls-ca"
+        if self.has_client_certificate:
+            return "or it uses no TLS, has a certificate of another authority, or does not trust ours"
         return (
-            "or does it want a client certificate? --tls-certificate and --tls-key; "
-            "or does it speak no TLS, or have a certificate of another authority? --tls-ca"
+            "or it requires a client certificate: --tls-certificate and --tls-key; "
+            "or it uses no TLS, or has a certificate of another authority: --tls-ca"
         )
 
-    def silence(self, said: str) -> str:
-        """What to say when nobody answers."""
-        return f"no did-router answers at {self.target}: {said} ({self.hint})"
+    def unreachable_message(self, details: str) -> str:
+        """Return the message for a service that doesn't answer."""
+        return f"no did-router answers at {self.target}: {details} ({self.hint})"
 
     def open(self) -> AbstractContextManager[grpc.Channel]:
-        """A channel to it."""
+        """Return a channel to the service."""
         if self.credentials is None:
             return grpc.insecure_channel(self.target)
         return grpc.secure_channel(self.target, self.credentials)
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --target and what opens a guarded service; it receives `service`."""
+    """Give a command --target and the options for TLS and tokens; it receives `service`."""
 
-    @click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="The service to ask.")
-    @click.option("--token-file", type=_FILE, help=f"File that holds the token to show (else {TOKEN_VARIABLE}).")
-    @click.option("--tls", is_flag=True, help="Speak TLS, trusting the authorities that gRPC brings along.")
-    @click.option("--tls-ca", type=_FILE, help="Speak TLS, trusting the authorities in this PEM file.")
-    @click.option("--tls-certificate", type=_FILE, help="PEM file: our own certificate, where the service wants one.")
-    @click.option("--tls-key", type=_FILE, help="PEM file: its private key.")
+    @click.option("--target", default=DEFAULT_TARGET, metavar="ADDR", show_default=True, help="Address of the service.")
+    @click.option(
+        "--token-file", type=_FILE, help=f"File with the caller's token (default: the variable {TOKEN_VARIABLE})."
+    )
+    @click.option("--tls", is_flag=True, help="Use TLS, and trust the certificate authorities that gRPC ships.")
+    @click.option("--tls-ca", type=_FILE, help="Use TLS, and trust the certificate authorities in this PEM file.")
+    @click.option(
+        "--tls-certificate", type=_FILE, help="PEM file with a client certificate, if the service requires one."
+    )
+    @click.option("--tls-key", type=_FILE, help="PEM file with the client certificate's private key.")
     @functools.wraps(command)
     def wrapped(
         *args: Any,
@@ -85,7 +89,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         credentials = _credentials(tls_ca, tls_certificate, tls_key, tls=tls)
-        asked = Service(target, credentials, _metadata(token_file), shows_certificate=tls_certificate is not None)
+        asked = Service(target, credentials, _metadata(token_file), has_client_certificate=tls_certificate is not None)
         return command(*args, service=asked, **rest)
 
     return wrapped
@@ -98,7 +102,7 @@ def _credentials(
         raise SettingsError("--tls-certificate and --tls-key belong together: give both")
     if not tls and ca is None:
         if certificate is not None:
-            raise SettingsError("--tls-certificate wants --tls or --tls-ca beside it")
+            raise SettingsError("--tls-certificate needs --tls or --tls-ca as well")
         return None
     roots, own, secret = (None if path is None else _read(path) for path in (ca, certificate, key))
     return grpc.ssl_channel_credentials(root_certificates=roots, private_key=secret, certificate_chain=own)

@@ -1,4 +1,4 @@
-"""did-router check."""
+"""The command `did-router check`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,7 +28,10 @@ from router.stores.clients import Stores
 @click.command()
 @settings_options
 def check(settings: Settings) -> None:
-    """Read the settings, reach every store, and say what is wrong and what to do."""
+    """Check the settings, the plug-ins and every store; print each fault with its remedy.
+
+    Exits with 1 if something is wrong, with 3 if a store can't be reached.
+    """
     stores = Stores(settings)
     cluster_settings = _cluster_settings(stores)
     rules, problems = _rules(settings, cluster_settings)
@@ -42,10 +45,10 @@ def check(settings: Settings) -> None:
         *_redis(settings, stores),
     ]
     for finding in findings:
-        click.echo(f"{'ok ' if finding.fine else 'BAD'}  {finding.what}: {finding.said}")
-    if not all(finding.reached for finding in findings):
+        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject}: {finding.message}")
+    if not all(finding.reachable for finding in findings):
         raise SystemExit(Exit.UNREACHABLE)
-    if not all(finding.fine for finding in findings):
+    if not all(finding.ok for finding in findings):
         raise SystemExit(Exit.REFUSED)
 
 
@@ -53,34 +56,34 @@ def _transport(settings: Settings) -> Finding:
     try:
         choice = choose_transport(settings)
     except SettingsError as problem:
-        return Finding("transport", str(problem), fine=False)
-    said = f"{choice.transport} on {settings.server.listen}"
+        return Finding("transport", str(problem), ok=False)
+    message = f"{choice.transport} on {settings.server.listen}"
     if choice.envoy is not None:
-        said += f", Envoy {choice.envoy}"
-    return Finding("transport", f"{said}; {choice.note}" if choice.note else said)
+        message += f", Envoy {choice.envoy}"
+    return Finding("transport", f"{message}; {choice.note}" if choice.note else message)
 
 
 def _states(settings: Settings) -> Iterator[Finding]:
-    """A state that is misspelt would refuse all calls to numbers in it."""
+    """Yield a finding per unknown state: calls to numbers in the intended state would be refused."""
     for name in sorted(set(settings.routing.routable_states) - set(State)):
-        yield Finding("routable_states", f"{name!r} is no state of KAZOO: use {', '.join(State)}", fine=False)
+        yield Finding("routable_states", f"{name!r} is no state of KAZOO: use {', '.join(State)}", ok=False)
 
 
 def _rules(settings: Settings, document: Mapping[str, Any] | None) -> tuple[Rules, list[Finding]]:
-    """Return what counts, and a finding for each value of the cluster's configuration that can't be used."""
-    section, what = (document or {}).get("default"), "system_config"
-    found = []
+    """Return the rules in force, and a finding for each unusable value of the cluster's configuration."""
+    section, subject = (document or {}).get("default"), "system_config"
+    findings = []
     if section is not None and not isinstance(section, Mapping):
-        said = f"number_manager.default is {shown(section)}: it must be an object (until then it is left out)"
-        found.append(Finding(what, said, fine=False))
+        message = f"number_manager.default is {shown(section)}: it must be an object (until then it is left out)"
+        findings.append(Finding(subject, message, ok=False))
         section = None
     try:
         made = build_rules(settings, section)
     except ValueError as problem:
-        found.append(Finding(what, f"number_manager can't be used and is left out: {problem}", fine=False))
-        return build_rules(settings, None), found
-    found += [Finding(what, f"{each} (until then its default is used)", fine=False) for each in made.warnings]
-    return made, found
+        findings.append(Finding(subject, f"number_manager can't be used and is left out: {problem}", ok=False))
+        return build_rules(settings, None), findings
+    findings += [Finding(subject, f"{each} (until then its default is used)", ok=False) for each in made.warnings]
+    return made, findings
 
 
 def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Finding]:
@@ -88,15 +91,15 @@ def _plugins(settings: Settings, stores: Stores, rules: Rules) -> Iterator[Findi
     yield Finding("carriers", ", ".join(carriers.names()))
     yield Finding("feature providers", ", ".join(features.names()))
     for broken in carriers.broken:
-        yield Finding("carrier", str(broken), fine=False)
+        yield Finding("carrier", str(broken), ok=False)
     for broken in features.broken:
-        yield Finding("feature provider", str(broken), fine=False)
+        yield Finding("feature provider", str(broken), ok=False)
     for line in features.missing(rules.config):
-        yield Finding("feature provider", line, fine=False)
+        yield Finding("feature provider", line, ok=False)
 
 
 def _cluster_settings(stores: Stores) -> Mapping[str, Any] | None:
-    """The document number_manager of system_config; None where that can't be read, which is told elsewhere."""
+    """Return the document number_manager of system_config; None: unreadable, which another finding reports."""
     try:
         return stores.databases.database(SYSTEM_CONFIG).get(NUMBER_MANAGER)
     except CouchError:
@@ -107,10 +110,10 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
     where = f"Redis {without_password(settings.redis.url)}"
     try:
         stores.redis.ping()
-        told = follower_status.read(stores.redis, stores.keys)
+        status = follower_status.read(stores.redis, stores.keys)
         memory = stores.redis.info("memory")
     except (redis.RedisError, OSError) as problem:
-        yield Finding(where, redis_message(problem), fine=False, reached=False)
+        yield Finding(where, redis_message(problem), ok=False, reachable=False)
         return
     yield Finding(where, f"answers, {memory.get('used_memory_human', '?')} used")
     policy = str(memory.get("maxmemory_policy", "noeviction"))
@@ -118,24 +121,25 @@ def _redis(settings: Settings, stores: Stores) -> Iterator[Finding]:
         yield Finding(
             "maxmemory-policy",
             f"is {policy}: evicted numbers cost a database read each; set noeviction and enough maxmemory",
-            fine=False,
+            ok=False,
         )
-    if told is None or told.age > settings.cache.stale_after:
+    if status is None or status.age > settings.cache.stale_after:
         yield _without_follower(stores)
     else:
         yield Finding(
             "follower",
-            f"{told.leader} is {told.phase}: {told.complete} of {told.databases} databases, {told.lag} s behind",
+            f"{status.leader} is {status.phase}: {status.complete} of {status.databases} databases, "
+            f"{status.lag} s behind",
         )
 
 
 def _without_follower(stores: Stores) -> Finding:
-    """A fault only where a service runs whose cache nothing keeps true."""
+    """Return a finding that is a fault only if a service runs: nothing keeps its cache up to date."""
     start = "start did-router follow, or serve --with-follower"
     try:
         workers = subscribers(stores.redis, stores.keys.changes)
     except (redis.RedisError, OSError):
-        return Finding("follower", f"none is running: {start}", fine=False)
+        return Finding("follower", f"none is running: {start}", ok=False)
     if workers:
-        return Finding("follower", f"none is running, and {workers} workers answer without one: {start}", fine=False)
+        return Finding("follower", f"none is running, and {workers} workers answer without one: {start}", ok=False)
     return Finding("follower", f"not running yet, and no service on this Redis either: {start}")

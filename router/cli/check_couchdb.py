@@ -1,4 +1,4 @@
-"""What `did-router check` looks at in CouchDB: every node, what holds them together, and the databases."""
+"""The CouchDB part of `did-router check`: every node, the cluster, and the databases."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,17 +13,17 @@ from router.settings import Settings
 from router.settings.urls import without_password
 from router.stores.clients import Stores
 
-_PATIENCE = 5.0
-"""Seconds for one answer of a node that is asked alone: it says a few words of itself, and a frozen one none at all."""
-_SLOW_EVENTS = 100
-"""Milliseconds that events may wait in CouchDB before it is said how they need not."""
+_NODE_TIMEOUT = 5.0
+"""Seconds for a response of a single node: it is small, and a frozen node sends none."""
+_SLOW_EVENTS_MS = 100
+"""Milliseconds of delayed events in CouchDB above which the remedy is shown."""
 
 
 def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
-    """Ask every node that the settings name, then the databases."""
+    """Yield findings for every node that the settings name, then for the databases."""
     couch = stores.databases.client
     where = f"CouchDB {without_password(settings.couchdb.url)}"
-    nodes = {address: node.with_timeout(_PATIENCE) for address, node in couch.each_node().items()}
+    nodes = {address: node.with_timeout(_NODE_TIMEOUT) for address, node in couch.each_node().items()}
     if couch.nodes.are_several:
         versions = {address: _version(node) for address, node in nodes.items()}
         yield from (_node(address, node, versions[address]) for address, node in nodes.items())
@@ -32,7 +32,7 @@ def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
         names = stores.databases.names()
         version = stores.databases.version()
     except CouchError as problem:
-        yield Finding(where, str(problem), fine=False, reached=False)
+        yield Finding(where, str(problem), ok=False, reachable=False)
         return
     shards = sum(is_shard(name) for name in names)
     yield Finding(where, f"version {version}, {shards} number databases")
@@ -41,16 +41,16 @@ def couchdb_findings(settings: Settings, stores: Stores) -> Iterator[Finding]:
         yield Finding(
             "_global_changes",
             "missing, so changes show only with the follower's sweeps: create that database",
-            fine=False,
+            ok=False,
         )
     else:
         yield from _events(nodes)
     if ACCOUNTS not in names:
-        yield Finding(ACCOUNTS, "missing: every account counts as unknown (setting unknown_account)", fine=True)
+        yield Finding(ACCOUNTS, "missing: every account counts as unknown (setting unknown_account)", ok=True)
 
 
 def _version(node: CouchClient) -> str | CouchError:
-    """Return its version, or why it says nothing."""
+    """Return a node's version, or why it doesn't answer."""
     try:
         return CouchServer(node).version()
     except CouchError as problem:
@@ -58,20 +58,20 @@ def _version(node: CouchClient) -> str | CouchError:
 
 
 def _node(address: str, node: CouchClient, version: str | CouchError) -> Finding:
-    what = f"CouchDB node {address.rstrip('/')}"
+    subject = f"CouchDB node {address.rstrip('/')}"
     if isinstance(version, CouchError):
-        return Finding(what, f"{version}; the other nodes are asked in its place", fine=False)
+        return Finding(subject, f"{version}; the other nodes are asked in its place", ok=False)
     reason = cluster.why_not_up(node)
     if reason is not None:
-        return Finding(what, f"version {version}, takes no requests: {reason}", fine=False)
-    return Finding(what, f"version {version}, up")
+        return Finding(subject, f"version {version}, takes no requests: {reason}", ok=False)
+    return Finding(subject, f"version {version}, up")
 
 
 def _cluster(couch: CouchClient) -> Iterator[Finding]:
     try:
         info = cluster.cluster_info(couch)
     except CouchError as problem:
-        yield Finding("cluster", f"would not say of which nodes it is: {problem}", fine=False)
+        yield Finding("cluster", f"would not say of which nodes it is: {problem}", ok=False)
         return
     if len(info.nodes) <= 1:
         return
@@ -82,7 +82,7 @@ def _cluster(couch: CouchClient) -> Iterator[Finding]:
 def _events(nodes: Mapping[str, CouchClient]) -> Iterator[Finding]:
     for address, node in nodes.items():
         delay = cluster.event_delay(node)
-        if delay is not None and delay > _SLOW_EVENTS:
+        if delay is not None and delay > _SLOW_EVENTS_MS:
             url = f"{address}_node/_local/_config/global_changes/max_write_delay"
             yield Finding(
                 "max_write_delay",

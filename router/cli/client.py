@@ -1,4 +1,4 @@
-"""Asking a running service, and what its answers look like as JSON."""
+"""Calls a running service, and shows its responses as JSON."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +13,17 @@ from router.cli.options import Exit, as_text
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
-_NOBODY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
-"""Without a reason of ours these say that no did-router was asked."""
+_NO_SERVICE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
+"""Status codes that mean, without a reason of ours, that no did-router received the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
-    """One answer.
+    """The result of one lookup.
 
     Attributes:
         status: gRPC's name, "OK" for a route.
-        reachable: false when no service answered at all.
+        reachable: a service answered.
     """
 
     input: str
@@ -35,56 +35,58 @@ class LookupResult:
     metadata: dict[str, str] | None = None
 
     @property
-    def turned_away(self) -> bool:
-        """Whether the service wants another token, or one at all."""
+    def is_unauthorized(self) -> bool:
+        """Whether the service requires another token, or one at all."""
         return self.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 
     @property
-    def known(self) -> bool:
-        """Whether the service could say: false when a database it needed was away."""
+    def is_answered(self) -> bool:
+        """Whether the service could decide; False: a database that it needed was unavailable."""
         return self.reachable and self.status not in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
     @property
     def exit_code(self) -> Exit:
-        """What the command exits with for this answer."""
+        """The command's exit code for this result."""
         if self.route is not None:
             return Exit.OK
-        return Exit.REFUSED if self.known else Exit.UNREACHABLE
+        return Exit.REFUSED if self.is_answered else Exit.UNREACHABLE
 
     def as_json(self) -> dict[str, Any]:
-        """The contract's fields; null where there is none."""
-        told = self.metadata or {}
-        said: dict[str, Any] = {
+        """Return the contract's fields; null for those without a value."""
+        details = self.metadata or {}
+        fields: dict[str, Any] = {
             "input": self.input,
-            "number": text_or_null(told.get("number")),
-            "account_id": text_or_null(told.get("account_id")),
+            "number": text_or_null(details.get("number")),
+            "account_id": text_or_null(details.get("account_id")),
             "status": self.status,
             "reason": text_or_null(self.reason),
-            "state": text_or_null(told.get("state")),
+            "state": text_or_null(details.get("state")),
             "source": None,
             "stale": None,
             "message": text_or_null(self.message),
         }
-        return {**nulls_of(pb.LookupResponse), **said} if self.route is None else {**said, **of_message(self.route)}
+        return {**nulls_of(pb.LookupResponse), **fields} if self.route is None else {**fields, **of_message(self.route)}
 
 
 def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> pb.LookupRequest:
-    """The request for what stands on the command line."""
+    """Return the request for arguments of the command line."""
     consistency = pb.AUTHORITATIVE if authoritative else pb.CACHED
     return pb.LookupRequest(number=as_text(number), dial_plan=as_text(dial_plan), consistency=consistency)
 
 
-def ask(stub: InboundRouterStub, request: pb.LookupRequest, seconds: float, metadata: Metadata = ()) -> LookupResult:
-    """One lookup."""
+def send_lookup(
+    stub: InboundRouterStub, request: pb.LookupRequest, seconds: float, metadata: Metadata = ()
+) -> LookupResult:
+    """Send one lookup; `seconds` is its deadline."""
     try:
         route = stub.Lookup(request, timeout=seconds, metadata=tuple(metadata))
         return LookupResult(request.number, "OK", reachable=True, route=route)
     except grpc.RpcError as problem:
-        return refused(request.number, problem)
+        return failed_lookup(request.number, problem)
 
 
-def refused(number: str, problem: Any) -> LookupResult:
-    """What a failed call said."""
+def failed_lookup(number: str, problem: Any) -> LookupResult:
+    """Return the result of a failed call."""
     code, details = problem.code(), problem.details() or ""
     status = rpc_status.from_call(problem)
     info = ErrorInfo()
@@ -92,5 +94,5 @@ def refused(number: str, problem: Any) -> LookupResult:
         detail.Unpack(info)
         if info.reason:
             break
-    reachable = code not in _NOBODY or bool(info.reason)
+    reachable = code not in _NO_SERVICE or bool(info.reason)
     return LookupResult(number, code.name, reachable, None, info.reason, details, dict(info.metadata))

@@ -165,16 +165,18 @@ def _default(field: FieldInfo) -> str:
 def _value(value: Any) -> str:
     if value is None or isinstance(value, SecretStr):
         return "none"
-    return f"`{json.dumps(_whole(value))}`"
+    return f"`{json.dumps(_as_integer(value))}`"
 
 
-def _whole(value: Any) -> Any:
+def _as_integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _meaning(field: FieldInfo) -> str:
     meaning = field.description or ""
-    bounds = [f"{text} {_whole(getattr(bound, name))}" for bound in field.metadata for name, text in _bounds_of(bound)]
+    bounds = [
+        f"{text} {_as_integer(getattr(bound, name))}" for bound in field.metadata for name, text in _bounds_of(bound)
+    ]
     return f"{meaning} ({', '.join(bounds)})" if bounds else meaning
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from router.cli import sample_numbers
-from router.cli.client import LookupResult, ask
+from router.cli.client import LookupResult, send_lookup
 from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
@@ -67,16 +67,20 @@ SCENES = (
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Exit at the end instead of staying up.")
+@click.option("--once", is_flag=True, help="Exit after the demonstration instead of serving on.")
 @click.option(
     "--port",
     type=_PORT,
     default=50051,
     show_default=True,
-    help="Port of the gRPC service on loopback; 0 for a free one.",
+    help="Port of the gRPC service on loopback; 0: a free one.",
 )
 @click.option(
-    "--admin-port", type=_PORT, default=9050, show_default=True, help="Port of the admin pages; 0 for a free one."
+    "--admin-port",
+    type=_PORT,
+    default=9050,
+    show_default=True,
+    help="Port of the admin pages on loopback; 0: a free one.",
 )
 @click.option(
     "--http-port", type=_PORT, default=8080, show_default=True, help="Port of the HTTP API; 0 for a free one."
@@ -209,18 +213,18 @@ def _show_lookups(console: Console, stub: InboundRouterStub, databases: CouchSer
 def _add(table: Table, scene: Scene, stub: InboundRouterStub) -> None:
     consistency = pb.AUTHORITATIVE if scene.authoritative else pb.CACHED
     began = time.monotonic()
-    said = ask(stub, pb.LookupRequest(number=scene.number, consistency=consistency), scene.seconds)
+    result = send_lookup(stub, pb.LookupRequest(number=scene.number, consistency=consistency), scene.seconds)
     took = (time.monotonic() - began) * 1000
-    told = said.as_json()
-    source = (told["source"] or "").replace("_", " ").lower()
+    fields = result.as_json()
+    source = (fields["source"] or "").replace("_", " ").lower()
     table.add_row(
         scene.title,
         scene.number,
-        told["number"] or "",
-        _name(told["account_id"]),
-        told["state"] or "",
+        fields["number"] or "",
+        _name(fields["account_id"]),
+        fields["state"] or "",
         source,
-        _outcome(said),
+        _outcome(result),
         f"{took:.1f}",
     )
 
@@ -231,10 +235,10 @@ def _name(account: str | None) -> str:
     return {**sample_numbers.ACCOUNTS, sample_numbers.DISABLED: "Closed Shop"}.get(account, account)
 
 
-def _outcome(said: LookupResult) -> str:
-    if said.route is not None:
-        return "[green]routes[/green]" + (", pending port" if said.route.pending_port else "")
-    return f"[yellow]{said.status}[/yellow] {said.reason}"
+def _outcome(result: LookupResult) -> str:
+    if result.route is not None:
+        return "[green]routes[/green]" + (", pending port" if result.route.pending_port else "")
+    return f"[yellow]{result.status}[/yellow] {result.reason}"
 
 
 def _change_owner(console: Console, stub: InboundRouterStub, databases: CouchServer) -> None:
@@ -257,8 +261,8 @@ def _change_owner(console: Console, stub: InboundRouterStub, databases: CouchSer
 
 
 def _owner(stub: InboundRouterStub, number: str) -> str:
-    said = ask(stub, pb.LookupRequest(number=number), _DEADLINE)
-    return said.route.account_id if said.route is not None else ""
+    result = send_lookup(stub, pb.LookupRequest(number=number), _DEADLINE)
+    return result.route.account_id if result.route is not None else ""
 
 
 def _say_what_next(console: Console, target: str, admin: int, couchdb: str, redis: str) -> None:

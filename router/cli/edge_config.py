@@ -1,4 +1,4 @@
-"""did-router edge-config."""
+"""The command `did-router edge-config`."""
 
 import json
 
@@ -11,13 +11,13 @@ from router.settings import Settings, SettingsError
 
 
 @click.command("edge-config")
-@click.option("--listen", metavar="ADDR", help="Address that callers reach (127.0.0.1:50051).")
+@click.option("--listen", metavar="ADDR", help="Address that callers connect to (default: 127.0.0.1:50051).")
 @settings_options
 def edge_config(settings: Settings) -> None:
-    """Print the Envoy configuration for these settings, as JSON, which is YAML too.
+    """Print the Envoy configuration for these settings, as JSON (which is valid YAML).
 
-    For people who run Envoy themselves, in the directory that edge_directory names: did-router serve keeps the
-    workers' sockets and certificates there. Run Envoy as the same user, with --disable-hot-restart.
+    For running Envoy yourself, in the directory named by edge_directory: did-router serve keeps the workers' sockets
+    and certificates there. Run Envoy as the same user, with --disable-hot-restart.
     """
     if settings.edge.directory is None:
         raise SettingsError(

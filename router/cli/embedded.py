@@ -1,4 +1,4 @@
-"""did-router embedded."""
+"""The command `did-router embedded`."""
 
 import signal
 import threading
@@ -16,20 +16,24 @@ _PORT = click.IntRange(0, _HIGHEST_PORT)
 @click.command()
 @click.option("--couchdb-port", type=_PORT, default=0, help="Port of the embedded database (default: a free one).")
 @click.option("--redis-port", type=_PORT, default=0, help="Port of the embedded Redis (default: a free one).")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep everything in.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), help="Folder for the data; without it nothing is kept."
+)
 @click.option(
     "--nodes",
     type=click.IntRange(1, 9),
     default=1,
     show_default=True,
-    help="Nodes of the database: with 2 or more it imitates a cluster, on as many ports in a row.",
+    help="Nodes of the database; 2 or more imitate a cluster, on consecutive ports.",
 )
 def embedded(couchdb_port: int, redis_port: int, data: Path | None, nodes: int) -> None:
     """Run only the embedded Redis and CouchDB-speaking database, on loopback, until Ctrl-C.
 
-    Without --data everything is forgotten at the end. The password of `admin` is `password`: these servers
-    are for trying out and for tests. The nodes of a cluster take faults by `POST /_imitation/{action}`: kill, start,
-    freeze, thaw, isolate, join, maintenance, lag, split, with `{"node": 0}` as JSON.
+    For tests and for trying things out: the user is `admin`, the password `password`. Without --data, all data is lost
+    at the end.
+
+    The nodes of a cluster simulate faults on `POST /_imitation/{action}`: kill, start, freeze, thaw, isolate, join,
+    maintenance, lag, split, with `{"node": 0}` as JSON.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,14 +52,14 @@ def embedded(couchdb_port: int, redis_port: int, data: Path | None, nodes: int) 
 
 
 def _ports(nodes: int, first: int) -> list[int]:
-    """Return a port for each node, in a row; 0 for free ones.
+    """Return a port per node, consecutive; 0: free ones.
 
     Raises:
-        click.BadParameter: there are not so many after the first.
+        click.BadParameter: there are not enough ports after the first.
     """
     if first + nodes - 1 > _HIGHEST_PORT:
         raise click.BadParameter(
-            f"{nodes} nodes want as many ports in a row, and the last is {_HIGHEST_PORT}: begin lower",
+            f"{nodes} nodes need consecutive ports up to {_HIGHEST_PORT} at most: choose a lower first port",
             param_hint="--couchdb-port",
         )
     return [first + node if first else 0 for node in range(nodes)]

@@ -1,4 +1,4 @@
-"""did-router explain."""
+"""The command `did-router explain`."""
 
 from typing import Any, Literal
 
@@ -8,8 +8,8 @@ import orjson
 from rich.table import Table
 
 from router.cli import tables
-from router.cli.channel import HOW_TO_SHOW, Service, service_options
-from router.cli.client import refused, request_for
+from router.cli.channel import TOKEN_HINT, Service, service_options
+from router.cli.client import failed_lookup, request_for
 from router.cli.json_output import of_message
 from router.cli.options import SECONDS, Exit, fail
 from router.v1 import inbound_pb2 as pb
@@ -27,66 +27,68 @@ _LAYERS: tuple[tuple[str, _Layer], ...] = (
 
 @click.command()
 @service_options
-@click.option("--dial-plan", default="", metavar="NAME", help="The dial plan it was dialled under.")
+@click.option("--dial-plan", default="", metavar="NAME", help="Dial plan that the number was dialled under.")
 @click.option(
     "--timeout", type=SECONDS, default=5.0, metavar="SECONDS", show_default=True, help="Deadline of the call."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.argument("number")
 def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as_json: bool) -> None:
-    """Say why a NUMBER routes where it does.
+    """Explain why a NUMBER routes where it does.
 
-    Shows every step from what was dialled to the answer, and what each layer holds: Redis, the number
+    Shows each step from the dialled number to the answer, and what each layer holds: near cache, Redis, the number
     database, port requests, the account, and how far the follower is.
     """
     with service.open() as channel:
         request = pb.ExplainRequest(lookup=request_for(number, dial_plan))
         try:
-            said = InboundRouterStub(channel).Explain(request, timeout=timeout, metadata=tuple(service.metadata))
+            explanation = InboundRouterStub(channel).Explain(request, timeout=timeout, metadata=tuple(service.metadata))
         except grpc.RpcError as problem:
-            _give_up(service, problem)
+            _fail(service, problem)
             return
     if as_json:
-        click.echo(orjson.dumps(of_message(said)))
+        click.echo(orjson.dumps(of_message(explanation)))
     else:
-        _show(said)
-    if said.answer.WhichOneof("outcome") != "route":
+        _show(explanation)
+    if explanation.answer.WhichOneof("outcome") != "route":
         raise SystemExit(Exit.REFUSED)
 
 
-def _give_up(service: Service, problem: Any) -> None:
-    said = refused("", problem)
-    if said.turned_away:
-        fail(f"{service.target} turns us away: {said.message}; {HOW_TO_SHOW}", Exit.USAGE)
-    hint = "" if said.reachable else f" ({service.hint})"
-    fail(f"no explanation from {service.target}: {said.message}{hint}", said.exit_code)
+def _fail(service: Service, problem: Any) -> None:
+    result = failed_lookup("", problem)
+    if result.is_unauthorized:
+        fail(f"{service.target} refuses the call: {result.message}; {TOKEN_HINT}", Exit.USAGE)
+    hint = "" if result.reachable else f" ({service.hint})"
+    fail(f"no explanation from {service.target}: {result.message}{hint}", result.exit_code)
 
 
-def _show(said: pb.ExplainResponse) -> None:
+def _show(explanation: pb.ExplainResponse) -> None:
     table = Table(show_header=True, box=None, pad_edge=False)
     for title in ("step", "says", "version", "age"):
         table.add_column(title, overflow="fold")
-    table.add_row("input", said.input, "", "")
-    table.add_row("dial plan", f"{said.dial_plan}: {said.rule}", "", "")
-    verdict = "" if said.reconcilable else " (not reconcilable)"
-    table.add_row("E.164", f"{said.number or 'none'}{verdict}, {said.classification or 'no class'}", "", "")
-    table.add_row("database", said.database or "none", "", "")
+    table.add_row("input", explanation.input, "", "")
+    table.add_row("dial plan", f"{explanation.dial_plan}: {explanation.rule}", "", "")
+    verdict = "" if explanation.reconcilable else " (not reconcilable)"
+    table.add_row(
+        "E.164", f"{explanation.number or 'none'}{verdict}, {explanation.classification or 'no class'}", "", ""
+    )
+    table.add_row("database", explanation.database or "none", "", "")
     for title, field in _LAYERS:
-        if said.HasField(field):  # none is asked about what is no number
-            view = getattr(said, field)
-            table.add_row(title, _words(view), view.revision, _age(view.age_seconds))
-    if said.HasField("follower"):
-        view = said.follower
-        table.add_row("follower", _follower_words(view), _short(view.checkpoint), _age(view.age_seconds))
-    table.add_row("decision", said.decision, "", "")
+        if explanation.HasField(field):  # unset for a text that is no number
+            view = getattr(explanation, field)
+            table.add_row(title, _layer_text(view), view.revision, _age(view.age_seconds))
+    if explanation.HasField("follower"):
+        view = explanation.follower
+        table.add_row("follower", _follower_text(view), _short(view.checkpoint), _age(view.age_seconds))
+    table.add_row("decision", explanation.decision, "", "")
     tables.show(table)
 
 
-def _words(view: pb.LayerView) -> str:
+def _layer_text(view: pb.LayerView) -> str:
     return "; ".join(filter(None, (view.error and f"can't be asked: {view.error}", view.detail)))
 
 
-def _follower_words(view: pb.FollowerView) -> str:
+def _follower_text(view: pb.FollowerView) -> str:
     if view.error:
         return f"can't be asked: {view.error}"
     return f"{view.leader or 'nobody'}, {view.lag_seconds:.1f} s behind" if view.alive else "not following"

@@ -1,4 +1,4 @@
-"""did-router export."""
+"""The command `did-router export`."""
 
 import dataclasses
 import sys
@@ -20,59 +20,66 @@ from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_SHOWN = 10
+_MAX_SKIPPED_SHOWN = 10
 
 
 @click.command()
 @click.option("--account", metavar="ID", help="Only numbers assigned to this account.")
-@click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this one, such as numbers/+1415.")
+@click.option(
+    "--database",
+    "databases",
+    multiple=True,
+    metavar="NAME",
+    help="Export only this number database, such as numbers/+1415; repeatable.",
+)
 @click.option(
     "--format",
-    "form",
+    "format_",
     type=click.Choice(get_args(Format)),
-    help="By the output's name, else jsonl: whole documents; csv: KAZOO's columns (with tabs in a file .tsv).",
+    help="jsonl: whole documents; csv: KAZOO's columns, tab-separated for a file .tsv. "
+    "Default: by the output's extension, else jsonl.",
 )
-@click.option("--output", type=OUTPUT, help="A file; - and no --output mean standard output.")
+@click.option("--output", type=OUTPUT, help="Output file; - or no --output: standard output.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print the totals as one JSON object, on stderr without --output."
+    "--json", "as_json", is_flag=True, help="Print the totals as one JSON object; to stderr if there is no --output."
 )
 @settings_options
 def export(
     settings: Settings,
     account: str | None,
     databases: tuple[str, ...],
-    form: Format | None,
+    format_: Format | None,
     output: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    """Write number documents to a file, from which `import` makes the same numbers again.
+    """Write number documents to a file, from which `import` can restore the same numbers.
 
     \b
-      did-router export --output numbers.jsonl                   every document, whole
+      did-router export --output numbers.jsonl                   all documents, complete
       did-router export --format csv --account 4cad0b7f…         KAZOO's columns, one account's numbers
       did-router export --database numbers/+1415 --output sf.csv
 
-    JSON lines hold everything; CSV holds KAZOO's columns and reserve_history, so that carriers' own data and public
-    fields outside of the columns are left out. The file appears whole, under its name, at the end. Exits with 1 when a
-    document could not be read.
+    JSON lines hold everything. CSV holds KAZOO's columns and reserve_history, without carriers' own data and without
+    public fields that have no column. The file gets its name once it is complete. Exits with 1 if a document could not
+    be read.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     output = None if output == STANDARD_OUTPUT else output
     suffix = "" if output is None else output.suffix.lower()
-    chosen: Format = form or ("csv" if suffix in CSV_SUFFIXES else "jsonl")
+    chosen: Format = format_ or ("csv" if suffix in CSV_SUFFIXES else "jsonl")
     source = Stores(settings).databases
     began = time.monotonic()
-    with _sink(output) as write, BarProgress("exporting") as progress:
-        made = Export(source, write, chosen, _Watch(progress), separator="\t" if suffix == ".tsv" else ",")
+    with _open_output(output) as write, BarProgress("exporting") as progress:
+        made = Export(source, write, chosen, _ProgressAdapter(progress), separator="\t" if suffix == ".tsv" else ",")
         names = list(databases) or made.shards()
         progress.total(len(names), _documents(source, names))
         report = made.run(names, account)
-    _tell(report, time.monotonic() - began, output, as_json=as_json)
+    _print(report, time.monotonic() - began, output, as_json=as_json)
     if report.skipped_documents:
         raise SystemExit(Exit.REFUSED)
 
 
-class _Watch:
+class _ProgressAdapter:
     def __init__(self, progress: BarProgress) -> None:
         self._progress = progress
 
@@ -84,10 +91,10 @@ class _Watch:
 
 
 def _documents(databases: CouchServer, names: Sequence[str]) -> int:
-    """How many these databases hold.
+    """Return how many documents these databases hold.
 
     Raises:
-        click.BadParameter: one of them isn't there.
+        click.BadParameter: a database doesn't exist.
     """
     count = 0
     for start in range(0, len(names), INFO_BATCH_SIZE):
@@ -99,8 +106,8 @@ def _documents(databases: CouchServer, names: Sequence[str]) -> int:
 
 
 @contextmanager
-def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
-    """Where bytes go; a file gets its name when it is whole. Devices and pipes stay what they are."""
+def _open_output(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
+    """Open the output: a file gets its name once it is complete; devices and pipes are written directly."""
     if output is None:
         yield sys.stdout.buffer.write
         sys.stdout.buffer.flush()
@@ -120,17 +127,17 @@ def _sink(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
         raise
 
 
-def _tell(report: ExportReport, seconds: float, output: Path | None, *, as_json: bool) -> None:
+def _print(report: ExportReport, seconds: float, output: Path | None, *, as_json: bool) -> None:
     aside = output is None
     if as_json:
-        said = dataclasses.asdict(report) | {"seconds": round(seconds, 3)}
-        said["skipped"] = skipped(said.pop("skipped_documents"))
-        click.echo(orjson.dumps(said), err=aside)
+        fields = dataclasses.asdict(report) | {"seconds": round(seconds, 3)}
+        fields["skipped"] = skipped(fields.pop("skipped_documents"))
+        click.echo(orjson.dumps(fields), err=aside)
         return
-    for database, identifier, why in report.skipped_documents[:_SHOWN]:
+    for database, identifier, why in report.skipped_documents[:_MAX_SKIPPED_SHOWN]:
         click.echo(f"left out: {identifier} in {database}: {why}", err=True)
-    if len(report.skipped_documents) > _SHOWN:
-        click.echo(f"left out: {len(report.skipped_documents) - _SHOWN} more (--json lists all)", err=True)
+    if len(report.skipped_documents) > _MAX_SKIPPED_SHOWN:
+        click.echo(f"left out: {len(report.skipped_documents) - _MAX_SKIPPED_SHOWN} more (--json lists all)", err=True)
     where = "" if output is None else f" to {output}"
     click.echo(
         f"{report.written:,} numbers of {report.documents:,} documents in {report.databases} databases written{where}; "

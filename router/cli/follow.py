@@ -1,4 +1,4 @@
-"""did-router follow."""
+"""The command `did-router follow`."""
 
 import signal
 
@@ -17,15 +17,15 @@ from router.stores.clients import Stores
     "follower_account_copies",
     is_flag=True,
     default=None,
-    help="Also mend the accounts' own copies of numbers that change, by the setting account_copies.",
+    help="Also repair the accounts' own copies of changed numbers, as the setting account_copies says.",
 )
 @server_options
 def follow(settings: Settings) -> None:
-    """Follow CouchDB's changes feeds and keep the cache true, until SIGTERM.
+    """Follow CouchDB's changes feeds and keep the cache up to date, until SIGTERM.
 
-    Run as many as you like: one holds the lease and leads, the others stand by and take over when it falls
-    silent. How far behind it is stands at the service's /state and /metrics. The one that leads also does what
-    is due to numbers by time, every maintenance_interval seconds (see did-router maintenance --help).
+    Any number of followers may run: one holds the lease and leads; the others take over when it stops. Its lag is shown
+    by the service's /state and /metrics. The leader also makes changes that are due by time, every maintenance_interval
+    seconds (see did-router maintenance --help).
     """
     stores = Stores(settings)
     follower = Follower(settings, stores)

@@ -1,4 +1,4 @@
-"""did-router import."""
+"""The command `did-router import`."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -20,13 +20,15 @@ from router.settings import Settings
 @click.option(
     "--output",
     type=RESULTS,
-    help="Where results go, a JSON object a row (FILE.results.jsonl). What is there is gone on with.",
+    help="File for the results, one JSON object per row (default: FILE.results.jsonl). An existing one is resumed.",
 )
-@click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
-@click.option("--account", metavar="ID", help="The account for rows that name none.")
-@click.option("--update", is_flag=True, help="A number that exists is moved and updated as its row says.")
-@click.option("--dry-run", is_flag=True, help="Say what would come of each row, change nothing.")
-@click.option("--batch", type=click.IntRange(1, 10_000), default=WINDOW_SIZE, show_default=True, help="Rows at a time.")
+@click.option(
+    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
+)
+@click.option("--account", metavar="ID", help="Account for rows without account_id.")
+@click.option("--update", is_flag=True, help="Move and update numbers that exist, instead of refusing them.")
+@click.option("--dry-run", is_flag=True, help="Report what each row would do; change nothing.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=WINDOW_SIZE, show_default=True, help="Rows per batch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the totals as one JSON object.")
 @settings_options
 def import_(
@@ -41,23 +43,22 @@ def import_(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Create the numbers of a FILE: CSV with KAZOO's columns, or JSON lines as an export writes them.
+    """Create the numbers of a FILE: CSV with KAZOO's columns, or JSON lines as written by an export.
 
     \b
-      did-router import numbers.csv --dry-run       what would come of it?
-      did-router import numbers.csv                 again after a kill or Ctrl-C: goes on where it was
-      did-router import numbers.csv --update        those that exist take the account and fields of their row
-      did-router import backup.jsonl                whole documents, put back as they were
+      did-router import numbers.csv --dry-run       what would it do?
+      did-router import numbers.csv                 again after a kill or Ctrl-C: it resumes
+      did-router import backup.jsonl                complete documents, restored as they were
 
     \b
-    CSV: the first line names the columns, of which only e164 must be there:
+    CSV: the first line names the columns; only e164 is required:
       e164,account_id,state,carrier_module,prepend.enabled,prepend.name,opaque.my_field
-    See docs/operations.md for all of them. A column `action` may say what to do with each row instead of
-    creating: reserve, move, release, delete, update or assign_to_app.
+    docs/operations.md lists all columns. The column `action` can name another operation for a row than create: reserve,
+    move, release, delete, update or assign_to_app.
 
-    Each row gets its result in the output file; one bad row never stops the others. Rows' own past (created,
-    previously_assigned_to, reserve_history, used_by, ported_in) is taken over only when the system asks.
-    Exits with 1 when a row was refused, with 3 when a store can't be reached: run it again, it goes on.
+    Each row gets a result in the output file; a bad row never stops the others. A row's history (created,
+    previously_assigned_to, reserve_history, used_by, ported_in) is only imported if the caller is the system.
+    Exits with 1 if a row was refused, with 3 if a store can't be reached: run it again to resume.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     options = ImportOptions(auth_by, account, update, dry_run)
     described = {

@@ -1,6 +1,6 @@
-"""What `--json` prints: every key is always there, what is absent is null, and one thing has one shape everywhere.
+"""The JSON printed by `--json`: every key is always present, a missing value is null, and one thing has one shape.
 
-The schemas are in docs/schemas; tests hold every command to them.
+The schemas are in docs/schemas; tests check every command against them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,34 +10,34 @@ from google.protobuf.message import Message
 
 _UNSPECIFIED = "_UNSPECIFIED"
 _UNSET_WHEN_ZERO = frozenset(("age_seconds",))
-"""Numbers of which 0 says that nothing is known."""
+"""Numbers whose 0 means unknown."""
 
 
 def text_or_null(text: str | None) -> str | None:
-    """Return a text; None where it is empty."""
+    """Return a text, or None if it is empty."""
     return text or None
 
 
 def failed_databases(found: Mapping[str, str]) -> list[dict[str, str]]:
-    """CouchServer that could not be done, in the order of their names, and why."""
+    """Return databases that failed, sorted by name, with the reason."""
     return [{"database": name, "message": why} for name, why in sorted(found.items())]
 
 
 def skipped(found: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
-    """Documents that were passed over (database, id, why)."""
+    """Return skipped documents (database, id, reason)."""
     return [{"database": database, "id": identifier, "message": why} for database, identifier, why in found]
 
 
 def of_message(message: Message) -> dict[str, Any]:
-    """Return all fields of a message under their proto names; what it does not say is None.
+    """Return all fields of a message under their proto names; unset ones are None.
 
-    A message within it is an object where it is set, or None; enumerations are their names.
+    A message inside it is an object if it is set, else None; enumerations are their names.
     """
     return {each.name: _value(message, each) for each in message.DESCRIPTOR.fields}
 
 
 def nulls_of(kind: type[Message]) -> dict[str, None]:
-    """Return the keys of `of_message` for a message that is not there."""
+    """Return the keys of `of_message` with None for each, for a missing message."""
     return dict.fromkeys(each.name for each in kind.DESCRIPTOR.fields)
 
 

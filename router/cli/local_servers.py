@@ -1,4 +1,4 @@
-"""Servers of our own on loopback: their ports, and a Redis that is started for a command."""
+"""Ports on loopback, and a Redis started for a command."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ from router.embedded.redis import EmbeddedRedis, RedisStartError
 
 
 def check_ports_free(ports: Mapping[str, int]) -> None:
-    """Exit with a sentence where a port on 127.0.0.1 can't be listened on.
+    """Exit with a message if a port on 127.0.0.1 is in use.
 
     Args:
-        ports: by the option that chooses each; 0 for a free one.
+        ports: by the option that chooses each; 0: a free one.
     """
     with ExitStack() as held:
         for option, port in ports.items():
@@ -32,11 +32,11 @@ def check_ports_free(ports: Mapping[str, int]) -> None:
 
 @contextmanager
 def embedded_redis(port: int = 0, directory: Path | None = None) -> Iterator[EmbeddedRedis]:
-    """Run a Redis while the block runs; exit with a sentence where none can be started.
+    """Run a Redis during the block; exit with a message if none can be started.
 
     Args:
-        port: TCP port; 0 for a free one.
-        directory: where the data is kept; None keeps nothing.
+        port: TCP port; 0: a free one.
+        directory: for the data; None: nothing is kept.
     """
     redis = EmbeddedRedis(port, directory)
     try:

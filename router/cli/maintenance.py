@@ -1,4 +1,4 @@
-"""did-router maintenance."""
+"""The command `did-router maintenance`."""
 
 import dataclasses
 from typing import Any
@@ -17,22 +17,23 @@ from router.stores.clients import Stores
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only say what is due.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a number that is due, then the totals.")
+@click.option("--dry-run", is_flag=True, help="Report what is due; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per due number, then the totals.")
 @settings_options
 def maintenance(settings: Settings, *, dry_run: bool, as_json: bool) -> None:
-    """Do to every number what is due by time.
+    """Make the changes to numbers that are due by time.
 
-    Numbers that aged for aging_expiry_d days become available; those found and not taken for discovery_expiry_d
-    days, and deleted ones, are removed. Both are names of the number manager's configuration. The leading
-    follower does the same every maintenance_interval seconds; this is for a timer of your own. Safe to run at any time,
-    by several at once. Exits with 1 when something that is due could not be done.
+    A number that aged for aging_expiry_d days becomes available. A discovered number that was not taken for
+    discovery_expiry_d days is removed, and so is a deleted one. Both are names in the number manager's configuration.
+
+    The leading follower does this every maintenance_interval seconds; this command is for a timer of your own. It is
+    safe at any time, and several may run at once. Exits with 1 if a due change could not be made.
     """
     manager = NumberManager(settings, Stores(settings))
     with BarProgress("looking at") as progress:
 
         def show(outcome: Outcome) -> None:
-            click.echo(orjson.dumps(_line(outcome)) if as_json else _words(outcome, dry_run=dry_run))
+            click.echo(orjson.dumps(_line(outcome)) if as_json else _text(outcome, dry_run=dry_run))
 
         report = Maintenance(manager, dry_run=dry_run, on_outcome=show, on_page=progress.documents).run()
     _print(report, as_json=as_json)
@@ -44,20 +45,20 @@ def _line(outcome: Outcome) -> dict[str, Any]:
     is_done = outcome.error is None and not outcome.unchanged
     return {
         "number": outcome.number,
-        "action": _what(outcome) if is_done else None,
-        "message": None if is_done else _what(outcome),
+        "action": _action(outcome) if is_done else None,
+        "message": None if is_done else _action(outcome),
         "warnings": list(outcome.warnings),
     }
 
 
 def _totals(report: MaintenanceReport) -> dict[str, Any]:
-    said = dataclasses.asdict(report)
-    said["failed"] = [{"number": number, "message": why} for number, why in sorted(report.failed.items())]
-    said["failed_databases"] = failed_databases(report.failed_databases)
-    return said
+    fields = dataclasses.asdict(report)
+    fields["failed"] = [{"number": number, "message": why} for number, why in sorted(report.failed.items())]
+    fields["failed_databases"] = failed_databases(report.failed_databases)
+    return fields
 
 
-def _what(outcome: Outcome) -> str:
+def _action(outcome: Outcome) -> str:
     if outcome.error is not None:
         return str(outcome.error)
     if outcome.unchanged:
@@ -65,9 +66,9 @@ def _what(outcome: Outcome) -> str:
     return "removed" if outcome.deleted else "available"
 
 
-def _words(outcome: Outcome, *, dry_run: bool) -> str:
+def _text(outcome: Outcome, *, dry_run: bool) -> str:
     would = "would be " if dry_run and outcome.error is None else ""
-    return "; ".join((f"{outcome.number}: {would}{_what(outcome)}", *outcome.warnings))
+    return "; ".join((f"{outcome.number}: {would}{_action(outcome)}", *outcome.warnings))
 
 
 def _print(report: MaintenanceReport, *, as_json: bool) -> None:

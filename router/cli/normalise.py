@@ -1,4 +1,4 @@
-"""did-router normalise."""
+"""The command `did-router normalise`."""
 
 import io
 import sys
@@ -17,40 +17,40 @@ from router.stores.clients import Stores
 
 
 @click.command()
-@click.option("--dial-plan", default="", metavar="NAME", help="The dial plan they were dialled under.")
-@click.option("--cluster", is_flag=True, help="Use the converters of the cluster's system_config, from CouchDB.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a number.")
+@click.option("--dial-plan", default="", metavar="NAME", help="Dial plan that the numbers were dialled under.")
+@click.option("--cluster", is_flag=True, help="Use the converters from the cluster's system_config in CouchDB.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per number.")
 @click.argument("numbers", nargs=-1)
 @settings_options
 def normalise(settings: Settings, numbers: tuple[str, ...], dial_plan: str, *, cluster: bool, as_json: bool) -> None:
-    """Show what a NUMBER comes to: E.164, the rule that decided, its class and its database.
+    """Show how a NUMBER is normalised: E.164, the deciding rule, its class and its database.
 
-    Numbers come as arguments, or a line each on standard input. Exits with 1 when one is not reconcilable.
+    Numbers are arguments, or lines of standard input. Exits with 1 if one is not reconcilable.
     """
     section = OriginReader(Stores(settings).databases).configuration() if cluster else None
     normaliser = build_rules(settings, section).normaliser
-    whole = True
+    all_reconcilable = True
     for text in _texts(numbers):
         try:
             found = normaliser.explain(text, dial_plan)
         except UnknownDialPlanError as problem:
             raise SettingsError(str(problem)) from None
-        whole = whole and found.reconcilable
+        all_reconcilable = all_reconcilable and found.reconcilable
         click.echo(_json(found) if as_json else _line(found))
-    if not whole:
+    if not all_reconcilable:
         raise SystemExit(Exit.REFUSED)
 
 
 def _texts(numbers: tuple[str, ...]) -> Iterable[str]:
     if numbers:
         return numbers
-    # What isn't UTF-8 is refused as a number, not as a run; only "\n" ends a line.
+    # Text that isn't UTF-8 is refused like any other bad number; only "\n" ends a line.
     lines = io.TextIOWrapper(sys.stdin.buffer, "utf-8", errors="replace", newline="\n")
     return (line.removesuffix("\n") for line in lines)
 
 
 def _json(found: NormalisationResult) -> bytes:
-    said = {
+    fields = {
         "input": found.input,
         "number": found.number,
         "rule": found.rule,
@@ -58,10 +58,10 @@ def _json(found: NormalisationResult) -> bytes:
         "classification": found.classification,
         "database": found.database,
     }
-    # What can't be written as UTF-8 must not end the whole run.
+    # A lone surrogate can't be encoded as UTF-8, and must not end the whole run.
     clean = {
         name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-        for name, value in said.items()
+        for name, value in fields.items()
     }
     return orjson.dumps(clean)
 

@@ -1,4 +1,4 @@
-"""What the commands share: settings from flags, exit codes, and errors in one line."""
+"""Shared by the commands: settings from flags, exit codes, and errors as one line."""
 
 import functools
 import json
@@ -25,13 +25,13 @@ _NO_NAME = re.compile(r"[^\w.-]")
 
 
 class OutputFile(click.Path):
-    """A file that a command will write: its folder is there, and it may be written."""
+    """A file to write: its folder must exist, and it must be writable."""
 
     def __init__(self, *, allow_dash: bool = False) -> None:
         super().__init__(path_type=Path, dir_okay=False, writable=True, allow_dash=allow_dash)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; wrong usage where no file can be made there."""
+        """Return the path; wrong usage if no file can be written there."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         folder = path.parent
         if path == STANDARD_OUTPUT and self.allow_dash:
@@ -43,13 +43,13 @@ class OutputFile(click.Path):
                 f"there is no folder {str(folder)!r} to write {path.name!r} in: make it, or name another", param, ctx
             )
         if not path.exists() and not os.access(folder, os.W_OK):
-            self.fail(f"no file can be made in {str(folder)!r}: it is not writable for us", param, ctx)
+            self.fail(f"no file can be made in {str(folder)!r}: it is not writable", param, ctx)
         return path
 
 
 STANDARD_OUTPUT = Path("-")
 OUTPUT = OutputFile(allow_dash=True)
-"""Where a command writes what it was asked for; `-` is standard output."""
+"""A command's main output; `-` is standard output."""
 RESULTS = OutputFile()
 
 
@@ -80,21 +80,25 @@ class Exit(IntEnum):
 
 
 _OWN_FLAGS = ("listen", "admin_listen", "http_listen", "workers", "transport", "insecure", "follower_account_copies")
-"""Settings for which single commands have a flag."""
+"""Settings with a flag of their own in some commands."""
 
 
 def settings_options(command: Callable[..., Any], *, usual_log_level: str = "warning") -> Callable[..., Any]:
     """Give a command --config, the stores' flags and --set; it receives `settings`."""
 
-    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file with settings.")
-    @click.option("--couchdb-url", metavar="URL", help="CouchDB, such as http://user:password@host:5984.")
-    @click.option("--redis-url", metavar="URL", help="Redis, such as redis://host:6379/0.")
-    @click.option("--redis-prefix", metavar="TEXT", help="Put before every Redis key.")
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="TOML file with settings (docs/configuration.md).",
+    )
+    @click.option("--couchdb-url", metavar="URL", help="URL of CouchDB, such as http://user:password@host:5984.")
+    @click.option("--redis-url", metavar="URL", help="URL of Redis, such as redis://host:6379/0.")
+    @click.option("--redis-prefix", metavar="TEXT", help="Prefix of every Redis key.")
     @click.option("--set", "more", metavar="NAME=VALUE", multiple=True, help="Any other setting; repeatable.")
     @click.option(
         "--log-level",
         type=click.Choice(["debug", "info", "warning", "error"]),
-        help="What goes to stderr.",
+        help="Least severe log level that goes to stderr.",
     )
     @functools.wraps(command)
     def wrapped(
@@ -113,7 +117,7 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         flags = dict(_pair(each) for each in more)
         own = {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
         own |= {name: rest.pop(name) for name in _OWN_FLAGS if name in rest}
-        # A flag that was not given must not take away what --set says.
+        # A missing flag must not override --set.
         flags |= {name: value for name, value in own.items() if value is not None}
         return command(*args, settings=Settings.load(config, **flags), **rest)
 
@@ -121,18 +125,18 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
 
 
 server_options = functools.partial(settings_options, usual_log_level="info")
-"""The same for what runs until it is stopped."""
+"""Like `settings_options`, with the log level info, for commands that run until they are stopped."""
 
 
 def set_up_logging(level: str) -> None:
-    """Log to stderr, a line each."""
+    """Log to stderr, one line per record."""
     from router.settings import LOG_FORMAT  # noqa: PLC0415 - see above
 
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format=LOG_FORMAT)
 
 
 def fail(message: str, code: Exit) -> None:
-    """Say what to do, and exit.
+    """Print a message with its remedy, and exit.
 
     Raises:
         SystemExit: always.
@@ -142,10 +146,10 @@ def fail(message: str, code: Exit) -> None:
 
 
 class Group(click.Group):
-    """Turns what can go wrong into one line and an exit code."""
+    """Turns expected exceptions into one line and an exit code."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read what stands before the command's name."""
+        """Parse the arguments before the command's name."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as problem:
@@ -181,43 +185,43 @@ def _redis_error() -> type[Exception]:
 
 
 def redis_message(problem: Exception) -> str:
-    """What redis-py said, in one line and without its objects."""
+    """Return redis-py's message as one line, without its objects."""
     from redis.exceptions import AuthenticationError  # noqa: PLC0415 - see above
     from redis.sentinel import MasterNotFoundError  # noqa: PLC0415 - see above
 
-    said = _first_line(problem)
+    message = _first_line(problem)
     if not isinstance(problem, MasterNotFoundError):
-        return said
-    said, _, sentinels = said.partition(" : ")
+        return message
+    message, _, sentinels = message.partition(" : ")
     if AuthenticationError.__name__ in sentinels:
-        return f"{said}: a sentinel wants another password (settings sentinel_user, sentinel_password)"
-    return said
+        return f"{message}: a sentinel wants another password (settings sentinel_user, sentinel_password)"
+    return message
 
 
 def as_text(argument: str) -> str:
-    """A command-line argument as text: bytes that aren't UTF-8 become U+FFFD, which no number holds."""
+    """Return a command-line argument as text; bytes that aren't UTF-8 become U+FFFD, which no number contains."""
     return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _wrong_usage(problem: click.UsageError) -> None:
     if isinstance(problem, NoArgsIsHelpError):
-        return  # click shows the help
+        return  # click prints the help
     command = problem.ctx.command_path if problem.ctx is not None else "did-router"
-    said = " ".join(problem.format_message().split())
-    fail(f"{said} (see {command} --help)", Exit.USAGE)
+    message = " ".join(problem.format_message().split())
+    fail(f"{message} (see {command} --help)", Exit.USAGE)
 
 
 def _pair(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        # What follows the name may be a password.
+        # The text after the name may be a password.
         shown = _NO_NAME.split(text, maxsplit=1)[0]
-        raise click.UsageError(f"--set wants NAME=VALUE, not '{shown}'", click.get_current_context(silent=True))
+        raise click.UsageError(f"--set needs NAME=VALUE, not '{shown}'", click.get_current_context(silent=True))
     return name.strip().replace("-", "_").lower(), _value(value)
 
 
 def _value(text: str) -> Any:
-    """Lists and tables come as JSON, as in the environment; everything else is text."""
+    """Parse lists and tables as JSON, as in the environment; everything else is text."""
     if not text.startswith(("[", "{")):
         return text
     try:

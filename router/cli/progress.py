@@ -1,4 +1,4 @@
-"""Progress bars for long work: for people on a terminal, silent elsewhere."""
+"""Progress bars for long work: shown on a terminal only."""
 
 import time
 from types import TracebackType
@@ -13,7 +13,7 @@ from router.runtime.progress import Progress
 
 
 class _OnScreen:
-    """Bars that stand on the screen as long as the work lasts."""
+    """Shows bars for the duration of a block."""
 
     _bars: Bars
 
@@ -30,7 +30,7 @@ class _OnScreen:
 class BarProgress(_OnScreen, Progress):
     """Two bars on stderr: databases and documents."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, subject: str) -> None:
         console = Console(stderr=True)
         self._bars = Bars(
             TextColumn("{task.description:>22}"),
@@ -41,32 +41,32 @@ class BarProgress(_OnScreen, Progress):
             console=console,
             disable=not console.is_terminal,
         )
-        self._databases = self._bars.add_task(f"{what} databases", total=None, rate="")
+        self._databases = self._bars.add_task(f"{subject} databases", total=None, rate="")
         self._documents = self._bars.add_task("documents", total=None, rate="")
 
     def total(self, databases: int, documents: int) -> None:
-        """How much there is."""
+        """Set the totals."""
         self._bars.update(self._databases, total=databases)
         self._bars.update(self._documents, total=documents or None)
 
     def documents(self, count: int) -> None:
-        """So many documents more."""
+        """Add finished documents."""
         speed = next(task for task in self._bars.tasks if task.id == self._documents).speed
         self._bars.update(self._documents, advance=count, rate=f"{speed:,.0f}/s" if speed else "")
 
     def database(self, name: str) -> None:
-        """One database more is done."""
+        """Add a finished database."""
         self._bars.update(self._databases, advance=1, rate=name)
 
 
 class RowsProgress(_OnScreen, RunProgress):
-    """A bar on stderr for the rows of a file: rate, and the time left by the bytes that are left.
+    """A bar on stderr for the rows of a file: rate, and the remaining time by the remaining bytes.
 
     Args:
-        size: the file's bytes; 0 where that isn't known.
+        size: the file's bytes; 0: unknown.
     """
 
-    def __init__(self, what: str, size: int) -> None:
+    def __init__(self, subject: str, size: int) -> None:
         console = Console(stderr=True)
         self._bars = Bars(
             TextColumn("{task.description}"),
@@ -77,17 +77,17 @@ class RowsProgress(_OnScreen, RunProgress):
             console=console,
             disable=not console.is_terminal,
         )
-        self._what = what
-        self._task = self._bars.add_task(what, total=size or None, rows=0, rate="")
+        self._subject = subject
+        self._task = self._bars.add_task(subject, total=size or None, rows=0, rate="")
         self._rows = 0
         self._began = time.monotonic()
 
     def rows(self, count: int, offset: int) -> None:
-        """So many rows more, and so many bytes in all."""
+        """Add finished rows; `offset` is the file's bytes done in total."""
         self._rows += count
         rate = self._rows / max(1e-9, time.monotonic() - self._began)
         self._bars.update(self._task, completed=offset, rows=self._rows, rate=f"{rate:,.0f}/s")
 
     def copies(self, numbers: int) -> None:
-        """Account copies of so many numbers are being written; 0: they are."""
-        self._bars.update(self._task, description=f"copies of {numbers:,}" if numbers else self._what)
+        """Show that account copies of this many numbers are being written; 0: none any more."""
+        self._bars.update(self._task, description=f"copies of {numbers:,}" if numbers else self._subject)

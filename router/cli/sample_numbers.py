@@ -1,7 +1,7 @@
-"""Real-looking numbers from all over the world, for the demo and for trying things out.
+"""Realistic numbers from all over the world, for the demo and for trying things out.
 
-`phonenumbers` ships an example number for every region and type. The accounts are made up; every state and
-every generation of number document appears.
+`phonenumbers` ships an example number for every region and type. The accounts are invented; every state and every
+generation of number document appears.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ ACCOUNT_NAMES = ("Acme Telecom", "Blue Harbour Hotels", "Cedar Clinic", "Docksid
 
 
 def account_id(name: str) -> str:
-    """A made-up account id: 32 hex characters, as KAZOO's."""
+    """Return an invented account id: 32 hex characters, as KAZOO's."""
     return md5(name.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -31,7 +31,7 @@ DISABLED = account_id("Closed Shop")
 
 
 def account_documents() -> list[dict[str, Any]]:
-    """Account documents; one account is disabled."""
+    """Return account documents; one account is disabled."""
     made = [
         {"_id": identifier, "pvt_type": "account", "name": name, "pvt_enabled": True, "pvt_tree": []}
         for identifier, name in ACCOUNTS.items()
@@ -41,7 +41,7 @@ def account_documents() -> list[dict[str, Any]]:
 
 
 def examples() -> Iterator[str]:
-    """Every example number, once, as E.164."""
+    """Yield every example number once, as E.164."""
     seen = set()
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
         for kind in PhoneNumberType.values():
@@ -55,7 +55,7 @@ def examples() -> Iterator[str]:
 
 
 def number_documents() -> dict[str, list[dict[str, Any]]]:
-    """Number documents by database: each example number in one state and one spelling."""
+    """Return number documents by database: each example number in one state and one encoding."""
     by_database: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     accounts = list(ACCOUNTS)
     for index, number in enumerate(examples()):
@@ -65,14 +65,14 @@ def number_documents() -> dict[str, list[dict[str, Any]]]:
 
 
 def _document(index: int, number: str, account: str, database: str) -> dict[str, Any]:
-    # Most numbers of a real cluster are in service; every other state has its share.
+    # As in a real cluster, most numbers are in service.
     states = [state.value for state in State]
     state = states[(index // 3) % len(states)] if index % 3 == 0 else "in_service"
     return _SPELLINGS[index % len(_SPELLINGS)](number, state, account, database)
 
 
 def _page(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """As the Number Document page writes it."""
+    """Return a document as KAZOO's Number Document page describes it."""
     return {
         "_id": number,
         "pvt_type": "number",
@@ -93,7 +93,7 @@ def _page(number: str, state: str, account: str, database: str) -> dict[str, Any
 
 
 def _newest(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """As KAZOO 5 writes it."""
+    """Return a document as KAZOO 5 writes it."""
     return {
         "_id": number,
         "pvt_type": "number",
@@ -114,7 +114,7 @@ def _newest(number: str, state: str, account: str, database: str) -> dict[str, A
 
 
 def _oldest(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """As early clusters wrote it: times "undefined", no features, the old module name."""
+    """Return a document as early clusters wrote it: times "undefined", no features, the old module name."""
     return {
         "_id": number,
         "pvt_type": "number",
@@ -130,7 +130,7 @@ def _oldest(number: str, state: str, account: str, database: str) -> dict[str, A
 
 
 def _public_e911(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """With the public emergency address of older interfaces and fields of their own."""
+    """Return a document with the public emergency address of older interfaces, and custom fields."""
     return _oldest(number, state, account, database) | {
         "pvt_module_name": "wnm_pacwest",
         "pvt_features": [],
@@ -145,7 +145,7 @@ def _public_e911(number: str, state: str, account: str, database: str) -> dict[s
 
 
 def _both_states(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """Half migrated: both state fields."""
+    """Return a half-migrated document with both state fields."""
     return _page(number, "in_service", account, database) | {
         "pvt_state": state,
         "pvt_features": {"force_outbound": False},
@@ -153,13 +153,13 @@ def _both_states(number: str, state: str, account: str, database: str) -> dict[s
 
 
 def _bare(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """Only what routing needs."""
+    """Return a document with nothing but the fields that routing needs."""
     del database
     return {"_id": number, "pvt_number_state": state, "pvt_assigned_to": account}
 
 
 def _feature_object(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """With an older emergency feature inside the feature object, no times, and the module that was renamed."""
+    """Return a document with an older feature name in the feature object, no times, and a renamed module."""
     del database
     return {
         "_id": number,
@@ -173,7 +173,7 @@ def _feature_object(number: str, state: str, account: str, database: str) -> dic
 
 
 def _stray_features(number: str, state: str, account: str, database: str) -> dict[str, Any]:
-    """A local number that holds caller-name features, and words where nothing should stand."""
+    """Return a local number with caller-name features, and words in place of missing values."""
     return _newest(number, state, account, database) | {
         "pvt_module_name": "undefined",
         "pvt_features": ["inbound_cnam", "outbound_cnam"],

@@ -1,4 +1,4 @@
-"""Tables for people, by one rule: an id is never cut in two, and outside of a terminal no line is folded."""
+"""Prints tables: an id is never cut in two, and outside a terminal no line is folded."""
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -8,11 +8,11 @@ from rich.table import Table
 def show(table: Table, console: Console | None = None) -> None:
     """Print a table.
 
-    On a terminal cells fold between words at its width; a word, such as an id, stays whole even where the table becomes
-    wider than the terminal for it. In a pipe or a file every row is one line, however wide.
+    On a terminal, cells fold between words at its width; a word, such as an id, stays whole even if the table becomes
+    wider than the terminal. In a pipe or a file every row is one line, however wide.
 
     Args:
-        console: where to; standard output by default.
+        console: standard output by default.
     """
     found = console or Console(highlight=False, markup=False, emoji=False)
     needed = Measurement.get(found, found.options.update(max_width=_WIDEST), table)
@@ -21,4 +21,4 @@ def show(table: Table, console: Console | None = None) -> None:
 
 
 _WIDEST = 100_000
-"""Columns that a table may want when it is measured: more than any has."""
+"""Columns available to a table when it is measured; none needs as many."""

@@ -1,4 +1,4 @@
-"""did-router token."""
+"""The command `did-router token`."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from router.settings import SettingsError
 
 @click.group(cls=Group)
 def token() -> None:
-    """Make the tokens that callers show to a service."""
+    """Create tokens, with which callers authenticate to a service."""
 
 
 @token.command()
@@ -23,18 +23,18 @@ def token() -> None:
     type=click.Choice(tokens.SCOPES),
     multiple=True,
     required=True,
-    help="What it opens: lookup (InboundRouter), manage (NumberManager), system (with manage: auth_by=system too), "
+    help="Permission: lookup (InboundRouter), manage (NumberManager), system (with manage: auth_by=system as well), "
     "admin (/state, /metrics); repeatable.",
 )
-@click.option("--account", metavar="ID", help="With manage: auth_by may be this account or one below it, and no other.")
-@click.option("--append", type=RESULTS, help="Write the line behind this token file's others.")
+@click.option("--account", metavar="ID", help="With manage: allow only this account and its descendants as auth_by.")
+@click.option("--append", type=RESULTS, help="Append the line to this token file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name, token, line.")
 def new(name: str, scopes: tuple[str, ...], account: str | None, append: Path | None, *, as_json: bool) -> None:
-    """Make a token for a caller called NAME, and print it this once.
+    """Create a token for the caller NAME, and print it once.
 
-    A token file (setting token_file) has a line for each token, with its hash and not the token itself. The line
-    for the new one is printed too. A running service reads the file again when it changes. To rotate: add the new
-    line, give the new token to the caller, then remove the old line.
+    A token file (setting token_file) has a line per token, with the token's hash instead of the token. The new token's
+    line is printed too. A running service reloads the file when it changes. To rotate a token: add the new line, give
+    the caller the new token, then remove the old line.
     """
     made = tokens.new_token()
     try:
@@ -56,5 +56,5 @@ def _append(path: Path, line: str) -> None:
     with path.open("a+", encoding="utf-8") as file:
         file.seek(0)
         before = file.read()
-        # One write, so that a service never reads half a line.
+        # A single write: a service never reads half a line.
         file.write(f"{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n")

@@ -1,4 +1,4 @@
-"""did-router warm."""
+"""The command `did-router warm`."""
 
 import dataclasses
 from typing import Any
@@ -20,34 +20,40 @@ _SHOWN = 10
 
 
 @click.command()
-@click.option("--database", "databases", multiple=True, metavar="NAME", help="Only this one, such as numbers/+1415.")
-@click.option("--verify", is_flag=True, help="Read everything again afterwards and compare.")
+@click.option(
+    "--database",
+    "databases",
+    multiple=True,
+    metavar="NAME",
+    help="Warm only this number database, such as numbers/+1415; repeatable.",
+)
+@click.option("--verify", is_flag=True, help="Afterwards read everything again, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @settings_options
 def warm(settings: Settings, databases: tuple[str, ...], *, verify: bool, as_json: bool) -> None:
     """Fill the cache from the number databases.
 
-    Goes on where an earlier warm-up or follower stopped, reads several databases at a time, and leaves
-    checkpoints from which the follower goes on: changes made meanwhile are not lost. Lookups are answered as
-    usual while it runs. Exits with 1 when anything was left out.
+    Resumes where an earlier warm-up or follower stopped, and reads several databases in parallel. It leaves checkpoints
+    from which the follower goes on, so no change is lost meanwhile. Lookups are answered as usual. Exits with 1 if a
+    database failed, a document was left out, or --verify found a difference.
     """
     stores = Stores(settings)
-    wanted = list(databases) or None
+    selected = list(databases) or None
     with BarProgress("warming") as progress:
-        report = WarmUp(settings, stores, progress, wanted).run()
+        report = WarmUp(settings, stores, progress, selected).run()
     proof = None
     if verify:
         with BarProgress("verifying") as progress:
-            proof = Audit(settings, stores, progress, databases=wanted).run()
+            proof = Audit(settings, stores, progress, databases=selected).run()
     _print(report, proof, as_json=as_json)
     if not report.complete or (proof is not None and proof.differences):
         raise SystemExit(Exit.REFUSED)
 
 
 def _totals(report: WarmReport) -> dict[str, Any]:
-    said = dataclasses.asdict(report)
-    passed_over = {"failed_databases": failed_databases(report.failed_databases), "skipped": skipped(report.skipped)}
-    return said | passed_over | {"rate": round(report.rate, 1)}
+    fields = dataclasses.asdict(report)
+    lists = {"failed_databases": failed_databases(report.failed_databases), "skipped": skipped(report.skipped)}
+    return fields | lists | {"rate": round(report.rate, 1)}
 
 
 def _print(report: WarmReport, proof: AuditReport | None, *, as_json: bool) -> None:

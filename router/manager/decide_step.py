@@ -91,7 +91,7 @@ class DecideStep:
 
     def _plan(self, pending: Pending, accounts: Mapping[str, AccountDocument], context: BatchContext) -> Plan | None:
         document, request = pending.stored.document, pending.job.request
-        if pending.job.due:
+        if pending.job.maintenance:
             return None if document is None else plan_maintenance(document, context.policy, context.now)
         carrier = self._carriers.find(carrier_name(request, document, context.policy))
         porting = self._is_porting(pending)

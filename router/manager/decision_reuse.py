@@ -54,7 +54,7 @@ def _is_reusable_import(pending: Pending) -> bool:
         and request.imported.document is None
         and stored.document is None
         and stored.problem is None
-        and not (request.dry_run or pending.job.due)
+        and not (request.dry_run or pending.job.maintenance)
         and is_account_id(request.assign_to)
     )
 

@@ -31,7 +31,7 @@ class Job(NamedTuple):
 
     request: OperationRequest
     database: str
-    due: bool = False
+    maintenance: bool = False
 
     @property
     def number(self) -> str:

@@ -97,8 +97,8 @@ class Maintenance:
             if self._stop.is_set():
                 return
             now = gregorian.from_unix(int(time.time()))
-            due = [str(document["_id"]) for document in page if _is_due(document, name, policy, now)]
-            for outcome in self._manager.apply_due_changes(due, dry_run=self._dry_run) if due else ():
+            maintenance = [str(document["_id"]) for document in page if _is_due(document, name, policy, now)]
+            for outcome in self._manager.apply_due_changes(maintenance, dry_run=self._dry_run) if maintenance else ():
                 self._note(outcome)
             self._report.numbers += len(page)
             self._on_page(len(page))

@@ -93,7 +93,7 @@ class NumberManager:
         Args:
             deferred: takes over account copies that may be written later; None: all are written on return.
         """
-        return self._carry_out(requests, due=False, deferred=deferred)
+        return self._carry_out(requests, maintenance=False, deferred=deferred)
 
     def deferred_copies(self) -> DeferredCopies:
         """Return a collector for bulk work: operations carried out through it defer their account copies."""
@@ -102,7 +102,7 @@ class NumberManager:
     def apply_due_changes(self, numbers: Sequence[str], *, dry_run: bool = False) -> list[Outcome]:
         """Carry out what is due by time for each of these numbers (`router.lifecycle.maintenance`)."""
         requests = [OperationRequest(Operation.CHANGE_STATE, number, SYSTEM, dry_run=dry_run) for number in numbers]
-        return self._carry_out(requests, due=True)
+        return self._carry_out(requests, maintenance=True)
 
     def list_by_account(
         self,
@@ -145,7 +145,7 @@ class NumberManager:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _carry_out(
-        self, requests: Sequence[OperationRequest], *, due: bool, deferred: DeferredCopies | None = None
+        self, requests: Sequence[OperationRequest], *, maintenance: bool, deferred: DeferredCopies | None = None
     ) -> list[Outcome]:
         try:
             rules = self._configuration.current()
@@ -153,10 +153,10 @@ class NumberManager:
             error = errors.unavailable(str(problem))
             outcomes = [Outcome(printable(request.number), error=error) for request in requests]
         else:
-            jobs = [_job_for(request, rules.normaliser, due=due) for request in requests]
+            jobs = [_job_for(request, rules.normaliser, maintenance=maintenance) for request in requests]
             outcomes = self._run_jobs(jobs, rules, deferred)
         for request, outcome in zip(requests, outcomes, strict=True):
-            self.counts.add(f"{'maintenance' if due else request.operation.value} {_outcome_label(request, outcome)}")
+            self.counts.add(f"{'maintenance' if maintenance else request.operation.value} {_outcome_label(request, outcome)}")
         return outcomes
 
     def _run_jobs(self, jobs: Sequence[Job | Outcome], rules: Rules, deferred: DeferredCopies | None) -> list[Outcome]:
@@ -218,7 +218,7 @@ def _outcome_label(request: OperationRequest, outcome: Outcome) -> str:
     return "dry_run" if request.dry_run else "done"
 
 
-def _job_for(request: OperationRequest, normaliser: Normaliser, *, due: bool) -> Job | Outcome:
+def _job_for(request: OperationRequest, normaliser: Normaliser, *, maintenance: bool) -> Job | Outcome:
     """Return a job for a number that can have a document, else the outcome that says why it can't."""
     document = request.imported.document if request.imported is not None else None
     if document is not None and request.operation is Operation.CREATE and request.auth_by == SYSTEM:
@@ -229,7 +229,7 @@ def _job_for(request: OperationRequest, normaliser: Normaliser, *, due: bool) ->
         shown = printable(request.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
     return Job(
-        request if request.number == target.number else fast_replace(request, number=target.number), database, due=due
+        request if request.number == target.number else fast_replace(request, number=target.number), database, maintenance=maintenance
     )
 
 
@@ -265,4 +265,4 @@ def _needs_publishing(settled: Settled) -> bool:
     outcome = settled.outcome
     if outcome.error is not None or not _may_write(settled.job.request):
         return False
-    return not (settled.job.due and outcome.unchanged)
+    return not (settled.job.maintenance and outcome.unchanged)

@@ -151,16 +151,16 @@ def test_asking_a_guarded_service(
     assert said["explain"].code == 0
     for name in ("no token", "no token to explain"):
         assert said[name].code == 2
-        assert "turns us away: a token is wanted here" in said[name].complaint
+        assert "refuses the call: a token is wanted here" in said[name].complaint
         assert "--token-file or DID_ROUTER_TOKEN" in said[name].complaint
     assert said["another scope"].code == 2
     assert "--scope lookup" in said["another scope"].complaint
     assert (said["no certificate"].code, said["no TLS"].code) == (3, 3)
     for name in ("no certificate", "no certificate to explain"):
-        assert "does it want a client certificate? --tls-certificate and --tls-key" in said[name].complaint
+        assert "it requires a client certificate: --tls-certificate and --tls-key" in said[name].complaint
     assert "client certificate" not in said["no TLS"].complaint
     assert said["another's certificate"].code == 3
-    assert "or not trust ours?" in said["another's certificate"].complaint
+    assert "or does not trust ours" in said["another's certificate"].complaint
     assert "--tls-ca" in said["no TLS"].err
     assert (said["half a certificate"].code, said["no such token"].code, said["no token inside"].code) == (2, 2, 2)
     assert not any(token in each.out + each.err for token in tokens.values() for each in said.values())

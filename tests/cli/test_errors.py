@@ -14,7 +14,7 @@ WRONG_USAGE = {
     "no such command": (["nope"], "No such command 'nope'. (see did-router --help)"),
     "no such option": (["check", "--nope"], "No such option '--nope'. (see did-router check --help)"),
     "no number": (["lookup"], "Missing argument 'NUMBERS...'. (see did-router lookup --help)"),
-    "a pair without =": (["check", "--set", "x"], "--set wants NAME=VALUE, not 'x'"),
+    "a pair without =": (["check", "--set", "x"], "--set needs NAME=VALUE, not 'x'"),
     "no such setting": (["check", "--set", "lsten=x"], "unknown setting 'lsten' (did you mean 'listen'?)"),
     "not a number": (["check", "--set", "batch_size=many"], "setting 'batch_size': Input should be a valid integer"),
     "a wrong scheme": (["check", "--couchdb-url", "ftp://x"], "setting 'couchdb_url': write it as http://user:"),

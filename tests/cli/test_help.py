@@ -9,20 +9,20 @@ import pytest
 from router.cli.main import COMMANDS
 from tests.cli.command import COMMAND, environment, run, run_afresh, run_here
 
-TOLD = {
+PURPOSE = {
     "audit": "Exits with 1",
-    "check": "say what is wrong and what to do",
+    "check": "print each fault with its remedy",
     "demo": "embedded stores",
     "embedded": "until Ctrl-C",
-    "explain": "Say why",
-    "export": "makes the same numbers again",
+    "explain": "Explain why",
+    "export": "can restore the same numbers",
     "follow": "until SIGTERM",
     "import": "again after a kill",
     "lookup": "Exits with 1",
     "normalise": "Exits with 1",
-    "number": "A number's life",
+    "number": "A number's lifecycle",
     "serve": "until SIGTERM",
-    "token": "callers show to a service",
+    "token": "callers authenticate to a service",
     "maintenance": "due by time",
     "warm": "Exits with 1",
 }
@@ -33,7 +33,7 @@ def test_each_command_says_what_it_does(name: str) -> None:
     said = run_here(name, "--help")
 
     assert (said.code, said.err) == (0, "")
-    assert TOLD.get(name, "") in " ".join(said.out.split())
+    assert PURPOSE.get(name, "") in " ".join(said.out.split())
 
 
 def test_the_command_says_how_to_begin_and_its_exit_codes() -> None:
@@ -41,7 +41,7 @@ def test_the_command_says_how_to_begin_and_its_exit_codes() -> None:
 
     assert said.code == 0
     assert "\n    did-router check " in said.out, "the examples keep their lines"
-    assert "0 done or found, 1 refused or differing, 2 wrong usage, 3" in said.out
+    assert "0 success, 1 refused or different, 2 wrong usage, 3" in said.out
 
 
 def test_each_command_starts_by_itself() -> None:

@@ -186,7 +186,7 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
 
     assert {name for name, each in said.items() if each.code == 0} == set()
     assert "DID_ROUTER_CARRIERS is not JSON" in said["environment"].complaint
-    assert "--set wants NAME=VALUE, not 'couchdb_password'" in said["a pair without ="].complaint
+    assert "--set needs NAME=VALUE, not 'couchdb_password'" in said["a pair without ="].complaint
     _nothing_shown(said)
 
 

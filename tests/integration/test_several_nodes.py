@@ -45,8 +45,8 @@ def test_a_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, d
 
     assert time.monotonic() - began < 20, "30 s is what the follower waits for one answer"
     what = f"CouchDB node {_address(cluster, 1).rstrip('/')}"
-    assert [each.fine for each in found if each.what == what] == [False]
-    assert sum(each.what == "max_write_delay" for each in found) == 2, "of those that answer"
+    assert [each.ok for each in found if each.subject == what] == [False]
+    assert sum(each.subject == "max_write_delay" for each in found) == 2, "of those that answer"
 
 
 def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: CouchServer) -> None:

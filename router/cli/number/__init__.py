@@ -1,4 +1,4 @@
-"""did-router number …: the number manager from the shell."""
+"""The command `did-router number`: the number manager on the command line."""
 
 from importlib import import_module
 
@@ -16,7 +16,7 @@ _COMMANDS = {
     "list": "listing",
     "history": "history",
 }
-"""Command → the module that has it, loaded when it is asked for."""
+"""Command → its module, imported when it is used."""
 
 
 class _Commands(click.Group):
@@ -36,23 +36,23 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands)
 def number() -> None:
-    """Create, reserve, move, release, delete and update numbers; show them.
+    """Create, reserve, move, release, delete, update and show numbers.
 
-    Works on the number databases themselves (--couchdb-url), writes the cache at once and keeps the accounts' own
-    copies, by the rules of KAZOO's number manager. Numbers may be written as people do.
+    Works on the number databases directly (--couchdb-url), updates the cache at once and keeps the accounts' own
+    copies, by the rules of KAZOO's number manager. Numbers may be written as people write them.
 
     \b
-    A number's life, with account ids in $PARENT and $CHILD:
+    A number's lifecycle, with account ids in $PARENT and $CHILD:
       did-router number create  --assign-to $PARENT 4158867900
       did-router number reserve --assign-to $PARENT 4158867900
       did-router number move    --assign-to $CHILD --auth-by $PARENT 4158867900
       did-router number update  --field prepend.enabled=true --field prepend.name=Sales 4158867900
       did-router number show    4158867900
-      did-router number release --auth-by $CHILD 4158867900   back to whoever reserved it before
+      did-router number release --auth-by $CHILD 4158867900   back to the account that reserved it before
       did-router number history 4158867900
 
     \b
-    Many at a time, from a file with a number a line:
+    Many numbers, from a file with one per line:
       did-router number move --assign-to $CHILD --file numbers.txt
 
     Exit codes: 0 all done, 1 some refused, 2 wrong usage, 3 something can't be reached.

@@ -1,4 +1,4 @@
-"""did-router number create, reserve, move, release, delete, update, assign-to-app."""
+"""The commands create, reserve, move, release, delete, update and assign-to-app of `did-router number`."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from router.bulk import number_rows
-from router.cli.number import output as saying
+from router.cli.number import output
 from router.cli.number.fields import public_fields
 from router.cli.options import RESULTS, as_text, settings_options
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
@@ -18,28 +18,37 @@ from router.numbers.states import State
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_AT_A_TIME = 1000
+_BATCH_SIZE = 1000
 
 _STATES = [state.value for state in (State.IN_SERVICE, State.RESERVED, State.PORT_IN, State.AVAILABLE, State.AGING)]
-"""That a number can be created in."""
+"""States in which a number can be created."""
 
 
 def _asking(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
-    """Make a command of what builds its ask: it takes numbers, or a file with one a line."""
+    """Make a command from a function that builds its request; it takes numbers, or a file with one per line."""
 
-    @click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
-    @click.option("--dry-run", is_flag=True, help="Say what would come of it, change nothing.")
+    @click.option(
+        "--auth-by",
+        default=SYSTEM,
+        metavar="ID",
+        show_default=True,
+        help="Id of the calling account, whose rights apply.",
+    )
+    @click.option("--dry-run", is_flag=True, help="Report what would happen; change nothing.")
     @click.option(
         "--file",
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True, exists=True),
-        help="Numbers, one a line; - for standard input.",
+        help="File with one number per line; - for standard input.",
     )
     @click.option(
         "--output",
         type=RESULTS,
-        help="With --file: where results go, a JSON object a line (FILE.results.jsonl). Goes on with what is there.",
+        help="With --file: file for the results, one JSON object per line (default: FILE.results.jsonl). "
+        "An existing one is resumed.",
     )
-    @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number (with --file: the totals).")
+    @click.option(
+        "--json", "as_lines", is_flag=True, help="Print one JSON object per number (with --file: only the totals)."
+    )
     @click.argument("numbers", nargs=-1)
     @settings_options
     @functools.wraps(command)
@@ -57,7 +66,7 @@ def _asking(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
         if bool(numbers) == (file is not None):
             raise click.UsageError("give numbers, or --file", click.get_current_context())
         if output is not None and file is None:
-            raise click.UsageError("--output goes with --file", click.get_current_context())
+            raise click.UsageError("--output needs --file", click.get_current_context())
         ask = replace(command(**rest), auth_by=auth_by, dry_run=dry_run)
         if file is None:
             _carry_out(settings, ask, numbers, as_lines=as_lines)
@@ -73,14 +82,14 @@ def _carry_out(settings: Settings, ask: OperationRequest, numbers: Sequence[str]
     manager = NumberManager(settings, Stores(settings))
     texts = [as_text(number) for number in numbers]
     outcomes = []
-    for start in range(0, len(texts), _AT_A_TIME):
-        outcomes += manager.carry_out([replace(ask, number=text) for text in texts[start : start + _AT_A_TIME]])
-    saying.tell(texts, outcomes, dry_run=ask.dry_run, as_lines=as_lines)
-    raise SystemExit(saying.code(outcomes))
+    for start in range(0, len(texts), _BATCH_SIZE):
+        outcomes += manager.carry_out([replace(ask, number=text) for text in texts[start : start + _BATCH_SIZE]])
+    output.show(texts, outcomes, dry_run=ask.dry_run, as_lines=as_lines)
+    raise SystemExit(output.exit_code(outcomes))
 
 
 def _options(ask: OperationRequest) -> dict[str, Any]:
-    """What the results' first line names."""
+    """Return the options that the results' first line names."""
     return {
         "command": f"number {ask.operation.value}",
         "auth_by": ask.auth_by,
@@ -96,7 +105,7 @@ def _options(ask: OperationRequest) -> dict[str, Any]:
 
 
 def _assign_to(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--assign-to", metavar="ID", help="The account that shall have it.")(command)
+    return click.option("--assign-to", metavar="ID", help="Account that gets the number.")(command)
 
 
 def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,19 +114,22 @@ def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
         "fields",
         multiple=True,
         metavar="NAME=VALUE",
-        help="A public field, such as prepend.name=Sales; true, false, null and JSON are read; or a JSON object.",
+        help="Public field, such as prepend.name=Sales; values true, false, null and JSON are parsed. "
+        "Or a JSON object of fields. Repeatable.",
     )(command)
 
 
 def _mdn(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--mdn-run", is_flag=True, help="Change mobile numbers (knm_mdn), and only those.")(command)
+    return click.option("--mdn-run", is_flag=True, help="Allow changes of mobile numbers (knm_mdn), and of no others.")(
+        command
+    )
 
 
 @click.command("create")
 @_assign_to
-@click.option("--state", type=click.Choice(_STATES), help="The state to create it in (in_service).")
-@click.option("--module", "module_name", metavar="NAME", help="Its carrier module (the configured one).")
-@click.option("--ported-in", is_flag=True, help="It was ported in: in service at once, whoever asks.")
+@click.option("--state", type=click.Choice(_STATES), help="State of the new number (default: in_service).")
+@click.option("--module", "module_name", metavar="NAME", help="Carrier module (default: the configured one).")
+@click.option("--ported-in", is_flag=True, help="The number was ported in: in service at once, whoever the caller is.")
 @_fields
 @_mdn
 @_asking
@@ -130,7 +142,7 @@ def create_number(
     ported_in: bool,
     mdn_run: bool,
 ) -> OperationRequest:
-    """Make a number that has no document yet, in service unless --state says otherwise.
+    """Create a number that has no document yet; it is in service unless --state says otherwise.
 
     \b
       did-router number create --assign-to 4cad0b7f… 4158867900
@@ -156,7 +168,7 @@ def create_number(
 @_mdn
 @_asking
 def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> OperationRequest:
-    """Keep a number for an account; when who takes it then releases it, it comes back.
+    """Reserve a number for an account. A later owner's release returns it to this account.
 
     \b
       did-router number reserve --assign-to 4cad0b7f… 4158867900
@@ -172,7 +184,7 @@ def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: b
 @_mdn
 @_asking
 def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> OperationRequest:
-    """Put a number in service on an account.
+    """Assign a number to an account and put it in service.
 
     \b
       did-router number move --assign-to 4cad0b7f… 4158867900
@@ -187,7 +199,7 @@ def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool
 @_mdn
 @_asking
 def release_number(*, mdn_run: bool) -> OperationRequest:
-    """Give a number up: to who reserved it before, else to the released state (knm_local: its document goes).
+    """Release a number: to the account that reserved it before, else to the released state (knm_local: deleted).
 
     \b
       did-router number release --auth-by 4cad0b7f… 4158867900
@@ -199,7 +211,7 @@ def release_number(*, mdn_run: bool) -> OperationRequest:
 @click.command("delete")
 @_asking
 def delete_number() -> OperationRequest:
-    """Remove a number's document, whatever its state; for administrators.
+    """Delete a number's document, whatever its state; for administrators.
 
     \b
       did-router number delete 4158867900
@@ -209,12 +221,16 @@ def delete_number() -> OperationRequest:
 
 @click.command("update")
 @_fields
-@click.option("--replace", "replaces", is_flag=True, help="These fields in place of all, instead of over them.")
-@click.option("--used-by", metavar="APP", help="Say which application uses it instead (see assign-to-app).")
+@click.option(
+    "--replace", "replaces", is_flag=True, help="Replace all public fields, instead of merging these into them."
+)
+@click.option(
+    "--used-by", metavar="APP", help="Set the application that uses the number, and nothing else (see assign-to-app)."
+)
 @_mdn
 @_asking
 def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: bool, mdn_run: bool) -> OperationRequest:
-    """Change a number's public fields, which switch features on and off; null removes one.
+    """Change a number's public fields, which switch features on and off; null removes a field.
 
     \b
       did-router number update --field prepend.enabled=true --field prepend.name=Sales 4158867900
@@ -234,10 +250,12 @@ def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: boo
 
 
 @click.command("assign-to-app")
-@click.option("--used-by", required=True, metavar="APP", help="callflow, trunkstore, mobile …; empty for none.")
+@click.option(
+    "--used-by", required=True, metavar="APP", help="Application: callflow, trunkstore, mobile …; empty: none."
+)
 @_asking
 def assign_to_app_number(used_by: str) -> OperationRequest:
-    """Say which application uses a number.
+    """Set the application that uses a number.
 
     \b
       did-router number assign-to-app --used-by callflow 4158867900

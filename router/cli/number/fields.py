@@ -10,14 +10,14 @@ from router.bulk.records import put
 from router.bulk.rows import InvalidRowError
 from router.cli.options import as_text
 
-_WORDS = ("true", "false", "null")
+_JSON_LITERALS = ("true", "false", "null")
 
 
 def public_fields(given: Sequence[str]) -> dict[str, Any] | None:
-    """The fields that --field asks for; None where it wasn't given.
+    """Return the fields given by --field, or None if it was not given.
 
     Raises:
-        click.BadParameter: a field that can't be read.
+        click.BadParameter: a field can't be parsed.
     """
     fields: dict[str, Any] = {}
     for text in map(as_text, given):
@@ -25,12 +25,12 @@ def public_fields(given: Sequence[str]) -> dict[str, Any] | None:
         if text.startswith("{"):
             fields |= _object(text)
         elif not equals or not all(name.split(".")):
-            raise _wrong(f"write NAME=VALUE (such as prepend.name=Sales) or a JSON object, not {text!r}")
+            raise _usage_error(f"write NAME=VALUE (such as prepend.name=Sales) or a JSON object, not {text!r}")
         else:
             _put(fields, name, value)
     private = next((name for name in fields if name.startswith(("pvt_", "_"))), None)
     if private is not None:
-        raise _wrong(f"{private} is the number manager's own: only fields without pvt_ can be set")
+        raise _usage_error(f"{private} is the number manager's own: only fields without pvt_ can be set")
     return fields if given else None
 
 
@@ -38,26 +38,26 @@ def _put(fields: dict[str, Any], name: str, text: str) -> None:
     try:
         put(fields, tuple(name.split(".")), _value(text), name)
     except InvalidRowError as problem:
-        raise _wrong(str(problem)) from None
+        raise _usage_error(str(problem)) from None
 
 
 def _value(text: str) -> Any:
-    """True, false, null, objects, lists and quoted texts come as JSON; everything else is text, 94107 too."""
-    if text in _WORDS or text.startswith(("{", "[", '"')):
+    """Parse true, false, null, objects, lists and quoted texts as JSON; everything else is text, 94107 too."""
+    if text in _JSON_LITERALS or text.startswith(("{", "[", '"')):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError as problem:
-            raise _wrong(f"{text[:40]!r} is not JSON: {problem}") from None
+            raise _usage_error(f"{text[:40]!r} is not JSON: {problem}") from None
     return text
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        said = orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as problem:
-        raise _wrong(f"{text[:40]!r} is not JSON: {problem}") from None
-    return dict(said)
+        raise _usage_error(f"{text[:40]!r} is not JSON: {problem}") from None
+    return dict(value)
 
 
-def _wrong(message: str) -> click.BadParameter:
+def _usage_error(message: str) -> click.BadParameter:
     return click.BadParameter(message, param_hint="--field", ctx=click.get_current_context(silent=True))

@@ -1,4 +1,4 @@
-"""did-router number history."""
+"""The command `did-router number history`."""
 
 import click
 import orjson
@@ -14,7 +14,7 @@ from router.manager.outcomes import Outcome
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_TOLD = (
+_FIELDS = (
     "state",
     "assigned_to",
     "previously_assigned_to",
@@ -27,12 +27,14 @@ _TOLD = (
 
 
 @click.command("history")
-@click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
-@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number.")
+@click.option(
+    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
+)
+@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object per number.")
 @click.argument("numbers", nargs=-1, required=True)
 @settings_options
 def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *, as_lines: bool) -> None:
-    """Say who had a number and who reserved it; a release goes one step to the left.
+    """Show who owned and who reserved a number; a release moves it one step to the left.
 
     \b
       did-router number history 4158867900
@@ -44,12 +46,12 @@ def history_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *
     )
     if as_lines:
         for text, outcome in zip(texts, outcomes, strict=True):
-            said = output.found_json(text, outcome)
-            kept = ("input", "number", "status", "code", "error", "cause", "message", *_TOLD)
-            click.echo(orjson.dumps({name: said[name] for name in kept}))
+            fields = output.found_json(text, outcome)
+            kept = ("input", "number", "status", "code", "error", "cause", "message", *_FIELDS)
+            click.echo(orjson.dumps({name: fields[name] for name in kept}))
     else:
         _print(texts, outcomes, AccountNames(stores.databases))
-    raise SystemExit(output.code(outcomes))
+    raise SystemExit(output.exit_code(outcomes))
 
 
 def _print(texts: list[str], outcomes: list[Outcome], names: AccountNames) -> None:

@@ -1,4 +1,4 @@
-"""did-router number list."""
+"""The command `did-router number list`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,22 +16,26 @@ from router.numbers.documents import NumberDocument
 from router.settings import Settings
 from router.stores.clients import Stores
 
-_AT_A_TIME = 1000
+_PAGE_SIZE = 1000
 _DEFAULT = 100
 
 
 @click.command("list")
-@click.option("--account", required=True, metavar="ID", help="Whose numbers.")
-@click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
-@click.option("--after", default="", metavar="NUMBER", help="Only those after this one, as the last page said.")
-@click.option("--limit", type=click.IntRange(1), default=_DEFAULT, show_default=True, help="Numbers at most.")
-@click.option("--all", "everything", is_flag=True, help="All of them, page after page.")
+@click.option("--account", required=True, metavar="ID", help="Account whose numbers are listed.")
+@click.option(
+    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
+)
+@click.option(
+    "--after", default="", metavar="NUMBER", help="List numbers after this one, as printed by the page before."
+)
+@click.option("--limit", type=click.IntRange(1), default=_DEFAULT, show_default=True, help="Maximum count.")
+@click.option("--all", "all_pages", is_flag=True, help="List all numbers, page after page.")
 @click.option(
     "--thorough",
     is_flag=True,
-    help="Look through every number database instead of starting from the account's own list: slow, and sure.",
+    help="Read every number database instead of the account's own list: slow, but complete.",
 )
-@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number.")
+@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object per number.")
 @settings_options
 def list_number(
     settings: Settings,
@@ -40,7 +44,7 @@ def list_number(
     after: str,
     limit: int,
     *,
-    everything: bool,
+    all_pages: bool,
     thorough: bool,
     as_lines: bool,
 ) -> None:
@@ -49,10 +53,10 @@ def list_number(
     \b
       did-router number list --account 4cad0b7f…
       did-router number list --account 4cad0b7f… --all --json | jq -r .number
-      did-router number list --account 4cad0b7f… --thorough     also what its own list doesn't know
+      did-router number list --account 4cad0b7f… --thorough     including numbers missing from its own list
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     manager = NumberManager(settings, Stores(settings))
-    left = None if everything else limit
+    left = None if all_pages else limit
     found = bool(after)
     try:
         for numbers, last in _pages(manager, account, auth_by, after, left, thorough=thorough):
@@ -74,9 +78,9 @@ def list_number(
 def _pages(
     manager: NumberManager, account: str, auth_by: str, after: str, left: int | None, *, thorough: bool
 ) -> Iterator[tuple[Sequence[NumberDocument], str]]:
-    """Pages, and what each one goes on after; empty at the end."""
+    """Yield pages, each with the value of `after` for the next one; empty at the end."""
     while left is None or left > 0:
-        size = _AT_A_TIME if left is None else min(left, _AT_A_TIME)
+        size = _PAGE_SIZE if left is None else min(left, _PAGE_SIZE)
         page = manager.list_by_account(account, auth_by, after=after, limit=size, thorough=thorough)
         left = None if left is None else left - len(page.numbers)
         after = page.next

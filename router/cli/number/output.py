@@ -1,4 +1,4 @@
-"""What became of numbers: a table for people, an object a line for programs."""
+"""Outcomes on numbers: a table for people, one object per line for programs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ RECORD = (
     "modified",
     "revision",
 )
-"""Keys of a number, by the names of the API's NumberRecord."""
+"""Keys of a number, named as in the API's NumberRecord."""
 
 
 def record(document: NumberDocument) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def record(document: NumberDocument) -> dict[str, Any]:
 
 
 def as_json(given: str, outcome: Outcome) -> dict[str, Any]:
-    """One number's result, with KAZOO's names of errors."""
+    """Return one number's outcome, with KAZOO's error names."""
     error, document = outcome.error, outcome.document
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "input": given,
         "status": status(outcome),
         "code": error.code if error is not None else None,
@@ -69,20 +69,20 @@ def as_json(given: str, outcome: Outcome) -> dict[str, Any]:
         "warnings": list(outcome.warnings),
     }
     shown = document is not None and error is None
-    said |= record(document) if document is not None and shown else dict.fromkeys(RECORD)
-    return said | {"number": outcome.number}
+    fields |= record(document) if document is not None and shown else dict.fromkeys(RECORD)
+    return fields | {"number": outcome.number}
 
 
 def found_json(given: str, outcome: Outcome) -> dict[str, Any]:
-    """The same for what was only looked at."""
-    said = as_json(given, outcome)
+    """Return the outcome of a request that only reads."""
+    fields = as_json(given, outcome)
     if outcome.error is not None:
-        return said
-    return {**said, "status": "found"}
+        return fields
+    return {**fields, "status": "found"}
 
 
 def status(outcome: Outcome) -> str:
-    """In a word."""
+    """Return the outcome as one word."""
     if outcome.error is not None:
         return "refused"
     if outcome.deleted:
@@ -90,8 +90,8 @@ def status(outcome: Outcome) -> str:
     return "unchanged" if outcome.unchanged else "done"
 
 
-def tell(given: Sequence[str], outcomes: Sequence[Outcome], *, dry_run: bool, as_lines: bool) -> None:
-    """Print results."""
+def show(given: Sequence[str], outcomes: Sequence[Outcome], *, dry_run: bool, as_lines: bool) -> None:
+    """Print outcomes."""
     if as_lines:
         for text, outcome in zip(given, outcomes, strict=True):
             click.echo(orjson.dumps(as_json(text, outcome)))
@@ -111,8 +111,8 @@ def tell(given: Sequence[str], outcomes: Sequence[Outcome], *, dry_run: bool, as
             click.echo(f"{outcome.number}: {warning}", err=True)
 
 
-def code(outcomes: Sequence[Outcome]) -> Exit:
-    """The exit code that they come to."""
+def exit_code(outcomes: Sequence[Outcome]) -> Exit:
+    """Return the exit code for these outcomes."""
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if any(error.cause == UNAVAILABLE for error in errors):
         return Exit.UNREACHABLE
@@ -120,7 +120,7 @@ def code(outcomes: Sequence[Outcome]) -> Exit:
 
 
 def history_line(accounts: Sequence[str], name: Any = lambda account: account) -> str:
-    """Who reserved it, first to last: a release goes one step to the left."""
+    """Return the accounts that reserved a number, first to last; a release moves it one step to the left."""
     return " ← ".join(name(account) for account in reversed(accounts))
 
 

@@ -1,4 +1,4 @@
-"""did-router number show."""
+"""The command `did-router number show`."""
 
 import time
 from collections.abc import Mapping
@@ -33,25 +33,32 @@ from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 
 _NORTH_AMERICAN = "SS(###) ### - ####"
-_OF_AN_ANSWER = ("revision", "written", "account_id", "state", "reason")
+_ANSWER_FIELDS = ("revision", "written", "account_id", "state", "reason")
 _AGES = ((86400 * 365.25, "year"), (86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a lookup would answer from one place; no entry: nothing is kept there, and why."""
+    """The answer of a lookup from one place.
+
+    Attributes:
+        entry: None: nothing is kept there.
+        text: the answer, or why there is none.
+    """
 
     entry: Entry | None
-    words: str
+    text: str
 
 
 @click.command("show")
-@click.option("--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="The account that asks.")
-@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a number.")
+@click.option(
+    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
+)
+@click.option("--json", "as_lines", is_flag=True, help="Print one JSON object per number.")
 @click.argument("numbers", nargs=-1, required=True)
 @settings_options
 def show_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *, as_lines: bool) -> None:
-    """Show a number's document, and what a lookup answers for it: from the document, and from Redis.
+    """Show a number's document, and the answers that lookups get from the document and from Redis.
 
     \b
       did-router number show 4158867900
@@ -67,11 +74,11 @@ def show_number(settings: Settings, numbers: tuple[str, ...], auth_by: str, *, a
             if position:
                 click.echo()
             show.print(text, outcome)
-    raise SystemExit(output.code(outcomes))
+    raise SystemExit(output.exit_code(outcomes))
 
 
 class _Show:
-    """Everything that is asked for a number, and how it is shown."""
+    """Reads everything about a number, and prints it."""
 
     def __init__(self, settings: Settings) -> None:
         self._stores = Stores(settings)
@@ -82,25 +89,27 @@ class _Show:
         self._now = int(time.time())
 
     def as_json(self, given: str, outcome: Outcome) -> dict[str, Any]:
-        """One number for programs."""
-        said = output.found_json(given, outcome)
+        """Return one number for programs."""
+        fields = output.found_json(given, outcome)
         number, document = outcome.number, outcome.document
-        said |= dict.fromkeys(("pretty", "classification", "database", "accounts", "problems", "lookup"))
+        fields |= dict.fromkeys(("pretty", "classification", "database", "accounts", "problems", "lookup"))
         if outcome.error is not None and outcome.error.error != "not_found":
-            return said
-        said["pretty"], said["classification"] = self._pretty(number)
-        said["database"] = shards.shard_for(number)
+            return fields
+        fields["pretty"], fields["classification"] = self._pretty(number)
+        fields["database"] = shards.shard_for(number)
         if document is not None:
-            said["accounts"] = {account: self._names.of([account])[account] or None for account in _accounts(document)}
-            said["problems"] = list(document.problems)
-        said["lookup"] = {
-            "document": _told(self._from_document(number, document), number) | {"written": None},
-            "redis": _told(self._from_redis(number), number),
+            fields["accounts"] = {
+                account: self._names.of([account])[account] or None for account in _accounts(document)
+            }
+            fields["problems"] = list(document.problems)
+        fields["lookup"] = {
+            "document": _answer_as_json(self._from_document(number, document), number) | {"written": None},
+            "redis": _answer_as_json(self._from_redis(number), number),
         }
-        return said
+        return fields
 
     def print(self, given: str, outcome: Outcome) -> None:
-        """One number for people."""
+        """Print one number for people."""
         number, document = outcome.number, outcome.document
         if outcome.error is not None:
             click.echo(f"{number or given}: {outcome.error}", err=True)
@@ -111,8 +120,8 @@ class _Show:
         table.add_column(overflow="fold")
         pretty, name = self._pretty(number)
         table.add_row(number, f"{pretty}, {name or 'no class'}")
-        for title, words in (*(self._lines(document) if document is not None else ()), *self._lookup(number, document)):
-            table.add_row(title, words)
+        for title, text in (*(self._lines(document) if document is not None else ()), *self._lookup(number, document)):
+            table.add_row(title, text)
         tables.show(table)
 
     def _lines(self, document: NumberDocument) -> list[tuple[str, str]]:
@@ -128,22 +137,22 @@ class _Show:
             *_block("public fields", public),
             ("used by", document.used_by or ""),
             ("ported in", "yes" if document.ported_in else ""),
-            ("created", f"{self._time(document.created)}{self._by(document.authorizing_account)}"),
+            ("created", f"{self._time(document.created)}{self._created_by(document.authorizing_account)}"),
             ("modified", self._time(document.modified)),
             ("marked deleted", "yes (pvt_deleted)" if document.deleted else ""),
             ("document", f"{shards.shard_for(document.number)}, {document.revision}"),
             *(("problem", problem) for problem in document.problems),
         ]
-        return [(title, words) for title, words in lines if words]
+        return [(title, text) for title, text in lines if text]
 
     def _lookup(self, number: str, document: NumberDocument | None) -> list[tuple[str, str]]:
         from_document, from_redis = self._from_document(number, document), self._from_redis(number)
-        words = from_redis.words
+        text = from_redis.text
         if from_redis.entry is not None:
             age = max(0, self._now - from_redis.entry.written)
-            same = _agree(from_document.entry, from_redis.entry)
-            words += f" (written {_age(age)} ago, {'the same' if same else 'not what the document says now'})"
-        return [("lookup, document", from_document.words), ("lookup, Redis", words)]
+            same = _is_same_answer(from_document.entry, from_redis.entry)
+            text += f" (written {_age(age)} ago, {'the same' if same else 'not what the document says now'})"
+        return [("lookup, document", from_document.text), ("lookup, Redis", text)]
 
     def _from_document(self, number: str, document: NumberDocument | None) -> _Answer:
         if document is None:
@@ -155,21 +164,21 @@ class _Show:
         made = entry_builder.entry_from_json(dict(document.fields), database, self._rules.policy, self._now)
         if isinstance(made, Skipped):
             return _Answer(None, f"can't be looked up: {made.reason}")
-        words = describe_entry(made, number)
+        text = describe_entry(made, number)
         if made.kind == ROUTE and self._authority.account_enabled(made.account_id) is False:
-            words = f"refuses: ACCOUNT_DISABLED, account {made.account_id} is disabled (else it {words})"
-        return _Answer(made, words)
+            text = f"refuses: ACCOUNT_DISABLED, account {made.account_id} is disabled (else it {text})"
+        return _Answer(made, text)
 
     def _from_redis(self, number: str) -> _Answer:
         try:
             value = self._stores.reader.entries([number])[0]
         except redis.RedisError as problem:
             return _Answer(None, f"Redis can't be asked: {problem}")
-        held = None if value is None else codec.unpack(value)
-        return _Answer(held, "nothing kept" if held is None else describe_entry(held, number))
+        cached = None if value is None else codec.unpack(value)
+        return _Answer(cached, "nothing kept" if cached is None else describe_entry(cached, number))
 
     def _pretty(self, number: str) -> tuple[str, str | None]:
-        """By the format of its class, as KAZOO's `pretty_print`."""
+        """Return the number in its class's format, as KAZOO's `pretty_print`, and the class."""
         table = self._rules.config.classifiers
         name = classifiers.classify(number, table)
         template = next((each.pretty_print for each in table if each.name == name), None)
@@ -183,7 +192,7 @@ class _Show:
         name = self._names.of([account])[account]
         return f"{name} ({account})" if name else account
 
-    def _by(self, account: str | None) -> str:
+    def _created_by(self, account: str | None) -> str:
         return "" if account is None else f" by {account if account == SYSTEM else self._account(account)}"
 
     def _time(self, gregorian: int | None) -> str:
@@ -198,10 +207,10 @@ class _Show:
         return f"{date} ({_age(age)} ago)" if age >= 0 else f"{date} (in the future)"
 
 
-def _agree(document: Entry | None, held: Entry) -> bool:
-    if document is None:  # no document; a port request's answer isn't kept here
-        return held.kind in (TOMBSTONE, NEGATIVE)
-    return document.same_answer(held)
+def _is_same_answer(document: Entry | None, cached: Entry) -> bool:
+    if document is None:  # no document; Redis keeps no answers from port requests
+        return cached.kind in (TOMBSTONE, NEGATIVE)
+    return document.same_answer(cached)
 
 
 def _accounts(document: NumberDocument) -> list[str]:
@@ -209,19 +218,19 @@ def _accounts(document: NumberDocument) -> list[str]:
     return sorted({account for account in (*named, *document.reserve_history) if account and account != SYSTEM})
 
 
-def _told(answer: _Answer, number: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"outcome": "none", "message": answer.words} | dict.fromkeys(_OF_AN_ANSWER)
-    held = answer.entry
-    if held is None:
-        return said
-    said |= {"revision": held.revision or None, "written": held.written}
-    if held.kind == ROUTE:
-        route = pb.LookupResponse.FromString(held.payload)
-        return said | {"outcome": "route", "account_id": route.account_id, "state": route.state or None}
-    if held.kind == REFUSAL:
-        refused = codec.refusal_of(held.payload, number)
-        return said | {"outcome": "refusal", "reason": refused.reason.value, "account_id": refused.account_id or None}
-    return said | {"outcome": "refusal", "reason": "NUMBER_NOT_FOUND"}
+def _answer_as_json(answer: _Answer, number: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"outcome": "none", "message": answer.text} | dict.fromkeys(_ANSWER_FIELDS)
+    cached = answer.entry
+    if cached is None:
+        return fields
+    fields |= {"revision": cached.revision or None, "written": cached.written}
+    if cached.kind == ROUTE:
+        route = pb.LookupResponse.FromString(cached.payload)
+        return fields | {"outcome": "route", "account_id": route.account_id, "state": route.state or None}
+    if cached.kind == REFUSAL:
+        refused = codec.refusal_of(cached.payload, number)
+        return fields | {"outcome": "refusal", "reason": refused.reason.value, "account_id": refused.account_id or None}
+    return fields | {"outcome": "refusal", "reason": "NUMBER_NOT_FOUND"}
 
 
 def _age(seconds: float) -> str:
@@ -233,13 +242,13 @@ def _age(seconds: float) -> str:
 
 
 def _block(title: str, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A line each, the first under the title."""
-    lines = [f"{name}: {said}" if (said := _settings(value)) else name for name, value in fields.items()]
+    """Return a line per field, the first one under the title."""
+    lines = [f"{name}: {text}" if (text := _settings(value)) else name for name, value in fields.items()]
     return [(title if position == 0 else " ", line) for position, line in enumerate(lines)]
 
 
 def _settings(value: Any) -> str:
-    """Settings in a line: name=value, and JSON where that would be too little."""
+    """Return settings as one line: name=value, and JSON for other values."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={_settings(inner)}" for name, inner in value.items())
     if isinstance(value, str):

@@ -48,8 +48,8 @@ class HttpResponse:
     @property
     def message(self) -> str:
         """The other side's explanation for people: its message, else its body."""
-        said = [self.body.get(name) for name in ("message", "error", "detail", "reason")] if self.body else []
-        message = next((each for each in said if isinstance(each, str) and each.strip()), None)
+        explanations = [self.body.get(name) for name in ("message", "error", "detail", "reason")] if self.body else []
+        message = next((each for each in explanations if isinstance(each, str) and each.strip()), None)
         return printable(message or self.text) or "it gave no reason"
 
 
