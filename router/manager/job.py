@@ -26,7 +26,7 @@ class Job(NamedTuple):
     Attributes:
         request: its number is E.164.
         database: the number's.
-        due: carry out only what is due by time (see `router.lifecycle.maintenance`).
+        maintenance: carry out only what is due by time (see `router.lifecycle.maintenance`).
     """
 
     request: OperationRequest

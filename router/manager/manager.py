@@ -156,7 +156,8 @@ class NumberManager:
             jobs = [_job_for(request, rules.normaliser, maintenance=maintenance) for request in requests]
             outcomes = self._run_jobs(jobs, rules, deferred)
         for request, outcome in zip(requests, outcomes, strict=True):
-            self.counts.add(f"{'maintenance' if maintenance else request.operation.value} {_outcome_label(request, outcome)}")
+            operation = "maintenance" if maintenance else request.operation.value
+            self.counts.add(f"{operation} {_outcome_label(request, outcome)}")
         return outcomes
 
     def _run_jobs(self, jobs: Sequence[Job | Outcome], rules: Rules, deferred: DeferredCopies | None) -> list[Outcome]:
@@ -228,9 +229,8 @@ def _job_for(request: OperationRequest, normaliser: Normaliser, *, maintenance: 
     if not (target.reconcilable and target.number.startswith("+") and target.number[1:].isdecimal() and database):
         shown = printable(request.number)
         return Outcome(shown, error=errors.not_reconcilable(shown))
-    return Job(
-        request if request.number == target.number else fast_replace(request, number=target.number), database, maintenance=maintenance
-    )
+    normalised = request if request.number == target.number else fast_replace(request, number=target.number)
+    return Job(normalised, database, maintenance=maintenance)
 
 
 def _job_for_document(request: OperationRequest, identifier: str) -> Job | Outcome:
