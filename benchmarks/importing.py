@@ -22,8 +22,9 @@ from benchmarks.stage import Stage, stage
 from router.account_copies.names import account_database
 from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
+from router.runtime.chunked import chunked
 
-_AT_A_TIME = 1000
+_BATCH_SIZE = 1000
 _TURNS = ("plain", "import", "with copies", "plain with lists")
 
 
@@ -56,7 +57,7 @@ def _options() -> argparse.Namespace:
     made.add_argument(
         "--block", type=int, default=25, help="numbers in a row on one account, with the same settings (%(default)s)"
     )
-    made.add_argument("--batch", type=int, default=_AT_A_TIME, help="import's rows at a time (%(default)s)")
+    made.add_argument("--batch", type=int, default=_BATCH_SIZE, help="import's rows at a time (%(default)s)")
     made.add_argument("--rounds", type=int, default=3, help="by turns (%(default)s)")
     return made.parse_args()
 
@@ -123,7 +124,7 @@ def _import(on: Stage, file: Path, batch: int, copies: str) -> float:
 
 def _documents(on: Stage) -> list[dict[str, Any]]:
     """What the import made, without revisions."""
-    pages = (page for name in _shards(on) for page in on.databases.database(name).all_documents(_AT_A_TIME))
+    pages = (page for name in _shards(on) for page in on.databases.database(name).all_documents(_BATCH_SIZE))
     return [{name: value for name, value in each.items() if name != "_rev"} for page in pages for each in page]
 
 
@@ -136,7 +137,7 @@ def _lists(on: Stage, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def _check(on: Stage, rows: int, accounts: Sequence[str]) -> None:
     """The last import made every number, and every account's copy tells of its own."""
-    found = sum(len(page) for name in _shards(on) for page in on.databases.database(name).all_documents(_AT_A_TIME))
+    found = sum(len(page) for name in _shards(on) for page in on.databases.database(name).all_documents(_BATCH_SIZE))
     listed = 0
     for account in accounts:
         copies = on.databases.database(account_database(account) or "").get_many(["phone_numbers"]).values()
@@ -173,8 +174,8 @@ def _create(on: Stage, name: str) -> None:
 
 
 def _put(on: Stage, name: str, documents: Sequence[dict[str, Any]]) -> None:
-    for start in range(0, len(documents), _AT_A_TIME):
-        on.databases.database(name).put_many(documents[start : start + _AT_A_TIME])
+    for batch in chunked(documents, _BATCH_SIZE):
+        on.databases.database(name).put_many(batch)
 
 
 def _drop(on: Stage, name: str) -> None:

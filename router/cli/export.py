@@ -17,6 +17,7 @@ from router.cli.json_output import skipped
 from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
 from router.couch.server import INFO_BATCH_SIZE, CouchServer
+from router.runtime.chunked import chunked
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -97,8 +98,8 @@ def _documents(databases: CouchServer, names: Sequence[str]) -> int:
         click.BadParameter: a database doesn't exist.
     """
     count = 0
-    for start in range(0, len(names), INFO_BATCH_SIZE):
-        for name, info in databases.infos(names[start : start + INFO_BATCH_SIZE]).items():
+    for batch in chunked(names, INFO_BATCH_SIZE):
+        for name, info in databases.infos(batch).items():
             if info is None:
                 raise click.BadParameter(f"there is no database {name}", param_hint="--database")
             count += info.documents

@@ -16,7 +16,7 @@ from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.comparison import CopiesComparison
 from router.couch.errors import CouchError, NotFoundError
 from router.redis_store.pending_copies import ALL_NUMBERS, PendingCopies, split_field
-from router.runtime.backoff import RECONNECT
+from router.runtime.backoff import RECONNECT, Backoff
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -26,8 +26,10 @@ _BATCH_SIZE = 200
 _POLL_INTERVAL, _IDLE_POLL_INTERVAL = 0.25, 2.0
 """Seconds between two passes; the longer one while every recorded number backs off."""
 _PAGE_SIZE = 1000
-_MAX_BACKOFF, _COMPARISON_BACKOFF = 60.0, 600.0
-"""Longest seconds until a number's next try, and seconds until the next comparison of all copies."""
+_BACKOFF = Backoff(initial=1.0, maximum=60.0, jitter=0.0)
+"""Of a number whose copies could not be repaired."""
+_COMPARISON_BACKOFF = 600.0
+"""Seconds until the next comparison of all copies."""
 
 
 def pending_copies(settings: Settings, stores: Stores) -> PendingCopies | None:
@@ -115,7 +117,7 @@ class AccountCopyRepairer:
     def _back_off(self, failed: Mapping[str, str]) -> None:
         for number, reason in failed.items():
             self._failures[number] += 1
-            wait = min(_MAX_BACKOFF, 2.0 ** min(self._failures[number], 10))
+            wait = _BACKOFF.delay(self._failures[number])
             self._retry_at[number] = time.monotonic() + wait
             log.warning("account copies of %s wait %.0f s: %s", number, wait, reason)
 

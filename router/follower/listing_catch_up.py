@@ -16,6 +16,7 @@ from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_o
 from router.follower.applier import Applier
 from router.follower.followed_database import FollowedDatabase
 from router.redis_store.cache_store import CacheStore
+from router.runtime.chunked import chunked
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ class ListingCatchUp:
 
     def _read(self, database: FollowedDatabase, ids: Sequence[str]) -> int:
         """Read documents and apply them as their changes would have been."""
-        for start in range(0, len(ids), LISTED_BATCH_SIZE):
-            latest = self._couch.database(database.name).get_latest(ids[start : start + LISTED_BATCH_SIZE])
+        for batch in chunked(ids, LISTED_BATCH_SIZE):
+            latest = self._couch.database(database.name).get_latest(batch)
             changes = [_change(name, each) for name, each in latest.items() if each.revision]
             self._apply(database, changes)
             for name, each in latest.items():

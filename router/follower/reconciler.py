@@ -20,6 +20,7 @@ from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.runtime.backoff import RECONNECT
+from router.runtime.chunked import chunked
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Reconciler:
         # The set of names may have been lost alone: a database that vanishes would then go unnoticed.
         missing = [name for name in names if checkpoints[name].epoch and name not in registered]
         self._cache.checkpoints.register(missing)
-        batches = [names[start : start + INFO_BATCH_SIZE] for start in range(0, len(names), INFO_BATCH_SIZE)]
+        batches = list(chunked(names, INFO_BATCH_SIZE))
         for batch in batches:
             self._compare(batch, checkpoints)
             # Spread over the interval, an idle sweep costs the server next to nothing.

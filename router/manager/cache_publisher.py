@@ -20,6 +20,7 @@ from router.numbers.routes import Policy
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.client import RedisUnavailableError
 from router.redis_store.entry_reader import EntryReader
+from router.runtime.chunked import chunked
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,8 @@ class CachePublisher:
     def _fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> int:
         """Return how many entries were written or confirmed, or -1 if the database was rebuilt meanwhile."""
         kept = 0
-        for start in range(0, len(entries), _FILL_BATCH_SIZE):
-            count = self._writer.entries.fill(database, epoch, entries[start : start + _FILL_BATCH_SIZE])
+        for batch in chunked(entries, _FILL_BATCH_SIZE):
+            count = self._writer.entries.fill(database, epoch, batch)
             if count == _REBUILT:
                 return _REBUILT
             kept += count

@@ -19,6 +19,7 @@ from router.couch.server import CouchServer
 from router.lifecycle.operations import OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
+from router.runtime.chunked import chunked
 
 _ACCOUNTS_BATCH_SIZE = 200
 """Account lists held in memory at a time; one may take some megabytes."""
@@ -152,7 +153,6 @@ def _batches(pending: Mapping[str, _PendingNumber]) -> Iterator[list[str]]:
         else:
             by_account[each.document.assigned_to or ""].append(number)
     accounts = sorted(by_account)
-    for start in range(0, len(unknown), _NUMBERS_BATCH_SIZE):
-        yield unknown[start : start + _NUMBERS_BATCH_SIZE]
-    for start in range(0, len(accounts), _ACCOUNTS_BATCH_SIZE):
-        yield [number for account in accounts[start : start + _ACCOUNTS_BATCH_SIZE] for number in by_account[account]]
+    yield from chunked(unknown, _NUMBERS_BATCH_SIZE)
+    for batch in chunked(accounts, _ACCOUNTS_BATCH_SIZE):
+        yield [number for account in batch for number in by_account[account]]

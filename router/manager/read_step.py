@@ -17,6 +17,7 @@ from router.numbers.documents import NumberDocument
 from router.numbers.fields import MAX_ID_LENGTH, Skipped, is_visible
 from router.numbers.kazoo_databases import ACCOUNTS
 from router.numbers.shards import shard_for
+from router.runtime.chunked import chunked
 
 BATCH_SIZE = 1000
 """Documents per request."""
@@ -63,8 +64,8 @@ class Reader:
     def of_database(self, database: str, numbers: Sequence[str]) -> dict[str, StoredNumber]:
         """Like `numbers`, for numbers of one database."""
         stored: dict[str, StoredNumber] = {}
-        for start in range(0, len(numbers), BATCH_SIZE):
-            stored |= self._some(database, numbers[start : start + BATCH_SIZE])
+        for batch in chunked(numbers, BATCH_SIZE):
+            stored |= self._some(database, batch)
         return stored
 
     def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:

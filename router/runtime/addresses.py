@@ -1,5 +1,6 @@
 """Addresses of the form host:port, with an IPv6 address in brackets."""
 
+import socket
 from typing import NamedTuple
 
 MAX_PORT = 65535
@@ -17,22 +18,26 @@ class Address(NamedTuple):
     port: int
 
     @property
-    def is_ipv6(self) -> bool:
-        """Whether the host is an IPv6 address."""
-        return ":" in self.host
+    def family(self) -> socket.AddressFamily:
+        """The family of a socket for this address."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     def __str__(self) -> str:
         """Return host:port, with an IPv6 address in brackets."""
-        return f"[{self.host}]:{self.port}" if self.is_ipv6 else f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if self.family == socket.AF_INET6 else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, example: str = "127.0.0.1:50051") -> Address:
     """Read host:port.
+
+    Args:
+        text: IPv6 addresses are in brackets.
+        example: for the message.
 
     Raises:
         ValueError: there is no host, or the port is none.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
-        raise ValueError("write it as host:port, such as 127.0.0.1:50051")
+        raise ValueError(f"write it as host:port, such as {example}")
     return Address(host.strip("[]"), int(port))

@@ -15,19 +15,19 @@ class Backoff:
         initial: seconds; the delay's upper bound before the first doubling.
         maximum: seconds; no upper bound is larger.
         floor: seconds that are added to every delay.
-        jitter: draw each delay from 0 to its upper bound ("full jitter"), so that clients that failed together do not
-            return together.
+        jitter: the share of a delay that is random, so that failed clients do not return together: 1 draws
+            from 0 to the upper bound ("full jitter"), 0.5 from its half ("equal jitter"), 0 is the bound itself.
     """
 
     initial: float
     maximum: float
     floor: float = 0.0
-    jitter: bool = True
+    jitter: float = 1.0
 
     def delay(self, failures: int) -> float:
         """Return the seconds to wait after so many consecutive failures, counted from 0."""
         upper = min(self.maximum, self.initial * 2.0 ** min(failures, _MAX_EXPONENT))
-        return self.floor + (random.uniform(0.0, upper) if self.jitter else upper)  # noqa: S311 - nothing secret
+        return self.floor + upper * (1.0 - self.jitter * random.random())  # noqa: S311 - nothing secret
 
 
 RECONNECT = Backoff(initial=0.1, maximum=5.0, floor=0.05)

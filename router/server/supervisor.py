@@ -11,6 +11,7 @@ import socket
 import time
 from functools import partial
 
+from router.runtime.addresses import Address, parse_address
 from router.runtime.available_cpus import available_cpus
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
 from router.server import worker
@@ -85,7 +86,7 @@ class Supervisor:
         if self._reserved is None:
             return self._settings
         host, port = self._reserved.getsockname()[:2]
-        return self._settings.with_values(listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        return self._settings.with_values(listen=str(Address(host, port)))
 
     def run(self) -> None:
         """Start the children, and supervise them until a signal arrives."""
@@ -246,10 +247,9 @@ def _reserve_sip(settings: Settings) -> tuple[socket.socket | None, str]:
     if not address:
         return None, ""
     held, address = _reserve(address, "sip_listen")
-    host, _, port = address.rpartition(":")
     try:
         with socket.socket(held.family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host.strip("[]"), int(port)))
+            probe.bind(parse_address(address))
     except OSError as problem:
         held.close()
         raise AddressInUseError(address_in_use_message(address, problem, "sip_listen")) from None
@@ -265,17 +265,15 @@ def _reserve(address: str, setting: str = "listen") -> tuple[socket.socket, str]
     Raises:
         AddressInUseError: another process listens there.
     """
-    host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bare = host.strip("[]")
+    parsed = parse_address(address)
     try:
-        with socket.socket(family) as probe:
+        with socket.socket(parsed.family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((bare, int(port)))
+            probe.bind(parsed)
             probe.listen()
-        held = socket.socket(family)
+        held = socket.socket(parsed.family)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind((bare, int(port)))
+        held.bind(parsed)
     except OSError as problem:
         raise AddressInUseError(address_in_use_message(address, problem, setting)) from None
-    return held, f"{host}:{held.getsockname()[1]}"
+    return held, str(parsed._replace(port=held.getsockname()[1]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from router.couch.errors import ConflictError, NotFoundError
 from router.couch.server import CouchServer
+from router.runtime.chunked import chunked
 
 SHARDS = ("numbers/+1415", "numbers/+4420", "numbers/+4930")
 NAMES = ("accounts", "port_requests", "system_config", *SHARDS)
@@ -58,8 +59,8 @@ def empty(databases: CouchServer) -> None:
 
 
 def _put(databases: CouchServer, name: str, documents: Sequence[dict[str, Any]]) -> None:
-    for start in range(0, len(documents), _BATCH_SIZE):
-        rows = databases.database(name).put_many(documents[start : start + _BATCH_SIZE])
+    for batch in chunked(documents, _BATCH_SIZE):
+        rows = databases.database(name).put_many(batch)
         refused = [row for row in rows if "error" in row]
         if refused:
             raise RuntimeError(f"{name} can't be filled: {refused[0]}")

@@ -15,6 +15,7 @@ from router.cli.options import RESULTS, as_text, settings_options
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.numbers.states import State
+from router.runtime.chunked import chunked
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -82,8 +83,8 @@ def _carry_out(settings: Settings, ask: OperationRequest, numbers: Sequence[str]
     manager = NumberManager(settings, Stores(settings))
     texts = [as_text(number) for number in numbers]
     outcomes = []
-    for start in range(0, len(texts), _BATCH_SIZE):
-        outcomes += manager.carry_out([replace(ask, number=text) for text in texts[start : start + _BATCH_SIZE]])
+    for batch in chunked(texts, _BATCH_SIZE):
+        outcomes += manager.carry_out([replace(ask, number=text) for text in batch])
     output.show(texts, outcomes, dry_run=ask.dry_run, as_lines=as_lines)
     raise SystemExit(output.exit_code(outcomes))
 

@@ -12,6 +12,7 @@ from router.embedded.couchdb.databases import Database, Databases
 from router.embedded.couchdb.drafts import Draft
 from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.tree import Leaf
+from router.runtime.chunked import chunked
 
 GLOBAL_CHANGES = "_global_changes"
 MAX_WRITE_DELAY = 0.5
@@ -95,12 +96,12 @@ class Announcer:
                 return
 
     def _write(self, node: EventWriter, identities: list[str]) -> None:
-        for start in range(0, len(identities), _BATCH_SIZE):
+        for batch in chunked(identities, _BATCH_SIZE):
             database = node.databases.find(GLOBAL_CHANGES)
             if database is None:
                 return  # nobody listens: dropped, not queued
             drafts = []
-            for identity in identities[start : start + _BATCH_SIZE]:
+            for identity in batch:
                 leaves = node.leaves(database, identity)
                 parent = leaves[0].revision if leaves else None
                 drafts.append(Draft(identity, parent, [], deleted=False, body={}))

@@ -1,6 +1,5 @@
 """`knm_other`: a carrier that takes orders as JSON over HTTP; an order is never placed twice."""
 
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from router.manager.carriers.carrier import CarrierError, CarrierOrder, CarrierS
 from router.manager.carriers.http_client import ConnectFailed, Endpoint, HttpResponse, ResponseLost, basic_authorization
 from router.manager.plugin_registry import PluginError
 from router.numbers.fields import is_visible
+from router.runtime.backoff import Backoff
 
 KEY_HEADER = "Idempotency-Key"
 
@@ -188,8 +188,7 @@ class OrderSubmission:
 
     def _backoff(self, attempt: int) -> float:
         """Return seconds: doubled for each attempt, with jitter, so that failed orders don't return together."""
-        upper: float = min(_MAX_BACKOFF, self._settings.retry_backoff * 2 ** (attempt - 1))
-        return upper * (0.5 + random.random() / 2)  # noqa: S311 - no secret
+        return Backoff(self._settings.retry_backoff, _MAX_BACKOFF, jitter=0.5).delay(attempt - 1)
 
 
 def other(setup: CarrierSetup) -> OtherCarrier:

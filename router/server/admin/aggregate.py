@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from router.runtime.addresses import parse_address
 from router.server.admin.pages import JSON, TEXT, AdminServer
 from router.server.auth.authorizer import Authorizer
 from router.server.auth.tls_files import Certificates
@@ -56,7 +57,7 @@ class AggregatedPages:
     ) -> None:
         self._edge = edge
         self._ports = ports
-        self._host = address.rpartition(":")[0]
+        self._listen = parse_address(address)
         self._server = AdminServer(
             address,
             {
@@ -72,7 +73,7 @@ class AggregatedPages:
     @property
     def address(self) -> str:
         """The bound host:port."""
-        return f"{self._host}:{self._server.port}"
+        return str(self._listen._replace(port=self._server.port))
 
     def start(self) -> None:
         """Listen; raises OSError when the address can't be listened on."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from router.runtime.addresses import parse_address
 from router.server.auth.authorizer import Authorizer
 from router.server.auth.bind_policy import is_loopback
 from router.server.auth.tls_files import Certificates
@@ -63,7 +64,7 @@ class AdminServer:
         Raises:
             OSError: the address can't be listened on.
         """
-        host, _, port = self._address.rpartition(":")
+        address = parse_address(self._address)
         pages, authorizer = self._pages, self._authorizer
 
         def refusal_of(path: str, authorization: str | None) -> Failure | None:
@@ -101,7 +102,7 @@ class AdminServer:
                 pass
 
         try:
-            self._server = _Server((host.strip("[]"), int(port)), Handler, self._certificates)
+            self._server = _Server(address, Handler, self._certificates)
         except OSError as problem:
             raise OSError(f"can't listen on {self._address} for admin: {problem.strerror}") from None
         threading.Thread(

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 
+from router.runtime.addresses import parse_address
 from router.settings import Settings, SettingsError
 
 _HOW = "see docs/security.md, or say --insecure where the network itself keeps strangers out"
@@ -35,7 +36,7 @@ def check_bind_policy(settings: Settings) -> None:
 
 def is_loopback(address: str) -> bool:
     """Return whether only this machine can connect to host:port; False where that is unknown."""
-    host = address.rpartition(":")[0].strip("[]")
+    host = parse_address(address).host
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

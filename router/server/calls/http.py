@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from router.runtime.addresses import parse_address
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
 
 log = logging.getLogger(__name__)
@@ -106,13 +107,13 @@ def open_tcp(address: str, *, reuse_port: bool) -> socket.socket:
     Raises:
         AddressInUseError: the address can't be listened on.
     """
-    host, _, port = address.rpartition(":")
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    parsed = parse_address(address)
+    listening = socket.socket(parsed.family)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.bind((host.strip("[]"), int(port)))
+        listening.bind(parsed)
         listening.listen(_BACKLOG)
     except OSError as problem:
         listening.close()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from router.runtime.addresses import parse_address
 from router.settings import Settings, SettingsError
 
 TYPES = "type.googleapis.com/envoy."
@@ -48,14 +49,14 @@ class EdgePlan:
         Raises:
             SettingsError: `listen` holds a host name or no port: Envoy needs both as numbers.
         """
-        host, _, port = settings.server.listen.rpartition(":")
-        if not (_is_ip(host.strip("[]")) and int(port)):
+        address = parse_address(settings.server.listen)
+        if not (_is_ip(address.host) and address.port):
             raise SettingsError(
                 f"setting 'listen': {settings.server.listen}: give an IP address and a port, as 0.0.0.0:50051"
             )
         return cls(
-            host=host.strip("[]"),
-            port=int(port),
+            host=address.host,
+            port=address.port,
             directory=directory,
             tls=settings.tls.enabled,
             client_certificates=settings.tls.client_ca is not None,

@@ -5,19 +5,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from router.runtime.addresses import parse_address
 from router.settings.groups.group import Group
-
-
-def host_and_port(address: str, example: str) -> str:
-    """Return an address as it is.
-
-    Raises:
-        ValueError: it is not host:port; the message has an example.
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP's highest
-        raise ValueError(f"write it as host:port, such as {example}")
-    return address
 
 
 class ServerSettings(Group):
@@ -58,7 +47,7 @@ class ServerSettings(Group):
     @field_validator("listen", "admin_listen")
     @classmethod
     def _address(cls, address: str) -> str:
-        return host_and_port(address, "127.0.0.1:50051")
+        return str(parse_address(address))
 
 
 class HTTPSettings(Group):
@@ -79,7 +68,7 @@ class HTTPSettings(Group):
     @field_validator("listen")
     @classmethod
     def _address(cls, address: str) -> str:
-        return host_and_port(address, "127.0.0.1:8080") if address else ""
+        return str(parse_address(address, "127.0.0.1:8080")) if address else ""
 
 
 class ConnectionSettings(Group):

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from router.runtime.addresses import parse_address
 from router.settings.groups.group import Group
-from router.settings.groups.serving import host_and_port
 
 PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Loopback, private networks (RFC 1918) and unique local addresses (RFC 4193)."""
@@ -40,7 +40,7 @@ class SIPSettings(Group):
     @field_validator("listen")
     @classmethod
     def _address(cls, address: str) -> str:
-        return host_and_port(address, "127.0.0.1:5070") if address else ""
+        return str(parse_address(address, "127.0.0.1:5070")) if address else ""
 
     @field_validator("domain")
     @classmethod

@@ -20,9 +20,15 @@ def test_clients_that_failed_together_do_not_return_together() -> None:
 
 
 def test_without_jitter_a_delay_doubles_up_to_its_maximum() -> None:
-    backoff = Backoff(0.5, 8.0, jitter=False)
+    backoff = Backoff(0.5, 8.0, jitter=0.0)
 
     assert [backoff.delay(failures) for failures in range(6)] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
+
+
+def test_equal_jitter_keeps_half_of_the_delay() -> None:
+    backoff = Backoff(1.0, 8.0, jitter=0.5)
+
+    assert all(2.0 <= backoff.delay(2) <= 4.0 for _ in range(SAMPLES))
 
 
 def test_contention_grows_linearly() -> None:

@@ -6,6 +6,7 @@ import socket
 import time
 from typing import Any
 
+from router.runtime.addresses import parse_address
 from router.runtime.counters import Counters
 from router.server.calls.sip.message import MAX_MESSAGE, head_end
 from router.server.calls.sip.responder import Address, SipResponder
@@ -147,10 +148,9 @@ def open_sockets(address: str, *, reuse_port: bool) -> tuple[socket.socket, sock
     Raises:
         OSError: one of them can't be had.
     """
-    host, _, text = address.rpartition(":")
-    host, port = host.strip("[]"), int(text)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    datagrams, stream = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+    parsed = parse_address(address)
+    port = parsed.port
+    datagrams, stream = (socket.socket(parsed.family, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
     try:
         for each in (stream, datagrams):
             if each is stream:
@@ -158,7 +158,7 @@ def open_sockets(address: str, *, reuse_port: bool) -> tuple[socket.socket, sock
             if reuse_port:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             each.settimeout(0)
-            each.bind((host, port))
+            each.bind((parsed.host, port))
             port = each.getsockname()[1]
         stream.listen(128)
     except OSError:
