@@ -35,7 +35,7 @@ from router.server.auth.tokens import ADMIN
 from router.server.calls.batcher import Batcher
 from router.server.http_transport import open_http
 from router.server.maintenance import MaintenanceTimer
-from router.server.sip_transport import open_sip
+from router.server.switch_transports import open_enum, open_sip
 from router.server.transport import UNIX_PREFIX, open_transport
 from router.settings import Settings
 from router.settings.rules import build_rules, build_rules_or_defaults
@@ -133,9 +133,10 @@ class Service:
         self.http = open_http(
             settings, self.lookup, explainer, self.manager, authorizer=self._authorizer, reuse_port=reuse_port
         )
-        self.sip_counts = Counters()
+        self.sip_counts, self.enum_counts = Counters(), Counters()
         shared = reuse_port or settings.server.listen.startswith(UNIX_PREFIX)
         self.sip = open_sip(settings, self.lookup, self._can_answer, self.sip_counts, reuse_port=shared)
+        self.enum = open_enum(settings, self.lookup, self.enum_counts, reuse_port=shared)
         self.readiness = Readiness(
             stores.lookup_redis,
             stores.keys,
@@ -155,6 +156,7 @@ class Service:
             "database_reads": self.fallback.counts,
             "accounts": standing.counts,
             "sip_responses": self.sip_counts,
+            "enum_responses": self.enum_counts,
         }
         counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
         self._registry = metrics.build_registry(counted)
@@ -194,7 +196,7 @@ class Service:
         started.callback(self._batcher.stop)  # after the transport: running calls still need it
         self.transport.start()
         started.callback(self.transport.stop, self.settings.server.shutdown_grace_period)
-        for switches in (self.http, self.sip):
+        for switches in (self.http, self.sip, self.enum):
             switches.start()
             started.callback(switches.stop, self.settings.server.shutdown_grace_period)
         self.readiness.start()

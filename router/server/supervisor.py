@@ -58,8 +58,10 @@ class Supervisor:
         if not settings.edge.external:
             self._reserved, address = _reserve(settings.server.listen)
         self._reserved_http, http_address = _reserve_http(settings)
-        self._reserved_sip, sip_address = _reserve_sip(settings)
-        changes = {"listen": address, "http_listen": http_address, "sip_listen": sip_address}
+        self._reserved_sip, sip_address = _reserve_datagrams(settings.sip.listen, "sip_listen")
+        self._reserved_enum, enum_address = _reserve_datagrams(settings.enum.listen, "enum_listen")
+        changes = {"listen": address, "http_listen": http_address}
+        changes |= {"sip_listen": sip_address, "enum_listen": enum_address}
         self._settings = settings.with_values(**changes, admin_listen="127.0.0.1:0", transport=choice.transport)
         count = settings.server.workers or available_cpus()
         pins = may_pin() if settings.server.cpu_affinity == "auto" else settings.server.cpu_affinity
@@ -218,7 +220,7 @@ class Supervisor:
             child.process.terminate()
         self._wait_exited(running)
         self._pages.stop()
-        for reserved in (self._reserved, self._reserved_http, self._reserved_sip):
+        for reserved in (self._reserved, self._reserved_http, self._reserved_sip, self._reserved_enum):
             if reserved is not None:
                 reserved.close()
         if self._edge is not None:
@@ -238,21 +240,20 @@ def _reserve_http(settings: Settings) -> tuple[socket.socket | None, str]:
     return _reserve(address, "http_listen") if address else (None, "")
 
 
-def _reserve_sip(settings: Settings) -> tuple[socket.socket | None, str]:
-    """Bind `sip_listen` over TCP for the workers, and see that UDP is free; nothing where it is empty.
+def _reserve_datagrams(address: str, setting: str) -> tuple[socket.socket | None, str]:
+    """Bind an address over TCP for the workers, and see that UDP is free; nothing where it is empty.
 
     A UDP socket that is only held would get its share of the messages.
     """
-    address = settings.sip.listen
     if not address:
         return None, ""
-    held, address = _reserve(address, "sip_listen")
+    held, address = _reserve(address, setting)
     try:
         with socket.socket(held.family, socket.SOCK_DGRAM) as probe:
             probe.bind(parse_address(address))
     except OSError as problem:
         held.close()
-        raise AddressInUseError(address_in_use_message(address, problem, "sip_listen")) from None
+        raise AddressInUseError(address_in_use_message(address, problem, setting)) from None
     return held, address
 
 

@@ -22,8 +22,8 @@ from router.settings.groups.serving import (
     ServerSettings,
     TLSSettings,
 )
-from router.settings.groups.sip import SIPSettings
 from router.settings.groups.stores import CacheSettings, CouchDBSettings, RedisSettings, SentinelSettings
+from router.settings.groups.switches import ENUMSettings, SIPSettings
 from router.settings.loading import load, sources
 from router.settings.redaction import redacted
 from router.settings.rules import check_rules
@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     http: HTTPSettings = HTTPSettings()
     sip: SIPSettings = SIPSettings()
+    enum: ENUMSettings = ENUMSettings()
     tls: TLSSettings = TLSSettings()
     auth: AuthSettings = AuthSettings()
     connections: ConnectionSettings = ConnectionSettings()

@@ -1,25 +1,12 @@
-"""Which addresses may ask over a protocol without tokens, and how often."""
+"""Callers of protocols without tokens: the sockets that they reach, which of them may ask, and how often."""
 
 import ipaddress
-from collections.abc import Sequence
+import socket
+
+from router.runtime.addresses import parse_address
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAX_SOURCES = 10_000
-
-
-def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Read networks such as 10.0.0.0/8.
-
-    Raises:
-        ValueError: one of them is none; the message says how to write it.
-    """
-    found = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            raise ValueError(f"{text} is no network: write it as 10.0.0.0/8 or fd00::/8") from None
-    return tuple(found)
 
 
 class SourceFilter:
@@ -69,3 +56,29 @@ def _is_in(address: str, allowed: tuple[Network, ...]) -> bool:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return any(found in network for network in allowed)
+
+
+def open_sockets(address: str, *, reuse_port: bool) -> tuple[socket.socket, socket.socket]:
+    """Bind UDP and TCP on host:port, for port 0 on the same free one.
+
+    Raises:
+        OSError: one of them can't be had.
+    """
+    parsed = parse_address(address)
+    port = parsed.port
+    datagrams, stream = (socket.socket(parsed.family, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
+    try:
+        for each in (stream, datagrams):
+            if each is stream:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            each.settimeout(0)
+            each.bind((parsed.host, port))
+            port = each.getsockname()[1]
+        stream.listen(128)
+    except OSError:
+        datagrams.close()
+        stream.close()
+        raise
+    return datagrams, stream

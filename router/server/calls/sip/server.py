@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import socket
 import time
 from typing import Any
 
-from router.runtime.addresses import parse_address
 from router.runtime.counters import Counters
 from router.server.calls.sip.message import MAX_MESSAGE, head_end
 from router.server.calls.sip.responder import Address, SipResponder
@@ -140,29 +138,3 @@ def body_length(head: bytes) -> int | None:
             text = value.strip()
             return int(text) if text.isdigit() and len(text) <= 9 else None  # noqa: PLR2004 - MAX_MESSAGE has 5
     return 0
-
-
-def open_sockets(address: str, *, reuse_port: bool) -> tuple[socket.socket, socket.socket]:
-    """Bind UDP and TCP on host:port, for port 0 on the same free one.
-
-    Raises:
-        OSError: one of them can't be had.
-    """
-    parsed = parse_address(address)
-    port = parsed.port
-    datagrams, stream = (socket.socket(parsed.family, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
-    try:
-        for each in (stream, datagrams):
-            if each is stream:
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if reuse_port:
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            each.settimeout(0)
-            each.bind((parsed.host, port))
-            port = each.getsockname()[1]
-        stream.listen(128)
-    except OSError:
-        datagrams.close()
-        stream.close()
-        raise
-    return datagrams, stream

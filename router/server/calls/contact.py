@@ -1,0 +1,64 @@
+"""The URI that names a number's account: the Contact of a SIP redirection, the record of ENUM."""
+
+import re
+from dataclasses import dataclass
+from string import Formatter
+
+from router.v1 import inbound_pb2 as pb
+
+PLACEHOLDERS = ("number", "account_id", "state", "domain")
+_SAFE = re.compile(r"[A-Za-z0-9.\-_]*")
+"""What a document's value may hold to stand in a host name; CouchDB's ids can hold anything."""
+_SCHEMES = ("sip:", "sips:", "tel:")
+_FORBIDDEN = re.compile(r"[\s<>\"!\\]")
+"""Characters that end a Contact's URI, or an ENUM record's regular expression."""
+
+
+class ContactError(ValueError):
+    """A template that makes no URI."""
+
+
+class UnsafeValueError(Exception):
+    """An account id or a state that can't stand in a URI."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactTemplate:
+    """Makes URIs.
+
+    Attributes:
+        template: with `PLACEHOLDERS` in braces.
+        domain: stands for `{domain}`.
+
+    Raises:
+        ContactError: the template has another placeholder, or makes no SIP URI.
+    """
+
+    template: str
+    domain: str
+
+    def __post_init__(self) -> None:
+        try:
+            names = {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}
+        except ValueError as problem:
+            raise ContactError(f"{problem}: write placeholders as {{number}}") from None
+        if unknown := sorted(names - set(PLACEHOLDERS)):
+            raise ContactError(f"there is no placeholder {{{unknown[0]}}}: one of {', '.join(PLACEHOLDERS)}")
+        if not self.template.startswith(_SCHEMES) or _FORBIDDEN.search(self.template):
+            raise ContactError("write it as a SIP URI, such as sip:{number}@{account_id}.{domain};user=phone")
+
+    def uri(self, route: pb.LookupResponse) -> str:
+        """Return the URI of a route.
+
+        Raises:
+            UnsafeValueError: the account's id or the state has characters that no host name has.
+        """
+        if not (_SAFE.fullmatch(route.account_id) and _SAFE.fullmatch(route.state)):
+            raise UnsafeValueError("the account's id can't stand in a URI")
+        return self.template.format(
+            number=route.number, account_id=route.account_id, state=route.state, domain=self.domain
+        )
+
+    def refusal_uri(self, code: int, reason: str) -> str:
+        """Return a URI that names a refusal, for scripts that see nothing but URIs."""
+        return f"sip:{code}@{reason.lower().replace('_', '-')}.refused.{self.domain}"

@@ -1,0 +1,106 @@
+"""DNS over UDP and TCP, inside one event loop."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from router.runtime.counters import Counters
+from router.server.calls.enum.responder import Asker, EnumResponder
+from router.server.calls.source_address import SourceFilter
+
+log = logging.getLogger(__name__)
+
+_LENGTH = 2
+_IDLE_TIMEOUT = 10.0
+"""Seconds that a TCP connection may stay without a query (RFC 7766 6.2.3)."""
+_MAX_CONNECTIONS = 200
+
+
+class EnumDatagrams(asyncio.DatagramProtocol):
+    """Answers datagrams."""
+
+    def __init__(self, responder: EnumResponder, sources: SourceFilter) -> None:
+        self._responder = responder
+        self._sources = sources
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the socket."""
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Answer one query."""
+        address, sources = addr[0], self._sources
+        allowed = sources.is_allowed(address)
+        admitted = sources.admit(address, time.monotonic())
+        send = self._transport.sendto
+        asker = Asker(address, lambda response: send(response, addr), allowed, admitted, tcp=False)
+        try:
+            self._responder.handle(data, asker)
+        except Exception:
+            log.exception("answering a DNS query failed")
+
+    def error_received(self, exc: Exception) -> None:
+        """Ignore that a response could not be delivered: its query comes again."""
+
+
+class EnumConnection(asyncio.Protocol):
+    """Answers the queries of one TCP connection, as many as it sends at a time (RFC 7766)."""
+
+    _open = 0
+
+    def __init__(self, responder: EnumResponder, sources: SourceFilter, counts: Counters) -> None:
+        self._responder = responder
+        self._sources = sources
+        self._counts = counts
+        self._transport: Any = None
+        self._address = ""
+        self._buffer = b""
+        self._idle: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection where there is room for it."""
+        EnumConnection._open += 1
+        self._transport = transport
+        self._address = transport.get_extra_info("peername")[0]
+        if EnumConnection._open > _MAX_CONNECTIONS:
+            self._counts.add("too many connections")
+            self._transport.abort()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
+        del exc
+        EnumConnection._open -= 1
+        if self._idle is not None:
+            self._idle.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each query that is whole."""
+        self._watch()
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH:
+            length = int.from_bytes(self._buffer[:_LENGTH], "big")
+            if len(self._buffer) < _LENGTH + length:
+                return
+            query, self._buffer = self._buffer[_LENGTH : _LENGTH + length], self._buffer[_LENGTH + length :]
+            self._answer(query)
+
+    def _answer(self, query: bytes) -> None:
+        allowed = self._sources.is_allowed(self._address)
+        asker = Asker(self._address, self._write, allowed, admitted=True, tcp=True)
+        try:
+            self._responder.handle(query, asker)
+        except Exception:
+            log.exception("answering a DNS query failed")
+            self._transport.abort()
+
+    def _write(self, response: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(len(response).to_bytes(_LENGTH, "big") + response)
+
+    def _watch(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(_IDLE_TIMEOUT, self._transport.close)

@@ -1,0 +1,210 @@
+"""SIP redirect and ENUM as transports: sockets, an event loop in a thread, and a batcher of its own each."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import uvloop
+
+from router.lookup.engine import LookupEngine
+from router.runtime.counters import Counters
+from router.server.calls.batcher import Batcher
+from router.server.calls.call_source import AddressInUseError, address_in_use_message
+from router.server.calls.contact import ContactTemplate
+from router.server.calls.enum.responder import EnumAnswers, EnumResponder
+from router.server.calls.enum.server import EnumConnection, EnumDatagrams
+from router.server.calls.enum.zones import Zones
+from router.server.calls.event_loop import EventLoopCallSource
+from router.server.calls.sip.redirect import Redirects
+from router.server.calls.sip.responder import SipResponder
+from router.server.calls.sip.server import SipConnection, SipDatagrams
+from router.server.calls.source_address import SourceFilter, open_sockets
+from router.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+_LAST_MESSAGES = 0.05
+"""Seconds between the end of reading and the end of the loop, for responses on their way."""
+
+Protocols = tuple[Callable[[], asyncio.DatagramProtocol], Callable[[], asyncio.Protocol]]
+"""Make the protocol of the UDP socket, and that of a TCP connection."""
+
+
+class SwitchTransport(Protocol):
+    """Answers switches from `start` until `stop`."""
+
+    @property
+    def port(self) -> int:
+        """The port that was bound; 0 for none."""
+        ...
+
+    def start(self) -> None:
+        """Answer messages."""
+        ...
+
+    def announce_end(self) -> None:
+        """Tell those who ask for it that this instance is about to end."""
+        ...
+
+    def stop(self, grace: float) -> None:
+        """Take no message any more; give running lookups `grace` seconds."""
+        ...
+
+
+class NoTransport:
+    """The transport where its address is empty."""
+
+    port = 0
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def announce_end(self) -> None:
+        """Do nothing."""
+
+    def stop(self, grace: float) -> None:
+        """Do nothing."""
+
+
+class DatagramTransport:
+    """UDP and TCP on one port, whose messages are lookups.
+
+    Args:
+        name: of the threads, and of the setting that has the address (`sip`: `sip_listen`).
+        address: host:port.
+        make: makes the protocols from the call source, and from whether this instance is about to end.
+        reuse_port: other workers listen on the same port.
+
+    Raises:
+        AddressInUseError: the address can't be listened on.
+        SettingsError: `make` found a setting that can't be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        settings: Settings,
+        lookup: LookupEngine,
+        make: Callable[[EventLoopCallSource, Callable[[], bool]], Protocols],
+        *,
+        reuse_port: bool,
+    ) -> None:
+        limits = settings.lookup
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self._draining = False
+        source = EventLoopCallSource(self._loop, limits.max_queued_calls)
+        self._datagram_protocol, self._stream_protocol = make(source, lambda: self._draining)
+        try:
+            self._datagrams, self._stream = open_sockets(address, reuse_port=reuse_port)
+        except OSError as problem:
+            raise AddressInUseError(address_in_use_message(address, problem, f"{name}_listen")) from None
+        self.port = int(self._datagrams.getsockname()[1])
+        self._batcher = Batcher(
+            source,
+            lookup,
+            name=f"{name}-batcher",
+            batch_size=limits.batch_size,
+            max_waiting=limits.max_queued_calls,
+            default_timeout=limits.timeout,
+        )
+        self._stopped = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Answer messages."""
+        self._batcher.start()
+        self._thread.start()
+
+    def announce_end(self) -> None:
+        """Answer requests for this instance's state with "unavailable", so that dispatchers leave."""
+        self._draining = True
+
+    def stop(self, grace: float) -> None:
+        """Take no message any more; give running lookups `grace` seconds."""
+        self.announce_end()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopped.set)
+            self._thread.join(grace + 1)
+        self._batcher.stop()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except Exception:
+            log.exception("%s failed", self._thread.name)
+
+    async def _serve(self) -> None:
+        datagrams, _ = await self._loop.create_datagram_endpoint(self._datagram_protocol, sock=self._datagrams)
+        stream = await self._loop.create_server(self._stream_protocol, sock=self._stream)
+        await self._stopped.wait()
+        stream.close()
+        await asyncio.sleep(_LAST_MESSAGES)
+        datagrams.close()
+
+
+def open_sip(
+    settings: Settings, lookup: LookupEngine, is_ready: Callable[[], bool], counts: Counters, *, reuse_port: bool
+) -> SwitchTransport:
+    """Open SIP redirect where the settings ask for it.
+
+    Args:
+        is_ready: whether numbers can be looked up.
+        counts: of responses by status code, and of messages that got none.
+
+    Raises:
+        AddressInUseError, SettingsError: as `DatagramTransport` does.
+    """
+    sip = settings.sip
+    if not sip.listen:
+        return NoTransport()
+    redirects = Redirects(_contact("sip_contact", sip.contact, sip.domain), sip.headers)
+    sources = SourceFilter(sip.networks, sip.max_request_rate)
+
+    def make(source: EventLoopCallSource, is_draining: Callable[[], bool]) -> Protocols:
+        responder = SipResponder(
+            source, redirects, lambda: is_ready() and not is_draining(), timeout=sip.timeout, counts=counts
+        )
+        return (
+            lambda: SipDatagrams(responder, sources, counts),
+            lambda: SipConnection(responder, sources, counts),
+        )
+
+    return DatagramTransport("sip", sip.listen, settings, lookup, make, reuse_port=reuse_port)
+
+
+def open_enum(settings: Settings, lookup: LookupEngine, counts: Counters, *, reuse_port: bool) -> SwitchTransport:
+    """Open ENUM where the settings ask for it.
+
+    Args:
+        counts: of responses by response code.
+
+    Raises:
+        AddressInUseError, SettingsError: as `DatagramTransport` does.
+    """
+    enum = settings.enum
+    if not enum.listen:
+        return NoTransport()
+    contact = _contact("enum_uri", enum.uri, enum.domain)
+    answers = EnumAnswers(contact, refusal_uris=enum.refusals == "uri", ttl=enum.ttl)
+    sources = SourceFilter(enum.networks, enum.max_request_rate)
+    try:
+        zones = Zones(enum.zones)
+    except ValueError as problem:
+        raise SettingsError(f"setting 'enum_zones': {problem}") from None
+
+    def make(source: EventLoopCallSource, _: Callable[[], bool]) -> Protocols:
+        responder = EnumResponder(source, zones, answers, timeout=enum.timeout, counts=counts)
+        return lambda: EnumDatagrams(responder, sources), lambda: EnumConnection(responder, sources, counts)
+
+    return DatagramTransport("enum", enum.listen, settings, lookup, make, reuse_port=reuse_port)
+
+
+def _contact(setting: str, template: str, domain: str) -> ContactTemplate:
+    try:
+        return ContactTemplate(template, domain)
+    except ValueError as problem:
+        raise SettingsError(f"setting '{setting}': {problem}") from None
