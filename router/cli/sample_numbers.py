@@ -27,7 +27,8 @@ def account_id(name: str) -> str:
 
 
 ACCOUNTS = {account_id(name): name for name in ACCOUNT_NAMES}
-DISABLED = account_id("Closed Shop")
+DISABLED_NAME = "Closed Shop"
+DISABLED = account_id(DISABLED_NAME)
 
 
 def account_documents() -> list[dict[str, Any]]:
@@ -36,7 +37,7 @@ def account_documents() -> list[dict[str, Any]]:
         {"_id": identifier, "pvt_type": "account", "name": name, "pvt_enabled": True, "pvt_tree": []}
         for identifier, name in ACCOUNTS.items()
     ]
-    closed = {"_id": DISABLED, "pvt_type": "account", "name": "Closed Shop", "pvt_enabled": False, "pvt_tree": []}
+    closed = {"_id": DISABLED, "pvt_type": "account", "name": DISABLED_NAME, "pvt_enabled": False, "pvt_tree": []}
     return [*made, closed]
 
 

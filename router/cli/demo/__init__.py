@@ -1,0 +1,132 @@
+"""The command `did-router demo`."""
+
+import signal
+import threading
+import time
+
+import click
+import grpc
+from rich.console import Console
+
+from router.cli.demo import rendering
+from router.cli.demo.owner_change import measure_owner_changes
+from router.cli.demo.scenes import OUTAGE_SCENES, SCENES, SceneResult, run_scene
+from router.cli.demo.seed import MAIN_NUMBER, seed
+from router.cli.local_servers import check_ports_free, embedded_redis
+from router.cli.options import Exit, fail, set_up_logging
+from router.cli.progress import BarProgress
+from router.couch.server import CouchServer
+from router.embedded.couchdb import EmbeddedCouchDB
+from router.server.app import Service
+from router.settings import Settings
+from router.stores.clients import Stores
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from router.warm_up.warm_up import WarmUp
+
+_PORT = click.IntRange(0, 65535)
+_OPEN: dict[str, None] = dict.fromkeys(("tls_certificate", "tls_key", "tls_client_ca", "token_file"))
+"""Settings without TLS and tokens, whatever the environment says: the demo listens on loopback and calls itself."""
+_READY_TIMEOUT = 15.0
+"""Seconds."""
+_READY_POLL_INTERVAL = 0.02
+"""Seconds."""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Exit after the demonstration instead of serving on.")
+@click.option(
+    "--port",
+    type=_PORT,
+    default=50051,
+    show_default=True,
+    help="Port of the gRPC service on loopback; 0: a free one.",
+)
+@click.option(
+    "--admin-port",
+    type=_PORT,
+    default=9050,
+    show_default=True,
+    help="Port of the admin pages on loopback; 0: a free one.",
+)
+@click.option(
+    "--http-port",
+    type=_PORT,
+    default=8080,
+    show_default=True,
+    help="Port of the HTTP API on loopback; 0: a free one.",
+)
+def demo(port: int, admin_port: int, http_port: int, *, once: bool) -> None:
+    """Demonstrate lookups on embedded stores: nothing to install, nothing kept.
+
+    Starts a Redis and a CouchDB-speaking database, loads example numbers from all over the world, warms the cache,
+    serves, and prints lookups with every possible outcome. Then changes a number's owner in the database several
+    times, and measures how long each change takes until lookups return it.
+    """
+    set_up_logging("error")
+    check_ports_free({"--port": port, "--admin-port": admin_port, "--http-port": http_port})
+    stop = threading.Event()
+    if not once:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+    console = rendering.console()
+    with embedded_redis() as redis, EmbeddedCouchDB() as couchdb:
+        settings = Settings.load(
+            couchdb_url=couchdb.url,
+            redis_url=redis.url,
+            listen=f"127.0.0.1:{port}",
+            admin_listen=f"127.0.0.1:{admin_port}",
+            http_listen=f"127.0.0.1:{http_port}",
+        ).with_values(**_OPEN)
+        stores = Stores(settings)
+        _load(console, stores)
+        _warm(console, settings, stores)
+        service = Service(settings, with_follower=True)
+        service.start()
+        try:
+            _wait_ready(service)
+            target = f"127.0.0.1:{service.transport.port}"
+            with grpc.insecure_channel(target) as channel:
+                stub = InboundRouterStub(channel)
+                console.print(rendering.lookup_table(_run_scenes(stub, stores.databases, couchdb)))
+                console.print(rendering.owner_changes(MAIN_NUMBER, measure_owner_changes(stub, stores.databases)))
+            if not once:
+                steps = rendering.next_steps(target, service.admin.port, couchdb.url, redis.url)
+                console.print(steps, highlight=False, soft_wrap=True)
+                stop.wait()
+                console.print("stopping")
+        finally:
+            service.stop()
+
+
+def _load(console: Console, stores: Stores) -> None:
+    began = time.monotonic()
+    seeded = seed(stores.databases)
+    console.print(
+        f"Loaded {seeded.numbers:,} example numbers of {seeded.databases} number databases "
+        f"(numbers/+1415, numbers/+4420 …) in {time.monotonic() - began:.1f} s."
+    )
+
+
+def _warm(console: Console, settings: Settings, stores: Stores) -> None:
+    with BarProgress("warming") as progress:
+        report = WarmUp(settings, stores, progress).run()
+    console.print(
+        f"Warmed the cache: {report.databases} databases, {report.written:,} numbers, {report.seconds:.1f} s, "
+        f"{report.rate:,.0f}/s, {len(report.failed_databases)} left out."
+    )
+
+
+def _wait_ready(service: Service) -> None:
+    end = time.monotonic() + _READY_TIMEOUT
+    while service.readiness.state.name != "ready":
+        if time.monotonic() > end:
+            fail(f"the service is not ready: {service.readiness.state.why}", Exit.UNREACHABLE)
+        time.sleep(_READY_POLL_INTERVAL)
+
+
+def _run_scenes(stub: InboundRouterStub, databases: CouchServer, couchdb: EmbeddedCouchDB) -> list[SceneResult]:
+    results = [run_scene(scene, stub, databases) for scene in SCENES]
+    couchdb.stop()
+    results += [run_scene(scene, stub, databases) for scene in OUTAGE_SCENES]
+    couchdb.start()
+    return results
