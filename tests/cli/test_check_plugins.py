@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from tests.cli.command import run
-from tests.unit.manager.packages import STRANGER, install
+from tests.unit.manager.packages import ACME_PLUGIN, install
 
 Stores = tuple[str, ...]
 
@@ -12,7 +12,7 @@ Stores = tuple[str, ...]
 def test_check_lists_strangers_plugins_beside_the_project_s_own(stores: Stores, tmp_path: Path) -> None:
     folder = f'carriers={{"knm_acme": {{"folder": "{tmp_path}"}}}}'
 
-    said = run("check", *stores, "--set", folder, PYTHONPATH=str(STRANGER))
+    said = run("check", *stores, "--set", folder, PYTHONPATH=str(ACME_PLUGIN))
 
     assert "ok   transport: native on 127.0.0.1:50051" in said.out
     assert "ok   carriers: knm_acme, knm_inum, knm_inventory, knm_local, " in said.out
@@ -33,7 +33,7 @@ def test_check_names_what_is_broken_and_whose_it_is(stores: Stores, tmp_path: Pa
         other,
         "--set",
         'number_manager={"e911_provider": "knm_telnyx_e911"}',
-        PYTHONPATH=os.pathsep.join((str(tmp_path), str(STRANGER))),
+        PYTHONPATH=os.pathsep.join((str(tmp_path), str(ACME_PLUGIN))),
     )
 
     assert said.code == 1

@@ -9,7 +9,7 @@ import pytest
 from router.embedded import EmbeddedCouchDB
 from tests.cli.command import ACCOUNTS, COMMAND, DOCUMENTS, databases_at, environment
 from tests.cli.pages import sessions, shows
-from tests.unit.manager.packages import STRANGER
+from tests.unit.manager.packages import ACME_PLUGIN
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def configuration(redis_url: str, tmp_path: Path) -> Iterator[Path]:
 def test_a_carrier_of_ones_own(configuration: Path) -> None:
     (session,) = sessions("docs/carriers.md", "## Writing one")
     folder = configuration.parent
-    more = {"ACCOUNT": ACCOUNTS[0], "PYTHONPATH": str(STRANGER), "PATH": f"{Path(COMMAND).parent}:/usr/bin:/bin"}
+    more = {"ACCOUNT": ACCOUNTS[0], "PYTHONPATH": str(ACME_PLUGIN), "PATH": f"{Path(COMMAND).parent}:/usr/bin:/bin"}
     assert len(session) == 6
 
     for command, shown in session:

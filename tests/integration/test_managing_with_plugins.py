@@ -11,7 +11,7 @@ from router.numbers.kazoo_databases import MANAGED_DATABASE
 from tests.integration.carrier_server import CarrierServer, carrier_server
 from tests.integration.manager_world import CHILD, MASTER, RESELLER, SHARD, Manager, family
 from tests.integration.world import NUMBER, World
-from tests.unit.manager.packages import STRANGER, on_path
+from tests.unit.manager.packages import ACME_PLUGIN, on_path
 
 ADDRESS = {"street_address": "140 Geary St.", "locality": "San Francisco", "region": "CA", "postal_code": "94108"}
 
@@ -29,7 +29,7 @@ def stands(world: World) -> dict[str, Any]:
 def test_a_strangers_carrier_and_feature_from_reserving_to_release(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_path(monkeypatch, STRANGER)
+    on_path(monkeypatch, ACME_PLUGIN)
     family(world)
     folder = {"folder": str(tmp_path)}
     manager = Manager(world, carriers={"knm_acme": folder}, features={"acme_screening": folder})
@@ -60,7 +60,7 @@ def test_an_order_of_unknown_outcome_makes_no_number_and_is_found_by_the_next_tr
     world: World, server: CarrierServer
 ) -> None:
     family(world)
-    quick = {"url": server.url, "pause": 0.01, "tries": 2}
+    quick = {"url": server.url, "retry_backoff": 0.01, "max_attempts": 2}
     manager = Manager(world, carriers={"knm_other": quick})
     server.script = ["take_and_cut", "down", "down"]
     asked: dict[str, Any] = {"assign_to": CHILD, "state": "reserved", "module_name": "knm_other"}

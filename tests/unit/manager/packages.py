@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-STRANGER = Path(__file__).parents[2] / "stranger"
-"""A folder in which a stranger's package is installed."""
+ACME_PLUGIN = Path(__file__).parents[2] / "fixtures" / "acme_plugin"
+"""A folder in which a third-party package is installed."""
 
 
 def install(folder: Path, package: str, points: str, code: str = "") -> Path:

@@ -12,7 +12,7 @@ from router.manager.carriers.registry import CarrierRegistry
 from router.manager.features.registry import FeatureRegistry
 from router.settings import Settings
 from tests.unit.manager.features.asking import NUMBER, done, number, refused, release, update
-from tests.unit.manager.packages import STRANGER, on_path
+from tests.unit.manager.packages import ACME_PLUGIN, on_path
 
 ORDER = CarrierOrder("key-1", number(), {"mine": 1})
 DOCS = Path(__file__).parents[3] / "docs"
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where Acme looks; its package is installed."""
-    on_path(monkeypatch, STRANGER)
+    on_path(monkeypatch, ACME_PLUGIN)
     return tmp_path
 
 
@@ -81,12 +81,12 @@ def test_its_feature_is_switched_on_and_off(folder: Path) -> None:
 def test_the_pages_show_what_is_loaded_here(page: str, files: list[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
 
-    assert blocks == [(STRANGER / file).read_text("utf-8") for file in files]
+    assert blocks == [(ACME_PLUGIN / file).read_text("utf-8") for file in files]
 
 
 def test_the_pages_show_its_entry_points() -> None:
     shown = (DOCS / "carriers.md").read_text("utf-8") + (DOCS / "features.md").read_text("utf-8")
 
-    for line in (STRANGER / "acme_numbers-1.0.dist-info" / "entry_points.txt").read_text("utf-8").splitlines():
+    for line in (ACME_PLUGIN / "acme_numbers-1.0.dist-info" / "entry_points.txt").read_text("utf-8").splitlines():
         name, _, target = line.partition(" = ")
         assert not target or f'{name} = "{target}"' in shown
