@@ -29,12 +29,14 @@ class Service(NamedTuple):
         credentials: for TLS; None: no TLS.
         metadata: sent with every call.
         has_client_certificate: the credentials hold a client certificate.
+        ca: PEM of the authorities that TLS trusts; empty for those of the system, None for no TLS.
     """
 
     target: str
     credentials: grpc.ChannelCredentials | None
     metadata: Metadata
     has_client_certificate: bool = False
+    ca: str | None = None
 
     @property
     def hint(self) -> str:
@@ -89,7 +91,8 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         credentials = _credentials(tls_ca, tls_certificate, tls_key, tls=tls)
-        asked = Service(target, credentials, _metadata(token_file), has_client_certificate=tls_certificate is not None)
+        ca = None if credentials is None else "" if tls_ca is None else _read(tls_ca).decode("ascii", "replace")
+        asked = Service(target, credentials, _metadata(token_file), tls_certificate is not None, ca)
         return command(*args, service=asked, **rest)
 
     return wrapped

@@ -1,0 +1,39 @@
+"""What `did-router lookup --via` asks, and what it shows."""
+
+from dataclasses import dataclass, field
+
+from router.cli.client import LookupResult
+from router.runtime.addresses import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One lookup.
+
+    Attributes:
+        number: as on the command line.
+        timeout: seconds.
+        ca: PEM of the authorities that HTTP's TLS trusts; None for no TLS.
+        headers: HTTP's, with the token.
+    """
+
+    target: Address
+    number: str
+    dial_plan: str
+    authoritative: bool
+    timeout: float
+    ca: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchView:
+    """A response as a switch sees it.
+
+    Attributes:
+        text: of the response.
+        result: the same as fields; those that this way of asking doesn't carry are empty.
+    """
+
+    text: str
+    result: LookupResult
