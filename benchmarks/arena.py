@@ -199,7 +199,7 @@ def _fill_followed(writer: CacheStore, token: int) -> None:
 
 def _vouch(client: redis.Redis, databases: int) -> None:
     """Say what a follower at rest would say: answers are not stale (contestants run with a long stale_after)."""
-    said = FollowerStatus(
+    result = FollowerStatus(
         leader="benchmark",
         at=time.time(),
         phase="following",
@@ -212,4 +212,4 @@ def _vouch(client: redis.Redis, databases: int) -> None:
         database_up=True,
         lags={},
     )
-    follower_status.publish(client, KEYS, said)
+    follower_status.publish(client, KEYS, result)

@@ -126,8 +126,8 @@ def _sip(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
     command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-m"]
     _sipp([*command, "1000"], arena, meter, 4)
     calls = int(1000 / meter.seconds * seconds * 1.5)
-    said = _sipp([*command, str(calls)], arena, meter, 4 * seconds + 4)
-    failed = int((re.findall(r"Failed call .*\|\s*(\d+)", said) or ["0"])[-1])
+    result = _sipp([*command, str(calls)], arena, meter, 4 * seconds + 4)
+    failed = int((re.findall(r"Failed call .*\|\s*(\d+)", result) or ["0"])[-1])
     return Turn(who.name, load.name, 0, rate=(calls - failed) / meter.seconds, cores=0.0, wrong=failed)
 
 
@@ -136,9 +136,9 @@ def _sipp(command: list[str], arena: Arena, meter: Meter, limit: float) -> str:
     for _ in range(5):
         with contextlib.suppress(subprocess.TimeoutExpired):
             meter.begin()
-            said = _run(command, arena, fine=(0, 1), limit=limit)
+            result = _run(command, arena, fine=(0, 1), limit=limit)
             meter.end()
-            return said
+            return result
     raise generator.LoadError("SIPp hangs")
 
 
@@ -147,10 +147,10 @@ def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
     command += ["-c", str(load.connections), "-q", str(load.connections * load.streams), "-l"]
     _run([*command, "1"], arena)
     meter.begin()
-    said = _run([*command, f"{max(1, round(seconds))}"], arena)
+    result = _run([*command, f"{max(1, round(seconds))}"], arena)
     meter.end()
-    found = {name: float(value) for name, value in re.findall(r"(Queries \w+(?: \w+)*):\s+([\d.]+)", said)}
-    right = float((re.search(r"NOERROR (\d+)", said) or ["", "0"])[1])
+    found = {name: float(value) for name, value in re.findall(r"(Queries \w+(?: \w+)*):\s+([\d.]+)", result)}
+    right = float((re.search(r"NOERROR (\d+)", result) or ["", "0"])[1])
     wrong = int(found.get("Queries completed", 0) - right)
     return Turn(
         who.name,
@@ -170,9 +170,9 @@ def _redis(arena: Arena, who: Contestant, _port: int, load: Load, seconds: float
     calls, rate = 20_000, 0.0
     for measured in (False, True):
         meter.begin()
-        said = _run([*command, str(calls), "GET", sip_dns.redis_key(arena)], arena)
+        result = _run([*command, str(calls), "GET", sip_dns.redis_key(arena)], arena)
         meter.end()
-        rate = float(re.findall(r'"([\d.]+)"', said.splitlines()[-1])[0])
+        rate = float(re.findall(r'"([\d.]+)"', result.splitlines()[-1])[0])
         if not measured:
             calls = int(rate * seconds)
     return Turn(who.name, load.name, 0, rate=rate, cores=0.0)

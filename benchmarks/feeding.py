@@ -52,10 +52,10 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=10, help="of writing (%(default)s)")
     given = options.parse_args()
     with stage(given.couchdb_url, given.databases, given.documents) as on:
-        print(told(feed(on, given.documents, given.seconds)))
+        print(summary(feed(on, given.documents, given.seconds)))
 
 
-def told(seen: Fed) -> str:
+def summary(seen: Fed) -> str:
     """In words."""
     lags = f"lag p50 {percentile(seen.lags, 0.5):.2f} s, p99 {percentile(seen.lags, 0.99):.2f} s" if seen.lags else ""
     return (
@@ -76,7 +76,7 @@ def feed(on: Stage, documents: int, seconds: float, seed: int = 1) -> Fed:
     began = time.monotonic()
     follower = subprocess.Popen(on.command("follow", "--log-level", "error"))
     try:
-        _wait(client, lambda said: said.phase == "following" and not said.behind)
+        _wait(client, lambda result: result.phase == "following" and not result.behind)
         start = time.monotonic() - began
         watcher = _Watcher(on.redis_url)
         watcher.start()
@@ -164,9 +164,9 @@ def _write(
 def _wait(client: redis.Redis, settled: Any) -> FollowerStatus:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        said = read(client, KEYS)
-        if said is not None and settled(said):
-            return said
+        result = read(client, KEYS)
+        if result is not None and settled(result):
+            return result
         time.sleep(0.05)
     raise SystemExit(f"the follower is not up to date after {_PATIENCE:.0f} s")
 

@@ -129,22 +129,24 @@ def flood(
         problem = process.stderr.read() if process.stderr else ""
     if process.returncode or not last.startswith("{"):
         raise LoadError(problem.strip() or f"the flood generator ended with {process.returncode}")
-    said = json.loads(last)
+    result = json.loads(last)
     return Flooded(
-        [_seen(each) for each in said["steps"]], [_fate(each) for each in said["bins"]], int(said["lost_connections"])
+        [_seen(each) for each in result["steps"]],
+        [_fate(each) for each in result["bins"]],
+        int(result["lost_connections"]),
     )
 
 
-def _seen(said: dict[str, float]) -> Seen:
-    times = {name: said[name] / 1000 for name in ("round_p99", "round_worst", "refusal_p50", "refusal_p99")}
-    statuses = said["statuses"]
+def _seen(result: dict[str, float]) -> Seen:
+    times = {name: result[name] / 1000 for name in ("round_p99", "round_worst", "refusal_p50", "refusal_p99")}
+    statuses = result["statuses"]
     assert isinstance(statuses, dict)
-    step = Step(said["rate"], said["seconds"])
-    return Seen(step, _fate(said), said["cpu"] / said["seconds"], statuses=statuses, **times)
+    step = Step(result["rate"], result["seconds"])
+    return Seen(step, _fate(result), result["cpu"] / result["seconds"], statuses=statuses, **times)
 
 
-def _fate(said: dict[str, float]) -> Fate:
+def _fate(result: dict[str, float]) -> Fate:
     times = ("p50", "p99", "worst")
-    values: dict[str, Any] = {name: int(said[name]) for name in Fate.__dataclass_fields__ if name not in times}
-    values |= {name: said[name] / 1000 for name in times}
+    values: dict[str, Any] = {name: int(result[name]) for name in Fate.__dataclass_fields__ if name not in times}
+    values |= {name: result[name] / 1000 for name in times}
     return Fate(**values)

@@ -92,9 +92,9 @@ def _wait_following(on: Stage) -> None:
     while settled < 5:
         if time.monotonic() > end:
             raise SystemExit("the follower did not catch up within 120 s")
-        said = json.loads(client.get(_KEYS) or b"{}")
-        fresh = time.time() - said.get("at", 0) < 2
-        settled = settled + 1 if fresh and said["phase"] == "following" and not said["behind"] else 0
+        result = json.loads(client.get(_KEYS) or b"{}")
+        fresh = time.time() - result.get("at", 0) < 2
+        settled = settled + 1 if fresh and result["phase"] == "following" and not result["behind"] else 0
         time.sleep(0.3)
 
 

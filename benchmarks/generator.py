@@ -125,13 +125,13 @@ def drive(port: int, requests: Path, shape: Shape, on_begin: Callable[[], None],
     return _read(json.loads(last))
 
 
-def _read(said: dict[str, float | dict[str, float]]) -> Answers:
+def _read(result: dict[str, float | dict[str, float]]) -> Answers:
     def number(name: str) -> float:
-        value = said[name]
+        value = result[name]
         assert not isinstance(value, dict)
         return value
 
-    statuses, percentiles = said["statuses"], said["percentiles_us"]
+    statuses, percentiles = result["statuses"], result["percentiles_us"]
     assert isinstance(statuses, dict)
     assert isinstance(percentiles, dict)
     if not number("calls"):

@@ -112,12 +112,12 @@ def _plain(on: Stage, documents: Sequence[dict[str, Any]], lists: Mapping[str, d
 
 def _import(on: Stage, file: Path, batch: int, copies: str) -> float:
     began = time.monotonic()
-    words = ("import", str(file), "--batch", str(batch), "--set", f"account_copies={copies}", "--json")
-    said = subprocess.run(on.command(*words), capture_output=True, check=False)
+    message = ("import", str(file), "--batch", str(batch), "--set", f"account_copies={copies}", "--json")
+    result = subprocess.run(on.command(*message), capture_output=True, check=False)
     seconds = time.monotonic() - began
-    report = orjson.loads(said.stdout)
-    if said.returncode or set(report["statuses"]) != {"done"} or report["warnings"]:
-        raise SystemExit(f"the import did not go well: {report} {said.stderr.decode()}")
+    report = orjson.loads(result.stdout)
+    if result.returncode or set(report["statuses"]) != {"done"} or report["warnings"]:
+        raise SystemExit(f"the import did not go well: {report} {result.stderr.decode()}")
     Path(report["results"]).unlink()
     return seconds
 

@@ -31,7 +31,7 @@ def describe() -> dict[str, str | int | float]:
     }
 
 
-def told(seen: dict[str, str | int | float]) -> str:
+def summary(seen: dict[str, str | int | float]) -> str:
     """In a line."""
     warning = ""
     if float(seen["load_before"]) > 0.5:
@@ -67,4 +67,4 @@ def _first_line(command: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(told(describe()) + "\n")
+    sys.stdout.write(summary(describe()) + "\n")

@@ -70,10 +70,10 @@ def _measure(on: Stage, folder: Path, given: argparse.Namespace) -> None:
 def _import(on: Stage, file: Path, rows: Sequence[str]) -> float:
     """Rows a second, as the command counts them."""
     file.write_text("e164,account_id,action\n" + "".join(f"{row}\n" for row in rows))
-    said = subprocess.run(on.command("import", str(file), "--json"), capture_output=True, check=False)
-    report = orjson.loads(said.stdout)
-    if said.returncode or set(report["statuses"]) != {"done"} or report["warnings"]:
-        raise SystemExit(f"the import did not go well: {report} {said.stderr.decode()}")
+    result = subprocess.run(on.command("import", str(file), "--json"), capture_output=True, check=False)
+    report = orjson.loads(result.stdout)
+    if result.returncode or set(report["statuses"]) != {"done"} or report["warnings"]:
+        raise SystemExit(f"the import did not go well: {report} {result.stderr.decode()}")
     return float(report["rate"])
 
 

@@ -42,7 +42,7 @@ _SLOW_START = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OverloadCase:
     """A service under a flood.
 
     Attributes:
@@ -59,15 +59,15 @@ class Case:
 _QUEUE = Callers(connections=8)
 _LIMITED = Callers(connections=8, limited=True)
 CASES = {
-    "database": Case("fallback native", _QUEUE, _SLOW),
-    "database grpcio": Case("fallback grpcio", _QUEUE, _SLOWER),
-    "database grpcio, more than it can refuse": Case("fallback grpcio", _QUEUE, _SLOW),
-    "database grpcio, callers bound": Case("fallback grpcio", _LIMITED, _SLOW),
-    "redis": Case("redis native", _LIMITED),
-    "near": Case("near native", _LIMITED),
-    "near, callers queue": Case("near native", _QUEUE),
-    "near grpcio": Case("near grpcio", _LIMITED),
-    "near grpcio, callers queue": Case("near grpcio", _QUEUE),
+    "database": OverloadCase("fallback native", _QUEUE, _SLOW),
+    "database grpcio": OverloadCase("fallback grpcio", _QUEUE, _SLOWER),
+    "database grpcio, more than it can refuse": OverloadCase("fallback grpcio", _QUEUE, _SLOW),
+    "database grpcio, callers bound": OverloadCase("fallback grpcio", _LIMITED, _SLOW),
+    "redis": OverloadCase("redis native", _LIMITED),
+    "near": OverloadCase("near native", _LIMITED),
+    "near, callers queue": OverloadCase("near native", _QUEUE),
+    "near grpcio": OverloadCase("near grpcio", _LIMITED),
+    "near grpcio, callers queue": OverloadCase("near grpcio", _QUEUE),
 }
 
 
@@ -95,7 +95,7 @@ def main() -> None:
     print(overload_page.draw(overload_page.read(given.out), given.out) or "no picture: matplotlib is not installed")
 
 
-def measure(on: Arena, case: Case, seconds: float, minute: float) -> dict[str, object]:
+def measure(on: Arena, case: OverloadCase, seconds: float, minute: float) -> dict[str, object]:
     """One case; what was seen, as it goes into a file."""
     files = (on.requests("spread", "e164", _ASKED), _expected(on))
     with ExitStack() as stack:
@@ -115,7 +115,7 @@ def measure(on: Arena, case: Case, seconds: float, minute: float) -> dict[str, o
         steps += [Step(capacity / 2, _BEFORE), Step(capacity * _MOST, minute), Step(capacity / 2, _AFTER)]
         memory = _Memory(server.pid, len(steps))
         flooded = flood(port, files, steps, case.callers, memory.on_step, core=_core())
-        return _told(case, capacity, flooded, memory.most)
+        return _row(case, capacity, flooded, memory.peak)
 
 
 class _Memory:
@@ -125,7 +125,7 @@ class _Memory:
         self._pid = pid
         self._steps = steps
         self._at = -1
-        self.most = [0.0] * steps
+        self.peak = [0.0] * steps
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def on_step(self, index: int) -> None:
@@ -135,14 +135,14 @@ class _Memory:
 
     def _watch(self) -> None:
         while self._at < self._steps:
-            self.most[self._at] = max(self.most[self._at], resident_megabytes(self._pid))
+            self.peak[self._at] = max(self.peak[self._at], resident_megabytes(self._pid))
             time.sleep(0.1)
 
 
-def _told(case: Case, capacity: float, flooded: Flooded, memory: Sequence[float]) -> dict[str, object]:
+def _row(case: OverloadCase, capacity: float, flooded: Flooded, memory: Sequence[float]) -> dict[str, object]:
     steps = [
-        asdict(each) | {"multiple": round(each.step.rate / capacity, 2), "memory": most}
-        for each, most in zip(flooded.steps, memory, strict=True)
+        asdict(each) | {"multiple": round(each.step.rate / capacity, 2), "memory": peak}
+        for each, peak in zip(flooded.steps, memory, strict=True)
     ]
     end = round(10 * sum(each.step.seconds for each in flooded.steps[:-1]))
     return {

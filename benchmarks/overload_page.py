@@ -31,8 +31,8 @@ def _table(name: str, seen: dict[str, Any]) -> str:
     last = "not within five seconds" if after is None else f"after {after:.1f} s"
     wrong = sum(each["fate"]["wrong"] for each in seen["steps"])
     late = sum(each["fate"]["late"] for each in seen["steps"])
-    words = f"As before {last}; {wrong} wrong, {late} late, {seen['lost_connections']} connections lost."
-    return "\n".join((_HEAD.format(name=name, capacity=seen["capacity"]), *rows, "", words))
+    message = f"As before {last}; {wrong} wrong, {late} late, {seen['lost_connections']} connections lost."
+    return "\n".join((_HEAD.format(name=name, capacity=seen["capacity"]), *rows, "", message))
 
 
 def _row(step: dict[str, Any], capacity: float) -> str:

@@ -80,7 +80,7 @@ class Server:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def said(self, lines: int = 8) -> str:
+    def tail(self, lines: int = 8) -> str:
         """The end of its output."""
         if self._output is None:
             return ""
@@ -95,7 +95,7 @@ class Server:
             if _listens(self.port, udp=self.udp):
                 return
             time.sleep(0.02)
-        raise StartError(f"{' '.join(self.command)[:120]} does not listen on {self.port}:\n{self.said()}")
+        raise StartError(f"{' '.join(self.command)[:120]} does not listen on {self.port}:\n{self.tail()}")
 
 
 def free_port() -> int:

@@ -31,14 +31,14 @@ class Stage:
     databases: CouchServer
     names: list[str]
 
-    def command(self, *words: str) -> list[str]:
+    def command(self, *message: str) -> list[str]:
         """A did-router command against these stores."""
-        return [COMMAND, *words, "--couchdb-url", self.couchdb_url, "--redis-url", self.redis_url]
+        return [COMMAND, *message, "--couchdb-url", self.couchdb_url, "--redis-url", self.redis_url]
 
 
-def parser(words: str, *, databases: int, documents: int) -> argparse.ArgumentParser:
+def parser(message: str, *, databases: int, documents: int) -> argparse.ArgumentParser:
     """Options that every measurement has."""
-    made = argparse.ArgumentParser(description=words)
+    made = argparse.ArgumentParser(description=message)
     made.add_argument("--couchdb-url", help="a real CouchDB (default: the embedded database)")
     made.add_argument("--databases", type=int, default=databases, help="number databases (%(default)s)")
     made.add_argument("--documents", type=int, default=documents, help="documents in all (%(default)s)")

@@ -85,11 +85,11 @@ class _Served:
             command += ["-H", header]
         command.append(f"http://127.0.0.1:{self.port}/router.v1.InboundRouter/Lookup")
         before, began = sum(map(cpu_seconds, self.workers)), time.monotonic()
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        result = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         took = time.monotonic() - began
-        done = re.search(r"(\d+) succeeded, 0 failed, 0 errored", said)
+        done = re.search(r"(\d+) succeeded, 0 failed, 0 errored", result)
         if done is None:
-            raise SystemExit(f"h2load saw failures:\n{said}")
+            raise SystemExit(f"h2load saw failures:\n{result}")
         calls = int(done[1])
         self.rates.append(calls / took)
         self.costs.append((sum(map(cpu_seconds, self.workers)) - before) / calls * 1e6)

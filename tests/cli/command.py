@@ -130,7 +130,7 @@ class Process:
     """A command that runs until it is stopped; everything it says is kept."""
 
     def __init__(self, *arguments: str) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.popen = subprocess.Popen(
             [COMMAND, *arguments],
             stdin=subprocess.DEVNULL,
@@ -145,17 +145,17 @@ class Process:
     def _read(self) -> None:
         assert self.popen.stdout is not None
         for line in self.popen.stdout:
-            self.said.append(line.rstrip("\n"))
+            self.lines.append(line.rstrip("\n"))
 
     def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
         """Wait until it says so."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for line in list(self.said):
+            for line in list(self.lines):
                 if found := re.search(pattern, line):
                     return found
             time.sleep(0.02)
-        raise AssertionError(f"never said {pattern!r}, but:\n" + "\n".join(self.said))
+        raise AssertionError(f"never said {pattern!r}, but:\n" + "\n".join(self.lines))
 
     def send(self, which: Signals) -> None:
         """Send it a signal."""

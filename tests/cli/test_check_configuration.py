@@ -8,11 +8,11 @@ from router.embedded import EmbeddedCouchDB
 from tests.cli.command import databases_at, run
 
 
-def test_a_state_that_is_none_is_told_of(stores: tuple[str, ...]) -> None:
-    said = run("check", *stores, "--set", 'routable_states=["in_service", "reservd"]')
+def test_a_state_that_is_none_is_reported_of(stores: tuple[str, ...]) -> None:
+    result = run("check", *stores, "--set", 'routable_states=["in_service", "reservd"]')
 
-    assert said.code == 1
-    assert "BAD  routable_states: 'reservd' is no state of KAZOO: use discovery, available, " in said.out
+    assert result.code == 1
+    assert "BAD  routable_states: 'reservd' is no state of KAZOO: use discovery, available, " in result.out
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ def test_a_state_that_is_none_is_told_of(stores: tuple[str, ...]) -> None:
         ("x", "number_manager.default is 'x': it must be an object"),
     ],
 )
-def test_a_value_that_gives_way_is_told_of(default: Any, problem: str, redis_url: str) -> None:
+def test_a_value_that_gives_way_is_reported_of(default: Any, problem: str, redis_url: str) -> None:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
         databases.database("system_config").create()
         databases.database("system_config").put({"_id": "number_manager", "default": default})
-        said = run("check", "--couchdb-url", server.url, "--redis-url", redis_url)
+        result = run("check", "--couchdb-url", server.url, "--redis-url", redis_url)
 
-    assert said.code == 1
-    (line,) = [each for each in said.out.splitlines() if each.startswith("BAD")]
+    assert result.code == 1
+    (line,) = [each for each in result.out.splitlines() if each.startswith("BAD")]
     assert line.startswith(f"BAD  system_config: {problem}")
-    assert said.err == "", "told once"
+    assert result.err == "", "told once"

@@ -12,13 +12,13 @@ Stores = tuple[str, ...]
 def test_check_lists_strangers_plugins_beside_the_project_s_own(stores: Stores, tmp_path: Path) -> None:
     folder = f'carriers={{"knm_acme": {{"folder": "{tmp_path}"}}}}'
 
-    said = run("check", *stores, "--set", folder, PYTHONPATH=str(ACME_PLUGIN))
+    result = run("check", *stores, "--set", folder, PYTHONPATH=str(ACME_PLUGIN))
 
-    assert "ok   transport: native on 127.0.0.1:50051" in said.out
-    assert "ok   carriers: knm_acme, knm_inum, knm_inventory, knm_local, " in said.out
-    assert "ok   feature providers: acme_screening, knm_cnam_notifier, " in said.out
-    assert "BAD  carrier" not in said.out
-    assert "BAD  feature" not in said.out
+    assert "ok   transport: native on 127.0.0.1:50051" in result.out
+    assert "ok   carriers: knm_acme, knm_inum, knm_inventory, knm_local, " in result.out
+    assert "ok   feature providers: acme_screening, knm_cnam_notifier, " in result.out
+    assert "BAD  carrier" not in result.out
+    assert "BAD  feature" not in result.out
 
 
 def test_check_names_what_is_broken_and_whose_it_is(stores: Stores, tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_check_names_what_is_broken_and_whose_it_is(stores: Stores, tmp_path: Pa
     install(tmp_path, "bad-numbers", points, "def make(setup): raise OSError('no licence')")
     other = 'carriers={"knm_other": {"url": "http://x", "token": "s3cret", "tires": 4}}'
 
-    said = run(
+    result = run(
         "check",
         *stores,
         "--set",
@@ -36,12 +36,14 @@ def test_check_names_what_is_broken_and_whose_it_is(stores: Stores, tmp_path: Pa
         PYTHONPATH=os.pathsep.join((str(tmp_path), str(ACME_PLUGIN))),
     )
 
-    assert said.code == 1
-    assert "BAD  carrier: knm_bad of package bad-numbers 1.0: bad_numbers:make can't be used: OSError: no l" in said.out
-    assert "BAD  carrier: knm_acme of package acme-numbers 1.0: " in said.out
-    assert "setting 'carriers.knm_acme.folder' is missing" in said.out
-    assert "setting 'carriers.knm_other.tires': Extra inputs are not permitted" in said.out
-    assert "BAD  feature provider: bad of package bad-numbers 1.0: bad_numbers:nothing can't be used" in said.out
-    assert "BAD  feature provider: e911_provider is knm_telnyx_e911: no package that is installed" in said.out
-    assert "knm_local, knm_managed" in said.out
-    assert "s3cret" not in said.out + said.err
+    assert result.code == 1
+    assert (
+        "BAD  carrier: knm_bad of package bad-numbers 1.0: bad_numbers:make can't be used: OSError: no l" in result.out
+    )
+    assert "BAD  carrier: knm_acme of package acme-numbers 1.0: " in result.out
+    assert "setting 'carriers.knm_acme.folder' is missing" in result.out
+    assert "setting 'carriers.knm_other.tires': Extra inputs are not permitted" in result.out
+    assert "BAD  feature provider: bad of package bad-numbers 1.0: bad_numbers:nothing can't be used" in result.out
+    assert "BAD  feature provider: e911_provider is knm_telnyx_e911: no package that is installed" in result.out
+    assert "knm_local, knm_managed" in result.out
+    assert "s3cret" not in result.out + result.err

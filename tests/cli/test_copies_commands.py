@@ -60,7 +60,7 @@ def test_audit_finds_and_mends_copies(databases: CouchServer, stores: tuple[str,
     assert (after.code, listed(databases)) == (0, [DIGITS])
 
 
-def test_follow_mends_copies_when_told_to(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
+def test_follow_mends_copies_when_reported_to(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
     follower = start("follow", "--account-copies", *stores)
     follower.wait_for("leading as")
     databases.database(SHARD).put(number(DIGITS))

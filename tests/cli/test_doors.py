@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, run, run_all, serving
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 from tests.integration.tokens import Tokens
 
 STORES = ("--couchdb-url", NOWHERE, "--redis-url", "redis://127.0.0.1:1/0")
@@ -37,7 +37,7 @@ def test_a_token_is_bound_to_an_account() -> None:
 
 
 def test_mistakes_in_making_one() -> None:
-    said = run_all(
+    result = run_all(
         {
             "name": ["token", "new", "a b", "--scope", "lookup"],
             "scope": ["token", "new", "a", "--scope", "all"],
@@ -47,25 +47,25 @@ def test_mistakes_in_making_one() -> None:
             "unbounded": ["token", "new", "a", "--scope", "manage", "--scope", "system", "--account", "a" * 32],
         }
     )
-    assert {each.code for each in said.values()} == {2}
-    assert "a token's name is" in said["name"].complaint
-    assert "'lookup', 'manage', 'admin', 'system'" in said["scope"].complaint
-    assert "32 characters" in said["account"].complaint
-    assert "add the scope manage" in said["unmanaged"].complaint
-    assert "can't have the scope system" in said["unbounded"].complaint
-    assert "--scope" in said["none"].complaint
+    assert {each.code for each in result.values()} == {2}
+    assert "a token's name is" in result["name"].complaint
+    assert "'lookup', 'manage', 'admin', 'system'" in result["scope"].complaint
+    assert "32 characters" in result["account"].complaint
+    assert "add the scope manage" in result["unmanaged"].complaint
+    assert "can't have the scope system" in result["unbounded"].complaint
+    assert "--scope" in result["none"].complaint
 
 
 @pytest.mark.parametrize("where", [("--listen", "0.0.0.0:0"), ("--listen", "[::]:0"), ("--admin", "0.0.0.0:0")])
 def test_serve_refuses_to_be_open_to_strangers(where: tuple[str, str]) -> None:
-    said = run("serve", *where, *STORES)
+    result = run("serve", *where, *STORES)
 
-    assert said.code == 2
-    assert "can be reached from other machines" in said.complaint
-    assert "--insecure" in said.complaint
+    assert result.code == 2
+    assert "can be reached from other machines" in result.complaint
+    assert "--insecure" in result.complaint
 
 
-def test_serve_does_as_it_is_told_in_so_many_words(start: Start, stores: tuple[str, ...]) -> None:
+def test_serve_does_as_it_is_reported_in_so_many_words(start: Start, stores: tuple[str, ...]) -> None:
     serve = ("serve", "--workers", "1", "--listen", "0.0.0.0:0", "--admin", "0.0.0.0:0", "--http", "", "--insecure")
     running = serving(start(*serve, *stores))
 
@@ -73,23 +73,23 @@ def test_serve_does_as_it_is_told_in_so_many_words(start: Start, stores: tuple[s
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         ("token_file=/no/such/file", "'token_file': /no/such/file: No such file"),
         ("tls_certificate=/no/such/file", "belong together"),
         ("redis_password_file=/no/such/file", "'redis_password_file': /no/such/file: No such file"),
     ],
 )
-def test_serve_says_at_once_what_no_worker_could_start_with(wrong: str, told: str) -> None:
-    said = run("serve", "--set", wrong, *STORES)
+def test_serve_says_at_once_what_no_worker_could_start_with(wrong: str, reported: str) -> None:
+    result = run("serve", "--set", wrong, *STORES)
 
-    assert said.code == 2
-    assert told in said.complaint
+    assert result.code == 2
+    assert reported in result.complaint
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority()
+def authority() -> CertAuthority:
+    return CertAuthority()
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def tokens(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def guarded(
-    tmp_path: Path, authority: Authority, tokens: dict[str, str], start: Start, stores: tuple[str, ...]
+    tmp_path: Path, authority: CertAuthority, tokens: dict[str, str], start: Start, stores: tuple[str, ...]
 ) -> Running:
     """A service with mTLS and tokens, on every address; two workers."""
     certificate, key = authority.issue(tmp_path)
@@ -118,17 +118,17 @@ def guarded(
 
 
 def test_asking_a_guarded_service(
-    guarded: Running, tmp_path: Path, authority: Authority, tokens: dict[str, str]
+    guarded: Running, tmp_path: Path, authority: CertAuthority, tokens: dict[str, str]
 ) -> None:
     certificate, key = authority.issue(tmp_path, "switch")
     target = ("--target", f"127.0.0.1:{guarded.target.rpartition(':')[2]}")
     tls = ("--tls-ca", str(tmp_path / "ca.pem"))
     mutual = (*tls, "--tls-certificate", str(certificate), "--tls-key", str(key))
-    other_certificate, other_key = Authority().issue(tmp_path, "foreign")
+    other_certificate, other_key = CertAuthority().issue(tmp_path, "foreign")
     foreign = ("--tls-certificate", str(other_certificate), "--tls-key", str(other_key))
     shown = ("--token-file", str(tmp_path / "lookup.token"))
     other = ("--token-file", str(tmp_path / "manage.token"))
-    said = run_all(
+    result = run_all(
         {
             "lookup": ["lookup", *target, *mutual, *shown, "4158867900"],
             "explain": ["explain", *target, *mutual, *shown, "4158867900"],
@@ -146,24 +146,28 @@ def test_asking_a_guarded_service(
     )
     by_environment = run("lookup", *target, *mutual, "4158867900", DID_ROUTER_TOKEN=tokens["lookup"])
 
-    assert ACCOUNTS[0] in said["lookup"].out
+    assert ACCOUNTS[0] in result["lookup"].out
     assert ACCOUNTS[0] in by_environment.out
-    assert said["explain"].code == 0
+    assert result["explain"].code == 0
     for name in ("no token", "no token to explain"):
-        assert said[name].code == 2
-        assert "refuses the call: a token is wanted here" in said[name].complaint
-        assert "--token-file or DID_ROUTER_TOKEN" in said[name].complaint
-    assert said["another scope"].code == 2
-    assert "--scope lookup" in said["another scope"].complaint
-    assert (said["no certificate"].code, said["no TLS"].code) == (3, 3)
+        assert result[name].code == 2
+        assert "refuses the call: a token is wanted here" in result[name].complaint
+        assert "--token-file or DID_ROUTER_TOKEN" in result[name].complaint
+    assert result["another scope"].code == 2
+    assert "--scope lookup" in result["another scope"].complaint
+    assert (result["no certificate"].code, result["no TLS"].code) == (3, 3)
     for name in ("no certificate", "no certificate to explain"):
-        assert "it requires a client certificate: --tls-certificate and --tls-key" in said[name].complaint
-    assert "client certificate" not in said["no TLS"].complaint
-    assert said["another's certificate"].code == 3
-    assert "or does not trust ours" in said["another's certificate"].complaint
-    assert "--tls-ca" in said["no TLS"].err
-    assert (said["half a certificate"].code, said["no such token"].code, said["no token inside"].code) == (2, 2, 2)
-    assert not any(token in each.out + each.err for token in tokens.values() for each in said.values())
+        assert "it requires a client certificate: --tls-certificate and --tls-key" in result[name].complaint
+    assert "client certificate" not in result["no TLS"].complaint
+    assert result["another's certificate"].code == 3
+    assert "or does not trust ours" in result["another's certificate"].complaint
+    assert "--tls-ca" in result["no TLS"].err
+    assert (result["half a certificate"].code, result["no such token"].code, result["no token inside"].code) == (
+        2,
+        2,
+        2,
+    )
+    assert not any(token in each.out + each.err for token in tokens.values() for each in result.values())
 
 
 def test_the_gathered_pages_of_a_guarded_service(guarded: Running, tokens: dict[str, str]) -> None:

@@ -36,15 +36,15 @@ def test_data_outlives_a_restart(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--couchdb-port", "--redis-port"])
-def test_a_taken_port_is_said_in_one_line(redis_url: str, option: str) -> None:
+def test_a_taken_port_is_reported_in_one_line(redis_url: str, option: str) -> None:
     taken = re.search(r":(\d+)/", redis_url)
     assert taken is not None
 
-    said = run("embedded", option, taken[1])
+    result = run("embedded", option, taken[1])
 
-    assert said.code == 3
-    assert f"can't listen on 127.0.0.1:{taken[1]}" in said.complaint
-    assert f"choose another port with {option}" in said.complaint
+    assert result.code == 3
+    assert f"can't listen on 127.0.0.1:{taken[1]}" in result.complaint
+    assert f"choose another port with {option}" in result.complaint
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_a_taken_port_is_said_in_one_line(redis_url: str, option: str) -> None:
     ids=" ".join,
 )
 def test_a_port_that_there_is_not_is_wrong_usage(options: tuple[str, ...]) -> None:
-    said = run_here("embedded", *options)
+    result = run_here("embedded", *options)
 
-    assert said.code == 2
-    assert options[0] in said.complaint
+    assert result.code == 2
+    assert options[0] in result.complaint
 
 
 def test_three_nodes_are_one_database(start: Start) -> None:

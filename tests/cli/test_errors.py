@@ -75,14 +75,14 @@ def test_a_wrong_password_is_tried_once_and_never_shown(redis_url: str) -> None:
     """Five wrong ones would lock the account for the right one too."""
     with EmbeddedCouchDB(password="s3cret") as server:
         wrong = ("--couchdb-url", server.url.replace("s3cret", "guess"), "--redis-url", redis_url)
-        said = run_all({name: [name, *wrong] for name in ("check", "warm", "audit")})
+        result = run_all({name: [name, *wrong] for name in ("check", "warm", "audit")})
         right = run("check", "--couchdb-url", server.url, "--redis-url", redis_url)
 
     assert "ok   CouchDB" in right.out, "each command tried the wrong one once"
-    assert said["check"].code == 3
-    assert "BAD  CouchDB http://admin:***@" in said["check"].out
-    assert "into couchdb_url" in said["check"].out
+    assert result["check"].code == 3
+    assert "BAD  CouchDB http://admin:***@" in result["check"].out
+    assert "into couchdb_url" in result["check"].out
     for name in ("warm", "audit"):
-        assert (said[name].code, said[name].out) == (3, "")
-        assert "CouchDB refuses " in said[name].complaint
-    assert "guess" not in "".join(each.out + each.err for each in said.values())
+        assert (result[name].code, result[name].out) == (3, "")
+        assert "CouchDB refuses " in result[name].complaint
+    assert "guess" not in "".join(each.out + each.err for each in result.values())

@@ -140,17 +140,17 @@ def test_asterisk(load: Load, service: Running) -> None:
 
 def agi(port: int, variables: str) -> dict[str, str]:
     """Asterisk's side of one call: what was set."""
-    said = {}
+    result = {}
     with socket.create_connection(("127.0.0.1", port), timeout=10) as call, call.makefile("rw") as lines:
         lines.write(f"agi_network: yes\n{variables}\n\n")
         lines.flush()
         for line in lines:
             command = re.fullmatch(r'SET VARIABLE (\w+) "(.*)"\n', line)
             assert command is not None
-            said[command[1]] = command[2]
+            result[command[1]] = command[2]
             lines.write("200 result=1\n")
             lines.flush()
-    return said
+    return result
 
 
 class Session:

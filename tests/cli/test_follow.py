@@ -27,8 +27,8 @@ def test_another_takes_over(start: Start, couchdb: str, stores: tuple[str, ...])
             stub = InboundRouterStub(channel)
 
             def owner() -> tuple[str, int]:
-                said = stub.Lookup(pb.LookupRequest(number=DIGITS), timeout=5)
-                return said.account_id, said.source
+                result = stub.Lookup(pb.LookupRequest(number=DIGITS), timeout=5)
+                return result.account_id, result.source
 
             eventually(lambda: owner() == (ACCOUNTS[0], pb.REDIS))
             first.end(signal.SIGKILL)

@@ -30,18 +30,18 @@ PURPOSE = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_says_what_it_does(name: str) -> None:
-    said = run_here(name, "--help")
+    result = run_here(name, "--help")
 
-    assert (said.code, said.err) == (0, "")
-    assert PURPOSE.get(name, "") in " ".join(said.out.split())
+    assert (result.code, result.err) == (0, "")
+    assert PURPOSE.get(name, "") in " ".join(result.out.split())
 
 
 def test_the_command_says_how_to_begin_and_its_exit_codes() -> None:
-    said = run("--help")
+    result = run("--help")
 
-    assert said.code == 0
-    assert "\n    did-router check " in said.out, "the examples keep their lines"
-    assert "0 success, 1 refused or different, 2 wrong usage, 3" in said.out
+    assert result.code == 0
+    assert "\n    did-router check " in result.out, "the examples keep their lines"
+    assert "0 success, 1 refused or different, 2 wrong usage, 3" in result.out
 
 
 def test_each_command_starts_by_itself() -> None:
@@ -66,7 +66,7 @@ def test_version() -> None:
 
 
 def test_no_command_shows_the_help_as_wrong_usage() -> None:
-    said = run_here()
+    result = run_here()
 
-    assert said.code == 2
-    assert "Commands:" in said.out + said.err
+    assert result.code == 2
+    assert "Commands:" in result.out + result.err

@@ -23,19 +23,21 @@ def test_an_open_quote_hides_no_rows(
         rows[48] = f'+14150000048,{ACCOUNTS[0]},note 48"\n'
     file.write_text("e164,account_id,opaque.note\n" + "".join(rows) + "\n")
 
-    said = run("import", str(file), "--json", *where)
+    result = run("import", str(file), "--json", *where)
 
-    assert said.code == 1, said.err
-    (totals,) = said.json
+    assert result.code == 1, result.err
+    (totals,) = result.json
     assert totals["statuses"] == {"done": ROWS - 1, "refused": 1}
     assert (totals["lines_read"], totals["lines_without_rows"], totals["rows"]) == (ROWS + 2, 2, ROWS)
-    told = results(Path(totals["results"]))
-    assert [each["row"] for each in told] == list(range(2, ROWS + 2))
-    assert [(each["row"], each["number"]) for each in told if each["error"]] == [(3, "+14150000001")]
+    reported = results(Path(totals["results"]))
+    assert [each["row"] for each in reported] == list(range(2, ROWS + 2))
+    assert [(each["row"], each["number"]) for each in reported if each["error"]] == [(3, "+14150000001")]
     assert len(documents(database.url)) == ROWS - 1
 
 
-def test_results_that_lack_a_row_are_told_of(where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path) -> None:
+def test_results_that_lack_a_row_are_reported(
+    where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path
+) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("e164,account_id\n" + "".join(f"+1415000000{index},{ACCOUNTS[0]}\n" for index in range(5)))
     assert run("import", str(file), *where).code == 0
@@ -43,8 +45,8 @@ def test_results_that_lack_a_row_are_told_of(where: tuple[str, ...], database: E
     kept = [line for line in output.read_bytes().splitlines(keepends=True) if b'"row":4' not in line]
     output.write_bytes(b"".join(kept))
 
-    said = run("import", str(file), *where)
+    result = run("import", str(file), *where)
 
-    assert said.code == 1
-    assert "6 lines were read (0 of them belong to no row), 5 rows found, 4 rows have a result" in said.complaint
+    assert result.code == 1
+    assert "6 lines were read (0 of them belong to no row), 5 rows found, 4 rows have a result" in result.complaint
     assert len(list(databases_at(database.url).database("numbers/+1415").all_documents(10))) == 1

@@ -116,12 +116,12 @@ def stores(couch: str, redis_url: str) -> tuple[str, ...]:
 
 def test_lookups_and_explanations(service: Running) -> None:
     asked = [ASSIGNED, "+14158867906", "+14158867903", "+14158867905", "+14158860000", "911", "", "\N{SNOWMAN}"]
-    said = run("lookup", "--target", service.target, "--json", *asked)
+    result = run("lookup", "--target", service.target, "--json", *asked)
     asked = [ASSIGNED, "+14158867905", "911", ""]
     explained = run_all({each: ["explain", "--target", service.target, "--json", each] for each in asked})
 
-    assert {tuple(sorted(line)) for line in said.json} == {tuple(sorted(schemas.schema("lookup")["properties"]))}
-    assert [line["status"] == "OK" for line in said.json[:3]] == [True, False, True]
+    assert {tuple(sorted(line)) for line in result.json} == {tuple(sorted(schemas.schema("lookup")["properties"]))}
+    assert [line["status"] == "OK" for line in result.json[:3]] == [True, False, True]
     for each in asked:
         (line,) = explained[each].json
         assert set(line) == set(schemas.schema("explain")["properties"])
@@ -142,9 +142,9 @@ def test_numbers(stores: tuple[str, ...], tmp_path: Path) -> None:
         "normalise": ["normalise", "--json", ASSIGNED, "911", "", "\N{SNOWMAN}"],
         "token": ["token", "new", "--json", "--scope", "lookup", "switch"],
     }
-    said = run_all(asked)
+    result = run_all(asked)
 
-    lines = {name: each.json for name, each in said.items()}
+    lines = {name: each.json for name, each in result.items()}
     assert [len(lines[name]) for name in asked] == [3, 1, 2, len(lines["list"]), 2, 1, 4, 1]
     assert [each["status"] for each in lines["show"]] == ["found", "refused", "refused"]
     assert lines["list"]
@@ -166,8 +166,8 @@ def test_whole_runs(stores: tuple[str, ...], tmp_path: Path) -> None:
     (imported,) = run("import", "--dry-run", "--json", str(file), *stores).json
 
     passed_over = [{"database": "numbers/+4420", "id": STRAY}]
-    for said in (warmed, audited, exported):
-        assert [{key: each[key] for key in ("database", "id")} for each in said["skipped"]] == passed_over
+    for result in (warmed, audited, exported):
+        assert [{key: each[key] for key in ("database", "id")} for each in result["skipped"]] == passed_over
     assert (warmed["failed_databases"], kept_up["failed_databases"], kept_up["complete"]) == ([], [], True)
     assert exported["written"] == NUMBERS
     assert imported["rows"] == NUMBERS

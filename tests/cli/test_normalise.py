@@ -6,11 +6,11 @@ KEYS = ["input", "number", "rule", "reconcilable", "classification", "database"]
 
 
 def test_numbers_as_arguments() -> None:
-    said = run("normalise", "--json", "4158867900", "tel:+44(0)20-7946-0018", "+14158867900")
+    result = run("normalise", "--json", "4158867900", "tel:+44(0)20-7946-0018", "+14158867900")
 
-    assert (said.code, said.err) == (0, "")
-    assert [list(each) for each in said.json] == [KEYS] * 3
-    assert said.json[0] == {
+    assert (result.code, result.err) == (0, "")
+    assert [list(each) for each in result.json] == [KEYS] * 3
+    assert result.json[0] == {
         "input": "4158867900",
         "number": "+14158867900",
         "rule": "converter 1",
@@ -18,29 +18,29 @@ def test_numbers_as_arguments() -> None:
         "classification": "did_us",
         "database": "numbers/+1415",
     }
-    assert [each["rule"] for each in said.json] == ["converter 1", "phonenumbers", "e164"]
+    assert [each["rule"] for each in result.json] == ["converter 1", "phonenumbers", "e164"]
 
 
 def test_what_is_no_number_stays_as_it_is() -> None:
-    said = run("normalise", "--json", "911", "anonymous", "", "4" * 10_000, b"\xff\xfe4158867900")
+    result = run("normalise", "--json", "911", "anonymous", "", "4" * 10_000, b"\xff\xfe4158867900")
 
-    assert said.code == 1
-    assert [each["reconcilable"] for each in said.json] == [False] * 5
-    assert [each["database"] for each in said.json] == [None] * 5
-    assert [each["classification"] for each in said.json][:1] == ["emergency"]
-    assert said.json[3]["rule"] == "too long"
-    assert said.json[3]["number"] == "4" * 10_000
+    assert result.code == 1
+    assert [each["reconcilable"] for each in result.json] == [False] * 5
+    assert [each["database"] for each in result.json] == [None] * 5
+    assert [each["classification"] for each in result.json][:1] == ["emergency"]
+    assert result.json[3]["rule"] == "too long"
+    assert result.json[3]["number"] == "4" * 10_000
 
 
 def test_lines_of_standard_input() -> None:
     lines = b"4158867900\n\xff\xfe\n\n+442079460018\r\n" + b"4" * 10_000 + b"\n02079460018"
-    said = run("normalise", "--json", stdin=lines)
+    result = run("normalise", "--json", stdin=lines)
 
-    assert said.code == 1
-    assert [each["number"] for each in said.json][:1] == ["+14158867900"]
-    assert [each["reconcilable"] for each in said.json] == [True, False, False, False, False, False]
-    assert said.json[1]["input"] == "\ufffd\ufffd"
-    assert said.json[3]["input"] == "+442079460018\r", "only a newline ends a line"
+    assert result.code == 1
+    assert [each["number"] for each in result.json][:1] == ["+14158867900"]
+    assert [each["reconcilable"] for each in result.json] == [True, False, False, False, False, False]
+    assert result.json[1]["input"] == "\ufffd\ufffd"
+    assert result.json[3]["input"] == "+442079460018\r", "only a newline ends a line"
 
 
 def test_nothing_to_do_is_done() -> None:
@@ -48,9 +48,9 @@ def test_nothing_to_do_is_done() -> None:
 
 
 def test_for_people() -> None:
-    said = run("normalise", "4158867900", "a\x1b[31mb")
+    result = run("normalise", "4158867900", "a\x1b[31mb")
 
-    assert said.out.splitlines() == [
+    assert result.out.splitlines() == [
         "4158867900 → +14158867900  [converter 1]  reconcilable, did_us, numbers/+1415",
         "a?[31mb → a?[31mb  [unchanged]  not reconcilable, unknown, no database",
     ]
@@ -61,8 +61,8 @@ def test_with_the_clusters_own_converters(couchdb: str) -> None:
     document = {"_id": "number_manager", "default": {"e164_converters": {r"^0(\d{9})$": {"prefix": "+33"}}}}
     revision = databases.database("system_config").put(document)
     try:
-        said = run("normalise", "--cluster", "--json", "0123456789", "--couchdb-url", couchdb)
+        result = run("normalise", "--cluster", "--json", "0123456789", "--couchdb-url", couchdb)
     finally:
         databases.database("system_config").delete("number_manager", revision)
 
-    assert said.json[0]["number"] == "+33123456789"
+    assert result.json[0]["number"] == "+33123456789"

@@ -41,27 +41,27 @@ def where(database: EmbeddedCouchDB, redis_server: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def life(where: tuple[str, ...]) -> list[Ran]:
+def steps(where: tuple[str, ...]) -> list[Ran]:
     """What each step of a number's life said, and then several ways of looking at it."""
     return [run("number", *step, "--json", *where) for step in LIFE]
 
 
-def test_a_life(life: list[Ran]) -> None:
-    told = [said.json[0] for said in life]
+def test_a_life(steps: list[Ran]) -> None:
+    reported = [result.json[0] for result in steps]
 
-    assert [said.code for said in life] == [0] * len(LIFE)
-    assert [(each["number"], each["status"]) for each in told] == [(NUMBER, "done")] * len(LIFE)
-    assert [each["state"] for each in told] == ["in_service", "reserved", "in_service", "in_service", "in_service"]
-    assert told[0]["input"] == "(415) 886-7900"
-    assert told[2]["reserve_history"] == [PARENT]
-    assert told[3]["public_fields"] == {"prepend": {"enabled": True, "name": "Sales"}, "zip": "94105"}
-    assert told[3]["features"]["prepend"] == {"enabled": True, "name": "Sales"}
-    assert told[4]["used_by"] == "callflow"
+    assert [result.code for result in steps] == [0] * len(LIFE)
+    assert [(each["number"], each["status"]) for each in reported] == [(NUMBER, "done")] * len(LIFE)
+    assert [each["state"] for each in reported] == ["in_service", "reserved", "in_service", "in_service", "in_service"]
+    assert reported[0]["input"] == "(415) 886-7900"
+    assert reported[2]["reserve_history"] == [PARENT]
+    assert reported[3]["public_fields"] == {"prepend": {"enabled": True, "name": "Sales"}, "zip": "94105"}
+    assert reported[3]["features"]["prepend"] == {"enabled": True, "name": "Sales"}
+    assert reported[4]["used_by"] == "callflow"
 
 
 @pytest.fixture(scope="module")
-def looked(life: list[Ran], where: tuple[str, ...]) -> dict[str, Ran]:
-    del life
+def looked(steps: list[Ran], where: tuple[str, ...]) -> dict[str, Ran]:
+    del steps
     return run_all(
         {
             "show": ["number", "show", "4158867900", *where],
@@ -76,19 +76,19 @@ def looked(life: list[Ran], where: tuple[str, ...]) -> dict[str, Ran]:
 
 
 def test_show_is_for_people(looked: dict[str, Ran]) -> None:
-    said = looked["show"].out
+    result = looked["show"].out
 
     assert looked["show"].code == 0
-    assert re.search(r"^\+14158867900 +\(415\) 886 - 7900, did_us", said)
-    assert re.search(rf"^account +Child Inc \({CHILD}\)", said, re.MULTILINE)
-    assert re.search(rf"^reserved by +Parent Ltd \({PARENT}\)", said, re.MULTILINE)
-    assert re.search(r"prepend: enabled=true, name=Sales", said)
+    assert re.search(r"^\+14158867900 +\(415\) 886 - 7900, did_us", result)
+    assert re.search(rf"^account +Child Inc \({CHILD}\)", result, re.MULTILINE)
+    assert re.search(rf"^reserved by +Parent Ltd \({PARENT}\)", result, re.MULTILINE)
+    assert re.search(r"prepend: enabled=true, name=Sales", result)
     assert re.search(
-        r"^created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ (second|minute)s? ago\) by system", said, re.M
+        r"^created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+ (second|minute)s? ago\) by system", result, re.M
     )
-    assert re.search(rf"^lookup, document +routes to account {CHILD}, state in_service", said, re.MULTILINE)
+    assert re.search(rf"^lookup, document +routes to account {CHILD}, state in_service", result, re.MULTILINE)
     assert re.search(
-        rf"^lookup, Redis +routes to account {CHILD}, state in_service \(written .* ago, the same\)", said, re.M
+        rf"^lookup, Redis +routes to account {CHILD}, state in_service \(written .* ago, the same\)", result, re.M
     )
 
 
@@ -118,10 +118,10 @@ def test_a_dry_run_changes_nothing(looked: dict[str, Ran], database: EmbeddedCou
 
 
 def test_a_refusal(looked: dict[str, Ran]) -> None:
-    (said,) = looked["stranger"].json
+    (result,) = looked["stranger"].json
 
     assert looked["stranger"].code == 1
-    assert (said["status"], said["code"], said["error"]) == ("refused", 403, "forbidden")
+    assert (result["status"], result["code"], result["error"]) == ("refused", 403, "forbidden")
 
 
 def document(databases: CouchServer) -> dict[str, object]:
@@ -129,7 +129,7 @@ def document(databases: CouchServer) -> dict[str, object]:
 
 
 def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:
-    said = run_all(
+    result = run_all(
         {
             "no file": ["number", "release", "--file", "/nowhere/numbers.txt"],
             "no numbers": ["number", "move", "--assign-to", CHILD, *where],
@@ -143,7 +143,7 @@ def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:
         }
     )
 
-    assert {name: each.code for name, each in said.items()} == {
+    assert {name: each.code for name, each in result.items()} == {
         "no file": 2,
         "no numbers": 2,
         "no change": 2,
@@ -154,9 +154,9 @@ def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:
         "many": 1,
         "help": 0,
     }
-    assert "give numbers, or --file" in said["no numbers"].complaint
-    assert "only fields without pvt_" in said["private"].complaint
-    assert "NAME=VALUE" in said["no field"].complaint
-    assert "internal_error (database_unavailable)" in said["nowhere"].err
-    assert [each["error"] for each in said["many"].json] == ["not_reconcilable"] * 2
-    assert "A number's life" in said["help"].out
+    assert "give numbers, or --file" in result["no numbers"].complaint
+    assert "only fields without pvt_" in result["private"].complaint
+    assert "NAME=VALUE" in result["no field"].complaint
+    assert "internal_error (database_unavailable)" in result["nowhere"].err
+    assert [each["error"] for each in result["many"].json] == ["not_reconcilable"] * 2
+    assert "A number's life" in result["help"].out

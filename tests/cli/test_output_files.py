@@ -12,12 +12,12 @@ from tests.cli.command import ACCOUNTS, NOWHERE, NUMBERS, Running, run, run_all,
 def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    said = run("export", "--output", "-", *stores)
+    result = run("export", "--output", "-", *stores)
 
-    assert said.code == 0
-    assert said.out == run("export", *stores).out
-    assert len(said.out.splitlines()) == NUMBERS
-    assert f"{NUMBERS} numbers of" in said.err
+    assert result.code == 0
+    assert result.out == run("export", *stores).out
+    assert len(result.out.splitlines()) == NUMBERS
+    assert f"{NUMBERS} numbers of" in result.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -48,10 +48,10 @@ def test_a_folder_that_is_not_there(command: tuple[str, ...], tmp_path: Path) ->
     file = tmp_path / "numbers.csv"
     file.write_text("e164\n")
 
-    said = run_here(*(str(file) if each == "FILE" else each for each in command))
+    result = run_here(*(str(file) if each == "FILE" else each for each in command))
 
-    assert said.code == 2
-    assert "there is no folder '/no' to write 't' in: make it, or name another" in said.complaint
+    assert result.code == 2
+    assert "there is no folder '/no' to write 't' in: make it, or name another" in result.complaint
 
 
 def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...], tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...],
     link.symlink_to(file)
 
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
-        said = run("export", "--output", str(pipe), *stores)
+        result = run("export", "--output", str(pipe), *stores)
         try:
             piped, _ = reader.communicate(timeout=10)
         except subprocess.TimeoutExpired:
@@ -68,16 +68,16 @@ def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...],
             pytest.fail("nothing came through the pipe")
     linked = run("export", "--output", str(link), *stores)
 
-    assert (said.code, linked.code) == (0, 0)
+    assert (result.code, linked.code) == (0, 0)
     assert len(piped.splitlines()) == NUMBERS
     assert link.is_symlink()
     assert file.read_bytes() == piped
 
 
 def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    said = run_here("export", "--output", str(tmp_path / "all.jsonl"), "--couchdb-url", NOWHERE)
+    result = run_here("export", "--output", str(tmp_path / "all.jsonl"), "--couchdb-url", NOWHERE)
 
-    assert said.code == 3
+    assert result.code == 3
     assert list(tmp_path.iterdir()) == []
 
 
@@ -85,49 +85,49 @@ def test_tokens_are_appended_to_files_alone(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
-    said = run_here("token", "new", "switch", "--scope", "lookup", "--append", str(pipe))
+    result = run_here("token", "new", "switch", "--scope", "lookup", "--append", str(pipe))
 
-    assert (said.code, said.out) == (2, "")
-    assert "no file that tokens can be read from" in said.complaint
+    assert (result.code, result.out) == (2, "")
+    assert "no file that tokens can be read from" in result.complaint
 
 
 def test_results_go_to_no_pipe(tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("e164\n")
 
-    said = run_here("import", str(file), "--output", "-")
+    result = run_here("import", str(file), "--output", "-")
 
-    assert (said.code, "it can't go to standard output: name a file" in said.complaint) == (2, True)
+    assert (result.code, "it can't go to standard output: name a file" in result.complaint) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["lookup", "explain"])
 @pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf", "1e300"])
 def test_a_deadline_is_a_time_to_come(command: str, seconds: str) -> None:
-    said = run_here(command, "--timeout", seconds, "4158867900")
+    result = run_here(command, "--timeout", seconds, "4158867900")
 
-    assert (said.code, "'--timeout'" in said.complaint) == (2, True)
+    assert (result.code, "'--timeout'" in result.complaint) == (2, True)
 
 
 def test_ids_are_whole_in_a_pipe(service: Running, stores: tuple[str, ...]) -> None:
-    said = run("explain", "--target", service.target, "4158867900", COLUMNS="80")
+    result = run("explain", "--target", service.target, "4158867900", COLUMNS="80")
     shown = run("number", "history", "4158867900", *stores, COLUMNS="80")
 
-    assert said.code == 0
-    assert said.out.count(ACCOUNTS[0]) >= 3, "Redis, document and account"
-    (line,) = [each for each in said.out.splitlines() if each.startswith("number document")]
+    assert result.code == 0
+    assert result.out.count(ACCOUNTS[0]) >= 3, "Redis, document and account"
+    (line,) = [each for each in result.out.splitlines() if each.startswith("number document")]
     assert "state in_service; assigned to" in line
     assert len(shown.out.splitlines()) == 2
 
 
 def test_what_is_no_number_is_explained_without_layers(service: Running) -> None:
-    said = run_all(
+    result = run_all(
         {
             "emergency": ["explain", "--target", service.target, "911"],
             "late": ["explain", "--target", service.target, "--timeout", "0.000001", "4158867900"],
         }
     )
 
-    assert [line.split("  ")[0] for line in said["emergency"].out.splitlines()] == [
+    assert [line.split("  ")[0] for line in result["emergency"].out.splitlines()] == [
         "step",
         "input",
         "dial plan",
@@ -135,11 +135,11 @@ def test_what_is_no_number_is_explained_without_layers(service: Running) -> None
         "database",
         "decision",
     ], "no layer was asked, the follower neither"
-    assert (said["late"].code, "start one" in said["late"].err) == (3, False), "a service that is late is there"
+    assert (result["late"].code, "start one" in result["late"].err) == (3, False), "a service that is late is there"
 
 
-def test_an_account_without_a_list_is_told_of_the_thorough_way(stores: tuple[str, ...]) -> None:
-    said = run_all(
+def test_an_account_without_a_list_is_reported_of_the_thorough_way(stores: tuple[str, ...]) -> None:
+    result = run_all(
         {
             "listed": ["number", "list", "--account", ACCOUNTS[0], *stores],
             "json": ["number", "list", "--account", ACCOUNTS[0], "--json", *stores],
@@ -148,7 +148,7 @@ def test_an_account_without_a_list_is_told_of_the_thorough_way(stores: tuple[str
     )
 
     for name in ("listed", "json"):
-        assert (said[name].code, said[name].out) == (0, "")
-        assert "lists no numbers in a database of its own: --thorough looks through every" in said[name].err
-    assert "+14158867900" in said["thorough"].out
-    assert said["thorough"].err == ""
+        assert (result[name].code, result[name].out) == (0, "")
+        assert "lists no numbers in a database of its own: --thorough looks through every" in result[name].err
+    assert "+14158867900" in result["thorough"].out
+    assert result["thorough"].err == ""

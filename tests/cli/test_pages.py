@@ -36,7 +36,7 @@ def test_a_carrier_of_ones_own(configuration: Path) -> None:
     assert len(session) == 6
 
     for command, shown in session:
-        told = subprocess.run(
+        reported = subprocess.run(
             ["/bin/sh", "-c", command.replace("/var/spool/acme", str(folder / "spool"))],
             capture_output=True,
             text=True,
@@ -44,6 +44,6 @@ def test_a_carrier_of_ones_own(configuration: Path) -> None:
             env=environment(**more),
             check=False,
         )
-        printed = told.stdout + told.stderr
+        printed = reported.stdout + reported.stderr
         assert shown
         assert not shows(shown, printed), (command, printed)

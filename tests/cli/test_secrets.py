@@ -92,22 +92,22 @@ def guarded(tmp_path: Path) -> Iterator[Stores]:
         yield Stores(couchdb, cache, tmp_path)
 
 
-def _nothing_shown(said: dict[str, Ran]) -> None:
-    shown = {name: each.out + each.err for name, each in said.items() if MARK in each.out + each.err}
+def _nothing_shown(result: dict[str, Ran]) -> None:
+    shown = {name: each.out + each.err for name, each in result.items() if MARK in each.out + each.err}
     assert shown == {}
-    traces = {name: each.err for name, each in said.items() if "Traceback" in each.err}
+    traces = {name: each.err for name, each in result.items() if "Traceback" in each.err}
     assert traces == {}
 
 
 def test_every_way_to_give_them_works_and_shows_none(guarded: Stores) -> None:
-    said = run_all({"files": ["check", *guarded.flags, *DEBUG], "urls": ["check", *guarded.urls, *DEBUG]})
-    said["environment"] = run("check", *DEBUG, seconds=60, stdin=b"", **guarded.environment)
+    result = run_all({"files": ["check", *guarded.flags, *DEBUG], "urls": ["check", *guarded.urls, *DEBUG]})
+    result["environment"] = run("check", *DEBUG, seconds=60, stdin=b"", **guarded.environment)
 
-    for each in said.values():
+    for each in result.values():
         assert "ok   CouchDB" in each.out
         assert "BAD  Redis" not in each.out
-    assert "admin:***@" in said["urls"].out
-    _nothing_shown(said)
+    assert "admin:***@" in result["urls"].out
+    _nothing_shown(result)
 
 
 def test_every_command_that_ends(guarded: Stores) -> None:
@@ -115,7 +115,7 @@ def test_every_command_that_ends(guarded: Stores) -> None:
     rows = guarded.folder / "rows.csv"
     rows.write_text("e164\n+14158867999\n")
     account = ("--auth-by", "system")
-    said = run_all(
+    result = run_all(
         {
             "warm": ["warm", "--verify", *flags],
             "audit": ["audit", *flags],
@@ -125,9 +125,9 @@ def test_every_command_that_ends(guarded: Stores) -> None:
             "number": ["number", "show", "+14158867900", *flags],
         }
     )
-    assert {name: each.err for name, each in said.items() if each.code == 2} == {}
-    assert said["warm"].code == said["audit"].code == 0
-    _nothing_shown(said)
+    assert {name: each.err for name, each in result.items() if each.code == 2} == {}
+    assert result["warm"].code == result["audit"].code == 0
+    _nothing_shown(result)
 
 
 def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
@@ -152,14 +152,14 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(MARK)
     (tmp_path / "key").write_text(f"-----BEGIN PRIVATE KEY-----\n{MARK}\n")
     tls = ("--set", f"tls_certificate={tmp_path / 'key'}", "--set", f"tls_key={tmp_path / 'key'}")
-    said = run_all(
+    result = run_all(
         {
             **{f"{name}: wrong passwords": [name, *wrong, *DEBUG] for name in commands},
             **{f"{name}: nobody there": [name, *nobody, *DEBUG] for name in commands},
             **{f"{name}: something else there": [name, *confused, *DEBUG] for name in commands},
         }
     )
-    said |= {
+    result |= {
         name: run_here(*arguments)
         for name, arguments in {
             **{f"file: {name}": ("check", "--config", str(tmp_path / f"{name}.toml")) for name in files},
@@ -181,13 +181,13 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
             ),
         }.items()
     }
-    said["environment"] = run_here("check", DID_ROUTER_CARRIERS=f'{{"knm_other": "{MARK}')
-    said["a number"] = run_here("check", DID_ROUTER_BATCH_SIZE=MARK)
+    result["environment"] = run_here("check", DID_ROUTER_CARRIERS=f'{{"knm_other": "{MARK}')
+    result["a number"] = run_here("check", DID_ROUTER_BATCH_SIZE=MARK)
 
-    assert {name for name, each in said.items() if each.code == 0} == set()
-    assert "DID_ROUTER_CARRIERS is not JSON" in said["environment"].complaint
-    assert "--set needs NAME=VALUE, not 'couchdb_password'" in said["a pair without ="].complaint
-    _nothing_shown(said)
+    assert {name for name, each in result.items() if each.code == 0} == set()
+    assert "DID_ROUTER_CARRIERS is not JSON" in result["environment"].complaint
+    assert "--set needs NAME=VALUE, not 'couchdb_password'" in result["a pair without ="].complaint
+    _nothing_shown(result)
 
 
 def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> None:
@@ -198,12 +198,12 @@ def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> N
     running.process.wait_for("readiness: ready:")
     seen = [running.page(path, token) for path in ("/state", "/metrics", "/readyz", "/healthz")]
     asked = ("--target", running.target)
-    said = {
+    result = {
         "lookup": run("lookup", *asked, "4158867900", DID_ROUTER_TOKEN=token),
         "explain": run("explain", *asked, "4158867900", DID_ROUTER_TOKEN=token),
         "a stranger": run("lookup", *asked, "4158867900", DID_ROUTER_TOKEN=f"{token}{MARK}"),
     }
-    assert (said["lookup"].code, said["explain"].code, said["a stranger"].code) == (0, 0, 2)
+    assert (result["lookup"].code, result["explain"].code, result["a stranger"].code) == (0, 0, 2)
     assert running.status("/nope", token) == 404
 
     tokens.path.write_text(f"boss {MARK} lookup\n")
@@ -216,15 +216,15 @@ def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> N
     eventually(lambda: "CouchDB: " in running.page("/state", token))
     seen += [running.page(path, token) for path in ("/state", "/metrics")]
     assert running.status("/readyz", token) == 503
-    said["explain without stores"] = run("explain", *asked, "4158867900", DID_ROUTER_TOKEN=token)
+    result["explain without stores"] = run("explain", *asked, "4158867900", DID_ROUTER_TOKEN=token)
     running.process.end(signal.SIGTERM)
-    lines = "\n".join((*seen, *running.process.said))
-    assert len(running.process.said) > 10, "the log was looked through"
+    lines = "\n".join((*seen, *running.process.lines))
+    assert len(running.process.lines) > 10, "the log was looked through"
     assert MARK not in lines
     assert token not in lines
     assert "Traceback" not in lines
-    _nothing_shown(said)
-    assert not any(token in each.out + each.err for each in said.values())
+    _nothing_shown(result)
+    assert not any(token in each.out + each.err for each in result.values())
 
 
 def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> None:
@@ -233,7 +233,7 @@ def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> Non
         stores = (*guarded.flags, "--redis-url", url, *DEBUG)
         right = (*stores, "--set", f"sentinel_password_file={tmp_path / 'sentinel'}")
         wrong = (*stores, "--set", f"sentinel_password_file={tmp_path / 'wrong'}")
-        said = run_all(
+        result = run_all(
             {
                 "check: right": ["check", *right],
                 "check: typed": ["check", *stores, "--set", f"sentinel_password={SENTINEL}"],
@@ -248,12 +248,12 @@ def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> Non
         seen = [running.page(path) for path in ("/state", "/metrics", "/readyz")]
         running.process.end(signal.SIGTERM)
 
-    assert {name for name, each in said.items() if "BAD  Redis" in each.out} == {"check: none", "check: wrong"}
+    assert {name for name, each in result.items() if "BAD  Redis" in each.out} == {"check: none", "check: wrong"}
     for name in ("check: none", "check: wrong"):
-        assert "a sentinel wants another password (settings sentinel_user, sentinel_password)" in said[name].out
-    assert "a sentinel wants another password" in said["audit: wrong"].err
-    assert "'sentinel_password' and 'sentinel_password_file' both" in said["check: both"].err
-    lines = "\n".join((*seen, *running.process.said))
+        assert "a sentinel wants another password (settings sentinel_user, sentinel_password)" in result[name].out
+    assert "a sentinel wants another password" in result["audit: wrong"].err
+    assert "'sentinel_password' and 'sentinel_password_file' both" in result["check: both"].err
+    lines = "\n".join((*seen, *running.process.lines))
     assert "the sentinels can't name the Redis master" in lines, "the log was looked through"
     assert MARK not in lines
-    _nothing_shown(said)
+    _nothing_shown(result)

@@ -96,11 +96,11 @@ def test_sigterm_lets_running_calls_finish(behind: Running, wire: Wire) -> None:
 def test_a_database_that_is_away(behind: Running, wire: Wire) -> None:
     """Away is not "refused": who asks can tell a number that is unknown from one that can't be known."""
     wire.cut = True
-    said = run("lookup", "--target", behind.target, "--json", "+14158860000", "911")
+    outcome = run("lookup", "--target", behind.target, "--json", "+14158860000", "911")
 
-    assert said.code == 3
-    assert [each["reason"] for each in said.json] == ["NUMBER_DATABASE_UNAVAILABLE", "NOT_RECONCILABLE"]
-    assert said.json[0]["status"] == "UNAVAILABLE"
+    assert outcome.code == 3
+    assert [each["reason"] for each in outcome.json] == ["NUMBER_DATABASE_UNAVAILABLE", "NOT_RECONCILABLE"]
+    assert outcome.json[0]["status"] == "UNAVAILABLE"
     assert behind.page("/healthz") == "alive\n"
     assert "did_router_lookups_total" in behind.page("/metrics")
 
@@ -116,10 +116,10 @@ def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
         watching = health.Watch(HealthCheckRequest(), timeout=60)
         next(iter(watching))
         assert running.process.end(signal.SIGTERM, 40) == 0
-    assert not [line for line in running.process.said if "killed" in line]
+    assert not [line for line in running.process.lines if "killed" in line]
 
 
-def test_a_taken_port_is_said_in_one_line(service: Running, stores: tuple[str, ...]) -> None:
+def test_a_taken_port_is_reported_in_one_line(service: Running, stores: tuple[str, ...]) -> None:
     port = run("serve", "--listen", service.target, "--admin", "127.0.0.1:0", "--http", "", *stores)
     admin = run("serve", "--listen", "127.0.0.1:0", "--admin", service.admin, *stores)
 

@@ -25,25 +25,25 @@ def test_the_file_stands_over_the_defaults(file: str) -> None:
 
 
 def test_the_environment_stands_over_the_file(file: str) -> None:
-    said = run(
+    result = run(
         "normalise", "--config", file, "--dial-plan", "gb", "01 23 45 67 89", DID_ROUTER_DIAL_PLANS__GB__REGION="FR"
     )
 
-    assert "+33123456789" in said.out
+    assert "+33123456789" in result.out
 
 
 def test_a_flag_stands_over_the_file(file: str) -> None:
-    said = run("normalise", "--config", file, "--set", f"dial_plans={FRANCE}", "--dial-plan", "gb", "01 23 45 67 89")
+    result = run("normalise", "--config", file, "--set", f"dial_plans={FRANCE}", "--dial-plan", "gb", "01 23 45 67 89")
 
-    assert "+33123456789" in said.out
+    assert "+33123456789" in result.out
 
 
 def test_a_flag_stands_over_the_environment() -> None:
-    said = run(
+    result = run(
         "normalise", "--set", f"dial_plans={FRANCE}", "--dial-plan", "gb", "01 23 45 67 89", DID_ROUTER_DIAL_PLANS=GB
     )
 
-    assert "+33123456789" in said.out
+    assert "+33123456789" in result.out
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_a_flag_stands_over_the_environment() -> None:
     ],
 )
 def test_a_flag_that_is_not_given_leaves_what_set_says(given: list[str], wanted: object) -> None:
-    told: list[Settings] = []
+    reported: list[Settings] = []
 
     @click.command()
     @click.option("--workers", type=int)
     @click.option("--insecure", is_flag=True, default=None)
     @settings_options
     def command(settings: Settings) -> None:
-        told.append(settings)
+        reported.append(settings)
 
     name = given[-1].partition("=")[0]
     command.main(given, standalone_mode=False)
-    assert told[0].value(name) == wanted
+    assert reported[0].value(name) == wanted

@@ -40,48 +40,48 @@ DIFFERENCE = ["database", "id", "kind", "cached", "stored", "repaired"]
 
 
 def test_check_before_anything_runs_finds_no_fault(stores: Stores) -> None:
-    said = run("check", *stores)
+    result = run("check", *stores)
 
-    assert (said.code, "BAD" in said.out) == (0, False)
-    assert "ok   settings: can be used" in said.out
-    assert "2 number databases" in said.out
-    assert "ok   follower: not running yet, and no service on this Redis either: start did-router follow" in said.out
+    assert (result.code, "BAD" in result.out) == (0, False)
+    assert "ok   settings: can be used" in result.out
+    assert "2 number databases" in result.out
+    assert "ok   follower: not running yet, and no service on this Redis either: start did-router follow" in result.out
 
 
 def test_check_finds_a_service_without_a_follower(stores: Stores, start: Start) -> None:
     serving(start(*SERVE, *stores))
-    said = run("check", *stores)
+    result = run("check", *stores)
 
-    assert said.code == 1
-    assert "BAD  follower: none is running, and 1 workers answer without one: start did-router follow" in said.out
+    assert result.code == 1
+    assert "BAD  follower: none is running, and 1 workers answer without one: start did-router follow" in result.out
 
 
 def test_check_when_nothing_is_there() -> None:
-    said = run("check", "--couchdb-url", NOWHERE, "--redis-url", "redis://user:s3cret@127.0.0.1:1/0")
+    result = run("check", "--couchdb-url", NOWHERE, "--redis-url", "redis://user:s3cret@127.0.0.1:1/0")
 
-    assert said.code == 3
-    assert f"BAD  CouchDB {NOWHERE}: " in said.out
-    assert "BAD  Redis redis://user:***@127.0.0.1:1/0: " in said.out
-    assert "s3cret" not in said.out + said.err
+    assert result.code == 3
+    assert f"BAD  CouchDB {NOWHERE}: " in result.out
+    assert "BAD  Redis redis://user:***@127.0.0.1:1/0: " in result.out
+    assert "s3cret" not in result.out + result.err
 
 
 def test_check_by_the_environment(stores: Stores) -> None:
-    said = run("check", DID_ROUTER_COUCHDB_URL=stores[1], DID_ROUTER_REDIS_URL=stores[3])
+    result = run("check", DID_ROUTER_COUCHDB_URL=stores[1], DID_ROUTER_REDIS_URL=stores[3])
 
-    assert "2 number databases" in said.out
-    assert "answers, " in said.out
+    assert "2 number databases" in result.out
+    assert "answers, " in result.out
 
 
 def test_warm_counts_and_proves(stores: Stores) -> None:
-    said = run("warm", "--verify", "--json", *stores)
-    told = said.json[0]
+    result = run("warm", "--verify", "--json", *stores)
+    reported = result.json[0]
 
-    assert (said.code, said.err) == (0, "")
-    assert set(told) == {*WARMED, "seconds", "rate", "verified"}
-    assert (told["databases"], told["filled"], told["current"], told["read"]) == (2, 2, 0, NUMBERS)
-    assert (told["failed_databases"], told["skipped"], told["watched"]) == ([], [], False)
-    assert told["verified"] == {"documents": NUMBERS, "differences": 0}
-    assert told["rate"] > 0
+    assert (result.code, result.err) == (0, "")
+    assert set(reported) == {*WARMED, "seconds", "rate", "verified"}
+    assert (reported["databases"], reported["filled"], reported["current"], reported["read"]) == (2, 2, 0, NUMBERS)
+    assert (reported["failed_databases"], reported["skipped"], reported["watched"]) == ([], [], False)
+    assert reported["verified"] == {"documents": NUMBERS, "differences": 0}
+    assert reported["rate"] > 0
 
 
 def test_warm_goes_on_where_it_stopped(stores: Stores) -> None:
@@ -94,10 +94,10 @@ def test_warm_goes_on_where_it_stopped(stores: Stores) -> None:
 
 
 def test_warm_says_what_it_left_out(stores: Stores) -> None:
-    said = run("warm", "--json", "--database", "numbers/+9999", *stores)
+    result = run("warm", "--json", "--database", "numbers/+9999", *stores)
 
-    assert said.code == 1
-    assert said.json[0]["failed_databases"] == [
+    assert result.code == 1
+    assert result.json[0]["failed_databases"] == [
         {"database": "numbers/+9999", "message": "there is no such number database"}
     ]
 

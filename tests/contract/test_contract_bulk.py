@@ -122,9 +122,9 @@ def test_every_way_of_reading_leaves_tells_of_their_ancestors(database: Database
 
 
 def test_bulk_get_shows_a_deletion(database: Database) -> None:
-    gone = database.remove(FIRST, database.save(FIRST))
+    deleted = database.remove(FIRST, database.save(FIRST))
     answer = database.couch.post(f"{database.path}/_bulk_get", {"docs": [{"id": FIRST}]})
-    assert answer.json["results"][0]["docs"] == [{"ok": {"_id": FIRST, "_rev": gone, "_deleted": True}}]
+    assert answer.json["results"][0]["docs"] == [{"ok": {"_id": FIRST, "_rev": deleted, "_deleted": True}}]
 
 
 def test_a_purge_sends_no_row_and_moves_both_sequences(database: Database) -> None:

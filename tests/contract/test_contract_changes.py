@@ -17,11 +17,11 @@ def test_a_document_shows_its_latest_revision_only(database: Database) -> None:
 
 
 def test_a_deletion_is_a_row(database: Database) -> None:
-    gone = database.remove(FIRST, database.save(FIRST, {"n": 1}))
+    deleted = database.remove(FIRST, database.save(FIRST, {"n": 1}))
     (row,) = database.changes("include_docs=true")["results"]
     assert row["deleted"] is True
-    assert row["changes"] == [{"rev": gone}]
-    assert row["doc"] == {"_id": FIRST, "_rev": gone, "_deleted": True}
+    assert row["changes"] == [{"rev": deleted}]
+    assert row["doc"] == {"_id": FIRST, "_rev": deleted, "_deleted": True}
 
 
 def test_a_deletion_may_carry_a_body(database: Database) -> None:

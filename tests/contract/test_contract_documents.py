@@ -100,14 +100,14 @@ def test_a_deletion_needs_the_revision(database: Database) -> None:
 
 
 def test_a_deleted_document_put_again_goes_on_from_the_deletion(database: Database) -> None:
-    gone = database.remove(NUMBER, database.save(NUMBER, BODY))
-    assert gone.startswith("2-")
+    deleted = database.remove(NUMBER, database.save(NUMBER, BODY))
+    assert deleted.startswith("2-")
     assert database.save(NUMBER, BODY).startswith("3-")
 
 
 def test_naming_the_deletions_revision_does_not_bring_it_back(database: Database) -> None:
-    gone = database.remove(NUMBER, database.save(NUMBER, BODY))
-    assert database.couch.put(database.document(NUMBER), {**BODY, "_rev": gone}).refusal == CONFLICT
+    deleted = database.remove(NUMBER, database.save(NUMBER, BODY))
+    assert database.couch.put(database.document(NUMBER), {**BODY, "_rev": deleted}).refusal == CONFLICT
 
 
 def test_a_revision_of_a_document_never_had_is_taken_once_the_shard_was_written(database: Database) -> None:

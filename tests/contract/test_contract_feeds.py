@@ -147,9 +147,9 @@ def test_a_deletion_comes_over_a_feed(database: Database) -> None:
     revision = database.save(FIRST)
     with database.feed("feed=continuous&heartbeat=5000&since=now") as feed:
         feed.line()
-        gone = database.remove(FIRST, revision)
+        deleted = database.remove(FIRST, revision)
         row = feed.row()
-        assert (row["deleted"], row["changes"]) == (True, [{"rev": gone}])
+        assert (row["deleted"], row["changes"]) == (True, [{"rev": deleted}])
 
 
 def test_a_purge_sends_nothing_over_a_feed(database: Database) -> None:

@@ -64,14 +64,14 @@ def test_documents_on_request(filled: Database) -> None:
 
 
 def test_by_keys_in_the_order_asked(filled: Database) -> None:
-    gone = filled.remove(NUMBERS[2], filled.load(NUMBERS[2])["_rev"])
+    deleted = filled.remove(NUMBERS[2], filled.load(NUMBERS[2])["_rev"])
     keys = [NUMBERS[4], "+none", NUMBERS[2], NUMBERS[0]]
     answer = filled.couch.post(f"{filled.path}/_all_docs?include_docs=true", {"keys": keys}).json
     assert (answer["total_rows"], answer["offset"]) == (5, None)
     rows: list[Any] = answer["rows"]
     assert rows[0]["doc"]["n"] == 4
     assert rows[1] == {"key": "+none", "error": "not_found"}
-    value = {"rev": gone, "deleted": True}
+    value = {"rev": deleted, "deleted": True}
     assert rows[2] == {"id": NUMBERS[2], "key": NUMBERS[2], "value": value, "doc": None}
     assert rows[3]["doc"]["n"] == 0
 

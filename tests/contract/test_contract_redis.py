@@ -51,7 +51,7 @@ def test_a_directory_turns_persistence_on(tmp_path: Path) -> None:
         assert client.get("a") == b"1"
 
 
-def test_a_taken_port_is_said_plainly() -> None:
+def test_a_taken_port_is_reported_plainly() -> None:
     with EmbeddedRedis() as server, pytest.raises(RedisStartError, match=f"port {server.port} is taken"):
         EmbeddedRedis(port=server.port).start()
 

@@ -37,7 +37,7 @@ def _row(name: str, times: int, fault: Callable[[Callers], None], service: Insta
         for _ in range(times):
             fault(callers)
             wait_settled()
-    return _told(name, times, callers)
+    return _reported(name, times, callers)
 
 
 def _restarts(shared: Stores, restarts: int) -> int:
@@ -47,14 +47,14 @@ def _restarts(shared: Stores, restarts: int) -> int:
             for turn in range(restarts):
                 polled.restart(turn % 2)
                 callers.wait_for(100)
-    return _told("an instance restarted, /readyz polled each second", restarts, callers)
+    return _reported("an instance restarted, /readyz polled each second", restarts, callers)
 
 
-def _told(name: str, times: int, callers: Callers) -> int:
+def _reported(name: str, times: int, callers: Callers) -> int:
     lost = sum(callers.lost.values())
     click.echo(f"| {name} | {times} | {callers.answered:,} | {lost} | {callers.worst * 1000:.0f} ms |")
-    for words, count in callers.lost.items():
-        click.echo(f"{name}: {count} times {words}", err=True)
+    for message, count in callers.lost.items():
+        click.echo(f"{name}: {count} times {message}", err=True)
     return lost
 
 

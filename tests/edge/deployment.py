@@ -16,7 +16,7 @@ import grpc
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from tests.cli.command import DOCUMENTS, Process, Running, children_of, databases_at, eventually, serving
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 
 WORKERS = 2
 _LIMITS = ("redis_timeout=2", "couchdb_read_timeout=3", "lookup_timeout=3")
@@ -31,7 +31,7 @@ class Stores:
     couchdb: str
     redis: str
     folder: Path
-    authority: Authority
+    authority: CertAuthority
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Instance:
     """One `did-router serve` behind its edge."""
 
     running: Running
-    authority: Authority | None
+    authority: CertAuthority | None
 
     @property
     def port(self) -> int:
@@ -115,14 +115,14 @@ def stores() -> Iterator[Stores]:
         for name, documents in DOCUMENTS.items():
             databases.database(name).create()
             databases.database(name).put_many(documents)
-        yield Stores(couchdb.url, redis.url, Path(folder), Authority())
+        yield Stores(couchdb.url, redis.url, Path(folder), CertAuthority())
 
 
 def launch(
     shared: Stores, *more: str, tls: bool = True, listen: str = "127.0.0.1:0", workers: int = WORKERS
 ) -> Instance:
     """A service that answers."""
-    words = [
+    message = [
         "serve",
         "--workers",
         str(workers),
@@ -135,11 +135,11 @@ def launch(
         "--transport",
         "edge",
     ]
-    words += ["--couchdb-url", shared.couchdb, "--redis-url", shared.redis, "--set", "drain_delay=0"]
+    message += ["--couchdb-url", shared.couchdb, "--redis-url", shared.redis, "--set", "drain_delay=0"]
     if tls:
         certificate, key = shared.authority.issue(shared.folder)
-        words += ["--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"]
-    process = Process(*words, *more)
+        message += ["--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"]
+    process = Process(*message, *more)
     try:
         return Instance(serving(process), shared.authority if tls else None)
     except BaseException:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from tests.cli.command import eventually
 from tests.edge.callers import Callers
 from tests.edge.deployment import WORKERS, Instance, Stores, launch
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 
 
 def replace_workers(service: Instance, callers: Callers) -> None:
     """SIGHUP: every worker gives way to a new one."""
     old = set(service.workers)
-    service.running.process.said.clear()
+    service.running.process.lines.clear()
     service.running.process.send(signal.SIGHUP)
     service.running.process.wait_for("all children are replaced", 60)
     callers.wait_for(100)
@@ -43,7 +43,7 @@ def freeze_worker(service: Instance, callers: Callers) -> None:
 def renew_certificate(service: Instance, shared: Stores, callers: Callers) -> None:
     """New files by the same authority; wait until a new connection is shown them."""
     before = service.figure('envoy_sds_update_success{envoy_xds_resource_name="certificate"}')
-    assert isinstance(service.authority, Authority)
+    assert isinstance(service.authority, CertAuthority)
     service.authority.issue(shared.folder)
     name = 'envoy_sds_update_success{envoy_xds_resource_name="certificate"}'
     eventually(lambda: service.figure(name) > before)

@@ -23,10 +23,10 @@ def directory() -> Iterator[Path]:
         yield Path(made) / "edge"
 
 
-def test_what_is_missing_is_said(directory: Path) -> None:
+def test_what_is_missing_is_reported(directory: Path) -> None:
     assert "'edge_directory': say where" in run_here("edge-config").complaint
-    said = run_here("edge-config", "--listen", "0.0.0.0:0", "--set", f"edge_directory={directory}")
-    assert (said.code, "give an IP address and a port" in said.complaint) == (2, True)
+    outcome = run_here("edge-config", "--listen", "0.0.0.0:0", "--set", f"edge_directory={directory}")
+    assert (outcome.code, "give an IP address and a port" in outcome.complaint) == (2, True)
 
 
 def test_workers_come_and_go_behind_it(shared: Stores, directory: Path) -> None:

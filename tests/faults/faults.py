@@ -170,9 +170,9 @@ def _remade(scene: Scene) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for turn in scene.writers.turns:
             stack.enter_context(turn)
-        gone = [ledger.claim(number, NOBODY) for number in numbers]
+        deleted = [ledger.claim(number, NOBODY) for number in numbers]
         databases.database(shard).drop()
-        for claim in gone:
+        for claim in deleted:
             ledger.acknowledge(claim, scene.writers.quiet)
         databases.database(shard).create()
         for number in numbers:

@@ -17,7 +17,7 @@ from tests.topologies.servers import SLOTS, free_port
 
 SINGLE, SENTINEL, CLUSTER = "single", "sentinel", "cluster"
 _SERVICE = "calls"
-_GONE_AFTER, _FAILOVER_WITHIN = 1000, 4000
+_DELETED_AFTER, _FAILOVER_WITHIN = 1000, 4000
 """Milliseconds."""
 _TICK = 0.02
 _WITHIN = 30.0
@@ -49,10 +49,10 @@ class Form(ABC):
     def start(self) -> None:
         """Start everything and wait until it answers."""
 
-    def _add(self, name: str, port: int, *words: str) -> Program:
+    def _add(self, name: str, port: int, *message: str) -> Program:
         own = self._folder / name
         own.mkdir()
-        command = [find_server(), *words, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own)]
+        command = [find_server(), *message, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own)]
         program = Program(command, self._folder / f"{name}.log", port)
         self.programs.append(program)
         return program
@@ -125,16 +125,19 @@ class Sentinels(Form):
         lines = (
             f"port {port}",
             f"sentinel monitor {_SERVICE} 127.0.0.1 {self._first} 2",
-            f"sentinel down-after-milliseconds {_SERVICE} {_GONE_AFTER}",
+            f"sentinel down-after-milliseconds {_SERVICE} {_DELETED_AFTER}",
             f"sentinel failover-timeout {_SERVICE} {_FAILOVER_WITHIN}",
         )
         config.write_text("\n".join(lines) + "\n", "utf-8")
         watcher.command = [find_server(), str(config), "--sentinel", "--bind", "127.0.0.1"]
 
     def _knows_all(self, port: int) -> bool:
-        told = _node(port).execute_command("SENTINEL", "MASTER", _SERVICE)
-        said = {_text(name): _text(value) for name, value in (told.items() if isinstance(told, dict) else _pairs(told))}
-        return said["num-other-sentinels"] == "2" and said["num-slaves"] == "1"
+        reported = _node(port).execute_command("SENTINEL", "MASTER", _SERVICE)
+        result = {
+            _text(name): _text(value)
+            for name, value in (reported.items() if isinstance(reported, dict) else _pairs(reported))
+        }
+        return result["num-other-sentinels"] == "2" and result["num-slaves"] == "1"
 
 
 class Cluster(Form):
@@ -177,8 +180,8 @@ class Cluster(Form):
         nodes[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
         nodes[source].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])
         while keys := nodes[source].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1):
-            words = ("MIGRATE", "127.0.0.1", self._ports[target], keys[0], 0, 2000)
-            nodes[source].execute_command(*words)
+            message = ("MIGRATE", "127.0.0.1", self._ports[target], keys[0], 0, 2000)
+            nodes[source].execute_command(*message)
             time.sleep(pause)
         for at in (target, source, 3 - source - target):
             nodes[at].execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[target])
@@ -212,17 +215,17 @@ def _node(port: int) -> Any:
 
 def _owns(node: Any, name: str, slot: int) -> bool:
     for line in _text(node.execute_command("CLUSTER", "NODES")).splitlines():
-        words = line.split()
-        if words[0] == name:
-            ranges = [part.split("-") for part in words[8:] if not part.startswith("[")]
+        message = line.split()
+        if message[0] == name:
+            ranges = [part.split("-") for part in message[8:] if not part.startswith("[")]
             return any(int(each[0]) <= slot <= int(each[-1]) for each in ranges)
     return False
 
 
 def _is_whole(node: Any) -> bool:
     with contextlib.suppress(redis.RedisError, OSError):
-        told = node.execute_command("CLUSTER", "INFO")
-        return "cluster_state:ok" in _text(told) or "'cluster_state': 'ok'" in str(told)
+        reported = node.execute_command("CLUSTER", "INFO")
+        return "cluster_state:ok" in _text(reported) or "'cluster_state': 'ok'" in str(reported)
     return False
 
 

@@ -152,7 +152,7 @@ GUARDS = (
         "router/couch/database.py",
         'if row.get("accepted") is True}',
         "if False}",
-        "tests/integration/test_accepted_writes.py::test_two_writers_of_one_number_are_never_both_told_yes",
+        "tests/integration/test_accepted_writes.py::test_two_writers_of_one_number_are_never_both_reported_yes",
     ),
     Guard(
         "a sweep that is asked for",
@@ -224,8 +224,8 @@ def main() -> None:
         whole, without = passes(guard.test, None), passes(guard.test, guard)
         good = whole and not without
         bad += not good
-        said = f"{'passes' if whole else 'FAILS'} with it, {'PASSES' if without else 'fails'} without"
-        click.echo(f"{'good' if good else 'BAD '} {guard.name}: {guard.test.rpartition('::')[2]} {said}")
+        result = f"{'passes' if whole else 'FAILS'} with it, {'PASSES' if without else 'fails'} without"
+        click.echo(f"{'good' if good else 'BAD '} {guard.name}: {guard.test.rpartition('::')[2]} {result}")
     sys.exit(bool(bad))
 
 

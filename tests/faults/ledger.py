@@ -69,7 +69,7 @@ class Answer:
     """What a call was told.
 
     Attributes:
-        said: the account; NOBODY for NOT_FOUND; None where nothing was said about the number.
+        account: the account; NOBODY for NOT_FOUND; None for an answer without one.
         why: the gRPC status, and reason where there is one, of what is no route.
         limit: the call's deadline in seconds.
         direct: the caller has no link that may be in trouble.
@@ -78,7 +78,7 @@ class Answer:
     number: str
     began: float
     ended: float
-    said: str | None
+    account: str | None
     flagged: bool = False
     authoritative: bool = False
     why: str = ""
@@ -146,14 +146,14 @@ class Ledger:
 
     def judge(self, answer: Answer) -> Verdict:
         """See the module. What is allowed while flagged is for the caller to bound."""
-        if answer.said is None:
+        if answer.account is None:
             return Verdict()
         claims = [claim for claim in self._claims[answer.number] if not claim.void]
-        made = [at for at, claim in enumerate(claims) if claim.account == answer.said and claim.sent <= answer.ended]
-        if not made and answer.said == NOBODY and not claims:
+        made = [at for at, claim in enumerate(claims) if claim.account == answer.account and claim.sent <= answer.ended]
+        if not made and answer.account == NOBODY and not claims:
             return Verdict()
         if not made:
-            return Verdict(f"{answer.number} was never {answer.said or 'without a document'}")
+            return Verdict(f"{answer.number} was never {answer.account or 'without a document'}")
         if answer.authoritative and self._is_divided(answer):
             return Verdict()
         verdicts = (_verdict(answer, _later(claims, at)) for at in made)
@@ -187,6 +187,6 @@ def _verdict(answer: Answer, later: list[Claim]) -> Verdict:
         return Verdict("", age)
     for each, claim in ages:
         if each > claim.quiet:
-            words = f"{answer.number}: not flagged, and {each:.3f} s old, where {claim.quiet:.1f} s are promised"
-            return Verdict(words, age)
+            message = f"{answer.number}: not flagged, and {each:.3f} s old, where {claim.quiet:.1f} s are promised"
+            return Verdict(message, age)
     return Verdict("", age)

@@ -42,7 +42,7 @@ class Lie(StrEnum):
 ABOUT_UPDATES = frozenset({Lie.LOSES, Lie.REPEATS, Lie.REORDERS, Lie.DELETED})
 
 
-def is_told_to(lie: Lie, request: bytes) -> bool:
+def is_reported_to(lie: Lie, request: bytes) -> bool:
     """Whether a request (its first bytes) is for the feed that the lie is about."""
     line = request.partition(b"\r\n")[0]
     return (b"/_db_updates" if lie in ABOUT_UPDATES else b"/_changes") in line
@@ -89,7 +89,7 @@ class _Liar:
         self._lie = lie
         self._chance = chance
         self._is_on = is_on
-        self._told: deque[bytes] = deque(maxlen=_ALL)
+        self._reported: deque[bytes] = deque(maxlen=_ALL)
         self._held: list[bytes] = []
 
     def lines(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -100,7 +100,7 @@ class _Liar:
                 yield line
             else:
                 yield from self._bent(line)
-                self._told.append(line)
+                self._reported.append(line)
 
     def page(self, body: bytes) -> bytes:
         """The rows of an answer that comes as a whole."""
@@ -125,7 +125,7 @@ class _Liar:
         elif self._lie is Lie.REPLAYS:
             yield line
         else:
-            yield from self._chance.sample(self._told, min(len(self._told), self._chance.choice(SOME)))
+            yield from self._chance.sample(self._reported, min(len(self._reported), self._chance.choice(SOME)))
             yield line
             yield line
 

@@ -165,7 +165,7 @@ class Link:
             head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
             client.sendall(head + body)
             return False
-        elif isinstance(trouble, Lie) and lies.is_told_to(trouble, data):
+        elif isinstance(trouble, Lie) and lies.is_reported_to(trouble, data):
             lies.tell(trouble, data, client, self._to, self._random, lambda: self._trouble is trouble)
             return False
         server.sendall(data)

@@ -96,7 +96,7 @@ class Callers:
             while not self._stop.is_set():
                 answer = replace(_ask(stub, chance), direct=link is None)
                 self.answers.append(answer)
-                if answer.said is not None:
+                if answer.account is not None:
                     self._answered[index] = answer.began
                 time.sleep(_PAUSE * 2 * chance.random())
 
@@ -111,21 +111,26 @@ def _ask(stub: InboundRouterStub, chance: random.Random) -> Answer:
     number = chance.choice(ABSENT if chance.random() < _UNKNOWN else NUMBERS)
     authoritative = chance.random() < _AUTHORITATIVE
     began = time.monotonic()
-    told = outcome(stub.Lookup.future(request(number, authoritative=authoritative), timeout=LIMIT))
-    return answer_of(number, began, told, authoritative=authoritative)
+    reply = outcome(stub.Lookup.future(request(number, authoritative=authoritative), timeout=LIMIT))
+    return answer_of(number, began, reply, authoritative=authoritative)
 
 
 def answer_of(
-    number: str, began: float, told: pb.LookupResponse | Refusal, *, authoritative: bool = False, limit: float = LIMIT
+    number: str,
+    began: float,
+    reply: pb.LookupResponse | Refusal,
+    *,
+    authoritative: bool = False,
+    limit: float = LIMIT,
 ) -> Answer:
     """What a caller was told, as the ledger judges it."""
     ended = time.monotonic()
-    if isinstance(told, pb.LookupResponse):
-        said = told.account_id if told.number == number else f"an answer for {told.number}"
-        return Answer(number, began, ended, said, told.stale, authoritative, limit=limit)
-    why = told.reason or told.code.name
-    said_nothing = told.code is not grpc.StatusCode.NOT_FOUND
-    return Answer(number, began, ended, None if said_nothing else NOBODY, False, authoritative, why, limit)
+    if isinstance(reply, pb.LookupResponse):
+        result = reply.account_id if reply.number == number else f"an answer for {reply.number}"
+        return Answer(number, began, ended, result, reply.stale, authoritative, limit=limit)
+    why = reply.reason or reply.code.name
+    reported_nothing = reply.code is not grpc.StatusCode.NOT_FOUND
+    return Answer(number, began, ended, None if reported_nothing else NOBODY, False, authoritative, why, limit)
 
 
 class Writers:

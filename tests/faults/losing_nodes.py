@@ -147,8 +147,8 @@ def _resolve_fillers(scene: Scene) -> None:
     shard = scene.chance.choice(SHARDS)
     numbers = scene.chance.sample(filler_numbers(shard, scene.stage.documents), _FILLERS)
     databases = scene.stage.databases
-    standing = [dict(each) for each in databases.database(shard).get_many(numbers).values() if each is not None]
-    siblings = [rewriting.sibling(scene, each, digit="f") for each in standing]
+    current = [dict(each) for each in databases.database(shard).get_many(numbers).values() if each is not None]
+    siblings = [rewriting.sibling(scene, each, digit="f") for each in current]
     databases.client.request("POST", [shard, "_bulk_docs"], {"docs": siblings, "new_edits": False})
     time.sleep(scene.chance.uniform(*_STANDS))
     winners = [{"_id": each["_id"], "_rev": each["_rev"], "_deleted": True} for each in siblings]

@@ -127,9 +127,9 @@ class ImitatedNodes(Nodes):
 
     def __init__(self, folder: Path, ports: Sequence[int], seed: int) -> None:
         super().__init__(f"http://admin:password@{','.join(f'127.0.0.1:{port}' for port in ports)}")
-        words = ["-m", "tests.faults.imitation", "--data", str(folder / "couchdb"), "--seed", str(seed)]
-        words += [f"--port={port}" for port in ports]
-        self._program = Program([sys.executable, *words], folder / "couchdb.log", ports[-1])
+        message = ["-m", "tests.faults.imitation", "--data", str(folder / "couchdb"), "--seed", str(seed)]
+        message += [f"--port={port}" for port in ports]
+        self._program = Program([sys.executable, *message], folder / "couchdb.log", ports[-1])
         self.programs = (self._program,)
 
     def start(self) -> None:
@@ -289,9 +289,9 @@ class RealNodes(Nodes):
         return int(self._pid_files[node].read_text())
 
     def _run(self, command: str, node: int) -> None:
-        words = shlex.split(command.format(node=node + 1))
-        made = subprocess.run(words, capture_output=True, text=True, timeout=_UP_WITHIN, check=False)
-        assert made.returncode == 0, f"{words} failed:\n{made.stdout}{made.stderr}"
+        message = shlex.split(command.format(node=node + 1))
+        made = subprocess.run(message, capture_output=True, text=True, timeout=_UP_WITHIN, check=False)
+        assert made.returncode == 0, f"{message} failed:\n{made.stdout}{made.stderr}"
 
 
 def _is_alive(process: int) -> bool:

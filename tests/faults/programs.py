@@ -98,22 +98,22 @@ def redis(folder: Path, port: int, *, keeps: bool) -> Program:
     """A Redis that is empty after a restart, or keeps all but what it did not sync yet."""
     data = folder / "redis"
     data.mkdir()
-    words = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--save", ""]
-    words += ["--appendonly", "yes" if keeps else "no"]
-    return Program([find_server(), *words], folder / "redis.log", port)
+    message = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--save", ""]
+    message += ["--appendonly", "yes" if keeps else "no"]
+    return Program([find_server(), *message], folder / "redis.log", port)
 
 
 def couchdb(folder: Path, port: int) -> Program:
     """An embedded database that keeps its data over restarts."""
-    words = ["-m", "router.embedded.couchdb", "--port", str(port), "--data", str(folder / "couchdb")]
-    return Program([sys.executable, *words], folder / "couchdb.log", port)
+    message = ["-m", "router.embedded.couchdb", "--port", str(port), "--data", str(folder / "couchdb")]
+    return Program([sys.executable, *message], folder / "couchdb.log", port)
 
 
 def did_router(
-    folder: Path, name: str, *words: str, port: int | None = None, more: Mapping[str, str] | None = None
+    folder: Path, name: str, *message: str, port: int | None = None, more: Mapping[str, str] | None = None
 ) -> Program:
     """The installed command."""
-    return Program([COMMAND, *words], folder / f"{name}.log", port, more)
+    return Program([COMMAND, *message], folder / f"{name}.log", port, more)
 
 
 def _command_line(process: int) -> bytes:

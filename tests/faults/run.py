@@ -84,7 +84,7 @@ class Report:
 
     def __str__(self) -> str:
         healed = "never healed" if self.healed is None else f"healed in {self.healed:.1f} s"
-        said = (
+        printed = (
             f"seed {self.plan.seed}: {self.plan.name} ({self.plan.transport})",
             f"{self.calls} calls, {self.writes} changes, {len(self.wrong)} wrong",
             f"{self.stale} stale ({self.longest:.2f} s), {self.flagged_stale} flagged ({self.longest_flagged:.2f} s)",
@@ -94,7 +94,7 @@ class Report:
             *([f"{self.settled} settled"] if self.settled else []),
             *([f"{self.disturbed} disturbed"] if self.disturbed else []),
         )
-        return "\n  ".join(["; ".join(said), *self.wrong[:_SHOWN], *self.different[:_SHOWN]])
+        return "\n  ".join(["; ".join(printed), *self.wrong[:_SHOWN], *self.different[:_SHOWN]])
 
 
 def run_plan(plan: Plan, ground: Ground | None = None) -> Report:
@@ -181,8 +181,8 @@ def _is_well(target: str, ledger: Ledger) -> bool:
         stub = InboundRouterStub(channel)
         for number in NUMBERS:
             began = time.monotonic()
-            told = answer_of(number, began, outcome(stub.Lookup.future(request(number), timeout=_PATIENCE)))
-            if told.said not in ledger.current(number) or told.flagged:
+            reported = answer_of(number, began, outcome(stub.Lookup.future(request(number), timeout=_PATIENCE)))
+            if reported.account not in ledger.current(number) or reported.flagged:
                 return False
     return True
 
@@ -194,7 +194,7 @@ def _judge(report: Report, answers: Sequence[Answer], ledger: Ledger, began: flo
         past = answer.ended - answer.began - answer.limit
         report.worst_late = max(report.worst_late, past)
         report.late += past > MARGIN + report.oversleep
-        if answer.said is None:
+        if answer.account is None:
             report.unknown[answer.why] += 1
             report.disturbed += answer.direct and report.plan.spares_the_service and answer.why in _NO_ANSWER
             if answer.why not in _CANT_BE_KNOWN:

@@ -206,11 +206,11 @@ class Stage:
     def is_ready(self) -> bool:
         """Whether all workers are ready and nothing is marked stale."""
         try:
-            said = list(self.state().values())
+            result = list(self.state().values())
         except (OSError, ValueError):
             return False
-        return len(said) == self._workers and all(
-            each and each["state"] == "ready" and not each["stale"] for each in said
+        return len(result) == self._workers and all(
+            each and each["state"] == "ready" and not each["stale"] for each in result
         )
 
     def differences(self) -> list[list[str]]:
@@ -224,8 +224,8 @@ class Stage:
             found.append([*map(str, report.differences), *map(str, report.copies)])
         return found
 
-    def said(self) -> str:
-        """The last that the service and the follower said."""
+    def last_log_lines(self) -> str:
+        """The last lines of the logs of the service and the follower."""
         logs = (program.log for program in (self.service, self.follower))
         return "\n".join("\n".join(log.read_text("utf-8").splitlines()[-30:]) for log in logs)
 

@@ -52,7 +52,7 @@ def test_no_answer_is_wrong_and_it_heals(
 ) -> None:
     report = run_on(stage, Plan(seed, (fault,), "auto", (0.8,), 0.0), accounts, ledger)
 
-    assert report.is_good, f"{report}\n{stage.said()}"
+    assert report.is_good, f"{report}\n{stage.last_log_lines()}"
     assert report.answered > 50
     assert report.writes > 5
 
@@ -79,6 +79,6 @@ def test_no_answer_is_wrong_on_a_cluster_and_it_heals(
 ) -> None:
     report = run_on(on_nodes, Plan(seed, (fault,), "auto", (3.0,), 0.0), accounts_on_nodes, ledger_on_nodes)
 
-    assert report.is_good, f"{report}\n{on_nodes.said()}"
+    assert report.is_good, f"{report}\n{on_nodes.last_log_lines()}"
     assert report.answered > 50
     assert report.writes > 5

@@ -16,9 +16,9 @@ def _ledger(*claims: Claim) -> Ledger:
 
 
 def _answer(
-    said: str, began: float, ended: float | None = None, *, flagged: bool = False, authoritative: bool = False
+    result: str, began: float, ended: float | None = None, *, flagged: bool = False, authoritative: bool = False
 ) -> Answer:
-    return Answer(NUMBER, began, began + 0.01 if ended is None else ended, said, flagged, authoritative)
+    return Answer(NUMBER, began, began + 0.01 if ended is None else ended, result, flagged, authoritative)
 
 
 FIRST = Claim(NUMBER, ONE, 1.0, 2.0)
@@ -39,9 +39,9 @@ def test_an_account_that_is_to_have_the_number_later_is_wrong() -> None:
     assert _ledger(FIRST, BY_HAND).judge(_answer(TWO, 5.0)).wrong
 
 
-@pytest.mark.parametrize("said", [ONE, TWO])
-def test_either_account_is_right_while_the_change_is_on_its_way(said: str) -> None:
-    verdict = _ledger(FIRST, BY_MANAGER).judge(_answer(said, 10.5, 11.5))
+@pytest.mark.parametrize("result", [ONE, TWO])
+def test_either_account_is_right_while_the_change_is_on_its_way(result: str) -> None:
+    verdict = _ledger(FIRST, BY_MANAGER).judge(_answer(result, 10.5, 11.5))
     assert (verdict.wrong, verdict.age) == ("", 0.0)
 
 
@@ -69,7 +69,7 @@ def test_an_authoritative_answer_may_not() -> None:
 
 def test_what_may_or_may_not_have_been_written_is_right_until_the_next_change_stands() -> None:
     ledger = _ledger(FIRST, OPEN, LAST)
-    assert {ledger.judge(_answer(said, 15.0)).wrong for said in (ONE, TWO)} == {""}
+    assert {ledger.judge(_answer(result, 15.0)).wrong for result in (ONE, TWO)} == {""}
     assert ledger.judge(_answer(TWO, 25.0)).wrong
 
 
@@ -80,8 +80,8 @@ def test_an_older_promise_does_not_excuse_a_broken_newer_one() -> None:
 
 def test_a_number_without_a_document_is_nobodys() -> None:
     assert not _ledger().judge(_answer(NOBODY, 5.0)).wrong
-    gone = Claim(NUMBER, NOBODY, 10.0, 11.0, quiet=1.0)
-    ledger = _ledger(FIRST, gone)
+    deleted = Claim(NUMBER, NOBODY, 10.0, 11.0, quiet=1.0)
+    ledger = _ledger(FIRST, deleted)
     assert ledger.judge(_answer(NOBODY, 5.0)).wrong
     assert not ledger.judge(_answer(NOBODY, 15.0)).wrong
     assert ledger.current(NUMBER) == {NOBODY}

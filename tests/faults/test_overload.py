@@ -86,5 +86,5 @@ def test_grpcio_refuses_more_calls_than_may_wait(world: World, start_service: St
     assert seen == {REFUSED: 20, (grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND"): 10}
 
 
-def _what(told: Any) -> Any:
-    return (told.code, told.reason) if isinstance(told, Refusal) else told.account_id
+def _what(reported: Any) -> Any:
+    return (reported.code, reported.reason) if isinstance(reported, Refusal) else reported.account_id

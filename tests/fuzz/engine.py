@@ -23,19 +23,19 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     with atheris.instrument_imports(include=["router"]):
         target = catalogue.target(name)
-    words = _dictionary(target.words)
-    if words is not None:
-        options = [f"-dict={words}", *options]
+    dictionary = _dictionary(target.dictionary)
+    if dictionary is not None:
+        options = [f"-dict={dictionary}", *options]
     # For minimising libFuzzer has a shell start this again.
     again = f"{sys.executable} -m tests.fuzz.engine {name}"
     atheris.Setup([again, f"-max_len={target.longest}", "-len_control=20", *options], target.check)
     atheris.Fuzz()
 
 
-def _dictionary(words: Sequence[str | bytes]) -> Path | None:
+def _dictionary(dictionary: Sequence[str | bytes]) -> Path | None:
     """The words as libFuzzer reads them."""
     lines = []
-    for word in words:
+    for word in dictionary:
         octets = word if isinstance(word, bytes) else word.encode()
         lines.append('"' + "".join(f"\\x{octet:02x}" for octet in octets) + '"')
     path = Path(tempfile.mkdtemp(prefix="did-router-fuzz-")) / "words"

@@ -92,7 +92,7 @@ def _started(module: str, *arguments: str) -> "subprocess.Popen[str]":
 def _follow(process: "subprocess.Popen[str]", run: Run) -> None:
     assert process.stdout is not None
     tail: list[str] = []
-    told = began = time.monotonic()
+    reported = began = time.monotonic()
     for line in process.stdout:
         tail = [*tail[-40:], line.rstrip()]
         seen = _LINE.match(line)
@@ -100,9 +100,9 @@ def _follow(process: "subprocess.Popen[str]", run: Run) -> None:
             run.executions = int(done[1]) if (done := _DONE.match(line)) else run.executions
             continue
         run.executions, run.covered, run.kept = int(seen[1]), int(seen[3]), int(seen[5])
-        if time.monotonic() - told > _TELLS_EVERY:
-            told = time.monotonic()
-            _say(f"{run.name}: {told - began:.0f} s, {run.executions:,} executions, {run.covered} branches")
+        if time.monotonic() - reported > _TELLS_EVERY:
+            reported = time.monotonic()
+            _say(f"{run.name}: {reported - began:.0f} s, {run.executions:,} executions, {run.covered} branches")
     if process.wait() != 0:
         run.found.append(_what(tail))
         _say(f"{run.name}: FOUND {run.found[-1]}")
@@ -111,9 +111,9 @@ def _follow(process: "subprocess.Popen[str]", run: Run) -> None:
 
 def _what(tail: Sequence[str]) -> str:
     """The engine's last words in a line."""
-    words = [line for line in tail if re.match(r"\w*(Error|Exception)\b|==\d+== ERROR", line)]
+    dictionary = [line for line in tail if re.match(r"\w*(Error|Exception)\b|==\d+== ERROR", line)]
     where = [line.partition("Test unit written to ")[2] for line in tail if "Test unit written to" in line]
-    return " ".join([*words[:1], *(Path(each).name for each in where)]) or "the engine failed"
+    return " ".join([*dictionary[:1], *(Path(each).name for each in where)]) or "the engine failed"
 
 
 def _minimise(name: str, folders: Sequence[str]) -> int:
@@ -121,9 +121,9 @@ def _minimise(name: str, folders: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="did-router-fuzz-") as scratch:
         process = _guided(name, [scratch, *folders], "-merge=1", "-use_counters=0")
         assert process.stdout is not None
-        said = process.stdout.read()
+        result = process.stdout.read()
         if process.wait() != 0:
-            raise click.ClickException(f"minimising {name} failed:\n{said[-2000:]}")
+            raise click.ClickException(f"minimising {name} failed:\n{result[-2000:]}")
         kept = CORPUS / name
         kept.mkdir(parents=True, exist_ok=True)
         smallest = list(Path(scratch).iterdir())

@@ -45,31 +45,31 @@ class Source:
         """True or false."""
         return self.byte() % 2 == 1
 
-    def number(self, most: int) -> int:
+    def number(self, maximum: int) -> int:
         """From 0 to `most`."""
         value = 0
-        for _ in range((most.bit_length() + 7) // 8):
+        for _ in range((maximum.bit_length() + 7) // 8):
             value = value << 8 | self.byte()
-        return value % (most + 1)
+        return value % (maximum + 1)
 
     def pick(self, choices: Sequence[T]) -> T:
         """One of them."""
         return choices[self.byte() % len(choices)]
 
-    def octets(self, most: int = 64) -> bytes:
+    def octets(self, maximum: int = 64) -> bytes:
         """Bytes, as many as the next byte says."""
-        count = min(self.byte(), most)
+        count = min(self.byte(), maximum)
         taken = self._data[self._at : self._at + count]
         self._at += len(taken)
         return taken
 
-    def word(self, most: int = 40) -> str:
+    def word(self, maximum: int = 40) -> str:
         """Visible ASCII."""
-        return "".join(chr(33 + octet % 94) for octet in self.octets(most))
+        return "".join(chr(33 + octet % 94) for octet in self.octets(maximum))
 
-    def text(self, most: int = 64) -> str:
+    def text(self, maximum: int = 64) -> str:
         """Anything that UTF-8 can hold."""
-        return text(self.octets(most))
+        return text(self.octets(maximum))
 
     def rest(self) -> bytes:
         """All that is left."""
@@ -77,7 +77,7 @@ class Source:
         self._at = len(self._data)
         return taken
 
-    def json(self, words: Sequence[str], depth: int = 3) -> Any:
+    def json(self, dictionary: Sequence[str], depth: int = 3) -> Any:
         """A value that JSON can hold, of the kinds that readers of documents must expect.
 
         Args:
@@ -87,17 +87,17 @@ class Source:
         if kind >= 6 and depth:
             count = self.byte() % 5
             if kind == 6:
-                return [self.json(words, depth - 1) for _ in range(count)]
-            return {self.name(words): self.json(words, depth - 1) for _ in range(count)}
+                return [self.json(dictionary, depth - 1) for _ in range(count)]
+            return {self.name(dictionary): self.json(dictionary, depth - 1) for _ in range(count)}
         match kind:
             case 0 | 1:
-                return self.pick(words)
+                return self.pick(dictionary)
             case 2:
                 return self.text()
             case 3:
                 return self.pick(_ODD)
         return self.number(2**40) if kind == 4 else self.word(33)
 
-    def name(self, words: Sequence[str]) -> str:
+    def name(self, dictionary: Sequence[str]) -> str:
         """A field's name: mostly one that means something."""
-        return self.text(80) if self.byte() % 8 == 0 else self.pick(words)
+        return self.text(80) if self.byte() % 8 == 0 else self.pick(dictionary)

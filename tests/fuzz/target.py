@@ -21,7 +21,7 @@ class Target:
 
     name: str
     check: Callable[[bytes], None]
-    words: Sequence[str | bytes] = ()
+    dictionary: Sequence[str | bytes] = ()
     longest: int = 2048
 
     @property

@@ -10,7 +10,7 @@ def test_a_broken_promise_is_found_and_made_small() -> None:
     def check(data: bytes) -> None:
         assert b"ab" not in data
 
-    unguided = Unguided(Target("planted", check, words=("ab", "c")))
+    unguided = Unguided(Target("planted", check, dictionary=("ab", "c")))
     with pytest.raises(AssertionError):
         unguided.run(20.0)
     assert unguided.smallest == b"ab"

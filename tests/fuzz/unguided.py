@@ -20,10 +20,10 @@ _AT_A_TIME = 200
 
 def inputs(target: Target) -> SearchStrategy[bytes]:
     """Kept inputs, words and noise, behind one another."""
-    words = [word if isinstance(word, bytes) else word.encode() for word in target.words]
+    dictionary = [word if isinstance(word, bytes) else word.encode() for word in target.dictionary]
     kept = [each.read_bytes() for each in target.inputs()]
     cuts = [each[:cut] for each in kept for cut in (len(each) // 2, len(each))]
-    piece = st.binary(max_size=12) | st.sampled_from([*words, b""]) | st.sampled_from([*cuts, b""])
+    piece = st.binary(max_size=12) | st.sampled_from([*dictionary, b""]) | st.sampled_from([*cuts, b""])
     return st.lists(piece, max_size=8).map(lambda pieces: b"".join(pieces)[: target.longest])
 
 

@@ -28,6 +28,6 @@ class Attack:
 def together(count: int, attack: Callable[[], str]) -> str:
     """Several at a time; what they saw, its numbers added up."""
     with ThreadPoolExecutor(count) as pool:
-        said = [each.result() for each in [pool.submit(attack) for _ in range(count)]]
-    number, words = zip(*(each.split(" ", 1) for each in said), strict=True)
-    return f"{sum(int(each.replace(',', '')) for each in number):,} {words[0]}"
+        outcome = [each.result() for each in [pool.submit(attack) for _ in range(count)]]
+    number, units = zip(*(each.split(" ", 1) for each in outcome), strict=True)
+    return f"{sum(int(each.replace(',', '')) for each in number):,} {units[0]}"

@@ -71,12 +71,12 @@ def _rapid_reset(scene: Scene, seconds: float, path: str, content: bytes) -> str
         attacker.greet()
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
         while time.monotonic() < end:
-            said = bytearray()
+            result = bytearray()
             for stream in itertools.islice(streams, _AT_A_TIME):
-                said += frame(HEADERS, END_HEADERS, stream, headers)
-                said += body[:5] + struct.pack(">I", stream) + body[9:] if body else b""
-                said += frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
-            if not attacker.send(bytes(said)):
+                result += frame(HEADERS, END_HEADERS, stream, headers)
+                result += body[:5] + struct.pack(">I", stream) + body[9:] if body else b""
+                result += frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
+            if not attacker.send(bytes(result)):
                 return f"{next(streams) // 2:,} resets taken, then closed"
         return f"{next(streams) // 2:,} resets taken"
 
@@ -174,10 +174,10 @@ def _headers(scene: Scene, seconds: float, content: bytes) -> str:
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
         while time.monotonic() < end:
             stream = next(streams)
-            said = frame(HEADERS, END_STREAM | (END_HEADERS if len(pieces) == 1 else 0), stream, pieces[0])
+            result = frame(HEADERS, END_STREAM | (END_HEADERS if len(pieces) == 1 else 0), stream, pieces[0])
             for index, piece in enumerate(pieces[1:], 2):
-                said += frame(CONTINUATION, END_HEADERS if index == len(pieces) else 0, stream, piece)
-            if not attacker.send(said) or not attacker.wait_ended(stream // 2 + 1, min(2, 2 * seconds)):
+                result += frame(CONTINUATION, END_HEADERS if index == len(pieces) else 0, stream, piece)
+            if not attacker.send(result) or not attacker.wait_ended(stream // 2 + 1, min(2, 2 * seconds)):
                 return f"{_left(attacker)} after {stream // 2:,} calls"
         return f"{len(attacker.ended):,} calls refused"
 
@@ -217,7 +217,7 @@ def idle(scene: Scene, seconds: float) -> str:
     return _many(scene, seconds, 1000, PREFACE + wire.settings())
 
 
-def _many(scene: Scene, seconds: float, count: int, said: bytes) -> str:
+def _many(scene: Scene, seconds: float, count: int, result: bytes) -> str:
     with ExitStack() as stack:
         attackers = [stack.enter_context(socket.socket()) for _ in range(count)]
         refused = 0
@@ -225,7 +225,7 @@ def _many(scene: Scene, seconds: float, count: int, said: bytes) -> str:
             each.settimeout(2)
             try:
                 each.connect(("127.0.0.1", scene.port))
-                each.sendall(said)
+                each.sendall(result)
             except OSError:
                 refused += 1
         time.sleep(seconds)
@@ -269,14 +269,14 @@ def _long_number(size: int) -> bytes:
 
 def bomb(scene: Scene, seconds: float) -> str:
     """A megabyte that gzip makes a gigabyte of."""
-    said = wire.message(_gzipped_zeros(900), compressed=True)
-    return _calls(scene, seconds, LOOKUP, said, (("grpc-encoding", "gzip"),))
+    result = wire.message(_gzipped_zeros(900), compressed=True)
+    return _calls(scene, seconds, LOOKUP, result, (("grpc-encoding", "gzip"),))
 
 
 def bomb_of_others(scene: Scene, seconds: float) -> str:
     """The same in a LookupBatch."""
-    said = wire.message(_gzipped_zeros(900), compressed=True)
-    return _calls(scene, seconds, BATCH, said, (("grpc-encoding", "gzip"),))
+    result = wire.message(_gzipped_zeros(900), compressed=True)
+    return _calls(scene, seconds, BATCH, result, (("grpc-encoding", "gzip"),))
 
 
 def _gzipped_zeros(megabytes: int) -> bytes:
@@ -357,16 +357,16 @@ def _at_once(scene: Scene) -> bytes:
 def _again(
     scene: Scene,
     seconds: float,
-    *all_said: bytes,
+    *all_reported: bytes,
     wait: float = 1,
     sources: Iterable[str] = itertools.repeat("127.0.0.1"),
 ) -> str:
     end, closed, stood = time.monotonic() + seconds, 0, 0
-    for said, source in zip(itertools.cycle(all_said), sources, strict=False):
+    for result, source in zip(itertools.cycle(all_reported), sources, strict=False):
         if time.monotonic() > end:
             break
         with Connection(scene.port, reads=bool(wait), source=source) as attacker:
-            attacker.send(said)
+            attacker.send(result)
             if attacker.closed.wait(wait):
                 closed += 1
             else:
@@ -391,8 +391,8 @@ def _unread(scene: Scene, seconds: float, path: str, content: bytes) -> str:
     with Connection(scene.port, reads=False) as attacker:
         attacker.socket.settimeout(1)
         attacker.greet((WINDOW, 0))
-        said = wire.message(content)
-        pieces = [said[at : at + 16_000] for at in range(0, len(said), 16_000)]
+        result = wire.message(content)
+        pieces = [result[at : at + 16_000] for at in range(0, len(result), 16_000)]
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
         while time.monotonic() < end:
             stream = next(streams)
@@ -407,7 +407,7 @@ def _unread(scene: Scene, seconds: float, path: str, content: bytes) -> str:
 def stream_unread(scene: Scene, seconds: float) -> str:
     """A stream of lookups whose outcomes nobody reads."""
     asked = pb.LookupStreamRequest(id="x" * 1000, lookup=pb.LookupRequest(number=NUMBER)).SerializeToString()
-    said = wire.message(asked) * 15
+    result = wire.message(asked) * 15
     with Connection(scene.port, reads=False) as attacker:
         attacker.socket.settimeout(1)
         attacker.greet((WINDOW, 0))
@@ -415,7 +415,7 @@ def stream_unread(scene: Scene, seconds: float) -> str:
         end, times = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             # Its flow control is not looked at: what is sent beyond the window ends the stream, which is as good.
-            if not attacker.send(frame(DATA, 0, 1, said)):
+            if not attacker.send(frame(DATA, 0, 1, result)):
                 return f"held back after {times * 15:,} lookups"
             times += 1
             time.sleep(0.001)

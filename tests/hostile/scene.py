@@ -16,7 +16,7 @@ from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import SERVE, Process, children_of, databases_at, number, serving
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 from tests.integration.tokens import Tokens
 
 NUMBER = "+14158867900"
@@ -42,8 +42,8 @@ class GoodCaller:
 
     port: int
     token: str
-    authority: Authority | None = None
-    told: Counter[str] = field(default_factory=Counter)
+    authority: CertAuthority | None = None
+    reported: Counter[str] = field(default_factory=Counter)
     worst: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -53,7 +53,7 @@ class GoodCaller:
 
     def begin_anew(self) -> None:
         """Forget what was seen."""
-        self.told, self.worst = Counter(), 0.0
+        self.reported, self.worst = Counter(), 0.0
 
     def stop(self) -> None:
         """End."""
@@ -76,13 +76,13 @@ class GoodCaller:
                 began = time.monotonic()
                 try:
                     if by_batch:
-                        said = stub.LookupBatch(several, timeout=LIMIT, metadata=shown).outcomes[0].route.account_id
+                        result = stub.LookupBatch(several, timeout=LIMIT, metadata=shown).outcomes[0].route.account_id
                     else:
-                        said = stub.Lookup(request, timeout=LIMIT, metadata=shown).account_id
+                        result = stub.Lookup(request, timeout=LIMIT, metadata=shown).account_id
                 except grpc.RpcError as problem:
-                    said = f"{'LookupBatch' if by_batch else 'Lookup'}: {problem.code().name} {problem.details()}"
+                    result = f"{'LookupBatch' if by_batch else 'Lookup'}: {problem.code().name} {problem.details()}"
                 self.worst = max(self.worst, time.monotonic() - began)
-                self.told["right" if said == ACCOUNT else said] += 1
+                self.reported["right" if result == ACCOUNT else result] += 1
                 by_batch = not by_batch
                 self._stop.wait(_PAUSE)
 
@@ -160,18 +160,18 @@ def scene(front: str, *more: str) -> Iterator[Scene]:
         databases.database("numbers/+1415").put(number(NUMBER, account=ACCOUNT))
         tokens = Tokens(Path(folder) / "tokens", good="lookup,manage")
         stores = ("--couchdb-url", couchdb.url, "--redis-url", redis.url)
-        words = ["--transport", "edge", "--with-follower", "--set", f"token_file={tokens.path}"]
-        authority = Authority() if front == TLS else None
+        header_bytes = ["--transport", "edge", "--with-follower", "--set", f"token_file={tokens.path}"]
+        authority = CertAuthority() if front == TLS else None
         if authority is not None:
             certificate, key = authority.issue(Path(folder))
-            words += ["--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"]
-        process = Process(*SERVE, *stores, *words, *more)
+            header_bytes += ["--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"]
+        process = Process(*SERVE, *stores, *header_bytes, *more)
         try:
             running = serving(process)
             process.wait_for("readiness: ready:")
             token = tokens.plain["good"]
             caller = GoodCaller(port := int(running.target.rpartition(":")[2]), token, authority)
-            while caller.told["right"] < 3:
+            while caller.reported["right"] < 3:
                 time.sleep(0.02)
             try:
                 yield Scene(front, process, port, token, caller)

@@ -29,10 +29,10 @@ def _context(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext
 
 def _hello() -> bytes:
     """A sound first message of a client."""
-    said = ssl.MemoryBIO()
+    result = ssl.MemoryBIO()
     with contextlib.suppress(ssl.SSLWantReadError):
-        _context().wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
-    return said.read()
+        _context().wrap_bio(ssl.MemoryBIO(), result, server_hostname="localhost").do_handshake()
+    return result.read()
 
 
 @contextmanager
@@ -69,11 +69,11 @@ def hellos(scene: Scene, seconds: float) -> str:
     return together(8, lambda: f"{_say_and_leave(scene, seconds, hello):,} begun")
 
 
-def _say_and_leave(scene: Scene, seconds: float, said: bytes) -> int:
+def _say_and_leave(scene: Scene, seconds: float, result: bytes) -> int:
     end, times = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         with contextlib.suppress(OSError), _connected(scene) as attacker:
-            attacker.sendall(said)
+            attacker.sendall(result)
             times += 1
     return times
 
@@ -88,7 +88,7 @@ def only_a_hello(scene: Scene, seconds: float) -> str:
     return _stopped(scene, seconds, _hello())
 
 
-def _stopped(scene: Scene, seconds: float, said: bytes, count: int = 1000) -> str:
+def _stopped(scene: Scene, seconds: float, result: bytes, count: int = 1000) -> str:
     """Many handshakes that stop; each connection is begun without waiting for it."""
     with ExitStack() as stack:
         attackers = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -97,16 +97,16 @@ def _stopped(scene: Scene, seconds: float, said: bytes, count: int = 1000) -> st
             each.connect_ex(("127.0.0.1", scene.port))
         end, unsaid = time.monotonic() + seconds, set(attackers)
         while time.monotonic() < end:
-            unsaid = {each for each in unsaid if not _says(each, said)}
+            unsaid = {each for each in unsaid if not _says(each, result)}
             time.sleep(0.05)
         closed = sum(map(_is_closed, set(attackers) - unsaid))
         return f"{count - len(unsaid) - closed:,} stand, {closed:,} closed, {len(unsaid):,} not let in yet"
 
 
-def _says(each: socket.socket, said: bytes) -> bool:
+def _says(each: socket.socket, result: bytes) -> bool:
     """Whether it could be said, for good or ill."""
     try:
-        each.send(said)
+        each.send(result)
     except (BlockingIOError, BrokenPipeError):
         return False  # not connected yet
     except OSError:
@@ -144,12 +144,12 @@ def huge_hello(scene: Scene, seconds: float) -> str:
 
 def _refused(scene: Scene, seconds: float, ways: tuple[bytes, ...]) -> str:
     end, closed, stood = time.monotonic() + seconds, 0, 0
-    for said in itertools.cycle(ways):
+    for result in itertools.cycle(ways):
         if time.monotonic() > end:
             break
         try:
             with _connected(scene, 1.0) as attacker:
-                attacker.sendall(said)
+                attacker.sendall(result)
                 while attacker.recv(1 << 16):
                     pass
                 closed += 1

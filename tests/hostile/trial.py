@@ -65,14 +65,14 @@ class Trial:
 
 def attempt(scene: Scene, attack: Attack, seconds: float, settle: float) -> Trial:
     """Attack for so many seconds, then look on for a moment."""
-    before, said = scene.memory(), len(scene.process.said)
+    before, result = scene.memory(), len(scene.process.lines)
     scene.caller.begin_anew()
     watch = Watch(scene)
     saw = attack.begin(scene, seconds)
     time.sleep(settle)
     watch.stop()
-    told = dict(scene.caller.told)
-    right = told.pop("right", 0)
-    logged = scene.process.said[said:]
+    reported = dict(scene.caller.reported)
+    right = reported.pop("right", 0)
+    logged = scene.process.lines[result:]
     worst = scene.caller.worst
-    return Trial(attack, scene.front, before, watch.highest, scene.memory(), right, told, worst, saw, logged)
+    return Trial(attack, scene.front, before, watch.highest, scene.memory(), right, reported, worst, saw, logged)

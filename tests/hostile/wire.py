@@ -65,8 +65,8 @@ def _text(content: bytes) -> bytes:
 
 def integer(value: int, bits: int, flags: int = 0) -> bytes:
     """HPACK's integer with a prefix of so many bits."""
-    most = (1 << bits) - 1
-    return bytes([flags | value]) if value < most else bytes([flags | most]) + varint(value - most)
+    maximum = (1 << bits) - 1
+    return bytes([flags | value]) if value < maximum else bytes([flags | maximum]) + varint(value - maximum)
 
 
 def varint(value: int) -> bytes:
@@ -102,7 +102,7 @@ class Connection:
         self._acknowledges = acknowledges
         self.frames: Counter[int] = Counter()
         self.ended: set[int] = set()
-        self.words = b""
+        self.header_bytes = b""
         self.closed = threading.Event()
         self.most_streams = 0
         self.answers_pings = False
@@ -221,19 +221,19 @@ class Connection:
                 self._take_window(kind, stream, content)
             if kind == PING and not flags & ACK and self.answers_pings:
                 self.send(frame(PING, ACK, 0, content))
-            if kind in {HEADERS, GOAWAY} and len(self.words) < 1 << 16:
-                self.words += content
+            if kind in {HEADERS, GOAWAY} and len(self.header_bytes) < 1 << 16:
+                self.header_bytes += content
             at += _HEAD + size
         del held[:at]
 
     def _take_window(self, kind: int, stream: int, content: bytes) -> None:
         with self._changed:
             if kind == SETTINGS:
-                told = dict(struct.iter_unpack(">HI", content))
+                reported = dict(struct.iter_unpack(">HI", content))
                 if self._acknowledges and self._spoke.wait(5):  # the preface comes first
                     self.send(frame(SETTINGS, ACK, 0))  # they don't count before that
-                self._initial = told.get(WINDOW, self._initial)
-                self.most_streams = told.get(MOST_STREAMS, self.most_streams)
+                self._initial = reported.get(WINDOW, self._initial)
+                self.most_streams = reported.get(MOST_STREAMS, self.most_streams)
             elif stream:
                 self._used[stream] -= int.from_bytes(content)
             else:

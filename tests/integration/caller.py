@@ -23,12 +23,12 @@ class Refusal:
     message: str
     reason: str = ""
     domain: str = ""
-    metadata: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
     retry_after: float | None = None
 
     @property
-    def told(self) -> dict[str, str]:
-        return dict(self.metadata)
+    def metadata(self) -> dict[str, str]:
+        return dict(self.pairs)
 
 
 class Caller:
@@ -51,20 +51,20 @@ class Caller:
 
     def route(self, number: str, **more: Any) -> pb.LookupResponse:
         """One lookup that has to route."""
-        said = self.ask(number, **more)
-        assert isinstance(said, pb.LookupResponse), said
-        return said
+        printed = self.ask(number, **more)
+        assert isinstance(printed, pb.LookupResponse), printed
+        return printed
 
     def refusal(self, number: str, **more: Any) -> Refusal:
         """One lookup that has to be refused."""
-        said = self.ask(number, **more)
-        assert isinstance(said, Refusal), said
-        return said
+        printed = self.ask(number, **more)
+        assert isinstance(printed, Refusal), printed
+        return printed
 
     def account(self, number: str, **more: Any) -> str:
         """The account that a number routes to, or the reason why it does not."""
-        said = self.ask(number, **more)
-        return said.account_id if isinstance(said, pb.LookupResponse) else said.reason or said.code.name
+        printed = self.ask(number, **more)
+        return printed.account_id if isinstance(printed, pb.LookupResponse) else printed.reason or printed.code.name
 
     def batch(self, numbers: Iterable[str], **more: Any) -> list[pb.LookupOutcome]:
         """Many at once."""
@@ -83,10 +83,10 @@ class Caller:
     def health(self, service: str = "") -> str:
         """What a load balancer is told."""
         try:
-            said = self._health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
+            printed = self._health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
         except grpc.RpcError as problem:
             return str(problem.code().name)
-        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(said.status))
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(printed.status))
 
     def close(self) -> None:
         """Hang up."""
@@ -102,11 +102,11 @@ def request(number: str, dial_plan: str = "", *, authoritative: bool = False) ->
 def outcome(future: Any) -> pb.LookupResponse | Refusal:
     """What became of a lookup."""
     try:
-        said = future.result()
+        printed = future.result()
     except grpc.RpcError as problem:
         return _refusal(problem)
-    assert isinstance(said, pb.LookupResponse)
-    return said
+    assert isinstance(printed, pb.LookupResponse)
+    return printed
 
 
 def _refusal(problem: Any) -> Refusal:
@@ -119,5 +119,5 @@ def _refusal(problem: Any) -> Refusal:
             retry = waits.retry_delay.seconds + waits.retry_delay.nanos / 1e9
         else:
             detail.Unpack(info)
-    told = tuple(sorted(info.metadata.items()))
-    return Refusal(problem.code(), problem.details() or "", info.reason, info.domain, told, retry)
+    metadata = tuple(sorted(info.metadata.items()))
+    return Refusal(problem.code(), problem.details() or "", info.reason, info.domain, metadata, retry)

@@ -36,7 +36,7 @@ class CarrierServer(ThreadingHTTPServer):
         self.requests: list[tuple[str, str, Any, str | None]] = []
         self.headers: list[dict[str, str]] = []
         self.forgets_keys = False
-        self.words: Any = {"message": "the number is taken"}
+        self.refusal_body: Any = {"message": "the number is taken"}
         self.over = threading.Event()
         self.lock = threading.Lock()
 
@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         order = {} if act in {"refuse", "cut", "hang"} else self.server.take(body, act)
         match act:
             case "refuse":
-                self._answer(402, self.server.words)
+                self._answer(402, self.server.refusal_body)
             case "fail":
                 self._answer(500, {"error": "out of memory"})
             case "garbage":
@@ -131,8 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.headers.append(dict(self.headers))
             return self.server.script.pop(0) if self.server.script else "answer"
 
-    def _answer(self, status: int, said: Any) -> None:
-        raw = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+    def _answer(self, status: int, result: Any) -> None:
+        raw = result.encode() if isinstance(result, str) else json.dumps(result).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()

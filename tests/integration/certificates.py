@@ -8,7 +8,7 @@ import trustme
 NAMES = ("localhost", "127.0.0.1")
 
 
-class Authority:
+class CertAuthority:
     """Signs a service's and its clients' certificates."""
 
     def __init__(self) -> None:

@@ -72,8 +72,8 @@ class Running:
     @property
     def state(self) -> dict[str, Any]:
         """What /state says."""
-        said: dict[str, Any] = orjson.loads(self.page("/state")[1])
-        return said
+        result: dict[str, Any] = orjson.loads(self.page("/state")[1])
+        return result
 
     def wait_serving(self) -> None:
         """Until calls get answers."""

@@ -42,7 +42,7 @@ def _race(at_nodes: list[CouchServer], number: str) -> list[WriteResult]:
         return list(pool.map(write, (0, 1)))
 
 
-def test_two_writers_of_one_number_are_never_both_told_yes(at_nodes: list[CouchServer]) -> None:
+def test_two_writers_of_one_number_are_never_both_reported_yes(at_nodes: list[CouchServer]) -> None:
     for index in range(40):
         number = f"+1415886{index:04}"
         outcomes = _race(at_nodes, number)
@@ -57,7 +57,7 @@ def _stands(at_nodes: list[CouchServer], number: str, revision: str) -> Callable
     return lambda: at_nodes[2].database(SHARD).get(number)["_rev"] == revision
 
 
-def test_a_single_copy_is_told_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
+def test_a_single_copy_is_reported_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
     cluster.kill(1)
     cluster.kill(2)
     written = DocumentWriter(at_nodes[0]).write(SHARD, [_document("+14158867900", "1" * 32)])["+14158867900"]

@@ -236,11 +236,11 @@ def test_a_list_that_can_grow_no_more_says_what_to_do(accounts: Accounts) -> Non
     accounts.write_listing(B, **{NUMBER: SUMMARY})
     before = number_document(assigned_to=B)
 
-    said = carry_out(accounts, accounts.copies(), before, number_document())
+    result = carry_out(accounts, accounts.copies(), before, number_document())
 
-    assert list(said) == [NUMBER]
-    assert said[NUMBER].startswith(f"account {A} would list {len(held) + 1:,} numbers in one document of 8,0")
-    assert "set account_copies to per_number and run did-router audit --repair" in said[NUMBER]
+    assert list(result) == [NUMBER]
+    assert result[NUMBER].startswith(f"account {A} would list {len(held) + 1:,} numbers in one document of 8,0")
+    assert "set account_copies to per_number and run did-router audit --repair" in result[NUMBER]
     assert accounts.whereabouts() == "b"
     assert accounts.copies(CopiesMode.PER_NUMBER).repair([NUMBER]) == {}
     assert accounts.copies_in() == "a"

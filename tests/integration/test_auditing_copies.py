@@ -28,8 +28,8 @@ def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: l
             comparison.note(page)
     found = comparison.find()
     if repair:
-        standing = comparison.repair(found)
-        found = [each for each in found if standing[each]]
+        current = comparison.repair(found)
+        found = [each for each in found if current[each]]
     return [(each.account[0], each.number, each.copy_format, each.kind.value) for each in found]
 
 
@@ -113,7 +113,7 @@ def test_nothing_valid_is_taken_away(accounts: Accounts, fields: dict[str, Any] 
     assert (accounts.copied(A) is not None) is (stays and (fields or {}).get("pvt_reserve_history") != [C, A])
 
 
-def test_a_number_database_that_is_gone_takes_nothing_away(accounts: Accounts) -> None:
+def test_a_number_database_that_is_deleted_takes_nothing_away(accounts: Accounts) -> None:
     """Somebody may be restoring it."""
     accounts.number()
     accounts.copies(BOTH).repair([NUMBER])

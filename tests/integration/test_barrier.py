@@ -93,7 +93,7 @@ def test_nobody_listens(world: World) -> None:
     assert barrier.await_all(world.redis, world.keys, 5) == 0
 
 
-def test_who_does_not_answer_is_told_and_waited_for_no_longer_than_said(world: World, start_near: StartNear) -> None:
+def test_a_silent_near_cache_is_reported_and_waited_for_no_longer(world: World, start_near: StartNear) -> None:
     start_near()
     mute = world.redis.pubsub()
     mute.subscribe(world.keys.barrier)
@@ -103,7 +103,7 @@ def test_who_does_not_answer_is_told_and_waited_for_no_longer_than_said(world: W
     eventually(lambda: barrier.await_all(world.redis, world.keys, 5) == 0)
 
 
-def test_what_was_said_does_not_stay_in_redis(world: World, start_near: StartNear) -> None:
+def test_what_was_reported_does_not_stay_in_redis(world: World, start_near: StartNear) -> None:
     start_near()
     mute = world.redis.pubsub()
     mute.subscribe(world.keys.barrier)

@@ -47,7 +47,7 @@ class Bulk:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """All results there are."""
-        return [said for said in map(orjson.loads, self.results.read_bytes().splitlines()) if "row" in said]
+        return [result for result in map(orjson.loads, self.results.read_bytes().splitlines()) if "row" in result]
 
     def lose(self, count: int, *, torn: bool = False) -> None:
         """As if killed before the last results were written."""
@@ -76,7 +76,7 @@ def test_every_row_has_a_result_in_the_files_order(bulk: Bulk) -> None:
     report = bulk.imported(csv(NUMBERS[0], "911", NUMBERS[1], NUMBERS[0], "(415) 886-7902"))
 
     assert report.statuses == {"done": 3, "refused": 2}
-    assert [(said["row"], said["number"], said["status"], said["error"]) for said in bulk.rows] == [
+    assert [(result["row"], result["number"], result["status"], result["error"]) for result in bulk.rows] == [
         (2, NUMBERS[0], "done", None),
         (3, "911", "refused", "not_reconcilable"),
         (4, NUMBERS[1], "done", None),
@@ -94,8 +94,8 @@ def test_a_batch_under_way_at_the_kill_is_not_done_again(bulk: Bulk, *, torn: bo
     report = bulk.imported(csv(*NUMBERS))
 
     assert (report.resumed_rows, report.rows, report.recovered) == (4, 4, 4)
-    assert [said["row"] for said in bulk.rows] == list(range(2, 10))
-    assert {said["status"] for said in bulk.rows} == {"done"}
+    assert [result["row"] for result in bulk.rows] == list(range(2, 10))
+    assert {result["status"] for result in bulk.rows} == {"done"}
     assert all(bulk.document(number)["_rev"].startswith("1-") for number in NUMBERS)
 
 
@@ -109,7 +109,7 @@ def test_numbers_that_were_deleted_before_are_known_again_after_a_kill(bulk: Bul
     report = bulk.imported(csv(*NUMBERS))
 
     assert (report.rows, report.recovered) == (4, 4)
-    assert {said["status"] for said in bulk.rows} == {"done"}
+    assert {result["status"] for result in bulk.rows} == {"done"}
     assert all(bulk.document(number)["_rev"].startswith("3-") for number in NUMBERS)
 
 
@@ -169,7 +169,7 @@ def test_a_release_is_never_done_twice(bulk: Bulk) -> None:
     report = bulk.run(rows())
 
     assert report.recovered == 2
-    assert [(said["status"], said["error"]) for said in bulk.rows] == [
+    assert [(result["status"], result["error"]) for result in bulk.rows] == [
         ("done", None),
         ("done", None),
         ("refused", "conflict"),
@@ -239,7 +239,7 @@ def test_of_two_rows_of_one_number_each_is_done_once(bulk: Bulk, done: int, spel
 
     report = bulk.run(rows(), normalise=normalise)
 
-    assert [said["status"] for said in bulk.rows] == ["done", "done"]
+    assert [result["status"] for result in bulk.rows] == ["done", "done"]
     assert report.statuses.get("refused") is None
     stands = bulk.document(NUMBERS[0])
     assert (stands["pvt_assigned_to"], stands["pvt_number_state"]) == (RESELLER, "reserved")
@@ -422,16 +422,16 @@ def test_a_store_that_is_away_for_a_moment(bulk: Bulk, couchdb: EmbeddedCouchDB)
         {"module_name": "knm_local"},
     ],
 )
-def test_what_is_told_of_a_new_number_is_what_stands(bulk: Bulk, asked: dict[str, Any]) -> None:
+def test_what_is_reported_of_a_new_number_is_what_stands(bulk: Bulk, asked: dict[str, Any]) -> None:
     """It isn't read once more to be told."""
     ask = OperationRequest(
         Operation.CREATE, NUMBERS[0], SYSTEM, **{"assign_to": CHILD, "module_name": INVENTORY, **asked}
     )
-    (told,) = bulk.manager.manager.carry_out([ask])
+    (reported,) = bulk.manager.manager.carry_out([ask])
     (stands,) = bulk.manager.manager.carry_out([OperationRequest(Operation.GET, NUMBERS[0], SYSTEM)])
 
-    assert told.error is None
-    assert told.document == stands.document
+    assert reported.error is None
+    assert reported.document == stands.document
 
 
 def test_numbers_taken_for_new_that_exist_are_decided_by_what_stands(bulk: Bulk) -> None:
@@ -443,7 +443,7 @@ def test_numbers_taken_for_new_that_exist_are_decided_by_what_stands(bulk: Bulk)
 
     bulk.imported(csv(*NUMBERS[:4]))
 
-    assert [(said["status"], said["error"]) for said in bulk.rows] == [
+    assert [(result["status"], result["error"]) for result in bulk.rows] == [
         ("refused", "number_exists"),
         ("done", None),
         ("done", None),

@@ -156,9 +156,9 @@ def test_two_writers_on_one_account(accounts: Accounts) -> None:
         accounts.number(number)
 
     with ThreadPoolExecutor(6) as pool:
-        said = list(pool.map(lambda number: direct(accounts).repair([number]), numbers))
+        result = list(pool.map(lambda number: direct(accounts).repair([number]), numbers))
 
-    assert said == [{}] * 60
+    assert result == [{}] * 60
     assert sorted(accounts.listed(A)) == numbers
 
 
@@ -242,10 +242,10 @@ def test_an_assignee_that_can_not_be_written_leaves_the_number_where_it_was(acco
     accounts.number(assigned_to=B)
     relay.cut(lambda method, target: method == "PUT" and target.startswith("/account/bb"))
 
-    said = accounts.copies().update([change(number_document(), number_document(assigned_to=B))])
+    result = accounts.copies().update([change(number_document(), number_document(assigned_to=B))])
 
-    assert list(said) == [NUMBER]
-    assert said[NUMBER].startswith(f"account {B}: CouchDB at ")
+    assert list(result) == [NUMBER]
+    assert result[NUMBER].startswith(f"account {B}: CouchDB at ")
     assert accounts.whereabouts() == "a"
     relay.cut(lambda *_: False)
     assert accounts.copies().repair([NUMBER], {NUMBER: [A]}) == {}
@@ -257,9 +257,9 @@ def test_other_accounts_are_written_though_one_can_not_be_read(accounts: Account
         accounts.number(number, account)
     relay.cut(lambda _, target: target.startswith("/account/aa"))
 
-    said = accounts.copies().repair([NUMBER, OTHER])
+    result = accounts.copies().repair([NUMBER, OTHER])
 
-    assert list(said) == [NUMBER]
+    assert list(result) == [NUMBER]
     assert (accounts.whereabouts(), accounts.whereabouts(OTHER)) == ("", "b")
 
 
@@ -268,9 +268,9 @@ def test_a_number_database_that_can_not_be_asked_changes_nothing(accounts: Accou
     accounts.write_listing(A, **{NUMBER: {}})
     relay.cut(lambda _, target: target.startswith("/numbers/"))
 
-    said = accounts.copies().repair([NUMBER], {NUMBER: [A]})
+    result = accounts.copies().repair([NUMBER], {NUMBER: [A]})
 
-    assert said[NUMBER].startswith("numbers/+1415 can't be read: CouchDB at ")
+    assert result[NUMBER].startswith("numbers/+1415 can't be read: CouchDB at ")
     assert accounts.whereabouts() == "a"
 
 

@@ -135,14 +135,14 @@ def test_what_a_person_wrote_comes_back_as_it_was(manager: Manager, world: World
 
 
 @pytest.mark.parametrize(
-    ("identifier", "words"),
+    ("identifier", "arguments"),
     [("14158870000", "doesn't begin with"), ("+14A5887", "no database called"), ("+141", "too short")],
 )
-def test_what_no_lookup_would_find_is_refused(manager: Manager, identifier: str, words: str) -> None:
+def test_what_no_lookup_would_find_is_refused(manager: Manager, identifier: str, arguments: str) -> None:
     report = _imported(manager, orjson.dumps({"_id": identifier, "pvt_state": "in_service"}))
 
     assert report.statuses == {"refused": 1}
-    assert words in report.refused[0]["message"]
+    assert arguments in report.refused[0]["message"]
 
 
 def test_an_account_restores_no_documents_of_its_own_making(manager: Manager) -> None:

@@ -164,7 +164,7 @@ def test_a_frozen_node_is_passed_by_listing(
 ) -> None:
     monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     cluster.maintenance(1)  # the follower's sequences name nodes 1 and 3
-    kept, moved, gone = on_cluster.numbers(SHARD, 3)
+    kept, moved, deleted = on_cluster.numbers(SHARD, 3)
     follow(follower_reconcile_interval=120.0, follower_heartbeat=1.0, stale_after=2.0)
     eventually(lambda: on_cluster.complete(SHARD))
     on_cluster.number(kept, TWO)
@@ -175,8 +175,8 @@ def test_a_frozen_node_is_passed_by_listing(
     began = time.monotonic()
     on_cluster.databases = CouchServer(CouchClient(cluster.url, timeout=20))
     on_cluster.number(moved, THREE)
-    on_cluster.remove(SHARD, gone)
-    eventually(lambda: on_cluster.cached(moved) == THREE and on_cluster.cached(gone) == "deleted", 15)
+    on_cluster.remove(SHARD, deleted)
+    eventually(lambda: on_cluster.cached(moved) == THREE and on_cluster.cached(deleted) == "deleted", 15)
     assert time.monotonic() - began < 15, "before the cluster calls the node down"
     assert on_cluster.cached(kept) == TWO
 

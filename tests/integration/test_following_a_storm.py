@@ -117,7 +117,7 @@ def test_the_cache_comes_to_say_what_is_true(world: World, start_service: StartS
         each.join()
     eventually(lambda: not _wrong(world), 20, every=0.3)
     for number in NUMBERS:
-        said = running.caller.account(number)
-        assert said == {"nothing": "NUMBER_NOT_FOUND", "refusal": "NOT_IN_SERVICE"}.get(
+        result = running.caller.account(number)
+        assert result == {"nothing": "NUMBER_NOT_FOUND", "refusal": "NOT_IN_SERVICE"}.get(
             true := _true(world, number), true
         )

@@ -69,14 +69,14 @@ def test_what_changes_behind_the_reading_of_a_whole_database_is_not_lost(
         start_follower(follower_batch_size=100)
         eventually(lambda: relay.count(_SECOND_PAGE))
         eventually(lambda: sum(world.cached(name) == ONE for name in names) == 100)
-        moved, gone, *_ = (name for name in names if world.cached(name) == ONE)
+        moved, deleted, *_ = (name for name in names if world.cached(name) == ONE)
         world.number(moved, TWO)
-        world.remove(SHARD, gone)
+        world.remove(SHARD, deleted)
         assert not world.complete(SHARD)
         relay.release()
         eventually(lambda: world.complete(SHARD))
         assert world.cached(moved) == TWO
-        assert world.cached(gone) not in {ONE, TWO}
+        assert world.cached(deleted) not in {ONE, TWO}
         assert sum(world.cached(name) == ONE for name in names) == 298
 
 
@@ -89,22 +89,22 @@ def test_a_deletion_behind_an_interrupted_reading_of_a_whole_database_is_not_los
         relay.cut(_is_second_page)
         start_follower(follower_batch_size=100)
         eventually(lambda: relay.count(_SECOND_PAGE))
-        gone = next(name for name in names if world.cached(name) == ONE)
-        world.remove(SHARD, gone)
+        deleted = next(name for name in names if world.cached(name) == ONE)
+        world.remove(SHARD, deleted)
         relay.cut(lambda *_: False)
         eventually(lambda: world.complete(SHARD))
-        assert world.cached(gone) != ONE
+        assert world.cached(deleted) != ONE
         assert sum(world.cached(name) == ONE for name in names) == 299
 
 
 def test_a_deletion_while_nobody_followed_is_not_lost_when_answers_are_made_differently(
     world: World, start_follower: StartFollower
 ) -> None:
-    gone, kept, *_ = world.numbers(SHARD, 3)
+    deleted, kept, *_ = world.numbers(SHARD, 3)
     follower = start_follower()
-    eventually(lambda: world.complete(SHARD, "system_config") and world.cached(gone) == ONE)
+    eventually(lambda: world.complete(SHARD, "system_config") and world.cached(deleted) == ONE)
     follower.stop()
-    world.remove(SHARD, gone)
+    world.remove(SHARD, deleted)
     shape = world.writer.checkpoints.get(SHARD).fingerprint
     world.configure(default_force_outbound=True)
     start_follower()
@@ -115,29 +115,29 @@ def test_a_deletion_while_nobody_followed_is_not_lost_when_answers_are_made_diff
         return checkpoint.complete and checkpoint.fingerprint != shape
 
     eventually(is_made_differently)
-    assert world.cached(gone) != ONE
+    assert world.cached(deleted) != ONE
     assert world.cached(kept) == ONE
 
 
 def test_what_a_lookup_read_before_the_reading_of_a_whole_database_began_does_not_outlive_its_deletion(
     world: World, start_follower: StartFollower
 ) -> None:
-    gone, *_ = world.numbers(SHARD, 3)
+    deleted, *_ = world.numbers(SHARD, 3)
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
         relay.hold(lambda _, target: SHARD in target and "since=0" in target)
         start_follower()
         eventually(lambda: relay.count(r"GET /numbers/\+1415/_changes\?.*since=0"))
         epoch = world.writer.checkpoints.epoch(SHARD)
-        document = world.databases.database(SHARD).get(gone)
-        world.remove(SHARD, gone)
+        document = world.databases.database(SHARD).get(deleted)
+        world.remove(SHARD, deleted)
         policy = build_rules(world.settings(), None).policy
         made = entry_builder.entry_from_json(document, SHARD, policy, int(time.time()))
         assert isinstance(made, codec.Entry)
-        world.writer.entries.fill(SHARD, epoch, [(gone, made)])
+        world.writer.entries.fill(SHARD, epoch, [(deleted, made)])
         relay.release()
         eventually(lambda: world.complete(SHARD))
-        assert world.cached(gone) != ONE
+        assert world.cached(deleted) != ONE
 
 
 def test_what_is_left_of_a_former_life_goes_even_if_its_removal_was_interrupted(
@@ -262,14 +262,14 @@ def test_a_database_that_comes_into_being_is_no_warning(
     assert [each for each in caplog.messages if "made anew" in each] == []
 
 
-def _wait_told(world: World, since: str, *events: tuple[str, str]) -> None:
+def _wait_reported(world: World, since: str, *events: tuple[str, str]) -> None:
     """Until the feed of updates told of these: who begins to listen now hears nothing of them."""
 
-    def told() -> bool:
+    def reported() -> bool:
         rows = world.databases.client.request("GET", ["_db_updates"], since=since)["results"]
         return set(events) <= {(row["type"], row["db_name"]) for row in rows}
 
-    eventually(told)
+    eventually(reported)
 
 
 def test_a_shard_made_anew_while_nobody_followed(world: World, start_follower: StartFollower) -> None:
@@ -284,7 +284,7 @@ def test_a_shard_made_anew_while_nobody_followed(world: World, start_follower: S
     while str(int(time.time())) == before:
         time.sleep(0.01)
     world.number(account=THREE)
-    _wait_told(world, since, ("deleted", SHARD), ("created", SHARD), ("updated", SHARD))
+    _wait_reported(world, since, ("deleted", SHARD), ("created", SHARD), ("updated", SHARD))
     start_follower()
     eventually(lambda: world.cached() == THREE)
     eventually(lambda: world.cached("+14150000001") == "")

@@ -42,8 +42,8 @@ def test_a_restarted_follower_goes_on_from_its_checkpoints(world: World, start_f
         relay.seen.clear()
         start_follower()
         eventually(lambda: world.cached() == TWO)
-        said = eventually(world.status)
-        assert said.applied <= 1
+        result = eventually(world.status)
+        assert result.applied <= 1
         assert relay.count(r"_changes\?.*since=0\b") == 0
         assert world.writer.checkpoints.get(SHARD).epoch == kept.epoch
 
@@ -171,7 +171,7 @@ def test_who_leads_next_vouches_for_nothing_before_he_has_caught_up(
     world.number()
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    told = eventually(world.status)
+    reported = eventually(world.status)
     follower.stop()
     world.number(account=TWO)
     time.sleep(2)
@@ -179,13 +179,13 @@ def test_who_leads_next_vouches_for_nothing_before_he_has_caught_up(
         world.couchdb_url = relay.url
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         start_follower(follower_timeout=20)
-        eventually(lambda: (said := world.status()) and said.leader != told.leader and said.database_up)
-        said = eventually(world.status)
+        eventually(lambda: (result := world.status()) and result.leader != reported.leader and result.database_up)
+        result = eventually(world.status)
         assert world.cached() == ONE
-        assert said.lag >= said.at - told.at - 0.1, "told at nearly the same time as it was thought of"
+        assert result.lag >= result.at - reported.at - 0.1, "told at nearly the same time as it was thought of"
         relay.release()
         eventually(lambda: world.cached() == TWO)
-        eventually(lambda: (said := world.status()) and said.lag < 1)
+        eventually(lambda: (result := world.status()) and result.lag < 1)
 
 
 def test_a_feed_that_comes_back_does_not_vouch_for_what_it_missed(world: World, start_follower: StartFollower) -> None:
@@ -193,18 +193,18 @@ def test_a_feed_that_comes_back_does_not_vouch_for_what_it_missed(world: World, 
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
         start_follower(follower_timeout=20)
-        eventually(lambda: world.complete(SHARD) and (said := world.status()) and said.lag == 0)
+        eventually(lambda: world.complete(SHARD) and (result := world.status()) and result.lag == 0)
         world.couchdb.stop()
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         time.sleep(2)
         world.couchdb.start()
         world.number(account=TWO)
-        eventually(lambda: (said := world.status()) and said.database_up)
+        eventually(lambda: (result := world.status()) and result.database_up)
         assert world.cached() == ONE
         assert eventually(world.status).lag >= 2
         relay.release()
         eventually(lambda: world.cached() == TWO)
-        eventually(lambda: (said := world.status()) and said.lag < 1)
+        eventually(lambda: (result := world.status()) and result.lag < 1)
 
 
 def test_a_couchdb_that_stops_loses_no_change(world: World, start_follower: StartFollower) -> None:
@@ -226,12 +226,12 @@ def test_a_couchdb_that_was_away_for_a_while(world: World, start_follower: Start
     start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
     world.couchdb.stop()
-    eventually(lambda: (said := world.status()) and not said.database_up)
+    eventually(lambda: (result := world.status()) and not result.database_up)
     assert world.cached() == ONE, "what is cached stays while CouchDB is away"
     world.couchdb.start()
     world.number(account=TWO)
     eventually(lambda: world.cached() == TWO, 20)
-    eventually(lambda: (said := world.status()) and said.database_up)
+    eventually(lambda: (result := world.status()) and result.database_up)
 
 
 def test_a_follower_starts_before_either_store(world: World, start_follower: StartFollower) -> None:
@@ -391,7 +391,7 @@ def test_wrong_credentials_stop_a_follower_from_asking(world: World, start_follo
         world.couchdb_url = relay.url
         start_follower()
         eventually(lambda: relay.seen)
-        eventually(lambda: (said := world.status()) and not said.database_up)
+        eventually(lambda: (result := world.status()) and not result.database_up)
         assert len(relay.seen) == 1
     world.couchdb_url = world.couchdb.url
     world.number()

@@ -51,9 +51,9 @@ def test_what_is_no_message_of_the_method_is_an_invalid_argument(
     caplog.set_level(logging.WARNING)
     for method, nested in METHODS.items():
         for what, content in UNREADABLE.items():
-            said = b"\x0a\x05" + content if nested and what == "not UTF-8" else content
-            code, words = _code(channel.unary_unary(method).future(said, timeout=10))
-            assert (code, "request is not a" in words) == ("INVALID_ARGUMENT", True), (method, what, words)
+            result = b"\x0a\x05" + content if nested and what == "not UTF-8" else content
+            code, text = _code(channel.unary_unary(method).future(result, timeout=10))
+            assert (code, "request is not a" in text) == ("INVALID_ARGUMENT", True), (method, what, text)
     for method in (STREAM, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"):
         for content in UNREADABLE.values():
             assert _code_of_stream(channel.stream_stream(method)(iter([content]), timeout=10)) == "INVALID_ARGUMENT"
@@ -90,8 +90,8 @@ def test_a_consistency_that_there_is_not_is_refused_by_every_method(start_servic
             stub.LookupBatch.future(pb.LookupBatchRequest(lookups=[good, bad]), timeout=10),
             stub.Explain.future(pb.ExplainRequest(lookup=bad), timeout=10),
         ):
-            code, words = _code(call)
-            assert (code, words) == ("INVALID_ARGUMENT", "consistency is 7: use one of CACHED (0), AUTHORITATIVE (1)")
+            code, text = _code(call)
+            assert (code, text) == ("INVALID_ARGUMENT", "consistency is 7: use one of CACHED (0), AUTHORITATIVE (1)")
 
     asked = [pb.LookupStreamRequest(id=str(index), lookup=bad if index == 20 else good) for index in range(40)]
     outcomes = stub.LookupStream(iter(asked), timeout=10)

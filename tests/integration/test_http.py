@@ -109,9 +109,9 @@ def test_a_form_splits_at_ampersands(http: HttpCaller) -> None:
     assert b"+" not in found.body
     routed = dict(parse_qsl(found.text, keep_blank_values=True))
     assert (routed["status"], routed["account_id"], routed["sip_code"]) == ("OK", ONE, "200")
-    told = dict(parse_qsl(refused.text))
-    assert (told["status"], told["reason"], told["sip_code"]) == ("NOT_FOUND", "NUMBER_NOT_FOUND", "404")
-    assert told["sip_reason"] == "Not Found"
+    reported = dict(parse_qsl(refused.text))
+    assert (reported["status"], reported["reason"], reported["sip_code"]) == ("NOT_FOUND", "NUMBER_NOT_FOUND", "404")
+    assert reported["sip_reason"] == "Not Found"
 
 
 def test_a_batch_keeps_its_order(http: HttpCaller) -> None:
@@ -244,9 +244,9 @@ def test_openapi_describes_every_path(http: HttpCaller) -> None:
 class TestOnTheWire:
     """What HTTP clients of switches do."""
 
-    def _say(self, port: int, said: bytes, until: int = 1) -> bytes:
+    def _say(self, port: int, result: bytes, until: int = 1) -> bytes:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(said)
+            connection.sendall(result)
             heard = b""
             while heard.count(b"HTTP/1.1 200") < until:
                 part = connection.recv(65536)
@@ -284,11 +284,11 @@ class TestOnTheWire:
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
     @pytest.mark.parametrize(
-        "said",
+        "result",
         [b"nonsense\r\n\r\n", b"GET /v1/lookup/\xff HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"],
     )
-    def test_what_is_no_http_gets_json(self, shared_service: Service, said: bytes) -> None:
-        heard = self._say(shared_service.http.port, said, until=2)
+    def test_what_is_no_http_gets_json(self, shared_service: Service, result: bytes) -> None:
+        heard = self._say(shared_service.http.port, result, until=2)
 
         assert heard.startswith(b"HTTP/1.1 400")
         assert json.loads(heard.partition(b"\r\n\r\n")[2])["error"]["code"] == 400

@@ -85,8 +85,10 @@ def stands(world: World) -> dict[str, Any]:
 
 def results(imports: Imports) -> list[tuple[int, str, str | None]]:
     """An update that is done once more, which does no harm, finds nothing to change."""
-    told = {"unchanged": "done"}
-    return [(each["row"], told.get(each["status"], each["status"]), each["error"]) for each in imports.said("row")]
+    reported = {"unchanged": "done"}
+    return [
+        (each["row"], reported.get(each["status"], each["status"]), each["error"]) for each in imports.lines_with("row")
+    ]
 
 
 _WANTED: list[tuple[dict[str, Any], list[tuple[int, str, str | None]]]] = []
@@ -154,7 +156,7 @@ def test_an_account_that_no_document_names_any_more_loses_its_entry_after_a_kill
         with pytest.raises(Killed):
             go_on(imports, text)
     assert DeferredCopies.write is original
-    assert len(imports.said("row")) == 8
+    assert len(imports.lines_with("row")) == 8
     assert imports.listed(CHILD) == NUMBERS
 
     go_on(imports, text)

@@ -74,9 +74,9 @@ class Imports:
             rows = formats.read(opened, "numbers.csv", ImportOptions(**options))
             return BulkRun(copies, journal, copies=Mortal(), batch=2, max_pending_copies=max_pending_copies).run(rows)
 
-    def said(self, what: str) -> list[dict[str, Any]]:
+    def lines_with(self, what: str) -> list[dict[str, Any]]:
         """Lines of the results of one kind."""
-        return [said for said in map(orjson.loads, self.results.read_bytes().splitlines()) if what in said]
+        return [result for result in map(orjson.loads, self.results.read_bytes().splitlines()) if what in result]
 
     def listed(self, account: str) -> list[str]:
         """The numbers in an account's list."""
@@ -122,15 +122,17 @@ def test_an_accounts_list_is_written_once_a_run(imports: Imports) -> None:
     for database in LISTS.values():
         assert imports.world.databases.database(database).get("phone_numbers")["_rev"].startswith("1-")
     assert imports.differences() == 0
-    assert {said["copies"] for said in imports.said("row")} == {"later"}
-    assert [said for said in imports.said("copies") if "row" not in said] == [{"copies": "written", "behind": {}}]
+    assert {result["copies"] for result in imports.lines_with("row")} == {"later"}
+    assert [result for result in imports.lines_with("copies") if "row" not in result] == [
+        {"copies": "written", "behind": {}}
+    ]
     assert imports.relay.count("numbers/.*_bulk_get") == 0, "what was just written is not read again"
 
 
 def test_copies_are_written_when_enough_wait(imports: Imports) -> None:
     imports.run(max_pending_copies=2)
 
-    kinds = ["row" if "row" in said else "copies" for said in imports.said("copies")]
+    kinds = ["row" if "row" in result else "copies" for result in imports.lines_with("copies")]
     assert kinds.count("copies") > 1
     assert kinds[-1] == "copies"
     assert imports.differences() == 0
@@ -141,8 +143,10 @@ def test_copies_are_written_when_enough_wait(imports: Imports) -> None:
 def test_killed_when_copies_were_about_to_be_written(imports: Imports, killed: str, mended: str) -> None:
     with pytest.raises(Killed):
         imports.run(killed=killed)
-    assert len(imports.said("row")) == 8
-    assert not [said for said in imports.said("copies") if "row" not in said], "it claims no more than is true"
+    assert len(imports.lines_with("row")) == 8
+    assert not [result for result in imports.lines_with("copies") if "row" not in result], (
+        "it claims no more than is true"
+    )
     assert imports.differences() == (8 if killed == "before" else 0)
 
     if mended == "by an audit":
@@ -266,7 +270,7 @@ def test_after_a_while_the_copies_are_written_though_few_wait(
 
     imports.run()
 
-    kinds = ["row" if "row" in said else "copies" for said in imports.said("copies")]
+    kinds = ["row" if "row" in result else "copies" for result in imports.lines_with("copies")]
     assert kinds.count("copies") > 1
     assert imports.differences() == 0
 
@@ -280,13 +284,13 @@ def test_lists_that_stand_stop_being_taken_for_absent() -> None:
     assert guess.holds
 
 
-def test_a_list_that_cannot_be_written_is_told_of(imports: Imports) -> None:
+def test_a_list_that_cannot_be_written_is_reported_of(imports: Imports) -> None:
     imports.relay.cut(lambda method, target: method == "PUT" and LISTS[CHILD][-10:] in target)
 
     report = imports.run()
 
     assert (report.statuses, report.warnings) == ({"done": 8}, 4)
-    (line,) = [said for said in imports.said("copies") if "row" not in said]
+    (line,) = [result for result in imports.lines_with("copies") if "row" not in result]
     assert sorted(line["behind"]) == NUMBERS[::2]
     assert imports.listed(RESELLER) == NUMBERS[1::2]
     imports.relay.cut(lambda *_: False)

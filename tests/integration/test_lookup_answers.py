@@ -56,22 +56,22 @@ def test_a_dial_plan_of_ones_own(world: World, start_service: StartService) -> N
     assert caller.account("020 7946 0018") == "NOT_RECONCILABLE"
 
 
-def _check(said: Refusal, code: grpc.StatusCode, reason: str, **told: str) -> None:
-    assert (said.code, said.reason, said.domain) == (code, reason, "did-router")
-    assert said.told == told
-    assert said.message
-    assert (said.retry_after is not None) == (code is grpc.StatusCode.UNAVAILABLE)
+def _check(result: Refusal, code: grpc.StatusCode, reason: str, **reported: str) -> None:
+    assert (result.code, result.reason, result.domain) == (code, reason, "did-router")
+    assert result.metadata == reported
+    assert result.message
+    assert (result.retry_after is not None) == (code is grpc.StatusCode.UNAVAILABLE)
 
 
 def test_what_is_no_number(world: World, start_service: StartService) -> None:
-    said = start_service().caller.refusal("reception")
-    _check(said, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number="reception")
+    result = start_service().caller.refusal("reception")
+    _check(result, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number="reception")
 
 
 def test_an_unknown_dial_plan(world: World, start_service: StartService) -> None:
-    said = start_service().caller.refusal(NUMBER, dial_plan="mars")
-    _check(said, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number=NUMBER)
-    assert "mars" in said.message
+    result = start_service().caller.refusal(NUMBER, dial_plan="mars")
+    _check(result, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number=NUMBER)
+    assert "mars" in result.message
 
 
 def test_a_number_without_a_document(world: World, start_service: StartService) -> None:
@@ -83,8 +83,8 @@ def test_a_number_without_a_document(world: World, start_service: StartService) 
 
 
 def test_a_number_without_a_database(world: World, start_service: StartService) -> None:
-    said = start_service().caller.refusal(NUMBER)
-    _check(said, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
+    result = start_service().caller.refusal(NUMBER)
+    _check(result, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
 
 
 def test_a_number_in_a_state_that_takes_no_calls(world: World, start_service: StartService) -> None:
@@ -134,12 +134,12 @@ def test_a_disabled_account(world: World, start_service: StartService) -> None:
 
 def test_a_number_marked_deleted(world: World, start_service: StartService) -> None:
     world.number(pvt_deleted=True)
-    said = start_service().caller.refusal(NUMBER)
-    _check(said, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
-    assert "pvt_deleted" in said.message
+    result = start_service().caller.refusal(NUMBER)
+    _check(result, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
+    assert "pvt_deleted" in result.message
 
 
-def test_an_account_without_a_document_routes_unless_told_otherwise(world: World, start_service: StartService) -> None:
+def test_an_account_without_a_document_routes_by_default(world: World, start_service: StartService) -> None:
     world.number()
     world.create("accounts")
     assert start_service().caller.account(NUMBER) == ONE
@@ -149,25 +149,30 @@ def test_an_account_without_a_document_routes_unless_told_otherwise(world: World
     eventually(lambda: world.cached() == ONE)
     _refused_as_missing(refusing.refusal(NUMBER))
     world.account(ONE, enabled=False)
-    said = refusing.refusal(NUMBER, authoritative=True)
-    assert f"account {ONE} is disabled" in said.message
+    result = refusing.refusal(NUMBER, authoritative=True)
+    assert f"account {ONE} is disabled" in result.message
 
 
-def _refused_as_missing(said: Refusal) -> None:
+def _refused_as_missing(result: Refusal) -> None:
     _check(
-        said, grpc.StatusCode.FAILED_PRECONDITION, "ACCOUNT_DISABLED", number=NUMBER, account_id=ONE, state="in_service"
+        result,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "ACCOUNT_DISABLED",
+        number=NUMBER,
+        account_id=ONE,
+        state="in_service",
     )
-    assert f"account {ONE} has no document in the accounts database" in said.message
-    assert "unknown_account" in said.message
+    assert f"account {ONE} has no document in the accounts database" in result.message
+    assert "unknown_account" in result.message
 
 
 def test_a_number_of_too_many_bytes_is_refused_by_the_limit(start_service: StartService) -> None:
     caller = start_service().caller
     for text, size in (("1" * 257, "257"), ("+" + "1" * 2000, "2,001"), ("ä" * 129, "258")):
-        said = caller.refusal(text)
-        assert (said.code, said.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
-        assert f"a number of {size} bytes, and at most 256 are read" in said.message
-        assert said.message in caller.explain(text).decision
+        result = caller.refusal(text)
+        assert (result.code, result.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
+        assert f"a number of {size} bytes, and at most 256 are read" in result.message
+        assert result.message in caller.explain(text).decision
     assert "is not a routable number" in caller.refusal("1" * 256).message
 
 
@@ -185,10 +190,10 @@ LONG_NUMBERS = ["+1415" + "8" * 10_000, "8" * 10_000, "sip:" + "a" * 10_000 + "@
 def test_a_number_longer_than_any_is_refused_in_few_words(world: World, start_service: StartService) -> None:
     caller = start_service().caller
     for number in LONG_NUMBERS:
-        said = caller.refusal(number)
-        assert (said.code, said.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
-        assert len(said.message) < 500
-        assert len(said.told["number"]) <= 256
+        result = caller.refusal(number)
+        assert (result.code, result.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE")
+        assert len(result.message) < 500
+        assert len(result.metadata["number"]) <= 256
 
 
 CONTROL = ["\x00", "\n\r\t", "+1415\r\nX-Evil: 1", "\x1b[2J", "\u202e+14158867900", "é" * 40, ""]
@@ -197,10 +202,10 @@ CONTROL = ["\x00", "\n\r\t", "+1415\r\nX-Evil: 1", "\x1b[2J", "\u202e+1415886790
 def test_control_characters_never_come_back(world: World, start_service: StartService) -> None:
     caller = start_service().caller
     for number in CONTROL:
-        said = caller.refusal(number)
-        assert said.code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
-        assert said.message.isprintable()
-        assert all(value.isprintable() for value in said.told.values())
+        result = caller.refusal(number)
+        assert result.code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+        assert result.message.isprintable()
+        assert all(value.isprintable() for value in result.metadata.values())
 
 
 def test_what_is_no_request_is_refused(world: World, start_service: StartService) -> None:
@@ -214,8 +219,8 @@ def test_what_is_no_request_is_refused(world: World, start_service: StartService
 def test_one_active_port_request_routes_a_number_without_a_document(world: World, start_service: StartService) -> None:
     world.port("one", THREE, NUMBER)
     world.create("numbers/+1415")
-    said = start_service().caller.route(NUMBER)
-    assert said == pb.LookupResponse(
+    result = start_service().caller.route(NUMBER)
+    assert result == pb.LookupResponse(
         account_id=THREE,
         number=NUMBER,
         source=pb.PORT_REQUEST,
@@ -223,7 +228,7 @@ def test_one_active_port_request_routes_a_number_without_a_document(world: World
         pending_port=True,
         local=True,
         force_outbound=True,
-        stale=said.stale,
+        stale=result.stale,
     )
 
 
@@ -272,8 +277,13 @@ def test_authoritative_goes_past_what_redis_holds(world: World, start_service: S
     eventually(lambda: world.cached() == ONE)
     revision = world.number(account=TWO)
     assert caller.account(NUMBER) == ONE, "nobody follows"
-    said = caller.route(NUMBER, authoritative=True)
-    assert (said.account_id, said.revision, said.source, said.stale) == (TWO, revision, pb.NUMBER_DATABASE, False)
+    result = caller.route(NUMBER, authoritative=True)
+    assert (result.account_id, result.revision, result.source, result.stale) == (
+        TWO,
+        revision,
+        pb.NUMBER_DATABASE,
+        False,
+    )
     eventually(lambda: world.cached() == TWO)
 
 

@@ -21,8 +21,8 @@ def running(world: World, start_service: StartService) -> Running:
     return made
 
 
-def _becomes(running: Running, said: str, number: str = NUMBER) -> None:
-    eventually(lambda: running.caller.account(number) == said)
+def _becomes(running: Running, result: str, number: str = NUMBER) -> None:
+    eventually(lambda: running.caller.account(number) == result)
 
 
 def test_a_number_that_appears_drops_its_negative(world: World, running: Running) -> None:
@@ -117,8 +117,8 @@ def test_a_port_request_appears_and_is_cancelled(world: World, running: Running)
     assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
     world.port("one", THREE, NUMBER, "+14150000001")
     _becomes(running, THREE)
-    said = running.caller.route("+14150000001")
-    assert (said.source, said.pending_port) == (pb.PORT_REQUEST, True)
+    result = running.caller.route("+14150000001")
+    assert (result.source, result.pending_port) == (pb.PORT_REQUEST, True)
     world.port("one", THREE, NUMBER, "+14150000001", state="canceled")
     _becomes(running, "NUMBER_NOT_FOUND")
     _becomes(running, "NUMBER_NOT_FOUND", "+14150000001")
@@ -191,7 +191,7 @@ def test_a_configuration_that_cannot_be_used_hurts_nothing(
     assert running.caller.route(NUMBER).force_outbound
 
 
-def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_gone(
+def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_deleted(
     world: World, start_service: StartService
 ) -> None:
     world.number()
@@ -226,7 +226,7 @@ def test_authoritative_sees_a_write_at_once(world: World, running: Running) -> N
         assert running.caller.account(NUMBER, authoritative=True) == account
 
 
-def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_ones_nearby(
+def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_ones_near(
     world: World, running: Running
 ) -> None:
     world.number()

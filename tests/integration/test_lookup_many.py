@@ -18,7 +18,7 @@ from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
 
 
-def _said(outcome: pb.LookupOutcome) -> str:
+def _result(outcome: pb.LookupOutcome) -> str:
     if outcome.WhichOneof("outcome") == "route":
         return f"{outcome.route.number} {outcome.route.account_id}"
     return f"{outcome.refusal.number} {pb.Reason.Name(outcome.refusal.reason)}"
@@ -30,14 +30,14 @@ def test_a_batch_answers_in_the_order_asked(world: World, start_service: StartSe
     asked = [f"{SHARDS[index % 3].removeprefix('numbers/')}{index // 3:07}" for index in range(330)]
     wanted = [f"{each} {ONE if index // 3 < 100 else 'NUMBER_NOT_FOUND'}" for index, each in enumerate(asked)]
     caller = start_service().caller
-    assert [_said(each) for each in caller.batch(asked)] == wanted
+    assert [_result(each) for each in caller.batch(asked)] == wanted
     eventually(lambda: all(map(world.cached, asked[:300])))
-    assert [_said(each) for each in caller.batch(reversed(asked))] == wanted[::-1]
+    assert [_result(each) for each in caller.batch(reversed(asked))] == wanted[::-1]
 
 
 def test_a_batch_may_name_a_number_twice(world: World, start_service: StartService) -> None:
     world.number()
-    assert [_said(each) for each in start_service().caller.batch([NUMBER] * 40)] == [f"{NUMBER} {ONE}"] * 40
+    assert [_result(each) for each in start_service().caller.batch([NUMBER] * 40)] == [f"{NUMBER} {ONE}"] * 40
 
 
 def test_a_batch_holds_at_most_a_thousand(world: World, start_service: StartService) -> None:
@@ -76,7 +76,11 @@ def test_a_batch_tells_what_a_single_lookup_tells(world: World, start_service: S
     caller = start_service().caller
     refused, routed = caller.batch([NUMBER, "+14150000002"])
     single = caller.refusal(NUMBER)
-    assert single.told == {"number": NUMBER, "account_id": refused.refusal.account_id, "state": refused.refusal.state}
+    assert single.metadata == {
+        "number": NUMBER,
+        "account_id": refused.refusal.account_id,
+        "state": refused.refusal.state,
+    }
     assert (single.reason, single.message) == (pb.Reason.Name(refused.refusal.reason), refused.refusal.message)
     one = caller.route("+14150000002")
     one.source, one.stale = routed.route.source, routed.route.stale
@@ -90,7 +94,7 @@ def test_a_stream_matches_outcomes_by_the_callers_ids(world: World, start_servic
     assert outcomes.keys() == asked.keys()
     for name, outcome in outcomes.items():
         wanted = {"absent": "NUMBER_NOT_FOUND", "": "NOT_RECONCILABLE"}.get(name, ONE)
-        assert _said(outcome) == f"{asked[name]} {wanted}"
+        assert _result(outcome) == f"{asked[name]} {wanted}"
 
 
 def test_a_stream_takes_more_than_may_wait_at_a_time(world: World, start_service: StartService) -> None:
@@ -143,46 +147,46 @@ def test_explain_tells_what_each_layer_holds(world: World, start_service: StartS
     running = start_service(with_follower=True)
     running.wait_ready()
     eventually(lambda: world.cached() == ONE)
-    told = running.caller.explain("4158867900")
-    assert (told.input, told.number, told.database) == ("4158867900", NUMBER, "numbers/+1415")
-    assert told.reconcilable
-    assert told.rule
-    assert told.classification == "did_us"
-    assert (told.redis.present, told.redis.revision, told.redis.error) == (True, revision, "")
-    assert (told.number_database.present, told.number_database.revision) == (True, revision)
-    assert told.number_database.age_seconds > 0
-    assert (told.account.present, told.account.revision) == (True, account_revision)
-    assert ONE in told.account.detail
-    assert not told.port_requests.present
-    assert told.follower.alive
-    assert told.follower.checkpoint
-    assert told.answer.route.account_id == ONE
-    assert ONE in told.decision
+    report = running.caller.explain("4158867900")
+    assert (report.input, report.number, report.database) == ("4158867900", NUMBER, "numbers/+1415")
+    assert report.reconcilable
+    assert report.rule
+    assert report.classification == "did_us"
+    assert (report.redis.present, report.redis.revision, report.redis.error) == (True, revision, "")
+    assert (report.number_database.present, report.number_database.revision) == (True, revision)
+    assert report.number_database.age_seconds > 0
+    assert (report.account.present, report.account.revision) == (True, account_revision)
+    assert ONE in report.account.detail
+    assert not report.port_requests.present
+    assert report.follower.alive
+    assert report.follower.checkpoint
+    assert report.answer.route.account_id == ONE
+    assert ONE in report.decision
 
 
 def test_explain_tells_of_a_refusal_and_of_ports(world: World, start_service: StartService) -> None:
     world.port("one", THREE, NUMBER)
     world.port("two", TWO, NUMBER)
-    told = start_service().caller.explain(NUMBER)
-    assert not told.number_database.present
-    assert "one" in told.port_requests.detail
-    assert "two" in told.port_requests.detail
-    assert "NUMBER_NOT_FOUND" in told.decision
-    assert told.answer.refusal.reason == pb.NUMBER_NOT_FOUND
+    report = start_service().caller.explain(NUMBER)
+    assert not report.number_database.present
+    assert "one" in report.port_requests.detail
+    assert "two" in report.port_requests.detail
+    assert "NUMBER_NOT_FOUND" in report.decision
+    assert report.answer.refusal.reason == pb.NUMBER_NOT_FOUND
 
 
 @pytest.mark.parametrize("number", ["reception", "", "\x00\x1b[2J", "8" * 10_000, "911"])
 def test_explain_tells_why_something_is_no_number(world: World, start_service: StartService, number: str) -> None:
-    told = start_service().caller.explain(number)
-    assert told.answer.refusal.reason in {pb.NOT_RECONCILABLE, pb.NUMBER_NOT_FOUND}
-    assert told.input.isprintable()
-    assert len(told.input) <= 300
-    assert told.decision
+    report = start_service().caller.explain(number)
+    assert report.answer.refusal.reason in {pb.NOT_RECONCILABLE, pb.NUMBER_NOT_FOUND}
+    assert report.input.isprintable()
+    assert len(report.input) <= 300
+    assert report.decision
 
 
 def test_explain_names_an_unknown_dial_plan(world: World, start_service: StartService) -> None:
-    told = start_service().caller.explain(NUMBER, dial_plan="mars")
-    assert "mars" in told.decision
+    report = start_service().caller.explain(NUMBER, dial_plan="mars")
+    assert "mars" in report.decision
 
 
 def test_explain_says_which_layer_could_not_be_asked(world: World, start_service: StartService) -> None:
@@ -192,11 +196,11 @@ def test_explain_says_which_layer_could_not_be_asked(world: World, start_service
     running.caller.route(NUMBER)
     eventually(lambda: world.cached() == ONE)
     world.couchdb.stop()
-    told = running.caller.explain(NUMBER)
-    assert told.redis.present
-    assert told.number_database.error
-    assert told.account.error
-    assert told.answer.route.account_id == ONE
+    report = running.caller.explain(NUMBER)
+    assert report.redis.present
+    assert report.number_database.error
+    assert report.account.error
+    assert report.answer.route.account_id == ONE
 
 
 @pytest.fixture
@@ -220,12 +224,18 @@ def test_explain_without_any_store(world: World, with_own_redis: EmbeddedRedis, 
     world.couchdb.stop()
     eventually(lambda: running.caller.route(NUMBER).stale)
 
-    told = running.caller.explain(NUMBER)
-    assert told.answer.route.account_id == ONE
-    assert told.near_cache.present
-    for layer in (told.redis, told.number_database, told.port_requests, told.account, told.follower):
+    report = running.caller.explain(NUMBER)
+    assert report.answer.route.account_id == ONE
+    assert report.near_cache.present
+    for layer in (
+        report.redis,
+        report.number_database,
+        report.port_requests,
+        report.account,
+        report.follower,
+    ):
         assert layer.error
-    assert told.account.detail == f"{ONE}: this worker holds it as enabled"
+    assert report.account.detail == f"{ONE}: this worker holds it as enabled"
     other = running.caller.explain("+14158867999")
     assert "account is not known" in other.account.error
 
@@ -239,6 +249,6 @@ def test_explain_without_any_store(world: World, with_own_redis: EmbeddedRedis, 
 def test_explain_of_a_value_that_cannot_be_read(world: World, start_service: StartService) -> None:
     world.number()
     world.redis.set(world.keys.number(NUMBER), b"\xff" * 20 + b"X" + bytes(4) + b"\0\0\x02\xff\xff")
-    told = start_service().caller.explain(NUMBER)
-    assert told.answer.route.account_id == ONE
-    assert "can't be read" in told.redis.error
+    report = start_service().caller.explain(NUMBER)
+    assert report.answer.route.account_id == ONE
+    assert "can't be read" in report.redis.error

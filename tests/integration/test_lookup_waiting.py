@@ -49,9 +49,9 @@ def test_an_authoritative_call_joins_no_read_that_began_before_it(
     eventually(lambda: relay.count(READ) == 2)
     relay.release()
     for each in calls:
-        said = outcome(each)
-        assert isinstance(said, pb.LookupResponse)
-        assert said.source == pb.NUMBER_DATABASE
+        result = outcome(each)
+        assert isinstance(result, pb.LookupResponse)
+        assert result.source == pb.NUMBER_DATABASE
 
 
 def test_a_second_miss_after_the_first_landed_reads_again(
@@ -114,11 +114,11 @@ def test_callers_are_refused_before_their_deadline_while_the_database_hangs(
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     for timeout in (0.4, 1.0):
-        said = running.caller.refusal(NUMBER, timeout=timeout)
-        assert (said.code, said.reason) == (grpc.StatusCode.UNAVAILABLE, "NUMBER_DATABASE_UNAVAILABLE")
-        assert said.retry_after is not None
-        assert said.retry_after > 0
-        assert said.told["number"] == NUMBER
+        result = running.caller.refusal(NUMBER, timeout=timeout)
+        assert (result.code, result.reason) == (grpc.StatusCode.UNAVAILABLE, "NUMBER_DATABASE_UNAVAILABLE")
+        assert result.retry_after is not None
+        assert result.retry_after > 0
+        assert result.metadata["number"] == NUMBER
 
 
 def test_a_batch_is_answered_before_its_deadline_while_the_database_hangs(
@@ -139,8 +139,8 @@ def test_a_caller_without_a_deadline_is_given_one(world: World, relay: Relay, st
     running = start_service(couchdb_read_timeout=30, lookup_timeout=0.3)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
-    said = running.caller.refusal(NUMBER, timeout=None)
-    assert said.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+    result = running.caller.refusal(NUMBER, timeout=None)
+    assert result.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 def test_a_database_that_hangs_is_unavailable_after_its_own_time_limit(
@@ -257,9 +257,9 @@ def test_a_caller_that_hung_up_hurts_no_other(world: World, relay: Relay, start_
     assert running.caller.account(NUMBER) == ONE
 
 
-def test_a_deadline_that_is_over_is_told_as_one(world: World, start_service: StartService) -> None:
-    said = start_service().caller.refusal(NUMBER, timeout=0.000001)
-    assert said.code is grpc.StatusCode.DEADLINE_EXCEEDED
+def test_a_deadline_that_is_over_is_reported_as_one(world: World, start_service: StartService) -> None:
+    result = start_service().caller.refusal(NUMBER, timeout=0.000001)
+    assert result.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_a_read_from_before_a_rebuild_is_answered_and_not_kept(
@@ -273,9 +273,9 @@ def test_a_read_from_before_a_rebuild_is_answered_and_not_kept(
     eventually(lambda: relay.count(READ) == 1)
     world.writer.checkpoints.begin_epoch("numbers/+1415", 1, instance_start_time="later", purge_seq=0, fingerprint="s")
     relay.release()
-    said = outcome(call)
-    assert isinstance(said, pb.LookupResponse)
-    assert said.account_id == ONE
+    result = outcome(call)
+    assert isinstance(result, pb.LookupResponse)
+    assert result.account_id == ONE
     running.caller.account("+14150000009")
     eventually(lambda: world.cached("+14150000009") == "nothing")
     assert world.cached() == ""
@@ -306,14 +306,14 @@ def test_batches_are_refused_when_too_many_numbers_wait_for_threads(world: World
     world.number()
     running = start_service(max_queued_calls=1000)
     asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER)] * 1000)
-    told: set[str] = set()
+    reported: set[str] = set()
 
     def ask_many() -> bool:
         for each in [running.caller.stub.LookupBatch.future(asked, timeout=60) for _ in range(30)]:
             problem: Any = each.exception()
-            told.add("OK" if problem is None else f"{problem.code().name} {problem.details()[:25]}")
-        return len(told) > 1
+            reported.add("OK" if problem is None else f"{problem.code().name} {problem.details()[:25]}")
+        return len(reported) > 1
 
     eventually(ask_many)
-    assert told == {"OK", "RESOURCE_EXHAUSTED more is asked than can be"}
+    assert reported == {"OK", "RESOURCE_EXHAUSTED more is asked than can be"}
     assert running.service.lookup.counts["OVERLOADED"] % 1000 == 0

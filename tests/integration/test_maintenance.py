@@ -65,9 +65,9 @@ AFTER = {
 def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
     manager = Manager(world).manager
     before = states(world)
-    told: list[Outcome] = []
-    would = Maintenance(manager, dry_run=True, on_outcome=told.append).run()
-    assert (would.available, would.removed, len(told), states(world)) == (1, 2, 3, before)
+    reported: list[Outcome] = []
+    would = Maintenance(manager, dry_run=True, on_outcome=reported.append).run()
+    assert (would.available, would.removed, len(reported), states(world)) == (1, 2, 3, before)
 
     report = Maintenance(manager).run()
     assert (report.databases, report.numbers, report.available, report.removed) == (2, 9, 1, 2)
@@ -83,7 +83,7 @@ def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
 
 
 @pytest.mark.usefixtures("aged")
-def test_more_than_a_page_is_walked_though_what_was_read_last_is_gone(
+def test_more_than_a_page_is_walked_though_what_was_read_last_is_deleted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("router.manager.maintenance._PAGE", 1)

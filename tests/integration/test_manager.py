@@ -87,8 +87,8 @@ def test_every_operation(world: World, manager: Manager) -> None:
     assert manager.done("release", auth_by=RESELLER)["pvt_number_state"] == "available"
     manager.done("reserve", auth_by=RESELLER, assign_to=RESELLER)
     assert manager.refused("delete", auth_by=RESELLER) == "forbidden"
-    gone = manager.ask("delete", auth_by=MASTER)
-    assert (gone.error, gone.deleted) == (None, True)
+    removed = manager.ask("delete", auth_by=MASTER)
+    assert (removed.error, removed.deleted) == (None, True)
     assert manager.refused("get") == "not_found"
     # A number that is made again goes on from its deletion.
     assert manager.done("create", assign_to=CHILD)["_rev"].partition("-")[0] == "9"
@@ -317,7 +317,7 @@ def test_what_was_reserved_comes_back_though_there_is_no_database_of_accounts(wo
     assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
 
 
-def test_what_stood_in_conflict_does_not_come_up_behind_a_number_that_is_gone(world: World, manager: Manager) -> None:
+def test_a_conflict_does_not_come_up_behind_a_deleted_number(world: World, manager: Manager) -> None:
     fields = {"_id": NUMBER, "pvt_type": "number", "pvt_number_state": "in_service", "pvt_module_name": "knm_local"}
     owners = {"1-a": STRANGER, "1-b": RESELLER, "1-c": CHILD}
     drafts = [{**fields, "_rev": revision, "pvt_assigned_to": owner} for revision, owner in owners.items()]

@@ -82,7 +82,7 @@ def test_it_is_bought_once_although_the_document_changed_meanwhile(world: World,
     assert len(shop.orders) == 1
 
 
-def test_who_bought_and_was_too_late_is_told(
+def test_who_bought_and_was_too_late_is_reported(
     world: World, manager: Manager, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     offered(world)
@@ -97,7 +97,7 @@ def test_who_bought_and_was_too_late_is_told(
     assert stands(world)["pvt_assigned_to"] == STRANGER
 
 
-def test_who_bought_and_cannot_write_is_told_and_asks_again_under_the_same_key(
+def test_who_bought_and_cannot_write_is_reported_and_asks_again_under_the_same_key(
     world: World, manager: Manager, relay: Relay, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     offered(world)
@@ -125,7 +125,7 @@ def test_a_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: S
     offered(world)
     manager.created("+14158860001")
     before = stands(world)
-    for refusing, words in ((CarrierError("sold out"), "sold out"), (KeyError("url"), "KeyError: 'url'")):
+    for refusing, arguments in ((CarrierError("sold out"), "sold out"), (KeyError("url"), "KeyError: 'url'")):
         shop.refusing = refusing
         refused, moved = manager.manager.carry_out(
             [
@@ -135,7 +135,7 @@ def test_a_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: S
         )
         assert refused.error is not None
         assert (refused.error.code, refused.error.error) == (500, "unspecified_fault")
-        assert refused.error.message == f"fault by carrier {SHOP}: {words}"
+        assert refused.error.message == f"fault by carrier {SHOP}: {arguments}"
         assert moved.error is None
     assert stands(world) == before
 
@@ -160,8 +160,8 @@ def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: 
     released = manager.done("release", auth_by=SYSTEM)
     assert (released["pvt_number_state"], released["pvt_assigned_to"]) == ("reserved", RESELLER)
     assert stands(world)["_rev"].startswith("3-")
-    gone = manager.ask("delete")
-    assert (gone.error, gone.deleted) == (None, True)
+    removed = manager.ask("delete")
+    assert (removed.error, removed.deleted) == (None, True)
 
 
 @pytest.mark.parametrize("before", [0, 2])

@@ -33,12 +33,12 @@ class Racer:
     def __init__(self, world: World, seed: int) -> None:
         self.manager = Manager(world, account_copies="none").manager
         self.random = random.Random(seed)
-        self.told: list[tuple[OperationRequest, Outcome]] = []
+        self.reported: list[tuple[OperationRequest, Outcome]] = []
 
     def run(self, times: int) -> None:
         for _ in range(times):
             ask = self._ask()
-            self.told.append((ask, self.manager.carry_out([ask])[0]))
+            self.reported.append((ask, self.manager.carry_out([ask])[0]))
 
     def _ask(self) -> OperationRequest:
         account = self.random.choice((RESELLER, CHILD, STRANGER))
@@ -61,7 +61,7 @@ def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: Wo
     written = [
         (ask, outcome.document)
         for racer in racers
-        for ask, outcome in racer.told
+        for ask, outcome in racer.reported
         if _wrote(outcome) and outcome.document
     ]
     by_generation: defaultdict[int, list[tuple[OperationRequest, NumberDocument]]] = defaultdict(list)
@@ -82,7 +82,7 @@ def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: Wo
             _follows(ask, account, history, document)
         document = by_generation[generation][0][1]
         state, account, history = document.state or "", document.assigned_to, document.reserve_history
-    refused = Counter(outcome.error.error for racer in racers for _, outcome in racer.told if outcome.error)
+    refused = Counter(outcome.error.error for racer in racers for _, outcome in racer.reported if outcome.error)
     assert set(refused) <= {"no_change_required", "invalid_state_transition"}, refused
     assert len(by_generation) > TIMES / 2
 
@@ -112,7 +112,7 @@ def _follows(ask: OperationRequest, account: str | None, history: tuple[str, ...
 def test_of_many_who_create_a_number_one_does(world: World) -> None:
     family(world)
     managers = [Manager(world, account_copies="none") for _ in range(6)]
-    said: list[str] = []
+    result: list[str] = []
 
     def create(manager: Manager, index: int) -> None:
         for number in range(20):
@@ -120,14 +120,14 @@ def test_of_many_who_create_a_number_one_does(world: World) -> None:
                 Operation.CREATE, f"+1415886{number:04}", SYSTEM, assign_to=f"{index:032}", module_name=INVENTORY
             )
             error = manager.manager.carry_out([ask])[0].error
-            said.append(error.error if error else "done")
+            result.append(error.error if error else "done")
 
     threads = [threading.Thread(target=create, args=(each, index)) for index, each in enumerate(managers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert Counter(said) == {"done": 20, "number_exists": 100}
+    assert Counter(result) == {"done": 20, "number_exists": 100}
 
 
 def test_who_writes_by_hand_in_between_is_not_overwritten(world: World) -> None:

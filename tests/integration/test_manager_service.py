@@ -101,9 +101,9 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
 
     listed = stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=RESELLER), timeout=PATIENCE)
     assert [each.number for each in listed.numbers] == [NUMBER]
-    [told] = stub.History(pb.HistoryRequest(**who), timeout=PATIENCE).results
-    assert (told.history.assigned_to, told.history.previously_assigned_to) == (CHILD, RESELLER)
-    assert list(told.history.reserve_history) == [RESELLER]
+    [reported] = stub.History(pb.HistoryRequest(**who), timeout=PATIENCE).results
+    assert (reported.history.assigned_to, reported.history.previously_assigned_to) == (CHILD, RESELLER)
+    assert list(reported.history.reserve_history) == [RESELLER]
 
     [released] = records(stub.Release(pb.ReleaseNumbersRequest(**who), timeout=PATIENCE))
     assert (released.state, released.assigned_to) == ("reserved", RESELLER)
@@ -111,8 +111,8 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
     assert list(records(stub.Reserve(reserve, timeout=PATIENCE))[0].reserve_history) == [CHILD, RESELLER]
     deletion = pb.DeleteNumbersRequest(numbers=[NUMBER], auth_by=MASTER, dry_run=True)
     assert records(stub.Delete(deletion, timeout=PATIENCE))[0].deleted
-    [gone] = records(stub.Delete(pb.DeleteNumbersRequest(numbers=[NUMBER], auth_by=MASTER), timeout=PATIENCE))
-    assert (gone.deleted, gone.revision, gone.number) == (True, "", NUMBER)
+    [removed] = records(stub.Delete(pb.DeleteNumbersRequest(numbers=[NUMBER], auth_by=MASTER), timeout=PATIENCE))
+    assert (removed.deleted, removed.revision, removed.number) == (True, "", NUMBER)
 
     operations = running.page("/metrics")[1].decode()
     assert 'did_router_number_operations_total{operation="move",outcome="done"} 1.0' in operations
@@ -144,10 +144,10 @@ def _bad(stub: NumberManagerStub) -> Iterable[tuple[Callable[[], object], str]]:
 
 
 def test_a_request_that_cannot_be_worked_on_says_what_to_send(stub: NumberManagerStub) -> None:
-    for call, words in _bad(stub):
+    for call, text in _bad(stub):
         code, reason, message, _ = refusal(call)
         assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT")
-        assert words in message
+        assert text in message
 
 
 def test_a_state_that_there_is_not_is_invalid(stub: NumberManagerStub) -> None:
@@ -278,5 +278,5 @@ def test_too_many_calls_are_refused_at_once(world: World, start_service: StartSe
 def test_reflection_tells_of_it(running: Running) -> None:
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(running.caller.channel)
     asked = reflection_pb2.ServerReflectionRequest(list_services="")
-    [told] = list(stub.ServerReflectionInfo(iter([asked]), timeout=PATIENCE))
-    assert NUMBERS in {service.name for service in told.list_services_response.service}
+    [reported] = list(stub.ServerReflectionInfo(iter([asked]), timeout=PATIENCE))
+    assert NUMBERS in {service.name for service in reported.list_services_response.service}

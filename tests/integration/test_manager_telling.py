@@ -111,11 +111,11 @@ def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) ->
     epochs = teller.epochs
 
     def late(databases: Any) -> dict[str, str]:
-        told = epochs(databases)
+        reported = epochs(databases)
         world.writer.checkpoints.begin_epoch(
             SHARD, 2, instance_start_time="2", purge_seq=0, fingerprint=""
         )  # a follower begins with it
-        return told
+        return reported
 
     teller.epochs = late  # type: ignore[method-assign]
     manager.created()
@@ -158,7 +158,7 @@ def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> Non
     assert [NUMBER in each for each in listed] == [True, False]
 
 
-def test_a_worker_that_does_not_answer_is_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_does_not_answer_is_reported_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(barrier, "TIMEOUT", 0.1)
     family(world)
     manager = Manager(world)
@@ -189,9 +189,9 @@ def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_servic
         while not done.is_set():
             for number in numbers:
                 least = owner[number]
-                said = running.caller.account(number)
-                if said in accounts and accounts.index(said) + 1 < least:
-                    wrong.append(f"{number}: {said} after {least}")
+                printed = running.caller.account(number)
+                if printed in accounts and accounts.index(printed) + 1 < least:
+                    wrong.append(f"{number}: {printed} after {least}")
 
     askers = [threading.Thread(target=ask, args=(each,)) for each in workers]
     for each in askers:

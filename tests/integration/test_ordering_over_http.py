@@ -42,10 +42,10 @@ def carrier(**settings: Any) -> Carrier:
 def refusal(act: Any) -> str:
     with pytest.raises(CarrierError) as problem:
         act()
-    said = str(problem.value)
-    assert said.isprintable()
-    assert len(said) < 1000
-    return said
+    result = str(problem.value)
+    assert result.isprintable()
+    assert len(result) < 1000
+    return result
 
 
 def test_an_order_is_placed_and_the_carrier_s_data_kept(server: CarrierServer) -> None:
@@ -120,10 +120,10 @@ def test_any_key_finds_its_order_again(server: CarrierServer, key: str) -> None:
 def test_while_nobody_knows_whether_it_was_taken_it_is_not_repeated(server: CarrierServer, ambiguous: str) -> None:
     server.script, server.forgets_keys = [ambiguous, *["down"] * 20], True
 
-    said = refusal(lambda: carrier(url=server.url, **IMPATIENT).acquire(ORDER))
+    result = refusal(lambda: carrier(url=server.url, **IMPATIENT).acquire(ORDER))
 
     assert (server.sold, server.posts()) == ([NUMBER], 1)
-    assert "the order key-1 may have been taken, nothing more was ordered" in said
+    assert "the order key-1 may have been taken, nothing more was ordered" in result
 
 
 def test_the_same_order_again_is_the_same_order(server: CarrierServer) -> None:
@@ -136,7 +136,7 @@ def test_the_same_order_again_is_the_same_order(server: CarrierServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("refusal_body", "reported"),
     [
         ({"message": "the number is taken"}, "it answered 402: the number is taken"),
         ({"error": "no\ncredit\x1b[31m"}, "it answered 402: no credit [31m"),
@@ -146,10 +146,10 @@ def test_the_same_order_again_is_the_same_order(server: CarrierServer) -> None:
         ({}, "it answered 402: {}"),
     ],
 )
-def test_a_refusal_is_in_the_carrier_s_words_and_final(server: CarrierServer, words: Any, told: str) -> None:
-    server.script, server.words = ["refuse"], words
+def test_a_refusal_is_in_the_carrier_s_words_and_final(server: CarrierServer, refusal_body: Any, reported: str) -> None:
+    server.script, server.refusal_body = ["refuse"], refusal_body
 
-    assert refusal(lambda: carrier(url=server.url).acquire(ORDER)) == told
+    assert refusal(lambda: carrier(url=server.url).acquire(ORDER)) == reported
     assert (server.sold, server.posts()) == ([], 1)
 
 
@@ -176,9 +176,9 @@ def test_a_carrier_that_nobody_reaches_sold_nothing(server: CarrierServer) -> No
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    said = refusal(lambda: carrier(url=f"http://127.0.0.1:{port}", max_attempts=2).acquire(ORDER))
+    result = refusal(lambda: carrier(url=f"http://127.0.0.1:{port}", max_attempts=2).acquire(ORDER))
 
-    assert said.startswith(f"nothing was ordered: no connection to 127.0.0.1:{port}")
+    assert result.startswith(f"nothing was ordered: no connection to 127.0.0.1:{port}")
 
 
 def test_a_dry_run_sends_nothing(server: CarrierServer) -> None:
@@ -201,7 +201,7 @@ def test_without_a_url_it_says_which_setting_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "reported"),
     [
         ({"url": "ftp://example.com"}, "carriers.knm_other.url'"),
         ({"url": "https://user:s3cret@example.com"}, "credentials go into"),
@@ -212,16 +212,16 @@ def test_without_a_url_it_says_which_setting_is_missing() -> None:
         ({"url": "http://x", "token_file": "/nowhere/at/all"}, "No such file"),
     ],
 )
-def test_settings_that_can_not_be_used_are_told_without_their_secrets(
-    settings: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+def test_settings_that_can_not_be_used_are_reported_without_their_secrets(
+    settings: dict[str, Any], reported: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = carrier(**settings)
 
     for act in (broken.acquire, broken.disconnect):
-        said = refusal(lambda act=act: act(ORDER))
-        assert told in said
-        assert "did-router check" in said
-    assert "s3cret" not in said + caplog.text
+        result = refusal(lambda act=act: act(ORDER))
+        assert reported in result
+        assert "did-router check" in result
+    assert "s3cret" not in result + caplog.text
     assert "s3cret" not in repr(Settings.load(None, carriers={"knm_other": settings}))
 
 

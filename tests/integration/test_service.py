@@ -67,17 +67,17 @@ def test_a_burst_of_more_calls_than_a_connection_may_have_loses_none(world: Worl
         async with grpc.aio.insecure_channel(f"127.0.0.1:{running.service.transport.port}") as channel:
             lookup: Any = channel.unary_unary("/router.v1.InboundRouter/Lookup")
             asked = request(NUMBER).SerializeToString()
-            told: set[str] = set()
+            reported: set[str] = set()
             for count in (150, 200, 200, 400, 800):
                 calls = (lookup(asked, timeout=PATIENCE) for _ in range(count))
                 for each in await asyncio.gather(*calls, return_exceptions=True):
-                    told.add(str(each) if isinstance(each, BaseException) else _account(each))
-        return told
+                    reported.add(str(each) if isinstance(each, BaseException) else _account(each))
+        return reported
 
     assert asyncio.run(burst()) == {ONE}
 
 
-def test_it_serves_from_what_is_near_while_both_stores_are_gone(
+def test_it_serves_from_what_is_near_while_both_stores_are_deleted(
     world: World, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
     world.number()
@@ -88,8 +88,8 @@ def test_it_serves_from_what_is_near_while_both_stores_are_gone(
     own_redis.stop()
     world.couchdb.stop()
     eventually(lambda: running.caller.health(SERVICE) == "NOT_SERVING")
-    said = running.caller.route(NUMBER)
-    assert (said.account_id, said.source, said.stale) == (ONE, pb.NEAR_CACHE, True)
+    result = running.caller.route(NUMBER)
+    assert (result.account_id, result.source, result.stale) == (ONE, pb.NEAR_CACHE, True)
     assert running.caller.account("+14150000009") == "NUMBER_DATABASE_UNAVAILABLE"
 
 

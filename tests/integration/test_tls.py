@@ -16,7 +16,7 @@ from router.server.transport import GrpcioTransport
 from router.settings import SettingsError
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.integration.caller import request
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 from tests.integration.conftest import Running, StartService
 from tests.integration.tokens import Tokens
 from tests.integration.waiting import eventually
@@ -24,12 +24,12 @@ from tests.integration.world import NUMBER, ONE, World
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority()
+def authority() -> CertAuthority:
+    return CertAuthority()
 
 
 @pytest.fixture
-def secured(world: World, authority: Authority, tmp_path: Path, start_service: StartService) -> Running:
+def secured(world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService) -> Running:
     """A service with TLS, by the transport that `auto` takes."""
     world.number()
     certificate, key = authority.issue(tmp_path)
@@ -37,7 +37,7 @@ def secured(world: World, authority: Authority, tmp_path: Path, start_service: S
 
 
 @pytest.fixture
-def mutual(world: World, authority: Authority, tmp_path: Path, start_service: StartService) -> Running:
+def mutual(world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService) -> Running:
     """A service with mTLS."""
     world.number()
     certificate, key = authority.issue(tmp_path)
@@ -54,22 +54,22 @@ def _ask(channel: grpc.Channel, metadata: Any = ()) -> str:
         return str(error.code().name)
 
 
-def _ask_anew(authority: Authority, running: Running, client: tuple[Path, Path] | None = None) -> str:
+def _ask_anew(authority: CertAuthority, running: Running, client: tuple[Path, Path] | None = None) -> str:
     with authority.channel(running.service.transport.port, client) as channel:
         return _ask(channel)
 
 
-def test_auto_takes_grpcio_and_speaks_tls(secured: Running, authority: Authority) -> None:
+def test_auto_takes_grpcio_and_speaks_tls(secured: Running, authority: CertAuthority) -> None:
     assert isinstance(secured.service.transport, GrpcioTransport)
     assert _ask_anew(authority, secured) == ONE
     assert _ask(secured.caller.channel) == "UNAVAILABLE", "without TLS"
-    assert _ask_anew(Authority(), secured) == "UNAVAILABLE", "who trusts somebody else"
+    assert _ask_anew(CertAuthority(), secured) == "UNAVAILABLE", "who trusts somebody else"
 
 
 def test_the_certificate_is_replaced_without_dropping_calls(
-    secured: Running, authority: Authority, tmp_path: Path
+    secured: Running, authority: CertAuthority, tmp_path: Path
 ) -> None:
-    successor = Authority()
+    successor = CertAuthority()
     answers: set[str] = set()
     enough = threading.Event()
 
@@ -93,39 +93,39 @@ def test_the_certificate_is_replaced_without_dropping_calls(
 
 
 def test_files_that_do_not_fit_leave_the_old_certificate(
-    secured: Running, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    secured: Running, authority: CertAuthority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    told = "certificates not reloaded"
+    reported = "certificates not reloaded"
     key = (tmp_path / "service.key").read_bytes()
     (tmp_path / "service.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nnot one\n")
 
-    def asked_and_told() -> bool:
+    def asked_and_reported() -> bool:
         assert _ask_anew(authority, secured) == ONE
-        return told in caplog.text
+        return reported in caplog.text
 
-    eventually(asked_and_told)
+    eventually(asked_and_reported)
     for _ in range(20):
         assert _ask_anew(authority, secured) == ONE
-    assert caplog.text.count(told) == 1
+    assert caplog.text.count(reported) == 1
     assert key.decode() not in caplog.text
 
     (tmp_path / "service.key").unlink()
-    eventually(lambda: asked_and_told() and caplog.text.count(told) == 2)
+    eventually(lambda: asked_and_reported() and caplog.text.count(reported) == 2)
     authority.issue(tmp_path)
     eventually(lambda: _ask_anew(authority, secured) == ONE and "certificates reloaded" in caplog.text)
 
 
-def test_mtls_turns_away_who_has_no_certificate(mutual: Running, authority: Authority, tmp_path: Path) -> None:
-    stranger = Authority().issue(tmp_path, "stranger")
+def test_mtls_refuses_a_caller_without_a_certificate(mutual: Running, authority: CertAuthority, tmp_path: Path) -> None:
+    stranger = CertAuthority().issue(tmp_path, "stranger")
     known = authority.issue(tmp_path, "switch")
     assert _ask_anew(authority, mutual) == "UNAVAILABLE"
     assert _ask_anew(authority, mutual, stranger) == "UNAVAILABLE"
     assert _ask_anew(authority, mutual, known) == ONE
 
 
-def test_the_client_ca_is_replaced(mutual: Running, authority: Authority, tmp_path: Path) -> None:
-    successor = Authority()
+def test_the_client_ca_is_replaced(mutual: Running, authority: CertAuthority, tmp_path: Path) -> None:
+    successor = CertAuthority()
     old, new = authority.issue(tmp_path, "old"), successor.issue(tmp_path, "new")
     assert _ask_anew(authority, mutual, new) == "UNAVAILABLE"
     successor.write(tmp_path / "clients.pem")
@@ -134,7 +134,7 @@ def test_the_client_ca_is_replaced(mutual: Running, authority: Authority, tmp_pa
 
 
 def test_tls_and_tokens_together(
-    world: World, authority: Authority, tmp_path: Path, start_service: StartService
+    world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService
 ) -> None:
     world.number()
     tokens = Tokens(tmp_path / "tokens", switch="lookup")
@@ -146,7 +146,7 @@ def test_tls_and_tokens_together(
 
 
 def test_admin_pages_speak_tls_where_others_reach_them(
-    world: World, authority: Authority, tmp_path: Path, start_service: StartService
+    world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService
 ) -> None:
     certificate, key = authority.issue(tmp_path)
     running = start_service(
@@ -163,7 +163,7 @@ def _any_tokens(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         ({"transport": "native"}, "native has no TLS: set transport to edge, grpcio"),
         ({"tls_key": None}, "tls_certificate and tls_key belong together"),
@@ -173,18 +173,27 @@ def _any_tokens(folder: Path) -> Path:
     ],
 )
 def test_settings_that_cannot_be_used(
-    world: World, authority: Authority, tmp_path: Path, start_service: StartService, wrong: dict[str, Any], told: str
+    world: World,
+    authority: CertAuthority,
+    tmp_path: Path,
+    start_service: StartService,
+    wrong: dict[str, Any],
+    reported: str,
 ) -> None:
     certificate, key = authority.issue(tmp_path)
     authority.issue(tmp_path, "other")
     given = {"transport": "auto", "tls_certificate": certificate, "tls_key": key, **wrong}
     given = {name: tmp_path / value if str(value) == "other.key" else value for name, value in given.items()}
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=reported):
         start_service(**given)
 
 
 def test_a_handshake_that_stops_half_way_is_ended(
-    world: World, authority: Authority, tmp_path: Path, start_service: StartService, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    authority: CertAuthority,
+    tmp_path: Path,
+    start_service: StartService,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     options = dict(grpcio_server.OPTIONS) | {"grpc.server_handshake_timeout_ms": 500}
     assert options != dict(grpcio_server.OPTIONS)
@@ -194,11 +203,11 @@ def test_a_handshake_that_stops_half_way_is_ended(
     running = start_service(tls_certificate=certificate, tls_key=key)
     with socket.create_connection(("127.0.0.1", running.service.transport.port), timeout=9) as stopped:
         stopped.sendall(b"\x16\x03\x01\x02\x00\x01")  # a record of 512 bytes, of which one comes
-        assert _said_until_closed(stopped) == b""
+        assert _reported_until_closed(stopped) == b""
     assert _ask_anew(authority, running) == ONE
 
 
-def _said_until_closed(connection: socket.socket) -> bytes:
+def _reported_until_closed(connection: socket.socket) -> bytes:
     try:
         return connection.recv(100)
     except ConnectionResetError:

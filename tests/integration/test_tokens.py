@@ -47,7 +47,7 @@ def _lookup(running: Running, shown: Shown) -> str:
     return _code(lambda: running.caller.stub.Lookup(request(NUMBER), timeout=PATIENCE, metadata=shown))
 
 
-def _words(running: Running, shown: Shown) -> str:
+def _message(running: Running, shown: Shown) -> str:
     with pytest.raises(grpc.RpcError) as problem:
         running.caller.stub.Lookup(request(NUMBER), timeout=PATIENCE, metadata=shown)
     error: Any = problem.value
@@ -106,10 +106,10 @@ def test_a_scope_opens_its_service(running: Running, tokens: Tokens) -> None:
 
 
 def test_a_refusal_says_what_to_do(running: Running, tokens: Tokens) -> None:
-    assert "did-router token new" in _words(running, NOTHING)
-    assert "not known here" in _words(running, (("authorization", "Bearer guessed"),))
-    assert "--scope lookup" in _words(running, tokens.shown("billing"))
-    assert tokens.plain["billing"] not in _words(running, tokens.shown("billing"))
+    assert "did-router token new" in _message(running, NOTHING)
+    assert "not known here" in _message(running, (("authorization", "Bearer guessed"),))
+    assert "--scope lookup" in _message(running, tokens.shown("billing"))
+    assert tokens.plain["billing"] not in _message(running, tokens.shown("billing"))
 
 
 def test_what_only_looks_like_a_token_opens_nothing(running: Running, tokens: Tokens) -> None:
@@ -135,11 +135,11 @@ def test_tokens_are_rotated_while_calls_run(running: Running, tokens: Tokens, ca
 
     secret = tokens.plain["successor"]
     tokens.path.write_text(f"successor {secret} lookup\n")
-    told = "tokens not reloaded"
-    eventually(lambda: _lookup(running, tokens.shown("successor")) == "OK" and told in caplog.text)
+    reported = "tokens not reloaded"
+    eventually(lambda: _lookup(running, tokens.shown("successor")) == "OK" and reported in caplog.text)
     for _ in range(30):
         assert _lookup(running, tokens.shown("successor")) == "OK"
-    assert caplog.text.count(told) <= 2, "once for each of the two that look: front and fallback share one file"
+    assert caplog.text.count(reported) <= 2, "once for each of the two that look: front and fallback share one file"
     assert secret not in caplog.text
 
 

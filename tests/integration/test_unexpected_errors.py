@@ -31,11 +31,11 @@ class Failing:
         act: Callable[..., Any] = getattr(owner, name)
         failed = threading.Event()
 
-        def once(*words: Any, **options: Any) -> Any:
-            if not failed.is_set() and when(*words):
+        def once(*message: Any, **options: Any) -> Any:
+            if not failed.is_set() and when(*message):
                 failed.set()
                 raise RuntimeError("nobody expects this")
-            return act(*words, **options)
+            return act(*message, **options)
 
         self._patch.setattr(owner, name, once)
         return failed

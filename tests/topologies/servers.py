@@ -18,11 +18,11 @@ HOST = "127.0.0.1"
 
 
 @contextmanager
-def server(folder: Path, port: int, *words: str, host: str = HOST) -> Iterator[int]:
+def server(folder: Path, port: int, *message: str, host: str = HOST) -> Iterator[int]:
     """One redis-server."""
     own = folder / f"{host}-{port}"
     own.mkdir(exist_ok=True)
-    command = [find_server(), *words, "--port", str(port), "--bind", host, "--dir", str(own), "--save", ""]
+    command = [find_server(), *message, "--port", str(port), "--bind", host, "--dir", str(own), "--save", ""]
     with running(command):
         _until(lambda: bool(redis.Redis(host, port).ping()))
         yield port
@@ -90,9 +90,9 @@ class Cluster:
     def _launch(self) -> None:
         # From Redis 7 on, a node connects to the others from any address of the machine, not from the one it is bound
         # to: the others would take that one for the node's own, unless it announces itself.
-        words = ("--cluster-enabled", "yes", "--cluster-announce-ip", self._host, "--appendonly", "no")
+        message = ("--cluster-enabled", "yes", "--cluster-announce-ip", self._host, "--appendonly", "no")
         for port in self._ports:
-            self._running.enter_context(server(self._folder, port, *words, host=self._host))
+            self._running.enter_context(server(self._folder, port, *message, host=self._host))
 
     def _wait_whole(self) -> None:
         for node in self._nodes():
@@ -154,8 +154,8 @@ _given: set[int] = set()
 
 
 def _has_all_slots(node: Any) -> bool:
-    told = node.execute_command("CLUSTER", "INFO")
-    text = told if isinstance(told, str) else str(told)
+    reported = node.execute_command("CLUSTER", "INFO")
+    text = reported if isinstance(reported, str) else str(reported)
     return "'cluster_state': 'ok'" in text or "cluster_state:ok" in text
 
 

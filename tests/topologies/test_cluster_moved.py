@@ -30,8 +30,8 @@ class Moving:
         self._address = BEFORE
         resolve = socket.getaddrinfo
 
-        def resolved(host: Any, *words: Any, **options: Any) -> Any:
-            return resolve(self._address if host == NAME else host, *words, **options)
+        def resolved(host: Any, *message: Any, **options: Any) -> Any:
+            return resolve(self._address if host == NAME else host, *message, **options)
 
         monkeypatch.setattr(socket, "getaddrinfo", resolved)
         self._nodes = self._running.enter_context(Cluster(folder, host=BEFORE))

@@ -32,7 +32,7 @@ def _build(folder: Path, modified: int) -> Path:
     return built
 
 
-def test_two_builds_are_alike(tmp_path: Path) -> None:
+def test_two_builds_are_equal(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "elsewhere" / "two"
     for folder in (one, two):
         folder.mkdir(parents=True)

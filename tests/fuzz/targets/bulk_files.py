@@ -159,7 +159,7 @@ def _shorter_lines(wanted: int) -> Iterator[None]:
 TARGET = Target(
     "bulk_files",
     check,
-    words=(
+    dictionary=(
         "e164,account_id,state\n",
         "e164;opaque.a;opaque.a.b\n",
         "+14158867900,4cad0b7f4cad0b7f4cad0b7f4cad0b7f,in_service\n",

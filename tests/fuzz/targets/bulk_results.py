@@ -75,8 +75,8 @@ def _run(journal: Journal, source: Source) -> list[dict[str, Any]]:
 
 
 def _result(row: int, source: Source) -> dict[str, Any]:
-    said: dict[str, Any] = {"row": row, "number": source.text(20), "status": source.pick(_STATUSES), "error": None}
-    return said | {"copies": LATER, "copies_of": [source.word()]} if source.flag() else said
+    result: dict[str, Any] = {"row": row, "number": source.text(20), "status": source.pick(_STATUSES), "error": None}
+    return result | {"copies": LATER, "copies_of": [source.word()]} if source.flag() else result
 
 
 def _summed(lines: list[dict[str, Any]]) -> PreviousRun:
@@ -115,7 +115,9 @@ def _anybodys(content: bytes) -> None:
     assert type(previous.done_to) is int
     assert all(isinstance(orjson.loads(line), dict) for line in left.split(b"\n") if line), "each line is an object"
     rows = [
-        said["row"] for line in left.split(b"\n")[1:-1] if "row" in (said := orjson.loads(line)) and "begun" not in said
+        result["row"]
+        for line in left.split(b"\n")[1:-1]
+        if "row" in (result := orjson.loads(line)) and "begun" not in result
     ]
     assert rows == sorted(set(rows)), "a result for each row, in order"
     assert previous.done_to == (rows[-1] if rows else 0)
@@ -149,7 +151,7 @@ def _opened(path: Path) -> PreviousRun | None:
 TARGET = Target(
     "bulk_results",
     check,
-    words=(
+    dictionary=(
         b"\n",
         b"\x01",
         _FIRST,

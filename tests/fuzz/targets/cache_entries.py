@@ -58,19 +58,19 @@ def _ours(source: Source) -> None:
     for cut in {len(value) - 1, source.number(len(value) - 1), source.number(len(value) - 1)}:
         assert not codec.is_valid_entry(value[:cut]), "cut short, it is none"
         assert codec.unpack(value[:cut]) is None
-        assert isinstance(_said(value[:cut]), Missed)
+        assert isinstance(_result(value[:cut]), Missed)
     for more in (b"\0", value, source.octets(20) or b"x"):
         assert not codec.is_valid_entry(value + more), "nor with something behind it"
-    said = _said(value)
+    result = _result(value)
     if made.kind == codec.ROUTE:
-        assert isinstance(said, pb.LookupResponse)
-        assert (said.account_id, said.number, said.revision) == (made.account_id, NUMBER, made.revision)
+        assert isinstance(result, pb.LookupResponse)
+        assert (result.account_id, result.number, result.revision) == (made.account_id, NUMBER, made.revision)
     elif made.kind == codec.REFUSAL:
-        assert isinstance(said, Refused)
-        assert said == codec.refusal_of(made.payload, NUMBER)
+        assert isinstance(result, Refused)
+        assert result == codec.refusal_of(made.payload, NUMBER)
     else:
-        assert isinstance(said, Refused)
-        assert said.reason is Reason.NUMBER_NOT_FOUND
+        assert isinstance(result, Refused)
+        assert result.reason is Reason.NUMBER_NOT_FOUND
 
 
 def _entry(source: Source) -> Entry:
@@ -121,18 +121,18 @@ def _anybodys(value: bytes) -> None:
         assert kept.pack() == value
     account = codec.account_of(value)
     try:
-        said = _said(value)
+        result = _result(value)
     except DecodeError:
         assert kept is not None, "only what looks like an entry is believed"
         return
     if kept is None:
-        assert isinstance(said, Missed)
-    if isinstance(said, pb.LookupResponse):
+        assert isinstance(result, Missed)
+    if isinstance(result, pb.LookupResponse):
         assert account
         assert kept is not None
         with suppress(DecodeError):
             alone = pb.LookupResponse.FromString(kept.payload)
-            assert (said.number, said.account_id) == (NUMBER, alone.account_id)
+            assert (result.number, result.account_id) == (NUMBER, alone.account_id)
 
 
 class Missed:
@@ -142,17 +142,17 @@ class Missed:
 class _Asking(Call):
     """A call that keeps what it is told."""
 
-    __slots__ = ("said",)
+    __slots__ = ("result",)
 
     def __init__(self) -> None:
         super().__init__(NUMBER, "", time.monotonic() + 3600, authoritative=False)
-        self.said: list[Any] = []
+        self.result: list[Any] = []
 
     def route(self, answer: bytes) -> None:
-        self.said.append(answer)
+        self.result.append(answer)
 
     def refuse(self, refusal: Refused) -> None:
-        self.said.append(refusal)
+        self.result.append(refusal)
 
 
 class _Kept:
@@ -170,7 +170,7 @@ class _Database:
     def submit(self, calls: Sequence[Call], _: object) -> None:
         for call in calls:
             assert isinstance(call, _Asking)
-            call.said.append(Missed())
+            call.result.append(Missed())
 
     def discard(self, numbers: Sequence[str]) -> None:
         assert all(numbers)
@@ -179,12 +179,12 @@ class _Database:
 def _lookup() -> LookupEngine:
     followed = ReferenceData(None, KEYS)
     followed.is_complete = dict.fromkeys(followed.is_complete, True)
-    standing = AccountStatusReader(followed, cast("OriginReader", None), refuse_unknown=False)
+    current = AccountStatusReader(followed, cast("OriginReader", None), refuse_unknown=False)
     return LookupEngine(
         cast("EntryReader", _KEPT),
         CircuitBreaker(5, 1.0),
         cast("Fallback", _Database()),
-        standing,
+        current,
         rules.build(None),
         NearCache(0, 0),
     )
@@ -194,13 +194,13 @@ _KEPT = _Kept()
 _LOOKUP = _lookup()
 
 
-def _said(value: bytes) -> object:
+def _result(value: bytes) -> object:
     """What a lookup makes of this value: an answer, a refusal, or a miss."""
     _KEPT.value = value
     call = _Asking()
     _LOOKUP.answer([call])
-    (said,) = call.said
-    return pb.LookupResponse.FromString(said) if isinstance(said, bytes) else said
+    (result,) = call.result
+    return pb.LookupResponse.FromString(result) if isinstance(result, bytes) else result
 
 
 def _keys(raw: bytes) -> None:
@@ -218,17 +218,19 @@ def _status(raw: bytes) -> None:
         def evalsha(self, *_: object) -> list[bytes]:
             return [b"1", b"0", raw]  # as read_status.lua splits it
 
-    said = follower_status.read(cast("Any", Redis()), KEYS)
-    if said is not None:
-        assert said.age >= 0
-        assert not math.isnan(said.age + said.lag + said.behind + said.databases + said.complete + said.copies_pending)
-        assert all(isinstance(name, str) and lag + 0.0 == lag for name, lag in said.lags.items())
+    result = follower_status.read(cast("Any", Redis()), KEYS)
+    if result is not None:
+        assert result.age >= 0
+        assert not math.isnan(
+            result.age + result.lag + result.behind + result.databases + result.complete + result.copies_pending
+        )
+        assert all(isinstance(name, str) and lag + 0.0 == lag for name, lag in result.lags.items())
 
 
 TARGET = Target(
     "cache_entries",
     check,
-    words=(
+    dictionary=(
         b"\0",
         b"\x01",
         b"\x02",

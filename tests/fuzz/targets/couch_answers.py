@@ -132,7 +132,7 @@ def check(data: bytes) -> None:
 TARGET = Target(
     "couch_answers",
     check,
-    words=(
+    dictionary=(
         '{"error":"not_found","reason":"missing"}',
         '{"error":"unauthorized","reason":"Name or password is incorrect."}',
         (

@@ -66,15 +66,15 @@ def _ends_soon(pattern: re.Pattern[bytes], dialled: str) -> None:
 def _reconciles(regex: str, dialled: str) -> None:
     normaliser = Normaliser({}, reconcile_regex=regex)
     for each in (dialled, "+14158867900"):
-        told = normaliser.explain(each)
-        assert normaliser.e164(each) == (told.number, told.reconcilable)
+        reported = normaliser.explain(each)
+        assert normaliser.e164(each) == (reported.number, reported.reconcilable)
 
 
 def _section(raw: bytes) -> dict[str, object]:
     with suppress(orjson.JSONDecodeError):
-        said = orjson.loads(raw)
-        if isinstance(said, dict):
-            return said
+        result = orjson.loads(raw)
+        if isinstance(result, dict):
+            return result
     return {}
 
 
@@ -87,14 +87,14 @@ def _built(section: dict[str, object], regex: str, dialled: str) -> None:
     made = rules.build(section, plans=plan)
     assert all(warning.isprintable() for warning in made.warnings)
     for name in ("", *plan):
-        told = made.normaliser.explain(dialled, name)
-        assert made.normaliser.e164(dialled, name) == (told.number, told.reconcilable)
+        reported = made.normaliser.explain(dialled, name)
+        assert made.normaliser.e164(dialled, name) == (reported.number, reported.reconcilable)
 
 
 TARGET = Target(
     "dial_plans",
     check,
-    words=(
+    dictionary=(
         "\\d",
         "(?:",
         "(?=",

@@ -22,7 +22,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: applica
 _MOST_CUT = 400
 """Bytes of a body that is also brought a byte at a time."""
 
-Told = tuple[list[Any], type[Exception] | None]
+Reported = tuple[list[Any], type[Exception] | None]
 
 
 class _Body:
@@ -38,17 +38,17 @@ def check(data: bytes) -> None:
     sizes, body = list(data[2 : 2 + count]), data[2 + count :]
     if kind & 2:  # the framing itself may be broken
         for pieces in ([body], list(cut(body, sizes))):
-            _told(kind, _HEAD, pieces)
+            _reported(kind, _HEAD, pieces)
         return
-    whole = _told(kind, _HEAD, [_framed([body])])
+    whole = _reported(kind, _HEAD, [_framed([body])])
     _are_as_sent(whole, body)
-    assert _told(kind, _HEAD, [_framed(list(cut(body, sizes)))]) == whole, "where chunks end makes no difference"
-    assert _told(kind, _HEAD, list(cut(_framed([body]), sizes))) == whole, "nor where reads do"
+    assert _reported(kind, _HEAD, [_framed(list(cut(body, sizes)))]) == whole, "where chunks end makes no difference"
+    assert _reported(kind, _HEAD, list(cut(_framed([body]), sizes))) == whole, "nor where reads do"
     if len(body) < _MOST_CUT:
-        assert _told(kind, _HEAD, list(cut(_framed(list(cut(body, [1]))), [1]))) == whole, "nor single bytes"
+        assert _reported(kind, _HEAD, list(cut(_framed(list(cut(body, [1]))), [1]))) == whole, "nor single bytes"
     if kind & 4 and body:  # the connection is lost
         lost = _framed([body])[: -(1 + kind // 8)]
-        rows, problem = _told(kind, _HEAD, [lost])
+        rows, problem = _reported(kind, _HEAD, [lost])
         assert rows == whole[0][: len(rows)], "what came before is the same"
         assert problem is not None or whole[1] is None
 
@@ -57,19 +57,19 @@ def _framed(chunks: Sequence[bytes]) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks if chunk) + b"0\r\n\r\n"
 
 
-def _told(kind: int, head: bytes, pieces: Sequence[bytes]) -> Told:
+def _reported(kind: int, head: bytes, pieces: Sequence[bytes]) -> Reported:
     """What a reader gets, and what ends it."""
     response = HTTPResponse(Socket([head, *pieces]))  # type: ignore[arg-type]
     response.begin()
     opened = OpenFeed(1.0)
     opened.attach(_Body(response))
-    told: list[Any] = []
+    reported: list[Any] = []
     try:
         for row in _rows(kind, opened):
-            told.append(row)  # noqa: PERF402 - what came before an error counts
+            reported.append(row)  # noqa: PERF402 - what came before an error counts
     except CouchError as problem:
-        return told, type(problem)
-    return told, None
+        return reported, type(problem)
+    return reported, None
 
 
 def _rows(kind: int, opened: OpenFeed) -> Iterator[Change | DatabaseEvent | None]:
@@ -83,11 +83,11 @@ def _rows(kind: int, opened: OpenFeed) -> Iterator[Change | DatabaseEvent | None
     return read()
 
 
-def _are_as_sent(told: Told, body: bytes) -> None:
+def _are_as_sent(reported: Reported, body: bytes) -> None:
     """Each row is a line, in order, and says what the line says, letter by letter; nothing comes after garbage."""
     lines = [line.strip() for line in body.split(b"\n")[:-1]]
-    assert len(told[0]) <= len(lines)
-    for line, row in zip(lines, told[0], strict=False):
+    assert len(reported[0]) <= len(lines)
+    for line, row in zip(lines, reported[0], strict=False):
         if row is None:
             assert not line, "a heartbeat is an empty line"
             continue
@@ -106,7 +106,7 @@ def _are_as_sent(told: Told, body: bytes) -> None:
 TARGET = Target(
     "feeds",
     check,
-    words=(
+    dictionary=(
         b"\n",
         b"\r\n",
         b"0\r\n\r\n",

@@ -149,7 +149,7 @@ def _anybodys(database: str, value: bytes) -> None:
 TARGET = Target(
     "followed_documents",
     check,
-    words=(
+    dictionary=(
         *_WORDS,
         b"\0",
         b"\0" + bytes(20),

@@ -25,25 +25,25 @@ def check(data: bytes) -> None:
     plan = NAMES[data[0] % len(NAMES)] if data else ""
     text = data[1:].decode("utf-8", "surrogateescape")
 
-    told = NORMALISER.explain(text, plan)
+    reported = NORMALISER.explain(text, plan)
     fast = NORMALISER.e164(text, plan)
 
-    assert fast == (told.number, told.reconcilable), "the fast way and the full way agree"
+    assert fast == (reported.number, reported.reconcilable), "the fast way and the full way agree"
     assert NORMALISER.e164(text, plan) == fast, "remembered, it is the same"
-    assert len(told.number) <= max(len(text), MAX_NUMBER_BYTES) + 16, "bounded"
-    if told.reconcilable:
-        assert told.number.isascii()
-        assert told.number.isprintable()
-        assert 0 < len(told.number) <= MAX_NUMBER_BYTES
-    if told.database is not None:
-        assert told.database == shards.shard_for(told.number)
-        assert shards.is_legal(told.database)
-    if told.number.startswith("+"):
-        assert NORMALISER.e164(told.number, plan) == fast, "what has its + is left alone"
+    assert len(reported.number) <= max(len(text), MAX_NUMBER_BYTES) + 16, "bounded"
+    if reported.reconcilable:
+        assert reported.number.isascii()
+        assert reported.number.isprintable()
+        assert 0 < len(reported.number) <= MAX_NUMBER_BYTES
+    if reported.database is not None:
+        assert reported.database == shards.shard_for(reported.number)
+        assert shards.is_legal(reported.database)
+    if reported.number.startswith("+"):
+        assert NORMALISER.e164(reported.number, plan) == fast, "what has its + is left alone"
     if plan == "system":
-        assert NORMALISER.e164(told.number, plan) == fast, "twice comes to the same"
-        invented = _digits(told.number) - _digits(text)
-        is_north_american = told.number.startswith("+1") and invented == Counter("1")
+        assert NORMALISER.e164(reported.number, plan) == fast, "twice comes to the same"
+        invented = _digits(reported.number) - _digits(text)
+        is_north_american = reported.number.startswith("+1") and invented == Counter("1")
         assert not invented or is_north_american, "no digit is invented"
 
 
@@ -54,7 +54,7 @@ def _digits(text: str) -> Counter[str]:
 TARGET = Target(
     "normaliser",
     check,
-    words=(
+    dictionary=(
         "sip:",
         "sips:",
         "tel:",

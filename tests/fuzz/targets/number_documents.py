@@ -172,12 +172,12 @@ def _in_the_cache(doc: Mapping[str, Any]) -> None:
 
 
 def _summary(read: NumberDocument) -> None:
-    told = layout.summary(read)
-    assert orjson.loads(orjson.dumps(told)) == told
-    assert layout.comparable(layout.merge_summary({"ours": 1, "state": "x"}, told)) == layout.comparable(told)
+    reported = layout.summary(read)
+    assert orjson.loads(orjson.dumps(reported)) == reported
+    assert layout.comparable(layout.merge_summary({"ours": 1, "state": "x"}, reported)) == layout.comparable(reported)
     assert layout.listing_accounts(read) | layout.owning_accounts(read) <= layout.affected_accounts(read)
     part = layout.listed_fields(read)
-    assert layout.comparable(layout.summary(part)) == layout.comparable(told), "the part is enough for the entry"
+    assert layout.comparable(layout.summary(part)) == layout.comparable(reported), "the part is enough for the entry"
     assert not any(name.startswith("_") for name in layout.copied_fields(read.fields))
 
 
@@ -194,4 +194,4 @@ def _written_again(read: NumberDocument) -> None:
     assert again.features == read.features
 
 
-TARGET = Target("number_documents", check, words=[f'"{word}":' for word in NAMES] + list(WORDS), longest=1024)
+TARGET = Target("number_documents", check, dictionary=[f'"{word}":' for word in NAMES] + list(WORDS), longest=1024)

@@ -42,13 +42,13 @@ class _Front:
     """Keeps what a call is told."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.reported: list[Any] = []
 
     def respond(self, _: object, answer: bytes) -> None:
-        self.told.append(answer)
+        self.reported.append(answer)
 
     def fail(self, _: object, failure: Failure) -> None:
-        self.told.append(failure)
+        self.reported.append(failure)
 
 
 def _lookup(raw: bytes) -> None:
@@ -59,12 +59,12 @@ def _lookup(raw: bytes) -> None:
     except (DecodeError, UnknownConsistencyError):
         assert not waiting
         return
-    said = pb.LookupRequest.FromString(raw)
-    assert (call.number, call.dial_plan) == (said.number, said.dial_plan)
+    result = pb.LookupRequest.FromString(raw)
+    assert (call.number, call.dial_plan) == (result.number, result.dial_plan)
     call.refuse(Refused(Reason.NOT_RECONCILABLE, call.number, message=call.number))
-    assert len(front.told) == 1
+    assert len(front.reported) == 1
     assert not waiting
-    failure = front.told[0]
+    failure = front.reported[0]
     assert len(failure.message) < 1 << 20
     assert all(isinstance(value, bytes | str) for _, value in failure.trailing)
 
@@ -103,15 +103,15 @@ def _record(source: Source) -> None:
         doc[source.name(_WORDS)] = source.json(_WORDS)
     read = documents.read(doc)
     if isinstance(read, NumberDocument):
-        told = number_messages.record(read)
-        assert numbers_pb2.NumberRecord.FromString(told.SerializeToString()) == told
-        assert told.assigned_to == (read.assigned_to or "")
+        reported = number_messages.record(read)
+        assert numbers_pb2.NumberRecord.FromString(reported.SerializeToString()) == reported
+        assert reported.assigned_to == (read.assigned_to or "")
 
 
 TARGET = Target(
     "requests",
     check,
-    words=(
+    dictionary=(
         *_WORDS,
         pb.LookupRequest(number="+14158867900", dial_plan="uk", consistency=pb.AUTHORITATIVE).SerializeToString(),
         b"\x0a\x0c+14158867900",

@@ -22,15 +22,15 @@ def check(data: bytes) -> None:
     """A settings file; lines of NAME=VALUE for the environment, and for flags; what follows a password in a URL."""
     toml, environment, flags, url = parts(data, 4)
     given = dict(_pairs(flags))
-    told = {**dict(_pairs(environment, upper=True))}
+    reported = {**dict(_pairs(environment, upper=True))}
     if url:
         _with_a_password(url)
-    with _environment({_PREFIX + name: value for name, value in told.items()}):
-        if toml or told or given:
-            _from_everywhere(toml, told, given)
+    with _environment({_PREFIX + name: value for name, value in reported.items()}):
+        if toml or reported or given:
+            _from_everywhere(toml, reported, given)
 
 
-def _from_everywhere(toml: bytes, told: dict[str, str], given: dict[str, Any]) -> None:
+def _from_everywhere(toml: bytes, reported: dict[str, str], given: dict[str, Any]) -> None:
     try:
         settings = Settings.load(file("settings.toml", toml), **given)
     except SettingsError as problem:
@@ -38,8 +38,8 @@ def _from_everywhere(toml: bytes, told: dict[str, str], given: dict[str, Any]) -
         return
     if "redis_prefix" in given:
         assert settings.redis.prefix == given["redis_prefix"], "a flag goes over all"
-    elif "REDIS_PREFIX" in told:
-        assert settings.redis.prefix == told["REDIS_PREFIX"], "the environment goes over the file"
+    elif "REDIS_PREFIX" in reported:
+        assert settings.redis.prefix == reported["REDIS_PREFIX"], "the environment goes over the file"
     _rules(settings)
 
 
@@ -49,10 +49,10 @@ def _rules(settings: Settings) -> None:
     made = build_rules_or_defaults(settings, {"reconcile_regex": "("})
     for plan in ("", *settings.dial_plans):
         try:
-            told = made.normaliser.explain("02079460000", plan)
+            reported = made.normaliser.explain("02079460000", plan)
         except UnknownDialPlanError as problem:
             raise AssertionError(plan) from problem
-        assert made.normaliser.e164("02079460000", plan) == (told.number, told.reconcilable)
+        assert made.normaliser.e164("02079460000", plan) == (reported.number, reported.reconcilable)
 
 
 def _with_a_password(rest: bytes) -> None:
@@ -76,10 +76,10 @@ def _with_a_password(rest: bytes) -> None:
 
 
 def _is_one_line(problem: SettingsError) -> str:
-    said = str(problem)
-    assert said
-    assert "\n" not in said, said
-    return said
+    result = str(problem)
+    assert result
+    assert "\n" not in result, result
+    return result
 
 
 def _pairs(raw: bytes, *, upper: bool = False) -> Iterator[tuple[str, str]]:
@@ -106,7 +106,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 TARGET = Target(
     "settings",
     check,
-    words=(
+    dictionary=(
         *NAMES,
         *(f"[{group}]\n" for group in NAMES.groups),
         *(f"{name} = " for name in ("workers", "url", "listen", "stale_after", "routable_states")),

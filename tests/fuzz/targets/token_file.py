@@ -26,9 +26,9 @@ def _file(content: bytes, header: bytes) -> None:
     try:
         found = tokens.read(path)
     except ValueError as problem:
-        said = str(problem).replace(str(path), "")
-        assert "\n" not in said
-        written = {word.encode() for word in _WORD.findall(said)}
+        result = str(problem).replace(str(path), "")
+        assert "\n" not in result
+        written = {word.encode() for word in _WORD.findall(result)}
         assert not any(word in content for word in written), "it shows nothing of the file"
         return
     assert found
@@ -56,7 +56,7 @@ def _is_shown(shown: str | bytes | None, digest: bytes) -> bool:
 TARGET = Target(
     "token_file",
     check,
-    words=(
+    dictionary=(
         _LINE + "\n",
         _DIGEST,
         _DIGEST.upper(),

@@ -68,7 +68,7 @@ def test_nothing_valid_is_taken_away(raw: dict[str, Any], who: str) -> None:
 
 
 @given(documents)
-def test_whoever_is_told_to_have_a_number_is_named_by_it(raw: dict[str, Any]) -> None:
+def test_whoever_is_reported_to_have_a_number_is_named_by_it(raw: dict[str, Any]) -> None:
     document = snapshot_of(NUMBER, raw).document
     if document is None:
         return

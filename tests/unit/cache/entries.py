@@ -41,12 +41,12 @@ class Life:
     def apply(self, *entries: Entry, number: str = NUMBER, seq: str | None = None) -> tuple[ApplyResult, list[int]]:
         """Apply changes of one number and go on from there."""
         after = seq if seq is not None else f"{self.checkpoint.seq}x"
-        said = self.writer.entries.apply(
+        result = self.writer.entries.apply(
             self.database, self.token, self.checkpoint, after, [(number, each) for each in entries]
         )
-        if said[0] is ApplyResult.OK:
+        if result[0] is ApplyResult.OK:
             self.checkpoint = self.writer.checkpoints.get(self.database)
-        return said
+        return result
 
 
 def held(reader: EntryReader, number: str = NUMBER) -> Entry | None:

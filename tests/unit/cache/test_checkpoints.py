@@ -18,9 +18,9 @@ def test_nothing_is_known_of_a_database_at_first(writer: CacheStore) -> None:
     assert writer.checkpoints.databases() == set()
 
 
-def test_it_holds_what_was_said(writer: CacheStore) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)), seq="12-abc")
+def test_it_holds_what_was_reported(writer: CacheStore) -> None:
+    steps = Life(writer)
+    steps.apply(route(rev(1)), seq="12-abc")
     kept = writer.checkpoints.get(DATABASE)
     assert (kept.instance_start_time, kept.purge_seq, kept.fingerprint, kept.seq) == ("100", 0, "s", "12-abc")
     assert not kept.complete
@@ -32,10 +32,10 @@ def test_it_holds_what_was_said(writer: CacheStore) -> None:
 
 
 def test_a_flushed_redis_refuses_to_go_on(writer: CacheStore, reader: EntryReader, client: Any) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
     client.flushall()
-    assert life.apply(route(rev(2))) == (ApplyResult.CHECKPOINT_CONFLICT, [])
+    assert steps.apply(route(rev(2))) == (ApplyResult.CHECKPOINT_CONFLICT, [])
     assert held(reader) is None
     assert writer.checkpoints.get(DATABASE) == Checkpoint()
 
@@ -44,8 +44,8 @@ def test_another_writers_step_refuses_ours(writer: CacheStore, reader: EntryRead
     one = Life(writer)
     checkpoint = one.checkpoint
     one.apply(route(rev(2)), seq="theirs")
-    said, _ = writer.entries.apply(DATABASE, 1, checkpoint, "ours", [(NUMBER, route(rev(3), TWO))])
-    assert said is ApplyResult.CHECKPOINT_CONFLICT
+    result, _ = writer.entries.apply(DATABASE, 1, checkpoint, "ours", [(NUMBER, route(rev(3), TWO))])
+    assert result is ApplyResult.CHECKPOINT_CONFLICT
     assert held(reader) == route(rev(2))
     assert writer.checkpoints.get(DATABASE).seq == "theirs"
 
@@ -57,15 +57,15 @@ def test_a_new_epoch_refuses_the_old_one(writer: CacheStore) -> None:
 
 
 def test_beginning_anew_forgets_the_checkpoint(writer: CacheStore) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
     writer.checkpoints.mark_complete(DATABASE, {"copy": "1-u"})
     begun = writer.checkpoints.begin_epoch(DATABASE, 1, instance_start_time="200", purge_seq=1, fingerprint="t")
     assert begun is not None
     kept = writer.checkpoints.get(DATABASE)
     assert (kept.epoch, kept.instance_start_time, kept.purge_seq, kept.fingerprint) == (begun.epoch, "200", 1, "t")
     assert (kept.seq, kept.copies, kept.complete) == ("", {}, False)
-    assert begun.epoch != life.checkpoint.epoch
+    assert begun.epoch != steps.checkpoint.epoch
 
 
 def test_an_older_token_is_fenced_off(writer: CacheStore, reader: EntryReader) -> None:
@@ -80,24 +80,24 @@ def test_an_older_token_is_fenced_off(writer: CacheStore, reader: EntryReader) -
 
 
 def test_tokens_compare_as_numbers_even_when_they_are_milliseconds(writer: CacheStore) -> None:
-    life = Life(writer, token=1_795_390_426_628)
-    assert life.apply(route(rev(1)))[0] is ApplyResult.OK
-    checkpoint = life.checkpoint
+    steps = Life(writer, token=1_795_390_426_628)
+    assert steps.apply(route(rev(1)))[0] is ApplyResult.OK
+    checkpoint = steps.checkpoint
     assert writer.entries.apply(DATABASE, 1_795_390_426_627, checkpoint, "x", [])[0] is ApplyResult.FENCED
     assert writer.entries.apply(DATABASE, 999_999_999_999, checkpoint, "x", [])[0] is ApplyResult.FENCED
     assert writer.entries.apply(DATABASE, 1_795_390_426_629, checkpoint, "x", [])[0] is ApplyResult.OK
 
 
 @pytest.mark.parametrize("token", [7, 8])
-def test_followed_documents_are_fenced_and_compared_alike(writer: CacheStore, client: Any, token: int) -> None:
-    life = Life(writer, token=8, database="accounts")
-    writer.documents.clear("accounts", life.checkpoint.epoch)
-    kept = {b"": life.checkpoint.epoch.encode()}
-    before = life.checkpoint if token == 7 else Checkpoint(epoch="another")
-    said = writer.documents.apply("accounts", token, before, "x", [("a", b"v")])[0]
-    assert said is (ApplyResult.FENCED if token == 7 else ApplyResult.CHECKPOINT_CONFLICT)
+def test_followed_documents_are_fenced_and_compared_equal(writer: CacheStore, client: Any, token: int) -> None:
+    steps = Life(writer, token=8, database="accounts")
+    writer.documents.clear("accounts", steps.checkpoint.epoch)
+    kept = {b"": steps.checkpoint.epoch.encode()}
+    before = steps.checkpoint if token == 7 else Checkpoint(epoch="another")
+    result = writer.documents.apply("accounts", token, before, "x", [("a", b"v")])[0]
+    assert result is (ApplyResult.FENCED if token == 7 else ApplyResult.CHECKPOINT_CONFLICT)
     assert client.hgetall(writer.keys.documents("accounts")) == kept
-    assert writer.documents.apply("accounts", 8, life.checkpoint, "x", [("a", b"v")])[0] is ApplyResult.OK
+    assert writer.documents.apply("accounts", 8, steps.checkpoint, "x", [("a", b"v")])[0] is ApplyResult.OK
     assert client.hgetall(writer.keys.documents("accounts")) == {b"a": b"v", **kept}
 
 
@@ -120,8 +120,8 @@ def test_a_filler_that_saw_no_epoch_is_refused_once_there_is_one(writer: CacheSt
 
 
 def test_distrust_makes_a_database_another_one(writer: CacheStore) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
     writer.checkpoints.mark_complete(DATABASE, {"copy": "u"})
     writer.checkpoints.invalidate(DATABASE)
     kept = writer.checkpoints.get(DATABASE)

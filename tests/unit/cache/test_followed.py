@@ -46,14 +46,14 @@ def source(writer: CacheStore) -> Source:
 
 
 @pytest.fixture
-def told() -> list[bool]:
+def reported() -> list[bool]:
     """An element for each time that the configuration was said to have changed."""
     return []
 
 
 @pytest.fixture
-def documents(client: Any, keys: Keys, told: list[bool]) -> Iterator[ReferenceData]:
-    made = ReferenceData(client, keys, lambda: told.append(True))
+def documents(client: Any, keys: Keys, reported: list[bool]) -> Iterator[ReferenceData]:
+    made = ReferenceData(client, keys, lambda: reported.append(True))
     made.start()
     assert made.wait_synced(5)
     yield made
@@ -95,10 +95,10 @@ def test_ports_of_one_number_stand_together_until_one_goes(documents: ReferenceD
     eventually(lambda: documents.port_requests.get(NUMBER) == (second,))
 
 
-def test_a_configuration_is_told_of(documents: ReferenceData, source: Source, told: list[bool]) -> None:
+def test_a_configuration_is_reported_of(documents: ReferenceData, source: Source, reported: list[bool]) -> None:
     source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: config_value(rev(1), {"force_local_outbound": False})})
     eventually(lambda: documents.config == {"force_local_outbound": False})
-    eventually(lambda: told)
+    eventually(lambda: reported)
     source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: config_value(rev(2), None)})
     eventually(lambda: documents.config is None)
 

@@ -43,10 +43,10 @@ WRITTEN = range(21, 25)
 def test_another_type_reads_as_nothing_and_is_replaced(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, kind: str
 ) -> None:
-    life = Life(writer)
+    steps = Life(writer)
     _put(client, kind, keys.number(NUMBER))
     assert reader.entries([NUMBER]) == [None]
-    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
+    assert steps.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1))
 
 
@@ -63,9 +63,9 @@ def test_another_type_is_replaced_by_a_filler_too(
 def test_another_type_does_not_stand_in_replaces_way(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, kind: str
 ) -> None:
-    life = Life(writer)
+    steps = Life(writer)
     _put(client, kind, keys.number(NUMBER))
-    assert writer.entries.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3)))
+    assert writer.entries.replace(DATABASE, 1, steps.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3)))
     assert held(reader) == route(rev(3))
 
 
@@ -73,11 +73,11 @@ def test_another_type_does_not_stand_in_replaces_way(
 def test_a_truncated_value_is_no_entry_and_is_replaced(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
-    life = Life(writer)
+    steps = Life(writer)
     client.set(keys.number(NUMBER), value)
     assert not codec.is_valid_entry(value)
     assert held(reader) is None
-    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
+    assert steps.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1))
 
 
@@ -91,9 +91,9 @@ def test_a_value_that_is_long_enough_may_still_be_no_entry(value: bytes) -> None
 def test_an_unsound_value_gives_way_whatever_its_version_claims(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
-    life = Life(writer)
+    steps = Life(writer)
     client.set(keys.number(NUMBER), value)
-    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
+    assert steps.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1))
 
 
@@ -130,9 +130,9 @@ def test_another_type_in_place_of_a_checkpoint_is_no_checkpoint(
     for act in acts:
         _put(client, kind, keys.database(DATABASE))
         assert act()
-    life = Life(writer)
+    steps = Life(writer)
     _put(client, kind, keys.database(DATABASE))
-    assert life.apply(route(rev(2))) == (ApplyResult.CHECKPOINT_CONFLICT, [])
+    assert steps.apply(route(rev(2))) == (ApplyResult.CHECKPOINT_CONFLICT, [])
     assert held(reader) == route(rev(1))
 
 
@@ -162,13 +162,13 @@ def test_another_type_in_place_of_the_names_of_databases(
 def test_another_type_in_place_of_documents_has_them_read_again(
     writer: CacheStore, client: Any, keys: Keys, kind: str
 ) -> None:
-    life = Life(writer, database=ACCOUNTS)
-    writer.documents.clear(ACCOUNTS, life.checkpoint.epoch)
-    assert writer.documents.are_of_epochs([ACCOUNTS], [life.checkpoint.epoch]) == [True]
+    steps = Life(writer, database=ACCOUNTS)
+    writer.documents.clear(ACCOUNTS, steps.checkpoint.epoch)
+    assert writer.documents.are_of_epochs([ACCOUNTS], [steps.checkpoint.epoch]) == [True]
     _put(client, kind, keys.documents(ACCOUNTS))
-    assert writer.documents.are_of_epochs([ACCOUNTS], [life.checkpoint.epoch]) == [False]
+    assert writer.documents.are_of_epochs([ACCOUNTS], [steps.checkpoint.epoch]) == [False]
     assert (
-        writer.documents.apply(ACCOUNTS, 1, life.checkpoint, "x", [("a", b"v")])[0] is ApplyResult.CHECKPOINT_CONFLICT
+        writer.documents.apply(ACCOUNTS, 1, steps.checkpoint, "x", [("a", b"v")])[0] is ApplyResult.CHECKPOINT_CONFLICT
     )
     assert not writer.checkpoints.get(ACCOUNTS).epoch, "whoever follows begins anew"
 

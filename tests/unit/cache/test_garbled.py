@@ -28,11 +28,11 @@ def found(client: Any, keys: Keys, reader: EntryReader, monkeypatch: pytest.Monk
 @pytest.fixture
 def accounts(writer: CacheStore, client: Any, keys: Keys) -> Life:
     """A thousand accounts."""
-    life = Life(writer, database=ACCOUNTS)
-    writer.documents.clear(ACCOUNTS, life.checkpoint.epoch)
+    steps = Life(writer, database=ACCOUNTS)
+    writer.documents.clear(ACCOUNTS, steps.checkpoint.epoch)
     value = account_value(rev(1), enabled=True, exists=True)
     client.hset(keys.documents(ACCOUNTS), mapping={f"{index:032x}": value for index in range(1000)})
-    return life
+    return steps
 
 
 def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, found: IntegrityScan) -> None:
@@ -80,9 +80,9 @@ def test_entries_are_looked_at_again_and_again(
     writer: CacheStore, client: Any, keys: Keys, found: IntegrityScan
 ) -> None:
     numbers = [f"+1415{index:07}" for index in range(500)]
-    life = Life(writer)
+    steps = Life(writer)
     for number in numbers:
-        life.apply(route(rev(1)), number=number)
+        steps.apply(route(rev(1)), number=number)
     for _ in range(2):
         client.setrange(keys.number(numbers[7]), 40, b"xx")
         client.delete(keys.number(numbers[300]))

@@ -107,7 +107,7 @@ def test_what_a_listing_does_not_cover_is_nothing_to_it() -> None:
     assert listing.listed == set()
 
 
-def test_one_that_could_not_be_read_is_gone() -> None:
+def test_one_that_could_not_be_read_is_deleted() -> None:
     listings = NegativeRanges()
     listings.drop(listings.open(DATABASE, FIRST, NOW))
     assert len(listings) == 0

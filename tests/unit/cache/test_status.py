@@ -12,15 +12,15 @@ from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
 
 HOUR = 3600.0
-SAID = FollowerStatus("me", 1.0, "following", 1, 1, 0, 0.0, 5, 1, database_up=True, lags={"numbers/+1415": 0.5})
+STATUS = FollowerStatus("me", 1.0, "following", 1, 1, 0, 0.0, 5, 1, database_up=True, lags={"numbers/+1415": 0.5})
 
 
-def test_what_was_said_comes_back(client: Any, keys: Keys) -> None:
+def test_what_was_reported_comes_back(client: Any, keys: Keys) -> None:
     assert follower_status.read(client, keys) is None
-    follower_status.publish(client, keys, SAID)
-    told = follower_status.read(client, keys)
-    assert told is not None
-    assert told.to_json() == SAID.to_json()
+    follower_status.publish(client, keys, STATUS)
+    reported = follower_status.read(client, keys)
+    assert reported is not None
+    assert reported.to_json() == STATUS.to_json()
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ def test_what_was_said_comes_back(client: Any, keys: Keys) -> None:
     [
         b"[]",
         b"[" * 100_000,
-        *(json.dumps(SAID.to_json() | odd).encode() for odd in ({"at": "now"}, {"at": float("nan")}, {"lags": [1]})),
-        json.dumps(SAID.to_json() | {"lags": {"a": "long"}}).encode(),
-        json.dumps(SAID.to_json() | {"more": 1}).encode(),
+        *(json.dumps(STATUS.to_json() | odd).encode() for odd in ({"at": "now"}, {"at": float("nan")}, {"lags": [1]})),
+        json.dumps(STATUS.to_json() | {"lags": {"a": "long"}}).encode(),
+        json.dumps(STATUS.to_json() | {"more": 1}).encode(),
     ],
 )
 def test_what_is_no_status_is_none(client: Any, keys: Keys, value: bytes) -> None:
-    follower_status.publish(client, keys, SAID)
+    follower_status.publish(client, keys, STATUS)
     when = client.get(keys.status).partition(b" ")[0]
     client.set(keys.status, when + b" " + value)
     assert follower_status.read(client, keys) is None
@@ -47,25 +47,25 @@ def test_a_clock_that_jumps_makes_it_neither_younger_nor_older(
     client: Any, keys: Keys, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the clock set back, a follower that died would count as alive for an hour, and nothing be marked stale."""
-    follower_status.publish(client, keys, replace(SAID, at=time.time() + jump))
+    follower_status.publish(client, keys, replace(STATUS, at=time.time() + jump))
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - jump)
-    told = follower_status.read(client, keys)
-    assert told is not None
-    assert told.age < 5
-    before = told.age
+    reported = follower_status.read(client, keys)
+    assert reported is not None
+    assert reported.age < 5
+    before = reported.age
     time.sleep(0.05)
-    assert told.age >= before + 0.05
+    assert reported.age >= before + 0.05
 
 
-def test_it_only_grows_older_until_something_is_said_again(client: Any, keys: Keys) -> None:
+def test_it_only_grows_older_until_something_is_reported_again(client: Any, keys: Keys) -> None:
     """Redis' own clock was set forward: what it said before was then, all the same."""
-    follower_status.publish(client, keys, SAID)
+    follower_status.publish(client, keys, STATUS)
     first = follower_status.read(client, keys)
     assert first is not None
     time.sleep(0.05)
     assert follower_status.read(client, keys, first) is first
-    follower_status.publish(client, keys, SAID)
+    follower_status.publish(client, keys, STATUS)
     again = follower_status.read(client, keys, first)
     assert again is not None
     assert again is not first

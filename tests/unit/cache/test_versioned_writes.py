@@ -16,31 +16,31 @@ from tests.unit.cache.entries import DATABASE, NOW, NUMBER, ONE, TWO, Life, held
 
 
 def test_a_newer_revision_replaces_an_older_one(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    assert life.apply(route(rev(1))) == (ApplyResult.OK, [])
-    assert life.apply(route(rev(2), TWO)) == (ApplyResult.OK, [])
+    steps = Life(writer)
+    assert steps.apply(route(rev(1))) == (ApplyResult.OK, [])
+    assert steps.apply(route(rev(2), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(2), TWO)
 
 
 def test_an_older_revision_is_reported_and_not_written(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(2), TWO))
-    assert life.apply(refusal(rev(3)), route(rev(1))) == (ApplyResult.OK, [1])
+    steps = Life(writer)
+    steps.apply(route(rev(2), TWO))
+    assert steps.apply(refusal(rev(3)), route(rev(1))) == (ApplyResult.OK, [1])
     assert held(reader) == refusal(rev(3))
 
 
 def test_an_older_revision_moves_the_checkpoint_all_the_same(writer: CacheStore) -> None:
-    life = Life(writer)
-    life.apply(route(rev(2)), seq="two")
-    life.apply(route(rev(1)), seq="three")
+    steps = Life(writer)
+    steps.apply(route(rev(2)), seq="two")
+    steps.apply(route(rev(1)), seq="three")
     assert writer.checkpoints.get(DATABASE).seq == "three"
 
 
 def test_hashes_decide_between_revisions_of_one_generation(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(2, "b")))
-    assert life.apply(route(rev(2, "a"), TWO)) == (ApplyResult.OK, [0])
-    assert life.apply(route(rev(2, "c"), TWO)) == (ApplyResult.OK, [])
+    steps = Life(writer)
+    steps.apply(route(rev(2, "b")))
+    assert steps.apply(route(rev(2, "a"), TWO)) == (ApplyResult.OK, [0])
+    assert steps.apply(route(rev(2, "c"), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(2, "c"), TWO)
 
 
@@ -49,10 +49,10 @@ def test_hashes_decide_between_revisions_of_one_generation(writer: CacheStore, r
     [(255, 256), (256, 257), (9, 10), (65535, 65536), (2**31 - 1, 2**31), (2**31, 2**32 - 1), (127, 128)],
 )
 def test_generations_compare_as_numbers(writer: CacheStore, reader: EntryReader, lower: int, higher: int) -> None:
-    life = Life(writer)
-    life.apply(route(rev(lower, "f")))
-    assert life.apply(route(rev(higher, "0"), TWO)) == (ApplyResult.OK, [])
-    assert life.apply(route(rev(lower, "f"))) == (ApplyResult.OK, [0])
+    steps = Life(writer)
+    steps.apply(route(rev(lower, "f")))
+    assert steps.apply(route(rev(higher, "0"), TWO)) == (ApplyResult.OK, [])
+    assert steps.apply(route(rev(lower, "f"))) == (ApplyResult.OK, [0])
     assert held(reader) == route(rev(higher, "0"), TWO)
 
 
@@ -66,8 +66,8 @@ def test_whatever_the_order_the_highest_stays(
     writer: CacheStore, reader: EntryReader, client: Any, revisions: list[tuple[int, bytes]]
 ) -> None:
     client.flushall()
-    life = Life(writer)
-    life.apply(*(route(f"{generation}-{digest.hex()}") for generation, digest in revisions))
+    steps = Life(writer)
+    steps.apply(*(route(f"{generation}-{digest.hex()}") for generation, digest in revisions))
     generation, digest = max(revisions)
     kept = held(reader)
     assert kept is not None
@@ -75,81 +75,81 @@ def test_whatever_the_order_the_highest_stays(
 
 
 def test_the_same_answer_again_is_left_alone(writer: CacheStore, client: Any, keys: Keys) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
     first = route(rev(1))
     later = Entry(first.version, first.kind, NOW + 60, first.payload)
-    assert life.apply(later) == (ApplyResult.OK, [])
+    assert steps.apply(later) == (ApplyResult.OK, [])
     assert client.get(keys.number(NUMBER)) == route(rev(1)).pack()
 
 
 def test_the_same_answer_by_the_follower_stays_for_good(writer: CacheStore, client: Any, keys: Keys) -> None:
-    life = Life(writer)
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 1
+    steps = Life(writer)
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 1
     assert client.pttl(keys.number(NUMBER)) > 0
-    life.apply(route(rev(1)))
+    steps.apply(route(rev(1)))
     assert client.pttl(keys.number(NUMBER)) == -1
 
 
 def test_another_answer_of_the_same_revision_replaces_it(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
-    assert life.apply(route(rev(1), TWO)) == (ApplyResult.OK, [])
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
+    assert steps.apply(route(rev(1), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(1), TWO)
-    life.apply(refusal(rev(1)))
+    steps.apply(refusal(rev(1)))
     assert held(reader) == refusal(rev(1))
 
 
 def test_a_filler_never_replaces_an_answer_of_the_same_revision(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1), TWO))]) == 0
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1), TWO))]) == 0
     assert held(reader) == route(rev(1))
 
 
 def test_a_filler_never_replaces_what_is_newer(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(2), TWO))
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
+    steps = Life(writer)
+    steps.apply(route(rev(2), TWO))
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
     assert held(reader) == route(rev(2), TWO)
 
 
 def test_a_negative_never_stands_over_a_document(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
-    assert life.apply(codec.negative_entry(NOW)) == (ApplyResult.OK, [0])
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
+    assert steps.apply(codec.negative_entry(NOW)) == (ApplyResult.OK, [0])
     assert held(reader) == route(rev(1))
 
 
 def test_a_negative_never_stands_over_a_deletion(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(codec.tombstone_entry(rev(2), NOW))
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
+    steps = Life(writer)
+    steps.apply(codec.tombstone_entry(rev(2), NOW))
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
     assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
 def test_a_document_replaces_a_negative_at_once(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 1
-    life.apply(route(rev(1)))
+    steps = Life(writer)
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 1
+    steps.apply(route(rev(1)))
     assert held(reader) == route(rev(1))
 
 
 def test_a_deletion_outlives_a_slow_reader(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(1)))
-    life.apply(codec.tombstone_entry(rev(2), NOW))
-    assert writer.entries.fill(DATABASE, life.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
+    steps = Life(writer)
+    steps.apply(route(rev(1)))
+    steps.apply(codec.tombstone_entry(rev(2), NOW))
+    assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
     assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
 def test_how_long_each_kind_is_kept(writer: CacheStore, client: Any, keys: Keys) -> None:
-    life = Life(writer)
-    epoch = life.checkpoint.epoch
+    steps = Life(writer)
+    epoch = steps.checkpoint.epoch
     numbers = ["+14150000001", "+14150000002", "+14150000003", "+14150000004"]
-    life.apply(route(rev(1)), number=numbers[0])
-    life.apply(codec.tombstone_entry(rev(1), NOW), number=numbers[1])
+    steps.apply(route(rev(1)), number=numbers[0])
+    steps.apply(codec.tombstone_entry(rev(1), NOW), number=numbers[1])
     writer.entries.fill(DATABASE, epoch, [(numbers[2], codec.negative_entry(NOW)), (numbers[3], refusal(rev(1)))])
     kept = [client.pttl(keys.number(number)) for number in numbers]
     assert kept[0] == -1
@@ -161,26 +161,26 @@ def test_how_long_each_kind_is_kept(writer: CacheStore, client: Any, keys: Keys)
 def test_a_lower_version_stands_after_replace_where_the_expected_one_was(
     writer: CacheStore, reader: EntryReader
 ) -> None:
-    life = Life(writer)
-    life.apply(route(rev(7)))
+    steps = Life(writer)
+    steps.apply(route(rev(7)))
     expected = route(rev(7)).version
-    assert writer.entries.replace(DATABASE, 1, life.checkpoint.epoch, NUMBER, expected, route(rev(3), TWO))
+    assert writer.entries.replace(DATABASE, 1, steps.checkpoint.epoch, NUMBER, expected, route(rev(3), TWO))
     assert held(reader) == route(rev(3), TWO)
 
 
 def test_replace_does_nothing_where_another_version_stands(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer)
-    life.apply(route(rev(8)))
+    steps = Life(writer)
+    steps.apply(route(rev(8)))
     assert not writer.entries.replace(
-        DATABASE, 1, life.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3), TWO)
+        DATABASE, 1, steps.checkpoint.epoch, NUMBER, route(rev(7)).version, route(rev(3), TWO)
     )
     assert held(reader) == route(rev(8))
 
 
 def test_replace_needs_the_epoch_and_the_token(writer: CacheStore, reader: EntryReader) -> None:
-    life = Life(writer, token=5)
-    life.apply(route(rev(7)))
+    steps = Life(writer, token=5)
+    steps.apply(route(rev(7)))
     expected, made = route(rev(7)).version, route(rev(3), TWO)
-    assert not writer.entries.replace(DATABASE, 4, life.checkpoint.epoch, NUMBER, expected, made)
+    assert not writer.entries.replace(DATABASE, 4, steps.checkpoint.epoch, NUMBER, expected, made)
     assert not writer.entries.replace(DATABASE, 5, "another", NUMBER, expected, made)
     assert held(reader) == route(rev(7), ONE)

@@ -13,9 +13,9 @@ HERE, THERE = [f"+14150000{index:03}" for index in range(50)], ["+14420000001", 
 
 def _fill(writer: CacheStore) -> None:
     for database, numbers in (("numbers/+1415", HERE), ("numbers/+1442", THERE)):
-        life = Life(writer, database=database)
+        steps = Life(writer, database=database)
         for number in numbers:
-            life.apply(route(rev(1), number=number), number=number)
+            steps.apply(route(rev(1), number=number), number=number)
 
 
 def _walked(writer: CacheStore, database: str | None = None) -> list[str]:
@@ -59,8 +59,8 @@ def test_removing_one_number(writer: CacheStore) -> None:
 def test_what_lookups_kept_of_an_unknown_database_is_found_again(writer: CacheStore, client: Any, keys: Keys) -> None:
     writer.entries.fill("numbers/+1415", "", [(HERE[0], route(rev(1))), (HERE[1], codec.negative_entry(NOW))])
     Life(writer, database="numbers/+1442")
-    life = writer.checkpoints.get("numbers/+1442")
-    writer.entries.fill("numbers/+1442", life.epoch, [(THERE[0], route(rev(1)))])
+    steps = writer.checkpoints.get("numbers/+1442")
+    writer.entries.fill("numbers/+1442", steps.epoch, [(THERE[0], route(rev(1)))])
     writer.entries.remove_orphans("numbers/+1415")
     writer.entries.remove_orphans("numbers/+1442")
     assert _walked(writer) == [THERE[0]]

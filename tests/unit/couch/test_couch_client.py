@@ -304,7 +304,7 @@ def test_a_chunk_beyond_any_memory_is_unavailable_and_the_next_call_is_well(size
         assert couch.request("GET", []) == {"version": "3.5"}
 
 
-def test_a_missing_document_and_a_missing_database_are_told_apart(databases: CouchServer) -> None:
+def test_a_missing_document_and_a_missing_database_are_reported_apart(databases: CouchServer) -> None:
     with pytest.raises(NotFoundError, match="Database does not exist"):
         databases.database("numbers/+1415").get("+14158867900")
     databases.database("numbers/+1415").create()

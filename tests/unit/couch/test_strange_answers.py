@@ -20,9 +20,9 @@ NAME = "numbers/+1415"
 ROW = {"seq": "1-a", "id": ONE, "changes": [{"rev": "1-a"}]}
 
 
-def answering(said: Any, status: int = 200, headers: bytes = b"") -> tuple[CouchServer, Pool]:
+def answering(result: Any, status: int = 200, headers: bytes = b"") -> tuple[CouchServer, Pool]:
     """A client of a server that says this to everything."""
-    body = said if isinstance(said, bytes) else orjson.dumps(said)
+    body = result if isinstance(result, bytes) else orjson.dumps(result)
     head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n"
     couch = CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=1.0)
     couch.gate._proven = True
@@ -59,7 +59,7 @@ def test_nothing_is_absent_that_the_server_did_not_say_is(row: Any) -> None:
         answering({"rows": [row]})[0].database(NAME).get_many([ONE])
 
 
-def test_what_is_said_to_be_absent_is() -> None:
+def test_what_is_reported_to_be_absent_is() -> None:
     rows = [{"key": ONE, "error": "not_found"}, {"key": TWO, "value": {"rev": "2-a", "deleted": True}, "doc": None}]
     assert answering({"rows": rows})[0].database(NAME).get_many([ONE, TWO]) == {ONE: None, TWO: None}
 
@@ -106,12 +106,12 @@ def test_a_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
             ask(answering(answer)[0])
 
 
-@pytest.mark.parametrize("said", [[], {"rev": 5}, {}, 1])
-def test_a_write_without_a_revision_is_an_error(said: Any) -> None:
+@pytest.mark.parametrize("result", [[], {"rev": 5}, {}, 1])
+def test_a_write_without_a_revision_is_an_error(result: Any) -> None:
     with pytest.raises(BadResponseError):
-        answering(said)[0].database(NAME).put({"_id": ONE})
+        answering(result)[0].database(NAME).put({"_id": ONE})
     with pytest.raises(BadResponseError):
-        answering(said)[0].database(NAME).delete(ONE, "1-a")
+        answering(result)[0].database(NAME).delete(ONE, "1-a")
 
 
 def test_pages_that_do_not_go_on_are_an_error() -> None:
@@ -121,10 +121,10 @@ def test_pages_that_do_not_go_on_are_an_error() -> None:
         list(pages)
 
 
-@pytest.mark.parametrize("said", [{"doc_count": "many"}, {"doc_count": []}])
-def test_a_count_that_is_none_is_an_error(said: Any) -> None:
+@pytest.mark.parametrize("result", [{"doc_count": "many"}, {"doc_count": []}])
+def test_a_count_that_is_none_is_an_error(result: Any) -> None:
     with pytest.raises(BadResponseError, match="no count"):
-        answering(said)[0].database(NAME).info()
+        answering(result)[0].database(NAME).info()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307])

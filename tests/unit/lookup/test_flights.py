@@ -30,8 +30,8 @@ def _board(flights: SingleFlight, *calls: Call, database: str = DATABASE, policy
     return flights.board([(call, database) for call in calls], policy)
 
 
-def _outcome(boarding: JoinResult) -> tuple[int, int]:
-    return len(boarding.boarded), len(boarding.left)
+def _outcome(admission: JoinResult) -> tuple[int, int]:
+    return len(admission.boarded), len(admission.left)
 
 
 def _numbers(taken: list[InFlightRead]) -> list[str]:
@@ -88,8 +88,8 @@ def test_an_authoritative_flight_that_lands_ends_no_other() -> None:
 def test_there_is_room_for_so_many_numbers_and_for_any_calls_of_theirs() -> None:
     flights = _flights(2)
     calls = [_call("+1"), _call("+2"), _call("+3"), _call("+1"), _call("+2", authoritative=True)]
-    boarding = _board(flights, *calls)
-    assert boarding.left == [calls[2], calls[4]]
+    admission = _board(flights, *calls)
+    assert admission.left == [calls[2], calls[4]]
     first, second = flights.take(DATABASE)
     assert [first.number, second.number] == ["+1", "+2"]
     flights.land(first, read=True)
@@ -156,12 +156,12 @@ def test_who_leaves_is_not_answered_by_the_flight() -> None:
 
 def test_a_number_for_which_nobody_waits_any_more_is_not_read() -> None:
     flights = _flights()
-    boarding = _board(flights, *_calls(range(15)))
-    for flight, call in boarding.boarded[:12]:
+    admission = _board(flights, *_calls(range(15)))
+    for flight, call in admission.boarded[:12]:
         flights.leave(flight, call)
     assert _numbers(flights.take(DATABASE)) == ["+12", "+13", "+14"]
     assert flights.count == 3
-    assert _board(flights, _call("+0")).boarded[0][0] is not boarding.boarded[0][0], "who asks later is read anew"
+    assert _board(flights, _call("+0")).boarded[0][0] is not admission.boarded[0][0], "who asks later is read anew"
 
 
 def test_each_number_has_a_reader_at_once_while_readers_are_left() -> None:

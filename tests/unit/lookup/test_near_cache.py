@@ -110,13 +110,13 @@ def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
     assert near.get("+14150000000") is None
 
 
-@pytest.mark.parametrize("life", [2.0, math.inf], ids=["no document", "a document of nobody's"])
-def test_asking_for_numbers_that_are_refused_pushes_out_no_living_entry(near: NearCache, life: float) -> None:
+@pytest.mark.parametrize("steps", [2.0, math.inf], ids=["no document", "a document of nobody's"])
+def test_asking_for_numbers_that_are_refused_pushes_out_no_living_entry(near: NearCache, steps: float) -> None:
     living = [f"+1415{index:07}" for index in range(90)]
     for number in living:
         near.put(number, _entry(), near.generation(), number.encode())
     for index in range(5000):
-        nothing = NearEntry("", None, "refused", time.monotonic() + life)
+        nothing = NearEntry("", None, "refused", time.monotonic() + steps)
         near.put(f"+4930{index:07}", nothing, near.generation(), b"absent%d" % index)
     assert all(near.get(number) is not None for number in living)
     assert all(near.by_request[number.encode()].alive for number in living)
@@ -166,7 +166,7 @@ def test_what_went_by_former_rules_leads_nowhere(near: NearCache) -> None:
     assert near.by_request == {}
 
 
-class Told:
+class Reported:
     """A near cache that a Redis keeps honest."""
 
     def __init__(self, client: Any) -> None:
@@ -184,8 +184,8 @@ class Told:
 
 def test_redis_tells_of_every_change_of_ours(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
-        told = Told(client)
-        key = told.keys.number(NUMBER)
+        reported = Reported(client)
+        key = reported.keys.number(NUMBER)
         changes = [
             lambda: client.set(key, "a"),
             lambda: client.set(key, "b", px=100_000),
@@ -195,36 +195,36 @@ def test_redis_tells_of_every_change_of_ours(redis_url: str) -> None:
             client.flushall,
         ]
         for change in changes:
-            told.keep(NUMBER)
+            reported.keep(NUMBER)
             change()
-            eventually(lambda: told.near.get(NUMBER) is None)
-        told.listening.stop()
+            eventually(lambda: reported.near.get(NUMBER) is None)
+        reported.listening.stop()
 
 
 def test_other_keys_change_nothing(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
-        told = Told(client)
-        told.keep(NUMBER, OTHER)
+        reported = Reported(client)
+        reported.keep(NUMBER, OTHER)
         client.set("other:{+1415}8867900", "a")
-        client.hset(told.keys.database("numbers/+1415"), "a", "b")
-        client.set(told.keys.number(OTHER), "a")
-        eventually(lambda: told.near.get(OTHER) is None)
-        assert told.near.get(NUMBER) is not None
-        told.listening.stop()
+        client.hset(reported.keys.database("numbers/+1415"), "a", "b")
+        client.set(reported.keys.number(OTHER), "a")
+        eventually(lambda: reported.near.get(OTHER) is None)
+        assert reported.near.get(NUMBER) is not None
+        reported.listening.stop()
 
 
 def test_a_lost_connection_is_not_trusted_until_it_is_back_and_everything_forgotten(redis_url: str) -> None:
     with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
-        told = Told(client)
-        told.keep(NUMBER)
+        reported = Reported(client)
+        reported.keep(NUMBER)
         port = server.port
         server.stop()
-        eventually(lambda: not told.near.trusted)
-        assert told.near.get(NUMBER) is not None, "it is still the best there is"
+        eventually(lambda: not reported.near.trusted)
+        assert reported.near.get(NUMBER) is not None, "it is still the best there is"
         with EmbeddedRedis(port):
-            eventually(lambda: told.near.trusted)
-            assert told.near.get(NUMBER) is None
-        told.listening.stop()
+            eventually(lambda: reported.near.trusted)
+            assert reported.near.get(NUMBER) is None
+        reported.listening.stop()
 
 
 def _reports(caplog: pytest.LogCaptureFixture) -> int:
@@ -247,25 +247,25 @@ def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.
 def test_each_loss_of_the_connection_is_logged(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "router.near_cache.cache")
     with Redis.from_url(redis_url) as client:
-        told = Told(client)
+        reported = Reported(client)
         for times in (1, 2):
-            eventually(lambda: told.near.trusted)
+            eventually(lambda: reported.near.trusted)
             client.client_kill_filter(_type="pubsub")
             eventually(lambda times=times: _reports(caplog) == times)  # type: ignore[misc]
-        told.listening.stop()
+        reported.listening.stop()
 
 
 def test_a_cut_connection_is_not_trusted_until_it_is_back(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
-        told = Told(client)
-        told.keep(NUMBER)
+        reported = Reported(client)
+        reported.keep(NUMBER)
         client.client_kill_filter(_type="pubsub")
-        eventually(lambda: told.near.get(NUMBER) is None)
-        eventually(lambda: told.near.trusted)
-        told.keep(NUMBER)
-        client.set(told.keys.number(NUMBER), "a")
-        eventually(lambda: told.near.get(NUMBER) is None)
-        told.listening.stop()
+        eventually(lambda: reported.near.get(NUMBER) is None)
+        eventually(lambda: reported.near.trusted)
+        reported.keep(NUMBER)
+        client.set(reported.keys.number(NUMBER), "a")
+        eventually(lambda: reported.near.get(NUMBER) is None)
+        reported.listening.stop()
 
 
 def test_another_redis_behind_the_same_name_is_listened_to_anew(near: NearCache, redis_url: str) -> None:

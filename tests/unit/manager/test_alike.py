@@ -95,7 +95,7 @@ VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
 
 @settings(deadline=None, max_examples=500)
 @given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
-def test_alike_comes_to_the_same(
+def test_equal_comes_to_the_same(
     decider: DecideStep, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]
 ) -> None:
     rows = [first, *(_varied(first, other, field) for other, field in others)]
@@ -118,7 +118,7 @@ def test_alike_comes_to_the_same(
         {"imported": None},
     ],
 )
-def test_what_is_not_alike_is_decided_by_itself(decider: DecideStep, unlike: dict[str, Any]) -> None:
+def test_what_is_not_equal_is_decided_by_itself(decider: DecideStep, unlike: dict[str, Any]) -> None:
     rules = build(None)
     context = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())

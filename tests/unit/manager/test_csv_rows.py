@@ -144,7 +144,7 @@ def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "words"),
+    ("header", "arguments"),
     [
         ("e164,acount_id", "unknown column 'acount_id': did you mean account_id?"),
         ("e164,wibble", "unknown column 'wibble': a public field of your own is called opaque.NAME"),
@@ -170,8 +170,8 @@ def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
         ("", "the file is empty"),
     ],
 )
-def test_a_header_that_cant_be_used_refuses_the_file(header: str, words: str) -> None:
-    with pytest.raises(InvalidFileError, match=words.replace(".", r"\.").replace("?", r"\?")):
+def test_a_header_that_cant_be_used_refuses_the_file(header: str, arguments: str) -> None:
+    with pytest.raises(InvalidFileError, match=arguments.replace(".", r"\.").replace("?", r"\?")):
         rows(header + "\n+1415,x\n")
 
 
@@ -181,7 +181,7 @@ def test_a_header_that_is_not_utf8() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "cause", "words"),
+    ("line", "cause", "arguments"),
     [
         (b"+1415", "malformed_row", "it has 1 cells where the first line names 4 columns"),
         (b"+1415,a,b,c,d", "malformed_row", "it has 5 cells"),
@@ -197,12 +197,12 @@ def test_a_header_that_is_not_utf8() -> None:
         (b'+1415,,,"' + b" " * (1 << 20) + b'63877497874"', "malformed_row", "longer than a mebibyte"),
     ],
 )
-def test_a_bad_row_is_its_own_error_and_the_next_one_goes_on(line: bytes, cause: str, words: str) -> None:
+def test_a_bad_row_is_its_own_error_and_the_next_one_goes_on(line: bytes, cause: str, arguments: str) -> None:
     bad, good = rows(b"e164,account_id,ported_in,created\n" + line + b"\n+1416,,,\n")
 
     assert bad.error is not None
     assert (bad.line, bad.ask, bad.error.error, bad.error.cause) == (2, None, "invalid", cause)
-    assert words in bad.error.message
+    assert arguments in bad.error.message
     assert (good.line, good.number, good.error) == (3, "+1416", None)
 
 

@@ -28,7 +28,7 @@ def test_a_row_without_a_number_is_refused_in_words_of_json() -> None:
     assert row.error.message == "there is no field e164, and it holds the number"
 
 
-def test_half_an_object_is_told_how_a_line_looks() -> None:
+def test_half_an_object_is_reported_how_a_line_looks() -> None:
     (row,) = rows(b'[{"e164": "+14158867900"},')
 
     assert row.error is not None
@@ -83,7 +83,7 @@ def test_records_by_the_columns_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "cause", "words"),
+    ("line", "cause", "text"),
     [
         (b"{", "malformed_row", "this is not JSON"),
         (b"[]", "malformed_row", "write one a line, in braces"),
@@ -97,12 +97,12 @@ def test_records_by_the_columns_names() -> None:
         ({"_id": "14158867900"}, "malformed_document", "doesn't begin with '+'"),
     ],
 )
-def test_a_bad_line_is_its_own_error(line: Any, cause: str, words: str) -> None:
+def test_a_bad_line_is_its_own_error(line: Any, cause: str, text: str) -> None:
     bad, good = rows(line, {"e164": "+1416"})
 
     assert bad.error is not None
     assert (bad.line, bad.ask, bad.error.cause) == (1, None, cause)
-    assert words in bad.error.message
+    assert text in bad.error.message
     assert (good.line, good.number) == (2, "+1416")
 
 

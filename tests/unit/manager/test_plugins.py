@@ -107,17 +107,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_carrier_is_told_of_and_orders_nothing(
+def test_a_broken_carrier_is_reported_of_and_orders_nothing(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    point, code, told = BROKEN[kind]
+    point, code, reported = BROKEN[kind]
     monkeypatch.delitem(__import__("sys").modules, "bad_numbers", raising=False)
     on_path(monkeypatch, install(tmp_path, "bad-numbers", f"[did_router.carriers]\n{point}\n", code))
 
     found = carriers()
 
     (broken,) = found.broken
-    assert told in broken.reason
+    assert reported in broken.reason
     assert "of package bad-numbers 1.0" in str(broken)
     assert str(broken) in caplog.text
     assert found.names() == OWN_CARRIERS
@@ -149,7 +149,7 @@ def test_of_two_strangers_of_one_name_neither_counts(tmp_path: Path, monkeypatch
         found.find("knm_twice").acquire(ORDER)
 
 
-def test_settings_for_what_nobody_installed_are_told_of() -> None:
+def test_settings_for_what_nobody_installed_are_reported_of() -> None:
     assert str(carriers(knm_acme={}).broken[0]).startswith("knm_acme: setting 'carriers.knm_acme' is for a carrier")
     assert str(features(acme={}).broken[0]).startswith("acme: setting 'features.acme' is for a provider")
 
@@ -168,10 +168,10 @@ BROKEN_PROVIDERS = {
 
 
 @pytest.mark.parametrize("kind", BROKEN_PROVIDERS)
-def test_a_broken_provider_switches_nothing_and_is_told_of_when_it_is_chosen(
+def test_a_broken_provider_switches_nothing_and_is_reported_of_when_it_is_chosen(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, told = BROKEN_PROVIDERS[kind]
+    code, reported = BROKEN_PROVIDERS[kind]
     monkeypatch.delitem(__import__("sys").modules, "bad_provider", raising=False)
     points = "[did_router.features]\nbad_e911 = bad_provider:make\n"
     on_path(monkeypatch, install(tmp_path, "bad-provider", points, code))
@@ -180,11 +180,11 @@ def test_a_broken_provider_switches_nothing_and_is_told_of_when_it_is_chosen(
     chosen = config(e911_provider="bad_e911")
     stands = number(pvt_features=["dash_e911"], dash_e911={"street_address": "x"})
 
-    assert told in found.broken[0].reason
+    assert reported in found.broken[0].reason
     assert found.names() == OWN_PROVIDERS
     assert "bad-provider 1.0" in found.missing(chosen)[0]
     error = refused(lambda: done(update(stands, {"e911": None}, settings=chosen, features=found), found))
-    assert told in error.cause
+    assert reported in error.cause
     assert done(update(number(), {"force_outbound": True}, settings=chosen, features=found), found).features == {
         "force_outbound": True
     }

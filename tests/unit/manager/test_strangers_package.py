@@ -43,31 +43,31 @@ def test_its_carrier_is_asked(folder: Path) -> None:
 
 
 def test_its_carrier_refuses_in_its_own_words(folder: Path) -> None:
-    gone = carriers({"knm_acme": {"folder": str(folder / "gone")}}).find("knm_acme")
+    deleted = carriers({"knm_acme": {"folder": str(folder / "gone")}}).find("knm_acme")
     unset = carriers({}).find("knm_acme")
 
     with pytest.raises(CarrierError, match="the order can't be written: No such file"):
-        gone.acquire(ORDER)
+        deleted.acquire(ORDER)
     with pytest.raises(CarrierError, match=r"setting 'carriers\.knm_acme\.folder' is missing"):
         unset.acquire(ORDER)
 
 
 def test_its_feature_is_switched_on_and_off(folder: Path) -> None:
     features = FeatureRegistry(Settings.load(None, features={"acme_screening": {"folder": str(folder)}}))
-    told = folder / f"{NUMBER}.screening"
+    reported = folder / f"{NUMBER}.screening"
 
     on = done(update(number(), {"screening": {"level": "high"}}, features=features), features)
-    assert told.read_text() == "high"
+    assert reported.read_text() == "high"
     assert on.features == {"screening": {"level": "high", "ticket": "key:screening:on"}}
     assert not update(on, {"note": "x"}, features=features).work
 
     reserved = done(update(on, None, features=features, state="reserved"), features)
-    assert (reserved.features, told.exists()) == ({}, False)
+    assert (reserved.features, reported.exists()) == ({}, False)
 
     back = done(update(reserved, None, features=features, state="in_service"), features)
-    assert told.exists()
+    assert reported.exists()
     assert done(release(back, features), features).features == {}
-    assert not told.exists()
+    assert not reported.exists()
     assert "low, high" in refused(lambda: update(on, {"screening": {"level": "x"}}, features=features)).cause
 
 

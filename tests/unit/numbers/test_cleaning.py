@@ -67,8 +67,8 @@ def test_cleaned_number(text: str, number: str) -> None:
     ],
 )
 def test_no_number_is_left_alone(text: str) -> None:
-    told = NORMALISER.explain(text)
-    assert (told.number, told.reconcilable, told.rule) == (text, False, "unchanged")
+    reported = NORMALISER.explain(text)
+    assert (reported.number, reported.reconcilable, reported.rule) == (text, False, "unchanged")
     assert NORMALISER.e164(text) == (text, False)
 
 
@@ -84,8 +84,8 @@ def test_no_number_is_left_alone(text: str) -> None:
     ],
 )
 def test_trunk_prefix_note(text: str, number: str) -> None:
-    told = NORMALISER.explain(text)
-    assert (told.number, told.rule) == (number, "phonenumbers")
+    reported = NORMALISER.explain(text)
+    assert (reported.number, reported.rule) == (number, "phonenumbers")
 
 
 def test_trunk_prefix_note_that_leads_nowhere() -> None:

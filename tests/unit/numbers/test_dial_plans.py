@@ -53,15 +53,19 @@ NORMALISER = Normaliser(PLANS)
     ],
 )
 def test_which_rule_decides(plan: str, text: str, number: str, rule: str) -> None:
-    told = NORMALISER.explain(text, plan)
-    assert (told.number, told.rule) == (number, rule)
-    assert NORMALISER.e164(text, plan) == (told.number, told.reconcilable)
+    report = NORMALISER.explain(text, plan)
+    assert (report.number, report.rule) == (number, rule)
+    assert NORMALISER.e164(text, plan) == (report.number, report.reconcilable)
 
 
 def test_explain_tells_everything() -> None:
-    told = NORMALISER.explain("020 7123 4567", "gb")
-    assert (told.input, told.dial_plan) == ("020 7123 4567", "gb")
-    assert (told.reconcilable, told.classification, told.database) == (True, "international", "numbers/+4420")
+    report = NORMALISER.explain("020 7123 4567", "gb")
+    assert (report.input, report.dial_plan) == ("020 7123 4567", "gb")
+    assert (report.reconcilable, report.classification, report.database) == (
+        True,
+        "international",
+        "numbers/+4420",
+    )
     assert NORMALISER.explain("4158867900").dial_plan == "system"
 
 

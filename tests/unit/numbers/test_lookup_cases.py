@@ -84,6 +84,6 @@ def test_case(case: dict[str, Any]) -> None:
         assert getattr(answer, name) == ("" if value is None else value), name
 
 
-def test_unknown_account_routes_unless_told_otherwise() -> None:
+def test_unknown_account_routes_unless_reported_otherwise() -> None:
     options = {"document": {"pvt_state": "in_service", "pvt_assigned_to": "R"}, "account": None}
     assert isinstance(look_up("4158867900", options, refuse_unknown_accounts=False), Route)

@@ -38,9 +38,9 @@ def test_doing_it_twice_changes_nothing(text: str) -> None:
 @settings(max_examples=1000)
 def test_fast_way_and_full_way_agree(text: str) -> None:
     for plan in ("", "kazoo"):
-        told = NORMALISER.explain(text, plan)
-        assert NORMALISER.e164(text, plan) == (told.number, told.reconcilable)
-        assert NORMALISER.e164(text, plan) == (told.number, told.reconcilable)  # remembered
+        reported = NORMALISER.explain(text, plan)
+        assert NORMALISER.e164(text, plan) == (reported.number, reported.reconcilable)
+        assert NORMALISER.e164(text, plan) == (reported.number, reported.reconcilable)  # remembered
 
 
 def digits(text: str) -> Counter[str]:
@@ -51,9 +51,9 @@ def digits(text: str) -> Counter[str]:
 @settings(max_examples=1000)
 def test_no_digit_is_invented(text: str) -> None:
     """Every digit comes from the input, but for the 1 of North America."""
-    told = NORMALISER.explain(text)
-    invented = digits(told.number) - digits(text)
-    assert invented == (Counter("1") if told.rule == "converter 1" and invented else Counter())
+    reported = NORMALISER.explain(text)
+    invented = digits(reported.number) - digits(text)
+    assert invented == (Counter("1") if reported.rule == "converter 1" and invented else Counter())
 
 
 @given(TEXTS)
@@ -88,12 +88,12 @@ def test_any_length(filler: str) -> None:
         100_000,
     ):
         text = (filler * length)[:length]
-        told = NORMALISER.explain(text)
-        assert NORMALISER.e164(text) == (told.number, told.reconcilable)
+        reported = NORMALISER.explain(text)
+        assert NORMALISER.e164(text) == (reported.number, reported.reconcilable)
         if len(text.encode("utf-8", "replace")) > MAX_NUMBER_BYTES:
-            assert (told.number, told.rule, told.reconcilable) == (text, "too long", False)
+            assert (reported.number, reported.rule, reported.reconcilable) == (text, "too long", False)
         else:
-            assert told.rule != "too long"
+            assert reported.rule != "too long"
 
 
 def test_longest_number_that_a_converter_would_make_too_long() -> None:

@@ -210,15 +210,15 @@ def test_tombstone_says_deleted() -> None:
     ],
 )
 def test_reachable_by_a_lookup(doc_id: str, reason: str | None) -> None:
-    said = routable_id(doc_id, "numbers/+1415")
+    result = routable_id(doc_id, "numbers/+1415")
     found = read({"_id": doc_id}, expected_database="numbers/+1415")
     if reason is None:
-        assert said is None
+        assert result is None
         assert isinstance(found, NumberDocument)
     else:
-        assert said is not None
-        assert reason in said
-        assert found == Skipped(said)
+        assert result is not None
+        assert reason in result
+        assert found == Skipped(result)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_nesting_without_end_is_garbage_too() -> None:
         deep = deep[0]
 
 
-def test_unreadable_treatment_is_told() -> None:
+def test_unreadable_treatment_is_reported() -> None:
     keyed = {"prepend": {"enabled": "yes", "name": "A\r\nB"}, "ringback": 5, "failover": {"sip": ["x"]}}
     found = document(pvt_features=keyed, pvt_assigned_to="R", pvt_state="in_service")
     assert [problem.split(" is ")[0] for problem in found.problems] == [

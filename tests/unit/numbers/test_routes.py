@@ -66,7 +66,7 @@ def test_failover_prefers_the_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason", "words"),
+    ("fields", "reason", "text"),
     [
         ({"pvt_deleted": True}, Reason.NUMBER_NOT_FOUND, "pvt_deleted"),
         ({"pvt_deleted": True, "pvt_assigned_to": None}, Reason.NUMBER_NOT_FOUND, "pvt_deleted"),
@@ -77,13 +77,13 @@ def test_failover_prefers_the_number() -> None:
         ({"pvt_assigned_to": ["R"]}, Reason.UNASSIGNED, "pvt_assigned_to is a list"),
     ],
 )
-def test_refusals_tell_what_to_do(fields: dict[str, Any], reason: Reason, words: str) -> None:
+def test_refusals_tell_what_to_do(fields: dict[str, Any], reason: Reason, text: str) -> None:
     refused = decided(**fields)
     assert isinstance(refused, Refused)
     assert refused.reason == reason
     assert refused.number == NUMBER
     assert refused.message.startswith(NUMBER)
-    assert words in refused.message
+    assert text in refused.message
     assert "\n" not in refused.message
 
 

@@ -95,7 +95,7 @@ def test_legacy_name_of_a_flag(older: object, newer: object, *, expected: bool) 
 
 
 @pytest.mark.parametrize(
-    ("default", "words"),
+    ("default", "message"),
     [
         ({"e164_converters": {"(": {"prefix": "+"}}}, "e164_converters, rule 1: '('"),
         ({"e164_converters": {"^1$": {"prefix": "+"}, "^2$": 5}}, "e164_converters, rule 2"),
@@ -118,11 +118,11 @@ def test_legacy_name_of_a_flag(older: object, newer: object, *, expected: bool) 
         ([], "number_manager.default is a list"),
     ],
 )
-def test_unusable_value_gives_way_to_its_default(default: object, words: str) -> None:
+def test_unusable_value_gives_way_to_its_default(default: object, message: str) -> None:
     config, warnings = read({"default": default})
     assert config == NumberManagerConfig()
     assert len(warnings) == 1
-    assert words in warnings[0]
+    assert message in warnings[0]
     assert warnings[0].startswith("number_manager.default")
 
 

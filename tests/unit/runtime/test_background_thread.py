@@ -70,20 +70,20 @@ def test_a_first_turn_can_wait(run: Callable[..., BackgroundThread]) -> None:
     assert turns.acquire(timeout=SOON)
 
 
-def test_wake_takes_the_next_turn_and_is_told_to_it(run: Callable[..., BackgroundThread]) -> None:
-    told: list[bool] = []
+def test_wake_takes_the_next_turn_and_is_reported_to_it(run: Callable[..., BackgroundThread]) -> None:
+    reported: list[bool] = []
     turns = threading.Semaphore(0)
     threads: list[BackgroundThread] = []
 
     def step() -> None:
-        told.append(bool(threads) and threads[0].woken)
+        reported.append(bool(threads) and threads[0].woken)
         turns.release()
 
     threads.append(run(step))
     assert turns.acquire(timeout=SOON)
     threads[0].wake()
     assert turns.acquire(timeout=SOON)
-    assert told == [False, True]
+    assert reported == [False, True]
 
 
 def test_wake_during_a_turn_takes_another_one(run: Callable[..., BackgroundThread]) -> None:

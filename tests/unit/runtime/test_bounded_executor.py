@@ -54,7 +54,7 @@ def test_what_is_given_up_is_not_done_and_weighs_until_a_thread_comes_by() -> No
     asyncio.run(story())
 
 
-def test_what_goes_wrong_is_told_to_who_waits() -> None:
+def test_what_goes_wrong_is_reported_to_who_waits() -> None:
     async def story() -> None:
         threads = BoundedExecutor("test", 1, 1)
         with pytest.raises(ZeroDivisionError):

@@ -23,9 +23,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _mistake(**flags: Any) -> str:
     with pytest.raises(SettingsError) as problem:
         Settings.load(None, **flags)
-    said = str(problem.value)
-    assert "\n" not in said
-    return said
+    result = str(problem.value)
+    assert "\n" not in result
+    return result
 
 
 def test_a_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None:
@@ -96,13 +96,13 @@ def test_a_name_like_no_other_gives_none() -> None:
     assert "did you mean" not in _mistake(qqqqqq="3")
 
 
-def test_a_mistyped_name_of_the_number_managers_is_told() -> None:
+def test_a_mistyped_name_of_the_number_managers_is_reported() -> None:
     assert "number_manager.force_local_outbond" in _mistake(number_manager={"force_local_outbond": False})
 
 
 def test_an_unusable_value_of_the_number_managers_is_an_error_in_words_of_the_setting() -> None:
-    said = _mistake(number_manager={"aging_expiry_d": -1})
-    assert said == "setting number_manager.aging_expiry_d is -1: it must be a whole number from 0 to 36500"
+    result = _mistake(number_manager={"aging_expiry_d": -1})
+    assert result == "setting number_manager.aging_expiry_d is -1: it must be a whole number from 0 to 36500"
 
 
 def test_an_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -112,10 +112,10 @@ def test_an_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest
     assert line.endswith("(until then its default is used)")
 
 
-def test_every_mistake_is_told_at_once() -> None:
-    said = _mistake(follower_batch_size="many", listen="here")
-    assert "'follower_batch_size'" in said
-    assert "'listen'" in said
+def test_every_mistake_is_reported_at_once() -> None:
+    result = _mistake(follower_batch_size="many", listen="here")
+    assert "'follower_batch_size'" in result
+    assert "'listen'" in result
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ def test_an_unusable_value_names_its_setting(name: str, value: str) -> None:
         f"http://admin:{SECRET}@one:5984,http://admin:{SECRET}@two:5984",
     ],
 )
-def test_a_wrong_couchdb_url_is_told_without_its_password(url: str) -> None:
-    said = _mistake(couchdb_url=url)
-    assert "'couchdb_url'" in said
-    assert SECRET not in said
+def test_a_wrong_couchdb_url_is_reported_without_its_password(url: str) -> None:
+    result = _mistake(couchdb_url=url)
+    assert "'couchdb_url'" in result
+    assert SECRET not in result
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_wrong_couchdb_url_is_told_without_its_password(url: str) -> None:
         f"redis+sentinel://127.0.0.1:26379/mymaster?sentinel_password={SECRET}",
     ],
 )
-def test_a_wrong_redis_url_is_told_without_its_password(url: str) -> None:
+def test_a_wrong_redis_url_is_reported_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError) as problem:
         Stores(Settings.load(None, redis_url=url))
     assert "'redis_url'" in str(problem.value)
@@ -260,15 +260,15 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plans", "told"),
+    ("plans", "reported"),
     [
         ({"uk": {"region": "XX"}}, "uk"),
         ({"uk": {"rules": [{"regex": "("}]}}, "uk"),
         ({"uk": {"rgion": "GB"}}, "dial_plans.uk.rgion"),
     ],
 )
-def test_a_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], told: str) -> None:
-    assert told in _mistake(dial_plans=plans)
+def test_a_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], reported: str) -> None:
+    assert reported in _mistake(dial_plans=plans)
 
 
 @pytest.mark.parametrize("deep", ["[" * 5000, "{a=" * 5000])

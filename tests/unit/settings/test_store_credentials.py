@@ -78,7 +78,7 @@ def test_who_has_no_sentinels_needs_no_login() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({"couchdb_password": SECRET}, "'couchdb_user' is missing"),
         ({"redis_password": SECRET, "redis_password_file": "one"}, "'redis_password' and 'redis_password_file' both"),
@@ -92,13 +92,13 @@ def test_who_has_no_sentinels_needs_no_login() -> None:
         ({"redis_password_file": "binary"}, "is not UTF-8"),
     ],
 )
-def test_what_cannot_be_used_is_told_and_not_shown(tmp_path: Path, given: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_used_is_reported_and_not_shown(tmp_path: Path, given: dict[str, Any], reported: str) -> None:
     (tmp_path / "one").write_text(SECRET)
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "two").write_text(f"{SECRET}\n{SECRET}\n")
     (tmp_path / "binary").write_bytes(SECRET.encode() + b"\xff")
     given = {name: tmp_path / value if name.endswith("_file") else value for name, value in given.items()}
-    with pytest.raises(SettingsError, match=told) as problem:
+    with pytest.raises(SettingsError, match=reported) as problem:
         Stores(_loaded(**given))
     assert SECRET not in str(problem.value)
     assert "ss:w" not in str(problem.value)

@@ -24,7 +24,7 @@ class Telling:
     """A provider that writes down what it is told, and refuses the features it is told to refuse."""
 
     name: str
-    told: list[str]
+    reported: list[str]
     fault: Exception | None = None
     states: frozenset[State] = frozenset({State.IN_SERVICE})
     kept_outside_states: bool = False
@@ -54,7 +54,7 @@ class Telling:
         self.works.append(work)
         if self.fault is not None:
             raise self.fault
-        self.told.append(f"{self.name} {verb}")
+        self.reported.append(f"{self.name} {verb}")
 
 
 def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Telling) -> FeaturePlan:
@@ -65,21 +65,21 @@ def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Tellin
 
 @pytest.mark.parametrize("make", [number, newer])
 def test_removals_come_first_and_what_providers_give_is_kept(make: Any) -> None:
-    told: list[str] = []
-    one, two = Telling("one", told), Telling("two", told)
+    reported: list[str] = []
+    one, two = Telling("one", reported), Telling("two", reported)
     first = done(_prepared(make(), {"two": {"level": 1}}, one, two))
     assert first.features == {"two": {"level": 1, "ticket": "key:two:on"}}
-    told.clear()
+    reported.clear()
 
     after = done(_prepared(first, {"one": {"level": 2}, "two": None}, one, two))
 
-    assert told == ["two off", "one on"]
+    assert reported == ["two off", "one on"]
     assert after.features == {"one": {"level": 2, "ticket": "key:one:on"}}
     assert not _prepared(after, {"one": {"level": 2}}, one, two).work
 
 
 @pytest.mark.parametrize("fault", [FeatureError("no credit"), KeyError("no credit")])
-def test_a_refusal_is_told_in_the_provider_s_words(fault: Exception) -> None:
+def test_a_refusal_is_reported_in_the_provider_s_words(fault: Exception) -> None:
     plan = _prepared(number(), {"one": {}}, Telling("one", [], fault))
 
     error = refused(lambda: FEATURES.carry_out(plan, key="key", dry_run=False))
@@ -90,13 +90,15 @@ def test_a_refusal_is_told_in_the_provider_s_words(fault: Exception) -> None:
 
 
 def test_a_refused_removal_activates_nothing() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     stands = number(pvt_features=["one"], one={})
-    plan = _prepared(stands, {"one": None, "two": {}}, Telling("one", told, FeatureError("x")), Telling("two", told))
+    plan = _prepared(
+        stands, {"one": None, "two": {}}, Telling("one", reported, FeatureError("x")), Telling("two", reported)
+    )
 
     refused(lambda: FEATURES.carry_out(plan, key="key", dry_run=False))
 
-    assert told == []
+    assert reported == []
 
 
 def test_providers_know_the_key_both_documents_and_a_dry_run() -> None:
@@ -111,13 +113,13 @@ def test_providers_know_the_key_both_documents_and_a_dry_run() -> None:
     assert work.number.assigned_to == ACCOUNT
 
 
-def test_a_number_that_goes_altogether_is_told_of_and_a_new_one_owes_nothing_to_it() -> None:
+def test_a_number_that_goes_altogether_is_reported_of_and_a_new_one_owes_nothing_to_it() -> None:
     one = Telling("one", [])
     stands = number(pvt_features=["one"], one={"level": 1})
 
     plan = planner.plan_removal(Plan(stands, None, clears_features=True), [one])
     assert FEATURES.carry_out(plan, key="k", dry_run=False) is None
-    assert one.told == ["one off"]
+    assert one.reported == ["one off"]
 
     ask = OperationRequest(Operation.CREATE, stands.number, SYSTEM, public_fields={"note": "x"})
     new = replace(stands, fields={}, features={})

@@ -24,13 +24,13 @@ def test_an_address_is_changed_in_whichever_spelling_it_stands(spelling: str, as
         newer(pvt_features={"e911": ADDRESS}, **{spelling: ADDRESS}),
     ):
         after = done(update(stands, {asked: {"postal_code": "94109"}}))
-        gone = done(update(after, {asked: None}))
+        deleted = done(update(after, {asked: None}))
 
         assert after.features == {"e911": OTHER}
         assert after.fields[spelling] == OTHER
         assert [name for name in after.fields if name.endswith("e911")] == [spelling]
-        assert gone.features == {}
-        assert not [name for name in gone.fields if name.endswith("e911")]
+        assert deleted.features == {}
+        assert not [name for name in deleted.fields if name.endswith("e911")]
 
 
 def test_an_address_that_stands_twice_is_changed_in_both_places() -> None:

@@ -56,7 +56,7 @@ def test_names_of_callers_are_left_alone_in_other_states_and_addresses_removed(m
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_a_port_is_told_when_it_begins_and_when_it_is_over(make: Any) -> None:
+def test_a_port_is_reported_when_it_begins_and_when_it_is_over(make: Any) -> None:
     first = update(make(), {"port": {"port_id": "p1"}}, state="port_in")
     over = update(done(first), None, state="in_service")
 

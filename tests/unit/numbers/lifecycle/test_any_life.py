@@ -140,10 +140,10 @@ class AnyLife(RuleBasedStateMachine):
         self.now += days * 86_400
         if self.stands is None:
             return
-        due = plan_maintenance(self.stands, self.policy, self.now)
-        if due is not None:
+        expected = plan_maintenance(self.stands, self.policy, self.now)
+        if expected is not None:
             assert self.stands.state in {State.DISCOVERY, State.DELETED, State.AGING}
-            self.carry_out(due)
+            self.carry_out(expected)
 
     def ask(self, ask: OperationRequest, *, porting: bool = False) -> Plan | None:
         before = self.stands
@@ -223,7 +223,7 @@ class AnyLife(RuleBasedStateMachine):
             assert self.stands.state not in OWNED or self.stands.assigned_to in ACCOUNTS
 
     @invariant()
-    def has_a_history_without_neighbours_alike(self) -> None:
+    def has_a_history_without_neighbours_equal(self) -> None:
         if self.stands is not None:
             assert all(one != next_one for one, next_one in pairwise(self.stands.reserve_history))
             assert list(self.stands.reserve_history) == self.stands.fields.get("pvt_reserve_history", [])

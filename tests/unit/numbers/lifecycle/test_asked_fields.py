@@ -92,8 +92,8 @@ def test_private_fields_are_not_given(name: str) -> None:
 
 
 def test_what_an_api_tells_may_be_sent_back() -> None:
-    told = {"id": NUMBER, "state": "available", "features": ["x"], "used_by": "y", "_read_only": {}, "mine": "a"}
-    plan = decided(asked(Operation.UPDATE, R, public_fields=told), owned())
+    reported = {"id": NUMBER, "state": "available", "features": ["x"], "used_by": "y", "_read_only": {}, "mine": "a"}
+    plan = decided(asked(Operation.UPDATE, R, public_fields=reported), owned())
     assert plan.after is not None
     assert {name for name in plan.after.fields if not name.startswith(("pvt_", "_"))} == {"mine"}
 

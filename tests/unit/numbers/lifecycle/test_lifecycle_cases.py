@@ -67,10 +67,10 @@ def plan_of(case: dict[str, Any], operation: Operation, state: str | None) -> Pl
     return decided(ask, document_of_case(case), policy=ManagerPolicy(**settings))
 
 
-def told(plan: Plan) -> dict[str, Any]:
+def reported(plan: Plan) -> dict[str, Any]:
     """A plan in the cases' words."""
     after = plan.after
-    words: dict[str, Any] = {
+    message: dict[str, Any] = {
         "ok": True,
         "saved": plan.changed,
         "carrier_acquire": plan.carrier is CarrierStep.ACQUIRE,
@@ -81,8 +81,8 @@ def told(plan: Plan) -> dict[str, Any]:
         "reserve_history": list(after.reserve_history) if after else [],
     }
     if after:
-        words["previously_assigned_to"] = after.previously_assigned_to
-    return words
+        message["previously_assigned_to"] = after.previously_assigned_to
+    return message
 
 
 def refused(error: NumberError) -> dict[str, Any]:
@@ -91,17 +91,17 @@ def refused(error: NumberError) -> dict[str, Any]:
 
 def expected(case: dict[str, Any]) -> dict[str, Any]:
     """What a case expects, with account ids; hooks that it doesn't mention don't run."""
-    words = dict(case["expected"])
+    message = dict(case["expected"])
     for name in ("assigned_to", "previously_assigned_to"):
-        if words.get(name):
-            words[name] = account_id(words[name])
-    if "reserve_history" in words:
-        words["reserve_history"] = [account_id(letter) for letter in words["reserve_history"]]
-    if words.get("state") == "deleted":
-        words.pop("previously_assigned_to", None)  # KAZOO's memory still has it; the document is gone
-    if words["ok"] and not case["operation"].startswith(("release", "delete", "crawler")):
-        words.setdefault("carrier_acquire", False)
-    return words
+        if message.get(name):
+            message[name] = account_id(message[name])
+    if "reserve_history" in message:
+        message["reserve_history"] = [account_id(letter) for letter in message["reserve_history"]]
+    if message.get("state") == "deleted":
+        message.pop("previously_assigned_to", None)  # KAZOO's memory still has it; the document is gone
+    if message["ok"] and not case["operation"].startswith(("release", "delete", "crawler")):
+        message.setdefault("carrier_acquire", False)
+    return message
 
 
 def title(case: dict[str, Any]) -> str:
@@ -134,7 +134,7 @@ def test_decision(case: dict[str, Any]) -> None:
     wanted = expected(case)
     for operation, state in operations(case["operation"]):
         try:
-            outcome = told(plan_of(case, operation, state))
+            outcome = reported(plan_of(case, operation, state))
         except NumberError as error:
             outcome = refused(error)
         assert {name: outcome.get(name) for name in wanted} == wanted, operation
@@ -145,7 +145,7 @@ def test_what_time_does(case: dict[str, Any]) -> None:
     document = document_of_case(case)
     assert document is not None
     plan = plan_maintenance(document, ManagerPolicy(), NOW)
-    outcome = {"ok": True, "state": document.state, "saved": False} if plan is None else told(plan)
+    outcome = {"ok": True, "state": document.state, "saved": False} if plan is None else reported(plan)
     wanted = expected(case)
     assert {name: outcome.get(name) for name in wanted} == wanted
 

@@ -62,7 +62,7 @@ def test_release_unwinds_to_who_reserved_before(
     assert plan.clears_features
 
 
-def test_release_passes_over_accounts_that_are_gone() -> None:
+def test_release_passes_over_accounts_that_are_deleted() -> None:
     document = owned(by=C, pvt_reserve_history=["x" * 32, U, R])
     known = ACCOUNTS | {U: replace(ACCOUNTS[U], deleted=True)}
     plan = decided(asked(Operation.RELEASE, C), document, known=known)

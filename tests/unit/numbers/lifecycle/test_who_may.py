@@ -40,10 +40,10 @@ def test_unknown_and_deleted_numbers_are_not_found(operation: Operation) -> None
 
 
 def test_a_deleted_document_can_be_removed_and_makes_room() -> None:
-    gone = owned(pvt_deleted=True, dash_e911={"postal_code": "1"}, pvt_region="US", pvt_authorizing_account=U)
-    assert decided(asked(Operation.DELETE), gone).after is None
-    plan = decided(asked(Operation.CREATE, R, assign_to=R), gone)
-    assert plan.before is gone
+    removed = owned(pvt_deleted=True, dash_e911={"postal_code": "1"}, pvt_region="US", pvt_authorizing_account=U)
+    assert decided(asked(Operation.DELETE), removed).after is None
+    plan = decided(asked(Operation.CREATE, R, assign_to=R), removed)
+    assert plan.before is removed
     assert plan.after is not None
     doc = encode_document(plan.after, plan.before, now=NOW)
     assert doc["_rev"] == "1-a"

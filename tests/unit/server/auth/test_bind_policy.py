@@ -46,7 +46,7 @@ def test_may_listen(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({"listen": OUTSIDE}, "'listen': 0.0.0.0:50051 can be reached from other machines"),
         ({"listen": "[::]:50051"}, "'listen'"),
@@ -54,8 +54,8 @@ def test_may_listen(given: dict[str, Any]) -> None:
         ({"admin_listen": OUTSIDE, **TLS}, "'admin_listen'"),
     ],
 )
-def test_may_not_listen(given: dict[str, Any], told: str) -> None:
+def test_may_not_listen(given: dict[str, Any], reported: str) -> None:
     with pytest.raises(SettingsError) as problem:
         check_bind_policy(Settings.load(None, **given))
-    assert told in str(problem.value)
+    assert reported in str(problem.value)
     assert "--insecure" in str(problem.value)

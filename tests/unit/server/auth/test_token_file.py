@@ -35,7 +35,7 @@ def test_the_digests_case_is_no_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("", "names no token"),
         ("# nobody\n", "names no token"),
@@ -56,12 +56,12 @@ def test_the_digests_case_is_no_matter(tmp_path: Path) -> None:
         ("\udcff", "not UTF-8"),
     ],
 )
-def test_a_line_that_is_none(tmp_path: Path, text: str, told: str) -> None:
+def test_a_line_that_is_none(tmp_path: Path, text: str, reported: str) -> None:
     path = tmp_path / "tokens"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(SettingsError) as problem:
         TokenFile(path)
-    assert told in str(problem.value)
+    assert reported in str(problem.value)
     assert "'token_file'" in str(problem.value)
     assert "s3cret" not in str(problem.value)
 

@@ -13,7 +13,7 @@ from router.server.edge.edge import Edge
 from router.server.edge.process import find_envoy
 from router.settings import Settings
 from tests.cli.command import eventually
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 
 
 class RunningEdge:
@@ -43,7 +43,7 @@ class RunningEdge:
         self.edge.drain(0)
         self.edge.close()
 
-    def lets_in(self, authority: Authority, client: tuple[Path, Path] | None = None) -> bool:
+    def lets_in(self, authority: CertAuthority, client: tuple[Path, Path] | None = None) -> bool:
         """Whether a caller gets as far as to learn that there is no worker."""
         with authority.channel(self.port, client) as channel:
             problem = refused(channel)

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import eventually
 from tests.hostile import wire
 from tests.hostile.wire import Connection
-from tests.integration.certificates import Authority
+from tests.integration.certificates import CertAuthority
 from tests.unit.server.edge.running_edge import RunningEdge, Start, refused
 
 
@@ -46,12 +46,12 @@ def test_a_request_without_an_end_is_ended(start: Start, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority()
+def authority() -> CertAuthority:
+    return CertAuthority()
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_old_versions_of_tls_arerefused(start: Start, authority: Authority, tmp_path: Path) -> None:
+def test_old_versions_of_tls_arerefused(start: Start, authority: CertAuthority, tmp_path: Path) -> None:
     certificate, key = authority.issue(tmp_path)
     port = start(tls_certificate=certificate, tls_key=key).port
     for version, taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
@@ -68,7 +68,7 @@ def test_old_versions_of_tls_arerefused(start: Start, authority: Authority, tmp_
 
 
 def test_certificates_are_read_again(
-    start: Start, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    start: Start, authority: CertAuthority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     certificate, key = authority.issue(tmp_path)
@@ -81,18 +81,18 @@ def test_certificates_are_read_again(
         assert running.lets_in(authority)
         assert caplog.text.count("certificates not reloaded") == 1, "told once"
 
-        successor = Authority()
+        successor = CertAuthority()
         successor.issue(tmp_path)
         eventually(lambda: running.lets_in(successor))
         assert not running.lets_in(authority)
         assert "no healthy upstream" in refused(old).details(), "the old connection goes on"
 
 
-def test_client_certificates(start: Start, authority: Authority, tmp_path: Path) -> None:
+def test_client_certificates(start: Start, authority: CertAuthority, tmp_path: Path) -> None:
     certificate, key = authority.issue(tmp_path)
     client_ca = authority.write(tmp_path / "clients.pem")
     running = start(tls_certificate=certificate, tls_key=key, tls_client_ca=client_ca)
-    successor = Authority()
+    successor = CertAuthority()
     known, other = authority.issue(tmp_path, "known"), successor.issue(tmp_path, "other")
     assert [running.lets_in(authority, each) for each in (known, other, None)] == [True, False, False]
     successor.write(client_ca)

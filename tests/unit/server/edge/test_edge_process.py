@@ -114,7 +114,7 @@ def test_envoy_from_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert find_envoy() == tmp_path / "envoy"
 
 
-def test_a_full_disk_is_told_and_tried_again(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_is_reported_and_tried_again(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
     directory = edge.plan.directory
     (directory / "workers.new").mkdir()  # in the way of the file that is renamed
     edge.set_endpoints([directory / "a.sock"])

@@ -42,7 +42,7 @@ def test_without_envoy_grpcio_serves_and_says_so() -> None:
         choose_transport(Settings.load(None, transport="edge"))
 
 
-def test_the_transport_said_outright_is_taken() -> None:
+def test_the_transport_reported_outright_is_taken() -> None:
     assert _chosen(transport="edge") == "edge"
     assert _chosen(transport="grpcio", **TLS) == "grpcio"
     assert _chosen(transport="native", **ELSEWHERE) == "native"
