@@ -183,7 +183,7 @@ def _fill_redis(made: Arena) -> None:
         writer.checkpoints.mark_complete(name, {"copy": "0"})
     made.redis_bytes = (client.info("memory")["used_memory"] - before) / made.directory.count
     _fill_followed(writer, token)
-    _vouch(client, len(made.directory.databases()))
+    _mark_reference_data_complete(client, len(made.directory.databases()))
 
 
 def _fill_followed(writer: CacheStore, token: int) -> None:
@@ -197,7 +197,7 @@ def _fill_followed(writer: CacheStore, token: int) -> None:
         writer.checkpoints.mark_complete(name, {"copy": "0"})
 
 
-def _vouch(client: redis.Redis, databases: int) -> None:
+def _mark_reference_data_complete(client: redis.Redis, databases: int) -> None:
     """Say what a follower at rest would say: answers are not stale (contestants run with a long stale_after)."""
     result = FollowerStatus(
         leader="benchmark",

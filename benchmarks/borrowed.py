@@ -17,7 +17,7 @@ from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _NUMBERS = 1000
-_MANY = 100
+_BATCH_SIZE = 100
 Act = Callable[[], object]
 
 
@@ -56,10 +56,12 @@ def _kinds(on: Arena, channel: grpc.Channel) -> Iterator[tuple[str, Act]]:
     health = health_pb2_grpc.HealthStub(channel)
     reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
     asked = pb.LookupRequest(number=on.directory.number(0))
-    many = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=on.directory.number(at)) for at in range(_MANY)])
+    many = pb.LookupBatchRequest(
+        lookups=[pb.LookupRequest(number=on.directory.number(at)) for at in range(_BATCH_SIZE)]
+    )
     listing = reflection_pb2.ServerReflectionRequest(list_services="")
     yield "Lookup (its own)", lambda: router.Lookup(asked, timeout=2)
-    yield f"LookupBatch of {_MANY}", lambda: router.LookupBatch(many, timeout=2)
+    yield f"LookupBatch of {_BATCH_SIZE}", lambda: router.LookupBatch(many, timeout=2)
     yield (
         "LookupStream opened, one lookup, ended",
         lambda: list(router.LookupStream(iter([pb.LookupStreamRequest(id="1", lookup=asked)]), timeout=2)),

@@ -21,7 +21,7 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _SECONDS = 15.0
 _DEADLINE = 5.0
-_FEW = 20
+_PROBED_NUMBERS = 20
 _FORMS = ("e164", "national")
 _NOT_COMPARED = ("number", "revision", "source", "stale")
 """Fields that say where an answer comes from; a peer that passes Redis' bytes on does not fill them."""
@@ -47,7 +47,7 @@ def check(arena: Arena, who: Contestant, port: int) -> None:
 
 def few(numbers: Directory) -> Iterator[int]:
     """The indexes of the numbers that every contestant is asked for: they take calls."""
-    return (at for at in range(0, numbers.count, max(1, numbers.count // _FEW)) if not numbers.refused(at))
+    return (at for at in range(0, numbers.count, max(1, numbers.count // _PROBED_NUMBERS)) if not numbers.refused(at))
 
 
 def _check_grpc(arena: Arena, who: Contestant, port: int) -> None:
@@ -82,14 +82,14 @@ def _compare(arena: Arena, index: int, answer: "Answer") -> None:
 
 
 Answer = pb.LookupResponse | grpc.StatusCode
-Ask = Callable[[str], Answer]
+LookUp = Callable[[str], Answer]
 _REFUSALS = {
     pb.NUMBER_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     pb.NOT_IN_SERVICE: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 
-def _unary(stub: InboundRouterStub, metadata: Metadata) -> Ask:
+def _unary(stub: InboundRouterStub, metadata: Metadata) -> LookUp:
     def ask(number: str) -> Answer:
         try:
             return stub.Lookup(pb.LookupRequest(number=number), timeout=_DEADLINE, metadata=metadata)
@@ -99,7 +99,7 @@ def _unary(stub: InboundRouterStub, metadata: Metadata) -> Ask:
     return ask
 
 
-def _batch(stub: InboundRouterStub, metadata: Metadata) -> Ask:
+def _batch(stub: InboundRouterStub, metadata: Metadata) -> LookUp:
     def ask(number: str) -> Answer:
         request = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=number)])
         try:
@@ -111,7 +111,7 @@ def _batch(stub: InboundRouterStub, metadata: Metadata) -> Ask:
     return ask
 
 
-def _stream(stub: InboundRouterStub, metadata: Metadata) -> Ask:
+def _stream(stub: InboundRouterStub, metadata: Metadata) -> LookUp:
     def ask(number: str) -> Answer:
         requests = iter([pb.LookupStreamRequest(id=number, lookup=pb.LookupRequest(number=number))])
         try:
@@ -136,7 +136,7 @@ def _of_outcome(outcome: pb.LookupOutcome) -> Answer:
     return _REFUSALS.get(outcome.refusal.reason, grpc.StatusCode.UNKNOWN)
 
 
-_METHODS: dict[str, Callable[[InboundRouterStub, Metadata], Ask]] = {
+_METHODS: dict[str, Callable[[InboundRouterStub, Metadata], LookUp]] = {
     "lookup": _unary,
     "batch": _batch,
     "stream": _stream,

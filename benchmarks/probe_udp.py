@@ -8,7 +8,7 @@ from benchmarks.arena import Arena
 from benchmarks.peers.sip_dns import enum_name
 
 _NAPTR = b"\0\x23"
-_FEW = (0, 1, 50)
+_PROBED_INDEXES = (0, 1, 50)
 
 
 class WrongAnswer(RuntimeError):
@@ -29,7 +29,7 @@ def check_sip(arena: Arena, port: int) -> None:
         lines += ["CSeq: 1 INVITE", "Max-Forwards: 70", "Content-Length: 0", "", ""]
         return _ask("\r\n".join(lines).encode(), port).decode(errors="replace")
 
-    for index in _FEW:
+    for index in _PROBED_INDEXES:
         answer = ask(numbers.number(index))
         if not answer.startswith("SIP/2.0 302") or f":{numbers.number(index)}@{numbers.account(index)}." not in answer:
             raise WrongAnswer(f"{numbers.number(index)} belongs to {numbers.account(index)}, not:\n{answer}")
@@ -45,7 +45,7 @@ def check_dns(arena: Arena, port: int) -> None:
     Raises:
         WrongAnswer: the answer is another one.
     """
-    for index in _FEW:
+    for index in _PROBED_INDEXES:
         number, account = arena.directory.number(index), arena.directory.account(index)
         labels = f"{enum_name(number)}.e164.arpa".split(".")
         name = b"".join(bytes((len(each),)) + each.encode() for each in labels)

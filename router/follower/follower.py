@@ -66,18 +66,18 @@ class Follower:
         """Lead whenever the lease is free, until stopped."""
         self._stores.master_watcher.start()
         failures = 0
-        standing_by = False
+        is_standby = False
         while not self._stop.is_set():
             try:
                 token = self._lease.acquire()
                 failures = 0
                 if not token:
-                    if not standing_by:
+                    if not is_standby:
                         log.info("another follower leads (%s); standing by", self._lease.holder())
-                    standing_by = True
+                    is_standby = True
                     self._stop.wait(self._lease.ttl / 3)
                     continue
-                standing_by = False
+                is_standby = False
                 self._lead(token)
             except redis.RedisError as problem:
                 failures += 1
@@ -159,12 +159,12 @@ class Follower:
         databases = session.scheduler.databases()
         complete = sum(each.checkpoint.complete for each in databases)
         lags = {each.name: round(lag, 3) for each in databases if (lag := session.lag_of(each, now)) > 0}
-        caught_up = session.reconciler.swept.is_set() and complete == len(databases)
+        is_caught_up = session.reconciler.swept.is_set() and complete == len(databases)
         connected = session.watcher.up
         return FollowerStatus(
             leader=self._lease.owner,
             at=time.time(),
-            phase="following" if caught_up else "warming",
+            phase="following" if is_caught_up else "warming",
             databases=len(databases),
             complete=complete,
             behind=len(lags),

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 LOOK_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 2.0, 4.0)
 """Seconds before each further look-up. A copy was behind a row for up to 18 ms on a healthy cluster of three nodes."""
-QUORUM_LOOKS = 5
+QUORUM_READS = 5
 """Look-ups that ask a quorum of copies; later ones ask every copy, which takes long where a node is frozen."""
 RETRY_DELAY = 1.0
 """Seconds before a look-up that failed is repeated."""
@@ -93,11 +93,11 @@ class _Pending:
     """Changes of one database that are looked up again.
 
     Attributes:
-        due: time of the next look-up, monotonic.
+        retry_at: time of the next look-up, monotonic.
         looks: number of look-ups so far.
     """
 
-    due: float
+    retry_at: float
     database: str = field(compare=False)
     epoch: str = field(compare=False)
     changes: dict[str, bytes] = field(compare=False)
@@ -154,7 +154,7 @@ class OlderChanges:
                 self._look_again(pending)
             except (CouchError, redis.RedisError) as problem:
                 log.warning("changes of %s can't be looked up again yet: %s", pending.database, problem)
-                pending.due = time.monotonic() + RETRY_DELAY
+                pending.retry_at = time.monotonic() + RETRY_DELAY
                 self._add(pending)
             except Exception:
                 # Undecided changes stay in the checkpoint: the next comparison of all databases finds them.
@@ -163,7 +163,7 @@ class OlderChanges:
     def _next(self) -> _Pending | None:
         """Wait for changes that are due; None where others were added meanwhile, or at the end."""
         with self._wake:
-            wait = self._pending[0].due - time.monotonic() if self._pending else None
+            wait = self._pending[0].retry_at - time.monotonic() if self._pending else None
             if wait is not None and wait <= 0:
                 return heapq.heappop(self._pending)
             self._wake.wait(wait)
@@ -171,7 +171,7 @@ class OlderChanges:
 
     def _look_again(self, pending: _Pending) -> None:
         looks, is_last = pending.looks, pending.looks >= len(LOOK_DELAYS)
-        every_copy = looks >= QUORUM_LOOKS
+        every_copy = looks >= QUORUM_READS
         undecided = self._recheck(
             pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last
         )
@@ -180,8 +180,8 @@ class OlderChanges:
         if not undecided:
             return
         if looks + 1 < len(LOOK_DELAYS):
-            due = time.monotonic() + LOOK_DELAYS[looks + 1]
-            self._add(_Pending(due, pending.database, pending.epoch, dict(undecided), looks + 1))
+            retry_at = time.monotonic() + LOOK_DELAYS[looks + 1]
+            self._add(_Pending(retry_at, pending.database, pending.epoch, dict(undecided), looks + 1))
             return
         log.info(
             "%d changes of %s are still older than the cache: they are looked up at the next comparison",

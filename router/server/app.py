@@ -69,11 +69,11 @@ class Service:
     ) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
-        self.followed = ReferenceData(stores.redis, stores.keys, self._reconfigure, self._forget_nearby)
+        self.followed = ReferenceData(stores.redis, stores.keys, self._reconfigure, self._clear_near_cache)
         self.near = NearCache(settings.near_cache.entries if stores.can_track else 0, settings.near_cache.bytes)
         self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near)
         authority = OriginReader(stores.lookup_databases)
-        standing = AccountStatusReader(
+        account_status = AccountStatusReader(
             self.followed, authority, refuse_unknown=settings.routing.unknown_account == "refuse"
         )
         # A hanging Redis delays whole batches, so one failure opens the breaker; readiness closes it.
@@ -94,7 +94,7 @@ class Service:
             in_each_thread=unpin_thread,
         )
         rules = build_rules(settings, None)
-        self.lookup = LookupEngine(stores.lookup_reader, redis_breaker, self.fallback, standing, rules, self.near)
+        self.lookup = LookupEngine(stores.lookup_reader, redis_breaker, self.fallback, account_status, rules, self.near)
         explainer = Explainer(
             self.lookup,
             stores.lookup_reader,
@@ -154,7 +154,7 @@ class Service:
         tallies = {
             "lookups": self.lookup.counts,
             "database_reads": self.fallback.counts,
-            "accounts": standing.counts,
+            "accounts": account_status.counts,
             "sip_responses": self.sip_counts,
             "enum_responses": self.enum_counts,
         }
@@ -245,9 +245,9 @@ class Service:
     def _reconfigure(self) -> None:
         """Apply the cluster's configuration from Redis."""
         self.lookup.rules = build_rules_or_defaults(self.settings, self.followed.config)
-        self._forget_nearby()
+        self._clear_near_cache()
 
-    def _forget_nearby(self) -> None:
+    def _clear_near_cache(self) -> None:
         """Clear the near cache after a change of port requests or rules, which its entries depend on."""
         self.near.clear()
 
@@ -256,7 +256,7 @@ class Service:
         if section != self._section:
             self._section = section
             self.lookup.rules = build_rules_or_defaults(self.settings, section)
-            self._forget_nearby()
+            self._clear_near_cache()
 
     def _publish_health(self, state: State) -> None:
         if not self._draining:

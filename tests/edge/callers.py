@@ -13,7 +13,7 @@ from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _AT_A_TIME = 8
-_PAUSE = 0.02
+_CALL_INTERVAL = 0.02
 """Seconds between bursts: the callers share two cores with what they ask."""
 TIMEOUT = 5.0
 
@@ -72,7 +72,7 @@ class Callers:
             ready = self._ready()
             if ready:
                 self._burst(stubs[random.choice(ready)])
-            self._stop.wait(_PAUSE)
+            self._stop.wait(_CALL_INTERVAL)
         for channel in channels:
             channel.close()
 

@@ -183,7 +183,7 @@ def _remade(scene: Scene) -> Iterator[None]:
 LINKS = ("service-redis", "service-couchdb", "follower-redis", "follower-couchdb")
 CALLERS_LINK = "caller-service"
 _NET = (Trouble.REFUSE, Trouble.CUT, Trouble.DELAY, Trouble.DRIP, Trouble.HALF_OPEN, Trouble.DROP)
-_BROKEN = (Trouble.GARBAGE, Trouble.ERROR, Trouble.TOO_MANY, Trouble.MID_LINE)
+_BROKEN = (Trouble.GARBAGE, Trouble.ERROR, Trouble.TOO_MANY_REQUESTS, Trouble.MID_LINE)
 _SWEEP = 3.0
 _HOUR = 3600
 _WITHOUT_OWN_FEEDS: Mapping[str, Any] = {"follower_max_feeds": 0}

@@ -11,9 +11,9 @@ from enum import StrEnum
 from tests.faults import lies
 from tests.faults.lies import Lie
 
-_LOOK = 0.02
+_POLL_INTERVAL = 0.02
 """Seconds between looks whether a trouble is over."""
-_DRIP, _DRIP_PAUSE = 24, 0.01
+_DRIP, _DRIP_INTERVAL = 24, 0.01
 """Bytes that trickle through at a time, and the seconds between."""
 _LONGEST_DELAY = 0.4
 
@@ -40,7 +40,7 @@ class Trouble(StrEnum):
     """Who asks for changes gets something that is not JSON."""
     ERROR = "500"
     """Who asks for changes gets an error."""
-    TOO_MANY = "429"
+    TOO_MANY_REQUESTS = "429"
     """Who asks for changes is to ask less."""
     MID_LINE = "mid-line"
     """Changes end in the middle of a line."""
@@ -49,7 +49,7 @@ class Trouble(StrEnum):
 _LIES = {
     Trouble.GARBAGE: (b"200 OK", b'<html>{"results":[{"seq"\xff\xfe\n'),
     Trouble.ERROR: (b"500 Internal Server Error", b'{"error":"timeout","reason":"The request could not be processed"}'),
-    Trouble.TOO_MANY: (b"429 Too Many Requests", b'{"error":"too_many_requests","reason":"slow down"}'),
+    Trouble.TOO_MANY_REQUESTS: (b"429 Too Many Requests", b'{"error":"too_many_requests","reason":"slow down"}'),
 }
 
 
@@ -195,13 +195,13 @@ class Link:
         while start < len(data) and self._trouble is Trouble.DRIP:
             client.sendall(data[start : start + _DRIP])
             start += _DRIP
-            time.sleep(_DRIP_PAUSE)
+            time.sleep(_DRIP_INTERVAL)
         client.sendall(data[start:])
         return True
 
     def _wait_out(self, trouble: Trouble | Lie) -> None:
         while self._trouble is trouble:
-            time.sleep(_LOOK)
+            time.sleep(_POLL_INTERVAL)
 
 
 class LinkGroup:

@@ -25,8 +25,8 @@ from tests.integration.caller import Refusal, outcome, request
 CALLERS, WRITERS = 6, 2
 LIMIT = 1.0
 """Seconds that a caller gives a call."""
-_PAUSE = 0.006
-_WRITE_PAUSE = 0.06
+_CALL_INTERVAL = 0.006
+_WRITE_INTERVAL = 0.06
 _AUTHORITATIVE, _UNKNOWN = 0.06, 0.04
 _OF_FEW_COPIES = "too few CouchDB nodes stored the change"
 """A warning: the change is in conflict if the other nodes were given another one."""
@@ -98,7 +98,7 @@ class Callers:
                 self.answers.append(answer)
                 if answer.account is not None:
                     self._answered[index] = answer.began
-                time.sleep(_PAUSE * 2 * chance.random())
+                time.sleep(_CALL_INTERVAL * 2 * chance.random())
 
     def _watch_sleep(self) -> None:
         while not self._stop.is_set():
@@ -184,7 +184,7 @@ class Writers:
             number, by_hand = NUMBERS[chosen], chance.random() < _BY_HAND[chosen % EACH] and self.by_hand
             with self.turns[index]:
                 (self.write_by_hand if by_hand else self._write_by_manager)(number)
-            self._stop.wait(_WRITE_PAUSE * 2 * chance.random())
+            self._stop.wait(_WRITE_INTERVAL * 2 * chance.random())
 
     def write_by_hand(self, number: str) -> None:
         """One change, past the service's links; its writer's turn is the caller's."""

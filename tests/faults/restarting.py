@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tests.faults.scene import Scene, meanwhile
 
-_LOOK = 0.05
+_POLL_INTERVAL = 0.05
 _INTO_ITS_START = 0.6
 """Seconds at most after which a worker that starts is frozen: anywhere from its first import to its first call."""
 _FROZEN = (0.5, 1.5)
@@ -31,7 +31,7 @@ def worker_slow(scene: Scene) -> Iterator[None]:
     send(chance.choice(sorted(there)), signal.SIGKILL)
 
     def hold_back(over: threading.Event) -> None:
-        while not over.wait(_LOOK):
+        while not over.wait(_POLL_INTERVAL):
             for fresh in set(service.workers()) - there:
                 over.wait(chance.uniform(0.0, _INTO_ITS_START))
                 send(fresh, signal.SIGSTOP)

@@ -12,7 +12,7 @@ from tests.faults.load import Writers
 from tests.faults.stage import Stage
 
 _WITHIN = 30.0
-_PAUSE = 0.2
+_POLL_INTERVAL = 0.2
 """Seconds."""
 _IN_A_ROW = 2
 """Rounds over all nodes that read the same."""
@@ -53,7 +53,7 @@ def _resolved(stage: Stage, number: str) -> str:
                     nodes[0].database(database).delete(number, revision)
         except (CouchError, ConflictError, NotFoundError):
             same = 0
-            time.sleep(_PAUSE)
+            time.sleep(_POLL_INTERVAL)
             continue
         revisions = {",".join(sorted(leaf.revision for leaf in leaves)) for leaves in seen}
         agreed = next(iter(revisions)) if len(revisions) == 1 else None
@@ -61,7 +61,7 @@ def _resolved(stage: Stage, number: str) -> str:
         before = agreed if agreed is not None and "," not in agreed else "in conflict"
         if same >= _IN_A_ROW and agreed is not None:
             return str(seen[0][0].document["pvt_assigned_to"]) if seen[0] else NOBODY
-        time.sleep(_PAUSE)
+        time.sleep(_POLL_INTERVAL)
     raise TimeoutError(f"the copies of {number} don't agree")
 
 

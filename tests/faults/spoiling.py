@@ -11,7 +11,7 @@ import redis
 
 from tests.faults.scene import Scene, meanwhile
 
-_EVERY = 0.15
+_INTERVAL = 0.15
 """Seconds between two blows."""
 _PREFIX = "did-router:"
 _OTHER_TYPE = 0.3
@@ -104,8 +104,8 @@ def _spoil(client: Any, key: bytes, chance: random.Random) -> None:
     elif kind == b"string":
         value = client.get(key) or b""
         cut = chance.randrange(len(value) + 1)
-        garbled = value[:cut] + chance.randbytes(4) + value[cut + 4 :]
-        client.set(key, chance.choice((value[:cut], garbled, chance.randbytes(60))))
+        corrupt = value[:cut] + chance.randbytes(4) + value[cut + 4 :]
+        client.set(key, chance.choice((value[:cut], corrupt, chance.randbytes(60))))
     elif kind == b"hash":
         fields = sorted(client.hkeys(key))
         client.hset(key, chance.choice(fields), chance.randbytes(12))
@@ -114,7 +114,7 @@ def _spoil(client: Any, key: bytes, chance: random.Random) -> None:
 
 
 @contextmanager
-def _while_blown(scene: Scene, blow: Callable[[Any], None], every: float = _EVERY) -> Iterator[None]:
+def _while_blown(scene: Scene, blow: Callable[[Any], None], every: float = _INTERVAL) -> Iterator[None]:
     """Deal blows until left."""
 
     def go_on(over: threading.Event) -> None:

@@ -26,7 +26,7 @@ LONGEST_INPUT = 10
 """Seconds after which an input counts as one that hangs; more than a thousand times what each takes."""
 MOST_MEMORY = 1024
 """Megabytes."""
-_TELLS_EVERY = 30.0
+_REPORT_INTERVAL = 30.0
 _LINE = re.compile(r"#(\d+)\s+(\w+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)/")
 _DONE = re.compile(r"#(\d+) DONE")
 """What the engine without guidance says at its end."""
@@ -100,7 +100,7 @@ def _follow(process: "subprocess.Popen[str]", run: Run) -> None:
             run.executions = int(done[1]) if (done := _DONE.match(line)) else run.executions
             continue
         run.executions, run.covered, run.kept = int(seen[1]), int(seen[3]), int(seen[5])
-        if time.monotonic() - reported > _TELLS_EVERY:
+        if time.monotonic() - reported > _REPORT_INTERVAL:
             reported = time.monotonic()
             _say(f"{run.name}: {reported - began:.0f} s, {run.executions:,} executions, {run.covered} branches")
     if process.wait() != 0:

@@ -26,7 +26,7 @@ PLAIN = "edge"
 FRONTS = (PLAIN, TLS)
 LIMIT = 1.0
 """Seconds that the good caller gives each call."""
-_PAUSE = 0.01
+_CALL_INTERVAL = 0.01
 _SAMPLE = 0.05
 
 
@@ -84,7 +84,7 @@ class GoodCaller:
                 self.worst = max(self.worst, time.monotonic() - began)
                 self.reported["right" if result == ACCOUNT else result] += 1
                 by_batch = not by_batch
-                self._stop.wait(_PAUSE)
+                self._stop.wait(_CALL_INTERVAL)
 
 
 @dataclass

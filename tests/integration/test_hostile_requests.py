@@ -115,7 +115,7 @@ def test_a_request_over_a_megabyte_is_refused(start_service: StartService) -> No
         assert _code(squeezed)[0] == "RESOURCE_EXHAUSTED"
 
 
-MANY = 40_000
+MESSAGES = 40_000
 UNSENT = {"grpcio": 1_100, "native": 20_000}
 """Outcomes that may be found while nobody reads them: native reads some from grpcio before it notices."""
 
@@ -132,7 +132,7 @@ def test_who_does_not_read_his_outcomes_is_not_read_from(
     with Connection(running.service.transport.port) as attacker:
         attacker.greet((WINDOW, 0))
         attacker.send(frame(HEADERS, END_HEADERS, 1, wire.call_headers(STREAM)))
-        attacker.send_body(1, wire.message(asked) * MANY, 1.5)
+        attacker.send_body(1, wire.message(asked) * MESSAGES, 1.5)
         eventually(lambda: counts["miss"] >= 900)
         assert counts["miss"] <= UNSENT[transport]
         assert running.caller.account(NUMBER) == ONE

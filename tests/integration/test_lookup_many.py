@@ -99,7 +99,7 @@ def test_a_stream_matches_outcomes_by_the_callers_ids(world: World, start_servic
 
 def test_a_stream_takes_more_than_may_wait_at_a_time(world: World, start_service: StartService) -> None:
     names = world.numbers("numbers/+1415", 50)
-    world.vouch()
+    world.mark_reference_data_complete()
     asked = [(str(index), names[index % 50]) for index in range(3000)]
     seen = [int(each.id) for each in start_service().caller.stream(asked)]
     assert sorted(seen) == list(range(3000))
@@ -191,7 +191,7 @@ def test_explain_names_an_unknown_dial_plan(world: World, start_service: StartSe
 
 def test_explain_says_which_layer_could_not_be_asked(world: World, start_service: StartService) -> None:
     world.number()
-    world.vouch()
+    world.mark_reference_data_complete()
     running = start_service(couchdb_read_timeout=0.5)
     running.caller.route(NUMBER)
     eventually(lambda: world.cached() == ONE)

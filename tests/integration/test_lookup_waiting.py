@@ -176,7 +176,7 @@ def test_what_redis_holds_is_answered_while_the_database_hangs(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
-    world.vouch()
+    world.mark_reference_data_complete()
     running = start_service(couchdb_read_timeout=30)
     running.caller.route(NUMBER)
     eventually(lambda: world.cached() == ONE)
@@ -226,7 +226,7 @@ def test_a_scan_of_numbers_that_do_not_exist_costs_few_reads(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
-    world.vouch()
+    world.mark_reference_data_complete()
     running = start_service()
     absent = [f"+1415{index:07}" for index in range(3000)]
     for start in range(0, len(absent), 1000):

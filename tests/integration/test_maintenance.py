@@ -107,13 +107,13 @@ def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None
                 self.put({**self.get("+14158860002"), **taken})
             return found
 
-    class Taken(CouchServer):
+    class TakenNumbers(CouchServer):
         """Serves such a shard."""
 
         def database(self, name: str) -> CouchDatabase:
             return Shard(self.client, self.client, name)
 
-    manager._pipeline._reader._databases = Taken(world.databases.client)
+    manager._pipeline._reader._databases = TakenNumbers(world.databases.client)
     report = Maintenance(manager).run()
     assert (report.available, report.removed, report.failed) == (1, 1, {})
     assert states(world) == AFTER | {"2": "in_service"}

@@ -43,7 +43,7 @@ def _move(running: Running, account: str, *numbers: str) -> None:
 @BOTH_TRANSPORTS
 def test_two_workers_tell_the_new_owner_at_once(world: World, start_service: StartService) -> None:
     family(world)
-    world.vouch()
+    world.mark_reference_data_complete()
     first, second = start_service(), start_service()
     for each in (first, second):
         eventually(lambda each=each: each.service.near.trusted)  # type: ignore[misc]
@@ -59,7 +59,7 @@ def test_two_workers_tell_the_new_owner_at_once(world: World, start_service: Sta
 
 def test_many_at_once(world: World, start_service: StartService) -> None:
     family(world)
-    world.vouch()
+    world.mark_reference_data_complete()
     first, second = start_service(), start_service()
     numbers = [f"+1{area}886{index:04}" for area in range(201, 206) for index in range(60)]
     Manager(world).created(*numbers)
@@ -75,7 +75,7 @@ def test_many_at_once(world: World, start_service: StartService) -> None:
 def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_service: StartService) -> None:
     """What the cache holds of its former life has the higher revision, and is wrong all the same."""
     family(world)
-    world.vouch()
+    world.mark_reference_data_complete()
     running = start_service()
     manager = Manager(world)
     manager.created()
@@ -91,7 +91,7 @@ def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_se
 
 def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
     family(world)
-    world.vouch()
+    world.mark_reference_data_complete()
     running = start_service(negative_ttl=600)
     manager = Manager(world)
     for _ in range(3):
@@ -174,7 +174,7 @@ def test_a_worker_that_does_not_answer_is_reported_of(world: World, monkeypatch:
 def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_service: StartService) -> None:
     """While numbers change hands, whoever asks after a change was answered never gets an earlier owner."""
     family(world)
-    world.vouch()
+    world.mark_reference_data_complete()
     workers = [start_service(), start_service()]
     manager = Manager(world)
     numbers = [f"+1415886{index:04}" for index in range(4)]

@@ -133,7 +133,7 @@ class World:
             return held.account_id
         return {codec.REFUSAL: "refusal", codec.TOMBSTONE: "deleted", codec.NEGATIVE: "nothing"}[held.kind]
 
-    def vouch(self) -> None:
+    def mark_reference_data_complete(self) -> None:
         """Have Redis say that it holds all accounts, port requests and configuration, as a follower would."""
         for name in REFERENCE_DATABASES:
             begun = self.writer.checkpoints.begin_epoch(name, 1, instance_start_time="", purge_seq=0, fingerprint="")

@@ -27,6 +27,6 @@ def identifiers(path: Path) -> Iterator[Identifier]:
             yield Identifier(token.string, token.start[0])
 
 
-def words(name: str) -> list[str]:
+def split_words(name: str) -> list[str]:
     """Split an identifier in snake case or camel case into lower-case words."""
     return [word.lower() for word in _WORD.findall(name)]

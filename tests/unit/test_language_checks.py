@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.language import commit_message, file_length, retired_words
-from tests.language.identifiers import identifiers, words
+from tests.language.identifiers import identifiers, split_words
 
 
 def test_identifiers_are_read_from_tokens_alone(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_identifiers_are_read_from_tokens_alone(tmp_path: Path) -> None:
     ],
 )
 def test_an_identifier_is_split_into_words(name: str, parts: list[str]) -> None:
-    assert words(name) == parts
+    assert split_words(name) == parts
 
 
 def test_a_retired_identifier_is_reported_with_its_replacement(tmp_path: Path) -> None:

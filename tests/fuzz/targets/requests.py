@@ -38,7 +38,7 @@ def check(data: bytes) -> None:
         _record(source)
 
 
-class _Front:
+class _CallSource:
     """Keeps what a call is told."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _Front:
 
 
 def _lookup(raw: bytes) -> None:
-    front = _Front()
+    front = _CallSource()
     waiting: set[UnaryCall] = set()
     try:
         call = UnaryCall(front, "ticket", raw, math.inf, waiting)  # type: ignore[arg-type]

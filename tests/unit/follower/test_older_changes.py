@@ -71,7 +71,7 @@ class Looks:
 
 def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.01, 0.01))
-    monkeypatch.setattr(older_changes, "QUORUM_LOOKS", 2)
+    monkeypatch.setattr(older_changes, "QUORUM_READS", 2)
     monkeypatch.setattr(older_changes, "RETRY_DELAY", 0.01)
     stop, look = threading.Event(), Looks()
     look.fails = 1

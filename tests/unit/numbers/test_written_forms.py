@@ -56,18 +56,18 @@ def forms(e164: str, number: PhoneNumber) -> dict[str, str]:
 
 @pytest.mark.parametrize("form", sorted(forms("+14158867900", phonenumbers.parse("+14158867900"))))
 def test_every_form_meets(form: str) -> None:
-    strays = {}
+    differences = {}
     for e164, number in EXAMPLES.items():
         written = forms(e164, number)[form]
         if NORMALISER.e164(written) != NORMALISER.e164(e164):
-            strays[written] = NORMALISER.e164(written).number
-    assert strays == {}
+            differences[written] = NORMALISER.e164(written).number
+    assert differences == {}
     assert all(NORMALISER.e164(e164).number == e164 for e164 in EXAMPLES)
 
 
 def test_trunk_prefix_notes_meet() -> None:
     """+CC (0)NSN, wherever 0 is the trunk prefix or the number itself begins with it."""
-    strays = {}
+    differences = {}
     for e164, number in EXAMPLES.items():
         code = str(number.country_code)
         region = phonenumbers.region_code_for_number(number)
@@ -75,15 +75,15 @@ def test_trunk_prefix_notes_meet() -> None:
             continue
         written = f"+{code} (0){e164.removeprefix('+' + code).removeprefix('0')}"
         if NORMALISER.e164(written).number != e164:
-            strays[written] = NORMALISER.e164(written).number
-    assert strays == {}
+            differences[written] = NORMALISER.e164(written).number
+    assert differences == {}
 
 
 def test_national_forms_meet_under_a_plan_for_the_country() -> None:
     """As each country's people write it, under a plan that has that region and no converters."""
     plans = {region: DialPlan(region, region=region, converters=()) for region in phonenumbers.SUPPORTED_REGIONS}
     ours = Normaliser(plans)
-    strays = {}
+    differences = {}
     for region in sorted(plans):
         number = phonenumbers.example_number_for_type(region, PhoneNumberType.FIXED_LINE)
         if number is None:
@@ -92,5 +92,5 @@ def test_national_forms_meet_under_a_plan_for_the_country() -> None:
         e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         for form in (written, f"sip:{written.replace(' ', '-')}@h", e164.removeprefix("+")):
             if ours.e164(form, region).number != e164:
-                strays[region, form] = ours.e164(form, region).number
-    assert strays == {}
+                differences[region, form] = ours.e164(form, region).number
+    assert differences == {}

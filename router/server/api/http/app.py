@@ -15,7 +15,7 @@ from router.server.api.http import formats
 from router.server.api.http.call_context import HttpContext
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
-from router.server.api.http.requests import CallerGoneError, Receive, query_of
+from router.server.api.http.requests import CallerDisconnectedError, Receive, query_of
 from router.server.api.http.results import HttpError, error_body, retry_after
 from router.server.failure import Failure
 
@@ -58,7 +58,7 @@ class HttpApp:
                 await self._answer_lookup(scope, send)
             else:
                 await self._others(scope, receive, self._closing(send) if self.draining else send)
-        except CallerGoneError:
+        except CallerDisconnectedError:
             return
         except Exception:
             log.exception("answering %s %s failed", scope["method"], scope["path"])

@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[Any]]
 _TOO_LARGE = 413
 
 
-class CallerGoneError(Exception):
+class CallerDisconnectedError(Exception):
     """The caller hung up before the whole request was there."""
 
 
@@ -46,14 +46,14 @@ async def body_of(receive: Receive) -> bytes:
 
     Raises:
         HttpError: it is longer than a gRPC request may be (1 MiB).
-        CallerGoneError: the caller hung up.
+        CallerDisconnectedError: the caller hung up.
     """
     parts: list[bytes] = []
     length = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise CallerGoneError
+            raise CallerDisconnectedError
         parts.append(message.get("body", b""))
         length += len(parts[-1])
         if length > MAX_MESSAGE_BYTES:

@@ -76,11 +76,11 @@ def decided(
 ) -> Plan:
     """Decide as the manager does: with the accounts concerned, and the carrier that looks after the number."""
     policy = policy or ManagerPolicy()
-    concerned = accounts_to_read(ask, document)
+    affected = accounts_to_read(ask, document)
     return decide(
         ask,
         document,
-        {name: account for name, account in known.items() if name in concerned},
+        {name: account for name, account in known.items() if name in affected},
         policy,
         traits(carrier_name(ask, document, policy)),
         porting=porting,

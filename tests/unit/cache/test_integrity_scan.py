@@ -15,7 +15,7 @@ from tests.unit.cache.entries import ONE, Life, rev, route
 
 CORRUPT = b"?" * 12
 VERSION = account_value(rev(1), enabled=True, exists=True)[:20]
-LOOKS = 100
+READS = 100
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_looks_at_a_few_go_round_all(accounts: Life, client: Any, keys: Keys, fo
     spoilt = {f"{index:032x}".encode() for index in (0, 333, 999)}
     client.hset(keys.documents(ACCOUNTS), mapping=dict.fromkeys(spoilt, CORRUPT))
     first = found.corrupt_documents(ACCOUNTS)
-    looks = [first, *(found.corrupt_documents(ACCOUNTS) for _ in range(LOOKS))]
+    looks = [first, *(found.corrupt_documents(ACCOUNTS) for _ in range(READS))]
     assert {name for look in looks for name in look} == spoilt
     assert any(not look for look in looks), "no look goes round all of them"
 
@@ -87,7 +87,7 @@ def test_entries_are_looked_at_again_and_again(
         client.setrange(keys.number(numbers[7]), 40, b"xx")
         client.delete(keys.number(numbers[300]))
         client.rpush(keys.number(numbers[300]), "another type")
-        looks = [found.corrupt_entries() for _ in range(LOOKS)]
+        looks = [found.corrupt_entries() for _ in range(READS)]
         seen = {number: value for look in looks for number, value in look.items()}
         assert seen.keys() == {numbers[7], numbers[300]}
         assert seen[numbers[300]] == b""
@@ -96,7 +96,7 @@ def test_entries_are_looked_at_again_and_again(
 
 def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found: IntegrityScan) -> None:
     client.set(keys.number("+14150000001"), route(rev(1)).pack(), px=1)
-    assert not any(found.corrupt_entries() for _ in range(LOOKS))
+    assert not any(found.corrupt_entries() for _ in range(READS))
 
 
 @pytest.mark.parametrize(
