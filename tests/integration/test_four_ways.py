@@ -1,0 +1,133 @@
+"""One behaviour, four ways of asking: each case over gRPC, HTTP, SIP and ENUM."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from router.cli.client import LookupResult, request_for, send_lookup
+from router.cli.via.enum import ask_enum
+from router.cli.via.http import ask_http
+from router.cli.via.sip import ask_sip
+from router.cli.via.view import Question
+from router.embedded import EmbeddedCouchDB
+from router.runtime.addresses import Address
+from router.server.app import Service
+from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.integration.waiting import eventually
+from tests.integration.world import World
+
+ALL = json.loads((Path(__file__).parents[1] / "cases" / "lookup.json").read_text())["lookup"]
+CASES = [case for case in ALL if case["input"] and not case["options"].get("config")]
+"""Those that the same configuration decides; the empty number can't be asked for by every way."""
+REASONS = {
+    "not_reconcilable": "NOT_RECONCILABLE",
+    "not_found": "NUMBER_NOT_FOUND",
+    "not_in_service": "NOT_IN_SERVICE",
+    "unassigned": "UNASSIGNED",
+    "account_disabled": "ACCOUNT_DISABLED",
+}
+SIP = dict.fromkeys(("NOT_RECONCILABLE", "NUMBER_NOT_FOUND", "UNASSIGNED"), 404)
+SIP |= dict.fromkeys(("NOT_IN_SERVICE", "ACCOUNT_DISABLED"), 480)
+LOCAL: dict[str, Any] = {f"{way}listen": "127.0.0.1:0" for way in ("", "http_", "sip_", "enum_")}
+SLOW: dict[str, Any] = {f"{way}_timeout": 5.0 for way in ("http", "sip", "enum")}
+
+
+def number_of(index: int, text: str) -> str:
+    """A number of the case's own, in the spelling that the case has."""
+    return text.replace("4158867900", f"415886{index:04}")
+
+
+def account_of(index: int) -> str:
+    return f"{index:032x}"
+
+
+def write(world: World, index: int, case: dict[str, Any]) -> None:
+    options, account = case["options"], account_of(index)
+    number = number_of(index, "+14158867900")
+    if (document := options.get("document")) is not None:
+        owner = {"pvt_assigned_to": account} if "pvt_assigned_to" in document else {}
+        world.put("numbers/+1415", number, **{**document, **owner})
+    if (request := options.get("port_request")) is not None:
+        fields = {"pvt_type": "port_request", "pvt_port_state": request["state"], "numbers": {number: {}}}
+        world.put("port_requests", f"port-{index}", pvt_account_id=account, **fields)
+    fields = options.get("account", {})
+    if fields is not None:
+        world.put("accounts", account, **{"pvt_type": "account", **fields})
+
+
+@pytest.fixture(scope="module")
+def service(redis_server: str) -> Iterator[Service]:
+    with EmbeddedCouchDB() as couchdb:
+        world = World(couchdb, redis_server)
+        for index, case in enumerate(CASES):
+            write(world, index, case)
+        settings = world.settings(**LOCAL, **SLOW, enum_refusals="uri", unknown_account="refuse")
+        made = Service(settings, with_follower=True)
+        made.start()
+        eventually(lambda: made.readiness.state.name == "ready")
+        yield made
+        made.stop()
+        world.close()
+
+
+def ask_grpc(service: Service, number: str) -> LookupResult:
+    with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
+        return send_lookup(InboundRouterStub(channel), request_for(number, ""), 5)
+
+
+def ask(way: Callable[[Question], Any], port: int, number: str) -> Any:
+    return way(Question(Address("127.0.0.1", port), number, "", authoritative=False, timeout=5))
+
+
+@pytest.mark.parametrize("index", range(len(CASES)), ids=lambda index: json.dumps(CASES[index]["options"])[:60])
+def test_each_way_has_the_same_answer(service: Service, index: int) -> None:
+    expected, number = CASES[index]["expected"], number_of(index, CASES[index]["input"])
+
+    by_grpc = ask_grpc(service, number)
+    by_http = ask(ask_http, service.http.port, number)
+    by_sip = ask(ask_sip, service.sip.port, number)
+    by_enum = ask(ask_enum, service.enum.port, by_grpc.route.number if by_grpc.route else number)
+
+    http, sip, enum = by_http.result, by_sip.result, by_enum.result
+    if "error" in expected:
+        reason = by_grpc.reason
+        assert reason == REASONS[expected["error"]] or number == "911", "911 is decided otherwise on purpose"
+        assert (http.status, http.reason, http.metadata) == (by_grpc.status, reason, by_grpc.metadata)
+        assert json.loads(by_http.text.partition("\n")[2])["sip"]["code"] == SIP[reason]
+        assert (by_sip.text.partition(" ")[0], sip.reason) == (str(SIP[reason]), reason)
+        assert enum.message.startswith(f"sip:{SIP[reason]}@{reason.lower().replace('_', '-')}.refused.")
+        return
+    assert by_grpc.route is not None
+    route = by_grpc.route
+    route.source = http.route.source  # the first one fills the caches of the next
+    assert http.route == route
+    for seen in (sip.route, enum.route):
+        assert (seen.number, seen.account_id) == (route.number, account_of(index))
+    assert (sip.route.state, sip.route.pending_port) == (route.state, route.pending_port)
+
+
+@pytest.mark.parametrize("way", ["grpc", "http", "sip", "enum"])
+def test_an_unreachable_database_is_said_by_the_deadline(redis_server: str, way: str) -> None:
+    """Nothing is cached, and nothing answers: each way says that the number is not known now."""
+    with EmbeddedCouchDB() as couchdb:
+        world = World(couchdb, redis_server)
+        quick: dict[str, Any] = {f"{each}_timeout": 0.3 for each in ("http", "sip", "enum")}
+        service = Service(world.settings(**LOCAL, **quick, couchdb_url="http://127.0.0.1:1", lookup_timeout=0.3))
+        service.start()
+        try:
+            number = "+14158869999"
+            if way == "grpc":
+                result = ask_grpc(service, number)
+            else:
+                port = getattr(service, way).port
+                result = ask({"http": ask_http, "sip": ask_sip, "enum": ask_enum}[way], port, number).result
+        finally:
+            service.stop()
+            world.close()
+
+    assert result.route is None
+    assert result.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
