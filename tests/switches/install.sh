@@ -4,7 +4,7 @@
 set -eu
 
 root=$1
-packages="kamailio kamailio-python3-modules sip-tester debootstrap"
+packages="kamailio kamailio-python3-modules kamailio-utils-modules kamailio-extra-modules sip-tester debootstrap"
 
 if ! command -v apt-get >/dev/null; then
     echo "Not a Debian system: install what these packages hold, or their tests are skipped: $packages"

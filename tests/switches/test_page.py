@@ -1,4 +1,4 @@
-"""The page of the switches holds exactly the files that the tests run."""
+"""The pages of the switches hold exactly the files that the tests run."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cli.command import ACCOUNTS, Running, environment
 from tests.switches.programs import EXAMPLES, ROOT
 
-PAGE = (ROOT / "docs" / "switches.md").read_text("utf-8")
+PAGE = "".join((ROOT / "docs" / name).read_text("utf-8") for name in ("switches.md", "kamailio.md"))
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 FILES = {file.name: file.read_text("utf-8") for file in EXAMPLES.iterdir() if file.is_file()}
 
