@@ -1,4 +1,4 @@
-"""A real Redis, started for a demo or a test and stopped with it."""
+"""A real Redis server, started for a demo or a test and stopped with it."""
 
 import contextlib
 import ctypes
@@ -25,7 +25,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class RedisStartError(RuntimeError):
-    """The server could not be started; the message says why and carries the end of its log."""
+    """The server could not be started; the message gives the reason and the end of its log."""
 
 
 class EmbeddedRedis:
@@ -33,7 +33,7 @@ class EmbeddedRedis:
 
     Args:
         port: TCP port; 0 picks a free one.
-        directory: where to keep the data, which turns persistence on; without one nothing outlives `stop`.
+        directory: where to keep the data, which turns persistence on; None keeps nothing beyond `stop`.
     """
 
     def __init__(self, port: int = 0, directory: Path | str | None = None) -> None:
@@ -45,28 +45,28 @@ class EmbeddedRedis:
 
     @property
     def port(self) -> int:
-        """The port it listens on; known once started."""
+        """Its port; known once started."""
         return self._port
 
     @property
     def pid(self) -> int:
-        """Its process id; raises `RuntimeError` when it isn't running."""
+        """Its process id; raises `RuntimeError` while it isn't running."""
         if self._process is None:
             raise RuntimeError("the embedded Redis is not running")
         return self._process.pid
 
     @property
     def url(self) -> str:
-        """Where clients reach it: database 0."""
+        """Its URL, of database 0."""
         return f"redis://127.0.0.1:{self._port}/0"
 
     def start(self) -> Self:
         """Start it and wait until it answers.
 
-        On Linux it dies with the thread that starts it: start it from one that stays, such as the main one.
+        On Linux it ends with the thread that starts it: start it from a thread that stays, such as the main one.
 
         Raises:
-            RedisStartError: the port is taken, no server is installed, or it didn't come up.
+            RedisStartError: the port is taken, no server is installed, or the server didn't come up.
         """
         self._port = self._wanted_port or _free_port()
         if _answers_connect(self._port):
@@ -82,7 +82,7 @@ class EmbeddedRedis:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in the terminal is for the parent, which then stops this one in its own time
+                # Ctrl-C in the terminal is for the parent, which then stops this process
                 start_new_session=True,
                 preexec_fn=_die_with_parent if _LIBC is not None else None,  # noqa: PLW1509
             )
@@ -94,7 +94,7 @@ class EmbeddedRedis:
         return self
 
     def stop(self) -> None:
-        """Terminate it, kill it if that doesn't help, and remove what was temporary."""
+        """Terminate it, kill it where that fails, and remove its temporary files."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -155,7 +155,7 @@ def find_servers() -> Iterator[str]:
 
 
 def _die_with_parent() -> None:
-    # in the child, between fork and exec; Linux only: there the kernel ends it when the parent is gone
+    # In the child, between fork and exec. Linux only: the kernel ends the child when its parent has ended.
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

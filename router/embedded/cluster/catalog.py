@@ -1,4 +1,4 @@
-"""Which databases there are, as each node knows it."""
+"""The databases that each node of the cluster knows."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ from router.embedded.couchdb.errors import file_exists
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """What a node knows of a name: the higher version is the later knowledge; no copies means dropped."""
+    """A node's knowledge of a name: the higher version is newer; no copies means dropped."""
 
     version: int
     copies: Copies | None
 
 
 class Catalog:
-    """Each node's map from names to databases, brought together where nodes reach each other."""
+    """Each node's map from names to databases, synchronised where nodes reach each other."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -30,7 +30,7 @@ class Catalog:
         self._lock = threading.RLock()
 
     def open(self, node: int, databases: Databases) -> None:
-        """Note the databases that a node has as it starts."""
+        """Register the databases of a node that starts."""
         with self._lock:
             self._nodes[node] = databases
             for name in databases.names():
@@ -42,7 +42,7 @@ class Catalog:
                     self._maps[node][name] = CatalogEntry(next(self._versions), copies)
 
     def close(self, node: int) -> None:
-        """Forget the copies of a node that dies."""
+        """Remove the copies of a node that dies."""
         with self._lock:
             self._nodes.pop(node, None)
             for entry in self._maps[node].values():
@@ -61,7 +61,7 @@ class Catalog:
         return [copies for copies in found.values() if copies is not None]
 
     def create(self, node: int, name: str) -> bool:
-        """Make a database at every node that `node` reaches; raises 400 (name) or 412 (exists).
+        """Create a database at every node that `node` reaches; raises 400 (name) or 412 (exists).
 
         Returns:
             Whether those are a majority.
@@ -78,7 +78,7 @@ class Catalog:
             return 1 + len(reached) >= self._network.quorum
 
     def delete(self, node: int, name: str) -> bool:
-        """Drop a database at every node that `node` reaches; raises the 404. Returns whether they are a majority."""
+        """Drop a database at every node that `node` reaches; raises the 404. Return whether these are a majority."""
         with self._lock:
             self._nodes[node].get(name)
             entry = CatalogEntry(next(self._versions), None)
@@ -88,7 +88,7 @@ class Catalog:
             return len(reached) >= self._network.quorum
 
     def synchronise(self) -> None:
-        """Let nodes that hear each other learn what the others know."""
+        """Copy newer knowledge between nodes that reach each other."""
         with self._lock:
             for node in list(self._nodes):
                 for other in self._reachable(node):

@@ -1,6 +1,6 @@
-"""`POST /_imitation/{action}`: the faults, for tests of separate processes. `GET /_imitation` shows the state.
+"""`POST /_imitation/{action}`: injects faults, for tests of separate processes. `GET /_imitation` shows the state.
 
-The body is JSON: `{"node": 0}` says which (its place in the list of URLs, from 0), with `"seconds"` for `lag`, `"on"`
+The body is JSON: `{"node": 0}` names a node (its index in the list of URLs), with `"seconds"` for `lag`, `"on"`
 for `maintenance`, and `"database"` instead of the node for `split`. For administrators, on any node's port: a frozen
 node answers these requests, too.
 """
@@ -16,7 +16,7 @@ _WITH_ACTION = 2
 
 
 class ControlEndpoint:
-    """Answers the requests that change the imitation."""
+    """Answers the requests that inject faults."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -33,7 +33,7 @@ class ControlEndpoint:
         }
 
     def respond(self, own: int, request: Request, out: Responder) -> None:
-        """Answer a request sent to the node at `own`; raises `ApiError` for what can't be done."""
+        """Answer a request sent to the node at `own`; raises `ApiError` for an impossible one."""
         if len(request.parts) < _WITH_ACTION:
             out.json(200, self._faults.state())
             return
@@ -44,7 +44,7 @@ class ControlEndpoint:
             raise method_not_allowed("POST")
         body = request.json_object()
         if request.parts[1] == "kill" and _node(body) == own:
-            out.json(200, {"ok": True})  # afterwards there is no connection to answer on
+            out.json(200, {"ok": True})  # afterwards there is no connection for a response
             act(body)
             return
         try:

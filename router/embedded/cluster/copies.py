@@ -1,4 +1,4 @@
-"""The copies of one database: where they are, and how far each has brought the others up to date."""
+"""The copies of one database: their nodes, and how far each was replicated to the others."""
 
 import threading
 from collections import deque
@@ -12,21 +12,21 @@ from router.embedded.couchdb.revisions import Revision
 from router.embedded.couchdb.sequences import Position, Uuids
 
 _CHECKPOINTS = 200
-"""Kept for each pair of nodes. An older sequence makes a reader start from the beginning at another copy."""
+"""Checkpoints of each pair of nodes. A reader with an older sequence starts from the beginning at another copy."""
 
 
 @dataclass(slots=True)
 class Purge:
-    """Revisions to forget, and the nodes that have."""
+    """Revisions to remove, and the nodes that have done it."""
 
     requests: dict[str, list[Revision]]
     nodes: set[int] = field(default_factory=set)
 
 
 class Copies:
-    """One incarnation of a database. Nodes are counted from 0.
+    """The copies of one incarnation of a database. Nodes are counted from 0.
 
-    `databases` has the copy of each node that runs; `uuids` the identities of all, also of nodes that don't.
+    `databases` has the copy of each running node; `uuids` has the UUIDs of all nodes.
     """
 
     def __init__(self, name: str, created: int, nodes: int) -> None:
@@ -39,9 +39,9 @@ class Copies:
         self.equal = True
         """Whether every write so far has reached all copies with the same outcome."""
         self.comparison_scheduled = False
-        """Whether a comparison of the copies is due already."""
+        """Whether a comparison of the copies is scheduled already."""
         self.epoch = 0
-        """Moves with each split: a feed that began before ends."""
+        """Incremented by each split: a feed that began before it ends."""
         self._nodes = nodes
         self._writing = 0
         self._lock = threading.Lock()
@@ -49,18 +49,18 @@ class Copies:
         self._history: dict[tuple[int, int], deque[tuple[Position, Position]]] = {}
 
     def add(self, node: int, database: Database) -> None:
-        """Note the copy of a node."""
+        """Register the copy of a node."""
         self.databases[node] = database
         self.uuids[node] = database.uuids
 
     def touch(self) -> None:
-        """Let feeds at every node look again."""
+        """Wake the feeds at every node."""
         for database in list(self.databases.values()):
             database.touch()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep the copies from being taken for equal while a write is under way."""
+        """Keep the copies from being marked equal during a write."""
         with self._lock:
             self._writing += 1
         try:
@@ -70,14 +70,14 @@ class Copies:
                 self._writing -= 1
 
     def note_purge(self, requests: dict[str, list[Revision]], nodes: set[int]) -> None:
-        """Remember a purge for the nodes that missed it."""
+        """Record a purge for the nodes that missed it."""
         with self._lock:
             self.equal = self.equal and len(nodes) == self._nodes
             self.purges = [purge for purge in self.purges if len(purge.nodes) < self._nodes]
             self.purges.append(Purge(requests, nodes))
 
     def mark_equal_if_synced(self) -> bool:
-        """Note that each copy has all of the others, if that is so; False while it isn't, or can't be known."""
+        """Mark the copies equal where each has everything of the others; return False where that is not known."""
         with self._lock:
             if self._writing or len(self.databases) < self._nodes:
                 return False
@@ -93,18 +93,18 @@ class Copies:
         return self.transferred(source, target) == self._position(source)
 
     def transferred(self, source: int, target: int) -> Position:
-        """Return up to where the rows of `source`'s copy are in `target`'s."""
+        """Return the position up to which the rows of `source`'s copy are in `target`'s."""
         return self._transferred.get((source, target), sequences.START)
 
     def note_transferred(self, source: int, target: int, upto: Position) -> None:
-        """Note that the rows of `source` up to `upto` are in `target`'s copy."""
+        """Record that the rows of `source` up to `upto` are in `target`'s copy."""
         with self._lock:
             self._note(source, target, upto, self._position(target))
 
     def safe_start(self, shard: int, node: int, count: int, replacement: int) -> int:
-        """Return from where to read `replacement`'s copy for one who has read `node`'s up to `count`.
+        """Return the position to read `replacement`'s copy from, after `node`'s was read up to `count`.
 
-        That is how far `replacement` had brought its rows to `node` by then: 0 where nothing is known.
+        Up to there `replacement` had replicated its rows to `node` by then; 0 where nothing is known.
         """
         start = 0
         for source, target in self._history.get((replacement, node), ()):

@@ -1,4 +1,4 @@
-"""What a coordinator makes of its copies' replies, as `fabric_doc_update` and `fabric_doc_open` do."""
+"""A coordinator's decisions from its copies' replies, as in `fabric_doc_update` and `fabric_doc_open`."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ def decide(replies: list[Outcomes], quorum: int) -> WriteOutcomes:
 
 
 def is_decided(replies: list[Outcomes], quorum: int) -> bool:
-    """Return whether every edit is done already, whatever further copies reply."""
+    """Return whether every edit is done already, regardless of further replies."""
     if len(replies) < quorum:
         return False
     firsts = [_first(answers) for answers in zip(*replies, strict=True)]
@@ -35,7 +35,7 @@ def _first(answers: tuple[Revision | None, ...]) -> tuple[Revision | None, int]:
 
 
 def merge(copies: list[list[Leaf]]) -> list[Leaf]:
-    """Return all leaves of a document's copies without those that another has as an ancestor, the winner first."""
+    """Return all leaves of a document's copies, without the ancestors of other leaves, the winner first."""
     found = {leaf.revision: leaf for leaves in copies for leaf in leaves}
     leaves = [
         leaf

@@ -1,4 +1,4 @@
-"""The faults that a test may give an imitated cluster."""
+"""The faults that a test may inject into an imitated cluster."""
 
 import threading
 from typing import Any
@@ -9,7 +9,7 @@ from router.embedded.cluster.sequences import node_name
 
 
 class Faults:
-    """Kills, freezes, parts and delays nodes, which are counted from 0. An unknown one is an `IndexError`."""
+    """Kills, freezes, isolates and delays nodes, which are counted from 0; raises IndexError for an unknown one."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -20,7 +20,7 @@ class Faults:
         self._lock = threading.RLock()
 
     def kill(self, node: int) -> None:
-        """End a node: its port is closed, its connections are cut, the events it had gathered are lost."""
+        """End a node: its port is closed, its connections are cut, its buffered events are lost."""
         member = self._members[self._checked(node)]
         with self._lock:
             if not self._network.is_running(node):
@@ -32,7 +32,7 @@ class Faults:
             self._wake_feeds()
 
     def start_node(self, node: int) -> None:
-        """Start a node that was killed; it has what it had, and is brought up to date by the others."""
+        """Start a killed node with its data; the others replicate to it what it missed."""
         member = self._members[self._checked(node)]
         with self._lock:
             if self._network.is_running(node):
@@ -46,11 +46,11 @@ class Faults:
             self._replication.resynchronise()
 
     def freeze(self, node: int) -> None:
-        """Make a node silent: what is sent to its port is taken and not answered."""
+        """Make a node silent: its port accepts requests and does not answer them."""
         self._network.set_frozen(self._checked(node), frozen=True)
 
     def thaw(self, node: int) -> None:
-        """Let a frozen node go on."""
+        """Resume a frozen node."""
         self._network.set_frozen(self._checked(node), frozen=False)
         self._heal()
 
@@ -60,7 +60,7 @@ class Faults:
         self._wake_feeds()
 
     def join(self, node: int) -> None:
-        """Let an isolated node hear the others again."""
+        """Reconnect an isolated node with the others."""
         self._network.set_isolated(self._checked(node), isolated=False)
         self._heal()
 
@@ -70,11 +70,11 @@ class Faults:
         self._heal()
 
     def lag(self, node: int, seconds: float) -> None:
-        """Let a node's copies get every write `seconds` late."""
+        """Delay every write to a node's copies by `seconds`."""
         self._network.lag[self._checked(node)] = seconds
 
     def split(self, database: str) -> None:
-        """Split a database's shards: `_db_updates` says `deleted`, sequences name new shards, its feeds end."""
+        """Split a database's shards: `_db_updates` reports `deleted`, sequences name new shards, its feeds end."""
         copies = next((one for one in self._catalog.all() if one.name == database and one.databases), None)
         if copies is None:
             raise ValueError(f"there is no database {database}")

@@ -1,4 +1,4 @@
-"""`GET /{db}` of a cluster: each range's numbers from the copy that answered first."""
+"""`GET /{db}` of a cluster: each range's counters from the copy that answered first."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A node of the imitated cluster as a server: it can be frozen, and takes the requests that change the imitation."""
+"""The server of one node of the imitated cluster: it can be frozen, and answers the requests that inject faults."""
 
 import socket
 import threading
@@ -20,11 +20,11 @@ from router.embedded.couchdb.wire import Request, Responder, Sender
 
 CONTROL_PATH = "_imitation"
 Control = Callable[[int, Request, Responder], None]
-"""Answers a request under `CONTROL_PATH`, sent to the node at that place."""
+"""Answers a request under `CONTROL_PATH` that was sent to the node of that index."""
 
 
 class FreezableConnection:
-    """Sends for a node while it isn't frozen."""
+    """Sends a node's data while the node isn't frozen."""
 
     def __init__(self, connection: socket.socket, wait_while_frozen: Callable[[], None]) -> None:
         self.underlying = connection
@@ -40,11 +40,11 @@ class Member(EmbeddedCouchDB):
     """One node's port.
 
     Args:
-        index: its place, from 0.
+        index: of the node, from 0.
         shared: the cluster.
-        uuid: the cluster's identity, 32 hex digits.
-        control: answers what changes the imitation.
-        max_write_delay: seconds that `_db_updates` may wait; None for CouchDB's default, which is no setting.
+        uuid: the cluster's UUID, 32 hex digits.
+        control: answers the requests that inject faults.
+        max_write_delay: seconds that events of `_db_updates` are buffered; None for CouchDB's default.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Member(EmbeddedCouchDB):
         self._control(self._index, request, out)
 
     def _end_started_response(self, refusal: ApiError, out: Responder) -> bool:
-        if refusal.status == HTTPStatus.NOT_FOUND:  # as CouchDB does: a second answer where a chunk should be
+        if refusal.status == HTTPStatus.NOT_FOUND:  # as CouchDB does: a second response in place of a chunk
             Responder(out.connection, None).error(refusal)
         return False
 

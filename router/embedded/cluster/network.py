@@ -1,4 +1,4 @@
-"""Which nodes run, which of them hear each other, and which are silent."""
+"""The state of the cluster's nodes: running, connected, frozen, in maintenance."""
 
 import threading
 import time
@@ -9,12 +9,12 @@ _TIMEOUT_REASON = "The request could not be processed in a reasonable amount of 
 
 
 class Network:
-    """The state of the nodes, changed by the faults. Nodes are counted from 0.
+    """State of the nodes, changed by faults. Nodes are counted from 0.
 
     Args:
-        count: how many nodes there are.
-        down_after: seconds after which the others take a frozen node for dead.
-        request_timeout: seconds that a node waits for a silent one before it gives a request up.
+        count: number of nodes.
+        down_after: seconds after which a frozen node counts as dead.
+        request_timeout: seconds that a node waits for a silent one.
     """
 
     def __init__(self, count: int, down_after: float, request_timeout: float) -> None:
@@ -30,11 +30,11 @@ class Network:
 
     @property
     def quorum(self) -> int:
-        """How many copies make a majority."""
+        """The number of copies that are a majority."""
         return self.count // 2 + 1
 
     def set_running(self, node: int, *, running: bool) -> None:
-        """Note that a node has started or died; a dead one is no longer frozen."""
+        """Record that a node has started or died; a dead one is no longer frozen."""
         with self._changed:
             self._running[node] = running
             self._frozen_since[node] = None
@@ -64,7 +64,7 @@ class Network:
         return self._running[node]
 
     def is_frozen(self, node: int) -> bool:
-        """Return whether a node answers nothing, though it runs."""
+        """Return whether a node runs and does not answer."""
         return self._frozen_since[node] is not None
 
     def is_isolated(self, node: int) -> bool:

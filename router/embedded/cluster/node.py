@@ -1,4 +1,4 @@
-"""A node as coordinator: it answers a request from the copies of all nodes that it reaches."""
+"""A node of the cluster as coordinator: answers requests from the copies of all nodes that it reaches."""
 
 import time
 from collections.abc import Iterable
@@ -23,12 +23,12 @@ from router.embedded.couchdb.store import Store
 from router.embedded.couchdb.tree import Leaf
 
 _BROKEN_END = 0.2
-"""How often a feed whose database is deleted ends in a second answer where a chunk should be: seen now and then."""
+"""Share of feeds that end in a second response in place of a chunk when their database is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterNode(Node):
-    """One node of a cluster; `index` is its place, from 0, and `selection` chooses copies for it."""
+    """One node of a cluster; `index` counts from 0, and `selection` chooses copies for it."""
 
     index: int = field(kw_only=True)
     shared: Shared = field(kw_only=True)
@@ -50,7 +50,7 @@ class ClusterNode(Node):
         return {"all_nodes": connected, "cluster_nodes": [node_name(other) for other in range(network.count)]}
 
     def create(self, name: str) -> bool:
-        """Make a database at every node that is reachable."""
+        """Create a database at every node that is reachable."""
         return self.shared.catalog.create(self.index, name)
 
     def delete(self, name: str) -> bool:
@@ -70,7 +70,7 @@ class ClusterNode(Node):
         return [(node.databases, copy) for node, copy in found]
 
     def leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:
-        """Return what `quorum` copies agree on; where they don't agree, all copies' leaves together."""
+        """Return the leaves that `quorum` copies agree on; where they don't agree, the leaves of all copies."""
         copies = self._copies(database)
         wanted = self.selection.await_quorum(copies, quorum)
         found = self._read(copies, identity, wanted)
@@ -81,7 +81,7 @@ class ClusterNode(Node):
         return merge(self._read(copies, identity, self.shared.network.count))
 
     def all_leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:
-        """Return the leaves of `quorum` copies together."""
+        """Return the merged leaves of `quorum` copies."""
         copies = self._copies(database)
         return merge(self._read(copies, identity, self.selection.await_quorum(copies, quorum)))
 
@@ -111,7 +111,7 @@ class ClusterNode(Node):
         return decide(replies, wanted)
 
     def purge(self, database: Database, requests: dict[str, list[Revision]]) -> tuple[dict[str, list[Revision]], bool]:
-        """Forget revisions in every copy that answers; the others do so when they are brought up to date."""
+        """Remove revisions in every copy that answers; replication removes them in the others."""
         copies = self._copies(database)
         done: dict[str, list[Revision]] = {}
         with copies.writing():
@@ -127,7 +127,7 @@ class ClusterNode(Node):
         return done, len(reached) < self.shared.network.quorum
 
     def reader(self, database: Database, since: str) -> ChangesReader:
-        """Return a reader of the copies that `since` names; one for the present names those that answer first."""
+        """Return a reader of the copies that `since` names; "now" names the copies that answer first."""
         copies = self._copies(database)
         marks: list[Mark | None] = []
         if since == "now":
@@ -159,7 +159,7 @@ class ClusterNode(Node):
         return copies
 
     def _read(self, copies: Copies, identity: str, number: int) -> list[list[Leaf]]:
-        """Read a document from so many copies, or as many as there are."""
+        """Read a document from so many copies, or from all where there are fewer."""
         found: list[list[Leaf]] = []
         for one in self.selection.shuffled(copies):
             with suppress(NoCopyError):

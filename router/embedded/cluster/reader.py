@@ -1,4 +1,4 @@
-"""Reading the changes of a cluster's database: each range from the copy that the sequence names, where it lives."""
+"""Reads the changes of a cluster's database: each range from the copy that the sequence names, where that runs."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,17 +15,17 @@ from router.embedded.couchdb.tree import Leaf
 
 
 class ClusterReader:
-    """Walks a database's changes for one client.
+    """Reads a database's changes for one client.
 
-    A range whose copy is gone goes on in another node's, from where that one is known to have brought its rows
-    to the first: rows since then come again.
+    A range whose copy is lost continues in another node's, from the position up to which that one had replicated
+    its rows to the first: later rows are sent again.
 
     Args:
-        coordinator: chooses copies for the node that is asked: it finds a copy for a range that has none.
-        nodes: the nodes that run, by place.
+        coordinator: chooses copies for the node that answers, also for a range that has none.
+        nodes: the running nodes, by index.
         copies: the database.
         own: the coordinator's own copy.
-        marks: how far each range has been read, None for not at all.
+        marks: position of each range; None for a range that was not read.
         broken_end: whether the feed ends with an error when the database is deleted.
     """
 
@@ -50,7 +50,7 @@ class ClusterReader:
 
     @property
     def over(self) -> bool:
-        """Whether the shards were split since the feed began, or the coordinator is in maintenance.
+        """True when the shards were split since the feed began, or the coordinator is in maintenance.
 
         Raises:
             ApiError: 404, now and then, when the database was deleted.
@@ -60,10 +60,10 @@ class ClusterReader:
         return self._copies.epoch != self._epoch or self._coordinator.in_maintenance
 
     def lines(self, write_row: RowWriter, limit: int) -> Iterator[bytes]:
-        """Yield up to `limit` lines, to the state of the copies at the start, one range after the other.
+        """Yield up to `limit` lines, one range after the other, up to the copies' state at the start.
 
         Raises:
-            ApiError: a copy that is named is silent for too long (500), or there is none (412).
+            ApiError: a named copy is silent for too long (500), or there is none (412).
         """
         first = next(TURNS) % RANGES
         order = (first, 1 - first)

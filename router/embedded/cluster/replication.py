@@ -1,4 +1,4 @@
-"""The internal replication: brings copies together in the background, one database after the other."""
+"""The internal replication: synchronises copies in the background, one database after the other."""
 
 import heapq
 import logging
@@ -17,17 +17,17 @@ from router.embedded.couchdb.sequences import Position
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS = 0.5
-"""From a write that reached every copy to the note that it did: what a reader meets again at another copy."""
+"""Seconds from a write to its checkpoint at other copies; a reader that changes copies gets these rows again."""
 
 
 class Replication:
-    """Does what is due from a thread of its own.
+    """Runs scheduled replications in a thread of its own.
 
     Args:
-        network: which nodes reach each other.
+        network: the state of the nodes.
         catalog: the databases.
-        nodes: the nodes that run, by place.
-        delay: seconds from a difference to its repair, where no copy's own lag says otherwise.
+        nodes: the running nodes, by index.
+        delay: seconds from a difference to its replication; a copy's own lag overrides it.
     """
 
     def __init__(self, network: Network, catalog: Catalog, nodes: Mapping[int, Node], delay: float) -> None:
@@ -42,7 +42,7 @@ class Replication:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin, with what an earlier stop left undone."""
+        """Start, with the work that an earlier stop left undone."""
         self._stopped = False
         for copies in self._catalog.all():
             copies.comparison_scheduled = False
@@ -50,7 +50,7 @@ class Replication:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop once what is under way is done."""
+        """Stop after the current replication."""
         with self._changed:
             self._stopped = True
             self._replications.clear()
@@ -71,7 +71,7 @@ class Replication:
             self._plan(time.monotonic() + delay, lambda: self._settle(copies))
 
     def resynchronise(self) -> None:
-        """Let nodes that reach each other again learn what they missed: at once which databases there are."""
+        """Replicate to nodes that are reachable again what they missed; the list of databases at once."""
         self._catalog.synchronise()
         self._plan(time.monotonic() + self._delay, self._settle_all)
 
@@ -123,9 +123,9 @@ class Replication:
             try:
                 work()
             except (OSError, KeyError, ApiError):
-                # a node died or a database was dropped in the middle: what remains is compared again
+                # A node died or a database was dropped meanwhile: the rest is compared again.
                 self._plan(time.monotonic() + self._delay, self._settle_all)
-            except Exception:  # noqa: BLE001 - one database must not keep the others apart
+            except Exception:  # noqa: BLE001 - one database must not stop the replication of others
                 _log.exception("the imitated cluster failed to bring copies together")
 
     def _next(self) -> Callable[[], None] | None:

@@ -1,4 +1,4 @@
-"""Which copies a coordinator uses, and in which order."""
+"""Chooses the copies that a coordinator uses, and their order."""
 
 import random
 import time
@@ -15,15 +15,15 @@ from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node
 
 _LOCAL_FIRST = 0.7
-"""How often a node's own copy answers before the others: about so often on a real cluster of three."""
+"""Share of requests that a node's own copy answers first: about the same on a real cluster of three."""
 
 _OUT_OF_ORDER = 0.1
-"""How often a write doesn't reach the own copy first and the others in their order: races at one node come from it."""
+"""Share of writes that don't reach the own copy first and the others in order: they cause races at one node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all nodes of a cluster have in common. `nodes` are those that run, by their place from 0.
+    """State shared by all nodes of a cluster. `nodes` has the running ones, by index.
 
     `late_share` of the writes are answered before the last copy has them, which gets them `late_seconds` later.
     """
@@ -38,7 +38,7 @@ class Shared:
 
 
 class NoCopyError(ApiError):
-    """412: no copy can be had: its node died, is in maintenance, or is known to be silent."""
+    """412: no copy is available: its node died, is in maintenance, or is known to be silent."""
 
     def __init__(self) -> None:
         super().__init__(412, "nodedown", "progress not possible")
@@ -46,7 +46,7 @@ class NoCopyError(ApiError):
 
 @contextmanager
 def while_alive() -> Iterator[None]:
-    """Turn the end of a node in the middle of something into a `NoCopyError`."""
+    """Translate the error of a node that stops meanwhile into a `NoCopyError`."""
     try:
         yield
     except ConnectionAbortedError as error:
@@ -68,7 +68,7 @@ class Selection:
         return self._network.in_maintenance(self._index)
 
     def chance(self, share: float) -> bool:
-        """Return True in so many cases, `share` from 0 to 1."""
+        """Return True in a random share of calls, from 0 to 1."""
         return self._random.random() < share
 
     def live(self) -> list[int]:
@@ -87,7 +87,7 @@ class Selection:
         return self._random.sample(responsive, len(responsive))
 
     def pick(self, copies: Copies) -> int:
-        """Return the node whose copy answers first: mostly this one's own."""
+        """Return the node whose copy answers first: mostly this node."""
         responsive = self.shuffled(copies)
         return self._index if self._index in responsive and self.chance(_LOCAL_FIRST) else responsive[0]
 
@@ -97,7 +97,7 @@ class Selection:
         return [first, first if self.chance(_LOCAL_FIRST) else self.pick(copies)]
 
     def copy(self, one: int, copies: Copies) -> tuple[Node, Database]:
-        """Return a node and its copy; raises `NoCopyError` where it can't be had any more."""
+        """Return a node and its copy; raises `NoCopyError` where it is not available any more."""
         node, database = self._shared.nodes.get(one), copies.databases.get(one)
         if node is None or database is None or one not in self.live():
             raise NoCopyError
@@ -115,11 +115,11 @@ class Selection:
         return quorum
 
     def quorum(self, wanted: int | None) -> int:
-        """Return how many copies a request is for: a majority, where it doesn't say."""
+        """Return the number of copies that a request is for: a majority unless it names another."""
         return self._network.quorum if wanted is None else max(1, min(wanted, self._network.count))
 
     def writing_order(self, copies: Copies) -> list[int]:
-        """Return the nodes in the order in which they take a write: those that are late, then the silent, last."""
+        """Return the nodes in the order in which they take a write; late ones, then silent ones, come last."""
         lag = self._network.lag
         live = [one for one in self.live() if one in copies.databases]
         own: int | None = self._index
@@ -130,13 +130,13 @@ class Selection:
         return sorted(live, key=lambda one: (one not in responsive, lag[one], one != own))
 
     def may_miss(self, node: int, copies: Copies) -> bool:
-        """Return whether a write that is done leaves this copy to the internal replication."""
+        """Return whether a write that is done already leaves this copy to the internal replication."""
         if self._network.lag[node] or node not in self.responsive(copies):
             return True
         return self.chance(self._shared.late_share)
 
     def lateness(self, node: int) -> float:
-        """Return after how many seconds a copy that was left out gets a write."""
+        """Return the seconds after which the internal replication brings a write to a copy."""
         return self._network.lag[node] or self._shared.late_seconds
 
     def await_copy(self, node: int, began: float) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from router.embedded.couchdb.sequences import Uuids, term_of
 
 RANGES = 2
-"""How many shards a database is made with, q."""
+"""Shards of a new database, q."""
 
 _UUID_DIGITS = 7
 _BYTE_MAX = 255
@@ -30,7 +30,7 @@ _SHARD = re.compile(
 
 
 class Mark(NamedTuple):
-    """How far one node's copy of a range has been read: so many writes. `uuid` is empty where nothing was."""
+    """Position of a reader in one node's copy of a range, in writes. `uuid` is empty where nothing was read."""
 
     node: int
     writes: int
@@ -80,7 +80,7 @@ def unpack(text: str, copies: dict[int, Uuids]) -> list[Mark | None]:
 
 
 def named_nodes(text: str) -> set[int]:
-    """Return the nodes whose copies a sequence names; raises a 400 `ApiError` where it is none."""
+    """Return the nodes whose copies a sequence names; raises a 400 `ApiError` for anything else."""
     return {int(match[1]) - 1 for match in _SHARD.finditer(term_of(text))}
 
 

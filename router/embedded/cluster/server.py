@@ -1,10 +1,8 @@
-"""The imitated cluster: its nodes' ports, and the faults that a test may give them."""
+"""The imitated cluster: its nodes' ports, and the faults that a test may inject."""
 
 import random
-import tempfile
 import uuid
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
 
@@ -18,38 +16,39 @@ from router.embedded.cluster.selection import Shared
 from router.embedded.cluster.sequences import named_nodes
 from router.embedded.couchdb.databases import SYSTEM_NAMES
 from router.embedded.couchdb.node import Node, mark_system_databases_made, needs_system_databases
+from router.embedded.data_server import DataServer
 
 _LOCK_SECONDS = 300.0
 
 
-class EmbeddedCluster(Faults):
-    """Nodes on loopback that speak for a CouchDB cluster, one port each, with a copy of every database at every node.
+class EmbeddedCluster(Faults, DataServer):
+    """A CouchDB cluster on loopback: one port a node, and a copy of every database at every node.
 
-    A node is named by its place in `urls`, from 0; CouchDB's own name of node 0 is `node1@127.0.0.1`. Faults are
+    A node is identified by its index in `urls`, from 0; CouchDB's own name of node 0 is `node1@127.0.0.1`. Faults are
     methods, and requests as well (`router.embedded.cluster.control`): `POST /_imitation/{action}`.
 
-    - `kill(i)` ends a node as `kill -9` does; `start_node(i)` (or `start(i)`) brings it back with what it had.
-    - `freeze(i)`: its port hangs. The others wait for it, where a sequence names its copies, until `thaw(i)` or
-      until they take it for dead after `down_after` seconds; everything else goes on with the other copies.
+    - `kill(i)` ends a node as `kill -9` does; `start_node(i)` (or `start(i)`) restarts it with its data.
+    - `freeze(i)`: its port hangs. The others wait for it, where a sequence names its copies, until `thaw(i)`, or
+      until it counts as dead after `down_after` seconds; the other copies serve everything else.
     - `isolate(i)` cuts it off, so that both sides take writes; `join(i)` ends that, and leaves conflicts.
     - `maintenance(i, on=True)`: its `_up` answers 404, and its copies are not used.
     - `lag(i, seconds)`: its copies get every write that much later. A write that needs the copy waits for it.
     - `split(name)`: a shard split, as `_reshard` does it.
 
     Args:
-        nodes: how many.
-        ports: a TCP port on 127.0.0.1 for each; 0, or none given, picks free ones, which stay this object's.
-        directory: where the data is kept; without one it lives in a temporary directory until `close`.
+        nodes: number of nodes.
+        ports: a TCP port on 127.0.0.1 for each; 0 or None picks free ones, which this object keeps.
+        directory: where the data is kept; None for a temporary directory, which is removed by `close`.
         user: the administrator's name.
-        password: and password.
-        lock_seconds: how long five wrong passwords lock the account for an address, at each node.
+        password: the administrator's password.
+        lock_seconds: seconds for which five wrong passwords lock the account for an address, at each node.
         down_after: seconds after which a frozen node counts as dead (CouchDB: about 72).
         request_timeout: seconds that a request waits for a frozen node (CouchDB: 60).
-        replication_delay: seconds until copies that differ are brought together (CouchDB: a few).
-        late_share: how many of the writes are answered before the last copy has them, from 0 to 1.
-        late_seconds: seconds until it has.
-        max_write_delay: seconds that events of `_db_updates` are gathered; None is CouchDB's default, 0.5.
-        seed: of what is chance: which copy answers, which is late.
+        replication_delay: seconds until copies that differ are replicated (CouchDB: a few).
+        late_share: share of the writes that are answered before the last copy has them, from 0 to 1.
+        late_seconds: seconds until the last copy has them.
+        max_write_delay: seconds that events of `_db_updates` are buffered; None is CouchDB's default, 0.5.
+        seed: of the random choices: which copy answers, and which is late.
     """
 
     def __init__(
@@ -70,14 +69,13 @@ class EmbeddedCluster(Faults):
     ) -> None:
         if nodes < 1 or (ports and len(ports) != nodes):
             raise ValueError("a cluster needs at least one node, and a port for each")
-        self._temporary = tempfile.TemporaryDirectory(prefix="did-router-cluster-") if directory is None else None
-        self._directory = Path(directory if directory is not None else self._temporary.name)  # type: ignore[union-attr]
+        DataServer.__init__(self, directory, "did-router-cluster-")
         network = Network(nodes, down_after, request_timeout)
         catalog = Catalog(network)
         running: dict[int, Node] = {}
         replication = Replication(network, catalog, running, replication_delay)
         rng = random.Random(seed)  # noqa: S311 - which copy answers is no secret
-        super().__init__(Shared(network, catalog, replication, running, late_share, late_seconds, rng))
+        Faults.__init__(self, Shared(network, catalog, replication, running, late_share, late_seconds, rng))
         control = ControlEndpoint(self).respond
         identity = uuid.uuid4().hex
         self._members = [
@@ -137,24 +135,10 @@ class EmbeddedCluster(Faults):
         return self
 
     def stop(self) -> None:
-        """End all nodes. May be started again."""
+        """End all nodes. The cluster may be started again."""
         self._replication.stop()
         for index in range(len(self._members)):
             self.kill(index)
-
-    def close(self) -> None:
-        """Stop, and drop the data if it was temporary."""
-        self.stop()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _make_system_databases(self) -> None:
         nodes = list(self._shared.nodes.values())

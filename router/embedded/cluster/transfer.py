@@ -1,4 +1,4 @@
-"""Bringing one copy's rows into another, as `mem3_rep` does: whole leaves with the revisions they have."""
+"""Replicates one copy's rows to another, as `mem3_rep` does: whole leaves with their revisions."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from router.embedded.couchdb.store import Row
 from router.embedded.couchdb.tree import Leaf
 
 _LOSERS = 7
-"""The place in a row of `read_page` of how many leaves the document has beside the winner."""
+"""Index, in a row of `read_page`, of the number of leaves besides the winner."""
 
 
 def transfer_rows(nodes: Mapping[int, Node], copies: Copies, source: int, target: int, upto: Position) -> None:
@@ -49,7 +49,7 @@ def transfer_rows(nodes: Mapping[int, Node], copies: Copies, source: int, target
 
 
 def _known(node: Node, database: Database, page: list[Row]) -> set[Row]:
-    """Return (id, generation, digest) of the page's documents as a copy has them: most often it has them all."""
+    """Return (id, generation, digest) of the page's documents in a copy, which mostly has them all."""
     if not page:
         return set()
     marks = ",".join("?" * len(page))
@@ -62,7 +62,7 @@ def _known(node: Node, database: Database, page: list[Row]) -> set[Row]:
 
 
 def _missing(nodes: Mapping[int, Node], copies: Copies, pair: tuple[int, int], row: Row) -> list[Draft]:
-    """Return what the target lacks of the document in a row."""
+    """Return the leaves that the target lacks of the document in a row."""
     source, target = pair
     _, identity, *rest = row
     leaves = [leaf_of(tuple(rest))]
@@ -77,7 +77,7 @@ def _draft(identity: str, leaf: Leaf) -> Draft:
 
 
 def _exchange_purges(nodes: Mapping[int, Node], copies: Copies, source: int, target: int) -> None:
-    """Purge on either side what the other has purged, lest it come back."""
+    """Apply each copy's purges to the other, so that purged revisions don't come back."""
     for missed in list(copies.purges):
         for one, other in ((source, target), (target, source)):
             if one in missed.nodes and other not in missed.nodes:

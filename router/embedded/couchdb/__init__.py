@@ -1,4 +1,4 @@
-"""A database that speaks the part of CouchDB's API that did-router uses, kept in SQLite."""
+"""A database with the part of CouchDB's API that did-router uses, stored in SQLite."""
 
 from router.embedded.couchdb.server import EmbeddedCouchDB
 

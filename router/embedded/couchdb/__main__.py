@@ -10,7 +10,7 @@ from router.embedded.couchdb.server import EmbeddedCouchDB
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 1 when it can't start."""
+    """Serve until SIGTERM or SIGINT; return 1 when it can't start."""
     parser = argparse.ArgumentParser(prog="python -m router.embedded.couchdb", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--data", help="directory for the data (default: a temporary one)")

@@ -1,7 +1,7 @@
-"""What `_db_updates` is made of: events gathered in memory and written to `_global_changes` twice a second.
+"""The events of `_db_updates`: buffered in memory and written to `_global_changes` twice a second.
 
-As in CouchDB they are documents `type:name` of an ordinary database, so only the latest of each kind is
-kept, in no order across databases, and what a kill or a stop finds in memory is lost.
+As in CouchDB they are documents `type:name` of an ordinary database. So only the latest of each kind is
+kept, in no order across databases, and a kill or a stop loses the events in memory.
 """
 
 import threading
@@ -23,7 +23,7 @@ _BATCH_SIZE = 1000
 
 
 class EventWriter(Protocol):
-    """What an announcer needs of its node."""
+    """The part of a node that an announcer needs."""
 
     @property
     def databases(self) -> Databases:
@@ -36,15 +36,15 @@ class EventWriter(Protocol):
         """Apply edits."""
 
     def wait_while_frozen(self) -> None:
-        """Return once the node may go on."""
+        """Wait while the node is frozen."""
 
 
 class Announcer:
-    """Gathers events and writes them from a thread of its own.
+    """Buffers events and writes them in a thread of its own.
 
     Args:
         delay: seconds between two writes, `max_write_delay`.
-        phase: seconds by which its clock is behind the machine's, so that nodes don't write together.
+        phase: seconds by which its clock is behind the machine's, so that nodes don't write at the same time.
     """
 
     def __init__(self, delay: float = MAX_WRITE_DELAY, phase: float = 0.0) -> None:
@@ -57,7 +57,7 @@ class Announcer:
         self._thread: threading.Thread | None = None
 
     def start(self, node: EventWriter) -> None:
-        """Begin writing."""
+        """Start writing."""
         self._thread = threading.Thread(target=self._run, args=(node,), name="couchdb-announcer", daemon=True)
         self._thread.start()
 
@@ -69,7 +69,7 @@ class Announcer:
             self._thread.join(timeout=5)
 
     def note(self, kind: str, name: str) -> None:
-        """Remember that a database was `created`, `updated` or `deleted`."""
+        """Record that a database was `created`, `updated` or `deleted`."""
         if name == GLOBAL_CHANGES:
             return
         with self._lock:
@@ -81,7 +81,7 @@ class Announcer:
             self._wake.wait()
             if self._stopped:
                 return
-            # the clock ticks on its own, so an event waits anything from 25 to 525 ms
+            # The clock ticks independently of events, so an event waits 25 to 525 ms.
             tick = self._delay - (time.monotonic() - self._phase) % self._delay
             time.sleep(max(tick, _MIN_WAIT))
             try:
@@ -99,7 +99,7 @@ class Announcer:
         for batch in chunked(identities, _BATCH_SIZE):
             database = node.databases.find(GLOBAL_CHANGES)
             if database is None:
-                return  # nobody listens: dropped, not queued
+                return  # there is no feed: events are dropped, not queued
             drafts = []
             for identity in batch:
                 leaves = node.leaves(database, identity)

@@ -1,4 +1,4 @@
-"""Who may ask: one administrator, basic authentication, and CouchDB's lock after five wrong passwords."""
+"""Basic authentication of one administrator, with CouchDB's lock after five wrong passwords."""
 
 import base64
 import binascii
@@ -18,8 +18,8 @@ class Authenticator:
 
     Args:
         user: the administrator's name.
-        password: and password.
-        lock_seconds: how long after the first of five failures an address is locked out of the account.
+        password: the administrator's password.
+        lock_seconds: seconds, from the first of five failures, for which the account is locked for an address.
     """
 
     def __init__(self, user: str, password: str, lock_seconds: float) -> None:
@@ -30,7 +30,7 @@ class Authenticator:
         self._lock = threading.Lock()
 
     def authenticate(self, header: str | None, address: str) -> bool:
-        """Whether an `Authorization` header proves the administrator; False when there is none.
+        """Return whether an `Authorization` header proves the administrator; False without one.
 
         Raises:
             ApiError: 401 for wrong credentials; 403 while the account is locked for this address, for the

@@ -18,7 +18,7 @@ _CONFLICT = {"error": "conflict", "reason": "Document update conflict."}
 
 
 def bulk_docs(node: Node, database: Database, request: Request, out: Responder) -> None:
-    """`POST /{db}/_bulk_docs`: one transaction, an outcome each (only failures with `new_edits: false`)."""
+    """`POST /{db}/_bulk_docs`: one transaction, one row a document (only failures with `new_edits: false`)."""
     _require_post(request)
     fields = request.json_object()
     if "docs" not in fields:
@@ -54,7 +54,7 @@ def _write_quorum(request: Request, fields: dict[str, Any]) -> int | None:
 
 
 def bulk_get(node: Node, database: Database, request: Request, out: Responder) -> None:
-    """`POST /{db}/_bulk_get`: each document asked for, in one revision or in all its leaves."""
+    """`POST /{db}/_bulk_get`: each requested document, in one revision or in all its leaves."""
     _require_post(request)
     asked = request.json_object().get("docs")
     if not isinstance(asked, list):
@@ -86,7 +86,7 @@ def _missing_row(identity: str | None, revision: str, error: str, reason: str) -
 
 
 def purge_documents(node: Node, database: Database, request: Request, out: Responder) -> None:
-    """`POST /{db}/_purge`: forget revisions; no row says so."""
+    """`POST /{db}/_purge`: remove revisions; no feed has a row for it."""
     _require_post(request)
     asked = request.json_object()
     if len(asked) > _MAX_PURGES:

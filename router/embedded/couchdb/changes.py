@@ -1,4 +1,4 @@
-"""Reading the changes of one database: rows after a position, shard by shard."""
+"""Reads the changes of one database: rows after a position, shard by shard."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from router.embedded.couchdb.store import Row, Store
 from router.embedded.couchdb.tree import Leaf
 
 PAGE_SIZE = 400
-"""Rows read at a time: all that a listing holds in memory."""
+"""Rows read at a time: a feed holds no more in memory."""
 
 TURNS = count()
-"""Which shard a pass begins with: the next number, modulo two."""
+"""Source of the shard that a pass begins with: the next number, modulo two."""
 
 RowWriter = Callable[[str, str, Row], bytes | None]
 """Makes a line of (sequence, document id, a row that starts with `LEAF_COLUMNS` and `losers`); None skips."""
@@ -26,7 +26,7 @@ RowWriter = Callable[[str, str, Row], bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class RowOptions:
-    """What a row of `_changes` shows."""
+    """The content of a row of `_changes`."""
 
     include_docs: bool = False
     all_leaves: bool = False
@@ -34,11 +34,11 @@ class RowOptions:
 
 
 class ChangesReader(Protocol):
-    """Reads changes from a position on, which moves with each row."""
+    """Reads changes from a position on; each row advances it."""
 
     @property
     def over(self) -> bool:
-        """Whether a feed ends here: what it reads from has been replaced."""
+        """Whether a feed ends here, because its source was replaced."""
 
     def lines(self, write_row: RowWriter, limit: int) -> Iterator[bytes]:
         """Yield up to `limit` lines of rows after the position."""

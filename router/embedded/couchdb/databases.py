@@ -22,12 +22,12 @@ _EMPTY_FILE_BYTES = 16700
 _DOCUMENT_BYTES = 600  # sizes are a guess: nothing may rely on them
 
 Announce = Callable[[str, str], None]
-"""Told (`created`|`updated`|`deleted`, database name) of every event that `_db_updates` would carry."""
+"""Called with (`created`|`updated`|`deleted`, database name) for every event of `_db_updates`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a write moves. Replaced whole once the write is committed."""
+    """The counters that a write advances. A commit replaces the whole object."""
 
     sequence: Position = sequences.START
     purges: Position = sequences.START
@@ -35,11 +35,11 @@ class Counters:
     dead: int = 0
 
     def stepped(self, shard: int) -> "Counters":
-        """With one more write in `shard`."""
+        """Return these counters with one more write in `shard`."""
         return replace(self, sequence=_step(self.sequence, shard, 1))
 
     def purged(self, shard: int, writes: int) -> "Counters":
-        """With one more purge in `shard`, which also counts as `writes` writes."""
+        """Return these counters with one more purge in `shard`, which also counts as `writes` writes."""
         return replace(self, purges=_step(self.purges, shard, 1), sequence=_step(self.sequence, shard, writes))
 
 
@@ -50,7 +50,7 @@ def _step(position: Position, shard: int, by: int) -> Position:
 
 @dataclass(eq=False, slots=True)
 class Database:
-    """One incarnation of a database. Feeds wait on `changed`; `version` moves with every event."""
+    """One incarnation of a database. Feeds wait on `changed`; every event increments `version`."""
 
     id: int
     name: str
@@ -66,27 +66,27 @@ class Database:
     """Shards that have taken an ordinary write since the start; see `documents.py`."""
 
     def publish(self, counters: Counters) -> None:
-        """Let readers and waiting feeds see a committed write."""
+        """Make a committed write visible to readers and waiting feeds."""
         with self.changed:
             self.counters = counters
             self.version += 1
             self.changed.notify_all()
 
     def touch(self) -> None:
-        """Let waiting feeds look again."""
+        """Wake waiting feeds."""
         with self.changed:
             self.version += 1
             self.changed.notify_all()
 
     def drop(self) -> None:
-        """Tell the feeds that there is nothing left to follow."""
+        """End the feeds: the database was dropped."""
         with self.changed:
             self.dropped = True
             self.version += 1
             self.changed.notify_all()
 
     def info(self) -> dict[str, Any]:
-        """The body of `GET /{db}`."""
+        """Return the body of `GET /{db}`."""
         counters = self.counters
         count = counters.live + counters.dead
         return {
@@ -109,7 +109,7 @@ class Database:
 
 
 class Databases:
-    """All databases by name, kept in memory and in the store alike."""
+    """All databases by name, in memory and in the store."""
 
     def __init__(self, store: Store, announce: Announce) -> None:
         self._store = store
@@ -123,22 +123,22 @@ class Databases:
             self._by_name[row[1]] = Database(row[0], row[1], row[2], Uuids(row[3], row[4]), counters, row[11], row[12])
 
     def get(self, name: str) -> Database:
-        """The database of that name; raises the 404."""
+        """Return the database of that name; raises the 404."""
         database = self._by_name.get(name)
         if database is None:
             raise no_database()
         return database
 
     def find(self, name: str) -> Database | None:
-        """The database of that name, if there is one."""
+        """Return the database of that name, or None."""
         return self._by_name.get(name)
 
     def names(self) -> list[str]:
-        """Every name, in byte order."""
+        """Return every name, in byte order."""
         return sorted(self._by_name, key=str.encode)
 
     def create(self, name: str, created: int | None = None) -> None:
-        """Make a database; raises 400 (name) or 412 (exists). `created` is in Unix seconds, now where not given."""
+        """Create a database; raises 400 (name) or 412 (exists). `created` is in Unix seconds; None for now."""
         if not _NAME.fullmatch(name) and name not in SYSTEM_NAMES:
             raise illegal_database_name(name)
         uuids = Uuids(uuid.uuid4().hex, uuid.uuid4().hex)
@@ -157,7 +157,7 @@ class Databases:
         self._announce("updated", "_dbs")
 
     def delete(self, name: str) -> None:
-        """Drop a database with all it holds; raises the 404."""
+        """Drop a database with all its documents; raises the 404."""
         with self._store.lock:
             database = self.get(name)
             with self._store.write() as connection:
@@ -170,7 +170,7 @@ class Databases:
         self._announce("updated", "_dbs")
 
     def announce_update(self, database: Database) -> None:
-        """Say on `_db_updates` that a document of this database was written."""
+        """Announce on `_db_updates` that a document of this database was written."""
         self._announce("updated", database.name)
 
     def save_local(self, database: Database, identity: str, revision: int, body: str) -> None:
@@ -194,7 +194,7 @@ class Databases:
         database.security = text
 
     def set_revs_limit(self, database: Database, limit: int) -> None:
-        """Store how many ancestors are kept. It moves `update_seq` like `set_security`."""
+        """Store the number of kept ancestors. It moves `update_seq` like `set_security`."""
         self._set(database, "revs_limit", limit)
         database.revs_limit = limit
 

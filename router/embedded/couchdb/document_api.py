@@ -18,7 +18,7 @@ _NEEDS_REVISION = "When `new_edits: false`, the document needs `_rev` or `_revis
 
 
 def document(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
-    """Everything under `/{db}/{id}`."""
+    """Answer any request under `/{db}/{id}`."""
     if request.verb == "GET":
         _get(node, database, identity, request, out)
     elif request.verb == "PUT":
@@ -37,7 +37,7 @@ def save(
     """Write one document to `quorum` copies; raises the 409, or a 400 for a replicated one without revision.
 
     Returns:
-        Its revision, and whether it was merely accepted: too few copies took it.
+        Its revision, and whether it was only accepted: too few copies took it.
     """
     if replicated and draft.revision is None:
         raise bad_request(_NEEDS_REVISION)
@@ -49,7 +49,7 @@ def save(
 
 
 def location(request: Request, database: Database, identity: str) -> str:
-    """The document's own URL."""
+    """Return the document's own URL."""
     host = request.headers.get("host", "127.0.0.1")
     return f"http://{host}/{quote(database.name, safe='')}/{quote(identity, safe='')}"
 
@@ -64,7 +64,7 @@ def _get(node: Node, database: Database, identity: str, request: Request, out: R
     leaf = _choose(leaves, parse_revision(wanted) if wanted is not None else None)
     extra = _extras(leaf, leaves, request)
     if b"_conflicts" in extra:
-        out.send(200, render(identity, leaf, extra) + b"\n")  # no ETag: it says nothing of the others
+        out.send(200, render(identity, leaf, extra) + b"\n")  # no ETag: it would not cover the other leaves
         return
     etag = f'"{leaf.revision}"'
     if request.matches(etag):
@@ -129,7 +129,7 @@ def _put(node: Node, database: Database, identity: str, request: Request, out: R
 
 
 def _parent_revision(request: Request, in_body: Revision | None) -> Revision | None:
-    """The parent's revision from body, query and `If-Match`, which must not differ."""
+    """Return the parent's revision from body, query and `If-Match`, which must not differ."""
     revision = in_body
     in_query = request.query.get("rev")
     if in_query is not None:

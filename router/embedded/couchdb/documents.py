@@ -1,4 +1,4 @@
-"""Documents in the store: writing, purging, and reading them back."""
+"""Writes, purges and reads documents in the store."""
 
 import sqlite3
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ LEAF_COLUMNS = "generation, digest, deleted, ancestors, body"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as the store has it: `leaves` has the winner first; `row` is 0 for one not saved yet."""
+    """A stored document: `leaves` has the winner first; `row` is 0 before the first save."""
 
     row: int
     shard: int
@@ -65,8 +65,8 @@ def _write(
 
 
 def _edit(database: Database, shard: int, draft: Draft, leaves: list[Leaf]) -> list[Leaf] | None:
-    # CouchDB 3.5 takes a `_rev` of a document that it never had, once the shard has taken another write:
-    # before that it hasn't looked for validation functions yet, and the path that does refuses
+    # CouchDB 3.5 accepts a `_rev` of a document that it never had, once the shard has taken another write.
+    # Before that it has not looked for validation functions yet, and that code path refuses.
     unknown_parent = shard in database.validated
     if leaves or draft.revision is None:
         database.validated.add(shard)
@@ -83,7 +83,7 @@ def _counted(counters: Counters, old: list[Leaf], new: list[Leaf]) -> Counters:
 
 
 def purge(store: Store, database: Database, requests: dict[str, list[Revision]]) -> dict[str, list[Revision]]:
-    """Forget leaves without leaving a row behind. Answers with the revisions forgotten, by document id."""
+    """Remove leaves; no feed has a row for it. Return the removed revisions by document id."""
     with store.lock:
         if database.dropped:
             raise no_database()
@@ -121,7 +121,7 @@ def _purge_one(
 
 
 def read_leaves(store: Store, database: Database, identity: str) -> list[Leaf]:
-    """A document's leaves, the winner first; empty when it was never there."""
+    """Return a document's leaves, the winner first; empty for one that never existed."""
     row = store.row(
         f"SELECT {LEAF_COLUMNS}, losers FROM documents WHERE db = ? AND id = ?",  # noqa: S608
         (database.id, identity),
@@ -141,13 +141,13 @@ def _read_losers(store: Store, database: Database, identity: str) -> list[Leaf]:
 
 
 def leaf_of(row: Row) -> Leaf:
-    """A leaf from a row that starts with `LEAF_COLUMNS`."""
+    """Return the leaf of a row that starts with `LEAF_COLUMNS`."""
     generation, digest, deleted, ancestors, body = row[:5]
     return Leaf(Revision(generation, digest), bool(deleted), tuple(ancestors.split()), body)
 
 
 def render(identity: str, leaf: Leaf, extra: bytes = b"") -> bytes:
-    """The document as JSON. `extra` is further members, each with a comma in front."""
+    """Return the document as JSON. `extra` has further members, each with a comma in front."""
     deleted = b',"_deleted":true' if leaf.deleted else b""
     body = leaf.body.encode()[1:]
     comma = b"," if len(body) > 1 else b""

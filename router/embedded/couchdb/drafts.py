@@ -1,4 +1,4 @@
-"""Documents as clients send them, checked the way CouchDB checks them (`couch_doc:transfer_fields/3`)."""
+"""Documents sent by clients, checked as CouchDB checks them (`couch_doc:transfer_fields/3`)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_SIZE = 8_000_000
 """Bytes of a document without CouchDB's own fields: its default `max_document_size`."""
 
 MAX_DEPTH = 250
-"""Objects and lists inside of one another: orjson writes 254, of which a request to write many takes two."""
+"""Nested objects and lists: orjson writes 254 levels, and a `_bulk_docs` request takes two of them."""
 
 _IGNORED = frozenset({"_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"})
 _KEPT = frozenset(
@@ -61,7 +61,7 @@ def read_draft(document: object) -> Draft:
 
 
 def check_sizes(sent: bytes, drafts: Iterable[Draft]) -> None:
-    """Raise the 413 of a document that is too large, which fails a whole request; `sent` is the request's body."""
+    """Raise the 413 where a document is too large, which fails the whole request; `sent` is the request's body."""
     if len(sent) <= MAX_SIZE:
         return
     for draft in drafts:
@@ -70,7 +70,7 @@ def check_sizes(sent: bytes, drafts: Iterable[Draft]) -> None:
 
 
 def check_id(identity: object) -> None:
-    """Raise a 400 `ApiError` for what can't be a document's id."""
+    """Raise a 400 `ApiError` for an invalid document id."""
     if not isinstance(identity, str):
         raise _illegal_id("Document id must be a string")
     if not identity:
@@ -84,7 +84,7 @@ def check_id(identity: object) -> None:
 
 
 def _is_deeper(document: dict[str, Any], max_depth: int) -> bool:
-    """Whether more objects and lists are inside of one another; without recursion, which has bounds of its own."""
+    """Return whether the nesting is deeper; without recursion, whose own limit may be lower."""
     level: list[Any] = [document]
     for _ in range(max_depth):
         inside = (each.values() if isinstance(each, dict) else each for each in level)
@@ -98,7 +98,7 @@ def _body_of(document: dict[str, Any]) -> dict[str, Any]:
     if not any(name.startswith("_") for name in document):
         return document
     if document.get("_attachments"):
-        # Better refused than lost.
+        # The attachments would be lost.
         raise bad_request("the embedded database keeps no attachments: leave _attachments out, or use a CouchDB")
     body = {}
     for name, value in document.items():

@@ -1,8 +1,8 @@
-"""The refusals CouchDB 3.5 answers with, word for word."""
+"""CouchDB 3.5's error responses, word for word."""
 
 
 class ApiError(Exception):
-    """An HTTP answer that is not the one hoped for.
+    """An HTTP error response.
 
     Args:
         status: HTTP status.

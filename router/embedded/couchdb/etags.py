@@ -9,7 +9,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def etag(data: bytes) -> str:
-    """A quoted ETag of some bytes."""
+    """Return a quoted ETag of some bytes."""
     number = int.from_bytes(hashlib.md5(data, usedforsecurity=False).digest(), "big")
     digits = ""
     while number:
@@ -19,5 +19,5 @@ def etag(data: bytes) -> str:
 
 
 def info_etag(info: dict[str, Any]) -> str:
-    """The ETag of a changes feed: it moves when the database information does."""
+    """Return the ETag of a changes feed: it changes with the database's information."""
     return etag(orjson.dumps(info))

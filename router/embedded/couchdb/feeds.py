@@ -1,7 +1,7 @@
 """The changes feeds: normal, longpoll and continuous, with CouchDB's newlines, heartbeats and endings.
 
-The newlines are what a client's reader meets: one when a feed starts to wait, one before each batch of
-changes, one a heartbeat. A server that stops or dies sends no end at all.
+A client's reader gets these newlines: one when a feed starts to wait, one before each batch of
+changes, one a heartbeat. A server that stops or dies sends no ending at all.
 """
 
 import sys
@@ -21,7 +21,7 @@ NO_LIMIT = sys.maxsize
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """How a feed runs. `wait_seconds` is the heartbeat where there is one, else the time limit."""
+    """Options of a feed. `wait_seconds` is the heartbeat's interval, or the timeout without a heartbeat."""
 
     kind: str
     limit: int
@@ -30,11 +30,11 @@ class FeedOptions:
 
 
 class StoppedError(ConnectionAbortedError):
-    """The server is going away: the connection is cut, without an ending."""
+    """The server stops: the connection is cut, without an ending."""
 
 
 def wait(node: Node, database: Database, seen: int, until: float) -> bool:
-    """Wait for an event after version `seen`; False when `until` (monotonic seconds) comes first.
+    """Wait for an event after version `seen`; return False when `until` (monotonic seconds) comes first.
 
     Raises:
         StoppedError: the server stops.
@@ -62,13 +62,13 @@ class Feed:
     options: FeedOptions
 
     def normal(self) -> None:
-        """The rows there are, as one JSON object."""
+        """Send the existing rows as one JSON object."""
         self.out.write(b'{"results":[\n')
         self._write_listed()
         self._end_object()
 
     def longpoll(self) -> None:
-        """As normal, but waits for the first rows."""
+        """Wait for the first rows, and send them as one JSON object."""
         out = self.out
         out.write(b'{"results":[\n')
         first = True
@@ -86,7 +86,7 @@ class Feed:
         self._end_object()
 
     def continuous(self) -> None:
-        """A line a row until the time limit, the limit of rows, or the database's end."""
+        """Send a line a row until the timeout, the limit of rows, or the database's end."""
         limit, sent = self.options.limit, False
         while limit > 0:
             seen = self.database.version

@@ -1,4 +1,4 @@
-"""`_local` documents: kept beside the database, in no feed and no listing."""
+"""`_local` documents: stored apart from the others, in no feed and no listing."""
 
 import orjson
 
@@ -12,7 +12,7 @@ from router.embedded.couchdb.wire import Request, Responder
 
 
 def local_document(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
-    """Everything under `/{db}/_local/{name}`; `identity` has the prefix."""
+    """Answer any request under `/{db}/_local/{name}`; `identity` has the prefix."""
     if request.verb == "GET":
         _get(node, database, identity, out)
     elif request.verb == "PUT":
@@ -35,7 +35,7 @@ def _get(node: Node, database: Database, identity: str, out: Responder) -> None:
 
 def _put(node: Node, database: Database, identity: str, request: Request, out: Responder) -> None:
     draft = read_draft(request.json())
-    # no conflicts here: a revision given is taken as the one before, right or wrong
+    # These documents have no conflicts: CouchDB does not compare the given revision.
     number = int(draft.revision.digest) + 1 if draft.revision and draft.revision.digest.isdecimal() else 1
     text = orjson.dumps(draft.body)
     for databases, copy in node.copies(database):

@@ -1,4 +1,4 @@
-"""What every request needs, in one place."""
+"""The state of one server, and the operations on it that requests need."""
 
 import threading
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _SINGLE_NODE_SETTINGS = {"cluster": {"q": "2", "n": "1"}}
 
 
 class WriteOutcomes(NamedTuple):
-    """What became of edits, in their order.
+    """Outcomes of edits, in their order.
 
     `outcomes` has a revision each, None for a conflict; `accepted` the positions of those that too few copies took.
     """
@@ -33,7 +33,7 @@ class WriteOutcomes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One server's state, and what it does with it. `stopping` cuts every feed short when set."""
+    """One server's state and operations. `stopping` ends every feed when set."""
 
     uuid: str
     store: Store
@@ -43,22 +43,22 @@ class Node:
     stopping: threading.Event
     name: str = "couchdb@127.0.0.1"
     settings: dict[str, dict[str, str]] = field(default_factory=lambda: _SINGLE_NODE_SETTINGS)
-    """What `_node/_local/_config` shows: the values by section and name."""
+    """The content of `_node/_local/_config`: values by section and name."""
 
     @property
     def in_maintenance(self) -> bool:
-        """Whether `_up` answers that the node is not to be used."""
+        """Whether `_up` reports that the node must not be used."""
         return False
 
     def wait_while_frozen(self) -> None:
-        """Return once the node may go on: at once, where it can't be frozen."""
+        """Wait while the node is frozen; a single node never is."""
 
     def membership(self) -> dict[str, list[str]]:
         """Return the body of `GET /_membership`."""
         return {"all_nodes": [self.name], "cluster_nodes": [self.name]}
 
     def create(self, name: str) -> bool:
-        """Make a database, and return whether enough nodes know of it; raises 400 (name) or 412 (exists)."""
+        """Create a database, and return whether enough nodes know of it; raises 400 (name) or 412 (exists)."""
         self.databases.create(name)
         return True
 
@@ -98,7 +98,7 @@ class Node:
         return WriteOutcomes(outcomes)
 
     def purge(self, database: Database, requests: dict[str, list[Revision]]) -> tuple[dict[str, list[Revision]], bool]:
-        """Forget revisions; returns those forgotten, and whether too few copies did."""
+        """Remove revisions; return those removed, and whether too few copies did it."""
         done = purge(self.store, database, requests)
         if any(done.values()):
             self.databases.announce_update(database)
@@ -118,7 +118,7 @@ class Node:
         return sequences.pack(copy.counters.sequence, None)
 
     def stop(self) -> None:
-        """Let go of everything. Announcements not written yet are lost, as CouchDB loses them."""
+        """Release everything. Announcements not written yet are lost, as in CouchDB."""
         self.stopping.set()
         self.announcer.stop()
         for name in self.databases.names():
@@ -130,7 +130,7 @@ class Node:
 
 
 def open_node(directory: Path, authenticator: Authenticator) -> Node:
-    """Open, or make, the node kept in `directory`.
+    """Open or create the node stored in `directory`.
 
     A new one gets CouchDB's system databases and `_global_changes`; one dropped later stays dropped.
     """
@@ -148,7 +148,7 @@ def open_node(directory: Path, authenticator: Authenticator) -> Node:
 
 
 def server_uuid(store: Store) -> str:
-    """Return the identity kept in a store, made where there is none: 32 hex digits."""
+    """Return the server's UUID from a store, generated where there is none: 32 hex digits."""
     row = store.row("SELECT value FROM meta WHERE key = 'uuid'")
     if row is None:
         with store.write() as connection:
@@ -158,11 +158,11 @@ def server_uuid(store: Store) -> str:
 
 
 def needs_system_databases(store: Store) -> bool:
-    """Return whether a store has yet to get its system databases."""
+    """Return whether the system databases were never created in a store."""
     return store.row("SELECT value FROM meta WHERE key = ?", (_SYSTEM_DATABASES_MADE,)) is None
 
 
 def mark_system_databases_made(store: Store) -> None:
-    """Note that a store has got its system databases: one that is dropped later stays dropped."""
+    """Record that the system databases were created: one that is dropped later stays dropped."""
     with store.write() as connection:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (_SYSTEM_DATABASES_MADE,))

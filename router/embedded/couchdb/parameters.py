@@ -1,4 +1,4 @@
-"""Query parameters of `_all_docs`, `_all_dbs` and `_dbs_info`, read and refused as CouchDB does."""
+"""Query parameters of `_all_docs`, `_all_dbs` and `_dbs_info`, parsed and refused as CouchDB does."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +9,12 @@ from router.embedded.couchdb.errors import bad_request, query_parse_error
 from router.embedded.couchdb.wire import Request, parse_json
 
 _LAST = "\U0010ffff" * 2
-"""After every key that is met in practice."""
+"""Sorts after every key met in practice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Which keys to list, in byte order; `start` and `end` are in the direction of the listing."""
+    """The keys to list, in byte order; `start` and `end` are in the direction of the listing."""
 
     start: str | None
     end: str | None
@@ -27,7 +27,7 @@ class Range:
     keys: list[Any] | None
 
     def holds(self, key: str) -> bool:
-        """Whether a key lies between `start` and `end`."""
+        """Return whether a key lies between `start` and `end`."""
         low, high = (self.end, self.start) if self.descending else (self.start, self.end)
         if low is not None and key < low:
             return False
@@ -37,7 +37,7 @@ class Range:
 
 
 def read_range(request: Request) -> Range:
-    """The parameters of a listing from the query and, for a POST, the body. Raises a 400 `ApiError`."""
+    """Parse the parameters of a listing from the query and, for a POST, the body. Raises a 400 `ApiError`."""
     fields: dict[str, Any] = dict(request.query)
     for name in ("key", "start_key", "startkey", "end_key", "endkey", "keys"):
         if name in fields:
@@ -72,7 +72,7 @@ def _bounds(fields: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _string_key(key: Any) -> str:
-    """Where a JSON value stands among strings: null, booleans and numbers before, lists and objects after."""
+    """Return a string that sorts as a JSON value does: scalars before all strings, lists and objects after."""
     if isinstance(key, str):
         return key
     return _LAST if isinstance(key, (list, dict)) else ""

@@ -1,4 +1,4 @@
-"""Revision identifiers: how they are computed, read, and ordered.
+"""Revision identifiers: computes, parses and orders them.
 
 CouchDB hashes the Erlang external term of `[Deleted, ParentGeneration, ParentHash, Body, Attachments]`
 (`couch_db:new_revid/1`). The same term is built here, so the same edit gets the same revision on either
@@ -21,7 +21,7 @@ _ATOMS = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x04nul
 
 
 class Revision(NamedTuple):
-    """A revision: `generation` counts edits from 1; `digest` is 32 hex digits unless a client made it up."""
+    """A revision: `generation` counts edits from 1; `digest` is 32 hex digits unless a client chose it."""
 
     generation: int
     digest: str
@@ -31,7 +31,7 @@ class Revision(NamedTuple):
 
 
 def parse_revision(text: object) -> Revision:
-    """Read `N-hash`; raises a 400 `ApiError` for anything else."""
+    """Parse `N-hash`; raises a 400 `ApiError` for anything else."""
     match = _FORMAT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise bad_request("Invalid rev format")
@@ -39,7 +39,7 @@ def parse_revision(text: object) -> Revision:
 
 
 def next_revision(parent: Revision | None, *, deleted: bool, body: dict[str, Any]) -> Revision:
-    """The revision that an edit of `parent` (None: a new document) to `body` gets."""
+    """Return the revision of an edit of `parent` (None: a new document) to `body`."""
     generation = parent.generation if parent else 0
     term = (
         b"\x83l\x00\x00\x00\x05"
@@ -53,7 +53,7 @@ def next_revision(parent: Revision | None, *, deleted: bool, body: dict[str, Any
 
 
 def digest_bytes(digest: str) -> bytes:
-    """What CouchDB keeps, hashes and compares: 16 bytes for 32 hex digits, else the text."""
+    """Return the form that CouchDB stores, hashes and compares: 16 bytes for 32 hex digits, else the text."""
     if len(digest) != _HASH_HEX_DIGITS:
         return digest.encode()
     try:

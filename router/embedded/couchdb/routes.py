@@ -1,4 +1,4 @@
-"""From a request to what answers it, past the gate."""
+"""Dispatches an authenticated request to its handler."""
 
 from collections.abc import Callable
 
@@ -90,7 +90,7 @@ def _respond_for_document(node: Node, database: Database, request: Request, out:
         document(node, database, f"_design/{path[1]}", request, out)
         return
     if len(path) > 1:
-        # views and attachments aren't kept here
+        # Views and attachments are not supported.
         raise not_found("missing" if path[0] == "_design" else "Document is missing attachment")
     document(node, database, path[0], request, out)
 

@@ -1,12 +1,10 @@
-"""The embedded database as a server: sockets and threads around a node."""
+"""The embedded database's server: sockets and threads around a node."""
 
 import contextlib
 import logging
 import socket
-import tempfile
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote
 
@@ -15,22 +13,23 @@ from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node, open_node
 from router.embedded.couchdb.routes import respond
 from router.embedded.couchdb.wire import Request, Responder, Sender, read_request
+from router.embedded.data_server import DataServer
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 1024
 _LOCK_SECONDS = 300.0
 
 
-class EmbeddedCouchDB:
+class EmbeddedCouchDB(DataServer):
     """A database on loopback that speaks the part of CouchDB 3.5's HTTP API that did-router uses.
 
     Args:
-        port: TCP port on 127.0.0.1; 0 picks a free one, which then stays this object's.
+        port: TCP port on 127.0.0.1; 0 picks a free one, which this object keeps.
         directory: where the data is kept; without one it lives in a temporary directory until `close`, and
             survives `stop` and `start`.
         user: the administrator's name.
-        password: and password.
-        lock_seconds: how long five wrong passwords lock the account for an address.
+        password: the administrator's password.
+        lock_seconds: seconds for which five wrong passwords lock the account for an address.
     """
 
     def __init__(
@@ -41,9 +40,8 @@ class EmbeddedCouchDB:
         password: str = "password",  # noqa: S107 - loopback only, and documented
         lock_seconds: float = _LOCK_SECONDS,
     ) -> None:
+        super().__init__(directory, "did-router-couchdb-")
         self._port = port
-        self._temporary = tempfile.TemporaryDirectory(prefix="did-router-couchdb-") if directory is None else None
-        self._directory = Path(directory if directory is not None else self._temporary.name)  # type: ignore[union-attr]
         self._user = user
         self._password = password
         self._lock_seconds = lock_seconds
@@ -81,7 +79,7 @@ class EmbeddedCouchDB:
         return self
 
     def stop(self) -> None:
-        """Cut every connection, feeds without a last line, and close the data. May be started again."""
+        """Cut every connection, feeds without a last line, and close the data. The server may be started again."""
         if self._listener is None or self._node is None:
             return
         _close_connection(self._listener)
@@ -94,20 +92,6 @@ class EmbeddedCouchDB:
         self._node.stop()
         self._node = None
 
-    def close(self) -> None:
-        """Stop, and drop the data if it was temporary."""
-        self.stop()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _open(self, directory: Path, authenticator: Authenticator) -> Node:
         return open_node(directory, authenticator)
 
@@ -115,11 +99,11 @@ class EmbeddedCouchDB:
         respond(node, request, out)
 
     def _outgoing(self, connection: socket.socket) -> Sender:
-        """What answers are sent through."""
+        """Return the sender of responses."""
         return connection
 
     def _end_started_response(self, refusal: ApiError, out: Responder) -> bool:  # noqa: ARG002
-        """Deal with a refusal in the middle of an answer; False ends the connection."""
+        """Handle an error in the middle of a response; return False to end the connection."""
         return False
 
     def _accept(self, listener: socket.socket) -> None:
@@ -148,7 +132,7 @@ class EmbeddedCouchDB:
             _close_connection(connection)
 
     def _serve_one(self, node: Node, stream: BinaryIO, connection: Sender, peer: str) -> bool:
-        """Answer one request. False when the connection is over."""
+        """Answer one request; return False when the connection is over."""
         try:
             request = read_request(stream, connection, peer)
         except ApiError as error:
@@ -160,14 +144,14 @@ class EmbeddedCouchDB:
         return self._answer(node, request, out) and out.keep_alive
 
     def _answer(self, node: Node, request: Request, out: Responder) -> bool:
-        """False when the answer was cut short, and the connection with it."""
+        """Send the response; return False when it was cut short, and the connection with it."""
         try:
             self._respond(node, request, out)
         except ApiError as error:
             refusal = error
         except OSError:
-            return False  # the client went away, or the server stops
-        except Exception:  # noqa: BLE001 - one bad request must not take the server's other clients with it
+            return False  # the client closed the connection, or the server stops
+        except Exception:  # noqa: BLE001 - one bad request must not end the connections of other clients
             if node.stopping.is_set():
                 return False
             _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))

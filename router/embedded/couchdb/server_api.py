@@ -15,7 +15,7 @@ _MAX_KEYS = 100
 
 
 def welcome(node: Node, request: Request, out: Responder) -> None:
-    """`GET /`: the version whose behaviour is imitated."""
+    """`GET /`: the imitated version."""
     _require(request, "GET", "GET,HEAD")
     out.json(
         200,
@@ -40,13 +40,13 @@ def up(node: Node, request: Request, out: Responder) -> None:
 
 
 def membership(node: Node, request: Request, out: Responder) -> None:
-    """`GET /_membership`: the nodes that are connected, and all of the cluster's."""
+    """`GET /_membership`: the connected nodes, and all nodes of the cluster."""
     _require(request, "GET", "GET")
     out.json(200, node.membership())
 
 
 def own_node(node: Node, request: Request, out: Responder) -> None:
-    """`GET /_node/_local` and its settings under `_config`, to be read alone."""
+    """`GET /_node/_local` and its settings under `_config`, read-only."""
     _require(request, "GET", "GET")
     own, *path = request.parts[1:] or [""]
     if own not in {"_local", node.name}:
@@ -63,10 +63,10 @@ def own_node(node: Node, request: Request, out: Responder) -> None:
 
 
 def session(node: Node, request: Request, out: Responder) -> None:
-    """`GET /_session`: who the credentials make the caller. Cookies are not given out."""
+    """`GET /_session`: the authenticated user. Cookies are not supported."""
     _require(request, "GET", "GET,HEAD")
     info: dict[str, Any] = {"authentication_handlers": ["cookie", "default"]}
-    admin = "authorization" in request.headers  # wrong ones never get here
+    admin = "authorization" in request.headers  # wrong credentials were refused before
     if admin:
         info["authenticated"] = "default"
     context: dict[str, Any] = {

@@ -49,11 +49,11 @@ Row = tuple[Any, ...]
 class Store:
     """One SQLite database in WAL mode.
 
-    Reads take a connection from a pool and run beside the writer; writes take turns. A commit survives the
-    process being killed (not a power cut: this is a stand-in, and an fsync a write would halve its speed).
+    Reads take a connection from a pool and run concurrently with the writer; writes take turns. A commit survives the
+    process being killed, but not a power cut: an fsync a write would halve the speed of this substitute.
 
     Args:
-        directory: where the file and its lock live; it must exist.
+        directory: holds the file and its lock; it must exist.
 
     Raises:
         OSError: another process has the directory open.
@@ -84,7 +84,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed at the end, rolled back by an exception. One at a time."""
+        """Run a transaction: committed at the end, rolled back by an exception. One at a time."""
         with self.lock:
             if self._closed:
                 raise ConnectionAbortedError("the store is closed")
@@ -97,7 +97,7 @@ class Store:
             self._writer.execute("COMMIT")
 
     def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
-        """All rows of a query, beside any writer. Keep the result small: page with LIMIT."""
+        """Return all rows of a query, concurrently with any writer. Keep the result small: page with LIMIT."""
         connection = self._borrow()
         try:
             return connection.execute(sql, parameters).fetchall()
@@ -105,7 +105,7 @@ class Store:
             self._return(connection)
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         rows = self.rows(sql, parameters)
         return rows[0] if rows else None
 
@@ -124,7 +124,7 @@ class Store:
         self._idle.append(connection)
 
     def close(self) -> None:
-        """Wait for the write under way, then close. Readers under way keep their connection to the end."""
+        """Wait for the current write, then close. Current readers keep their connections to the end."""
         with self.lock:
             self._closed = True
             while self._idle:

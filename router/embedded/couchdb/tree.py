@@ -1,6 +1,6 @@
-"""A document's tree of revisions, of which only the leaves are kept.
+"""A document's revision tree, of which only the leaves are kept.
 
-An older revision's body is gone, as after a compaction; its digest stays in its successors' ancestors.
+An older revision's body is removed, as after a compaction; its digest stays in its successors' ancestors.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from router.embedded.couchdb.revisions import Revision, digest_bytes, next_revis
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A current revision: its JSON body without the underscored members, and its ancestors' digests."""
+    """A current revision: its JSON body without the members that begin with _, and its ancestors' digests."""
 
     revision: Revision
     deleted: bool
@@ -21,28 +21,28 @@ class Leaf:
     body: str
 
     def knows(self, revision: Revision) -> bool:
-        """Whether `revision` is this one or an ancestor of it."""
+        """Return whether `revision` is this one or an ancestor of it."""
         back = self.revision.generation - revision.generation
         if back == 0:
             return self.revision == revision
         return 0 < back <= len(self.ancestors) and self.ancestors[back - 1] == revision.digest
 
     def rank(self) -> tuple[bool, int, bytes]:
-        """CouchDB's order: the highest wins."""
+        """Return the key of CouchDB's order: the highest wins."""
         return (not self.deleted, self.revision.generation, digest_bytes(self.revision.digest))
 
     def trimmed(self, limit: int) -> "Leaf":
-        """With no more than `limit` revisions in its history, itself counted."""
+        """Return the leaf with at most `limit` revisions in its history, itself included."""
         return self if len(self.ancestors) < limit else replace(self, ancestors=self.ancestors[: limit - 1])
 
 
 def edit(draft: Draft, leaves: list[Leaf], *, unknown_parent: bool) -> list[Leaf] | None:
-    """The leaves after an ordinary edit, the new one first; None for a conflict.
+    """Return the leaves after an ordinary edit, the new one first; None for a conflict.
 
     Args:
-        draft: the edit; its revision is the parent it was made from.
+        draft: the edit; its revision is the parent's.
         leaves: the document's, winner first; empty when there is none.
-        unknown_parent: take a parent's word for it when there is no document at all.
+        unknown_parent: accept a parent that is unknown, where no document exists.
     """
     parent = _parent(draft, leaves, unknown_parent=unknown_parent)
     if parent is None and (leaves or draft.revision):
@@ -59,13 +59,13 @@ def _parent(draft: Draft, leaves: list[Leaf], *, unknown_parent: bool) -> Leaf |
         known = draft.revision is not None and unknown_parent
         return Leaf(draft.revision, deleted=False, ancestors=(), body="{}") if known and draft.revision else None
     if leaves[0].deleted:
-        # only a root revision brings a deleted document back, and it goes on from the deletion
+        # Only an edit without a parent restores a deleted document, and it continues from the deletion.
         return leaves[0] if draft.revision is None and not draft.deleted else None
     return next((leaf for leaf in leaves if leaf.revision == draft.revision), None)
 
 
 def plant(draft: Draft, leaves: list[Leaf]) -> list[Leaf] | None:
-    """The leaves with a revision planted as it is, the new one first; None when the tree has it already."""
+    """Return the leaves with a replicated revision, the new one first; None when the tree has it already."""
     if draft.revision is None or any(leaf.knows(draft.revision) for leaf in leaves):
         return None
     body = orjson.dumps(draft.body).decode()

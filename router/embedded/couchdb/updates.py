@@ -1,6 +1,6 @@
-"""`_db_updates`: the changes of `_global_changes`, read as events.
+"""`_db_updates`: the changes of `_global_changes` as events.
 
-It differs from `_changes` in what hurts a follower: nothing at all is sent, not even a status line, before
+It differs from `_changes` to a follower's disadvantage: nothing is sent, not even a status line, before
 the first byte of data; a heartbeat after a row comes late; there is no `pending`.
 """
 
@@ -90,11 +90,11 @@ class _Pulse:
         self._skip = False
 
     def rows_sent(self) -> None:
-        """CouchDB compares with when it last sent data, a moment after its clock was wound."""
+        """Skip the next heartbeat: CouchDB's timer was started a moment before it sent these rows."""
         self._skip = True
 
     def wait_for_more(self, seen: int) -> bool:
-        """Wait for an event after version `seen`, or a heartbeat; False when the feed is over."""
+        """Wait for an event after version `seen`, or a heartbeat; return False when the feed is over."""
         until = time.monotonic() + self._options.wait_seconds
         woken = wait(self._node, self._database, seen, until)
         if self._reader.over or self._database.dropped:

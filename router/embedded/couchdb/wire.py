@@ -1,4 +1,4 @@
-"""HTTP/1.1 as CouchDB's clients speak it: requests in, whole or chunked responses out, kept alive."""
+"""HTTP/1.1 for CouchDB's clients: parses requests, sends whole or chunked responses, keeps connections alive."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,20 +39,20 @@ class Request:
 
     @property
     def verb(self) -> str:
-        """The method to dispatch on: HEAD is GET without a body."""
+        """The method to dispatch on; HEAD is GET without a body."""
         return "GET" if self.method == "HEAD" else self.method
 
     def keeps_alive(self) -> bool:
-        """Whether the client wants the connection after this."""
+        """Return whether the client keeps the connection open after this request."""
         wanted = self.headers.get("connection", "").lower()
         return wanted != "close" if self.http11 else wanted == "keep-alive"
 
     def json(self) -> Any:
-        """The body's JSON; raises the 400."""
+        """Return the body's JSON; raises the 400."""
         return parse_json(self.body)
 
     def json_object(self) -> dict[str, Any]:
-        """The body's JSON, which must be an object and say so in its content type (415)."""
+        """Return the body's JSON, which must be an object; raises the 415 for another content type."""
         self.require_json()
         value = self.json()
         if not isinstance(value, dict):
@@ -66,18 +66,18 @@ class Request:
             raise ApiError(415, "bad_content_type", "Content-Type must be application/json")
 
     def quorum(self, name: str) -> int | None:
-        """Return how many copies the parameter `r` or `w` asks for, None where it doesn't say."""
+        """Return the number of copies in the parameter `r` or `w`; None without it."""
         text = self.query.get(name, "")
         return int(text) if text.isdecimal() else None
 
     def matches(self, etag: str) -> bool:
-        """Whether `If-None-Match` has this ETag."""
+        """Return whether `If-None-Match` has this ETag."""
         given = self.headers.get("if-none-match")
         return given is not None and etag in given.replace("W/", "").replace(" ", "").split(",")
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON, or the 400 that CouchDB answers with."""
+    """Parse JSON; raises CouchDB's 400."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -85,10 +85,10 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_request(stream: BinaryIO, connection: Sender, peer: str) -> Request | None:
-    """The next request on a connection, or None when the client closed it.
+    """Read the next request of a connection; None when the client closed it.
 
     Raises:
-        ApiError: what was sent isn't HTTP; answer it and close.
+        ApiError: the client sent something other than HTTP; send the error and close.
     """
     line = stream.readline(_MAX_LINE_BYTES + 1)
     while line in (b"\r\n", b"\n"):
@@ -104,7 +104,7 @@ def read_request(stream: BinaryIO, connection: Sender, peer: str) -> Request | N
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = _read_body(stream, headers)
     path, _, query = target.partition("?")
-    # a raw + is a space in both: CouchDB's `decode_plus_to_space`
+    # A raw + is a space in path and query: CouchDB's `decode_plus_to_space`.
     parts = [unquote_plus(part) for part in path.split("/") if part]
     parameters = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
     return Request(method, parts, parameters, headers, body, version != "HTTP/1.0", peer)
@@ -151,7 +151,7 @@ def _read_chunks(stream: BinaryIO) -> Iterable[bytes]:
 
 
 class Responder:
-    """Answers one request, once: whole with `send`, or in chunks with `start`, `write`, `flush` and `end`."""
+    """Sends one response: whole with `send`, or in chunks with `start`, `write`, `flush` and `end`."""
 
     def __init__(self, connection: Sender, request: Request | None) -> None:
         self.connection = connection
@@ -164,35 +164,35 @@ class Responder:
         self._head = b""
 
     def json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        """A whole JSON response."""
+        """Send a whole JSON response."""
         self.send(status, orjson.dumps(value) + b"\n", headers)
 
     def error(self, error: ApiError) -> None:
-        """A refusal."""
+        """Send an error response."""
         self.json(error.status, {"error": error.error, "reason": error.reason}, error.headers)
 
     def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """A whole response; a 304 goes without a body."""
+        """Send a whole response; a 304 has no body."""
         self.started = True
         length = f"Content-Length: {len(body)}\r\n"
         head = self._status(status, headers) + length.encode() + b"\r\n"
         self.connection.sendall(head if self._bodiless else head + body)
 
     def start(self, headers: dict[str, str] | None = None) -> None:
-        """Begin a chunked 200. Nothing leaves before the first byte of data, as with CouchDB."""
+        """Begin a chunked 200. Nothing is sent before the first byte of data, as in CouchDB."""
         encoding = b"Transfer-Encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
         self.keep_alive = self.keep_alive and self._chunked
         self._head = self._status(200, headers) + encoding
 
     def write(self, data: bytes) -> None:
-        """Add to the response; goes out when enough has gathered."""
+        """Add to the response; it is sent when enough has been buffered."""
         self._pending.append(data)
         self._size += len(data)
         if self._size >= _FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Send what has gathered, if anything."""
+        """Send the buffered data, if any."""
         if not self._pending:
             return
         data = b"".join(self._pending)
