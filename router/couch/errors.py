@@ -7,7 +7,7 @@ CouchError
 ├── CouchRefused       the user may not do this
 │   └── WrongPasswordError  trying again would lock the account
 ├── NotFoundError           no such database or document
-├── ConflictError           somebody else wrote first: read again and decide again
+├── ConflictError           another writer was first: read again and decide again
 ├── DocumentTooLargeError           the document is larger than the server takes
 └── BadResponseError          an answer that CouchDB does not give: is this a CouchDB?
 """

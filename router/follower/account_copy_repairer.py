@@ -5,7 +5,6 @@ crash. Where too many numbers are recorded, all copies are compared instead.
 """
 
 import logging
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +15,8 @@ from router.account_copies import AccountCopies, CopiesMode
 from router.account_copies.comparison import CopiesComparison
 from router.couch.errors import CouchError, NotFoundError
 from router.redis_store.pending_copies import ALL_NUMBERS, PendingCopies, split_field
-from router.runtime.backoff import RECONNECT, Backoff
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -26,7 +26,7 @@ _BATCH_SIZE = 200
 _POLL_INTERVAL, _IDLE_POLL_INTERVAL = 0.25, 2.0
 """Seconds between two passes; the longer one while every recorded number backs off."""
 _PAGE_SIZE = 1000
-_BACKOFF = Backoff(initial=1.0, maximum=60.0, jitter=0.0)
+_BACKOFF = Backoff(initial=1.0, maximum=60.0, jitter=False)
 """Of a number whose copies could not be repaired."""
 _COMPARISON_BACKOFF = 600.0
 """Seconds until the next comparison of all copies."""
@@ -49,10 +49,17 @@ class AccountCopyRepairer:
         self._couch = stores.databases
         self._copies = AccountCopies(stores.databases, settings.manager.account_copies)
         self._pending = pending
-        self._stop = threading.Event()
         self._failures: defaultdict[str, int] = defaultdict(int)
         self._retry_at: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._run, name="account-copies", daemon=True)
+        self._thread = BackgroundThread(
+            "account-copies",
+            self._turn,
+            failing="repairing account copies failed",
+            interval=_POLL_INTERVAL,
+            log=log,
+            starts_at_once=False,
+            expected=(CouchError, redis.RedisError),
+        )
 
     def start(self) -> None:
         """Start the thread."""
@@ -60,29 +67,17 @@ class AccountCopyRepairer:
 
     def close(self) -> None:
         """Stop after the current write."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        self._thread.stop()
+        self._thread.join(5)
 
-    def _run(self) -> None:
-        failures = 0
-        wait = _POLL_INTERVAL
-        while not self._stop.wait(wait):
-            try:
-                idle = self._pass()
-                failures, wait = 0, _IDLE_POLL_INTERVAL if idle else _POLL_INTERVAL
-            except (CouchError, redis.RedisError) as problem:
-                failures, wait = failures + 1, RECONNECT.delay(failures + 1)
-                log.warning("account copies wait: %s", problem)
-            except Exception:
-                failures, wait = failures + 1, RECONNECT.delay(failures + 1)
-                log.exception("repairing account copies failed")
+    def _turn(self) -> float:
+        return _IDLE_POLL_INTERVAL if self._work_through() else _POLL_INTERVAL
 
-    def _pass(self) -> bool:
+    def _work_through(self) -> bool:
         """Work through the recorded numbers once; return whether all of them back off."""
         waiting = worked = 0
         for batch in self._pending.batches(_BATCH_SIZE):
-            if self._stop.is_set():
+            if self._thread.stopping:
                 break
             waiting += 1
             worked += self._repair_batch(batch)
@@ -138,7 +133,7 @@ class AccountCopyRepairer:
         for name in self._couch.shards():
             try:
                 for page in self._couch.database(name).all_documents(_PAGE_SIZE):
-                    if self._stop.is_set():
+                    if self._thread.stopping:
                         return False
                     comparison.note(page)
             except NotFoundError:

@@ -19,7 +19,7 @@ from router.follower.scheduler import DatabaseScheduler
 from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
-from router.runtime.backoff import RECONNECT
+from router.runtime.background_thread import BackgroundThread
 from router.runtime.chunked import chunked
 
 log = logging.getLogger(__name__)
@@ -63,42 +63,33 @@ class Reconciler:
         self._older = older
         self._first_sweep = first_sweep
         self._interval = interval
-        self._requested = threading.Event()
-        self._stop = threading.Event()
+        self._thread = BackgroundThread(
+            "follower-reconciler",
+            self._run_sweep,
+            failing="comparing databases with checkpoints failed",
+            interval=interval,
+            log=log,
+            starts_at_once=False,
+            expected=(CouchError, redis.RedisError),
+        )
         self.swept = threading.Event()
         self.last_sweep: SweepTimes | None = None
-        self.thread = threading.Thread(target=self._run, name="follower-reconciler", daemon=True)
 
     def start(self) -> None:
         """Start; the first sweep begins on request, or after an interval."""
-        self.thread.start()
+        self._thread.start()
 
     def close(self) -> None:
         """Stop."""
-        self._stop.set()
-        self._requested.set()
+        self._thread.stop()
 
     def request_sweep(self) -> None:
         """Request a sweep now."""
-        self._requested.set()
+        self._thread.wake()
 
-    def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            requested = self._requested.wait(self._interval if not failures else RECONNECT.delay(failures))
-            if self._stop.is_set():
-                return
-            self._requested.clear()
-            try:
-                self._sweep(hurry=requested or not self.swept.is_set())
-                failures = 0
-                self.swept.set()
-            except (CouchError, redis.RedisError) as problem:
-                failures += 1
-                log.warning("comparing databases with checkpoints failed: %s", problem)
-            except Exception:
-                failures += 1
-                log.exception("comparing databases with checkpoints failed")
+    def _run_sweep(self) -> None:
+        self._sweep(hurry=self._thread.woken or not self.swept.is_set())
+        self.swept.set()
 
     def _sweep(self, *, hurry: bool) -> None:
         began = time.monotonic()
@@ -114,7 +105,7 @@ class Reconciler:
         for batch in batches:
             self._compare(batch, checkpoints)
             # Spread over the interval, an idle sweep costs the server next to nothing.
-            if not hurry and self._requested.wait(self._interval / len(batches)):
+            if not hurry and self._thread.wait(self._interval / len(batches)):
                 return  # the requested sweep begins at once, from the start
         self._wake_vanished(registered - set(names))
         self.last_sweep = SweepTimes(began, time.monotonic())

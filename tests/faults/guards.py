@@ -157,8 +157,8 @@ GUARDS = (
     Guard(
         "a sweep that is asked for",
         "router/follower/reconciler.py",
-        "self._requested.wait(self._interval / len(batches))",
-        "self._stop.wait(self._interval / len(batches))",
+        "self._thread.wait(self._interval / len(batches))",
+        "self._thread._stopping.wait(self._interval / len(batches))",
         f"{_ON_A_CLUSTER}::test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps",
     ),
     Guard(

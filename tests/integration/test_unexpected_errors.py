@@ -9,8 +9,8 @@ import pytest
 from router.couch.changes import ChangesFeed
 from router.follower.catch_up import CatchUp
 from router.follower.follower import Follower
-from router.follower.leader_session import LeaderSession
 from router.follower.leadership import Leadership
+from router.follower.scheduler import DatabaseScheduler
 from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
 from tests.integration.waiting import eventually
@@ -72,8 +72,8 @@ def test_a_database_whose_feed_failed_is_read(world: World, start_follower: Star
 def test_a_database_that_could_not_even_be_put_off_is_read(
     world: World, start_follower: StartFollower, failing: Failing
 ) -> None:
-    failing(CatchUp, "run", lambda _, target, __: target.name == SHARD)
-    failed = failing(LeaderSession, "later", lambda _, target, __: target.name == SHARD)
+    failing(CatchUp, "run", lambda _, database, *__: database.name == SHARD)
+    failed = failing(DatabaseScheduler, "schedule_later", lambda _, database, __: database.name == SHARD)
     world.number()
     start_follower(**RARELY)
     assert failed.wait(10)
@@ -81,10 +81,10 @@ def test_a_database_that_could_not_even_be_put_off_is_read(
 
 
 def test_a_lease_that_is_not_renewed_counts_as_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(_: Lease) -> int:
+    def acquire(_: Lease) -> int:
         raise RuntimeError("nobody expects this")
 
     with Leadership(Lease(world.redis, world.keys, 0.3)) as leadership:
         assert leadership.token
-        monkeypatch.setattr(Lease, "take", take)
+        monkeypatch.setattr(Lease, "acquire", acquire)
         assert leadership.lost.wait(10)

@@ -16,8 +16,6 @@ EXEMPT = ("router/v1/", "tests/cases/", "docs/schemas/", "docs/configuration.md"
 PENDING = frozenset(
     {
         "benchmarks/load/flood.c",
-        "router/couch/client.py",
-        "router/follower/leader_session.py",
         "tests/hostile/attacks.py",
         "tests/integration/test_bulk.py",
         "tests/integration/test_following_shards.py",

@@ -92,7 +92,7 @@ class Reader:
         return sequences.pack(self.position, self._database.uuids)
 
     def pending(self) -> int:
-        """How many rows are after the position."""
+        """Count the rows after the position."""
         return sum(count_after(self._store, self._database, shard, self.position[shard]) for shard in (0, 1))
 
     def _advance(self, shard: int, sequence: int) -> None:

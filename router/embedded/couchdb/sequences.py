@@ -1,7 +1,7 @@
 """Update sequences, opaque as CouchDB makes them.
 
 A database has two shards, each with its own counter. A sequence packs both counters with the shards'
-identities: a sum in front that nobody reads, a dash, and the base64 of a compressed Erlang term
+identities: an unused sum, a dash, and the base64 of a compressed Erlang term
 (`fabric_view_changes:pack_seqs/1`). Byte for byte the same shape, so nothing that reads one by accident
 (its length, its number, its order) gets away with it here.
 """
@@ -44,7 +44,7 @@ class Uuids(NamedTuple):
 
 
 def shard_of(document_id: str) -> int:
-    """Which shard holds a document: the top bit of its CRC-32, as in `mem3_hash`."""
+    """Return the shard of a document: the top bit of its CRC-32, as in `mem3_hash`."""
     return zlib.crc32(document_id.encode()) >> 31
 
 
@@ -54,7 +54,7 @@ def pack(position: Position, uuids: Uuids | None) -> str:
 
 
 def pack_info(position: Position, uuids: Uuids | None) -> str:
-    """The same position as the database information says it: never the same string as `pack`'s."""
+    """Pack a position as the database information does; the text always differs from `pack`."""
     terms = [
         _shard(shard, _int(position[shard]) if uuids is None else _stamped(position[shard], uuids[shard]))
         for shard in (1, 0)
