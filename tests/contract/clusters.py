@@ -1,4 +1,4 @@
-"""An imitated cluster of a test's own, and waiting for its copies."""
+"""An imitated cluster for one test, and helpers that wait for its copies."""
 
 import time
 from collections.abc import Callable, Iterator

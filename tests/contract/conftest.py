@@ -1,4 +1,4 @@
-"""Fixtures of the contract: what must hold on the embedded database and on a real CouchDB alike."""
+"""Fixtures of the contract, which holds on the embedded database and on a real CouchDB."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Plain HTTP to a CouchDB, so that nothing between a test and the server hides what was said."""
+"""Plain HTTP to a CouchDB, so that no client library hides a part of the response from a test."""
 
 import base64
 import json

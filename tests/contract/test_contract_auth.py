@@ -1,4 +1,4 @@
-"""Who may ask what, and the lock after wrong passwords."""
+"""Authorisation of requests, and the lock after wrong passwords."""
 
 import base64
 import time

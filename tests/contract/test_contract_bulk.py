@@ -1,4 +1,4 @@
-"""Many documents at once, conflicts planted and resolved, purges."""
+"""Requests for many documents, replicated and resolved conflicts, purges."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`_changes`, asked once: which rows there are and what they show."""
+"""A single request for `_changes`: its rows and their content."""
 
 from tests.contract.exchange import Database
 

@@ -1,4 +1,4 @@
-"""What a cluster does that a single node doesn't; on the imitated one and on a real one."""
+"""Behaviour of a cluster that a single node does not have; on the imitated and on a real cluster."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Whatever happens to its nodes, the imitated cluster's copies end equal, and a reader meets every revision."""
+"""After any faults the imitated cluster's copies become equal, and a reader gets every revision."""
 
 import random
 import threading

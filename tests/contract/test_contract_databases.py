@@ -1,4 +1,4 @@
-"""Databases: their names, their information, and listing them."""
+"""Databases: names, information and lists."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`_db_updates`: a hint that something happened, and no more than that."""
+"""`_db_updates`: hints that something happened, no more."""
 
 import select
 import time

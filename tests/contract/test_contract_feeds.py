@@ -1,4 +1,4 @@
-"""`_changes` kept open: what comes, when, and how a feed ends."""
+"""Continuous and longpoll `_changes`: rows, their timing, and the end of a feed."""
 
 import json
 import threading

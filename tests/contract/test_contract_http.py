@@ -1,4 +1,4 @@
-"""HTTP itself: connections kept and closed, bodies, and what isn't HTTP."""
+"""HTTP: kept and closed connections, bodies, and malformed requests."""
 
 import socket
 

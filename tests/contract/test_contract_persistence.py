@@ -1,4 +1,4 @@
-"""What the embedded database keeps over a restart, and over a kill."""
+"""Data that the embedded database keeps over a restart, and over a kill."""
 
 import signal
 import subprocess

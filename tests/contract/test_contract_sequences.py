@@ -1,4 +1,4 @@
-"""`since` is opaque: what is taken, what is refused, and what it can't tell."""
+"""The opaque `since`: accepted and refused values, and their limits."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every recorded exchange with a real server, held against this one."""
+"""Every recorded exchange with a real server, compared with this one."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a contract test runs: at a single node, or at one node of a cluster."""
+"""The servers of a contract test: a single node, or one node of a cluster."""
 
 import zlib
 from dataclasses import dataclass

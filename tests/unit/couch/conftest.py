@@ -1,4 +1,4 @@
-"""A CouchDB of each test's own, in this process or in one that can be stopped."""
+"""A CouchDB for each test, in this process or in one that can be stopped."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Which of two revisions a database means, by the leaves that it has."""
+"""The decision between two revisions of a document, by the leaves that the database has."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A feed brings what happens, ends when it is told to, and never hangs."""
+"""A feed brings every change, ends on request, and never hangs."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Answers that CouchDB does not give: an error that says so, never another number's document, never a lost one."""
+"""Responses that CouchDB does not give raise an error; none passes for another number's, or a missing, document."""
 
 from collections.abc import Callable
 from http.client import HTTPResponse

@@ -1,4 +1,4 @@
-"""What copies are to hold, decided from documents that anybody may have written."""
+"""The layout of copies, decided from documents that any client may have written."""
 
 from typing import Any
 

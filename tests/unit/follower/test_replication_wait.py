@@ -1,4 +1,4 @@
-"""A follower vouches for nothing while nodes of a cluster may have yet to bring each other up to date."""
+"""A follower does not count as caught up while nodes of a cluster may have changes left to replicate."""
 
 import time
 from collections.abc import Callable, Iterator
