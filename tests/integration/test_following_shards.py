@@ -259,7 +259,7 @@ def test_a_database_that_comes_into_being_is_no_warning(
     eventually(lambda: world.redis.hexists(world.keys.documents("accounts"), ONE))
     world.number()
     eventually(lambda: world.cached() == ONE)
-    assert [each for each in caplog.messages if "made anew" in each] == []
+    assert [each for each in caplog.messages if "recreated" in each] == []
 
 
 def _wait_reported(world: World, since: str, *events: tuple[str, str]) -> None:
