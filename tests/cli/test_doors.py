@@ -11,7 +11,7 @@ from tests.integration.tokens import Tokens
 STORES = ("--couchdb-url", NOWHERE, "--redis-url", "redis://127.0.0.1:1/0")
 
 
-def test_a_token_is_shown_once_and_its_line_kept(tmp_path: Path) -> None:
+def test_token_new_prints_token_once_and_appends_its_line(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("# ours")
     made = run("token", "new", "switch-1", "--scope", "lookup", "--scope", "admin", "--append", str(file))
@@ -29,14 +29,14 @@ def test_a_token_is_shown_once_and_its_line_kept(tmp_path: Path) -> None:
     assert as_json["token"] not in file.read_text()
 
 
-def test_a_token_is_bound_to_an_account() -> None:
+def test_token_new_with_account_binds_the_token() -> None:
     account = "0123456789abcdef" * 2
     line = run("token", "new", "acme", "--scope", "manage", "--account", account, "--json").json[0]["line"]
     assert line.split()[0::2] == ["acme", "manage"]
     assert line.split()[3:] == [f"account={account}"]
 
 
-def test_mistakes_in_making_one() -> None:
+def test_token_new_wrong_usage_is_explained() -> None:
     result = run_all(
         {
             "name": ["token", "new", "a b", "--scope", "lookup"],
@@ -57,7 +57,7 @@ def test_mistakes_in_making_one() -> None:
 
 
 @pytest.mark.parametrize("where", [("--listen", "0.0.0.0:0"), ("--listen", "[::]:0"), ("--admin", "0.0.0.0:0")])
-def test_serve_refuses_to_be_open_to_strangers(where: tuple[str, str]) -> None:
+def test_serve_open_address_without_tls_or_tokens_is_refused(where: tuple[str, str]) -> None:
     result = run("serve", *where, *STORES)
 
     assert result.code == 2
@@ -65,7 +65,7 @@ def test_serve_refuses_to_be_open_to_strangers(where: tuple[str, str]) -> None:
     assert "--insecure" in result.complaint
 
 
-def test_serve_does_as_it_is_reported_in_so_many_words(start: Start, stores: tuple[str, ...]) -> None:
+def test_serve_insecure_listens_on_an_open_address(start: Start, stores: tuple[str, ...]) -> None:
     serve = ("serve", "--workers", "1", "--listen", "0.0.0.0:0", "--admin", "0.0.0.0:0", "--http", "", "--insecure")
     running = serving(start(*serve, *stores))
 
@@ -73,18 +73,18 @@ def test_serve_does_as_it_is_reported_in_so_many_words(start: Start, stores: tup
 
 
 @pytest.mark.parametrize(
-    ("wrong", "reported"),
+    ("wrong", "expected"),
     [
         ("token_file=/no/such/file", "'token_file': /no/such/file: No such file"),
         ("tls_certificate=/no/such/file", "belong together"),
         ("redis_password_file=/no/such/file", "'redis_password_file': /no/such/file: No such file"),
     ],
 )
-def test_serve_says_at_once_what_no_worker_could_start_with(wrong: str, reported: str) -> None:
+def test_serve_unusable_settings_exit_before_workers_start(wrong: str, expected: str) -> None:
     result = run("serve", "--set", wrong, *STORES)
 
     assert result.code == 2
-    assert reported in result.complaint
+    assert expected in result.complaint
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def guarded(
     return serving(start(*SERVE, "--listen", "0.0.0.0:0", "--workers", "2", *more, *stores))
 
 
-def test_asking_a_guarded_service(
+def test_lookup_guarded_service_requires_token_and_tls(
     guarded: Running, tmp_path: Path, authority: CertAuthority, tokens: dict[str, str]
 ) -> None:
     certificate, key = authority.issue(tmp_path, "switch")
@@ -170,7 +170,7 @@ def test_asking_a_guarded_service(
     assert not any(token in each.out + each.err for token in tokens.values() for each in result.values())
 
 
-def test_the_gathered_pages_of_a_guarded_service(guarded: Running, tokens: dict[str, str]) -> None:
+def test_admin_pages_guarded_service_require_a_token(guarded: Running, tokens: dict[str, str]) -> None:
     assert guarded.status("/state") == guarded.status("/metrics", "guess") == 401
     assert guarded.status("/metrics", tokens["lookup"]) == 403
     metrics = guarded.page("/metrics", tokens["admin"])

@@ -16,7 +16,7 @@ def urls(process: Process) -> tuple[str, str]:
     return couchdb, process.wait_for(r"^export DID_ROUTER_REDIS_URL=(\S+)$")[1]
 
 
-def test_data_outlives_a_restart(start: Start, tmp_path: Path) -> None:
+def test_embedded_with_data_keeps_it_over_a_restart(start: Start, tmp_path: Path) -> None:
     first = start("embedded", "--data", str(tmp_path / "data"))
     couchdb, redis = urls(first)
     databases_at(couchdb).database("numbers/+1415").create()
@@ -36,7 +36,7 @@ def test_data_outlives_a_restart(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--couchdb-port", "--redis-port"])
-def test_a_taken_port_is_reported_in_one_line(redis_url: str, option: str) -> None:
+def test_embedded_port_in_use_is_one_line(redis_url: str, option: str) -> None:
     taken = re.search(r":(\d+)/", redis_url)
     assert taken is not None
 
@@ -52,14 +52,14 @@ def test_a_taken_port_is_reported_in_one_line(redis_url: str, option: str) -> No
     [("--couchdb-port", "99999"), ("--redis-port", "-1"), ("--couchdb-port", "65534", "--nodes", "3")],
     ids=" ".join,
 )
-def test_a_port_that_there_is_not_is_wrong_usage(options: tuple[str, ...]) -> None:
+def test_embedded_port_out_of_range_is_wrong_usage(options: tuple[str, ...]) -> None:
     result = run_here("embedded", *options)
 
     assert result.code == 2
     assert options[0] in result.complaint
 
 
-def test_three_nodes_are_one_database(start: Start) -> None:
+def test_embedded_three_nodes_form_one_database(start: Start) -> None:
     couchdb, _ = urls(start("embedded", "--nodes", "3"))
     scheme, credentials, addresses = re.match(r"(http://)(admin:password@)(\S+)", couchdb).groups()  # type: ignore[union-attr]
     nodes = [databases_at(f"{scheme}{credentials}{address}") for address in addresses.split(",")]

@@ -60,18 +60,18 @@ def _in(folder: Path, arguments: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", WRONG_USAGE)
-def test_wrong_usage(ran: dict[str, Ran], name: str) -> None:
+def test_wrong_usage_is_one_line_with_exit_code_2(ran: dict[str, Ran], name: str) -> None:
     assert WRONG_USAGE[name][1] in ran[name].complaint
     assert (ran[name].code, ran[name].out) == (2, "")
 
 
 @pytest.mark.parametrize("name", UNREACHABLE)
-def test_something_that_cannot_be_reached(ran: dict[str, Ran], name: str) -> None:
+def test_unreachable_store_is_one_line_with_exit_code_3(ran: dict[str, Ran], name: str) -> None:
     assert UNREACHABLE[name][1] in ran[name].complaint
     assert (ran[name].code, ran[name].out) == (3, "")
 
 
-def test_a_wrong_password_is_tried_once_and_never_shown(redis_url: str) -> None:
+def test_wrong_password_is_tried_once_and_never_shown(redis_url: str) -> None:
     """Five wrong ones would lock the account for the right one too."""
     with EmbeddedCouchDB(password="s3cret") as server:
         wrong = ("--couchdb-url", server.url.replace("s3cret", "guess"), "--redis-url", redis_url)

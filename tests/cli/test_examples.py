@@ -36,7 +36,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
             del sys.modules[name]
 
 
-def test_the_client(load: Load, service: Running) -> None:
+def test_client_example_routes_and_refuses(load: Load, service: Running) -> None:
     client = load("did_lookup").DidRouter(service.target, deadline=5)
     found, unknown = client.lookup("4158867900"), client.lookup(UNKNOWN)
     client.close()
@@ -47,7 +47,7 @@ def test_the_client(load: Load, service: Running) -> None:
     assert unknown.sip == (404, "Not Found")
 
 
-def test_the_client_when_nobody_answers(load: Load) -> None:
+def test_client_example_unreachable_service_gives_503(load: Load) -> None:
     client = load("did_lookup").DidRouter(NOBODY)
     answer = client.lookup("4158867900")
     client.close()
@@ -56,7 +56,7 @@ def test_the_client_when_nobody_answers(load: Load) -> None:
     assert answer.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
-def test_the_client_gives_up_a_connection_that_died_without_a_word(load: Load, service: Running) -> None:
+def test_client_example_silent_connection_is_replaced(load: Load, service: Running) -> None:
     host, port = service.target.rsplit(":", 1)
     link = Link(host, int(port))
     module = load("did_lookup")
@@ -77,7 +77,7 @@ def test_the_client_gives_up_a_connection_that_died_without_a_word(load: Load, s
     assert lost.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
-def test_the_client_asks_a_frozen_router_three_times_and_then_once_a_second(load: Load, service: Running) -> None:
+def test_client_example_frozen_router_opens_the_circuit_breaker(load: Load, service: Running) -> None:
     host, port = service.target.rsplit(":", 1)
     link = Link(host, int(port))
     module = load("did_lookup")
@@ -107,7 +107,7 @@ def test_the_client_asks_a_frozen_router_three_times_and_then_once_a_second(load
     assert {answer.sip[0] for answer in [*asked, *refused]} == {503}
 
 
-def test_refusals_do_not_open_the_circuit_breaker(load: Load, service: Running) -> None:
+def test_client_example_refusals_keep_the_breaker_closed(load: Load, service: Running) -> None:
     client = load("did_lookup").DidRouter(service.target, deadline=5)
     answers = [client.lookup(UNKNOWN) for _ in range(5)]
     client.close()
@@ -115,13 +115,13 @@ def test_refusals_do_not_open_the_circuit_breaker(load: Load, service: Running) 
     assert {answer.reason for answer in answers} == {"NUMBER_NOT_FOUND"}
 
 
-def test_every_refusal_has_a_response(load: Load) -> None:
+def test_client_example_every_refusal_has_a_response(load: Load) -> None:
     reasons = load("router.numbers.routes").Reason
 
     assert set(load("did_lookup").SIP) == {reason.value for reason in reasons}
 
 
-def test_asterisk(load: Load, service: Running) -> None:
+def test_asterisk_example_routes_and_refuses(load: Load, service: Running) -> None:
     server = load("asterisk_fastagi").Server(service.target, 0)
     server.router = load("did_lookup").DidRouter(service.target, deadline=5)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -170,7 +170,7 @@ class Session:
         self.cause = cause
 
 
-def test_freeswitch(load: Load, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_freeswitch_example_routes_and_refuses(load: Load, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_LOOKUP_TARGET", service.target)
     monkeypatch.setenv("DID_LOOKUP_DEADLINE", "5")
     channels: list[Any] = []
@@ -194,7 +194,7 @@ def counting(make: Callable[..., Any], made: list[Any]) -> Callable[..., Any]:
     return counted
 
 
-def test_the_readmes_python(service: Running, tmp_path: Path) -> None:
+def test_readme_python_example_runs(service: Running, tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     block = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert block is not None

@@ -13,7 +13,7 @@ SHARD = "numbers/+1650"
 QUICK = ("--set", "follower_lease_ttl=1", "--set", "follower_heartbeat=1")
 
 
-def test_another_takes_over(start: Start, couchdb: str, stores: tuple[str, ...]) -> None:
+def test_follow_second_follower_takes_over(start: Start, couchdb: str, stores: tuple[str, ...]) -> None:
     databases = databases_at(couchdb)
     databases.database(SHARD).create()
     databases.database(SHARD).put(number(DIGITS))

@@ -29,14 +29,14 @@ PURPOSE = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_says_what_it_does(name: str) -> None:
+def test_help_of_each_command_states_its_purpose(name: str) -> None:
     result = run_here(name, "--help")
 
     assert (result.code, result.err) == (0, "")
     assert PURPOSE.get(name, "") in " ".join(result.out.split())
 
 
-def test_the_command_says_how_to_begin_and_its_exit_codes() -> None:
+def test_help_shows_first_steps_and_exit_codes() -> None:
     result = run("--help")
 
     assert result.code == 0
@@ -44,7 +44,7 @@ def test_the_command_says_how_to_begin_and_its_exit_codes() -> None:
     assert "0 success, 1 refused or different, 2 wrong usage, 3" in result.out
 
 
-def test_each_command_starts_by_itself() -> None:
+def test_each_command_imports_by_itself() -> None:
     """A command's module needs no import that another command happened to do first."""
     with ThreadPoolExecutor(4) as pool:
         asked = pool.map(lambda name: run_afresh([COMMAND, name, "--help"], b"", environment(), 60), COMMANDS)
@@ -53,7 +53,7 @@ def test_each_command_starts_by_itself() -> None:
     assert {name: (code, err) for name, (code, _, err) in ended.items()} == dict.fromkeys(COMMANDS, (0, b""))
 
 
-def test_asking_a_service_imports_no_store_and_no_settings() -> None:
+def test_lookup_imports_no_store_and_no_settings() -> None:
     """They take longer to import than all else that a lookup needs."""
     script = "import sys, router.cli.lookup, router.cli.explain; print(sorted({'redis', 'pydantic'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
@@ -61,11 +61,11 @@ def test_asking_a_service_imports_no_store_and_no_settings() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     assert run_here("--version").out.startswith("did-router, version ")
 
 
-def test_no_command_shows_the_help_as_wrong_usage() -> None:
+def test_no_command_shows_help_as_wrong_usage() -> None:
     result = run_here()
 
     assert result.code == 2

@@ -60,7 +60,7 @@ def number(index: int) -> str:
     return f"+{3000 + index % SHARDS}{index:07d}"
 
 
-def test_killed_twice_and_every_row_is_done_once(
+def test_import_killed_twice_carries_out_each_row_once(
     start: Start, where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path
 ) -> None:
     file, output = tmp_path / "numbers.csv", tmp_path / "numbers.csv.results.jsonl"
@@ -79,37 +79,37 @@ def test_killed_twice_and_every_row_is_done_once(
             time.sleep(0.001)
         process.end(signal.SIGKILL)
     before = len(results(output))
-    outcome = run(*command)
+    result = run(*command)
 
     assert before < ROWS, "it was killed before its end"
-    assert outcome.code == 0, outcome.err
-    assert f"{before:,} rows had a result already" in outcome.out
-    reported = results(output)
-    assert [each["row"] for each in reported] == list(range(2, ROWS + 2)), "one result each"
-    assert {each["status"] for each in reported} == {"done"}
+    assert result.code == 0, result.err
+    assert f"{before:,} rows had a result already" in result.out
+    expected = results(output)
+    assert [each["row"] for each in expected] == list(range(2, ROWS + 2)), "one result each"
+    assert {each["status"] for each in expected} == {"done"}
     made = documents(database.url)
     assert len(made) == ROWS
     assert all(document["_rev"].startswith("1-") for document in made.values())
-    assert {each["number"]: each["revision"] for each in reported} == {name: made[name]["_rev"] for name in made}
+    assert {each["number"]: each["revision"] for each in expected} == {name: made[name]["_rev"] for name in made}
     *differences, totals = run("audit", "--json", *where).json
     assert totals["entries"] == ROWS
     followed = {"accounts"}  # nobody warmed the cache or follows
     assert {each["database"] for each in differences} <= followed, "numbers and account copies are as documents say"
 
 
-def test_warnings_are_where_the_line_about_them_says(where: tuple[str, ...], tmp_path: Path) -> None:
+def test_import_warnings_are_in_the_named_file(where: tuple[str, ...], tmp_path: Path) -> None:
     file, output = tmp_path / "numbers.csv", tmp_path / "numbers.csv.results.jsonl"
     file.write_text(f"e164,account_id\n+14158867900,{'e' * 32}\n")
 
-    outcome = run("import", str(file), *where)
+    result = run("import", str(file), *where)
 
-    assert outcome.code == 0
-    assert f"1 rows with warnings, under warnings in {output}; missing account copies are written by" in outcome.out
-    (result,) = results(output)
-    assert "is not in the database accounts" in result["warnings"][0]
+    assert result.code == 0
+    assert f"1 rows with warnings, under warnings in {output}; missing account copies are written by" in result.out
+    (row,) = results(output)
+    assert "is not in the database accounts" in row["warnings"][0]
 
 
-def test_import_and_export(where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path) -> None:
+def test_export_imported_again_is_identical(where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text(
         "e164,account_id,prepend.enabled,prepend.name\n"
@@ -122,7 +122,7 @@ def test_import_and_export(where: tuple[str, ...], database: EmbeddedCouchDB, tm
 
     dry = run("import", str(file), "--dry-run", *where)
     assert documents(database.url) == {}
-    outcome = run("import", str(file), "--json", *where)
+    result = run("import", str(file), "--json", *where)
     out = run_all(
         {
             "jsonl": ["export", *where],
@@ -132,13 +132,13 @@ def test_import_and_export(where: tuple[str, ...], database: EmbeddedCouchDB, tm
         }
     )
 
-    assert (dry.code, outcome.code) == (1, 1)
+    assert (dry.code, result.code) == (1, 1)
     assert "dry run, nothing was changed: 5 rows: 4 refused, 1 done" in dry.out
     assert "line 3: 911: not_reconcilable (911)" in dry.err
     assert (
         "line 5: +14158867902: invalid (prepend.enabled): prepend.enabled is 'perhaps': write true or false" in dry.err
     )
-    (totals,) = outcome.json
+    (totals,) = result.json
     assert totals["statuses"] == {"done": 1, "refused": 4}
     assert totals["errors"] == {"not_reconcilable": 1, "assign_failure": 1, "invalid": 2}
     assert [(each["row"], each["status"], each["cause"]) for each in results(Path(totals["results"]))] == [
@@ -158,7 +158,7 @@ def test_import_and_export(where: tuple[str, ...], database: EmbeddedCouchDB, tm
     assert (out["wrong"].code, "there is no database numbers/+9999" in out["wrong"].complaint) == (2, True)
 
 
-def test_what_refuses_a_run(where: tuple[str, ...], tmp_path: Path) -> None:
+def test_import_unusable_input_is_refused(where: tuple[str, ...], tmp_path: Path) -> None:
     file, typo, done = tmp_path / "numbers.csv", tmp_path / "typo.csv", tmp_path / "done.jsonl"
     file.write_text(f"e164,account_id\n+14158867900,{ACCOUNTS[0]}\n")
     typo.write_text("e164,acount_id\n")
@@ -167,7 +167,7 @@ def test_what_refuses_a_run(where: tuple[str, ...], tmp_path: Path) -> None:
     assert run("import", str(file), "--output", str(done), *where).code == 0
     file.write_text(f"e164,account_id\n+14158867901,{ACCOUNTS[0]}\n")
 
-    outcome = run_all(
+    result = run_all(
         {
             "typo": ["import", str(typo), *where],
             "other file": ["import", str(file), "--output", str(done), *where],
@@ -178,15 +178,15 @@ def test_what_refuses_a_run(where: tuple[str, ...], tmp_path: Path) -> None:
     )
     piped = run("number", "move", "--assign-to", ACCOUNTS[2], "--file", "-", *where, stdin=b"+14158867900\n")
 
-    assert {name: each.code for name, each in outcome.items()} == {
+    assert {name: each.code for name, each in result.items()} == {
         "typo": 2,
         "other file": 2,
         "no file": 2,
         "nowhere": 3,
         "moved": 1,
     }
-    assert "unknown column 'acount_id': did you mean account_id?" in outcome["typo"].complaint
-    assert "has the results of another input" in outcome["other file"].complaint
-    assert "2 rows: 1 done, 1 refused" in outcome["moved"].out
-    assert "line 4: +14158867999: not_found" in outcome["moved"].err
+    assert "unknown column 'acount_id': did you mean account_id?" in result["typo"].complaint
+    assert "has the results of another input" in result["other file"].complaint
+    assert "2 rows: 1 done, 1 refused" in result["moved"].out
+    assert "line 4: +14158867999: not_found" in result["moved"].err
     assert (piped.code, "1 rows: 1 done" in piped.out) == (0, True)

@@ -13,7 +13,7 @@ ROWS = 300
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["never closed", "closed 47 rows further"])
-def test_an_open_quote_hides_no_rows(
+def test_import_open_quote_hides_no_rows(
     where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path, *, closed: bool
 ) -> None:
     file = tmp_path / "numbers.csv"
@@ -29,15 +29,13 @@ def test_an_open_quote_hides_no_rows(
     (totals,) = result.json
     assert totals["statuses"] == {"done": ROWS - 1, "refused": 1}
     assert (totals["lines_read"], totals["lines_without_rows"], totals["rows"]) == (ROWS + 2, 2, ROWS)
-    reported = results(Path(totals["results"]))
-    assert [each["row"] for each in reported] == list(range(2, ROWS + 2))
-    assert [(each["row"], each["number"]) for each in reported if each["error"]] == [(3, "+14150000001")]
+    expected = results(Path(totals["results"]))
+    assert [each["row"] for each in expected] == list(range(2, ROWS + 2))
+    assert [(each["row"], each["number"]) for each in expected if each["error"]] == [(3, "+14150000001")]
     assert len(documents(database.url)) == ROWS - 1
 
 
-def test_results_that_lack_a_row_are_reported(
-    where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path
-) -> None:
+def test_import_missing_result_is_reported(where: tuple[str, ...], database: EmbeddedCouchDB, tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("e164,account_id\n" + "".join(f"+1415000000{index},{ACCOUNTS[0]}\n" for index in range(5)))
     assert run("import", str(file), *where).code == 0

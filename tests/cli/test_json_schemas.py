@@ -53,13 +53,13 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(inside)
 
 
-def test_there_is_one_for_every_command_that_prints_json() -> None:
+def test_every_command_with_json_has_a_schema() -> None:
     assert sorted(path.stem for path in schemas.FOLDER.iterdir()) == NAMES
     assert len(PRINTING) >= 18
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_key_is_always_there(name: str) -> None:
+def test_schemas_require_every_key(name: str) -> None:
     """What is absent is null: no key is left out, and none may come that the schema does not name."""
     for each in _objects(schemas.schema(name)):
         if "properties" in each:
@@ -68,7 +68,7 @@ def test_every_key_is_always_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_absent_is_never_an_empty_text(name: str) -> None:
+def test_schemas_use_null_instead_of_empty_text(name: str) -> None:
     """But for what was given, which may be empty."""
     given = {"input", "number"}
     for each in _objects(schemas.schema(name)):
@@ -78,7 +78,7 @@ def test_what_is_absent_is_never_an_empty_text(name: str) -> None:
                 assert kind.get("minLength") == 1 or key in given, (name, key)
 
 
-def test_one_key_means_one_thing() -> None:
+def test_schemas_give_one_key_one_type() -> None:
     """A key that several commands print is a list, an object or neither in all of them."""
     shapes: dict[str, set[str]] = {}
     for name in NAMES:
@@ -114,7 +114,7 @@ def stores(couch: str, redis_url: str) -> tuple[str, ...]:
     return "--couchdb-url", couch, "--redis-url", redis_url
 
 
-def test_lookups_and_explanations(service: Running) -> None:
+def test_lookup_and_explain_match_their_schemas(service: Running) -> None:
     asked = [ASSIGNED, "+14158867906", "+14158867903", "+14158867905", "+14158860000", "911", "", "\N{SNOWMAN}"]
     result = run("lookup", "--target", service.target, "--json", *asked)
     asked = [ASSIGNED, "+14158867905", "911", ""]
@@ -130,7 +130,7 @@ def test_lookups_and_explanations(service: Running) -> None:
     assert emergency["answer"]["refusal"]["reason"] == "NOT_RECONCILABLE"
 
 
-def test_numbers(stores: tuple[str, ...], tmp_path: Path) -> None:
+def test_number_commands_match_their_schemas(stores: tuple[str, ...], tmp_path: Path) -> None:
     new = "+14158867990"
     asked = {
         "show": ["number", "show", "--json", ASSIGNED, "+14158867999", "911", *stores],
@@ -157,7 +157,7 @@ def test_numbers(stores: tuple[str, ...], tmp_path: Path) -> None:
     assert totals["statuses"] == {"refused": 2}
 
 
-def test_whole_runs(stores: tuple[str, ...], tmp_path: Path) -> None:
+def test_bulk_commands_match_their_schemas(stores: tuple[str, ...], tmp_path: Path) -> None:
     (warmed,) = run("warm", "--json", *stores).json
     *_, audited = run("audit", "--json", *stores).json
     *_, kept_up = run("maintenance", "--dry-run", "--json", *stores).json
@@ -177,7 +177,7 @@ def test_whole_runs(stores: tuple[str, ...], tmp_path: Path) -> None:
     assert all(set(each) == set(row["required"]) for each in rows)
 
 
-def test_totals_beside_the_numbers_obey_it_too(stores: tuple[str, ...]) -> None:
+def test_export_totals_on_stderr_match_the_schema(stores: tuple[str, ...]) -> None:
     done = subprocess.run([COMMAND, "export", "--json", *stores], capture_output=True, env=environment(), check=False)
 
     schemas.check("export", [orjson.loads(done.stderr)])

@@ -29,7 +29,7 @@ def ask(service: Running, *arguments: str | bytes) -> Ran:
     return run("lookup", "--target", service.target, *arguments)
 
 
-def test_routes_from_each_source(service: Running) -> None:
+def test_lookup_routes_from_each_source(service: Running) -> None:
     result = ask(service, "--json", "442079460018", "442079460018", "sip:+14158867902@carrier.example", "+14158867903")
 
     assert (result.code, result.err) == (0, "")
@@ -43,13 +43,13 @@ def test_routes_from_each_source(service: Running) -> None:
     assert first["revision"].startswith("1-")
 
 
-def test_past_the_caches(service: Running) -> None:
+def test_lookup_authoritative_bypasses_the_caches(service: Running) -> None:
     result = ask(service, "--json", "--authoritative", "+14158867901")
 
     assert [each["source"] for each in result.json] == ["NUMBER_DATABASE"]
 
 
-def test_refusals(service: Running) -> None:
+def test_lookup_refusals_exit_with_1(service: Running) -> None:
     numbers = ["911", "+14158860000", "+14158867904", "+14158867905", "+14158867906"]
     result = ask(service, "--json", *numbers)
 
@@ -68,7 +68,7 @@ def test_refusals(service: Running) -> None:
     assert {(each["source"], each["stale"]) for each in result.json} == {(None, None)}
 
 
-def test_what_is_no_number_at_all(service: Running) -> None:
+def test_lookup_invalid_number_is_refused(service: Running) -> None:
     result = ask(service, "--json", b"\xff\xfe4158867900", "4" * 10_000, "", "--", "-1")
 
     assert result.code == 1
@@ -76,7 +76,7 @@ def test_what_is_no_number_at_all(service: Running) -> None:
     assert result.json[0]["input"] == "\ufffd\ufffd4158867900"
 
 
-def test_for_people(service: Running) -> None:
+def test_lookup_prints_a_line_per_number(service: Running) -> None:
     result = ask(service, "4158867900", "\x1b]0;title\x07911", "4" * 10_000)
     lines = result.out.splitlines()
 
@@ -86,42 +86,44 @@ def test_for_people(service: Running) -> None:
     assert max(map(len, lines)) < 300, "a long input is cut"
 
 
-def test_an_unknown_dial_plan_names_those_there_are(service: Running) -> None:
+def test_lookup_unknown_dial_plan_lists_the_known_ones(service: Running) -> None:
     result = ask(service, "--dial-plan", "mars", "4158867900")
 
     assert result.code == 1
     assert "there is no dial plan 'mars': use one of kazoo, system" in result.out
 
 
-def test_no_time(service: Running) -> None:
+def test_lookup_deadline_of_0_exits_with_3(service: Running) -> None:
     result = ask(service, "--json", "--timeout", "0", "4158867900")
 
     assert (result.code, result.json[0]["status"], result.json[0]["reason"]) == (3, "DEADLINE_EXCEEDED", None)
 
 
-def test_something_else_that_answers(service: Running) -> None:
+def test_lookup_other_server_is_unreachable(service: Running) -> None:
     result = run("lookup", "--target", service.admin, "4158867900")
 
     assert result.code == 3
     assert f"no did-router answers at {service.admin}" in result.complaint
 
 
-def test_explain(service: Running) -> None:
+def test_explain_shows_every_layer(service: Running) -> None:
     result = run("explain", "--target", service.target, "--json", "4158867900")
-    reported = result.json[0]
+    explained = result.json[0]
 
     assert (result.code, result.err) == (0, "")
-    assert set(reported) == {*EXPLAINED, "follower", "decision", "answer"}
-    assert [set(reported[layer]) for layer in LAYERS] == [{"present", "revision", "age_seconds", "detail", "error"}] * 5
-    assert (reported["rule"], reported["number"], reported["database"]) == (
+    assert set(explained) == {*EXPLAINED, "follower", "decision", "answer"}
+    assert [set(explained[layer]) for layer in LAYERS] == [
+        {"present", "revision", "age_seconds", "detail", "error"}
+    ] * 5
+    assert (explained["rule"], explained["number"], explained["database"]) == (
         "converter 1",
         "+14158867900",
         "numbers/+1415",
     )
-    assert reported["redis"]["revision"] == reported["number_database"]["revision"]
-    assert reported["follower"]["alive"] is True
-    assert set(reported["follower"]) == {"alive", "leader", "checkpoint", "lag_seconds", "age_seconds", "error"}
-    assert reported["answer"]["route"]["account_id"] == ACCOUNTS[0]
+    assert explained["redis"]["revision"] == explained["number_database"]["revision"]
+    assert explained["follower"]["alive"] is True
+    assert set(explained["follower"]) == {"alive", "leader", "checkpoint", "lag_seconds", "age_seconds", "error"}
+    assert explained["answer"]["route"]["account_id"] == ACCOUNTS[0]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_explain(service: Running) -> None:
         (b"\xff\xfe", "NOT_RECONCILABLE: '\ufffd\ufffd' is not a routable number"),
     ],
 )
-def test_explain_a_refusal(service: Running, number: str | bytes, decision: str) -> None:
+def test_explain_refusal_exits_with_1(service: Running, number: str | bytes, decision: str) -> None:
     result = run("explain", "--target", service.target, number, COLUMNS="200")
 
     assert result.code == 1

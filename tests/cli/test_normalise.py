@@ -5,7 +5,7 @@ from tests.cli.command import databases_at, run
 KEYS = ["input", "number", "rule", "reconcilable", "classification", "database"]
 
 
-def test_numbers_as_arguments() -> None:
+def test_normalise_arguments_print_a_line_each() -> None:
     result = run("normalise", "--json", "4158867900", "tel:+44(0)20-7946-0018", "+14158867900")
 
     assert (result.code, result.err) == (0, "")
@@ -21,7 +21,7 @@ def test_numbers_as_arguments() -> None:
     assert [each["rule"] for each in result.json] == ["converter 1", "phonenumbers", "e164"]
 
 
-def test_what_is_no_number_stays_as_it_is() -> None:
+def test_normalise_invalid_numbers_are_not_reconcilable() -> None:
     result = run("normalise", "--json", "911", "anonymous", "", "4" * 10_000, b"\xff\xfe4158867900")
 
     assert result.code == 1
@@ -32,7 +32,7 @@ def test_what_is_no_number_stays_as_it_is() -> None:
     assert result.json[3]["number"] == "4" * 10_000
 
 
-def test_lines_of_standard_input() -> None:
+def test_normalise_reads_standard_input() -> None:
     lines = b"4158867900\n\xff\xfe\n\n+442079460018\r\n" + b"4" * 10_000 + b"\n02079460018"
     result = run("normalise", "--json", stdin=lines)
 
@@ -43,11 +43,11 @@ def test_lines_of_standard_input() -> None:
     assert result.json[3]["input"] == "+442079460018\r", "only a newline ends a line"
 
 
-def test_nothing_to_do_is_done() -> None:
+def test_normalise_empty_input_succeeds() -> None:
     assert run("normalise").code == 0
 
 
-def test_for_people() -> None:
+def test_normalise_prints_number_rule_and_database() -> None:
     result = run("normalise", "4158867900", "a\x1b[31mb")
 
     assert result.out.splitlines() == [
@@ -56,7 +56,7 @@ def test_for_people() -> None:
     ]
 
 
-def test_with_the_clusters_own_converters(couchdb: str) -> None:
+def test_normalise_cluster_uses_system_config(couchdb: str) -> None:
     databases = databases_at(couchdb)
     document = {"_id": "number_manager", "default": {"e164_converters": {r"^0(\d{9})$": {"prefix": "+33"}}}}
     revision = databases.database("system_config").put(document)

@@ -41,27 +41,27 @@ def where(database: EmbeddedCouchDB, redis_server: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def steps(where: tuple[str, ...]) -> list[Ran]:
+def lifecycle(where: tuple[str, ...]) -> list[Ran]:
     """What each step of a number's life said, and then several ways of looking at it."""
     return [run("number", *step, "--json", *where) for step in LIFE]
 
 
-def test_a_life(steps: list[Ran]) -> None:
-    reported = [result.json[0] for result in steps]
+def test_number_lifecycle_from_create_to_delete(lifecycle: list[Ran]) -> None:
+    expected = [result.json[0] for result in lifecycle]
 
-    assert [result.code for result in steps] == [0] * len(LIFE)
-    assert [(each["number"], each["status"]) for each in reported] == [(NUMBER, "done")] * len(LIFE)
-    assert [each["state"] for each in reported] == ["in_service", "reserved", "in_service", "in_service", "in_service"]
-    assert reported[0]["input"] == "(415) 886-7900"
-    assert reported[2]["reserve_history"] == [PARENT]
-    assert reported[3]["public_fields"] == {"prepend": {"enabled": True, "name": "Sales"}, "zip": "94105"}
-    assert reported[3]["features"]["prepend"] == {"enabled": True, "name": "Sales"}
-    assert reported[4]["used_by"] == "callflow"
+    assert [result.code for result in lifecycle] == [0] * len(LIFE)
+    assert [(each["number"], each["status"]) for each in expected] == [(NUMBER, "done")] * len(LIFE)
+    assert [each["state"] for each in expected] == ["in_service", "reserved", "in_service", "in_service", "in_service"]
+    assert expected[0]["input"] == "(415) 886-7900"
+    assert expected[2]["reserve_history"] == [PARENT]
+    assert expected[3]["public_fields"] == {"prepend": {"enabled": True, "name": "Sales"}, "zip": "94105"}
+    assert expected[3]["features"]["prepend"] == {"enabled": True, "name": "Sales"}
+    assert expected[4]["used_by"] == "callflow"
 
 
 @pytest.fixture(scope="module")
-def looked(steps: list[Ran], where: tuple[str, ...]) -> dict[str, Ran]:
-    del steps
+def looked(lifecycle: list[Ran], where: tuple[str, ...]) -> dict[str, Ran]:
+    del lifecycle
     return run_all(
         {
             "show": ["number", "show", "4158867900", *where],
@@ -75,7 +75,7 @@ def looked(steps: list[Ran], where: tuple[str, ...]) -> dict[str, Ran]:
     )
 
 
-def test_show_is_for_people(looked: dict[str, Ran]) -> None:
+def test_number_show_prints_a_table(looked: dict[str, Ran]) -> None:
     result = looked["show"].out
 
     assert looked["show"].code == 0
@@ -92,7 +92,7 @@ def test_show_is_for_people(looked: dict[str, Ran]) -> None:
     )
 
 
-def test_show_for_programs(looked: dict[str, Ran]) -> None:
+def test_number_show_json_has_every_key(looked: dict[str, Ran]) -> None:
     found, missing = looked["show json"].json
 
     assert looked["show json"].code == 1
@@ -105,19 +105,19 @@ def test_show_for_programs(looked: dict[str, Ran]) -> None:
     assert missing["lookup"]["document"]["outcome"] == "none"
 
 
-def test_history_and_lists(looked: dict[str, Ran]) -> None:
+def test_number_history_and_list_show_assignments(looked: dict[str, Ran]) -> None:
     assert re.search(r"\+14158867900 +in_service +Parent Ltd +Child Inc +Parent Ltd +system", looked["history"].out)
     assert [each["number"] for each in looked["list"].json] == [NUMBER]
     assert (looked["list of nobody"].code, looked["list of nobody"].complaint[:21]) == (1, "did-router: forbidden")
 
 
-def test_a_dry_run_changes_nothing(looked: dict[str, Ran], database: EmbeddedCouchDB) -> None:
+def test_number_dry_run_changes_nothing(looked: dict[str, Ran], database: EmbeddedCouchDB) -> None:
     assert looked["release"].code == 0
     assert re.search(rf"would be +state +account.*\n\{NUMBER} +done +reserved +{PARENT}", looked["release"].out)
     assert document(databases_at(database.url))["pvt_assigned_to"] == CHILD
 
 
-def test_a_refusal(looked: dict[str, Ran]) -> None:
+def test_number_refusal_exits_with_1(looked: dict[str, Ran]) -> None:
     (result,) = looked["stranger"].json
 
     assert looked["stranger"].code == 1
@@ -128,7 +128,7 @@ def document(databases: CouchServer) -> dict[str, object]:
     return dict(databases.database("numbers/+1415").get(NUMBER))
 
 
-def test_wrong_usage_and_nobody_there(where: tuple[str, ...]) -> None:
+def test_number_wrong_usage_and_unreachable_store(where: tuple[str, ...]) -> None:
     result = run_all(
         {
             "no file": ["number", "release", "--file", "/nowhere/numbers.txt"],

@@ -9,7 +9,9 @@ import pytest
 from tests.cli.command import ACCOUNTS, NOWHERE, NUMBERS, Running, run, run_all, run_here
 
 
-def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_dash_is_standard_output(
+    stores: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     result = run("export", "--output", "-", *stores)
@@ -22,7 +24,7 @@ def test_a_dash_is_standard_output(stores: tuple[str, ...], tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(("name", "separator"), [("ALL.CSV", ","), ("all.tsv", "\t"), ("all.csv", ",")])
-def test_an_export_is_of_the_kind_that_its_name_tells_an_import(
+def test_export_extension_decides_the_format(
     name: str, separator: str, stores: tuple[str, ...], tmp_path: Path
 ) -> None:
     file = tmp_path / name
@@ -44,7 +46,7 @@ def test_an_export_is_of_the_kind_that_its_name_tells_an_import(
     ],
     ids=" ".join,
 )
-def test_a_folder_that_is_not_there(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_output_in_a_missing_folder_is_refused(command: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("e164\n")
 
@@ -54,7 +56,7 @@ def test_a_folder_that_is_not_there(command: tuple[str, ...], tmp_path: Path) ->
     assert "there is no folder '/no' to write 't' in: make it, or name another" in result.complaint
 
 
-def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...], tmp_path: Path) -> None:
+def test_export_keeps_pipes_and_links(stores: tuple[str, ...], tmp_path: Path) -> None:
     pipe, link, file = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "file.jsonl"
     os.mkfifo(pipe)
     link.symlink_to(file)
@@ -74,14 +76,14 @@ def test_an_export_leaves_pipes_and_links_what_they_are(stores: tuple[str, ...],
     assert file.read_bytes() == piped
 
 
-def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_export_failure_leaves_no_file(tmp_path: Path) -> None:
     result = run_here("export", "--output", str(tmp_path / "all.jsonl"), "--couchdb-url", NOWHERE)
 
     assert result.code == 3
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tokens_are_appended_to_files_alone(tmp_path: Path) -> None:
+def test_token_append_accepts_regular_files_only(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
@@ -91,7 +93,7 @@ def test_tokens_are_appended_to_files_alone(tmp_path: Path) -> None:
     assert "no file that tokens can be read from" in result.complaint
 
 
-def test_results_go_to_no_pipe(tmp_path: Path) -> None:
+def test_import_results_to_a_pipe_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("e164\n")
 
@@ -102,13 +104,13 @@ def test_results_go_to_no_pipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["lookup", "explain"])
 @pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "inf", "1e300"])
-def test_a_deadline_is_a_time_to_come(command: str, seconds: str) -> None:
+def test_timeout_must_be_a_number_of_seconds(command: str, seconds: str) -> None:
     result = run_here(command, "--timeout", seconds, "4158867900")
 
     assert (result.code, "'--timeout'" in result.complaint) == (2, True)
 
 
-def test_ids_are_whole_in_a_pipe(service: Running, stores: tuple[str, ...]) -> None:
+def test_tables_in_a_pipe_keep_ids_whole(service: Running, stores: tuple[str, ...]) -> None:
     result = run("explain", "--target", service.target, "4158867900", COLUMNS="80")
     shown = run("number", "history", "4158867900", *stores, COLUMNS="80")
 
@@ -119,7 +121,7 @@ def test_ids_are_whole_in_a_pipe(service: Running, stores: tuple[str, ...]) -> N
     assert len(shown.out.splitlines()) == 2
 
 
-def test_what_is_no_number_is_explained_without_layers(service: Running) -> None:
+def test_explain_invalid_number_shows_no_layers(service: Running) -> None:
     result = run_all(
         {
             "emergency": ["explain", "--target", service.target, "911"],
@@ -138,7 +140,7 @@ def test_what_is_no_number_is_explained_without_layers(service: Running) -> None
     assert (result["late"].code, "start one" in result["late"].err) == (3, False), "a service that is late is there"
 
 
-def test_an_account_without_a_list_is_reported_of_the_thorough_way(stores: tuple[str, ...]) -> None:
+def test_list_account_without_a_list_suggests_thorough(stores: tuple[str, ...]) -> None:
     result = run_all(
         {
             "listed": ["number", "list", "--account", ACCOUNTS[0], *stores],

@@ -29,14 +29,14 @@ def configuration(redis_url: str, tmp_path: Path) -> Iterator[Path]:
         yield file
 
 
-def test_a_carrier_of_ones_own(configuration: Path) -> None:
+def test_carrier_page_commands_print_what_it_shows(configuration: Path) -> None:
     (session,) = sessions("docs/carriers.md", "## Writing one")
     folder = configuration.parent
     more = {"ACCOUNT": ACCOUNTS[0], "PYTHONPATH": str(ACME_PLUGIN), "PATH": f"{Path(COMMAND).parent}:/usr/bin:/bin"}
     assert len(session) == 6
 
     for command, shown in session:
-        reported = subprocess.run(
+        expected = subprocess.run(
             ["/bin/sh", "-c", command.replace("/var/spool/acme", str(folder / "spool"))],
             capture_output=True,
             text=True,
@@ -44,6 +44,6 @@ def test_a_carrier_of_ones_own(configuration: Path) -> None:
             env=environment(**more),
             check=False,
         )
-        printed = reported.stdout + reported.stderr
+        printed = expected.stdout + expected.stderr
         assert shown
         assert not shows(shown, printed), (command, printed)

@@ -99,7 +99,7 @@ def _nothing_shown(result: dict[str, Ran]) -> None:
     assert traces == {}
 
 
-def test_every_way_to_give_them_works_and_shows_none(guarded: Stores) -> None:
+def test_secrets_given_in_any_way_work_and_stay_hidden(guarded: Stores) -> None:
     result = run_all({"files": ["check", *guarded.flags, *DEBUG], "urls": ["check", *guarded.urls, *DEBUG]})
     result["environment"] = run("check", *DEBUG, seconds=60, stdin=b"", **guarded.environment)
 
@@ -110,7 +110,7 @@ def test_every_way_to_give_them_works_and_shows_none(guarded: Stores) -> None:
     _nothing_shown(result)
 
 
-def test_every_command_that_ends(guarded: Stores) -> None:
+def test_secrets_stay_hidden_in_every_command(guarded: Stores) -> None:
     flags = (*guarded.flags, *DEBUG)
     rows = guarded.folder / "rows.csv"
     rows.write_text("e164\n+14158867999\n")
@@ -130,7 +130,7 @@ def test_every_command_that_ends(guarded: Stores) -> None:
     _nothing_shown(result)
 
 
-def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
+def test_secrets_stay_hidden_in_every_error(guarded: Stores, tmp_path: Path) -> None:
     wrong = guarded.with_files("wrong", "wrong")
     quoted = quote(COUCHDB, safe="")
     nobody = ("--couchdb-url", NOWHERE.replace("//", f"//a:{quoted}@"), "--redis-url", f"redis://:{quoted}@127.0.0.1:1")
@@ -190,7 +190,7 @@ def test_every_way_to_fail(guarded: Stores, tmp_path: Path) -> None:
     _nothing_shown(result)
 
 
-def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> None:
+def test_secrets_stay_hidden_in_servers_without_stores(guarded: Stores, start: Start) -> None:
     tokens = Tokens(guarded.folder / "tokens", boss="lookup,admin")
     token = tokens.plain["boss"]
     more = ("--with-follower", "--set", f"token_file={tokens.path}", "--set", "shutdown_grace_period=0")
@@ -227,7 +227,7 @@ def test_what_runs_on_while_everything_fails(guarded: Stores, start: Start) -> N
     assert not any(token in each.out + each.err for each in result.values())
 
 
-def test_the_sentinels_own(guarded: Stores, tmp_path: Path, start: Start) -> None:
+def test_sentinel_password_stays_hidden(guarded: Stores, tmp_path: Path, start: Start) -> None:
     (tmp_path / "sentinel").write_text(SENTINEL)
     with servers.sentinel(tmp_path, master_password=REDIS, own_password=SENTINEL) as url:
         stores = (*guarded.flags, "--redis-url", url, *DEBUG)

@@ -77,7 +77,7 @@ def behind(request: pytest.FixtureRequest, wire: Wire, couchdb: str, redis_url: 
 
 
 @pytest.mark.parametrize("behind", ["native", "grpcio"], indirect=True)
-def test_sigterm_lets_running_calls_finish(behind: Running, wire: Wire) -> None:
+def test_serve_sigterm_lets_running_calls_finish(behind: Running, wire: Wire) -> None:
     with grpc.insecure_channel(behind.target) as channel, ThreadPoolExecutor(1) as pool:
         stub = InboundRouterStub(channel)
         stub.Lookup(pb.LookupRequest(number="4158867900"), timeout=5)
@@ -93,20 +93,20 @@ def test_sigterm_lets_running_calls_finish(behind: Running, wire: Wire) -> None:
     assert run("lookup", "--target", behind.target, "4158867900").code == 3
 
 
-def test_a_database_that_is_away(behind: Running, wire: Wire) -> None:
+def test_serve_without_a_database_starts_and_reports_it(behind: Running, wire: Wire) -> None:
     """Away is not "refused": who asks can tell a number that is unknown from one that can't be known."""
     wire.cut = True
-    outcome = run("lookup", "--target", behind.target, "--json", "+14158860000", "911")
+    result = run("lookup", "--target", behind.target, "--json", "+14158860000", "911")
 
-    assert outcome.code == 3
-    assert [each["reason"] for each in outcome.json] == ["NUMBER_DATABASE_UNAVAILABLE", "NOT_RECONCILABLE"]
-    assert outcome.json[0]["status"] == "UNAVAILABLE"
+    assert result.code == 3
+    assert [each["reason"] for each in result.json] == ["NUMBER_DATABASE_UNAVAILABLE", "NOT_RECONCILABLE"]
+    assert result.json[0]["status"] == "UNAVAILABLE"
     assert behind.page("/healthz") == "alive\n"
     assert "did_router_lookups_total" in behind.page("/metrics")
 
 
 @pytest.mark.parametrize("transport", ["native", "grpcio"])
-def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
+def test_serve_open_stream_delays_shutdown_by_the_grace_period(
     transport: str, start: Start, stores: tuple[str, ...]
 ) -> None:
     """A worker that takes longer than its limit and some is killed, and with it whatever it answers then."""
@@ -119,7 +119,7 @@ def test_who_never_leaves_holds_up_the_end_no_longer_than_the_limit(
     assert not [line for line in running.process.lines if "killed" in line]
 
 
-def test_a_taken_port_is_reported_in_one_line(service: Running, stores: tuple[str, ...]) -> None:
+def test_serve_port_in_use_is_one_line(service: Running, stores: tuple[str, ...]) -> None:
     port = run("serve", "--listen", service.target, "--admin", "127.0.0.1:0", "--http", "", *stores)
     admin = run("serve", "--listen", "127.0.0.1:0", "--admin", service.admin, *stores)
 
@@ -128,7 +128,7 @@ def test_a_taken_port_is_reported_in_one_line(service: Running, stores: tuple[st
     assert f"can't listen on {service.admin} for admin" in admin.complaint
 
 
-def test_a_hung_worker_shows_on_the_metrics_page(start: Start, stores: tuple[str, ...]) -> None:
+def test_serve_hung_worker_shows_in_metrics(start: Start, stores: tuple[str, ...]) -> None:
     running = serving(start(*SERVE, *stores, "--workers", "2"))
     workers = _workers(running)
     os.kill(workers[0], signal.SIGSTOP)
@@ -145,14 +145,14 @@ def test_a_hung_worker_shows_on_the_metrics_page(start: Start, stores: tuple[str
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
-def test_there_is_a_worker_for_each_cpu_that_it_may_use(start: Start, stores: tuple[str, ...]) -> None:
+def test_serve_workers_0_starts_one_per_allowed_cpu(start: Start, stores: tuple[str, ...]) -> None:
     with pinned_to(min(os.sched_getaffinity(0))):
         process = start(*SERVE, "--workers", "0", *stores)
     assert serving(process).page("/metrics").count("did_router_worker_up{") == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
-def test_two_services_keep_to_different_cores(start: Start, stores: tuple[str, ...]) -> None:
+def test_serve_two_services_use_different_cores(start: Start, stores: tuple[str, ...]) -> None:
     services = [serving(start(*SERVE, *stores, "--transport", "native")) for _ in range(2)]
     first, second = (set().union(*map(_kept_cores, _workers(each))) for each in services)
 
@@ -229,7 +229,7 @@ class Callers:
 
 
 @pytest.mark.parametrize("transport", ["native", "grpcio"])
-def test_sighup_replaces_workers_and_callers_that_retry_lose_no_call(
+def test_serve_sighup_replaces_workers_without_losing_calls(
     transport: str, couchdb: str, redis_url: str, start: Start
 ) -> None:
     """Behind the edge they need not retry: see tests/edge. grpcio drops connections that it has not accepted yet."""

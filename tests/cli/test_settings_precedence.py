@@ -20,11 +20,11 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_the_file_stands_over_the_defaults(file: str) -> None:
+def test_settings_file_overrides_defaults(file: str) -> None:
     assert "+442079460018" in run("normalise", "--config", file, "--dial-plan", "gb", "020 7946 0018").out
 
 
-def test_the_environment_stands_over_the_file(file: str) -> None:
+def test_settings_environment_overrides_the_file(file: str) -> None:
     result = run(
         "normalise", "--config", file, "--dial-plan", "gb", "01 23 45 67 89", DID_ROUTER_DIAL_PLANS__GB__REGION="FR"
     )
@@ -32,13 +32,13 @@ def test_the_environment_stands_over_the_file(file: str) -> None:
     assert "+33123456789" in result.out
 
 
-def test_a_flag_stands_over_the_file(file: str) -> None:
+def test_settings_flag_overrides_the_file(file: str) -> None:
     result = run("normalise", "--config", file, "--set", f"dial_plans={FRANCE}", "--dial-plan", "gb", "01 23 45 67 89")
 
     assert "+33123456789" in result.out
 
 
-def test_a_flag_stands_over_the_environment() -> None:
+def test_settings_flag_overrides_the_environment() -> None:
     result = run(
         "normalise", "--set", f"dial_plans={FRANCE}", "--dial-plan", "gb", "01 23 45 67 89", DID_ROUTER_DIAL_PLANS=GB
     )
@@ -57,16 +57,16 @@ def test_a_flag_stands_over_the_environment() -> None:
         (["--insecure", "--set", "insecure=false"], True),
     ],
 )
-def test_a_flag_that_is_not_given_leaves_what_set_says(given: list[str], wanted: object) -> None:
-    reported: list[Settings] = []
+def test_settings_missing_flag_keeps_set_value(given: list[str], wanted: object) -> None:
+    expected: list[Settings] = []
 
     @click.command()
     @click.option("--workers", type=int)
     @click.option("--insecure", is_flag=True, default=None)
     @settings_options
     def command(settings: Settings) -> None:
-        reported.append(settings)
+        expected.append(settings)
 
     name = given[-1].partition("=")[0]
     command.main(given, standalone_mode=False)
-    assert reported[0].value(name) == wanted
+    assert expected[0].value(name) == wanted

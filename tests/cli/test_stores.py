@@ -39,7 +39,7 @@ LOST = str(DOCUMENTS["numbers/+1415"][1]["_id"])
 DIFFERENCE = ["database", "id", "kind", "cached", "stored", "repaired"]
 
 
-def test_check_before_anything_runs_finds_no_fault(stores: Stores) -> None:
+def test_check_without_a_service_finds_no_fault(stores: Stores) -> None:
     result = run("check", *stores)
 
     assert (result.code, "BAD" in result.out) == (0, False)
@@ -48,7 +48,7 @@ def test_check_before_anything_runs_finds_no_fault(stores: Stores) -> None:
     assert "ok   follower: not running yet, and no service on this Redis either: start did-router follow" in result.out
 
 
-def test_check_finds_a_service_without_a_follower(stores: Stores, start: Start) -> None:
+def test_check_service_without_follower_is_a_fault(stores: Stores, start: Start) -> None:
     serving(start(*SERVE, *stores))
     result = run("check", *stores)
 
@@ -56,7 +56,7 @@ def test_check_finds_a_service_without_a_follower(stores: Stores, start: Start) 
     assert "BAD  follower: none is running, and 1 workers answer without one: start did-router follow" in result.out
 
 
-def test_check_when_nothing_is_there() -> None:
+def test_check_unreachable_stores_exit_with_3() -> None:
     result = run("check", "--couchdb-url", NOWHERE, "--redis-url", "redis://user:s3cret@127.0.0.1:1/0")
 
     assert result.code == 3
@@ -65,26 +65,26 @@ def test_check_when_nothing_is_there() -> None:
     assert "s3cret" not in result.out + result.err
 
 
-def test_check_by_the_environment(stores: Stores) -> None:
+def test_check_reads_the_environment(stores: Stores) -> None:
     result = run("check", DID_ROUTER_COUCHDB_URL=stores[1], DID_ROUTER_REDIS_URL=stores[3])
 
     assert "2 number databases" in result.out
     assert "answers, " in result.out
 
 
-def test_warm_counts_and_proves(stores: Stores) -> None:
+def test_warm_verify_reports_counts(stores: Stores) -> None:
     result = run("warm", "--verify", "--json", *stores)
-    reported = result.json[0]
+    expected = result.json[0]
 
     assert (result.code, result.err) == (0, "")
-    assert set(reported) == {*WARMED, "seconds", "rate", "verified"}
-    assert (reported["databases"], reported["filled"], reported["current"], reported["read"]) == (2, 2, 0, NUMBERS)
-    assert (reported["failed_databases"], reported["skipped"], reported["watched"]) == ([], [], False)
-    assert reported["verified"] == {"documents": NUMBERS, "differences": 0}
-    assert reported["rate"] > 0
+    assert set(expected) == {*WARMED, "seconds", "rate", "verified"}
+    assert (expected["databases"], expected["filled"], expected["current"], expected["read"]) == (2, 2, 0, NUMBERS)
+    assert (expected["failed_databases"], expected["skipped"], expected["watched"]) == ([], [], False)
+    assert expected["verified"] == {"documents": NUMBERS, "differences": 0}
+    assert expected["rate"] > 0
 
 
-def test_warm_goes_on_where_it_stopped(stores: Stores) -> None:
+def test_warm_resumes_at_its_checkpoint(stores: Stores) -> None:
     first = run("warm", "--json", "--database", "numbers/+4420", *stores).json[0]
     second = run("warm", *stores)
 
@@ -93,7 +93,7 @@ def test_warm_goes_on_where_it_stopped(stores: Stores) -> None:
     assert second.out.splitlines()[0] == "2 databases: 1 filled, 1 up to date already, 0 left out"
 
 
-def test_warm_says_what_it_left_out(stores: Stores) -> None:
+def test_warm_missing_database_is_reported(stores: Stores) -> None:
     result = run("warm", "--json", "--database", "numbers/+9999", *stores)
 
     assert result.code == 1
@@ -118,7 +118,7 @@ def planted(stores: Stores) -> tuple[Stores, str]:
     return stores, number
 
 
-def test_audit_names_what_no_lookup_reaches(redis_url: str) -> None:
+def test_audit_reports_unreachable_documents(redis_url: str) -> None:
     kind = {"pvt_number_state": "in_service", "pvt_assigned_to": ACCOUNTS[0], "pvt_type": "number"}
     unreachable: dict[str, dict[str, str]] = {
         "+1415887": kind,
@@ -141,7 +141,7 @@ def test_audit_names_what_no_lookup_reaches(redis_url: str) -> None:
     assert "+14158868001 in numbers/+1415: its pvt_type is 'account', not 'number'" in shown
 
 
-def test_audit_finds_and_mends_what_is_wrong(planted: tuple[Stores, str]) -> None:
+def test_audit_repair_corrects_the_cache(planted: tuple[Stores, str]) -> None:
     stores, number = planted
     found = run("audit", "--json", *stores)
     mended = run("audit", "--repair", *stores)

@@ -21,7 +21,6 @@ PENDING = frozenset(
         "tests/integration/test_following_shards.py",
         "tests/integration/test_following_through_failures.py",
         "tests/integration/test_manager.py",
-        "tests/unit/manager/test_csv_rows.py",
         "tests/unit/numbers/test_number_documents.py",
     }
 )

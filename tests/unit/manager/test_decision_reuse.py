@@ -95,7 +95,7 @@ VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
 
 @settings(deadline=None, max_examples=500)
 @given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
-def test_equal_comes_to_the_same(
+def test_decide_batch_equals_one_by_one(
     decider: DecideStep, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]
 ) -> None:
     rows = [first, *(_varied(first, other, field) for other, field in others)]
@@ -118,7 +118,7 @@ def test_equal_comes_to_the_same(
         {"imported": None},
     ],
 )
-def test_what_is_not_equal_is_decided_by_itself(decider: DecideStep, unlike: dict[str, Any]) -> None:
+def test_decide_differing_row_is_not_reused(decider: DecideStep, unlike: dict[str, Any]) -> None:
     rules = build(None)
     context = BatchContext(rules, ManagerPolicy.of(rules.config), 63_900_000_000)
     first = OperationRequest(Operation.CREATE, "+14158867900", SYSTEM, assign_to=ACCOUNTS[0], imported=Imported())
@@ -129,7 +129,7 @@ def test_what_is_not_equal_is_decided_by_itself(decider: DecideStep, unlike: dic
     assert _result(together[1]) == _result(alone)
 
 
-def test_a_row_like_the_one_before_is_not_decided_anew(decider: DecideStep, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decide_equal_row_reuses_the_decision(decider: DecideStep, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = build(None)
     asks = [
         OperationRequest(Operation.CREATE, f"+1415886790{place}", SYSTEM, assign_to=account, imported=Imported())
@@ -177,9 +177,7 @@ class Desk:
 """A provider whose settings follow from the number and its account."""
 
 
-def test_where_a_strangers_provider_has_work_each_row_is_decided_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_decide_third_party_provider_disables_reuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the second account's number would be switched on with what was made for the first one's."""
     points = "[did_router.features]\ndesk = strange_desks:Desk\n"
     on_path(monkeypatch, install(tmp_path, "strange-desks", points, STRANGERS))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.manager.features.asking import ADDRESS, NOW, done, newer, number, refused, update
+from tests.unit.manager.features.planning import ADDRESS, NOW, done, newer, number, refused, update
 
 TAKEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"cnam": {"display_name": "A"}}, {"outbound_cnam": {"display_name": "A"}}),
@@ -52,13 +52,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("make", [number, newer])
 @pytest.mark.parametrize(("public", "features"), TAKEN)
-def test_what_is_within_the_limits_is_on(make: Any, public: dict[str, Any], features: dict[str, Any]) -> None:
+def test_limits_valid_fields_activate_features(make: Any, public: dict[str, Any], features: dict[str, Any]) -> None:
     assert done(update(make(), public)).features == features
 
 
 @pytest.mark.parametrize("make", [number, newer])
 @pytest.mark.parametrize(("public", "named"), REFUSED)
-def test_what_is_outside_is_refused_by_name(make: Any, public: dict[str, Any], named: str) -> None:
+def test_limits_invalid_field_is_refused_by_name(make: Any, public: dict[str, Any], named: str) -> None:
     error = refused(lambda: update(make(pvt_used_by="trunkstore"), public))
 
     assert (error.code, error.error) == (400, "invalid")
@@ -66,20 +66,20 @@ def test_what_is_outside_is_refused_by_name(make: Any, public: dict[str, Any], n
 
 
 @pytest.mark.parametrize("target", [{"e164": "+14158867901"}, {"sip": "sip:pbx@example.com"}])
-def test_a_trunk_may_fail_over_to_a_number_or_an_address(target: dict[str, str]) -> None:
+def test_failover_accepts_a_number_or_an_address(target: dict[str, str]) -> None:
     plan = update(number(pvt_used_by="trunkstore"), {"failover": target})
 
     assert done(plan).features == {"failover": target}
 
 
-def test_port_fields_are_kept_as_they_are() -> None:
+def test_port_fields_are_kept_unchanged() -> None:
     port = {"billing_name": "Acme", "comments": [{"text": "hurry"}], "port_id": "p1"}
 
     assert done(update(number(pvt_number_state="port_in"), {"port": port})).features == {"port": port}
     assert refused(lambda: update(number(pvt_number_state="port_in"), {"port": {"comments": "x"}})).error == "invalid"
 
 
-def test_fields_that_stand_unusable_stop_no_other_change() -> None:
+def test_limits_stored_invalid_field_stops_no_other_change() -> None:
     stands = number(pvt_features=["outbound_cnam"], cnam={"display_name": "x" * 40})
 
     plan = update(stands, {"note": "mine"})
@@ -91,7 +91,7 @@ def test_fields_that_stand_unusable_stop_no_other_change() -> None:
     assert refused(lambda: update(stands, {"cnam": {"inbound_lookup": True}})).error == "invalid"
 
 
-def test_written_documents_keep_what_is_not_theirs() -> None:
+def test_plan_keeps_foreign_fields() -> None:
     plan = update(number(ui_metadata={"version": 4}, pvt_custom=1), {"prepend": {"enabled": True, "name": "S", "z": 1}})
 
     written = done(plan).fields

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.manager.features.asking import (
+from tests.unit.manager.features.planning import (
     ACCOUNT,
     ADDRESS,
     ADMIN,
@@ -42,7 +42,7 @@ PREPEND = {"prepend": {"enabled": True, "name": "Sales"}}
         ({"pvt_assigned_to": None}, {}, False),
     ],
 )
-def test_the_first_list_that_says_anything_counts(
+def test_permissions_number_list_overrides_cluster_list(
     own: dict[str, Any], cluster: dict[str, Any], *, allowed: bool
 ) -> None:
     def ask() -> Any:
@@ -54,7 +54,7 @@ def test_the_first_list_that_says_anything_counts(
         assert (refused(ask).code, refused(ask).error) == (403, "forbidden")
 
 
-def test_local_numbers_have_what_the_cluster_does_by_itself() -> None:
+def test_permissions_local_number_has_call_features_only() -> None:
     assert done(update(number(pvt_module_name="knm_local"), PREPEND)).features == {
         "prepend": {"enabled": True, "name": "Sales"},
         "local": {},
@@ -62,7 +62,7 @@ def test_local_numbers_have_what_the_cluster_does_by_itself() -> None:
 
 
 @pytest.mark.parametrize("used_by", [None, "callflow"])
-def test_failover_is_for_trunks_only(used_by: str | None) -> None:
+def test_permissions_failover_requires_trunkstore(used_by: str | None) -> None:
     error = refused(lambda: update(number(pvt_used_by=used_by), {"failover": {"e164": "+14158867901"}}))
 
     assert error.error == "forbidden"
@@ -70,7 +70,7 @@ def test_failover_is_for_trunks_only(used_by: str | None) -> None:
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_what_a_change_makes_impossible_is_removed_with_its_fields(make: Any) -> None:
+def test_permissions_lost_by_a_change_remove_feature_and_fields(make: Any) -> None:
     trunk = done(update(make(pvt_used_by="trunkstore"), {"failover": {"sip": "sip:a@b"}, **PREPEND}))
 
     plan = update(trunk, None, used_by=None)
@@ -81,7 +81,7 @@ def test_what_a_change_makes_impossible_is_removed_with_its_fields(make: Any) ->
     assert "trunkstore" in plan.warnings[0]
 
 
-def test_a_feature_denied_since_makes_an_update_fail_and_a_move_pass() -> None:
+def test_permissions_denied_active_feature_fails_update_not_move() -> None:
     denies = config(features={"deny": ["e911"]})
     stands = done(update(number(), {"e911": ADDRESS}))
 
@@ -96,7 +96,7 @@ def test_a_feature_denied_since_makes_an_update_fail_and_a_move_pass() -> None:
     assert [task.feature for task in without.removals] == ["e911"]
 
 
-def test_fields_that_stand_and_are_not_permitted_are_only_fields() -> None:
+def test_permissions_stored_forbidden_fields_have_no_effect() -> None:
     stray = number(pvt_module_name="knm_local", cnam={"display_name": "Acme"})
 
     after = done(update(stray, {"note": "mine"}))
@@ -105,7 +105,7 @@ def test_fields_that_stand_and_are_not_permitted_are_only_fields() -> None:
     assert after.fields["cnam"] == {"display_name": "Acme"}
 
 
-def test_only_administrators_rename_a_carrier() -> None:
+def test_carrier_name_requires_an_administrator() -> None:
     asked = {"carrier_name": "knm_managed", "note": "x"}
 
     assert refused(lambda: update(number(), asked, auth_by=ACCOUNT)).error == "forbidden"
@@ -118,17 +118,17 @@ def test_only_administrators_rename_a_carrier() -> None:
 
 
 @pytest.mark.parametrize("name", ["knm_nobody", "x" * 31, 7, "a b"])
-def test_no_number_is_renamed_to_a_carrier_that_does_not_exist(name: object) -> None:
+def test_carrier_name_unknown_carrier_is_refused(name: object) -> None:
     assert refused(lambda: update(number(), {"carrier_name": name})).cause.startswith("carrier_name is ")
 
 
-def test_mobile_numbers_keep_their_carrier_but_for_the_system() -> None:
+def test_carrier_name_mobile_number_requires_the_system() -> None:
     assert refused(lambda: update(number(), {"carrier_name": "knm_mdn"}, auth_by=ADMIN)).error == "forbidden"
     assert done(update(number(), {"carrier_name": "knm_mdn"})).module_name == "knm_mdn"
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_a_rename_to_local_takes_off_what_local_numbers_can_not_have(make: Any) -> None:
+def test_carrier_name_local_removes_external_features(make: Any) -> None:
     stands = done(update(make(), {**CNAM, **PREPEND, "e911": ADDRESS}))
 
     plan = update(stands, {"carrier_name": "knm_local"})
@@ -139,7 +139,7 @@ def test_a_rename_to_local_takes_off_what_local_numbers_can_not_have(make: Any) 
     assert not after.fields.keys() & {"cnam", "e911", "dash_e911"}
 
 
-def test_nobody_can_be_chosen_to_provide_what_is_not_installed() -> None:
+def test_provider_not_installed_refuses_its_features() -> None:
     elsewhere = config(e911_provider="knm_telnyx_e911")
     stands = number(pvt_features=["dash_e911"], dash_e911=ADDRESS)
 

@@ -25,7 +25,7 @@ def shown(*, width: int, terminal: bool) -> list[str]:
 
 @pytest.mark.parametrize("width", [20, 80, 120, 300])
 @pytest.mark.parametrize("terminal", [True, False])
-def test_ids_are_whole(width: int, *, terminal: bool) -> None:
+def test_show_keeps_ids_whole(width: int, *, terminal: bool) -> None:
     lines = shown(width=width, terminal=terminal)
 
     assert sum(ACCOUNT in line for line in lines) == 2
@@ -33,13 +33,13 @@ def test_ids_are_whole(width: int, *, terminal: bool) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 80, 300])
-def test_in_a_pipe_a_row_is_a_line(width: int) -> None:
+def test_show_in_a_pipe_prints_one_line_per_row(width: int) -> None:
     lines = shown(width=width, terminal=False)
 
     assert len(lines) == 3
     assert lines == shown(width=80, terminal=False)
 
 
-def test_on_a_terminal_words_fold() -> None:
+def test_show_on_a_terminal_folds_between_words() -> None:
     assert len(shown(width=100, terminal=True)) > 3
     assert all(len(line) <= 100 for line in shown(width=100, terminal=True))

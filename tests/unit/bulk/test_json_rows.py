@@ -21,21 +21,21 @@ def rows(*lines: Any, **options: Any) -> list[Row]:
     return list(json_rows.read(io.BytesIO(raw), ImportOptions(**options)))
 
 
-def test_a_row_without_a_number_is_refused_in_words_of_json() -> None:
+def test_read_missing_number_is_refused_by_key() -> None:
     (row,) = rows({"account_id": ACCOUNT})
 
     assert row.error is not None
     assert row.error.message == "there is no field e164, and it holds the number"
 
 
-def test_half_an_object_is_reported_how_a_line_looks() -> None:
+def test_read_incomplete_object_is_refused() -> None:
     (row,) = rows(b'[{"e164": "+14158867900"},')
 
     assert row.error is not None
     assert row.error.message.endswith("a line holds one whole object")
 
 
-def test_every_spelling_of_a_document_is_put_back_whole() -> None:
+def test_read_every_document_generation_is_restored_whole() -> None:
     documents = [document for found in number_documents().values() for document in found]
 
     found = rows(*documents)
@@ -48,7 +48,7 @@ def test_every_spelling_of_a_document_is_put_back_whole() -> None:
         assert row.ask.number == document["_id"]
 
 
-def test_an_account_creates_what_a_document_says() -> None:
+def test_read_document_by_an_account_creates_its_number() -> None:
     document = {
         "_id": "+14158867900",
         "pvt_state": "in_service",
@@ -62,7 +62,7 @@ def test_an_account_creates_what_a_document_says() -> None:
     assert row.ask.public_fields == {"prepend": {"name": "x"}}
 
 
-def test_records_by_the_columns_names() -> None:
+def test_read_column_names_are_accepted() -> None:
     (row,) = rows(
         {
             "e164": "+14158867900",
@@ -83,7 +83,7 @@ def test_records_by_the_columns_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "cause", "text"),
+    ("line", "cause", "message"),
     [
         (b"{", "malformed_row", "this is not JSON"),
         (b"[]", "malformed_row", "write one a line, in braces"),
@@ -97,17 +97,17 @@ def test_records_by_the_columns_names() -> None:
         ({"_id": "14158867900"}, "malformed_document", "doesn't begin with '+'"),
     ],
 )
-def test_a_bad_line_is_its_own_error(line: Any, cause: str, text: str) -> None:
+def test_read_bad_line_fails_alone(line: Any, cause: str, message: str) -> None:
     bad, good = rows(line, {"e164": "+1416"})
 
     assert bad.error is not None
     assert (bad.line, bad.ask, bad.error.cause) == (1, None, cause)
-    assert text in bad.error.message
+    assert message in bad.error.message
     assert (good.line, good.number) == (2, "+1416")
 
 
 @given(st.binary(max_size=300))
-def test_nothing_in_a_file_raises(noise: bytes) -> None:
+def test_read_arbitrary_json_never_raises(noise: bytes) -> None:
     assert all((row.ask is None) != (row.error is None) for row in json_rows.read(io.BytesIO(noise), ImportOptions()))
 
 
@@ -121,13 +121,13 @@ def test_nothing_in_a_file_raises(noise: bytes) -> None:
         ("a.txt", b"e164\n+1415"),
     ],
 )
-def test_which_kind_of_file_it_is(name: str, raw: bytes) -> None:
+def test_formats_read_detects_the_format(name: str, raw: bytes) -> None:
     file = io.BufferedReader(io.BytesIO(raw))
 
     assert [row.number for row in formats.read(file, name, ImportOptions())] == ["+1415"]
 
 
-def test_the_rest_of_a_line_that_is_too_long_is_no_row_of_its_own() -> None:
+def test_read_oversized_line_is_one_row() -> None:
     tail = orjson.dumps({"e164": "+14158867901", "account_id": ACCOUNT})
     bad, good = rows(b" " * (16 << 20) + tail, {"e164": "+14158867900"})
 
@@ -137,14 +137,14 @@ def test_the_rest_of_a_line_that_is_too_long_is_no_row_of_its_own() -> None:
     assert (good.line, good.number) == (2, "+14158867900")
 
 
-def test_names_are_known_however_they_are_written() -> None:
+def test_read_names_ignore_case_and_spaces() -> None:
     (row,) = rows({"E164": "+14158867900", " account_id ": ACCOUNT, "opaque. a": "x"})
 
     assert row.ask is not None, row.error
     assert (row.number, row.ask.assign_to, row.ask.public_fields) == ("+14158867900", ACCOUNT, {"a": "x"})
 
 
-def test_a_field_without_a_name_has_a_cause() -> None:
+def test_read_unnamed_field_has_a_cause() -> None:
     (row,) = rows({"e164": "+1", "": {}})
 
     assert row.error is not None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from router.numbers.states import State
-from tests.unit.manager.features.asking import ADDRESS, done, newer, number, release, update
+from tests.unit.manager.features.planning import ADDRESS, done, newer, number, release, update
 
 FIELDS: dict[str, Any] = {
     "cnam": {"display_name": "Acme", "inbound_lookup": True},
@@ -27,14 +27,14 @@ ACTIVE = {
 
 @pytest.mark.parametrize("make", [number, newer])
 @pytest.mark.parametrize("state", list(State))
-def test_each_feature_is_on_in_its_states_alone(make: Any, state: str) -> None:
+def test_plan_feature_is_on_in_its_states_only(make: Any, state: str) -> None:
     plan = update(make(pvt_used_by="trunkstore"), FIELDS, state=state)
 
     assert done(plan).features.keys() == ACTIVE.get(state, set())
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_what_a_state_switched_off_comes_back_with_it(make: Any) -> None:
+def test_plan_feature_returns_with_its_state(make: Any) -> None:
     first = done(update(make(pvt_used_by="trunkstore"), FIELDS))
 
     reserved = done(update(first, None, state="reserved"))
@@ -46,7 +46,7 @@ def test_what_a_state_switched_off_comes_back_with_it(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_names_of_callers_are_left_alone_in_other_states_and_addresses_removed(make: Any) -> None:
+def test_plan_other_state_keeps_cnam_and_removes_e911(make: Any) -> None:
     first = done(update(make(), {"cnam": {"display_name": "Acme"}, "e911": ADDRESS}))
 
     plan = update(first, None, state="port_out")
@@ -56,7 +56,7 @@ def test_names_of_callers_are_left_alone_in_other_states_and_addresses_removed(m
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_a_port_is_reported_when_it_begins_and_when_it_is_over(make: Any) -> None:
+def test_plan_port_feature_starts_and_ends_with_port_in(make: Any) -> None:
     first = update(make(), {"port": {"port_id": "p1"}}, state="port_in")
     over = update(done(first), None, state="in_service")
 
@@ -66,7 +66,7 @@ def test_a_port_is_reported_when_it_begins_and_when_it_is_over(make: Any) -> Non
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_release_has_every_provider_remove_and_then_forgets_the_fields(make: Any) -> None:
+def test_plan_release_removes_every_feature_and_field(make: Any) -> None:
     first = done(update(make(pvt_used_by="trunkstore"), FIELDS))
 
     plan = release(first)
@@ -80,7 +80,7 @@ def test_release_has_every_provider_remove_and_then_forgets_the_fields(make: Any
 
 @pytest.mark.parametrize("make", [number, newer])
 @pytest.mark.parametrize(("module", "local"), [("knm_local", True), ("knm_mdn", True), ("knm_managed", False)])
-def test_local_comes_and_goes_with_the_carrier(make: Any, module: str, *, local: bool) -> None:
+def test_plan_local_feature_follows_the_carrier(make: Any, module: str, *, local: bool) -> None:
     assert ("local" in done(update(make(), None, module_name=module)).features) is local
     back = update(make(pvt_module_name="knm_local"), {"note": "x"}, module_name=module)
     assert ("local" in done(back).features) is local

@@ -11,7 +11,7 @@ from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.features.registry import FeatureRegistry
 from router.settings import Settings
-from tests.unit.manager.features.asking import NUMBER, config, done, number, refused, update
+from tests.unit.manager.features.planning import NUMBER, config, done, number, refused, update
 from tests.unit.manager.packages import install, on_path
 
 OWN_CARRIERS = [
@@ -46,14 +46,14 @@ def features(**settings: dict[str, object]) -> FeatureRegistry:
     return FeatureRegistry(Settings.load(None, features=settings))
 
 
-def test_the_project_s_own_come_by_entry_point() -> None:
+def test_registries_load_built_in_plugins_by_entry_point() -> None:
     assert (carriers().names(), carriers().broken) == (OWN_CARRIERS, ())
     assert (features().names(), features().broken) == (OWN_PROVIDERS, ())
     assert {each.split()[0] for each in carriers().packages().values()} == {"did-router"}
     assert features().missing(config()) == []
 
 
-def test_traits_are_those_of_the_number_s_life() -> None:
+def test_built_in_carrier_traits_match_the_lifecycle() -> None:
     found = carriers()
 
     for traits in (LOCAL_TRAITS, MDN_TRAITS):
@@ -73,14 +73,14 @@ def test_traits_are_those_of_the_number_s_life() -> None:
 
 
 @pytest.mark.parametrize("name", ["knm_local", "knm_mdn", "knm_inventory", "knm_reserved", "knm_nobody", "wnm_nobody"])
-def test_carriers_that_ask_nobody_leave_the_module_data_alone(name: str) -> None:
+def test_noop_carriers_keep_the_module_data(name: str) -> None:
     carrier = carriers().find(name)
 
     assert carrier.acquire(ORDER) == {"mine": 1}
     assert carrier.disconnect(ORDER) == {"mine": 1}
 
 
-def test_older_spellings_name_the_same_carrier() -> None:
+def test_find_accepts_older_carrier_names() -> None:
     assert carriers().find("wnm_local").name == "knm_local"
     assert carriers().find("undefined").name == "knm_local"
     assert carriers().find("wnm_pacwest").name == "knm_pacwest"
@@ -107,7 +107,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_carrier_is_reported_of_and_orders_nothing(
+def test_broken_carrier_is_reported_and_orders_nothing(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     point, code, reported = BROKEN[kind]
@@ -127,7 +127,7 @@ def test_a_broken_carrier_is_reported_of_and_orders_nothing(
             act(ORDER)
 
 
-def test_nobody_takes_the_place_of_the_project_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_third_party_claim_of_a_built_in_name_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = "[did_router.carriers]\nknm_local = thief_numbers:make\n"
     on_path(monkeypatch, install(tmp_path, "thief-numbers", points, CARRIER.format(name="knm_local")))
 
@@ -137,7 +137,7 @@ def test_nobody_takes_the_place_of_the_project_s_own(tmp_path: Path, monkeypatch
     assert "knm_local of package thief-numbers 1.0: did-router has knm_local itself" in str(found.broken[0])
 
 
-def test_of_two_strangers_of_one_name_neither_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_third_party_claims_of_one_name_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("one-numbers", "two-numbers"):
         points = f"[did_router.carriers]\nknm_twice = {package.replace('-', '_')}:make\n"
         on_path(monkeypatch, install(tmp_path / package, package, points, CARRIER.format(name="knm_twice")))
@@ -149,7 +149,7 @@ def test_of_two_strangers_of_one_name_neither_counts(tmp_path: Path, monkeypatch
         found.find("knm_twice").acquire(ORDER)
 
 
-def test_settings_for_what_nobody_installed_are_reported_of() -> None:
+def test_settings_for_a_missing_plugin_are_reported() -> None:
     assert str(carriers(knm_acme={}).broken[0]).startswith("knm_acme: setting 'carriers.knm_acme' is for a carrier")
     assert str(features(acme={}).broken[0]).startswith("acme: setting 'features.acme' is for a provider")
 
@@ -168,7 +168,7 @@ BROKEN_PROVIDERS = {
 
 
 @pytest.mark.parametrize("kind", BROKEN_PROVIDERS)
-def test_a_broken_provider_switches_nothing_and_is_reported_of_when_it_is_chosen(
+def test_broken_provider_chosen_is_reported_and_refuses(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, reported = BROKEN_PROVIDERS[kind]
@@ -190,7 +190,7 @@ def test_a_broken_provider_switches_nothing_and_is_reported_of_when_it_is_chosen
     }
 
 
-def test_the_settings_choose_among_several_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_select_one_of_several_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_path(
         monkeypatch,
         install(tmp_path, "good-provider", "[did_router.features]\nacme_e911 = good_provider:make\n", PROVIDER),

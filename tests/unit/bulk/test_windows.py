@@ -20,7 +20,7 @@ def windows(rows: Sequence[Row], size: int = 1000, begun_to: int = 0, settled: S
     return list(WindowBuilder(size, str.strip, begun_to, settled).of(rows))
 
 
-def test_rows_by_turns_take_as_many_waves_as_a_number_has_rows() -> None:
+def test_waves_mixed_rows_take_as_many_as_the_busiest_number() -> None:
     operations = (Operation.RESERVE, Operation.MOVE)
     rows = [row(2 * index + place, f"+{index}", operations[place]) for index in range(500) for place in (0, 1)]
 
@@ -30,7 +30,7 @@ def test_rows_by_turns_take_as_many_waves_as_a_number_has_rows() -> None:
     assert [rows[place].ask.operation for place in window.waves[0] if rows[place].ask] == [Operation.RESERVE] * 500  # type: ignore[union-attr]
 
 
-def test_of_a_number_only_the_first_row_without_a_result_is_doubtful() -> None:
+def test_windows_first_row_without_result_is_uncertain() -> None:
     rows = [row(line, number) for line, number in enumerate(("+1", "+1", "+2", "+1", "+2"), 2)]
 
     first, second = windows(rows, size=3, begun_to=5, settled=[2])
@@ -48,7 +48,7 @@ def test_of_a_number_only_the_first_row_without_a_result_is_doubtful() -> None:
     st.integers(0, 20),
     st.sets(st.integers(1, 20)),
 )
-def test_every_row_is_done_once_and_those_of_a_number_in_their_order(
+def test_windows_hold_each_row_once_in_order(
     requested: list[tuple[str, Operation]], size: int, begun_to: int, settled: set[int]
 ) -> None:
     rows = [row(line, number, operation) for line, (number, operation) in enumerate(requested, 1)]

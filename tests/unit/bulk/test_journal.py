@@ -11,7 +11,7 @@ from router.bulk.rows import InvalidFileError
 HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
 
 
-def test_what_was_cut_in_the_middle_of_a_line_is_done_again(tmp_path: Path) -> None:
+def test_open_truncated_line_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "results"
     journal = Journal.open(path, HEADER, 0)
     journal.results([{"row": row, "number": f"+{row}", "status": "done"} for row in (2, 3)])
@@ -44,7 +44,7 @@ def test_what_was_cut_in_the_middle_of_a_line_is_done_again(tmp_path: Path) -> N
         '{"begun": 3',
     ],
 )
-def test_a_line_that_no_run_wrote_refuses_the_file_and_leaves_it(tmp_path: Path, line: str) -> None:
+def test_open_foreign_line_refuses_and_keeps_the_file(tmp_path: Path, line: str) -> None:
     path = tmp_path / "results"
     journal = Journal.open(path, HEADER, 0)
     journal.results([{"row": 2, "number": "+1", "status": "done"}])

@@ -14,7 +14,7 @@ from router.manager.features.planner import PermissionChange
 from router.manager.features.provider import FeatureError, FeatureRequest
 from router.numbers.documents import NumberDocument
 from router.numbers.states import State
-from tests.unit.manager.features.asking import ACCOUNT, FEATURES, done, newer, number, refused
+from tests.unit.manager.features.planning import ACCOUNT, FEATURES, done, newer, number, refused
 
 EVERYTHING = Permissions(None, frozenset(), "", failover=True)
 
@@ -64,7 +64,7 @@ def _prepared(before: NumberDocument, public: dict[str, Any], *providers: Tellin
 
 
 @pytest.mark.parametrize("make", [number, newer])
-def test_removals_come_first_and_what_providers_give_is_kept(make: Any) -> None:
+def test_carry_out_removes_first_and_keeps_settings(make: Any) -> None:
     reported: list[str] = []
     one, two = Telling("one", reported), Telling("two", reported)
     first = done(_prepared(make(), {"two": {"level": 1}}, one, two))
@@ -79,7 +79,7 @@ def test_removals_come_first_and_what_providers_give_is_kept(make: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", [FeatureError("no credit"), KeyError("no credit")])
-def test_a_refusal_is_reported_in_the_provider_s_words(fault: Exception) -> None:
+def test_carry_out_refusal_carries_the_providers_message(fault: Exception) -> None:
     plan = _prepared(number(), {"one": {}}, Telling("one", [], fault))
 
     error = refused(lambda: FEATURES.carry_out(plan, key="key", dry_run=False))
@@ -89,7 +89,7 @@ def test_a_refusal_is_reported_in_the_provider_s_words(fault: Exception) -> None
     assert "fault by feature provider one" in error.message
 
 
-def test_a_refused_removal_activates_nothing() -> None:
+def test_carry_out_refused_removal_activates_nothing() -> None:
     reported: list[str] = []
     stands = number(pvt_features=["one"], one={})
     plan = _prepared(
@@ -101,7 +101,7 @@ def test_a_refused_removal_activates_nothing() -> None:
     assert reported == []
 
 
-def test_providers_know_the_key_both_documents_and_a_dry_run() -> None:
+def test_carry_out_passes_key_documents_and_dry_run() -> None:
     one = Telling("one", [])
     before = number()
     plan = _prepared(before, {"one": {"level": 1}}, one)
@@ -113,7 +113,7 @@ def test_providers_know_the_key_both_documents_and_a_dry_run() -> None:
     assert work.number.assigned_to == ACCOUNT
 
 
-def test_a_number_that_goes_altogether_is_reported_of_and_a_new_one_owes_nothing_to_it() -> None:
+def test_carry_out_deleted_number_removes_features() -> None:
     one = Telling("one", [])
     stands = number(pvt_features=["one"], one={"level": 1})
 

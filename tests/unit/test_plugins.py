@@ -11,11 +11,11 @@ from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.features.registry import FeatureRegistry
 from router.settings import Settings
-from tests.unit.manager.features.asking import NUMBER, done, number, refused, release, update
+from tests.unit.manager.features.planning import NUMBER, done, number, refused, release, update
 from tests.unit.manager.packages import ACME_PLUGIN, on_path
 
 ORDER = CarrierOrder("key-1", number(), {"mine": 1})
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def carriers(settings: dict[str, dict[str, object]]) -> CarrierRegistry:
     )
 
 
-def test_its_carrier_is_asked(folder: Path) -> None:
+def test_third_party_carrier_receives_orders(folder: Path) -> None:
     found = carriers({"knm_acme": {"folder": str(folder)}})
     carrier = found.find("knm_acme")
 
@@ -42,17 +42,17 @@ def test_its_carrier_is_asked(folder: Path) -> None:
     assert '"verb": "return"' in (folder / "key-1.json").read_text()
 
 
-def test_its_carrier_refuses_in_its_own_words(folder: Path) -> None:
-    deleted = carriers({"knm_acme": {"folder": str(folder / "gone")}}).find("knm_acme")
+def test_third_party_carrier_error_keeps_its_message(folder: Path) -> None:
+    missing = carriers({"knm_acme": {"folder": str(folder / "gone")}}).find("knm_acme")
     unset = carriers({}).find("knm_acme")
 
     with pytest.raises(CarrierError, match="the order can't be written: No such file"):
-        deleted.acquire(ORDER)
+        missing.acquire(ORDER)
     with pytest.raises(CarrierError, match=r"setting 'carriers\.knm_acme\.folder' is missing"):
         unset.acquire(ORDER)
 
 
-def test_its_feature_is_switched_on_and_off(folder: Path) -> None:
+def test_third_party_feature_is_switched_on_and_off(folder: Path) -> None:
     features = FeatureRegistry(Settings.load(None, features={"acme_screening": {"folder": str(folder)}}))
     reported = folder / f"{NUMBER}.screening"
 
@@ -78,13 +78,13 @@ def test_its_feature_is_switched_on_and_off(folder: Path) -> None:
         ("features.md", ["acme_numbers/screening.py"]),
     ],
 )
-def test_the_pages_show_what_is_loaded_here(page: str, files: list[str]) -> None:
+def test_pages_show_the_fixtures_code(page: str, files: list[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
 
     assert blocks == [(ACME_PLUGIN / file).read_text("utf-8") for file in files]
 
 
-def test_the_pages_show_its_entry_points() -> None:
+def test_pages_show_the_fixtures_entry_points() -> None:
     shown = (DOCS / "carriers.md").read_text("utf-8") + (DOCS / "features.md").read_text("utf-8")
 
     for line in (ACME_PLUGIN / "acme_numbers-1.0.dist-info" / "entry_points.txt").read_text("utf-8").splitlines():

@@ -8,7 +8,7 @@ from router.lifecycle.operations import Operation, OperationRequest
 RELEASE = OperationRequest(Operation.RELEASE, "", "system")
 
 
-def test_each_line_is_a_row_but_for_notes_and_empty_ones() -> None:
+def test_read_skips_comments_and_blank_lines() -> None:
     found = list(number_rows.read(io.BytesIO(b"+1415\n# a note\n\n +1416 \n"), RELEASE))
 
     assert [(row.line, row.number, row.ask and row.ask.number) for row in found] == [
@@ -17,7 +17,7 @@ def test_each_line_is_a_row_but_for_notes_and_empty_ones() -> None:
     ]
 
 
-def test_a_line_that_is_too_long_is_refused_and_not_passed_over() -> None:
+def test_read_oversized_line_is_refused() -> None:
     bad, good = number_rows.read(io.BytesIO(b" " * (1 << 20) + b"+1415\n+1416\n"), RELEASE)
 
     assert (bad.line, bad.ask) == (1, None)

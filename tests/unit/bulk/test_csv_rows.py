@@ -8,20 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.bulk import csv_rows
 from router.bulk.columns import KAZOO_COLUMNS
-from router.bulk.records import ImportOptions
-from router.bulk.rows import InvalidFileError, Row
+from router.bulk.rows import InvalidFileError
 from router.lifecycle.operations import Imported, Operation, OperationRequest
+from tests.unit.bulk.rows import ACCOUNT, rows
 
 ROOT = Path(__file__).parents[3]
-ACCOUNT = "4cad0b7f" * 4
 PARENT = "0" * 32
-
-
-def rows(text: str | bytes, **options: object) -> list[Row]:
-    raw = text if isinstance(text, bytes) else text.encode()
-    return list(csv_rows.read(io.BytesIO(raw), ImportOptions(**options)))  # type: ignore[arg-type]
 
 
 def only(text: str | bytes, **options: object) -> OperationRequest:
@@ -36,7 +29,7 @@ def written(columns: list[str], *lines: list[str]) -> str:
     return text.getvalue()
 
 
-def test_a_cell_that_is_too_large_is_named_as_that() -> None:
+def test_read_oversized_cell_is_refused_by_size() -> None:
     cell = "x" * 131_073
     found = rows(f"e164,opaque.x\n+14158867900,{cell}\n+14158867901,x\n")
 
@@ -46,7 +39,7 @@ def test_a_cell_that_is_too_large_is_named_as_that() -> None:
     assert "a cell of more than 131,072 characters" in (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
-def test_kazoos_own_columns() -> None:
+def test_columns_are_kazoos_in_its_order() -> None:
     assert ",".join(KAZOO_COLUMNS) == (
         "e164,account_name,account_id,previously_assigned_to,state,created,modified,used_by,ported_in,carrier_module,"
         "cnam.inbound,cnam.outbound,e911.locality,e911.name,e911.region,e911.street_address,e911.extended_address,"
@@ -55,7 +48,7 @@ def test_kazoos_own_columns() -> None:
     )
 
 
-def test_a_whole_row() -> None:
+def test_read_full_row_fills_the_request() -> None:
     value = {
         "e164": "+14158867900",
         "account_name": "Acme, Inc.",
@@ -120,14 +113,14 @@ def test_a_whole_row() -> None:
     )
 
 
-def test_what_a_row_leaves_empty_is_not_asked_for() -> None:
+def test_read_empty_cells_request_nothing() -> None:
     ask = only(written(list(KAZOO_COLUMNS), ["+14158867900", *[""] * (len(KAZOO_COLUMNS) - 1)]), account=ACCOUNT)
 
     assert (ask.assign_to, ask.state, ask.module_name, ask.public_fields) == (ACCOUNT, None, None, None)
     assert ask.imported == Imported()
 
 
-def test_a_past_is_the_systems_to_bring() -> None:
+def test_read_history_is_for_the_system_only() -> None:
     ask = only(f"e164,account_id,created,used_by\n+1,{ACCOUNT},63877497874,callflow\n", auth_by=PARENT)
 
     assert (ask.auth_by, ask.imported) == (PARENT, None)
@@ -136,7 +129,7 @@ def test_a_past_is_the_systems_to_bring() -> None:
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
+def test_read_spreadsheet_variants_are_accepted(separator: str, end: str, mark: bytes) -> None:
     text = separator.join(["E164", " account_id "]) + end + separator.join(["+1415", ACCOUNT]) + end
     found = rows(mark + text.encode() + (separator + end).encode())
 
@@ -144,7 +137,7 @@ def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "arguments"),
+    ("header", "message"),
     [
         ("e164,acount_id", "unknown column 'acount_id': did you mean account_id?"),
         ("e164,wibble", "unknown column 'wibble': a public field of your own is called opaque.NAME"),
@@ -170,18 +163,18 @@ def test_as_spreadsheets_save_it(separator: str, end: str, mark: bytes) -> None:
         ("", "the file is empty"),
     ],
 )
-def test_a_header_that_cant_be_used_refuses_the_file(header: str, arguments: str) -> None:
-    with pytest.raises(InvalidFileError, match=arguments.replace(".", r"\.").replace("?", r"\?")):
+def test_read_unusable_header_refuses_the_file(header: str, message: str) -> None:
+    with pytest.raises(InvalidFileError, match=message.replace(".", r"\.").replace("?", r"\?")):
         rows(header + "\n+1415,x\n")
 
 
-def test_a_header_that_is_not_utf8() -> None:
+def test_read_header_not_utf8_refuses_the_file() -> None:
     with pytest.raises(InvalidFileError, match="not UTF-8"):
         rows(b"e164,\xff\n")
 
 
 @pytest.mark.parametrize(
-    ("line", "cause", "arguments"),
+    ("line", "cause", "message"),
     [
         (b"+1415", "malformed_row", "it has 1 cells where the first line names 4 columns"),
         (b"+1415,a,b,c,d", "malformed_row", "it has 5 cells"),
@@ -197,16 +190,16 @@ def test_a_header_that_is_not_utf8() -> None:
         (b'+1415,,,"' + b" " * (1 << 20) + b'63877497874"', "malformed_row", "longer than a mebibyte"),
     ],
 )
-def test_a_bad_row_is_its_own_error_and_the_next_one_goes_on(line: bytes, cause: str, arguments: str) -> None:
+def test_read_bad_row_fails_alone(line: bytes, cause: str, message: str) -> None:
     bad, good = rows(b"e164,account_id,ported_in,created\n" + line + b"\n+1416,,,\n")
 
     assert bad.error is not None
     assert (bad.line, bad.ask, bad.error.error, bad.error.cause) == (2, None, "invalid", cause)
-    assert arguments in bad.error.message
+    assert message in bad.error.message
     assert (good.line, good.number, good.error) == (3, "+1416", None)
 
 
-def test_a_quote_that_is_never_closed_costs_no_memory() -> None:
+def test_read_unclosed_quote_uses_bounded_memory() -> None:
     text = b'e164\n"+1415\n' + b"+1416\n" * 100_000
 
     found = rows(text)
@@ -216,7 +209,7 @@ def test_a_quote_that_is_never_closed_costs_no_memory() -> None:
     assert [row.number for row in found[1:]] == ["+1416"] * 100_000, "only the row with the quote is lost"
 
 
-def test_lines_are_counted_through_cells_of_several_lines() -> None:
+def test_read_multiline_cells_keep_line_numbers() -> None:
     found = rows('e164,opaque.note\n+1,"a\nb"\n+2,c\n')
 
     assert [(row.line, row.number) for row in found] == [(2, "+1"), (4, "+2")]
@@ -231,19 +224,19 @@ def test_lines_are_counted_through_cells_of_several_lines() -> None:
         ("cnam.outbound,opaque.cnam.display_name", "opaque.cnam.display_name"),
     ],
 )
-def test_no_value_is_lost_to_another(columns: str, wrong: str) -> None:
+def test_read_conflicting_columns_are_refused(columns: str, wrong: str) -> None:
     (row,) = rows(f"e164,{columns}\n+1,x,y\n")
 
     assert row.error is not None
     assert row.error.cause == wrong
 
 
-def test_a_field_of_ones_own_keeps_its_spelling() -> None:
+def test_read_opaque_column_keeps_its_spelling() -> None:
     assert only("e164,Opaque.myField . inIt\n+1,x\n").public_fields == {"myField": {"inIt": "x"}}
 
 
 @pytest.mark.parametrize("action", ["create", "reserve", "move", "release", "delete", "update", "assign_to_app"])
-def test_a_row_may_say_what_to_do(action: str) -> None:
+def test_read_action_column_selects_the_operation(action: str) -> None:
     ask = only(f"action,e164,account_id,prepend.name,used_by\n{action},+1,{ACCOUNT},Sales,callflow\n")
 
     assert ask.operation is Operation(action)
@@ -252,14 +245,14 @@ def test_a_row_may_say_what_to_do(action: str) -> None:
     assert ask.used_by == ("callflow" if action == "assign_to_app" else None)
 
 
-def test_an_unknown_action() -> None:
+def test_read_unknown_action_is_refused() -> None:
     (row,) = rows("action,e164\nsteal,+1\n")
 
     assert row.error is not None
     assert "write one of create, reserve" in row.error.message
 
 
-def test_update_asks_otherwise_where_the_number_exists() -> None:
+def test_read_update_adds_fallback_requests() -> None:
     (row,) = rows(f"e164,account_id,prepend.name,used_by\n+1,{ACCOUNT},Sales,callflow\n", update=True)
 
     assert [(each.operation, each.assign_to, each.used_by) for each in row.fallback] == [
@@ -272,7 +265,7 @@ def test_update_asks_otherwise_where_the_number_exists() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=3, max_size=3), max_size=8))
-def test_what_a_csv_writer_wrote_is_read(cells: list[list[str]]) -> None:
+def test_read_inverts_pythons_csv_writer(cells: list[list[str]]) -> None:
     """Every row comes once, in order, as an ask or as an error of its own, with the number that was written."""
     lines = [[f"+1415{position:07}", *line[1:]] for position, line in enumerate(cells)]
     found = rows(written(["e164", "opaque.a", "opaque.b"], *lines))
@@ -286,76 +279,9 @@ def test_what_a_csv_writer_wrote_is_read(cells: list[list[str]]) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
-def test_nothing_in_a_file_raises(noise: bytes) -> None:
+def test_read_arbitrary_bytes_never_raise(noise: bytes) -> None:
     found = rows(b"e164,account_id,created\n" + noise)
 
     assert all((row.ask is None) != (row.error is None) for row in found)
     lines = [row.line for row in found]
     assert lines == sorted(set(lines)), "each begins on a line of its own: a run that goes on counts by them"
-
-
-def test_an_open_quote_costs_its_own_row_alone() -> None:
-    """It opens a cell that ends nowhere, or 47 rows further; each of the other rows is there."""
-    lines = [f"+1415{index:07},{ACCOUNT},note {index}" for index in range(3000)]
-    unclosed = list(lines)
-    unclosed[1] = f'+14150000001,{ACCOUNT},"note 1'
-    closed_later = list(unclosed)
-    closed_later[48] = f'+14150000048,{ACCOUNT},note 48"'
-
-    for mangled in (unclosed, closed_later):
-        found = rows("e164,account_id,opaque.note\n" + "\n".join(mangled) + "\n")
-        assert [row.line for row in found] == list(range(2, 3002))
-        assert [row.line for row in found if row.error is not None] == [3]
-        assert found[1].number == "+14150000001"
-        assert found[1].error is not None
-        assert "line 4, a row by itself, would be inside of it" in found[1].error.message
-
-
-@pytest.mark.parametrize("column", ["account_id", "state", "carrier_module", "prepend.name", "used_by"])
-def test_cells_that_hold_no_line_ends_are_refused_with_them(column: str) -> None:
-    found = rows(f'e164,{column},opaque.note\n+1415,"a\nb",x\n+1416,,y\n')
-
-    assert [(row.line, row.error is None) for row in found] == [(2, False), (3, False), (4, True)]
-    assert found[0].error is not None
-    assert f"{column} would go on in the next line" in found[0].error.message
-
-
-def test_a_cell_of_ones_own_may_span_a_hundred_lines() -> None:
-    for count, refused in ((99, 0), (100, 1)):
-        note = "\n".join(["line"] * (count + 1))
-        found = rows(f'e164,opaque.note\n+1415,"{note}"\n+1416,x\n')
-        assert sum(row.error is not None for row in found) == refused * (count + 1)
-        assert found[-1].number == "+1416"
-
-
-_NOISE = st.text(st.sampled_from('"",;\n\r\t a1\\\ufeff\0'), max_size=6)
-
-
-@settings(deadline=None)
-@given(
-    st.integers(1, 30),
-    st.lists(st.tuples(st.integers(0, 29), st.integers(0, 60), _NOISE), max_size=6),
-    st.sampled_from(["\n", "\r\n"]),
-)
-def test_whatever_is_mangled_every_other_row_is_there(
-    count: int, mangled: list[tuple[int, int, str]], end: str
-) -> None:
-    """Each line belongs to a row or is passed over, and lines that nobody touched are rows of their own."""
-    lines = [f'+1415{index:07},{ACCOUNT},"a ""note"", {index}"' for index in range(count)]
-    for line, place, noise in mangled:
-        text = lines[line % count]
-        lines[line % count] = text[:place] + noise + text[place:]
-    touched = {f"+1415{line % count:07}" for line, _, _ in mangled}
-    raw = f"e164,account_id,opaque.note{end}{end.join(lines)}{end}".encode()
-
-    read = csv_rows.read(io.BytesIO(raw), ImportOptions())
-    found = list(read)
-
-    assert read.lines_unaccounted == 0
-    assert read.lines_read == raw.count(b"\n")
-    assert sum(row.lines for row in found) + read.lines_skipped == read.lines_read
-    as_written = [row.number for row in found if row.error is None]
-    untouched = [f"+1415{index:07}" for index in range(count) if f"+1415{index:07}" not in touched]
-    assert [number for number in as_written if number in set(untouched)] == untouched
-    ends = [row.line + row.lines for row in found]
-    assert all(row.line >= previous for row, previous in zip(found[1:], ends, strict=False)), "no line twice"
