@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,8 +77,12 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_an_error() -> None:
-    with EmbeddedCouchDB() as server, pytest.raises(OSError, match="in use"):
-        EmbeddedCouchDB(port=server.port).start()
+    with (
+        EmbeddedCouchDB() as server,
+        closing(EmbeddedCouchDB(port=server.port)) as second,
+        pytest.raises(OSError, match="in use"),
+    ):
+        second.start()
 
 
 def test_every_answered_write_survives_a_kill(tmp_path: Path) -> None:
