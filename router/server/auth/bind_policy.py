@@ -35,8 +35,11 @@ def check_bind_policy(settings: Settings) -> None:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether only this machine can connect to host:port; False where that is unknown."""
-    host = parse_address(address).host
+    """Return whether only this machine can connect to host:port; False where that is unknown, as for unix:/path."""
+    try:
+        host = parse_address(address).host
+    except ValueError:
+        return False  # a worker behind the edge listens on a unix socket
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

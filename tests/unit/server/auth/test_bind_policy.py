@@ -25,6 +25,7 @@ OUTSIDE = "0.0.0.0:50051"
         ("10.0.0.1:1", False),
         ("[fe80::1%lo]:1", False),
         ("no-such-host.invalid:1", False),
+        ("unix:/run/did-router/worker-0.sock", False),
     ],
 )
 def test_loopback(address: str, loopback: bool) -> None:
