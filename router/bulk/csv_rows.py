@@ -61,8 +61,8 @@ def _rows(lines: Lines, found: Iterable[CsvRecord], columns: list[str], options:
             number = printable(each.cells[place if place < len(each.cells) else 0]) if each.cells else ""
             yield Row(each.line, number, error=wrong.as_error(), offset=each.offset, lines=each.lines)
         else:
-            ask, fallback = options.asks(record)
-            yield Row(each.line, record.number, ask, fallback, offset=each.offset, lines=each.lines)
+            request, fallback = options.requests(record)
+            yield Row(each.line, record.number, request, fallback, offset=each.offset, lines=each.lines)
 
 
 def _named(cells: Sequence[str], columns: list[str]) -> dict[str, str]:

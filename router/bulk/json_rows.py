@@ -32,8 +32,8 @@ def _rows(lines: Lines, options: ImportOptions) -> Iterator[Row]:
             lines.truncated = False
             yield Row(lines.number, "", error=wrong.as_error(), offset=lines.offset)
         else:
-            ask, fallback = options.asks(record)
-            yield Row(lines.number, record.number, ask, fallback, offset=lines.offset, warnings=record.problems)
+            request, fallback = options.requests(record)
+            yield Row(lines.number, record.number, request, fallback, offset=lines.offset, warnings=record.problems)
 
 
 def _record(line: str, *, is_complete: bool) -> Record:

@@ -10,18 +10,18 @@ from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 
 
-def read(file: BinaryIO, ask: OperationRequest) -> Rows:
+def read(file: BinaryIO, request: OperationRequest) -> Rows:
     """Read the rows of a file with a number per line; blank lines and lines that begin with `#` are skipped.
 
     Args:
         file: may hold anything; text that is no number is refused by itself.
-        ask: the request for each number.
+        request: the request for each number.
     """
     lines = Lines(file)
-    return Rows(_rows(lines, ask), lines)
+    return Rows(_rows(lines, request), lines)
 
 
-def _rows(lines: Lines, ask: OperationRequest) -> Iterator[Row]:
+def _rows(lines: Lines, request: OperationRequest) -> Iterator[Row]:
     for line in lines:
         text, is_truncated, lines.truncated = line.strip(), lines.truncated, False
         if text.startswith("#") or not (text or is_truncated):
@@ -31,4 +31,4 @@ def _rows(lines: Lines, ask: OperationRequest) -> Iterator[Row]:
         if is_truncated:
             yield Row(lines.number, number, error=too_long().as_error(), offset=lines.offset)
         else:
-            yield Row(lines.number, number, fast_replace(ask, number=number), offset=lines.offset)
+            yield Row(lines.number, number, fast_replace(request, number=number), offset=lines.offset)

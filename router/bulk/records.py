@@ -66,7 +66,7 @@ class ImportOptions:
     update: bool = False
     dry_run: bool = False
 
-    def asks(self, record: Record) -> tuple[OperationRequest, tuple[OperationRequest, ...]]:
+    def requests(self, record: Record) -> tuple[OperationRequest, tuple[OperationRequest, ...]]:
         """Return a record's operation, and the operations to run instead if it would create an existing number."""
         account = record.account or self.account
         operation = record.operation
@@ -101,15 +101,15 @@ class ImportOptions:
         )
 
     def _fallback(self, record: Record, account: str | None) -> tuple[OperationRequest, ...]:
-        def ask(operation: Operation, **more: Any) -> OperationRequest:
+        def request(operation: Operation, **more: Any) -> OperationRequest:
             return OperationRequest(operation, record.number, self.auth_by, dry_run=self.dry_run, **more)
 
         made = []
         if account is not None:
-            made.append(ask(Operation.RESERVE if record.state == "reserved" else Operation.MOVE, assign_to=account))
+            made.append(request(Operation.RESERVE if record.state == "reserved" else Operation.MOVE, assign_to=account))
         if record.used_by is not None:
-            made.append(ask(Operation.ASSIGN_TO_APP, used_by=record.used_by))
-        made.append(ask(Operation.UPDATE, public_fields=dict(record.public)))
+            made.append(request(Operation.ASSIGN_TO_APP, used_by=record.used_by))
+        made.append(request(Operation.UPDATE, public_fields=dict(record.public)))
         return tuple(made)
 
 

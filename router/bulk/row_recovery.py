@@ -15,7 +15,7 @@ from router.manager.outcomes import Outcome
 class NumberOperations(Protocol):
     """The part of the number manager that a run needs."""
 
-    def carry_out(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
+    def carry_out(self, requests: Sequence[OperationRequest]) -> list[Outcome]:
         """Carry out operations; return their outcomes in order."""
 
 
@@ -37,10 +37,10 @@ class RowRecovery:
         Raises:
             TransientStoreError: a store is unavailable.
         """
-        asks = {row_key(row): row.ask for row in rows if row.ask is not None}
+        requests = {row_key(row): row.request for row in rows if row.request is not None}
         return {
             key: each.document.revision if each.document is not None else ""
-            for key, each in zip(asks, self._current(list(asks.values())), strict=True)
+            for key, each in zip(requests, self._current(list(requests.values())), strict=True)
         }
 
     def recover(
@@ -57,11 +57,11 @@ class RowRecovery:
         Raises:
             TransientStoreError: a store is unavailable.
         """
-        asks = [ask for place in places if (ask := rows[place].ask) is not None]
+        requests = [request for place in places if (request := rows[place].request) is not None]
         left: list[int] = []
         recovered: list[tuple[int, Outcome]] = []
-        for place, ask, current in zip(places, asks, self._current(asks), strict=True):
-            carried_out = self._was_carried_out(rows[place], ask, current, known)
+        for place, request, current in zip(places, requests, self._current(requests), strict=True):
+            carried_out = self._was_carried_out(rows[place], request, current, known)
             if carried_out is False:
                 left.append(place)
                 continue
@@ -74,27 +74,27 @@ class RowRecovery:
 
     def _complete(self, rows: Sequence[Row], recovered: Sequence[tuple[int, Outcome]], results: list[Any]) -> None:
         """Repeat the effects that follow a write: an operation without a change writes copies and publishes."""
-        asks = [no_op_request(outcome.number) for _, outcome in recovered]
-        outcomes = self._manager.carry_out(asks) if asks else []
+        requests = [no_op_request(outcome.number) for _, outcome in recovered]
+        outcomes = self._manager.carry_out(requests) if requests else []
         for (place, outcome), after in zip(recovered, outcomes, strict=True):
             outcome = replace(outcome, copies_deferred=after.copies_deferred, copies_of=after.copies_of)  # noqa: PLW2901
             results[place] = result_of(rows[place], outcome, recovered=True)
 
     def _was_carried_out(
-        self, row: Row, ask: OperationRequest, current: Outcome, known: Mapping[str, str]
+        self, row: Row, request: OperationRequest, current: Outcome, known: Mapping[str, str]
     ) -> bool | None:
-        if ask.operation is Operation.CREATE:
+        if request.operation is Operation.CREATE:
             if row.fallback or current.document is None:
                 return False  # repeating it has the same effect
             if known.get(row_key(row)) == current.document.revision:
                 return False
-            return was_created(ask, current.document, self._started)
+            return was_created(request, current.document, self._started)
         before = known.get(row_key(row))
-        return False if before is None else was_carried_out(ask, current.document, before)
+        return False if before is None else was_carried_out(request, current.document, before)
 
-    def _current(self, asks: Sequence[OperationRequest]) -> list[Outcome]:
+    def _current(self, requests: Sequence[OperationRequest]) -> list[Outcome]:
         """Return the current document of each request's number."""
-        outcomes = self._manager.carry_out([read_request(ask) for ask in asks]) if asks else []
+        outcomes = self._manager.carry_out([read_request(request) for request in requests]) if requests else []
         problem = next((each.error for each in outcomes if is_unavailable(each.error)), None)
         if problem is not None:
             raise TransientStoreError(problem.message)

@@ -42,8 +42,8 @@ class Row:
     Attributes:
         line: its first line in the file, from 1.
         number: as written there; empty: unreadable.
-        ask: its operation; None: the row is unreadable.
-        fallback: operations to run instead, in order, if `ask` would create an existing number.
+        request: its operation; None: the row is unreadable.
+        fallback: operations to run instead, in order, if `request` would create an existing number.
         error: why the row is unreadable.
         warnings: oddities of a readable row.
         offset: bytes of the file up to its end.
@@ -52,7 +52,7 @@ class Row:
 
     line: int
     number: str
-    ask: OperationRequest | None = None
+    request: OperationRequest | None = None
     fallback: tuple[OperationRequest, ...] = ()
     error: NumberError | None = None
     offset: int = 0

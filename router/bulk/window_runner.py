@@ -47,7 +47,7 @@ class WindowRunner:
         # A row that an earlier run began is compared with the revision before that run, not with the current one.
         known = {key: self._known_revisions[key] for key in uncertain & self._known_revisions.keys()}
         if fresh or window.rows[-1].line > self._journal.previous.begun_to:
-            rows = [row for row in fresh if row.ask is not None and row.ask.operation in NOT_REPEATABLE]
+            rows = [row for row in fresh if row.request is not None and row.request.operation in NOT_REPEATABLE]
             try:
                 known |= self._recovery.revisions(rows)
             except TransientStoreError as problem:
@@ -128,12 +128,12 @@ class WindowRunner:
         return undone + self._carry_out_fallbacks(rows, with_fallback, results)
 
     def _outcomes(self, rows: Sequence[Row], places: list[int]) -> list[Outcome]:
-        asks = [ask for place in places if (ask := rows[place].ask) is not None]
-        return self._manager.carry_out(asks) if asks else []
+        requests = [request for place in places if (request := rows[place].request) is not None]
+        return self._manager.carry_out(requests) if requests else []
 
     def _carry_out_fallbacks(self, rows: Sequence[Row], places: list[int], results: list[Any]) -> list[int]:
-        asks = [ask for place in places for ask in rows[place].fallback]
-        outcomes = iter(self._manager.carry_out(asks) if asks else ())
+        requests = [request for place in places for request in rows[place].fallback]
+        outcomes = iter(self._manager.carry_out(requests) if requests else ())
         undone = []
         for place in places:
             outcome = combined(list(itertools.islice(outcomes, len(rows[place].fallback))))
@@ -146,6 +146,6 @@ class WindowRunner:
 
 def _known_result(row: Row, early: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the result of a row that needs no work, or None."""
-    if row.ask is None:
+    if row.request is None:
         return invalid_row_result(row)
     return {**early[row.line], "recovered": True} if row.line in early else None

@@ -66,9 +66,9 @@ class WindowBuilder:
         last: dict[str, tuple[int, Operation, bool]] = {}
         numbers: set[str] = set()
         for place, row in enumerate(rows):
-            if row.ask is None:
+            if row.request is None:
                 continue
-            number, operation = self._normalise(row.number), row.ask.operation
+            number, operation = self._normalise(row.number), row.request.operation
             numbers.add(number)
             if row.line in self._settled:
                 continue

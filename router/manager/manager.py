@@ -13,6 +13,7 @@ from router.couch.server import CouchServer
 from router.lifecycle import errors, permissions
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.lifecycle.policy import ManagerPolicy
+from router.manager.account_numbers import BUDGET, AccountNumberLister, Page
 from router.manager.cache_publisher import CachePublisher
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.configuration import Configuration
@@ -21,7 +22,6 @@ from router.manager.deferred_copies import DeferredCopies
 from router.manager.external_steps import ExternalSteps
 from router.manager.features.registry import FeatureRegistry
 from router.manager.job import Job, Settled
-from router.manager.listing import BUDGET, AccountNumberLister, Page
 from router.manager.outcomes import Outcome
 from router.manager.pipeline import UpdatePipeline, committed_state
 from router.manager.read_step import Reader

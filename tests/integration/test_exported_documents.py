@@ -161,8 +161,8 @@ def test_a_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, worl
 def test_a_document_too_deep_is_refused_in_words(manager: Manager) -> None:
     text = b'{"_id":"+14158870000","deep":' + b"[" * 400 + b"]" * 400 + b"}"
     (row,) = json_rows.read(io.BytesIO(text), ImportOptions())
-    assert row.ask is not None
-    (outcome,) = manager.manager.carry_out([row.ask])
+    assert row.request is not None
+    (outcome,) = manager.manager.carry_out([row.request])
 
     assert outcome.error is not None
     assert "leave it out" in outcome.error.message

@@ -347,4 +347,4 @@ def _revision(world: World, database: str) -> str:
 def _asks(numbers: Sequence[str], account: str) -> list[OperationRequest]:
     text = "e164,carrier_module\n" + "".join(f"{number},{INVENTORY}\n" for number in numbers)
     rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "-.csv", ImportOptions(account=account))
-    return [row.ask for row in rows if row.ask is not None]
+    return [row.request for row in rows if row.request is not None]

@@ -13,7 +13,7 @@ _COMMANDS = {
     "update": "commands",
     "assign-to-app": "commands",
     "show": "show",
-    "list": "listing",
+    "list": "list_",
     "history": "history",
 }
 """Command → its module, imported when it is used."""

@@ -25,7 +25,7 @@ _STATES = [state.value for state in (State.IN_SERVICE, State.RESERVED, State.POR
 """States in which a number can be created."""
 
 
-def _asking(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
+def _operation_command(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
     """Make a command from a function that builds its request; it takes numbers, or a file with one per line."""
 
     @click.option(
@@ -68,40 +68,47 @@ def _asking(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
             raise click.UsageError("give numbers, or --file", click.get_current_context())
         if output is not None and file is None:
             raise click.UsageError("--output needs --file", click.get_current_context())
-        ask = replace(command(**rest), auth_by=auth_by, dry_run=dry_run)
+        request = replace(command(**rest), auth_by=auth_by, dry_run=dry_run)
         if file is None:
-            _carry_out(settings, ask, numbers, as_lines=as_lines)
+            _carry_out(settings, request, numbers, as_lines=as_lines)
             return
         from router.cli.bulk import run_file  # noqa: PLC0415 - progress bars and threads that few commands need
 
-        run_file(settings, file, output, _options(ask), lambda opened: number_rows.read(opened, ask), as_json=as_lines)
+        run_file(
+            settings,
+            file,
+            output,
+            _options(request),
+            lambda opened: number_rows.read(opened, request),
+            as_json=as_lines,
+        )
 
     return wrapped
 
 
-def _carry_out(settings: Settings, ask: OperationRequest, numbers: Sequence[str], *, as_lines: bool) -> None:
+def _carry_out(settings: Settings, request: OperationRequest, numbers: Sequence[str], *, as_lines: bool) -> None:
     manager = NumberManager(settings, Stores(settings))
     texts = [as_text(number) for number in numbers]
     outcomes = []
     for batch in chunked(texts, _BATCH_SIZE):
-        outcomes += manager.carry_out([replace(ask, number=text) for text in batch])
-    output.show(texts, outcomes, dry_run=ask.dry_run, as_lines=as_lines)
+        outcomes += manager.carry_out([replace(request, number=text) for text in batch])
+    output.show(texts, outcomes, dry_run=request.dry_run, as_lines=as_lines)
     raise SystemExit(output.exit_code(outcomes))
 
 
-def _options(ask: OperationRequest) -> dict[str, Any]:
+def _options(request: OperationRequest) -> dict[str, Any]:
     """Return the options that the results' first line names."""
     return {
-        "command": f"number {ask.operation.value}",
-        "auth_by": ask.auth_by,
-        "assign_to": ask.assign_to,
-        "state": ask.state,
-        "module_name": ask.module_name,
-        "fields": ask.public_fields,
-        "merge": ask.merge,
-        "ported_in": ask.ported_in,
-        "used_by": ask.used_by,
-        "dry_run": ask.dry_run,
+        "command": f"number {request.operation.value}",
+        "auth_by": request.auth_by,
+        "assign_to": request.assign_to,
+        "state": request.state,
+        "module_name": request.module_name,
+        "fields": request.public_fields,
+        "merge": request.merge,
+        "ported_in": request.ported_in,
+        "used_by": request.used_by,
+        "dry_run": request.dry_run,
     }
 
 
@@ -133,7 +140,7 @@ def _mdn(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--ported-in", is_flag=True, help="The number was ported in: in service at once, whoever the caller is.")
 @_fields
 @_mdn
-@_asking
+@_operation_command
 def create_number(
     assign_to: str | None,
     state: str | None,
@@ -167,7 +174,7 @@ def create_number(
 @_assign_to
 @_fields
 @_mdn
-@_asking
+@_operation_command
 def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> OperationRequest:
     """Reserve a number for an account. A later owner's release returns it to this account.
 
@@ -183,7 +190,7 @@ def reserve_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: b
 @_assign_to
 @_fields
 @_mdn
-@_asking
+@_operation_command
 def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool) -> OperationRequest:
     """Assign a number to an account and put it in service.
 
@@ -198,7 +205,7 @@ def move_number(assign_to: str | None, fields: tuple[str, ...], *, mdn_run: bool
 
 @click.command("release")
 @_mdn
-@_asking
+@_operation_command
 def release_number(*, mdn_run: bool) -> OperationRequest:
     """Release a number: to the account that reserved it before, else to the released state (knm_local: deleted).
 
@@ -210,7 +217,7 @@ def release_number(*, mdn_run: bool) -> OperationRequest:
 
 
 @click.command("delete")
-@_asking
+@_operation_command
 def delete_number() -> OperationRequest:
     """Delete a number's document, whatever its state; for administrators.
 
@@ -229,7 +236,7 @@ def delete_number() -> OperationRequest:
     "--used-by", metavar="APP", help="Set the application that uses the number, and nothing else (see assign-to-app)."
 )
 @_mdn
-@_asking
+@_operation_command
 def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: bool, mdn_run: bool) -> OperationRequest:
     """Change a number's public fields, which switch features on and off; null removes a field.
 
@@ -254,7 +261,7 @@ def update_number(fields: tuple[str, ...], used_by: str | None, *, replaces: boo
 @click.option(
     "--used-by", required=True, metavar="APP", help="Application: callflow, trunkstore, mobile …; empty: none."
 )
-@_asking
+@_operation_command
 def assign_to_app_number(used_by: str) -> OperationRequest:
     """Set the application that uses a number.
 

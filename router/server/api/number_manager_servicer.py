@@ -12,7 +12,7 @@ from router.couch.errors import CouchError
 from router.lifecycle import errors
 from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import Operation, OperationRequest
-from router.manager.listing import BUDGET
+from router.manager.account_numbers import BUDGET
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers.routes import Reason

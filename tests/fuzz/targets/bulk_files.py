@@ -63,13 +63,13 @@ def _numbered(rows: Sequence[Row], content: bytes) -> None:
     assert offsets == sorted(offsets)
     assert all(offset <= len(content) for offset in offsets)
     for row in rows:
-        assert (row.ask is None) != (row.error is None)
-        assert row.ask is not None or not row.fallback
+        assert (row.request is None) != (row.error is None)
+        assert row.request is not None or not row.fallback
         if row.error is not None:
             assert row.error.cause
             assert row.error.message
-        for ask in (row.ask, *row.fallback):
-            assert ask is None or ask.number == row.number, "what is asked is asked of the row's number"
+        for request in (row.request, *row.fallback):
+            assert request is None or request.number == row.number, "what is asked is asked of the row's number"
 
 
 def _csv(rows: Sequence[Row], content: bytes, options: ImportOptions, *, short: bool) -> None:
@@ -89,8 +89,8 @@ def _csv(rows: Sequence[Row], content: bytes, options: ImportOptions, *, short: 
     cells = [row for row in cells if any(cell.strip() for cell in row)]
     assert len(rows) == len(cells), "a result for each row"
     for row, written in zip(rows, cells, strict=True):
-        if row.ask is not None:
-            _asks_for(row.ask, dict(zip(columns, written, strict=True)), options)
+        if row.request is not None:
+            _asks_for(row.request, dict(zip(columns, written, strict=True)), options)
 
 
 def _column(name: str) -> str:
@@ -98,22 +98,22 @@ def _column(name: str) -> str:
     return OPAQUE + name[len(OPAQUE) :] if name.lower().startswith(OPAQUE) else name.lower()
 
 
-def _asks_for(ask: OperationRequest, cells: dict[str, str], options: ImportOptions) -> None:
-    assert ask.number == cells["e164"].strip()
-    assert ask.auth_by == options.auth_by
+def _asks_for(request: OperationRequest, cells: dict[str, str], options: ImportOptions) -> None:
+    assert request.number == cells["e164"].strip()
+    assert request.auth_by == options.auth_by
     account = cells.get("account_id", "").strip() or options.account
-    assert ask.assign_to in (None, account), "nobody else gets the number"
-    if ask.operation is Operation.CREATE:
-        assert ask.assign_to == account
-        assert ask.state == (cells.get("state", "").strip() or None)
-    public = ask.public_fields or {}
+    assert request.assign_to in (None, account), "nobody else gets the number"
+    if request.operation is Operation.CREATE:
+        assert request.assign_to == account
+        assert request.state == (cells.get("state", "").strip() or None)
+    public = request.public_fields or {}
     assert not any(name.startswith(("pvt_", "_")) for name in public), public
     for name, cell in cells.items():
-        if name.startswith(OPAQUE) and cell.strip() and ask.public_fields is not None:
+        if name.startswith(OPAQUE) and cell.strip() and request.public_fields is not None:
             assert _at(public, name.removeprefix(OPAQUE).split(".")) == cell.strip(), f"{name} is asked for"
-    if ask.imported is not None and cells.get("created", "").strip():
-        assert ask.imported.created == int(cells["created"])
-        assert 0 < ask.imported.created < 10**12
+    if request.imported is not None and cells.get("created", "").strip():
+        assert request.imported.created == int(cells["created"])
+        assert 0 < request.imported.created < 10**12
 
 
 def _at(values: Any, path: Sequence[str]) -> Any:
@@ -130,7 +130,7 @@ def _json(rows: Sequence[Row], content: bytes, too_long: set[int]) -> None:
     wanted = [number for number, line in _lines(content) if line.strip() or number in too_long]
     assert [row.line for row in rows] == wanted, "a result for each line, under its number"
     for row in rows:
-        public = (row.ask.public_fields if row.ask is not None else None) or {}
+        public = (row.request.public_fields if row.request is not None else None) or {}
         assert not any(name.startswith(("pvt_", "_")) for name in public), public
 
 

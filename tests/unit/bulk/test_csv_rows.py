@@ -19,8 +19,8 @@ PARENT = "0" * 32
 
 def only(text: str | bytes, **options: object) -> OperationRequest:
     (row,) = rows(text, **options)
-    assert row.ask is not None, row.error
-    return row.ask
+    assert row.request is not None, row.error
+    return row.request
 
 
 def written(columns: list[str], *lines: list[str]) -> str:
@@ -33,7 +33,7 @@ def test_read_oversized_cell_is_refused_by_size() -> None:
     cell = "x" * 131_073
     found = rows(f"e164,opaque.x\n+14158867900,{cell}\n+14158867901,x\n")
 
-    assert [row.number for row in found if row.ask is not None] == ["+14158867901"]
+    assert [row.number for row in found if row.request is not None] == ["+14158867901"]
     assert found[0].error is not None
     assert found[0].error.message == "a cell has more than 131,072 characters: shorten it"
     assert "a cell of more than 131,072 characters" in (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -82,9 +82,9 @@ def test_read_full_row_fills_the_request() -> None:
         "opaque.deep.er": "x",
     }
 
-    ask = only(written(list(value), list(value.values())))
+    request = only(written(list(value), list(value.values())))
 
-    assert ask == OperationRequest(
+    assert request == OperationRequest(
         Operation.CREATE,
         "+14158867900",
         "system",
@@ -114,16 +114,16 @@ def test_read_full_row_fills_the_request() -> None:
 
 
 def test_read_empty_cells_request_nothing() -> None:
-    ask = only(written(list(KAZOO_COLUMNS), ["+14158867900", *[""] * (len(KAZOO_COLUMNS) - 1)]), account=ACCOUNT)
+    request = only(written(list(KAZOO_COLUMNS), ["+14158867900", *[""] * (len(KAZOO_COLUMNS) - 1)]), account=ACCOUNT)
 
-    assert (ask.assign_to, ask.state, ask.module_name, ask.public_fields) == (ACCOUNT, None, None, None)
-    assert ask.imported == Imported()
+    assert (request.assign_to, request.state, request.module_name, request.public_fields) == (ACCOUNT, None, None, None)
+    assert request.imported == Imported()
 
 
 def test_read_history_is_for_the_system_only() -> None:
-    ask = only(f"e164,account_id,created,used_by\n+1,{ACCOUNT},63877497874,callflow\n", auth_by=PARENT)
+    request = only(f"e164,account_id,created,used_by\n+1,{ACCOUNT},63877497874,callflow\n", auth_by=PARENT)
 
-    assert (ask.auth_by, ask.imported) == (PARENT, None)
+    assert (request.auth_by, request.imported) == (PARENT, None)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -133,7 +133,7 @@ def test_read_spreadsheet_variants_are_accepted(separator: str, end: str, mark: 
     text = separator.join(["E164", " account_id "]) + end + separator.join(["+1415", ACCOUNT]) + end
     found = rows(mark + text.encode() + (separator + end).encode())
 
-    assert [(row.line, row.number, row.ask and row.ask.assign_to) for row in found] == [(2, "+1415", ACCOUNT)]
+    assert [(row.line, row.number, row.request and row.request.assign_to) for row in found] == [(2, "+1415", ACCOUNT)]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_read_bad_row_fails_alone(line: bytes, cause: str, message: str) -> None
     bad, good = rows(b"e164,account_id,ported_in,created\n" + line + b"\n+1416,,,\n")
 
     assert bad.error is not None
-    assert (bad.line, bad.ask, bad.error.error, bad.error.cause) == (2, None, "invalid", cause)
+    assert (bad.line, bad.request, bad.error.error, bad.error.cause) == (2, None, "invalid", cause)
     assert message in bad.error.message
     assert (good.line, good.number, good.error) == (3, "+1416", None)
 
@@ -237,12 +237,12 @@ def test_read_opaque_column_keeps_its_spelling() -> None:
 
 @pytest.mark.parametrize("action", ["create", "reserve", "move", "release", "delete", "update", "assign_to_app"])
 def test_read_action_column_selects_the_operation(action: str) -> None:
-    ask = only(f"action,e164,account_id,prepend.name,used_by\n{action},+1,{ACCOUNT},Sales,callflow\n")
+    request = only(f"action,e164,account_id,prepend.name,used_by\n{action},+1,{ACCOUNT},Sales,callflow\n")
 
-    assert ask.operation is Operation(action)
-    assert ask.assign_to == (ACCOUNT if action in {"create", "reserve", "move"} else None)
-    assert (ask.public_fields is not None) == (action in {"create", "reserve", "move", "update"})
-    assert ask.used_by == ("callflow" if action == "assign_to_app" else None)
+    assert request.operation is Operation(action)
+    assert request.assign_to == (ACCOUNT if action in {"create", "reserve", "move"} else None)
+    assert (request.public_fields is not None) == (action in {"create", "reserve", "move", "update"})
+    assert request.used_by == ("callflow" if action == "assign_to_app" else None)
 
 
 def test_read_unknown_action_is_refused() -> None:
@@ -273,8 +273,8 @@ def test_read_inverts_pythons_csv_writer(cells: list[list[str]]) -> None:
     assert [row.number for row in found] == [line[0] for line in lines]
     for row, (_, a, b) in zip(found, lines, strict=True):
         given = {name: text.strip() for name, text in (("a", a), ("b", b)) if text.strip()}
-        assert row.ask is not None
-        assert dict(row.ask.public_fields or {}) == given
+        assert row.request is not None
+        assert dict(row.request.public_fields or {}) == given
 
 
 @settings(deadline=None)
@@ -282,6 +282,6 @@ def test_read_inverts_pythons_csv_writer(cells: list[list[str]]) -> None:
 def test_read_arbitrary_bytes_never_raise(noise: bytes) -> None:
     found = rows(b"e164,account_id,created\n" + noise)
 
-    assert all((row.ask is None) != (row.error is None) for row in found)
+    assert all((row.request is None) != (row.error is None) for row in found)
     lines = [row.line for row in found]
     assert lines == sorted(set(lines)), "each begins on a line of its own: a run that goes on counts by them"

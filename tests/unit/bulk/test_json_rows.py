@@ -42,10 +42,10 @@ def test_read_every_document_generation_is_restored_whole() -> None:
 
     assert len(found) == len(documents)
     for row, document in zip(found, documents, strict=True):
-        assert row.ask is not None, row.error
-        assert row.ask.imported is not None
-        assert row.ask.imported.document == document
-        assert row.ask.number == document["_id"]
+        assert row.request is not None, row.error
+        assert row.request.imported is not None
+        assert row.request.imported.document == document
+        assert row.request.number == document["_id"]
 
 
 def test_read_document_by_an_account_creates_its_number() -> None:
@@ -57,9 +57,9 @@ def test_read_document_by_an_account_creates_its_number() -> None:
     }
     (row,) = rows(document | {"prepend": {"name": "x"}}, auth_by=ACCOUNT)
 
-    assert row.ask is not None
-    assert (row.ask.imported, row.ask.assign_to, row.ask.state) == (None, ACCOUNT, "in_service")
-    assert row.ask.public_fields == {"prepend": {"name": "x"}}
+    assert row.request is not None
+    assert (row.request.imported, row.request.assign_to, row.request.state) == (None, ACCOUNT, "in_service")
+    assert row.request.public_fields == {"prepend": {"name": "x"}}
 
 
 def test_read_column_names_are_accepted() -> None:
@@ -76,10 +76,10 @@ def test_read_column_names_are_accepted() -> None:
         }
     )
 
-    assert row.ask is not None
-    assert row.ask.public_fields == {"prepend_to": {"deep": [1]}, "prepend": {"enabled": True}}
-    assert row.ask.imported is not None
-    assert (row.ask.imported.created, row.ask.imported.reserve_history) == (63877497874, (ACCOUNT,))
+    assert row.request is not None
+    assert row.request.public_fields == {"prepend_to": {"deep": [1]}, "prepend": {"enabled": True}}
+    assert row.request.imported is not None
+    assert (row.request.imported.created, row.request.imported.reserve_history) == (63877497874, (ACCOUNT,))
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,16 @@ def test_read_bad_line_fails_alone(line: Any, cause: str, message: str) -> None:
     bad, good = rows(line, {"e164": "+1416"})
 
     assert bad.error is not None
-    assert (bad.line, bad.ask, bad.error.cause) == (1, None, cause)
+    assert (bad.line, bad.request, bad.error.cause) == (1, None, cause)
     assert message in bad.error.message
     assert (good.line, good.number) == (2, "+1416")
 
 
 @given(st.binary(max_size=300))
 def test_read_arbitrary_json_never_raises(noise: bytes) -> None:
-    assert all((row.ask is None) != (row.error is None) for row in json_rows.read(io.BytesIO(noise), ImportOptions()))
+    assert all(
+        (row.request is None) != (row.error is None) for row in json_rows.read(io.BytesIO(noise), ImportOptions())
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_read_oversized_line_is_one_row() -> None:
     tail = orjson.dumps({"e164": "+14158867901", "account_id": ACCOUNT})
     bad, good = rows(b" " * (16 << 20) + tail, {"e164": "+14158867900"})
 
-    assert (bad.line, bad.ask) == (1, None)
+    assert (bad.line, bad.request) == (1, None)
     assert bad.error is not None
     assert "longer than 16 mebibytes" in bad.error.message
     assert (good.line, good.number) == (2, "+14158867900")
@@ -140,8 +142,8 @@ def test_read_oversized_line_is_one_row() -> None:
 def test_read_names_ignore_case_and_spaces() -> None:
     (row,) = rows({"E164": "+14158867900", " account_id ": ACCOUNT, "opaque. a": "x"})
 
-    assert row.ask is not None, row.error
-    assert (row.number, row.ask.assign_to, row.ask.public_fields) == ("+14158867900", ACCOUNT, {"a": "x"})
+    assert row.request is not None, row.error
+    assert (row.number, row.request.assign_to, row.request.public_fields) == ("+14158867900", ACCOUNT, {"a": "x"})
 
 
 def test_read_unnamed_field_has_a_cause() -> None:

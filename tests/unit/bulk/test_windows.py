@@ -27,7 +27,8 @@ def test_waves_mixed_rows_take_as_many_as_the_busiest_number() -> None:
     (window,) = windows(rows)
 
     assert [len(wave) for wave in window.waves] == [500, 500]
-    assert [rows[place].ask.operation for place in window.waves[0] if rows[place].ask] == [Operation.RESERVE] * 500  # type: ignore[union-attr]
+    requests = [rows[place].request for place in window.waves[0]]
+    assert [request.operation for request in requests if request is not None] == [Operation.RESERVE] * 500
 
 
 def test_windows_first_row_without_result_is_uncertain() -> None:
@@ -64,10 +65,10 @@ def test_windows_hold_each_row_once_in_order(
             assert theirs == sorted(theirs)
         for index, wave in enumerate(window.waves):
             numbers = [window.rows[place].number.strip() for place in wave]
-            asked = [window.rows[place].ask for place in wave]
+            asked = [window.rows[place].request for place in wave]
             again = {number for number in numbers if numbers.count(number) > 1}
             assert not again or index == 0
-            for number, ask in zip(numbers, asked, strict=True):
-                assert ask is not None
-                assert number not in again or ask.operation not in NOT_REPEATABLE
+            for number, request in zip(numbers, asked, strict=True):
+                assert request is not None
+                assert number not in again or request.operation not in NOT_REPEATABLE
         assert window.uncertain <= set(window.waves[0] if window.waves else ())
