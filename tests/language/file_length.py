@@ -16,7 +16,6 @@ EXEMPT = ("router/v1/", "tests/cases/", "docs/schemas/", "docs/configuration.md"
 PENDING = frozenset(
     {
         "benchmarks/load/flood.c",
-        "tests/hostile/attacks.py",
         "tests/integration/test_bulk.py",
         "tests/integration/test_following_shards.py",
         "tests/integration/test_following_through_failures.py",

@@ -1,0 +1,163 @@
+"""Many connections: silent, half a request, endless requests, idle, garbage, hang-ups."""
+
+import itertools
+import socket
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from tests.hostile import wire
+from tests.hostile.attack import together
+from tests.hostile.requests import ONE_LOOKUP
+from tests.hostile.scene import Scene
+from tests.hostile.wire import (
+    ACK,
+    BATCH,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    LOOKUP,
+    PREFACE,
+    WINDOW,
+    Connection,
+    frame,
+)
+
+
+def silent(scene: Scene, seconds: float) -> str:
+    return _many(scene, seconds, 200, b"")
+
+
+def only_preface(scene: Scene, seconds: float) -> str:
+    return _many(scene, seconds, 200, PREFACE)
+
+
+def half_a_header(scene: Scene, seconds: float) -> str:
+    whole = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
+    return _many(scene, seconds, 200, PREFACE + wire.settings() + whole[: len(whole) // 2])
+
+
+def endless_body(scene: Scene, seconds: float) -> str:
+    """Calls whose message never comes to its end, 500 on each of 4 connections."""
+    return _many(scene, seconds, 4, PREFACE + wire.settings() + _endless(scene, LOOKUP, 500))
+
+
+def endless_body_of_others(scene: Scene, seconds: float) -> str:
+    return _many(scene, seconds, 4, PREFACE + wire.settings() + _endless(scene, BATCH, 500))
+
+
+def _endless(scene: Scene, path: str, count: int) -> bytes:
+    headers = wire.call_headers(path, scene.authorization)
+    beginning = wire.message(ONE_LOOKUP, announced=1000)
+    return b"".join(
+        frame(HEADERS, END_HEADERS, stream, headers) + frame(DATA, 0, stream, beginning)
+        for stream in range(1, 2 * count, 2)
+    )
+
+
+def idle(scene: Scene, seconds: float) -> str:
+    return _many(scene, seconds, 1000, PREFACE + wire.settings())
+
+
+def _many(scene: Scene, seconds: float, count: int, result: bytes) -> str:
+    with ExitStack() as stack:
+        attackers = [stack.enter_context(socket.socket()) for _ in range(count)]
+        refused = 0
+        for each in attackers:
+            each.settimeout(2)
+            try:
+                each.connect(("127.0.0.1", scene.port))
+                each.sendall(result)
+            except OSError:
+                refused += 1
+        time.sleep(seconds)
+        closed = sum(map(_is_closed, attackers)) - refused
+        return f"{count - refused - closed:,} connections stand, {closed:,} closed" + (
+            f", {refused:,} refused" if refused else ""
+        )
+
+
+def _is_closed(each: socket.socket) -> bool:
+    each.settimeout(0)
+    try:
+        while got := each.recv(1 << 16):
+            del got
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def noise(scene: Scene, seconds: float) -> str:
+    """100 kB of noise, on many connections, some after a preface."""
+    rubbish = bytes(itertools.islice(itertools.cycle(range(251)), 100_000))
+    return _again(scene, seconds, rubbish, PREFACE + rubbish, PREFACE + wire.settings() + rubbish)
+
+
+def other_protocols(scene: Scene, seconds: float) -> str:
+    return _again(
+        scene,
+        seconds,
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"OPTIONS sip:x SIP/2.0\r\n\r\n",
+        bytes.fromhex("160301020001000100") + b"\0" * 300,
+    )
+
+
+def bad_windows(scene: Scene, seconds: float) -> str:
+    """Window updates that overflow, and that add nothing."""
+    begun = PREFACE + wire.settings()
+    return _again(
+        scene,
+        seconds,
+        begun + wire.window_update(0, (1 << 31) - 1) * 3,
+        begun + wire.window_update(0, 0),
+        begun + wire.settings((WINDOW, 1 << 31)),
+        begun + frame(DATA, ACK, 0, b"1234"),
+    )
+
+
+def hang_up(scene: Scene, seconds: float) -> str:
+    """Connect, ask, and hang up without waiting."""
+    return _again(scene, seconds, _at_once(scene), wait=0)
+
+
+def hang_up_together(scene: Scene, seconds: float) -> str:
+    """The same, 20 at a time."""
+    return together(20, lambda: hang_up(scene, seconds))
+
+
+def hang_up_from_everywhere(scene: Scene, seconds: float) -> str:
+    """The same from 200 addresses."""
+    sources = itertools.cycle(f"127.0.9.{host}" for host in range(1, 201))
+    return together(20, lambda: _again(scene, seconds, _at_once(scene), wait=0, sources=sources))
+
+
+def _at_once(scene: Scene) -> bytes:
+    call = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
+    call += frame(DATA, END_STREAM, 1, wire.message(ONE_LOOKUP))
+    return PREFACE + wire.settings() + call
+
+
+def _again(
+    scene: Scene,
+    seconds: float,
+    *all_reported: bytes,
+    wait: float = 1,
+    sources: Iterable[str] = itertools.repeat("127.0.0.1"),
+) -> str:
+    end, closed, stood = time.monotonic() + seconds, 0, 0
+    for result, source in zip(itertools.cycle(all_reported), sources, strict=False):
+        if time.monotonic() > end:
+            break
+        with Connection(scene.port, reads=bool(wait), source=source) as attacker:
+            attacker.send(result)
+            if attacker.closed.wait(wait):
+                closed += 1
+            else:
+                stood += 1
+    if not wait:
+        return f"{stood:,} connections made"
+    return f"{closed:,} connections closed" + (f", {stood:,} not within a second" if stood and wait else "")
