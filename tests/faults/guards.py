@@ -152,7 +152,7 @@ GUARDS = (
         "router/couch/database.py",
         'if row.get("accepted") is True}',
         "if False}",
-        "tests/integration/test_accepted_writes.py::test_two_writers_of_one_number_are_never_both_reported_yes",
+        "tests/integration/manager/test_write_step.py::test_two_writers_of_one_number_are_never_both_reported_yes",
     ),
     Guard(
         "a sweep that is asked for",

@@ -16,10 +16,9 @@ EXEMPT = ("router/v1/", "tests/cases/", "docs/schemas/", "docs/configuration.md"
 PENDING = frozenset(
     {
         "benchmarks/load/flood.c",
-        "tests/integration/test_bulk.py",
         "tests/integration/test_following_shards.py",
         "tests/integration/test_following_through_failures.py",
-        "tests/integration/test_manager.py",
+        "tests/integration/manager/test_manager.py",
         "tests/unit/numbers/test_number_documents.py",
     }
 )

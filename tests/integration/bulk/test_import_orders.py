@@ -17,8 +17,8 @@ from router.bulk.run import BulkRun
 from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.deferred_copies import DeferredCopies
 from router.manager.outcomes import Outcome
+from tests.integration.bulk.test_deferred_copies import Imports, Killed, imports, relay
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
-from tests.integration.test_late_copies import Imports, Killed, imports, relay
 from tests.integration.world import World
 
 __all__ = ["imports", "relay"]
