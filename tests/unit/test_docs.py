@@ -210,3 +210,10 @@ def test_tables_are_in_one_piece(path: Path) -> None:
     firsts = [index for index in rows if not index or not lines[index - 1].startswith("|")]
     broken = [lines[index][:80] for index in firsts if not re.match(r"\|( *:?-+:? *\|)+ *$", lines[index + 1])]
     assert not broken
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = set(re.findall(r"^ +- (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+
+    assert pages - navigation == set()
