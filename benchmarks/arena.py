@@ -119,7 +119,7 @@ def arena(count: int) -> Iterator[Arena]:
 
 
 def entry(numbers: Directory, index: int) -> Entry:
-    """What the product keeps in Redis for a number."""
+    """Bytes that the product stores in Redis for a number."""
     # What is kept names no number, so a hundred of them (accounts and states) come again and again.
     found = _entry_like(index % 100)
     digest = hashlib.md5(numbers.number(index).encode(), usedforsecurity=False).digest()

@@ -11,7 +11,7 @@ HALF = "half"
 
 NEAR, REDIS, TEXTBOOK, ECHO = "near native", "redis native", "textbook", "echo native"
 EDGE, GRPCIO_TLS, TEXTBOOK_TLS, CPP_TLS = "near edge tls tokens", "near grpcio tls", "textbook tls", "c++ map tls"
-"""What production gets, and what it is compared with."""
+"""The production setup, and its peers."""
 SMALL, LARGE = 10_000, 1_000_000
 COMPARED = frozenset(
     (

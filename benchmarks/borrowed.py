@@ -1,4 +1,4 @@
-"""What the native front hands on to grpcio: how long such calls take there and on grpcio itself, by turns."""
+"""Measures calls that the native transport forwards to grpcio, and the same on grpcio itself, by turns."""
 
 import argparse
 import statistics

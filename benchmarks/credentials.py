@@ -1,4 +1,4 @@
-"""What contestants with TLS and tokens are started with, and how they are called."""
+"""Certificates and tokens of contestants, and of the calls to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Access:
 
     @property
     def metadata(self) -> Metadata:
-        """What each call carries."""
+        """The metadata of each call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
 

@@ -43,7 +43,7 @@ class Directory:
         return ACCOUNTS[index % len(ACCOUNTS)]
 
     def refused(self, index: int) -> bool:
-        """Whether it takes no calls."""
+        """Return whether it takes no calls."""
         return index % _REFUSED_SHARE == _REFUSED_SHARE - 1
 
     def missing(self, index: int) -> str:

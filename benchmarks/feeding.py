@@ -21,7 +21,7 @@ _PATIENCE = 120.0
 
 @dataclass(slots=True)
 class Fed:
-    """What was seen.
+    """The measured figures.
 
     Attributes:
         start: seconds from the follower's start until everything was in the cache.

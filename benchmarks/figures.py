@@ -1,4 +1,4 @@
-"""What one turn of a contestant showed."""
+"""The figures of one turn of a contestant."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a contestant is asked, by a name that the table shows.
+    """The load on a contestant, with its name in the table.
 
     Attributes:
         kind, form: of the numbers (benchmarks.directory).

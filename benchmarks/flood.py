@@ -21,7 +21,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who calls.
+    """The callers.
 
     Attributes:
         connections: each allows as many calls at a time as the server does, and `streams` at most.
@@ -36,7 +36,7 @@ class Callers:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of the calls that were meant for some time; latencies in milliseconds, from the intended time.
+    """Results of the calls that were due in an interval; latencies in milliseconds, from the intended time.
 
     Attributes:
         right: answered with the number's own account before the deadline.

@@ -43,7 +43,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the generator saw in the measured part; latencies in milliseconds by percentile."""
+    """The generator's results of the measured part; latencies in milliseconds by percentile."""
 
     calls: int
     seconds: float

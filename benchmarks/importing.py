@@ -123,13 +123,13 @@ def _import(on: Stage, file: Path, batch: int, copies: str) -> float:
 
 
 def _documents(on: Stage) -> list[dict[str, Any]]:
-    """What the import made, without revisions."""
+    """Return the documents of the import, without revisions."""
     pages = (page for name in _shards(on) for page in on.databases.database(name).all_documents(_BATCH_SIZE))
     return [{name: value for name, value in each.items() if name != "_rev"} for page in pages for each in page]
 
 
 def _lists(on: Stage, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the import made of the accounts' lists, by database, without revisions."""
+    """Return the accounts' lists after the import, by database, without revisions."""
     names = [account_database(account) or "" for account in accounts]
     found = {name: on.databases.database(name).get("phone_numbers") for name in names}
     return {name: {key: value for key, value in each.items() if key != "_rev"} for name, each in found.items()}

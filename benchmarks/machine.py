@@ -1,4 +1,4 @@
-"""What a run was made on, as far as it matters to its figures."""
+"""Describes the machine of a run, as far as it matters to the figures."""
 
 import os
 import platform

@@ -20,7 +20,7 @@ _FILLING_TURNS = 6
 
 Rate = Callable[[Load], float]
 _FAILURES = (BuildError, StartError, LoadError, WrongAnswer, grpc.RpcError, subprocess.TimeoutExpired)
-"""What must not end the run for everybody else."""
+"""Errors that must not end the run of the other contestants."""
 
 
 class Match:

@@ -1,4 +1,4 @@
-"""What benchmarks.overload saw, as a table and as a picture."""
+"""Renders the results of benchmarks.overload as a table and as a picture."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""What a run consists of: quick is for a look, full is what is quoted."""
+"""The parts of a run: quick for development, full for published figures."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ KINDS = (
     Load("misses", kind="misses"),
     Load("mix", kind="mix"),
 )
-"""The same contestant, one start, other numbers."""
+"""Loads with other numbers, on one start of a contestant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether the contestants that speak SIP or DNS answer rightly."""
+"""Checks the answers of contestants that speak SIP or DNS."""
 
 import contextlib
 import socket

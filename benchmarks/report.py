@@ -1,4 +1,4 @@
-"""What a run showed, as a table for people and as JSON for programs."""
+"""Renders the results of a run as a table and as JSON."""
 
 import json
 import time

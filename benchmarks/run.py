@@ -74,7 +74,7 @@ def _contestants(only: set[str]) -> list[Contestant]:
 
 
 def _database(url: str | None) -> str:
-    """What the follower's part reads from."""
+    """The database of the follower's part."""
     return f"CouchDB {CouchServer(CouchClient(url, timeout=10)).version()}" if url else "embedded"
 
 

@@ -15,7 +15,7 @@ from benchmarks.stage import stage
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What every part needs."""
+    """The inputs of every part."""
 
     plan: Plan
     match: Match

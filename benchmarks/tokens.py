@@ -1,4 +1,4 @@
-"""What tokens cost: the same service with and without a token file, by turns, one known number asked by h2load."""
+"""Measures the cost of tokens: a service with and without a token file, by turns, one number, with h2load."""
 
 import argparse
 import re

@@ -1,1 +1,1 @@
-"""What we are compared with: small honest programs (benchmarks/README.md)."""
+"""The peers of the comparison: small programs (benchmarks/README.md)."""

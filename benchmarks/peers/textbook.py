@@ -1,4 +1,4 @@
-"""What a good engineer writes on day one: grpc.aio and uvloop, a GET a call, protobuf parsed and built."""
+"""A straightforward service: grpc.aio and uvloop, a GET a call, protobuf parsed and built."""
 
 import argparse
 import re

@@ -89,7 +89,7 @@ class CircuitBreaker:
         self._trial_at = 0.0
 
     def allows_call(self) -> bool:
-        """Whether to ask now; a call that may ask must be recorded."""
+        """Return whether to ask now; a call that may ask must be recorded."""
         with self._lock:
             if self._failures < BREAKER_FAILURES:
                 return True

@@ -48,7 +48,7 @@ class NumberSnapshot:
 
     @property
     def exists(self) -> bool:
-        """Whether a document exists, readable or not."""
+        """Return whether a document exists, readable or not."""
         return bool(self.revision)
 
 

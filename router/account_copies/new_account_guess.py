@@ -12,7 +12,7 @@ class NewAccountGuess:
 
     @property
     def holds(self) -> bool:
-        """Whether at least half of the guesses were right, so that the next one is worth it."""
+        """Return whether at least half of the guesses were right, so that the next one is worth it."""
         return self.wrong <= self.right
 
     def note(self, *, right: bool) -> None:

@@ -73,6 +73,6 @@ class AuditReport:
 
     @property
     def has_unrepaired(self) -> bool:
-        """Whether a difference is left that was not repaired."""
+        """Return whether a difference is left that was not repaired."""
         wrong: list[Difference | CopyFinding] = [*self.differences, *self.copies]
         return not all(each.repaired for each in wrong)

@@ -36,12 +36,12 @@ class LookupResult:
 
     @property
     def is_unauthorized(self) -> bool:
-        """Whether the service requires another token, or one at all."""
+        """Return whether the service requires another token, or one at all."""
         return self.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 
     @property
     def is_answered(self) -> bool:
-        """Whether the service could decide; False: a database that it needed was unavailable."""
+        """Return whether the service could decide; False: a database that it needed was unavailable."""
         return self.reachable and self.status not in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
     @property

@@ -31,7 +31,7 @@ class Leaf:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether it is a deletion."""
+        """Return whether it is a deletion."""
         return self.document.get("_deleted") is True
 
     @property

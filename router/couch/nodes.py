@@ -58,7 +58,7 @@ class Nodes:
 
     @property
     def are_several(self) -> bool:
-        """Whether there is more than one node."""
+        """Return whether there is more than one node."""
         return len(self.addresses) > 1
 
     def down(self) -> dict[str, str]:

@@ -62,7 +62,7 @@ class FollowedDatabase:
 
     @property
     def is_shard(self) -> bool:
-        """Whether it is a number database."""
+        """Return whether it is a number database."""
         return self.name not in REFERENCE_DATABASES
 
     @property

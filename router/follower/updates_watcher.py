@@ -168,7 +168,7 @@ class _FeedCheck:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether events were missing too often in a row."""
+        """Return whether events were missing too often in a row."""
         return self.missing >= _STUCK_THRESHOLD
 
     def note(self, seq: str, now: float, *, is_behind: bool) -> None:

@@ -34,5 +34,5 @@ class WarmReport:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing was left out."""
+        """Return whether nothing was left out."""
         return not self.failed_databases and not self.skipped

@@ -83,7 +83,7 @@ def test_it_does_not_outlive_a_killed_parent() -> None:
 
 
 def running(pid: int) -> bool:
-    """Whether a process is there and not only waiting to be buried."""
+    """Return whether a process is there and not only waiting to be buried."""
     try:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

@@ -66,16 +66,16 @@ class Fault:
 
     @property
     def needs_own_database(self) -> bool:
-        """Whether it lays hands on the process of a database that has one."""
+        """Return whether it lays hands on the process of a database that has one."""
         return self.victim == "database" and self.during is not _remade
 
     @property
     def rewrites(self) -> bool:
-        """Whether it rewrites the history of a database or a document, other than a cluster's conflicts."""
+        """Return whether it rewrites the history of a database or a document, other than a cluster's conflicts."""
         return self.victim in {"database", "document", "conflict"}
 
     def suits(self, actions: Collection[str]) -> bool:
-        """Whether it can be had on a cluster to which these things can be done."""
+        """Return whether it can be had on a cluster to which these things can be done."""
         return not self.needs_own_database and (self.action is None or self.action in actions)
 
     @property

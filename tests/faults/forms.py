@@ -115,7 +115,7 @@ class Sentinels(Form):
         _node(self._ports[-1]).execute_command("SENTINEL", "FAILOVER", _SERVICE)
 
     def has_both(self) -> bool:
-        """Whether the master of now has its replica."""
+        """Return whether the master of now has its replica."""
         with contextlib.suppress(redis.RedisError, OSError):
             return bool(self.client().info("replication")["connected_slaves"] == 1)
         return False
@@ -188,7 +188,7 @@ class Cluster(Form):
         until(lambda: _owns(nodes[target], names[target], slot))
 
     def is_whole(self) -> bool:
-        """Whether every node says that all slots are served."""
+        """Return whether every node says that all slots are served."""
         return all(map(_is_whole, self._nodes()))
 
     def _nodes(self) -> list[Any]:

@@ -36,7 +36,7 @@ class Guard:
     test: str
 
     def is_there(self) -> bool:
-        """Whether its text stands in the product exactly once."""
+        """Return whether its text stands in the product exactly once."""
         return (ROOT / self.file).read_text("utf-8").count(self.text) == 1
 
 

@@ -43,7 +43,7 @@ ABOUT_UPDATES = frozenset({Lie.LOSES, Lie.REPEATS, Lie.REORDERS, Lie.DELETED})
 
 
 def is_reported_to(lie: Lie, request: bytes) -> bool:
-    """Whether a request (its first bytes) is for the feed that the lie is about."""
+    """Return whether a request (its first bytes) is for the feed that the lie is about."""
     line = request.partition(b"\r\n")[0]
     return (b"/_db_updates" if lie in ABOUT_UPDATES else b"/_changes") in line
 

@@ -30,22 +30,22 @@ class Plan:
 
     @property
     def keeps(self) -> bool:
-        """Whether Redis keeps data over a restart."""
+        """Return whether Redis keeps data over a restart."""
         return any(CATALOGUE[name].forgets for name in self.faults)
 
     @property
     def clocks(self) -> bool:
-        """Whether wall clocks have to be such as can be set."""
+        """Return whether wall clocks have to be such as can be set."""
         return any(CATALOGUE[name].clocks for name in self.faults)
 
     @property
     def hurts_callers(self) -> bool:
-        """Whether some callers have a link of their own, for it is in trouble."""
+        """Return whether some callers have a link of their own, for it is in trouble."""
         return any(CATALOGUE[name].victim == CALLERS_LINK for name in self.faults)
 
     @property
     def spares_the_service(self) -> bool:
-        """Whether callers without that link have nothing to suffer."""
+        """Return whether callers without that link have nothing to suffer."""
         return all(CATALOGUE[name].victim == CALLERS_LINK for name in self.faults)
 
     @property
@@ -55,12 +55,12 @@ class Plan:
 
     @property
     def on_nodes(self) -> bool:
-        """Whether CouchDB has to have several nodes."""
+        """Return whether CouchDB has to have several nodes."""
         return any(CATALOGUE[name].on_nodes for name in self.faults)
 
     @property
     def linked(self) -> bool:
-        """Whether a link to CouchDB is in trouble."""
+        """Return whether a link to CouchDB is in trouble."""
         return any(CATALOGUE[name].victim in _LINKS_TO_COUCHDB for name in self.faults)
 
     @property
@@ -93,7 +93,7 @@ class Ground:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def allows(self, fault: Fault) -> bool:
-        """Whether a fault can be had on it."""
+        """Return whether a fault can be had on it."""
         if self.cluster is not None:
             return fault.suits(self.cluster.actions)
         if self.couchdb_url is not None:
@@ -143,7 +143,7 @@ def plan_of(
 
 
 def _go_together(one: Fault, other: Fault) -> bool:
-    """Whether they have victims of their own, and one Redis and one CouchDB will do for both."""
+    """Return whether they have victims of their own, and one Redis and one CouchDB will do for both."""
     if (one.on_nodes and (other.rewrites or other.needs_own_database)) or (
         other.on_nodes and (one.rewrites or one.needs_own_database)
     ):

@@ -74,7 +74,7 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether everything promised was kept."""
+        """Return whether everything promised was kept."""
         hung = self.worst_late > HANG + self.oversleep
         return not self.wrong and not hung and not self.disturbed and self.healed is not None and self.differences == 0
 
@@ -175,7 +175,7 @@ def _heal(stage: Stage, ledger: Ledger, callers: Callers, over: float) -> float 
 
 
 def _is_well(target: str, ledger: Ledger) -> bool:
-    """Whether a new connection, to whichever worker, gets every number's owner of now."""
+    """Return whether a new connection, to whichever worker, gets every number's owner of now."""
     alone = [("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(target, options=alone) as channel:
         stub = InboundRouterStub(channel)

@@ -204,7 +204,7 @@ class Stage:
         return workers
 
     def is_ready(self) -> bool:
-        """Whether all workers are ready and nothing is marked stale."""
+        """Return whether all workers are ready and nothing is marked stale."""
         try:
             result = list(self.state().values())
         except (OSError, ValueError):

@@ -71,7 +71,7 @@ class Cutter:
                 _Pair(self, client, server).start()
 
     def is_due(self, pieces: int) -> bool:
-        """Whether this piece is the one; only once."""
+        """Return whether this piece is the one; only once."""
         if self._moment is None or pieces < self._moment:
             return False
         self._moment = None

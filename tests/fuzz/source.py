@@ -31,7 +31,7 @@ class Source:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left."""
+        """Return whether nothing is left."""
         return self._at >= len(self._data)
 
     def byte(self) -> int:

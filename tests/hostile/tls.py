@@ -104,7 +104,7 @@ def _stopped(scene: Scene, seconds: float, result: bytes, count: int = 1000) -> 
 
 
 def _says(each: socket.socket, result: bytes) -> bool:
-    """Whether it could be said, for good or ill."""
+    """Return whether it could be said, for good or ill."""
     try:
         each.send(result)
     except (BlockingIOError, BrokenPipeError):

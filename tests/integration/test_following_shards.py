@@ -23,7 +23,7 @@ _SECOND_PAGE = r"GET /numbers/\+1415/_changes\?(?!.*since=0)(?!.*feed=)"
 
 
 def _is_second_page(method: str, target: str) -> bool:
-    """Whether a request goes on reading a whole database."""
+    """Return whether a request goes on reading a whole database."""
     return re.match(_SECOND_PAGE, f"{method} {target}") is not None
 
 
@@ -225,7 +225,7 @@ def test_a_shard_made_anew_has_other_owners_and_fewer_numbers(world: World, star
 
 
 def _make_anew_within_a_second(world: World, shard: str, number: str) -> bool:
-    """Whether both lives of the shard have the same instance_start_time."""
+    """Return whether both lives of the shard have the same instance_start_time."""
     while time.time() % 1 > 0.02:
         time.sleep(0.005)
     for account in (ONE, TWO, ONE):

@@ -147,5 +147,5 @@ class World:
         return read_status(self.redis, self.keys)
 
     def complete(self, *databases: str) -> bool:
-        """Whether the follower has all of these in the cache."""
+        """Return whether the follower has all of these in the cache."""
         return all(each.complete for each in self.writer.checkpoints.get_many(databases))

@@ -33,7 +33,7 @@ class Dialogue:
     call_id: bytes = b""
 
     def owns(self, response: Response) -> bool:
-        """Whether a response belongs to this call: one to an earlier call may be retransmitted."""
+        """Return whether a response belongs to this call: one to an earlier call may be retransmitted."""
         return response.values("Call-ID") == [self._id().decode("utf-8", "replace")]
 
     def _id(self) -> bytes:

@@ -36,7 +36,7 @@ class ClusterNode(Node):
 
     @property
     def in_maintenance(self) -> bool:
-        """Whether the node's copies are out of use."""
+        """Return whether the node's copies are out of use."""
         return self.selection.in_maintenance
 
     def wait_while_frozen(self) -> None:

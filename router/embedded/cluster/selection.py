@@ -64,7 +64,7 @@ class Selection:
 
     @property
     def in_maintenance(self) -> bool:
-        """Whether the node's own copies are out of use."""
+        """Return whether the node's own copies are out of use."""
         return self._network.in_maintenance(self._index)
 
     def chance(self, share: float) -> bool:

@@ -38,7 +38,7 @@ class ChangesReader(Protocol):
 
     @property
     def over(self) -> bool:
-        """Whether a feed ends here, because its source was replaced."""
+        """Return whether a feed ends here, because its source was replaced."""
 
     def lines(self, write_row: RowWriter, limit: int) -> Iterator[bytes]:
         """Yield up to `limit` lines of rows after the position."""

@@ -47,7 +47,7 @@ class Node:
 
     @property
     def in_maintenance(self) -> bool:
-        """Whether `_up` reports that the node must not be used."""
+        """Return whether `_up` reports that the node must not be used."""
         return False
 
     def wait_while_frozen(self) -> None:

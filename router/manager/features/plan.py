@@ -39,10 +39,10 @@ class FeaturePlan:
 
     @property
     def work(self) -> bool:
-        """Whether a provider must be called; otherwise `after` is final."""
+        """Return whether a provider must be called; otherwise `after` is final."""
         return bool(self.removals or self.activations)
 
     @property
     def changed(self) -> bool:
-        """Whether the document differs from the current one."""
+        """Return whether the document differs from the current one."""
         return self.before != self.after

@@ -1,4 +1,4 @@
-"""What a servicer needs of a call, whichever way it came: gRPC's own context has it, and so has a call over HTTP."""
+"""The context of a call that servicers use: gRPC's own, or that of a call over HTTP."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol

@@ -8,7 +8,7 @@ from router.v1 import inbound_pb2 as pb
 
 PLACEHOLDERS = ("number", "account_id", "state", "domain")
 _SAFE = re.compile(r"[A-Za-z0-9.\-_]*")
-"""What a document's value may hold to stand in a host name; CouchDB's ids can hold anything."""
+"""Values of documents that are safe in a host name; CouchDB's ids can hold anything."""
 _SCHEMES = ("sip:", "sips:", "tel:")
 _FORBIDDEN = re.compile(r"[\s<>\"!\\]")
 """Characters that end a Contact's URI, or an ENUM record's regular expression."""

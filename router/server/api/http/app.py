@@ -45,7 +45,7 @@ class HttpApp:
         self._lookup = lookup
         self._callers = callers
         self.draining = False
-        """Whether each response asks the caller to connect again: elsewhere, if possible."""
+        """Each response asks the caller to reconnect, if possible elsewhere."""
         handlers: Any = {HTTPException: _http_exception, HttpError: _http_error}
         self._others = Starlette(routes=routes, exception_handlers=handlers)
 

@@ -42,7 +42,7 @@ _MAX_TCP = 65_535
 
 @dataclass(frozen=True, slots=True)
 class EnumAnswers:
-    """How results become records.
+    """Options for the conversion of results to records.
 
     Attributes:
         contact: template of the URI.
@@ -57,7 +57,7 @@ class EnumAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who sent a query.
+    """The sender of a query.
 
     Attributes:
         allowed: whether the address may ask; REFUSED where not.

@@ -38,7 +38,7 @@ class Rcode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Edns:
-    """What a query's OPT record says.
+    """The content of a query's OPT record.
 
     Attributes:
         client_cookie: empty for none.

@@ -1,4 +1,4 @@
-"""Which number a DNS name stands for (RFC 6116 3.2): its digits in reverse order, a label each, before a zone."""
+"""Converts a DNS name to its number (RFC 6116 3.2): its digits in reverse order, a label each, before a zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _MAX_DIGITS = 15
 
 
 class Place(Enum):
-    """Where a name stands that is no number's."""
+    """The place of a name that belongs to no number."""
 
     OUTSIDE = "in none of the zones"
     APEX = "a zone itself"

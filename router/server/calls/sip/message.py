@@ -64,7 +64,7 @@ class SipRequest:
 
     @property
     def has_to_tag(self) -> bool:
-        """Whether the request belongs to a dialog."""
+        """The request belongs to a dialog."""
         address = self.headers.get(b"to", b"")
         return _TAG.search(address.rpartition(b">")[2] if b">" in address else address) is not None
 

@@ -1,4 +1,4 @@
-"""What becomes of a request before any number is looked up (RFC 3261 8.2, as 8.3 has a redirect server do it)."""
+"""Checks a request before any number is looked up (RFC 3261 8.2, for a redirect server as in 8.3)."""
 
 from enum import Enum
 
@@ -16,7 +16,7 @@ _SCHEMES = (b"sip:", b"sips:", b"tel:")
 
 
 class Verdict(Enum):
-    """What to do with a request that has no response yet."""
+    """The next step for a request without a response."""
 
     LOOK_UP = "look the number up"
     IGNORE = "send nothing"

@@ -44,7 +44,7 @@ class RunningEdge:
         self.edge.close()
 
     def lets_in(self, authority: CertAuthority, client: tuple[Path, Path] | None = None) -> bool:
-        """Whether a caller gets as far as to learn that there is no worker."""
+        """Return whether a caller gets as far as to learn that there is no worker."""
         with authority.channel(self.port, client) as channel:
             problem = refused(channel)
             assert problem.code() is grpc.StatusCode.UNAVAILABLE
