@@ -70,3 +70,10 @@ def test_commit_messages_have_a_form(message: str, wrong: str | None) -> None:
     problem = commit_message.problem(message)
 
     assert problem is None if wrong is None else problem is not None and wrong in problem
+
+
+def test_pre_commit_runs_the_checks_of_make_lint() -> None:
+    config = (Path(__file__).parents[2] / ".pre-commit-config.yaml").read_text("utf-8")
+
+    assert "entry: make lint\n" in config
+    assert "repo: http" not in config, "it needs no other server"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("router", "pyproject.toml", "README.md")
+SOURCES = ("router", "pyproject.toml", "README.md", "LICENSE")
 
 
 def _build(folder: Path, modified: int) -> Path:
@@ -41,14 +41,18 @@ def test_two_builds_are_equal(tmp_path: Path) -> None:
     assert first.name == second.name
     assert sha256(first.read_bytes()).hexdigest() == sha256(second.read_bytes()).hexdigest()
     with zipfile.ZipFile(first) as wheel:
+        names = wheel.namelist()
+        (metadata,) = (wheel.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
         assert {each.date_time[0] for each in wheel.infolist()} == {2023}
-        assert "router/server/auth/tokens.py" in wheel.namelist()
+        assert {"router/server/auth/tokens.py", "router/py.typed"} <= set(names)
+        assert "License-Expression: Apache-2.0\n" in metadata
+        assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what is committed is known to git alone")
 def test_what_lies_about_is_left_out(tmp_path: Path) -> None:
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tmp_path)], check=True)
-    with (tmp_path / "router" / "settings.py").open("a") as changed:
+    with (tmp_path / "router" / "settings" / "settings.py").open("a") as changed:
         changed.write("# not committed\n")
     (tmp_path / "router" / "junk.txt").touch()
     shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
