@@ -33,6 +33,9 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test (WORKERS=4 ARGS="-k copies")
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+test-unit: install ## run the tests of single modules, which need no server (ARGS="-k status")
+	$(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
+
 coverage: install ## measure branch coverage of the tests that run in one process, and hold it (fail_under in pyproject.toml)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=router --cov-report=term $(ARGS) tests/unit tests/fuzz tests/contract tests/integration
 
