@@ -23,8 +23,13 @@ class BackgroundThread:
         interval: seconds between the end of a turn and the next one, unless the step returns others.
         starts_at_once: take the first turn without waiting.
         expected: exceptions that are logged as a warning without a traceback.
+        logs_repeats: log every expected failure; else only the first one of a series, and the others for debugging.
         backoff: between failed turns.
-        log: where failures are logged.
+        log: the logger of the caller.
+
+    Attributes:
+        failures: failed turns in a row. A turn that lasts, such as a subscription, resets it once it has succeeded.
+        woken: whether the present turn was requested by `wake`.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class BackgroundThread:
         log: logging.Logger,
         starts_at_once: bool = True,
         expected: tuple[type[Exception], ...] = (),
+        logs_repeats: bool = True,
         backoff: Backoff = RECONNECT,
     ) -> None:
         self._step = step
@@ -45,13 +51,13 @@ class BackgroundThread:
         self._log = log
         self._first_wait = 0.0 if starts_at_once else interval
         self._expected = expected
+        self._logs_repeats = logs_repeats
         self._backoff = backoff
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self.run, name=name, daemon=True)
         self.failures = 0
         self.woken = False
-        """Whether the present turn was asked for by `wake`."""
 
     @property
     def stopping(self) -> bool:
@@ -85,7 +91,8 @@ class BackgroundThread:
         """Wait inside of a turn; return whether `wake` or `stop` ended the wait."""
         return self._wake.wait(seconds)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Repeat the step in the calling thread until `stop`."""
         seconds = self._first_wait
         while True:
             self.woken = self._wake.wait(seconds)
@@ -98,13 +105,19 @@ class BackgroundThread:
     def _turn(self) -> float:
         try:
             seconds = self._step()
-        except self._expected as problem:
+        except Exception as problem:  # noqa: BLE001 - logged, with its traceback where it is not expected
             self.failures += 1
-            self._log.warning("%s: %s", self._failing, problem)
-        except Exception:  # noqa: BLE001 - logged with its traceback
-            self.failures += 1
-            self._log.exception("%s", self._failing)
-        else:
-            self.failures = 0
-            return self._interval if seconds is None else seconds
-        return self._backoff.delay(self.failures)
+            seconds = self._backoff.delay(self.failures)
+            self._report(problem, seconds)
+            return seconds
+        self.failures = 0
+        return self._interval if seconds is None else seconds
+
+    def _report(self, problem: Exception, seconds: float) -> None:
+        if self.stopping:  # clients may be closed already
+            return
+        if not isinstance(problem, self._expected):
+            self._log.error("%s, again in %.1f s", self._failing, seconds, exc_info=problem)
+            return
+        level = logging.WARNING if self._logs_repeats or self.failures == 1 else logging.DEBUG
+        self._log.log(level, "%s, again in %.1f s: %s", self._failing, seconds, problem)

@@ -134,6 +134,30 @@ def test_a_failed_turn_is_logged_and_repeated(
     assert all("the step failed" in each.getMessage() for each in records)
 
 
+def test_repeated_failures_can_be_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    thread: BackgroundThread
+
+    def step() -> None:
+        if thread.failures == 3:
+            thread.stop()
+        raise ConnectionError
+
+    thread = BackgroundThread(
+        "tested",
+        step,
+        failing="the step failed",
+        interval=0.0,
+        log=log,
+        expected=(ConnectionError,),
+        logs_repeats=False,
+        backoff=Backoff(0.001, 0.001),
+    )
+    with caplog.at_level(logging.INFO):
+        thread.run()
+
+    assert [record.levelno for record in caplog.records if record.name == log.name] == [logging.WARNING]
+
+
 def test_success_resets_the_failures(run: Callable[..., BackgroundThread]) -> None:
     turns = threading.Semaphore(0)
     outcomes = iter((ConnectionError("away"), None))
