@@ -22,6 +22,8 @@ from router.near_cache.negative_ranges import NegativeRanges
 from router.redis_store.client import server_id
 from router.redis_store.keys import Keys
 from router.redis_store.subscription import Subscription
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -219,12 +221,18 @@ class InvalidationListener:
         self._redis = client
         self._keys = keys
         self._near = near
-        self._stop = threading.Event()
         self._reconnect = threading.Event()
         self._server = ""
-        self._is_reported = False
-        """Whether the log has the connection's loss: each attempt fails for as long as Redis is away."""
-        self._thread = threading.Thread(target=self._run, name="near-cache", daemon=True)
+        self._thread = BackgroundThread(
+            "near-cache",
+            self._listen,
+            failing="the connection of the near cache is lost",
+            interval=_POLL_INTERVAL,
+            log=log,
+            expected=(redis.RedisError, OSError),
+            logs_repeats=False,
+            backoff=Backoff(_POLL_INTERVAL, _POLL_INTERVAL, jitter=0.0),
+        )
 
     def start(self) -> None:
         """Begin."""
@@ -232,7 +240,7 @@ class InvalidationListener:
 
     def stop(self) -> None:
         """End."""
-        self._stop.set()
+        self._thread.stop()
 
     def reconnect(self) -> None:
         """Redis was gone, and answers again: where it may be another, trust nothing before listening to that one."""
@@ -244,21 +252,8 @@ class InvalidationListener:
             self._reconnect.set()
             self._near.trusted = False
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._reconnect.clear()
-            try:
-                self._listen()
-            except (redis.RedisError, OSError) as problem:
-                if not self._is_reported:
-                    log.info("the near cache is not trusted while its connection is down: %s", problem)
-                self._is_reported = True
-            except Exception:
-                log.exception("listening for invalidations failed")
-            self._near.trusted = False
-            self._stop.wait(_POLL_INTERVAL)
-
     def _listen(self) -> None:
+        self._reconnect.clear()
         with Subscription(self._redis) as subscription:
             identifier = subscription.command("CLIENT", "ID")
             prefix = f"{self._keys.prefix}{{+"
@@ -266,9 +261,9 @@ class InvalidationListener:
             self._server = subscription.server_id()
             subscription.subscribe(_CHANNEL, self._keys.barrier)
             try:
-                self._is_reported = False
+                self._thread.failures = 0
                 self._near.clear(trusted=True)
-                while not (self._stop.is_set() or self._reconnect.is_set()):
+                while not (self._thread.stopping or self._reconnect.is_set()):
                     published = subscription.receive(_POLL_INTERVAL)
                     if published is None:
                         continue

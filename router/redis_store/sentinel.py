@@ -1,13 +1,13 @@
 """Follows the master that the sentinels name, also while no connection is opened."""
 
 import logging
-import threading
 from collections.abc import Sequence
 
 import redis
 
 from router.redis_store.client import check_master, uses_sentinel
 from router.redis_store.commands import RedisClient
+from router.runtime.background_thread import BackgroundThread
 
 log = logging.getLogger(__name__)
 
@@ -24,24 +24,27 @@ class MasterWatcher:
 
     def __init__(self, clients: Sequence[RedisClient]) -> None:
         self._clients = [client for client in clients if uses_sentinel(client)]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="redis-master", daemon=True)
+        self._thread = BackgroundThread(
+            "redis-master",
+            self._check,
+            failing="asking the sentinels failed",
+            interval=_CHECK_INTERVAL,
+            log=log,
+            starts_at_once=False,
+        )
 
     def start(self) -> None:
         """Start the thread, once; further calls do nothing."""
-        if self._clients and not self._thread.is_alive():
+        if self._clients and not self._thread.is_alive:
             self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
+        self._thread.stop()
 
-    def _run(self) -> None:
-        while not self._stop.wait(_CHECK_INTERVAL):
-            for client in self._clients:
-                try:
-                    check_master(client)
-                except (redis.RedisError, OSError) as problem:
-                    log.debug("the sentinels can't name the Redis master: %s", problem)
-                except Exception:
-                    log.exception("asking the sentinels failed")
+    def _check(self) -> None:
+        for client in self._clients:
+            try:
+                check_master(client)
+            except (redis.RedisError, OSError) as problem:
+                log.debug("the sentinels can't name the Redis master: %s", problem)

@@ -8,7 +8,6 @@ no longer vouched for until it has loaded again.
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -21,6 +20,8 @@ from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUES
 from router.redis_store.keys import CORRUPT, EPOCH, Keys
 from router.redis_store.subscription import Subscription
 from router.redis_store.wrong_type import is_wrong_type
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,16 @@ class ReferenceData:
         self._on_ports = on_ports
         self._versions: dict[tuple[str, str], bytes] = {}
         self._requests: dict[str, ActivePortRequest] = {}
-        self._backoff = _POLL_INTERVAL
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="followed-documents", daemon=True)
+        self._thread = BackgroundThread(
+            "reference-data",
+            self._subscribe,
+            failing="the subscription to reference data is lost",
+            interval=_POLL_INTERVAL,
+            log=log,
+            expected=(redis.RedisError, OSError, ValueError),
+            logs_repeats=False,
+            backoff=Backoff(_POLL_INTERVAL / 2, 5.0, jitter=0.0),
+        )
         self.enabled: set[str] = set()
         self.disabled: set[str] = set()
         self.port_requests: dict[str, tuple[ActivePortRequest, ...]] = {}
@@ -67,7 +75,7 @@ class ReferenceData:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
+        self._thread.stop()
 
     def wait_synced(self, seconds: float) -> bool:
         """Wait until Redis has been read; False when it could not be in that time."""
@@ -80,28 +88,14 @@ class ReferenceData:
         """The version held of a document; for explain."""
         return self._versions.get((database, identifier))
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._subscribe()
-            except (redis.RedisError, OSError, ValueError) as problem:
-                if self._backoff == _POLL_INTERVAL:
-                    log.warning("the subscription to followed documents is lost: %s", problem)
-            except Exception:
-                # Without this thread, accounts would stay enabled or disabled for ever.
-                if not self._stop.is_set():
-                    log.exception("keeping followed documents failed")
-            self._stop.wait(self._backoff)
-            self._backoff = min(self._backoff * 2, 5.0)
-
     def _subscribe(self) -> None:
         with Subscription(self._redis) as subscription:
             # Nothing published between the loading and the reading of messages may be lost.
             subscription.subscribe(self._keys.changes)
             try:
                 self._load()
-                self.is_synced, self._backoff = True, _POLL_INTERVAL
-                while not self._stop.is_set():
+                self.is_synced, self._thread.failures = True, 0
+                while not self._thread.stopping:
                     published = subscription.receive(_POLL_INTERVAL)
                     if published is not None:
                         self._take(published.content)

@@ -20,7 +20,8 @@ class BackgroundThread:
         name: of the thread.
         step: one turn.
         failing: logged when a turn fails, such as "comparing databases failed".
-        interval: seconds between the end of a turn and the next one, unless the step returns others.
+        interval: seconds between the end of a turn and the next one, unless the step returns others; None waits for
+            `wake`.
         starts_at_once: take the first turn without waiting.
         expected: exceptions that are logged as a warning without a traceback.
         logs_repeats: log every expected failure; else only the first one of a series, and the others for debugging.
@@ -38,7 +39,7 @@ class BackgroundThread:
         step: Step,
         *,
         failing: str,
-        interval: float,
+        interval: float | None,
         log: logging.Logger,
         starts_at_once: bool = True,
         expected: tuple[type[Exception], ...] = (),
@@ -78,8 +79,8 @@ class BackgroundThread:
         self._stopping.set()
         self._wake.set()
 
-    def join(self, seconds: float) -> None:
-        """Wait for the thread to end, at most so long; nothing where it was not started, or in the thread itself."""
+    def join(self, seconds: float | None = None) -> None:
+        """Wait at most so many seconds for the thread to end; return at once before `start`, or in this thread."""
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=seconds)
 
@@ -102,14 +103,14 @@ class BackgroundThread:
                 return
             seconds = self._turn()
 
-    def _turn(self) -> float:
+    def _turn(self) -> float | None:
         try:
             seconds = self._step()
         except Exception as problem:  # noqa: BLE001 - logged, with its traceback where it is not expected
             self.failures += 1
-            seconds = self._backoff.delay(self.failures)
-            self._report(problem, seconds)
-            return seconds
+            delay = self._backoff.delay(self.failures)
+            self._report(problem, delay)
+            return delay
         self.failures = 0
         return self._interval if seconds is None else seconds
 
