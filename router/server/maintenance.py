@@ -7,6 +7,8 @@ from router.couch.errors import CouchError
 from router.follower.follower import Follower
 from router.manager.maintenance import Maintenance, MaintenanceReport
 from router.manager.manager import NumberManager
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -23,39 +25,41 @@ class MaintenanceTimer:
         self._settings = settings
         self._stores = stores
         self._follower = follower
-        self._interval = settings.manager.maintenance_interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+        self._is_enabled = settings.manager.maintenance_interval > 0
+        self._manager: NumberManager | None = None
+        interval = settings.manager.maintenance_interval
+        self._thread = BackgroundThread(
+            "maintenance",
+            self._run,
+            failing="maintenance failed",
+            interval=interval,
+            log=log,
+            starts_at_once=False,
+            expected=(CouchError,),
+            backoff=Backoff(interval, interval, jitter=0.0),
+        )
         self.last: MaintenanceReport | None = None
 
     def start(self) -> None:
         """Start the timer."""
-        if self._interval:
+        if self._is_enabled:
             self._thread.start()
 
     def stop(self) -> None:
         """Stop the timer; a run in progress ends at its next page."""
-        self._stop.set()
+        self._thread.stop()
 
     def _run(self) -> None:
-        manager: NumberManager | None = None
-        while not self._stop.wait(self._interval):
-            if not self._follower.leading.is_set():
-                continue
-            try:
-                manager = manager or NumberManager(self._settings, self._stores)
-                self._maintain(manager)
-            except CouchError as problem:
-                log.warning("maintenance waits for the next interval: %s", problem)
-            except Exception:
-                log.exception("maintenance failed")
+        if self._follower.leading.is_set():
+            self._manager = self._manager or NumberManager(self._settings, self._stores)
+            self._maintain(self._manager)
 
     def _maintain(self, manager: NumberManager) -> None:
         ending, done = threading.Event(), threading.Event()
 
         def watch() -> None:
             while not done.wait(_STOP_POLL_INTERVAL):
-                if self._stop.is_set() or not self._follower.leading.is_set():
+                if self._thread.stopping or not self._follower.leading.is_set():
                     ending.set()
 
         threading.Thread(target=watch, name="maintenance-watch", daemon=True).start()

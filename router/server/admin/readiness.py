@@ -18,11 +18,15 @@ from router.redis_store.commands import RedisClient
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 _REDIS_INTERVAL = 0.5
 _COUCHDB_INTERVAL = 2.0
+_MIN_PAUSE_SECONDS = 0.05
+"""Between two polls, however long one takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,10 @@ class Readiness:
         self._on_change = on_change
         self._on_return = on_return
         self._on_configuration = on_configuration
-        self._stop = threading.Event()
+        self._threads = [
+            self._poller("readiness-redis", self._poll_redis, _REDIS_INTERVAL),
+            self._poller("readiness-couchdb", self._poll_couchdb, _COUCHDB_INTERVAL),
+        ]
         self._redis_problem = "not polled yet"
         self._couch_problem = "not polled yet"
         self._follower: FollowerStatus | None = None
@@ -94,25 +101,25 @@ class Readiness:
 
     def start(self) -> None:
         """Start polling."""
-        for name, poll, interval in (
-            ("readiness-redis", self._poll_redis, _REDIS_INTERVAL),
-            ("readiness-couchdb", self._poll_couchdb, _COUCHDB_INTERVAL),
-        ):
-            threading.Thread(target=self._run, args=(poll, interval), name=name, daemon=True).start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Stop polling."""
-        self._stop.set()
+        for thread in self._threads:
+            thread.stop()
 
-    def _run(self, poll: Callable[[], None], interval: float) -> None:
-        while not self._stop.is_set():
+    def _poller(self, name: str, poll: Callable[[], None], interval: float) -> BackgroundThread:
+        def turn() -> float:
             started = time.monotonic()
-            try:
-                poll()
-                self._update_state()
-            except Exception:
-                log.exception("polling the stores failed")
-            self._stop.wait(max(0.05, interval - (time.monotonic() - started)))
+            poll()
+            self._update_state()
+            return max(_MIN_PAUSE_SECONDS, interval - (time.monotonic() - started))
+
+        backoff = Backoff(interval, interval, jitter=0.0)
+        return BackgroundThread(
+            name, turn, failing="polling the stores failed", interval=interval, log=log, backoff=backoff
+        )
 
     def _poll_redis(self) -> None:
         try:
