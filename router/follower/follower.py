@@ -14,7 +14,7 @@ from router.redis_store import follower_status
 from router.redis_store.client import server_id
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.integrity_scan import IntegrityScan
-from router.runtime.backoff import RECONNECT
+from router.runtime.background_thread import BackgroundThread
 from router.settings import Settings
 from router.settings.rules import build_rules
 from router.stores.clients import Stores
@@ -43,53 +43,49 @@ class Follower:
         self._cache = stores.writer
         self._reader = stores.reader
         self._lease = stores.lease()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.run, name="follower", daemon=True)
+        self._is_standing_by = False
+        # Without this thread the cache would not be kept up to date any more.
+        self._thread = BackgroundThread(
+            "follower",
+            self._try_to_lead,
+            failing="leading failed",
+            interval=self._lease.ttl / 3,
+            log=log,
+            expected=(redis.RedisError,),
+        )
         self.leading = threading.Event()
         self.status: FollowerStatus | None = None
 
     def start(self) -> None:
         """Run in a thread."""
+        self._stores.master_watcher.start()
         self._thread.start()
 
     def ask_to_stop(self) -> None:
         """Request a stop; safe in a signal handler."""
-        self._stop.set()
+        self._thread.stop()
 
     def stop(self) -> None:
         """Stop, and release the lease, so that another follower can lead at once."""
         self.ask_to_stop()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
+        self._thread.join(10)
 
     def run(self) -> None:
         """Lead whenever the lease is free, until stopped."""
         self._stores.master_watcher.start()
-        failures = 0
-        is_standby = False
-        while not self._stop.is_set():
-            try:
-                token = self._lease.acquire()
-                failures = 0
-                if not token:
-                    if not is_standby:
-                        log.info("another follower leads (%s); standing by", self._lease.holder())
-                    is_standby = True
-                    self._stop.wait(self._lease.ttl / 3)
-                    continue
-                is_standby = False
-                self._lead(token)
-            except redis.RedisError as problem:
-                failures += 1
-                wait = RECONNECT.delay(failures)
-                log.warning("Redis can't be asked for the lease, again in %.1f s: %s", wait, problem)
-                self._stop.wait(wait)
-            except Exception:
-                # Without this thread the cache would not be kept up to date any more.
-                failures += 1
-                wait = RECONNECT.delay(failures)
-                log.exception("leading failed, again in %.1f s", wait)
-                self._stop.wait(wait)
+        self._thread.run()
+
+    def _try_to_lead(self) -> float | None:
+        token = self._lease.acquire()
+        self._thread.failures = 0
+        if not token:
+            if not self._is_standing_by:
+                log.info("another follower leads (%s); standing by", self._lease.holder())
+            self._is_standing_by = True
+            return None
+        self._is_standing_by = False
+        self._lead(token)
+        return 0.0
 
     def _lead(self, token: int) -> None:
         log.info("leading as %s with token %d", self._lease.owner, token)
@@ -127,7 +123,7 @@ class Follower:
         kept = time.monotonic()
         # A short lease has to be renewed more often than the status.
         interval = min(_STATUS_INTERVAL, self._lease.ttl / 6)
-        while not (self._stop.is_set() or session.stop.is_set()):
+        while not (self._thread.stopping or session.stop.is_set()):
             now = time.monotonic()
             try:
                 if now - kept >= self._lease.ttl / 3:
@@ -145,7 +141,7 @@ class Follower:
                 if now - kept > self._lease.ttl:
                     log.warning("Redis did not answer while the lease lapsed: %s", problem)
                     return
-            self._stop.wait(max(0.0, now + interval - time.monotonic()))
+            self._thread.wait(max(0.0, now + interval - time.monotonic()))
 
     def _leave(self) -> None:
         self.status = None

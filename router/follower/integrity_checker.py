@@ -5,7 +5,6 @@ no calls are not read at all. So a small part of each is checked every second, a
 """
 
 import logging
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -19,6 +18,8 @@ from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.integrity_scan import IntegrityScan
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,25 @@ class IntegrityChecker:
         self._applier = applier
         self._scan = scan
         self._unchecked: list[str] = []
-        self._failing = False
-        self.thread = threading.Thread(target=self._run, name="follower-integrity", daemon=True)
+        self._thread = BackgroundThread(
+            "follower-integrity",
+            self._check,
+            failing="checking Redis has to wait",
+            interval=_CHECK_INTERVAL,
+            log=log,
+            starts_at_once=False,
+            expected=(CouchError, redis.RedisError),
+            logs_repeats=False,
+            backoff=Backoff(_CHECK_INTERVAL, _CHECK_INTERVAL, jitter=0.0),
+        )
 
     def start(self) -> None:
         """Start checking."""
-        self.thread.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop checking."""
+        self._thread.stop()
 
     def check_reference_documents(self) -> None:
         """Check that Redis still holds the reference documents, and that no worker found them corrupt; quick.
@@ -58,20 +72,17 @@ class IntegrityChecker:
         self._reread(idle, lost, "documents")
         self._compare({name: each for name, each in idle.items() if name not in lost})
 
-    def _run(self) -> None:
-        while not self._scheduler.stop.wait(_CHECK_INTERVAL):
-            for check in (self._check_checkpoints, self._check_documents, self._check_entries):
-                try:
-                    check()
-                except (CouchError, redis.RedisError) as problem:
-                    if not self._failing:
-                        log.warning("checking Redis has to wait: %s", problem)
-                    self._failing = True
-                    break
-                except Exception:
-                    log.exception("checking Redis failed")
-            else:
-                self._failing = False
+    def _check(self) -> None:
+        for check in (self._check_checkpoints, self._check_documents, self._check_entries):
+            if self._scheduler.stop.is_set():
+                return
+            try:
+                check()
+            except (CouchError, redis.RedisError):
+                raise
+            except Exception:
+                # A fault in one check must not keep the others from running.
+                log.exception("checking Redis failed")
 
     def _check_checkpoints(self) -> None:
         if not self._unchecked:

@@ -59,7 +59,7 @@ class LeaderSession:
         self.scheduler = DatabaseScheduler(self.stop, self._feed_check_interval)
         replication_time = min(REPLICATION_TIME, follower.reconcile_interval / 2)
         catch_up = CatchUp(couch, cache, applier, page=follower.batch_size, replication_time=replication_time)
-        self._older = OlderChanges(applier.recheck, self.stop)
+        self._older = OlderChanges(applier.recheck)
         applier.on_undecided = self._older.add
         feeds = ChangesFeeds(
             self.scheduler,
@@ -106,6 +106,7 @@ class LeaderSession:
         self._first_sweep.ready.set()
         self.watcher.close()
         self.reconciler.close()
+        self.integrity_checker.close()
         self._older.close()
         self.scheduler.close(len(self._workers))
         for worker in self._workers:

@@ -9,6 +9,8 @@ from typing import Self
 import redis
 
 from router.redis_store.lease import Lease
+from router.runtime.background_thread import BackgroundThread
+from router.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +25,24 @@ class Leadership:
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="leadership", daemon=True)
+        self._renewed_at = 0.0
+        interval = lease.ttl / 3
+        self._thread = BackgroundThread(
+            "leadership",
+            self._renew,
+            failing="the lease can't be renewed",
+            interval=interval,
+            log=log,
+            starts_at_once=False,
+            expected=(redis.RedisError,),
+            backoff=Backoff(interval, interval, jitter=0.0),
+        )
         self.lost = threading.Event()
         self.token = 0
 
     def __enter__(self) -> Self:
         self.token = self._lease.acquire()
+        self._renewed_at = time.monotonic()
         if self.token:
             self._thread.start()
         return self
@@ -37,7 +50,7 @@ class Leadership:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
+        self._thread.stop()
         if not self.token:
             return
         self._thread.join()
@@ -46,18 +59,16 @@ class Leadership:
         except redis.RedisError as away:
             log.info("the lease lapses by itself: %s", away)
 
-    def _keep(self) -> None:
-        kept = time.monotonic()
-        while not self._done.wait(self._lease.ttl / 3):
-            try:
-                if self._lease.acquire() != self.token:
-                    self.lost.set()
-                    return
-                kept = time.monotonic()
-            except redis.RedisError as problem:
-                log.warning("the lease can't be renewed: %s", problem)
-            except Exception:
-                log.exception("renewing the lease failed")
-            if time.monotonic() - kept > self._lease.ttl:
-                self.lost.set()
-                return
+    def _renew(self) -> None:
+        try:
+            if self._lease.acquire() == self.token:
+                self._renewed_at = time.monotonic()
+            else:
+                self._lose()
+        finally:
+            if time.monotonic() - self._renewed_at > self._lease.ttl:
+                self._lose()
+
+    def _lose(self) -> None:
+        self.lost.set()
+        self._thread.stop()

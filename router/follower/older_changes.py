@@ -20,6 +20,7 @@ import redis
 from router.couch.errors import CouchError
 from router.couch.leaves import Leaf, winner
 from router.entries.codec import NO_VERSION, version_of
+from router.runtime.background_thread import BackgroundThread
 
 log = logging.getLogger(__name__)
 
@@ -107,22 +108,27 @@ class _Pending:
 class OlderChanges:
     """Looks undecided changes up again: a few times within seconds, then at each comparison of all databases."""
 
-    def __init__(self, recheck: Recheck, stop: threading.Event) -> None:
+    def __init__(self, recheck: Recheck) -> None:
         self._recheck = recheck
-        self._stop = stop
         self._pending: list[_Pending] = []
         self._tried: dict[tuple[str, str], bytes] = {}
-        self._wake = threading.Condition()
-        self.thread = threading.Thread(target=self._run, name="follower-older", daemon=True)
+        self._lock = threading.Lock()
+        self._thread = BackgroundThread(
+            "follower-older",
+            self._run,
+            failing="looking up undecided changes failed",
+            interval=None,
+            log=log,
+            starts_at_once=False,
+        )
 
     def start(self) -> None:
         """Start the thread."""
-        self.thread.start()
+        self._thread.start()
 
     def close(self) -> None:
-        """Wake the thread, so that it sees the stop event."""
-        with self._wake:
-            self._wake.notify_all()
+        """Stop the thread."""
+        self._thread.stop()
 
     def add(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
         """Look changes up again soon."""
@@ -130,7 +136,7 @@ class OlderChanges:
 
     def recheck(self, database: str, epoch: str, changes: Mapping[str, bytes]) -> None:
         """Look up the changes of a checkpoint: for the last time where there were several look-ups before."""
-        with self._wake:
+        with self._lock:
             waiting = {(each.database, name) for each in self._pending for name in each.changes}
         idle = {name: version for name, version in changes.items() if (database, name) not in waiting}
         tried = {name: version for name, version in idle.items() if self._tried.get((database, name)) == version}
@@ -141,15 +147,13 @@ class OlderChanges:
             self.add(database, epoch, fresh)
 
     def _add(self, pending: _Pending) -> None:
-        with self._wake:
+        with self._lock:
             heapq.heappush(self._pending, pending)
-            self._wake.notify_all()
+        self._thread.wake()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            pending = self._next()
-            if pending is None:
-                continue
+    def _run(self) -> float | None:
+        """Look up all due changes; return the seconds until the next ones are due, None for none."""
+        while (pending := self._pop_due()) is not None and not self._thread.stopping:
             try:
                 self._look_again(pending)
             except (CouchError, redis.RedisError) as problem:
@@ -159,14 +163,13 @@ class OlderChanges:
             except Exception:
                 # Undecided changes stay in the checkpoint: the next comparison of all databases finds them.
                 log.exception("looking up changes of %s failed", pending.database)
+        with self._lock:
+            return max(0.0, self._pending[0].retry_at - time.monotonic()) if self._pending else None
 
-    def _next(self) -> _Pending | None:
-        """Wait for changes that are due; None where others were added meanwhile, or at the end."""
-        with self._wake:
-            wait = self._pending[0].retry_at - time.monotonic() if self._pending else None
-            if wait is not None and wait <= 0:
+    def _pop_due(self) -> _Pending | None:
+        with self._lock:
+            if self._pending and self._pending[0].retry_at <= time.monotonic():
                 return heapq.heappop(self._pending)
-            self._wake.wait(wait)
         return None
 
     def _look_again(self, pending: _Pending) -> None:

@@ -6,13 +6,13 @@ such copies, so it does not count as caught up before no node has anything left 
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
 from router.couch.client import CouchClient
 from router.couch.cluster import replication_backlog
 from router.couch.errors import CouchError
+from router.runtime.background_thread import BackgroundThread
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,15 @@ class ReplicationWait:
         self._on_settled = on_settled
         self._began = 0.0
         self._share = 1.0
-        self._begin = threading.Event()
-        self._stop = threading.Event()
         self.settled_at: float | None = None
-        self._thread = threading.Thread(target=self._run, name="follower-replication", daemon=True)
+        self._thread = BackgroundThread(
+            "follower-replication",
+            self._run,
+            failing="waiting for replication failed",
+            interval=None,
+            log=log,
+            starts_at_once=False,
+        )
 
     def start(self) -> None:
         """Start the thread."""
@@ -55,8 +60,7 @@ class ReplicationWait:
 
     def close(self) -> None:
         """Stop."""
-        self._stop.set()
-        self._begin.set()
+        self._thread.stop()
 
     def begin(self, began: float, gap: float) -> None:
         """Begin to wait after a connect.
@@ -67,17 +71,14 @@ class ReplicationWait:
         """
         self._share = 1.0 if gap > SHORT_GAP else 0.5
         self._began, self.settled_at = began, None
-        self._begin.set()
+        self._thread.wake()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            self._begin.wait()
-            self._begin.clear()
-            self._wait_settled(self._began)
+        self._wait_settled(self._began)
 
     def _wait_settled(self, began: float) -> None:
         quiet = 0
-        while not self._stop.is_set() and began == self._began:
+        while not self._thread.stopping and began == self._began:
             elapsed = time.monotonic() - began
             backlog = self._backlog(elapsed)
             if backlog is None:
@@ -87,7 +88,7 @@ class ReplicationWait:
             if quiet >= QUIET_ANSWERS * self._share or elapsed > ENDS_WITHIN:
                 self._settle(began, time.monotonic())
                 return
-            self._begin.wait(INTERVAL)
+            self._thread.wait(INTERVAL)
 
     def _settle(self, began: float, settled_at: float) -> None:
         if settled_at - began > ENDS_WITHIN:

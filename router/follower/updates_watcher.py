@@ -1,7 +1,6 @@
 """The feed of database updates, used as a wake-up: it loses events, and an event's type is not a state."""
 
 import logging
-import threading
 import time
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from router.couch.server import CouchServer
 from router.follower.reconciler import Reconciler
 from router.follower.replication_wait import ReplicationWait
 from router.follower.scheduler import DatabaseScheduler
-from router.runtime.backoff import RECONNECT
+from router.runtime.background_thread import BackgroundThread
 
 log = logging.getLogger(__name__)
 
@@ -51,15 +50,29 @@ class UpdatesWatcher:
     ) -> None:
         self._couch = couch
         self._quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, _CHECK_TIMEOUT)))
-        self._check_interval = check_interval
         self._seq = ""
         self._heartbeat = heartbeat
         self._scheduler = scheduler
         self._reconciler = reconciler
-        self._stop = threading.Event()
         self._feed: DatabaseUpdatesFeed | None = None
-        self.thread = threading.Thread(target=self._run, name="follower-updates", daemon=True)
-        self._checker = threading.Thread(target=self._check_forever, name="follower-updates-check", daemon=True)
+        self._is_missing = False
+        self._check = _FeedCheck(time.monotonic())
+        self._thread = BackgroundThread(
+            "follower-updates",
+            self._run,
+            failing="the feed of database updates is lost",
+            interval=0.0,
+            log=log,
+            expected=(CouchError,),
+        )
+        self._checker = BackgroundThread(
+            "follower-updates-check",
+            self._check_feed,
+            failing="checking the feed of database updates failed",
+            interval=check_interval,
+            log=log,
+            starts_at_once=False,
+        )
         self.replication = ReplicationWait(self._quick.client, reconciler.request_sweep)
         self.up = False
         self.began = self.last_heard_at = self._last_event_at = time.monotonic()
@@ -67,40 +80,31 @@ class UpdatesWatcher:
 
     def start(self) -> None:
         """Start watching."""
-        self.thread.start()
+        self._thread.start()
         self._checker.start()
         self.replication.start()
 
     def close(self) -> None:
         """Stop."""
-        self._stop.set()
+        self._thread.stop()
+        self._checker.stop()
         self.replication.close()
         feed = self._feed
         if feed is not None:
             feed.close()
 
-    def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            try:
-                self._listen()
-                failures = 0
-                wait = 0.0
-            except (NotFoundError, CouchRefused) as problem:
-                self._log_missing(failures, problem)
-                self._reconciler.request_sweep()
-                failures, wait = failures + 1, _NO_FEED_BACKOFF
-            except CouchError as problem:
-                failures = 1 if self.up else failures + 1
-                wait = RECONNECT.delay(failures)
-                log.warning("the feed of database updates is lost, again in %.1f s: %s", wait, problem)
-            except Exception:
-                failures, wait = failures + 1, RECONNECT.delay(failures + 1)
-                log.exception("the feed of database updates failed, again in %.1f s", wait)
+    def _run(self) -> float:
+        try:
+            self._listen()
+        except (NotFoundError, CouchRefused) as problem:
+            self._log_missing(problem)
+            self._reconciler.request_sweep()
+            return _NO_FEED_BACKOFF
+        finally:
             if self.up and self.unobserved_since is None:
                 self.unobserved_since = self.last_heard_at
             self.up = False
-            self._stop.wait(wait)
+        return 0.0
 
     def _listen(self) -> None:
         self._seq = self._couch.updates_now()
@@ -111,11 +115,11 @@ class UpdatesWatcher:
         self.replication.begin(now, now - lost_at)
         self.began = self.last_heard_at = self._last_event_at = now
         self._reconciler.request_sweep()
-        self.up = True
+        self.up, self._is_missing, self._thread.failures = True, False, 0
         try:
             feed.open()
             for event in feed.events():
-                if self._stop.is_set():
+                if self._thread.stopping:
                     return
                 self.last_heard_at = time.monotonic()
                 if event is not None:
@@ -124,20 +128,19 @@ class UpdatesWatcher:
         finally:
             feed.close()
 
-    def _check_forever(self) -> None:
-        """Check from time to time whether the feed is stuck, and cut it where it is."""
-        check = _FeedCheck(time.monotonic())
-        while not self._stop.wait(self._check_interval):
-            feed, seq, now = self._feed, self._seq, time.monotonic()
-            if not self.up or feed is None:
-                check = _FeedCheck(now)
-                continue
-            check.note(seq, now, is_behind=self._is_behind(seq))
-            if check.is_stuck:
-                log.warning("the feed of database updates is stuck")
-                self.last_heard_at = min(self.last_heard_at, max(check.confirmed_at, self._last_event_at))
-                feed.close()
-                check.missing = 0
+    def _check_feed(self) -> None:
+        """Check whether the feed is stuck, and cut it where it is."""
+        feed, seq, now = self._feed, self._seq, time.monotonic()
+        if not self.up or feed is None:
+            self._check = _FeedCheck(now)
+            return
+        check = self._check
+        check.note(seq, now, is_behind=self._is_behind(seq))
+        if check.is_stuck:
+            log.warning("the feed of database updates is stuck")
+            self.last_heard_at = min(self.last_heard_at, max(check.confirmed_at, self._last_event_at))
+            feed.close()
+            check.missing = 0
 
     def _is_behind(self, seq: str) -> bool:
         """Return whether CouchDB has events after a sequence, or does not respond."""
@@ -146,8 +149,8 @@ class UpdatesWatcher:
         except CouchError:
             return True
 
-    def _log_missing(self, failures: int, problem: CouchError) -> None:
-        if not failures:
+    def _log_missing(self, problem: CouchError) -> None:
+        if not self._is_missing:
             why = str(problem) if isinstance(problem, CouchRefused) else "create the database _global_changes"
             log.error("no feed of database updates, so changes show only every %.0f s: %s", _NO_FEED_BACKOFF, why)
 

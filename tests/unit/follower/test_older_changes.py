@@ -1,6 +1,5 @@
 """The decision between two revisions of a document, by the leaves that the database has."""
 
-import threading
 import time
 from collections.abc import Mapping
 
@@ -73,9 +72,9 @@ def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch) 
     monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.01, 0.01))
     monkeypatch.setattr(older_changes, "QUORUM_READS", 2)
     monkeypatch.setattr(older_changes, "RETRY_DELAY", 0.01)
-    stop, look = threading.Event(), Looks()
+    look = Looks()
     look.fails = 1
-    older = OlderChanges(look, stop)
+    older = OlderChanges(look)
     older.start()
     changes = {"+14158867900": version_of(CHANGE)}
     older.add("numbers/+1415", "epoch", changes)
@@ -86,5 +85,4 @@ def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch) 
     older.recheck("numbers/+1415", "epoch", changes)
     eventually(lambda: len(look.seen) == 4)
     assert look.seen[3] == (True, True)
-    stop.set()
     older.close()
