@@ -152,6 +152,7 @@ class UpdatesWatcher:
     def _log_missing(self, problem: CouchError) -> None:
         if not self._is_missing:
             why = str(problem) if isinstance(problem, CouchRefused) else "create the database _global_changes"
+            self._is_missing = True
             log.error("no feed of database updates, so changes show only every %.0f s: %s", _NO_FEED_BACKOFF, why)
 
 

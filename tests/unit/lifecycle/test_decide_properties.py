@@ -20,8 +20,8 @@ from router.lifecycle.policy import ManagerPolicy
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.states import State
-from tests.unit.numbers.lifecycle.generations import SETTINGS
-from tests.unit.numbers.lifecycle.world import ACCOUNTS, NOW, NUMBER, C, M, R, U, asked, decided
+from tests.unit.lifecycle.document_generations import SETTINGS
+from tests.unit.lifecycle.numbers_and_accounts import ACCOUNTS, NOW, NUMBER, C, M, R, U, asked, decided
 
 ABOVE = {M: {M, R, C, U}, R: {R, C}, C: {C}, U: {U}}
 ADMINS = {SYSTEM, M}

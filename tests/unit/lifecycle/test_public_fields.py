@@ -12,7 +12,7 @@ from router.lifecycle.public_fields import merged
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.system_config import NumberManagerConfig
-from tests.unit.numbers.lifecycle.world import (
+from tests.unit.lifecycle.numbers_and_accounts import (
     NOW,
     NUMBER,
     TELNYX,

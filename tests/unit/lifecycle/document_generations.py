@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from router.numbers.states import State
-from tests.unit.numbers.lifecycle.world import NUMBER, C, M, R, U
+from tests.unit.lifecycle.numbers_and_accounts import NUMBER, C, M, R, U
 
 FIXTURES: list[dict[str, Any]] = [
     {"_rev": "1-a", **case["input"]}
-    for case in json.loads((Path(__file__).parents[3] / "cases" / "documents.json").read_text())["documents"]
+    for case in json.loads((Path(__file__).parents[2] / "cases" / "documents.json").read_text())["documents"]
     if isinstance(case["expected"], dict)
 ]
 """The documents of tests/cases/documents.json that are numbers'."""

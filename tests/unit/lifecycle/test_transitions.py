@@ -8,7 +8,7 @@ from router.lifecycle.errors import NumberError
 from router.lifecycle.transitions import CREATED_ON, RELEASED_BY_ALL, TRANSITIONS, Rule, rule
 from router.numbers.states import LEGACY, State
 
-PAGE = (Path(__file__).parents[4] / "docs" / "number-lifecycle.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "number-lifecycle.md").read_text("utf-8")
 TITLES = {
     State.IN_SERVICE: "Move → `in_service`",
     State.RESERVED: "Reserve → `reserved`",

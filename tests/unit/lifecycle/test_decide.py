@@ -13,9 +13,9 @@ from router.lifecycle.operations import CarrierStep, Operation, Plan
 from router.lifecycle.policy import ManagerPolicy
 from router.numbers.documents import NumberDocument
 from router.numbers.normaliser import Normaliser
-from tests.unit.numbers.lifecycle.world import NOW, account_id, asked, decided, number
+from tests.unit.lifecycle.numbers_and_accounts import NOW, account_id, asked, decided, number
 
-CASES = json.loads((Path(__file__).parents[3] / "cases" / "lifecycle.json").read_text())["lifecycle"]
+CASES = json.loads((Path(__file__).parents[2] / "cases" / "lifecycle.json").read_text())["lifecycle"]
 GATED = (Operation.GET, Operation.UPDATE, Operation.ASSIGN_TO_APP)
 
 

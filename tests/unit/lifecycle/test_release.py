@@ -6,7 +6,7 @@ import pytest
 
 from router.lifecycle.operations import CarrierStep, Operation
 from router.lifecycle.reserve_history import push, unwind
-from tests.unit.numbers.lifecycle.world import (
+from tests.unit.lifecycle.numbers_and_accounts import (
     ACCOUNTS,
     TELNYX,
     C,

@@ -18,7 +18,7 @@ from router.lifecycle.document_writer import (
 )
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
-from tests.unit.numbers.lifecycle.generations import (
+from tests.unit.lifecycle.document_generations import (
     ACCOUNT,
     DOCUMENTS,
     HISTORY,
@@ -28,7 +28,7 @@ from tests.unit.numbers.lifecycle.generations import (
     SETTINGS,
     STATE,
 )
-from tests.unit.numbers.lifecycle.world import NOW, NUMBER, C, R, number
+from tests.unit.lifecycle.numbers_and_accounts import NOW, NUMBER, C, R, number
 
 MEANING = [
     field.name

@@ -6,7 +6,7 @@ import pytest
 
 from router.lifecycle.document_writer import encode_document
 from router.lifecycle.operations import SYSTEM, Operation
-from tests.unit.numbers.lifecycle.world import (
+from tests.unit.lifecycle.numbers_and_accounts import (
     ACCOUNTS,
     NOW,
     TELNYX,

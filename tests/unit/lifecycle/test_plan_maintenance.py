@@ -4,7 +4,7 @@ import pytest
 
 from router.lifecycle.maintenance import plan_maintenance
 from router.lifecycle.policy import ManagerPolicy
-from tests.unit.numbers.lifecycle.world import NOW, R, number
+from tests.unit.lifecycle.numbers_and_accounts import NOW, R, number
 
 
 def test_maintenance_waits_for_what_does_not_tell_its_age() -> None:
