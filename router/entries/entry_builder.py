@@ -6,7 +6,7 @@ from typing import Any
 from router.entries import codec
 from router.entries.codec import Entry
 from router.entries.reference_values import ActivePortRequest, account_value, config_value, port_request_value
-from router.numbers import accounts, documents, port_requests
+from router.numbers import accounts, documents, port_requests, system_config
 from router.numbers.documents import NumberDocument, Skipped, routable_id
 from router.numbers.fields import shown
 from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS
@@ -59,9 +59,7 @@ def document_value(database: str, document: Mapping[str, Any]) -> bytes | None:
         return _port(document, revision)
     if identifier != NUMBER_MANAGER:
         return None
-    section = document.get("default")
-    known = isinstance(section, Mapping) and not document.get("_deleted")
-    return config_value(revision, dict(section) if known and isinstance(section, Mapping) else None)
+    return config_value(revision, system_config.default_section(document))
 
 
 def active_port_request(document: Mapping[str, Any]) -> ActivePortRequest | None:

@@ -15,7 +15,7 @@ from router.numbers.states import State
 
 __all__ = ["accounts_to_read", "carrier_name", "decide"]
 
-_LONGEST_APP = 64
+_MAX_APP_LENGTH = 64
 _TARGETS = {Operation.MOVE: State.IN_SERVICE, Operation.RESERVE: State.RESERVED}
 
 
@@ -108,8 +108,8 @@ def _changed_state(document: NumberDocument, context: DecisionContext) -> Plan:
 
 
 def _used_by(document: NumberDocument, app: str | None) -> NumberDocument:
-    if app is not None and not (len(app) <= _LONGEST_APP and is_visible(app)):
-        raise invalid(f"used_by must be a word of at most {_LONGEST_APP} characters, such as callflow")
+    if app is not None and not (len(app) <= _MAX_APP_LENGTH and is_visible(app)):
+        raise invalid(f"used_by must be a word of at most {_MAX_APP_LENGTH} characters, such as callflow")
     return fast_replace(document, used_by=app)
 
 

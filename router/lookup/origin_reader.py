@@ -11,9 +11,10 @@ from router.entries.codec import Entry
 from router.entries.reference_values import ActivePortRequest
 from router.numbers import accounts
 from router.numbers.documents import Skipped
-from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, SYSTEM_CONFIG
+from router.numbers.kazoo_databases import ACCOUNTS
 from router.numbers.routes import Policy
 from router.reference_data.active_port_requests import ActivePortRequests
+from router.reference_data.cluster_configuration import read_cluster_configuration
 
 _PORTS_LIFE = 5.0
 """Seconds that a reading of all port requests serves while Redis can't say what they are."""
@@ -56,8 +57,7 @@ class OriginReader:
 
     def configuration(self) -> dict[str, object] | None:
         """The `default` section of system_config's number_manager document; None where there is none."""
-        section = (self.document(SYSTEM_CONFIG, NUMBER_MANAGER) or {}).get("default")
-        return section if isinstance(section, dict) else None
+        return read_cluster_configuration(self.databases)
 
     def ports(self, number: str, *, now: bool) -> tuple[ActivePortRequest, ...]:
         """The active port requests that name a number.

@@ -3,10 +3,9 @@
 import threading
 import time
 
-from router.couch.errors import NotFoundError
 from router.couch.server import CouchServer
-from router.numbers.kazoo_databases import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
+from router.reference_data.cluster_configuration import read_cluster_configuration
 from router.settings import Settings
 from router.settings.rules import build_rules_or_defaults
 
@@ -33,15 +32,8 @@ class Configuration:
         """
         with self._lock:
             if self._rules is None or time.monotonic() >= self._until:
-                section = self._read()
+                section = read_cluster_configuration(self._databases)
                 if self._rules is None or section != self._section:
                     self._section, self._rules = section, build_rules_or_defaults(self._settings, section)
                 self._until = time.monotonic() + CONFIGURATION_TTL
             return self._rules
-
-    def _read(self) -> dict[str, object] | None:
-        try:
-            section = self._databases.database(SYSTEM_CONFIG).get(NUMBER_MANAGER).get("default")
-        except NotFoundError:
-            return None
-        return section if isinstance(section, dict) else None

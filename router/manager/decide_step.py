@@ -39,10 +39,10 @@ class BatchContext:
 class DecideStep:
     """Decides jobs. Thread-safe."""
 
-    def __init__(self, carriers: CarrierRegistry, features: FeatureRegistry, ports: ActivePortRequests) -> None:
+    def __init__(self, carriers: CarrierRegistry, features: FeatureRegistry, port_requests: ActivePortRequests) -> None:
         self._carriers = carriers
         self._features = features
-        self._ports = ports
+        self._port_requests = port_requests
 
     def decide(
         self, pending: Iterable[Pending], accounts: Mapping[str, AccountDocument], context: BatchContext
@@ -107,7 +107,7 @@ class DecideStep:
             return False
         if document is not None and not document.deleted:
             return False
-        return bool(self._ports.naming(pending.number))
+        return bool(self._port_requests.naming(pending.number))
 
 
 def _dry_run(decided: Decided) -> Settled:

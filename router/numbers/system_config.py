@@ -66,6 +66,12 @@ class NumberManagerConfig:
     aging_expiry_d: int = 90
 
 
+def default_section(doc: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the document's `default` object; None where it is deleted, or has no such object."""
+    section = doc.get("default")
+    return dict(section) if isinstance(section, Mapping) and not doc.get("_deleted") else None
+
+
 def read(doc: Mapping[str, object] | None) -> tuple[NumberManagerConfig, tuple[str, ...]]:
     """Read the document's `default` object; the sections of nodes and zones are ignored.
 

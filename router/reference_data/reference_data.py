@@ -44,12 +44,12 @@ class ReferenceData:
         client: Any,
         keys: Keys,
         on_config: Callable[[], None] = lambda: None,
-        on_ports: Callable[[], None] = lambda: None,
+        on_port_requests: Callable[[], None] = lambda: None,
     ) -> None:
         self._redis = client
         self._keys = keys
         self._on_config = on_config
-        self._on_ports = on_ports
+        self._on_port_requests = on_port_requests
         self._versions: dict[tuple[str, str], bytes] = {}
         self._requests: dict[str, ActivePortRequest] = {}
         self._thread = BackgroundThread(
@@ -109,7 +109,7 @@ class ReferenceData:
             self._load()
             return
         self._apply(database.decode(), identifier.decode("utf-8", "replace"), value)
-        self._index_ports()
+        self._index_port_requests()
 
     def _load(self) -> None:
         """Read everything; what is held stays in use until it is replaced.
@@ -125,7 +125,7 @@ class ReferenceData:
                 self._apply(name, identifier.decode("utf-8", "replace"), value, reload=True)
         for name, (_, complete) in read.items():
             self.is_complete[name] = complete
-        self._index_ports()
+        self._index_port_requests()
         if self.config != old_config:
             self._on_config()
 
@@ -191,10 +191,10 @@ class ReferenceData:
         if not reload:
             self._on_config()
 
-    def _index_ports(self) -> None:
+    def _index_port_requests(self) -> None:
         before, self.port_requests = self.port_requests, index_by_number(self._requests.values())
         if self.port_requests != before:
-            self._on_ports()
+            self._on_port_requests()
 
 
 def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
