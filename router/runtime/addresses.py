@@ -7,7 +7,7 @@ MAX_PORT = 65535
 
 
 class Address(NamedTuple):
-    """Where a server listens.
+    """A server's address.
 
     Attributes:
         host: a name or an IP address, without brackets.

@@ -12,7 +12,7 @@ _CALLER_LEFT = "ExecuteBatchError"
 _INTERVAL = 60.0
 """Seconds between two lines of one kind."""
 _MAX_KINDS = 64
-"""Kinds that are told apart; further ones share one limit."""
+"""Kinds with a limit of their own; further ones share one."""
 
 
 class RateLimitFilter(logging.Filter):

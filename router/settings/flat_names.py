@@ -49,7 +49,7 @@ class FlatNames:
         return iter(self._paths)
 
     def path(self, name: str) -> Path:
-        """Return where a flat name stands.
+        """Return the location of a flat name.
 
         Raises:
             KeyError: there is no such setting.
@@ -76,7 +76,7 @@ class FlatNames:
         return " ".join((f"[{path[0]}]", *path[1:])) if path else ""
 
     def siblings(self, path: Path) -> list[str]:
-        """Return the names that may stand where a path's last name stands."""
+        """Return the known names at the location of a path's last name."""
         if path[0] in self.groups and len(path) == 2:  # noqa: PLR2004 - a group and a name in it
             return list(self.groups[path[0]].model_fields)
         return [*self._paths, *self.groups]

@@ -1,4 +1,4 @@
-"""What the cache holds for a document, whatever that is."""
+"""Entries built from documents of any content."""
 
 from router.entries import entry_builder
 from router.numbers.fields import Skipped

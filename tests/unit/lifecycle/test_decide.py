@@ -90,7 +90,7 @@ def refused(error: NumberError) -> dict[str, Any]:
 
 
 def expected(case: dict[str, Any]) -> dict[str, Any]:
-    """What a case expects, with account ids; hooks that it doesn't mention don't run."""
+    """Return a case's expectation with account ids; hooks that it doesn't mention don't run."""
     message = dict(case["expected"])
     for name in ("assigned_to", "previously_assigned_to"):
         if message.get(name):

@@ -49,7 +49,7 @@ def stands_over(caller: str, account: str | None) -> bool:
 
 
 def may_touch(caller: str, before: NumberDocument, receiver: str | None) -> bool:
-    """Return whether KAZOO's tree lets a caller near a number at all."""
+    """Return whether KAZOO's account tree lets a caller see a number."""
     owner = before.assigned_to
     if before.state == State.AVAILABLE or stands_over(caller, owner or receiver):
         return True

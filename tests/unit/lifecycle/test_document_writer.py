@@ -1,4 +1,4 @@
-"""What is written reads as what was meant, in the document's own spelling, with all that isn't ours."""
+"""A written document reads as intended, in its own encoding, with all foreign fields."""
 
 import json
 from dataclasses import fields, replace

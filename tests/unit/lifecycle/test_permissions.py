@@ -1,4 +1,4 @@
-"""Who may do what, beyond KAZOO's cases."""
+"""Permissions beyond KAZOO's cases."""
 
 from dataclasses import replace
 

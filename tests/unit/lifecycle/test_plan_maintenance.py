@@ -1,4 +1,4 @@
-"""What time does to a number."""
+"""Changes that a number's age requires."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What an ask brings: carrier, public fields, application, a number's past."""
+"""The fields of a request: carrier, public fields, application, imported history."""
 
 from dataclasses import replace
 

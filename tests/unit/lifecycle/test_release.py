@@ -1,4 +1,4 @@
-"""Who gets a number that is given up."""
+"""The owner of a number after its release."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the default dial plan takes off, and what it leaves alone."""
+"""Texts that the default dial plan removes around a number, and texts that it keeps."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How many workers a process may keep busy: affinity, and the CPU limits of both versions of cgroups."""
+"""The number of usable CPUs: affinity, and the CPU limits of both versions of cgroups."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""What waits for threads has a bound, and what was given up is not done."""
+"""Work that waits for threads is bounded, and cancelled work is not run."""
 
 import asyncio
 import threading

@@ -61,7 +61,7 @@ def test_a_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[i
 
 
 def _pins_in_a_container() -> str:
-    """What may_pin says in a PID namespace of its own."""
+    """Return the result of may_pin in a PID namespace of its own."""
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c"]
     script = "from router.runtime.cpu_affinity import may_pin; print(may_pin())"
     try:

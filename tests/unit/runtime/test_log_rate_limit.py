@@ -1,4 +1,4 @@
-"""What strangers can cause is logged once a minute for each kind."""
+"""A log line that callers can cause is logged once a minute for each kind."""
 
 import logging
 import time
