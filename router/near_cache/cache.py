@@ -226,7 +226,7 @@ class InvalidationListener:
         self._thread = BackgroundThread(
             "near-cache",
             self._listen,
-            failing="the connection of the near cache is lost",
+            failing="the near cache is not trusted while its connection is down",
             interval=_POLL_INTERVAL,
             log=log,
             expected=(redis.RedisError, OSError),
