@@ -1,4 +1,4 @@
-"""How a command reaches a running service: address, TLS and token."""
+"""The way to a running service: address, TLS and token."""
 
 import functools
 import os

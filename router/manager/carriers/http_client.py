@@ -55,7 +55,7 @@ class HttpResponse:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where requests go, and how long they may take.
+    """The target of requests, and their timeouts.
 
     Attributes:
         url: http or https, without credentials.

@@ -25,7 +25,7 @@ _NO_FIELDS = frozenset((*_ADDED_BY_API, *E911_FIELDS))
 
 @dataclass(frozen=True, slots=True)
 class FeatureEncoding:
-    """How one document encodes its features.
+    """The encoding of one document's features.
 
     Attributes:
         listed: `pvt_features` is a list of names, and the settings are in public fields.
