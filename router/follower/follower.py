@@ -43,7 +43,7 @@ class Follower:
         self._cache = stores.writer
         self._reader = stores.reader
         self._lease = stores.lease()
-        self._is_standing_by = False
+        self._is_standby = False
         # Without this thread the cache would not be kept up to date any more.
         self._thread = BackgroundThread(
             "follower",
@@ -79,11 +79,11 @@ class Follower:
         token = self._lease.acquire()
         self._thread.failures = 0
         if not token:
-            if not self._is_standing_by:
+            if not self._is_standby:
                 log.info("another follower leads (%s); standing by", self._lease.holder())
-            self._is_standing_by = True
+            self._is_standby = True
             return None
-        self._is_standing_by = False
+        self._is_standby = False
         self._lead(token)
         return 0.0
 
