@@ -127,7 +127,7 @@ def running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Running:
     del manager  # made before, past the cutter
-    monkeypatch.setattr(cache, "_TICK", 0.02)
+    monkeypatch.setattr(cache, "_POLL_INTERVAL", 0.02)
     world.create("accounts", "port_requests", "system_config")
     world.mark_reference_data_complete()
     world.redis_url = f"redis://127.0.0.1:{cutter.port}/{urlsplit(world.redis_url).path.strip('/') or 0}"
