@@ -24,6 +24,8 @@ MAX_ATTEMPTS = 20
 """Decisions per number while concurrent writers keep changing it."""
 _CONFLICT_BACKOFF = 0.004
 """Seconds, per attempt: upper bound of the random wait before the next one."""
+_ABSENT = StoredNumber()
+"""A number without a document."""
 
 
 class PipelineResult(NamedTuple):
@@ -90,7 +92,7 @@ class UpdatePipeline:
     def _attempt(self, pending: Sequence[Pending], context: BatchContext, *, guess: bool) -> _Attempt:
         guessed = {each.number for each in pending if guess and _is_likely_new(each.job)}
         stored = self._reader.numbers([each.number for each in pending if each.number not in guessed])
-        read = [each._replace(stored=stored.get(each.number, StoredNumber())) for each in pending]
+        read = [each.read(stored.get(each.number, _ABSENT)) for each in pending]
         settled, left = _partition(read, was_already_written)
         try:
             accounts = self._reader.accounts(_accounts_of(left))

@@ -284,7 +284,7 @@ def test_lists_that_stand_stop_being_taken_for_absent() -> None:
     assert guess.holds
 
 
-def test_a_list_that_cannot_be_written_is_reported_of(imports: Imports) -> None:
+def test_copies_list_that_cannot_be_written_is_reported(imports: Imports) -> None:
     imports.relay.cut(lambda method, target: method == "PUT" and LISTS[CHILD][-10:] in target)
 
     report = imports.run()

@@ -143,7 +143,7 @@ def test_lists_are_written_once_whatever_the_order(imports: Imports) -> None:
     assert imports.differences() == 0
 
 
-def test_an_account_that_no_document_names_any_more_loses_its_entry_after_a_kill(imports: Imports) -> None:
+def test_import_killed_removes_the_entry_of_a_former_account(imports: Imports) -> None:
     """The move, then the release and the deletion, are done and have results; the lists are not written."""
     setup = [f"{number},create,{CHILD},x" for number in NUMBERS]
     go_on(imports, "e164,action,account_id,opaque.note\n" + "\n".join(setup) + "\n")

@@ -158,7 +158,7 @@ def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> Non
     assert [NUMBER in each for each in listed] == [True, False]
 
 
-def test_a_worker_that_does_not_answer_is_reported_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_frozen_worker_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(barrier, "TIMEOUT", 0.1)
     family(world)
     manager = Manager(world)

@@ -62,7 +62,7 @@ AFTER = {
 
 
 @pytest.mark.usefixtures("aged")
-def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
+def test_maintenance_changes_due_numbers_only(world: World) -> None:
     manager = Manager(world).manager
     before = states(world)
     reported: list[Outcome] = []
@@ -83,9 +83,7 @@ def test_what_is_due_is_done_and_nothing_else(world: World) -> None:
 
 
 @pytest.mark.usefixtures("aged")
-def test_more_than_a_page_is_walked_though_what_was_read_last_is_deleted(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_maintenance_deleted_last_document_does_not_end_the_walk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.manager.maintenance._PAGE", 1)
     for index in range(20):
         world.number(f"+1415777{index:04}", None, pvt_number_state="deleted")
@@ -166,7 +164,7 @@ def test_the_leading_follower_does_it_from_time_to_time(world: World, start_serv
 
 
 @pytest.mark.usefixtures("aged")
-def test_who_does_not_lead_does_not(world: World, start_service: StartService) -> None:
+def test_maintenance_timer_standby_follower_does_nothing(world: World, start_service: StartService) -> None:
     first = start_service(with_follower=True, maintenance_interval=0.0)
     first.wait_ready()
     second = start_service(with_follower=True, maintenance_interval=0.05)

@@ -63,7 +63,7 @@ def test_an_account_that_nobody_knows_is_a_warning(manager: Manager) -> None:
     assert manager.ask("move", assign_to=CHILD).warnings == ()
 
 
-def test_a_number_brings_its_database_and_what_followers_need_to_hear_of_it(world: World, manager: Manager) -> None:
+def test_create_first_number_creates_its_databases(world: World, manager: Manager) -> None:
     world.databases.database("_global_changes").drop()
     manager.created(NUMBER, OTHER)
     assert {"_global_changes", SHARD, "numbers/+4420"} <= set(world.databases.names())
@@ -162,7 +162,7 @@ def test_a_document_that_cannot_be_written_never_fails_the_rest(
 
 
 @pytest.mark.parametrize("odd", ["\udcff" * 3, "_design/x", "x" * 5000, "\0", "a b", "SYSTEM", "system "])
-def test_whatever_a_caller_calls_himself_it_is_his_own_trouble(manager: Manager, odd: str) -> None:
+def test_odd_caller_id_fails_alone(manager: Manager, odd: str) -> None:
     asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
     odd_one, other = manager.manager.carry_out(
         [
@@ -308,7 +308,7 @@ def test_a_document_marked_deleted_makes_room(world: World, manager: Manager) ->
     assert world.cached() == CHILD
 
 
-def test_what_was_reserved_comes_back_though_there_is_no_database_of_accounts(world: World) -> None:
+def test_release_without_accounts_database_returns_to_the_reserver(world: World) -> None:
     manager = Manager(world)
     manager.done("create", assign_to=RESELLER, state="reserved", module_name=INVENTORY)
     manager.done("move", assign_to=CHILD)

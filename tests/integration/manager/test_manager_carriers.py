@@ -82,7 +82,7 @@ def test_it_is_bought_once_although_the_document_changed_meanwhile(world: World,
     assert len(shop.orders) == 1
 
 
-def test_who_bought_and_was_too_late_is_reported(
+def test_carrier_order_with_a_conflict_is_reported(
     world: World, manager: Manager, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     offered(world)
@@ -97,7 +97,7 @@ def test_who_bought_and_was_too_late_is_reported(
     assert stands(world)["pvt_assigned_to"] == STRANGER
 
 
-def test_who_bought_and_cannot_write_is_reported_and_asks_again_under_the_same_key(
+def test_carrier_order_without_a_write_is_reported_and_keeps_its_key(
     world: World, manager: Manager, relay: Relay, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     offered(world)
@@ -152,7 +152,7 @@ def test_a_carrier_that_is_not_installed_is_tolerated(world: World, manager: Man
     assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "available"
 
 
-def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: Manager, relay: Relay) -> None:
+def test_lost_response_is_found_in_the_stored_document(world: World, manager: Manager, relay: Relay) -> None:
     """Who did not hear that it was written must not release, on behalf of one release, twice."""
     manager.created(assign_to=RESELLER, state="reserved", module_name=SHOP)
     manager.done("move", assign_to=CHILD)
@@ -165,7 +165,7 @@ def test_an_answer_that_got_lost_is_found_in_what_stands(world: World, manager: 
 
 
 @pytest.mark.parametrize("before", [0, 2])
-def test_so_is_one_about_a_number_that_was_taken_for_new(world: World, manager: Manager, before: int) -> None:
+def test_lost_response_for_a_guessed_number_is_found(world: World, manager: Manager, before: int) -> None:
     """An import doesn't look first; that the number was deleted once must not make its own number a stranger's."""
     if before:
         manager.created()

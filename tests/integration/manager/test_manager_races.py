@@ -141,7 +141,7 @@ def test_who_writes_by_hand_in_between_is_not_overwritten(world: World) -> None:
     assert (document["pvt_used_by"], document["note"]) == ("callflow", "by hand 2")
 
 
-def test_who_is_always_too_late_says_so(world: World) -> None:
+def test_update_with_constant_conflicts_is_refused(world: World) -> None:
     family(world)
     manager = Manager(world)
     manager.created()

@@ -26,7 +26,7 @@ def stands(world: World) -> dict[str, Any]:
     return dict(world.databases.database(SHARD).get(NUMBER))
 
 
-def test_a_strangers_carrier_and_feature_from_reserving_to_release(
+def test_third_party_plugins_from_reservation_to_release(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_path(monkeypatch, ACME_PLUGIN)
@@ -56,9 +56,7 @@ def test_a_strangers_carrier_and_feature_from_reserving_to_release(
     assert stands(world)["pvt_number_state"] == "available"
 
 
-def test_an_order_of_unknown_outcome_makes_no_number_and_is_found_by_the_next_try(
-    world: World, server: CarrierServer
-) -> None:
+def test_order_of_unknown_outcome_is_found_by_the_next_attempt(world: World, server: CarrierServer) -> None:
     family(world)
     quick = {"url": server.url, "retry_backoff": 0.01, "max_attempts": 2}
     manager = Manager(world, carriers={"knm_other": quick})

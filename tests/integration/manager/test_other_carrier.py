@@ -212,7 +212,7 @@ def test_without_a_url_it_says_which_setting_is_missing() -> None:
         ({"url": "http://x", "token_file": "/nowhere/at/all"}, "No such file"),
     ],
 )
-def test_settings_that_can_not_be_used_are_reported_without_their_secrets(
+def test_other_carrier_unusable_settings_are_reported_without_secrets(
     settings: dict[str, Any], reported: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = carrier(**settings)

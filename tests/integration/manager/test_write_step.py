@@ -65,9 +65,7 @@ def test_a_single_copy_is_reported_with_a_warning(cluster: EmbeddedCluster, at_n
     assert "too few CouchDB nodes stored the change" in written.warning
 
 
-def test_what_only_a_node_took_that_is_cut_off_is_not_known_to_be_withdrawn(
-    cluster: EmbeddedCluster, at_nodes: list[CouchServer]
-) -> None:
+def test_write_stored_by_an_isolated_node_is_unconfirmed(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
     number = "+14158867900"
     first = at_nodes[0].database(SHARD).put(_document(number, "1" * 32))
     eventually(lambda: at_nodes[1].database(SHARD).get(number)["_rev"] == first, 5)
