@@ -36,8 +36,8 @@ test: install ## run every test (WORKERS=4 ARGS="-k copies")
 test-unit: install ## run the tests of single modules, which need no server (ARGS="-k status")
 	$(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
 
-coverage: install ## measure branch coverage of the tests that run in one process, and hold it (fail_under in pyproject.toml)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=router --cov-report=term $(ARGS) tests/unit tests/fuzz tests/contract tests/integration
+coverage: install ## report the branch coverage of the unit tests and fuzz targets
+	$(BIN)/pytest -n $(WORKERS) --cov=router --cov-report=term $(ARGS) tests/unit tests/fuzz
 
 lint: install ## check style, types, layers, names, length of files, pages and spelling
 	$(BIN)/ruff check

@@ -69,3 +69,14 @@ def redis_url(redis_server: str) -> str:
     with Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server
+
+
+_STRICT = ("unit", "fuzz", "contract")
+"""Folders whose tests turn warnings into errors; in the others killed processes and servers cause some."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Turn warnings into errors, except of sockets that couchdb's client leaves to the garbage collector."""
+    for item in items:
+        if any(f"tests/{folder}/" in item.path.as_posix() for folder in _STRICT):
+            item.add_marker(pytest.mark.filterwarnings("error", "ignore:unclosed:ResourceWarning"))
