@@ -15,8 +15,11 @@ from router.cli.demo.seed import MAIN_NUMBER, seed
 from router.cli.local_servers import check_ports_free, embedded_redis
 from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
+from router.cli.via.view import Question, SwitchView
+from router.cli.via.ways import WAYS
 from router.couch.server import CouchServer
 from router.embedded.couchdb import EmbeddedCouchDB
+from router.runtime.addresses import Address
 from router.server.app import Service
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -55,15 +58,31 @@ _READY_POLL_INTERVAL = 0.02
     show_default=True,
     help="Port of the HTTP API on loopback; 0: a free one.",
 )
-def demo(port: int, admin_port: int, http_port: int, *, once: bool) -> None:
+@click.option(
+    "--sip-port",
+    type=_PORT,
+    default=5070,
+    show_default=True,
+    help="Port of SIP redirect on loopback; 0: a free one.",
+)
+@click.option(
+    "--enum-port",
+    type=_PORT,
+    default=5300,
+    show_default=True,
+    help="Port of ENUM on loopback; 0: a free one.",
+)
+def demo(port: int, admin_port: int, http_port: int, sip_port: int, enum_port: int, *, once: bool) -> None:
     """Demonstrate lookups on embedded stores: nothing to install, nothing kept.
 
     Starts a Redis and a CouchDB-speaking database, loads example numbers from all over the world, warms the cache,
-    serves, and prints lookups with every possible outcome. Then changes a number's owner in the database several
-    times, and measures how long each change takes until lookups return it.
+    serves, and prints lookups with every possible outcome, and one as a switch sees it over HTTP, by SIP and by ENUM.
+    Then changes a number's owner in the database several times, and measures how long each change takes until lookups
+    return it.
     """
     set_up_logging("error")
-    check_ports_free({"--port": port, "--admin-port": admin_port, "--http-port": http_port})
+    ports = {"--port": port, "--admin-port": admin_port, "--http-port": http_port}
+    check_ports_free({**ports, "--sip-port": sip_port, "--enum-port": enum_port})
     stop = threading.Event()
     if not once:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,6 +95,8 @@ def demo(port: int, admin_port: int, http_port: int, *, once: bool) -> None:
             listen=f"127.0.0.1:{port}",
             admin_listen=f"127.0.0.1:{admin_port}",
             http_listen=f"127.0.0.1:{http_port}",
+            sip_listen=f"127.0.0.1:{sip_port}",
+            enum_listen=f"127.0.0.1:{enum_port}",
         ).with_values(**_OPEN)
         stores = Stores(settings)
         _load(console, stores)
@@ -88,9 +109,10 @@ def demo(port: int, admin_port: int, http_port: int, *, once: bool) -> None:
             with grpc.insecure_channel(target) as channel:
                 stub = InboundRouterStub(channel)
                 console.print(rendering.lookup_table(_run_scenes(stub, stores.databases, couchdb)))
+                console.print(rendering.switch_views(_ask_as_switches(service)), highlight=False, soft_wrap=True)
                 console.print(rendering.owner_changes(MAIN_NUMBER, measure_owner_changes(stub, stores.databases)))
             if not once:
-                steps = rendering.next_steps(target, service.admin.port, couchdb.url, redis.url)
+                steps = rendering.next_steps(target, service, couchdb.url, redis.url)
                 console.print(steps, highlight=False, soft_wrap=True)
                 stop.wait()
                 console.print("stopping")
@@ -122,6 +144,16 @@ def _wait_ready(service: Service) -> None:
         if time.monotonic() > end:
             fail(f"the service is not ready: {service.readiness.state.why}", Exit.UNREACHABLE)
         time.sleep(_READY_POLL_INTERVAL)
+
+
+def _ask_as_switches(service: Service) -> dict[str, SwitchView]:
+    """Ask for one number over HTTP, by SIP and by ENUM; by the command that does the same."""
+    ports = {"http": service.http.port, "sip": service.sip.port, "enum": service.enum.port}
+    views = {}
+    for way, port in ports.items():
+        question = Question(Address("127.0.0.1", port), MAIN_NUMBER, "", authoritative=False, timeout=_READY_TIMEOUT)
+        views[f"did-router lookup --via {way} --target {question.target} {MAIN_NUMBER}"] = WAYS[way].ask(question)
+    return views
 
 
 def _run_scenes(stub: InboundRouterStub, databases: CouchServer, couchdb: EmbeddedCouchDB) -> list[SceneResult]:

@@ -1,6 +1,6 @@
 """Prints the demo: tables and sentences for people. Nothing here decides what happens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -9,7 +9,10 @@ from rich.table import Table
 from router.cli import sample_numbers
 from router.cli.client import LookupResult
 from router.cli.demo.scenes import SceneResult
+from router.cli.via.view import SwitchView
+from router.server.app import Service
 
+_NAPTR_NAME = ".".join(reversed("14158867900")) + ".e164.arpa"
 _WIDTH = 150
 """Columns of the table outside a terminal."""
 _MIN_WIDTHS = {"what": len("only a port request"), "outcome": len("NUMBER_DATABASE_UNAVAILABLE"), "ms": len("1000.0")}
@@ -42,7 +45,15 @@ def owner_changes(number: str, milliseconds: Sequence[float]) -> str:
     )
 
 
-def next_steps(target: str, admin_port: int, couchdb_url: str, redis_url: str) -> str:
+def switch_views(views: Mapping[str, SwitchView]) -> str:
+    """Return what switches see, by the command that asks as they do."""
+    lines = ["As switches see it:"]
+    for command, view in views.items():
+        lines += [f"  $ {command}", *(f"    {line}" for line in view.text.splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def next_steps(target: str, service: Service, couchdb_url: str, redis_url: str) -> str:
     """Return commands that work while the demo serves."""
     return f"""
 Serving on {target} until Ctrl-C. In another terminal:
@@ -51,7 +62,10 @@ Serving on {target} until Ctrl-C. In another terminal:
   did-router lookup --target {target} 4158867900 +441212345678 911
   did-router explain --target {target} 4158867900
   did-router audit --couchdb-url {couchdb_url} --redis-url {redis_url}
-  curl -s http://127.0.0.1:{admin_port}/state
+  curl -s http://127.0.0.1:{service.http.port}/v1/lookup/+14158867900
+  sipsak -vv -s sip:+14158867900@127.0.0.1:{service.sip.port}
+  dig +short -p {service.enum.port} @127.0.0.1 NAPTR {_NAPTR_NAME}
+  curl -s http://127.0.0.1:{service.admin.port}/state
 """
 
 
