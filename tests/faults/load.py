@@ -3,18 +3,21 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 import grpc
 
+from router.cli.via.view import Question, SwitchView
+from router.cli.via.ways import WAYS
 from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers.shards import shard_for
+from router.runtime.addresses import Address
 from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -26,6 +29,7 @@ CALLERS, WRITERS = 6, 2
 LIMIT = 1.0
 """Seconds that a caller gives a call."""
 _CALL_INTERVAL = 0.006
+_SWITCH_INTERVAL = 0.02
 _WRITE_INTERVAL = 0.06
 _AUTHORITATIVE, _UNKNOWN = 0.06, 0.04
 _OF_FEW_COPIES = "too few CouchDB nodes stored the change"
@@ -54,6 +58,7 @@ class Callers:
 
     Args:
         way_in: where every other caller calls instead.
+        switches: where HTTP, SIP and ENUM are answered, one caller for each; those that are not there have no caller.
 
     Attributes:
         answers: what they were told.
@@ -61,13 +66,18 @@ class Callers:
             be late by without anybody's fault.
     """
 
-    def __init__(self, target: str, seed: int, way_in: str | None = None) -> None:
+    def __init__(
+        self, target: str, seed: int, way_in: str | None = None, switches: Mapping[str, Address] | None = None
+    ) -> None:
         self._target = target
+        self._switches = switches or {}
         self._way_in = way_in
-        self._answered = [0.0] * CALLERS
+        self._answered = [0.0] * (CALLERS + len(self._switches))
         self._seed = seed
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask_on, args=(each,), daemon=True) for each in range(CALLERS)]
+        for index, way in enumerate(self._switches, CALLERS):
+            self._threads.append(threading.Thread(target=self._ask_by, args=(index, way), daemon=True))
         self._threads.append(threading.Thread(target=self._watch_sleep, daemon=True))
         self.answers: list[Answer] = []
         self.oversleep = 0.0
@@ -100,6 +110,16 @@ class Callers:
                     self._answered[index] = answer.began
                 time.sleep(_CALL_INTERVAL * 2 * chance.random())
 
+    def _ask_by(self, index: int, way: str) -> None:
+        chance = random.Random(self._seed * 1000 + index)
+        target, ask = self._switches[way], WAYS[way].ask
+        while not self._stop.is_set():
+            answer = _ask_switch(way, ask, target, chance)
+            self.answers.append(answer)
+            if answer.account is not None:
+                self._answered[index] = answer.began
+            time.sleep(_SWITCH_INTERVAL * 2 * chance.random())
+
     def _watch_sleep(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
@@ -113,6 +133,23 @@ def _ask(stub: InboundRouterStub, chance: random.Random) -> Answer:
     began = time.monotonic()
     reply = outcome(stub.Lookup.future(request(number, authoritative=authoritative), timeout=LIMIT))
     return answer_of(number, began, reply, authoritative=authoritative)
+
+
+def _ask_switch(way: str, ask: Callable[[Question], SwitchView], target: Address, chance: random.Random) -> Answer:
+    number = chance.choice(ABSENT if chance.random() < _UNKNOWN else NUMBERS)
+    began = time.monotonic()
+    try:
+        result = ask(Question(target, number, "", authoritative=False, timeout=LIMIT)).result
+    except OSError as problem:
+        return Answer(number, began, time.monotonic(), None, False, False, f"{way}: {problem}", LIMIT)
+    ended = time.monotonic()
+    if result.route is None:
+        account = NOBODY if result.status == "NOT_FOUND" else None
+        return Answer(number, began, ended, account, False, False, f"{way}: {result.reason or result.status}", LIMIT)
+    route = result.route
+    account = route.account_id if route.number == number else f"an answer for {route.number}"
+    # ENUM can't say that an answer may be stale, so that each of its answers counts as one that says so.
+    return Answer(number, began, ended, account, route.stale or way == "enum", False, "", LIMIT)
 
 
 def answer_of(

@@ -119,7 +119,7 @@ def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | N
     for number in NUMBERS:
         if not ledger.current(number) - {""}:
             writers.write_by_hand(number)
-    callers = Callers(stage.target, plan.seed, stage.way_in if plan.hurts_callers else None)
+    callers = Callers(stage.target, plan.seed, stage.way_in if plan.hurts_callers else None, stage.switches)
     report = Report(plan)
     try:
         callers.start()

@@ -22,6 +22,7 @@ from router.account_copies.names import account_database
 from router.audit.audit import Audit
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
+from router.runtime.addresses import Address
 from router.runtime.progress import Progress
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -78,6 +79,10 @@ def _free_ports() -> Iterator[int]:
 _given: set[int] = set()
 
 
+SWITCHES = ("http", "sip", "enum")
+"""Ways of asking that switches have, beside gRPC."""
+
+
 class Stage:
     """Everything that runs, until it is closed.
 
@@ -128,7 +133,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="did-router-faults-"))
         self._random = random.Random(seed)
         self._filled = False
-        ports = dict(zip(("redis", "couchdb", "listen", "admin"), _free_ports(), strict=False))
+        ports = dict(zip(("redis", "couchdb", "listen", "admin", *SWITCHES), _free_ports(), strict=False))
         self.documents = documents
         self._is_foreign = couchdb_url is not None or cluster is not None
         if nodes > 1 and not self._is_foreign:
@@ -151,13 +156,14 @@ class Stage:
         callers_link = Link("127.0.0.1", ports["listen"], seed)
         self.links["caller-service"] = callers_link
         self.way_in = f"127.0.0.1:{callers_link.port}"
+        self.switches = {way: Address("127.0.0.1", ports[way]) for way in SWITCHES}
         own = (
             "--listen",
             self.target,
             "--admin",
             self.admin,
-            "--http",
-            "",
+            *(f"--set={way}_listen=127.0.0.1:{ports[way]}" for way in SWITCHES),
+            *(f"--set={way}_timeout=1" for way in SWITCHES),
             "--workers",
             str(workers),
             "--transport",

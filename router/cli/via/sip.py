@@ -10,7 +10,7 @@ from router.cli.via.view import Question, SwitchView
 from router.v1 import inbound_pb2 as pb
 
 _STATUS = re.compile(r"SIP/2\.0 (\d{3}) ([^\r\n]*)")
-_SHOWN = ("contact", "x-account-id", "x-did-state", "x-pending-port", "reason", "retry-after", "warning")
+_SHOWN = ("contact", "x-account-id", "x-did-state", "x-pending-port", "x-did-stale", "reason", "retry-after", "warning")
 _USER = "+-_.!~*'()&=$,;?/"
 _MOVED = 302
 _STATUSES = {404: "NOT_FOUND", 480: "FAILED_PRECONDITION", 400: "INVALID_ARGUMENT"}
@@ -75,6 +75,7 @@ def _result(number: str, code: int, phrase: str, headers: dict[str, str]) -> Loo
             account_id=headers.get("x-account-id", ""),
             state=headers.get("x-did-state", ""),
             pending_port=headers.get("x-pending-port") == "true",
+            stale=headers.get("x-did-stale") == "true",
         )
         return LookupResult(number, "OK", reachable=True, route=route)
     reason = re.search(r'text="([^"]*)"', headers.get("reason", ""))

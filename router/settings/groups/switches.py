@@ -65,9 +65,9 @@ class SIPSettings(SwitchGroup):
     )
     contact: str = Field(default=_CONTACT, description=f"URI of the Contact in a redirection; {_URI}")
     domain: str = Field(default=_DOMAIN, description="replaces {domain} in `sip_contact`")
-    headers: list[Literal["X-Account-ID", "X-DID-State", "X-Pending-Port"]] = Field(
-        default=["X-Account-ID", "X-DID-State", "X-Pending-Port"],
-        description="header fields of a redirection beyond those of SIP",
+    headers: list[Literal["X-Account-ID", "X-DID-State", "X-Pending-Port", "X-DID-Stale"]] = Field(
+        default=["X-Account-ID", "X-DID-State", "X-Pending-Port", "X-DID-Stale"],
+        description="header fields of a redirection beyond those of SIP; X-DID-Stale is there for a stale answer only",
     )
     timeout: float = Field(default=0.2, gt=0, description="seconds for a lookup over SIP")
     allowed_networks: list[str] = Field(

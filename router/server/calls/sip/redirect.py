@@ -8,7 +8,7 @@ from router.server.calls.contact import ContactTemplate, UnsafeValueError
 from router.server.calls.sip.response import Header, SipResponse, reason_header
 from router.v1 import inbound_pb2 as pb
 
-HEADERS = ("X-Account-ID", "X-DID-State", "X-Pending-Port")
+HEADERS = ("X-Account-ID", "X-DID-State", "X-Pending-Port", "X-DID-Stale")
 _UNSAFE = '399 did-router "{}"'
 
 
@@ -39,8 +39,9 @@ class Redirects:
             "X-Account-ID": route.account_id,
             "X-DID-State": route.state,
             "X-Pending-Port": "true" if route.pending_port else "false",
+            "X-DID-Stale": "true" if route.stale else "",
         }
-        return [(name, values[name]) for name in self.headers]
+        return [(name, values[name]) for name in self.headers if values[name]]
 
 
 def refused(reason: str, *, retry_after: int | None = None) -> SipResponse:
