@@ -10,6 +10,11 @@ REDIRECT, HTTP = "kamailio_redirect.cfg", "kamailio_http.cfg"
 _WANTED = {REDIRECT: ("dispatcher",), HTTP: ("http_client", "jansson")}
 
 
+def _quoted(value: str) -> str:
+    """A define is a text in quotation marks, but for a number."""
+    return value if value.isdigit() else f'"{value}"'
+
+
 def why_not(example: str) -> str | None:
     """Return why an example can't run here, or None where it can."""
     if not shutil.which("kamailio") or not shutil.which("sipp"):
@@ -30,7 +35,7 @@ class StockKamailio:
 
     def __init__(self, example: str, folder: Path, **defines: str) -> None:
         self.port = free_port()
-        given = [word for name, value in defines.items() for word in ("-A", f'{name}="{value}"')]
+        given = [word for name, value in defines.items() for word in ("-A", f"{name}={_quoted(value)}")]
         where = ("-l", f"udp:127.0.0.1:{self.port}", "-T", "-n", "4", "-Y", str(folder))
         program = shutil.which("kamailio")
         assert program is not None

@@ -61,7 +61,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path: Path, routers: Routers, next
     if reason:
         pytest.skip(reason)
     if request.param == REDIRECT:
-        made = _redirecting(tmp_path, routers, next_hop)
+        made = _redirecting(tmp_path, routers, next_hop, deadline=1000)
     else:
         url = f"did=>http://127.0.0.1:{routers.http[0]}/v1/lookup"
         made = StockKamailio(HTTP, tmp_path, DID_ROUTER=url, NEXT_HOP=f"sip:127.0.0.1:{next_hop}")
@@ -70,11 +70,12 @@ def proxy(request: pytest.FixtureRequest, tmp_path: Path, routers: Routers, next
     made.stop()
 
 
-def _redirecting(folder: Path, routers: Routers, next_hop: int) -> StockKamailio:
+def _redirecting(folder: Path, routers: Routers, next_hop: int, deadline: int = 5000) -> StockKamailio:
     lines = [f"1 sip:127.0.0.1:{port} 0 {10 - index}" for index, port in enumerate(routers.sip)]
     listed = folder / "dispatcher.list"
     listed.write_text("\n".join(lines) + "\n")
-    return StockKamailio(REDIRECT, folder, DISPATCHER_LIST=str(listed), NEXT_HOP=f"sip:127.0.0.1:{next_hop}")
+    hop = f"sip:127.0.0.1:{next_hop}"
+    return StockKamailio(REDIRECT, folder, DISPATCHER_LIST=str(listed), NEXT_HOP=hop, DEADLINE=str(deadline))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_calls_go_to_the_other_router(
     tmp_path: Path, routers: Routers, start_sipp: StartSipp, next_hop: int, number: signal.Signals
 ) -> None:
     """The first router is frozen or killed: each call is routed by the second one, none wrongly."""
-    made = _redirecting(tmp_path, routers, next_hop)
+    made = _redirecting(tmp_path, routers, next_hop, deadline=1000)
     try:
         made.wait()
         callee = start_sipp("callee", "-p", str(next_hop), calls=10)
@@ -130,7 +131,7 @@ def test_calls_go_to_the_other_router(
 
 @pytest.mark.skipif(bool(why_not(REDIRECT)), reason=str(why_not(REDIRECT)))
 def test_without_any_router_a_call_gets_503(tmp_path: Path, routers: Routers, next_hop: int) -> None:
-    made = _redirecting(tmp_path, routers, next_hop)
+    made = _redirecting(tmp_path, routers, next_hop, deadline=1000)
     try:
         made.wait()
         for index in range(2):
