@@ -79,6 +79,7 @@ def everybody() -> list[Contestant]:
         _ours("near", "grpcio", workers=2),
         _ours("redis", "grpcio", workers=2),
         _ours("near", "edge", tls=True, tokens=True),
+        Contestant("echo edge tls tokens", "ceilings", _edge_echo, _edge_missing, looks=False, tls=True, tokens=True),
         _ours("near", "grpcio", tls=True),
         Contestant("textbook tls", "peers", _textbook_tls, _lacks_module("uvloop"), tls=True),
         Contestant("go map tls", "peers", _go_map_tls, build.go_missing, tls=True, uncompiled=build.go_uncompiled),
@@ -144,13 +145,25 @@ def _edge_missing() -> str | None:
 
 def _echo(transport: str) -> Contestant:
     module = f"benchmarks.ceilings.{transport}_echo"
-    return Contestant(
-        f"echo {transport}",
-        "ceilings",
-        lambda arena, port: [_PYTHON, "-m", module, "--port", str(port), "--answer", str(arena.answer)],
-        _MISSING[transport],
-        looks=False,
-    )
+
+    def start(arena: Arena, port: int) -> list[str]:
+        return [_PYTHON, "-m", module, "--listen", f"127.0.0.1:{port}", "--answer", str(arena.answer)]
+
+    return Contestant(f"echo {transport}", "ceilings", start, _MISSING[transport], looks=False)
+
+
+def _edge_echo(arena: Arena, port: int) -> list[str]:
+    command = [_PYTHON, "-m", "benchmarks.ceilings.edge_echo", "--listen", f"127.0.0.1:{port}"]
+    files = arena.credentials
+    return [
+        *command,
+        "--answer",
+        str(arena.answer),
+        "--certificate",
+        str(files.certificate),
+        "--key",
+        str(files.key),
+    ]
 
 
 def _textbook(arena: Arena, port: int) -> list[str]:

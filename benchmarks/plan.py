@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.bar import CAPACITY, ECHO, HALF, LARGE, NEAR, REDIS, SMALL, TEXTBOOK
+from benchmarks.bar import CAPACITY, ECHO, EDGE, EDGE_ECHO, HALF, LARGE, NEAR, REDIS, SMALL, TEXTBOOK
 from benchmarks.figures import Load
 
 SECTIONS = ("capacity", "latency", "numbers", "growth", "follower")
@@ -10,6 +10,11 @@ SECTIONS = ("capacity", "latency", "numbers", "growth", "follower")
 EIGHT = Load(CAPACITY)
 ONE = Load("1x16", connections=1)
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+PACED_BY = {EDGE: EDGE, EDGE_ECHO: EDGE}
+"""Whose capacity the rates of an open loop are shares of, so that both are asked at the same rate; else the near
+cache's."""
+PAIRED = frozenset((NEAR, ECHO, EDGE, EDGE_ECHO))
+"""Whose latency the bar compares: they take a turn in every round."""
 
 KINDS = (
     Load("e164"),
@@ -29,7 +34,7 @@ class Plan:
         rounds: turns of those that the bar compares; the median counts. The others take one.
         seconds: measured in each turn, after a third of it as warm-up.
         left_out: names that take no turn for capacity.
-        latency: whose latency is measured over offered load; shares: of the near cache's capacity.
+        latency: whose latency is measured over offered load; shares: of the capacity that `PACED_BY` names.
         kinds: whose answers to other numbers are measured.
         sizes, growers: numbers in Redis, and who is measured at each.
         databases, documents, flood: for the follower: databases to grow over, documents in all, seconds of writing.
@@ -60,7 +65,7 @@ QUICK = Plan(
         for extra in (" x2", " batch", " stream")
     )
     | {"fallback grpcio", "redis grpcio"},
-    latency=(NEAR, ECHO),
+    latency=(NEAR, ECHO, EDGE, EDGE_ECHO),
     shares=(0.5,),
     kinds=(NEAR, REDIS),
     sizes=(SMALL,),
@@ -74,7 +79,7 @@ FULL = Plan(
     seconds=1.7,
     capacity=(EIGHT, ONE),
     left_out=frozenset(),
-    latency=(NEAR, ECHO, REDIS, "go map", "c++ map", "go redis", TEXTBOOK, "near grpcio"),
+    latency=(NEAR, ECHO, EDGE, EDGE_ECHO, REDIS, "go map", "c++ map", "go redis", TEXTBOOK, "near grpcio"),
     shares=SHARES,
     kinds=(NEAR, REDIS, TEXTBOOK, "near grpcio"),
     sizes=(SMALL, 100_000, LARGE),
@@ -86,5 +91,5 @@ FULL = Plan(
 
 
 def offered(shares: tuple[float, ...]) -> list[Load]:
-    """Open loops at shares of the near cache's capacity."""
+    """Open loops at shares of a capacity."""
     return [Load(HALF if share == 0.5 else f"{share * 100:g} %", share=share) for share in shares]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from benchmarks import feeding, warming
 from benchmarks.arena import Arena, arena
-from benchmarks.bar import CAPACITY, COMPARED, ECHO, LARGE, NEAR, REDIS
+from benchmarks.bar import CAPACITY, COMPARED, LARGE, NEAR, REDIS
 from benchmarks.contestants import Contestant
 from benchmarks.figures import Load, Results
 from benchmarks.match import Match
-from benchmarks.plan import EIGHT, KINDS, Plan, offered
+from benchmarks.plan import EIGHT, KINDS, PACED_BY, PAIRED, Plan, offered
 from benchmarks.stage import stage
 
 
@@ -44,15 +44,15 @@ def capacity(run: Run, on: Arena) -> None:
 
 
 def latency(run: Run, on: Arena) -> None:
-    """How long a call takes, at rates below capacity; all at the same rates, those too slow for one left out."""
+    """How long a call takes, at rates below capacity."""
     print("latency over offered load (open loop, from the intended time of sending)")
     for who in run.named((NEAR, *run.plan.latency)):
         if not run.results.of(who.name, CAPACITY):
             run.match.play(on, who, [EIGHT], seconds=run.plan.seconds)
-    base = run.results.value(NEAR, CAPACITY, "rate")
     for number in range(run.plan.rounds):
         for who in run.named(run.plan.latency):
-            if number == 0 or who.name in {NEAR, ECHO}:
+            if number == 0 or who.name in PAIRED:
+                base = run.results.value(PACED_BY.get(who.name, NEAR), CAPACITY, "rate")
                 own = run.results.value(who.name, CAPACITY, "rate")
                 run.match.play(on, who, offered(run.plan.shares), seconds=run.plan.seconds, rate=_rates(base, own))
 

@@ -11,7 +11,7 @@ import grpc
 async def main() -> None:
     """Serve."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--port", type=int, required=True)
+    options.add_argument("--listen", required=True, help="host:port")
     options.add_argument("--answer", type=Path, required=True, help="file with the message")
     given = options.parse_args()
     path: Path = given.answer
@@ -23,7 +23,7 @@ async def main() -> None:
     server = grpc.aio.server()
     handlers: dict[str, Any] = {"Lookup": grpc.unary_unary_rpc_method_handler(lookup)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("router.v1.InboundRouter", handlers),))
-    server.add_insecure_port(f"127.0.0.1:{given.port}")
+    server.add_insecure_port(given.listen)
     await server.start()
     await server.wait_for_termination()
 

@@ -11,7 +11,7 @@ from router.runtime.cpu_affinity import ClaimedCores, pinned_to
 def main() -> None:
     """Serve."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--port", type=int, required=True)
+    options.add_argument("--listen", required=True, help="host:port, or unix:PATH")
     options.add_argument("--answer", type=Path, required=True, help="file with the message")
     options.add_argument("--io-threads", type=int, default=1, help="%(default)s")
     given = options.parse_args()
@@ -19,7 +19,7 @@ def main() -> None:
     claimed = ClaimedCores(1)  # as a worker's parent does
     with pinned_to(claimed.core(0)):
         front = NativeGrpcFront(
-            f"127.0.0.1:{given.port}",
+            given.listen,
             [("/router.v1.InboundRouter/Lookup", False)],
             io_threads=given.io_threads,
             call_details=True,
