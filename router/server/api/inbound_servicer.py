@@ -1,8 +1,10 @@
 """Serves InboundRouter's LookupBatch, LookupStream and Explain."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -23,7 +25,10 @@ MAX_BATCH_SIZE = 1000
 _MAX_IN_FLIGHT = 1000
 """Numbers of one stream that may be without a sent outcome; above that the stream is not read (flow control)."""
 
-_THREADS, _EXPLAIN_THREADS = 4, 2
+_LARGE_BATCH = 100
+"""Numbers. Larger batches have threads and room of their own, so that a smaller one never waits behind them: the 100 calls
+of 1,000 numbers that one connection may have open are a second of work and more."""
+_THREADS, _LARGE_BATCH_THREADS, _EXPLAIN_THREADS = 4, 2, 2
 _MAX_EXPLAIN_CALLS = 32
 """Explain calls at a time: each reads every store, and people make few of them."""
 
@@ -57,11 +62,35 @@ class OutcomeCall(Call):
         self.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, self.e164 or "", message="no time left"))
 
 
+class _BatchOutcomes:
+    """Collects the outcomes of one LookupBatch, which several threads may deliver.
+
+    Args:
+        complete: receives the serialised LookupBatchResponse, once, in the thread that delivers the last outcome.
+    """
+
+    def __init__(self, count: int, complete: Callable[[bytes], None]) -> None:
+        self._outcomes = [b""] * count
+        self._left = count
+        self._lock = threading.Lock()
+        self._complete = complete
+
+    def put(self, index: int, outcome: bytes) -> None:
+        """Store the serialised outcome of the index-th lookup."""
+        self._outcomes[index] = outcome
+        with self._lock:
+            self._left -= 1
+            left = self._left
+        if not left:
+            self._complete(framing.batch(self._outcomes))
+
+
 class InboundServicer:
     """Serves LookupBatch, LookupStream and Explain in the event loop; threads do the work.
 
     Args:
-        max_waiting: numbers of LookupBatch calls that wait for a thread or are in one; more are refused.
+        max_waiting: numbers of LookupBatch calls that wait for a thread or are in one; more are refused. Large batches
+            and others are counted separately.
         default_timeout: seconds for calls without a deadline of their own.
     """
 
@@ -70,6 +99,7 @@ class InboundServicer:
         self._explainer = explainer
         self._default_timeout = default_timeout
         self._threads = BoundedExecutor("inbound-servicer", _THREADS, max_waiting)
+        self._large_batches = BoundedExecutor("large-batches", _LARGE_BATCH_THREADS, max_waiting)
         self._explaining = BoundedExecutor("explainer", _EXPLAIN_THREADS, _MAX_EXPLAIN_CALLS)
 
     async def batch(self, request: pb.LookupBatchRequest, context: Context) -> bytes:
@@ -80,33 +110,25 @@ class InboundServicer:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"{count} numbers in a batch, at most {MAX_BATCH_SIZE}: send several batches, or a stream",
             )
-        if not self._threads.has_room(count):
+        threads = self._threads if count <= _LARGE_BATCH else self._large_batches
+        if not threads.has_room(count):
             self._lookup.counts.add(Reason.OVERLOADED.value, count)
             await _refuse(context)
+        if not count:
+            return b""
         loop = asyncio.get_running_loop()
-        outcomes: list[bytes] = [b""] * count
-        left = count
-        done = loop.create_future()
-
-        def store(index: int, outcome: bytes) -> None:
-            nonlocal left
-            outcomes[index] = outcome
-            left -= 1
-            if not left and not done.done():
-                done.set_result(None)
-
-        def deliver(index: int) -> Callable[[bytes], None]:
-            return lambda outcome: _soon(loop, store, index, outcome)
-
-        deadline = self._deadline(context)
+        response: asyncio.Future[bytes] = loop.create_future()
+        outcomes = _BatchOutcomes(count, partial(_soon, loop, _resolve, response))
         try:
-            calls = [OutcomeCall(each, deadline, deliver(index)) for index, each in enumerate(request.lookups)]
+            await threads.run(count, self._answer_batch, request, self._deadline(context), outcomes)
         except UnknownConsistencyError as problem:
             await context.abort(problem.failure.code, problem.failure.message)
-        if calls:
-            await self._threads.run(count, self._lookup.answer, calls)
-            await done
-        return framing.batch(outcomes)
+        return await response
+
+    def _answer_batch(self, request: pb.LookupBatchRequest, deadline: float, outcomes: _BatchOutcomes) -> None:
+        """Look a batch up, in a thread: meanwhile the event loop serves other calls."""
+        lookups = enumerate(request.lookups)
+        self._lookup.answer([OutcomeCall(each, deadline, partial(outcomes.put, index)) for index, each in lookups])
 
     async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
         """Serve LookupStream: yield outcomes as they are found, in any order."""
@@ -197,6 +219,11 @@ class _Stream:
     def _end_if_done(self) -> None:
         if self._ended and not self._open:
             self._outcomes.put_nowait(None)
+
+
+def _resolve(response: asyncio.Future[bytes], content: bytes) -> None:
+    if not response.done():  # its caller may have left
+        response.set_result(content)
 
 
 async def _refuse(context: Context) -> None:
