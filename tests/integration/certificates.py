@@ -1,5 +1,6 @@
 """Authorities and the files that they fill."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -19,9 +20,9 @@ class CertAuthority:
         """Its own certificate."""
         return self._ca.cert_pem.bytes()
 
-    def issue(self, folder: Path, name: str = "service") -> tuple[Path, Path]:
+    def issue(self, folder: Path, name: str = "service", hosts: Sequence[str] = NAMES) -> tuple[Path, Path]:
         """A certificate and its key, over whatever these files held."""
-        made = self._ca.issue_cert(*NAMES, common_name=name)
+        made = self._ca.issue_cert(*hosts, common_name=name)
         certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
         _replace(key, made.private_key_pem.bytes())
         _replace(certificate, b"".join(each.bytes() for each in made.cert_chain_pems))
