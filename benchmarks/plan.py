@@ -14,7 +14,7 @@ PACED_BY = {EDGE: EDGE, EDGE_ECHO: EDGE}
 """Whose capacity the rates of an open loop are shares of, so that both are asked at the same rate; else the near
 cache's."""
 PAIRED = frozenset((NEAR, ECHO, EDGE, EDGE_ECHO))
-"""Whose latency the bar compares: they take a turn in every round."""
+"""Whose latency the bar compares: they take a turn at half of the capacity in every round."""
 
 KINDS = (
     Load("e164"),
@@ -82,7 +82,7 @@ FULL = Plan(
     latency=(NEAR, ECHO, EDGE, EDGE_ECHO, REDIS, "go map", "c++ map", "go redis", TEXTBOOK, "near grpcio"),
     shares=SHARES,
     kinds=(NEAR, REDIS, TEXTBOOK, "near grpcio"),
-    sizes=(SMALL, 100_000, LARGE),
+    sizes=(SMALL, LARGE),
     growers=(NEAR, REDIS, TEXTBOOK),
     databases=(10, 100, 500, 2_500),
     documents=50_000,
