@@ -26,8 +26,8 @@ _MAX_IN_FLIGHT = 1000
 """Numbers of one stream that may be without a sent outcome; above that the stream is not read (flow control)."""
 
 _LARGE_BATCH = 100
-"""Numbers. Larger batches have threads and room of their own, so that a smaller one never waits behind them: the 100 calls
-of 1,000 numbers that one connection may have open are a second of work and more."""
+"""Numbers. Larger batches have threads and room of their own, so that a smaller one never waits behind them: the 100
+calls of 1,000 numbers that one connection may have open are a second of work and more."""
 _THREADS, _LARGE_BATCH_THREADS, _EXPLAIN_THREADS = 4, 2, 2
 _MAX_EXPLAIN_CALLS = 32
 """Explain calls at a time: each reads every store, and people make few of them."""

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from router.lookup.call import Call
-from router.runtime.counters import Tally
+from router.runtime.counters import Counters
 from router.server.api.inbound_servicer import MAX_BATCH_SIZE, InboundServicer
 from router.v1 import inbound_pb2 as pb
 
@@ -20,7 +20,7 @@ class _Lookup:
     """Answers each number with an empty route; batches of more than one number when `go_on` is set."""
 
     def __init__(self) -> None:
-        self.counts = Tally()
+        self.counts = Counters()
         self.go_on = threading.Event()
 
     def answer(self, calls: Sequence[Call]) -> None:
