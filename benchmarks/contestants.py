@@ -118,7 +118,7 @@ def _ours(
         secure = {"tls_certificate": files.certificate, "tls_key": files.key} if tls else {}
         guarded = {"token_file": files.token_file} if tokens else {}
         caches = {} if store == "near" else {"near_cache_entries": 0}
-        settings = {"stale_after": 1_000_000, **caches, **secure, **guarded}
+        settings = {"stale_after": 1_000_000, "http_listen": "", **caches, **secure, **guarded}
         return command + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
     return Contestant(
