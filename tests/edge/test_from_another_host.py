@@ -30,13 +30,13 @@ class OtherHost:
         )
 
 
-def _ip(*words: str) -> None:
+def _ip(*arguments: str) -> None:
     try:
-        subprocess.run(["ip", *words], capture_output=True, text=True, check=True, timeout=30)
+        subprocess.run(["ip", *arguments], capture_output=True, text=True, check=True, timeout=30)
     except FileNotFoundError:
         pytest.skip("iproute2 is not installed")
     except subprocess.CalledProcessError as problem:
-        pytest.skip(f"no network namespace can be made here: ip {' '.join(words)}: {problem.stderr.strip()}")
+        pytest.skip(f"no network namespace can be made here: ip {' '.join(arguments)}: {problem.stderr.strip()}")
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def listening_to_others(
     del other_host  # before the service: no service is needed where the test is skipped
     files = shared.authority.issue(tmp_path_factory.mktemp("certificate"), hosts=[SERVICE])
     settings = [f"tls_certificate={files[0]}", f"tls_key={files[1]}"]
-    words = ["--transport", "auto", *(word for each in settings for word in ("--set", each))]
-    made = launch(shared, *words, listen="0.0.0.0:0", tls=False, workers=1)
+    options = ["--transport", "auto", *(word for each in settings for word in ("--set", each))]
+    made = launch(shared, *options, listen="0.0.0.0:0", tls=False, workers=1)
     try:
         yield made
     finally:
