@@ -51,6 +51,9 @@ class CatchUp:
     Args:
         page: rows at a time.
         replication_time: seconds after which a change in one copy of a database is in the others, too.
+
+    Attributes:
+        quick: the same CouchDB with a short timeout.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class CatchUp:
         replication_time: float = REPLICATION_TIME,
     ) -> None:
         self._couch = couch
-        self._quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, STUCK_TIMEOUT)))
+        self.quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, STUCK_TIMEOUT)))
         self._cache = cache
         self._applier = applier
         self._page = page
@@ -92,7 +95,7 @@ class CatchUp:
         """
         began = time.monotonic()
         try:
-            info = info or self._couch.database(database.name).info()
+            info = info or self.info(database.name)
         except NotFoundError:
             self._handle_missing(database)
             return CatchUpResult(exists=False)
@@ -108,6 +111,17 @@ class CatchUp:
             self._mark_complete(database, info, began)
         return CatchUpResult(exists=True, changes=changes, full_read=full_read)
 
+    def info(self, name: str) -> DatabaseInfo:
+        """Return a database's state; ask again where the first answer does not come soon.
+
+        Raises:
+            CouchError: the database does not exist, or CouchDB does not answer.
+        """
+        try:
+            return self.quick.database(name).info()
+        except ResponseLost:
+            return self._couch.database(name).info()
+
     def is_another(self, database: FollowedDatabase, info: DatabaseInfo) -> bool:
         """Return whether a database was purged or recreated since its feed was opened."""
         return not _is_same_instance(database, database.checkpoint, info)
@@ -119,7 +133,7 @@ class CatchUp:
             ResponseLost: the changes can't be read, as after a checkpoint that names a frozen node.
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
-        return self._read(database, stop, lambda _: None, self._quick, loading=False)
+        return self._read(database, stop, lambda _: None, self.quick, loading=False)
 
     def _read_all(
         self,
@@ -135,7 +149,7 @@ class CatchUp:
         if is_stuck:
             return self._listing.run(database, stop, progress)
         try:
-            return self._read(database, stop, progress, self._quick, loading=False)
+            return self._read(database, stop, progress, self.quick, loading=False)
         except ResponseLost as problem:
             log.warning("the changes of %s can't be read (%s); the database is listed instead", database.name, problem)
             return self._listing.run(database, stop, progress)

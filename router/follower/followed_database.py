@@ -37,6 +37,8 @@ class FollowedDatabase:
             gives no sign of it.
         confirming_since: the same while the feed is being checked.
         last_heard_at: the feed's last sign of life.
+        reread_at: time from which the changes that a listing stood in for may be read; reread_scheduled: an attempt is
+            scheduled then; first_reread_at: time when they were read first.
         observed_copies: copies of the database that are not in the checkpoint yet: position and time of observation.
     """
 
@@ -58,6 +60,9 @@ class FollowedDatabase:
     unconfirmed_since: float | None = None
     confirming_since: float | None = None
     last_heard_at: float = -math.inf
+    reread_at: float = -math.inf
+    reread_scheduled: bool = False
+    first_reread_at: float | None = None
     observed_copies: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from router.follower.changes_feeds import ChangesFeeds
 from router.follower.first_sweep import FirstSweep
 from router.follower.followed_database import FollowedDatabase
 from router.follower.integrity_checker import IntegrityChecker
+from router.follower.listed_changes import ListedChanges
 from router.follower.older_changes import OlderChanges
 from router.follower.reconciler import Reconciler
 from router.follower.scheduler import DatabaseScheduler
@@ -68,7 +69,15 @@ class LeaderSession:
             idle_timeout=follower.feed_idle_timeout,
             heartbeat=follower.heartbeat,
         )
-        worker = DatabaseWorker(self.scheduler, couch, applier, catch_up, feeds, on_config)
+        listed_changes = ListedChanges(
+            self.scheduler,
+            catch_up.quick,
+            cache.checkpoints,
+            applier,
+            page=follower.batch_size,
+            replication_time=replication_time,
+        )
+        worker = DatabaseWorker(self.scheduler, applier, catch_up, listed_changes, feeds, on_config)
         self._first_sweep = FirstSweep(self.scheduler, worker, cache)
         self.reconciler = Reconciler(
             couch,

@@ -3,16 +3,19 @@
 While a node of a CouchDB cluster is frozen, `_changes` after a sequence that names one of its copies answers nothing
 for a minute. The current sequence, listings and documents are answered all the while (3.5.0, docs/couchdb.md). So the
 listed ids and revisions are compared with the cache, the documents that differ are read, and the feed goes on from a
-sequence that was asked for before.
+sequence that was asked for before. The changes themselves are read later (`router.follower.listed_changes`).
 """
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from router.couch.responses import Change, Latest
 from router.couch.server import CouchServer
 from router.entries.codec import NEGATIVE, TOMBSTONE, VERSION, unpack, version_of
+from router.follower import listed_changes
 from router.follower.applier import Applier
 from router.follower.followed_database import FollowedDatabase
 from router.redis_store.cache_store import CacheStore
@@ -22,6 +25,9 @@ log = logging.getLogger(__name__)
 
 LISTED_BATCH_SIZE = 1000
 """Ids listed, or documents read, in one request."""
+_COPY_DELAY = 0.2
+"""Seconds until the copies that are listed have what another one had at a sequence. A copy was behind a row for up to
+18 ms on a healthy cluster of three nodes."""
 
 
 class ListingCatchUp:
@@ -43,6 +49,7 @@ class ListingCatchUp:
                 moved.
         """
         start = self._couch.database(database.name).current_sequence()
+        stop.wait(_COPY_DELAY)
         listed: set[str] = set()
         count = 0
         for page in self._couch.database(database.name).revisions(LISTED_BATCH_SIZE):
@@ -53,7 +60,7 @@ class ListingCatchUp:
                 return count
         for ids in self._vanished(database, listed):
             count += self._read(database, ids)
-        self._apply(database, (), start)
+        self._move(database, start)
         return count
 
     def _differing(self, database: FollowedDatabase, page: Mapping[str, str]) -> list[str]:
@@ -87,6 +94,16 @@ class ListingCatchUp:
                 if not each.revision:
                     self._applier.remove(database.name, database.checkpoint.epoch, name)
         return len(ids)
+
+    def _move(self, database: FollowedDatabase, seq: str) -> None:
+        if not database.checkpoint.stuck_seq:
+            stuck = database.checkpoint.seq
+            self._cache.checkpoints.record_stuck(database.name, stuck)
+            database.checkpoint = replace(database.checkpoint, stuck_seq=stuck)
+        # Changes that can't be read now can't be read at once.
+        database.reread_at = time.monotonic() + listed_changes.REREAD_INTERVAL
+        database.first_reread_at = None
+        self._apply(database, (), seq)
 
     def _apply(self, database: FollowedDatabase, changes: Sequence[Change], seq: str = "") -> None:
         apply = self._applier.apply if database.is_shard else self._applier.apply_documents

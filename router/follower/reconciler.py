@@ -134,6 +134,7 @@ class Reconciler:
             and checkpoint.matches(info.instance, info.purges)
             and checkpoint.is_current(info.copies)
             and checkpoint.fingerprint == self._applier.fingerprint_of(name)
+            and not checkpoint.stuck_seq
         )
 
     def _wake_vanished(self, names: Iterable[str]) -> None:

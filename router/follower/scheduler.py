@@ -93,6 +93,15 @@ class DatabaseScheduler:
             # The few databases that every lookup depends on come before the shards.
             self._queue.put((int(database.is_shard), time.monotonic(), database.name))
 
+    def schedule_after(self, database: FollowedDatabase, seconds: float) -> None:
+        """Queue a database for a worker after a while, with no change that is known to be missing."""
+        _after(seconds, self._schedule_locked, database)
+
+    def seconds_until_check(self, database: FollowedDatabase) -> float:
+        """Return the time until the database's feed may be checked: a busy one brings rows far more often."""
+        next_check = database.checked_at + self._feed_check_interval
+        return 0.0 if database.deletion_reported else next_check - time.monotonic()
+
     def schedule_later(self, database: FollowedDatabase, seconds: float) -> None:
         """Have a database read after a while."""
         database.mark_pending()
@@ -161,12 +170,15 @@ class DatabaseScheduler:
         if database.check_requested:
             return
         database.check_requested = True
-        next_check = database.checked_at + self._feed_check_interval
-        wait = 0.0 if database.deletion_reported else next_check - time.monotonic()
-        if wait <= 0:
+        self._schedule_check(database)
+
+    def _schedule_check(self, database: FollowedDatabase) -> None:
+        with self.lock:
+            wait = self.seconds_until_check(database)
+            if wait > 0:
+                _after(wait, self._schedule_check, database)
+                return
             self.schedule(database)
-            return
-        _after(wait, self._schedule_locked, database)
 
     def _schedule_locked(self, database: FollowedDatabase) -> None:
         with self.lock:

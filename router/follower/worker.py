@@ -8,11 +8,11 @@ from collections.abc import Callable
 import redis
 
 from router.couch.errors import CouchError, CouchRefused, ResponseLost
-from router.couch.server import CouchServer
 from router.follower.applier import Applier, CheckpointConflict, FencedError
 from router.follower.catch_up import CatchUp
 from router.follower.changes_feeds import ChangesFeeds
 from router.follower.followed_database import FollowedDatabase
+from router.follower.listed_changes import ListedChanges
 from router.follower.scheduler import DatabaseScheduler
 from router.numbers.kazoo_databases import SYSTEM_CONFIG
 from router.runtime.backoff import RECONNECT
@@ -35,17 +35,17 @@ class DatabaseWorker:
     def __init__(
         self,
         scheduler: DatabaseScheduler,
-        couch: CouchServer,
         applier: Applier,
         catch_up: CatchUp,
+        listed_changes: ListedChanges,
         feeds: ChangesFeeds,
         on_config: Callable[[], None],
     ) -> None:
         self._scheduler = scheduler
         self._stop = scheduler.stop
-        self._couch = couch
         self._applier = applier
         self._catch_up = catch_up
+        self._listed_changes = listed_changes
         self._feeds = feeds
         self._on_config = on_config
 
@@ -78,6 +78,7 @@ class DatabaseWorker:
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `CatchUp.run`.
         """
         with self._scheduler.lock:
+            had_feed = database.feed is not None
             database.take_over_feed()
         result = self._catch_up.run(database, self._stop, is_stuck=is_stuck)
         if not result.exists and database.is_shard:
@@ -87,7 +88,7 @@ class DatabaseWorker:
             self._on_config()
         if result.changes:
             database.last_change_at = time.monotonic()
-        busy = result.changes and not result.full_read
+        busy = (result.changes or had_feed) and not result.full_read
         if result.exists and (busy or not database.is_shard):
             self._feeds.open(database, self._scheduler.databases())
 
@@ -96,10 +97,11 @@ class DatabaseWorker:
         try:
             if database.feed is not None and not database.needs_reread:
                 self._apply_rows(database)
-                if database.check_requested:
+                if database.check_requested and self._scheduler.seconds_until_check(database) <= 0:
                     self._check_feed(database)
             else:
                 self.read(database)
+            self._listed_changes.read_due(database)
             database.failures = 0
         except FencedError:
             log.warning("another follower took over")
@@ -128,12 +130,15 @@ class DatabaseWorker:
         with self._scheduler.lock:
             database.check_requested, database.checked_at = False, time.monotonic()
             database.confirming_since, database.unconfirmed_since = database.unconfirmed_since, None
-        info = self._couch.database(database.name).info()
+        info = self._catch_up.info(database.name)
         if self._catch_up.is_another(database, info):
             database.needs_reread = True
             self.read(database)
             return
-        database.deletion_reported = False
+        if database.deletion_reported:
+            # After a shard split a feed may wait for copies that are gone: CouchDB does not end every one.
+            self.read(database)
+            return
         try:
             changes = self._catch_up.confirm(database, self._stop)
         except ResponseLost as problem:

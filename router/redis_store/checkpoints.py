@@ -32,6 +32,8 @@ class Checkpoint:
         pending: changes known to be missing at that time.
         older: versions of changes that looked older than the cached entry, by number or document id; the winner
             in the database is not known yet.
+        stuck_seq: the sequence after which changes could not be read, so that a listing stood in for them; they are
+            still to be read. Empty for none.
     """
 
     epoch: str = ""
@@ -44,6 +46,7 @@ class Checkpoint:
     updated_at: float = 0.0
     pending: int = 0
     older: Mapping[str, bytes] = field(default_factory=dict)
+    stuck_seq: str = ""
 
     def matches(self, instance_start_time: str, purge_seq: int) -> bool:
         """Return whether it was written for this instance of the database, and nothing was purged since.
@@ -125,6 +128,14 @@ class CheckpointStore:
             field_name = _OLDER + (self._keys.number(name) if is_shard(database) else name)
             scripts.remove_if_token(self._redis, [key], field_name, version)
 
+    def record_stuck(self, database: str, seq: str) -> None:
+        """Record the sequence after which changes are still to be read."""
+        self._redis.hset(self._keys.database(database), mapping={"stuck": seq})
+
+    def clear_stuck(self, database: str) -> None:
+        """Record that the changes after that sequence were read."""
+        self._redis.hdel(self._keys.database(database), "stuck")
+
     def remove(self, database: str) -> None:
         """Remove a database's checkpoint."""
         self._redis.delete(self._keys.database(database))
@@ -163,6 +174,7 @@ class CheckpointStore:
                 float(fields.get("at") or 0),
                 int(fields.get("pending") or 0),
                 self._decode_older(stored),
+                stored.get(b"stuck", b"").decode(),
             )
         except ValueError:
             return Checkpoint()  # corrupt: its other fields can't be trusted either

@@ -138,7 +138,7 @@ GUARDS = (
         "router/follower/applier.py",
         "            self.on_undecided(database, epoch, undecided)\n",
         "            pass\n",
-        f"{_ON_A_CLUSTER}::test_a_resolved_conflict_ends_at_the_winner",
+        f"{_ON_A_CLUSTER}::test_an_undecided_change_is_looked_up_until_the_copies_know_it",
     ),
     Guard(
         "an undecided change stays in the checkpoint",
@@ -181,6 +181,27 @@ GUARDS = (
         "return not database.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
         "return not database.deletion_reported",
         f"{_ON_A_CLUSTER}::test_a_shard_split_is_no_other_database",
+    ),
+    Guard(
+        "another feed after a shard split",
+        "router/follower/worker.py",
+        "        if database.deletion_reported:\n",
+        "        if False:\n",
+        f"{_ON_A_CLUSTER}::test_a_database_that_is_reported_deleted_and_exists_gets_another_feed",
+    ),
+    Guard(
+        "what was listed is read when its changes can be had",
+        "router/follower/listing_catch_up.py",
+        "            self._cache.checkpoints.record_stuck(database.name, stuck)\n",
+        '            stuck = ""\n',
+        f"{_ON_A_CLUSTER}::test_a_change_that_a_listing_lacks_is_read_when_changes_can_be_read_again",
+    ),
+    Guard(
+        "an answer that hangs is asked for again",
+        "router/follower/catch_up.py",
+        "            return self.quick.database(name).info()\n",
+        "            return self._couch.database(name).info()\n",
+        f"{_ON_A_CLUSTER}::test_one_request_that_hangs_does_not_hold_a_database_up",
     ),
     Guard(
         "a young database that is called deleted",

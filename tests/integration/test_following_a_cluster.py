@@ -2,17 +2,21 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest.mock import MagicMock, Mock
 
 import pytest
 
 from router.couch.client import CouchClient
+from router.couch.database import CouchDatabase
+from router.couch.leaves import Leaf
 from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
-from router.follower import catch_up
+from router.follower import catch_up, listed_changes
 from router.follower.follower import Follower
+from router.follower.leader_session import LeaderSession
+from router.follower.older_changes import OlderChanges
 from router.follower.reconciler import Reconciler
 from router.stores.clients import Stores
 from tests.integration.relay import Relay
@@ -76,16 +80,41 @@ def _wait_cached(world: World, number: str, account: str, seconds: float = 10.0)
 
 def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
     names = on_cluster.numbers(SHARD, 50)
+    shards = [SHARD, *(f"numbers/+142{digit}" for digit in range(10))]
+    for shard in shards[1:]:
+        on_cluster.numbers(shard, 1)
     texts = {on_cluster.databases.client.request("GET", [SHARD])["purge_seq"] for _ in range(60)}
     assert len(texts) > 1, "the cluster names other copies from answer to answer"
     follow(follower_reconcile_interval=1.0)
-    eventually(lambda: on_cluster.complete(SHARD))
-    epoch = on_cluster.writer.checkpoints.get(SHARD).epoch
+    eventually(lambda: on_cluster.complete(*shards))
+    epochs = [each.epoch for each in on_cluster.writer.checkpoints.get_many(shards)]
     for name in names[:10]:
         on_cluster.number(name, TWO)
         _wait_cached(on_cluster, name, TWO)
         time.sleep(0.3)
-    assert on_cluster.writer.checkpoints.get(SHARD).epoch == epoch
+    assert [each.epoch for each in on_cluster.writer.checkpoints.get_many(shards)] == epochs
+
+
+def test_an_undecided_change_is_looked_up_until_the_copies_know_it(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OlderChanges, "recheck", lambda *_: None)  # a sweep looks it up as well
+    in_conflict(on_cluster, NUMBER)
+    follow(follower_reconcile_interval=120.0)
+    eventually(lambda: on_cluster.cached() == TWO)
+    before, read = on_cluster.databases.database(SHARD).leaves([NUMBER]), CouchDatabase.leaves
+    looks: list[bool] = []
+
+    def read_copies_that_lag(
+        database: CouchDatabase, identifiers: Sequence[str], *, every_copy: bool = True
+    ) -> dict[str, list[Leaf]]:
+        looks.append(every_copy)
+        return before if len(looks) <= 3 else read(database, identifiers, every_copy=every_copy)
+
+    monkeypatch.setattr(CouchDatabase, "leaves", read_copies_that_lag)
+    on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
+    eventually(lambda: on_cluster.cached() == ONE)
+    assert len(looks) > 3
 
 
 @pytest.mark.parametrize("down", [None, "killed", "frozen"])
@@ -148,6 +177,32 @@ def test_a_shard_split_is_no_other_database(
     assert [each.epoch for each in on_cluster.writer.checkpoints.get_many([SHARD, "accounts"])] == before
 
 
+def test_a_database_that_is_reported_deleted_and_exists_gets_another_feed(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "YOUNG_AGE", 0.5)
+    sessions: list[LeaderSession] = []
+    start = LeaderSession.start
+
+    def start_and_record(session: LeaderSession) -> None:
+        sessions.append(session)
+        start(session)
+
+    monkeypatch.setattr(LeaderSession, "start", start_and_record)
+    on_cluster.number()
+    time.sleep(1.6)  # start times and the server's clock count whole seconds
+    follow(follower_reconcile_interval=120.0)
+    eventually(lambda: on_cluster.complete(SHARD))
+    scheduler = sessions[0].scheduler
+    shard = next(each for each in scheduler.databases() if each.name == SHARD)
+    on_cluster.number(account=TWO)
+    eventually(lambda: shard.feed is not None and on_cluster.cached() == TWO)
+    epoch, feed = on_cluster.writer.checkpoints.epoch(SHARD), shard.feed
+    scheduler.wake(SHARD, deleted=True)
+    eventually(lambda: shard.feed not in (None, feed))
+    assert on_cluster.writer.checkpoints.epoch(SHARD) == epoch
+
+
 def test_a_database_made_anew_within_a_second_is_noticed(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any
 ) -> None:
@@ -165,7 +220,7 @@ def test_a_frozen_node_is_passed_by_listing(
     monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     cluster.maintenance(1)  # the follower's sequences name nodes 1 and 3
     kept, moved, deleted = on_cluster.numbers(SHARD, 3)
-    follow(follower_reconcile_interval=120.0, follower_heartbeat=1.0, stale_after=2.0)
+    follow(follower_reconcile_interval=120.0, follower_heartbeat=20.0, stale_after=2.0)
     eventually(lambda: on_cluster.complete(SHARD))
     on_cluster.number(kept, TWO)
     eventually(lambda: on_cluster.cached(kept) == TWO)
@@ -179,6 +234,58 @@ def test_a_frozen_node_is_passed_by_listing(
     eventually(lambda: on_cluster.cached(moved) == THREE and on_cluster.cached(deleted) == "deleted", 15)
     assert time.monotonic() - began < 15, "before the cluster calls the node down"
     assert on_cluster.cached(kept) == TWO
+
+
+def test_a_change_that_a_listing_lacks_is_read_when_changes_can_be_read_again(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
+    monkeypatch.setattr(listed_changes, "REREAD_INTERVAL", 1.0)
+    kept, moved = on_cluster.numbers(SHARD, 2)
+    time.sleep(0.3)  # a copy that lags would make for a second read, and that for a feed
+    before, listings = list(on_cluster.databases.database(SHARD).revisions(10)), []
+
+    def list_a_copy_that_lags(database: CouchDatabase, page: int) -> Iterator[dict[str, str]]:
+        listings.append(page)
+        yield from before
+
+    monkeypatch.setattr(CouchDatabase, "revisions", list_a_copy_that_lags)
+    with Relay(cluster.url) as relay:
+        on_cluster.couchdb_url = relay.url
+        follow(follower_reconcile_interval=4.0)
+        eventually(lambda: on_cluster.complete(SHARD))
+        relay.hold(lambda _, target: f"{SHARD}/_changes" in target and "since=now" not in target)
+        on_cluster.number(moved, THREE)
+        eventually(lambda: bool(on_cluster.writer.checkpoints.get(SHARD).stuck_seq))
+        assert listings
+        assert on_cluster.cached(moved) == ONE
+        relay.release()
+        eventually(lambda: on_cluster.cached(moved) == THREE)
+        eventually(lambda: not on_cluster.writer.checkpoints.get(SHARD).stuck_seq)
+        assert on_cluster.cached(kept) == ONE
+
+
+def test_one_request_that_hangs_does_not_hold_a_database_up(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
+    on_cluster.number()
+    with Relay(cluster.url) as relay:
+        on_cluster.couchdb_url = relay.url
+        follow(follower_reconcile_interval=120.0)
+        eventually(lambda: on_cluster.complete(SHARD))
+        hung: list[str] = []
+
+        def is_first_question(method: str, target: str) -> bool:
+            if method != "GET" or target != f"/{SHARD}" or hung:
+                return False
+            hung.append(target)
+            return True
+
+        relay.hold(is_first_question)
+        on_cluster.number(account=TWO)
+        _wait_cached(on_cluster, NUMBER, TWO, 5.0)
+        assert hung
 
 
 def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(

@@ -1,6 +1,7 @@
 """Number databases come, go, change and come back, and the cache says what they say."""
 
 import contextlib
+import random
 import re
 import time
 from typing import Any
@@ -178,6 +179,24 @@ def test_a_change_arrives_and_so_does_the_next(world: World, start_follower: Sta
     for account in (TWO, THREE, ONE):
         world.number(account=account)
         eventually(lambda account=account: world.cached() == account)  # type: ignore[misc]
+
+
+def test_a_busy_feed_is_checked_no_more_often_than_one_that_is_quiet(
+    world: World, start_follower: StartFollower
+) -> None:
+    world.number()
+    with Relay(world.couchdb_url) as relay:
+        world.couchdb_url = relay.url
+        start_follower()
+        eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+        world.number(account=TWO)
+        eventually(lambda: relay.count(r"GET /numbers/\+1415/_changes\?.*feed=continuous"))
+        eventually(lambda: world.cached() == TWO)
+        began, checks = time.monotonic(), relay.count(r"GET /numbers/\+1415$")
+        while time.monotonic() - began < 4.0:
+            world.number(account=random.choice((ONE, THREE)))
+            time.sleep(0.02)
+        assert relay.count(r"GET /numbers/\+1415$") - checks <= 3
 
 
 def test_a_shard_that_appears_is_followed(world: World, start_follower: StartFollower) -> None:

@@ -3,7 +3,7 @@
 -- Returns "ok" or "fenced".
 local fence = redis.call('HGET', KEYS[1], 'fence')
 if (tonumber(fence or '0') or 0) > tonumber(ARGV[1]) then return 'fenced' end
-redis.call('HDEL', KEYS[1], 'seq', 'complete', 'copies')
+redis.call('HDEL', KEYS[1], 'seq', 'complete', 'copies', 'stuck')
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   if string.sub(field, 1, 6) == 'older:' then redis.call('HDEL', KEYS[1], field) end
 end
