@@ -121,7 +121,7 @@ def test_serve_open_stream_delays_shutdown_by_the_grace_period(
 
 def test_serve_port_in_use_is_one_line(service: Running, stores: tuple[str, ...]) -> None:
     port = run("serve", "--listen", service.target, "--admin", "127.0.0.1:0", "--http", "", *stores)
-    admin = run("serve", "--listen", "127.0.0.1:0", "--admin", service.admin, *stores)
+    admin = run("serve", "--listen", "127.0.0.1:0", "--admin", service.admin, "--http", "", *stores)
 
     assert (port.code, admin.code) == (3, 3)
     assert f"can't listen on {service.target}: is another did-router running there?" in port.complaint
