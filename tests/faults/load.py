@@ -141,15 +141,22 @@ def _ask_switch(way: str, ask: Callable[[Question], SwitchView], target: Address
     try:
         result = ask(Question(target, number, "", authoritative=False, timeout=LIMIT)).result
     except OSError as problem:
-        return Answer(number, began, time.monotonic(), None, False, False, f"{way}: {problem}", LIMIT)
-    ended = time.monotonic()
-    if result.route is None:
-        account = NOBODY if result.status == "NOT_FOUND" else None
-        return Answer(number, began, ended, account, False, False, f"{way}: {result.reason or result.status}", LIMIT)
-    route = result.route
-    account = route.account_id if route.number == number else f"an answer for {route.number}"
-    # ENUM can't say that an answer may be stale, so that each of its answers counts as one that says so.
-    return Answer(number, began, ended, account, route.stale or way == "enum", False, "", LIMIT)
+        why = "DEADLINE_EXCEEDED" if isinstance(problem, TimeoutError) else "UNAVAILABLE"
+        return _switch_answer(number, began, None, why=why)
+    if result.route is not None:
+        route = result.route
+        account = route.account_id if route.number == number else f"an answer for {route.number}"
+        # ENUM can't say that an answer may be stale, so that each of its answers counts as one that says so.
+        return _switch_answer(number, began, account, stale=route.stale or way == "enum")
+    if result.status == "NOT_FOUND":
+        return _switch_answer(number, began, NOBODY)
+    # SERVFAIL is all that ENUM has for a number that is not known now.
+    reason = "NUMBER_DATABASE_UNAVAILABLE" if way == "enum" and result.status == "UNAVAILABLE" else result.reason
+    return _switch_answer(number, began, None, why=reason or result.status)
+
+
+def _switch_answer(number: str, began: float, account: str | None, *, stale: bool = False, why: str = "") -> Answer:
+    return Answer(number, began, time.monotonic(), account, stale, False, why, LIMIT, direct=False)
 
 
 def answer_of(
