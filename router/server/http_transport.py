@@ -1,7 +1,6 @@
 """HTTP as a transport: the server, the application, and a batch loop of its own for its lookups."""
 
 from pathlib import Path
-from typing import Protocol
 
 from router.lookup.engine import LookupEngine
 from router.lookup.explain import Explainer
@@ -16,44 +15,9 @@ from router.server.auth.authorizer import Authorizer
 from router.server.calls.batcher import Batcher
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.http import HttpServer, http_socket, open_tcp, open_unix
+from router.server.switch_transport import NoTransport, SwitchTransport
 from router.server.transport import UNIX_PREFIX
 from router.settings import Settings
-
-
-class HttpTransport(Protocol):
-    """Answers HTTP from `start` until `stop`."""
-
-    @property
-    def port(self) -> int:
-        """The TCP port that was bound; 0 for none."""
-        ...
-
-    def start(self) -> None:
-        """Accept requests."""
-        ...
-
-    def announce_end(self) -> None:
-        """Ask the callers of connections that stay open to connect again."""
-        ...
-
-    def stop(self, grace: float) -> None:
-        """Accept no request any more; give running ones `grace` seconds."""
-        ...
-
-
-class NoHttp:
-    """The transport where `http_listen` is empty and no edge is before the workers."""
-
-    port = 0
-
-    def start(self) -> None:
-        """Do nothing."""
-
-    def announce_end(self) -> None:
-        """Do nothing."""
-
-    def stop(self, grace: float) -> None:
-        """Do nothing."""
 
 
 class UvicornTransport:
@@ -130,7 +94,7 @@ def open_http(
     *,
     authorizer: Authorizer | None,
     reuse_port: bool,
-) -> HttpTransport:
+) -> SwitchTransport:
     """Open the transport that the settings ask for.
 
     Raises:
@@ -139,7 +103,7 @@ def open_http(
     listen = settings.server.listen
     path = http_socket(Path(listen.removeprefix(UNIX_PREFIX))) if listen.startswith(UNIX_PREFIX) else None
     if path is None and not settings.http.listen:
-        return NoHttp()
+        return NoTransport()
     return UvicornTransport(
         settings,
         lookup,

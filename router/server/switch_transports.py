@@ -4,7 +4,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 import uvloop
 
@@ -21,6 +20,7 @@ from router.server.calls.sip.redirect import Redirects
 from router.server.calls.sip.responder import SipResponder
 from router.server.calls.sip.server import SipConnection, SipDatagrams
 from router.server.calls.source_address import SourceFilter, open_sockets
+from router.server.switch_transport import NoTransport, SwitchTransport
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -30,42 +30,6 @@ _LAST_MESSAGES = 0.05
 
 Protocols = tuple[Callable[[], asyncio.DatagramProtocol], Callable[[], asyncio.Protocol]]
 """Make the protocol of the UDP socket, and that of a TCP connection."""
-
-
-class SwitchTransport(Protocol):
-    """Answers switches from `start` until `stop`."""
-
-    @property
-    def port(self) -> int:
-        """The port that was bound; 0 for none."""
-        ...
-
-    def start(self) -> None:
-        """Answer messages."""
-        ...
-
-    def announce_end(self) -> None:
-        """Tell those who ask for it that this instance is about to end."""
-        ...
-
-    def stop(self, grace: float) -> None:
-        """Take no message any more; give running lookups `grace` seconds."""
-        ...
-
-
-class NoTransport:
-    """The transport where its address is empty."""
-
-    port = 0
-
-    def start(self) -> None:
-        """Do nothing."""
-
-    def announce_end(self) -> None:
-        """Do nothing."""
-
-    def stop(self, grace: float) -> None:
-        """Do nothing."""
 
 
 class DatagramTransport:

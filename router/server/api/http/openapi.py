@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from router.server.api.http.operations import OPERATIONS
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 
@@ -18,17 +19,6 @@ _SCALARS: dict[int, dict[str, Any]] = {
     FieldDescriptor.CPPTYPE_INT64: {"type": "integer", "format": "int64"},
 }
 _STRUCT = "google.protobuf.Struct"
-_OPERATIONS = {
-    "get": (npb.GetNumbersRequest, npb.NumbersResponse, "Show numbers"),
-    "create": (npb.CreateNumbersRequest, npb.NumbersResponse, "Create numbers"),
-    "reserve": (npb.ReserveNumbersRequest, npb.NumbersResponse, "Reserve numbers for an account"),
-    "move": (npb.MoveNumbersRequest, npb.NumbersResponse, "Put numbers in service on an account"),
-    "release": (npb.ReleaseNumbersRequest, npb.NumbersResponse, "Give numbers up"),
-    "delete": (npb.DeleteNumbersRequest, npb.NumbersResponse, "Remove number documents"),
-    "update": (npb.UpdateNumbersRequest, npb.NumbersResponse, "Change public fields"),
-    "assign_to_app": (npb.AssignToAppRequest, npb.NumbersResponse, "Say which application uses numbers"),
-    "history": (npb.HistoryRequest, npb.HistoryResponse, "Show who had numbers"),
-}
 _DEADLINE = [
     {"name": "Grpc-Timeout", "in": "header", "schema": {"type": "string"}, "description": "deadline, such as 200m"},
     {"name": "Request-Timeout", "in": "header", "schema": {"type": "number"}, "description": "deadline in seconds"},
@@ -63,8 +53,8 @@ def document() -> dict[str, Any]:
             "get": _read("Show a number", npb.NumberResult, [_path("number"), *_query("auth_by")])
         },
     }
-    for name, (request, response, summary) in _OPERATIONS.items():
-        paths[f"/v1/numbers/{name}"] = {"post": _write(summary, request, response)}
+    for name, each in OPERATIONS.items():
+        paths[f"/v1/numbers/{name}"] = {"post": _write(each.summary, each.request, each.response)}
     _describe(_messages(), schemas)
     return {
         "openapi": "3.1.0",
@@ -87,7 +77,7 @@ def _messages() -> list[Descriptor]:
         pb.ExplainResponse,
     ]
     kinds += [npb.ListByAccountResponse, npb.NumberResult]
-    kinds += [kind for request, response, _ in _OPERATIONS.values() for kind in (request, response)]
+    kinds += [kind for each in OPERATIONS.values() for kind in (each.request, each.response)]
     return [kind.DESCRIPTOR for kind in kinds]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -14,6 +13,7 @@ from router.server.api.http.app import LookupHandler, json_response
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
 from router.server.api.http.openapi import document
+from router.server.api.http.operations import OPERATIONS
 from router.server.api.http.requests import body_of, invalid, message_of, query_of
 from router.server.api.http.results import HttpError, error_body
 from router.server.api.inbound_servicer import InboundServicer
@@ -21,19 +21,6 @@ from router.server.api.json_messages import json_of
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
-
-OPERATIONS: Mapping[str, tuple[str, type[Message]]] = {
-    "get": ("Get", npb.GetNumbersRequest),
-    "create": ("Create", npb.CreateNumbersRequest),
-    "reserve": ("Reserve", npb.ReserveNumbersRequest),
-    "move": ("Move", npb.MoveNumbersRequest),
-    "release": ("Release", npb.ReleaseNumbersRequest),
-    "delete": ("Delete", npb.DeleteNumbersRequest),
-    "update": ("Update", npb.UpdateNumbersRequest),
-    "assign_to_app": ("AssignToApp", npb.AssignToAppRequest),
-    "history": ("History", npb.HistoryRequest),
-}
-"""`POST /v1/numbers/{operation}` → the method of NumberManager and its request."""
 
 _PUBLIC = "public"
 """FreeSWITCH's context of inbound calls, in its own sample configuration."""
@@ -126,9 +113,9 @@ class HttpRoutes:
         name = request.path_params["operation"]
         if name not in OPERATIONS:
             raise invalid(f"there is no operation {name}: one of {', '.join(OPERATIONS)}")
-        method, kind = OPERATIONS[name]
-        asked = message_of(await body_of(request.receive), kind())
-        return json_response(json_of(await getattr(self._numbers, method)(asked, context)))
+        operation = OPERATIONS[name]
+        asked = message_of(await body_of(request.receive), operation.request())
+        return json_response(json_of(await getattr(self._numbers, operation.method)(asked, context)))
 
     async def freeswitch_dialplan(self, request: Request) -> Response:
         """`POST /freeswitch/dialplan`: mod_xml_curl's form; a dialplan, always with 200."""
