@@ -20,6 +20,7 @@ from router.runtime.cpu_affinity import pinned_to
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, run, serving
+from tests.processes import freeze, thaw
 
 
 class Wire:
@@ -131,13 +132,13 @@ def test_serve_port_in_use_is_one_line(service: Running, stores: tuple[str, ...]
 def test_serve_hung_worker_shows_in_metrics(start: Start, stores: tuple[str, ...]) -> None:
     running = serving(start(*SERVE, *stores, "--workers", "2"))
     workers = _workers(running)
-    os.kill(workers[0], signal.SIGSTOP)
+    freeze(workers[0])
     try:
         began = time.monotonic()
         lines = running.page("/metrics").splitlines()
         took = time.monotonic() - began
     finally:
-        os.kill(workers[0], signal.SIGCONT)
+        thaw(workers[0])
 
     assert took < 3
     up = sorted(line.rpartition(" ")[2] for line in lines if line.startswith("did_router_worker_up{"))

@@ -1,7 +1,6 @@
 """Services behind their edges, on stores that they share, and what can be done to their processes."""
 
 import contextlib
-import os
 import signal
 import ssl
 import tempfile
@@ -17,6 +16,7 @@ import grpc
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from tests.cli.command import DOCUMENTS, Process, Running, children_of, databases_at, eventually, serving
 from tests.integration.certificates import CertAuthority
+from tests.processes import freeze, thaw
 
 WORKERS = 2
 _LIMITS = ("redis_timeout=2", "couchdb_read_timeout=3", "lookup_timeout=3")
@@ -96,9 +96,9 @@ class Instance:
 
     def freeze(self, pid: int, seconds: float) -> None:
         """Have a process stand still for a while."""
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         time.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
+        thaw(pid)
 
 
 def _command(pid: int) -> str:

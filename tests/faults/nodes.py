@@ -20,6 +20,7 @@ from router.couch.errors import CouchError
 from router.couch.nodes import probe
 from tests.faults.programs import Program
 from tests.integration.waiting import eventually
+from tests.processes import freeze, thaw
 
 KILL, FREEZE, MAINTENANCE, SPLIT, LAG, ISOLATE = "kill", "freeze", "maintenance", "split", "lag", "isolate"
 _UP_WITHIN, _SPLIT_WITHIN = 60.0, 120.0
@@ -221,10 +222,10 @@ class RealNodes(Nodes):
         self.wait_up(node)
 
     def freeze(self, node: int) -> None:
-        os.kill(self._pid(node), signal.SIGSTOP)
+        freeze(self._pid(node))
 
     def thaw(self, node: int) -> None:
-        os.kill(self._pid(node), signal.SIGCONT)
+        thaw(self._pid(node))
 
     def maintain(self, node: int, *, on: bool) -> None:
         value = '"true"' if on else '"false"'  # a text is sent as it is

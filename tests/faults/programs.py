@@ -12,6 +12,7 @@ from pathlib import Path
 
 from router.embedded.redis import find_server
 from tests.cli.command import COMMAND, children_of, environment
+from tests.processes import freeze, thaw
 
 _WITHIN = 60.0
 
@@ -68,11 +69,11 @@ class Program:
 
     def freeze(self) -> None:
         """SIGSTOP."""
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
         """SIGCONT."""
-        os.kill(self.pid, signal.SIGCONT)
+        thaw(self.pid)
 
     def workers(self) -> list[int]:
         """The processes that it started to answer calls."""

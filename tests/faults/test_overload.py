@@ -1,6 +1,5 @@
 """More calls than can be answered: those that are taken keep their deadlines, the rest is refused at once."""
 
-import os
 import signal
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from tests.integration.conftest import StartService
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.processes import freeze, thaw
 
 CONNECTIONS, CALLS = 4, 2000
 REFUSED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
@@ -54,11 +54,11 @@ def test_native_refuses_what_it_cannot_answer_in_time_at_once(running: Running) 
         # The follower, and what looks after shared things, may freeze with it.
         children = children_of(running.process.popen.pid)
         for child in children:
-            os.kill(child, signal.SIGSTOP)
+            freeze(child)
         calls = [stubs[index % CONNECTIONS].Lookup.future(request(NUMBER), timeout=20) for index in range(CALLS)]
         time.sleep(0.5)
         for child in children:
-            os.kill(child, signal.SIGCONT)
+            thaw(child)
         seen = Counter(_what(outcome(call)) for call in calls)
         assert stubs[0].Lookup(request(NUMBER), timeout=5).account_id == ONE
     assert set(seen) == {ONE, REFUSED}

@@ -19,6 +19,7 @@ from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.processes import freeze, thaw
 from tests.topologies.servers import free_port
 
 SHARD = "numbers/+1415"
@@ -130,9 +131,9 @@ def test_a_redis_that_hangs_is_caught_up_with(
     healing.number()
     start_follower()
     eventually(lambda: healing.cached() == ONE)
-    os.kill(own_redis.pid, signal.SIGSTOP)
+    freeze(own_redis.pid)
     healing.number(account=TWO)
-    os.kill(own_redis.pid, signal.SIGCONT)
+    thaw(own_redis.pid)
     eventually(lambda: healing.cached() == TWO, 20)
     healing.close()
 
@@ -305,12 +306,12 @@ def test_a_frozen_follower_that_wakes_up_steps_back(world: World, start_follower
     first = _process(world)
     try:
         eventually(lambda: world.cached() == ONE, 20)
-        os.kill(first.pid, signal.SIGSTOP)
+        freeze(first.pid)
         second = start_follower()
         assert second.leading.wait(10)
         world.number(account=TWO)
         eventually(lambda: world.cached() == TWO)
-        os.kill(first.pid, signal.SIGCONT)
+        thaw(first.pid)
         for account in (THREE, ONE, TWO):
             world.number(account=account)
             eventually(lambda account=account: world.cached() == account)  # type: ignore[misc]

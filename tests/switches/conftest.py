@@ -1,12 +1,11 @@
 """A did-router, the shipped Kamailio before it and SIPp behind it."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.cli.command import Running, children_of
 from tests.cli.conftest import couchdb, service, start, stores
 from tests.switches.kamailio import Kamailio
@@ -82,11 +81,12 @@ def start_sipp(tmp_path: Path) -> Iterator[StartSipp]:
 @pytest.fixture
 def freeze(service: Running) -> Iterator[Callable[[bool], None]]:
     """Stops every process of the router, or lets them go on."""
-    processes = [service.process.popen.pid, *children_of(service.process.popen.pid)]
+    every = [service.process.popen.pid, *children_of(service.process.popen.pid)]
 
     def switch(frozen: bool) -> None:
-        for process in processes:
-            os.kill(process, signal.SIGSTOP if frozen else signal.SIGCONT)
+        stop_or_go = processes.freeze if frozen else processes.thaw
+        for process in every:
+            stop_or_go(process)
 
     yield switch
     switch(False)

@@ -1,11 +1,11 @@
 """The documentation's dialplan and FastAGI server, with a real Asterisk where `make test-switches` brought one."""
 
-import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.cli.command import Running, eventually
+from tests.processes import freeze, thaw
 from tests.switches.asterisk_root import Asterisk, FastAgi, asterisk_root
 from tests.switches.sip import Caller
 
@@ -70,11 +70,11 @@ def test_a_frozen_router(agi: FastAgi, caller: Caller, freeze: Freeze) -> None:
 
 
 def test_a_frozen_agi_server(agi: FastAgi, caller: Caller) -> None:
-    agi.popen.send_signal(signal.SIGSTOP)
+    freeze(agi.popen.pid)
     try:
         response, took = caller.ask("4158867900")
     finally:
-        agi.popen.send_signal(signal.SIGCONT)
+        thaw(agi.popen.pid)
 
     assert response.code == 503
     assert 0.9 < took < 5

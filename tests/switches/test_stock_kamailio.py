@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, serving
+from tests.processes import freeze, thaw
 from tests.switches.conftest import StartSipp
 from tests.switches.programs import free_port
 from tests.switches.sip import Caller, Dialogue
@@ -36,10 +37,10 @@ class Routers:
         pid = self.running[index].process.popen.pid
         return [pid, *children_of(pid)]
 
-    def send(self, index: int, number: int) -> None:
-        """Send a signal to every process of one of them."""
+    def each(self, index: int, do: Callable[[int], object]) -> None:
+        """Freeze, thaw or kill every process of one of them."""
         for pid in self.processes(index):
-            os.kill(pid, number)
+            do(pid)
 
 
 def _free_port() -> int:
@@ -47,12 +48,16 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
 @pytest.fixture
 def routers(start: Start, stores: tuple[str, ...]) -> Iterator[Routers]:
     made = Routers(start, stores)
     yield made
     for index in range(2):
-        made.send(index, signal.SIGCONT)
+        made.each(index, thaw)
 
 
 @pytest.fixture(params=[REDIRECT, HTTP])
@@ -106,16 +111,16 @@ def test_a_refusal_reaches_the_caller(proxy: StockKamailio, dialled: str, code: 
 
 
 @pytest.mark.skipif(bool(why_not(REDIRECT)), reason=str(why_not(REDIRECT)))
-@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+@pytest.mark.parametrize("lose", [freeze, _kill])
 def test_calls_go_to_the_other_router(
-    tmp_path: Path, routers: Routers, start_sipp: StartSipp, next_hop: int, number: signal.Signals
+    tmp_path: Path, routers: Routers, start_sipp: StartSipp, next_hop: int, lose: Callable[[int], object]
 ) -> None:
     """The first router is frozen or killed: each call is routed by the second one, none wrongly."""
     made = _redirecting(tmp_path, routers, next_hop, deadline=1000)
     try:
         made.wait()
         callee = start_sipp("callee", "-p", str(next_hop), calls=10)
-        routers.send(0, number)
+        routers.each(0, lose)
         caller = start_sipp(
             "caller", "-p", str(free_port()), "-s", OWNED, "-r", "5", f"127.0.0.1:{made.port}", calls=10
         )
@@ -135,7 +140,7 @@ def test_without_any_router_a_call_gets_503(tmp_path: Path, routers: Routers, ne
     try:
         made.wait()
         for index in range(2):
-            routers.send(index, signal.SIGSTOP)
+            routers.each(index, freeze)
         with Caller(made.port) as caller:
             first, took = caller.ask(OWNED)
             eventually(lambda: caller.ask(OWNED)[1] < 0.1, seconds=30)
@@ -143,7 +148,7 @@ def test_without_any_router_a_call_gets_503(tmp_path: Path, routers: Routers, ne
         made.stop()
 
     assert first.code == 503
-    assert took < 2
+    assert took < 4
 
 
 def test_a_frozen_router_costs_http_a_second(tmp_path: Path, routers: Routers, next_hop: int) -> None:
@@ -153,7 +158,7 @@ def test_a_frozen_router_costs_http_a_second(tmp_path: Path, routers: Routers, n
     made = StockKamailio(HTTP, tmp_path, DID_ROUTER=url, NEXT_HOP=f"sip:127.0.0.1:{next_hop}")
     try:
         made.wait()
-        routers.send(0, signal.SIGSTOP)
+        routers.each(0, freeze)
         with Caller(made.port) as caller:
             response, took = caller.ask(OWNED)
     finally:

@@ -1,19 +1,16 @@
 """A CouchDB for each test, in this process or in one that can be stopped."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
+from tests.processes import freeze, thaw
 
 
 @pytest.fixture
@@ -41,15 +38,11 @@ class ServerProcess:
 
     def freeze(self) -> None:
         """It takes connections and says nothing."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-        # Stopping takes a moment when threads are running.
-        status = Path(f"/proc/{self.process.pid}/stat")
-        while status.read_text().rpartition(")")[2].split()[0] != "T":
-            time.sleep(0.005)
+        freeze(self.process.pid)
 
     def thaw(self) -> None:
         """It goes on."""
-        os.kill(self.process.pid, signal.SIGCONT)
+        thaw(self.process.pid)
 
     def kill(self) -> None:
         """It is gone."""
