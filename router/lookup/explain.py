@@ -76,6 +76,10 @@ class Explainer:
         made.decision = _decision(made.answer)
         return made
 
+    def near_view(self, number: str) -> pb.LayerView:
+        """Return what this worker's near cache holds for a number in E.164."""
+        return self._near(number)
+
     def _tell_layers(self, made: pb.ExplainResponse, number: str, database: str) -> None:
         made.near_cache.CopyFrom(self._near(number))
         _view(made.redis, lambda: self._redis(number))
@@ -108,9 +112,21 @@ class Explainer:
         if entry is None:
             return pb.LayerView(detail=f"nothing kept by this worker{trust}")
         if entry.answer is None:
-            return pb.LayerView(present=True, detail=f"refuses: {entry.refusal.reason.value}{trust}")
+            refusal = entry.refusal
+            return pb.LayerView(
+                present=True,
+                detail=f"refuses: {refusal.reason.value}{trust}",
+                account_id=refusal.account_id,
+                state=refusal.state,
+            )
         kept = pb.LookupResponse.FromString(entry.answer)
-        return pb.LayerView(present=True, revision=kept.revision, detail=f"routes to account {kept.account_id}{trust}")
+        return pb.LayerView(
+            present=True,
+            revision=kept.revision,
+            detail=f"routes to account {kept.account_id}{trust}",
+            account_id=kept.account_id,
+            state=kept.state,
+        )
 
     def _redis(self, number: str) -> pb.LayerView:
         value = self._reader.entries([number])[0]
@@ -124,6 +140,8 @@ class Explainer:
             revision=held.revision,
             age_seconds=max(0.0, round(time.time() - held.written, 3)),
             detail=describe_entry(held, number),
+            account_id=held.account_id,
+            state=_state_of(held, number),
         )
 
     def _number_document(self, number: str, database: str) -> tuple[pb.LayerView, str]:
@@ -139,7 +157,14 @@ class Explainer:
             f"assigned to {read.assigned_to or 'nobody'}",
             *read.problems,
         ]
-        view = pb.LayerView(present=True, revision=read.revision, age_seconds=age, detail="; ".join(facts))
+        view = pb.LayerView(
+            present=True,
+            revision=read.revision,
+            age_seconds=age,
+            detail="; ".join(facts),
+            account_id=read.assigned_to or "",
+            state=read.state or "",
+        )
         return view, read.assigned_to or ""
 
     def _ports(self, number: str) -> pb.LayerView:
@@ -236,6 +261,12 @@ def describe_entry(held: Entry, number: str) -> str:
         refusal = refusal_of(held.payload, number)
         return f"refuses: {refusal.reason.value}, {refusal.message}"
     return {TOMBSTONE: "the document was deleted", NEGATIVE: "no such number, kept for a short time"}[held.kind]
+
+
+def _state_of(held: Entry, number: str) -> str:
+    if held.kind == ROUTE:
+        return pb.LookupResponse.FromString(held.payload).state
+    return refusal_of(held.payload, number).state if held.kind == REFUSAL else ""
 
 
 def _decision(answer: pb.LookupOutcome) -> str:

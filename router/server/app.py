@@ -28,6 +28,7 @@ from router.server.admin import metrics
 from router.server.admin.pages import JSON, TEXT, AdminServer, Page
 from router.server.admin.readiness import Readiness, State
 from router.server.api.inbound_servicer import InboundServicer
+from router.server.api.json_messages import json_of
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import open_authorizer
 from router.server.auth.tls_files import open_certificates
@@ -95,7 +96,7 @@ class Service:
         )
         rules = build_rules(settings, None)
         self.lookup = LookupEngine(stores.lookup_reader, redis_breaker, self.fallback, account_status, rules, self.near)
-        explainer = Explainer(
+        self._explainer = explainer = Explainer(
             self.lookup,
             stores.lookup_reader,
             stores.lookup_writer,
@@ -160,7 +161,13 @@ class Service:
         }
         counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
         self._registry = metrics.build_registry(counted)
-        self.admin = AdminServer(settings.server.admin_listen, self._pages(), self._authorizer, certificates)
+        self.admin = AdminServer(
+            settings.server.admin_listen,
+            self._pages(),
+            self._authorizer,
+            certificates,
+            {"/near_cache/": self._near_cache_page},
+        )
         self._started_at = time.time()
         self._draining = False
         self._section: dict[str, object] | None = None
@@ -269,6 +276,11 @@ class Service:
             "/state": lambda _: (200, JSON, orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)),
             "/metrics": lambda _: (200, TEXT, metrics.exposition(self._registry)),
         }
+
+    def _near_cache_page(self, authorization: str | None, argument: str) -> tuple[int, str, bytes]:
+        """Return what this worker's near cache holds for a number in E.164."""
+        del authorization  # checked by the admin server
+        return 200, JSON, orjson.dumps(json_of(self._explainer.near_view(argument)), option=orjson.OPT_INDENT_2)
 
     def _ready_page(self, authorization: str | None) -> tuple[int, str, bytes]:
         """Return the readiness to any caller, and its reason, which names addresses, to an authorized one."""

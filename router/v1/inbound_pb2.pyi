@@ -419,6 +419,8 @@ class LayerView(_message.Message):
     AGE_SECONDS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     present: _builtins.bool
     revision: _builtins.str
     """The revision in this layer."""
@@ -428,6 +430,9 @@ class LayerView(_message.Message):
     """The content, for people."""
     error: _builtins.str
     """The reason why the layer could not be read."""
+    account_id: _builtins.str
+    """The account and the number's state by this layer, so that layers can be compared."""
+    state: _builtins.str
     def __init__(
         self,
         *,
@@ -436,10 +441,12 @@ class LayerView(_message.Message):
         age_seconds: _builtins.float = ...,
         detail: _builtins.str = ...,
         error: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        state: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "detail", b"detail", "error", b"error", "present", b"present", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "age_seconds", b"age_seconds", "detail", b"detail", "error", b"error", "present", b"present", "revision", b"revision", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,8 @@
 """Many numbers at once: batches, streams, and why one routes where it does."""
 
+import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 
 import grpc
@@ -162,6 +164,23 @@ def test_explain_tells_what_each_layer_holds(world: World, start_service: StartS
     assert report.follower.checkpoint
     assert report.answer.route.account_id == ONE
     assert ONE in report.decision
+    for layer in (report.redis, report.number_database):
+        assert (layer.account_id, layer.state) == (ONE, "in_service")
+
+
+def test_near_cache_page_shows_what_the_worker_holds(world: World, start_service: StartService) -> None:
+    world.number()
+    world.mark_reference_data_complete()
+    running = start_service()
+    eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
+    page = f"http://127.0.0.1:{running.service.admin.port}/near_cache/"
+    views = []
+    for number in ("%2B14158867900", "+14158867901"):
+        with urllib.request.urlopen(page + number, timeout=10) as answer:
+            views.append(json.loads(answer.read()))
+
+    assert [view["account_id"] for view in views] == [ONE, None]
+    assert [view["present"] for view in views] == [True, False]
 
 
 def test_explain_tells_of_a_refusal_and_of_ports(world: World, start_service: StartService) -> None:

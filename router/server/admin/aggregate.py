@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Protocol
+from urllib.parse import quote
 
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
@@ -68,6 +69,7 @@ class AggregatedPages:
             },
             authorizer,
             certificates,
+            {"/near_cache/": self._near_caches},
         )
 
     @property
@@ -95,6 +97,12 @@ class AggregatedPages:
 
     def _state(self, authorization: str | None) -> tuple[int, str, bytes]:
         workers = {name: orjson.loads(body or b"null") for name, body in self._bodies("/state", authorization).items()}
+        return 200, JSON, orjson.dumps({"workers": workers}, option=orjson.OPT_INDENT_2)
+
+    def _near_caches(self, authorization: str | None, argument: str) -> tuple[int, str, bytes]:
+        """Return what each worker's near cache holds for a number; null for a worker that did not respond."""
+        bodies = self._bodies(f"/near_cache/{quote(argument)}", authorization)
+        workers = {name: orjson.loads(body or b"null") for name, body in bodies.items()}
         return 200, JSON, orjson.dumps({"workers": workers}, option=orjson.OPT_INDENT_2)
 
     def _metrics(self, authorization: str | None) -> tuple[int, str, bytes]:

@@ -4,9 +4,11 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import unquote
 
 import grpc
 
@@ -19,6 +21,15 @@ from router.server.failure import Failure
 
 Page = Callable[[str | None], tuple[int, str, bytes]]
 """Takes the caller's `Authorization`; returns a status, a content type and a body."""
+
+
+class ArgumentPage(Protocol):
+    """A page with an argument: the rest of its path, decoded."""
+
+    def __call__(self, authorization: str | None, argument: str) -> tuple[int, str, bytes]:
+        """Return a status, a content type and a body."""
+        ...
+
 
 _OPEN_PAGES = ("/healthz", "/readyz")
 """Pages for load balancers; the others require an admin token where there are tokens."""
@@ -36,6 +47,7 @@ class AdminServer:
     Args:
         address: host:port.
         pages: by path.
+        argument_pages: by the path before the argument, which ends in "/".
         authorizer: checks callers; None where pages need no token.
         certificates: for HTTPS, unless the address is a loopback one; None for HTTP.
     """
@@ -46,9 +58,11 @@ class AdminServer:
         pages: Mapping[str, Page],
         authorizer: Authorizer | None = None,
         certificates: Certificates | None = None,
+        argument_pages: Mapping[str, ArgumentPage] | None = None,
     ) -> None:
         self._address = address
         self._pages = pages
+        self._argument_pages = argument_pages or {}
         self._authorizer = authorizer
         self._certificates = None if is_loopback(address) else certificates
         self._server: ThreadingHTTPServer | None = None
@@ -65,7 +79,8 @@ class AdminServer:
             OSError: the address can't be listened on.
         """
         address = parse_address(self._address)
-        pages, authorizer = self._pages, self._authorizer
+        find, authorizer = self._find, self._authorizer
+        known = "\n".join(sorted([*self._pages, *self._argument_pages]))
 
         def refusal_of(path: str, authorization: str | None) -> Failure | None:
             if authorizer is None or path in _OPEN_PAGES:
@@ -77,9 +92,8 @@ class AdminServer:
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
-                page = pages.get(path)
+                page = find(path)
                 if page is None:
-                    known = "\n".join(sorted(pages))
                     self._send(404, TEXT, f"no such page; there are:\n{known}\n".encode())
                     return
                 authorization = self.headers.get("Authorization")
@@ -108,6 +122,14 @@ class AdminServer:
         threading.Thread(
             target=self._server.serve_forever, args=(_STOP_POLL_INTERVAL,), name="admin", daemon=True
         ).start()
+
+    def _find(self, path: str) -> Page | None:
+        if path in self._pages:
+            return self._pages[path]
+        for prefix, page in self._argument_pages.items():
+            if path.startswith(prefix):
+                return partial(page, argument=unquote(path.removeprefix(prefix)))
+        return None
 
     def stop(self) -> None:
         """Stop listening."""

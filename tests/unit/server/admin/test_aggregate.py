@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
+import orjson
 import pytest
 
 from router.server.admin.aggregate import AggregatedPages
@@ -25,7 +26,8 @@ def worker() -> Iterator[int]:
         "/state": lambda _: (200, JSON, b'{"state": "ready"}'),
         "/readyz": lambda _: (200, TEXT, b"ready\n"),
     }
-    server = AdminServer("127.0.0.1:0", pages)
+    kept = {"/near_cache/": lambda authorization, argument: (200, JSON, orjson.dumps({"detail": argument}))}
+    server = AdminServer("127.0.0.1:0", pages, argument_pages=kept)
     server.start()
     try:
         yield server.port
@@ -104,6 +106,13 @@ def test_metrics_say_which_workers_answered() -> None:
     assert [line for line in lines if line.startswith("did_router_serving{")] == [
         'did_router_serving{worker="worker-0"} 1.0'
     ]
+
+
+def test_near_cache_of_a_number_is_asked_of_every_worker() -> None:
+    with worker() as one, hung_worker() as hung, gathered({"worker-0": one, "worker-1": hung}) as address:
+        shown = orjson.loads(page(address, "/near_cache/%2B14158867900"))
+
+    assert shown == {"workers": {"worker-0": {"detail": "+14158867900"}, "worker-1": None}}
 
 
 def test_readiness_says_why_a_worker_is_not_counted() -> None:
