@@ -89,7 +89,7 @@ GUARDS = (
         "router/redis_store/scripts/apply.lua",
         "if (tonumber(state[1] or '0') or 0) > tonumber(ARGV[1]) then return {'fenced'} end\n",
         "",
-        "tests/integration/test_following_through_failures.py::test_a_stale_token_is_refused",
+        "tests/integration/test_follower_leadership.py::test_stale_fencing_token_is_refused",
     ),
     Guard(
         "checkpoint moves with the data",
@@ -110,14 +110,14 @@ GUARDS = (
         "router/redis_store/checkpoints.py",
         "return self.instance_start_time == instance_start_time and purge_seq <= self.purge_seq",
         "return purge_seq <= self.purge_seq",
-        "tests/integration/test_following_shards.py::test_a_shard_made_anew_while_nobody_followed",
+        "tests/integration/test_following_shards.py::test_shard_recreated_while_down_is_rebuilt",
     ),
     Guard(
         "purges",
         "router/redis_store/checkpoints.py",
         "return self.instance_start_time == instance_start_time and purge_seq <= self.purge_seq",
         "return self.instance_start_time == instance_start_time",
-        "tests/integration/test_following_shards.py::test_a_purged_document_takes_its_answer_along",
+        "tests/integration/test_following_documents.py::test_document_purged_loses_its_entry",
     ),
     Guard(
         "purges by their number",
@@ -208,7 +208,7 @@ GUARDS = (
         "router/follower/catch_up.py",
         "return not database.deletion_reported or (info.age is not None and info.age > YOUNG_AGE)",
         "return True",
-        "tests/integration/test_following_shards.py::test_a_shard_made_anew_within_the_same_second_is_noticed",
+        "tests/integration/test_following_shards.py::test_shard_recreated_within_a_second_is_rebuilt",
     ),
 )
 

@@ -15,6 +15,11 @@ INVENTORY = "knm_inventory"
 """A carrier that is asked nothing and keeps its numbers' documents on release."""
 
 
+def stored_document(world: World, number: str = NUMBER, database: str = SHARD) -> dict[str, Any]:
+    """Return the document of a number as the database holds it."""
+    return dict(world.databases.database(database).get(number))
+
+
 def family(world: World) -> None:
     """A master with a reseller with a child, and a stranger; a master may do everything."""
     trees: dict[str, list[str]] = {MASTER: [], RESELLER: [MASTER], CHILD: [MASTER, RESELLER], STRANGER: [MASTER]}

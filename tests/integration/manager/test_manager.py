@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
+from router.lifecycle.operations import Operation, OperationRequest
 from router.numbers import documents
 from router.numbers.gregorian import from_unix
 from tests.integration.manager_world import (
@@ -17,6 +17,7 @@ from tests.integration.manager_world import (
     STRANGER,
     Manager,
     family,
+    stored_document,
 )
 from tests.integration.world import NUMBER, World
 
@@ -30,14 +31,10 @@ def manager(world: World) -> Manager:
     return Manager(world)
 
 
-def stands(world: World, number: str = NUMBER, database: str = SHARD) -> dict[str, Any]:
-    return dict(world.databases.database(database).get(number))
-
-
-def test_a_created_number_is_as_the_page_says(world: World, manager: Manager) -> None:
+def test_create_writes_what_the_kazoo_page_says(world: World, manager: Manager) -> None:
     began = from_unix(int(time.time()))
     manager.done("create", "(415) 886-7900", MASTER, assign_to=CHILD, module_name=INVENTORY)
-    document = stands(world)
+    document = stored_document(world)
     assert document.pop("_rev").startswith("1-")
     assert began <= document.pop("pvt_created") == document.pop("pvt_modified") <= from_unix(int(time.time()))
     assert document == {
@@ -55,29 +52,21 @@ def test_a_created_number_is_as_the_page_says(world: World, manager: Manager) ->
     }
 
 
-def test_an_account_that_nobody_knows_is_a_warning(manager: Manager) -> None:
-    unknown = "f" * 32
-    (warning,) = manager.ask("create", assign_to=unknown, state="in_service").warnings
-    assert unknown in warning
-    assert manager.ask("update", public_fields={"note": "hers"}).warnings == (), "that was said when it was assigned"
-    assert manager.ask("move", assign_to=CHILD).warnings == ()
-
-
 def test_create_first_number_creates_its_databases(world: World, manager: Manager) -> None:
     world.databases.database("_global_changes").drop()
     manager.created(NUMBER, OTHER)
     assert {"_global_changes", SHARD, "numbers/+4420"} <= set(world.databases.names())
 
 
-def test_every_operation(world: World, manager: Manager) -> None:
+def test_every_operation_changes_what_it_says(world: World, manager: Manager) -> None:
     assert manager.refused("get") == "not_found"
     manager.created(assign_to=RESELLER, state="reserved")
-    assert stands(world)["pvt_reserve_history"] == [RESELLER]
+    assert stored_document(world)["pvt_reserve_history"] == [RESELLER]
     assert manager.done("move", auth_by=CHILD, assign_to=CHILD)["pvt_assigned_to"] == CHILD
     assert manager.done("update", auth_by=CHILD, public_fields={"cnam": {"display_name": "Acme"}})["cnam"] == {
         "display_name": "Acme"
     }
-    assert stands(world)["pvt_features"] == ["outbound_cnam"]
+    assert stored_document(world)["pvt_features"] == ["outbound_cnam"]
     assert manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")["pvt_used_by"] == "callflow"
     assert manager.refused("release", auth_by=STRANGER) == "forbidden"
     released = manager.done("release", auth_by=CHILD)
@@ -94,7 +83,7 @@ def test_every_operation(world: World, manager: Manager) -> None:
     assert manager.done("create", assign_to=CHILD)["_rev"].partition("-")[0] == "9"
 
 
-def test_a_local_number_that_is_released_is_deleted(world: World, manager: Manager) -> None:
+def test_release_of_a_local_number_deletes_it(world: World, manager: Manager) -> None:
     manager.created(module_name="knm_local")
     outcome = manager.ask("release", auth_by=CHILD)
     assert (outcome.error, outcome.deleted) == (None, True)
@@ -102,80 +91,7 @@ def test_a_local_number_that_is_released_is_deleted(world: World, manager: Manag
     assert manager.refused("get") == "not_found"
 
 
-def test_one_bad_number_never_fails_the_rest(world: World, manager: Manager) -> None:
-    manager.created("+14158860001", "+14158860003")
-    world.put(SHARD, "+14158860005", pvt_type="device")
-    asked = ["+14158860001", "911", "4158860002", "415-886-0003", "", "+14158860005", "anonymous\x00", "1234567890"]
-    outcomes = manager.manager.carry_out([OperationRequest(Operation.GET, number, SYSTEM) for number in asked])
-    assert [outcome.number for outcome in outcomes] == [
-        "+14158860001",
-        "911",
-        "+14158860002",
-        "+14158860003",
-        "",
-        "+14158860005",
-        "anonymous?",
-        "1234567890",
-    ]
-    assert [outcome.error and outcome.error.error for outcome in outcomes] == [
-        None,
-        "not_reconcilable",
-        "not_found",
-        None,
-        "not_reconcilable",
-        "internal_error",
-        "not_reconcilable",
-        "not_reconcilable",
-    ]
-
-
-def nested(depth: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for _ in range(depth):
-        fields = {"inside": fields}
-    return fields
-
-
-@pytest.mark.parametrize(
-    ("fields", "cause"),
-    [
-        ({"note": "x" * 8_100_000}, "document_too_large"),
-        (nested(300), "can't be written as JSON"),
-        (nested(1200), "make them flatter"),
-        ({"note": "\ud800"}, "can't be written as JSON"),
-    ],
-)
-def test_a_document_that_cannot_be_written_never_fails_the_rest(
-    world: World, manager: Manager, fields: dict[str, Any], cause: str
-) -> None:
-    asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
-    numbers = [f"+1415886790{last}" for last in range(5)]
-    asks = [OperationRequest(Operation.CREATE, number, SYSTEM, **asked) for number in numbers]
-    asks[3] = OperationRequest(Operation.CREATE, numbers[3], SYSTEM, public_fields=fields, **asked)
-    outcomes = manager.manager.carry_out(asks)
-    refused = outcomes[3].error
-    assert refused is not None
-    assert (refused.code, refused.error) == (400, "invalid")
-    assert cause in refused.cause
-    assert [outcome.error for outcome in outcomes if outcome is not outcomes[3]] == [None] * 4
-    assert world.databases.database(SHARD).get_many(numbers)[numbers[3]] is None
-
-
-@pytest.mark.parametrize("odd", ["\udcff" * 3, "_design/x", "x" * 5000, "\0", "a b", "SYSTEM", "system "])
-def test_odd_caller_id_fails_alone(manager: Manager, odd: str) -> None:
-    asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
-    odd_one, other = manager.manager.carry_out(
-        [
-            OperationRequest(Operation.CREATE, NUMBER, odd, **asked),
-            OperationRequest(Operation.CREATE, OTHER, SYSTEM, **asked),
-        ]
-    )
-    assert odd_one.error is not None
-    assert odd_one.error.error == "forbidden"
-    assert other.error is None
-
-
-def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) -> None:
+def test_same_number_twice_is_done_in_order(world: World, manager: Manager) -> None:
     manager.created()
     outcomes = manager.manager.carry_out(
         [
@@ -185,12 +101,12 @@ def test_the_same_number_twice_is_done_in_order(world: World, manager: Manager) 
         ]
     )
     assert [outcome.error and outcome.error.error for outcome in outcomes] == [None, None, "forbidden"]
-    assert stands(world)["pvt_assigned_to"] == STRANGER
+    assert stored_document(world)["pvt_assigned_to"] == STRANGER
 
 
-def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager: Manager) -> None:
+def test_dry_run_reports_and_changes_nothing(world: World, manager: Manager) -> None:
     manager.created(state="reserved", assign_to=RESELLER)
-    before, sequence = stands(world), world.databases.database(SHARD).info().copies
+    before, sequence = stored_document(world), world.databases.database(SHARD).info().copies
     moved = manager.ask("move", auth_by=CHILD, assign_to=CHILD, dry_run=True)
     assert moved.document is not None
     assert (moved.document.state, moved.document.assigned_to, moved.document.revision) == ("in_service", CHILD, "")
@@ -198,31 +114,15 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, manager:
     assert new.error is None
     assert manager.ask("delete", dry_run=True).deleted
     assert manager.refused("release", auth_by=STRANGER, dry_run=True) == "forbidden"
-    assert (stands(world), world.databases.database(SHARD).info().copies) == (before, sequence)
+    assert (stored_document(world), world.databases.database(SHARD).info().copies) == (before, sequence)
     assert "numbers/+4420" not in world.databases.names()
 
 
-def test_who_may_not_changes_nothing(world: World, manager: Manager) -> None:
-    manager.created()
-    before = stands(world)
-    for operation in ("get", "release", "update", "assign_to_app", "delete"):
-        assert manager.refused(operation, auth_by=STRANGER) == "forbidden"
-    for operation in ("move", "reserve"):
-        assert manager.refused(operation, auth_by=STRANGER, assign_to=STRANGER) == "forbidden"
-    assert stands(world) == before
-
-
-def test_a_number_in_an_active_port_request_is_not_created(world: World, manager: Manager) -> None:
-    world.port("one", CHILD, NUMBER)
-    assert manager.refused("create", assign_to=CHILD) == "number_is_porting"
-    assert manager.done("create", assign_to=CHILD, ported_in=True)["pvt_ported_in"] is True
-
-
-def test_what_nobody_changes_stays_as_it_was_written(world: World, manager: Manager) -> None:
+def test_untouched_fields_stay_as_written(world: World, manager: Manager) -> None:
     world.number(pvt_state="in_service", pvt_unknown={"a": 1}, custom="kept", account=CHILD, pvt_module_name=INVENTORY)
-    before = stands(world)
+    before = stored_document(world)
     manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")
-    after = stands(world)
+    after = stored_document(world)
     assert after.pop("pvt_used_by") == "callflow"
     assert after.pop("pvt_modified") > 0
     for document in (before, after):
@@ -231,15 +131,15 @@ def test_what_nobody_changes_stays_as_it_was_written(world: World, manager: Mana
     assert {name: after[name] for name in before} == before
 
 
-def test_nothing_is_written_where_it_is_so_already(world: World, manager: Manager) -> None:
+def test_operation_without_effect_writes_nothing(world: World, manager: Manager) -> None:
     manager.created()
-    revision = stands(world)["_rev"]
+    revision = stored_document(world)["_rev"]
     assert manager.ask("move", auth_by=CHILD, assign_to=CHILD).unchanged
     assert manager.ask("get", auth_by=CHILD).unchanged
-    assert stands(world)["_rev"] == revision
+    assert stored_document(world)["_rev"] == revision
 
 
-def test_the_clusters_configuration_counts(world: World) -> None:
+def test_cluster_configuration_is_used(world: World) -> None:
     family(world)
     world.configure(reconcile_regex=r"^\+1415\d{7}$", released_state="released", available_module_name=INVENTORY)
     manager = Manager(world)
@@ -251,7 +151,7 @@ def test_the_clusters_configuration_counts(world: World) -> None:
     assert overruled.done("release", "+14158860001", CHILD)["pvt_number_state"] == "available"
 
 
-def test_a_thousand_numbers_of_many_databases_at_once(world: World, manager: Manager) -> None:
+def test_thousand_numbers_of_many_databases_at_once(world: World, manager: Manager) -> None:
     numbers = [f"+1{area}886{index:04}" for area in range(201, 221) for index in range(50)]
     manager.created(*numbers)
     outcomes = manager.manager.carry_out([OperationRequest(Operation.RELEASE, number, CHILD) for number in numbers])
@@ -260,7 +160,7 @@ def test_a_thousand_numbers_of_many_databases_at_once(world: World, manager: Man
     assert {str(world.cached(number)) for number in numbers[::97]} == {"refusal"}
 
 
-def test_the_accounts_copies_follow(world: World, manager: Manager) -> None:
+def test_account_copies_follow_the_number(world: World, manager: Manager) -> None:
     manager.created(state="reserved", assign_to=RESELLER)
     manager.done("move", auth_by=CHILD, assign_to=CHILD)
 
@@ -275,7 +175,7 @@ def test_the_accounts_copies_follow(world: World, manager: Manager) -> None:
     assert listed(RESELLER)[NUMBER]["state"] == "reserved"
 
 
-def test_the_counts_say_what_became_of_it(world: World, manager: Manager) -> None:
+def test_metrics_count_each_result(world: World, manager: Manager) -> None:
     manager.created()
     manager.refused("get", OTHER)
     manager.done("get")
@@ -288,7 +188,7 @@ def test_the_counts_say_what_became_of_it(world: World, manager: Manager) -> Non
     }
 
 
-def test_a_configuration_that_changes_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_configuration_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.manager.configuration.CONFIGURATION_TTL", 0.0)
     family(world)
     manager = Manager(world)
@@ -299,12 +199,12 @@ def test_a_configuration_that_changes_is_read_again(world: World, monkeypatch: p
     assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "released"
 
 
-def test_a_document_marked_deleted_makes_room(world: World, manager: Manager) -> None:
+def test_create_over_soft_deleted_document_succeeds(world: World, manager: Manager) -> None:
     world.number(pvt_deleted=True, account=STRANGER, note="old")
     assert manager.refused("get") == "not_found"
     made = manager.done("create", assign_to=CHILD, module_name=INVENTORY)
     assert (made["pvt_assigned_to"], made["_rev"].partition("-")[0]) == (CHILD, "2")
-    assert "pvt_deleted" not in stands(world)
+    assert "pvt_deleted" not in stored_document(world)
     assert world.cached() == CHILD
 
 
@@ -313,11 +213,11 @@ def test_release_without_accounts_database_returns_to_the_reserver(world: World)
     manager.done("create", assign_to=RESELLER, state="reserved", module_name=INVENTORY)
     manager.done("move", assign_to=CHILD)
     manager.done("release")
-    document = stands(world)
+    document = stored_document(world)
     assert (document["pvt_number_state"], document["pvt_assigned_to"]) == ("reserved", RESELLER)
 
 
-def test_a_conflict_does_not_come_up_behind_a_deleted_number(world: World, manager: Manager) -> None:
+def test_delete_leaves_no_conflict_behind(world: World, manager: Manager) -> None:
     fields = {"_id": NUMBER, "pvt_type": "number", "pvt_number_state": "in_service", "pvt_module_name": "knm_local"}
     owners = {"1-a": STRANGER, "1-b": RESELLER, "1-c": CHILD}
     drafts = [{**fields, "_rev": revision, "pvt_assigned_to": owner} for revision, owner in owners.items()]
@@ -329,10 +229,10 @@ def test_a_conflict_does_not_come_up_behind_a_deleted_number(world: World, manag
     assert world.cached() == "deleted"
 
 
-def test_what_is_answered_is_what_stands(world: World, manager: Manager) -> None:
+def test_answer_is_the_stored_document(world: World, manager: Manager) -> None:
     def same(operation: str, **more: Any) -> None:
         outcome = manager.ask(operation, **more)
-        read = documents.read(stands(world))
+        read = documents.read(stored_document(world))
         assert isinstance(read, documents.NumberDocument)
         assert outcome.document is not None
         answered = {name: getattr(outcome.document, name) for name in NAMES}
@@ -345,7 +245,7 @@ def test_what_is_answered_is_what_stands(world: World, manager: Manager) -> None
     same("release", auth_by=CHILD)
 
 
-def test_a_thorough_walk_that_has_no_time_goes_on_from_page_to_page(world: World, manager: Manager) -> None:
+def test_thorough_listing_out_of_time_goes_on_from_its_page(world: World, manager: Manager) -> None:
     numbers = [f"+1{area}8860000" for area in range(201, 206)]
     manager.created(*numbers)
     world.put("numbers/+1202", "_design/numbers", views={})
