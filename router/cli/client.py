@@ -8,8 +8,9 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
 from router.cli.channel import Metadata
-from router.cli.json_output import nulls_of, of_message, text_or_null
+from router.cli.json_output import text_or_null
 from router.cli.options import Exit, as_text
+from router.runtime.json_messages import json_of, nulls_of
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
@@ -65,7 +66,7 @@ class LookupResult:
             "stale": None,
             "message": text_or_null(self.message),
         }
-        return {**nulls_of(pb.LookupResponse), **fields} if self.route is None else {**fields, **of_message(self.route)}
+        return {**nulls_of(pb.LookupResponse), **fields} if self.route is None else {**fields, **json_of(self.route)}
 
 
 def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> pb.LookupRequest:

@@ -10,8 +10,8 @@ from rich.table import Table
 from router.cli import tables
 from router.cli.channel import TOKEN_HINT, Service, service_options
 from router.cli.client import failed_lookup, request_for
-from router.cli.json_output import of_message
 from router.cli.options import SECONDS, Exit, fail
+from router.runtime.json_messages import json_of
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 
@@ -47,7 +47,7 @@ def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as
             _fail(service, problem)
             return
     if as_json:
-        click.echo(orjson.dumps(of_message(explanation)))
+        click.echo(orjson.dumps(json_of(explanation)))
     else:
         _show(explanation)
     if explanation.answer.WhichOneof("outcome") != "route":

@@ -24,11 +24,11 @@ from router.numbers.routes import Refused
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.counters import Counters
 from router.runtime.cpu_affinity import unpin_thread
+from router.runtime.json_messages import json_of
 from router.server.admin import metrics
 from router.server.admin.pages import JSON, TEXT, AdminServer, Page
 from router.server.admin.readiness import Readiness, State
 from router.server.api.inbound_servicer import InboundServicer
-from router.server.api.json_messages import json_of
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import open_authorizer
 from router.server.auth.tls_files import open_certificates

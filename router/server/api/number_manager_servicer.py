@@ -16,6 +16,7 @@ from router.manager.account_numbers import BUDGET
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.numbers.routes import Reason
+from router.runtime.json_messages import json_fields
 from router.server.api import number_messages as messages
 from router.server.auth.auth_by import AuthByCheck, AuthByDeniedError
 from router.server.auth.authorizer import Authorizer
@@ -76,7 +77,7 @@ class NumbersServicer(NumberManagerServicer):
             assign_to=request.assign_to or None,
             state=request.state or None,
             module_name=request.module_name or None,
-            public_fields=messages.json_fields(request.public_fields),
+            public_fields=json_fields(request.public_fields),
             ported_in=request.ported_in,
             mdn_run=request.mdn_run,
             dry_run=request.dry_run,
@@ -88,7 +89,7 @@ class NumbersServicer(NumberManagerServicer):
             context,
             Operation.RESERVE,
             assign_to=request.assign_to or None,
-            public_fields=messages.json_fields(request.public_fields),
+            public_fields=json_fields(request.public_fields),
             mdn_run=request.mdn_run,
             dry_run=request.dry_run,
         )
@@ -99,7 +100,7 @@ class NumbersServicer(NumberManagerServicer):
             context,
             Operation.MOVE,
             assign_to=request.assign_to or None,
-            public_fields=messages.json_fields(request.public_fields),
+            public_fields=json_fields(request.public_fields),
             mdn_run=request.mdn_run,
             dry_run=request.dry_run,
         )
@@ -117,7 +118,7 @@ class NumbersServicer(NumberManagerServicer):
             request,
             context,
             Operation.UPDATE,
-            public_fields=messages.json_fields(request.public_fields),
+            public_fields=json_fields(request.public_fields),
             merge=not request.replace,
             mdn_run=request.mdn_run,
             dry_run=request.dry_run,

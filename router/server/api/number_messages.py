@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.struct_pb2 import Struct
 
 from router.lifecycle.document_writer import public_fields
 from router.lifecycle.errors import NumberError
@@ -11,14 +11,6 @@ from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 from router.numbers.gregorian import to_unix
 from router.v1 import numbers_pb2 as pb
-
-_MAX_EXACT = 2**53
-"""Largest whole number that a double, and so a Struct, holds exactly."""
-
-
-def json_fields(struct: Struct) -> dict[str, Any]:
-    """Return the Struct's fields as JSON values, whole numbers as int."""
-    return {name: _json_value(value) for name, value in struct.fields.items()}
 
 
 def results(outcomes: Iterable[Outcome]) -> pb.NumbersResponse:
@@ -91,18 +83,6 @@ def _struct(fields: Mapping[str, Any]) -> Struct:
     struct = Struct()
     struct.update(dict(fields))
     return struct
-
-
-def _json_value(value: Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return json_fields(value.struct_value)
-    if kind == "list_value":
-        return [_json_value(each) for each in value.list_value.values]
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else number
-    return None if kind in {None, "null_value"} else getattr(value, kind)
 
 
 def _unix(seconds: int | None) -> int:

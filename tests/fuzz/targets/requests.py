@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.routes import Reason, Refused
+from router.runtime.json_messages import json_fields
 from router.server.api import framing, number_messages
 from router.server.api.consistency import UnknownConsistencyError
 from router.server.api.status import failure_of
@@ -74,7 +75,7 @@ def _public_fields(raw: bytes) -> None:
         struct = Struct.FromString(raw)
     except DecodeError:
         return
-    plain = number_messages.json_fields(struct)
+    plain = json_fields(struct)
     assert plain.keys() == set(struct.fields)
     try:
         wanted = MessageToDict(struct)

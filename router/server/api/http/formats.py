@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from router.runtime.json_messages import json_of
 from router.server.api import sip_status
 from router.server.api.http.requests import invalid
 from router.server.api.http.results import ErrorBody
-from router.server.api.json_messages import json_of
 from router.v1 import inbound_pb2 as pb
 
 JSON, FORM = "json", "form"

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from router.runtime.json_messages import json_of
 from router.server.api.http import formats, freeswitch
 from router.server.api.http.app import LookupHandler, json_response
 from router.server.api.http.callers import Callers
@@ -17,7 +18,6 @@ from router.server.api.http.operations import OPERATIONS
 from router.server.api.http.requests import body_of, invalid, message_of, query_of
 from router.server.api.http.results import HttpError, error_body
 from router.server.api.inbound_servicer import InboundServicer
-from router.server.api.json_messages import json_of
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
