@@ -9,10 +9,16 @@ CAPACITY = "8x16"
 HALF = "half"
 """Open loop at half of a capacity: for most the near cache's, as `PACED_BY` in the plan has it."""
 
+KEPT_ALIVE = "32x1"
+"""HTTP: one request at a time on each of 32 connections."""
+
 NEAR, REDIS, TEXTBOOK, ECHO = "near native", "redis native", "textbook", "echo native"
 EDGE, EDGE_ECHO = "near edge tls tokens", "echo edge tls tokens"
 GRPCIO_TLS, TEXTBOOK_TLS, CPP_TLS = "near grpcio tls", "textbook tls", "c++ map tls"
 """The production setup, its ceiling, and its peers."""
+HTTP, SIP, ENUM = "near http", "near sip", "near enum"
+GRPCIO, KAMAILIO, KNOT = "near grpcio", "kamailio", "knot"
+"""Ways of asking without gRPC, and what each is compared with."""
 SMALL, LARGE = 10_000, 1_000_000
 COMPARED = frozenset(
     (
@@ -24,8 +30,12 @@ COMPARED = frozenset(
         "c++ map",
         "go redis",
         "node redis",
-        "kamailio",
-        "near grpcio",
+        KAMAILIO,
+        KNOT,
+        HTTP,
+        SIP,
+        ENUM,
+        GRPCIO,
         "echo grpcio",
         EDGE,
         EDGE_ECHO,
@@ -116,9 +126,17 @@ BAR = (
     Ratio("near cache per CPU-second, against C++ with a hash map", _per_cpu(NEAR, "c++ map"), 0.9, 1),
     Ratio("Redis only per CPU-second, against Go with go-redis", _per_cpu(REDIS, "go redis"), 1.3, 1.6),
     Ratio("near cache per CPU-second, against Node", _per_cpu(NEAR, "node redis"), 2.7),
-    Ratio("near cache per CPU-second, against Kamailio + ndb_redis", _per_cpu(NEAR, "kamailio"), 2.2),
+    Ratio("near cache per CPU-second, against Kamailio + ndb_redis", _per_cpu(NEAR, KAMAILIO), 2.2),
+    Ratio(
+        "HTTP per CPU-second, against grpcio's Lookup",
+        _over((HTTP, KEPT_ALIVE, None), (GRPCIO, CAPACITY, None), "per_cpu"),
+        3,
+        5,
+    ),
+    Ratio("SIP redirect per CPU-second, against Kamailio + ndb_redis", _per_cpu(SIP, KAMAILIO), 1),
+    Ratio("ENUM per CPU-second, against Knot DNS", _per_cpu(ENUM, KNOT), 0.2),
     Ratio("near cache per CPU-second, against the bare echo, native", _per_cpu(NEAR, ECHO), 0.9),
-    Ratio("near cache per CPU-second, against the bare echo, grpcio", _per_cpu("near grpcio", "echo grpcio"), 0.9),
+    Ratio("near cache per CPU-second, against the bare echo, grpcio", _per_cpu(GRPCIO, "echo grpcio"), 0.9),
     Ratio(
         "p99 at half of capacity, against the bare echo's at the same rate",
         _over((NEAR, HALF, None), (ECHO, HALF, None), "p99"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 from urllib.parse import urlsplit
 
+from benchmarks import switch_protocols
 from benchmarks.arena import Arena
 from benchmarks.credentials import Access
 from benchmarks.peers import build, sip_dns
@@ -31,7 +32,7 @@ class Contestant:
         group: for --only.
         start: its command, from the arena and a port.
         missing: why it can't take part here; None when it can.
-        tool: what drives it: "grpc", "sip", "dns" or "redis".
+        tool: what drives it: "grpc", "http", "sip", "dns" or "redis".
         method: of gRPC: "lookup", "batch" or "stream".
         looks: whether it looks numbers up (echoes don't).
         workers: processes that share the port.
@@ -54,6 +55,11 @@ class Contestant:
     tls: bool = False
     tokens: bool = False
     uncompiled: Missing = lambda: None
+
+    @property
+    def udp(self) -> bool:
+        """Whether it is asked over UDP."""
+        return self.tool in {"sip", "dns"}
 
     def access(self, arena: Arena) -> Access:
         """Return how it is called."""
@@ -90,7 +96,10 @@ def everybody() -> list[Contestant]:
         _ours("near", "native", method="stream"),
         _ours("redis", "native", method="batch"),
         _ours("redis", "native", method="stream"),
+        Contestant("near http", "ours", switch_protocols.http, switch_protocols.wrk_missing, tool="http"),
+        Contestant("near sip", "ours", switch_protocols.sip, switch_protocols.sipp_missing, tool="sip"),
         Contestant("kamailio", "others", sip_dns.kamailio, sip_dns.kamailio_missing, tool="sip"),
+        Contestant("near enum", "ours", switch_protocols.enum, switch_protocols.dnsperf_missing, tool="dns"),
         Contestant("knot", "others", sip_dns.knot, sip_dns.knot_missing, tool="dns"),
         Contestant("redis-benchmark", "others", lambda _arena, _port: [], sip_dns.redis_missing, tool="redis"),
     ]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks import generator
+from benchmarks import generator, switch_protocols
 from benchmarks.arena import Arena
 from benchmarks.contestants import Contestant
 from benchmarks.figures import Load, Turn
@@ -20,6 +20,10 @@ BATCH = 100
 WINDOW = 64
 _DISTINCT, _MOST_DISTINCT = 200_000, 500_000
 """Requests in a file; the generator plays them again from the start."""
+_HTTP_WARM = 2
+"""Seconds in which most numbers that are called come into the near cache."""
+_FIRST_INVITES = 10_000
+"""Calls that show how many fill the time, and bring most numbers into the near cache."""
 _RIGHT = {"hits": {0}, "spread": {0}, "refusals": {9}, "misses": {5}, "mix": {0, 5, 9}}
 """gRPC statuses that the numbers call for."""
 
@@ -124,8 +128,8 @@ def _sip(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
     users = load.connections * load.streams
     command = ["sipp", f"127.0.0.1:{port}", "-sf", str(sip_dns.SCENARIO), "-inf", str(sip_dns.sip_numbers(arena))]
     command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-m"]
-    _sipp([*command, "1000"], arena, meter, 4)
-    calls = int(1000 / meter.seconds * seconds * 1.5)
+    _sipp([*command, str(_FIRST_INVITES)], arena, meter, 8)
+    calls = int(_FIRST_INVITES / meter.seconds * seconds * 1.5)
     result = _sipp([*command, str(calls)], arena, meter, 4 * seconds + 4)
     failed = int((re.findall(r"Failed call .*\|\s*(\d+)", result) or ["0"])[-1])
     return Turn(who.name, load.name, 0, rate=(calls - failed) / meter.seconds, cores=0.0, wrong=failed)
@@ -163,6 +167,20 @@ def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
     )
 
 
+def _http(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
+    url, paths = f"http://127.0.0.1:{port}", switch_protocols.http_paths(arena)
+    command = ["wrk", "-t", "1", "-c", str(load.connections * load.streams), "-s", str(switch_protocols.SCRIPT), "-d"]
+    _run([*command, f"{_HTTP_WARM}s", url, str(paths)], arena)
+    meter.begin()
+    result = _run([*command, f"{max(1, round(seconds))}s", url, str(paths)], arena)
+    meter.end()
+    made, wrong, lost = (
+        int((re.search(pattern, result) or ["", "0"])[1])
+        for pattern in (r"(\d+) requests in", r"Non-2xx or 3xx responses: (\d+)", r"timeout (\d+)")
+    )
+    return Turn(who.name, load.name, 0, rate=(made - wrong) / meter.seconds, cores=0.0, wrong=wrong, lost=lost)
+
+
 def _redis(arena: Arena, who: Contestant, _port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
     clients = str(load.connections * load.streams)
     port = arena.redis_url.rpartition(":")[2].partition("/")[0]
@@ -193,4 +211,4 @@ def _run(command: list[str], arena: Arena, fine: tuple[int, ...] = (0,), limit: 
 
 
 _Tool = Callable[[Arena, Contestant, int, Load, float, float, Meter], Turn]
-_TOOLS: dict[str, _Tool] = {"grpc": _grpc, "sip": _sip, "dns": _dns, "redis": _redis}
+_TOOLS: dict[str, _Tool] = {"grpc": _grpc, "sip": _sip, "dns": _dns, "http": _http, "redis": _redis}

@@ -57,7 +57,7 @@ class Match:
                 self._keep(turn(arena, who, arena.redis_pid, 0, load, seconds=seconds, rate=0.0))
             return
         port = free_port()
-        with Server(who.start(arena, port), port, udp=who.tool != "grpc") as server:
+        with Server(who.start(arena, port), port, udp=who.udp) as server:
             if who.tool == "grpc":
                 probe.wait_for_workers(port, who.workers)
             probe.check(arena, who, port)

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from benchmarks.bar import CAPACITY, ECHO, EDGE, EDGE_ECHO, HALF, LARGE, NEAR, REDIS, SMALL, TEXTBOOK
+from benchmarks.bar import CAPACITY, ECHO, EDGE, EDGE_ECHO, HALF, KEPT_ALIVE, LARGE, NEAR, REDIS, SMALL, TEXTBOOK
 from benchmarks.figures import Load
 
 SECTIONS = ("capacity", "latency", "numbers", "growth", "follower")
 
 EIGHT = Load(CAPACITY)
 ONE = Load("1x16", connections=1)
+HTTP_LOAD = Load(KEPT_ALIVE, connections=32, streams=1)
+"""HTTP/1.1 has one request at a time on a connection."""
 SHARES = (0.1, 0.5, 0.75, 0.9)
 PACED_BY = {EDGE: EDGE, EDGE_ECHO: EDGE}
 """Whose capacity the rates of an open loop are shares of, so that both are asked at the same rate; else the near

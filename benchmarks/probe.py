@@ -1,9 +1,14 @@
 """Before a contestant is measured: does it answer, and rightly?"""
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import grpc
 import redis
@@ -37,6 +42,8 @@ def check(arena: Arena, who: Contestant, port: int) -> None:
         probe_udp.check_sip(arena, port)
     elif who.tool == "dns":
         probe_udp.check_dns(arena, port)
+    elif who.tool == "http":
+        _check_http(arena, port)
     elif who.tool == "redis":
         _check_redis(arena)
     elif not who.looks:
@@ -150,6 +157,27 @@ def _check_echo(arena: Arena, who: Contestant, port: int) -> None:
         answer = ask(arena.directory.number(0))
     if answer != pb.LookupResponse.FromString(arena.answer.read_bytes()):
         raise WrongAnswer(f"the echo's answer is another one: {answer}")
+
+
+def _check_http(arena: Arena, port: int) -> None:
+    """Ask as wrk does; errors have to be objects, too."""
+    numbers = arena.directory
+
+    def ask(number: str) -> tuple[int, dict[str, Any]]:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=_DEADLINE)) as connection:
+            connection.request("GET", f"/v1/lookup/{number}")
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+    for index in few(numbers):
+        for form in _FORMS:
+            status, body = ask(written(numbers.number(index), form))
+            if status != HTTPStatus.OK or body["account_id"] != numbers.account(index):
+                raise WrongAnswer(f"{numbers.number(index)} belongs to {numbers.account(index)}, not: {status} {body}")
+    for number, expected in ((numbers.number(99), "FAILED_PRECONDITION"), (numbers.missing(0), "NOT_FOUND")):
+        status, body = ask(number)
+        if body.get("error", {}).get("status") != expected:
+            raise WrongAnswer(f"{number}: {expected} is right, not {status} {body}")
 
 
 def _check_redis(arena: Arena) -> None:

@@ -8,6 +8,7 @@ from benchmarks.arena import Arena
 from benchmarks.peers.sip_dns import enum_name
 
 _NAPTR = b"\0\x23"
+_REFUSALS = ("SIP/2.0 404", "SIP/2.0 480")
 _PROBED_INDEXES = (0, 1, 50)
 
 
@@ -16,7 +17,7 @@ class WrongAnswer(RuntimeError):
 
 
 def check_sip(arena: Arena, port: int) -> None:
-    """Expect a redirection that names the account, and 404 for a number that takes no calls or does not exist.
+    """Expect a redirection that names the account, and a refusal for a number that takes no calls or does not exist.
 
     Raises:
         WrongAnswer: the answer is another one.
@@ -35,8 +36,8 @@ def check_sip(arena: Arena, port: int) -> None:
             raise WrongAnswer(f"{numbers.number(index)} belongs to {numbers.account(index)}, not:\n{answer}")
     for number in (numbers.number(99), numbers.missing(0)):
         answer = ask(number)
-        if not answer.startswith("SIP/2.0 404"):
-            raise WrongAnswer(f"{number}: 404 is right, not:\n{answer}")
+        if not answer.startswith(_REFUSALS):
+            raise WrongAnswer(f"{number}: 404 or 480 is right, not:\n{answer}")
 
 
 def check_dns(arena: Arena, port: int) -> None:

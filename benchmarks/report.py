@@ -20,7 +20,7 @@ _MARKS = {"wanted": "[green]wanted[/]", "reached": "[green]reached[/]", "short":
 def show(seen: Results, about: dict[str, str | int | float]) -> None:
     """Print everything."""
     console = Console(width=None if Console().is_terminal else 170)
-    console.print(f"\n[bold]Measured on[/] {machine.told(about)}")
+    console.print(f"\n[bold]Measured on[/] {machine.summary(about)}")
     console.print(_turns(seen))
     for name, rows in seen.other.items():
         console.print(_rows(name, rows))

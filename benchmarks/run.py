@@ -31,7 +31,7 @@ def main() -> None:
     generator.build()
     about, results, plan = machine.describe(), Results(), QUICK if given.quick else FULL
     about["number_database"] = _database(given.couchdb_url)
-    print(f"on {machine.told(about)}")
+    print(f"on {machine.summary(about)}")
     wanted = set(given.only) & set(SECTIONS) or set(SECTIONS)
     run = Run(plan, Match(results), results, _contestants(set(given.only)), given.couchdb_url)
     compile_peers(run.contestants)

@@ -9,7 +9,7 @@ from benchmarks.bar import CAPACITY, COMPARED, HALF, LARGE, NEAR, REDIS
 from benchmarks.contestants import Contestant
 from benchmarks.figures import Load, Results
 from benchmarks.match import Match
-from benchmarks.plan import EIGHT, KINDS, PACED_BY, PAIRED, Plan, offered
+from benchmarks.plan import EIGHT, HTTP_LOAD, KINDS, PACED_BY, PAIRED, Plan, offered
 from benchmarks.stage import stage
 
 
@@ -38,9 +38,14 @@ def capacity(run: Run, on: Arena) -> None:
         print(f"capacity, round {number + 1} of {run.plan.rounds}")
         for who in run.taking_turn(number):
             if who.name not in run.plan.left_out:
-                # One connection is for comparing loads, not contestants: once is enough.
-                loads = run.plan.capacity if number == 0 and who.tool == "grpc" else [EIGHT]
-                run.match.play(on, who, loads, seconds=run.plan.seconds)
+                run.match.play(on, who, _loads(run.plan, who, first=number == 0), seconds=run.plan.seconds)
+
+
+def _loads(plan: Plan, who: Contestant, *, first: bool) -> Sequence[Load]:
+    """One connection is for comparing loads, not contestants: once is enough."""
+    if who.tool == "http":
+        return [HTTP_LOAD]
+    return plan.capacity if first and who.tool == "grpc" else [EIGHT]
 
 
 def latency(run: Run, on: Arena) -> None:
@@ -109,6 +114,6 @@ def follower(run: Run) -> None:
             warmed = warming.measure(on, plan.documents)
             print(f"  warm-up {warmed['warm']:,.0f}/s, plain reading {warmed['plain']:,.0f}/s")
             fed = feeding.feed(on, plan.documents, plan.flood)
-            print(f"  {feeding.told(fed)}")
+            print(f"  {feeding.summary(fed)}")
         run.results.other.setdefault("warming", []).append(warmed)
         run.results.other.setdefault("feeding", []).append(fed.row())

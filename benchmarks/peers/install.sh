@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 packages="gcc g++ make pkg-config libnghttp2-dev libssl-dev nghttp2-client
 golang-go golang-google-grpc-dev golang-gopkg-redis.v5-dev golang-goprotobuf-dev
 protobuf-compiler protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev
-kamailio kamailio-redis-modules sip-tester knot dnsperf redis-tools"
+kamailio kamailio-redis-modules sip-tester knot dnsperf wrk redis-tools"
 command -v node >/dev/null || packages="$packages nodejs"
 command -v npm >/dev/null || packages="$packages npm"
 packages=$(echo $packages)

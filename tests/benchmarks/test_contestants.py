@@ -39,7 +39,7 @@ def test_it_starts_and_answers_rightly(on: Arena, contestants: list[Contestant])
         probe.check(on, who, 0)
         return
     port = free_port()
-    with Server(who.start(on, port), port, udp=who.tool != "grpc"):
+    with Server(who.start(on, port), port, udp=who.udp):
         if who.tool == "grpc":
             probe.wait_for_workers(port, who.workers)
         for each in contestants:
