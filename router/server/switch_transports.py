@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from router.runtime.counters import Counters
 from router.server.calls.batcher import Batcher
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
 from router.server.calls.contact import ContactTemplate
+from router.server.calls.datagrams import DatagramSocket
 from router.server.calls.enum.responder import EnumAnswers, EnumResponder
 from router.server.calls.enum.server import EnumConnection, EnumDatagrams
 from router.server.calls.enum.zones import Zones
@@ -28,8 +30,8 @@ log = logging.getLogger(__name__)
 _LAST_MESSAGES = 0.05
 """Seconds between the end of reading and the end of the loop, for responses on their way."""
 
-Protocols = tuple[Callable[[], asyncio.DatagramProtocol], Callable[[], asyncio.Protocol]]
-"""Make the protocol of the UDP socket, and that of a TCP connection."""
+Protocols = tuple[DatagramSocket, Callable[[], asyncio.Protocol]]
+"""What answers datagrams, and what makes the protocol of a TCP connection."""
 
 
 class DatagramTransport:
@@ -38,7 +40,7 @@ class DatagramTransport:
     Args:
         name: of the threads, and of the setting that has the address (`sip`: `sip_listen`).
         address: host:port.
-        make: makes the protocols from the call source, and from whether this instance is about to end.
+        make: makes the protocols from the UDP socket, the call source, and whether this instance is about to end.
         reuse_port: other workers listen on the same port.
 
     Raises:
@@ -52,7 +54,7 @@ class DatagramTransport:
         address: str,
         settings: Settings,
         lookup: LookupEngine,
-        make: Callable[[EventLoopCallSource, Callable[[], bool]], Protocols],
+        make: Callable[[socket.socket, EventLoopCallSource, Callable[[], bool]], Protocols],
         *,
         reuse_port: bool,
     ) -> None:
@@ -60,12 +62,12 @@ class DatagramTransport:
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._draining = False
         source = EventLoopCallSource(self._loop, limits.max_queued_calls)
-        self._datagram_protocol, self._stream_protocol = make(source, lambda: self._draining)
         try:
-            self._datagrams, self._stream = open_sockets(address, reuse_port=reuse_port)
+            bound, self._stream = open_sockets(address, reuse_port=reuse_port)
         except OSError as problem:
             raise AddressInUseError(address_in_use_message(address, problem, f"{name}_listen")) from None
-        self.port = int(self._datagrams.getsockname()[1])
+        self.port = int(bound.getsockname()[1])
+        self._datagrams, self._stream_protocol = make(bound, source, lambda: self._draining)
         self._batcher = Batcher(
             source,
             lookup,
@@ -102,12 +104,13 @@ class DatagramTransport:
             log.exception("%s failed", self._thread.name)
 
     async def _serve(self) -> None:
-        datagrams, _ = await self._loop.create_datagram_endpoint(self._datagram_protocol, sock=self._datagrams)
+        self._datagrams.start(self._loop)
         stream = await self._loop.create_server(self._stream_protocol, sock=self._stream)
         await self._stopped.wait()
         stream.close()
+        self._datagrams.stop(self._loop)
         await asyncio.sleep(_LAST_MESSAGES)
-        datagrams.close()
+        self._datagrams.close()
 
 
 def open_sip(
@@ -128,12 +131,12 @@ def open_sip(
     redirects = Redirects(_contact("sip_contact", sip.contact, sip.domain), sip.headers)
     sources = SourceFilter(sip.networks, sip.max_request_rate)
 
-    def make(source: EventLoopCallSource, is_draining: Callable[[], bool]) -> Protocols:
+    def make(bound: socket.socket, source: EventLoopCallSource, is_draining: Callable[[], bool]) -> Protocols:
         responder = SipResponder(
             source, redirects, lambda: is_ready() and not is_draining(), timeout=sip.timeout, counts=counts
         )
         return (
-            lambda: SipDatagrams(responder, sources, counts),
+            SipDatagrams(bound, responder, sources, counts).socket,
             lambda: SipConnection(responder, sources, counts),
         )
 
@@ -160,9 +163,10 @@ def open_enum(settings: Settings, lookup: LookupEngine, counts: Counters, *, reu
     except ValueError as problem:
         raise SettingsError(f"setting 'enum_zones': {problem}") from None
 
-    def make(source: EventLoopCallSource, _: Callable[[], bool]) -> Protocols:
+    def make(bound: socket.socket, source: EventLoopCallSource, _: Callable[[], bool]) -> Protocols:
         responder = EnumResponder(source, zones, answers, timeout=enum.timeout, counts=counts)
-        return lambda: EnumDatagrams(responder, sources), lambda: EnumConnection(responder, sources, counts)
+        datagrams = EnumDatagrams(bound, responder, sources)
+        return datagrams.socket, lambda: EnumConnection(responder, sources, counts)
 
     return DatagramTransport("enum", enum.listen, settings, lookup, make, reuse_port=reuse_port)
 

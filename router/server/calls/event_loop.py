@@ -25,6 +25,10 @@ class _PendingCall:
         self.future: asyncio.Future[bytes | Failure] | None = None
 
 
+Submitted = bytes | Failure | asyncio.Future[bytes | Failure]
+"""The result of a lookup that memory holds, or the future of one that the batcher answers."""
+
+
 class EventLoopCallSource:
     """Queues calls of the Lookup method; created inside the event loop that serves them.
 
@@ -41,25 +45,34 @@ class EventLoopCallSource:
         self._fast_path: FastPath = lambda calls: calls
         self._delivery_scheduled = False
 
-    def submit(self, request: bytes, remaining: float | None) -> "bytes | Failure | asyncio.Future[bytes | Failure]":
+    def submit(self, request: bytes, remaining: float | None) -> Submitted:
         """Return a Lookup's result where memory has it, else the future of it; called inside the event loop.
 
         Args:
             request: a serialised LookupRequest.
             remaining: seconds until the caller's deadline; None where it set none.
         """
-        call = _PendingCall()
-        if not self._fast_path([_queued_call(call, request, remaining)]):
-            if call.result is None:
-                raise AssertionError("the fast path answered nothing")
-            return call.result  # a hand-over between threads costs more than the answer
+        return self.submit_all((request,), remaining)[0]
+
+    def submit_all(self, requests: Sequence[bytes], remaining: float | None) -> list[Submitted]:
+        """Return what `submit` does for each of several requests; memory is asked once for all of them."""
+        calls = [_PendingCall() for _ in requests]
+        details = (None, None, remaining)
+        rest = self._fast_path(
+            [(CALL, call, 0, request, None, details) for call, request in zip(calls, requests, strict=True)]
+        )
+        for _, call, _, request, _, _ in rest:
+            self._enqueue(call, request, remaining)
+        return [_submitted(call) for call in calls]
+
+    def _enqueue(self, call: _PendingCall, request: bytes, remaining: float | None) -> None:
         if self._open_calls >= self._max_calls:
-            return OVERLOADED
+            call.result = OVERLOADED
+            return
         call.future = future = self._loop.create_future()
         self._open_calls += 1
         future.add_done_callback(self._close)
         self._queue.put((call, request, None if remaining is None else time.monotonic() + remaining))
-        return future
 
     def _close(self, _: object) -> None:
         self._open_calls -= 1
@@ -118,6 +131,14 @@ class EventLoopCallSource:
             call = self._completed.popleft()
             if call.future is not None and call.result is not None and not call.future.done():
                 call.future.set_result(call.result)
+
+
+def _submitted(call: _PendingCall) -> Submitted:
+    if call.future is not None:
+        return call.future
+    if call.result is None:
+        raise AssertionError("the fast path answered nothing")
+    return call.result  # a hand-over between threads costs more than the answer
 
 
 def _queued_call(call: _PendingCall, request: bytes, remaining: float | None) -> QueuedCall:

@@ -1,15 +1,15 @@
 """DNS over UDP and TCP, inside one event loop."""
 
 import asyncio
-import logging
+import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from router.runtime.counters import Counters
+from router.server.calls.datagrams import Datagram, DatagramSocket
 from router.server.calls.enum.responder import Asker, EnumResponder
 from router.server.calls.source_address import SourceFilter
-
-log = logging.getLogger(__name__)
 
 _LENGTH = 2
 _IDLE_TIMEOUT = 10.0
@@ -17,32 +17,22 @@ _IDLE_TIMEOUT = 10.0
 _MAX_CONNECTIONS = 200
 
 
-class EnumDatagrams(asyncio.DatagramProtocol):
+class EnumDatagrams:
     """Answers datagrams."""
 
-    def __init__(self, responder: EnumResponder, sources: SourceFilter) -> None:
+    def __init__(self, bound: socket.socket, responder: EnumResponder, sources: SourceFilter) -> None:
+        self.socket = DatagramSocket(bound, self._receive)
         self._responder = responder
         self._sources = sources
-        self._transport: Any = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the socket."""
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Answer one query."""
-        address, sources = addr[0], self._sources
-        allowed = sources.is_allowed(address)
-        admitted = sources.admit(address, time.monotonic())
-        send = self._transport.sendto
-        asker = Asker(address, lambda response: send(response, addr), allowed, admitted, tcp=False)
-        try:
-            self._responder.handle(data, asker)
-        except Exception:
-            log.exception("answering a DNS query failed")
-
-    def error_received(self, exc: Exception) -> None:
-        """Ignore that a response could not be delivered: its query comes again."""
+    def _receive(self, batch: Sequence[Datagram]) -> None:
+        sources, send, now = self._sources, self.socket.send, time.monotonic()
+        messages = []
+        for data, source in batch:
+            host = source[0]
+            asker = Asker(host, source, send, sources.is_allowed(host), sources.admit(host, now), tcp=False)
+            messages.append((data, asker))
+        self._responder.handle(messages)
 
 
 class EnumConnection(asyncio.Protocol):
@@ -89,14 +79,9 @@ class EnumConnection(asyncio.Protocol):
 
     def _answer(self, query: bytes) -> None:
         allowed = self._sources.is_allowed(self._address)
-        asker = Asker(self._address, self._write, allowed, admitted=True, tcp=True)
-        try:
-            self._responder.handle(query, asker)
-        except Exception:
-            log.exception("answering a DNS query failed")
-            self._transport.abort()
+        self._responder.handle([(query, Asker(self._address, None, self._write, allowed, admitted=True, tcp=True))])
 
-    def _write(self, response: bytes) -> None:
+    def _write(self, response: bytes, _: object) -> None:
         if not self._transport.is_closing():
             self._transport.write(len(response).to_bytes(_LENGTH, "big") + response)
 

@@ -21,14 +21,19 @@ _COMPACT = {
     b"c": b"content-type",
 }
 """Compact forms (7.3.3)."""
-_LIST, _SINGLE = (b"via",), frozenset((b"from", b"to", b"call-id", b"cseq", b"content-length", b"max-forwards"))
+_SINGLE = frozenset((b"from", b"to", b"call-id", b"cseq", b"content-length", b"max-forwards"))
+_USUAL = {
+    name: name.lower()
+    for name in (b"Via", b"From", b"To", b"Call-ID", b"CSeq", b"Contact", b"Max-Forwards", b"Content-Length")
+}
+"""Names as nearly every message writes them; any other way is found in more steps."""
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
-_CONTROL = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 _START = re.compile(rb"([!-~]+) ([!-~\x80-\xff]+) SIP/([0-9]+\.[0-9]+)")
 _RESPONSE = re.compile(rb"SIP/[0-9]+\.[0-9]+ [0-9]{3}(?: |$)")
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
 _CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
 _TAG = re.compile(rb";[ \t]*tag[ \t]*=", re.IGNORECASE)
+_REQUIRED = (b"from", b"to", b"call-id", b"cseq")
 _MAX_CSEQ = 2**31
 _MAX_HOPS = 255
 _MAX_DIGITS = 9
@@ -86,7 +91,7 @@ def parse(data: bytes) -> SipRequest:
     head = data if body < 0 else data[: body - 4]
     if b"\n " in head or b"\n\t" in head:
         head = _FOLDED.sub(b" ", head)
-    if _CONTROL.search(head):
+    if b"\0" in head or not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
         raise NotSipError("a line break or null within a line")  # copied into a response, it would forge header fields
     start, *lines = head.split(b"\r\n")
     if _RESPONSE.match(start):
@@ -117,19 +122,23 @@ def _headers(lines: list[bytes], request: SipRequest) -> None:
     if len(lines) > _MAX_HEADERS:
         request.problem = f"more than {_MAX_HEADERS} header fields"
     for line in lines[:_MAX_HEADERS]:
-        name, colon, value = line.partition(b":")
-        name = name.rstrip(b" \t").lower()
-        name = _COMPACT.get(name, name)
+        written, colon, value = line.partition(b":")
+        name = _USUAL.get(written) or _plain_name(written)
         if not colon:
             request.problem = request.problem or "a header field has no colon"
         elif name == b"via":
             request.vias += split_list(value)
         elif name in _SINGLE:
-            if name in headers and headers[name] != value.strip():
+            text = value.strip()
+            if headers.setdefault(name, text) != text:
                 request.problem = f"{name.decode()} is there twice"
-            headers.setdefault(name, value.strip())
         elif name == b"require":
             request.require += [tag for tag in split_list(value) if tag]
+
+
+def _plain_name(written: bytes) -> bytes:
+    name = written.rstrip(b" \t").lower()
+    return _COMPACT.get(name, name)
 
 
 def split_list(value: bytes) -> list[bytes]:
@@ -157,16 +166,21 @@ def split_list(value: bytes) -> list[bytes]:
 
 def _problem(request: SipRequest, body_length: int, *, complete: bool) -> str:
     """Return what makes a request malformed (8.1.1 names what it has to have); empty for nothing."""
-    missing = [name for name in (b"from", b"to", b"call-id", b"cseq") if not request.headers.get(name)]
+    found = request.headers.get
+    missing = [name for name in _REQUIRED if not found(name)]
     if request.uri.startswith(b"<"):
         return "the Request-URI is in angle brackets"
-    if any(request.headers.get(name, b"").replace(b'\\"', b"").count(b'"') % 2 for name in (b"from", b"to")):
+    if _is_unquoted(found(b"from", b"")) or _is_unquoted(found(b"to", b"")):
         return "a quotation mark is missing"
     if missing:
         return f"{missing[0].decode()} is missing"
     if not complete:
         return "the empty line after the header fields is missing"
     return _sequence_problem(request) or _number_problem(request.headers, body_length)
+
+
+def _is_unquoted(address: bytes) -> bool:
+    return b'"' in address and address.replace(b'\\"', b"").count(b'"') % 2 == 1
 
 
 def _sequence_problem(request: SipRequest) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from router.server.api.sip_status import TRY_ELSEWHERE, sip_status
 from router.server.calls.contact import ContactTemplate, UnsafeValueError
@@ -10,6 +11,21 @@ from router.v1 import inbound_pb2 as pb
 
 HEADERS = ("X-Account-ID", "X-DID-State", "X-Pending-Port", "X-DID-Stale")
 _UNSAFE = '399 did-router "{}"'
+
+
+_IN_CIRCLES: Final = SipResponse(404, "Not Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Redirection:
+    """A response to an INVITE, and the URI that its Contact names; empty for none."""
+
+    uri: str
+    response: SipResponse
+
+    def unless_to(self, request_uri: str) -> SipResponse:
+        """Return the response, or 404 where the Contact would be the Request-URI itself (8.3 forbids that)."""
+        return _IN_CIRCLES if self.uri == request_uri else self.response
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +40,16 @@ class Redirects:
     contact: ContactTemplate
     headers: Sequence[str] = HEADERS
 
-    def moved(self, route: pb.LookupResponse, request_uri: str) -> SipResponse:
-        """Return 302, or 404 where the Contact would be the Request-URI itself (8.3 forbids that)."""
+    def redirection(self, answer: bytes) -> Redirection:
+        """Return the response for a serialised LookupResponse."""
+        route = pb.LookupResponse.FromString(answer)
         try:
             uri = self.contact.uri(route)
         except UnsafeValueError as problem:
-            return SipResponse(TRY_ELSEWHERE.code, TRY_ELSEWHERE.reason, [("Warning", _UNSAFE.format(problem))])
-        if uri == request_uri:
-            return SipResponse(404, "Not Found")
-        return SipResponse(302, "Moved Temporarily", [("Contact", f"<{uri}>"), *self._own_headers(route)])
+            warning = [("Warning", _UNSAFE.format(problem))]
+            return Redirection("", SipResponse(TRY_ELSEWHERE.code, TRY_ELSEWHERE.reason, warning))
+        headers = [("Contact", f"<{uri}>"), *self._own_headers(route)]
+        return Redirection(uri, SipResponse(302, "Moved Temporarily", headers))
 
     def _own_headers(self, route: pb.LookupResponse) -> list[Header]:
         values = {

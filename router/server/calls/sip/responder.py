@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import grpc
 
@@ -22,9 +24,29 @@ from router.v1 import inbound_pb2 as pb
 log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
-Reply = Callable[[bytes, Address], None]
-"""Sends a response to an address; over TCP the address says nothing."""
+
+
+class Message(NamedTuple):
+    """A message, where it came from, and what sends a response: over TCP the address that it gets says nothing."""
+
+    data: bytes
+    source: Address
+    reply: "Callable[[Message, bytes, Address], None]"
+
+
+class _Lookup(NamedTuple):
+    """An INVITE that waits for its lookup."""
+
+    message: Message
+    request: SipRequest
+    via: Via
+    uri: str
+    lookup: bytes
+
+
 _MAX_NUMBER = 256
+_CACHED_REDIRECTIONS = 8192
+"""Redirections that are kept by the lookup's result; a call for the same number needs the same one."""
 _RETRY_AFTER = 1
 """Seconds of Retry-After under overload."""
 
@@ -50,54 +72,72 @@ class SipResponder:
         counts: Counters,
     ) -> None:
         self._source = source
-        self._redirects = redirects
+        self._redirection = lru_cache(_CACHED_REDIRECTIONS)(redirects.redirection)
         self._is_ready = is_ready
         self._timeout = timeout
         self._counts = counts
         self._key = secrets.token_bytes(16)
 
-    def handle(self, data: bytes, source: Address, reply: Reply) -> SipRequest | None:
-        """Answer a message; return the request that it was, None for something that is never answered."""
-        try:
-            request = parse(data)
-            via = parse_via(request.vias[0])
-        except NotSipError:
-            via = None
-        if via is None:
-            self._counts.add("ignored")
-            return None
-        verdict = judge(request, ready=self._is_ready())
-        if verdict is Verdict.LOOK_UP:
-            self._look_up(request, via, source, reply)
-        elif isinstance(verdict, SipResponse):
-            self._send(verdict, request, via, source, reply)
-        return request
+    def handle(self, messages: Sequence[Message]) -> None:
+        """Answer messages; the numbers of INVITEs are looked up together."""
+        lookups = [lookup for message in messages if (lookup := self._begin(message)) is not None]
+        if not lookups:
+            return
+        results = self._source.submit_all([each.lookup for each in lookups], self._timeout)
+        for lookup, result in zip(lookups, results, strict=True):
+            if isinstance(result, asyncio.Future):
+                result.add_done_callback(partial(self._finish_later, lookup))
+            else:
+                self._finish(lookup, result)
 
-    def _look_up(self, request: SipRequest, via: Via, source: Address, reply: Reply) -> None:
+    def _begin(self, message: Message) -> _Lookup | None:
+        """Return the lookup that a message needs; answer one that needs none."""
+        try:
+            request = parse(message.data)
+            via = parse_via(request.vias[0])
+            if via is None:
+                self._counts.add("ignored")
+                return None
+            verdict = judge(request, ready=self._is_ready())
+            if verdict is Verdict.LOOK_UP:
+                return self._lookup(message, request, via)
+            if isinstance(verdict, SipResponse):
+                self._send(verdict, message, request, via)
+        except NotSipError:
+            self._counts.add("ignored")
+        except Exception:
+            log.exception("answering a SIP message failed")
+        return None
+
+    def _lookup(self, message: Message, request: SipRequest, via: Via) -> _Lookup | None:
         try:
             uri = request.uri.decode()
         except UnicodeDecodeError:
-            self._send(SipResponse(400, "Bad Request: the Request-URI is not UTF-8"), request, via, source, reply)
-            return
+            self._send(SipResponse(400, "Bad Request: the Request-URI is not UTF-8"), message, request, via)
+            return None
         lookup = pb.LookupRequest(number=_number_of(uri)).SerializeToString()
-        result = self._source.submit(lookup, self._timeout)
-        if isinstance(result, asyncio.Future):
-            result.add_done_callback(
-                lambda done: self._send(self._response(done.result(), uri), request, via, source, reply)
-            )
-        else:
-            self._send(self._response(result, uri), request, via, source, reply)
+        return _Lookup(message, request, via, uri, lookup)
+
+    def _finish_later(self, lookup: _Lookup, done: "asyncio.Future[bytes | Failure]") -> None:
+        self._finish(lookup, done.result())
+
+    def _finish(self, lookup: _Lookup, result: bytes | Failure) -> None:
+        try:
+            self._send(self._response(result, lookup.uri), lookup.message, lookup.request, lookup.via)
+        except Exception:
+            log.exception("answering a SIP message failed")
 
     def _response(self, result: bytes | Failure, uri: str) -> SipResponse:
         if isinstance(result, bytes):
-            return self._redirects.moved(pb.LookupResponse.FromString(result), uri)
+            return self._redirection(result).unless_to(uri)
         reason = error_body(result, 0).reason or result.code.name
         overloaded = result.code is grpc.StatusCode.RESOURCE_EXHAUSTED and reason == Reason.OVERLOADED.value
         return refused(reason, retry_after=_RETRY_AFTER if overloaded else None)
 
-    def _send(self, response: SipResponse, request: SipRequest, via: Via, source: Address, reply: Reply) -> None:
+    def _send(self, response: SipResponse, message: Message, request: SipRequest, via: Via) -> None:
         self._counts.add(str(response.code))
-        reply(write(response, request, via, source, self._key), via.reply_address(source))
+        source = message.source
+        message.reply(message, write(response, request, via, source, self._key), via.reply_address(source))
 
 
 def _number_of(uri: str) -> str:

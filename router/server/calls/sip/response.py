@@ -1,7 +1,7 @@
 """SIP responses of a stateless user agent server (RFC 3261 8.2.6 and 8.2.7)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from router.server.api.sip_status import SipStatus
@@ -18,6 +18,14 @@ class SipResponse:
     code: int
     reason: str
     headers: Sequence[Header] = ()
+    start_line: bytes = field(init=False)
+    end: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Encode what does not depend on the request, once for a response that is kept."""
+        fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
+        object.__setattr__(self, "start_line", f"SIP/2.0 {self.code} {self.reason}\r\nVia: ".encode())
+        object.__setattr__(self, "end", f"{fields}Content-Length: 0\r\n\r\n".encode())
 
 
 def reason_header(status: SipStatus, text: str) -> list[Header]:
@@ -36,20 +44,17 @@ def write(response: SipResponse, request: SipRequest, via: Via, source: tuple[st
     to = headers.get(b"to", b"")
     if not request.has_to_tag:
         to += b";tag=" + tag_of(request, via, key)
-    lines = [
-        f"SIP/2.0 {response.code} {response.reason}".encode(),
-        b"Via: " + via.received(source),
-        *(b"Via: " + other for other in request.vias[1:]),
-        b"From: " + headers.get(b"from", b""),
-        b"To: " + to,
-        b"Call-ID: " + headers.get(b"call-id", b""),
-        b"CSeq: " + headers.get(b"cseq", b""),
-        *(f"{name}: {value}".encode() for name, value in response.headers),
-        b"Content-Length: 0",
-        b"",
-        b"",
-    ]
-    return b"\r\n".join(lines)
+    vias = b"\r\nVia: ".join((via.received(source), *request.vias[1:]))
+    found = headers.get
+    return b"%b%b\r\nFrom: %b\r\nTo: %b\r\nCall-ID: %b\r\nCSeq: %b\r\n%b" % (
+        response.start_line,
+        vias,
+        found(b"from", b""),
+        to,
+        found(b"call-id", b""),
+        found(b"cseq", b""),
+        response.end,
+    )
 
 
 def tag_of(request: SipRequest, via: Via, key: bytes) -> bytes:

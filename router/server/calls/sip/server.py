@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from router.runtime.counters import Counters
+from router.server.calls.datagrams import Datagram, DatagramSocket
 from router.server.calls.sip.message import MAX_MESSAGE, head_end
-from router.server.calls.sip.responder import Address, SipResponder
+from router.server.calls.sip.responder import Address, Message, SipResponder
 from router.server.calls.source_address import SourceFilter
 
 log = logging.getLogger(__name__)
@@ -17,45 +20,40 @@ _PING, _PONG = b"\r\n\r\n", b"\r\n"
 _MAX_AMPLIFICATION = 2
 """A response over UDP is at most so many times as long as its request: sources can be forged."""
 _MAX_CONNECTIONS = 1000
+_ACK = b"ACK "
 _LENGTH = b"content-length"
 _COMPACT_LENGTH = b"l"
 
 
-class SipDatagrams(asyncio.DatagramProtocol):
+class SipDatagrams:
     """Answers datagrams of allowed sources."""
 
-    def __init__(self, responder: SipResponder, sources: SourceFilter, counts: Counters) -> None:
+    def __init__(self, bound: socket.socket, responder: SipResponder, sources: SourceFilter, counts: Counters) -> None:
+        self.socket = DatagramSocket(bound, self._receive)
         self._responder = responder
         self._sources = sources
         self._counts = counts
-        self._transport: Any = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the socket."""
-        self._transport = transport
+    def _receive(self, batch: Sequence[Datagram]) -> None:
+        now = time.monotonic()
+        self._responder.handle(
+            [Message(data, source[:2], self._reply) for data, source in batch if self._admits(data, source[0], now)]
+        )
 
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Answer one message."""
-        source: Address = addr[:2]
-        if not self._sources.is_allowed(source[0]):
+    def _admits(self, data: bytes, host: str, now: float) -> bool:
+        """Return whether a message may be answered. An ACK never is, and is as frequent as an INVITE."""
+        if not self._sources.is_allowed(host):
             self._counts.add("not allowed")
-            return
-        if not self._sources.admit(source[0], time.monotonic()):
+        elif not self._sources.admit(host, now):
             self._counts.add("rate limited")
-            return
-        try:
-            self._responder.handle(data, source, lambda response, to: self._reply(response, to, len(data)))
-        except Exception:
-            log.exception("answering a SIP message failed")
+        else:
+            return not data.startswith(_ACK)
+        return False
 
-    def error_received(self, exc: Exception) -> None:
-        """Ignore that a response could not be delivered: its request comes again."""
-
-    def _reply(self, response: bytes, to: Address, asked: int) -> None:
-        if len(response) > asked * _MAX_AMPLIFICATION or not self._sources.is_allowed(to[0]):
+    def _reply(self, message: Message, response: bytes, to: Address) -> None:
+        bounded = len(response) <= len(message.data) * _MAX_AMPLIFICATION
+        if not (bounded and self._sources.is_allowed(to[0]) and self.socket.send(response, to)):
             self._counts.add("not sent")
-            return
-        self._transport.sendto(response, to)
 
 
 class SipConnection(asyncio.Protocol):
@@ -123,9 +121,9 @@ class SipConnection(asyncio.Protocol):
         if not self._sources.admit(self._source[0], time.monotonic()):
             self._counts.add("rate limited")
             return
-        self._responder.handle(message, self._source, lambda response, _: self._write(response))
+        self._responder.handle([Message(message, self._source, self._write)])
 
-    def _write(self, response: bytes) -> None:
+    def _write(self, _message: Message, response: bytes, _to: Address) -> None:
         if not self._transport.is_closing():
             self._transport.write(response)
 
