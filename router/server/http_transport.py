@@ -6,7 +6,6 @@ from router.lookup.engine import LookupEngine
 from router.lookup.explain import Explainer
 from router.manager.manager import NumberManager
 from router.server.api.http.app import HttpApp
-from router.server.api.http.call_context import HttpContext
 from router.server.api.http.callers import Callers
 from router.server.api.http.routes import HttpRoutes
 from router.server.api.inbound_servicer import InboundServicer
@@ -63,8 +62,8 @@ class UvicornTransport:
         )
         self._numbers = NumbersServicer(manager, threads=settings.manager.threads, authorizer=authorizer)
         callers = Callers(authorizer, timeout=settings.http.timeout)
-        routes = HttpRoutes(self._lookup, inbound, self._numbers, callers).routes()
-        self._app = HttpApp(self._lookup, routes, callers)
+        routes = HttpRoutes(self._source, inbound, self._numbers, callers).routes()
+        self._app = HttpApp(self._source, routes, callers)
 
     def start(self) -> None:
         """Accept requests."""
@@ -81,9 +80,6 @@ class UvicornTransport:
         self._server.stop(grace)
         self._batches.stop()
         self._numbers.stop()
-
-    async def _lookup(self, request: bytes, context: HttpContext) -> bytes:
-        return await self._source.serve_lookup(request, context)
 
 
 def open_http(

@@ -1,7 +1,8 @@
 """The HTTP API as an ASGI application: lookups on a path of their own, everything else routed by Starlette."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import grpc
@@ -12,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from router.server.api.http import formats
-from router.server.api.http.call_context import HttpContext
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
+from router.server.api.http.lookups import Lookups, answer_of
 from router.server.api.http.requests import CallerDisconnectedError, Receive, query_of
 from router.server.api.http.results import HttpError, error_body, retry_after
 from router.server.failure import Failure
@@ -22,13 +23,15 @@ from router.server.failure import Failure
 log = logging.getLogger(__name__)
 
 Send = Callable[[Any], Awaitable[None]]
-LookupHandler = Callable[[bytes, HttpContext], Awaitable[bytes]]
-"""Takes a serialised LookupRequest, returns a serialised LookupResponse; raises HttpError."""
+_Message = dict[str, Any]
+"""ASGI's; the server reads it and changes nothing, so that one that is kept can be sent again."""
 
 LOOKUP_PATH = "/v1/lookup/"
 _READING = ("GET", "HEAD")
 _NO_STORE = (b"cache-control", b"no-store")
 _CLOSE = (b"connection", b"close")
+_CACHED = 16384
+"""Requests, and responses, that are kept: making one takes ten times as long as finding it."""
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
@@ -36,13 +39,13 @@ class HttpApp:
     """Answers HTTP requests.
 
     Args:
-        lookup: answers a lookup.
+        lookups: answers lookups.
         routes: everything but `GET /v1/lookup/{number}`.
         callers: judges who asks.
     """
 
-    def __init__(self, lookup: LookupHandler, routes: list[BaseRoute], callers: Callers) -> None:
-        self._lookup = lookup
+    def __init__(self, lookups: Lookups, routes: list[BaseRoute], callers: Callers) -> None:
+        self._lookups = lookups
         self._callers = callers
         self.draining = False
         """Each response asks the caller to reconnect, if possible elsewhere."""
@@ -66,27 +69,20 @@ class HttpApp:
 
     async def _answer_lookup(self, scope: Any, send: Send) -> None:
         """Answer `GET /v1/lookup/{number}`, past the router: nearly every request is one of these."""
-        wanted = formats.JSON
+        query = scope["query_string"]
         try:
-            query = query_of(scope["query_string"]) if scope["query_string"] else {}
-            wanted = formats.format_of(query)
+            request, wanted = _asked(scope["path"], query)
             context = self._callers.lookup(dict(scope["headers"]))
-            request = lookup_request(scope["path"][len(LOOKUP_PATH) :], query)
-            body = formats.route_body(await self._lookup(request.SerializeToString(), context), wanted)
-            status, extra = 200, []
+            result = self._lookups.submit(request, context.time_remaining())
+            if not isinstance(result, bytes):
+                result = await answer_of(result)
+            start, body = _found(result, wanted)
         except HttpError as problem:
-            error = error_body(problem.failure, problem.status)
-            body, status, extra = formats.error_bytes(error, wanted), problem.status, _error_headers(problem)
-        headers = [
-            (b"content-type", formats.CONTENT_TYPES[wanted]),
-            (b"content-length", b"%d" % len(body)),
-            _NO_STORE,
-            *extra,
-        ]
-        if self.draining:
-            headers.append(_CLOSE)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            wanted = _format_or_json(query)
+            text = formats.error_bytes(error_body(problem.failure, problem.status), wanted)
+            start, body = _messages(problem.status, wanted, text, _error_headers(problem))
+        await send({**start, "headers": [*start["headers"], _CLOSE]} if self.draining else start)
+        await send(body)
 
     def _closing(self, send: Send) -> Send:
         async def closing(message: Any) -> None:
@@ -95,6 +91,39 @@ class HttpApp:
             await send(message)
 
         return closing
+
+
+@lru_cache(_CACHED)
+def _asked(path: str, query_string: bytes) -> tuple[bytes, str]:
+    """Return the serialised LookupRequest that a URL writes, and the format of the response.
+
+    Raises:
+        HttpError: the query can't be read.
+    """
+    query = query_of(query_string) if query_string else {}
+    wanted = formats.format_of(query)
+    return lookup_request(path[len(LOOKUP_PATH) :], query).SerializeToString(), wanted
+
+
+@lru_cache(_CACHED)
+def _found(answer: bytes, wanted: str) -> tuple[_Message, _Message]:
+    return _messages(200, wanted, formats.route_body(answer, wanted), [])
+
+
+def _messages(status: int, wanted: str, body: bytes, more: Sequence[tuple[bytes, bytes]]) -> tuple[_Message, _Message]:
+    """Return ASGI's messages of a response."""
+    length = (b"content-length", b"%d" % len(body))
+    headers = [(b"content-type", formats.CONTENT_TYPES[wanted]), length, _NO_STORE, *more]
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+def _format_or_json(query_string: bytes) -> str:
+    """Return the format of an error: the one that is asked for, where it is one of ours."""
+    try:
+        return formats.format_of(query_of(query_string))
+    except HttpError:
+        return formats.JSON
 
 
 def json_response(value: Any) -> Response:
@@ -111,10 +140,7 @@ def _error_headers(problem: HttpError) -> list[tuple[bytes, bytes]]:
 
 async def _http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HttpError)  # noqa: S101 - Starlette calls this for no other
-    try:
-        wanted = formats.format_of(query_of(request.scope["query_string"]))
-    except HttpError:
-        wanted = formats.JSON
+    wanted = _format_or_json(request.scope["query_string"])
     body = formats.error_bytes(error_body(problem.failure, problem.status), wanted)
     response = Response(body, problem.status, {"cache-control": "no-store"})
     response.headers["content-type"] = formats.CONTENT_TYPES[wanted].decode()

@@ -10,9 +10,10 @@ from starlette.routing import BaseRoute, Route
 
 from router.runtime.json_messages import json_of
 from router.server.api.http import formats, freeswitch
-from router.server.api.http.app import LookupHandler, json_response
+from router.server.api.http.app import json_response
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
+from router.server.api.http.lookups import Lookups, answer_of
 from router.server.api.http.openapi import document
 from router.server.api.http.operations import OPERATIONS
 from router.server.api.http.requests import body_of, invalid, message_of, query_of
@@ -30,14 +31,12 @@ class HttpRoutes:
     """Makes the routes.
 
     Args:
-        lookup: answers one lookup.
+        lookups: answers lookups.
         callers: judges who asks.
     """
 
-    def __init__(
-        self, lookup: LookupHandler, inbound: InboundServicer, numbers: NumbersServicer, callers: Callers
-    ) -> None:
-        self._lookup = lookup
+    def __init__(self, lookups: Lookups, inbound: InboundServicer, numbers: NumbersServicer, callers: Callers) -> None:
+        self._lookups = lookups
         self._inbound = inbound
         self._numbers: Any = numbers  # its generated base class knows gRPC's own context alone
         self._callers = callers
@@ -125,7 +124,7 @@ class HttpRoutes:
             if context != _PUBLIC:
                 return _xml(freeswitch.NOT_OURS)
             asked = pb.LookupRequest(number=freeswitch.destination_of(form)).SerializeToString()
-            answer = await self._lookup(asked, self._callers.lookup(_headers(request)))
+            answer = await self._lookup(request, asked)
         except HttpError as problem:
             error = error_body(problem.failure, problem.status)
             return _xml(freeswitch.refused(_PUBLIC, error.reason or error.status, error.sip))
@@ -133,10 +132,14 @@ class HttpRoutes:
 
     async def _route(self, request: Request, asked: pb.LookupRequest) -> Response:
         wanted = formats.format_of(query_of(request.scope["query_string"]))
-        answer = await self._lookup(asked.SerializeToString(), self._callers.lookup(_headers(request)))
+        answer = await self._lookup(request, asked.SerializeToString())
         response = Response(formats.route_body(answer, wanted), headers={"cache-control": "no-store"})
         response.headers["content-type"] = formats.CONTENT_TYPES[wanted].decode()
         return response
+
+    async def _lookup(self, request: Request, asked: bytes) -> bytes:
+        context = self._callers.lookup(_headers(request))
+        return await answer_of(self._lookups.submit(asked, context.time_remaining()))
 
 
 async def _openapi(_: Request) -> Response:
