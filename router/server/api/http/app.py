@@ -32,6 +32,8 @@ _NO_STORE = (b"cache-control", b"no-store")
 _CLOSE = (b"connection", b"close")
 _CACHED = 16384
 """Requests, and responses, that are kept: making one takes ten times as long as finding it."""
+_MAX_CACHED_URL = 256
+"""Bytes of a URL that is kept: longer ones, 16,384 times, would fill a worker's memory."""
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
@@ -93,16 +95,23 @@ class HttpApp:
         return closing
 
 
-@lru_cache(_CACHED)
 def _asked(path: str, query_string: bytes) -> tuple[bytes, str]:
     """Return the serialised LookupRequest that a URL writes, and the format of the response.
 
     Raises:
         HttpError: the query can't be read.
     """
+    read = _read_url_cached if len(path) + len(query_string) <= _MAX_CACHED_URL else _read_url
+    return read(path, query_string)
+
+
+def _read_url(path: str, query_string: bytes) -> tuple[bytes, str]:
     query = query_of(query_string) if query_string else {}
     wanted = formats.format_of(query)
     return lookup_request(path[len(LOOKUP_PATH) :], query).SerializeToString(), wanted
+
+
+_read_url_cached = lru_cache(_CACHED)(_read_url)
 
 
 @lru_cache(_CACHED)
