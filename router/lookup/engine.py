@@ -24,7 +24,6 @@ from router.entries.codec import (
 from router.entries.reference_values import ActivePortRequest
 from router.lookup.account_status import AccountStatus, AccountStatusReader
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.fallback import Fallback
 from router.near_cache.cache import NearCache, NearEntry
 from router.numbers.fields import printable
@@ -33,6 +32,7 @@ from router.numbers.routes import Reason, Refused, port_request_route
 from router.numbers.rules import Rules
 from router.redis_store.client import RedisUnavailableError
 from router.redis_store.entry_reader import EntryReader
+from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
 from router.v1 import inbound_pb2 as pb
 

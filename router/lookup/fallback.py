@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from router.couch.errors import CouchError
 from router.entries.codec import NEGATIVE, Entry
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.deadline_timer import DeadlineTimer
 from router.lookup.origin_reader import OriginReader
 from router.lookup.scan_detector import ScanDetector
@@ -18,6 +17,7 @@ from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import shard_for
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.client import RedisUnavailableError, is_error_reply
+from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from router.entries.codec import Entry
 from router.follower.follower import Follower
 from router.lookup.account_status import AccountStatusReader
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.deadline_timer import DeadlineTimer
 from router.lookup.engine import LookupEngine
 from router.lookup.explain import Explainer
@@ -22,6 +21,7 @@ from router.manager.manager import NumberManager
 from router.near_cache.cache import InvalidationListener, NearCache
 from router.numbers.routes import Refused
 from router.reference_data.reference_data import ReferenceData
+from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
 from router.runtime.cpu_affinity import unpin_thread
 from router.runtime.json_messages import json_of

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import redis
 
 from router.couch.errors import CouchError
-from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.engine import LookupEngine
 from router.lookup.origin_reader import OriginReader
 from router.numbers.kazoo_databases import SYSTEM_CONFIG
@@ -20,6 +19,7 @@ from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.backoff import Backoff
+from router.runtime.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
 

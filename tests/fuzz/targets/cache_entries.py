@@ -12,7 +12,6 @@ from router.entries import codec
 from router.entries.codec import Entry
 from router.lookup.account_status import AccountStatusReader
 from router.lookup.call import Call
-from router.lookup.circuit_breaker import CircuitBreaker
 from router.lookup.engine import LookupEngine
 from router.lookup.fallback import Fallback
 from router.lookup.origin_reader import OriginReader
@@ -23,6 +22,7 @@ from router.redis_store import follower_status
 from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
+from router.runtime.circuit_breaker import CircuitBreaker
 from router.v1 import inbound_pb2 as pb
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target

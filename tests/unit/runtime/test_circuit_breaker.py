@@ -3,7 +3,7 @@
 import math
 import threading
 
-from router.lookup.circuit_breaker import CircuitBreaker
+from router.runtime.circuit_breaker import CircuitBreaker
 from tests.integration.waiting import eventually
 
 LONG = 3600.0
