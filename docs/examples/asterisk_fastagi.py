@@ -6,7 +6,7 @@ Run it as `python asterisk_fastagi.py 127.0.0.1:50051 4573`: where did-router is
 import socketserver
 import sys
 
-from did_lookup import DidRouter
+from did_lookup import open_client
 
 CAUSES = {404: 1, 480: 20, 503: 42}
 """Q.850 causes for Hangup(): Asterisk makes these SIP responses of them."""
@@ -50,7 +50,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, target: str, port: int) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.router = DidRouter(target)
+        self.router = open_client(target)
 
 
 if __name__ == "__main__":

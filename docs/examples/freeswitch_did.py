@@ -1,6 +1,6 @@
 """For FreeSWITCH's mod_python3: `<action application="python" data="freeswitch_did"/>`."""
 
-from did_lookup import shared_router
+from did_lookup import shared_client
 
 CAUSES = {404: "UNALLOCATED_NUMBER", 480: "SUBSCRIBER_ABSENT", 503: "NORMAL_TEMPORARY_FAILURE"}
 """FreeSWITCH makes these SIP responses of them."""
@@ -11,7 +11,7 @@ def handler(session, args):
 
     mod_python3 loads this file again for each call, so the client stays in did_lookup, which is loaded once.
     """
-    answer = shared_router().lookup(args or session.getVariable("destination_number"))
+    answer = shared_client().lookup(args or session.getVariable("destination_number"))
     route = answer.route
     session.setVariable("did_status", "OK" if route else answer.reason or answer.status)
     if route is None:

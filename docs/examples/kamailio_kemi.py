@@ -6,7 +6,7 @@ Settings come from the service's environment, as PYTHONPATH does.
 import os
 
 import KSR
-from did_lookup import DidRouter
+from did_lookup import open_client
 
 NEXT_HOP = os.environ.get("DID_LOOKUP_NEXT_HOP", "sip:127.0.0.1:5080")
 """The switch that takes the calls; it must take them from this proxy alone, because it trusts OUR_HEADERS."""
@@ -29,7 +29,7 @@ class Kamailio:
     def child_init(self, rank):
         """After the fork, when gRPC may begin; only SIP workers (rank above 0) ask."""
         if rank > 0:
-            self.router = DidRouter()
+            self.router = open_client()
         return 0
 
     def ksr_request_route(self, _msg):

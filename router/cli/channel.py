@@ -2,14 +2,14 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-import grpc
 
+from router.client import Client, Options, Tls, TokenError
+from router.client.options import metadata_for
 from router.settings.errors import SettingsError
 
 DEFAULT_TARGET = "127.0.0.1:50051"
@@ -18,7 +18,9 @@ TOKEN_VARIABLE = "DID_ROUTER_TOKEN"  # noqa: S105 - where one is found
 TOKEN_HINT = f"here a token comes from --token-file or {TOKEN_VARIABLE}"
 """The remedy when a service refuses the token."""
 
-Metadata = Sequence[tuple[str, str]]
+NO_BREAKER = Options(breaker_failures=0)
+"""A command asks about each of its numbers, however the last one went."""
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -26,17 +28,13 @@ class Service(NamedTuple):
     """A service to call.
 
     Attributes:
-        credentials: for TLS; None: no TLS.
-        metadata: sent with every call.
-        has_client_certificate: the credentials hold a client certificate.
-        ca: PEM of the authorities that TLS trusts; empty for those of the system, None for no TLS.
+        tls: None: no TLS.
+        token: sent with every call; None: none.
     """
 
     target: str
-    credentials: grpc.ChannelCredentials | None
-    metadata: Metadata
-    has_client_certificate: bool = False
-    ca: str | None = None
+    tls: Tls | None
+    token: str | None
 
     @property
     def hint(self) -> str:
@@ -46,9 +44,9 @@ class Service(NamedTuple):
     @property
     def _other_cause(self) -> str:
         """Further causes: gRPC says little about a failed handshake, often only that the socket closed."""
-        if self.credentials is None:
+        if self.tls is None:
             return "or it requires TLS: --tls-ca"
-        if self.has_client_certificate:
+        if self.tls.certificate is not None:
             return "or it uses no TLS, has a certificate of another authority, or does not trust ours"
         return (
             "or it requires a client certificate: --tls-certificate and --tls-key; "
@@ -59,11 +57,19 @@ class Service(NamedTuple):
         """Return the message for a service that doesn't answer."""
         return f"no did-router answers at {self.target}: {details} ({self.hint})"
 
-    def open(self) -> AbstractContextManager[grpc.Channel]:
-        """Return a channel to the service."""
-        if self.credentials is None:
-            return grpc.insecure_channel(self.target)
-        return grpc.secure_channel(self.target, self.credentials)
+    @property
+    def ca(self) -> str | None:
+        """PEM of the authorities that TLS trusts; empty for those of the system, None for no TLS."""
+        return None if self.tls is None else (self.tls.ca or b"").decode("ascii", "replace")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP's headers, with the token."""
+        return dict(metadata_for(self.token))
+
+    def client(self, timeout: float) -> Client:
+        """Return a client of the service; `timeout` is each call's deadline in seconds."""
+        return Client(self.target, deadline=timeout, token=self.token, tls=self.tls, options=NO_BREAKER)
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,38 +96,35 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_key: Path | None,
         **rest: Any,
     ) -> Any:
-        credentials = _credentials(tls_ca, tls_certificate, tls_key, tls=tls)
-        ca = None if credentials is None else "" if tls_ca is None else _read(tls_ca).decode("ascii", "replace")
-        asked = Service(target, credentials, _metadata(token_file), tls_certificate is not None, ca)
+        asked = Service(target, _tls(tls_ca, tls_certificate, tls_key, tls=tls), _token(token_file))
         return command(*args, service=asked, **rest)
 
     return wrapped
 
 
-def _credentials(
-    ca: Path | None, certificate: Path | None, key: Path | None, *, tls: bool
-) -> grpc.ChannelCredentials | None:
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None, *, tls: bool) -> Tls | None:
     if (certificate is None) != (key is None):
         raise SettingsError("--tls-certificate and --tls-key belong together: give both")
     if not tls and ca is None:
         if certificate is not None:
             raise SettingsError("--tls-certificate needs --tls or --tls-ca as well")
         return None
-    roots, own, secret = (None if path is None else _read(path) for path in (ca, certificate, key))
-    return grpc.ssl_channel_credentials(root_certificates=roots, private_key=secret, certificate_chain=own)
+    return Tls(*(None if path is None else _read(path) for path in (ca, certificate, key)))
 
 
-def _metadata(file: Path | None) -> Metadata:
+def _token(file: Path | None) -> str | None:
     given = os.environ.get(TOKEN_VARIABLE, "") if file is None else _read(file).decode("ascii", "replace")
     token = given.strip()
     if not token:
         if file is not None:
             raise SettingsError(f"--token-file {file} is empty: it must hold a token (did-router token new)")
-        return ()
-    if not token.isascii() or not token.isprintable() or " " in token:
+        return None
+    try:
+        metadata_for(token)
+    except TokenError:
         where = TOKEN_VARIABLE if file is None else f"--token-file {file}"
-        raise SettingsError(f"{where} must hold one token and nothing else (did-router token new)")
-    return (("authorization", f"Bearer {token}"),)
+        raise SettingsError(f"{where} must hold one token and nothing else (did-router token new)") from None
+    return token
 
 
 def _read(path: Path) -> bytes:

@@ -1,21 +1,13 @@
-"""Calls a running service, and shows its responses as JSON."""
+"""The result of a lookup, in any of the ways to ask, and its JSON."""
 
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
-
-from router.cli.channel import Metadata
+from router import client
 from router.cli.json_output import text_or_null
-from router.cli.options import Exit, as_text
+from router.cli.options import Exit
 from router.runtime.json_messages import json_of, nulls_of
 from router.v1 import inbound_pb2 as pb
-from router.v1.inbound_pb2_grpc import InboundRouterStub
-
-_NO_SERVICE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
-"""Status codes that mean, without a reason of ours, that no did-router received the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +61,14 @@ class LookupResult:
         return {**nulls_of(pb.LookupResponse), **fields} if self.route is None else {**fields, **json_of(self.route)}
 
 
-def request_for(number: str, dial_plan: str, *, authoritative: bool = False) -> pb.LookupRequest:
-    """Return the request for arguments of the command line."""
-    consistency = pb.AUTHORITATIVE if authoritative else pb.CACHED
-    return pb.LookupRequest(number=as_text(number), dial_plan=as_text(dial_plan), consistency=consistency)
-
-
-def send_lookup(
-    stub: InboundRouterStub, request: pb.LookupRequest, seconds: float, metadata: Metadata = ()
-) -> LookupResult:
-    """Send one lookup; `seconds` is its deadline."""
-    try:
-        route = stub.Lookup(request, timeout=seconds, metadata=tuple(metadata))
-        return LookupResult(request.number, "OK", reachable=True, route=route)
-    except grpc.RpcError as problem:
-        return failed_lookup(request.number, problem)
-
-
-def failed_lookup(number: str, problem: Any) -> LookupResult:
-    """Return the result of a failed call."""
-    code, details = problem.code(), problem.details() or ""
-    status = rpc_status.from_call(problem)
-    info = ErrorInfo()
-    for detail in status.details if status is not None else ():
-        detail.Unpack(info)
-        if info.reason:
-            break
-    reachable = code not in _NO_SERVICE or bool(info.reason)
-    return LookupResult(number, code.name, reachable, None, info.reason, details, dict(info.metadata))
+def of_result(given: client.LookupResult) -> LookupResult:
+    """Return what the client received."""
+    return LookupResult(
+        given.input,
+        given.status,
+        reachable=given.is_reachable,
+        route=given.route,
+        reason=given.reason,
+        message=given.message,
+        metadata=dict(given.details),
+    )

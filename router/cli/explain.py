@@ -1,19 +1,17 @@
 """The command `did-router explain`."""
 
-from typing import Any, Literal
+from typing import Literal, NoReturn
 
 import click
-import grpc
 import orjson
 from rich.table import Table
 
 from router.cli import tables
 from router.cli.channel import TOKEN_HINT, Service, service_options
-from router.cli.client import failed_lookup, request_for
-from router.cli.options import SECONDS, Exit, fail
+from router.cli.options import SECONDS, Exit, as_text, fail
+from router.client import Result
 from router.runtime.json_messages import json_of
 from router.v1 import inbound_pb2 as pb
-from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 _Layer = Literal["near_cache", "redis", "number_database", "port_requests", "account"]
 _LAYERS: tuple[tuple[str, _Layer], ...] = (
@@ -39,13 +37,11 @@ def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as
     Shows each step from the dialled number to the answer, and what each layer holds: near cache, Redis, the number
     database, port requests, the account, and how far the follower is.
     """
-    with service.open() as channel:
-        request = pb.ExplainRequest(lookup=request_for(number, dial_plan))
-        try:
-            explanation = InboundRouterStub(channel).Explain(request, timeout=timeout, metadata=tuple(service.metadata))
-        except grpc.RpcError as problem:
-            _fail(service, problem)
-            return
+    with service.client(timeout) as asked:
+        result = asked.explain(as_text(number), as_text(dial_plan), deadline=timeout)
+    explanation = result.value
+    if explanation is None:
+        _fail(service, result)
     if as_json:
         click.echo(orjson.dumps(json_of(explanation)))
     else:
@@ -54,12 +50,15 @@ def explain(number: str, service: Service, dial_plan: str, timeout: float, *, as
         raise SystemExit(Exit.REFUSED)
 
 
-def _fail(service: Service, problem: Any) -> None:
-    result = failed_lookup("", problem)
+def _fail(service: Service, result: Result[pb.ExplainResponse]) -> NoReturn:
     if result.is_unauthorized:
         fail(f"{service.target} refuses the call: {result.message}; {TOKEN_HINT}", Exit.USAGE)
-    hint = "" if result.reachable else f" ({service.hint})"
-    fail(f"no explanation from {service.target}: {result.message}{hint}", result.exit_code)
+    hint = "" if result.is_reachable else f" ({service.hint})"
+    unanswered = not result.is_reachable or result.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+    fail(
+        f"no explanation from {service.target}: {result.message}{hint}",
+        Exit.UNREACHABLE if unanswered else Exit.REFUSED,
+    )
 
 
 def _show(explanation: pb.ExplainResponse) -> None:

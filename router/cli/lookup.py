@@ -6,13 +6,12 @@ import click
 import orjson
 
 from router.cli.channel import DEFAULT_TARGET, TOKEN_HINT, Service, service_options
-from router.cli.client import LookupResult, request_for, send_lookup
+from router.cli.client import LookupResult, of_result
 from router.cli.options import SECONDS, Exit, as_text, fail
 from router.cli.via.view import Question, SwitchView
 from router.numbers.fields import printable
 from router.runtime.addresses import parse_address
 from router.v1 import inbound_pb2 as pb
-from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 
 @click.command()
@@ -55,11 +54,9 @@ def lookup(
             click.echo(orjson.dumps(view.result.as_json()) if as_json else view.text)
             worst = max(worst, view.result.exit_code)
         raise SystemExit(worst)
-    with service.open() as channel:
-        stub = InboundRouterStub(channel)
+    with service.client(timeout) as asked:
         for number in numbers:
-            request = request_for(number, dial_plan, authoritative=authoritative)
-            result = send_lookup(stub, request, timeout, service.metadata)
+            result = of_result(asked.lookup(as_text(number), as_text(dial_plan), authoritative=authoritative))
             if not result.reachable:
                 fail(service.unreachable_message(result.message), Exit.UNREACHABLE)
             if result.is_unauthorized:
@@ -92,7 +89,7 @@ def via_switch(
     target = way.target if service.target == DEFAULT_TARGET else service.target
     if via != "http" and (dial_plan or authoritative):
         fail(f"--dial-plan and --authoritative can't be asked for by {via}: use http or grpc", Exit.USAGE)
-    headers = dict(service.metadata)
+    headers = service.headers
 
     def ask(number: str) -> SwitchView:
         try:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.cli.command import ACCOUNTS, Running, environment, eventually
-from tests.faults.links import Link, Trouble
+from router.client import Client
+from tests.cli.command import ACCOUNTS, Running, environment
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 UNKNOWN = "+14158860000"
-NOBODY = "127.0.0.1:1"
 
 Load = Callable[[str], Any]
 
@@ -36,94 +34,9 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
             del sys.modules[name]
 
 
-def test_client_example_routes_and_refuses(load: Load, service: Running) -> None:
-    client = load("did_lookup").DidRouter(service.target, deadline=5)
-    found, unknown = client.lookup("4158867900"), client.lookup(UNKNOWN)
-    client.close()
-
-    assert (found.route.account_id, found.status) == (ACCOUNTS[0], "OK")
-    assert (unknown.route, unknown.status, unknown.reason) == (None, "NOT_FOUND", "NUMBER_NOT_FOUND")
-    assert unknown.details == {"number": UNKNOWN}
-    assert unknown.sip == (404, "Not Found")
-
-
-def test_client_example_unreachable_service_gives_503(load: Load) -> None:
-    client = load("did_lookup").DidRouter(NOBODY)
-    answer = client.lookup("4158867900")
-    client.close()
-
-    assert (answer.route, answer.reason, answer.sip[0]) == (None, "", 503)
-    assert answer.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
-
-
-def test_client_example_silent_connection_is_replaced(load: Load, service: Running) -> None:
-    host, port = service.target.rsplit(":", 1)
-    link = Link(host, int(port))
-    module = load("did_lookup")
-    # A busy machine answers the next connection's pings within this; half a second was too short once.
-    module.CONNECTION |= {"grpc.keepalive_time_ms": 1500, "grpc.http2.ping_timeout_ms": 1500}
-    client = module.DidRouter(f"127.0.0.1:{link.port}", deadline=5)
-    try:
-        before = client.lookup("4158867900")
-        link.suffer(Trouble.FORGET)
-        lost = client.lookup("4158867900")
-        # The next call may still meet the old connection while gRPC closes it.
-        eventually(lambda: client.lookup("4158867900").status == "OK", 12)
-    finally:
-        client.close()
-        link.close()
-
-    assert before.status == "OK"
-    assert lost.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
-
-
-def test_client_example_frozen_router_opens_the_circuit_breaker(load: Load, service: Running) -> None:
-    host, port = service.target.rsplit(":", 1)
-    link = Link(host, int(port))
-    module = load("did_lookup")
-    client = module.DidRouter(f"127.0.0.1:{link.port}", deadline=0.4)
-    try:
-        eventually(lambda: client.lookup("4158867900").status == "OK")
-        link.suffer(Trouble.DROP)
-        asked = [client.lookup("4158867900") for _ in range(3)]
-        began = time.monotonic()
-        refused = [client.lookup("4158867900") for _ in range(20)]
-        took = time.monotonic() - began
-        link.suffer(Trouble.REFUSE)  # no connection is no answer either
-        time.sleep(module.BREAKER_RESET_TIMEOUT)
-        trial, after_trial = client.lookup("4158867900"), client.lookup("4158867900")
-        link.heal()
-        eventually(lambda: client.lookup("4158867900").status == "OK")
-    finally:
-        client.close()
-        link.close()
-
-    is_open = "not asked: the circuit breaker is open"
-    assert [answer.status for answer in asked] == ["DEADLINE_EXCEEDED"] * 3
-    assert took < module.BREAKER_RESET_TIMEOUT
-    assert {answer.message for answer in [*refused, after_trial]} == {is_open}
-    assert trial.message != is_open
-    assert trial.reason == ""
-    assert {answer.sip[0] for answer in [*asked, *refused]} == {503}
-
-
-def test_client_example_refusals_keep_the_breaker_closed(load: Load, service: Running) -> None:
-    client = load("did_lookup").DidRouter(service.target, deadline=5)
-    answers = [client.lookup(UNKNOWN) for _ in range(5)]
-    client.close()
-
-    assert {answer.reason for answer in answers} == {"NUMBER_NOT_FOUND"}
-
-
-def test_client_example_every_refusal_has_a_response(load: Load) -> None:
-    reasons = load("router.numbers.routes").Reason
-
-    assert set(load("did_lookup").SIP) == {reason.value for reason in reasons}
-
-
 def test_asterisk_example_routes_and_refuses(load: Load, service: Running) -> None:
     server = load("asterisk_fastagi").Server(service.target, 0)
-    server.router = load("did_lookup").DidRouter(service.target, deadline=5)
+    server.router = Client(service.target, deadline=5)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         found = agi(server.server_address[1], "agi_extension: 4158867900")
@@ -199,7 +112,9 @@ def test_readme_python_example_runs(service: Running, tmp_path: Path) -> None:
     block = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert block is not None
     script = tmp_path / "readme.py"
-    script.write_text(block[1].replace("127.0.0.1:50051", service.target).replace("timeout=0.2", "timeout=5"), "utf-8")
+    script.write_text(
+        block[1].replace("127.0.0.1:50051", service.target).replace("deadline=0.2", "deadline=5"), "utf-8"
+    )
 
     ran = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, env=environment(), timeout=30, check=False

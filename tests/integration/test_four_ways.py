@@ -5,18 +5,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
-from router.cli.client import LookupResult, request_for, send_lookup
+from router.cli.client import LookupResult, of_result
 from router.cli.via.enum import ask_enum
 from router.cli.via.http import ask_http
 from router.cli.via.sip import ask_sip
 from router.cli.via.view import Question
+from router.client import Client
 from router.embedded import EmbeddedCouchDB
 from router.runtime.addresses import Address
 from router.server.app import Service
-from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.integration.waiting import eventually
 from tests.integration.world import World
 
@@ -75,8 +74,8 @@ def service(redis_server: str) -> Iterator[Service]:
 
 
 def ask_grpc(service: Service, number: str) -> LookupResult:
-    with grpc.insecure_channel(f"127.0.0.1:{service.transport.port}") as channel:
-        return send_lookup(InboundRouterStub(channel), request_for(number, ""), 5)
+    with Client(f"127.0.0.1:{service.transport.port}", deadline=5) as client:
+        return of_result(client.lookup(number))
 
 
 def ask(way: Callable[[Question], Any], port: int, number: str) -> Any:

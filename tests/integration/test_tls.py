@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from router.client import Client, Tls
 from router.server.calls import grpcio_server
 from router.server.transport import GrpcioTransport
 from router.settings import SettingsError
@@ -64,6 +65,24 @@ def test_auto_takes_grpcio_and_speaks_tls(secured: Running, authority: CertAutho
     assert _ask_anew(authority, secured) == ONE
     assert _ask(secured.caller.channel) == "UNAVAILABLE", "without TLS"
     assert _ask_anew(CertAuthority(), secured) == "UNAVAILABLE", "who trusts somebody else"
+
+
+def test_client_with_tls_and_a_token_is_answered(
+    world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService
+) -> None:
+    world.number()
+    certificate, key = authority.issue(tmp_path)
+    own = Tls.from_files(authority.write(tmp_path / "ca.pem"), *authority.issue(tmp_path, "switch"))
+    tokens = Tokens(tmp_path / "tokens", switch="lookup")
+    running = start_service(
+        tls_certificate=certificate, tls_key=key, tls_client_ca=tmp_path / "ca.pem", token_file=tokens.path
+    )
+    target = f"127.0.0.1:{running.service.transport.port}"
+    with Client(target, deadline=5, tls=own, token=tokens.plain["switch"]) as client:
+        found, refused = client.lookup(NUMBER), client.with_token("didr_other").lookup(NUMBER)
+
+    assert (found.status, refused.status) == ("OK", "UNAUTHENTICATED")
+    assert refused.is_unauthorized
 
 
 def test_the_certificate_is_replaced_without_dropping_calls(

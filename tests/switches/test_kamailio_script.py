@@ -9,6 +9,7 @@ from unittest.mock import MagicMock, create_autospec
 
 import pytest
 
+from router.client import Client, LookupResult
 from tests.switches.programs import EXAMPLES
 
 
@@ -40,10 +41,9 @@ def script(kamailio: MagicMock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mod
 def test_retry_after_is_for_an_overloaded_router_only(
     script: Any, kamailio: MagicMock, reason: str, retry_after: list[str]
 ) -> None:
-    client = importlib.import_module("did_lookup")
     process = script.mod_init()
-    process.router = create_autospec(client.DidRouter, instance=True)
-    process.router.lookup.return_value = client.Answer(None, "UNAVAILABLE", reason)
+    process.router = create_autospec(Client, instance=True)
+    process.router.lookup.return_value = LookupResult(None, "UNAVAILABLE", reason)
     process.ksr_request_route(None)
 
     kamailio.tm.t_reply.assert_called_once_with(503, "Service Unavailable")

@@ -5,9 +5,9 @@ import threading
 import time
 
 import click
-import grpc
 from rich.console import Console
 
+from router.cli.channel import NO_BREAKER
 from router.cli.demo import rendering
 from router.cli.demo.owner_change import measure_owner_changes
 from router.cli.demo.scenes import OUTAGE_SCENES, SCENES, SceneResult, run_scene
@@ -17,13 +17,13 @@ from router.cli.options import Exit, fail, set_up_logging
 from router.cli.progress import BarProgress
 from router.cli.via.view import Question, SwitchView
 from router.cli.via.ways import WAYS
+from router.client import Client
 from router.couch.server import CouchServer
 from router.embedded.couchdb import EmbeddedCouchDB
 from router.runtime.addresses import Address
 from router.server.app import Service
 from router.settings import Settings
 from router.stores.clients import Stores
-from router.v1.inbound_pb2_grpc import InboundRouterStub
 from router.warm_up.warm_up import WarmUp
 
 _PORT = click.IntRange(0, 65535)
@@ -106,11 +106,10 @@ def demo(port: int, admin_port: int, http_port: int, sip_port: int, enum_port: i
         try:
             _wait_ready(service)
             target = f"127.0.0.1:{service.transport.port}"
-            with grpc.insecure_channel(target) as channel:
-                stub = InboundRouterStub(channel)
-                console.print(rendering.lookup_table(_run_scenes(stub, stores.databases, couchdb)))
+            with Client(target, options=NO_BREAKER) as client:
+                console.print(rendering.lookup_table(_run_scenes(client, stores.databases, couchdb)))
                 console.print(rendering.switch_views(_ask_as_switches(service)), highlight=False, soft_wrap=True)
-                console.print(rendering.owner_changes(MAIN_NUMBER, measure_owner_changes(stub, stores.databases)))
+                console.print(rendering.owner_changes(MAIN_NUMBER, measure_owner_changes(client, stores.databases)))
             if not once:
                 steps = rendering.next_steps(target, service, couchdb.url, redis.url)
                 console.print(steps, highlight=False, soft_wrap=True)
@@ -156,9 +155,9 @@ def _ask_as_switches(service: Service) -> dict[str, SwitchView]:
     return views
 
 
-def _run_scenes(stub: InboundRouterStub, databases: CouchServer, couchdb: EmbeddedCouchDB) -> list[SceneResult]:
-    results = [run_scene(scene, stub, databases) for scene in SCENES]
+def _run_scenes(client: Client, databases: CouchServer, couchdb: EmbeddedCouchDB) -> list[SceneResult]:
+    results = [run_scene(scene, client, databases) for scene in SCENES]
     couchdb.stop()
-    results += [run_scene(scene, stub, databases) for scene in OUTAGE_SCENES]
+    results += [run_scene(scene, client, databases) for scene in OUTAGE_SCENES]
     couchdb.start()
     return results

@@ -4,11 +4,10 @@ import time
 from dataclasses import dataclass
 
 from router.cli import sample_numbers
-from router.cli.client import LookupResult, send_lookup
+from router.cli.client import LookupResult, of_result
 from router.cli.demo.seed import SHARD
+from router.client import Client
 from router.couch.server import CouchServer
-from router.v1 import inbound_pb2 as pb
-from router.v1.inbound_pb2_grpc import InboundRouterStub
 
 DEADLINE = 2.0
 """Seconds."""
@@ -69,12 +68,11 @@ OUTAGE_SCENES = (
 """While CouchDB is stopped."""
 
 
-def run_scene(scene: Scene, stub: InboundRouterStub, databases: CouchServer) -> SceneResult:
+def run_scene(scene: Scene, client: Client, databases: CouchServer) -> SceneResult:
     """Send a scene's lookup, after the write that it needs."""
     if scene.new_owner is not None:
         document = {"_id": scene.number, "pvt_number_state": "in_service", "pvt_assigned_to": scene.new_owner}
         databases.database(SHARD).put(document)
-    consistency = pb.AUTHORITATIVE if scene.authoritative else pb.CACHED
     began = time.monotonic()
-    result = send_lookup(stub, pb.LookupRequest(number=scene.number, consistency=consistency), scene.seconds)
-    return SceneResult(scene, result, (time.monotonic() - began) * 1000)
+    result = client.lookup(scene.number, authoritative=scene.authoritative, deadline=scene.seconds)
+    return SceneResult(scene, of_result(result), (time.monotonic() - began) * 1000)
