@@ -6,6 +6,7 @@ import click
 
 from router.cli.options import server_options
 from router.follower.follower import Follower
+from router.runtime.service_manager import ServiceManager
 from router.server.maintenance import MaintenanceTimer
 from router.settings import Settings
 from router.stores.clients import Stores
@@ -27,9 +28,14 @@ def follow(settings: Settings) -> None:
     by the service's /state and /metrics. The leader also makes changes that are due by time, every maintenance_interval
     seconds (see did-router maintenance --help).
     """
+    systemd = ServiceManager()
     stores = Stores(settings)
     follower = Follower(settings, stores)
     MaintenanceTimer(settings, stores, follower).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: follower.ask_to_stop())
-    follower.run()
+    systemd.ready()
+    try:
+        follower.run()
+    finally:
+        systemd.stopping()

@@ -14,6 +14,7 @@ from functools import partial
 from router.runtime.addresses import Address, parse_address
 from router.runtime.available_cpus import available_cpus
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
+from router.runtime.service_manager import ServiceManager
 from router.server import worker
 from router.server.admin.aggregate import AggregatedPages
 from router.server.auth.authorizer import open_authorizer
@@ -81,6 +82,7 @@ class Supervisor:
         )
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
+        self._systemd = ServiceManager()
         self.address = address
 
     def _numeric_settings(self) -> Settings:
@@ -114,14 +116,17 @@ class Supervisor:
                     self._announce_stop(received)
                     return
             self._poll_all()
-            self._log_listening_once()
+            self._announce_listening_once()
 
     def _poll_all(self) -> None:
         for child in self._children:
             self._poll_child(child)
         self._poll_edge()
+        in_service = sum(child.ready for child in self._children)
+        self._systemd.status(f"{in_service} of {len(self._children)} processes in service")
 
     def _poll_edge(self) -> None:
+        self._systemd.keep_alive()
         if self._edge is not None:
             self._edge.poll()
             self._edge.set_endpoints(child.socket for child in self._children if child.ready and child.socket)
@@ -132,6 +137,7 @@ class Supervisor:
         Ctrl-C does not wait, and another signal ends the waiting.
         """
         self._draining = True
+        self._systemd.stopping()
         for child in self._children:
             child.send(worker.NOT_READY)
         if received != signal.SIGTERM:
@@ -141,13 +147,14 @@ class Supervisor:
             self._poll_all()
             time.sleep(_POLL_INTERVAL)
 
-    def _log_listening_once(self) -> None:
-        """Log the addresses as soon as every child is in service."""
+    def _announce_listening_once(self) -> None:
+        """Log the addresses, and tell systemd, as soon as every child is in service."""
         if self._announced or any(child.pipe is None or not child.ready for child in self._children):
             return
         if self._edge is not None and self._edge.problem:
             return
         self._announced = True
+        self._systemd.ready()
         settings = self._settings
         log.info(
             "listening on %s, admin on %s, transport %s, CouchDB %s, Redis %s",
@@ -179,6 +186,13 @@ class Supervisor:
 
     def _replace_all(self) -> None:
         """Replace the children one by one: the replacement is in service before the old child drains."""
+        self._systemd.reloading()
+        try:
+            self._replace_each()
+        finally:
+            self._systemd.ready()
+
+    def _replace_each(self) -> None:
         for index, old in enumerate(self._children):
             replacement = ChildProcess(old.name, old.target)
             replacement.start(self._child_settings(replacement))
@@ -207,7 +221,7 @@ class Supervisor:
 
     def _wait_exited(self, children: list[ChildProcess]) -> None:
         timeout = self._settings.server.shutdown_grace_period + _KILL_MARGIN
-        poll = (lambda: None) if self._draining else self._poll_edge
+        poll = self._systemd.keep_alive if self._draining else self._poll_edge
         wait_exited(children, timeout, interval=_POLL_INTERVAL, poll=poll)
 
     def _stop(self) -> None:

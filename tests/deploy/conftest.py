@@ -1,0 +1,5 @@
+"""Tests of deploy/: each file is checked by the tool that is made for it, where the tool is installed."""
+
+from tests.cli.conftest import couchdb
+
+__all__ = ["couchdb"]
