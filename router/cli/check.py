@@ -7,6 +7,7 @@ import click
 import redis
 
 from router.cli.check_couchdb import couchdb_findings
+from router.cli.check_security import host_names, security_findings
 from router.cli.finding import Finding
 from router.cli.options import Exit, redis_message, settings_options
 from router.couch.errors import CouchError
@@ -26,24 +27,30 @@ from router.stores.clients import Stores
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Judge the settings alone: nothing is connected to, no name is resolved.")
 @settings_options
-def check(settings: Settings) -> None:
+def check(settings: Settings, *, offline: bool) -> None:
     """Check the settings, the plug-ins and every store; print each fault with its remedy.
 
     Exits with 1 if something is wrong, with 3 if a store can't be reached.
-    """
+
+    \b
+      did-router check --config router.toml             before a start
+      did-router check --offline --config router.toml   where the stores can't be reached, such as in CI
+    """  # noqa: D301
     stores = Stores(settings)
-    cluster_settings = _cluster_settings(stores)
+    cluster_settings = None if offline else _cluster_settings(stores)
     rules, problems = _rules(settings, cluster_settings)
     findings = [
         Finding("settings", "can be used"),
-        _transport(settings),
+        *([] if offline and host_names(settings) else [_transport(settings)]),
+        *security_findings(settings, resolve=not offline),
         *_states(settings),
         *problems,
         *_plugins(settings, stores, rules),
-        *couchdb_findings(settings, stores),
-        *_redis(settings, stores),
     ]
+    if not offline:
+        findings += [*couchdb_findings(settings, stores), *_redis(settings, stores)]
     for finding in findings:
         click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject}: {finding.message}")
     if not all(finding.reachable for finding in findings):

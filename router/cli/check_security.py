@@ -1,0 +1,52 @@
+"""Findings of `did-router check` about addresses, TLS and tokens: what `serve` would refuse to start with."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+
+from router.cli.finding import Finding
+from router.runtime.addresses import parse_address
+from router.server.auth.authorizer import open_authorizer
+from router.server.auth.bind_policy import check_bind_policy
+from router.server.auth.tls_files import open_certificates
+from router.settings import Settings, SettingsError
+
+
+def security_findings(settings: Settings, *, resolve: bool) -> Iterator[Finding]:
+    """Yield a finding per fault, and one per thing that is on.
+
+    Args:
+        resolve: host names may be resolved, to learn whether other machines reach them.
+    """
+    names = [] if resolve else host_names(settings)
+    if names:
+        yield Finding("addresses", f"not judged offline, and the transport neither: {', '.join(names)} is a host name")
+    else:
+        yield from _judge("addresses", lambda: check_bind_policy(settings))
+    if settings.tls.enabled:
+        yield from _judge("TLS", lambda: open_certificates(settings), good=f"certificate {settings.tls.certificate}")
+    if settings.auth.token_file is not None:
+        yield from _judge("tokens", lambda: open_authorizer(settings), good=f"file {settings.auth.token_file}")
+
+
+def _judge(subject: str, act: Callable[[], object], *, good: str = "") -> Iterator[Finding]:
+    try:
+        act()
+    except SettingsError as problem:
+        yield Finding(subject, str(problem), ok=False)
+        return
+    if good:
+        yield Finding(subject, good)
+
+
+def host_names(settings: Settings) -> list[str]:
+    """Return the addresses that only a resolver could judge."""
+    listening = (settings.server.listen, settings.server.admin_listen, settings.http.listen)
+    return [address for address in listening if address and not _is_number(address)]
+
+
+def _is_number(address: str) -> bool:
+    try:
+        ipaddress.ip_address(parse_address(address).host)
+    except ValueError:
+        return False
+    return True
