@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int], None]
 """Called with the number of rows of each page."""
+OnPage = Callable[[ChangesPage], None]
 
 STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
@@ -104,7 +105,8 @@ class CatchUp:
         if self._needs_new_epoch(database, checkpoint, info):
             checkpoint = self._begin_epoch(database, checkpoint, info)
         database.checkpoint = checkpoint
-        database.deletion_reported = False
+        if database.deletion_reported:
+            database.deletion_reported, database.split_at = False, time.monotonic()
         full_read = not checkpoint.complete
         changes = self._read_all(database, stop, progress, full_read=full_read, is_stuck=is_stuck)
         if not stop.is_set():
@@ -126,14 +128,16 @@ class CatchUp:
         """Return whether a database was purged or recreated since its feed was opened."""
         return not _is_same_instance(database, database.checkpoint, info)
 
-    def confirm(self, database: FollowedDatabase, stop: threading.Event) -> int:
-        """Read the changes that the database's feed has not brought yet; return their number.
+    def confirm(self, database: FollowedDatabase, stop: threading.Event) -> set[str]:
+        """Read the changes that the database's feed has not brought yet; return their ids.
 
         Raises:
             ResponseLost: the changes can't be read, as after a checkpoint that names a frozen node.
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
-        return self._read(database, stop, lambda _: None, self.quick, loading=False)
+        ids: set[str] = set()
+        self._read(database, stop, lambda page: ids.update(each.id for each in page.changes), self.quick, loading=False)
+        return ids
 
     def _read_all(
         self,
@@ -144,12 +148,15 @@ class CatchUp:
         full_read: bool,
         is_stuck: bool,
     ) -> int:
+        def on_page(page: ChangesPage) -> None:
+            progress(len(page.changes))
+
         if full_read:
-            return self._read(database, stop, progress, self._couch, loading=True)
+            return self._read(database, stop, on_page, self._couch, loading=True)
         if is_stuck:
             return self._listing.run(database, stop, progress)
         try:
-            return self._read(database, stop, progress, self.quick, loading=False)
+            return self._read(database, stop, on_page, self.quick, loading=False)
         except ResponseLost as problem:
             log.warning("the changes of %s can't be read (%s); the database is listed instead", database.name, problem)
             return self._listing.run(database, stop, progress)
@@ -158,7 +165,7 @@ class CatchUp:
         self,
         database: FollowedDatabase,
         stop: threading.Event,
-        progress: Progress,
+        on_page: OnPage,
         couch: CouchServer,
         *,
         loading: bool,
@@ -168,7 +175,7 @@ class CatchUp:
             page = self._changes(database, couch)
             self._apply(database, page, loading=loading)
             count += len(page.changes)
-            progress(len(page.changes))
+            on_page(page)
             if len(page.changes) < self._page:
                 break
         return count

@@ -33,6 +33,8 @@ class FollowedDatabase:
         failures: failures in a row, for the back-off.
         check_requested: something happened that its own feed may not report; checked_at: time of the last check.
         deletion_reported: an event called it deleted. A shard split reports the same, so the next look decides.
+        split_at: time when it was seen to exist although it was reported deleted.
+        overtaken: ids of changes that a check read before its own feed brought them.
         unconfirmed_since: time of the first event that its own feed has to confirm; a stuck feed brings nothing and
             gives no sign of it.
         confirming_since: the same while the feed is being checked.
@@ -57,6 +59,8 @@ class FollowedDatabase:
     check_requested: bool = False
     checked_at: float = -math.inf
     deletion_reported: bool = False
+    split_at: float = -math.inf
+    overtaken: set[str] = field(default_factory=set)
     unconfirmed_since: float | None = None
     confirming_since: float | None = None
     last_heard_at: float = -math.inf
@@ -131,6 +135,7 @@ class FollowedDatabase:
         """Close its own feed and discard the rows from there."""
         feed, self.feed = self.feed, None
         self.rows.clear()
+        self.overtaken = set()
         if feed is not None:
             feed.close()
 

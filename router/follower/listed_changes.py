@@ -8,6 +8,7 @@ read as soon as CouchDB answers, and once more when every copy must have what th
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from router.couch.errors import ResponseLost
@@ -49,8 +50,11 @@ class ListedChanges:
         self._page = page
         self._replication_time = replication_time
 
-    def read_due(self, database: FollowedDatabase) -> None:
+    def read_due(self, database: FollowedDatabase, between: Callable[[FollowedDatabase], None]) -> None:
         """Read the changes that a listing stood in for, where there are some and an attempt is due.
+
+        Args:
+            between: called after each page; applies what the feed has brought meanwhile.
 
         Raises:
             CouchError, redis.RedisError, FencedError, CheckpointConflict: nothing is lost; it is tried again.
@@ -60,15 +64,15 @@ class ListedChanges:
         now = time.monotonic()
         if now >= database.reread_at:
             database.reread_at, database.reread_scheduled = now + REREAD_INTERVAL, False
-            self._try(database, now)
+            self._try(database, now, between)
         if database.checkpoint.stuck_seq and not database.reread_scheduled:
             database.reread_scheduled = True
             self._scheduler.schedule_after(database, max(0.0, database.reread_at - time.monotonic()))
 
-    def _try(self, database: FollowedDatabase, began: float) -> None:
+    def _try(self, database: FollowedDatabase, began: float, between: Callable[[FollowedDatabase], None]) -> None:
         stop = self._scheduler.stop
         try:
-            self._read(database, stop)
+            self._read(database, stop, between)
         except ResponseLost as problem:
             log.info("the changes of %s that were listed can't be read yet: %s", database.name, problem)
             return
@@ -80,7 +84,9 @@ class ListedChanges:
             self._checkpoints.clear_stuck(database.name)
             database.checkpoint, database.first_reread_at = replace(database.checkpoint, stuck_seq=""), None
 
-    def _read(self, database: FollowedDatabase, stop: threading.Event) -> None:
+    def _read(
+        self, database: FollowedDatabase, stop: threading.Event, between: Callable[[FollowedDatabase], None]
+    ) -> None:
         since = database.checkpoint.stuck_seq
         apply = self._applier.apply if database.is_shard else self._applier.apply_documents
         while not stop.is_set():
@@ -90,6 +96,7 @@ class ListedChanges:
                 database.checkpoint = apply(
                     database.name, database.checkpoint, page.changes, seq=database.checkpoint.seq
                 )
+            between(database)
             since = page.last_seq
             if len(page.changes) < self._page:
                 return

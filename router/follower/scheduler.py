@@ -9,6 +9,12 @@ from router.couch.responses import DatabaseInfo
 from router.follower.followed_database import FollowedDatabase, is_followed
 from router.redis_store.checkpoints import Checkpoint
 
+SPLIT_TIME = 60.0
+"""Seconds after a step of a shard split within which a feed may be deaf: CouchDB 3.5.0 does not end every feed that
+waits for a copy that is gone, and it brings nothing more of that shard between heartbeats."""
+_DOUBTED_FEED_CHECK_INTERVAL = 0.5
+"""Seconds between two checks of a feed that may be deaf."""
+
 
 class DatabaseScheduler:
     """Owns the followed databases, their lock and the queue of those with work. Threads share it.
@@ -72,7 +78,9 @@ class DatabaseScheduler:
             if info is not None:
                 database.observe_copies(info)
             if database.feed is not None and not database.needs_reread:
-                self._request_feed_check(database)  # its own feed brings changes sooner
+                if deleted:
+                    database.check_requested = False  # this check is due now, not when the other one is
+                self.request_feed_check(database)  # its own feed brings changes sooner
                 return
             database.mark_pending()
             self.schedule(database)
@@ -97,10 +105,24 @@ class DatabaseScheduler:
         """Queue a database for a worker after a while, with no change that is known to be missing."""
         _after(seconds, self._schedule_locked, database)
 
+    def request_feed_check(self, database: FollowedDatabase) -> None:
+        """Check soon whether the database's feed brings everything; the caller holds the lock.
+
+        A purge makes no row, and a feed can be stuck without a sign.
+        """
+        if database.unconfirmed_since is None:
+            database.unconfirmed_since = time.monotonic()
+        if database.check_requested:
+            return
+        database.check_requested = True
+        self._schedule_check(database)
+
     def seconds_until_check(self, database: FollowedDatabase) -> float:
         """Return the time until the database's feed may be checked: a busy one brings rows far more often."""
-        next_check = database.checked_at + self._feed_check_interval
-        return 0.0 if database.deletion_reported else next_check - time.monotonic()
+        now, interval = time.monotonic(), self._feed_check_interval
+        if database.overtaken or now - database.split_at < SPLIT_TIME:
+            interval = min(interval, _DOUBTED_FEED_CHECK_INTERVAL)
+        return 0.0 if database.deletion_reported else database.checked_at + interval - now
 
     def schedule_later(self, database: FollowedDatabase, seconds: float) -> None:
         """Have a database read after a while."""
@@ -159,18 +181,6 @@ class DatabaseScheduler:
                 database.drop_feed()
         for _ in range(workers):
             self._queue.put((-1, 0.0, ""))
-
-    def _request_feed_check(self, database: FollowedDatabase) -> None:
-        """Check soon whether the database's feed brings everything; the caller holds the lock.
-
-        A purge makes no row, and a feed can be stuck without a sign.
-        """
-        if database.unconfirmed_since is None:
-            database.unconfirmed_since = time.monotonic()
-        if database.check_requested:
-            return
-        database.check_requested = True
-        self._schedule_check(database)
 
     def _schedule_check(self, database: FollowedDatabase) -> None:
         with self.lock:

@@ -80,7 +80,8 @@ class DatabaseWorker:
         with self._scheduler.lock:
             had_feed = database.feed is not None
             database.take_over_feed()
-        result = self._catch_up.run(database, self._stop, is_stuck=is_stuck)
+        # After a step of a shard split CouchDB may send every row of a shard again; the listing is far shorter.
+        result = self._catch_up.run(database, self._stop, is_stuck=is_stuck or database.deletion_reported)
         if not result.exists and database.is_shard:
             self._scheduler.remove(database.name)
             return
@@ -101,7 +102,7 @@ class DatabaseWorker:
                     self._check_feed(database)
             else:
                 self.read(database)
-            self._listed_changes.read_due(database)
+            self._listed_changes.read_due(database, self._apply_rows)
             database.failures = 0
         except FencedError:
             log.warning("another follower took over")
@@ -135,7 +136,7 @@ class DatabaseWorker:
             database.needs_reread = True
             self.read(database)
             return
-        if database.deletion_reported:
+        if database.deletion_reported or database.overtaken:
             # After a shard split a feed may wait for copies that are gone: CouchDB does not end every one.
             self.read(database)
             return
@@ -147,6 +148,9 @@ class DatabaseWorker:
             return
         with self._scheduler.lock:
             database.confirming_since = None
+            database.overtaken = changes - {each.id for each in database.rows}
+            if database.overtaken:
+                self._scheduler.request_feed_check(database)
         if changes:
             self._note_change(database)
 

@@ -11,7 +11,7 @@ from router.couch.changes import ChangesFeed, DatabaseUpdatesFeed
 from router.couch.client import CouchClient
 from router.couch.errors import BadResponseError, CouchError, CouchUnavailable
 from router.couch.open_feed import OpenFeed
-from router.couch.responses import Change, parse_change
+from router.couch.responses import Change, parse_change, parse_info
 from router.couch.server import CouchServer
 from tests.fuzz.canned import Pool, Socket
 
@@ -178,3 +178,9 @@ def test_a_chunk_of_no_size_is_a_feed_that_is_lost() -> None:
     feed._open = opened(b"f" * 18 + b"\r\nx")
     with pytest.raises(CouchUnavailable):
         next(feed.changes())
+
+
+def test_purges_are_counted_whatever_copies_the_text_names() -> None:
+    texts = ("7-g1AAAAE", "7-g1AAAAF", "7-g1AAAAG")
+    infos = [parse_info(NAME, {"instance_start_time": "1", "purge_seq": each, "doc_count": 0}, None) for each in texts]
+    assert [each.purges for each in infos] == [7, 7, 7]

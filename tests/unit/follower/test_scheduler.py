@@ -85,6 +85,27 @@ def test_a_database_with_a_feed_is_checked_after_the_interval(scheduler: Databas
     eventually(lambda: database.queued, 2)
 
 
+@pytest.mark.parametrize("reason", ["split", "overtaken"])
+def test_a_feed_that_may_be_deaf_is_checked_more_often(reason: str) -> None:
+    scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
+    database = with_feed(scheduler)
+    if reason == "split":
+        database.split_at = time.monotonic()
+    else:
+        database.overtaken = {"+14158867900"}
+    scheduler.wake(SHARD)
+    eventually(lambda: database.queued, 10)
+
+
+def test_a_reported_deletion_does_not_wait_for_a_check_that_is_due_later() -> None:
+    scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
+    database = with_feed(scheduler)
+    scheduler.wake(SHARD)
+    assert not database.queued
+    scheduler.wake(SHARD, deleted=True)
+    assert database.queued
+
+
 def test_a_reported_deletion_is_checked_at_once(scheduler: DatabaseScheduler) -> None:
     database = with_feed(scheduler)
     scheduler.wake(SHARD, deleted=True)
