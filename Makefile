@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 4
+DEBIAN_ROOT ?= /var/tmp/did-router-debian
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs tests/README.md benchmarks/README.md
 SWITCHES_ROOT ?= /var/tmp/did-router-sid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit coverage lint format docs site proto lock wheel audit-dependencies test-couchdb test-switches soak guards fuzz edge-faults hostile bench overload bench-peers
+.PHONY: help install demo test test-unit coverage lint lint-deploy format docs site proto lock wheel audit-dependencies test-couchdb test-switches soak guards fuzz edge-faults hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +50,12 @@ lint: install ## check style, types, layers, names, length of files, pages and s
 	$(BIN)/pymarkdown scan $(PAGES)
 	$(BIN)/codespell
 
+lint-deploy: export DEBIAN_ROOT := $(DEBIAN_ROOT)
+lint-deploy: install ## check deploy/, the image and the protos by the tools made for them (DEBIAN_ROOT=folder for the image's steps)
+	$(BIN)/pip install --quiet --no-build-isolation -e '.[deploy]'
+	tests/deploy/install.sh build/deploy-tools "$(DEBIAN_ROOT)"
+	$(BIN)/pytest tests/deploy $(ARGS)
+
 format: install ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -77,8 +84,9 @@ edge-faults: install ## replace, kill and freeze workers behind the edge under l
 hostile: install ## attack the edge with floods, bombs and silence, and see what it does to others (ARGS=--seconds=3)
 	$(BIN)/python -m tests.hostile $(ARGS)
 
-docs: install ## generate docs/configuration.md from the settings
+docs: install ## generate what is made from code: pages, schemas and the dashboard
 	$(BIN)/python -m router.cli.configuration_page > docs/configuration.md
+	$(BIN)/python -m router.cli.settings_schema > docs/schemas/settings.json
 
 proto: install ## generate router/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. proto/router/v1/*.proto
@@ -86,8 +94,11 @@ proto: install ## generate router/v1 from proto/
 site: install ## build the documentation with an API reference into site/ (ARGS="--site-dir /tmp/site")
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
 
-lock: install ## pin every dependency with its hashes into requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev --extra docs -o requirements.lock pyproject.toml
+lock: LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: install ## pin every dependency with its hashes: of the checkout, and of the image
+	$(LOCK) --extra dev --extra docs -o requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --extra edge -o deploy/docker/runtime.lock pyproject.toml
+	echo hatchling | $(LOCK) --constraint requirements.lock -o deploy/docker/build.lock -
 
 audit-dependencies: install ## ask PyPI's database of known vulnerabilities about every pinned dependency
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements.lock

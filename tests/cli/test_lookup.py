@@ -113,7 +113,7 @@ def test_explain_shows_every_layer(service: Running) -> None:
     assert (result.code, result.err) == (0, "")
     assert set(explained) == {*EXPLAINED, "follower", "decision", "answer"}
     assert [set(explained[layer]) for layer in LAYERS] == [
-        {"present", "revision", "age_seconds", "detail", "error"}
+        {"present", "revision", "age_seconds", "detail", "error", "account_id", "state"}
     ] * 5
     assert (explained["rule"], explained["number"], explained["database"]) == (
         "converter 1",
