@@ -1,6 +1,7 @@
 """Catch-up: brings the cache up to one database by reading its changes, from the checkpoint or from the start."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ OnPage = Callable[[ChangesPage], None]
 STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
 where the checkpoint names that node's copy (3.5.0, three nodes); it answers every other request."""
+IMPATIENT_TIMEOUT, IMPATIENT_TIME = 0.75, 30.0
+"""The same, and the seconds for which it holds, after one database's changes hung: a frozen node has a copy of most
+databases, and each of a few workers would wait for one after the other."""
 REPLICATION_TIME = 60.0
 """Seconds after which a change in one copy of a database is in the others, too."""
 YOUNG_AGE = 30.0
@@ -68,6 +72,8 @@ class CatchUp:
     ) -> None:
         self._couch = couch
         self.quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, STUCK_TIMEOUT)))
+        self._impatient = CouchServer(couch.client.with_timeout(min(couch.client.timeout, IMPATIENT_TIMEOUT)))
+        self._hung_at = -math.inf
         self._cache = cache
         self._applier = applier
         self._page = page
@@ -136,7 +142,7 @@ class CatchUp:
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
         ids: set[str] = set()
-        self._read(database, stop, lambda page: ids.update(each.id for each in page.changes), self.quick, loading=False)
+        self._read_quickly(database, stop, lambda page: ids.update(each.id for each in page.changes))
         return ids
 
     def _read_all(
@@ -156,10 +162,19 @@ class CatchUp:
         if is_stuck:
             return self._listing.run(database, stop, progress)
         try:
-            return self._read(database, stop, on_page, self.quick, loading=False)
+            return self._read_quickly(database, stop, on_page)
         except ResponseLost as problem:
             log.warning("the changes of %s can't be read (%s); the database is listed instead", database.name, problem)
             return self._listing.run(database, stop, progress)
+
+    def _read_quickly(self, database: FollowedDatabase, stop: threading.Event, on_page: OnPage) -> int:
+        """Read changes, with little patience where those of any database hung a moment ago."""
+        is_impatient = time.monotonic() - self._hung_at < IMPATIENT_TIME
+        try:
+            return self._read(database, stop, on_page, self._impatient if is_impatient else self.quick, loading=False)
+        except ResponseLost:
+            self._hung_at = time.monotonic()
+            raise
 
     def _read(
         self,

@@ -8,6 +8,7 @@ the database is seen to know it.
 
 import heapq
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ LOOK_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 2.0, 4.0)
 """Seconds before each further look-up. A copy was behind a row for up to 18 ms on a healthy cluster of three nodes."""
 QUORUM_READS = 5
 """Look-ups that ask a quorum of copies; later ones ask every copy, which takes long where a node is frozen."""
+HUNG_AFTER, HUNG_TIME = 1.0, 10.0
+"""Seconds of a look-up of every copy after which it counts as hung, and for which the next ones ask a quorum: a frozen
+node must not hold up what the others decide at once."""
 RETRY_DELAY = 1.0
 """Seconds before a look-up that failed is repeated."""
 
@@ -112,6 +116,7 @@ class OlderChanges:
         self._recheck = recheck
         self._pending: list[_Pending] = []
         self._tried: dict[tuple[str, str], bytes] = {}
+        self._hung_at = -math.inf
         self._lock = threading.Lock()
         self._thread = BackgroundThread(
             "follower-older",
@@ -174,10 +179,13 @@ class OlderChanges:
 
     def _look_again(self, pending: _Pending) -> None:
         looks, is_last = pending.looks, pending.looks >= len(LOOK_DELAYS)
-        every_copy = looks >= QUORUM_READS
+        began = time.monotonic()
+        every_copy = looks >= QUORUM_READS and began - self._hung_at > HUNG_TIME
         undecided = self._recheck(
             pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last
         )
+        if every_copy and time.monotonic() - began > HUNG_AFTER:
+            self._hung_at = time.monotonic()
         for name in pending.changes:
             self._tried.pop((pending.database, name), None)
         if not undecided:

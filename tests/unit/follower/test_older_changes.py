@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping
 
+import pytest
+
 from router.couch.errors import CouchUnavailable
 from router.couch.leaves import Leaf
 from router.entries.codec import version_of
@@ -68,7 +70,7 @@ class Looks:
         return changes if self.undecided else {}
 
 
-def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.01, 0.01))
     monkeypatch.setattr(older_changes, "QUORUM_READS", 2)
     monkeypatch.setattr(older_changes, "RETRY_DELAY", 0.01)
@@ -85,4 +87,17 @@ def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch) 
     older.recheck("numbers/+1415", "epoch", changes)
     eventually(lambda: len(look.seen) == 4)
     assert look.seen[3] == (True, True)
+    older.close()
+
+
+def test_after_a_look_at_every_copy_hung_the_next_ask_a_quorum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(older_changes, "QUORUM_READS", 1)
+    monkeypatch.setattr(older_changes, "HUNG_AFTER", -1.0)  # any look took as long
+    look = Looks()
+    older = OlderChanges(look)
+    older.start()
+    older.add("numbers/+1415", "epoch", {"+14158867900": version_of(CHANGE)})
+    eventually(lambda: len(look.seen) == 3)
+    assert [every_copy for every_copy, _ in look.seen] == [False, True, False]
     older.close()

@@ -1,0 +1,35 @@
+"""A catch-up waits for changes that hang once, and not again for each database."""
+
+import threading
+from unittest.mock import Mock
+
+import pytest
+
+from router.couch.client import CouchClient
+from router.couch.errors import ResponseLost
+from router.couch.responses import ChangesPage
+from router.couch.server import CouchServer
+from router.follower import catch_up
+from router.follower.catch_up import CatchUp
+from router.follower.followed_database import FollowedDatabase
+from router.redis_store.checkpoints import Checkpoint
+
+SHARD, OTHER = "numbers/+1415", "numbers/+1416"
+
+
+def followed(name: str) -> FollowedDatabase:
+    return FollowedDatabase(name, Checkpoint(epoch="e", seq="1-x", complete=True))
+
+
+def test_after_changes_that_hung_others_are_waited_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    couch = CouchServer(CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=30.0))
+    reader = CatchUp(couch, Mock(), Mock(apply=lambda _, before, *__, **___: before), page=10)
+    reader.quick, reader._impatient = Mock(), Mock()
+    reader.quick.database.return_value.changes.side_effect = ResponseLost("hangs")
+    reader._impatient.database.return_value.changes.return_value = ChangesPage([], "2-x", 0)
+    with pytest.raises(ResponseLost):
+        reader.confirm(followed(SHARD), threading.Event())
+    assert reader.confirm(followed(OTHER), threading.Event()) == set()
+    monkeypatch.setattr(catch_up, "IMPATIENT_TIME", 0.0)
+    with pytest.raises(ResponseLost):
+        reader.confirm(followed(OTHER), threading.Event())
