@@ -8,7 +8,7 @@ PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs tests/README.md benchmarks/
 SWITCHES_ROOT ?= /var/tmp/did-router-sid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit coverage lint lint-deploy format docs site proto lock wheel audit-dependencies test-couchdb test-switches soak guards fuzz edge-faults hostile bench overload bench-peers
+.PHONY: help install demo test test-unit coverage lint lint-deploy format docs site proto lock wheel audit-dependencies test-couchdb test-switches test-console soak guards fuzz edge-faults hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -67,6 +67,10 @@ test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_
 test-switches: install ## run the examples for Kamailio and Asterisk with real ones from Debian (SWITCHES_ROOT=folder for Asterisk)
 	tests/switches/install.sh "$(SWITCHES_ROOT)"
 	SWITCHES_ROOT="$(SWITCHES_ROOT)" $(BIN)/pytest tests/switches tests/cli/test_examples.py $(ARGS)
+
+test-console: install ## install Chromium and axe from Debian and npm, and run the tests of the console in a browser
+	tests/integration/console/install.sh "$(VENV)/node"
+	$(BIN)/pytest tests/unit/console tests/integration/console $(ARGS)
 
 soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=90 ARGS="--fault 'redis killed'")
 	$(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

@@ -9,6 +9,7 @@ from router.cli.options import Group
 COMMANDS = (
     "audit",
     "check",
+    "console",
     "demo",
     "edge-config",
     "embedded",
@@ -62,6 +63,7 @@ def main() -> None:
       did-router lookup 4158867900       look a number up
       did-router explain 4158867900      see how the answer came about
       did-router number --help           create, move, release numbers
+      did-router console                 see health, routes and numbers in a browser
 
     Exit codes: 0 success, 1 refused or different, 2 wrong usage, 3 something can't be reached.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are

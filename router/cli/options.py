@@ -79,7 +79,18 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-_OWN_FLAGS = ("listen", "admin_listen", "http_listen", "workers", "transport", "insecure", "follower_account_copies")
+_OWN_FLAGS = (
+    "listen",
+    "admin_listen",
+    "http_listen",
+    "workers",
+    "transport",
+    "insecure",
+    "follower_account_copies",
+    "console_listen",
+    "console_services",
+    "console_instances",
+)
 """Settings with a flag of their own in some commands."""
 
 
@@ -117,8 +128,10 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         flags = dict(_pair(each) for each in more)
         own = {"couchdb_url": couchdb_url, "redis_url": redis_url, "redis_prefix": redis_prefix}
         own |= {name: rest.pop(name) for name in _OWN_FLAGS if name in rest}
-        # A missing flag must not override --set.
-        flags |= {name: value for name, value in own.items() if value is not None}
+        # A missing flag must not override --set; one that may be repeated is empty then.
+        flags |= {
+            name: value for name, value in own.items() if value or (value is not None and not isinstance(value, tuple))
+        }
         return command(*args, settings=Settings.load(config, **flags), **rest)
 
     return wrapped

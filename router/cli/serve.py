@@ -2,7 +2,8 @@
 
 import click
 
-from router.cli.options import server_options
+from router.cli.console import MISSING, is_installed
+from router.cli.options import Exit, fail, server_options
 from router.server.supervisor import Supervisor
 from router.settings import Settings
 
@@ -28,8 +29,9 @@ from router.settings import Settings
     help="Allow an address that other machines can reach without TLS or tokens.",
 )
 @click.option("--with-follower", is_flag=True, help="Also run the follower.")
+@click.option("--with-console", is_flag=True, help="Also run the operators' pages (see did-router console --help).")
 @server_options
-def serve(settings: Settings, *, with_follower: bool) -> None:
+def serve(settings: Settings, *, with_follower: bool, with_console: bool) -> None:
     """Answer lookups over gRPC and HTTP until SIGTERM.
 
     Starts even if CouchDB and Redis are unavailable; its health service and /readyz report its state. A worker that
@@ -39,4 +41,6 @@ def serve(settings: Settings, *, with_follower: bool) -> None:
     Listens on loopback by default. Any other address requires TLS (settings tls_certificate, tls_key, tls_client_ca),
     tokens (setting token_file, see did-router token new), or --insecure.
     """
-    Supervisor(settings, with_follower=with_follower).run()
+    if with_console and not is_installed():
+        fail(MISSING, Exit.USAGE)
+    Supervisor(settings, with_follower=with_follower, with_console=with_console).run()

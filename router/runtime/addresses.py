@@ -1,5 +1,6 @@
 """Addresses of the form host:port, with an IPv6 address in brackets."""
 
+import ipaddress
 import socket
 from typing import NamedTuple
 
@@ -41,3 +42,20 @@ def parse_address(text: str, example: str = "127.0.0.1:50051") -> Address:
     if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
         raise ValueError(f"write it as host:port, such as {example}")
     return Address(host.strip("[]"), int(port))
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether only this machine can connect to host:port; False where that is unknown, as for unix:/path."""
+    try:
+        host = parse_address(address).host
+    except ValueError:
+        return False  # a worker behind the edge listens on a unix socket
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)

@@ -20,6 +20,7 @@ from router.lookup.scan_detector import ScanDetector
 from router.manager.manager import NumberManager
 from router.near_cache.cache import InvalidationListener, NearCache
 from router.numbers.routes import Refused
+from router.redis_store.follower_status import FollowerStatus
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
@@ -233,7 +234,7 @@ class Service:
             "redis": state.redis,
             "database": state.database,
             "stale": state.stale,
-            "follower": None if state.follower is None else state.follower.to_json(),
+            "follower": None if state.follower is None else _follower_json(state.follower),
             "lookups": self.lookup.counts.all(),
             "database_reads": self.fallback.counts.all(),
             "number_operations": self.manager.counts.all(),
@@ -289,3 +290,8 @@ class Service:
         is_authorized = self._authorizer is None or self._authorizer.refusal(ADMIN, authorization) is None
         text = f"{state.name}: {state.why}" if is_authorized else state.name
         return 200 if ready else 503, TEXT, f"{text}\n".encode()
+
+
+def _follower_json(status: FollowerStatus) -> dict[str, object]:
+    """Return a status with its age, which its own time does not tell: hosts' clocks differ."""
+    return {**status.to_json(), "age_seconds": round(status.age, 3)}

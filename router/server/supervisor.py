@@ -11,6 +11,7 @@ import socket
 import time
 from functools import partial
 
+from router.console.bind_policy import check_console_listen
 from router.runtime.addresses import Address, parse_address
 from router.runtime.available_cpus import available_cpus
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
@@ -36,6 +37,8 @@ _READY_TIMEOUT = 30.0
 _KILL_MARGIN = 5.0
 """Seconds beyond the grace period after which a worker is killed."""
 
+_WITHOUT_PAGES = (worker.follow, worker.console)
+"""Children without admin pages of a worker."""
 _WITHOUT_TLS: dict[str, None] = {"tls_certificate": None, "tls_key": None, "tls_client_ca": None}
 
 
@@ -47,8 +50,10 @@ class Supervisor:
         OSError: the address can't be listened on.
     """
 
-    def __init__(self, settings: Settings, *, with_follower: bool) -> None:
+    def __init__(self, settings: Settings, *, with_follower: bool, with_console: bool = False) -> None:
         check_bind_policy(settings)
+        if with_console:
+            check_console_listen(settings)
         Stores(settings)  # reports a bad setting once, before each worker would
         authorizer, certificates = open_authorizer(settings), open_certificates(settings)
         choice = choose_transport(settings)
@@ -73,6 +78,8 @@ class Supervisor:
         ]
         if with_follower:
             self._children.append(ChildProcess("follower", worker.follow))
+        if with_console:
+            self._children.append(ChildProcess("console", worker.console))
         self._edge: Edge | None = None
         if choice.transport == EDGE:
             threads = settings.edge.threads or count
@@ -177,12 +184,20 @@ class Supervisor:
 
     def _child_settings(self, child: ChildProcess) -> Settings:
         """Return the child's settings; behind the edge each run of a worker listens on its own socket."""
+        if child.target is worker.console:
+            return self._console_settings()
         if self._edge is None or child.target is worker.follow:
             return self._settings
         child.socket = self._edge.new_socket(child.name)
         transport = NATIVE if native.is_installed() else GRPCIO
         own = {"listen": f"unix:{child.socket}", "transport": transport}
         return self._settings.with_values(**own, **_WITHOUT_TLS)
+
+    def _console_settings(self) -> Settings:
+        """Return the settings with the addresses that this `serve` listens on."""
+        group = self._settings.console
+        own = {"listen": self.address, "admin_listen": self._pages.address}
+        return self._settings.with_values(**own) if not (group.services and group.instances) else self._settings
 
     def _replace_all(self) -> None:
         """Replace the children one by one: the replacement is in service before the old child drains."""
@@ -194,6 +209,8 @@ class Supervisor:
 
     def _replace_each(self) -> None:
         for index, old in enumerate(self._children):
+            if old.target is worker.console:
+                continue  # it holds logins, and answers no calls
             replacement = ChildProcess(old.name, old.target)
             replacement.start(self._child_settings(replacement))
             if not self._wait_ready(replacement):
@@ -245,7 +262,7 @@ class Supervisor:
         """Return the workers' admin ports by name, 0 for one that is not in service; none while draining."""
         if self._draining:
             return {}
-        return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.follow}
+        return {child.name: child.admin_port for child in list(self._children) if child.target not in _WITHOUT_PAGES}
 
 
 def _reserve_http(settings: Settings) -> tuple[socket.socket | None, str]:

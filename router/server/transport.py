@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from router.runtime.addresses import is_loopback
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import Authorizer
-from router.server.auth.bind_policy import is_loopback
 from router.server.auth.tls_files import Certificates
 from router.server.calls.call_source import CallSource
 from router.server.calls.grpcio_server import GrpcioServer

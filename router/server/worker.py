@@ -59,6 +59,31 @@ def follow(settings: Settings, log_level: int, parent: Connection) -> None:
     follower.stop()
 
 
+def console(settings: Settings, log_level: int, parent: Connection) -> None:
+    """Run the console until a stop message."""
+    # Needs the extra [console], which a service without one does not have.
+    from router.console.server import ConsoleServer  # noqa: PLC0415
+
+    messages = _prepare(log_level, parent)
+    try:
+        server = ConsoleServer(settings)
+    except (OSError, SettingsError) as problem:
+        log.error("%s", problem)
+        sys.exit(3)
+
+    # Not log records: one may hold the console's own key.
+    server.start(_announce)
+    parent.send(0)
+    while messages.get() == NOT_READY:
+        pass  # it serves until STOP
+    server.stop()
+
+
+def _announce(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def _prepare(log_level: int, parent: Connection) -> "queue.SimpleQueue[str]":
     """Return the queue of NOT_READY and STOP messages; STOP arrives on SIGTERM, or when the parent has exited.
 

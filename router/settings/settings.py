@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from router.settings.dial_plans import DialPlanSettings
 from router.settings.flat_names import FlatNames
 from router.settings.groups.background import FollowerSettings, ManagerSettings
+from router.settings.groups.console import ConsoleSettings
 from router.settings.groups.routing import CircuitBreakerSettings, LookupSettings, NearCacheSettings, RoutingSettings
 from router.settings.groups.serving import (
     AuthSettings,
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     routing: RoutingSettings = RoutingSettings()
     manager: ManagerSettings = ManagerSettings()
     follower: FollowerSettings = FollowerSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     dial_plans: dict[str, DialPlanSettings] = Field({}, description="dial plans by name; 'system' is the default one")
     number_manager: dict[str, Any] = Field(

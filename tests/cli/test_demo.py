@@ -10,7 +10,7 @@ from router.numbers.routes import Reason
 from tests.cli.command import Start, children_of, eventually, is_running, run
 from tests.cli.pages import sessions, shows
 
-_OTHERS = ("--http-port", "0", "--sip-port", "0", "--enum-port", "0")
+_OTHERS = ("--http-port", "0", "--sip-port", "0", "--enum-port", "0", "--console-port", "0")
 
 
 def test_demo_once_shows_every_outcome_and_source() -> None:

@@ -3,11 +3,14 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
 
 from router.cli.channel import NO_BREAKER
+from router.cli.console import MISSING, is_installed
 from router.cli.demo import rendering
 from router.cli.demo.owner_change import measure_owner_changes
 from router.cli.demo.scenes import OUTAGE_SCENES, SCENES, SceneResult, run_scene
@@ -72,7 +75,16 @@ _READY_POLL_INTERVAL = 0.02
     show_default=True,
     help="Port of ENUM on loopback; 0: a free one.",
 )
-def demo(port: int, admin_port: int, http_port: int, sip_port: int, enum_port: int, *, once: bool) -> None:
+@click.option(
+    "--console-port",
+    type=_PORT,
+    default=9060,
+    show_default=True,
+    help="Port of the operators' pages on loopback; 0: a free one.",
+)
+def demo(
+    port: int, admin_port: int, http_port: int, sip_port: int, enum_port: int, console_port: int, *, once: bool
+) -> None:
     """Demonstrate lookups on embedded stores: nothing to install, nothing kept.
 
     Starts a Redis and a CouchDB-speaking database, loads example numbers from all over the world, warms the cache,
@@ -82,7 +94,7 @@ def demo(port: int, admin_port: int, http_port: int, sip_port: int, enum_port: i
     """
     set_up_logging("error")
     ports = {"--port": port, "--admin-port": admin_port, "--http-port": http_port}
-    check_ports_free({**ports, "--sip-port": sip_port, "--enum-port": enum_port})
+    check_ports_free({**ports, "--sip-port": sip_port, "--enum-port": enum_port, "--console-port": console_port})
     stop = threading.Event()
     if not once:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,6 +109,7 @@ def demo(port: int, admin_port: int, http_port: int, sip_port: int, enum_port: i
             http_listen=f"127.0.0.1:{http_port}",
             sip_listen=f"127.0.0.1:{sip_port}",
             enum_listen=f"127.0.0.1:{enum_port}",
+            console_listen=f"127.0.0.1:{console_port}",
         ).with_values(**_OPEN)
         stores = Stores(settings)
         _load(console, stores)
@@ -113,10 +126,33 @@ def demo(port: int, admin_port: int, http_port: int, sip_port: int, enum_port: i
             if not once:
                 steps = rendering.next_steps(target, service, couchdb.url, redis.url)
                 console.print(steps, highlight=False, soft_wrap=True)
-                stop.wait()
+                with _operators_pages(settings, service) as invitation:
+                    console.print(invitation, highlight=False, soft_wrap=True)
+                    stop.wait()
                 console.print("stopping")
         finally:
             service.stop()
+
+
+@contextmanager
+def _operators_pages(settings: Settings, service: Service) -> Iterator[str]:
+    """Run the console during the block, where it is installed; return where it is, and what to log in with."""
+    if not is_installed():
+        yield f"No operators' pages: {MISSING}"
+        return
+    from router.console.server import ConsoleServer  # noqa: PLC0415 - needs the extra
+
+    server = ConsoleServer(
+        settings.with_values(
+            console_services=(f"127.0.0.1:{service.transport.port}",),
+            console_instances=(f"127.0.0.1:{service.admin.port}",),
+        )
+    )
+    server.start()
+    try:
+        yield rendering.invitation(server.url, server.console.key)
+    finally:
+        server.stop()
 
 
 def _load(console: Console, stores: Stores) -> None:

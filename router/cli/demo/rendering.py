@@ -69,6 +69,11 @@ Serving on {target} until Ctrl-C. In another terminal:
 """
 
 
+def invitation(url: str, key: str) -> str:
+    """Return where the operators' pages are, and what to log in with."""
+    return f"Operators' pages: {url}\n  log in with {key}\n"
+
+
 def _cells(each: SceneResult) -> tuple[str, ...]:
     fields = each.result.as_json()
     return (

@@ -14,10 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from router.runtime.addresses import parse_address
+from router.runtime.addresses import is_loopback, parse_address
 from router.server.admin.listener import MAX_CONNECTIONS, Listener
 from router.server.auth.authorizer import Authorizer
-from router.server.auth.bind_policy import is_loopback
 from router.server.auth.tls_files import Certificates
 from router.server.auth.tokens import ADMIN
 from router.server.failure import Failure

@@ -1,9 +1,6 @@
 """The bind policy: a loopback address is always allowed, any other one needs TLS or tokens."""
 
-import ipaddress
-import socket
-
-from router.runtime.addresses import parse_address
+from router.runtime.addresses import is_loopback
 from router.settings import Settings, SettingsError
 
 _HOW = "see docs/security.md, or say --insecure where the network itself keeps strangers out"
@@ -32,20 +29,3 @@ def check_bind_policy(settings: Settings) -> None:
             f"setting 'http_listen': {settings.http.listen} can be reached from other machines, and its callers show "
             f"no token: set token_file, or listen on 127.0.0.1 (behind the edge, HTTP is on its address too); {_HOW}"
         )
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether only this machine can connect to host:port; False where that is unknown, as for unix:/path."""
-    try:
-        host = parse_address(address).host
-    except ValueError:
-        return False  # a worker behind the edge listens on a unix socket
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        pass
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return bool(found) and all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.server.auth.bind_policy import is_loopback
+from router.runtime.addresses import is_loopback
 from router.server.calls import native
 from router.server.edge.process import find_envoy
 from router.settings import Settings, SettingsError

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from router.server.auth.bind_policy import check_bind_policy, is_loopback
+from router.runtime.addresses import is_loopback
+from router.server.auth.bind_policy import check_bind_policy
 from router.settings import Settings, SettingsError
 
 TLS = {"tls_certificate": Path("a"), "tls_key": Path("b")}

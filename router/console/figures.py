@@ -1,0 +1,90 @@
+"""Reads the figures of /metrics. The only module of the console that knows the metrics' names."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+_SOURCES = ("near_cache", "redis", "number_database", "port_request")
+_LOOKUPS = "did_router_lookups_total"
+_LATENCY = "grpc_server_call_duration_seconds_bucket"
+_METHODS_OF_LOOKUPS = ("Lookup", "router.v1.InboundRouter/Lookup")
+_UNKNOWN_ACCOUNTS = "did_router_accounts_total"
+_IN_FLIGHT = "did_router_reads_in_flight"
+_MEMORY = "process_resident_memory_bytes"
+_WANTED = (_LOOKUPS, _LATENCY, _UNKNOWN_ACCOUNTS, _IN_FLIGHT, _MEMORY)
+
+
+@dataclass(slots=True)
+class WorkerFigures:
+    """What one worker counts.
+
+    Attributes:
+        sources: routes since its start, by source.
+        refusals: refused lookups since its start, by reason.
+        latency: lookups since its start that took at most so many seconds, cumulative; empty where nothing is measured.
+        unknown_accounts: answers for accounts without a document, since its start.
+        memory: bytes; None where it is not known.
+    """
+
+    sources: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    refusals: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    latency: dict[float, float] = field(default_factory=lambda: defaultdict(float))
+    unknown_accounts: float = 0.0
+    in_flight: float = 0.0
+    memory: float | None = None
+
+    @property
+    def lookups(self) -> float:
+        """Lookups that were answered or refused, since its start."""
+        return sum(self.sources.values()) + sum(self.refusals.values())
+
+
+def read_figures(text: str) -> dict[str, WorkerFigures]:
+    """Return each worker's figures from an instance's /metrics, by the worker's name."""
+    workers: dict[str, WorkerFigures] = {}
+    for sample in _samples(text):
+        figures = workers.setdefault(sample.labels.get("worker", "worker-0"), WorkerFigures())
+        _add(figures, sample)
+    return workers
+
+
+def _samples(text: str) -> Iterator[Sample]:
+    # Most lines of a page are of no use here, and the parser takes its time for each.
+    lines = [line for line in text.splitlines() if line.startswith(_WANTED)]
+    for family in text_string_to_metric_families("\n".join(lines) + "\n"):
+        yield from family.samples
+
+
+def _add(figures: WorkerFigures, sample: Sample) -> None:
+    if sample.name == _LOOKUPS:
+        _add_lookups(figures, sample.labels, sample.value)
+    elif sample.name == _LATENCY:
+        if sample.labels.get("grpc_method", "") in _METHODS_OF_LOOKUPS:
+            figures.latency[float(sample.labels["le"])] += sample.value
+    elif sample.name == _UNKNOWN_ACCOUNTS:
+        if sample.labels.get("outcome") == "unknown_account":
+            figures.unknown_accounts += sample.value
+    elif sample.name == _IN_FLIGHT:
+        figures.in_flight += sample.value
+    elif sample.name == _MEMORY:
+        figures.memory = sample.value
+
+
+def _add_lookups(figures: WorkerFigures, labels: Mapping[str, str], value: float) -> None:
+    outcome = labels.get("outcome", "")
+    if outcome in _SOURCES:
+        figures.sources[outcome] += value
+    elif outcome.isupper() or outcome == "expired":
+        figures.refusals[outcome] += value
+
+
+def names(counters: Iterable[Mapping[str, float]]) -> list[str]:
+    """Return the names of several counters, those with the largest sums first; none whose sum is 0."""
+    total: dict[str, float] = defaultdict(float)
+    for counter in counters:
+        for name, count in counter.items():
+            total[name] += count
+    return sorted((name for name in total if total[name] > 0), key=lambda name: (-total[name], name))

@@ -1,0 +1,206 @@
+"""The console's process: uvicorn before the application, and the parts made from the settings."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from router.console.admin_pages import AdminPages
+from router.console.app import build_app
+from router.console.bind_policy import check_console_listen
+from router.console.context import Console
+from router.console.services import ServiceError, Services
+from router.console.sessions import SessionStore
+from router.runtime.addresses import Address, is_loopback, parse_address
+from router.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+_MAX_CONNECTIONS = 256
+"""Connections and requests at a time; more get 503."""
+_REQUEST_TIMEOUT = 10.0
+"""Seconds for a request to arrive, of which uvicorn has no limit."""
+_KEEP_ALIVE = 15
+"""Seconds that a connection stays without a request."""
+_BACKLOG = 128
+_GRACE_PERIOD = 2
+"""Seconds for running requests to finish."""
+_SERVICE_POLL_INTERVAL = 1.0
+"""Seconds between two questions whether a service answers yet."""
+Announce = Callable[[str], None]
+"""Receives a line for whoever starts the console."""
+
+_ANY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognized, not listened on
+
+
+class ConsoleServer:
+    """Serves the console on one address.
+
+    Raises:
+        SettingsError: an unusable setting, or an address that strangers can reach without TLS.
+        OSError: the address can't be listened on.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        group = settings.console
+        check_console_listen(settings)
+        self._tls = settings.tls if settings.tls.enabled and not is_loopback(group.listen) else None
+        self.console = _console(settings)
+        self._socket = _listen(group.listen)
+        host, port = self._socket.getsockname()[:2]
+        self.address = str(Address(host, port))
+        config = uvicorn.Config(
+            build_app(self.console),
+            http=_BoundedProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level=logging.ERROR,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=_GRACE_PERIOD,
+            ssl_certfile=None if self._tls is None else self._tls.certificate,
+            ssl_keyfile=None if self._tls is None else self._tls.key,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="console", daemon=True
+        )
+        self._stopped = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """The console's URL."""
+        return f"{'http' if self._tls is None else 'https'}://{self.address}/"
+
+    def start(self, announce: Announce | None = None) -> None:
+        """Serve in a thread.
+
+        Args:
+            announce: receives the address, and then, when a service answers, what to log in with.
+        """
+        self._thread.start()
+        if announce is None:
+            return
+        announce(f"console: {self.url}")
+        threading.Thread(target=self._announce_login, args=(announce,), name="console-login", daemon=True).start()
+
+    def stop(self) -> None:
+        """Finish running requests, and stop serving."""
+        self._stopped.set()
+        self._server.should_exit = True
+        self._thread.join(_GRACE_PERIOD + 1)
+        self.console.services.close()
+
+    def _announce_login(self, announce: Announce) -> None:
+        while not self._stopped.is_set():
+            try:
+                is_open = self.console.is_open()
+            except ServiceError:
+                self._stopped.wait(_SERVICE_POLL_INTERVAL)
+                continue
+            way = f"{self.console.key} (the service asks for no token)" if is_open else "a token of the service"
+            announce(f"console: log in with {way}")
+            return
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    """Closes connections whose request does not arrive in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._restart()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._restart()
+
+    def on_headers_complete(self) -> None:
+        self._cancel()  # the handlers bound the time of a body
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        super().connection_lost(exc)
+
+    def _restart(self) -> None:
+        self._cancel()
+        self._deadline = self.loop.call_later(_REQUEST_TIMEOUT, self.transport.close)
+
+    def _cancel(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _console(settings: Settings) -> Console:
+    group = settings.console
+    uses_tls = group.tls or group.ca is not None
+    roots = _read(group.ca, "console_ca") if group.ca is not None else None
+    services = Services(
+        group.services or (_reachable(settings.server.listen),),
+        grpc.ssl_channel_credentials(roots) if uses_tls else None,
+    )
+    context = ssl.create_default_context(cadata=None if roots is None else roots.decode("ascii", "replace"))
+    admin = AdminPages(group.instances or (_reachable(settings.server.admin_listen),), context)
+    token = "" if group.token_file is None else _read(group.token_file, "console_token_file").decode("ascii", "replace")
+    sessions = SessionStore(group.idle_timeout, group.session_ttl)
+    return Console(services, admin, sessions, settings.cache.stale_after, token.strip())
+
+
+def _reachable(address: str) -> str:
+    """Return an address to connect to: one that means every interface is reached by loopback."""
+    parsed = parse_address(address)
+    return str(parsed._replace(host=_ANY_HOSTS.get(parsed.host, parsed.host)))
+
+
+def _read(path: Path, setting: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise SettingsError(f"setting '{setting}': {path}: {problem.strerror}") from None
+
+
+def _listen(address: str) -> socket.socket:
+    parsed = parse_address(address)
+    listening = socket.socket(parsed.family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(parsed)
+        listening.listen(_BACKLOG)
+    except OSError as problem:
+        listening.close()
+        raise OSError(
+            f"can't listen on {address} for the console: {problem.strerror}: stop what listens there, or choose "
+            "another address with console_listen"
+        ) from None
+    return listening
+
+
+def run_console(settings: Settings, announce: Announce) -> None:
+    """Run the console until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError, OSError: see `ConsoleServer`.
+    """
+    server = ConsoleServer(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server.start(announce)
+    stop.wait()
+    server.stop()

@@ -1,0 +1,57 @@
+"""Settings of the console."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from router.runtime.addresses import parse_address
+from router.settings.groups.group import Group
+
+
+class ConsoleSettings(Group):
+    """The operators' pages."""
+
+    TITLE: ClassVar = "Console"
+    FLAT_PREFIX: ClassVar = "console_"
+
+    listen: str = Field(
+        default="127.0.0.1:9060",
+        description="address of the console; by HTTPS with `tls_certificate`, unless only this machine reaches it",
+    )
+    services: tuple[str, ...] = Field(
+        default=(), description="gRPC addresses of services; the first that answers is asked; empty: `listen`"
+    )
+    instances: tuple[str, ...] = Field(
+        default=(),
+        description="admin addresses of every `serve` that is shown: host:port, or `https://host:port`; empty: "
+        "`admin_listen`",
+    )
+    tls: bool = Field(default=False, description="the services use TLS, with certificates of a public authority")
+    ca: Path | None = Field(
+        default=None, description="PEM file: the services use TLS, with certificates of these authorities"
+    )
+    token_file: Path | None = Field(
+        default=None,
+        description="file with a token of scope `admin`, with which the console reads figures while nobody is logged "
+        "in; without it charts begin with the first login",
+    )
+    idle_timeout: float = Field(default=1800.0, gt=0, description="seconds without a request after which a login ends")
+    session_ttl: float = Field(default=28800.0, gt=0, description="seconds after which a login ends")
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        return str(parse_address(address, "127.0.0.1:9060"))
+
+    @field_validator("services")
+    @classmethod
+    def _services(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(parse_address(each)) for each in addresses)
+
+    @field_validator("instances")
+    @classmethod
+    def _instances(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for each in addresses:
+            parse_address(each.removeprefix("https://").removeprefix("http://"), "127.0.0.1:9050")
+        return addresses

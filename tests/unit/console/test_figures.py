@@ -1,0 +1,79 @@
+"""Figures become rates: restarts, gaps, quantiles."""
+
+import pytest
+
+from router.console.figures import WorkerFigures, read_figures
+from router.console.history import History, quantile
+
+NAME = ("one:9050", "worker-0")
+METRICS = """
+# TYPE did_router_lookups_total counter
+did_router_lookups_total{outcome="near_cache",worker="worker-0"} 90.0
+did_router_lookups_total{outcome="redis",worker="worker-0"} 10.0
+did_router_lookups_total{outcome="miss",worker="worker-0"} 4.0
+did_router_lookups_total{outcome="NUMBER_NOT_FOUND",worker="worker-0"} 5.0
+did_router_lookups_total{outcome="near_cache",worker="worker-1"} 1.0
+# TYPE process_resident_memory_bytes gauge
+process_resident_memory_bytes{worker="worker-0"} 1e+08
+# TYPE other gauge
+other{worker="worker-0"} 1.0
+"""
+
+
+def figures(routes: float, refused: float = 0.0) -> WorkerFigures:
+    return WorkerFigures(sources={"near_cache": routes}, refusals={"OVERLOADED": refused})
+
+
+def test_figures_are_read_by_worker_and_counted_once() -> None:
+    read = read_figures(METRICS)
+
+    assert sorted(read) == ["worker-0", "worker-1"]
+    assert dict(read["worker-0"].sources) == {"near_cache": 90.0, "redis": 10.0}
+    assert dict(read["worker-0"].refusals) == {"NUMBER_NOT_FOUND": 5.0}
+    assert read["worker-0"].lookups == 105.0
+    assert read["worker-0"].memory == 1e8
+
+
+def test_rate_is_by_the_time_that_passed() -> None:
+    history = History()
+    history.add(100.0, {NAME: figures(0)})
+    history.add(102.0, {NAME: figures(20, 4)})
+    history.add(107.0, {NAME: figures(120, 4)})
+
+    assert [point.lookups for point in history.points] == [12.0, 20.0]
+    assert history.points[0].refusals == {"OVERLOADED": 2.0}
+
+
+def test_rate_after_a_restart_counts_from_zero() -> None:
+    history = History()
+    history.add(100.0, {NAME: figures(1000)})
+    history.add(102.0, {NAME: figures(10)})
+
+    assert [point.lookups for point in history.points] == [5.0]
+
+
+def test_rate_after_a_long_gap_begins_anew() -> None:
+    history = History()
+    history.add(100.0, {NAME: figures(0)})
+    history.add(200.0, {NAME: figures(100_000)})
+    history.add(202.0, {NAME: figures(100_002)})
+
+    assert [point.lookups for point in history.points] == [1.0]
+
+
+def test_points_older_than_15_minutes_are_dropped() -> None:
+    history = History()
+    for second in range(0, 2000, 2):
+        history.add(float(second), {NAME: figures(second)})
+
+    assert len(history.points) == 451
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(0.5, 0.001), (0.75, 0.0055), (1.0, 0.01), (0.25, 0.0005)])
+def test_quantile_is_interpolated_inside_its_bucket(share: float, seconds: float) -> None:
+    assert quantile({0.001: 50.0, 0.01: 50.0, 0.1: 0.0}, share) == pytest.approx(seconds)
+
+
+def test_quantile_of_nothing_is_none() -> None:
+    assert quantile({0.001: 0.0}, 0.99) is None
+    assert quantile({0.001: 0.0, float("inf"): 5.0}, 0.99) == 0.001

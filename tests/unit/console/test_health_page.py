@@ -1,0 +1,112 @@
+"""The health page: a sentence, alerts with remedies, old values, many shards."""
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from router.console.history import History
+from router.console.views.health import Health, health
+from router.console.views.instances import InstanceState
+from tests.unit.console.conftest import StartConsole, worker_state
+
+SHARDS = 2500
+
+
+def page(*workers: dict[str, Any] | None, **more: Any) -> Health:
+    """The page of one instance."""
+    states = {f"worker-{index}": state for index, state in enumerate(workers)}
+    return health([InstanceState("one:9050", states, **more)], History(), 0.5, 100.0, stale_after=10.0)
+
+
+def test_health_of_a_healthy_service_is_one_sentence() -> None:
+    made = page(worker_state(), worker_state())
+
+    assert (made.level, made.alerts) == ("ok", [])
+    assert made.sentence == "Serving with 2 workers; 811 databases are followed, none is behind."
+
+
+@pytest.mark.parametrize(
+    ("state", "title", "level"),
+    [
+        ({"database": False, "why": "CouchDB: refused"}, "CouchDB is away for the worker", "warn"),
+        ({"redis": False}, "Redis is away for the worker", "warn"),
+        ({"stale": True}, "Answers are marked stale by the worker", "warn"),
+        ({"state": "no data"}, "No worker can answer calls", "bad"),
+        ({"follower": {"lag": 12.0, "behind": 3}}, "Behind by 12 s in 3 of 811 databases", "warn"),
+        ({"follower": {"age_seconds": 20.0}}, "No follower leads", "warn"),
+        ({"follower": {"complete": 800}}, "11 of 811 databases are not in the cache yet", "warn"),
+        ({"follower": {"copies_pending": 7}}, "7 account copies wait", "warn"),
+    ],
+)
+def test_health_names_the_fault_and_its_remedy(state: dict[str, Any], title: str, level: str) -> None:
+    made = page(worker_state(**state))
+
+    alert = made.alerts[0]
+    assert (alert.title, made.level) == (title, level)
+    assert alert.remedy.endswith(".")
+    assert title in made.sentence
+
+
+def test_health_of_a_worker_that_hangs_is_bad() -> None:
+    made = page(worker_state(), None)
+
+    assert made.level == "bad"
+    assert made.alerts[0].title == "worker-1 of one:9050 does not answer"
+    assert [row.level for row in made.workers] == ["ok", "bad"]
+
+
+def test_health_of_an_instance_that_went_away_shows_old_values() -> None:
+    made = page(worker_state(), age=12.0, problem="refused")
+
+    assert made.sentence == "No instance answers: nothing is known of the service."
+    assert [row.level for row in made.workers] == ["old"]
+    assert made.follower is not None
+    assert made.follower.is_old
+
+
+def test_health_of_an_admin_page_that_the_token_does_not_open() -> None:
+    refused = InstanceState("one:9050", {}, problem="this wants admin", refused=True)
+
+    made = health([refused], History(), None, 100.0, stale_after=10.0)
+
+    assert (made.level, made.alerts) == ("old", [])
+    assert made.refused == [refused]
+
+
+def test_page_shows_2500_shards_that_lag(
+    start_console: StartConsole, start_instance: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lags = {f"numbers/+{1000 + index}": float(1 + index) for index in range(SHARDS)}
+    state = worker_state(follower={"lag": 2500.0, "behind": SHARDS, "databases": SHARDS, "lags": lags})
+    session = start_console(console_instances=(start_instance({"workers": {"worker-0": state}}),)).log_in()
+    session.get("/")  # loads the templates
+
+    began = time.monotonic()
+    answer = session.get("/")
+    took = time.monotonic() - began
+
+    with capsys.disabled():
+        sys.stdout.write(f"\n{SHARDS:,} shards: {1000 * took:.0f} ms for the whole page\n")
+    rows = re.findall(r'class="id">(numbers/\+\d+)<', answer.text)
+    assert len(rows) == SHARDS
+    assert rows[0] == f"numbers/+{1000 + SHARDS - 1}", "the furthest behind comes first"
+    filtered = session.get("/?shards=%2B1001").text
+    assert re.findall(r'class="id">(numbers/\+\d+)<', filtered) == ["numbers/+1001"]
+
+
+def test_page_shows_the_last_state_of_an_instance_that_does_not_answer(
+    start_console: StartConsole, start_instance: Callable[..., str]
+) -> None:
+    state = worker_state(why="<b>both</b>")
+    address = start_instance({"workers": {"worker-0": state}})
+    visitor = start_console(console_instances=(address, "127.0.0.1:1"))
+    session = visitor.log_in()
+
+    text = session.get("/health").text
+
+    assert "127.0.0.1:1 does not answer" in text
+    assert "&lt;b&gt;both&lt;/b&gt;" in text, "everything is escaped"
