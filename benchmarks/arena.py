@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import redis
-
 from benchmarks import directory
 from benchmarks.credentials import Credentials
 from benchmarks.directory import PER_DATABASE, Directory
@@ -28,6 +26,7 @@ from router.numbers.routes import Policy
 from router.redis_store import follower_status
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.client import connect
+from router.redis_store.commands import RedisClient
 from router.redis_store.entries import TTLs
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
@@ -197,7 +196,7 @@ def _fill_followed(writer: CacheStore, token: int) -> None:
         writer.checkpoints.mark_complete(name, {"copy": "0"})
 
 
-def _mark_reference_data_complete(client: redis.Redis, databases: int) -> None:
+def _mark_reference_data_complete(client: RedisClient, databases: int) -> None:
     """Say what a follower at rest would say: answers are not stale (contestants run with a long stale_after)."""
     result = FollowerStatus(
         leader="benchmark",

@@ -4,6 +4,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -53,8 +54,8 @@ def _turn(on: Arena, transport: str, calls: int, seen: dict[tuple[str, str], lis
 
 def _kinds(on: Arena, channel: grpc.Channel) -> Iterator[tuple[str, Act]]:
     router = InboundRouterStub(channel)
-    health = health_pb2_grpc.HealthStub(channel)
-    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     asked = pb.LookupRequest(number=on.directory.number(0))
     many = pb.LookupBatchRequest(
         lookups=[pb.LookupRequest(number=on.directory.number(at)) for at in range(_BATCH_SIZE)]

@@ -11,6 +11,8 @@ import redis
 
 from benchmarks.stage import ACCOUNTS, Stage, document, number, parser, percentile, stage
 from router.entries.codec import VERSION, version_of
+from router.redis_store.client import connect
+from router.redis_store.commands import RedisClient
 from router.redis_store.follower_status import FollowerStatus, read
 from router.redis_store.keys import Keys
 
@@ -67,8 +69,8 @@ def summary(seen: Fed) -> str:
 
 def feed(on: Stage, documents: int, seconds: float, seed: int = 1) -> Fed:
     """Start a follower, write for a while, and wait until it is up to date; documents in all, spread evenly."""
-    client = redis.Redis.from_url(on.redis_url)
-    client.flushall()
+    redis.Redis.from_url(on.redis_url).flushall()
+    client = connect(on.redis_url, timeout=10)
     each, chance = max(1, documents // len(on.names)), random.Random(seed)
     revisions: dict[str, str] = {}
     began = time.monotonic()
@@ -161,7 +163,7 @@ def _write(
     return count
 
 
-def _wait(client: redis.Redis, settled: Any) -> FollowerStatus:
+def _wait(client: RedisClient, settled: Any) -> FollowerStatus:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         result = read(client, KEYS)

@@ -112,7 +112,10 @@ def follower(run: Run) -> None:
     for count in plan.databases:
         with stage(run.couchdb_url, count, plan.documents) as on:
             warmed = warming.measure(on, plan.documents)
-            print(f"  warm-up {warmed['warm']:,.0f}/s, plain reading {warmed['plain']:,.0f}/s")
+            print(
+                f"  warm-up {warmed['warm']:,.0f}/s, plain reading {warmed['plain']:,.0f}/s,"
+                f" a copy {warmed['copy']:,.0f}/s"
+            )
             fed = feeding.feed(on, plan.documents, plan.flood)
             print(f"  {feeding.summary(fed)}")
         run.results.other.setdefault("warming", []).append(warmed)

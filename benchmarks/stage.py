@@ -24,12 +24,17 @@ COMMAND = str(Path(sys.executable).with_name("did-router"))
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Two stores and the databases made in them."""
+    """Two stores and the databases made in them.
+
+    Attributes:
+        is_real: whether the documents are in a CouchDB, which reads far more slowly than the embedded database.
+    """
 
     couchdb_url: str
     redis_url: str
     databases: CouchServer
     names: list[str]
+    is_real: bool
 
     def command(self, *message: str) -> list[str]:
         """A did-router command against these stores."""
@@ -56,7 +61,7 @@ def stage(couchdb_url: str | None, databases: int, documents: int) -> Iterator[S
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda name: _fill(client, name, max(1, documents // databases)), names))
             print(f"{len(names)} databases, {documents:,} documents made in {time.monotonic() - began:.1f} s")
-            yield Stage(url, redis.url, client, names)
+            yield Stage(url, redis.url, client, names, couchdb_url is not None)
         finally:
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda name: _drop(client, name), names))

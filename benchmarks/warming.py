@@ -1,7 +1,8 @@
-"""Warm-up beside plain reading of the same documents with curl."""
+"""Warm-up beside plain reading of the same documents with curl, and beside a straightforward copy of them."""
 
 import json
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -22,14 +23,15 @@ def main() -> None:
             print(
                 f"curl one at a time {seen['plain']:,.0f}/s, two at a time {seen['plain2']:,.0f}/s; "
                 f"warm {seen['warm']:,.0f}/s by its own count, {seen['whole']:,.0f}/s with its start; "
+                f"copied {seen['copy']:,.0f}/s with its start; "
                 f"ratio to curl one at a time {seen['warm'] / seen['plain']:.2f}, "
-                f"two {seen['warm'] / seen['plain2']:.2f}"
+                f"two {seen['warm'] / seen['plain2']:.2f}, to a copy {seen['whole'] / seen['copy']:.2f}"
             )
 
 
 def measure(on: Stage, documents: int) -> dict[str, float]:
-    """Documents a second: by curl one database at a time, two at a time, by `warm`, and with warm's start."""
-    one, two, warm = _curl(on, 1), _curl(on, 2), _warm(on)
+    """Documents a second: by curl one database at a time, two at a time, by `warm`, with warm's start, by a copy."""
+    one, two, warm, copied = _curl(on, 1), _curl(on, 2), _warm(on), _copy(on)
     return {
         "databases": len(on.names),
         "documents": documents,
@@ -37,6 +39,8 @@ def measure(on: Stage, documents: int) -> dict[str, float]:
         "plain2": documents / two,
         "warm": documents / warm["seconds"],
         "whole": documents / warm["wall"],
+        "copy": documents / copied,
+        "real": on.is_real,
     }
 
 
@@ -60,6 +64,15 @@ def _warm(on: Stage) -> dict[str, float]:
     began = time.monotonic()
     result = subprocess.run(on.command("warm", "--json"), capture_output=True, check=True)
     return {**json.loads(result.stdout), "wall": time.monotonic() - began}
+
+
+def _copy(on: Stage) -> float:
+    """Seconds of a straightforward copy, with its start."""
+    redis.Redis.from_url(on.redis_url).flushall()
+    command = [sys.executable, "-m", "benchmarks.peers.textbook_copy", "--couchdb-url", on.couchdb_url]
+    began = time.monotonic()
+    subprocess.run([*command, "--redis-url", on.redis_url, *on.names], check=True)
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":

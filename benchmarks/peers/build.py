@@ -11,6 +11,7 @@ PROTO = PEERS.parent.parent / "proto"
 BUILD = PEERS.parent / "build"
 GO_SOURCES = Path("/usr/share/gocode")
 GO, CPP = BUILD / "go" / "server", BUILD / "cpp" / "server"
+_GO_SOURCE, _CPP_SOURCE = PEERS / "go" / "main.go", PEERS / "cpp" / "server.cc"
 NODE = PEERS / "node"
 _INBOUND = "router/v1/inbound.proto"
 
@@ -47,12 +48,12 @@ def cpp_missing() -> str | None:
 
 def go_uncompiled() -> str | None:
     """Why the Go peer would have to be compiled before it can start."""
-    return _uncompiled(GO)
+    return _uncompiled(GO, _GO_SOURCE)
 
 
 def cpp_uncompiled() -> str | None:
     """Why the C++ peer would have to be compiled before it can start."""
-    return _uncompiled(CPP)
+    return _uncompiled(CPP, _CPP_SOURCE)
 
 
 def node_missing() -> str | None:
@@ -62,15 +63,14 @@ def node_missing() -> str | None:
 
 def go_server() -> str:
     """Compile the Go peer with Debian's libraries."""
-    source = PEERS / "go" / "main.go"
-    if _fresh(GO, source):
+    if _fresh(GO, _GO_SOURCE):
         return str(GO)
     home = BUILD / "go" / "path"
     package = home / "src" / "did-router-peer"
     package.mkdir(parents=True, exist_ok=True)
     generated = f"--go_out=plugins=grpc,paths=source_relative,import_path=router:{package}"
     _run(["protoc", "-I", str(PROTO), generated, _INBOUND])
-    shutil.copy(source, package)
+    shutil.copy(_GO_SOURCE, package)
     settings = {"GO111MODULE": "off", "GOPATH": f"{home}:{GO_SOURCES}", "GOCACHE": str(BUILD / "go" / "cache")}
     _run(["env", *(f"{name}={value}" for name, value in settings.items()), "go", "build", "-o", str(GO), "."], package)
     return str(GO)
@@ -78,21 +78,22 @@ def go_server() -> str:
 
 def cpp_server() -> str:
     """Compile the C++ peer with Debian's libraries."""
-    source = PEERS / "cpp" / "server.cc"
-    if _fresh(CPP, source):
+    if _fresh(CPP, _CPP_SOURCE):
         return str(CPP)
     out = BUILD / "cpp"
     out.mkdir(parents=True, exist_ok=True)
     plugin = f"--plugin=protoc-gen-grpc={shutil.which('grpc_cpp_plugin')}"
     _run(["protoc", "-I", str(PROTO), f"--cpp_out={out}", f"--grpc_out={out}", plugin, _INBOUND])
     flags = _run(["pkg-config", "--cflags", "--libs", "grpc++", "protobuf"]).split()
-    units = [str(source), *map(str, sorted(out.glob("router/v1/*.cc")))]
+    units = [str(_CPP_SOURCE), *map(str, sorted(out.glob("router/v1/*.cc")))]
     _run(["g++", "-O2", "-std=c++17", "-o", str(CPP), f"-I{out}", *units, *flags, "-lpthread"])
     return str(CPP)
 
 
-def _uncompiled(program: Path) -> str | None:
-    return None if program.exists() else f"{program.parent.name} is not compiled in this checkout: make bench-peers"
+def _uncompiled(program: Path, source: Path) -> str | None:
+    if _fresh(program, source):
+        return None
+    return f"{program.parent.name} is not compiled, or its source is newer: make bench-peers"
 
 
 def _fresh(built: Path, source: Path) -> bool:

@@ -15,7 +15,7 @@ _LISTENER = (
     r"|fail_verify_.*|no_certificate|versions\..*)|server_ssl_socket_factory\..*)"
 )
 _RATE = r"listener_local_ratelimit\.connections\.rate_limited"
-_METHODS = r"cluster\.(lookups|exclusive)\.grpc\..*"
+_METHODS = r"vhost\.router\.route\..*\.upstream_rq_(time|total|[1-5]xx|retry|retry_success)"
 _WORKERS = (
     r"cluster\.(lookups|exclusive)\.(upstream_rq_(total|active|timeout|per_try_timeout|pending_overflow|retry"
     r"|retry_success|retry_overflow|retry_limit_exceeded|rx_reset|tx_reset)"
@@ -36,10 +36,7 @@ STATISTICS_TAGS = {
     "envoy.response_code_class": "",
     "envoy.ssl_version": "",
     "envoy.xds_resource_name": "",
-    "envoy.grpc_bridge_service": r"^cluster\.[^.]+\.grpc\.(([a-zA-Z0-9_.]+)\.)[^.]+\.[^.]+$",
-    "envoy.grpc_bridge_method": r"^cluster\.[^.]+\.grpc\.[a-zA-Z0-9_.]+\.(([^.]+)\.)[^.]+$",
+    "envoy.virtual_host": "",
+    "envoy.route": "",
 }
-"""Labels, with the pattern that extracts each from a statistic's name; empty for Envoy's own pattern.
-
-Envoy's own pattern for gRPC reads the first part of a package's name as the service, and the second as the method.
-"""
+"""Labels, with the pattern that extracts each from a statistic's name; empty for Envoy's own pattern."""

@@ -14,6 +14,7 @@ from router.server.edge.plan import EdgePlan
 from router.server.edge.process import find_envoy
 from router.server.edge.resources import write_certificate, write_draining, write_endpoints
 from router.settings import Settings
+from router.v1 import inbound_pb2, numbers_pb2
 
 Plan = Callable[..., EdgePlan]
 
@@ -82,12 +83,24 @@ def _routes(plan: EdgePlan) -> list[dict[str, Any]]:
 
 
 def test_only_reads_are_retried(plan: Plan) -> None:
-    retried = [each["match"] for each in _routes(plan()) if "retry_policy" in each["route"]]
-    assert [match.get("path") or match.get("prefix") or match["safe_regex"]["regex"] for match in retried] == [
-        "/router.v1.InboundRouter/Lookup",
-        "/router.v1.InboundRouter/.*|/grpc.health.v1.Health/Check",
-        "/",
-    ]
+    retried = [each for each in _routes(plan()) if "retry_policy" in each["route"]]
+    assert [each["stat_prefix"] for each in retried] == ["Lookup", "LookupBatch", "Explain", "Check", "http_reads"]
+
+
+def test_every_method_has_its_own_figures(plan: Plan) -> None:
+    named = {each["match"].get("path", ""): each["stat_prefix"] for each in _routes(plan())}
+    for file in (inbound_pb2, numbers_pb2):
+        for service in file.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                assert named[f"/{service.full_name}/{method.name}"] == method.name
+    assert {named[f"/grpc.health.v1.Health/{each}"] for each in ("Check", "Watch")} == {"Check", "Watch"}
+
+
+def test_routes_names_are_one_part_of_a_statistics_name(plan: Plan) -> None:
+    """Envoy reads the label up to the next dot."""
+    names = [each["stat_prefix"] for each in _routes(plan())]
+    assert len(set(names)) == len(names)
+    assert not [each for each in names if "." in each]
 
 
 def test_a_change_over_http_is_matched_before_reads_and_never_retried(plan: Plan) -> None:

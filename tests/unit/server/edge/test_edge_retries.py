@@ -10,8 +10,9 @@ import pytest
 
 from router.server.edge.edge import Edge
 from tests.cli.command import eventually
-from tests.hostile.wire import HEADERS
-from tests.unit.server.edge.running_edge import RunningEdge, Start
+from tests.hostile import wire
+from tests.hostile.wire import HEADERS, Connection
+from tests.unit.server.edge.running_edge import RunningEdge, Start, refused
 
 ATTEMPTS = 5
 
@@ -54,6 +55,32 @@ class FailingWorker:
                     self.calls += 1
                     return
                 at += 9 + int.from_bytes(held[at : at + 3])
+
+
+@pytest.fixture
+def silent(start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEdge]:
+    """An edge whose only worker never responds; a Lookup may take 0.5 s."""
+    monkeypatch.setattr("router.server.edge.plan._UPLOAD_TIME", 0.3)
+    running = start(lookup_timeout=0.2)
+    path = running.edge.new_socket("worker-0")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        running.edge.set_endpoints([path])
+        members = b'envoy_cluster_membership_total{envoy_cluster_name="lookups"} 1'
+        eventually(lambda: members in running.edge.metrics())
+        yield running
+
+
+def test_a_lookup_ends_in_time(silent: RunningEdge) -> None:
+    """Whether the response or the rest of the request is missing."""
+    with Connection(silent.port) as caller:
+        caller.greet().send(wire.frame(HEADERS, wire.END_HEADERS, 1, wire.call_headers(wire.LOOKUP)))
+        eventually(lambda: 1 in caller.ended, 5)
+    with grpc.insecure_channel(f"127.0.0.1:{silent.port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        problem = refused(channel)
+    assert problem.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert problem.details() == "downstream duration timeout", "by Envoy, before the caller's own deadline"
 
 
 @pytest.fixture
