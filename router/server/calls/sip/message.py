@@ -28,6 +28,8 @@ _USUAL = {
 }
 """Names as nearly every message writes them; any other way is found in more steps."""
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
+_BARE_NULL = re.compile(rb"(?<!\\)\0")
+"""A null that no backslash quotes (25.1)."""
 _START = re.compile(rb"([!-~]+) ([!-~\x80-\xff]+) SIP/([0-9]+\.[0-9]+)")
 _RESPONSE = re.compile(rb"SIP/[0-9]+\.[0-9]+ [0-9]{3}(?: |$)")
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
@@ -91,7 +93,7 @@ def parse(data: bytes) -> SipRequest:
     head = data if body < 0 else data[: body - 4]
     if b"\n " in head or b"\n\t" in head:
         head = _FOLDED.sub(b" ", head)
-    if b"\0" in head or not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
+    if (b"\0" in head and _BARE_NULL.search(head)) or not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
         raise NotSipError("a line break or null within a line")  # copied into a response, it would forge header fields
     start, *lines = head.split(b"\r\n")
     if _RESPONSE.match(start):
