@@ -8,7 +8,7 @@ PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs tests/README.md benchmarks/
 SWITCHES_ROOT ?= /var/tmp/did-router-sid
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit coverage lint lint-deploy format docs site proto lock wheel audit-dependencies test-couchdb test-switches test-console soak guards fuzz edge-faults hostile bench overload bench-peers
+.PHONY: help install demo test test-unit coverage lint lint-deploy format docs site proto lock wheel audit-dependencies test-couchdb test-switches test-console console-pictures soak guards fuzz edge-faults hostile bench overload bench-peers
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -71,6 +71,10 @@ test-switches: install ## run the examples for Kamailio and Asterisk with real o
 test-console: install ## install Chromium and axe from Debian and npm, and run the tests of the console in a browser
 	tests/integration/console/install.sh "$(VENV)/node"
 	$(BIN)/pytest tests/unit/console tests/integration/console $(ARGS)
+
+console-pictures: install ## make the pictures of docs/console.md anew, with Chromium
+	tests/integration/console/install.sh "$(VENV)/node"
+	CONSOLE_PICTURES=docs/pictures $(BIN)/pytest tests/integration/console/test_console_pictures.py $(ARGS)
 
 soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=90 ARGS="--fault 'redis killed'")
 	$(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

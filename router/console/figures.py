@@ -10,8 +10,8 @@ from prometheus_client.samples import Sample
 _SOURCES = ("near_cache", "redis", "number_database", "port_request")
 _LOOKUPS = "did_router_lookups_total"
 _LATENCY = "grpc_server_call_duration_seconds_bucket"
-_METHODS_OF_LOOKUPS = ("Lookup", "router.v1.InboundRouter/Lookup")
-_UNKNOWN_ACCOUNTS = "did_router_accounts_total"
+_LOOKUP_METHOD = "router.v1.InboundRouter/Lookup"
+_UNKNOWN_ACCOUNTS = "did_router_unknown_accounts_total"
 _IN_FLIGHT = "did_router_reads_in_flight"
 _MEMORY = "process_resident_memory_bytes"
 _WANTED = (_LOOKUPS, _LATENCY, _UNKNOWN_ACCOUNTS, _IN_FLIGHT, _MEMORY)
@@ -62,11 +62,10 @@ def _add(figures: WorkerFigures, sample: Sample) -> None:
     if sample.name == _LOOKUPS:
         _add_lookups(figures, sample.labels, sample.value)
     elif sample.name == _LATENCY:
-        if sample.labels.get("grpc_method", "") in _METHODS_OF_LOOKUPS:
+        if sample.labels.get("grpc_method") == _LOOKUP_METHOD:
             figures.latency[float(sample.labels["le"])] += sample.value
     elif sample.name == _UNKNOWN_ACCOUNTS:
-        if sample.labels.get("outcome") == "unknown_account":
-            figures.unknown_accounts += sample.value
+        figures.unknown_accounts += sample.value
     elif sample.name == _IN_FLIGHT:
         figures.in_flight += sample.value
     elif sample.name == _MEMORY:
@@ -74,11 +73,14 @@ def _add(figures: WorkerFigures, sample: Sample) -> None:
 
 
 def _add_lookups(figures: WorkerFigures, labels: Mapping[str, str], value: float) -> None:
-    outcome = labels.get("outcome", "")
-    if outcome in _SOURCES:
-        figures.sources[outcome] += value
-    elif outcome.isupper() or outcome == "expired":
-        figures.refusals[outcome] += value
+    if labels.get("result") == "route":
+        figures.sources[labels.get("source", "")] += value
+    elif labels.get("reason"):
+        figures.refusals[labels["reason"]] += value
+    elif labels.get("outcome") in _SOURCES:  # services before 0.1 have one label for both
+        figures.sources[labels["outcome"]] += value
+    elif labels.get("outcome", "").isupper():
+        figures.refusals[labels["outcome"]] += value
 
 
 def names(counters: Iterable[Mapping[str, float]]) -> list[str]:

@@ -21,6 +21,7 @@ from router.console.context import Console
 from router.console.services import ServiceError, Services
 from router.console.sessions import SessionStore
 from router.runtime.addresses import Address, is_loopback, parse_address
+from router.runtime.service_manager import ServiceManager
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -197,10 +198,14 @@ def run_console(settings: Settings, announce: Announce) -> None:
     Raises:
         SettingsError, OSError: see `ConsoleServer`.
     """
+    systemd = ServiceManager()
     server = ConsoleServer(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     server.start(announce)
-    stop.wait()
+    systemd.ready()
+    while not stop.wait(systemd.watchdog_interval or None):
+        systemd.keep_alive()
+    systemd.stopping()
     server.stop()

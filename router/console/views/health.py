@@ -105,6 +105,7 @@ def charts(points: Sequence[Point], now: float) -> list[Chart]:
     """Return the four charts of the last 15 minutes."""
     bins = _bins(points, now)
     means = [None if not each else sum(point.lookups for point in each) / len(each) for each in bins]
+    sources = names(point.sources for point in points)
     reasons = names(point.refusals for point in points)[:_MAX_REASONS]
     return [
         line_chart("Lookups", "/s", [Series("all", means)], minutes=_MINUTES),
@@ -117,7 +118,7 @@ def charts(points: Sequence[Point], now: float) -> list[Chart]:
         area_chart(
             "Routes by source",
             "%",
-            [Series(text, _shares(bins, name)) for name, text in _SOURCES.items()],
+            [Series(text, _shares(bins, name)) for name, text in _SOURCES.items() if name in sources],
             minutes=_MINUTES,
             top=100.0,
         ),

@@ -16,6 +16,12 @@ _LAYERS: tuple[tuple[str, _Layer], ...] = (
     ("account", "account"),
 )
 _CACHES = frozenset(("near cache", "Redis"))
+_SOURCES = {
+    pb.NEAR_CACHE: "The near cache",
+    pb.REDIS: "Redis",
+    pb.NUMBER_DATABASE: "The number database",
+    pb.PORT_REQUEST: "A port request",
+}
 _REFUSALS = {
     pb.NOT_RECONCILABLE: "is no number that routes under this dial plan",
     pb.NUMBER_NOT_FOUND: "has no document, and no single active port request",
@@ -142,11 +148,9 @@ def decision(outcome: pb.LookupOutcome) -> Decision:
     """Return an answer in words."""
     if outcome.WhichOneof("outcome") == "route":
         route = outcome.route
-        source = pb.Source.Name(route.source).replace("_", " ").lower()
+        source = _SOURCES.get(route.source, "A layer")
         stale = ", and it may be stale" if route.stale else ""
-        return Decision(
-            "ok", "routes to account", route.account_id, f"The {source} says so{stale}.", tuple(_facts(route))
-        )
+        return Decision("ok", "routes to account", route.account_id, f"{source} says so{stale}.", tuple(_facts(route)))
     refusal = outcome.refusal
     level = "bad" if refusal.reason in {pb.NUMBER_DATABASE_UNAVAILABLE, pb.OVERLOADED} else "warn"
     headline = _REFUSALS.get(refusal.reason, "does not route")

@@ -7,6 +7,25 @@ from router.console.history import History, quantile
 
 NAME = ("one:9050", "worker-0")
 METRICS = """
+# TYPE did_router_lookups counter
+did_router_lookups_total{tongue="grpc",result="route",reason="",source="near_cache",worker="worker-0"} 80.0
+did_router_lookups_total{tongue="sip",result="route",reason="",source="near_cache",worker="worker-0"} 10.0
+did_router_lookups_total{tongue="grpc",result="route",reason="",source="redis",worker="worker-0"} 10.0
+did_router_lookups_total{tongue="grpc",result="refusal",reason="NUMBER_NOT_FOUND",source="redis",worker="worker-0"} 5.0
+did_router_lookups_total{tongue="grpc",result="route",reason="",source="near_cache",worker="worker-1"} 1.0
+# TYPE grpc_server_call_duration_seconds histogram
+grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lookup",grpc_status="OK",le="0.001",worker="worker-0"} 90.0
+grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lookup",grpc_status="OK",le="+Inf",worker="worker-0"} 95.0
+grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lookup",grpc_status="NOT_FOUND",le="+Inf",worker="worker-0"} 5.0
+grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.NumberManager/Get",grpc_status="OK",le="+Inf",worker="worker-0"} 7.0
+# TYPE did_router_unknown_accounts counter
+did_router_unknown_accounts_total{worker="worker-0"} 3.0
+# TYPE process_resident_memory_bytes gauge
+process_resident_memory_bytes{worker="worker-0"} 1e+08
+# TYPE other gauge
+other{worker="worker-0"} 1.0
+"""  # noqa: E501 - lines of a page
+OLD_METRICS = """
 # TYPE did_router_lookups_total counter
 did_router_lookups_total{outcome="near_cache",worker="worker-0"} 90.0
 did_router_lookups_total{outcome="redis",worker="worker-0"} 10.0
@@ -24,14 +43,22 @@ def figures(routes: float, refused: float = 0.0) -> WorkerFigures:
     return WorkerFigures(sources={"near_cache": routes}, refusals={"OVERLOADED": refused})
 
 
-def test_figures_are_read_by_worker_and_counted_once() -> None:
-    read = read_figures(METRICS)
+@pytest.mark.parametrize("text", [METRICS, OLD_METRICS])
+def test_figures_are_read_by_worker_and_counted_once(text: str) -> None:
+    read = read_figures(text)
 
     assert sorted(read) == ["worker-0", "worker-1"]
     assert dict(read["worker-0"].sources) == {"near_cache": 90.0, "redis": 10.0}
     assert dict(read["worker-0"].refusals) == {"NUMBER_NOT_FOUND": 5.0}
     assert read["worker-0"].lookups == 105.0
     assert read["worker-0"].memory == 1e8
+
+
+def test_figures_hold_the_duration_of_lookups_alone() -> None:
+    figures = read_figures(METRICS)["worker-0"]
+
+    assert dict(figures.latency) == {0.001: 90.0, float("inf"): 100.0}
+    assert figures.unknown_accounts == 3.0
 
 
 def test_rate_is_by_the_time_that_passed() -> None:
