@@ -75,7 +75,7 @@ def test_an_undecided_change_is_looked_up_until_the_copies_know_it(
 
     monkeypatch.setattr(OlderChanges, "_look_again", note_and_look_again)
     in_conflict(on_cluster, NUMBER)
-    follow(follower_reconcile_interval=120.0)
+    follow(follower_reconcile_interval=120.0, follower_lease_ttl=60.0)  # a new session would have to sweep
     eventually(lambda: on_cluster.cached() == TWO)
     before, read = on_cluster.databases.database(SHARD).leaves([NUMBER]), CouchDatabase.leaves
 
@@ -88,7 +88,7 @@ def test_an_undecided_change_is_looked_up_until_the_copies_know_it(
 
     monkeypatch.setattr(CouchDatabase, "leaves", read_copies_that_lag)
     on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
-    eventually(lambda: on_cluster.cached() == ONE)
+    eventually(lambda: on_cluster.cached() == ONE, 30)
 
 
 @pytest.mark.parametrize("down", [None, "killed", "frozen"])
