@@ -21,9 +21,9 @@ WINDOW = 64
 _DISTINCT, _MOST_DISTINCT = 200_000, 500_000
 """Requests in a file; the generator plays them again from the start."""
 _HTTP_WARM = 2
-"""Seconds in which most numbers that are called come into the near cache."""
-_FIRST_INVITES = 10_000
-"""Calls that show how many fill the time, and bring most numbers into the near cache."""
+"""Seconds, enough for each number once: a near cache in use for a minute holds what is called."""
+_FIRST_PART = 15.0
+"""Seconds after which SIPp has had enough time for each number once."""
 _RIGHT = {"hits": {0}, "spread": {0}, "refusals": {9}, "misses": {5}, "mix": {0, 5, 9}}
 """gRPC statuses that the numbers call for."""
 
@@ -124,13 +124,14 @@ def _judge(who: Contestant, load: Load, seen: Answers, lookups: int) -> Turn:
 
 
 def _sip(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
-    """SIPp has no time limit that ends well, so a first part finds how many calls fill the time."""
+    """SIPp has no time limit that ends well: a part with each number once finds how many calls fill the time."""
     users = load.connections * load.streams
-    command = ["sipp", f"127.0.0.1:{port}", "-sf", str(sip_dns.SCENARIO), "-inf", str(sip_dns.sip_numbers(arena))]
-    command += ["-i", "127.0.0.1", "-nostdin", "-users", str(users), "-m"]
-    _sipp([*command, str(_FIRST_INVITES)], arena, meter, 8)
-    calls = int(_FIRST_INVITES / meter.seconds * seconds * 1.5)
-    result = _sipp([*command, str(calls)], arena, meter, 4 * seconds + 4)
+    command = ["sipp", f"127.0.0.1:{port}", "-sf", str(sip_dns.SCENARIO), "-i", "127.0.0.1", "-nostdin"]
+    command += ["-users", str(users), "-inf"]
+    first = sip_dns.routable(arena)
+    _sipp([*command, str(sip_dns.sip_numbers(arena, "spread")), "-m", str(first)], arena, meter, _FIRST_PART)
+    calls = int(first / meter.seconds * seconds * 1.5)
+    result = _sipp([*command, str(sip_dns.sip_numbers(arena)), "-m", str(calls)], arena, meter, 4 * seconds + 4)
     failed = int((re.findall(r"Failed call .*\|\s*(\d+)", result) or ["0"])[-1])
     return Turn(who.name, load.name, 0, rate=(calls - failed) / meter.seconds, cores=0.0, wrong=failed)
 
@@ -147,11 +148,11 @@ def _sipp(command: list[str], arena: Arena, meter: Meter, limit: float) -> str:
 
 
 def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
-    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(sip_dns.dns_queries(arena))]
-    command += ["-c", str(load.connections), "-q", str(load.connections * load.streams), "-l"]
-    _run([*command, "1"], arena)
+    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port)]
+    command += ["-c", str(load.connections), "-q", str(load.connections * load.streams), "-d"]
+    _run([*command, str(sip_dns.dns_queries(arena, "spread")), "-n", "1"], arena)
     meter.begin()
-    result = _run([*command, f"{max(1, round(seconds))}"], arena)
+    result = _run([*command, str(sip_dns.dns_queries(arena)), "-l", f"{max(1, round(seconds))}"], arena)
     meter.end()
     found = {name: float(value) for name, value in re.findall(r"(Queries \w+(?: \w+)*):\s+([\d.]+)", result)}
     right = float((re.search(r"NOERROR (\d+)", result) or ["", "0"])[1])
@@ -168,11 +169,11 @@ def _dns(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _
 
 
 def _http(arena: Arena, who: Contestant, port: int, load: Load, seconds: float, _rate: float, meter: Meter) -> Turn:
-    url, paths = f"http://127.0.0.1:{port}", switch_protocols.http_paths(arena)
+    url = f"http://127.0.0.1:{port}"
     command = ["wrk", "-t", "1", "-c", str(load.connections * load.streams), "-s", str(switch_protocols.SCRIPT), "-d"]
-    _run([*command, f"{_HTTP_WARM}s", url, str(paths)], arena)
+    _run([*command, f"{_HTTP_WARM}s", url, str(switch_protocols.http_paths(arena, "spread"))], arena)
     meter.begin()
-    result = _run([*command, f"{max(1, round(seconds))}s", url, str(paths)], arena)
+    result = _run([*command, f"{max(1, round(seconds))}s", url, str(switch_protocols.http_paths(arena))], arena)
     meter.end()
     made, wrong, lost = (
         int((re.search(pattern, result) or ["", "0"])[1])

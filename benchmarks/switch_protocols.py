@@ -4,13 +4,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks.arena import Arena
+from benchmarks.peers import sip_dns
 from benchmarks.peers.build import lacks
 from benchmarks.processes import free_port
 from benchmarks.stage import COMMAND
 
 SCRIPT = Path(__file__).parent / "load" / "lookups.lua"
-_REQUESTS = 100_000
-"""Requests in a file; it is read again from the start."""
 _NO_LIMIT = 0
 """Requests a second from one address: the generator is one address, and 2,000 a second are the default."""
 
@@ -45,12 +44,11 @@ def dnsperf_missing() -> str | None:
     return lacks(("dnsperf",), packages="dnsperf")
 
 
-def http_paths(arena: Arena) -> Path:
-    """Return a file with the paths that wrk asks for."""
-    path = arena.folder / "paths"
+def http_paths(arena: Arena, kind: str = "hits") -> Path:
+    """Return a file with the paths that wrk asks for; `kind` as for `sip_dns.sip_numbers`."""
+    path = arena.folder / f"paths-{kind}"
     if not path.exists():
-        numbers = arena.directory.asked("hits", _REQUESTS)
-        path.write_text("".join(f"/v1/lookup/{quote(each, safe='+')}\n" for each in numbers))
+        path.write_text("".join(f"/v1/lookup/{quote(each, safe='+')}\n" for each in sip_dns.asked(arena, kind)))
     return path
 
 

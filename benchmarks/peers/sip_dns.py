@@ -1,5 +1,6 @@
 """Configurations and requests for the peers that don't speak gRPC: Kamailio, Knot DNS, and Redis itself."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,21 +60,34 @@ def enum_name(number: str) -> str:
     return ".".join(reversed(number.removeprefix("+")))
 
 
-def sip_numbers(arena: Arena) -> Path:
-    """SIPp's injection file."""
-    path = arena.folder / "numbers.csv"
+def sip_numbers(arena: Arena, kind: str = "hits") -> Path:
+    """SIPp's injection file.
+
+    Args:
+        kind: of the numbers, as `Directory.asked` has it; of "spread", each number once.
+    """
+    path = arena.folder / f"numbers-{kind}.csv"
     if not path.exists():
-        path.write_text("SEQUENTIAL\n" + "".join(f"{each};\n" for each in arena.directory.asked("hits", _ASKED)))
+        path.write_text("SEQUENTIAL\n" + "".join(f"{each};\n" for each in asked(arena, kind)))
     return path
 
 
-def dns_queries(arena: Arena) -> Path:
-    """Dnsperf's query file."""
-    path = arena.folder / "queries"
+def dns_queries(arena: Arena, kind: str = "hits") -> Path:
+    """Dnsperf's query file; `kind` as for `sip_numbers`."""
+    path = arena.folder / f"queries-{kind}"
     if not path.exists():
-        numbers = arena.directory.asked("hits", _ASKED)
-        path.write_text("".join(f"{enum_name(each)}.e164.arpa NAPTR\n" for each in numbers))
+        path.write_text("".join(f"{enum_name(each)}.e164.arpa NAPTR\n" for each in asked(arena, kind)))
     return path
+
+
+def asked(arena: Arena, kind: str) -> Iterator[str]:
+    """Numbers for a file that a tool reads again from the start; of "spread", each number once."""
+    return arena.directory.asked(kind, routable(arena) if kind == "spread" else _ASKED)
+
+
+def routable(arena: Arena) -> int:
+    """How many numbers "spread" has."""
+    return sum(not arena.directory.refused(index) for index in range(arena.directory.count))
 
 
 def redis_key(arena: Arena) -> str:
