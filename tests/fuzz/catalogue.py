@@ -17,6 +17,8 @@ NAMES = (
     "followed_documents",
     "token_file",
     "requests",
+    "sip_messages",
+    "enum_queries",
 )
 
 
