@@ -58,6 +58,7 @@ class SipRequest:
         require: option tags of Require.
         problem: why the request is malformed (400); empty where it is well-formed.
         length: bytes that the message takes.
+        has_to_tag: the request belongs to a dialog.
     """
 
     method: bytes
@@ -68,12 +69,7 @@ class SipRequest:
     require: list[bytes] = field(default_factory=list)
     problem: str = ""
     length: int = 0
-
-    @property
-    def has_to_tag(self) -> bool:
-        """The request belongs to a dialog."""
-        address = self.headers.get(b"to", b"")
-        return _TAG.search(address.rpartition(b">")[2] if b">" in address else address) is not None
+    has_to_tag: bool = False
 
 
 def head_end(data: bytes) -> int:
@@ -96,16 +92,21 @@ def parse(data: bytes) -> SipRequest:
     if (b"\0" in head and _BARE_NULL.search(head)) or not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
         raise NotSipError("a line break or null within a line")  # copied into a response, it would forge header fields
     start, *lines = head.split(b"\r\n")
-    if _RESPONSE.match(start):
+    if start.startswith(b"SIP/") and _RESPONSE.match(start):
         raise NotSipError("a response")
     request = _start_line(start)
     _headers(lines, request)
     if not request.vias:
         raise NotSipError("no Via")
     request.length = len(data)
+    request.has_to_tag = _has_tag(request.headers.get(b"to", b""))
     if not request.problem:
         request.problem = _problem(request, len(data) - body if body >= 0 else 0, complete=body >= 0)
     return request
+
+
+def _has_tag(address: bytes) -> bool:
+    return _TAG.search(address.rpartition(b">")[2]) is not None
 
 
 def _start_line(start: bytes) -> SipRequest:

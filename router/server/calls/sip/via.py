@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DEFAULT_PORT = 5060
 
@@ -12,13 +12,11 @@ _VIA = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _RPORT = re.compile(rb";[ \t]*rport[ \t]*(?=;|$)", re.IGNORECASE)
-_BRANCH = re.compile(rb";[ \t]*branch[ \t]*=[ \t]*([^;\s]+)", re.IGNORECASE)
 _MADDR = re.compile(rb";[ \t]*maddr[ \t]*=[ \t]*(\[?[0-9A-Fa-f:.]+\]?)", re.IGNORECASE)
 _OWN = re.compile(rb";[ \t]*(?:received|rport)[ \t]*=[^;]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(NamedTuple):
     """A Via header field's value.
 
     Attributes:
@@ -31,7 +29,6 @@ class Via:
     host: bytes
     port: int | None
     wants_rport: bool
-    branch: bytes
     maddr: str | None
 
     def received(self, source: tuple[str, int]) -> bytes:
@@ -59,22 +56,16 @@ def parse_via(value: bytes) -> Via | None:
     port = None if found[3] is None else int(found[3])
     if port is not None and not 0 < port < 65536:  # noqa: PLR2004 - UDP's ports
         return None
-    parameters = found[4]
-    if b"received" in parameters.lower():  # a caller's own claim must not reach anybody
+    parameters = found[4].lower()
+    if b"received" in parameters:  # a caller's own claim must not reach anybody
         value, parameters = _OWN.sub(b"", value), _OWN.sub(b"", parameters)
-    branch, maddr = _BRANCH.search(parameters), _MADDR.search(parameters)
-    return Via(
-        value,
-        found[2],
-        port,
-        _RPORT.search(parameters) is not None,
-        b"" if branch is None else branch[1],
-        None if maddr is None else _address(maddr[1]),
-    )
+    wants_rport = b"rport" in parameters and _RPORT.search(parameters) is not None
+    return Via(value, found[2], port, wants_rport, _maddr(parameters) if b"maddr" in parameters else None)
 
 
-def _address(text: bytes) -> str | None:
+def _maddr(parameters: bytes) -> str | None:
+    found = _MADDR.search(parameters)
     try:
-        return str(ipaddress.ip_address(text.strip(b"[]").decode()))
+        return None if found is None else str(ipaddress.ip_address(found[1].strip(b"[]").decode()))
     except ValueError:
         return None
