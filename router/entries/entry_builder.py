@@ -13,7 +13,9 @@ from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUES
 from router.numbers.routes import Policy, decide
 
 FORMAT = "2"
-"""Incremented when the bytes of entries change: every database is then read again."""
+"""Incremented when the bytes of entries change: every number database is then read again."""
+REFERENCE_FORMAT = "3"
+"""Incremented when the bytes of accounts, port requests or configuration change."""
 
 
 def entries_fingerprint(policy: Policy) -> str:
@@ -76,7 +78,7 @@ def _account(document: Mapping[str, Any], revision: str) -> bytes | None:
     read = accounts.read(document)
     if isinstance(read, Skipped):
         return None
-    return account_value(revision, enabled=read.enabled, exists=not read.deleted)
+    return account_value(revision, enabled=read.enabled, exists=not read.deleted, realm=read.realm)
 
 
 def _port(document: Mapping[str, Any], revision: str) -> bytes:

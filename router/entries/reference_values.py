@@ -4,6 +4,7 @@ Each is the document's version (`codec.version_of`), followed by the fields that
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from router.entries.codec import VERSION, version_of
 from router.numbers.kazoo_databases import ACCOUNTS, SYSTEM_CONFIG
 
-_ACCOUNTS = {b"1", b"0", b"D"}
-"""Payloads of an account: enabled, disabled, deleted."""
+_ACCOUNT = re.compile(rb"[10][A-Za-z0-9.\-_]{0,253}|D")
+"""Payload of an account: enabled or disabled, and its SIP realm; or deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,13 @@ class ActivePortRequest:
     numbers: tuple[str, ...]
 
 
-def account_value(revision: str, *, enabled: bool, exists: bool) -> bytes:
-    """Return the value of an account."""
-    return version_of(revision) + (b"D" if not exists else b"1" if enabled else b"0")
+def account_value(revision: str, *, enabled: bool, exists: bool, realm: str = "") -> bytes:
+    """Return the value of an account; a realm that is no host name is left out."""
+    if not exists:
+        return version_of(revision) + b"D"
+    state = b"1" if enabled else b"0"
+    payload = state + realm.encode()
+    return version_of(revision) + (payload if _ACCOUNT.fullmatch(payload) else state)
 
 
 def port_request_value(revision: str, port: ActivePortRequest | None) -> bytes:
@@ -45,7 +50,7 @@ def is_valid_value(database: str, value: bytes) -> bool:
     """Return whether a value has the form that a follower writes for this database."""
     version, payload = value[:VERSION], value[VERSION:]
     if len(version) < VERSION or database == ACCOUNTS:
-        return len(version) == VERSION and payload in _ACCOUNTS
+        return len(version) == VERSION and _ACCOUNT.fullmatch(payload) is not None
     if not payload:
         return True
     try:

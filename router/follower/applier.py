@@ -86,7 +86,9 @@ class Applier:
     def fingerprint_of(self, database: str) -> str:
         """Return the fingerprint of the format and policy that a database's entries are built with now."""
         return (
-            entry_builder.FORMAT if database in REFERENCE_DATABASES else entry_builder.entries_fingerprint(self.policy)
+            entry_builder.REFERENCE_FORMAT
+            if database in REFERENCE_DATABASES
+            else entry_builder.entries_fingerprint(self.policy)
         )
 
     def apply(

@@ -20,6 +20,7 @@ from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUES
 from router.redis_store.keys import CORRUPT, EPOCH, Keys
 from router.redis_store.subscription import Subscription
 from router.redis_store.wrong_type import is_wrong_type
+from router.reference_data.realms import Realms
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.backoff import Backoff
 
@@ -33,6 +34,7 @@ class ReferenceData:
 
     Attributes:
         enabled, disabled: ids of accounts that exist.
+        realms: the accounts' SIP realms.
         port_requests: active port requests by number.
         config: the `default` section of system_config's number_manager; None where there is none.
         is_complete: by database: everything of it was in Redis when it was read.
@@ -64,6 +66,7 @@ class ReferenceData:
         )
         self.enabled: set[str] = set()
         self.disabled: set[str] = set()
+        self.realms = Realms()
         self.port_requests: dict[str, tuple[ActivePortRequest, ...]] = {}
         self.config: dict[str, Any] | None = None
         self.is_complete: dict[str, bool] = dict.fromkeys(REFERENCE_DATABASES, False)
@@ -175,8 +178,10 @@ class ReferenceData:
             self._apply_config(payload, reload=reload)
 
     def _apply_account(self, account: str, payload: bytes) -> None:
-        (self.enabled.add if payload == b"1" else self.enabled.discard)(account)
-        (self.disabled.add if payload == b"0" else self.disabled.discard)(account)
+        state, realm = payload[:1], payload[1:]
+        (self.enabled.add if state == b"1" else self.enabled.discard)(account)
+        (self.disabled.add if state == b"0" else self.disabled.discard)(account)
+        self.realms.put(account, realm.decode("ascii", "ignore"))
 
     def _apply_port(self, request: str, payload: bytes) -> None:
         self._requests.pop(request, None)

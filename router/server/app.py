@@ -137,8 +137,10 @@ class Service:
         )
         self.sip_counts, self.enum_counts = Counters(), Counters()
         shared = reuse_port or settings.server.listen.startswith(UNIX_PREFIX)
-        self.sip = open_sip(settings, self.lookup, self._can_answer, self.sip_counts, reuse_port=shared)
-        self.enum = open_enum(settings, self.lookup, self.enum_counts, reuse_port=shared)
+        self.sip = open_sip(
+            settings, self.lookup, self.followed.realms, self._can_answer, self.sip_counts, reuse_port=shared
+        )
+        self.enum = open_enum(settings, self.lookup, self.followed.realms, self.enum_counts, reuse_port=shared)
         self.readiness = Readiness(
             stores.lookup_redis,
             stores.keys,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import uvloop
 
 from router.lookup.engine import LookupEngine
+from router.reference_data.realms import Realms
 from router.runtime.counters import Counters
 from router.server.calls.batcher import Batcher
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
@@ -114,11 +115,18 @@ class DatagramTransport:
 
 
 def open_sip(
-    settings: Settings, lookup: LookupEngine, is_ready: Callable[[], bool], counts: Counters, *, reuse_port: bool
+    settings: Settings,
+    lookup: LookupEngine,
+    realms: Realms,
+    is_ready: Callable[[], bool],
+    counts: Counters,
+    *,
+    reuse_port: bool,
 ) -> SwitchTransport:
     """Open SIP redirect where the settings ask for it.
 
     Args:
+        realms: of accounts, for the Contact.
         is_ready: whether numbers can be looked up.
         counts: of responses by status code, and of messages that got none.
 
@@ -128,7 +136,7 @@ def open_sip(
     sip = settings.sip
     if not sip.listen:
         return NoTransport()
-    redirects = Redirects(_contact("sip_contact", sip.contact, sip.domain), sip.headers)
+    redirects = Redirects(_contact("sip_contact", sip.contact, sip.domain, realms), sip.headers)
     sources = SourceFilter(sip.networks, sip.max_request_rate)
 
     def make(bound: socket.socket, source: EventLoopCallSource, is_draining: Callable[[], bool]) -> Protocols:
@@ -143,10 +151,13 @@ def open_sip(
     return DatagramTransport("sip", sip.listen, settings, lookup, make, reuse_port=reuse_port)
 
 
-def open_enum(settings: Settings, lookup: LookupEngine, counts: Counters, *, reuse_port: bool) -> SwitchTransport:
+def open_enum(
+    settings: Settings, lookup: LookupEngine, realms: Realms, counts: Counters, *, reuse_port: bool
+) -> SwitchTransport:
     """Open ENUM where the settings ask for it.
 
     Args:
+        realms: of accounts, for the URI.
         counts: of responses by response code.
 
     Raises:
@@ -155,7 +166,7 @@ def open_enum(settings: Settings, lookup: LookupEngine, counts: Counters, *, reu
     enum = settings.enum
     if not enum.listen:
         return NoTransport()
-    contact = _contact("enum_uri", enum.uri, enum.domain)
+    contact = _contact("enum_uri", enum.uri, enum.domain, realms)
     answers = EnumAnswers(contact, refusal_uris=enum.refusals == "uri", ttl=enum.ttl)
     sources = SourceFilter(enum.networks, enum.max_request_rate)
     try:
@@ -171,8 +182,8 @@ def open_enum(settings: Settings, lookup: LookupEngine, counts: Counters, *, reu
     return DatagramTransport("enum", enum.listen, settings, lookup, make, reuse_port=reuse_port)
 
 
-def _contact(setting: str, template: str, domain: str) -> ContactTemplate:
+def _contact(setting: str, template: str, domain: str, realms: Realms) -> ContactTemplate:
     try:
-        return ContactTemplate(template, domain)
+        return ContactTemplate(template, domain, realms)
     except ValueError as problem:
         raise SettingsError(f"setting '{setting}': {problem}") from None

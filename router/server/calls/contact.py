@@ -1,12 +1,13 @@
 """The URI that names a number's account: the Contact of a SIP redirection, the record of ENUM."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Formatter
 
+from router.reference_data.realms import Realms
 from router.v1 import inbound_pb2 as pb
 
-PLACEHOLDERS = ("number", "account_id", "state", "domain")
+PLACEHOLDERS = ("number", "account_id", "state", "realm", "domain")
 _SAFE = re.compile(r"[A-Za-z0-9.\-_]*")
 """Values of documents that are safe in a host name; CouchDB's ids can hold anything."""
 _SCHEMES = ("sip:", "sips:", "tel:")
@@ -19,7 +20,7 @@ class ContactError(ValueError):
 
 
 class UnsafeValueError(Exception):
-    """An account id or a state that can't stand in a URI."""
+    """An account id, a state or a realm that can't stand in a URI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class ContactTemplate:
     Attributes:
         template: with `PLACEHOLDERS` in braces.
         domain: stands for `{domain}`.
+        realms: of accounts; one that has none, or whose realm is not known, has `{account_id}.{domain}` in its place.
 
     Raises:
         ContactError: the template has another placeholder, or makes no SIP URI.
@@ -36,6 +38,7 @@ class ContactTemplate:
 
     template: str
     domain: str
+    realms: Realms = field(default_factory=Realms)
 
     def __post_init__(self) -> None:
         try:
@@ -47,16 +50,23 @@ class ContactTemplate:
         if not self.template.startswith(_SCHEMES) or _FORBIDDEN.search(self.template):
             raise ContactError("write it as a SIP URI, such as sip:{number}@{account_id}.{domain};user=phone")
 
+    @property
+    def changes(self) -> int:
+        """A count that differs where the same route may have another URI than before."""
+        return self.realms.changes if "{realm" in self.template else 0
+
     def uri(self, route: pb.LookupResponse) -> str:
         """Return the URI of a route.
 
         Raises:
             UnsafeValueError: the account's id or the state has characters that no host name has.
         """
-        if not (_SAFE.fullmatch(route.account_id) and _SAFE.fullmatch(route.state)):
+        account = route.account_id
+        realm = self.realms.get(account) or f"{account}.{self.domain}"
+        if not all(map(_SAFE.fullmatch, (account, route.state, realm))):
             raise UnsafeValueError("the account's id can't stand in a URI")
         return self.template.format(
-            number=route.number, account_id=route.account_id, state=route.state, domain=self.domain
+            number=route.number, account_id=account, state=route.state, realm=realm, domain=self.domain
         )
 
     def refusal_uri(self, code: int, reason: str) -> str:

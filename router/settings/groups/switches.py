@@ -14,7 +14,7 @@ PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "19
 """Loopback, private networks (RFC 1918) and unique local addresses (RFC 4193)."""
 _CONTACT = "sip:{number}@{account_id}.{domain};user=phone"
 _DOMAIN = "did-router.invalid"
-_URI = "{number}, {account_id}, {state} and {domain} are replaced"
+_URI = "{number}, {account_id}, {state}, {realm} (the account's) and {domain} are replaced"
 
 
 class SwitchGroup(Group):

@@ -174,6 +174,9 @@ def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
 def test_values_hold_what_a_worker_needs() -> None:
     version = len(rev(1)) and 20
     assert account_value(rev(1), enabled=True, exists=True)[version:] == b"1"
+    assert account_value(rev(1), enabled=False, exists=True, realm="a.example")[version:] == b"0a.example"
+    assert account_value(rev(1), enabled=True, exists=True, realm="no host")[version:] == b"1"
+    assert account_value(rev(1), enabled=True, exists=False, realm="a.example")[version:] == b"D"
     assert port_request_value(rev(1), None)[version:] == b""
     assert json.loads(port_request_value(rev(1), ActivePortRequest("p", ONE, ("+2", "+1")))[version:]) == [
         ONE,

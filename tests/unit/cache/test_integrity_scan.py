@@ -104,6 +104,9 @@ def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found:
     [
         (ACCOUNTS, b"1", True),
         (ACCOUNTS, b"D", True),
+        (ACCOUNTS, b"1one.example.com", True),
+        (ACCOUNTS, b"0one example", False),
+        (ACCOUNTS, b"Done.example.com", False),
         (ACCOUNTS, b"", False),
         (ACCOUNTS, b"2", False),
         (PORT_REQUESTS, b"", True),

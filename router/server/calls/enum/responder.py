@@ -45,7 +45,7 @@ _UNKNOWN_NOW = frozenset((Reason.NUMBER_DATABASE_UNAVAILABLE.value, Reason.OVERL
 _MAX_TCP = 65_535
 _ID = 2
 """Bytes of a message's id, which a response repeats; nothing else of it differs when the same is asked again."""
-_MAX_PREPARED = 8192
+_MAX_PREPARED = 16384
 """Responses that are kept, of some 300 bytes: parsing and writing take ten times as long as finding one. A resolver
 that varies the case of a name (0x20) finds none of them."""
 
@@ -133,9 +133,13 @@ class EnumResponder:
         self._counts = counts
         self._key = secrets.token_bytes(16)
         self._prepared: dict[bytes, _Prepared] = {}
+        self._contact_changes = 0
 
     def handle(self, messages: Sequence[tuple[bytes, Asker]]) -> None:
         """Answer messages; those that need a lookup are looked up together."""
+        if self._answers.contact.changes != self._contact_changes:
+            self._contact_changes = self._answers.contact.changes
+            self._prepared.clear()
         lookups = [lookup for data, asker in messages if (lookup := self._begin(data, asker)) is not None]
         if not lookups:
             return

@@ -45,7 +45,7 @@ class _Lookup(NamedTuple):
 
 
 _MAX_NUMBER = 256
-_CACHED_REDIRECTIONS = 8192
+_CACHED_REDIRECTIONS = 16384
 """Redirections that are kept by the lookup's result; a call for the same number needs the same one."""
 _RETRY_AFTER = 1
 """Seconds of Retry-After under overload."""
@@ -72,6 +72,8 @@ class SipResponder:
         counts: Counters,
     ) -> None:
         self._source = source
+        self._contact = redirects.contact
+        self._contact_changes = 0
         self._redirection = lru_cache(_CACHED_REDIRECTIONS)(redirects.redirection)
         self._is_ready = is_ready
         self._timeout = timeout
@@ -83,6 +85,9 @@ class SipResponder:
         lookups = [lookup for message in messages if (lookup := self._begin(message)) is not None]
         if not lookups:
             return
+        if self._contact.changes != self._contact_changes:
+            self._contact_changes = self._contact.changes
+            self._redirection.cache_clear()
         results = self._source.submit_all([each.lookup for each in lookups], self._timeout)
         for lookup, result in zip(lookups, results, strict=True):
             if isinstance(result, asyncio.Future):
@@ -98,7 +103,7 @@ class SipResponder:
             if via is None:
                 self._counts.add("ignored")
                 return None
-            verdict = judge(request, ready=self._is_ready())
+            verdict = judge(request, ready=request.method != b"OPTIONS" or self._is_ready())
             if verdict is Verdict.LOOK_UP:
                 return self._lookup(message, request, via)
             if isinstance(verdict, SipResponse):
