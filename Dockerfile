@@ -1,4 +1,4 @@
-# did-router with the edge (Envoy): docker build --tag did-router . — docs/deployment.md.
+# did-router with the edge (Envoy) and the console: docker build --tag did-router . — docs/deployment.md.
 #
 # The digest names one build of Debian 13 for every platform. It was taken from public repositories which agree on it,
 # since no registry could be asked; renew it with `docker buildx imagetools inspect debian:trixie-slim`.
@@ -23,7 +23,7 @@ ENV PATH=/opt/did-router/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1
 # The root may be read-only: everything that is written goes to /tmp, for which a tmpfs suffices.
 VOLUME ["/tmp"]
-EXPOSE 50051 8080 9050
+EXPOSE 50051 8080 9050 9060
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9050/healthz', timeout=2)"]

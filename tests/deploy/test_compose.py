@@ -28,7 +28,7 @@ def test_compose_accepts_the_file() -> None:
 
 
 def test_every_part_is_there(services: dict[str, Any]) -> None:
-    assert {"couchdb", "couchdb-setup", "redis", "router", "follower"} <= services.keys()
+    assert {"couchdb", "couchdb-setup", "redis", "router", "follower", "console"} <= services.keys()
 
 
 def test_dependencies_and_mounted_files_exist(services: dict[str, Any]) -> None:

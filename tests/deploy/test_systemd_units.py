@@ -115,8 +115,9 @@ def test_serve_tells_systemd_its_states(serving: Notified) -> None:
     assert inheriting == []
 
 
-def test_follow_tells_systemd_its_states(tmp_path: Path, unreachable_stores: list[str]) -> None:
-    process = Notified(tmp_path, "follow", *unreachable_stores)
+@pytest.mark.parametrize("command", [["follow"], ["console", "--listen", "127.0.0.1:0"]], ids=["follow", "console"])
+def test_command_tells_systemd_its_states(tmp_path: Path, unreachable_stores: list[str], command: list[str]) -> None:
+    process = Notified(tmp_path, *command, *unreachable_stores)
     try:
         process.wait_for("READY=1")
         process.popen.send_signal(signal.SIGTERM)
