@@ -120,14 +120,19 @@ class Services:
         )
         return response.results[0]
 
-    def numbers(self, token: str, account: str, auth_by: str, after: str, *, thorough: bool) -> NumberPage:
+    def numbers(
+        self, token: str, account: str, auth_by: str, after: str, *, thorough: bool, page_size: int = PAGE_SIZE
+    ) -> NumberPage:
         """Return a page of an account's numbers after one.
+
+        Args:
+            thorough: read every number database instead of the account's own list.
 
         Raises:
             ServiceError: a service refuses, or none answers.
         """
         request = numbers.ListByAccountRequest(
-            account_id=account, auth_by=auth_by, page_size=PAGE_SIZE, page_token=after, thorough=thorough
+            account_id=account, auth_by=auth_by, page_size=page_size, page_token=after, thorough=thorough
         )
         response = self._ask(
             lambda channel: NumberManagerStub(channel).ListByAccount(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from router.account_copies.names import account_database
 from router.entries.codec import unpack
 from router.v1 import inbound_pb2 as pb
 from tests.integration.console.conftest import OpenBrowser, StartConsole
@@ -113,6 +114,22 @@ def test_1000_numbers_page_through_and_are_all_in_the_csv(
     browser.page.fill("#prefix", "+1415000042")
     browser.page.click("text=Filter")
     assert browser.page.locator("tbody th").all_inner_texts() == names[420:430]
+
+
+def test_number_page_says_whether_the_accounts_own_list_has_it(
+    stocked: World, start_console: StartConsole, open_browser: OpenBrowser
+) -> None:
+    operator = start_console()
+    browser = open_browser()
+    browser.log_in(operator)
+    page = f"{operator.url}/number/{NUMBER}?account={ONE}"
+    browser.page.goto(page)
+    assert "own list lacks this number" in browser.page.locator("main").inner_text()
+
+    stocked.put(str(account_database(ONE)), "phone_numbers", **{NUMBER: {"state": "in_service"}})
+    browser.page.goto(page)
+
+    assert "own list has it" in browser.page.locator("main").inner_text()
 
 
 def test_token_is_in_no_response_cookie_or_log(
