@@ -22,13 +22,22 @@ def services() -> dict[str, Any]:
 def test_compose_accepts_the_file() -> None:
     if shutil.which("docker") is None or run("docker", "compose", "version").returncode:
         pytest.skip("docker compose is not installed")
-    done = run("docker", "compose", "config", "--quiet")
+    done = run("docker", "compose", "--profile", "monitoring", "config", "--quiet")
 
     assert done.returncode == 0, done.stderr
 
 
 def test_every_part_is_there(services: dict[str, Any]) -> None:
-    assert {"couchdb", "couchdb-setup", "redis", "router", "follower", "console"} <= services.keys()
+    assert {
+        "couchdb",
+        "couchdb-setup",
+        "redis",
+        "router",
+        "follower",
+        "console",
+        "prometheus",
+        "grafana",
+    } <= services.keys()
 
 
 def test_dependencies_and_mounted_files_exist(services: dict[str, Any]) -> None:

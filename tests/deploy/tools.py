@@ -22,6 +22,6 @@ def find(name: str) -> str:
     return path
 
 
-def run(*command: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, folder: Path = ROOT, seconds: float = 110) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end."""
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False)
