@@ -132,3 +132,16 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise SettingsError(f"{path}: {problem.strerror}") from None
+
+
+def token_headers_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --token-file for a service over HTTP; it receives `headers`."""
+
+    @click.option(
+        "--token-file", type=_FILE, help=f"File with the caller's token (default: the variable {TOKEN_VARIABLE})."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, token_file: Path | None, **rest: Any) -> Any:
+        return command(*args, headers=dict(metadata_for(_token(token_file))), **rest)
+
+    return wrapped

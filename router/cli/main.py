@@ -21,6 +21,7 @@ COMMANDS = (
     "maintenance",
     "normalise",
     "number",
+    "recent",
     "serve",
     "token",
     "warm",

@@ -2,11 +2,9 @@
 
 import functools
 import json
-import logging
 import math
 import os
 import re
-import sys
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
@@ -90,6 +88,7 @@ _OWN_FLAGS = (
     "console_listen",
     "console_services",
     "console_instances",
+    "follower_admin_listen",
 )
 """Settings with a flag of their own in some commands."""
 
@@ -132,7 +131,10 @@ def settings_options(command: Callable[..., Any], *, usual_log_level: str = "war
         flags |= {
             name: value for name, value in own.items() if value or (value is not None and not isinstance(value, tuple))
         }
-        return command(*args, settings=Settings.load(config, **flags), **rest)
+        settings = Settings.load(config, **flags)
+        log = settings.log
+        set_up_logging(log_level or usual_log_level, log.format, masked=log.numbers == "masked")
+        return command(*args, settings=settings, **rest)
 
     return wrapped
 
@@ -141,11 +143,11 @@ server_options = functools.partial(settings_options, usual_log_level="info")
 """Like `settings_options`, with the log level info, for commands that run until they are stopped."""
 
 
-def set_up_logging(level: str) -> None:
+def set_up_logging(level: str, form: str = "text", *, masked: bool = False) -> None:
     """Log to stderr, one line per record."""
-    from router.settings import LOG_FORMAT  # noqa: PLC0415 - see above
+    from router.runtime.log_format import configure_logging  # noqa: PLC0415 - see above
 
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format=LOG_FORMAT)
+    configure_logging(level.upper(), form, masked=masked)
 
 
 def fail(message: str, code: Exit) -> NoReturn:

@@ -18,13 +18,26 @@ import orjson
 from router.couch.connections import NoCache, NodeConnections
 from router.couch.credentials import CredentialGate
 from router.couch.error_translation import decode, translate_errors
-from router.couch.errors import ConnectFailed, CouchError, CouchUnavailable, ResponseLost
+from router.couch.errors import (
+    ConflictError,
+    ConnectFailed,
+    CouchError,
+    CouchUnavailable,
+    DocumentTooLargeError,
+    NotFoundError,
+    ResponseLost,
+)
 from router.couch.nodes import PROBE_TIMEOUT, Membership, Nodes
 from router.couch.open_feed import OpenFeed
+from router.couch.operations import operation_of
+from router.runtime.request_durations import FAILED, OK, RequestDurations
 
 couchdb.json.use(decode=orjson.loads, encode=lambda value: orjson.dumps(value).decode())
 
 Document = Mapping[str, Any]
+
+_ANSWERS = (NotFoundError, ConflictError, DocumentTooLargeError)
+"""Errors that answer a request: it counts as one that succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +61,20 @@ class CouchClient:
         url: with credentials, such as http://admin:secret@127.0.0.1:5984; several nodes are separated by commas.
         timeout: seconds that a node may stay silent.
         gate, nodes: shared by all clients of one CouchDB, so that all know of refused passwords and silent nodes.
+        durations: counts the requests of all clients of one CouchDB.
     """
 
     def __init__(
-        self, url: str, *, timeout: float, gate: CredentialGate | None = None, nodes: Nodes | None = None
+        self,
+        url: str,
+        *,
+        timeout: float,
+        gate: CredentialGate | None = None,
+        nodes: Nodes | None = None,
+        durations: RequestDurations | None = None,
     ) -> None:
         self._url = url
+        self.durations = durations or RequestDurations()
         addresses, self._credentials = _split(url)
         self.gate = gate or CredentialGate(",".join(addresses), self._credentials)
         self.nodes = nodes or Nodes(addresses, self._ask_membership())
@@ -63,7 +84,7 @@ class CouchClient:
 
     def with_timeout(self, timeout: float) -> "CouchClient":
         """Return a client of the same CouchDB with another timeout."""
-        return CouchClient(self._url, timeout=timeout, gate=self.gate, nodes=self.nodes)
+        return CouchClient(self._url, timeout=timeout, gate=self.gate, nodes=self.nodes, durations=self.durations)
 
     def each_node(self) -> "dict[str, CouchClient]":
         """Return a client for every single node, by its address, to ask nodes about themselves."""
@@ -112,7 +133,7 @@ class CouchClient:
             tried.append(address)
             try:
                 with self.gate.request(self.timeout), self._reporting_failures(address):
-                    return self._send_to(address, method, path, body, params)
+                    return self._send_counted(address, method, path, body, params)
             except CouchUnavailable as problem:
                 repeatable = is_read or method == "GET" or isinstance(problem, ConnectFailed)
                 if not repeatable or len(tried) >= len(self.nodes.addresses) or time.monotonic() > end:
@@ -151,6 +172,21 @@ class CouchClient:
                 return None  # unknown: an old CouchDB, a user without the right, or a node that just died
 
         return ask
+
+    def _send_counted(
+        self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]
+    ) -> Response:
+        began = time.perf_counter()
+        outcome = FAILED
+        try:
+            response = self._send_to(address, method, path, body, params)
+            outcome = OK
+        except _ANSWERS:
+            outcome = OK
+            raise
+        finally:
+            self.durations.end(operation_of(method, path), began, outcome)
+        return response
 
     def _send_to(self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]) -> Response:
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -152,6 +152,11 @@ def route_suffix(number: str, version: bytes, source: int, *, stale: bool) -> by
     return fields + STALE if stale else fields
 
 
+def source_of(response: bytes) -> int:
+    """Return the source in a complete response, which ends with it and `stale`, without parsing the response."""
+    return response[-3] if response.endswith(STALE) else response[-1]
+
+
 def port_request_response(route: Route, *, stale: bool) -> bytes:
     """Return the complete response for a number that routes by its port request."""
     return _route_bytes(route) + route_suffix(route.number, NO_VERSION, pb.PORT_REQUEST, stale=stale)

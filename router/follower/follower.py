@@ -15,6 +15,7 @@ from router.redis_store.client import server_id
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.integrity_scan import IntegrityScan
 from router.runtime.background_thread import BackgroundThread
+from router.runtime.histograms import Histograms
 from router.settings import Settings
 from router.settings.rules import build_rules
 from router.stores.clients import Stores
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _STATUS_INTERVAL = 1.0
 """Seconds between two published statuses."""
+VISIBILITY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Seconds from the moment in which a change is noticed to its being in Redis."""
 _MAX_REPORTED_LAGS = 100
 """Databases named in a status: those that are furthest behind."""
 
@@ -33,6 +36,7 @@ class Follower:
     Attributes:
         status: its last status; None while it stands by.
         leading: set while it holds the lease.
+        visibility: seconds from a change's being noticed to its being in Redis.
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
@@ -53,8 +57,17 @@ class Follower:
             log=log,
             expected=(redis.RedisError,),
         )
+        self._applied_before = 0
+        self._applier: Applier | None = None
+        self.visibility = Histograms(VISIBILITY_BOUNDS)
         self.leading = threading.Event()
         self.status: FollowerStatus | None = None
+
+    @property
+    def applied(self) -> int:
+        """The number of changes that this follower wrote to Redis."""
+        applier = self._applier
+        return self._applied_before + (0 if applier is None else applier.counts["applied"])
 
     def start(self) -> None:
         """Run in a thread."""
@@ -100,7 +113,9 @@ class Follower:
             IntegrityScan(self._cache.redis, self._cache.keys, self._reader),
             lambda: self._configure(session, applier),
             unobserved=_unobserved_seconds(follower_status.read(self._cache.redis, self._cache.keys)),
+            on_visible=lambda seconds: self.visibility.observe((), seconds),
         )
+        self._applier = applier
         repairer = AccountCopyRepairer(self._settings, self._stores, self._pending) if self._pending else None
         self.leading.set()
         session.start()
@@ -111,6 +126,7 @@ class Follower:
         finally:
             self.leading.clear()
             session.close()
+            self._applied_before, self._applier = self.applied, None
             if repairer is not None:
                 repairer.close()
             self._leave()

@@ -38,6 +38,8 @@ class LeaderSession:
     Args:
         on_config: called when number_manager's configuration may have changed in the cache.
         unobserved: seconds for which no leader has observed changes.
+        on_visible: called when changes of a complete database are in Redis, with the seconds since the first of them
+            was noticed.
 
     Attributes:
         stop: set when the session is over, by the part that noticed.
@@ -53,6 +55,7 @@ class LeaderSession:
         on_config: Callable[[], None],
         *,
         unobserved: float = 0.0,
+        on_visible: Callable[[float], None] = lambda _: None,
     ) -> None:
         follower = settings.follower
         self._feed_check_interval = min(_FEED_CHECK_INTERVAL, settings.cache.stale_after / _FEED_CHECKS_BEFORE_STALE)
@@ -77,7 +80,7 @@ class LeaderSession:
             page=follower.batch_size,
             replication_time=replication_time,
         )
-        worker = DatabaseWorker(self.scheduler, applier, catch_up, listed_changes, feeds, on_config)
+        worker = DatabaseWorker(self.scheduler, applier, catch_up, listed_changes, feeds, on_config, on_visible)
         self._first_sweep = FirstSweep(self.scheduler, worker, cache)
         self.reconciler = Reconciler(
             couch,

@@ -30,6 +30,8 @@ class DatabaseWorker:
 
     Args:
         on_config: called when number_manager's configuration may have changed in the cache.
+        on_visible: called when changes of a complete database are in Redis, with the seconds since the first of them
+            was noticed.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class DatabaseWorker:
         listed_changes: ListedChanges,
         feeds: ChangesFeeds,
         on_config: Callable[[], None],
+        on_visible: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._scheduler = scheduler
         self._stop = scheduler.stop
@@ -48,6 +51,7 @@ class DatabaseWorker:
         self._listed_changes = listed_changes
         self._feeds = feeds
         self._on_config = on_config
+        self._on_visible = on_visible
 
     def run(self, ready: threading.Event) -> None:
         """Work until the session is over.
@@ -95,6 +99,7 @@ class DatabaseWorker:
 
     def _work_on(self, database: FollowedDatabase) -> None:
         """Apply the feed's rows, or read the changes; retry after a back-off where that fails."""
+        changed_before, was_complete = database.last_change_at, database.checkpoint.complete
         try:
             if database.feed is not None and not database.needs_reread:
                 self._apply_rows(database)
@@ -104,6 +109,9 @@ class DatabaseWorker:
                 self.read(database)
             self._listed_changes.read_due(database, self._apply_rows)
             database.failures = 0
+            since = database.applying_since
+            if was_complete and since is not None and database.last_change_at > changed_before:
+                self._on_visible(time.monotonic() - since)
         except FencedError:
             log.warning("another follower took over")
             self._stop.set()

@@ -1,6 +1,15 @@
 """One lookup that waits for its answer, whoever asked and however the answer goes back."""
 
+from typing import Protocol
+
 from router.numbers.routes import Refused
+
+
+class StepNotes(Protocol):
+    """Notes the steps of a lookup."""
+
+    def step(self, name: str) -> None:
+        """Note that a step, which began where the last one ended, is over."""
 
 
 class Call:
@@ -15,9 +24,11 @@ class Call:
         authoritative: past every cache.
         deadline: on the monotonic clock, seconds.
         raw: the request's bytes, where the same bytes may be asked again.
+        source: store whose content decided a refusal, for the counts; "none" where no store was asked.
+        trace: notes the steps of a lookup that gets a span; None for any other.
     """
 
-    __slots__ = ("authoritative", "deadline", "dial_plan", "e164", "number", "raw")
+    __slots__ = ("authoritative", "deadline", "dial_plan", "e164", "number", "raw", "source", "trace")
 
     def __init__(
         self, number: str, dial_plan: str, deadline: float, *, authoritative: bool, raw: bytes | None = None
@@ -28,6 +39,8 @@ class Call:
         self.deadline = deadline
         self.e164 = ""
         self.raw = raw
+        self.source = "none"
+        self.trace: StepNotes | None = None
 
     def route(self, answer: bytes) -> None:
         """Answer with a serialised LookupResponse."""

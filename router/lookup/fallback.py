@@ -79,6 +79,11 @@ class Fallback:
         """Numbers being read or waiting to be."""
         return self._flights.count
 
+    @property
+    def coalesced(self) -> int:
+        """Calls that joined a read which another call had begun."""
+        return self._flights.joined
+
     def stop(self) -> None:
         """Let running reads end; nothing new is read."""
         self._pool.shutdown(wait=False, cancel_futures=True)

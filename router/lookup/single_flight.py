@@ -105,6 +105,7 @@ class SingleFlight:
         self._shared: dict[str, InFlightRead] = {}
         self._count = 0
         self._waiting = 0
+        self.joined = 0
         self._time_limit = time_limit
 
     def board(self, calls: Iterable[tuple[Call, str]], policy: Policy) -> "JoinResult":
@@ -128,6 +129,8 @@ class SingleFlight:
                         continue
                     flight = self._start(call, database, policy, now)
                     lined_up[database] = self._lines[database]
+                else:
+                    self.joined += 1
                 flight.waiting.append(call)
                 self._waiting += 1
                 boarded.append((flight, call))

@@ -34,7 +34,7 @@ from router.numbers.normaliser import Normaliser
 from router.numbers.rules import Rules
 from router.numbers.shards import is_legal, shard_for
 from router.reference_data.active_port_requests import ActivePortRequests
-from router.runtime.counters import Counters
+from router.runtime.counters import LabelledCounters
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -53,7 +53,7 @@ class NumberManager:
         stores: Redis and CouchDB; Redis may be unavailable.
 
     Attributes:
-        counts: "operation outcome" → numbers.
+        counts: numbers by operation, outcome (done, unchanged, dry_run, error) and the error's name.
     """
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
@@ -74,7 +74,7 @@ class NumberManager:
         )
         self._lister = AccountNumberLister(databases, self._reader, self._copies)
         self.databases = databases
-        self.counts = Counters()
+        self.counts = LabelledCounters()
 
     def rules(self) -> Rules:
         """Return dial plans, policy and configuration in force.
@@ -157,7 +157,7 @@ class NumberManager:
             outcomes = self._run_jobs(jobs, rules, deferred)
         for request, outcome in zip(requests, outcomes, strict=True):
             operation = "maintenance" if maintenance else request.operation.value
-            self.counts.add(f"{operation} {_outcome_label(request, outcome)}")
+            self.counts.add((operation, *_outcome_labels(request, outcome)))
         return outcomes
 
     def _run_jobs(self, jobs: Sequence[Job | Outcome], rules: Rules, deferred: DeferredCopies | None) -> list[Outcome]:
@@ -210,13 +210,13 @@ class NumberManager:
         return outcomes
 
 
-def _outcome_label(request: OperationRequest, outcome: Outcome) -> str:
-    """Return the outcome's label in `counts`."""
+def _outcome_labels(request: OperationRequest, outcome: Outcome) -> tuple[str, str]:
+    """Return an outcome and its error's name, as `counts` has them."""
     if outcome.error is not None:
-        return outcome.error.error
+        return "error", outcome.error.error
     if outcome.unchanged:
-        return "unchanged"
-    return "dry_run" if request.dry_run else "done"
+        return "unchanged", ""
+    return ("dry_run" if request.dry_run else "done"), ""
 
 
 def _job_for(request: OperationRequest, normaliser: Normaliser, *, maintenance: bool) -> Job | Outcome:

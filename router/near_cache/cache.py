@@ -85,6 +85,8 @@ class NearCache:
         raw: request bytes → entry; what dies is taken out at once.
         trusted: the connection that brings invalidations stands.
         listings: of numbers that have no document.
+        evictions: entries that made room for others.
+        invalidations: changed keys that were reported.
     """
 
     def __init__(self, entries: int, size: int) -> None:
@@ -102,6 +104,8 @@ class NearCache:
         self.by_request: dict[bytes, NearEntry] = {}
         self.negative_ranges = NegativeRanges()
         self.trusted = False
+        self.evictions = 0
+        self.invalidations = 0
 
     @property
     def enabled(self) -> bool:
@@ -150,6 +154,7 @@ class NearCache:
         """Its key changed."""
         with self._lock:
             self._generation += 1
+            self.invalidations += 1
             if len(self._invalidated) >= _MAX_REMEMBERED:
                 self._floor = self._generation
                 self._invalidated.clear()
@@ -199,9 +204,13 @@ class NearCache:
 
     def _make_room(self) -> None:
         while len(self._negative) > self._max_negative:
-            self._drop(next(iter(self._negative)))
+            self._evict(next(iter(self._negative)))
         while len(self._numbers) > self._max_entries or self._bytes > self._max_bytes:
-            self._drop(next(iter(self._numbers)))
+            self._evict(next(iter(self._numbers)))
+
+    def _evict(self, number: str) -> None:
+        self.evictions += 1
+        self._drop(number)
 
     def _drop(self, number: str) -> None:
         entry = self._numbers.pop(number, None)

@@ -12,6 +12,7 @@ from router.redis_store.commands import RedisClient, Value
 from router.redis_store.keys import Keys
 from router.redis_store.replies import now, text, unless_wrong_type
 from router.redis_store.wrong_type import HASH, SET, retry_replacing_wrong_type
+from router.runtime.request_durations import RequestDurations
 
 _OLDER = "older:"
 """Prefix of the fields that hold changes which looked older than the cached entry."""
@@ -66,7 +67,8 @@ class CheckpointStore:
     Every method raises redis.RedisError when Redis can't be reached or refuses to write.
     """
 
-    def __init__(self, redis: RedisClient, keys: Keys) -> None:
+    def __init__(self, redis: RedisClient, keys: Keys, durations: RequestDurations) -> None:
+        self._durations = durations
         self._redis = redis
         self._keys = keys
 
@@ -93,7 +95,8 @@ class CheckpointStore:
 
     def epoch(self, database: str) -> str:
         """Return the database's epoch: to be read before the database, and passed to `EntryStore.fill`."""
-        return text(self._redis.hget(self._keys.database(database), "epoch"))
+        key = self._keys.database(database)
+        return text(self._durations.time("epoch", lambda: self._redis.hget(key, "epoch")))
 
     def epochs(self, databases: Sequence[str]) -> list[str]:
         """Return the epochs of many databases in one round trip."""

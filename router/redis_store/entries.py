@@ -11,6 +11,7 @@ from router.redis_store.commands import RedisClient
 from router.redis_store.keys import Keys
 from router.redis_store.replies import ApplyResult, apply_outcome, now
 from router.redis_store.wrong_type import HASH, SET, retry_replacing_wrong_type
+from router.runtime.request_durations import RequestDurations
 
 SCAN_COUNT = 2000
 """Keys of one SCAN step: a fraction of a millisecond of Redis' time."""
@@ -40,7 +41,8 @@ class EntryStore:
     Every method raises redis.RedisError when Redis can't be reached or refuses to write.
     """
 
-    def __init__(self, redis: RedisClient, keys: Keys, ttls: TTLs) -> None:
+    def __init__(self, redis: RedisClient, keys: Keys, ttls: TTLs, durations: RequestDurations) -> None:
+        self._durations = durations
         self._redis = redis
         self._keys = keys
         self._ttls = ttls
@@ -67,8 +69,11 @@ class EntryStore:
         for _, entry in entries:
             values += [entry.pack(), self._ttl(entry, tombstone_ttl)]
         arguments = (token, before.epoch, before.seq, seq, now(), pending, *values)
-        reply = retry_replacing_wrong_type(
-            self._redis, {keys[0]: HASH}, lambda: scripts.apply(self._redis, keys, *arguments)
+        reply = self._durations.time(
+            "apply",
+            lambda: retry_replacing_wrong_type(
+                self._redis, {keys[0]: HASH}, lambda: scripts.apply(self._redis, keys, *arguments)
+            ),
         )
         return apply_outcome(reply)
 
@@ -90,7 +95,12 @@ class EntryStore:
             # Never without a TTL: were a newer entry evicted meanwhile, nothing would correct this one.
             values += [entry.pack(), self._ttl(entry, None) or int(self._ttls.fill * 1000)]
         types = {keys[0]: HASH, keys[1]: SET}
-        reply = retry_replacing_wrong_type(self._redis, types, lambda: scripts.fill(self._redis, keys, epoch, *values))
+        reply = self._durations.time(
+            "fill",
+            lambda: retry_replacing_wrong_type(
+                self._redis, types, lambda: scripts.fill(self._redis, keys, epoch, *values)
+            ),
+        )
         return int(reply)
 
     def remove(self, number: str) -> None:

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from router.redis_store.client import is_cluster
 from router.redis_store.commands import RedisClient
 from router.redis_store.keys import Keys
+from router.runtime.request_durations import RequestDurations
 
 
 class EntryReader:
-    """Reads the entries of many numbers in one request."""
+    """Reads the entries of many numbers in one request.
 
-    def __init__(self, redis: RedisClient, keys: Keys) -> None:
+    Args:
+        durations: counts the requests.
+    """
+
+    def __init__(self, redis: RedisClient, keys: Keys, durations: RequestDurations | None = None) -> None:
+        self._durations = durations or RequestDurations()
         self._keys = keys
         self._redis = redis
         self._is_cluster = is_cluster(redis)
@@ -23,4 +29,5 @@ class EntryReader:
         """
         key = self._keys.number
         keys = [key(number) for number in numbers]
-        return self._redis.mget_nonatomic(keys) if self._is_cluster else self._redis.mget(keys)
+        read = self._redis.mget_nonatomic if self._is_cluster else self._redis.mget
+        return self._durations.time("read", lambda: read(keys))

@@ -23,7 +23,7 @@ from router.numbers.routes import Refused
 from router.redis_store.follower_status import FollowerStatus
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.circuit_breaker import CircuitBreaker
-from router.runtime.counters import Counters
+from router.runtime.counters import LabelledCounters
 from router.runtime.cpu_affinity import unpin_thread
 from router.runtime.json_messages import json_of
 from router.server.admin import metrics
@@ -37,6 +37,10 @@ from router.server.auth.tokens import ADMIN
 from router.server.calls.batcher import Batcher
 from router.server.http_transport import open_http
 from router.server.maintenance import MaintenanceTimer
+from router.server.observation.observation import Observation
+from router.server.observation.opening import open_call_log, open_recorder
+from router.server.observation.otel import open_tracer
+from router.server.observation.tongues import GRPC
 from router.server.switch_transports import open_enum, open_sip
 from router.server.transport import UNIX_PREFIX, open_transport
 from router.settings import Settings
@@ -71,6 +75,8 @@ class Service:
     ) -> None:
         self.settings = settings
         self.stores = stores = Stores(settings)
+        self._call_log = open_call_log(settings)
+        self.observation = observation = Observation(open_recorder(settings, self._call_log), open_tracer(settings))
         self.followed = ReferenceData(stores.redis, stores.keys, self._reconfigure, self._clear_near_cache)
         self.near = NearCache(settings.near_cache.entries if stores.can_track else 0, settings.near_cache.bytes)
         self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near)
@@ -110,6 +116,7 @@ class Service:
             explainer,
             max_waiting=settings.lookup.max_queued_calls,
             default_timeout=settings.lookup.timeout,
+            observer=observation.lookups_over(GRPC),
         )
         self.manager = NumberManager(settings, stores)
         self._authorizer = open_authorizer(settings)
@@ -119,6 +126,7 @@ class Service:
             settings,
             servicer,
             self._numbers,
+            observation=observation,
             reuse_port=reuse_port,
             core=core,
             authorizer=self._authorizer,
@@ -130,17 +138,24 @@ class Service:
             batch_size=settings.lookup.batch_size,
             max_waiting=settings.lookup.max_queued_calls,
             default_timeout=settings.lookup.timeout,
+            observation=observation,
+            tongue=GRPC,
             core=self.transport.core,
         )
         self.http = open_http(
-            settings, self.lookup, explainer, self.manager, authorizer=self._authorizer, reuse_port=reuse_port
+            settings,
+            self.lookup,
+            explainer,
+            self.manager,
+            authorizer=self._authorizer,
+            observation=observation,
+            reuse_port=reuse_port,
         )
-        self.sip_counts, self.enum_counts = Counters(), Counters()
         shared = reuse_port or settings.server.listen.startswith(UNIX_PREFIX)
         self.sip = open_sip(
-            settings, self.lookup, self.followed.realms, self._can_answer, self.sip_counts, reuse_port=shared
+            settings, self.lookup, self.followed.realms, self._can_answer, observation, reuse_port=shared
         )
-        self.enum = open_enum(settings, self.lookup, self.followed.realms, self.enum_counts, reuse_port=shared)
+        self.enum = open_enum(settings, self.lookup, self.followed.realms, observation, reuse_port=shared)
         self.readiness = Readiness(
             stores.lookup_redis,
             stores.keys,
@@ -155,15 +170,23 @@ class Service:
         )
         self.follower = Follower(settings, stores) if with_follower else None
         self.maintenance = None if self.follower is None else MaintenanceTimer(settings, stores, self.follower)
-        tallies = {
-            "lookups": self.lookup.counts,
-            "database_reads": self.fallback.counts,
-            "accounts": account_status.counts,
-            "sip_responses": self.sip_counts,
-            "enum_responses": self.enum_counts,
-        }
-        counted = metrics.RouterMetrics(tallies, self.manager.counts, self.readiness, self.fallback)
-        self._registry = metrics.build_registry(counted)
+        parts = metrics.WorkerParts(
+            observation,
+            self.transport.statistics,
+            self.lookup,
+            self.fallback,
+            account_status,
+            self.near,
+            stores,
+            redis_breaker,
+            self.manager,
+            self.readiness,
+            self._call_log,
+            LabelledCounters() if self._authorizer is None else self._authorizer.refused,
+        )
+        self._registry = metrics.build_registry(
+            metrics.WorkerMetrics(parts, type(self.transport).NAME, settings.fingerprint()), self.follower
+        )
         self.admin = AdminServer(
             settings.server.admin_listen,
             self._pages(),
@@ -191,6 +214,10 @@ class Service:
         for part in (self.admin, self._alarm, self.stores.master_watcher):
             part.start()
             started.callback(part.stop)
+        for writer in (self._call_log, self.observation.tracer):
+            if writer is not None:
+                writer.start()
+                started.callback(writer.stop)
         if self.near.enabled:
             self._invalidations.start()
             started.callback(self._invalidations.stop)
@@ -237,11 +264,15 @@ class Service:
             "database": state.database,
             "stale": state.stale,
             "follower": None if state.follower is None else _follower_json(state.follower),
-            "lookups": self.lookup.counts.all(),
+            "lookups": _totals(self.observation.lookups),
             "database_reads": self.fallback.counts.all(),
-            "number_operations": self.manager.counts.all(),
+            "number_operations": _totals(self.manager.counts),
             "uptime_seconds": round(time.time() - self._started_at, 1),
         }
+
+    def metrics_page(self) -> bytes:
+        """Return the content of /metrics."""
+        return metrics.exposition(self._registry)
 
     def _settle(self, call: Call, found: Entry) -> None:
         self.lookup.settle(call, found)
@@ -277,13 +308,17 @@ class Service:
             "/healthz": lambda _: (200, TEXT, b"alive\n"),
             "/readyz": self._ready_page,
             "/state": lambda _: (200, JSON, orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)),
-            "/metrics": lambda _: (200, TEXT, metrics.exposition(self._registry)),
+            "/recent": lambda _: (200, JSON, orjson.dumps(self._recent())),
+            "/metrics": lambda _: (200, TEXT, self.metrics_page()),
         }
 
     def _near_cache_page(self, authorization: str | None, argument: str) -> tuple[int, str, bytes]:
         """Return what this worker's near cache holds for a number in E.164."""
         del authorization  # checked by the admin server
         return 200, JSON, orjson.dumps(json_of(self._explainer.near_view(argument)), option=orjson.OPT_INDENT_2)
+
+    def _recent(self) -> list[dict[str, object]]:
+        return [record.to_json() for record in self.observation.recorder.recent.newest()]
 
     def _ready_page(self, authorization: str | None) -> tuple[int, str, bytes]:
         """Return the readiness to any caller, and its reason, which names addresses, to an authorized one."""
@@ -297,3 +332,8 @@ class Service:
 def _follower_json(status: FollowerStatus) -> dict[str, object]:
     """Return a status with its age, which its own time does not tell: hosts' clocks differ."""
     return {**status.to_json(), "age_seconds": round(status.age, 3)}
+
+
+def _totals(counts: LabelledCounters) -> dict[str, int]:
+    """Return counts by the values of their labels, for people."""
+    return {" ".join(filter(None, labels)): count for labels, count in sorted(counts.all().items())}

@@ -31,6 +31,7 @@ class ChildProcess:
         ready: the process is in service.
         admin_port: port of its admin pages; 0 while it is not in service.
         socket: the Unix socket that it listens on behind the edge; None without the edge.
+        exits: exits after which it was started again.
         restarts: exits in a row, each shortly after its start.
         restart_at: monotonic time before which it is not started again.
     """
@@ -43,6 +44,7 @@ class ChildProcess:
     admin_port: int = 0
     socket: Path | None = None
     started_at: float = 0.0
+    exits: int = 0
     restarts: int = 0
     restart_at: float = field(default=0.0)
 
@@ -79,6 +81,7 @@ class ChildProcess:
     def schedule_restart(self) -> None:
         """Release a process that exited, and set when to start the next one."""
         stable = time.monotonic() - self.started_at > _STABLE_AFTER
+        self.exits += 1
         self.restarts = 1 if stable else self.restarts + 1
         backoff = 0.0 if stable else RECONNECT.delay(self.restarts)
         log.error("%s ended with %s; a new one in %.1f s", self.name, self.exit_code, backoff)

@@ -14,6 +14,8 @@ from router.server.auth.authorizer import Authorizer
 from router.server.calls.batcher import Batcher
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.http import HttpServer, http_socket, open_tcp, open_unix
+from router.server.observation.observation import Observation
+from router.server.observation.tongues import HTTP
 from router.server.switch_transport import NoTransport, SwitchTransport
 from router.server.transport import UNIX_PREFIX
 from router.settings import Settings
@@ -38,16 +40,18 @@ class UvicornTransport:
         manager: NumberManager,
         *,
         authorizer: Authorizer | None,
+        observation: Observation,
         reuse_port: bool,
         path: Path | None,
     ) -> None:
+        observer = observation.lookups_over(HTTP)
         limits = settings.lookup
         sockets = [open_tcp(settings.http.listen, reuse_port=reuse_port)] if settings.http.listen else []
         self.port = sockets[0].getsockname()[1] if sockets else 0
         if path is not None:
             sockets.append(open_unix(path))
         self._server = HttpServer(sockets)
-        self._source = EventLoopCallSource(self._server.loop, limits.max_queued_calls)
+        self._source = EventLoopCallSource(self._server.loop, limits.max_queued_calls, observer)
         self._batches = Batcher(
             self._source,
             lookup,
@@ -55,15 +59,21 @@ class UvicornTransport:
             batch_size=limits.batch_size,
             max_waiting=limits.max_queued_calls,
             default_timeout=limits.timeout,
+            observation=observation,
+            tongue=HTTP,
         )
         # Servicers count what they work on inside of one event loop, so gRPC's own can't be shared.
         inbound = InboundServicer(
-            lookup, explainer, max_waiting=limits.max_queued_calls, default_timeout=limits.timeout
+            lookup,
+            explainer,
+            max_waiting=limits.max_queued_calls,
+            default_timeout=limits.timeout,
+            observer=observer,
         )
         self._numbers = NumbersServicer(manager, threads=settings.manager.threads, authorizer=authorizer)
         callers = Callers(authorizer, timeout=settings.http.timeout)
         routes = HttpRoutes(self._source, inbound, self._numbers, callers).routes()
-        self._app = HttpApp(self._source, routes, callers)
+        self._app = HttpApp(self._source, routes, callers, observation.http)
 
     def start(self) -> None:
         """Accept requests."""
@@ -89,6 +99,7 @@ def open_http(
     manager: NumberManager,
     *,
     authorizer: Authorizer | None,
+    observation: Observation,
     reuse_port: bool,
 ) -> SwitchTransport:
     """Open the transport that the settings ask for.
@@ -106,6 +117,7 @@ def open_http(
         explainer,
         manager,
         authorizer=authorizer,
+        observation=observation,
         reuse_port=reuse_port or path is not None,
         path=path,
     )

@@ -18,6 +18,8 @@ from router.runtime.cpu_affinity import ClaimedCores, may_pin
 from router.runtime.service_manager import ServiceManager
 from router.server import worker
 from router.server.admin.aggregate import AggregatedPages
+from router.server.admin.metrics import build_registry
+from router.server.admin.supervisor_metrics import SupervisorMetrics
 from router.server.auth.authorizer import open_authorizer
 from router.server.auth.bind_policy import check_bind_policy
 from router.server.auth.tls_files import open_certificates
@@ -85,7 +87,19 @@ class Supervisor:
             threads = settings.edge.threads or count
             self._edge = Edge(self._numeric_settings(), choice.envoy, certificates, threads=threads)
         self._pages = AggregatedPages(
-            settings.server.admin_listen, self._admin_ports, authorizer, certificates, self._edge
+            settings.server.admin_listen,
+            self._admin_ports,
+            authorizer,
+            certificates,
+            self._edge,
+            metrics_ports=self._metrics_ports,
+            own=build_registry(
+                SupervisorMetrics(
+                    lambda: {child.name: child.exits for child in self._children},
+                    certificates,
+                    None if authorizer is None else authorizer.refused,
+                )
+            ),
         )
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._draining = self._announced = False
@@ -211,7 +225,7 @@ class Supervisor:
         for index, old in enumerate(self._children):
             if old.target is worker.console:
                 continue  # it holds logins, and answers no calls
-            replacement = ChildProcess(old.name, old.target)
+            replacement = ChildProcess(old.name, old.target, exits=old.exits)
             replacement.start(self._child_settings(replacement))
             if not self._wait_ready(replacement):
                 log.error("the replacement of %s did not become ready; the old one goes on", old.name)
@@ -263,6 +277,12 @@ class Supervisor:
         if self._draining:
             return {}
         return {child.name: child.admin_port for child in list(self._children) if child.target not in _WITHOUT_PAGES}
+
+    def _metrics_ports(self) -> dict[str, int]:
+        """Like `_admin_ports`, with the follower's."""
+        if self._draining:
+            return {}
+        return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.console}
 
 
 def _reserve_http(settings: Settings) -> tuple[socket.socket | None, str]:

@@ -10,7 +10,6 @@ import uvloop
 
 from router.lookup.engine import LookupEngine
 from router.reference_data.realms import Realms
-from router.runtime.counters import Counters
 from router.server.calls.batcher import Batcher
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
 from router.server.calls.contact import ContactTemplate
@@ -23,6 +22,8 @@ from router.server.calls.sip.redirect import Redirects
 from router.server.calls.sip.responder import SipResponder
 from router.server.calls.sip.server import SipConnection, SipDatagrams
 from router.server.calls.source_address import SourceFilter, open_sockets
+from router.server.observation.observation import Observation
+from router.server.observation.tongues import ENUM, SIP
 from router.server.switch_transport import NoTransport, SwitchTransport
 from router.settings import Settings, SettingsError
 
@@ -57,12 +58,13 @@ class DatagramTransport:
         lookup: LookupEngine,
         make: Callable[[socket.socket, EventLoopCallSource, Callable[[], bool]], Protocols],
         *,
+        observation: Observation,
         reuse_port: bool,
     ) -> None:
         limits = settings.lookup
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._draining = False
-        source = EventLoopCallSource(self._loop, limits.max_queued_calls)
+        source = EventLoopCallSource(self._loop, limits.max_queued_calls, observation.lookups_over(name))
         try:
             bound, self._stream = open_sockets(address, reuse_port=reuse_port)
         except OSError as problem:
@@ -76,6 +78,8 @@ class DatagramTransport:
             batch_size=limits.batch_size,
             max_waiting=limits.max_queued_calls,
             default_timeout=limits.timeout,
+            observation=observation,
+            tongue=name,
         )
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -119,7 +123,7 @@ def open_sip(
     lookup: LookupEngine,
     realms: Realms,
     is_ready: Callable[[], bool],
-    counts: Counters,
+    observation: Observation,
     *,
     reuse_port: bool,
 ) -> SwitchTransport:
@@ -128,7 +132,7 @@ def open_sip(
     Args:
         realms: of accounts, for the Contact.
         is_ready: whether numbers can be looked up.
-        counts: of responses by status code, and of messages that got none.
+        observation: what counts requests, lookups, and messages that get no response.
 
     Raises:
         AddressInUseError, SettingsError: as `DatagramTransport` does.
@@ -139,26 +143,33 @@ def open_sip(
     redirects = Redirects(_contact("sip_contact", sip.contact, sip.domain, realms), sip.headers)
     sources = SourceFilter(sip.networks, sip.max_request_rate)
 
+    drop = observation.dropped_over(SIP)
+
     def make(bound: socket.socket, source: EventLoopCallSource, is_draining: Callable[[], bool]) -> Protocols:
         responder = SipResponder(
-            source, redirects, lambda: is_ready() and not is_draining(), timeout=sip.timeout, counts=counts
+            source,
+            redirects,
+            lambda: is_ready() and not is_draining(),
+            timeout=sip.timeout,
+            durations=observation.sip,
+            drop=drop,
         )
         return (
-            SipDatagrams(bound, responder, sources, counts).socket,
-            lambda: SipConnection(responder, sources, counts),
+            SipDatagrams(bound, responder, sources, drop).socket,
+            lambda: SipConnection(responder, sources, drop),
         )
 
-    return DatagramTransport("sip", sip.listen, settings, lookup, make, reuse_port=reuse_port)
+    return DatagramTransport(SIP, sip.listen, settings, lookup, make, observation=observation, reuse_port=reuse_port)
 
 
 def open_enum(
-    settings: Settings, lookup: LookupEngine, realms: Realms, counts: Counters, *, reuse_port: bool
+    settings: Settings, lookup: LookupEngine, realms: Realms, observation: Observation, *, reuse_port: bool
 ) -> SwitchTransport:
     """Open ENUM where the settings ask for it.
 
     Args:
         realms: of accounts, for the URI.
-        counts: of responses by response code.
+        observation: what counts queries, lookups, and messages that get no response.
 
     Raises:
         AddressInUseError, SettingsError: as `DatagramTransport` does.
@@ -174,12 +185,14 @@ def open_enum(
     except ValueError as problem:
         raise SettingsError(f"setting 'enum_zones': {problem}") from None
 
-    def make(bound: socket.socket, source: EventLoopCallSource, _: Callable[[], bool]) -> Protocols:
-        responder = EnumResponder(source, zones, answers, timeout=enum.timeout, counts=counts)
-        datagrams = EnumDatagrams(bound, responder, sources)
-        return datagrams.socket, lambda: EnumConnection(responder, sources, counts)
+    drop = observation.dropped_over(ENUM)
 
-    return DatagramTransport("enum", enum.listen, settings, lookup, make, reuse_port=reuse_port)
+    def make(bound: socket.socket, source: EventLoopCallSource, _: Callable[[], bool]) -> Protocols:
+        responder = EnumResponder(source, zones, answers, timeout=enum.timeout, durations=observation.enum, drop=drop)
+        datagrams = EnumDatagrams(bound, responder, sources)
+        return datagrams.socket, lambda: EnumConnection(responder, sources, drop)
+
+    return DatagramTransport(ENUM, enum.listen, settings, lookup, make, observation=observation, reuse_port=reuse_port)
 
 
 def _contact(setting: str, template: str, domain: str, realms: Realms) -> ContactTemplate:

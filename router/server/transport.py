@@ -4,7 +4,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from router.runtime.addresses import is_loopback
 from router.server.api.inbound_servicer import InboundServicer
@@ -14,6 +14,8 @@ from router.server.auth.tls_files import Certificates
 from router.server.calls.call_source import CallSource
 from router.server.calls.grpcio_server import GrpcioServer
 from router.server.calls.native import NativeCallSource, is_installed
+from router.server.observation.calls import CallStatistics
+from router.server.observation.observation import Observation
 from router.settings import Settings, SettingsError
 
 UNIX_PREFIX = "unix:"
@@ -49,7 +51,13 @@ class CallLimits:
 
 
 class Transport(Protocol):
-    """Listens on the service's address."""
+    """Listens on the service's address.
+
+    Attributes:
+        NAME: as the setting `transport` has it.
+    """
+
+    NAME: ClassVar[str]
 
     @property
     def call_source(self) -> CallSource:
@@ -58,6 +66,9 @@ class Transport(Protocol):
     @property
     def port(self) -> int:
         """The bound port."""
+
+    def statistics(self) -> CallStatistics:
+        """Return the counts of gRPC calls."""
 
     @property
     def core(self) -> int | None:
@@ -76,6 +87,7 @@ class Transport(Protocol):
 class GrpcioTransport:
     """Serves all methods by grpcio."""
 
+    NAME: ClassVar = "grpcio"
     core = None
     """Its event loop gains nothing from pinning."""
 
@@ -86,6 +98,7 @@ class GrpcioTransport:
         numbers: NumbersServicer,
         *,
         limits: CallLimits,
+        observation: Observation,
         reuse_port: bool,
         authorizer: Authorizer | None,
         certificates: Certificates | None,
@@ -95,12 +108,14 @@ class GrpcioTransport:
             servicer,
             numbers,
             max_queued_calls=limits.max_queued_calls,
+            observation=observation,
             max_concurrent_streams=limits.max_concurrent_streams,
             idle_timeout=limits.idle_timeout,
             reuse_port=reuse_port,
             authorizer=authorizer,
             certificates=certificates,
         )
+        self._calls = observation.grpc
         self.call_source = self._server.call_source
         self.set_serving = self._server.set_serving
 
@@ -108,6 +123,10 @@ class GrpcioTransport:
     def port(self) -> int:
         """The bound port."""
         return self._server.port
+
+    def statistics(self) -> CallStatistics:
+        """Return the counts of gRPC calls."""
+        return self._calls.all()
 
     def start(self) -> None:
         """Listen."""
@@ -121,6 +140,8 @@ class GrpcioTransport:
 class NativeTransport:
     """Serves Lookup by the native call source, and all other methods by grpcio on a Unix socket."""
 
+    NAME: ClassVar = "native"
+
     def __init__(
         self,
         address: str,
@@ -128,6 +149,7 @@ class NativeTransport:
         numbers: NumbersServicer,
         *,
         limits: CallLimits,
+        observation: Observation,
         reuse_port: bool,
         core: int | None,
         authorizer: Authorizer | None,
@@ -136,8 +158,14 @@ class NativeTransport:
         self._directory = tempfile.TemporaryDirectory(prefix="did-router-")
         path = str(Path(self._directory.name) / "grpcio.sock")
         self._others = GrpcioServer(
-            f"unix:{path}", servicer, numbers, max_queued_calls=limits.max_queued_calls, authorizer=authorizer
+            f"unix:{path}",
+            servicer,
+            numbers,
+            max_queued_calls=limits.max_queued_calls,
+            observation=observation,
+            authorizer=authorizer,
         )
+        self._calls = observation.grpc
         self._native = NativeCallSource(
             address,
             path,
@@ -153,6 +181,10 @@ class NativeTransport:
     def port(self) -> int:
         """The bound port."""
         return self._native.port
+
+    def statistics(self) -> CallStatistics:
+        """Return the counts of gRPC calls: Lookup's from the native library, the others' from grpcio."""
+        return self._native.statistics() + self._calls.all()
 
     def start(self) -> None:
         """Listen."""
@@ -177,6 +209,7 @@ def open_transport(
     servicer: InboundServicer,
     numbers: NumbersServicer,
     *,
+    observation: Observation,
     reuse_port: bool,
     core: int | None = None,
     authorizer: Authorizer | None = None,
@@ -189,6 +222,7 @@ def open_transport(
     messages; `serve` runs it in front of workers on Unix sockets, which count as this machine.
 
     Args:
+        observation: what counts the calls.
         reuse_port: other workers listen on the same address.
         core: pins the native source's threads; None for any core.
 
@@ -209,6 +243,7 @@ def open_transport(
             servicer,
             numbers,
             limits=limits,
+            observation=observation,
             reuse_port=reuse_port,
             core=core,
             authorizer=authorizer,
@@ -218,6 +253,7 @@ def open_transport(
         servicer,
         numbers,
         limits=limits,
+        observation=observation,
         reuse_port=reuse_port,
         authorizer=authorizer,
         certificates=certificates,

@@ -9,11 +9,13 @@ import threading
 from multiprocessing.connection import Connection
 
 from router.follower.follower import Follower
+from router.runtime.log_format import configure_logging
 from router.runtime.open_files import raise_open_file_limit
+from router.server.admin.follower_pages import open_follower_pages
 from router.server.app import Service
 from router.server.maintenance import MaintenanceTimer
 from router.server.transport import UNIX_PREFIX
-from router.settings import LOG_FORMAT, Settings, SettingsError
+from router.settings import Settings, SettingsError
 from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
     Args:
         core: pins the threads of the hit path; None for any core.
     """
-    messages = _prepare(log_level, parent)
+    messages = _prepare(settings, log_level, parent)
     raise_open_file_limit()
     try:
         service = Service(settings, reuse_port=not settings.server.listen.startswith(UNIX_PREFIX), core=core)
@@ -48,15 +50,18 @@ def work(settings: Settings, log_level: int, parent: Connection, *, core: int | 
 
 def follow(settings: Settings, log_level: int, parent: Connection) -> None:
     """Run the follower until a stop message."""
-    messages = _prepare(log_level, parent)
+    messages = _prepare(settings, log_level, parent)
     stores = Stores(settings)
     follower = Follower(settings, stores)
+    pages = open_follower_pages(settings, follower, stores, "127.0.0.1:0")
+    pages.start()
     follower.start()
     MaintenanceTimer(settings, stores, follower).start()
-    parent.send(0)
+    parent.send(pages.port)
     while messages.get() == NOT_READY:
         pass  # the follower runs until STOP
     follower.stop()
+    pages.stop()
 
 
 def console(settings: Settings, log_level: int, parent: Connection) -> None:
@@ -64,7 +69,7 @@ def console(settings: Settings, log_level: int, parent: Connection) -> None:
     # Needs the extra [console], which a service without one does not have.
     from router.console.server import ConsoleServer  # noqa: PLC0415
 
-    messages = _prepare(log_level, parent)
+    messages = _prepare(settings, log_level, parent)
     try:
         server = ConsoleServer(settings)
     except (OSError, SettingsError) as problem:
@@ -84,12 +89,12 @@ def _announce(line: str) -> None:
     sys.stderr.flush()
 
 
-def _prepare(log_level: int, parent: Connection) -> "queue.SimpleQueue[str]":
+def _prepare(settings: Settings, log_level: int, parent: Connection) -> "queue.SimpleQueue[str]":
     """Return the queue of NOT_READY and STOP messages; STOP arrives on SIGTERM, or when the parent has exited.
 
     The parent handles Ctrl-C and SIGHUP.
     """
-    logging.basicConfig(level=log_level, stream=sys.stderr, format=LOG_FORMAT)
+    configure_logging(log_level, settings.log.format, masked=settings.log.numbers == "masked")
     messages: queue.SimpleQueue[str] = queue.SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: messages.put(STOP))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,9 +7,9 @@ from router.settings.errors import SettingsError
 
 if TYPE_CHECKING:
     from router.settings.groups.background import CopiesMode
-    from router.settings.settings import LOG_FORMAT, NAMES, Settings
+    from router.settings.settings import NAMES, Settings
 
-__all__ = ["LOG_FORMAT", "NAMES", "CopiesMode", "Settings", "SettingsError"]
+__all__ = ["NAMES", "CopiesMode", "Settings", "SettingsError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 `docs/configuration.md` is generated from the groups, so that it can't drift.
 """
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +15,7 @@ from router.settings.dial_plans import DialPlanSettings
 from router.settings.flat_names import FlatNames
 from router.settings.groups.background import FollowerSettings, ManagerSettings
 from router.settings.groups.console import ConsoleSettings
+from router.settings.groups.observation import LogSettings, TraceSettings
 from router.settings.groups.routing import CircuitBreakerSettings, LookupSettings, NearCacheSettings, RoutingSettings
 from router.settings.groups.serving import (
     AuthSettings,
@@ -29,8 +31,20 @@ from router.settings.loading import load, sources
 from router.settings.redaction import redacted
 from router.settings.rules import check_rules
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-"""Format of the command's log, and of every process that it starts."""
+_ADDRESSES = (
+    "listen",
+    "admin_listen",
+    "http_listen",
+    "sip_listen",
+    "enum_listen",
+    "follower_admin_listen",
+    "transport",
+)
+_OF_ONE_PROCESS: dict[str, Any] = {
+    **dict.fromkeys(_ADDRESSES, ""),
+    **dict.fromkeys(("tls_certificate", "tls_key", "tls_client_ca")),
+}
+"""Settings that `serve` changes for its workers."""
 
 
 class Settings(BaseSettings):
@@ -57,6 +71,8 @@ class Settings(BaseSettings):
     manager: ManagerSettings = ManagerSettings()
     follower: FollowerSettings = FollowerSettings()
     console: ConsoleSettings = ConsoleSettings()
+    log: LogSettings = LogSettings()
+    trace: TraceSettings = TraceSettings()
 
     dial_plans: dict[str, DialPlanSettings] = Field({}, description="dial plans by name; 'system' is the default one")
     number_manager: dict[str, Any] = Field(
@@ -123,6 +139,11 @@ class Settings(BaseSettings):
             for name, value in changes.items()
         }
         return self.model_copy(update=groups)
+
+    def fingerprint(self) -> str:
+        """Return 12 hexadecimal characters that are equal where all settings but addresses and secrets are equal."""
+        same = self.with_values(**_OF_ONE_PROCESS)
+        return hashlib.sha256(repr(same).encode()).hexdigest()[:12]
 
     def value(self, name: str) -> Any:
         """Return one value by its flat name.

@@ -9,6 +9,7 @@ from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.redis_store.lease import Lease
 from router.redis_store.sentinel import MasterWatcher
+from router.runtime.request_durations import RequestDurations
 from router.settings import Settings, SettingsError, credentials
 
 _MANAGER_TIMEOUT = 1.0
@@ -30,6 +31,7 @@ class Stores:
         reader: reads entries for background work; `lookup_reader` for lookups.
         databases: CouchDB for background work; `lookup_databases` with the timeout of lookups. Both share one
             credential gate.
+        redis_durations, couch_durations: count the requests to each store.
 
     Raises:
         SettingsError: a URL or a password file that can't be used.
@@ -49,12 +51,14 @@ class Stores:
             raise SettingsError(f"setting 'redis_url': {problem}") from None
         self.master_watcher = MasterWatcher((self.redis, self.lookup_redis, manager_redis))
         self.can_track = not is_cluster(self.redis)
-        self.writer = CacheStore(self.redis, self.keys, ttls)
-        self.lookup_writer = CacheStore(self.lookup_redis, self.keys, ttls)
-        self.manager_writer = CacheStore(manager_redis, self.keys, ttls)
-        self.lookup_reader = EntryReader(self.lookup_redis, self.keys)
-        self.reader = EntryReader(self.redis, self.keys)
+        self.redis_durations = RequestDurations()
+        self.writer = CacheStore(self.redis, self.keys, ttls, self.redis_durations)
+        self.lookup_writer = CacheStore(self.lookup_redis, self.keys, ttls, self.redis_durations)
+        self.manager_writer = CacheStore(manager_redis, self.keys, ttls, self.redis_durations)
+        self.lookup_reader = EntryReader(self.lookup_redis, self.keys, self.redis_durations)
+        self.reader = EntryReader(self.redis, self.keys, self.redis_durations)
         couch = CouchClient(credentials.couchdb_url(settings), timeout=settings.follower.timeout)
+        self.couch_durations = couch.durations
         self.databases = CouchServer(couch)
         self.lookup_databases = CouchServer(couch.with_timeout(settings.couchdb.read_timeout))
 

@@ -21,6 +21,7 @@ PURPOSE = {
     "lookup": "Exits with 1",
     "normalise": "Exits with 1",
     "number": "A number's lifecycle",
+    "recent": "refused or slow, the newest first",
     "serve": "until SIGTERM",
     "token": "callers authenticate to a service",
     "maintenance": "due by time",

@@ -47,7 +47,7 @@ def _answered(service: Instance) -> list[float]:
     lines = service.running.page("/metrics").splitlines()
     counts = {f"worker-{index}": 0.0 for index in range(2)}
     for line in lines:
-        if line.startswith("did_router_lookups_total{") and any(f'outcome="{each}"' in line for each in _SOURCES):
+        if line.startswith("did_router_lookups_total{") and any(f'source="{each}"' in line for each in _SOURCES):
             counts[line.partition('worker="')[2].partition('"')[0]] += float(line.rpartition(" ")[2])
     return list(counts.values())
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from router.numbers.routes import Reason, Refused
+from router.runtime.counters import LabelledCounters
 from router.server.api.status import failure_of
 from router.server.calls.call_source import QueuedCall
 from router.server.calls.event_loop import EventLoopCallSource
+from router.server.observation.lookups import LookupObserver, Recorder
 from router.v1 import inbound_pb2 as pb
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
@@ -21,9 +23,13 @@ class RaisingLog:
         raise  # noqa: PLE0704 - called while an exception is handled
 
 
+def ignore(_why: str) -> None:
+    """Count no message without a response."""
+
+
 def lookups(loop: asyncio.AbstractEventLoop) -> EventLoopCallSource:
     """Return a call source that routes numbers that end in 0 to 4, oddly for 4, and refuses the others."""
-    source = EventLoopCallSource(loop, 10)
+    source = EventLoopCallSource(loop, 10, LookupObserver("sip", LabelledCounters(), Recorder(slow_call=9.0)))
 
     def answer(calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         for _, handle, _, request, _, _ in calls:

@@ -159,11 +159,12 @@ def test_an_unknown_method_is_unimplemented(world: World, start_service: StartSe
     assert problem.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def _metrics(running: Running) -> dict[str, float]:
+def _metrics(running: Running) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels, in the order of their names."""
     code, text = running.page("/metrics")
     assert code == 200
     return {
-        f"{sample.name}{{{sample.labels['outcome']}}}" if "outcome" in sample.labels else sample.name: sample.value
+        (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
     }
@@ -178,13 +179,15 @@ def test_metrics_count_what_happened(world: World, start_service: StartService) 
     for number in (NUMBER, NUMBER, "+14150000009", "reception"):
         running.caller.ask(number)
     after = _metrics(running)
-    counted = {name: after[name] - before.get(name, 0) for name in after if name.startswith("did_router_lookups_total")}
-    assert counted["did_router_lookups_total{NUMBER_NOT_FOUND}"] == 1
-    assert counted["did_router_lookups_total{NOT_RECONCILABLE}"] == 1
-    assert sum(counted.get(f"did_router_lookups_total{{{way}}}", 0) for way in ("redis", "near_cache")) == 2
-    assert (after["did_router_serving"], after["did_router_redis_up"], after["did_router_database_up"]) == (1, 1, 1)
-    assert after["did_router_follower_databases"] >= 4
-    assert after["did_router_follower_databases_complete"] == after["did_router_follower_databases"]
+    counted = {key: after[key] - before.get(key, 0) for key in after if key[0] == "did_router_lookups_total"}
+    by_reason = {reason: count for (_, reason, *_), count in counted.items() if reason}
+    assert by_reason == {"NUMBER_NOT_FOUND": 1, "NOT_RECONCILABLE": 1}
+    assert sum(count for key, count in counted.items() if key[2] == "route") == 2
+    assert {key[3] for key in counted if key[2] == "route"} <= {"redis", "near_cache"}
+    up = [after[("did_router_store_up", store)] for store in ("redis", "couchdb")]
+    assert [after[("did_router_serving",)], *up] == [1, 1, 1]
+    assert after[("did_router_follower_databases",)] >= 4
+    assert after[("did_router_follower_databases_complete",)] == after[("did_router_follower_databases",)]
 
 
 def test_state_says_who_leads_and_how_far_it_is(world: World, start_service: StartService) -> None:

@@ -254,7 +254,7 @@ def test_an_address_outside_of_the_networks_gets_nothing(world: World) -> None:
         caller = Caller(made.sip.port)
         caller.send(request("OPTIONS"))
         assert caller.is_silent()
-        assert made.sip_counts.all() == {"not allowed": 1}
+        assert made.observation.dropped.all() == {("sip", "not_allowed"): 1}
         caller.socket.close()
     finally:
         made.stop()
@@ -270,7 +270,7 @@ def test_options_say_when_a_dispatcher_should_leave(world: World) -> None:
         assert caller.ask(request("OPTIONS")).startswith("SIP/2.0 503 ")
         caller.send(request("OPTIONS"))
         caller.send(request("OPTIONS"))
-        eventually(lambda: made.sip_counts.all().get("rate limited", 0) >= 1)
+        eventually(lambda: made.observation.dropped[("sip", "rate_limited")] >= 1)
     finally:
         caller.socket.close()
         made.stop()

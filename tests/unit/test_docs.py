@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 import pytest
 
+from router.cli import metrics_page
 from router.cli.channel import TOKEN_VARIABLE
 from router.cli.configuration_page import page
 from router.cli.main import COMMANDS, main
@@ -77,6 +78,10 @@ def test_the_configuration_page_is_current() -> None:
     assert page() == GENERATED.read_text("utf-8"), (
         "run `python -m router.cli.configuration_page >docs/configuration.md`"
     )
+
+
+def test_the_metrics_page_is_current() -> None:
+    assert metrics_page.page() == (ROOT / "docs" / "metrics.md").read_text("utf-8"), "run `make docs`"
 
 
 def test_every_setting_is_on_the_configuration_page() -> None:

@@ -1,95 +1,131 @@
-"""Exports counters and states to Prometheus."""
+"""Exports a worker's counts and states to Prometheus."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from router.runtime.counters import Counters
+from router.follower.follower import Follower
+from router.lookup.account_status import AccountStatusReader
+from router.lookup.engine import LookupEngine
+from router.lookup.fallback import Fallback
+from router.manager.manager import NumberManager
+from router.near_cache.cache import NearCache
+from router.runtime.circuit_breaker import CircuitBreaker
+from router.runtime.counters import LabelledCounters
+from router.server.admin.follower_metrics import FollowerMetrics, status_metrics
 from router.server.admin.readiness import Readiness
+from router.server.admin.store_metrics import store_requests
+from router.server.observation import definitions as names
+from router.server.observation.call_records import CallLog
+from router.server.observation.calls import CallStatistics
+from router.server.observation.families import family, histogram, single
+from router.server.observation.observation import Observation
+from router.stores.clients import Stores
 
 
-class ReadsInFlight(Protocol):
-    """Counts the reads of number databases by lookups."""
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The parts of a worker that count."""
 
-    @property
-    def in_flight(self) -> int:
-        """Numbers that are being read or wait for a read."""
+    observation: Observation
+    grpc_calls: Callable[[], CallStatistics]
+    lookup: LookupEngine
+    fallback: Fallback
+    account_status: AccountStatusReader
+    near: NearCache
+    stores: Stores
+    redis_breaker: CircuitBreaker
+    manager: NumberManager
+    readiness: Readiness
+    call_log: CallLog | None
+    tokens_refused: LabelledCounters
 
 
-class RouterMetrics(Collector):
-    """Collects the current counts at each scrape.
+class WorkerMetrics(Collector):
+    """Collects the current counts at each scrape."""
 
-    Args:
-        operations: the number manager's counters, each named "operation outcome".
-    """
-
-    def __init__(
-        self, tallies: Mapping[str, Counters], operations: Counters, readiness: Readiness, fallback: ReadsInFlight
-    ) -> None:
-        self._tallies = tallies
-        self._operations = operations
-        self._readiness = readiness
-        self._fallback = fallback
+    def __init__(self, parts: WorkerParts, transport_name: str, config_hash: str) -> None:
+        self._parts = parts
+        self._transport_name = transport_name
+        self._config_hash = config_hash
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        for name, tally in self._tallies.items():
-            family = CounterMetricFamily(f"did_router_{name}", f"{name} by outcome", labels=["outcome"])
-            for outcome, count in sorted(tally.all().items()):
-                family.add_metric([outcome], count)
-            yield family
-        yield self._number_operations()
-        state = self._readiness.state
-        yield _gauge("serving", "1 while calls can be answered", float(state.serving))
-        yield _gauge("redis_up", "1 while Redis responds", float(state.redis))
-        yield _gauge("database_up", "1 while CouchDB responds", float(state.database))
-        yield _gauge("stale", "1 while answers from the caches are marked stale", float(state.stale))
-        yield _gauge(
-            "reads_in_flight",
-            "numbers that are being read from CouchDB or wait for a read",
-            float(self._fallback.in_flight),
-        )
-        follower = state.follower
-        if follower is None:
-            return
-        yield _gauge("follower_age_seconds", "age of the follower's last status", follower.age)
-        yield _gauge("follower_lag_seconds", "age of the oldest change that is noticed and not applied", follower.lag)
-        yield _gauge("follower_databases", "databases that the follower follows", follower.databases)
-        yield _gauge("follower_databases_complete", "databases that are completely in the cache", follower.complete)
-        yield _gauge(
-            "follower_databases_behind", "databases with changes that are noticed and not applied", follower.behind
-        )
-        lags = GaugeMetricFamily(
-            "did_router_follower_database_lag_seconds",
-            "lag of the databases that are furthest behind",
-            labels=["database"],
-        )
-        for name, lag in follower.lags.items():
-            lags.add_metric([name], lag)
-        yield lags
-        yield _gauge("follower_feeds", "open continuous feeds", follower.feeds)
-        yield _gauge("follower_applied", "changes applied since the follower became the leader", follower.applied)
-        yield _gauge("follower_copies_pending", "changes whose account copies are pending", follower.copies_pending)
+        yield from self._calls()
+        yield from self._lookups()
+        yield from self._near_cache()
+        yield from self._state()
+        yield store_requests(self._parts.stores)
+        yield family(names.TOKENS_REFUSED, self._parts.tokens_refused.all())
+        yield family(names.NUMBER_OPERATIONS, self._parts.manager.counts.all())
+        yield from status_metrics(self._parts.readiness.state.follower)
+        yield from self._records()
+        yield self._build_info()
+        yield family(names.CONFIG_INFO, {(self._config_hash,): 1.0})
 
-    def _number_operations(self) -> Metric:
-        family = CounterMetricFamily(
-            "did_router_number_operations",
-            "numbers in requests to the number manager",
-            labels=["operation", "outcome"],
-        )
-        for name, count in sorted(self._operations.all().items()):
-            family.add_metric(name.split(" ", 1), count)
-        return family
+    def _calls(self) -> Iterator[Metric]:
+        observed = self._parts.observation
+        calls = self._parts.grpc_calls()
+        yield family(names.CALL_STARTED, calls.started)
+        yield histogram(names.CALL_DURATION, calls.durations)
+        yield histogram(names.HTTP_DURATION, observed.http.all())
+        yield histogram(names.SIP_DURATION, observed.sip.all())
+        yield histogram(names.ENUM_DURATION, observed.enum.all())
+        yield family(names.DROPPED_MESSAGES, observed.dropped.all())
+
+    def _lookups(self) -> Iterator[Metric]:
+        parts, observed = self._parts, self._parts.observation
+        yield family(names.LOOKUPS, observed.lookups.all())
+        yield single(names.MISSES, parts.lookup.counts["miss"])
+        yield single(names.COALESCED, parts.fallback.coalesced)
+        yield single(names.READS_IN_FLIGHT, parts.fallback.in_flight)
+        yield single(names.NUMBERS_READ, parts.fallback.counts["read"])
+        yield single(names.CORRUPT_ENTRIES, parts.fallback.counts["spoilt"])
+        yield single(names.NEGATIVE_LISTINGS, parts.fallback.counts["listed"])
+        yield single(names.UNKNOWN_ACCOUNTS, parts.account_status.counts["unknown_account"])
+        yield family(names.CALLS_WAITING, {(tongue,): float(count()) for tongue, count in observed.waiting.items()})
+        yield histogram(names.BATCH_CALLS, observed.batch_calls.all())
+        yield histogram(names.BATCH_DURATION, observed.batch_durations.all())
+
+    def _near_cache(self) -> Iterator[Metric]:
+        near = self._parts.near
+        yield single(names.NEAR_ENTRIES, len(near))
+        yield single(names.NEAR_BYTES, near.size)
+        yield single(names.NEAR_EVICTIONS, near.evictions)
+        yield single(names.NEAR_INVALIDATIONS, near.invalidations)
+        yield single(names.NEAR_TRUSTED, near.trusted)
+
+    def _state(self) -> Iterator[Metric]:
+        parts, state = self._parts, self._parts.readiness.state
+        yield single(names.SERVING, state.serving)
+        yield single(names.STALE, state.stale)
+        yield family(names.STORE_UP, {("redis",): float(state.redis), ("couchdb",): float(state.database)})
+        breakers = {"redis": parts.redis_breaker, "couchdb": parts.fallback.breaker}
+        yield family(names.BREAKER_OPEN, {(store,): float(each.is_open) for store, each in breakers.items()})
+
+    def _records(self) -> Iterator[Metric]:
+        call_log, tracer = self._parts.call_log, self._parts.observation.tracer
+        yield single(names.CALL_LOG_DROPPED, 0 if call_log is None else call_log.dropped)
+        if tracer is not None:
+            yield family(names.SPANS, tracer.counts.all())
+
+    def _build_info(self) -> Metric:
+        labels = (version("did-router"), platform.python_version(), self._transport_name)
+        return family(names.BUILD_INFO, {labels: 1.0})
 
 
-def build_registry(collector: RouterMetrics) -> CollectorRegistry:
-    """Return a registry with the router's metrics and the process's."""
+def build_registry(collector: Collector, follower: Follower | None = None) -> CollectorRegistry:
+    """Return a registry with a collector's metrics, those of a follower beside it, and the process's."""
     registry = CollectorRegistry()
     registry.register(collector)
+    if follower is not None:
+        registry.register(FollowerMetrics(follower))
     ProcessCollector(registry=registry)
     return registry
 
@@ -97,7 +133,3 @@ def build_registry(collector: RouterMetrics) -> CollectorRegistry:
 def exposition(registry: CollectorRegistry) -> bytes:
     """Return the text that Prometheus scrapes."""
     return generate_latest(registry)
-
-
-def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"did_router_{name}", documentation, value=value)

@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 
 from router.entries.codec import refusal_message
-from router.lookup.call import Call
 from router.lookup.engine import LookupEngine
 from router.lookup.explain import Explainer
 from router.numbers.routes import Reason, Refused
@@ -19,6 +18,8 @@ from router.server.api import framing
 from router.server.api.call_context import CallContext
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import OVERLOADED
+from router.server.observation.lookups import INVALID_ARGUMENT, LookupObserver, ObservedCall
+from router.server.observation.trace_context import Metadata
 from router.v1 import inbound_pb2 as pb
 
 MAX_BATCH_SIZE = 1000
@@ -39,31 +40,40 @@ _MAX_EXPLAIN_CALLS = 32
 Context = CallContext
 
 
-class OutcomeCall(Call):
+class OutcomeCall(ObservedCall):
     """A lookup whose result is a serialised LookupOutcome, delivered to the event loop."""
 
     __slots__ = ("_deliver",)
 
-    def __init__(self, request: pb.LookupRequest, deadline: float, deliver: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        request: pb.LookupRequest,
+        deadline: float,
+        deliver: Callable[[bytes], None],
+        observer: LookupObserver,
+        began: float,
+        metadata: Metadata | None = None,
+    ) -> None:
         super().__init__(
+            observer,
             request.number,
             request.dial_plan,
             deadline,
             authoritative=is_authoritative(request),
+            began=began,
+            metadata=metadata,
         )
         self._deliver = deliver
-
-    def route(self, answer: bytes) -> None:
-        """Deliver a serialised LookupResponse."""
-        self._deliver(framing.routed(answer))
-
-    def refuse(self, refusal: Refused) -> None:
-        """Deliver a refusal."""
-        self._deliver(framing.refused(refusal_message(refusal).SerializeToString()))
 
     def expire(self) -> None:
         """Deliver NUMBER_DATABASE_UNAVAILABLE: the deadline passed before the database answered."""
         self.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, self.e164 or "", message="no time left"))
+
+    def _send_route(self, answer: bytes) -> None:
+        self._deliver(framing.routed(answer))
+
+    def _send_refusal(self, refusal: Refused) -> None:
+        self._deliver(framing.refused(refusal_message(refusal).SerializeToString()))
 
 
 class _BatchOutcomes:
@@ -96,9 +106,19 @@ class InboundServicer:
         max_waiting: numbers of LookupBatch calls that wait for a thread or are in one; more are refused. Large batches
             and others are counted separately.
         default_timeout: seconds for calls without a deadline of their own.
+        observer: sees the lookups. A call that is refused as a whole counts all of its lookups.
     """
 
-    def __init__(self, lookup: LookupEngine, explainer: Explainer, *, max_waiting: int, default_timeout: float) -> None:
+    def __init__(
+        self,
+        lookup: LookupEngine,
+        explainer: Explainer,
+        *,
+        max_waiting: int,
+        default_timeout: float,
+        observer: LookupObserver,
+    ) -> None:
+        self._observer = observer
         self._lookup = lookup
         self._explainer = explainer
         self._default_timeout = default_timeout
@@ -116,7 +136,7 @@ class InboundServicer:
             )
         threads = self._threads if count <= _LARGE_BATCH else self._large_batches
         if not threads.has_room(count):
-            self._lookup.counts.add(Reason.OVERLOADED.value, count)
+            self._observer.turned_away(Reason.OVERLOADED.value, count, message=OVERLOADED.message)
             await _refuse(context)
         if not count:
             return b""
@@ -124,29 +144,39 @@ class InboundServicer:
         response: asyncio.Future[bytes] = loop.create_future()
         outcomes = _BatchOutcomes(count, partial(_soon, loop, _resolve, response))
         try:
-            await threads.run(count, self._answer_batch, request, self._deadline(context), outcomes)
+            metadata = context.invocation_metadata() if self._observer.wants_metadata else None
+            await threads.run(count, self._answer_batch, request, self._deadline(context), outcomes, metadata)
         except UnknownConsistencyError as problem:
+            self._observer.turned_away(INVALID_ARGUMENT, count, message=problem.failure.message)
             await context.abort(problem.failure.code, problem.failure.message)
         return await response
 
-    def _answer_batch(self, request: pb.LookupBatchRequest, deadline: float, outcomes: _BatchOutcomes) -> None:
+    def _answer_batch(
+        self,
+        request: pb.LookupBatchRequest,
+        deadline: float,
+        outcomes: _BatchOutcomes,
+        metadata: Metadata | None,
+    ) -> None:
         """Look a batch up, in a thread: meanwhile the event loop serves other calls."""
         calls = []
+        began = time.monotonic()
         for index, each in enumerate(request.lookups):
             if not index % _SLICE:
                 time.sleep(0)
-            calls.append(OutcomeCall(each, deadline, partial(outcomes.put, index)))
+            calls.append(OutcomeCall(each, deadline, partial(outcomes.put, index), self._observer, began, metadata))
         self._lookup.answer(calls)
 
     async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
         """Serve LookupStream: yield outcomes as they are found, in any order."""
-        stream = _Stream(self._lookup, self._threads, lambda: self._deadline(context))
+        stream = _Stream(self._lookup, self._threads, lambda: self._deadline(context), self._observer)
         reading = asyncio.create_task(stream.read(requests))
         try:
             while (outcome := await stream.next_outcome()) is not None:
                 yield outcome
             await reading
         except UnknownConsistencyError as problem:  # after the outcomes of earlier requests
+            self._observer.turned_away(INVALID_ARGUMENT, message=problem.failure.message)
             await context.abort(problem.failure.code, problem.failure.message)
         finally:
             reading.cancel()
@@ -170,8 +200,11 @@ class InboundServicer:
 class _Stream:
     """One LookupStream: collects requests while a batch is being answered, and returns outcomes."""
 
-    def __init__(self, lookup: LookupEngine, threads: BoundedExecutor, deadline: Callable[[], float]) -> None:
+    def __init__(
+        self, lookup: LookupEngine, threads: BoundedExecutor, deadline: Callable[[], float], observer: LookupObserver
+    ) -> None:
         self._lookup = lookup
+        self._observer = observer
         self._threads = threads
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
@@ -217,6 +250,8 @@ class _Stream:
             request.lookup,
             self._deadline(),
             lambda outcome: _soon(self._loop, self._put, framing.streamed(identifier, outcome)),
+            self._observer,
+            time.monotonic(),
         )
 
     def _put(self, outcome: bytes) -> None:

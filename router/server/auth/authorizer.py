@@ -5,8 +5,11 @@ from typing import Any
 
 import grpc
 
+from router.runtime.counters import LabelledCounters
 from router.server.auth.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Token, TokenFile, TokenSet
 from router.server.failure import Failure
+from router.server.observation.calls import METHODS, GrpcCalls
+from router.server.observation.tongues import GRPC
 from router.settings import Settings
 
 AUTHORIZATION = "authorization"
@@ -34,10 +37,15 @@ _UNKNOWN = Failure(
 
 
 class Authorizer:
-    """Authorizes callers by their tokens; thread-safe."""
+    """Authorizes callers by their tokens; thread-safe.
+
+    Attributes:
+        refused: callers that were refused, by the way in which they came and the reason.
+    """
 
     def __init__(self, tokens: TokenFile) -> None:
         self._tokens = tokens
+        self.refused = LabelledCounters()
 
     def verified_headers(self, scope: str) -> set[Header]:
         """Return the headers that are known to have a scope now; a call with one of them needs no further check."""
@@ -51,6 +59,21 @@ class Authorizer:
         if header in tokens.verified_headers[scope]:
             return None
         return _check(tokens, scope, header)
+
+    def refuse(self, scope: str, header: Header | None, tongue: str) -> Failure | None:
+        """Like `refusal`, and count it.
+
+        Args:
+            tongue: the way in which the caller came.
+        """
+        refusal = self.refusal(scope, header)
+        if refusal is not None:
+            self.count_refusal(tongue, refusal)
+        return refusal
+
+    def count_refusal(self, tongue: str, refusal: Failure) -> None:
+        """Count a refused caller."""
+        self.refused.add((tongue, _why(refusal)))
 
     def token(self, header: Header | None) -> Token | Failure:
         """Return the valid token in a header; a failure where there is none."""
@@ -72,10 +95,15 @@ def open_authorizer(settings: Settings) -> Authorizer | None:
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
-    """Authorizes every call of a grpcio server."""
+    """Authorizes every call of a grpcio server.
 
-    def __init__(self, authorizer: Authorizer) -> None:
+    Args:
+        calls: counts the calls that are refused here.
+    """
+
+    def __init__(self, authorizer: Authorizer, calls: GrpcCalls) -> None:
         self._authorizer = authorizer
+        self._calls = calls
 
     async def intercept_service(
         self,
@@ -85,7 +113,15 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         """Continue with an authorized call; respond to any other with its failure."""
         header = header_of(handler_call_details.invocation_metadata)
         refusal = self._authorizer.refusal_of_call(handler_call_details.method, header)
-        return await continuation(handler_call_details) if refusal is None else _refusing_handler(refusal)
+        if refusal is None:
+            return await continuation(handler_call_details)
+        self._authorizer.count_refusal(GRPC, refusal)
+        method = handler_call_details.method.strip("/")
+        if method not in METHODS:
+            method = "other"  # a stranger's words are no label
+        self._calls.start(method)
+        self._calls.end(method, refusal.code.name, 0.0)
+        return _refusing_handler(refusal)
 
 
 def _check(tokens: TokenSet, scope: str, header: Header | None) -> Failure | None:
@@ -100,6 +136,13 @@ def _check(tokens: TokenSet, scope: str, header: Header | None) -> Failure | Non
         grpc.StatusCode.PERMISSION_DENIED,
         f"the token '{token.name}' opens {held}, and this wants {scope}: use a token made with --scope {scope}",
     )
+
+
+def _why(refusal: Failure) -> str:
+    """Return the label of a refusal's reason."""
+    if refusal.code is grpc.StatusCode.PERMISSION_DENIED:
+        return "scope"
+    return "missing" if refusal is _NO_TOKEN else "unknown"
 
 
 def _unknown_token(header: Header | None) -> Failure:

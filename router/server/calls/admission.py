@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import grpc
 
 from router.numbers.routes import Reason
-from router.runtime.counters import Counters
 from router.server.api.status import OVERLOADED
 from router.server.calls.call_source import CALL, REMAINING, CallSource, FastPath, QueuedCall
 from router.server.failure import Failure
+from router.server.observation.lookups import LookupObserver
 
 _MAX_BACKLOG_BATCHES = 8
 """Batches read behind a full one: a flood of refusals must not delay the responses."""
@@ -33,17 +33,17 @@ class Admission:
         batch_size: maximum number of calls taken together.
         max_waiting: calls that may wait behind a batch.
         fast_path: responds from memory, which costs no more than a refusal.
-        counts: counts the refusals.
+        observer: sees the calls that are refused here.
     """
 
     def __init__(
-        self, source: CallSource, *, batch_size: int, max_waiting: int, fast_path: FastPath, counts: Counters
+        self, source: CallSource, *, batch_size: int, max_waiting: int, fast_path: FastPath, observer: LookupObserver
     ) -> None:
         self._source = source
         self._fast_path = fast_path
         self._batch_size = batch_size
         self._max_waiting = max_waiting
-        self._counts = counts
+        self._observer = observer
         self._queue: deque[tuple[float, Sequence[QueuedCall]]] = deque()
         self.waiting = 0
 
@@ -86,7 +86,7 @@ class Admission:
                 continue
             if (remaining := details[REMAINING]) is not None and remaining <= 0:
                 self._source.fail(handle, EXPIRED)
-                self._counts.add("expired")
+                self._observer.turned_away(EXPIRED.code.name, message=EXPIRED.message)
             else:
                 rest.append(call)
         return rest
@@ -95,7 +95,7 @@ class Admission:
         for _, handle, *_ in calls:
             self._source.fail(handle, OVERLOADED)
         if calls:
-            self._counts.add(Reason.OVERLOADED.value, len(calls))
+            self._observer.turned_away(Reason.OVERLOADED.value, len(calls), message=OVERLOADED.message)
 
 
 def _reduce_remaining(calls: Sequence[QueuedCall], waited: float) -> Sequence[QueuedCall]:

@@ -9,7 +9,6 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from router.entries.codec import STALE
-from router.lookup.call import Call
 from router.lookup.engine import LookupEngine
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
@@ -20,12 +19,28 @@ from router.server.api.status import failure_of
 from router.server.calls.admission import EXPIRED, Admission
 from router.server.calls.call_source import CALL, REMAINING, CallHandle, CallSource, QueuedCall
 from router.server.failure import Failure
+from router.server.observation.lookups import (
+    INVALID_ARGUMENT,
+    NEAR_CACHE,
+    ROUTE,
+    LookupObserver,
+    ObservedCall,
+    result_of,
+)
+from router.server.observation.observation import Observation
+from router.server.observation.trace_context import Metadata
+from router.server.observation.tracing import Trace, Tracer
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
 
 _TAKE_TIMEOUT = 0.1
 """Seconds that an idle batcher waits for a call before it checks for its stop."""
+
+_HANDLE = 1
+"""Index in a queued call."""
+_MAX_TRACES = 10_000
+"""Traces of calls on their way; those of calls that were refused under overload stay until there are so many."""
 
 _MALFORMED = Failure(grpc.StatusCode.INVALID_ARGUMENT, "the request is not a router.v1.LookupRequest")
 _TOO_LONG = Failure(
@@ -34,42 +49,56 @@ _TOO_LONG = Failure(
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
-class UnaryCall(Call):
+class UnaryCall(ObservedCall):
     """A unary call of a call source; it counts as unanswered until it has a response."""
 
     __slots__ = ("_source", "_unanswered", "handle")
 
     def __init__(
-        self, source: CallSource, handle: CallHandle, raw: bytes, deadline: float, unanswered: "set[UnaryCall]"
+        self,
+        source: CallSource,
+        handle: CallHandle,
+        raw: bytes,
+        timeout: float,
+        unanswered: "set[UnaryCall]",
+        observer: LookupObserver,
+        metadata: Metadata | None = None,
     ) -> None:
         request = pb.LookupRequest.FromString(raw)
+        began = time.monotonic()
         super().__init__(
+            observer,
             request.number,
             request.dial_plan,
-            deadline,
+            began + timeout,
             authoritative=is_authoritative(request),
+            began=began,
             raw=raw,
+            metadata=metadata,
         )
         self._source = source
         self.handle = handle
         self._unanswered = unanswered
         unanswered.add(self)
 
-    def route(self, answer: bytes) -> None:
-        """Respond with a serialised LookupResponse."""
-        self._source.respond(self.handle, answer)
-        self._unanswered.discard(self)
-
-    def refuse(self, refusal: Refused) -> None:
-        """Respond with a refusal."""
-        self.fail(failure_of(refusal))
-
     def expire(self) -> None:
         """Respond with DEADLINE_EXCEEDED."""
         self.fail(EXPIRED)
 
     def fail(self, failure: Failure) -> None:
-        """Respond with a status."""
+        """Respond with a status that is no refusal; a call that has a response already gets no other."""
+        if self in self._unanswered:
+            self._observer.failed(self, failure.code.name, failure.message)
+            self._send_failure(failure)
+
+    def _send_route(self, answer: bytes) -> None:
+        self._source.respond(self.handle, answer)
+        self._unanswered.discard(self)
+
+    def _send_refusal(self, refusal: Refused) -> None:
+        self._send_failure(failure_of(refusal))
+
+    def _send_failure(self, failure: Failure) -> None:
         self._source.fail(self.handle, failure)
         self._unanswered.discard(self)
 
@@ -81,6 +110,8 @@ class Batcher:
         batch_size: maximum number of calls taken together.
         max_waiting: calls that may wait behind a batch; more are refused.
         default_timeout: seconds for calls without a deadline of their own.
+        observation: what counts the calls.
+        tongue: the way in which the calls come.
         core: pins the thread; None for any core.
         name: of the thread.
     """
@@ -94,23 +125,34 @@ class Batcher:
         batch_size: int,
         max_waiting: int,
         default_timeout: float,
+        observation: Observation,
+        tongue: str,
         core: int | None = None,
     ) -> None:
         self._source = source
         self._lookup = lookup
+        self._observation = observation
+        self._observer = observation.lookups_over(tongue)
         self._admission = Admission(
             source,
             batch_size=batch_size,
             max_waiting=max_waiting,
             fast_path=self._answer_from_memory,
-            counts=lookup.counts,
+            observer=self._observer,
         )
         self._default_timeout = default_timeout
         self._core = core
         self._unanswered: set[UnaryCall] = set()
-        source.attach(self._answer_from_memory, lambda: len(self._unanswered) + self._admission.waiting)
+        self._traces: dict[CallHandle, Trace] = {}
+        source.attach(self._answer_from_memory, lambda: self.waiting)
+        observation.waiting[tongue] = lambda: self.waiting
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that were taken and have no response yet."""
+        return len(self._unanswered) + self._admission.waiting
 
     def start(self) -> None:
         """Start the thread."""
@@ -129,11 +171,33 @@ class Batcher:
         while not self._stop.is_set():
             calls = self._admission.take(_TAKE_TIMEOUT)
             if calls:
-                calls = self._answer_from_memory(calls)
-            if calls:
-                self._answer(calls)
+                began = time.perf_counter()
+                if rest := self._answer_from_memory(calls):
+                    self._answer(rest)
+                self._observation.batch(self._observer.tongue, len(calls), time.perf_counter() - began)
 
     def _answer_from_memory(self, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+        """Answer the calls that memory has the response of; return the rest."""
+        tracer = self._observer.tracer
+        return self._answer_known(calls) if tracer is None else self._answer_traced(tracer, calls)
+
+    def _answer_traced(self, tracer: Tracer, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+        """Like `_answer_known`, with spans for the calls that get one."""
+        chosen = tracer.choose([details and details[0] for *_, details in calls])
+        new = {calls[place][_HANDLE]: trace for place, trace in chosen if calls[place][_HANDLE] not in self._traces}
+        if len(self._traces) > _MAX_TRACES:
+            self._traces.clear()
+        self._traces.update(new)
+        rest = self._answer_known(calls)
+        waiting = {call[_HANDLE] for call in rest} if new else set()
+        for handle in new:
+            if handle in waiting:
+                self._traces[handle].step(NEAR_CACHE)
+            elif trace := self._traces.pop(handle, None):
+                self._observer.near_span(trace, ROUTE, "")
+        return rest
+
+    def _answer_known(self, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Answer the calls whose exact request bytes are in the near cache; return the rest.
 
         Nearly every call takes this path: a dictionary, a set, and the stored response as it is.
@@ -159,13 +223,26 @@ class Batcher:
                 rest.append(call)
         routed = len(calls) - len(rest) - refused
         if routed:
-            lookup.counts.add("near_cache", routed)
+            self._observer.near_routes(routed)
+            if self._observer.recorder.takes_sample(routed):
+                self._record_sample(calls, rest)
         return rest
+
+    def _record_sample(self, calls: Sequence[QueuedCall], rest: Sequence[QueuedCall]) -> None:
+        """Log one of the calls that were answered from memory."""
+        others = {handle for _, handle, *_ in rest}
+        for _, handle, _, raw, *_ in calls:
+            if handle not in others:
+                request = pb.LookupRequest.FromString(raw)
+                self._observer.near_sample(request.number, request.dial_plan)
+                return
 
     def _refuse_again(self, handle: CallHandle, entry: NearEntry) -> None:
         if entry.prepared is None:
             entry.prepared = failure_of(entry.refusal)
-        self._lookup.counts.add(entry.refusal.reason.value)
+        self._observer.near_refusal(entry.refusal)
+        if self._traces and (trace := self._traces.pop(handle, None)):
+            self._observer.near_span(trace, result_of(entry.refusal.reason), entry.refusal.reason.value)
         self._source.fail(handle, entry.prepared)
 
     def _answer(self, queued: Sequence[QueuedCall]) -> None:
@@ -183,15 +260,23 @@ class Batcher:
         kind, handle, _, request, _, details = queued
         if kind != CALL:
             return None
-        remaining = details[REMAINING]
+        metadata, _, remaining = details
         if len(request) > MAX_MESSAGE_BYTES:  # the native source accepts messages of any length
-            self._source.fail(handle, _TOO_LONG)
+            self._refuse_invalid(handle, _TOO_LONG)
             return None
         timeout = self._default_timeout if remaining is None else remaining
         try:
-            return UnaryCall(self._source, handle, request, time.monotonic() + timeout, self._unanswered)
+            call = UnaryCall(self._source, handle, request, timeout, self._unanswered, self._observer, metadata)
         except DecodeError:
-            self._source.fail(handle, _MALFORMED)
+            self._refuse_invalid(handle, _MALFORMED)
+            return None
         except UnknownConsistencyError as problem:
-            self._source.fail(handle, problem.failure)
-        return None
+            self._refuse_invalid(handle, problem.failure)
+            return None
+        if self._traces:
+            call.trace = self._traces.pop(handle, None)
+        return call
+
+    def _refuse_invalid(self, handle: CallHandle, failure: Failure) -> None:
+        self._observer.turned_away(INVALID_ARGUMENT, message=failure.message)
+        self._source.fail(handle, failure)

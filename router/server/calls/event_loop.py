@@ -9,18 +9,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from router.numbers.routes import Reason
 from router.server.api.call_context import CallContext
 from router.server.api.status import OVERLOADED
 from router.server.calls.call_source import CALL, FastPath, QueuedCall
 from router.server.failure import Failure
+from router.server.observation.calls import GrpcCalls, cancelled_status
+from router.server.observation.lookups import LookupObserver
+from router.server.observation.trace_context import Metadata
 
 
 class _PendingCall:
     """A call's result, and the future that waits for it; no future while the fast path runs."""
 
-    __slots__ = ("future", "result")
+    __slots__ = ("future", "metadata", "result")
 
     def __init__(self) -> None:
+        self.metadata: Metadata | None = None
         self.result: bytes | Failure | None = None
         self.future: asyncio.Future[bytes | Failure] | None = None
 
@@ -34,10 +39,12 @@ class EventLoopCallSource:
 
     Args:
         max_calls: calls that may wait for their results; more are refused at once.
+        observer: sees those.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, max_calls: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_calls: int, observer: LookupObserver) -> None:
         self._loop = loop
+        self._observer = observer
         self._max_calls = max_calls
         self._open_calls = 0
         self._queue: queue.SimpleQueue[tuple[_PendingCall, bytes, float | None]] = queue.SimpleQueue()
@@ -45,29 +52,34 @@ class EventLoopCallSource:
         self._fast_path: FastPath = lambda calls: calls
         self._delivery_scheduled = False
 
-    def submit(self, request: bytes, remaining: float | None) -> Submitted:
+    def submit(self, request: bytes, remaining: float | None, metadata: Metadata | None = None) -> Submitted:
         """Return a Lookup's result where memory has it, else the future of it; called inside the event loop.
 
         Args:
             request: a serialised LookupRequest.
             remaining: seconds until the caller's deadline; None where it set none.
+            metadata: what came with the call; None where nothing asks for it.
         """
-        return self.submit_all((request,), remaining)[0]
+        return self.submit_all((request,), remaining, metadata)[0]
 
-    def submit_all(self, requests: Sequence[bytes], remaining: float | None) -> list[Submitted]:
+    def submit_all(
+        self, requests: Sequence[bytes], remaining: float | None, metadata: Metadata | None = None
+    ) -> list[Submitted]:
         """Return what `submit` does for each of several requests; memory is asked once for all of them."""
         calls = [_PendingCall() for _ in requests]
-        details = (None, None, remaining)
+        details = (metadata, None, remaining)
         rest = self._fast_path(
             [(CALL, call, 0, request, None, details) for call, request in zip(calls, requests, strict=True)]
         )
         for _, call, _, request, _, _ in rest:
+            call.metadata = metadata
             self._enqueue(call, request, remaining)
         return [_submitted(call) for call in calls]
 
     def _enqueue(self, call: _PendingCall, request: bytes, remaining: float | None) -> None:
         if self._open_calls >= self._max_calls:
             call.result = OVERLOADED
+            self._observer.turned_away(Reason.OVERLOADED.value, message=OVERLOADED.message)
             return
         call.future = future = self._loop.create_future()
         self._open_calls += 1
@@ -77,13 +89,22 @@ class EventLoopCallSource:
     def _close(self, _: object) -> None:
         self._open_calls -= 1
 
-    async def serve_lookup(self, request: bytes, context: CallContext) -> bytes:
-        """Serve one Lookup call."""
-        result = self.submit(request, context.time_remaining())
-        if isinstance(result, asyncio.Future):
-            result = await result
+    async def serve_lookup(self, request: bytes, context: CallContext, calls: GrpcCalls, method: str) -> bytes:
+        """Serve one Lookup call over gRPC, and count it; a wrapper, as other methods have it, costs each call more."""
+        began = time.perf_counter()
+        calls.start(method)
+        try:
+            metadata = context.invocation_metadata() if self._observer.wants_metadata else None
+            result = self.submit(request, context.time_remaining(), metadata)
+            if isinstance(result, asyncio.Future):
+                result = await result
+        except asyncio.CancelledError:
+            calls.end(method, cancelled_status(context.time_remaining()), time.perf_counter() - began)
+            raise
         if isinstance(result, bytes):
+            calls.end(method, "OK", time.perf_counter() - began)
             return result
+        calls.end(method, result.code.name, time.perf_counter() - began)
         await context.abort(result.code, result.message, tuple(result.trailing))
         raise AssertionError("abort raises")
 
@@ -142,4 +163,4 @@ def _submitted(call: _PendingCall) -> Submitted:
 
 
 def _queued_call(call: _PendingCall, request: bytes, remaining: float | None) -> QueuedCall:
-    return CALL, call, 0, request, None, (None, None, remaining)
+    return CALL, call, 0, request, None, (call.metadata, None, remaining)

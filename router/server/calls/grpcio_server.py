@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -24,6 +25,8 @@ from router.server.calls.call_source import (
 )
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.malformed_requests import RegistrationProxy, strict_service
+from router.server.observation.observation import Observation
+from router.server.observation.tongues import GRPC
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2_grpc
 
@@ -75,6 +78,7 @@ class GrpcioServer:
             calls count until they are deallocated, so that no caller can fill the shared queue with them.
         idle_timeout: seconds that a connection may stay without an open call; None for any time.
         reuse_port: other workers listen on the same port, so this server may listen there several times.
+        observation: what counts the calls.
         authorizer: checks every call; None where calls need no token.
         certificates: for TLS; None for none.
     """
@@ -86,6 +90,7 @@ class GrpcioServer:
         numbers: NumbersServicer,
         *,
         max_queued_calls: int,
+        observation: Observation,
         max_concurrent_streams: int | None = None,
         idle_timeout: float | None = None,
         reuse_port: bool = False,
@@ -105,13 +110,14 @@ class GrpcioServer:
         self._acceptors = _ACCEPTORS if reuse_port else 1
         self._servicer = servicer
         self._numbers = numbers
-        self._interceptors = () if authorizer is None else (AuthInterceptor(authorizer),)
+        self._interceptors = () if authorizer is None else (AuthInterceptor(authorizer, observation.grpc),)
         self._certificates = certificates
         limit_library_logs()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
         self._health = health.aio.HealthServicer()
-        self.call_source = EventLoopCallSource(self._loop, max_queued_calls)
+        self._calls = observation.grpc
+        self.call_source = EventLoopCallSource(self._loop, max_queued_calls, observation.lookups_over(GRPC))
         self.port = 0
         self._servers: list[grpc.aio.Server] = []
 
@@ -161,8 +167,9 @@ class GrpcioServer:
         server = grpc.aio.server(interceptors=self._interceptors, options=self._options)
         server.add_generic_rpc_handlers((self._inbound(),))
         registration: Any = RegistrationProxy(server)
+        counted: Any = RegistrationProxy(server, self._calls)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registration)
-        numbers_pb2_grpc.add_NumberManagerServicer_to_server(self._numbers, registration)
+        numbers_pb2_grpc.add_NumberManagerServicer_to_server(self._numbers, counted)
         names = (SERVICE, NUMBERS, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
             reflection.aio.ReflectionServicer(names), registration
@@ -177,9 +184,10 @@ class GrpcioServer:
 
     def _inbound(self) -> grpc.GenericRpcHandler:
         servicer = self._servicer
+        serve_lookup = partial(self.call_source.serve_lookup, calls=self._calls, method=f"{SERVICE}/Lookup")
         # Bytes in and bytes out: a cached response is sent as it is.
+        lookup: dict[str, Any] = {"Lookup": grpc.unary_unary_rpc_method_handler(serve_lookup)}
         handlers: dict[str, Any] = {
-            "Lookup": grpc.unary_unary_rpc_method_handler(self.call_source.serve_lookup),
             "LookupBatch": grpc.unary_unary_rpc_method_handler(
                 servicer.batch, request_deserializer=pb.LookupBatchRequest.FromString
             ),
@@ -192,7 +200,7 @@ class GrpcioServer:
                 response_serializer=pb.ExplainResponse.SerializeToString,
             ),
         }
-        return strict_service(SERVICE, handlers)
+        return strict_service(SERVICE, handlers, self._calls, lookup)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -7,6 +7,9 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from router.server.calls.timed_methods import timed_methods
+from router.server.observation.calls import GrpcCalls
+
 Handler = Any
 """A grpc.RpcMethodHandler, which has no type parameters when it runs."""
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -20,20 +23,30 @@ _UNREADABLE = object()
 
 
 class RegistrationProxy:
-    """Receives the servicers that generated code registers, and adds them to a server with strict methods."""
+    """Receives the servicers that generated code registers, and adds them to a server with strict methods.
 
-    def __init__(self, server: grpc.aio.Server) -> None:
+    Args:
+        calls: counts the calls of the methods; None: they are not counted.
+    """
+
+    def __init__(self, server: grpc.aio.Server, calls: GrpcCalls | None = None) -> None:
         self._server = server
+        self._calls = calls
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
         """Ignore the handlers: generated code registers every method twice."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Add a service's methods."""
-        self._server.add_generic_rpc_handlers((strict_service(service, handlers),))
+        self._server.add_generic_rpc_handlers((strict_service(service, handlers, self._calls),))
 
 
-def strict_service(service: str, handlers: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
+def strict_service(
+    service: str,
+    handlers: Mapping[str, Handler],
+    calls: GrpcCalls | None = None,
+    as_they_are: Mapping[str, Handler] | None = None,
+) -> grpc.GenericRpcHandler:
     """Return a service whose methods respond INVALID_ARGUMENT to a malformed request.
 
     By default grpcio responds UNKNOWN, and logs each such call with a traceback.
@@ -41,9 +54,12 @@ def strict_service(service: str, handlers: Mapping[str, Handler]) -> grpc.Generi
     Args:
         service: full name of the service.
         handlers: by method.
+        calls: counts the calls; None: they are not counted.
+        as_they_are: handlers of further methods, which check and count themselves.
     """
     strict = {name: strict_method(handler, f"{service}/{name}") for name, handler in handlers.items()}
-    return grpc.method_handlers_generic_handler(service, strict)
+    counted = strict if calls is None else timed_methods(service, strict, calls)
+    return grpc.method_handlers_generic_handler(service, {**counted, **(as_they_are or {})})
 
 
 def strict_method(handler: Handler, method: str) -> Handler:

@@ -24,6 +24,8 @@ from router.server.calls.call_source import (
     address_in_use_message,
 )
 from router.server.failure import Failure
+from router.server.observation.calls import CallStatistics, native_statistics
+from router.server.observation.tongues import GRPC
 
 METHOD = "/router.v1.InboundRouter/Lookup"
 _IO_THREADS = 1
@@ -73,6 +75,7 @@ class NativeCallSource:
                     client_key_metadata=None if authorizer is None else AUTHORIZATION,
                     call_details=True,
                     max_concurrent_streams=max_concurrent_streams,
+                    metrics=True,
                     reuse_port=reuse_port,
                     keepalive_time_ms=KEEPALIVE_TIME_MS,
                     keepalive_timeout_ms=KEEPALIVE_TIMEOUT_MS,
@@ -92,6 +95,10 @@ class NativeCallSource:
     def port(self) -> int:
         """The bound port; 0 for a Unix socket."""
         return int(self._server.bound_port or 0)
+
+    def statistics(self) -> CallStatistics:
+        """Return the counts of Lookup calls, which the library keeps outside of the GIL."""
+        return native_statistics(self._server.metrics())
 
     def start(self) -> None:
         """Accept connections."""
@@ -140,7 +147,7 @@ class NativeCallSource:
             return True
         header = event[_CLIENT]
         # Without the header the library puts the caller's address here, as text; a header comes as bytes.
-        refusal = authorizer.refusal(LOOKUP, header if isinstance(header, bytes) else None)
+        refusal = authorizer.refuse(LOOKUP, header if isinstance(header, bytes) else None, GRPC)
         if refusal is not None:
             self.fail(event[1], refusal)
         return refusal is None

@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from router.runtime.addresses import parse_address
 from router.settings.groups.group import Group
 
 
@@ -64,3 +65,13 @@ class FollowerSettings(Group):
     batch_size: int = Field(default=1000, ge=1, le=10000, description="changes in one request")
     timeout: float = Field(default=30.0, gt=0, description="seconds for one read by the follower")
     account_copies: bool = Field(default=False, description="repair the account copies of every number that changes")
+    admin_listen: str = Field(
+        default="",
+        description="address of /metrics and /healthz of `did-router follow`, such as 127.0.0.1:9051; empty: none "
+        "(`serve --with-follower` shows the follower's metrics on its own page)",
+    )
+
+    @field_validator("admin_listen")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        return str(parse_address(address, "127.0.0.1:9051")) if address else ""

@@ -9,7 +9,7 @@ import dns.edns
 import dns.flags
 import dns.message
 
-from router.runtime.counters import Counters
+from router.runtime.histograms import DURATION_BOUNDS, Histograms
 from router.server.calls.contact import ContactTemplate
 from router.server.calls.enum import responder
 from router.server.calls.enum.responder import EnumAnswers, EnumResponder
@@ -17,11 +17,11 @@ from router.server.calls.enum.server import EnumConnection, EnumDatagrams
 from router.server.calls.enum.zones import Zones
 from router.server.calls.source_address import SourceFilter
 from router.settings.groups.switches import ENUMSettings
-from tests.fuzz.switch_calls import FakeSocket, RaisingLog, lookups, through_tcp
+from tests.fuzz.switch_calls import FakeSocket, RaisingLog, ignore, lookups, through_tcp
 from tests.fuzz.target import Target
 
 _LOOP = asyncio.new_event_loop()
-_COUNTS = Counters()
+_DURATIONS = Histograms(DURATION_BOUNDS)
 _SOURCES = SourceFilter(ENUMSettings().networks, 0)
 _CONTACT = ContactTemplate("sip:{number}@{account_id}.{domain};user=phone", "did.example")
 _ZONES = Zones(["e164.arpa", "did.example"])
@@ -32,7 +32,9 @@ _REFUSED, _FORMERR = 5, 1
 
 
 def _responder(*, uris: bool) -> EnumResponder:
-    return EnumResponder(lookups(_LOOP), _ZONES, EnumAnswers(_CONTACT, uris, 0), timeout=1.0, counts=_COUNTS)
+    return EnumResponder(
+        lookups(_LOOP), _ZONES, EnumAnswers(_CONTACT, uris, 0), timeout=1.0, durations=_DURATIONS, drop=ignore
+    )
 
 
 def _socket(answering: EnumResponder) -> Any:
@@ -94,7 +96,7 @@ def _question(after: bytes) -> bytes:
 
 def _stream(answering: EnumResponder, data: bytes, at: int) -> None:
     def connection() -> EnumConnection:
-        return EnumConnection(answering, _SOURCES, _COUNTS)
+        return EnumConnection(answering, _SOURCES, ignore)
 
     whole = through_tcp(_LOOP, connection, [data])
     pieces = through_tcp(_LOOP, connection, [data[:at], data[at:]])

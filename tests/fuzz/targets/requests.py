@@ -10,12 +10,14 @@ from google.protobuf.struct_pb2 import Struct
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.routes import Reason, Refused
+from router.runtime.counters import LabelledCounters
 from router.runtime.json_messages import json_fields
 from router.server.api import framing, number_messages
 from router.server.api.consistency import UnknownConsistencyError
 from router.server.api.status import failure_of
 from router.server.calls.batcher import UnaryCall
 from router.server.failure import Failure
+from router.server.observation.lookups import LookupObserver, Recorder
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2
 from tests.fuzz.source import Source
@@ -56,7 +58,8 @@ def _lookup(raw: bytes) -> None:
     front = _CallSource()
     waiting: set[UnaryCall] = set()
     try:
-        call = UnaryCall(front, "ticket", raw, math.inf, waiting)  # type: ignore[arg-type]
+        observer = LookupObserver("grpc", LabelledCounters(), Recorder(slow_call=math.inf))
+        call = UnaryCall(front, "ticket", raw, 1e9, waiting, observer)  # type: ignore[arg-type]
     except (DecodeError, UnknownConsistencyError):
         assert not waiting
         return

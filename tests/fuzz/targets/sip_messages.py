@@ -5,7 +5,7 @@ import re
 from typing import Any
 from unittest.mock import patch
 
-from router.runtime.counters import Counters
+from router.runtime.histograms import DURATION_BOUNDS, Histograms
 from router.server.calls.contact import ContactTemplate
 from router.server.calls.sip import responder, server
 from router.server.calls.sip.redirect import Redirects
@@ -13,16 +13,16 @@ from router.server.calls.sip.responder import SipResponder
 from router.server.calls.sip.server import SipConnection, SipDatagrams
 from router.server.calls.source_address import SourceFilter
 from router.settings.groups.switches import SIPSettings
-from tests.fuzz.switch_calls import ACCOUNT, FakeSocket, RaisingLog, lookups, through_tcp
+from tests.fuzz.switch_calls import ACCOUNT, FakeSocket, RaisingLog, ignore, lookups, through_tcp
 from tests.fuzz.target import Target
 
 _LOOP = asyncio.new_event_loop()
-_COUNTS = Counters()
+_DURATIONS = Histograms(DURATION_BOUNDS)
 _SOURCES = SourceFilter(SIPSettings().networks, 0)
 _REDIRECTS = Redirects(ContactTemplate("sip:{number}@{account_id}.{domain};user=phone", "did.example"))
-_RESPONDER = SipResponder(lookups(_LOOP), _REDIRECTS, lambda: True, timeout=1.0, counts=_COUNTS)
+_RESPONDER = SipResponder(lookups(_LOOP), _REDIRECTS, lambda: True, timeout=1.0, durations=_DURATIONS, drop=ignore)
 _SOCKET: Any = FakeSocket()
-SipDatagrams(_SOCKET, _RESPONDER, _SOURCES, _COUNTS).socket.start(_SOCKET)
+SipDatagrams(_SOCKET, _RESPONDER, _SOURCES, ignore).socket.start(_SOCKET)
 _FROM = ("127.0.0.1", 5061)
 _HEADER = re.compile(
     rb"(Via|From|To|Call-ID|CSeq|Contact|X-[A-Za-z-]+|Reason|Retry-After|Allow|Accept|Unsupported"
@@ -60,7 +60,7 @@ def _stream(data: bytes, at: int) -> None:
 
 
 def _connection() -> SipConnection:
-    return SipConnection(_RESPONDER, _SOURCES, _COUNTS)
+    return SipConnection(_RESPONDER, _SOURCES, ignore)
 
 
 def _is_well_formed(response: bytes) -> None:

@@ -181,10 +181,10 @@ def test_metrics_count_each_result(world: World, manager: Manager) -> None:
     manager.done("get")
     manager.ask("delete", dry_run=True)
     assert manager.manager.counts.all() == {
-        "create done": 1,
-        "get not_found": 1,
-        "get unchanged": 1,
-        "delete dry_run": 1,
+        ("create", "done", ""): 1,
+        ("get", "error", "not_found"): 1,
+        ("get", "unchanged", ""): 1,
+        ("delete", "dry_run", ""): 1,
     }
 
 

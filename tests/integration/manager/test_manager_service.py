@@ -115,7 +115,7 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
     assert (removed.deleted, removed.revision, removed.number) == (True, "", NUMBER)
 
     operations = running.page("/metrics")[1].decode()
-    assert 'did_router_number_operations_total{operation="move",outcome="done"} 1.0' in operations
+    assert 'did_router_number_operations_total{error="",operation="move",outcome="done"} 1.0' in operations
 
 
 def test_a_result_for_each_in_order(stub: NumberManagerStub) -> None:

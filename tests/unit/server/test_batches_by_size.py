@@ -8,11 +8,13 @@ from typing import Any
 import grpc
 
 from router.lookup.call import Call
-from router.runtime.counters import Counters
+from router.runtime.counters import LabelledCounters
 from router.server.api.inbound_servicer import MAX_BATCH_SIZE, InboundServicer
+from router.server.observation.lookups import LookupObserver, Recorder
 from router.v1 import inbound_pb2 as pb
 
 NUMBER = "+14158867900"
+ANSWER = pb.LookupResponse(source=pb.REDIS).SerializeToString()
 ROOM = 2 * MAX_BATCH_SIZE
 
 
@@ -20,14 +22,26 @@ class _Lookup:
     """Answers each number with an empty route; batches of more than one number when `go_on` is set."""
 
     def __init__(self) -> None:
-        self.counts = Counters()
         self.go_on = threading.Event()
 
     def answer(self, calls: Sequence[Call]) -> None:
         if len(calls) > 1:
             assert self.go_on.wait(10)
         for call in calls:
-            call.route(b"")
+            call.route(ANSWER)
+
+
+def _servicer() -> tuple[InboundServicer, Any, LabelledCounters]:
+    lookup: Any = _Lookup()
+    counts = LabelledCounters()
+    servicer = InboundServicer(
+        lookup,
+        lookup,
+        max_waiting=ROOM,
+        default_timeout=5,
+        observer=LookupObserver("grpc", counts, Recorder(slow_call=9.0)),
+    )
+    return servicer, lookup, counts
 
 
 class _Aborted(Exception):
@@ -50,8 +64,7 @@ def _begin(servicer: InboundServicer, count: int) -> "asyncio.Task[bytes]":
 
 def test_a_small_batch_is_answered_while_large_ones_fill_their_room() -> None:
     async def story() -> None:
-        lookup: Any = _Lookup()
-        servicer = InboundServicer(lookup, lookup, max_waiting=ROOM, default_timeout=5)
+        servicer, lookup, counts = _servicer()
         large = [_begin(servicer, MAX_BATCH_SIZE) for _ in range(10)]
         small = await asyncio.wait_for(_begin(servicer, 1), 5)
         lookup.go_on.set()
@@ -62,14 +75,17 @@ def test_a_small_batch_is_answered_while_large_ones_fill_their_room() -> None:
         assert [len(each.outcomes) for each in answered] == [MAX_BATCH_SIZE] * 2
         refused = [each.args[0] for each in ended if isinstance(each, _Aborted)]
         assert refused == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 8
+        assert counts.all() == {
+            ("grpc", "route", "", "redis"): 1 + 2 * MAX_BATCH_SIZE,
+            ("grpc", "failed", "OVERLOADED", "none"): 8 * MAX_BATCH_SIZE,
+        }
 
     asyncio.run(story())
 
 
 def test_an_empty_batch_has_no_outcomes() -> None:
     async def story() -> None:
-        lookup: Any = _Lookup()
-        servicer = InboundServicer(lookup, lookup, max_waiting=ROOM, default_timeout=5)
+        servicer, _, _ = _servicer()
 
         assert await _begin(servicer, 0) == b""
 

@@ -1,6 +1,7 @@
 """The HTTP API as an ASGI application: lookups on a path of their own, everything else routed by Starlette."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,8 +11,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
+from router.runtime.histograms import Histograms
 from router.server.api.http import formats
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
@@ -27,6 +29,10 @@ _Message = dict[str, Any]
 """ASGI's; the server reads it and changes nothing, so that one that is kept can be sent again."""
 
 LOOKUP_PATH = "/v1/lookup/"
+LOOKUP_TEMPLATE = LOOKUP_PATH + "{number}"
+_METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+_OTHER_METHOD = "_OTHER"
+"""Of a request whose method is none of these (OpenTelemetry's name for it)."""
 _READING = ("GET", "HEAD")
 _NO_STORE = (b"cache-control", b"no-store")
 _CLOSE = (b"connection", b"close")
@@ -44,9 +50,12 @@ class HttpApp:
         lookups: answers lookups.
         routes: everything but `GET /v1/lookup/{number}`.
         callers: judges who asks.
+        durations: of requests, by method, route and status code.
     """
 
-    def __init__(self, lookups: Lookups, routes: list[BaseRoute], callers: Callers) -> None:
+    def __init__(self, lookups: Lookups, routes: list[BaseRoute], callers: Callers, durations: Histograms) -> None:
+        self._durations = durations
+        self._templates = {each.endpoint: template_of(each) for each in routes if isinstance(each, Route)}
         self._lookups = lookups
         self._callers = callers
         self.draining = False
@@ -58,24 +67,49 @@ class HttpApp:
         """Serve one request (ASGI)."""
         if scope["type"] != "http":
             return
+        began = time.perf_counter()
         try:
             if scope["path"].startswith(LOOKUP_PATH) and scope["method"] in _READING:
-                await self._answer_lookup(scope, send)
+                status = await self._answer_lookup(scope, send)
+                self._observe(scope["method"], LOOKUP_TEMPLATE, status, began)
             else:
-                await self._others(scope, receive, self._closing(send) if self.draining else send)
+                await self._answer_other(scope, receive, send, began)
         except CallerDisconnectedError:
             return
         except Exception:
             log.exception("answering %s %s failed", scope["method"], scope["path"])
             raise
 
-    async def _answer_lookup(self, scope: Any, send: Send) -> None:
-        """Answer `GET /v1/lookup/{number}`, past the router: nearly every request is one of these."""
+    async def _answer_other(self, scope: Any, receive: Receive, send: Send, began: float) -> None:
+        """Have Starlette answer, and see what it sends."""
+        status = 500
+
+        async def watched(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._others(scope, receive, self._closing(watched) if self.draining else watched)
+        finally:
+            self._observe(scope["method"], self._templates.get(scope.get("endpoint"), ""), status, began)
+
+    def _observe(self, method: str, route: str, status: int, began: float) -> None:
+        labels = (method if method in _METHODS else _OTHER_METHOD, route, str(status))
+        self._durations.observe(labels, time.perf_counter() - began)
+
+    async def _answer_lookup(self, scope: Any, send: Send) -> int:
+        """Answer `GET /v1/lookup/{number}`, past the router: nearly every request is one of these.
+
+        Returns:
+            The status code.
+        """
         query = scope["query_string"]
         try:
             request, wanted = _asked(scope["path"], query)
             context = self._callers.lookup(dict(scope["headers"]))
-            result = self._lookups.submit(request, context.time_remaining())
+            result = self._lookups.submit(request, context.time_remaining(), context.trace)
             if not isinstance(result, bytes):
                 result = await answer_of(result)
             start, body = _found(result, wanted)
@@ -85,6 +119,7 @@ class HttpApp:
             start, body = _messages(problem.status, wanted, text, _error_headers(problem))
         await send({**start, "headers": [*start["headers"], _CLOSE]} if self.draining else start)
         await send(body)
+        return int(start["status"])
 
     def _closing(self, send: Send) -> Send:
         async def closing(message: Any) -> None:
@@ -133,6 +168,11 @@ def _format_or_json(query_string: bytes) -> str:
         return formats.format_of(query_of(query_string))
     except HttpError:
         return formats.JSON
+
+
+def template_of(route: Route) -> str:
+    """Return a route's path with the bare names of its parameters in braces."""
+    return route.path.replace(":path}", "}")
 
 
 def json_response(value: Any) -> Response:

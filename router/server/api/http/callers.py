@@ -10,6 +10,8 @@ from router.server.api.http.results import HttpError
 from router.server.api.http.timeouts import timeout_of
 from router.server.auth.authorizer import Authorizer
 from router.server.auth.tokens import LOOKUP, MANAGE
+from router.server.observation.tongues import HTTP
+from router.server.observation.trace_context import TRACEPARENT
 
 Headers = Mapping[bytes, bytes]
 """A request's headers by lower-case name."""
@@ -33,7 +35,12 @@ class Callers:
         Raises:
             HttpError: no token that opens lookups (401, 403), or a deadline that can't be read (400).
         """
-        return HttpContext(self._judged(headers, LOOKUP), _timeout(headers, self._timeout))
+        traceparent = headers.get(b"traceparent")
+        return HttpContext(
+            self._judged(headers, LOOKUP),
+            _timeout(headers, self._timeout),
+            None if traceparent is None else ((TRACEPARENT, traceparent.decode("latin-1")),),
+        )
 
     def manage(self, headers: Headers) -> HttpContext:
         """Return the context of a call to the number manager; without a deadline where the caller names none.
@@ -45,7 +52,7 @@ class Callers:
 
     def _judged(self, headers: Headers, scope: str) -> str | None:
         shown = headers.get(b"authorization")
-        if self._authorizer is not None and (refusal := self._authorizer.refusal(scope, shown)) is not None:
+        if self._authorizer is not None and (refusal := self._authorizer.refuse(scope, shown, HTTP)) is not None:
             anonymous = refusal.code is grpc.StatusCode.UNAUTHENTICATED
             raise HttpError(refusal, headers={"www-authenticate": "Bearer"} if anonymous else {})
         return None if shown is None else shown.decode("latin-1")

@@ -139,7 +139,7 @@ class HttpRoutes:
 
     async def _lookup(self, request: Request, asked: bytes) -> bytes:
         context = self._callers.lookup(_headers(request))
-        return await answer_of(self._lookups.submit(asked, context.time_remaining()))
+        return await answer_of(self._lookups.submit(asked, context.time_remaining(), context.trace))
 
 
 async def _openapi(_: Request) -> Response:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from router.numbers.routes import Reason
-from router.runtime.counters import Counters
+from router.runtime.histograms import Histograms
 from router.server.api.http.results import error_body
 from router.server.api.sip_status import sip_status
 from router.server.calls.contact import ContactTemplate, UnsafeValueError
@@ -33,6 +33,7 @@ from router.server.calls.enum.wire import (
 from router.server.calls.enum.zones import Number, Place, Zone, Zones
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.failure import Failure
+from router.server.observation.observation import Drop
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class _Lookup(NamedTuple):
     data: bytes
     asker: Asker
     request: bytes
+    began: float
     prepared: _Prepared | None
     query: Query | None = None
     zone: Zone = ()
@@ -120,17 +122,26 @@ class EnumResponder:
 
     Args:
         timeout: seconds for a lookup.
-        counts: of responses by response code.
+        durations: of queries, by response code.
+        drop: counts messages that get no response.
     """
 
     def __init__(
-        self, source: EventLoopCallSource, zones: Zones, answers: EnumAnswers, *, timeout: float, counts: Counters
+        self,
+        source: EventLoopCallSource,
+        zones: Zones,
+        answers: EnumAnswers,
+        *,
+        timeout: float,
+        durations: Histograms,
+        drop: Drop,
     ) -> None:
         self._source = source
         self._zones = zones
         self._answers = answers
         self._timeout = timeout
-        self._counts = counts
+        self._durations = durations
+        self._drop = drop
         self._key = secrets.token_bytes(16)
         self._prepared: dict[bytes, _Prepared] = {}
         self._contact_changes = 0
@@ -140,7 +151,8 @@ class EnumResponder:
         if self._answers.contact.changes != self._contact_changes:
             self._contact_changes = self._answers.contact.changes
             self._prepared.clear()
-        lookups = [lookup for data, asker in messages if (lookup := self._begin(data, asker)) is not None]
+        began = time.perf_counter()
+        lookups = [lookup for data, asker in messages if (lookup := self._begin(data, asker, began)) is not None]
         if not lookups:
             return
         results = self._source.submit_all([lookup.request for lookup in lookups], self._timeout)
@@ -154,37 +166,38 @@ class EnumResponder:
             else:
                 self._finish(lookup, result)
         if routed:
-            self._counts.add(Rcode.NOERROR.name, routed)
+            self._durations.observe((Rcode.NOERROR.name,), time.perf_counter() - began, routed)
 
-    def _begin(self, data: bytes, asker: Asker) -> _Lookup | None:
+    def _begin(self, data: bytes, asker: Asker, began: float) -> _Lookup | None:
         """Return the lookup that a message needs; answer one that needs none."""
         known = self._prepared.get(data[_ID:])
         if known is not None and asker.allowed and asker.admitted and not asker.tcp:
-            return _Lookup(data, asker, known.request, known)
+            return _Lookup(data, asker, known.request, began, known)
         try:
             query = parse(data)
-            return self._judge(data, query, asker)
+            return self._judge(data, query, asker, began)
         except NotAQueryError:
-            self._counts.add("ignored")
+            self._drop("ignored")
         except Exception:
             log.exception("answering a DNS query failed")
         return None
 
-    def _judge(self, data: bytes, query: Query, asker: Asker) -> _Lookup | None:
+    def _judge(self, data: bytes, query: Query, asker: Asker, began: float) -> _Lookup | None:
         refusal = _refuse(query, allowed=asker.allowed)
         if refusal is not None:
-            self._send(query, asker, _Answer(refusal))
+            self._send(query, asker, _Answer(refusal), began)
             return None
         place, zone = self._zones.find(query.labels)
         if isinstance(place, Number) and asker.admitted and query.type == NAPTR:
             request = pb.LookupRequest(number=place.text).SerializeToString()
-            return _Lookup(data, asker, request, None, query, zone)
+            return _Lookup(data, asker, request, began, None, query, zone)
         if place is Place.OUTSIDE:
-            self._send(query, asker, _Answer(Rcode.REFUSED, explanation="this server answers for other zones"))
+            answer = _Answer(Rcode.REFUSED, explanation="this server answers for other zones")
+            self._send(query, asker, answer, began)
         elif not asker.admitted:
-            self._send(query, asker, _Answer(Rcode.NOERROR, (soa(zone, _NEGATIVE_TTL),)))
+            self._send(query, asker, _Answer(Rcode.NOERROR, (soa(zone, _NEGATIVE_TTL),)), began)
         else:
-            self._send(query, asker, _zone_answer(query, place, zone))
+            self._send(query, asker, _zone_answer(query, place, zone), began)
         return None
 
     def _finish_later(self, lookup: _Lookup, done: "asyncio.Future[bytes | Failure]") -> None:
@@ -197,7 +210,7 @@ class EnumResponder:
                 query = parse(lookup.data)
                 _, zone = self._zones.find(query.labels)
             answer = self._result(result, zone)
-            message = self._send(query, lookup.asker, answer)
+            message = self._send(query, lookup.asker, answer, lookup.began)
         except Exception:
             log.exception("answering a DNS query failed")
             return
@@ -212,8 +225,7 @@ class EnumResponder:
             self._prepared.clear()
         self._prepared[lookup.data[_ID:]] = _Prepared(lookup.request, answer, message[_ID:])
 
-    def _send(self, query: Query, asker: Asker, answer: _Answer) -> bytes:
-        self._counts.add(answer.rcode.name)
+    def _send(self, query: Query, asker: Asker, answer: _Answer, began: float) -> bytes:
         message = write(
             query,
             answer.rcode,
@@ -224,6 +236,7 @@ class EnumResponder:
             max_size=_MAX_TCP if asker.tcp else max_udp(query) if asker.admitted else 0,
         )
         asker.send(message, asker.to)
+        self._durations.observe((answer.rcode.name,), time.perf_counter() - began)
         return message
 
     def _result(self, result: bytes | Failure, zone: Zone) -> _Answer:

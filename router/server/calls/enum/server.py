@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from router.runtime.counters import Counters
 from router.server.calls.datagrams import Datagram, DatagramSocket
 from router.server.calls.enum.responder import Asker, EnumResponder
 from router.server.calls.source_address import SourceFilter
+from router.server.observation.observation import Drop
 
 _LENGTH = 2
 _IDLE_TIMEOUT = 10.0
@@ -40,10 +40,10 @@ class EnumConnection(asyncio.Protocol):
 
     _open = 0
 
-    def __init__(self, responder: EnumResponder, sources: SourceFilter, counts: Counters) -> None:
+    def __init__(self, responder: EnumResponder, sources: SourceFilter, drop: Drop) -> None:
         self._responder = responder
         self._sources = sources
-        self._counts = counts
+        self._drop = drop
         self._transport: Any = None
         self._address = ""
         self._buffer = b""
@@ -55,7 +55,7 @@ class EnumConnection(asyncio.Protocol):
         self._transport = transport
         self._address = transport.get_extra_info("peername")[0]
         if EnumConnection._open > _MAX_CONNECTIONS:
-            self._counts.add("too many connections")
+            self._drop("too_many_connections")
             self._transport.abort()
         self._watch()
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import grpc
 
 from router.numbers.routes import Reason
-from router.runtime.counters import Counters
+from router.runtime.histograms import Histograms
 from router.server.api.http.results import error_body
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.sip.message import NotSipError, SipRequest, parse
@@ -19,6 +20,7 @@ from router.server.calls.sip.response import SipResponse, write
 from router.server.calls.sip.rules import Verdict, judge
 from router.server.calls.sip.via import Via, parse_via
 from router.server.failure import Failure
+from router.server.observation.observation import Drop
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ class _Lookup(NamedTuple):
     via: Via
     uri: str
     lookup: bytes
+    began: float
 
 
 _MAX_NUMBER = 256
@@ -59,7 +62,8 @@ class SipResponder:
         redirects: makes the responses to INVITEs.
         is_ready: whether numbers can be looked up.
         timeout: seconds for a lookup.
-        counts: of responses by status code, and of messages that got none.
+        durations: of requests, by status code.
+        drop: counts messages that get no response.
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class SipResponder:
         is_ready: Callable[[], bool],
         *,
         timeout: float,
-        counts: Counters,
+        durations: Histograms,
+        drop: Drop,
     ) -> None:
         self._source = source
         self._contact = redirects.contact
@@ -77,12 +82,14 @@ class SipResponder:
         self._redirection = lru_cache(_CACHED_REDIRECTIONS)(redirects.redirection)
         self._is_ready = is_ready
         self._timeout = timeout
-        self._counts = counts
+        self._durations = durations
+        self._drop = drop
         self._key = secrets.token_bytes(16)
 
     def handle(self, messages: Sequence[Message]) -> None:
         """Answer messages; the numbers of INVITEs are looked up together."""
-        lookups = [lookup for message in messages if (lookup := self._begin(message)) is not None]
+        began = time.perf_counter()
+        lookups = [lookup for message in messages if (lookup := self._begin(message, began)) is not None]
         if not lookups:
             return
         if self._contact.changes != self._contact_changes:
@@ -95,40 +102,42 @@ class SipResponder:
             else:
                 self._finish(lookup, result)
 
-    def _begin(self, message: Message) -> _Lookup | None:
+    def _begin(self, message: Message, began: float) -> _Lookup | None:
         """Return the lookup that a message needs; answer one that needs none."""
         try:
             request = parse(message.data)
             via = parse_via(request.vias[0])
             if via is None:
-                self._counts.add("ignored")
+                self._drop("ignored")
                 return None
             verdict = judge(request, ready=request.method != b"OPTIONS" or self._is_ready())
             if verdict is Verdict.LOOK_UP:
-                return self._lookup(message, request, via)
+                return self._lookup(message, request, via, began)
             if isinstance(verdict, SipResponse):
-                self._send(verdict, message, request, via)
+                self._send(verdict, message, request, via, began)
         except NotSipError:
-            self._counts.add("ignored")
+            self._drop("ignored")
         except Exception:
             log.exception("answering a SIP message failed")
         return None
 
-    def _lookup(self, message: Message, request: SipRequest, via: Via) -> _Lookup | None:
+    def _lookup(self, message: Message, request: SipRequest, via: Via, began: float) -> _Lookup | None:
         try:
             uri = request.uri.decode()
         except UnicodeDecodeError:
-            self._send(SipResponse(400, "Bad Request: the Request-URI is not UTF-8"), message, request, via)
+            response = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
+            self._send(response, message, request, via, began)
             return None
         lookup = pb.LookupRequest(number=_number_of(uri)).SerializeToString()
-        return _Lookup(message, request, via, uri, lookup)
+        return _Lookup(message, request, via, uri, lookup, began)
 
     def _finish_later(self, lookup: _Lookup, done: "asyncio.Future[bytes | Failure]") -> None:
         self._finish(lookup, done.result())
 
     def _finish(self, lookup: _Lookup, result: bytes | Failure) -> None:
         try:
-            self._send(self._response(result, lookup.uri), lookup.message, lookup.request, lookup.via)
+            response = self._response(result, lookup.uri)
+            self._send(response, lookup.message, lookup.request, lookup.via, lookup.began)
         except Exception:
             log.exception("answering a SIP message failed")
 
@@ -139,10 +148,10 @@ class SipResponder:
         overloaded = result.code is grpc.StatusCode.RESOURCE_EXHAUSTED and reason == Reason.OVERLOADED.value
         return refused(reason, retry_after=_RETRY_AFTER if overloaded else None)
 
-    def _send(self, response: SipResponse, message: Message, request: SipRequest, via: Via) -> None:
-        self._counts.add(str(response.code))
+    def _send(self, response: SipResponse, message: Message, request: SipRequest, via: Via, began: float) -> None:
         source = message.source
         message.reply(message, write(response, request, via, source, self._key), via.reply_address(source))
+        self._durations.observe((str(response.code),), time.perf_counter() - began)
 
 
 def _number_of(uri: str) -> str:

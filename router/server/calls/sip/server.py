@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from router.runtime.counters import Counters
 from router.server.calls.datagrams import Datagram, DatagramSocket
 from router.server.calls.sip.message import MAX_MESSAGE, head_end
 from router.server.calls.sip.responder import Address, Message, SipResponder
 from router.server.calls.source_address import SourceFilter
+from router.server.observation.observation import Drop
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ _COMPACT_LENGTH = b"l"
 class SipDatagrams:
     """Answers datagrams of allowed sources."""
 
-    def __init__(self, bound: socket.socket, responder: SipResponder, sources: SourceFilter, counts: Counters) -> None:
+    def __init__(self, bound: socket.socket, responder: SipResponder, sources: SourceFilter, drop: Drop) -> None:
         self.socket = DatagramSocket(bound, self._receive)
         self._responder = responder
         self._sources = sources
-        self._counts = counts
+        self._drop = drop
 
     def _receive(self, batch: Sequence[Datagram]) -> None:
         now = time.monotonic()
@@ -43,9 +43,9 @@ class SipDatagrams:
     def _admits(self, data: bytes, host: str, now: float) -> bool:
         """Return whether a message may be answered. An ACK never is, and is as frequent as an INVITE."""
         if not self._sources.is_allowed(host):
-            self._counts.add("not allowed")
+            self._drop("not_allowed")
         elif not self._sources.admit(host, now):
-            self._counts.add("rate limited")
+            self._drop("rate_limited")
         else:
             return not data.startswith(_ACK)
         return False
@@ -53,7 +53,7 @@ class SipDatagrams:
     def _reply(self, message: Message, response: bytes, to: Address) -> None:
         bounded = len(response) <= len(message.data) * _MAX_AMPLIFICATION
         if not (bounded and self._sources.is_allowed(to[0]) and self.socket.send(response, to)):
-            self._counts.add("not sent")
+            self._drop("not_sent")
 
 
 class SipConnection(asyncio.Protocol):
@@ -61,10 +61,10 @@ class SipConnection(asyncio.Protocol):
 
     _open = 0
 
-    def __init__(self, responder: SipResponder, sources: SourceFilter, counts: Counters) -> None:
+    def __init__(self, responder: SipResponder, sources: SourceFilter, drop: Drop) -> None:
         self._responder = responder
         self._sources = sources
-        self._counts = counts
+        self._drop = drop
         self._transport: Any = None
         self._source: Address = ("", 0)
         self._buffer = b""
@@ -74,9 +74,14 @@ class SipConnection(asyncio.Protocol):
         SipConnection._open += 1
         self._transport = transport
         self._source = transport.get_extra_info("peername")[:2]
-        if SipConnection._open > _MAX_CONNECTIONS or not self._sources.is_allowed(self._source[0]):
-            self._counts.add("not allowed")
-            self._transport.abort()
+        if SipConnection._open > _MAX_CONNECTIONS:
+            self._abort("too_many_connections")
+        elif not self._sources.is_allowed(self._source[0]):
+            self._abort("not_allowed")
+
+    def _abort(self, why: str) -> None:
+        self._drop(why)
+        self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
@@ -119,7 +124,7 @@ class SipConnection(asyncio.Protocol):
 
     def _answer(self, message: bytes) -> None:
         if not self._sources.admit(self._source[0], time.monotonic()):
-            self._counts.add("rate limited")
+            self._drop("rate_limited")
             return
         self._responder.handle([Message(message, self._source, self._write)])
 

@@ -1,0 +1,128 @@
+"""Records of single lookups: the last refused and slow ones, and the call log."""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from router.runtime.masking import mask_numbers
+
+log = logging.getLogger("router.calls")
+
+MAX_RECENT = 1000
+"""Records that a worker keeps; each takes about half a kilobyte."""
+_MAX_WAITING = 10_000
+"""Lines that wait for the log."""
+_STOP_POLL_INTERVAL = 0.2
+
+
+class CallRecord(NamedTuple):
+    """A lookup that has its response.
+
+    Attributes:
+        at: Unix time of the response.
+        asked: the number as the caller wrote it; empty where the request was not read.
+        number: in E.164; empty where it was not normalised.
+        result, reason, source: as in the metric did_router_lookups_total.
+        seconds: from taking the call to its response; None where the response stood ready.
+        message: what the caller was told.
+        trace_id: of the call's `traceparent`; empty without one.
+        calls: lookups that were refused together, of which this is the first.
+    """
+
+    at: float
+    tongue: str
+    asked: str
+    number: str
+    dial_plan: str
+    result: str
+    reason: str
+    source: str
+    account_id: str
+    seconds: float | None
+    message: str
+    trace_id: str
+    calls: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `did-router recent --json` and the call log have it."""
+        when = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        seconds = None if self.seconds is None else round(self.seconds, 6)
+        fields = {name: value or None for name, value in self._asdict().items() if isinstance(value, str)}
+        return {"time": when, **fields, "seconds": seconds, "calls": self.calls}
+
+
+class RecentCalls:
+    """The last refused and slow lookups of a worker. Thread-safe: a deque's steps are atomic."""
+
+    def __init__(self) -> None:
+        self._records: deque[CallRecord] = deque(maxlen=MAX_RECENT)
+        self.add = self._records.append
+
+    def newest(self) -> list[CallRecord]:
+        """Return all records, the newest first."""
+        return sorted(self._records.copy(), key=lambda record: -record.at)
+
+
+class CallLog:
+    """Writes log lines of lookups in a thread of its own; a line that finds no room is dropped and counted.
+
+    Args:
+        masked: write numbers without their last digits.
+
+    Attributes:
+        dropped: lines that found no room.
+    """
+
+    def __init__(self, *, masked: bool) -> None:
+        self._masked = masked
+        self._queue: queue.Queue[CallRecord] = queue.Queue(_MAX_WAITING)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="call-log", daemon=True)
+        self.dropped = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end the thread."""
+        self._stopping.set()
+        self._thread.join(timeout=2)
+
+    def add(self, record: CallRecord) -> None:
+        """Have a line written."""
+        try:
+            self._queue.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+    def _run(self) -> None:
+        while True:
+            try:
+                record = self._queue.get(timeout=_STOP_POLL_INTERVAL)
+            except queue.Empty:
+                if self._stopping.is_set():
+                    return
+                continue
+            self._write(record)
+
+    def _write(self, record: CallRecord) -> None:
+        fields = {name: value for name, value in record.to_json().items() if value is not None and name != "time"}
+        if self._masked:
+            fields = {name: mask_numbers(value) if isinstance(value, str) else value for name, value in fields.items()}
+        text = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
+        log.info("call: %s", text, extra={"event": "call", "keys": fields})
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return repr(text) if " " in text else text
+
+
+def now() -> float:
+    """Return the time of a record."""
+    return time.time()

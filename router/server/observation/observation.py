@@ -1,0 +1,62 @@
+"""The counts and durations of one process, which its sources of calls share."""
+
+from collections.abc import Callable
+from functools import partial
+
+from router.runtime.counters import LabelledCounters
+from router.runtime.histograms import DURATION_BOUNDS, Histograms
+from router.server.observation.calls import GrpcCalls
+from router.server.observation.definitions import SIZE_BOUNDS
+from router.server.observation.lookups import LookupObserver, Recorder
+from router.server.observation.tracing import Tracer
+
+Drop = Callable[[str], None]
+"""Counts a message that gets no response, by the reason."""
+
+
+class Observation:
+    """Counts and durations of a process.
+
+    Args:
+        recorder: records single lookups.
+        tracer: makes spans of some; None for none.
+
+    Attributes:
+        lookups: by tongue, result, reason and source.
+        batch_calls, batch_durations: by tongue.
+        grpc: calls of grpcio's methods; the native transport counts its own.
+        http: durations by method, route and status code.
+        sip, enum: durations by response code.
+        dropped: messages without a response, by tongue and reason.
+        waiting: functions that count a tongue's lookups without a response.
+    """
+
+    def __init__(self, recorder: Recorder, tracer: Tracer | None = None) -> None:
+        self.tracer = tracer
+        self.recorder = recorder
+        self.lookups = LabelledCounters()
+        self.batch_calls = Histograms(SIZE_BOUNDS)
+        self.batch_durations = Histograms(DURATION_BOUNDS)
+        self.grpc = GrpcCalls()
+        self.http = Histograms(DURATION_BOUNDS)
+        self.sip = Histograms(DURATION_BOUNDS)
+        self.enum = Histograms(DURATION_BOUNDS)
+        self.dropped = LabelledCounters()
+        self.waiting: dict[str, Callable[[], int]] = {}
+
+    def lookups_over(self, tongue: str) -> LookupObserver:
+        """Return the observer of a tongue's lookups."""
+        return LookupObserver(tongue, self.lookups, self.recorder, self.tracer)
+
+    def dropped_over(self, tongue: str) -> Drop:
+        """Return what counts a tongue's messages without a response."""
+        return partial(self._drop, tongue)
+
+    def batch(self, tongue: str, calls: int, seconds: float) -> None:
+        """Count a batch."""
+        labels = (tongue,)
+        self.batch_calls.observe(labels, calls)
+        self.batch_durations.observe(labels, seconds)
+
+    def _drop(self, tongue: str, why: str) -> None:
+        self.dropped.add((tongue, why))

@@ -1,0 +1,166 @@
+"""Traces of single lookups: which ones get a span, and the queue of those that wait to be exported.
+
+A span is made after its lookup has its response, in a thread of its own, from times that were noted on the way. So a
+lookup without a span pays for one look at its metadata, and a collector that hangs costs spans, never a lookup.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from router.runtime.counters import LabelledCounters
+from router.server.observation.trace_context import Metadata, TraceContext, context_of, sampled
+
+log = logging.getLogger(__name__)
+
+_MAX_WAITING = 2048
+"""Spans that wait to be exported; a lookup whose span finds no room goes without."""
+_MAX_EXPORT = 256
+"""Spans in one request to the collector."""
+_EXPORT_INTERVAL = 1.0
+"""Seconds between two exports at most."""
+EXPORTED, DROPPED, FAILED = ("exported",), ("dropped",), ("failed",)
+
+
+class Step(NamedTuple):
+    """A part of a lookup; times are Unix nanoseconds."""
+
+    name: str
+    began: int
+    ended: int
+
+
+class Trace:
+    """A lookup that gets a span.
+
+    Attributes:
+        context: of its caller; None where it is sampled of our own accord.
+        began: Unix nanoseconds.
+        steps: what it waited for, in order.
+    """
+
+    __slots__ = ("began", "context", "steps")
+
+    def __init__(self, context: TraceContext | None) -> None:
+        self.context = context
+        self.began = time.time_ns()
+        self.steps: list[Step] = []
+
+    def step(self, name: str) -> None:
+        """Note that a part of the lookup, which began where the last one ended, is over."""
+        began = self.steps[-1].ended if self.steps else self.began
+        self.steps.append(Step(name, began, time.time_ns()))
+
+
+class FinishedTrace(NamedTuple):
+    """A lookup with its response.
+
+    Attributes:
+        ended: Unix nanoseconds.
+        attributes: of its span.
+        failed: the service could not answer.
+    """
+
+    context: TraceContext | None
+    name: str
+    began: int
+    ended: int
+    steps: Sequence[Step]
+    attributes: dict[str, str | int | bool]
+    failed: bool
+
+
+class SpanExporter(Protocol):
+    """Sends spans to a collector."""
+
+    def export(self, traces: Sequence[FinishedTrace]) -> bool:
+        """Send spans; return whether the collector took them."""
+
+    def close(self) -> None:
+        """Release the connection."""
+
+
+class Tracer:
+    """Chooses lookups, and exports their spans from a thread of its own.
+
+    Args:
+        sample_every: one in so many lookups is chosen, whatever its caller says; 0: none.
+
+    Attributes:
+        counts: spans by outcome.
+    """
+
+    def __init__(self, exporter: SpanExporter, *, sample_every: int) -> None:
+        self._exporter = exporter
+        self._sample_every = sample_every
+        self._until_sample = sample_every
+        self._queue: queue.Queue[FinishedTrace] = queue.Queue(_MAX_WAITING)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="span-exporter", daemon=True)
+        self.counts = LabelledCounters()
+
+    @property
+    def waiting(self) -> int:
+        """Spans that wait to be exported."""
+        return self._queue.qsize()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Export what waits, for two seconds at most."""
+        self._stopping.set()
+        self._thread.join(timeout=2)
+
+    def choose(self, metadatas: "Sequence[Metadata | None]") -> list[tuple[int, Trace]]:
+        """Return a trace for each call that gets a span, with the call's place.
+
+        Args:
+            metadatas: of the calls of a batch.
+        """
+        chosen = [(place, Trace(context)) for place, context in sampled(metadatas)]
+        if self._sample_every and not chosen:
+            self._until_sample -= len(metadatas)
+            if self._until_sample <= 0:
+                self._until_sample = self._sample_every
+                chosen.append((0, Trace(context_of(metadatas[0]))))
+        return chosen
+
+    def finish(self, trace: FinishedTrace) -> None:
+        """Have a span exported."""
+        try:
+            self._queue.put_nowait(trace)
+        except queue.Full:
+            self.counts.add(DROPPED)
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() and self._queue.empty()):
+            waiting = self._take()
+            if waiting:
+                self._export(waiting)
+        self._exporter.close()
+
+    def _take(self) -> list[FinishedTrace]:
+        """Return the spans of about a second."""
+        taken: list[FinishedTrace] = []
+        end = time.monotonic() + _EXPORT_INTERVAL
+        while len(taken) < _MAX_EXPORT and (left := end - time.monotonic()) > 0 and not self._stopping.is_set():
+            try:
+                taken.append(self._queue.get(timeout=min(left, 0.2)))
+            except queue.Empty:
+                continue
+        while self._stopping.is_set() and len(taken) < _MAX_EXPORT and not self._queue.empty():
+            taken.append(self._queue.get_nowait())
+        return taken
+
+    def _export(self, traces: Sequence[FinishedTrace]) -> None:
+        try:
+            taken = self._exporter.export(traces)
+        except Exception:
+            log.exception("exporting spans failed: spans=%d", len(traces))
+            taken = False
+        self.counts.add(EXPORTED if taken else FAILED, len(traces))

@@ -1,0 +1,134 @@
+"""Spans of lookups: for callers that record their own, with children for what was waited for."""
+
+import json
+import logging
+from typing import Any
+
+import grpc
+import pytest
+
+from router.v1 import inbound_pb2 as pb
+from tests.integration.caller import request
+from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.http_caller import HttpCaller
+from tests.integration.otlp_receiver import OtlpReceiver
+from tests.integration.relay import Relay
+from tests.integration.waiting import eventually
+from tests.integration.world import NUMBER, ONE, World
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
+LOOKUP = "router.v1.InboundRouter/Lookup"
+KINDS = {"SERVER": 2}
+
+
+def ask(running: Running, traceparent: str = "", number: str = NUMBER) -> pb.LookupResponse | grpc.RpcError:
+    metadata = (("traceparent", traceparent),) if traceparent else ()
+    try:
+        stub: Any = running.caller.stub
+        answer: pb.LookupResponse = stub.Lookup(request(number, ""), timeout=20, metadata=metadata)
+    except grpc.RpcError as problem:
+        return problem
+    return answer
+
+
+def started(start_service: StartService, receiver: OtlpReceiver, **settings: Any) -> Running:
+    running = start_service(with_follower=True, trace_endpoint=receiver.url, **settings)
+    running.wait_ready()
+    return running
+
+
+def attributes(span: Any) -> dict[str, str]:
+    return {each.key: each.value.string_value for each in span.attributes}
+
+
+@BOTH_TRANSPORTS
+def test_sampled_call_gets_a_span_with_its_callers_trace(world: World, start_service: StartService) -> None:
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver)
+        ask(running)
+        for _ in range(5):
+            ask(running, UNSAMPLED)
+        ask(running, SAMPLED)
+        [span] = eventually(lambda: receiver.named(LOOKUP))
+
+    assert (span.trace_id.hex(), span.parent_span_id.hex(), span.kind) == (TRACE, PARENT, KINDS["SERVER"])
+    assert attributes(span)["did_router.source"] == "near_cache"
+    assert attributes(span)["rpc.method"] == "Lookup"
+    assert [child.name for child in receiver.children(span)] == ["near_cache"]
+
+
+def test_children_are_what_a_lookup_waited_for(world: World, relay: Relay, start_service: StartService) -> None:
+    """They add up to their parent: a read of CouchDB takes nearly all of the time."""
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver, near_cache_entries=0)
+        world.redis.delete(world.keys.number(NUMBER))
+        answer = ask(running, SAMPLED)
+        assert isinstance(answer, pb.LookupResponse)
+        [span] = eventually(lambda: receiver.named(LOOKUP))
+        children = sorted(receiver.children(span), key=lambda child: child.start_time_unix_nano)
+
+    assert attributes(span)["did_router.source"] == "number_database"
+    assert [child.name for child in children][-1] == "couchdb"
+    assert children[0].start_time_unix_nano == span.start_time_unix_nano
+    assert children[-1].end_time_unix_nano == span.end_time_unix_nano
+    whole = span.end_time_unix_nano - span.start_time_unix_nano
+    assert sum(child.end_time_unix_nano - child.start_time_unix_nano for child in children) == whole
+
+
+def test_refused_call_has_its_trace_in_span_log_and_recent(
+    world: World, start_service: StartService, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.account(ONE)
+    caplog.set_level(logging.INFO, "router.calls")
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver, log_calls="refused")
+        ask(running, SAMPLED, "+14150000009")
+        [span] = eventually(lambda: receiver.named(LOOKUP))
+        [line] = eventually(lambda: [each for each in caplog.records if each.name == "router.calls"])
+        [recent] = json.loads(running.page("/recent")[1])
+
+    assert span.trace_id.hex() == TRACE
+    assert attributes(span)["did_router.reason"] == "NUMBER_NOT_FOUND"
+    assert line.__dict__["keys"]["trace_id"] == recent["trace_id"] == TRACE
+
+
+def test_one_in_so_many_calls_is_traced_without_a_parent(world: World, start_service: StartService) -> None:
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver, trace_sample_every=5)
+        for _ in range(20):
+            ask(running)
+        eventually(lambda: len(receiver.named(LOOKUP)) >= 4)
+        spans = receiver.named(LOOKUP)
+
+    assert len(spans) == 4
+    assert {span.parent_span_id for span in spans} == {b""}
+
+
+def test_http_request_brings_its_trace(world: World, start_service: StartService) -> None:
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver, http_listen="127.0.0.1:0")
+        with HttpCaller(running.service.http.port) as caller:
+            assert caller.get(f"/v1/lookup/{NUMBER}", {"traceparent": SAMPLED}).status == 200
+        [span] = eventually(lambda: receiver.named("GET /v1/lookup/{number}"))
+
+    assert span.trace_id.hex() == TRACE
+    assert attributes(span)["did_router.tongue"] == "http"
+
+
+def test_hanging_collector_delays_no_call(world: World, start_service: StartService) -> None:
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver)
+        receiver.go_on.clear()
+        answers = [ask(running, SAMPLED) for _ in range(3000)]
+        dropped = running.service.observation.tracer
+        receiver.go_on.set()
+
+    assert all(isinstance(answer, pb.LookupResponse) for answer in answers)
+    assert dropped is not None
+    assert dropped.counts[("dropped",)] > 0
