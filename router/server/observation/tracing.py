@@ -51,7 +51,10 @@ class Trace:
 
     def step(self, name: str) -> None:
         """Note that a part of the lookup, which began where the last one ended, is over."""
-        began = self.steps[-1].ended if self.steps else self.began
+        if self.steps and self.steps[-1].name == name:
+            began = self.steps.pop().began
+        else:
+            began = self.steps[-1].ended if self.steps else self.began
         self.steps.append(Step(name, began, time.time_ns()))
 
 

@@ -100,7 +100,7 @@ def test_one_in_so_many_calls_gets_a_span_of_its_own_accord() -> None:
 
 def test_steps_follow_each_other_without_gaps() -> None:
     trace = Trace(None)
-    for name in ("near_cache", "redis", "couchdb"):
+    for name in ("near_cache", "near_cache", "redis", "couchdb"):
         trace.step(name)
 
     assert [step.name for step in trace.steps] == ["near_cache", "redis", "couchdb"]
