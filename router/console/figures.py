@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-_SOURCES = ("near_cache", "redis", "number_database", "port_request")
 _LOOKUPS = "did_router_lookups_total"
 _LATENCY = "grpc_server_call_duration_seconds_bucket"
 _LOOKUP_METHOD = "router.v1.InboundRouter/Lookup"
@@ -77,10 +76,6 @@ def _add_lookups(figures: WorkerFigures, labels: Mapping[str, str], value: float
         figures.sources[labels.get("source", "")] += value
     elif labels.get("reason"):
         figures.refusals[labels["reason"]] += value
-    elif labels.get("outcome") in _SOURCES:  # services before 0.1 have one label for both
-        figures.sources[labels["outcome"]] += value
-    elif labels.get("outcome", "").isupper():
-        figures.refusals[labels["outcome"]] += value
 
 
 def names(counters: Iterable[Mapping[str, float]]) -> list[str]:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from router.console.admin_pages import AdminPage
 from router.console.context import console_of, in_thread, session_of
+from router.console.history import History
 from router.console.pages import login
 from router.console.sessions import Session
 from router.console.templating import page
@@ -31,12 +32,13 @@ async def _show(request: Request, template: str) -> Response:
         return login.end(request, "The service does not know your token any more. Log in with a new one.")
     states = [_state(session, name, found) for name, found in pages.items()]
 
+    # The figures were read with another visitor's token: only who may read the admin pages sees them.
+    is_shown = any(state.workers and not state.refused for state in states)
+    history, age = (console.history, console.figures_age) if is_shown else (History(), None)
+
     def make() -> Health:
-        now = time.monotonic()
         contains = request.query_params.get("shards", "").strip()
-        return health(
-            states, console.history, console.figures_age, now, stale_after=console.stale_after, shards_contain=contains
-        )
+        return health(states, history, age, time.monotonic(), stale_after=console.stale_after, shards_contain=contains)
 
     return page(request, template, health=await in_thread(make))
 

@@ -25,7 +25,10 @@ async def show_text(request: Request) -> Response:
 
 def _asked(request: Request) -> tuple[str, str, bool]:
     query = request.query_params
-    return query.get("number", "").strip(), query.get("plan", "").strip(), query.get("past") == "1"
+    number = query.get("number", "")
+    if number[:1] == " " and number[1:2].isdigit():
+        number = f"+{number[1:]}"  # typed into the address bar, where a plus stands for a space
+    return number.strip(), query.get("plan", "").strip(), query.get("past") == "1"
 
 
 async def _explain(request: Request) -> Why:

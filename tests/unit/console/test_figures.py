@@ -25,27 +25,14 @@ process_resident_memory_bytes{worker="worker-0"} 1e+08
 # TYPE other gauge
 other{worker="worker-0"} 1.0
 """  # noqa: E501 - lines of a page
-OLD_METRICS = """
-# TYPE did_router_lookups_total counter
-did_router_lookups_total{outcome="near_cache",worker="worker-0"} 90.0
-did_router_lookups_total{outcome="redis",worker="worker-0"} 10.0
-did_router_lookups_total{outcome="miss",worker="worker-0"} 4.0
-did_router_lookups_total{outcome="NUMBER_NOT_FOUND",worker="worker-0"} 5.0
-did_router_lookups_total{outcome="near_cache",worker="worker-1"} 1.0
-# TYPE process_resident_memory_bytes gauge
-process_resident_memory_bytes{worker="worker-0"} 1e+08
-# TYPE other gauge
-other{worker="worker-0"} 1.0
-"""
 
 
 def figures(routes: float, refused: float = 0.0) -> WorkerFigures:
     return WorkerFigures(sources={"near_cache": routes}, refusals={"OVERLOADED": refused})
 
 
-@pytest.mark.parametrize("text", [METRICS, OLD_METRICS])
-def test_figures_are_read_by_worker_and_counted_once(text: str) -> None:
-    read = read_figures(text)
+def test_figures_are_read_by_worker_and_counted_once() -> None:
+    read = read_figures(METRICS)
 
     assert sorted(read) == ["worker-0", "worker-1"]
     assert dict(read["worker-0"].sources) == {"near_cache": 90.0, "redis": 10.0}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from router.console.figures import WorkerFigures
 from router.console.history import History
 from router.console.views.health import Health, health
 from router.console.views.instances import InstanceState
@@ -96,6 +97,18 @@ def test_page_shows_2500_shards_that_lag(
     assert rows[0] == f"numbers/+{1000 + SHARDS - 1}", "the furthest behind comes first"
     filtered = session.get("/?shards=%2B1001").text
     assert re.findall(r'class="id">(numbers/\+\d+)<', filtered) == ["numbers/+1001"]
+
+
+def test_figures_of_others_are_hidden_from_who_may_not_read_them(start_console: StartConsole) -> None:
+    visitor = start_console()
+    for second in (2, 1, 0):
+        figures = WorkerFigures(sources={"near_cache": 100.0 * (3 - second)})
+        visitor.server.console.history.add(time.monotonic() - second, {("one:9050", "worker-0"): figures})
+
+    text = visitor.log_in().get("/health").text
+
+    assert "None in this time." in text
+    assert "<svg viewBox" not in text
 
 
 def test_page_shows_the_last_state_of_an_instance_that_does_not_answer(
