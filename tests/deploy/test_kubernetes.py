@@ -119,7 +119,7 @@ def test_selectors_match_the_pods(manifests: list[Manifest]) -> None:
     (monitor,) = of_kind(manifests, "ServiceMonitor")
     wanted = monitor["spec"]["selector"]["matchLabels"]
     services = [each for each in of_kind(manifests, "Service") if wanted.items() <= each["metadata"]["labels"].items()]
-    assert [port["name"] for each in services for port in each["spec"]["ports"]] == ["admin"]
+    assert [port["name"] for each in services for port in each["spec"]["ports"]] == ["admin", "admin"]
 
 
 def test_ports_are_those_of_the_settings(manifests: list[Manifest], tmp_path: Path) -> None:
@@ -128,6 +128,8 @@ def test_ports_are_those_of_the_settings(manifests: list[Manifest], tmp_path: Pa
     ports = {each["name"]: each["containerPort"] for each in container(manifests, "did-router")["ports"]}
 
     assert {name: int(address.rpartition(":")[2]) for name, address in listening.items()} == ports
+    (follower,) = container(manifests, "did-router-follower")["ports"]
+    assert settings.follower.admin_listen.endswith(f":{follower['containerPort']}")
 
 
 def test_settings_file_of_secrets_is_complete(manifests: list[Manifest], tmp_path: Path) -> None:
