@@ -131,19 +131,11 @@ class Process:
 
     def __init__(self, *arguments: str) -> None:
         self.lines: list[str] = []
-        self.popen = subprocess.Popen(
-            [COMMAND, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment(PYTHONUNBUFFERED="1"),
-            text=True,
-        )
+        self.popen = _FORKS.start([COMMAND, *arguments], environment(PYTHONUNBUFFERED="1"))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.popen.stdout is not None
         for line in self.popen.stdout:
             self.lines.append(line.rstrip("\n"))
 

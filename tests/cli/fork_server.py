@@ -1,14 +1,15 @@
 """Runs commands in forks of one process that has imported all of them.
 
 A command's imports take several times as long as its work. The fork server pays for them once per test worker; each
-command still gets a process of its own, with its own arguments, environment, folder, pipes and exit code. Commands
-that are started in the ordinary way: `Process`, and `test_each_command_starts_by_itself`.
+command still gets a process of its own, with its own arguments, environment, folder, pipes and exit code. The workers
+of `serve` are started in the ordinary way, and so is the command of `test_installed_command_starts`.
 """
 
 import contextlib
 import gc
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -49,21 +50,35 @@ class ForkServer:
         Raises:
             subprocess.TimeoutExpired: it took longer, and was killed.
         """
-        reply, theirs = socket.socketpair()
         pipes = [os.pipe() for _ in range(3)]
         (in_read, in_write), (out_read, out_write), (err_read, err_write) = pipes
-        request = json.dumps({"argv": list(command), "environment": dict(environment), "folder": str(Path.cwd())})
-        try:
-            socket.send_fds(self._server(), [request.encode()], [theirs.fileno(), in_read, out_write, err_write])
-        finally:
-            theirs.close()
-            for descriptor in (in_read, out_write, err_write):
-                os.close(descriptor)
+        reply = self._request(command, environment, [in_read, out_write, err_write])
         with reply, ThreadPoolExecutor(3) as pool:
             pool.submit(_feed, os.fdopen(in_write, "wb"), stdin)
             out, err = (pool.submit(_drain, os.fdopen(end, "rb")) for end in (out_read, err_read))
             code = _exit_code(reply, seconds, command)
             return code, out.result(), err.result()
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> "ForkedProcess":
+        """Start a command that runs on; it reads nothing, and its standard output and error are one pipe."""
+        out_read, out_write = os.pipe()
+        reply = self._request(command, environment, [os.open(os.devnull, os.O_RDONLY), out_write, os.dup(out_write)])
+        return ForkedProcess(reply, out_read, command)
+
+    def _request(
+        self, command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int]
+    ) -> socket.socket:
+        """Have a command started with these descriptors as its standard ones, which are closed here."""
+        reply, theirs = socket.socketpair()
+        inherited = {"folder": str(Path.cwd()), "cores": list(os.sched_getaffinity(0))}
+        request = json.dumps({"argv": list(command), "environment": dict(environment), **inherited})
+        try:
+            socket.send_fds(self._server(), [request.encode()], [theirs.fileno(), *descriptors])
+        finally:
+            theirs.close()
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return reply
 
     def _server(self) -> socket.socket:
         with self._lock:
@@ -74,6 +89,53 @@ class ForkServer:
                 with theirs:
                     subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, pass_fds=[theirs.fileno()])
             return self._control
+
+
+class ForkedProcess:
+    """A command that runs on, with the part of `subprocess.Popen` that tests need.
+
+    Attributes:
+        pid: its process id.
+        stdout: its standard output and error, as text.
+    """
+
+    def __init__(self, reply: socket.socket, stdout: int, command: Sequence[str]) -> None:
+        self._command = command
+        self._reply = reply
+        self._lines = reply.makefile("r")
+        self.pid = int(self._lines.readline())
+        self.stdout = os.fdopen(stdout, errors="replace")
+        self._code: int | None = None
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end in time.
+        """
+        with self._lock:
+            if self._code is None:
+                if not select.select([self._reply], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired(self._command, timeout or 0)
+                self._code = int(self._lines.readline())
+                self._reply.close()
+            return self._code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
 
 
 def _feed(pipe: BinaryIO, content: bytes) -> None:
@@ -133,6 +195,7 @@ class _Request:
     argv: list[str]
     environment: dict[str, str]
     folder: str
+    cores: list[int]
     standard: list[int]
 
     def become(self) -> None:
@@ -141,8 +204,10 @@ class _Request:
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.chdir(self.folder)
+        os.sched_setaffinity(0, self.cores)
         os.environ.clear()
         os.environ.update(self.environment)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # as PYTHONUNBUFFERED would have it
         sys.argv = self.argv
         sys.path[0] = str(Path(self.argv[0]).parent)
 
