@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bar import CAPACITY, NEAR, REDIS, TEXTBOOK
+from benchmarks.bar import CAPACITY, NEAR, REDIS
 from benchmarks.figures import Results, middle
 
 _OURS, _OTHERS = "#1f6f8b", "#b8b8b8"
@@ -86,7 +86,7 @@ def _growth(seen: Results, path: Path) -> Path | None:
     if len(sizes) < 2:
         return None
     figure, axes = _figure(4, 4)
-    for who in (NEAR, REDIS, TEXTBOOK):
+    for who in (NEAR, REDIS):
         for axis, load, what in (
             (axes[0], "growth", "rate"),
             (axes[1], "growth, half", "p99"),
