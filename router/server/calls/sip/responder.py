@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -44,12 +45,11 @@ class _Lookup(NamedTuple):
     via: Via
     uri: str
     lookup: bytes
-    began: float
 
 
 _MAX_NUMBER = 256
-_CACHED_REDIRECTIONS = 16384
-"""Redirections that are kept by the lookup's result; a call for the same number needs the same one."""
+_CACHED = 16384
+"""Redirections that are kept by the lookup's result, and requests by the URI: calls for one number need the same."""
 _RETRY_AFTER = 1
 """Seconds of Retry-After under overload."""
 
@@ -79,30 +79,41 @@ class SipResponder:
         self._source = source
         self._contact = redirects.contact
         self._contact_changes = 0
-        self._redirection = lru_cache(_CACHED_REDIRECTIONS)(redirects.redirection)
+        self._redirection = lru_cache(_CACHED)(redirects.redirection)
         self._is_ready = is_ready
         self._timeout = timeout
         self._durations = durations
         self._drop = drop
         self._key = secrets.token_bytes(16)
+        self._sent: list[int] = []
 
     def handle(self, messages: Sequence[Message]) -> None:
         """Answer messages; the numbers of INVITEs are looked up together."""
         began = time.perf_counter()
-        lookups = [lookup for message in messages if (lookup := self._begin(message, began)) is not None]
-        if not lookups:
-            return
+        lookups = [lookup for message in messages if (lookup := self._begin(message)) is not None]
+        if lookups:
+            self._look_up(lookups, began)
+        self._observe(began)
+
+    def _look_up(self, lookups: Sequence[_Lookup], began: float) -> None:
         if self._contact.changes != self._contact_changes:
             self._contact_changes = self._contact.changes
             self._redirection.cache_clear()
         results = self._source.submit_all([each.lookup for each in lookups], self._timeout)
         for lookup, result in zip(lookups, results, strict=True):
             if isinstance(result, asyncio.Future):
-                result.add_done_callback(partial(self._finish_later, lookup))
+                result.add_done_callback(partial(self._finish_later, lookup, began))
             else:
                 self._finish(lookup, result)
 
-    def _begin(self, message: Message, began: float) -> _Lookup | None:
+    def _observe(self, began: float) -> None:
+        """Observe the responses that were sent, once for a batch of them."""
+        sent, self._sent = self._sent, []
+        duration = time.perf_counter() - began
+        for code, count in Counter(sent).items():
+            self._durations.observe((str(code),), duration, count)
+
+    def _begin(self, message: Message) -> _Lookup | None:
         """Return the lookup that a message needs; answer one that needs none."""
         try:
             request = parse(message.data)
@@ -112,32 +123,32 @@ class SipResponder:
                 return None
             verdict = judge(request, ready=request.method != b"OPTIONS" or self._is_ready())
             if verdict is Verdict.LOOK_UP:
-                return self._lookup(message, request, via, began)
+                return self._lookup(message, request, via)
             if isinstance(verdict, SipResponse):
-                self._send(verdict, message, request, via, began)
+                self._send(verdict, message, request, via)
         except NotSipError:
             self._drop("ignored")
         except Exception:
             log.exception("answering a SIP message failed")
         return None
 
-    def _lookup(self, message: Message, request: SipRequest, via: Via, began: float) -> _Lookup | None:
+    def _lookup(self, message: Message, request: SipRequest, via: Via) -> _Lookup | None:
         try:
-            uri = request.uri.decode()
+            uri, lookup = _asked(request.uri)
         except UnicodeDecodeError:
             response = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
-            self._send(response, message, request, via, began)
+            self._send(response, message, request, via)
             return None
-        lookup = pb.LookupRequest(number=_number_of(uri)).SerializeToString()
-        return _Lookup(message, request, via, uri, lookup, began)
+        return _Lookup(message, request, via, uri, lookup)
 
-    def _finish_later(self, lookup: _Lookup, done: "asyncio.Future[bytes | Failure]") -> None:
+    def _finish_later(self, lookup: _Lookup, began: float, done: "asyncio.Future[bytes | Failure]") -> None:
         self._finish(lookup, done.result())
+        self._observe(began)
 
     def _finish(self, lookup: _Lookup, result: bytes | Failure) -> None:
         try:
             response = self._response(result, lookup.uri)
-            self._send(response, lookup.message, lookup.request, lookup.via, lookup.began)
+            self._send(response, lookup.message, lookup.request, lookup.via)
         except Exception:
             log.exception("answering a SIP message failed")
 
@@ -148,10 +159,21 @@ class SipResponder:
         overloaded = result.code is grpc.StatusCode.RESOURCE_EXHAUSTED and reason == Reason.OVERLOADED.value
         return refused(reason, retry_after=_RETRY_AFTER if overloaded else None)
 
-    def _send(self, response: SipResponse, message: Message, request: SipRequest, via: Via, began: float) -> None:
+    def _send(self, response: SipResponse, message: Message, request: SipRequest, via: Via) -> None:
+        self._sent.append(response.code)
         source = message.source
         message.reply(message, write(response, request, via, source, self._key), via.reply_address(source))
-        self._durations.observe((str(response.code),), time.perf_counter() - began)
+
+
+@lru_cache(_CACHED)
+def _asked(uri: bytes) -> tuple[str, bytes]:
+    """Return a Request-URI as text, and the serialised LookupRequest for it.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    text = uri.decode()
+    return text, pb.LookupRequest(number=_number_of(text)).SerializeToString()
 
 
 def _number_of(uri: str) -> str:
