@@ -130,10 +130,11 @@ def test_a_batch_beyond_its_bound_is_refused(http: HttpCaller) -> None:
 
 
 def test_explain_names_the_account(http: HttpCaller) -> None:
-    reply = http.get(f"/v1/explain/{NUMBER}")
+    reply = http.get(f"/v1/explain/{NUMBER}", {"Request-Timeout": "5"})
 
     assert reply.json["answer"]["route"]["account_id"] == ONE
     assert reply.json["redis"]["present"] is True
+    assert reply.json["tongue"] == "http"
 
 
 def test_an_unavailable_database_says_when_to_ask_again(service: Service, world: World) -> None:
@@ -201,6 +202,7 @@ def test_unknown_paths_and_methods_answer_json(http: HttpCaller) -> None:
 
     assert (nowhere.status, nowhere.json["error"]["status"]) == (404, "NOT_FOUND")
     assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    assert http.request("DELETE", PATH, b"").status == 405
 
 
 def test_freeswitch_gets_a_dialplan(http: HttpCaller) -> None:

@@ -13,6 +13,11 @@ from router.cli.via.view import SwitchView
 from router.server.app import Service
 
 _NAPTR_NAME = ".".join(reversed("14158867900")) + ".e164.arpa"
+_INVITE = (
+    r"INVITE sip:+14158867900@127.0.0.1 SIP/2.0\nFrom: <sip:a@127.0.0.1>;tag=1\nTo: <sip:+14158867900@127.0.0.1>"
+    r"\nCall-ID: 1\nCSeq: 1 INVITE\nContact: <sip:a@127.0.0.1>\nMax-Forwards: 70\nContent-Length: 0\n\n"
+)
+"""For printf; sipsak adds the Via."""
 _WIDTH = 150
 """Columns of the table outside a terminal."""
 _MIN_WIDTHS = {"what": len("only a port request"), "outcome": len("NUMBER_DATABASE_UNAVAILABLE"), "ms": len("1000.0")}
@@ -63,7 +68,8 @@ Serving on {target} until Ctrl-C. In another terminal:
   did-router explain --target {target} 4158867900
   did-router audit --couchdb-url {couchdb_url} --redis-url {redis_url}
   curl -s http://127.0.0.1:{service.http.port}/v1/lookup/+14158867900
-  sipsak -vv -s sip:+14158867900@127.0.0.1:{service.sip.port}
+  sipsak -vv -s sip:127.0.0.1:{service.sip.port}
+  printf '{_INVITE}' | sipsak -vv -d -f - -s sip:+14158867900@127.0.0.1:{service.sip.port}
   dig +short -p {service.enum.port} @127.0.0.1 NAPTR {_NAPTR_NAME}
   curl -s http://127.0.0.1:{service.admin.port}/state
 """

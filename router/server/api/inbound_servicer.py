@@ -190,7 +190,10 @@ class InboundServicer:
         if not self._explaining.has_room(1):
             await _refuse(context)
         explanation = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
-        return explanation or pb.ExplainResponse()  # its caller no longer waits
+        if explanation is None:
+            return pb.ExplainResponse()  # its caller no longer waits
+        explanation.tongue = self._observer.tongue
+        return explanation
 
     def _deadline(self, context: Context) -> float:
         remaining = context.time_remaining()

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from router.runtime.json_messages import json_of
 from router.server.api.http import formats, freeswitch
-from router.server.api.http.app import json_response
+from router.server.api.http.app import LOOKUP_PATH, json_response
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
 from router.server.api.http.lookups import Lookups, answer_of
@@ -44,6 +44,7 @@ class HttpRoutes:
     def routes(self) -> list[BaseRoute]:
         """Return all routes but `GET /v1/lookup/{number}`."""
         return [
+            Route(f"{LOOKUP_PATH}{{number:path}}", _elsewhere, methods=["GET"]),
             Route("/v1/lookup", self.lookup_by_query, methods=["GET"]),
             Route("/v1/lookup", self.lookup_by_body, methods=["POST"]),
             Route("/v1/lookups", self.lookups, methods=["POST"]),
@@ -140,6 +141,11 @@ class HttpRoutes:
     async def _lookup(self, request: Request, asked: bytes) -> bytes:
         context = self._callers.lookup(_headers(request))
         return await answer_of(self._lookups.submit(asked, context.time_remaining(), context.trace))
+
+
+async def _elsewhere(_: Request) -> Response:
+    """Stand for what the application answers before it routes, so that other methods get 405."""
+    raise AssertionError("the application answers this path")
 
 
 async def _openapi(_: Request) -> Response:
