@@ -41,7 +41,7 @@ def test_demo_answers_as_the_pages_show(start: Start) -> None:
         assert shows(shown, result.out) == [], result.out
 
     stores = demo.wait_for(r"did-router audit (--couchdb-url \S+ --redis-url \S+)")[1].split()
-    ((command, shown),) = sessions("docs/operations.md", "## Audit")[0]
+    ((command, shown),) = sessions("docs/warm-up-and-audit.md", "## Audit")[0]
     audited = run(*command.split()[1:], *stores)
     assert audited.code == 0
     assert shows(shown, audited.err + audited.out) == []

@@ -36,7 +36,7 @@ def test_read_oversized_cell_is_refused_by_size() -> None:
     assert [row.number for row in found if row.request is not None] == ["+14158867901"]
     assert found[0].error is not None
     assert found[0].error.message == "a cell has more than 131,072 characters: shorten it"
-    assert "a cell of more than 131,072 characters" in (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert "a cell of more than 131,072 characters" in (ROOT / "docs" / "import-and-export.md").read_text("utf-8")
 
 
 def test_columns_are_kazoos_in_its_order() -> None:
