@@ -1,4 +1,4 @@
-"""The names of all keys and channels in Redis, under one prefix (docs/operations.md lists them for operators).
+"""The names of all keys and channels in Redis, under one prefix (docs/redis-keys.md lists them for operators).
 
 The hash tag of a key is its database, so that a database's entries and checkpoint share a Cluster slot and one script
 may change them together.
