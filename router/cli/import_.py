@@ -53,8 +53,8 @@ def import_(
     \b
     CSV: the first line names the columns; only e164 is required:
       e164,account_id,state,carrier_module,prepend.enabled,prepend.name,opaque.my_field
-    docs/import-and-export.md lists all columns. The column `action` can name another operation for a row than create: reserve,
-    move, release, delete, update or assign_to_app.
+    docs/import-and-export.md lists all columns. The column `action` can name another operation for a row than
+    create: reserve, move, release, delete, update or assign_to_app.
 
     Each row gets a result in the output file; a bad row never stops the others. A row's history (created,
     previously_assigned_to, reserve_history, used_by, ported_in) is only imported if the caller is the system.
