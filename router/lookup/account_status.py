@@ -1,6 +1,7 @@
-"""Who may be called: whether an account is enabled, and whose number is being ported in.
+"""Account status and port requests, as an answer needs them.
 
-Answered from what the worker holds in memory while Redis vouches for it; else, or when asked to, from CouchDB.
+They come from the reference data in memory while these are synchronised with Redis; otherwise, and for authoritative
+calls, from CouchDB.
 """
 
 import time
@@ -13,13 +14,13 @@ from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.counters import Counters
 
-_REMEMBERED = 5.0
-"""Seconds that an account read from CouchDB is remembered while Redis is away."""
-_MANY = 10_000
+_REMEMBERED_TTL = 5.0
+"""Seconds for which an account's status that was read from CouchDB is used while Redis is away."""
+_MAX_REMEMBERED = 10_000
 
 
 class AccountStatus(Enum):
-    """What an account's document says to a call; an account without one counts as the settings have it."""
+    """An account's status for calls; an account without a document counts as the settings have it."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -28,52 +29,54 @@ class AccountStatus(Enum):
 
 
 class AccountStatusReader:
-    """Accounts and port requests, as an answer needs them.
+    """Reads account status and port requests from memory, else from CouchDB.
 
     Args:
         refuse_unknown: an account without a document counts as disabled, as in KAZOO.
     """
 
-    def __init__(self, followed: ReferenceData, authority: OriginReader, *, refuse_unknown: bool) -> None:
-        self._followed = followed
-        self._authority = authority
+    def __init__(self, reference_data: ReferenceData, origin: OriginReader, *, refuse_unknown: bool) -> None:
+        self._reference_data = reference_data
+        self._origin = origin
         self._refuse_unknown = refuse_unknown
         self._remembered: dict[str, tuple[float, AccountStatus]] = {}
         self.counts = Counters()
 
     @property
     def is_synced(self) -> bool:
-        """Whether the held documents are as Redis has them."""
-        return self._followed.is_synced
+        """Whether the reference data are as Redis has them."""
+        return self._reference_data.is_synced
 
     @property
     def enabled_accounts(self) -> AbstractSet[str]:
-        """Accounts that memory knows to be enabled; it changes as they do."""
-        return self._followed.enabled
+        """Accounts that memory knows to be enabled; the set changes with them."""
+        return self._reference_data.enabled
 
     def held_enabled(self, account: str) -> bool | None:
-        """Whether an account is enabled, by memory alone; None when CouchDB has to be asked."""
-        if account in self._followed.enabled:
+        """Return whether an account is enabled, by memory alone; None where CouchDB has to be asked."""
+        if account in self._reference_data.enabled:
             return True
-        if account in self._followed.disabled:
+        if account in self._reference_data.disabled:
             return False
-        return self._unknown() is AccountStatus.ENABLED if self._followed.is_complete[ACCOUNTS] else None
+        return self._unknown() is AccountStatus.ENABLED if self._reference_data.is_complete[ACCOUNTS] else None
 
     def held_refusal(self, account: str) -> AccountStatus:
-        """Why `held_enabled` was False."""
-        return AccountStatus.DISABLED if account in self._followed.disabled else AccountStatus.MISSING
+        """Return why `held_enabled` was False."""
+        return AccountStatus.DISABLED if account in self._reference_data.disabled else AccountStatus.MISSING
 
-    def held_ports(self, number: str) -> tuple[ActivePortRequest, ...] | None:
-        """The active port requests for a number, by memory alone; None when CouchDB has to be asked."""
-        return self._followed.port_requests.get(number, ()) if self._followed.is_complete[PORT_REQUESTS] else None
+    def held_port_requests(self, number: str) -> tuple[ActivePortRequest, ...] | None:
+        """Return the active port requests for a number, by memory alone; None where CouchDB has to be asked."""
+        if not self._reference_data.is_complete[PORT_REQUESTS]:
+            return None
+        return self._reference_data.port_requests.get(number, ())
 
     def status(self, account: str, *, authoritative: bool) -> AccountStatus:
-        """Whether an account is enabled; for what came from the database.
+        """Return an account's status, for an entry that was read from the database.
 
         Raises:
-            CouchError: CouchDB had to be asked, and did not answer.
+            CouchError: CouchDB had to be asked, and did not respond.
         """
-        held = None if authoritative or not self._followed.is_synced else self.held_enabled(account)
+        held = None if authoritative or not self.is_synced else self.held_enabled(account)
         if held is not None:
             return AccountStatus.ENABLED if held else self.held_refusal(account)
         now = time.monotonic()
@@ -81,22 +84,22 @@ class AccountStatusReader:
         if remembered is not None and now < remembered[0]:
             return remembered[1]
         status = self._read(account)
-        if len(self._remembered) >= _MANY:
+        if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[account] = (now + _REMEMBERED, status)
+        self._remembered[account] = (now + _REMEMBERED_TTL, status)
         return status
 
-    def ports(self, number: str, *, authoritative: bool) -> tuple[ActivePortRequest, ...]:
-        """The active port requests for a number.
+    def port_requests(self, number: str, *, authoritative: bool) -> tuple[ActivePortRequest, ...]:
+        """Return the active port requests for a number.
 
         Raises:
-            CouchError: CouchDB had to be asked, and did not answer.
+            CouchError: CouchDB had to be asked, and did not respond.
         """
-        held = None if authoritative or not self._followed.is_synced else self.held_ports(number)
-        return self._authority.ports(number, now=authoritative) if held is None else held
+        held = None if authoritative or not self.is_synced else self.held_port_requests(number)
+        return self._origin.port_requests(number, now=authoritative) if held is None else held
 
     def _read(self, account: str) -> AccountStatus:
-        enabled = self._authority.account_enabled(account)
+        enabled = self._origin.account_enabled(account)
         if enabled is None:
             return self._unknown()
         return AccountStatus.ENABLED if enabled else AccountStatus.DISABLED

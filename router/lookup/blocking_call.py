@@ -1,4 +1,4 @@
-"""A lookup that a thread waits for."""
+"""A lookup whose caller is a waiting thread."""
 
 import threading
 import time
@@ -9,10 +9,11 @@ from router.numbers.routes import Reason, Refused
 from router.v1 import inbound_pb2 as pb
 
 _SLACK = 0.5
+"""Seconds beyond the deadline in which an outcome may still arrive."""
 
 
 class BlockingCall(Call):
-    """A call whose outcome is waited for."""
+    """A call that a thread waits for."""
 
     __slots__ = ("_done", "_outcome")
 
@@ -22,7 +23,7 @@ class BlockingCall(Call):
         self._outcome = pb.LookupOutcome()
 
     def wait(self) -> pb.LookupOutcome:
-        """The outcome; a refusal when none came by the deadline."""
+        """Return the outcome; a refusal where none arrived by the deadline."""
         if not self._done.wait(max(0.0, self.deadline - time.monotonic()) + _SLACK):
             self.expire()
         return self._outcome
@@ -38,5 +39,5 @@ class BlockingCall(Call):
         self._done.set()
 
     def expire(self) -> None:
-        """No time left."""
+        """Answer with NUMBER_DATABASE_UNAVAILABLE: the deadline has passed."""
         self.refuse(Refused(Reason.NUMBER_DATABASE_UNAVAILABLE, self.e164, message="no answer in time"))

@@ -1,4 +1,4 @@
-"""One lookup that waits for its answer, whoever asked and however the answer goes back."""
+"""A lookup that waits for its answer."""
 
 from typing import Protocol
 
@@ -13,17 +13,18 @@ class StepNotes(Protocol):
 
 
 class Call:
-    """A lookup to be answered exactly once: by `route`, `refuse` or `expire`.
+    """A lookup that is answered exactly once: by `route`, `refuse` or `expire`.
 
-    Fronts derive from it and say how an answer travels. Whoever answers makes sure that it is the only one:
-    the lookup either answers a call itself or hands it to the fallback, which takes it from a flight once.
+    Subclasses send the answer to where the call came from. One answer source at a time holds a call, and the reads of
+    the number database hand each waiting call out once, so no call is answered twice.
 
     Attributes:
-        number: as the switch has it.
-        dial_plan: its name; empty for the system's.
-        authoritative: past every cache.
+        number: the number as the caller wrote it.
+        dial_plan: name of the dial plan; empty for the system's.
+        authoritative: bypasses every cache.
         deadline: on the monotonic clock, seconds.
-        raw: the request's bytes, where the same bytes may be asked again.
+        e164: the normalised number; empty before normalisation.
+        raw: the request's bytes, where the same bytes may arrive again.
         source: store whose content decided a refusal, for the counts; "none" where no store was asked.
         trace: notes the steps of a lookup that gets a span; None for any other.
     """
@@ -51,5 +52,5 @@ class Call:
         raise NotImplementedError
 
     def expire(self) -> None:
-        """The caller's deadline is over: nobody reads an answer any more."""
+        """End a call whose deadline has passed: its caller reads no answer any more."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Something to be done at a time: what ends a wait when nothing else does."""
+"""Timer thread: ends a wait when nothing else does."""
 
 import heapq
 import itertools
@@ -18,20 +18,20 @@ class DeadlineTimer:
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="lookup-alarm", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="deadline-timer", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop; what is not due yet is not done."""
+        """Stop; functions whose time has not come are dropped."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Do it at a time of the monotonic clock."""
+        """Call `act` at a time of the monotonic clock."""
         with self._changed:
             heapq.heappush(self._heap, (when, next(self._order), act))
             if self._heap[0][2] is act:
@@ -50,5 +50,5 @@ class DeadlineTimer:
             try:
                 act()
             except Exception:
-                # Whoever waits for the next alarm has nobody else to end its wait.
-                log.exception("what an alarm was set for failed")
+                # The thread must go on: the calls behind the next timers have nothing else to end their wait.
+                log.exception("deadline timer: a function failed")

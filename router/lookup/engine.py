@@ -44,9 +44,9 @@ _ACCOUNT_MESSAGES = {
     "assign the number to an account that exists (unknown_account is refuse)",
 }
 _ROUTED = object()
-_NOTHING = negative_entry(0).pack()
+_NEGATIVE = negative_entry(0).pack()
 
-_NOTHING_LIFE = 2.0
+_NEGATIVE_TTL = 2.0
 """Seconds that "no such number" stays in the near cache: an expiry in Redis may be told late."""
 
 
@@ -66,14 +66,14 @@ class LookupEngine:
         reader: EntryReader,
         breaker: CircuitBreaker,
         fallback: Fallback,
-        standing: AccountStatusReader,
+        accounts: AccountStatusReader,
         rules: Rules,
         near: NearCache,
     ) -> None:
         self._reader = reader
         self._breaker = breaker
         self._fallback = fallback
-        self._standing = standing
+        self._accounts = accounts
         self.rules = rules
         self.near = near
         self.stale = False
@@ -88,11 +88,11 @@ class LookupEngine:
         misses = [call for call in ready if call.authoritative]
         passed_over = self.near_is_stale is None
         if self.near.enabled:
-            cached = self._answer_nearby(cached, clock)
+            cached = self._answer_from_near_cache(cached, clock)
         values = self._read(cached)
         if passed_over and self._breaker.is_open:
             # Only now it shows that Redis is gone: what is near is better than nothing.
-            cached = self._answer_nearby(cached, clock)
+            cached = self._answer_from_near_cache(cached, clock)
             values = [None] * len(cached)
         values = self._absent(cached, values)
         routed = 0
@@ -127,7 +127,7 @@ class LookupEngine:
     @property
     def enabled_accounts(self) -> AbstractSet[str]:
         """Accounts known to be enabled: a kept route of another one has to be looked into."""
-        return self._standing.enabled_accounts
+        return self._accounts.enabled_accounts
 
     def settle(self, call: Call, found: Entry) -> None:
         """Answer a call from what the database said; runs in the fallback's threads.
@@ -137,7 +137,7 @@ class LookupEngine:
         """
         if found.kind == ROUTE:
             account = found.account_id
-            status = self._standing.status(account, authoritative=call.authoritative)
+            status = self._accounts.status(account, authoritative=call.authoritative)
             if status is not AccountStatus.ENABLED:
                 self._refuse_account(call, account, found.payload, status)
                 return
@@ -147,7 +147,7 @@ class LookupEngine:
         if found.kind == REFUSAL:
             self.refuse(call, refusal_of(found.payload, call.e164))
             return
-        self._nothing(call, self._standing.ports(call.e164, authoritative=call.authoritative))
+        self._nothing(call, self._accounts.port_requests(call.e164, authoritative=call.authoritative))
 
     def _normalised(self, calls: Sequence[Call]) -> list[Call]:
         """The calls that have a number to look for; the others are answered."""
@@ -193,11 +193,11 @@ class LookupEngine:
         now = time.monotonic()
         absent = self.near.negative_ranges.is_absent
         return [
-            _NOTHING if value is None and absent(call.e164, now) else value
+            _NEGATIVE if value is None and absent(call.e164, now) else value
             for call, value in zip(calls, values, strict=True)
         ]
 
-    def _answer_nearby(self, calls: Sequence[Call], clock: int) -> list[Call]:
+    def _answer_from_near_cache(self, calls: Sequence[Call], clock: int) -> list[Call]:
         """Answer what the worker's own memory holds; return the rest."""
         stale = self.near_is_stale
         if stale is None:
@@ -206,7 +206,7 @@ class LookupEngine:
         rest = []
         for call in calls:
             entry = self.near.get(call.e164)
-            if entry is None or entry.until < now or (entry.account and not self._standing.held_enabled(entry.account)):
+            if entry is None or entry.until < now or (entry.account and not self._accounts.held_enabled(entry.account)):
                 rest.append(call)
                 continue
             if call.raw is not None:
@@ -235,24 +235,24 @@ class LookupEngine:
             self.refuse(call, refusal)
             return True
         if kind != ROUTE:
-            ports = self._standing.held_ports(call.e164)
+            ports = self._accounts.held_port_requests(call.e164)
             if ports is None:
                 return False
             nothing = self._nothing(call, ports)
             if nothing is not None:
-                self._keep_near(call, NearEntry("", None, nothing, time.monotonic() + _NOTHING_LIFE), clock)
+                self._keep_near(call, NearEntry("", None, nothing, time.monotonic() + _NEGATIVE_TTL), clock)
             return True
         account = account_of(value)
-        enabled = self._standing.held_enabled(account)
+        enabled = self._accounts.held_enabled(account)
         if enabled:
             suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self.stale)
             call.route(value[HEADER:] + suffix)
             if self.near.enabled:
-                nearby = route_suffix(call.e164, value[:VERSION], pb.NEAR_CACHE, stale=False)
-                self._keep_near(call, NearEntry(account, value[HEADER:] + nearby, None), clock)
+                near_suffix = route_suffix(call.e164, value[:VERSION], pb.NEAR_CACHE, stale=False)
+                self._keep_near(call, NearEntry(account, value[HEADER:] + near_suffix, None), clock)
             return _ROUTED
         if enabled is not None:
-            self._refuse_account(call, account, value[HEADER:], self._standing.held_refusal(account))
+            self._refuse_account(call, account, value[HEADER:], self._accounts.held_refusal(account))
         return enabled is not None
 
     def _keep_near(self, call: Call, entry: NearEntry, clock: int) -> None:
@@ -264,7 +264,7 @@ class LookupEngine:
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
             route = port_request_route(call.e164, ports[0].account_id)
-            call.route(port_request_response(route, stale=not (call.authoritative or self._standing.is_synced)))
+            call.route(port_request_response(route, stale=not (call.authoritative or self._accounts.is_synced)))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
         self.refuse(call, refusal)

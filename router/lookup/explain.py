@@ -172,7 +172,7 @@ class Explainer:
         if self._followed.is_synced and self._followed.is_complete[PORT_REQUESTS]:
             held = self._followed.port_requests.get(number, ())
         else:
-            held = self._authority.ports(number, now=True)
+            held = self._authority.port_requests(number, now=True)
         if not held:
             return pb.LayerView(detail="no active port request")
         named = ", ".join(f"{port.id} for account {port.account_id}" for port in held)
@@ -186,20 +186,22 @@ class Explainer:
             return pb.LayerView(detail=f"{account}: no account document")
         enabled = self._authority.account_enabled(account)
         held = "disabled" if account in self._followed.disabled else "enabled"
-        said = {True: "enabled", False: "disabled", None: "not an account"}[enabled]
-        note = "" if held == said or not self._followed.is_complete[ACCOUNTS] else f" (this worker still holds {held})"
-        return pb.LayerView(present=True, revision=str(document.get("_rev", "")), detail=f"{account}: {said}{note}")
+        status = {True: "enabled", False: "disabled", None: "not an account"}[enabled]
+        note = (
+            "" if held == status or not self._followed.is_complete[ACCOUNTS] else f" (this worker still holds {held})"
+        )
+        return pb.LayerView(present=True, revision=str(document.get("_rev", "")), detail=f"{account}: {status}{note}")
 
     def _tell_follower(self, view: pb.FollowerView, database: str) -> None:
         try:
-            said = follower_status.read(self._writer.redis, self._writer.keys)
+            status = follower_status.read(self._writer.redis, self._writer.keys)
             kept = self._writer.checkpoints.get(database)
         except redis.RedisError as problem:
             view.error = str(problem)
             return
-        if said is not None:
-            view.alive = said.age < self._stale_after
-            view.leader, view.lag_seconds = said.leader, said.lags.get(database, 0.0)
+        if status is not None:
+            view.alive = status.age < self._stale_after
+            view.leader, view.lag_seconds = status.leader, status.lags.get(database, 0.0)
         view.checkpoint = kept.seq
         view.age_seconds = round(time.time() - kept.updated_at, 3) if kept.updated_at else 0.0
 
@@ -240,14 +242,14 @@ def _tell_number(made: pb.ExplainResponse, normalised: NormalisationResult) -> N
 def _view(into: pb.LayerView, read: Callable[[], Any]) -> str:
     """Read a layer into its view; a layer that can't be asked says why. Returns what else it found."""
     try:
-        said = read()
+        content = read()
     except (CouchError, redis.RedisError) as problem:
         into.error = str(problem)
         return ""
     except (ValueError, DecodeError) as problem:
         into.error = f"what it holds can't be read: {problem}"
         return ""
-    view, found = said if isinstance(said, tuple) else (said, "")
+    view, found = content if isinstance(content, tuple) else (content, "")
     into.CopyFrom(view)
     return str(found)
 

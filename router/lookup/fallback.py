@@ -22,7 +22,7 @@ from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
 
-_TOGETHER = 100
+_READ_BATCH_SIZE = 100
 """Numbers of one database read in one request."""
 _IN_TIME = 0.1
 """Seconds before a caller's deadline at which it is told that the database did not answer in time. What is known of
@@ -67,7 +67,9 @@ class Fallback:
         self._tell_refusal = refuse
         self.breaker = breaker
         self._redis_breaker = redis_breaker
-        self._flights = SingleFlight(waiting, together=_TOGETHER, readers=-(-connections // 2), time_limit=time_limit)
+        self._flights = SingleFlight(
+            waiting, batch_size=_READ_BATCH_SIZE, readers=-(-connections // 2), max_wait=time_limit
+        )
         self._time_limit = time_limit
         self._alarm = alarm
         self._scans = scans
@@ -82,7 +84,7 @@ class Fallback:
     @property
     def coalesced(self) -> int:
         """Calls that joined a read which another call had begun."""
-        return self._flights.joined
+        return self._flights.coalesced
 
     def stop(self) -> None:
         """Let running reads end; nothing new is read."""
@@ -93,13 +95,13 @@ class Fallback:
         if self.breaker.is_open:
             self._refuse(calls, "the number database does not answer; it is tried again in a moment")
             return
-        boarding = self._flights.board([(call, shard_for(call.e164) or "") for call in calls], policy)
+        admission = self._flights.join([(call, shard_for(call.e164) or "") for call in calls], policy)
         self._refuse(
-            boarding.left, "more numbers wait for the number database than it can give in time", Reason.OVERLOADED
+            admission.rejected, "more numbers wait for the number database than it can give in time", Reason.OVERLOADED
         )
-        for flight, call in boarding.boarded:
+        for flight, call in admission.joined:
             self._tell_in_time(flight, call)
-        self._send(boarding.readers)
+        self._send(admission.readers)
 
     def discard(self, numbers: Sequence[str]) -> None:
         """Have entries removed that can't be what was written; who asks next fills them again."""
@@ -157,7 +159,7 @@ class Fallback:
         except Exception:
             log.exception("reading %s failed", database)
             problem = "reading the number document failed; the service's log says why"
-        self._land(flights, entries, problem)
+        self._complete(flights, entries, problem)
         return epoch, entries
 
     def _read(self, database: str, numbers: list[str], policy: Policy) -> dict[str, Entry]:
@@ -172,10 +174,10 @@ class Fallback:
         self.counts.add("read", len(numbers))
         return entries
 
-    def _land(self, flights: Sequence[InFlightRead], entries: dict[str, Entry], problem: str) -> None:
+    def _complete(self, flights: Sequence[InFlightRead], entries: dict[str, Entry], problem: str) -> None:
         for flight in flights:
             found = entries.get(flight.number)
-            waiting = self._flights.land(flight, read=found is not None)
+            waiting = self._flights.complete(flight, succeeded=found is not None)
             try:
                 self._tell(waiting, found, problem)
             except Exception:
@@ -199,7 +201,7 @@ class Fallback:
             self._refuse([call], "answering failed; the service's log says why")
 
     def _look_for_a_scan(self, database: str, unfound: Sequence[str]) -> None:
-        if not self._scans.wants(database, unfound):
+        if not self._scans.wants_listing(database, unfound):
             return
         try:
             self._scans.list_around(database, unfound[-1])

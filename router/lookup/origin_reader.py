@@ -1,4 +1,4 @@
-"""Reading the truth: number documents, accounts and port requests straight from CouchDB."""
+"""Origin reader: number documents, accounts and port requests from CouchDB, past every cache."""
 
 import time
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from router.numbers.routes import Policy
 from router.reference_data.active_port_requests import ActivePortRequests
 from router.reference_data.cluster_configuration import read_cluster_configuration
 
-_PORTS_LIFE = 5.0
-"""Seconds that a reading of all port requests serves while Redis can't say what they are."""
+_PORT_REQUESTS_TTL = 5.0
+"""Seconds for which a read of all port requests is used while Redis can't report them."""
 
 
 class OriginReader:
-    """The databases, as a lookup asks them. Threads share it; every method raises CouchError."""
+    """Reads the databases for lookups. Threads share it; every method may raise CouchError."""
 
     def __init__(self, databases: CouchServer) -> None:
         self.databases = databases
-        self._ports = ActivePortRequests(databases, _PORTS_LIFE)
+        self._port_requests = ActivePortRequests(databases, _PORT_REQUESTS_TTL)
 
     def entries(self, database: str, numbers: Sequence[str], policy: Policy) -> dict[str, Entry]:
-        """The entry of each number: what Redis would hold for it."""
+        """Return the entry of each number, as Redis would hold it."""
         now = int(time.time())
         if len(numbers) == 1:
             found = {numbers[0]: self.document(database, numbers[0])}
@@ -37,18 +37,18 @@ class OriginReader:
         return {number: _entry(document, database, policy, now) for number, document in found.items()}
 
     def document(self, database: str, identifier: str) -> Document | None:
-        """One document; None where there is none."""
+        """Return one document; None where there is none."""
         try:
             return self.databases.database(database).get(identifier)
         except NotFoundError:
             return None
 
-    def identifiers(self, database: str, first: str, most: int) -> list[str]:
-        """The ids of documents from `first` on, in their order; NotFoundError where there is no such database."""
-        return self.databases.database(database).ids_from(first, most)
+    def ids_from(self, database: str, first: str, max_ids: int) -> list[str]:
+        """Return the ids of documents from `first` on, in their order; NotFoundError where the database is missing."""
+        return self.databases.database(database).ids_from(first, max_ids)
 
     def account_enabled(self, account: str) -> bool | None:
-        """Whether the account's own document says enabled; None when there is no such account."""
+        """Return whether the account's own document is enabled; None where there is no such account."""
         document = self.document(ACCOUNTS, account)
         found = Skipped("missing") if document is None else accounts.read(document)
         if isinstance(found, Skipped) or found.deleted:
@@ -56,16 +56,16 @@ class OriginReader:
         return found.enabled
 
     def configuration(self) -> dict[str, object] | None:
-        """The `default` section of system_config's number_manager document; None where there is none."""
+        """Return the `default` section of system_config's number_manager document; None where there is none."""
         return read_cluster_configuration(self.databases)
 
-    def ports(self, number: str, *, now: bool) -> tuple[ActivePortRequest, ...]:
-        """The active port requests that name a number.
+    def port_requests(self, number: str, *, now: bool) -> tuple[ActivePortRequest, ...]:
+        """Return the active port requests that name a number.
 
         Args:
-            now: as they stand after this call began; else a reading serves for some seconds.
+            now: read them after this call began; otherwise a read of the last seconds is used.
         """
-        return self._ports.for_number_now(number) if now else self._ports.naming(number)
+        return self._port_requests.for_number_now(number) if now else self._port_requests.naming(number)
 
 
 def _entry(document: Document | None, database: str, policy: Policy, now: int) -> Entry:

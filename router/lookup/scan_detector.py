@@ -1,4 +1,7 @@
-"""Who asks for one unassigned number after the other: their databases are listed, instead of asked for each number."""
+"""Detects scans: callers that ask for one unassigned number after the other.
+
+Their databases are listed, instead of read for each number.
+"""
 
 import threading
 import time
@@ -8,53 +11,54 @@ from router.couch.errors import NotFoundError
 from router.lookup.origin_reader import OriginReader
 from router.near_cache.negative_ranges import NegativeRanges
 
-_FEW = 8
+_SCAN_THRESHOLD = 8
 """Numbers without a document in one database within a window that are no scan: wrong numbers are dialled every day."""
 _WINDOW = 10.0
+"""Seconds in which numbers without a document are counted together."""
 _ROWS = 1000
-"""Ids in a listing: some 100 kB of CouchDB's, as long in the making as ten documents."""
+"""Ids in a listing: some 100 kB of CouchDB's, which it needs as long for as for ten documents."""
 _LAST_DIGITS = 3
 """A listing begins at a round number, so that it serves scans in either direction."""
-_MOST_DATABASES = 10_000
+_MAX_DATABASES = 10_000
 
 
 class ScanDetector:
-    """Notices scans and lists what they go through. Threads share it.
+    """Counts numbers without a document, and lists the databases that are scanned. Threads share it.
 
     Args:
-        is_of_use: whether listings can be believed now.
-        life: seconds that a listing is believed.
+        can_list: returns whether a negative range would be trusted now.
+        ttl: seconds for which a listing is valid.
     """
 
     def __init__(
-        self, authority: OriginReader, listings: NegativeRanges, is_of_use: Callable[[], bool], life: float
+        self, origin: OriginReader, negative_ranges: NegativeRanges, can_list: Callable[[], bool], ttl: float
     ) -> None:
-        self._authority = authority
-        self._listings = listings
-        self._is_of_use = is_of_use
-        self._life = life
+        self._origin = origin
+        self._negative_ranges = negative_ranges
+        self._can_list = can_list
+        self._ttl = ttl
         self._lock = threading.Lock()
-        self._unfound: dict[str, tuple[float, int]] = {}
-        self._listing: set[str] = set()
+        self._absent: dict[str, tuple[float, int]] = {}
+        self._being_listed: set[str] = set()
 
-    def wants(self, database: str, unfound: Collection[str]) -> bool:
-        """Told of numbers that were read and have no document: whether their database is to be listed now.
+    def wants_listing(self, database: str, absent: Collection[str]) -> bool:
+        """Count numbers that were read and have no document; return whether to list their database now.
 
-        After True, `list_around` follows.
+        After True, `list_around` must follow.
         """
-        if not unfound or not self._is_of_use():
+        if not absent or not self._can_list():
             return False
         now = time.monotonic()
         with self._lock:
-            since, count = self._unfound.get(database, (now, 0))
+            since, count = self._absent.get(database, (now, 0))
             if now > since + _WINDOW:
                 since, count = now, 0
-            if len(self._unfound) >= _MOST_DATABASES:
-                self._unfound.clear()
-            self._unfound[database] = since, count + len(unfound)
-            if count + len(unfound) <= _FEW or database in self._listing:
+            if len(self._absent) >= _MAX_DATABASES:
+                self._absent.clear()
+            self._absent[database] = since, count + len(absent)
+            if count + len(absent) <= _SCAN_THRESHOLD or database in self._being_listed:
                 return False
-            self._listing.add(database)
+            self._being_listed.add(database)
             return True
 
     def list_around(self, database: str, number: str) -> None:
@@ -63,23 +67,23 @@ class ScanDetector:
         Raises:
             CouchError: it can't be read.
         """
-        listings = self._listings
+        ranges = self._negative_ranges
         began = time.monotonic()
-        listing = listings.open(database, number[:-_LAST_DIGITS], began)
+        opened = ranges.open(database, number[:-_LAST_DIGITS], began)
         try:
-            found, last = self._read(database, listing.first)
-            listings.close(listing, found, last, began + self._life)
+            found, last = self._read(database, opened.first)
+            ranges.close(opened, found, last, began + self._ttl)
         except BaseException:
-            listings.drop(listing)
+            ranges.drop(opened)
             raise
         finally:
             with self._lock:
-                self._listing.discard(database)
+                self._being_listed.discard(database)
 
     def _read(self, database: str, first: str) -> tuple[list[str], str | None]:
-        """The ids from `first` on, and up to where they are all; None for the end."""
+        """Return ids from `first` on, and the last number up to which they are complete; None for no end."""
         try:
-            found = self._authority.identifiers(database, first, _ROWS)
+            found = self._origin.ids_from(database, first, _ROWS)
         except NotFoundError:
             return [], None
         return found, found[-1] if len(found) >= _ROWS else None

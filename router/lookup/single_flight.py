@@ -1,7 +1,7 @@
-"""One number, one flight: everybody who misses a number while it is being read waits for that reading.
+"""Single flight: concurrent misses for one number share one read.
 
-Flights of one database stand in a line. Whoever reads takes together what stands there when it is free, so that a
-database at rest is asked for a number at once, and a busy one for many in one request.
+The reads of one database wait in a queue. A reader takes all that wait when it is free, so an idle database is read
+at once for a single number, and a busy one in one request for many.
 """
 
 import threading
@@ -14,22 +14,23 @@ from router.lookup.call import Call
 from router.lookup.wait_estimator import WaitEstimator
 from router.numbers.routes import Policy
 
-_EACH = 5
-"""Calls that may wait for the numbers in the air, on average: who asks for one number again and again while it can't be
-read must not fill the memory."""
-_SHARE = 0.3
-"""Of a call's time left that it may be expected to wait: who would wait longer is refused at once, so that those in the
-air are answered in time and the line never gets as long as their deadlines. Less would refuse callers of a database
-that is slow and not busy: that one read takes as long says nothing of the next."""
+_CALLS_PER_NUMBER = 5
+"""Calls that may wait for each number in flight, on average: calls for one number that can't be read must not fill the
+memory."""
+_MAX_WAIT_SHARE = 0.3
+"""Maximum expected wait, as a fraction of the remaining deadline; calls with a longer one are rejected at once. So
+numbers in flight are answered in time, and the queue never grows to the length of the deadlines. A smaller share would
+reject calls for a database that is slow and not busy: a slow read says nothing about the next one."""
 
 
 class InFlightRead:
-    """A number on its way from the database, and who waits for it.
+    """A number that is being read or waits for it, and the calls that wait for the result.
 
     Attributes:
-        policy: by which its document is to be judged.
-        ahead: how many of its database were in the air when it took off.
-        since: when that was, on the monotonic clock.
+        policy: judges its document.
+        shared: whether further calls may join.
+        ahead: numbers of its database that were in flight when it started.
+        since: time of the start, on the monotonic clock.
     """
 
     __slots__ = ("ahead", "database", "number", "policy", "shared", "since", "waiting")
@@ -44,183 +45,188 @@ class InFlightRead:
         self.waiting: list[Call] = []
 
 
-class JoinResult(NamedTuple):
-    """What became of calls that wanted to wait.
+class Admission(NamedTuple):
+    """The result of `join`.
 
     Attributes:
-        readers: the database of each reader that has to be sent for them.
-        boarded: each call that waits, with its flight.
-        left: calls for which there was no room, or that would have waited too long.
+        readers: the database of each reader that has to be started.
+        joined: each call that waits, with its read.
+        rejected: calls for which there was no room, or that would have waited too long.
     """
 
     readers: list[str]
-    boarded: list[tuple[InFlightRead, Call]]
-    left: list[Call]
+    joined: list[tuple[InFlightRead, Call]]
+    rejected: list[Call]
 
 
-class _Line:
-    """Flights of one database.
+class _ReadQueue:
+    """The reads of one database.
 
     Attributes:
-        flights: those that nobody reads yet; count: all in the air.
-        sent: readers that are on their way to it; reading: those that took some and have not left.
-        pace: what is known of how long they wait.
+        reads: those that no reader has taken yet.
+        count: all in flight.
+        started: readers that were started and have taken nothing yet.
+        reading: readers that have taken reads and are not released.
+        estimator: learns how long its reads wait.
     """
 
-    __slots__ = ("count", "flights", "pace", "reading", "sent")
+    __slots__ = ("count", "estimator", "reading", "reads", "started")
 
-    def __init__(self, pace: WaitEstimator) -> None:
-        self.flights: deque[InFlightRead] = deque()
+    def __init__(self, estimator: WaitEstimator) -> None:
+        self.reads: deque[InFlightRead] = deque()
         self.count = 0
-        self.pace = pace
-        self.sent = 0
+        self.estimator = estimator
+        self.started = 0
         self.reading = 0
 
 
 class SingleFlight:
-    """All flights; threads share them. A call is handed out once, so it is answered once.
+    """All reads in flight; threads share them. Each call is handed out once, so it is answered once.
 
     Args:
-        limit: numbers in the air at most; five times as many calls may wait for them.
-        together: numbers that one reader takes at most.
-        readers: for one database at a time, so that a slow one leaves some to the others.
-        time_limit: seconds that a call may wait at most, however far its deadline is.
-        pace: makes what learns how long numbers of a database wait.
+        limit: maximum numbers in flight; five times as many calls may wait for them.
+        batch_size: maximum numbers that a reader takes together.
+        readers: maximum readers of one database, so that a slow one leaves some for the others.
+        max_wait: seconds that a call may wait, however far its deadline is.
+        estimator: creates the wait estimator of a database.
+
+    Attributes:
+        coalesced: calls that joined a read which another call had started.
     """
 
     def __init__(
         self,
         limit: int,
         *,
-        together: int,
+        batch_size: int,
         readers: int,
-        time_limit: float,
-        pace: Callable[[], WaitEstimator] = WaitEstimator,
+        max_wait: float,
+        estimator: Callable[[], WaitEstimator] = WaitEstimator,
     ) -> None:
         self._limit = limit
-        self._together = together
+        self._batch_size = batch_size
         self._readers = readers
         self._lock = threading.Lock()
-        self._lines: defaultdict[str, _Line] = defaultdict(lambda: _Line(pace()))
+        self._queues: defaultdict[str, _ReadQueue] = defaultdict(lambda: _ReadQueue(estimator()))
         self._shared: dict[str, InFlightRead] = {}
         self._count = 0
         self._waiting = 0
-        self.joined = 0
-        self._time_limit = time_limit
+        self._max_wait = max_wait
+        self.coalesced = 0
 
-    def board(self, calls: Iterable[tuple[Call, str]], policy: Policy) -> "JoinResult":
-        """Let calls wait, each with its number's database.
+    def join(self, calls: Iterable[tuple[Call, str]], policy: Policy) -> Admission:
+        """Have calls wait, each with the database of its number.
 
-        An authoritative call never joins a reading that began before it asked.
+        An authoritative call never joins a read that started before it.
         """
-        boarded: list[tuple[InFlightRead, Call]] = []
-        left: list[Call] = []
-        lined_up: dict[str, _Line] = {}
+        joined: list[tuple[InFlightRead, Call]] = []
+        rejected: list[Call] = []
+        extended: dict[str, _ReadQueue] = {}
         now = time.monotonic()
         with self._lock:
             for call, database in calls:
-                if self._waiting >= _EACH * self._limit:
-                    left.append(call)
+                if self._waiting >= _CALLS_PER_NUMBER * self._limit:
+                    rejected.append(call)
                     continue
-                flight = None if call.authoritative else self._shared.get(call.e164)
-                if flight is None:
+                read = None if call.authoritative else self._shared.get(call.e164)
+                if read is None:
                     if self._count >= self._limit or self._would_wait_too_long(database, call.deadline - now):
-                        left.append(call)
+                        rejected.append(call)
                         continue
-                    flight = self._start(call, database, policy, now)
-                    lined_up[database] = self._lines[database]
+                    read = self._start(call, database, policy, now)
+                    extended[database] = self._queues[database]
                 else:
-                    self.joined += 1
-                flight.waiting.append(call)
+                    self.coalesced += 1
+                read.waiting.append(call)
                 self._waiting += 1
-                boarded.append((flight, call))
-            readers = [database for database, line in lined_up.items() for _ in range(self._send(line))]
-        return JoinResult(readers, boarded, left)
+                joined.append((read, call))
+            readers = [database for database, queue in extended.items() for _ in range(self._start_readers(queue))]
+        return Admission(readers, joined, rejected)
 
     def take(self, database: str) -> list[InFlightRead]:
-        """The flights that a reader who has come is to read, in their order and of one policy; `leave_line` follows.
+        """Return the next reads for a reader, in their order and of one policy; `release_reader` follows.
 
-        Those for which nobody waits any more end here.
+        Reads that no call waits for any more end here.
         """
         taken: list[InFlightRead] = []
         with self._lock:
-            line = self._lines[database]
-            line.sent -= 1
-            line.reading += 1
-            while line.flights and len(taken) < self._together:
-                flight = line.flights[0]
-                if flight.waiting:
-                    if taken and flight.policy is not taken[0].policy:
+            queue = self._queues[database]
+            queue.started -= 1
+            queue.reading += 1
+            while queue.reads and len(taken) < self._batch_size:
+                read = queue.reads[0]
+                if read.waiting:
+                    if taken and read.policy is not taken[0].policy:
                         break
-                    taken.append(flight)
+                    taken.append(read)
                 else:
-                    self._end(flight)
-                line.flights.popleft()
+                    self._end(read)
+                queue.reads.popleft()
         return taken
 
     def release_reader(self, database: str) -> int:
-        """A reader has done with what it took; returns how many have to be sent for what came meanwhile."""
+        """Release a reader; return how many have to be started for the reads that joined meanwhile."""
         with self._lock:
-            line = self._lines[database]
-            line.reading -= 1
-            if not (line.count or line.sent or line.reading):
-                del self._lines[database]
+            queue = self._queues[database]
+            queue.reading -= 1
+            if not (queue.count or queue.started or queue.reading):
+                del self._queues[database]
                 return 0
-            return self._send(line)
+            return self._start_readers(queue)
 
-    def land(self, flight: InFlightRead, *, read: bool) -> list[Call]:
-        """End a flight; returns who still waits.
+    def complete(self, read: InFlightRead, *, succeeded: bool) -> list[Call]:
+        """End a read; return the calls that still wait for it.
 
         Args:
-            read: the database said what it holds; else its time tells nothing about others.
+            succeeded: the database returned its content; otherwise the read's time tells nothing about others.
         """
         with self._lock:
-            pace = self._lines[flight.database].pace
-            self._end(flight)
-            if read:
+            estimator = self._queues[read.database].estimator
+            self._end(read)
+            if succeeded:
                 now = time.monotonic()
-                pace.landed(now - flight.since, flight.ahead, now)
-            waiting, flight.waiting = flight.waiting, []
+                estimator.completed(now - read.since, read.ahead, now)
+            waiting, read.waiting = read.waiting, []
             self._waiting -= len(waiting)
             return waiting
 
-    def leave(self, flight: InFlightRead, call: Call) -> bool:
-        """Stop waiting; False when the flight has landed meanwhile and the call is answered elsewhere."""
+    def leave(self, read: InFlightRead, call: Call) -> bool:
+        """Stop waiting; return False where the read has completed meanwhile, and answers the call."""
         with self._lock:
-            if call not in flight.waiting:
+            if call not in read.waiting:
                 return False
-            flight.waiting.remove(call)
+            read.waiting.remove(call)
             self._waiting -= 1
             return True
 
     @property
     def count(self) -> int:
-        """Numbers in the air."""
+        """Numbers in flight."""
         return self._count
 
     def _start(self, call: Call, database: str, policy: Policy, now: float) -> InFlightRead:
-        line = self._lines[database]
-        flight = InFlightRead(call.e164, database, policy, shared=not call.authoritative, ahead=line.count, since=now)
+        queue = self._queues[database]
+        read = InFlightRead(call.e164, database, policy, shared=not call.authoritative, ahead=queue.count, since=now)
         self._count += 1
-        line.count += 1
-        line.flights.append(flight)
-        if flight.shared:
-            self._shared[flight.number] = flight
-        return flight
+        queue.count += 1
+        queue.reads.append(read)
+        if read.shared:
+            self._shared[read.number] = read
+        return read
 
     def _would_wait_too_long(self, database: str, left: float) -> bool:
-        line = self._lines.get(database)
-        return line is not None and line.pace.wait(line.count) > _SHARE * min(left, self._time_limit)
+        queue = self._queues.get(database)
+        return queue is not None and queue.estimator.wait(queue.count) > _MAX_WAIT_SHARE * min(left, self._max_wait)
 
-    def _end(self, flight: InFlightRead) -> None:
+    def _end(self, read: InFlightRead) -> None:
         self._count -= 1
-        self._lines[flight.database].count -= 1
-        if flight.shared and self._shared.get(flight.number) is flight:
-            del self._shared[flight.number]
+        self._queues[read.database].count -= 1
+        if read.shared and self._shared.get(read.number) is read:
+            del self._shared[read.number]
 
-    def _send(self, line: _Line) -> int:
-        """How many more readers a line needs and may have; they count as sent."""
-        wanted = -(-len(line.flights) // self._together) - line.sent
-        more = max(0, min(wanted, self._readers - line.sent - line.reading))
-        line.sent += more
+    def _start_readers(self, queue: _ReadQueue) -> int:
+        """Return how many more readers a queue needs and may have; they count as started."""
+        wanted = -(-len(queue.reads) // self._batch_size) - queue.started
+        more = max(0, min(wanted, self._readers - queue.started - queue.reading))
+        queue.started += more
         return more

@@ -1,49 +1,49 @@
-"""A circuit breaker: a store that fails is left alone for a moment instead of being waited for by every call."""
+"""Circuit breaker: calls do not wait for a store that fails."""
 
 import threading
 import time
 
 
 class CircuitBreaker:
-    """Closed until `failures` in a row; then open for `pause` seconds; then one try decides.
+    """Opens after `failures` in a row, for `reset_timeout` seconds; then one trial request decides whether it closes.
 
-    With an endless pause it stays open until somebody who looks after the store says that it answers.
+    With an infinite timeout it stays open until `succeeded` is called by a caller that watches the store.
     Threads share it.
     """
 
-    def __init__(self, failures: int, pause: float) -> None:
+    def __init__(self, failures: int, reset_timeout: float) -> None:
         self._limit = failures
-        self._pause = pause
+        self._reset_timeout = reset_timeout
         self._lock = threading.Lock()
         self._failures = 0
-        self._closed_again = 0.0
+        self._trial_at = 0.0
 
     @property
     def is_open(self) -> bool:
-        """Whether the store is being left alone now."""
-        return self._failures >= self._limit and time.monotonic() < self._closed_again
+        """Whether requests are refused now."""
+        return self._failures >= self._limit and time.monotonic() < self._trial_at
 
     def allows(self) -> bool:
-        """Whether to try; while the breaker is half open, one caller is let through at a time."""
+        """Return whether to send a request; where a trial is possible, one caller at a time gets True."""
         if self._failures < self._limit:
             return True
         with self._lock:
             now = time.monotonic()
-            if now < self._closed_again:
+            if now < self._trial_at:
                 return False
-            # The one that goes now is the probe; the others wait for what becomes of it.
-            self._closed_again = now + self._pause
+            # This caller's request is the trial; the others wait for its result.
+            self._trial_at = now + self._reset_timeout
             return True
 
     def succeeded(self) -> None:
-        """The store answered."""
+        """Record that the store responded."""
         if self._failures:
             with self._lock:
                 self._failures = 0
 
     def failed(self) -> bool:
-        """The store did not answer; returns whether the breaker opened just now."""
+        """Record that the store did not respond; return whether that opened the breaker."""
         with self._lock:
             self._failures += 1
-            self._closed_again = time.monotonic() + self._pause
+            self._trial_at = time.monotonic() + self._reset_timeout
             return self._failures == self._limit

@@ -96,35 +96,17 @@ SUFFIXES = {
 }
 """Retired as the end of a constant's name."""
 
-PENDING: frozenset[str] = frozenset(
-    {
-        "_FEW",
-        "_MANY",
-        "_TOGETHER",
-        "board",
-        "boarding",
-        "held_ports",
-        "land",
-        "life",
-        "most",
-        "nearby",
-        "said",
-        "standing",
-    }
-)
-"""Entries that code still uses; the check passes over them until none is left."""
-
 
 def replacement(name: str) -> str | None:
     """Return what to use instead of a retired identifier; None for any other."""
     bare = name.lstrip("_")
-    if bare in NAMES.keys() - PENDING:
+    if bare in NAMES:
         return NAMES[bare]
     for word in split_words(name):
-        if word in WORDS.keys() - PENDING:
+        if word in WORDS:
             return WORDS[word]
     if name.isupper():
-        found = [suffix for suffix in SUFFIXES.keys() - PENDING if f"_{bare}".endswith(suffix)]
+        found = [suffix for suffix in SUFFIXES if f"_{bare}".endswith(suffix)]
         return SUFFIXES[found[0]] if found else None
     return None
 

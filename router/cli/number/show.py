@@ -156,7 +156,7 @@ class _Show:
 
     def _from_document(self, number: str, document: NumberDocument | None) -> _Answer:
         if document is None:
-            ports = self._authority.ports(number, now=True)
+            ports = self._authority.port_requests(number, now=True)
             if len(ports) == 1 and self._rules.fetch_account_from_ports:
                 return _Answer(None, f"routes to account {ports[0].account_id}, as port request {ports[0].id} says")
             return _Answer(None, "refuses: NUMBER_NOT_FOUND, there is no document and no single active port request")

@@ -1,4 +1,4 @@
-"""A store that fails is left alone, and one try decides when it is asked again."""
+"""A store that fails gets no requests, until one trial request succeeds."""
 
 import math
 import threading
@@ -37,7 +37,7 @@ def test_after_the_pause_one_try_goes_and_the_others_wait_for_it() -> None:
     breaker = CircuitBreaker(1, 0.05)
     breaker.failed()
     assert eventually(breaker.allows, 5, every=0.005)
-    breaker._pause = LONG
+    breaker._reset_timeout = LONG
     breaker.failed()
     assert not breaker.allows()
 
@@ -55,7 +55,7 @@ def test_only_one_of_many_threads_makes_the_try() -> None:
     breaker = CircuitBreaker(1, 0.05)
     breaker.failed()
     eventually(lambda: not breaker.is_open, 5, every=0.005)
-    breaker._pause = LONG
+    breaker._reset_timeout = LONG
     together, allowed = threading.Barrier(16), []
 
     def ask() -> None:
