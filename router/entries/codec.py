@@ -26,7 +26,7 @@ ROUTE, REFUSAL, TOMBSTONE, NEGATIVE = b"R", b"X", b"T", b"N"
 NO_VERSION = bytes(VERSION)
 """Older than every revision: a negative entry never overrides a document."""
 
-STALE = b"\x28\x01"
+STALE_FIELD = b"\x28\x01"
 """LookupResponse.stale, appended to a complete response."""
 
 _GENERATION = 4
@@ -149,12 +149,12 @@ def route_suffix(number: str, version: bytes, source: int, *, stale: bool) -> by
     """
     digits, revision = number.encode(), revision_of(version).encode()
     fields = b"\x12%c%b\x1a%c%b\x20%c" % (len(digits), digits, len(revision), revision, source)
-    return fields + STALE if stale else fields
+    return fields + STALE_FIELD if stale else fields
 
 
 def source_of(response: bytes) -> int:
     """Return the source in a complete response, which ends with it and `stale`, without parsing the response."""
-    return response[-3] if response.endswith(STALE) else response[-1]
+    return response[-3] if response.endswith(STALE_FIELD) else response[-1]
 
 
 def port_request_response(route: Route, *, stale: bool) -> bytes:

@@ -13,6 +13,8 @@ from router.lookup.origin_reader import OriginReader
 from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS
 from router.reference_data.reference_data import ReferenceData
 from router.runtime.counters import Counters
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import FRESH
 
 _REMEMBERED_TTL = 5.0
 """Seconds for which an account's status that was read from CouchDB is used while Redis is away."""
@@ -32,20 +34,20 @@ class AccountStatusReader:
     """Reads account status and port requests from memory, else from CouchDB.
 
     Args:
+        trust: tells whether the reference data are current and complete. The current value is read each time: a missing
+            document must not be judged by an older one.
         refuse_unknown: an account without a document counts as disabled, as in KAZOO.
     """
 
-    def __init__(self, reference_data: ReferenceData, origin: OriginReader, *, refuse_unknown: bool) -> None:
+    def __init__(
+        self, reference_data: ReferenceData, origin: OriginReader, trust: TrustMonitor, *, refuse_unknown: bool
+    ) -> None:
         self._reference_data = reference_data
+        self._trust = trust
         self._origin = origin
         self._refuse_unknown = refuse_unknown
         self._remembered: dict[str, tuple[float, AccountStatus]] = {}
         self.counts = Counters()
-
-    @property
-    def is_synced(self) -> bool:
-        """Whether the reference data are as Redis has them."""
-        return self._reference_data.is_synced
 
     @property
     def enabled_accounts(self) -> AbstractSet[str]:
@@ -58,7 +60,7 @@ class AccountStatusReader:
             return True
         if account in self._reference_data.disabled:
             return False
-        return self._unknown() is AccountStatus.ENABLED if self._reference_data.is_complete[ACCOUNTS] else None
+        return self._unknown() is AccountStatus.ENABLED if ACCOUNTS in self._trust.current.complete else None
 
     def held_refusal(self, account: str) -> AccountStatus:
         """Return why `held_enabled` was False."""
@@ -66,7 +68,7 @@ class AccountStatusReader:
 
     def held_port_requests(self, number: str) -> tuple[ActivePortRequest, ...] | None:
         """Return the active port requests for a number, by memory alone; None where CouchDB has to be asked."""
-        if not self._reference_data.is_complete[PORT_REQUESTS]:
+        if PORT_REQUESTS not in self._trust.current.complete:
             return None
         return self._reference_data.port_requests.get(number, ())
 
@@ -76,7 +78,7 @@ class AccountStatusReader:
         Raises:
             CouchError: CouchDB had to be asked, and did not respond.
         """
-        held = None if authoritative or not self.is_synced else self.held_enabled(account)
+        held = None if authoritative or self._trust.current.reference is not FRESH else self.held_enabled(account)
         if held is not None:
             return AccountStatus.ENABLED if held else self.held_refusal(account)
         now = time.monotonic()
@@ -95,7 +97,7 @@ class AccountStatusReader:
         Raises:
             CouchError: CouchDB had to be asked, and did not respond.
         """
-        held = None if authoritative or not self.is_synced else self.held_port_requests(number)
+        held = None if authoritative or self._trust.current.reference is not FRESH else self.held_port_requests(number)
         return self._origin.port_requests(number, now=authoritative) if held is None else held
 
     def _read(self, account: str) -> AccountStatus:

@@ -11,7 +11,7 @@ from router.entries.codec import (
     HEADER,
     REFUSAL,
     ROUTE,
-    STALE,
+    STALE_FIELD,
     VERSION,
     Entry,
     account_of,
@@ -32,8 +32,9 @@ from router.numbers.routes import Reason, Refused, port_request_route
 from router.numbers.rules import Rules
 from router.redis_store.client import RedisUnavailableError
 from router.redis_store.entry_reader import EntryReader
-from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import FRESH, STALE, UNAVAILABLE, Trust
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -57,26 +58,24 @@ class LookupEngine:
 
     Attributes:
         rules: dial plans and routing policy; replaced as a whole when the configuration changes.
-        stale: whether what Redis holds can't be known to be current; kept true by whoever watches the follower.
         counts: outcomes by name, for metrics.
     """
 
     def __init__(
         self,
         reader: EntryReader,
-        breaker: CircuitBreaker,
+        trust: TrustMonitor,
         fallback: Fallback,
         accounts: AccountStatusReader,
         rules: Rules,
         near: NearCache,
     ) -> None:
         self._reader = reader
-        self._breaker = breaker
+        self._trust = trust
         self._fallback = fallback
         self._accounts = accounts
         self.rules = rules
         self.near = near
-        self.stale = False
         self.counts = Counters()
 
     def answer(self, calls: Sequence[Call]) -> None:
@@ -86,11 +85,11 @@ class LookupEngine:
         ready = self._normalised(calls)
         cached = [call for call in ready if not call.authoritative]
         misses = [call for call in ready if call.authoritative]
-        passed_over = self.near_is_stale is None
+        passed_over = self._trust.current.near is UNAVAILABLE
         if self.near.enabled:
             cached = self._answer_from_near_cache(cached, clock)
         values = self._read(cached)
-        if passed_over and self._breaker.is_open:
+        if passed_over and self._trust.current.redis is UNAVAILABLE:
             # Only now it shows that Redis is gone: what is near is better than nothing.
             cached = self._answer_from_near_cache(cached, clock)
             values = [None] * len(cached)
@@ -114,15 +113,9 @@ class LookupEngine:
             self._fallback.submit(misses, self.rules.policy)
 
     @property
-    def near_is_stale(self) -> bool | None:
-        """How the near cache may be used now: None not at all, else whether its answers are marked stale.
-
-        While its connection is down it is not trusted; only when Redis itself is gone is it better than nothing. A
-        Redis that hangs leaves the connection standing, and tells of nothing.
-        """
-        if self._breaker.is_open:
-            return True
-        return self.stale if self.near.trusted else None
+    def trust(self) -> Trust:
+        """What may be trusted now."""
+        return self._trust.current
 
     @property
     def enabled_accounts(self) -> AbstractSet[str]:
@@ -174,21 +167,21 @@ class LookupEngine:
 
     def _read(self, calls: Sequence[Call]) -> list[bytes | None]:
         nothing: list[bytes | None] = [None] * len(calls)
-        if not calls or not self._breaker.allows():
+        if not calls or self._trust.current.redis is UNAVAILABLE:
             return nothing
         try:
             found = self._reader.entries([call.e164 for call in calls])
         except RedisUnavailableError as problem:
             self.counts.add("redis_failed")
-            if self._breaker.failed():
-                log.warning("Redis is left alone for a moment: %s", problem)
+            if self._trust.redis_failed():
+                log.warning("circuit breaker opened: store=redis error=%s", problem)
             return nothing
-        self._breaker.succeeded()
+        self._trust.redis_responded()
         return found
 
     def _absent(self, calls: Sequence[Call], values: list[bytes | None]) -> list[bytes | None]:
         """The same values, and for numbers that are known to have no document, that."""
-        if self.near_is_stale is not False:
+        if self._trust.current.near is not FRESH:
             return values
         now = time.monotonic()
         absent = self.near.negative_ranges.is_absent
@@ -199,8 +192,8 @@ class LookupEngine:
 
     def _answer_from_near_cache(self, calls: Sequence[Call], clock: int) -> list[Call]:
         """Answer what the worker's own memory holds; return the rest."""
-        stale = self.near_is_stale
-        if stale is None:
+        freshness = self._trust.current.near
+        if freshness is UNAVAILABLE:
             return list(calls)
         now = time.monotonic()
         rest = []
@@ -215,7 +208,7 @@ class LookupEngine:
                 self.refuse(call, entry.refusal)
             else:
                 self.counts.add("near_cache")
-                call.route(entry.answer + STALE if stale else entry.answer)
+                call.route(entry.answer + STALE_FIELD if freshness is STALE else entry.answer)
         return rest
 
     def _hit_safely(self, call: Call, value: bytes, clock: int) -> object:
@@ -245,7 +238,7 @@ class LookupEngine:
         account = account_of(value)
         enabled = self._accounts.held_enabled(account)
         if enabled:
-            suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self.stale)
+            suffix = route_suffix(call.e164, value[:VERSION], pb.REDIS, stale=self._trust.current.redis is not FRESH)
             call.route(value[HEADER:] + suffix)
             if self.near.enabled:
                 near_suffix = route_suffix(call.e164, value[:VERSION], pb.NEAR_CACHE, stale=False)
@@ -264,7 +257,8 @@ class LookupEngine:
         if len(ports) == 1 and self.rules.fetch_account_from_ports:
             self.counts.add("port_request")
             route = port_request_route(call.e164, ports[0].account_id)
-            call.route(port_request_response(route, stale=not (call.authoritative or self._accounts.is_synced)))
+            is_current = call.authoritative or self._trust.current.reference is FRESH
+            call.route(port_request_response(route, stale=not is_current))
             return None
         refusal = Refused(Reason.NUMBER_NOT_FOUND, call.e164, message=f"there is no number document {call.e164}")
         self.refuse(call, refusal)

@@ -31,6 +31,7 @@ from router.redis_store import follower_status
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.entry_reader import EntryReader
 from router.reference_data.reference_data import ReferenceData
+from router.trust.trust import FRESH
 from router.v1 import inbound_pb2 as pb
 
 _FAR = 3600.0
@@ -108,7 +109,7 @@ class Explainer:
         if not near.enabled:
             return pb.LayerView(detail="switched off")
         entry = near.get(number)
-        trust = "" if near.trusted else " (not trusted: its connection to Redis is down)"
+        trust = "" if self._lookup.trust.receives_invalidations else " (not trusted: its connection to Redis is down)"
         if entry is None:
             return pb.LayerView(detail=f"nothing kept by this worker{trust}")
         if entry.answer is None:
@@ -169,7 +170,8 @@ class Explainer:
 
     def _ports(self, number: str) -> pb.LayerView:
         # As a lookup does: what is held in memory counts while Redis says that it is current.
-        if self._followed.is_synced and self._followed.is_complete[PORT_REQUESTS]:
+        trust = self._lookup.trust
+        if trust.reference is FRESH and PORT_REQUESTS in trust.complete:
             held = self._followed.port_requests.get(number, ())
         else:
             held = self._authority.port_requests(number, now=True)
@@ -187,9 +189,8 @@ class Explainer:
         enabled = self._authority.account_enabled(account)
         held = "disabled" if account in self._followed.disabled else "enabled"
         status = {True: "enabled", False: "disabled", None: "not an account"}[enabled]
-        note = (
-            "" if held == status or not self._followed.is_complete[ACCOUNTS] else f" (this worker still holds {held})"
-        )
+        is_known = ACCOUNTS in self._lookup.trust.complete
+        note = "" if held == status or not is_known else f" (this worker still holds {held})"
         return pb.LayerView(present=True, revision=str(document.get("_rev", "")), detail=f"{account}: {status}{note}")
 
     def _tell_follower(self, view: pb.FollowerView, database: str) -> None:

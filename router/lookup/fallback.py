@@ -19,6 +19,8 @@ from router.redis_store.cache_store import CacheStore
 from router.redis_store.client import RedisUnavailableError, is_error_reply
 from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import UNAVAILABLE
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class Fallback:
         settle: answers a call from an entry; called in the fallback's threads.
         refuse: refuses a call; called in the same.
         breaker: of the databases.
-        redis_breaker: of Redis, so that a dead Redis costs no reader its time.
+        trust: tells whether Redis responds, so that a dead Redis costs no reader its time.
         time_limit: seconds that a call may wait at most, however far its deadline is.
         scans: notices who asks for one unassigned number after the other.
         in_each_thread: run first by every thread that reads.
@@ -53,7 +55,7 @@ class Fallback:
         refuse: Callable[[Call, Refused], None],
         *,
         breaker: CircuitBreaker,
-        redis_breaker: CircuitBreaker,
+        trust: TrustMonitor,
         connections: int,
         waiting: int,
         time_limit: float,
@@ -66,7 +68,7 @@ class Fallback:
         self._settle = settle
         self._tell_refusal = refuse
         self.breaker = breaker
-        self._redis_breaker = redis_breaker
+        self._trust = trust
         self._flights = SingleFlight(
             waiting, batch_size=_READ_BATCH_SIZE, readers=-(-connections // 2), max_wait=time_limit
         )
@@ -168,7 +170,7 @@ class Fallback:
         except CouchError as failure:
             self.counts.add("failed")
             if self.breaker.failed():
-                log.warning("the number databases are left alone for a moment: %s", failure)
+                log.warning("circuit breaker opened: store=couchdb error=%s", failure)
             raise
         self.breaker.succeeded()
         self.counts.add("read", len(numbers))
@@ -212,14 +214,14 @@ class Fallback:
 
     def _epoch(self, database: str) -> str | None:
         """The database's epoch before it is read; None when Redis can't say, and then nothing is kept."""
-        if not self._redis_breaker.allows():
+        if self._trust.current.redis is UNAVAILABLE:
             return None
         try:
             epoch = self._writer.checkpoints.epoch(database)
         except RedisUnavailableError as problem:
             self._note_failure(problem)
             return None
-        self._redis_breaker.succeeded()
+        self._trust.redis_responded()
         return epoch
 
     def _keep(self, database: str, epoch: str, entries: dict[str, Entry]) -> None:
@@ -240,7 +242,7 @@ class Fallback:
     def _note_failure(self, problem: Exception) -> None:
         """A Redis that takes no writes still answers: near caches and readers go on with it."""
         if not is_error_reply(problem):
-            self._redis_breaker.failed()
+            self._trust.redis_failed()
 
     def _refuse(self, calls: Sequence[Call], why: str, reason: Reason = Reason.NUMBER_DATABASE_UNAVAILABLE) -> None:
         now = time.monotonic()

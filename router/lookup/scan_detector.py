@@ -5,11 +5,13 @@ Their databases are listed, instead of read for each number.
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from router.couch.errors import NotFoundError
 from router.lookup.origin_reader import OriginReader
 from router.near_cache.negative_ranges import NegativeRanges
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import FRESH
 
 _SCAN_THRESHOLD = 8
 """Numbers without a document in one database within a window that are no scan: wrong numbers are dialled every day."""
@@ -26,16 +28,14 @@ class ScanDetector:
     """Counts numbers without a document, and lists the databases that are scanned. Threads share it.
 
     Args:
-        can_list: returns whether a negative range would be trusted now.
+        trust: tells whether a negative range could be used now.
         ttl: seconds for which a listing is valid.
     """
 
-    def __init__(
-        self, origin: OriginReader, negative_ranges: NegativeRanges, can_list: Callable[[], bool], ttl: float
-    ) -> None:
+    def __init__(self, origin: OriginReader, negative_ranges: NegativeRanges, trust: TrustMonitor, ttl: float) -> None:
         self._origin = origin
         self._negative_ranges = negative_ranges
-        self._can_list = can_list
+        self._trust = trust
         self._ttl = ttl
         self._lock = threading.Lock()
         self._absent: dict[str, tuple[float, int]] = {}
@@ -46,7 +46,7 @@ class ScanDetector:
 
         After True, `list_around` must follow.
         """
-        if not absent or not self._can_list():
+        if not absent or self._trust.current.near is not FRESH:
             return False
         now = time.monotonic()
         with self._lock:

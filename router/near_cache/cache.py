@@ -24,6 +24,7 @@ from router.redis_store.keys import Keys
 from router.redis_store.subscription import Subscription
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.backoff import Backoff
+from router.trust.monitor import TrustMonitor
 
 log = logging.getLogger(__name__)
 
@@ -80,16 +81,17 @@ class NearCache:
     Args:
         entries: numbers kept at most; 0 keeps nothing.
         size: bytes kept at most, roughly.
+        trust: tells whether anything may be kept now.
 
     Attributes:
-        raw: request bytes → entry; what dies is taken out at once.
-        trusted: the connection that brings invalidations stands.
-        listings: of numbers that have no document.
+        by_request: request bytes → entry; an entry that dies is taken out at once.
+        negative_ranges: ranges of numbers that have no document.
         evictions: entries that made room for others.
         invalidations: changed keys that were reported.
     """
 
-    def __init__(self, entries: int, size: int) -> None:
+    def __init__(self, entries: int, size: int, trust: TrustMonitor) -> None:
+        self._trust = trust
         self._max_entries = entries
         self._max_bytes = size
         self._bytes = 0
@@ -103,7 +105,6 @@ class NearCache:
         self._invalidated: dict[str, int] = {}
         self.by_request: dict[bytes, NearEntry] = {}
         self.negative_ranges = NegativeRanges()
-        self.trusted = False
         self.evictions = 0
         self.invalidations = 0
 
@@ -130,9 +131,11 @@ class NearCache:
         return self._generation
 
     def put(self, number: str, entry: NearEntry, generation: int, raw: bytes | None) -> None:
-        """Keep an answer that was fetched from Redis after `clock`, unless its key changed meanwhile."""
+        """Keep an answer that was fetched from Redis after `generation`, unless its key changed meanwhile."""
         with self._lock:
-            if not self.trusted or generation < self._floor or self._invalidated.get(number, -1) > generation:
+            if not self._trust.current.receives_invalidations or generation < self._floor:
+                return
+            if self._invalidated.get(number, -1) > generation:
                 return
             self._drop(number)
             self._numbers[number] = entry
@@ -162,12 +165,8 @@ class NearCache:
             self._drop(number)
         self.negative_ranges.changed(number)
 
-    def clear(self, *, trusted: bool | None = None) -> None:
-        """Forget everything; nothing that is being fetched now is kept either.
-
-        Args:
-            trusted: whether the connection stands; None leaves that to whoever knows.
-        """
+    def clear(self) -> None:
+        """Forget everything; nothing that is being fetched now is kept either."""
         self.negative_ranges.clear()
         with self._lock:
             self._generation += 1
@@ -179,8 +178,6 @@ class NearCache:
             self._negative.clear()
             self._invalidated.clear()
             self._bytes = 0
-            if trusted is not None:
-                self.trusted = trusted
 
     def _add_alias(self, raw: bytes, entry: NearEntry) -> None:
         """Under the lock, as are those below."""
@@ -224,12 +221,17 @@ class NearCache:
 
 
 class InvalidationListener:
-    """The connection on which Redis tells what changed, in a thread of its own."""
+    """The connection on which Redis tells what changed, in a thread of its own.
 
-    def __init__(self, client: Any, keys: Keys, near: NearCache) -> None:
+    Args:
+        trust: learns whether the connection stands.
+    """
+
+    def __init__(self, client: Any, keys: Keys, near: NearCache, trust: TrustMonitor) -> None:
         self._redis = client
         self._keys = keys
         self._near = near
+        self._trust = trust
         self._reconnect = threading.Event()
         self._server = ""
         self._thread = BackgroundThread(
@@ -252,14 +254,14 @@ class InvalidationListener:
         self._thread.stop()
 
     def reconnect(self) -> None:
-        """Redis was gone, and answers again: where it may be another, trust nothing before listening to that one."""
+        """Reconnect where a Redis that responds again may be another one; trust nothing before listening to that."""
         try:
             server = server_id(self._redis)
         except redis.RedisError:
             server = ""
         if not server or server != self._server:
             self._reconnect.set()
-            self._near.trusted = False
+            self._trust.set_receives_invalidations(receives=False)
 
     def _listen(self) -> None:
         self._reconnect.clear()
@@ -271,7 +273,8 @@ class InvalidationListener:
             subscription.subscribe(_CHANNEL, self._keys.barrier)
             try:
                 self._thread.failures = 0
-                self._near.clear(trusted=True)
+                self._near.clear()
+                self._trust.set_receives_invalidations(receives=True)
                 while not (self._thread.stopping or self._reconnect.is_set()):
                     published = subscription.receive(_POLL_INTERVAL)
                     if published is None:
@@ -281,11 +284,11 @@ class InvalidationListener:
                     else:
                         barrier.acknowledge(self._redis, self._keys, published.content)
             finally:
-                self._near.trusted = False
+                self._trust.set_receives_invalidations(receives=False)
 
     def _take(self, changed: list[bytes] | None) -> None:
         if changed is None:  # FLUSHALL
-            self._near.clear(trusted=True)
+            self._near.clear()
             return
         for key in changed:
             number = self._keys.number_of(key.decode("utf-8", "replace"))

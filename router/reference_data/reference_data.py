@@ -2,8 +2,8 @@
 
 Accounts (is it enabled?), port requests (whose number is coming in?) and the number manager's configuration.
 In Redis each database is a hash of id → version and value; each change is published as it is applied. A worker
-subscribes first, then loads, then applies what is published; when the subscription is lost, what it holds is
-no longer vouched for until it has loaded again.
+subscribes first, then loads, then applies what is published. While the subscription is lost, nothing proves what it
+holds to be current.
 """
 
 import json
@@ -23,6 +23,8 @@ from router.redis_store.wrong_type import is_wrong_type
 from router.reference_data.realms import Realms
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.backoff import Backoff
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import FRESH
 
 log = logging.getLogger(__name__)
 
@@ -32,24 +34,29 @@ _POLL_INTERVAL = 0.5
 class ReferenceData:
     """What a worker knows of accounts, port requests and configuration; reading it takes no lock.
 
+    Args:
+        trust: learns whether the subscription stands, and which databases are held as a whole.
+        on_config: called after the configuration changed.
+        on_port_requests: called after port requests changed.
+
     Attributes:
         enabled, disabled: ids of accounts that exist.
         realms: the accounts' SIP realms.
         port_requests: active port requests by number.
         config: the `default` section of system_config's number_manager; None where there is none.
-        is_complete: by database: everything of it was in Redis when it was read.
-        is_synced: the subscription stands, so the above is as Redis has it.
     """
 
     def __init__(
         self,
         client: Any,
         keys: Keys,
+        trust: TrustMonitor,
         on_config: Callable[[], None] = lambda: None,
         on_port_requests: Callable[[], None] = lambda: None,
     ) -> None:
         self._redis = client
         self._keys = keys
+        self._trust = trust
         self._on_config = on_config
         self._on_port_requests = on_port_requests
         self._versions: dict[tuple[str, str], bytes] = {}
@@ -69,8 +76,6 @@ class ReferenceData:
         self.realms = Realms()
         self.port_requests: dict[str, tuple[ActivePortRequest, ...]] = {}
         self.config: dict[str, Any] | None = None
-        self.is_complete: dict[str, bool] = dict.fromkeys(REFERENCE_DATABASES, False)
-        self.is_synced = False
 
     def start(self) -> None:
         """Load once if Redis answers, then keep it true in a thread."""
@@ -81,11 +86,11 @@ class ReferenceData:
         self._thread.stop()
 
     def wait_synced(self, seconds: float) -> bool:
-        """Wait until Redis has been read; False when it could not be in that time."""
+        """Wait until Redis has been read; return False where that took longer."""
         end = time.monotonic() + seconds
-        while not self.is_synced and time.monotonic() < end:
+        while self._trust.current.reference is not FRESH and time.monotonic() < end:
             time.sleep(0.01)
-        return self.is_synced
+        return self._trust.current.reference is FRESH
 
     def version(self, database: str, identifier: str) -> bytes | None:
         """The version held of a document; for explain."""
@@ -97,13 +102,14 @@ class ReferenceData:
             subscription.subscribe(self._keys.changes)
             try:
                 self._load()
-                self.is_synced, self._thread.failures = True, 0
+                self._trust.set_reference_data_synced(synced=True)
+                self._thread.failures = 0
                 while not self._thread.stopping:
                     published = subscription.receive(_POLL_INTERVAL)
                     if published is not None:
                         self._take(published.content)
             finally:
-                self.is_synced = False
+                self._trust.set_reference_data_synced(synced=False)
 
     def _take(self, message: bytes) -> None:
         database, _, rest = message.partition(b"\0")
@@ -122,13 +128,15 @@ class ReferenceData:
         old_config = self.config
         read = {name: self._read(name) for name in REFERENCE_DATABASES}
         whole = {name: documents for name, (documents, complete) in read.items() if complete or name != SYSTEM_CONFIG}
+        complete_databases = {name for name, (_, complete) in read.items() if complete}
+        # Before documents are dropped: a missing one must not count as one that does not exist.
+        self._trust.set_complete(self._trust.current.complete & complete_databases)
         self._forget_missing(whole)
         for name, documents in whole.items():
             for identifier, value in documents.items():
                 self._apply(name, identifier.decode("utf-8", "replace"), value, reload=True)
-        for name, (_, complete) in read.items():
-            self.is_complete[name] = complete
         self._index_port_requests()
+        self._trust.set_complete(complete_databases)
         if self.config != old_config:
             self._on_config()
 

@@ -7,7 +7,6 @@ import time
 class CircuitBreaker:
     """Opens after `failures` in a row, for `reset_timeout` seconds; then one trial request decides whether it closes.
 
-    With an infinite timeout it stays open until `succeeded` is called by a caller that watches the store.
     Threads share it.
     """
 

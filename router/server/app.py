@@ -1,7 +1,6 @@
 """Composes and runs one worker's service: lookups, the number manager, their transport and the admin pages."""
 
 import logging
-import math
 import time
 from contextlib import ExitStack
 
@@ -46,6 +45,7 @@ from router.server.transport import UNIX_PREFIX, open_transport
 from router.settings import Settings
 from router.settings.rules import build_rules, build_rules_or_defaults
 from router.stores.clients import Stores
+from router.trust.monitor import TrustMonitor
 
 log = logging.getLogger(__name__)
 
@@ -77,15 +77,15 @@ class Service:
         self.stores = stores = Stores(settings)
         self._call_log = open_call_log(settings)
         self.observation = observation = Observation(open_recorder(settings, self._call_log), open_tracer(settings))
-        self.followed = ReferenceData(stores.redis, stores.keys, self._reconfigure, self._clear_near_cache)
-        self.near = NearCache(settings.near_cache.entries if stores.can_track else 0, settings.near_cache.bytes)
-        self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near)
+        self.trust = TrustMonitor()
+        self.followed = ReferenceData(stores.redis, stores.keys, self.trust, self._reconfigure, self._clear_near_cache)
+        near_entries = settings.near_cache.entries if stores.can_track else 0
+        self.near = NearCache(near_entries, settings.near_cache.bytes, self.trust)
+        self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near, self.trust)
         authority = OriginReader(stores.lookup_databases)
         account_status = AccountStatusReader(
-            self.followed, authority, refuse_unknown=settings.routing.unknown_account == "refuse"
+            self.followed, authority, self.trust, refuse_unknown=settings.routing.unknown_account == "refuse"
         )
-        # A hanging Redis delays whole batches, so one failure opens the breaker; readiness closes it.
-        redis_breaker = CircuitBreaker(1, math.inf)
         self._alarm = DeadlineTimer()
         self.fallback = Fallback(
             authority,
@@ -93,16 +93,16 @@ class Service:
             self._settle,
             self._refuse,
             breaker=CircuitBreaker(settings.circuit_breaker.failures, settings.circuit_breaker.reset_timeout),
-            redis_breaker=redis_breaker,
+            trust=self.trust,
             connections=settings.couchdb.read_pool_size,
             waiting=settings.couchdb.max_pending_reads,
             time_limit=settings.lookup.timeout,
             alarm=self._alarm,
-            scans=ScanDetector(authority, self.near.negative_ranges, self._can_list, settings.cache.negative_ttl),
+            scans=ScanDetector(authority, self.near.negative_ranges, self.trust, settings.cache.negative_ttl),
             in_each_thread=unpin_thread,
         )
         rules = build_rules(settings, None)
-        self.lookup = LookupEngine(stores.lookup_reader, redis_breaker, self.fallback, account_status, rules, self.near)
+        self.lookup = LookupEngine(stores.lookup_reader, self.trust, self.fallback, account_status, rules, self.near)
         self._explainer = explainer = Explainer(
             self.lookup,
             stores.lookup_reader,
@@ -160,10 +160,8 @@ class Service:
             stores.lookup_redis,
             stores.keys,
             authority,
-            self.lookup,
-            self.followed,
+            self.trust,
             stale_after=settings.cache.stale_after,
-            redis_breaker=redis_breaker,
             on_change=self._publish_health,
             on_return=self._invalidations.reconnect if self.near.enabled else lambda: None,
             on_configuration=self._configure_from_database,
@@ -178,7 +176,7 @@ class Service:
             account_status,
             self.near,
             stores,
-            redis_breaker,
+            self.trust,
             self.manager,
             self.readiness,
             self._call_log,
@@ -276,9 +274,6 @@ class Service:
 
     def _settle(self, call: Call, found: Entry) -> None:
         self.lookup.settle(call, found)
-
-    def _can_list(self) -> bool:
-        return self.lookup.near_is_stale is False
 
     def _refuse(self, call: Call, refusal: Refused) -> None:
         self.lookup.refuse(call, refusal)

@@ -14,6 +14,7 @@ from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.near_cache import cache
 from router.stores.clients import Stores
+from router.trust.trust import UNAVAILABLE
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import answer_of
 from tests.integration.conftest import Running, StartService
@@ -160,7 +161,7 @@ def test_no_acknowledged_change_is_missed(
         each.start()
     try:
         for at, moment in enumerate(MOMENTS.values()):
-            eventually(lambda: running.service.near.trusted)
+            eventually(lambda: running.service.trust.current.near is not UNAVAILABLE)
             cutter.arm(moment)
             _kill_listeners(world.redis)
             end = time.monotonic() + FOR_LONG

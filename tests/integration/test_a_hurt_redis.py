@@ -73,7 +73,7 @@ def test_documents_that_redis_lost_alone_are_read_again(world: World, running: R
         assert _is_asked(running) == "ACCOUNT_DISABLED"
         assert running.service.followed.config is not None
     eventually(lambda: world.redis.hlen(world.keys.documents(database)) >= 2)
-    eventually(lambda: running.service.followed.is_complete[database])
+    eventually(lambda: database in running.service.trust.current.complete)
 
 
 def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running) -> None:
@@ -85,7 +85,7 @@ def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running)
     world.redis.hset(key, ONE, b"?" * 9)
     world.writer.documents.publish_reload(ACCOUNTS)
     eventually(lambda: world.redis.hget(key, ONE) == sound)
-    eventually(lambda: running.service.followed.is_complete[ACCOUNTS])
+    eventually(lambda: ACCOUNTS in running.service.trust.current.complete)
     assert _is_asked(running) == "ACCOUNT_DISABLED"
 
 
@@ -100,7 +100,7 @@ def test_a_document_that_is_garbled_while_nobody_reads_is_mended_by_itself(
     world.configure(inception_prefix_code="+1")
     key = world.keys.documents(database)
     eventually(lambda: world.redis.hexists(key, name))
-    eventually(lambda: running.service.followed.is_complete[database])
+    eventually(lambda: database in running.service.trust.current.complete)
     sound, epoch = world.redis.hget(key, name), world.writer.checkpoints.epoch(database)
     world.redis.hset(key, name, b"?" * 12)
     world.redis.hset(key, "nobody", b"?" * 12)

@@ -10,6 +10,7 @@ from router.entries.codec import NO_VERSION
 from router.near_cache import barrier
 from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
 from router.numbers.routes import Reason, Refused
+from router.trust.monitor import TrustMonitor
 from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
 
@@ -25,15 +26,24 @@ def start_near(world: World) -> Iterator[StartNear]:
     listening: list[InvalidationListener] = []
 
     def start() -> NearCache:
-        near = NearCache(10_000, 1 << 20)
-        listening.append(InvalidationListener(world.redis, world.keys, near))
+        trust = TrustMonitor()
+        near = NearCache(10_000, 1 << 20, trust)
+        listening.append(InvalidationListener(world.redis, world.keys, near, trust))
         listening[-1].start()
-        eventually(lambda: near.trusted)
+        eventually(lambda: _is_trusted(near))
         return near
 
     yield start
     for each in listening:
         each.stop()
+
+
+def _is_trusted(near: NearCache) -> bool:
+    """Return whether it keeps anything."""
+    near.put("+1", NearEntry("", b"probe", None), near.generation(), None)
+    is_kept = near.get("+1") is not None
+    near.invalidate("+1")
+    return is_kept
 
 
 def _refusal(generation: int) -> codec.Entry:
@@ -117,7 +127,7 @@ def test_what_was_reported_does_not_stay_in_redis(world: World, start_near: Star
 def test_a_near_cache_that_comes_back_listens_to_barriers_again(world: World, start_near: StartNear) -> None:
     near = start_near()
     world.redis.client_kill_filter(_type="pubsub")
-    eventually(lambda: near.trusted and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
+    eventually(lambda: _is_trusted(near) and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
     near.put(NUMBER, NearEntry("", b"former", None), near.generation(), None)
     world.writer.entries.fill(SHARD, "", [(NUMBER, _refusal(1))])
     assert barrier.await_all(world.redis, world.keys, 5) == 0

@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.normaliser import LookupNumber, Normaliser
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartService
@@ -17,7 +18,7 @@ def running(world: World, start_service: StartService) -> Running:
     """A service with its follower; the databases that every lookup depends on are there."""
     world.create("accounts", "port_requests", "system_config")
     made = start_service(with_follower=True, negative_ttl=600)
-    eventually(lambda: all(made.service.followed.is_complete.values()))
+    eventually(lambda: made.service.trust.current.complete.issuperset(REFERENCE_DATABASES))
     return made
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from router.lifecycle.operations import SYSTEM
+from router.trust.trust import FRESH
 from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import Running, StartService
@@ -28,7 +29,7 @@ def running(world: World, relay: Relay, start_service: StartService) -> Running:
     world.numbers("numbers/+1415", 1000)
     made = start_service(with_follower=True, redis_timeout=5.0)
     made.wait_ready()
-    eventually(lambda: world.complete("numbers/+1415") and made.service.lookup.near_is_stale is False)
+    eventually(lambda: world.complete("numbers/+1415") and made.service.trust.current.near is FRESH)
     return made
 
 

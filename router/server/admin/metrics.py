@@ -16,7 +16,6 @@ from router.lookup.engine import LookupEngine
 from router.lookup.fallback import Fallback
 from router.manager.manager import NumberManager
 from router.near_cache.cache import NearCache
-from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import LabelledCounters
 from router.server.admin.follower_metrics import FollowerMetrics, status_metrics
 from router.server.admin.readiness import Readiness
@@ -27,6 +26,8 @@ from router.server.observation.calls import CallStatistics
 from router.server.observation.families import family, histogram, single
 from router.server.observation.observation import Observation
 from router.stores.clients import Stores
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class WorkerParts:
     account_status: AccountStatusReader
     near: NearCache
     stores: Stores
-    redis_breaker: CircuitBreaker
+    trust: TrustMonitor
     manager: NumberManager
     readiness: Readiness
     call_log: CallLog | None
@@ -94,20 +95,20 @@ class WorkerMetrics(Collector):
         yield histogram(names.BATCH_DURATION, observed.batch_durations.all())
 
     def _near_cache(self) -> Iterator[Metric]:
-        near = self._parts.near
+        near, trust = self._parts.near, self._parts.trust.current
         yield single(names.NEAR_ENTRIES, len(near))
         yield single(names.NEAR_BYTES, near.size)
         yield single(names.NEAR_EVICTIONS, near.evictions)
         yield single(names.NEAR_INVALIDATIONS, near.invalidations)
-        yield single(names.NEAR_TRUSTED, near.trusted)
+        yield single(names.NEAR_TRUSTED, trust.receives_invalidations)
 
     def _state(self) -> Iterator[Metric]:
         parts, state = self._parts, self._parts.readiness.state
         yield single(names.SERVING, state.serving)
         yield single(names.STALE, state.stale)
         yield family(names.STORE_UP, {("redis",): float(state.redis), ("couchdb",): float(state.database)})
-        breakers = {"redis": parts.redis_breaker, "couchdb": parts.fallback.breaker}
-        yield family(names.BREAKER_OPEN, {(store,): float(each.is_open) for store, each in breakers.items()})
+        open_breakers = {"redis": parts.trust.current.redis is UNAVAILABLE, "couchdb": parts.fallback.breaker.is_open}
+        yield family(names.BREAKER_OPEN, {(store,): float(is_open) for store, is_open in open_breakers.items()})
 
     def _records(self) -> Iterator[Metric]:
         call_log, tracer = self._parts.call_log, self._parts.observation.tracer

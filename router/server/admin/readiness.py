@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import redis
 
 from router.couch.errors import CouchError
-from router.lookup.engine import LookupEngine
 from router.lookup.origin_reader import OriginReader
-from router.numbers.kazoo_databases import SYSTEM_CONFIG
+from router.numbers.kazoo_databases import REFERENCE_DATABASES, SYSTEM_CONFIG
 from router.redis_store import follower_status
 from router.redis_store.commands import RedisClient
 from router.redis_store.follower_status import FollowerStatus
 from router.redis_store.keys import Keys
-from router.reference_data.reference_data import ReferenceData
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.backoff import Backoff
-from router.runtime.circuit_breaker import CircuitBreaker
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import FRESH, UNAVAILABLE
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class Readiness:
 
     Args:
         stale_after: seconds of the follower's silence or lag after which answers are marked stale.
-        redis_breaker: closed as soon as Redis responds.
+        trust: learns whether Redis responds and whether its entries are current.
         on_change: called with each new state.
         on_return: called when Redis responds again, before anything is read from it.
         on_configuration: called with the cluster's configuration from CouchDB while Redis has none.
@@ -70,11 +69,9 @@ class Readiness:
         client: RedisClient,
         keys: Keys,
         authority: OriginReader,
-        lookup: LookupEngine,
-        followed: ReferenceData,
+        trust: TrustMonitor,
         *,
         stale_after: float,
-        redis_breaker: CircuitBreaker,
         on_change: Callable[[State], None],
         on_return: Callable[[], None],
         on_configuration: Callable[[dict[str, object] | None], None],
@@ -82,10 +79,8 @@ class Readiness:
         self._redis = client
         self._keys = keys
         self._authority = authority
-        self._lookup = lookup
-        self._followed = followed
+        self._trust = trust
         self._stale_after = stale_after
-        self._redis_breaker = redis_breaker
         self._on_change = on_change
         self._on_return = on_return
         self._on_configuration = on_configuration
@@ -125,18 +120,18 @@ class Readiness:
         try:
             self._follower = follower_status.read(self._redis, self._keys, self._follower)
             self._redis_problem = ""
-            if self._redis_breaker.is_open:
+            if self._trust.current.redis is UNAVAILABLE:
                 self._on_return()
-            self._redis_breaker.succeeded()
+            self._trust.redis_responded()
         except (redis.RedisError, OSError) as problem:
             self._redis_problem = str(problem) or type(problem).__name__
             # Marks near-cache answers stale from here on, even when no call needs Redis.
-            self._redis_breaker.failed()
+            self._trust.redis_failed()
 
     def _poll_couchdb(self) -> None:
         try:
             self._authority.databases.version()
-            if not self._followed.is_complete[SYSTEM_CONFIG]:
+            if SYSTEM_CONFIG not in self._trust.current.complete:
                 self._on_configuration(self._authority.configuration())
             self._couch_problem = ""
         except CouchError as problem:
@@ -145,7 +140,7 @@ class Readiness:
     def _update_state(self) -> None:
         with self._lock:
             state = self._derive_state()
-            self._lookup.stale = state.stale
+            self._trust.set_entries_current(current=not state.stale)
             changed = (state.name, state.redis, state.database, state.stale) != (
                 self.state.name,
                 self.state.redis,
@@ -167,7 +162,8 @@ class Readiness:
         if not (couch_up or cached):
             name = "no data"
         else:
-            held = self._followed.is_synced and all(self._followed.is_complete.values())
+            trust = self._trust.current
+            held = trust.reference is FRESH and trust.complete.issuperset(REFERENCE_DATABASES)
             settled = follower is not None and follower.phase == "following" and redis_up and held
             name = "ready" if settled else "warming"
         return State(name, redis_up, couch_up, follower, silent, self._why(follower, silent=silent))
@@ -185,6 +181,6 @@ class Readiness:
             parts.append(f"the follower {follower.leader} is {behind:.0f} s behind: answers are marked stale")
         elif follower.phase != "following":
             parts.append(f"the follower has {follower.complete} of {follower.databases} databases in the cache")
-        elif not self._followed.is_synced:
+        elif self._trust.current.reference is not FRESH:
             parts.append("accounts, port requests and configuration are not read from Redis yet")
         return "; ".join(parts) or "both stores answer and the follower is up to date"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import grpc
 from google.protobuf.message import DecodeError
 
-from router.entries.codec import STALE
+from router.entries.codec import STALE_FIELD
 from router.lookup.engine import LookupEngine
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
@@ -30,6 +30,7 @@ from router.server.observation.lookups import (
 from router.server.observation.observation import Observation
 from router.server.observation.trace_context import Metadata
 from router.server.observation.tracing import Trace, Tracer
+from router.trust.trust import STALE, UNAVAILABLE
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -203,10 +204,11 @@ class Batcher:
         Nearly every call takes this path: a dictionary, a set, and the stored response as it is.
         """
         lookup = self._lookup
-        stale = lookup.near_is_stale
-        if stale is None or not lookup.near.enabled:
+        freshness = lookup.trust.near
+        if freshness is UNAVAILABLE or not lookup.near.enabled:
             return calls
         cached, respond, enabled = lookup.near.by_request.get, self._source.respond, lookup.enabled_accounts
+        stale = freshness is STALE
         rest = []
         refused = 0
         for call in calls:
@@ -215,7 +217,7 @@ class Batcher:
             if entry is None or ((remaining := details[REMAINING]) is not None and remaining <= 0):
                 rest.append(call)
             elif entry.account in enabled and (answer := entry.answer) is not None:
-                respond(handle, answer + STALE if stale else answer)
+                respond(handle, answer + STALE_FIELD if stale else answer)
             elif entry.answer is None and entry.until > time.monotonic():
                 refused += 1
                 self._refuse_again(handle, entry)

@@ -17,12 +17,13 @@ from router.lookup.fallback import Fallback
 from router.lookup.origin_reader import OriginReader
 from router.near_cache.cache import NearCache
 from router.numbers import rules
+from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.routes import Reason, Refused, Route
 from router.redis_store import follower_status
 from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
-from router.runtime.circuit_breaker import CircuitBreaker
+from router.trust.monitor import TrustMonitor
 from router.v1 import inbound_pb2 as pb
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
@@ -177,16 +178,17 @@ class _Database:
 
 
 def _lookup() -> LookupEngine:
-    followed = ReferenceData(None, KEYS)
-    followed.is_complete = dict.fromkeys(followed.is_complete, True)
-    current = AccountStatusReader(followed, cast("OriginReader", None), refuse_unknown=False)
+    trust = TrustMonitor()
+    trust.set_complete(frozenset(REFERENCE_DATABASES))
+    followed = ReferenceData(None, KEYS, trust)
+    current = AccountStatusReader(followed, cast("OriginReader", None), trust, refuse_unknown=False)
     return LookupEngine(
         cast("EntryReader", _KEPT),
-        CircuitBreaker(5, 1.0),
+        trust,
         cast("Fallback", _Database()),
         current,
         rules.build(None),
-        NearCache(0, 0),
+        NearCache(0, 0, trust),
     )
 
 

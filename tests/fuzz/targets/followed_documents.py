@@ -15,6 +15,7 @@ from router.numbers.fields import Skipped, is_false, is_true
 from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, SYSTEM_CONFIG
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
+from router.trust.monitor import TrustMonitor
 from tests.fuzz.source import APART, Source
 from tests.fuzz.target import Target
 
@@ -93,7 +94,7 @@ def _followed(database: str, doc: Mapping[str, Any]) -> None:
         value = entry_builder.document_value(database, doc)
     except ValueError:
         return  # its revision is none, for the follower to tell
-    worker = ReferenceData(None, _KEYS)
+    worker = ReferenceData(None, _KEYS, TrustMonitor())
     if value is None or not isinstance(doc.get("_deleted"), bool | None):  # CouchDB knows no other
         return
     identifier = str(doc.get("_id"))
@@ -131,7 +132,7 @@ def _take(worker: ReferenceData, database: str, identifier: str, value: bytes) -
 
 
 def _anybodys(database: str, value: bytes) -> None:
-    worker = ReferenceData(None, _KEYS)
+    worker = ReferenceData(None, _KEYS, TrustMonitor())
     identifier, _, value = value.partition(APART)
     name = NUMBER_MANAGER if database == SYSTEM_CONFIG else identifier.decode("utf-8", "replace") or "a"
     _take(worker, database, name, value)

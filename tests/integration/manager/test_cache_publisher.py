@@ -11,6 +11,7 @@ from router.manager.manager import NumberManager
 from router.near_cache import barrier
 from router.redis_store.keys import Keys
 from router.stores.clients import Stores
+from router.trust.trust import UNAVAILABLE
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
@@ -46,7 +47,7 @@ def test_two_workers_tell_the_new_owner_at_once(world: World, start_service: Sta
     world.mark_reference_data_complete()
     first, second = start_service(), start_service()
     for each in (first, second):
-        eventually(lambda each=each: each.service.near.trusted)  # type: ignore[misc]
+        eventually(lambda each=each: each.service.trust.current.near is not UNAVAILABLE)  # type: ignore[misc]
     Manager(world).created()
     owners = (RESELLER, STRANGER, CHILD) * 8
     for account in owners:

@@ -14,6 +14,8 @@ from router.redis_store.cache_store import CacheStore
 from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import FRESH
 from tests.integration.waiting import eventually
 from tests.unit.cache.conftest import LIVES
 from tests.unit.cache.entries import NUMBER, ONE, TWO, rev
@@ -52,8 +54,13 @@ def reported() -> list[bool]:
 
 
 @pytest.fixture
-def documents(client: Any, keys: Keys, reported: list[bool]) -> Iterator[ReferenceData]:
-    made = ReferenceData(client, keys, lambda: reported.append(True))
+def trust() -> TrustMonitor:
+    return TrustMonitor()
+
+
+@pytest.fixture
+def documents(client: Any, keys: Keys, trust: TrustMonitor, reported: list[bool]) -> Iterator[ReferenceData]:
+    made = ReferenceData(client, keys, trust, lambda: reported.append(True))
     made.start()
     assert made.wait_synced(5)
     yield made
@@ -64,12 +71,13 @@ def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     source.write(PORT_REQUESTS, p=port_request_value(rev(1), ActivePortRequest("p", ONE, (NUMBER,))))
     writer.checkpoints.mark_complete(ACCOUNTS, {"copy": "1"})
-    made = ReferenceData(client, keys)
+    trust = TrustMonitor()
+    made = ReferenceData(client, keys, trust)
     made.start()
     assert made.wait_synced(5)
     assert made.disabled == {"a"}
     assert made.port_requests == {NUMBER: (ActivePortRequest("p", ONE, (NUMBER,)),)}
-    assert made.is_complete == {ACCOUNTS: True, PORT_REQUESTS: False, SYSTEM_CONFIG: False}
+    assert trust.current.complete == {ACCOUNTS}
     made.stop()
 
 
@@ -113,18 +121,18 @@ def test_a_forgotten_database_is_forgotten_here_too(
 
 
 def test_a_database_is_loaded_once_it_was_read_wholly(
-    documents: ReferenceData, source: Source, writer: CacheStore
+    documents: ReferenceData, trust: TrustMonitor, source: Source, writer: CacheStore
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
     eventually(lambda: "a" in documents.enabled | documents.disabled)
-    assert not documents.is_complete[ACCOUNTS]
+    assert ACCOUNTS not in trust.current.complete
     writer.checkpoints.mark_complete(ACCOUNTS, {"copy": "1"})
     writer.documents.publish_reload(ACCOUNTS)
-    eventually(lambda: documents.is_complete[ACCOUNTS])
+    eventually(lambda: ACCOUNTS in trust.current.complete)
 
 
 def test_one_broken_value_hides_no_other_document(
-    documents: ReferenceData, source: Source, client: Any, keys: Keys
+    documents: ReferenceData, trust: TrustMonitor, source: Source
 ) -> None:
     broken = [b"{not json", b'["a", {}]', b'[1, "+1"]', b"[" * 100_000]
     values = {f"broken{place}": b"x" * 20 + value for place, value in enumerate(broken)}
@@ -133,7 +141,7 @@ def test_one_broken_value_hides_no_other_document(
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
     eventually(lambda: documents.port_requests.keys() == {NUMBER})
-    assert documents.is_synced
+    assert trust.current.reference is FRESH
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_one_broken_value_does_not_stop_the_loading(
     source.write(PORT_REQUESTS, broken=value)
     source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: value})
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True), broken=value)
-    made = ReferenceData(client, keys)
+    made = ReferenceData(client, keys, TrustMonitor())
     made.start()
     assert made.wait_synced(3)
     assert made.disabled == {"a"}
@@ -156,15 +164,16 @@ def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
     with EmbeddedRedis() as server:
         with Redis.from_url(server.url) as client:
             Source(CacheStore(client, keys, LIVES)).write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
-            made = ReferenceData(client, keys)
+            trust = TrustMonitor()
+            made = ReferenceData(client, keys, trust)
             made.start()
             assert made.wait_synced(5)
             port = server.port
             server.stop()
-            eventually(lambda: not made.is_synced)
+            eventually(lambda: trust.current.reference is not FRESH)
             assert made.disabled == {"a"}, "what is held is still the best there is"
         with EmbeddedRedis(port), Redis.from_url(server.url) as client:
-            eventually(lambda: made.is_synced)
+            eventually(lambda: trust.current.reference is FRESH)
             assert made.disabled == set(), "the Redis that came back knows of nobody"
             Source(CacheStore(client, keys, LIVES)).write(ACCOUNTS, b=account_value(rev(1), enabled=False, exists=True))
             eventually(lambda: made.disabled == {"b"})

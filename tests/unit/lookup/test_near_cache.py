@@ -13,6 +13,8 @@ from router.embedded import EmbeddedRedis
 from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
 from router.redis_store.client import connect
 from router.redis_store.keys import Keys
+from router.trust.monitor import TrustMonitor
+from router.trust.trust import UNAVAILABLE
 from tests.integration.waiting import eventually
 from tests.redis_programs import on_each_redis
 
@@ -22,10 +24,19 @@ NUMBER, OTHER = "+14158867900", "+14420000001"
 
 
 @pytest.fixture
-def near() -> NearCache:
-    made = NearCache(100, 1_000_000)
-    made.clear(trusted=True)
+def trust() -> TrustMonitor:
+    made = TrustMonitor()
+    made.set_receives_invalidations(receives=True)
     return made
+
+
+@pytest.fixture
+def near(trust: TrustMonitor) -> NearCache:
+    return NearCache(100, 1_000_000, trust)
+
+
+def _is_trusted(trust: TrustMonitor) -> bool:
+    return trust.current.near is not UNAVAILABLE
 
 
 def _entry(answer: bytes = b"answer") -> NearEntry:
@@ -74,18 +85,18 @@ def test_a_fetch_after_the_change_is_kept(near: NearCache) -> None:
     assert near.get(NUMBER) is not None
 
 
-def test_forgetting_everything_forbids_keeping_what_is_being_fetched(near: NearCache) -> None:
+def test_forgetting_everything_forbids_keeping_what_is_being_fetched(near: NearCache, trust: TrustMonitor) -> None:
     clock = near.generation()
     near.put(OTHER, _entry(), clock, b"other")
     near.clear()
     near.put(NUMBER, _entry(), clock, b"raw")
     assert near.get(NUMBER) is near.get(OTHER) is None
     assert near.by_request == {}
-    assert (len(near), near.size, near.trusted) == (0, 0, True)
+    assert (len(near), near.size, _is_trusted(trust)) == (0, 0, True)
 
 
-def test_nothing_is_kept_while_it_is_not_trusted(near: NearCache) -> None:
-    near.clear(trusted=False)
+def test_nothing_is_kept_while_it_is_not_trusted(near: NearCache, trust: TrustMonitor) -> None:
+    trust.set_receives_invalidations(receives=False)
     near.put(NUMBER, _entry(), near.generation(), b"raw")
     assert near.get(NUMBER) is None
 
@@ -99,9 +110,8 @@ def test_a_dead_entry_gets_no_new_way(near: NearCache) -> None:
 
 
 @pytest.mark.parametrize(("entries", "size"), [(10, 1_000_000), (1000, 10 * 600)])
-def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int) -> None:
-    near = NearCache(entries, size)
-    near.clear(trusted=True)
+def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int, trust: TrustMonitor) -> None:
+    near = NearCache(entries, size, trust)
     for index in range(200):
         near.put(f"+1415{index:07}", _entry(b"x" * 150), near.generation(), b"raw%d" % index)
         assert len(near) <= entries
@@ -145,9 +155,8 @@ def test_a_way_that_is_asked_again_costs_nothing_more(near: NearCache) -> None:
     assert near.size == before
 
 
-def test_ways_of_asking_take_no_more_bytes_than_there_are() -> None:
-    near = NearCache(1000, 20_000)
-    near.clear(trusted=True)
+def test_ways_of_asking_take_no_more_bytes_than_there_are(trust: TrustMonitor) -> None:
+    near = NearCache(1000, 20_000, trust)
     for index in range(100):
         entry = _entry()
         near.put(f"+1415{index:07}", entry, near.generation(), b"%d" % index + b"x" * 100_000)
@@ -171,10 +180,14 @@ class Reported:
 
     def __init__(self, client: Any) -> None:
         self.client, self.keys = client, Keys("did-router:")
-        self.near = NearCache(100, 1_000_000)
-        self.listening = InvalidationListener(client, self.keys, self.near)
+        self.trust = TrustMonitor()
+        self.near = NearCache(100, 1_000_000, self.trust)
+        self.listening = InvalidationListener(client, self.keys, self.near, self.trust)
         self.listening.start()
-        eventually(lambda: self.near.trusted)
+        eventually(self.is_trusted)
+
+    def is_trusted(self) -> bool:
+        return _is_trusted(self.trust)
 
     def keep(self, *numbers: str) -> None:
         for number in numbers:
@@ -219,10 +232,10 @@ def test_a_lost_connection_is_not_trusted_until_it_is_back_and_everything_forgot
         reported.keep(NUMBER)
         port = server.port
         server.stop()
-        eventually(lambda: not reported.near.trusted)
+        eventually(lambda: not reported.is_trusted())
         assert reported.near.get(NUMBER) is not None, "it is still the best there is"
         with EmbeddedRedis(port):
-            eventually(lambda: reported.near.trusted)
+            eventually(reported.is_trusted)
             assert reported.near.get(NUMBER) is None
         reported.listening.stop()
 
@@ -231,12 +244,14 @@ def _reports(caplog: pytest.LogCaptureFixture) -> int:
     return sum("its connection is down" in each for each in caplog.messages)
 
 
-def test_a_redis_that_stays_away_is_logged_once(near: NearCache, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_redis_that_stays_away_is_logged_once(
+    near: NearCache, trust: TrustMonitor, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "router.near_cache.cache")
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))  # and doesn't listen: nothing else can take the port
         client = connect(f"redis://127.0.0.1:{refusing.getsockname()[1]}/0", timeout=1)
-        listening = InvalidationListener(client, Keys("did-router:"), near)
+        listening = InvalidationListener(client, Keys("did-router:"), near, trust)
         listening.start()
         eventually(lambda: _reports(caplog))
         time.sleep(1.6)  # three attempts more
@@ -249,7 +264,7 @@ def test_each_loss_of_the_connection_is_logged(redis_url: str, caplog: pytest.Lo
     with Redis.from_url(redis_url) as client:
         reported = Reported(client)
         for times in (1, 2):
-            eventually(lambda: reported.near.trusted)
+            eventually(reported.is_trusted)
             client.client_kill_filter(_type="pubsub")
             eventually(lambda times=times: _reports(caplog) == times)  # type: ignore[misc]
         reported.listening.stop()
@@ -261,27 +276,29 @@ def test_a_cut_connection_is_not_trusted_until_it_is_back(redis_url: str) -> Non
         reported.keep(NUMBER)
         client.client_kill_filter(_type="pubsub")
         eventually(lambda: reported.near.get(NUMBER) is None)
-        eventually(lambda: reported.near.trusted)
+        eventually(reported.is_trusted)
         reported.keep(NUMBER)
         client.set(reported.keys.number(NUMBER), "a")
         eventually(lambda: reported.near.get(NUMBER) is None)
         reported.listening.stop()
 
 
-def test_another_redis_behind_the_same_name_is_listened_to_anew(near: NearCache, redis_url: str) -> None:
+def test_another_redis_behind_the_same_name_is_listened_to_anew(
+    near: NearCache, trust: TrustMonitor, redis_url: str
+) -> None:
     """The former one may be alive, and its connection stand: nobody tells it of a change any more."""
     keys = Keys("did-router:")
     with Redis.from_url(redis_url) as client, EmbeddedRedis() as other, Redis.from_url(other.url) as elsewhere:
-        listening = InvalidationListener(client, keys, near)
-        near.trusted = False
+        listening = InvalidationListener(client, keys, near, trust)
+        trust.set_receives_invalidations(receives=False)
         listening.start()
-        eventually(lambda: near.trusted)
+        eventually(lambda: _is_trusted(trust))
         near.put(NUMBER, _entry(), near.generation(), None)
         listening.reconnect()
         assert near.get(NUMBER) is not None, "it is the same one: what it tells of is on its way"
         client.connection_pool, elsewhere.connection_pool = elsewhere.connection_pool, client.connection_pool
         listening.reconnect()
-        assert not near.trusted
-        eventually(lambda: near.trusted)
+        assert not _is_trusted(trust)
+        eventually(lambda: _is_trusted(trust))
         assert near.get(NUMBER) is None
         listening.stop()

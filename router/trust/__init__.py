@@ -1,0 +1,1 @@
+"""Trust: which caches lookups may use now, published as one immutable value."""
