@@ -6,24 +6,16 @@ from contextlib import ExitStack
 
 import orjson
 
-from router.entries.codec import Entry
 from router.follower.follower import Follower
 from router.lookup.account_status import AccountStatusReader
-from router.lookup.call import Call
-from router.lookup.deadline_timer import DeadlineTimer
-from router.lookup.engine import LookupEngine
+from router.lookup.active_rules import ActiveRules
 from router.lookup.explain import Explainer
-from router.lookup.fallback import Fallback
 from router.lookup.origin_reader import OriginReader
-from router.lookup.scan_detector import ScanDetector
 from router.manager.manager import NumberManager
 from router.near_cache.cache import InvalidationListener, NearCache
-from router.numbers.routes import Refused
 from router.redis_store.follower_status import FollowerStatus
 from router.reference_data.reference_data import ReferenceData
-from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import LabelledCounters
-from router.runtime.cpu_affinity import unpin_thread
 from router.runtime.json_messages import json_of
 from router.server.admin import metrics
 from router.server.admin.pages import JSON, TEXT, AdminServer, Page
@@ -35,6 +27,7 @@ from router.server.auth.tls_files import open_certificates
 from router.server.auth.tokens import ADMIN
 from router.server.calls.batcher import Batcher
 from router.server.http_transport import open_http
+from router.server.lookup_chain import build_lookup
 from router.server.maintenance import MaintenanceTimer
 from router.server.observation.observation import Observation
 from router.server.observation.opening import open_call_log, open_recorder
@@ -82,33 +75,21 @@ class Service:
         near_entries = settings.near_cache.entries if stores.can_track else 0
         self.near = NearCache(near_entries, settings.near_cache.bytes, self.trust)
         self._invalidations = InvalidationListener(stores.redis, stores.keys, self.near, self.trust)
-        authority = OriginReader(stores.lookup_databases)
+        origin_reader = OriginReader(stores.lookup_databases)
         account_status = AccountStatusReader(
-            self.followed, authority, self.trust, refuse_unknown=settings.routing.unknown_account == "refuse"
+            self.followed, origin_reader, self.trust, refuse_unknown=settings.routing.unknown_account == "refuse"
         )
-        self._alarm = DeadlineTimer()
-        self.fallback = Fallback(
-            authority,
-            stores.lookup_writer,
-            self._settle,
-            self._refuse,
-            breaker=CircuitBreaker(settings.circuit_breaker.failures, settings.circuit_breaker.reset_timeout),
-            trust=self.trust,
-            connections=settings.couchdb.read_pool_size,
-            waiting=settings.couchdb.max_pending_reads,
-            time_limit=settings.lookup.timeout,
-            alarm=self._alarm,
-            scans=ScanDetector(authority, self.near.negative_ranges, self.trust, settings.cache.negative_ttl),
-            in_each_thread=unpin_thread,
+        self.rules = ActiveRules(build_rules(settings, None))
+        self.lookup, self.origin = build_lookup(
+            settings, stores, self.rules, self.trust, account_status, origin_reader, self.near
         )
-        rules = build_rules(settings, None)
-        self.lookup = LookupEngine(stores.lookup_reader, self.trust, self.fallback, account_status, rules, self.near)
         self._explainer = explainer = Explainer(
             self.lookup,
-            stores.lookup_reader,
+            self.rules,
+            self.trust,
             stores.lookup_writer,
             self.followed,
-            authority,
+            origin_reader,
             stale_after=settings.cache.stale_after,
         )
         servicer = InboundServicer(
@@ -159,7 +140,7 @@ class Service:
         self.readiness = Readiness(
             stores.lookup_redis,
             stores.keys,
-            authority,
+            origin_reader,
             self.trust,
             stale_after=settings.cache.stale_after,
             on_change=self._publish_health,
@@ -172,7 +153,7 @@ class Service:
             observation,
             self.transport.statistics,
             self.lookup,
-            self.fallback,
+            self.origin,
             account_status,
             self.near,
             stores,
@@ -209,7 +190,7 @@ class Service:
 
     def _start_parts(self, started: ExitStack) -> None:
         """Start the parts in the order of their dependencies; the stack stops them in the reverse order."""
-        for part in (self.admin, self._alarm, self.stores.master_watcher):
+        for part in (self.admin, self.stores.master_watcher):
             part.start()
             started.callback(part.stop)
         for writer in (self._call_log, self.observation.tracer):
@@ -225,7 +206,8 @@ class Service:
                 started.callback(each.stop)
         started.callback(self.manager.close)
         started.callback(self._numbers.stop)
-        started.callback(self.fallback.stop)
+        self.origin.start()
+        started.callback(self.origin.stop)
         self.followed.wait_synced(_SYNC_TIMEOUT)
         self._batcher.start()
         started.callback(self._batcher.stop)  # after the transport: running calls still need it
@@ -263,7 +245,7 @@ class Service:
             "stale": state.stale,
             "follower": None if state.follower is None else _follower_json(state.follower),
             "lookups": _totals(self.observation.lookups),
-            "database_reads": self.fallback.counts.all(),
+            "database_reads": self.origin.counts.all(),
             "number_operations": _totals(self.manager.counts),
             "uptime_seconds": round(time.time() - self._started_at, 1),
         }
@@ -272,15 +254,9 @@ class Service:
         """Return the content of /metrics."""
         return metrics.exposition(self._registry)
 
-    def _settle(self, call: Call, found: Entry) -> None:
-        self.lookup.settle(call, found)
-
-    def _refuse(self, call: Call, refusal: Refused) -> None:
-        self.lookup.refuse(call, refusal)
-
     def _reconfigure(self) -> None:
         """Apply the cluster's configuration from Redis."""
-        self.lookup.rules = build_rules_or_defaults(self.settings, self.followed.config)
+        self.rules.current = build_rules_or_defaults(self.settings, self.followed.config)
         self._clear_near_cache()
 
     def _clear_near_cache(self) -> None:
@@ -291,7 +267,7 @@ class Service:
         """Apply the cluster's configuration from CouchDB while Redis has none."""
         if section != self._section:
             self._section = section
-            self.lookup.rules = build_rules_or_defaults(self.settings, section)
+            self.rules.current = build_rules_or_defaults(self.settings, section)
             self._clear_near_cache()
 
     def _publish_health(self, state: State) -> None:

@@ -203,7 +203,7 @@ def test_a_full_redis_still_answers_and_a_miss_costs_nobody_his_cache(
         own.redis.delete(own.keys.number(OTHER))
         own.redis.config_set("maxmemory", 1)
         assert running.caller.route(OTHER).source == pb.NUMBER_DATABASE
-        eventually(lambda: running.service.fallback.in_flight == 0)
+        eventually(lambda: running.service.origin.in_flight == 0)
         for _ in range(20):
             assert running.caller.route(OTHER).source == pb.NUMBER_DATABASE
             assert running.caller.route(NUMBER).source in {pb.REDIS, pb.NEAR_CACHE}

@@ -233,7 +233,7 @@ def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_
     world.number()
     _becomes(running, ONE)
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
-    near, rules = running.service.near, running.service.lookup.rules
+    near, rules = running.service.near, running.service.rules.current
 
     class Overtaken:
         """The rules change just after they were looked at."""
@@ -243,6 +243,6 @@ def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_
             near.clear()
             return found
 
-    running.service.lookup.rules = replace(rules, normaliser=cast("Normaliser", Overtaken()))
+    running.service.rules.current = replace(rules, normaliser=cast("Normaliser", Overtaken()))
     assert running.caller.account("14158867900") == ONE
     assert near.by_request == {}

@@ -85,7 +85,7 @@ def test_what_comes_while_the_readers_are_busy_shares_a_request(
         calls.append(running.caller.begin(name))
         if asked <= 2:
             eventually(lambda: relay.count(r"/numbers/\+1415/") == asked)  # noqa: B023 - called at once
-    eventually(lambda: running.service.fallback.in_flight == 42)
+    eventually(lambda: running.service.origin.in_flight == 42)
     relay.release()
     assert all(isinstance(outcome(each), pb.LookupResponse) for each in calls)
     assert relay.count(r"GET /numbers/\+1415/") == 2
@@ -100,7 +100,7 @@ def test_a_database_that_hangs_leaves_readers_to_the_others(
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
     waiting = [running.caller.begin(f"+1415000{index:04}") for index in range(100, 120)]
-    eventually(lambda: running.service.fallback.in_flight == 20)
+    eventually(lambda: running.service.origin.in_flight == 20)
     assert running.caller.account("+14420000001") == TWO
     relay.release()
     assert all(isinstance(outcome(each), Refusal) for each in waiting)
@@ -198,7 +198,7 @@ def test_more_numbers_than_may_wait_are_refused_at_once(
     asking = threading.Thread(target=lambda: results.append(running.caller.batch(numbers)))
     asking.start()
     eventually(lambda: running.service.lookup.counts["miss"] == 31)
-    assert running.service.fallback.in_flight <= 10
+    assert running.service.origin.in_flight <= 10
     relay.release()
     asking.join(20)
     reasons = [pb.Reason.Name(each.refusal.reason) for each in results[0]]

@@ -19,7 +19,7 @@ from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
 from router.lifecycle import document_writer
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
-from router.lookup.explain import describe_entry
+from router.lookup.descriptions import describe_entry
 from router.lookup.origin_reader import OriginReader
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome

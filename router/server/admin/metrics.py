@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from router.follower.follower import Follower
 from router.lookup.account_status import AccountStatusReader
 from router.lookup.engine import LookupEngine
-from router.lookup.fallback import Fallback
+from router.lookup.sources.origin import OriginSource
 from router.manager.manager import NumberManager
 from router.near_cache.cache import NearCache
 from router.runtime.counters import LabelledCounters
@@ -37,7 +37,7 @@ class WorkerParts:
     observation: Observation
     grpc_calls: Callable[[], CallStatistics]
     lookup: LookupEngine
-    fallback: Fallback
+    origin: OriginSource
     account_status: AccountStatusReader
     near: NearCache
     stores: Stores
@@ -84,11 +84,11 @@ class WorkerMetrics(Collector):
         parts, observed = self._parts, self._parts.observation
         yield family(names.LOOKUPS, observed.lookups.all())
         yield single(names.MISSES, parts.lookup.counts["miss"])
-        yield single(names.COALESCED, parts.fallback.coalesced)
-        yield single(names.READS_IN_FLIGHT, parts.fallback.in_flight)
-        yield single(names.NUMBERS_READ, parts.fallback.counts["read"])
-        yield single(names.CORRUPT_ENTRIES, parts.fallback.counts["spoilt"])
-        yield single(names.NEGATIVE_LISTINGS, parts.fallback.counts["listed"])
+        yield single(names.COALESCED, parts.origin.coalesced)
+        yield single(names.READS_IN_FLIGHT, parts.origin.in_flight)
+        yield single(names.NUMBERS_READ, parts.origin.counts["read"])
+        yield single(names.CORRUPT_ENTRIES, parts.origin.counts["spoilt"])
+        yield single(names.NEGATIVE_LISTINGS, parts.origin.counts["listed"])
         yield single(names.UNKNOWN_ACCOUNTS, parts.account_status.counts["unknown_account"])
         yield family(names.CALLS_WAITING, {(tongue,): float(count()) for tongue, count in observed.waiting.items()})
         yield histogram(names.BATCH_CALLS, observed.batch_calls.all())
@@ -107,7 +107,7 @@ class WorkerMetrics(Collector):
         yield single(names.SERVING, state.serving)
         yield single(names.STALE, state.stale)
         yield family(names.STORE_UP, {("redis",): float(state.redis), ("couchdb",): float(state.database)})
-        open_breakers = {"redis": parts.trust.current.redis is UNAVAILABLE, "couchdb": parts.fallback.breaker.is_open}
+        open_breakers = {"redis": parts.trust.current.redis is UNAVAILABLE, "couchdb": parts.origin.is_breaker_open}
         yield family(names.BREAKER_OPEN, {(store,): float(is_open) for store, is_open in open_breakers.items()})
 
     def _records(self) -> Iterator[Metric]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import grpc
 
+from router.lookup.queued_call import CALL, REMAINING, QueuedCall
 from router.numbers.routes import Reason
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, REMAINING, CallSource, FastPath, QueuedCall
+from router.server.calls.call_source import CallSource, FastPath
 from router.server.failure import Failure
 from router.server.observation.lookups import LookupObserver
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import grpc
 from google.protobuf.message import DecodeError
 
-from router.entries.codec import STALE_FIELD
 from router.lookup.engine import LookupEngine
+from router.lookup.queued_call import CALL, HANDLE, METADATA, CallHandle, QueuedCall
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
 from router.runtime.cpu_affinity import pinned_to
@@ -17,7 +17,7 @@ from router.server.api.consistency import UnknownConsistencyError, is_authoritat
 from router.server.api.limits import MAX_MESSAGE_BYTES
 from router.server.api.status import failure_of
 from router.server.calls.admission import EXPIRED, Admission
-from router.server.calls.call_source import CALL, REMAINING, CallHandle, CallSource, QueuedCall
+from router.server.calls.call_source import CallSource
 from router.server.failure import Failure
 from router.server.observation.lookups import (
     INVALID_ARGUMENT,
@@ -30,7 +30,6 @@ from router.server.observation.lookups import (
 from router.server.observation.observation import Observation
 from router.server.observation.trace_context import Metadata
 from router.server.observation.tracing import Trace, Tracer
-from router.trust.trust import STALE, UNAVAILABLE
 from router.v1 import inbound_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -38,8 +37,6 @@ log = logging.getLogger(__name__)
 _TAKE_TIMEOUT = 0.1
 """Seconds that an idle batcher waits for a call before it checks for its stop."""
 
-_HANDLE = 1
-"""Index in a queued call."""
 _MAX_TRACES = 10_000
 """Traces of calls on their way; those of calls that were refused under overload stay until there are so many."""
 
@@ -184,13 +181,13 @@ class Batcher:
 
     def _answer_traced(self, tracer: Tracer, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Like `_answer_known`, with spans for the calls that get one."""
-        chosen = tracer.choose([details and details[0] for *_, details in calls])
-        new = {calls[place][_HANDLE]: trace for place, trace in chosen if calls[place][_HANDLE] not in self._traces}
+        chosen = tracer.choose([details and details[METADATA] for *_, details in calls])
+        new = {calls[place][HANDLE]: trace for place, trace in chosen if calls[place][HANDLE] not in self._traces}
         if len(self._traces) > _MAX_TRACES:
             self._traces.clear()
         self._traces.update(new)
         rest = self._answer_known(calls)
-        waiting = {call[_HANDLE] for call in rest} if new else set()
+        waiting = {call[HANDLE] for call in rest} if new else set()
         for handle in new:
             if handle in waiting:
                 self._traces[handle].step(NEAR_CACHE)
@@ -201,29 +198,10 @@ class Batcher:
     def _answer_known(self, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Answer the calls whose exact request bytes are in the near cache; return the rest.
 
-        Nearly every call takes this path: a dictionary, a set, and the stored response as it is.
+        Nearly every call takes this path.
         """
         lookup = self._lookup
-        freshness = lookup.trust.near
-        if freshness is UNAVAILABLE or not lookup.near.enabled:
-            return calls
-        cached, respond, enabled = lookup.near.by_request.get, self._source.respond, lookup.enabled_accounts
-        stale = freshness is STALE
-        rest = []
-        refused = 0
-        for call in calls:
-            _, handle, _, request, _, details = call  # no details: an event that is no call, such as a reset
-            entry = cached(request)
-            if entry is None or ((remaining := details[REMAINING]) is not None and remaining <= 0):
-                rest.append(call)
-            elif entry.account in enabled and (answer := entry.answer) is not None:
-                respond(handle, answer + STALE_FIELD if stale else answer)
-            elif entry.answer is None and entry.until > time.monotonic():
-                refused += 1
-                self._refuse_again(handle, entry)
-            else:
-                rest.append(call)
-        routed = len(calls) - len(rest) - refused
+        rest, routed = lookup.near_cache.resolve_requests(calls, lookup.trust, self._source.respond, self._refuse_again)
         if routed:
             self._observer.near_routes(routed)
             if self._observer.recorder.takes_sample(routed):

@@ -1,8 +1,9 @@
 """A call source takes unary calls from a transport and sends their responses: `take`, `respond`, `fail`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Protocol
 
+from router.lookup.queued_call import CallHandle, QueuedCall
 from router.server.failure import Failure
 
 KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
@@ -24,24 +25,6 @@ def address_in_use_message(address: str, problem: Exception, setting: str = "lis
     choose = "--listen" if setting == "listen" else f"--set {setting}="
     return f"can't listen on {address}: is another did-router running there? Choose another {choose} ({problem})"
 
-
-CALL = 0
-"""Kind of a queued call; items of any other kind are skipped."""
-
-CallHandle = Any
-"""Identifies a call within its source; is passed back with the response."""
-
-QueuedCall = tuple[int, CallHandle, int, bytes, Any, tuple[Any, Any, float | None]]
-"""A call as it comes from a source: kind, handle, method, request, client, (metadata, address, remaining).
-
-This is the tuple that the native source returns; converting it would cost time on every call. The request holds the
-bytes of a LookupRequest. `remaining` is the number of seconds before the deadline, None where the caller set none.
-`method`, `client` and `address` are not used.
-Items of another kind, such as a reset stream, have None in place of the last tuple.
-"""
-
-REMAINING: Final = 2
-"""Index of `remaining` in the last tuple of a queued call."""
 
 FastPath = Callable[[Sequence[QueuedCall]], Sequence[QueuedCall]]
 """Responds to the calls whose result is in memory, and returns the others."""

@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from router.lookup.queued_call import CALL, QueuedCall
 from router.numbers.routes import Reason
 from router.server.api.call_context import CallContext
 from router.server.api.status import OVERLOADED
-from router.server.calls.call_source import CALL, FastPath, QueuedCall
+from router.server.calls.call_source import FastPath
 from router.server.failure import Failure
 from router.server.observation.calls import GrpcCalls, cancelled_status
 from router.server.observation.lookups import LookupObserver

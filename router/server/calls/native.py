@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from router.lookup.queued_call import CALL, CLIENT, CallHandle, QueuedCall
 from router.runtime.cpu_affinity import pinned_to
 from router.server.auth.authorizer import AUTHORIZATION, Authorizer
 from router.server.auth.tokens import LOOKUP
 from router.server.calls.call_source import (
-    CALL,
     KEEPALIVE_TIME_MS,
     KEEPALIVE_TIMEOUT_MS,
     AddressInUseError,
-    CallHandle,
     FastPath,
-    QueuedCall,
     address_in_use_message,
 )
 from router.server.failure import Failure
@@ -33,8 +31,6 @@ _IO_THREADS = 1
 _CLOSING_POLL_MS = 1
 _CLOSE_MARGIN = 0.5
 """Seconds beyond the grace period before the socket is closed from another thread."""
-_CLIENT = 4
-"""Index of a queued call's client: with `client_key_metadata`, the value of `authorization`."""
 
 
 def is_installed() -> bool:
@@ -137,19 +133,19 @@ class NativeCallSource:
         events: Sequence[QueuedCall] = self._receive(max_calls, wait_ms) or ()
         return events if self._authorizer is None else self._drop_unauthorized(self._authorizer, events)
 
-    def _drop_unauthorized(self, authorizer: Authorizer, events: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+    def _drop_unauthorized(self, authorizer: Authorizer, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Refuse and drop unauthorized calls; an authorized one costs a look-up in a set."""
         verified = authorizer.verified_headers(LOOKUP)
-        return [event for event in events if event[_CLIENT] in verified or self._is_authorized(authorizer, event)]
+        return [call for call in calls if call[CLIENT] in verified or self._is_authorized(authorizer, call)]
 
-    def _is_authorized(self, authorizer: Authorizer, event: QueuedCall) -> bool:
-        if event[0] != CALL:
+    def _is_authorized(self, authorizer: Authorizer, call: QueuedCall) -> bool:
+        kind, handle, _, _, header, _ = call
+        if kind != CALL:
             return True
-        header = event[_CLIENT]
         # Without the header the library puts the caller's address here, as text; a header comes as bytes.
         refusal = authorizer.refuse(LOOKUP, header if isinstance(header, bytes) else None, GRPC)
         if refusal is not None:
-            self.fail(event[1], refusal)
+            self.fail(handle, refusal)
         return refusal is None
 
     def fail(self, handle: CallHandle, failure: Failure) -> None:

@@ -4,17 +4,22 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from google.protobuf.message import DecodeError
 
 from router.entries import codec
 from router.entries.codec import Entry
 from router.lookup.account_status import AccountStatusReader
+from router.lookup.active_rules import ActiveRules
+from router.lookup.batch import Batch
 from router.lookup.call import Call
 from router.lookup.engine import LookupEngine
-from router.lookup.fallback import Fallback
+from router.lookup.negative_answers import NegativeAnswers
 from router.lookup.origin_reader import OriginReader
+from router.lookup.responder import Responder
+from router.lookup.sources.near import NearCacheSource
+from router.lookup.sources.redis import RedisSource
 from router.near_cache.cache import NearCache
 from router.numbers import rules
 from router.numbers.kazoo_databases import REFERENCE_DATABASES
@@ -24,6 +29,7 @@ from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
 from router.trust.monitor import TrustMonitor
+from router.trust.trust import Trust
 from router.v1 import inbound_pb2 as pb
 from tests.fuzz.source import Source
 from tests.fuzz.target import Target
@@ -166,30 +172,33 @@ class _Kept:
 
 
 class _Database:
-    """Where misses go."""
+    """The end of the chain: every call is a miss."""
 
-    def submit(self, calls: Sequence[Call], _: object) -> None:
-        for call in calls:
+    LAYER: ClassVar = ""
+
+    def resolve(self, batch: Batch, _: Trust) -> Batch:
+        assert all(batch.corrupt)
+        for call in (*batch.for_origin, *batch.calls):
             assert isinstance(call, _Asking)
             call.result.append(Missed())
+        return batch
 
-    def discard(self, numbers: Sequence[str]) -> None:
-        assert all(numbers)
+    def describe(self, number: str, _: Trust) -> pb.LayerView:
+        raise NotImplementedError(number)
 
 
 def _lookup() -> LookupEngine:
     trust = TrustMonitor()
     trust.set_complete(frozenset(REFERENCE_DATABASES))
-    followed = ReferenceData(None, KEYS, trust)
-    current = AccountStatusReader(followed, cast("OriginReader", None), trust, refuse_unknown=False)
-    return LookupEngine(
-        cast("EntryReader", _KEPT),
-        trust,
-        cast("Fallback", _Database()),
-        current,
-        rules.build(None),
-        NearCache(0, 0, trust),
+    accounts = AccountStatusReader(
+        ReferenceData(None, KEYS, trust), cast("OriginReader", None), trust, refuse_unknown=False
     )
+    active_rules = ActiveRules(rules.build(None))
+    responder = Responder(accounts, active_rules, trust)
+    negatives = NegativeAnswers(accounts, responder, None)
+    redis = RedisSource(cast("EntryReader", _KEPT), trust, accounts, responder, negatives, None)
+    near = NearCacheSource(NearCache(0, 0, trust), accounts, responder)
+    return LookupEngine([redis, _Database()], responder, active_rules, trust, near)
 
 
 _KEPT = _Kept()

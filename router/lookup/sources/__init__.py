@@ -1,0 +1,1 @@
+"""The answer sources: near cache, Redis, negative ranges and origin, in the order in which lookups ask them."""
