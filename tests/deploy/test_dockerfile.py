@@ -115,7 +115,7 @@ def test_image_steps_serve_a_lookup(image: Path, stages: list[Stage], couchdb: s
             result = client.lookup("4158867900")
         user = Path(f"/proc/{process.pid}/status").read_text()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        _, log = process.communicate(timeout=60)
     finally:
         process.kill()
 
@@ -123,4 +123,4 @@ def test_image_steps_serve_a_lookup(image: Path, stages: list[Stage], couchdb: s
     assert result.route.account_id == ACCOUNTS[0]
     assert tools == []
     assert "Uid:\t65532\t65532\t65532\t65532" in user
-    assert process.returncode == 0, said
+    assert process.returncode == 0, log
