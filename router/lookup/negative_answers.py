@@ -21,11 +21,16 @@ class NegativeAnswers:
         self._responder = responder
         self._near = near
 
-    def answer(self, call: Call, generation: int) -> bool:
-        """Answer a call; return False where memory does not hold all port requests, and the database decides."""
+    def answer(self, call: Call, source: str, generation: int) -> bool:
+        """Answer a call; return False where memory does not hold all port requests, and the database decides.
+
+        Args:
+            source: store that shows the document to be missing.
+        """
         port_requests = self._accounts.held_port_requests(call.e164)
         if port_requests is None:
             return False
+        call.source = source
         refusal = self._responder.answer_without_document(call, port_requests)
         if refusal is not None and self._near is not None:
             self._near.keep_refusal(call, refusal, generation, _NEAR_TTL)

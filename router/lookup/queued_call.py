@@ -10,7 +10,7 @@ CallHandle = Any
 """Identifies a call within its source; is passed back with the response."""
 
 CallDetails = tuple[Any, Any, float | None]
-"""(metadata, address, remaining): `metadata` may be None where no trace asks for it. `remaining` is the number of seconds
+"""(metadata, address, remaining): `metadata` is None where no trace asks for it. `remaining` is the number of seconds
 before the deadline, None where the caller set none. `address` is not used."""
 
 QueuedCall = tuple[int, CallHandle, int, bytes, Any, CallDetails]

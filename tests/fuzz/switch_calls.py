@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from router.lookup.queued_call import QueuedCall
 from router.numbers.routes import Reason, Refused
 from router.runtime.counters import LabelledCounters
 from router.server.api.status import failure_of
-from router.server.calls.call_source import QueuedCall
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.observation.lookups import LookupObserver, Recorder
 from router.v1 import inbound_pb2 as pb

@@ -53,6 +53,7 @@ class NearCacheSource:
             if call.raw is not None:
                 self._near.alias(call.raw, entry, batch.generation)
             if entry.answer is None:
+                call.source = self.LAYER
                 self._responder.refuse(call, entry.refusal)
             else:
                 self._responder.counts.add("near_cache")

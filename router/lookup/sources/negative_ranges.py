@@ -9,6 +9,9 @@ from router.near_cache.negative_ranges import NegativeRanges
 from router.trust.trust import FRESH, Trust
 from router.v1 import inbound_pb2 as pb
 
+_MEMORY = "near_cache"
+"""Source in the counts: a negative range is held in the worker's memory, beside the near cache."""
+
 
 class NegativeRangeSource:
     """Answers for numbers in a negative range; it stands behind Redis, which holds whatever exists."""
@@ -29,7 +32,7 @@ class NegativeRangeSource:
         for call in batch.calls:
             if not is_absent(call.e164, now):
                 rest.append(call)
-            elif not self._negatives.answer(call, batch.generation):
+            elif not self._negatives.answer(call, _MEMORY, batch.generation):
                 batch.for_origin.append(call)
         batch.calls = rest
         return batch

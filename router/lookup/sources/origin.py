@@ -231,8 +231,10 @@ class OriginSource:
 
     def _answer(self, call: Call, entry: Entry) -> None:
         try:
+            call.source = self.LAYER
             self._responder.answer_from_database(call, entry)
         except CouchError as failure:
+            call.source = "none"
             self._refuse([call], str(failure))
         except Exception:
             log.exception("answering failed: number=%s", call.e164)

@@ -148,6 +148,7 @@ class RedisSource:
         if enabled is None:
             return _UNDECIDED
         if not enabled:
+            call.source = self.LAYER
             self._responder.refuse_account(call, account, value[HEADER:], self._accounts.held_refusal(account))
             return _ANSWERED
         payload, version = value[HEADER:], value[:VERSION]
@@ -160,9 +161,10 @@ class RedisSource:
     def _answer_other(self, call: Call, value: bytes, generation: int) -> _Hit:
         """Answer with a refusal, or for a number without a document."""
         if value[VERSION] != _REFUSAL:
-            return _ANSWERED if self._negatives.answer(call, generation) else _UNDECIDED
+            return _ANSWERED if self._negatives.answer(call, self.LAYER, generation) else _UNDECIDED
         refusal = refusal_of(value[HEADER:], call.e164)
         if self._near is not None:
             self._near.keep_refusal(call, refusal, generation)
+        call.source = self.LAYER
         self._responder.refuse(call, refusal)
         return _ANSWERED

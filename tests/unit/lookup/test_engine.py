@@ -146,3 +146,11 @@ def test_one_batch_is_answered_by_several_sources(chain: Chain) -> None:
     chain.lookup.answer(calls)
     assert [len(call.results) for call in calls] == [1, 1, 1, 0]
     assert chain.origin.numbers == numbers[3:]
+
+
+def test_refusal_names_the_store_that_decided_it(chain: Chain) -> None:
+    chain.redis.values[OTHER] = codec.negative_entry(0).pack()
+    asked = [chain.ask(OTHER), chain.ask(OTHER)]
+    chain.list_nothing(DATABASE, "+1415")
+    asked += [chain.ask(NUMBER), chain.ask("nonsense")]
+    assert [call.source for call in asked] == ["redis", "near_cache", "near_cache", "none"]
