@@ -63,8 +63,13 @@ class LookupEngine:
         rules = self._rules.current
         cached, authoritative = self._normalise(calls, rules)
         batch = Batch(cached, authoritative, rules.policy, generation)
+        traces = [call.trace for call in calls if call.trace is not None]
         for source in self.sources:
             batch = source.resolve(batch, self._trust.current)
+            # The last source answers later, and the answer notes that step.
+            if traces and source.LAYER and source is not self.sources[-1]:
+                for trace in traces:
+                    trace.step(source.LAYER)
 
     def _normalise(self, calls: Sequence[Call], rules: Rules) -> tuple[list[Call], list[Call]]:
         """Return the calls with a number to look up, and the authoritative ones among them apart; answer the others."""

@@ -71,7 +71,7 @@ def test_children_are_what_a_lookup_waited_for(world: World, relay: Relay, start
         children = sorted(receiver.children(span), key=lambda child: child.start_time_unix_nano)
 
     assert attributes(span)["did_router.source"] == "number_database"
-    assert [child.name for child in children][-1] == "couchdb"
+    assert [child.name for child in children] == ["near_cache", "redis", "couchdb"]
     assert children[0].start_time_unix_nano == span.start_time_unix_nano
     assert children[-1].end_time_unix_nano == span.end_time_unix_nano
     whole = span.end_time_unix_nano - span.start_time_unix_nano
