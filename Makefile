@@ -64,7 +64,7 @@ test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_
 	@test -n "$(COUCHDB_URL)" || { echo "say which: make test-couchdb COUCHDB_URL=http://admin:password@127.0.0.1:5984"; exit 2; }
 	$(BIN)/pytest tests/contract --couchdb-url "$(COUCHDB_URL)" $(ARGS)
 
-test-switches: install ## run the examples for Kamailio and Asterisk with real ones from Debian (SWITCHES_ROOT=folder for Asterisk)
+test-switches: install ## run the examples for Kamailio and Asterisk with real ones from Debian (SWITCHES_ROOT=folder for a newer Debian)
 	tests/switches/install.sh "$(SWITCHES_ROOT)"
 	SWITCHES_ROOT="$(SWITCHES_ROOT)" $(BIN)/pytest tests/switches tests/cli/test_examples.py $(ARGS)
 

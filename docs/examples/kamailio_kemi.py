@@ -68,6 +68,8 @@ class Kamailio:
             return
         if KSR.tm.t_newtran() <= 0:  # a retransmission, also of a call that another worker looks up now: answered again
             return
+        KSR.tm.t_reply(100, "Trying")  # the carrier waits during the lookup
+        KSR.tm.t_set_auto_inv_100(0)
         answer = self.router.lookup(dialled)
         if answer.route is None:
             _refuse(answer)

@@ -220,9 +220,9 @@ class Running:
         return urllib.request.Request(f"http://{self.admin}{path}", headers=headers)
 
 
-def serving(process: Process) -> Running:
+def serving(process: Process, seconds: float = 60) -> Running:
     """Wait until a service listens; it was started on ports of its own choice."""
-    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),", 60)
+    found = process.wait_for(r"listening on (\S+), admin on ([^,]+),", seconds)
     return Running(process, found[1], found[2])
 
 

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from router.embedded import EmbeddedRedis
 from tests import processes
 from tests.cli.command import Running, children_of
 from tests.cli.conftest import couchdb, service, start, stores
+from tests.switches.campaign import Behind
 from tests.switches.kamailio import Kamailio
-from tests.switches.programs import Sipp, free_port
+from tests.switches.ports import free_port
+from tests.switches.programs import Sipp
+from tests.switches.routers import Routers
 from tests.switches.sip import Caller
 
 __all__ = ["couchdb", "service", "start", "stores"]
@@ -22,6 +26,23 @@ StartSipp = Callable[..., Sipp]
 def next_hop() -> int:
     """The port of the switch behind the proxies."""
     return free_port()
+
+
+@pytest.fixture(scope="session")
+def routers(couchdb: str) -> Iterator[Routers]:
+    """Two did-routers with a Redis of their own; who kills one starts it again."""
+    with EmbeddedRedis() as redis:
+        stores = ("--couchdb-url", couchdb, "--redis-url", redis.url)
+        with Routers("--with-follower", *stores) as pair:
+            yield pair
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory, next_hop: int) -> Iterator[Behind]:
+    """The switch behind, which answers every call."""
+    answering = Behind(tmp_path_factory.mktemp("behind"), next_hop)
+    yield answering
+    answering.stop()
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +92,8 @@ def start_sipp(tmp_path: Path) -> Iterator[StartSipp]:
     def begin(scenario: str, *arguments: str, calls: int = 1) -> Sipp:
         sipp = Sipp(scenario, tmp_path, *arguments, calls=calls)
         started.append(sipp)
+        if "callee" in scenario:
+            sipp.wait_until_bound(int(arguments[arguments.index("-p") + 1]))
         return sipp
 
     yield begin

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs the switches that the tests run: Kamailio and SIPp of this Debian, and the Asterisk of Debian sid in a folder.
+# Installs the switches that the tests run: Kamailio and SIPp of this Debian, and Asterisk and Kamailio of Debian sid in a
+# folder.
 # Run by `make test-switches` with that folder's path. The switches are started by the tests alone, never as services.
 set -eu
 
 root=$1
-packages="kamailio kamailio-python3-modules kamailio-utils-modules kamailio-extra-modules sip-tester debootstrap"
+packages="kamailio kamailio-python3-modules kamailio-utils-modules kamailio-extra-modules sip-tester dnsmasq-base bind9-dnsutils knot-dnsutils dnsperf debootstrap"
+newer="asterisk kamailio kamailio-extra-modules kamailio-utils-modules kamailio-json-modules"
 
 if ! command -v apt-get >/dev/null; then
     echo "Not a Debian system: install what these packages hold, or their tests are skipped: $packages"
@@ -14,7 +16,7 @@ fi
 missing=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>&1 | grep -v ' installed$' || true)
 if [ "$(id -u)" -ne 0 ]; then
     [ -z "$missing" ] || echo "As root: apt-get install --no-install-recommends $packages"
-    echo "Asterisk's tests are skipped: debootstrap and chroot need root"
+    echo "The newer Debian's tests are skipped: debootstrap and chroot need root"
     exit 0
 fi
 if [ -n "$missing" ]; then
@@ -29,12 +31,21 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
 fi
 
-if [ ! -x "$root/usr/sbin/asterisk" ]; then
-    echo "Installing Asterisk of Debian sid into $root (550 MB, some minutes)"
+if [ ! -e "$root/etc/debian_version" ]; then
+    echo "Unpacking Debian sid into $root (some minutes)"
     rm -rf "$root.part"
-    if debootstrap --variant=minbase --include=asterisk sid "$root.part" >"$root.log" 2>&1; then
+    if debootstrap --variant=minbase sid "$root.part" >"$root.log" 2>&1; then
         mv "$root.part" "$root"
     else
-        echo "Asterisk's tests are skipped: debootstrap failed, see $root.log" >&2
+        echo "The newer Debian's tests are skipped: debootstrap failed, see $root.log" >&2
+        exit 0
     fi
+fi
+# shellcheck disable=SC2086 # a list
+if ! chroot "$root" dpkg-query -W $newer >/dev/null 2>&1; then
+    echo "Installing $newer into $root (700 MB in all)"
+    chroot "$root" apt-get update -qq
+    # shellcheck disable=SC2086 # a list
+    DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends $newer >>"$root.log" 2>&1 ||
+        echo "The newer Debian's tests are skipped: apt-get failed, see $root.log" >&2
 fi

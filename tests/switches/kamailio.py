@@ -7,10 +7,12 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from tests.switches.programs import EXAMPLES, ROOT, Program, free_port
+from tests.switches.places import HOST
+from tests.switches.ports import free_port
+from tests.switches.programs import EXAMPLES, ROOT, Program
 from tests.switches.sip import Caller, Dialogue
 
-_MODULES = tuple(Path("/usr").glob("lib*/**/kamailio/modules/app_python3.so"))
+_MODULES = HOST.module_files("app_python3")
 
 
 def why_not() -> str | None:

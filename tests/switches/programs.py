@@ -2,25 +2,18 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.cli.command import environment
+from tests.cli.command import environment, eventually
+from tests.switches.ports import is_bound
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 SCENARIOS = Path(__file__).parent / "scenarios"
-
-
-def free_port() -> int:
-    """Return a UDP port of loopback that is free now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Program:
@@ -84,29 +77,51 @@ class Sipp:
         scenario: a file of `scenarios/`, without its ending.
         folder: for the messages that it writes.
         arguments: further ones.
+        seconds: after which it ends with an error.
     """
 
-    def __init__(self, scenario: str, folder: Path, *arguments: str, calls: int = 1) -> None:
+    def __init__(self, scenario: str, folder: Path, *arguments: str, calls: int = 1, seconds: int = 60) -> None:
+        self._seconds = seconds
         self._messages, self._errors = folder / f"{scenario}.messages", folder / f"{scenario}.errors"
         program = shutil.which("sipp")
         assert program is not None
         file = str(SCENARIOS / f"{scenario}.xml")
-        fixed = ("-sf", file, "-i", "127.0.0.1", "-m", str(calls), "-nostdin", "-timeout", "60s", "-timeout_error")
+        fixed = ("-sf", file, "-i", "127.0.0.1", "-m", str(calls), "-nostdin")
+        limit = ("-timeout", f"{seconds}s", "-timeout_error")
         messages = ("-trace_msg", "-message_file", str(self._messages))
         errors = ("-trace_err", "-error_file", str(self._errors))
-        self._program = Program([program, *fixed, *messages, *errors, *arguments], folder, {"TERM": "dumb"})
+        self._program = Program([program, *fixed, *limit, *messages, *errors, *arguments], folder, {"TERM": "dumb"})
 
     def finish(self) -> None:
         """Wait for the end of its calls, all of which must have gone as the scenario says."""
-        code = self._program.popen.wait(90)
+        code = self._program.popen.wait(self._seconds + 30)
         assert code == 0, self._errors.read_text() if self._errors.exists() else "\n".join(self._program.lines)
 
     def stop(self) -> None:
         """End it."""
         self._program.stop()
 
+    def wait_until_bound(self, port: int) -> None:
+        """Wait until it can be called."""
+        eventually(lambda: is_bound(port))
+
+    def responses(self) -> dict[str, tuple[str, int]]:
+        """Return the number and the final response to the INVITE of each call, by Call-ID."""
+        found = {}
+        for message in self._all_received():
+            if not re.search(r"^CSeq: 1 INVITE$", message, re.MULTILINE) or not message.startswith("SIP/2.0 "):
+                continue
+            called = re.search(r"^To: .*?sip:([^@]*)@", message, re.MULTILINE)
+            call = re.search(r"^Call-ID: (.*)$", message, re.MULTILINE)
+            code = int(message.split(" ", 2)[1])
+            if called and call and code >= 200:
+                found[call[1]] = (called[1], code)
+        return found
+
     def received(self, method: str) -> list[str]:
         """Return the requests of a method that it has received."""
-        text = self._messages.read_text() if self._messages.exists() else ""
-        messages = re.findall(r"UDP message received \[\d+\] bytes :\n\n(.*?)\n\n", text.replace("\r", ""), re.DOTALL)
-        return [message for message in messages if message.startswith(f"{method} ")]
+        return [message for message in self._all_received() if message.startswith(f"{method} ")]
+
+    def _all_received(self) -> list[str]:
+        text = self._messages.read_bytes().decode("utf-8", "replace") if self._messages.exists() else ""
+        return re.findall(r"UDP message received \[\d+\] bytes :\n\n(.*?)\n\n", text.replace("\r", ""), re.DOTALL)

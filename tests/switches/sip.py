@@ -1,6 +1,7 @@
 """A SIP caller over UDP that sends what it is given, right or wrong."""
 
 import itertools
+import re
 import socket
 import time
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Caller:
         self.port = port
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
-        self._own = str(self._socket.getsockname()[1]).encode()
+        self.own_port = int(self._socket.getsockname()[1])
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +78,7 @@ class Caller:
 
     def send(self, request: bytes) -> None:
         """Send a request; `{port}` in it becomes this socket's."""
-        self._socket.sendto(request.replace(b"{port}", self._own), ("127.0.0.1", self.port))
+        self._socket.sendto(request.replace(b"{port}", b"%d" % self.own_port), ("127.0.0.1", self.port))
 
     def final(self, call: Dialogue, method: str = "INVITE", seconds: float = 20) -> Response:
         """Wait for the final response to a call's request."""
@@ -90,13 +91,32 @@ class Caller:
                 return response
         raise AssertionError(f"no final response to {method} in {seconds} s")
 
+    def wait_for_trying(self, call: Dialogue, seconds: float = 20) -> None:
+        """Wait for the 100 of a call: its transaction exists from then on."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            response = self.receive(left)
+            if response is not None and response.code == 100 and call.owns(response):
+                return
+        raise AssertionError(f"no 100 in {seconds} s")
+
+    def next_final(self, seconds: float = 20) -> Response:
+        """Return the next final response to any request."""
+        while (response := self.receive(seconds)) is not None:
+            if response.code >= 200:
+                return response
+        raise AssertionError(f"no final response in {seconds} s")
+
     def receive(self, seconds: float) -> Response | None:
-        """Return the next response, or None where none comes in time."""
-        self._socket.settimeout(seconds)
-        try:
-            data = self._socket.recv(65536)
-        except TimeoutError:
-            return None
+        """Return the next response, or None where none comes in time; requests, such as a BYE, are not looked at."""
+        end = time.monotonic() + seconds
+        data = b""
+        while not data.startswith(b"SIP/2.0 "):
+            self._socket.settimeout(max(end - time.monotonic(), 0.001))
+            try:
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                return None
         first, *headers = data.decode("utf-8", "replace").split("\r\n\r\n")[0].split("\r\n")
         _, code, reason = first.split(" ", 2)
         method = next(line for line in headers if line.startswith("CSeq:")).split()[-1]
@@ -115,3 +135,8 @@ class Caller:
         """Send the ACK of a refusal."""
         tag = response.values("To")[0].partition(";tag=")[2]
         self.send(call.request("ACK", self.port, to_tag=tag))
+
+
+def headers(message: str, name: str) -> list[str]:
+    """Return the values of a header of a message that SIPp received."""
+    return re.findall(rf"^{name}\s*: *(.*)$", message, re.MULTILINE | re.IGNORECASE)

@@ -1,7 +1,6 @@
 """The documentation's Kamailio, really run: SIPp and a raw caller before it, SIPp behind it, a real did-router."""
 
 import re
-import time
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, eventually, serving
 from tests.switches.conftest import StartProxy, StartSipp
 from tests.switches.kamailio import Kamailio, why_not
-from tests.switches.programs import free_port
-from tests.switches.sip import Caller, Dialogue
+from tests.switches.ports import free_port, has_read_all
+from tests.switches.sip import Caller, Dialogue, headers
 
 OWNED = "4158867900"
 UNKNOWN = "+14158860000"
@@ -61,12 +60,12 @@ def test_a_call_that_is_cancelled_while_it_is_looked_up(
     call = Dialogue(OWNED.encode())
     freeze(True)
     caller.send(call.request("INVITE", caller.port))
-    time.sleep(0.5)
+    caller.wait_for_trying(call)
     caller.send(call.request("CANCEL", caller.port))
     cancelled, refused = caller.final(call, "CANCEL"), caller.final(call)
     freeze(False)
     caller.acknowledge(call, refused)
-    time.sleep(1)
+    eventually(lambda: caller.ask(UNKNOWN)[0].code == 404, 60)  # the cancelled call's lookup has ended, too
 
     assert (cancelled.code, refused.code) == (200, 487)
     assert callee.received("INVITE") == []
@@ -113,7 +112,7 @@ def test_a_retransmission_is_looked_up_once(proxy: Kamailio, caller: Caller, fre
     freeze(True)  # so that they find the workers while the first of them asks
     for _ in range(4):
         caller.send(call.request("INVITE", caller.port))
-    time.sleep(0.5)
+    eventually(lambda: has_read_all(caller.port))
     freeze(False)
     first = caller.final(call)
     caller.send(call.request("INVITE", caller.port))
@@ -136,7 +135,7 @@ def test_a_retransmission_of_a_relayed_call_is_looked_up_once(
     eventually(lambda: callee.received("INVITE"))
     for _ in range(3):
         caller.send(call.request("INVITE", caller.port))
-    time.sleep(0.5)
+    eventually(lambda: has_read_all(caller.port))
     caller.send(call.request("CANCEL", caller.port))
     caller.acknowledge(call, caller.final(call))
     callee.finish()
@@ -210,8 +209,3 @@ def lookups(service: Running) -> float:
     """Return how many lookups a service has had, by their outcomes."""
     page = service.page("/metrics")
     return sum(map(float, re.findall(r"^did_router_lookups_total\{.*\} (\S+)$", page, re.MULTILINE)))
-
-
-def headers(message: str, name: str) -> list[str]:
-    """Return the values of a header of a message that SIPp received."""
-    return re.findall(rf"^{name}\s*:\s*(.*)$", message, re.MULTILINE | re.IGNORECASE)

@@ -9,13 +9,14 @@ from pathlib import Path
 from tests.cli.command import ACCOUNTS, Running, environment
 from tests.switches.programs import EXAMPLES, ROOT
 
-PAGE = "".join((ROOT / "docs" / name).read_text("utf-8") for name in ("switches.md", "kamailio.md"))
+PAGES = ("switches.md", "kamailio.md", "kamailio-enum-and-kemi.md", "asterisk.md", "freeswitch.md")
+PAGE = "".join((ROOT / "docs" / name).read_text("utf-8") for name in PAGES)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 FILES = {file.name: file.read_text("utf-8") for file in EXAMPLES.iterdir() if file.is_file()}
 
 
 def test_every_configuration_of_the_page_is_a_whole_file() -> None:
-    configurations = [text for language, text in BLOCKS if language not in {"python", "sh"}]
+    configurations = [text for language, text in BLOCKS if language not in {"python", "sh", "console"}]
 
     assert [text for text in configurations if text not in FILES.values()] == []
     shown = {name for name, text in FILES.items() if text in configurations}
@@ -29,8 +30,8 @@ def test_every_file_is_linked() -> None:
 def test_the_pages_python(service: Running, tmp_path: Path) -> None:
     (snippet,) = (text for language, text in BLOCKS if language == "python")
     script = tmp_path / "page.py"
-    script.write_text(snippet.replace("127.0.0.1:50051", service.target), "utf-8")
-    env = environment(PYTHONPATH=f"{EXAMPLES}:{ROOT}", DID_LOOKUP_DEADLINE="5")
+    script.write_text(snippet, "utf-8")
+    env = environment(PYTHONPATH=f"{EXAMPLES}:{ROOT}", DID_LOOKUP_DEADLINE="5", DID_LOOKUP_TARGET=service.target)
     ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=env, timeout=30, check=True)
 
     assert ran.stdout.split() == [ACCOUNTS[0], "+14158867900"]

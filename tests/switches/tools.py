@@ -1,0 +1,94 @@
+"""What the tools of the field say of did-router itself: SIPp of its SIP, dig, kdig and dnsperf of its ENUM."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cli.command import environment
+from tests.switches.campaign import NUMBERS
+from tests.switches.ports import free_port
+from tests.switches.programs import SCENARIOS
+from tests.switches.routers import Routers
+
+TOOLS = ("sipp", "dig", "kdig", "dnsperf")
+_OWNED, _UNKNOWN, _AGING = "+14158867900", "+14158860000", "+14158867904"
+_SUPPLEMENT = re.compile(r"^;; (Query time|WHEN|Received|From|ADDITIONAL|SERVER).*$\n?", re.MULTILINE)
+
+
+def lacking() -> list[str]:
+    """Return the tools that are not installed."""
+    return [tool for tool in TOOLS if shutil.which(tool) is None]
+
+
+def outputs(routers: Routers, folder: Path) -> str:
+    """Return the page's section of their outputs."""
+    sections = [
+        "## SIPp against the redirect server",
+        *(_block(f"sipp, {transport}", sipp(routers.sip[0], folder, transport)) for transport in ("u1", "t1")),
+        "## dig and kdig against ENUM",
+        *(_block(" ".join(("dig", *shown)), dig(routers.enum[0], shown)) for shown in DIG),
+        _block(" ".join(("kdig", *KDIG)), run("kdig", f"@127.0.0.1#{routers.enum[0]}", *KDIG)),
+        "## dnsperf against ENUM",
+        *(_block(f"dnsperf -m {mode}", dnsperf(routers.enum[0], folder, mode)) for mode in ("udp", "tcp")),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def name_of(number: str) -> str:
+    """Return the domain name of an E.164 number."""
+    return ".".join(reversed(number.removeprefix("+"))) + ".e164.arpa"
+
+
+DIG = (
+    ("+noall", "+answer", "+comments", "NAPTR", name_of(_OWNED)),
+    ("+short", "NAPTR", name_of(_UNKNOWN)),
+    ("+short", "NAPTR", name_of(_AGING)),
+    ("+noall", "+comments", "NAPTR", "4.3.2.1.example.org"),
+    ("+noall", "+comments", "+edns=1", "+noednsnegotiation", "NAPTR", name_of(_OWNED)),
+    ("+noall", "+comments", "+opcode=NOTIFY", "NAPTR", name_of(_OWNED)),
+    ("+noall", "+comments", "CH", "TXT", "version.bind"),
+)
+KDIG = ("+tcp", "+edns", "+cookie", "+noall", "+answer", "NAPTR", name_of(_OWNED))
+
+
+def dig(port: int, arguments: Sequence[str]) -> str:
+    """Return what dig says."""
+    return run("dig", "@127.0.0.1", "-p", str(port), "+tries=1", *arguments)
+
+
+def sipp(port: int, folder: Path, transport: str, calls: int = 1_000) -> str:
+    """Return SIPp's last statistics of calls that are all redirected."""
+    numbers = folder / "redirected.csv"
+    numbers.write_text(f"SEQUENTIAL\n{_OWNED};\n")
+    scenario = str(SCENARIOS / "redirected.xml")
+    fixed = ("-sf", scenario, "-inf", str(numbers), "-m", str(calls), "-r", "200", "-nostdin", "-timeout", "60s")
+    where = ("-t", transport, "-i", "127.0.0.1", "-p", str(free_port()), f"127.0.0.1:{port}")
+    text = run("sipp", *fixed, *where, folder=folder)
+    last = text.rpartition("Statistics Screen")[2]
+    wanted = ("Total Calls", "Outgoing calls", "Successful call", "Failed call", "Retransmissions")
+    lines = [line.rstrip() for line in last.splitlines() if any(word in line for word in wanted)]
+    return "\n".join(lines)
+
+
+def dnsperf(port: int, folder: Path, mode: str) -> str:
+    """Return dnsperf's counts; its rates say nothing beside other programs."""
+    queries = folder / "queries.txt"
+    queries.write_text("".join(f"{name_of(number)} NAPTR\n" for number in NUMBERS if number.startswith("+")))
+    text = run("dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-n", "1000", "-m", mode)
+    return "\n".join(
+        line for line in text.splitlines() if re.search(r"Queries (sent|completed|lost)|Response codes", line)
+    )
+
+
+def run(*command: str, folder: Path | None = None) -> str:
+    """Return the output of a command, without what differs in each run."""
+    env = environment(TERM="dumb", HOME="/nonexistent")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=120, check=False)
+    text = re.sub(r"(?<=, id: )\d+", "1", _SUPPLEMENT.sub("", done.stdout)).expandtabs(1)
+    return "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("; <<>>"))
+
+
+def _block(title: str, text: str) -> str:
+    return f"{title}:\n\n```text\n{text}\n```"
