@@ -1,5 +1,6 @@
 """Processes that a test freezes and lets go on."""
 
+import contextlib
 import os
 import signal
 import time
@@ -26,8 +27,9 @@ def freeze(process: int) -> None:
 
 
 def thaw(process: int) -> None:
-    """Let a frozen process go on (SIGCONT)."""
-    os.kill(process, signal.SIGCONT)
+    """Let a frozen process go on (SIGCONT), if it is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGCONT)
 
 
 def _is_frozen(process: int) -> bool:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 from tests.hostile import wire
 from tests.hostile.attack import together
-from tests.hostile.requests import ONE_LOOKUP
 from tests.hostile.scene import Scene
+from tests.hostile.sent_requests import ONE_LOOKUP
 from tests.hostile.wire import (
     ACK,
     BATCH,

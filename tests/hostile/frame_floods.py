@@ -6,8 +6,8 @@ import time
 
 from tests.hostile import wire
 from tests.hostile.attack import together
-from tests.hostile.requests import BATCH_OF_CALLS, BATCH_OF_ONE, MEGABYTE, ONE_LOOKUP, closing_of, hung_up
 from tests.hostile.scene import Scene
+from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, MEGABYTE, ONE_LOOKUP, closing_of, hung_up
 from tests.hostile.wire import (
     BATCH,
     CONTINUATION,

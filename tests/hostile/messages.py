@@ -13,8 +13,8 @@ from router.v1 import numbers_pb2 as npb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.hostile import wire
-from tests.hostile.requests import BATCH_OF_CALLS, BATCH_OF_ONE, MEGABYTE, ONE_LOOKUP, closing_of, hung_up
 from tests.hostile.scene import NUMBER, Scene
+from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, MEGABYTE, ONE_LOOKUP, closing_of, hung_up
 from tests.hostile.wire import (
     BATCH,
     DATA,

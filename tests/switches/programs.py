@@ -87,10 +87,14 @@ class Sipp:
         assert program is not None
         file = str(SCENARIOS / f"{scenario}.xml")
         fixed = ("-sf", file, "-i", "127.0.0.1", "-m", str(calls), "-nostdin")
+        # A 180 that the network delivers after the 200 is no reason to give up a call.
+        patient = ("-default_behaviors", "all,-abortunexp")
         limit = ("-timeout", f"{seconds}s", "-timeout_error")
         messages = ("-trace_msg", "-message_file", str(self._messages))
         errors = ("-trace_err", "-error_file", str(self._errors))
-        self._program = Program([program, *fixed, *limit, *messages, *errors, *arguments], folder, {"TERM": "dumb"})
+        self._program = Program(
+            [program, *fixed, *patient, *limit, *messages, *errors, *arguments], folder, {"TERM": "dumb"}
+        )
 
     def finish(self) -> None:
         """Wait for the end of its calls, all of which must have gone as the scenario says."""

@@ -63,9 +63,13 @@ def start_console(world: World, start_service: StartService, tmp_path: Path) -> 
         each.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
+    """Debian's Chromium, driven by Playwright.
+
+    It ends with each module: Playwright leaves an event loop running in the thread, in which nobody else's
+    `asyncio.run` works.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: make test-console installs it")

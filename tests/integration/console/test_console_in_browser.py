@@ -103,6 +103,7 @@ def test_1000_numbers_page_through_and_are_all_in_the_csv(
     pages = 1
     while browser.page.locator("a[rel=next]").count():
         browser.page.click("a[rel=next]")
+        browser.page.wait_for_load_state()  # the rows arrive in pieces
         found += browser.page.locator("tbody th").all_inner_texts()
         pages += 1
 
