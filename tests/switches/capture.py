@@ -11,6 +11,8 @@ _OUTGOING = 4
 """The kernel shows each packet of loopback twice: sent, and received."""
 _UDP, _TCP, _IPV4 = 17, 6, 0x0800
 _ETHERNET = 14
+_RECEIVE_BUFFER_FORCE = 33
+"""Linux's SO_RCVBUFFORCE: the system's limit loses packets on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Capture:
         self._ports = ports
         self._packets: list[Packet] = []
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, 8 << 20)
         self._socket.bind(("lo", 0))
         self._socket.settimeout(0.2)
         self._ended = threading.Event()

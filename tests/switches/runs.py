@@ -55,7 +55,7 @@ def trace(setup: Setup, folder: Path, routers: Routers, next_hop: int) -> str:
 
 def _of_call(packets: Sequence[Packet], call: Dialogue, carrier: int, next_hop: int) -> list[Packet]:
     """Leave out what belongs to earlier calls, and the next hop's responses, which come later in this one."""
-    first = next(index for index, packet in enumerate(packets) if packet.source == carrier)
+    first = next((index for index, packet in enumerate(packets) if packet.source == carrier), len(packets))
 
     def is_ours(packet: Packet) -> bool:
         found = re.search(rb"^Call-ID: call-(\d+)\r$", packet.data, re.MULTILINE)
