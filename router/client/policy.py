@@ -8,6 +8,8 @@ from router.client.options import Options
 from router.client.results import Result
 from router.runtime.circuit_breaker import CircuitBreaker
 
+_random = random.SystemRandom()
+"""Threads that wait leave the numbers of a program that seeds `random` as they are, and forks differ."""
 _RETRY_BACKOFF = 0.02
 """Seconds, at most, before the third and later attempts.
 
@@ -72,5 +74,5 @@ class Attempts:
         """Return the seconds to wait before another attempt; None: this result is final."""
         if self._left <= 0 or not result.is_retryable:
             return None
-        delay = 0.0 if self._sent == 1 else _RETRY_BACKOFF * (0.5 + random.random() / 2)  # noqa: S311 - nothing secret
+        delay = 0.0 if self._sent == 1 else _RETRY_BACKOFF * (0.5 + _random.random() / 2)
         return delay if self._ends_at - time.monotonic() - delay > _LEAST_TIME else None

@@ -51,7 +51,7 @@ class Nodes:
         self.membership = membership
         self._down: dict[str, str] = {}
         # Processes and clients begin with different nodes.
-        self._turns = itertools.count(random.randrange(len(self.addresses)))  # noqa: S311 - nothing secret
+        self._turns = itertools.count(random.SystemRandom().randrange(len(self.addresses)))
         self._watched: weakref.WeakSet[Connections] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._watching = False

@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+_random = random.SystemRandom()
+"""Threads that wait leave the numbers of a program that seeds `random` as they are, and forks differ."""
 _MAX_EXPONENT = 16
 """Failures after which the delay no longer doubles: a float would overflow after a thousand."""
 
@@ -27,7 +29,7 @@ class Backoff:
     def delay(self, failures: int) -> float:
         """Return the seconds to wait after so many consecutive failures, counted from 0."""
         upper = min(self.maximum, self.initial * 2.0 ** min(failures, _MAX_EXPONENT))
-        return self.floor + upper * (1.0 - self.jitter * random.random())  # noqa: S311 - nothing secret
+        return self.floor + upper * (1.0 - self.jitter * _random.random())
 
 
 RECONNECT = Backoff(initial=0.1, maximum=5.0, floor=0.05)
@@ -43,4 +45,4 @@ def contention_delay(attempt: int, unit: float) -> float:
         attempt: conflicts so far.
         unit: seconds.
     """
-    return random.uniform(0.0, unit * attempt)  # noqa: S311 - nothing secret
+    return _random.uniform(0.0, unit * attempt)
