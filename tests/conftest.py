@@ -76,7 +76,15 @@ _STRICT = ("unit", "fuzz", "contract")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Turn warnings into errors, except of sockets that couchdb's client leaves to the garbage collector."""
+    """Turn warnings into errors, except of what tests of servers in the same process leave behind.
+
+    Those are sockets that couchdb's client leaves to the garbage collector, and threads of libraries that still wait
+    for a server that is gone: their delays are drawn from `random`, which hypothesis then blames on a strategy.
+    """
+    left_behind = (
+        "ignore:unclosed:ResourceWarning",
+        "ignore:Do not use the .random. module inside strategies:hypothesis.errors.HypothesisDeprecationWarning",
+    )
     for item in items:
         if any(f"tests/{folder}/" in item.path.as_posix() for folder in _STRICT):
-            item.add_marker(pytest.mark.filterwarnings("error", "ignore:unclosed:ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("error", *left_behind))
