@@ -166,14 +166,18 @@ class NativeTransport:
             authorizer=authorizer,
         )
         self._calls = observation.grpc
-        self._native = NativeCallSource(
-            address,
-            path,
-            max_concurrent_streams=limits.max_concurrent_streams,
-            reuse_port=reuse_port,
-            core=core,
-            authorizer=authorizer,
-        )
+        try:
+            self._native = NativeCallSource(
+                address,
+                path,
+                max_concurrent_streams=limits.max_concurrent_streams,
+                reuse_port=reuse_port,
+                core=core,
+                authorizer=authorizer,
+            )
+        except BaseException:  # such as an address in use: nobody will call `stop`
+            self._directory.cleanup()
+            raise
         self.call_source: CallSource = self._native
         self.set_serving = self._others.set_serving
 
