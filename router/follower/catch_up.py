@@ -35,6 +35,10 @@ YOUNG_AGE = 30.0
 counts whole seconds, and the event may come late."""
 
 
+class ChangesRepeated(ResponseLost):
+    """The changes are too many to wait for: during a shard split CouchDB sends every row of the shard again."""
+
+
 @dataclass(frozen=True, slots=True)
 class CatchUpResult:
     """Result of a catch-up.
@@ -138,7 +142,7 @@ class CatchUp:
         """Read the changes that the database's feed has not brought yet; return their ids.
 
         Raises:
-            ResponseLost: the changes can't be read, as after a checkpoint that names a frozen node.
+            ResponseLost: the changes can't be read, as after a checkpoint that names a frozen node, or are repeated.
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
         ids: set[str] = set()
@@ -172,6 +176,8 @@ class CatchUp:
         is_impatient = time.monotonic() - self._hung_at < IMPATIENT_TIME
         try:
             return self._read(database, stop, on_page, self._impatient if is_impatient else self.quick, loading=False)
+        except ChangesRepeated:
+            raise
         except ResponseLost:
             self._hung_at = time.monotonic()
             raise
@@ -193,6 +199,8 @@ class CatchUp:
             on_page(page)
             if len(page.changes) < self._page:
                 break
+            if database.deletion_reported and not loading:
+                raise ChangesRepeated(f"{database.name}: reported deleted meanwhile, as by a shard split")
         return count
 
     def _changes(self, database: FollowedDatabase, couch: CouchServer) -> ChangesPage:

@@ -11,6 +11,10 @@ from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.shards import is_shard
 from router.redis_store.checkpoints import Checkpoint
 
+SPLIT_TIME = 60.0
+"""Seconds after a step of a shard split within which a feed may be deaf: CouchDB 3.5.0 does not end every feed that
+waits for a copy that is gone, and it brings nothing more of that shard between heartbeats."""
+
 
 def is_followed(name: str) -> bool:
     """Return whether a database is a number shard, or one of the few that every lookup depends on."""
@@ -95,6 +99,10 @@ class FollowedDatabase:
         self.applying_since = _earliest(self.applying_since, self.unconfirmed_since, self.confirming_since)
         self.unconfirmed_since = self.confirming_since = None
         self.check_requested = False
+
+    def is_splitting(self, now: float) -> bool:
+        """Return whether a shard of it was split a moment ago, or may be at this moment."""
+        return self.deletion_reported or now - self.split_at < SPLIT_TIME
 
     def lag(self, now: float, grace: float = 0.0) -> float:
         """Return the seconds that the cache is known to be behind.

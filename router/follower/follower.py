@@ -23,6 +23,8 @@ from router.stores.clients import Stores
 log = logging.getLogger(__name__)
 
 _STATUS_INTERVAL = 1.0
+_SPLIT_STATUS_INTERVAL = 0.25
+"""The same while a shard is split: services mark answers by it long before `stale_after`."""
 """Seconds between two published statuses."""
 VISIBILITY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Seconds from the moment in which a change is noticed to its being in Redis."""
@@ -137,8 +139,6 @@ class Follower:
         Returns when the lease is lost, Redis is another server, the session is over or the follower is stopped.
         """
         kept = time.monotonic()
-        # A short lease has to be renewed more often than the status.
-        interval = min(_STATUS_INTERVAL, self._lease.ttl / 6)
         while not (self._thread.stopping or session.stop.is_set()):
             now = time.monotonic()
             try:
@@ -157,6 +157,9 @@ class Follower:
                 if now - kept > self._lease.ttl:
                     log.warning("Redis did not answer while the lease lapsed: %s", problem)
                     return
+            status_interval = _STATUS_INTERVAL if session.split_lag(now) is None else _SPLIT_STATUS_INTERVAL
+            # A short lease has to be renewed more often than the status.
+            interval = min(status_interval, self._lease.ttl / 6)
             self._thread.wait(max(0.0, now + interval - time.monotonic()))
 
     def _leave(self) -> None:
@@ -186,6 +189,7 @@ class Follower:
             feeds=sum(each.feed is not None for each in databases) + int(connected),
             database_up=connected,
             copies_pending=self._pending.size() if self._pending else 0,
+            split_lag=round(session.split_lag(now) or 0.0, 3),
         )
 
     def _configure(self, session: LeaderSession, applier: Applier) -> None:

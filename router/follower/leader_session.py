@@ -128,6 +128,13 @@ class LeaderSession:
         """Return the seconds that the cache is known to be behind one database."""
         return database.lag(now, 2 * self._feed_check_interval)
 
+    def split_lag(self, now: float) -> float | None:
+        """Return the seconds that the cache is behind a database of which a shard is split; None without a split.
+
+        A feed may have ended, or be deaf, so every event counts from when it came.
+        """
+        return max((each.lag(now) for each in self.scheduler.splitting(now)), default=None)
+
     def unobserved_seconds(self, now: float) -> float:
         """Return the seconds for which changes may have gone unobserved (see `Staleness`)."""
         return self._staleness.unobserved_seconds(now)

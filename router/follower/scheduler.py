@@ -9,9 +9,6 @@ from router.couch.responses import DatabaseInfo
 from router.follower.followed_database import FollowedDatabase, is_followed
 from router.redis_store.checkpoints import Checkpoint
 
-SPLIT_TIME = 60.0
-"""Seconds after a step of a shard split within which a feed may be deaf: CouchDB 3.5.0 does not end every feed that
-waits for a copy that is gone, and it brings nothing more of that shard between heartbeats."""
 _DOUBTED_FEED_CHECK_INTERVAL = 0.5
 """Seconds between two checks of a feed that may be deaf."""
 
@@ -32,6 +29,7 @@ class DatabaseScheduler:
         self.stop = stop
         self._feed_check_interval = feed_check_interval
         self._databases: dict[str, FollowedDatabase] = {}
+        self._splitting: set[str] = set()
         self._queue: queue.PriorityQueue[tuple[int, float, str]] = queue.PriorityQueue()
 
     def databases(self) -> list[FollowedDatabase]:
@@ -74,7 +72,9 @@ class DatabaseScheduler:
         with self.lock:
             database = self._databases.setdefault(name, FollowedDatabase(name))
             database.needs_reread = database.needs_reread or needs_reread
-            database.deletion_reported = database.deletion_reported or deleted
+            if deleted:
+                database.deletion_reported = True
+                self._splitting.add(name)
             if info is not None:
                 database.observe_copies(info)
             if database.feed is not None and not database.needs_reread:
@@ -120,7 +120,7 @@ class DatabaseScheduler:
     def seconds_until_check(self, database: FollowedDatabase) -> float:
         """Return the time until the database's feed may be checked: a busy one brings rows far more often."""
         now, interval = time.monotonic(), self._feed_check_interval
-        if database.overtaken or now - database.split_at < SPLIT_TIME:
+        if database.overtaken or database.is_splitting(now):
             interval = min(interval, _DOUBTED_FEED_CHECK_INTERVAL)
         return 0.0 if database.deletion_reported else database.checked_at + interval - now
 
@@ -173,6 +173,14 @@ class DatabaseScheduler:
             databases = self._databases.values()
             times = [each for database in databases for each in (database.pending_since, database.applying_since)]
         return min((each for each in times if each is not None), default=None)
+
+    def splitting(self, now: float) -> list[FollowedDatabase]:
+        """Return the databases of which a shard is split, or may be."""
+        with self.lock:
+            known = [self._databases[name] for name in self._splitting if name in self._databases]
+            databases = [each for each in known if each.is_splitting(now)]
+            self._splitting = {each.name for each in databases}
+        return databases
 
     def close(self, workers: int) -> None:
         """Close all feeds, and let so many workers that wait in `next` go on."""

@@ -29,6 +29,8 @@ class FollowerStatus:
         feeds: continuous feeds open.
         lags: lag in seconds by database, of the databases that lag most.
         database_up: CouchDB's feed of updates is connected.
+        split_lag: seconds that the cache is behind a database of which a shard is split. CouchDB sends all rows of the
+            shard again, so it takes long to know which numbers changed.
         copies_pending: changes whose account copies have not been checked yet.
         stamp: Redis' own time of the publication; it tells two publications apart.
         published_at: of the publication, on this process' monotonic clock.
@@ -46,6 +48,7 @@ class FollowerStatus:
     database_up: bool
     lags: dict[str, float]
     copies_pending: int = 0
+    split_lag: float = 0.0
     stamp: bytes = b""
     published_at: float = 0.0
 
@@ -109,5 +112,5 @@ def _is_valid(status: FollowerStatus) -> bool:
         status.feeds,
         status.copies_pending,
     )
-    numbers = (status.at, status.lag, *counts, *status.lags.values())
+    numbers = (status.at, status.lag, status.split_lag, *counts, *status.lags.values())
     return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)

@@ -199,6 +199,20 @@ GUARDS = (
         f"{_STUCK}::test_a_database_that_is_reported_deleted_and_exists_is_listed",
     ),
     Guard(
+        "a shard split that is not read yet marks answers",
+        "router/server/admin/readiness.py",
+        "or follower.split_lag > _MAX_SPLIT_LAG",
+        "or follower.split_lag > follower.split_lag",
+        "tests/integration/test_lookup_following.py::test_follower_behind_a_shard_split_makes_caches_stale",
+    ),
+    Guard(
+        "rows that a shard split repeats are not read one by one",
+        "router/follower/catch_up.py",
+        "if database.deletion_reported and not loading:",
+        "if False:",
+        "tests/unit/follower/test_catch_up.py::test_full_page_of_a_database_reported_deleted_ends_the_reading",
+    ),
+    Guard(
         "a feed that misses changes is replaced",
         "router/follower/worker.py",
         "if database.deletion_reported or database.overtaken:",

@@ -7,6 +7,9 @@ import pytest
 
 from router.numbers.kazoo_databases import REFERENCE_DATABASES
 from router.numbers.normaliser import LookupNumber, Normaliser
+from router.redis_store import follower_status
+from router.redis_store.follower_status import FollowerStatus
+from router.trust.trust import FRESH, STALE
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartService
 from tests.integration.waiting import eventually
@@ -190,6 +193,14 @@ def test_a_configuration_that_cannot_be_used_hurts_nothing(
     world.number("+14150000002", TWO)
     _becomes(running, TWO, "+14150000002")
     assert running.caller.route(NUMBER).force_outbound
+
+
+def test_follower_behind_a_shard_split_makes_caches_stale(world: World, start_service: StartService) -> None:
+    trust = start_service(stale_after=30.0).service.trust
+    status = FollowerStatus("me", 0.0, "following", 1, 1, 1, 1.0, 5, 1, database_up=True, lags={})
+    for split_lag, freshness in ((0.0, FRESH), (1.0, STALE), (0.2, FRESH)):
+        follower_status.publish(world.writer.redis, world.writer.keys, replace(status, split_lag=split_lag))
+        eventually(lambda freshness=freshness: trust.current.redis is freshness)  # type: ignore[misc]
 
 
 def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_deleted(

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _REDIS_INTERVAL = 0.5
 _COUCHDB_INTERVAL = 2.0
+_MAX_SPLIT_LAG = 0.5
+"""Seconds that the cache may be behind a database of which a shard is split before answers are marked stale. Together
+with the follower's and the own interval they are marked within 1.3 s."""
 _MIN_PAUSE_SECONDS = 0.05
 """Between two polls, however long one takes."""
 
@@ -157,6 +160,7 @@ class Readiness:
         silent = (
             follower is None
             or max(follower.age, follower.age + follower.lag if follower.lag else 0.0) > self._stale_after
+            or follower.split_lag > _MAX_SPLIT_LAG
         )
         cached = redis_up and follower is not None and follower.complete > 0
         if not (couch_up or cached):

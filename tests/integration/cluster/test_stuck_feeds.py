@@ -64,6 +64,28 @@ def test_a_database_that_is_reported_deleted_and_exists_is_listed(
         eventually(lambda: on_cluster.cached() == TWO, 15)
 
 
+def test_shard_split_that_is_not_read_yet_is_published_as_lag(
+    on_cluster: World,
+    cluster: EmbeddedCluster,
+    sessions: list[LeaderSession],
+    follow: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service marks answers by it long before `stale_after`: nobody knows yet which numbers have changed."""
+    monkeypatch.setattr(catch_up, "YOUNG_AGE", 0.5)
+    on_cluster.number()
+    time.sleep(1.6)  # start times and the server's clock count whole seconds
+    with Relay(cluster.url) as relay:
+        on_cluster.couchdb_url = relay.url
+        follow(follower_reconcile_interval=120.0, follower_lease_ttl=60.0, follower_timeout=60.0)
+        eventually(lambda: on_cluster.complete(SHARD) and (status := on_cluster.status()) and status.split_lag == 0)
+        relay.hold(lambda _, target: f"{SHARD}/_all_docs" in target)
+        sessions[-1].scheduler.wake(SHARD, deleted=True)
+        eventually(lambda: (status := on_cluster.status()) and status.split_lag > 1)
+        relay.release()
+        eventually(lambda: (status := on_cluster.status()) and status.split_lag == 0)
+
+
 def test_a_feed_that_misses_changes_is_replaced(
     on_cluster: World, sessions: list[LeaderSession], follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from router.couch.client import CouchClient
 from router.couch.errors import ResponseLost
-from router.couch.responses import ChangesPage
+from router.couch.responses import Change, ChangesPage
 from router.couch.server import CouchServer
 from router.follower import catch_up
-from router.follower.catch_up import CatchUp
+from router.follower.catch_up import CatchUp, ChangesRepeated
 from router.follower.followed_database import FollowedDatabase
 from router.redis_store.checkpoints import Checkpoint
 
@@ -33,3 +33,20 @@ def test_after_changes_that_hung_others_are_waited_for_less(monkeypatch: pytest.
     monkeypatch.setattr(catch_up, "IMPATIENT_TIME", 0.0)
     with pytest.raises(ResponseLost):
         reader.confirm(followed(OTHER), threading.Event())
+
+
+def test_full_page_of_a_database_reported_deleted_ends_the_reading() -> None:
+    """CouchDB sends all rows of a split shard again: listing the database is far shorter."""
+    couch = CouchServer(CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=30.0))
+    reader = CatchUp(couch, Mock(), Mock(apply=lambda _, before, *__, **___: before), page=1)
+    reader.quick, reader._impatient = Mock(), Mock()
+    page = ChangesPage([Change("2-x", "+14155550100", "1-a", False, None)], "2-x", 7)
+    reader.quick.database.return_value.changes.return_value = page
+    database = followed(SHARD)
+    database.deletion_reported = True
+    with pytest.raises(ChangesRepeated):
+        reader.confirm(database, threading.Event())
+    assert reader.quick.database.return_value.changes.call_count == 1
+    with pytest.raises(ChangesRepeated):
+        reader.confirm(database, threading.Event())
+    assert not reader._impatient.database.called, "CouchDB did not hang"

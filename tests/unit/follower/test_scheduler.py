@@ -6,7 +6,7 @@ import time
 import pytest
 
 from router.couch.responses import DatabaseInfo
-from router.follower.followed_database import FollowedDatabase
+from router.follower.followed_database import SPLIT_TIME, FollowedDatabase
 from router.follower.scheduler import DatabaseScheduler
 from router.redis_store.checkpoints import Checkpoint
 from tests.integration.waiting import eventually
@@ -175,3 +175,22 @@ def test_closing_releases_waiting_workers(scheduler: DatabaseScheduler) -> None:
     scheduler.close(workers=1)
     waiting.join(5)
     assert not waiting.is_alive()
+
+
+def test_splitting_database_is_listed_until_the_split_is_long_over(scheduler: DatabaseScheduler) -> None:
+    database = scheduler.register(SHARD, COMPLETE)
+    assert database is not None
+    scheduler.wake(OTHER)
+    assert scheduler.splitting(time.monotonic()) == []
+    scheduler.wake(SHARD, deleted=True)
+    assert scheduler.splitting(time.monotonic()) == [database]
+    database.deletion_reported, database.split_at = False, time.monotonic()
+    assert scheduler.splitting(time.monotonic()) == [database]
+    assert scheduler.splitting(time.monotonic() + SPLIT_TIME) == []
+
+
+def test_database_that_was_really_deleted_is_not_splitting(scheduler: DatabaseScheduler) -> None:
+    scheduler.register(SHARD, COMPLETE)
+    scheduler.wake(SHARD, deleted=True)
+    scheduler.remove(SHARD)
+    assert scheduler.splitting(time.monotonic()) == []
