@@ -40,12 +40,13 @@ test-unit: install ## run the tests of single modules, which need no server (ARG
 coverage: install ## report the branch coverage of the unit tests and fuzz targets
 	$(BIN)/pytest -n $(WORKERS) --cov=router --cov-report=term $(ARGS) tests/unit tests/fuzz
 
-lint: install ## check style, types, layers, names, length of files, pages and spelling
+lint: install ## check style, types, layers, names of code and tests, length of files, pages and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.language.retired_words
+	$(BIN)/python -m tests.language.names_of_tests
 	$(BIN)/python -m tests.language.file_length
 	$(BIN)/pymarkdown scan $(PAGES)
 	$(BIN)/codespell

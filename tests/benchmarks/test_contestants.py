@@ -31,7 +31,7 @@ CONTESTANTS = [list(same) for _, same in groupby(sorted(_EVERYBODY, key=_server)
 
 
 @pytest.mark.parametrize("contestants", CONTESTANTS, ids=[_server(same[0]) for same in CONTESTANTS])
-def test_it_starts_and_answers_rightly(on: Arena, contestants: list[Contestant]) -> None:
+def test_contestant_started_gives_right_answers(on: Arena, contestants: list[Contestant]) -> None:
     who = contestants[0]
     reason = who.missing() or who.uncompiled()
     if reason is not None:

@@ -84,12 +84,12 @@ def test_calls_with_tls_carry_the_token(tmp_path: Path, credentials: Credentials
     assert router.tokens == {f"Bearer {credentials.token}"}
 
 
-def test_a_certificate_of_another_authority_is_refused(tmp_path: Path, credentials: Credentials) -> None:
+def test_certificate_of_another_authority_is_refused(tmp_path: Path, credentials: Credentials) -> None:
     other = Credentials.make(tmp_path / "other")
     with serving(credentials) as (_, port), pytest.raises(LoadError, match="can't connect"):
         drive(tmp_path, port, other.access(tls=True, tokens=False))
 
 
-def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with serving(None) as (_, port), pytest.raises(LoadError, match="--authority-file"):
         drive(tmp_path, port, Access(tmp_path / "absent.pem"))

@@ -48,14 +48,14 @@ def test_each_way_names_the_account(targets: dict[str, str], via: str) -> None:
         ("enum", f'.e164.arpa. NAPTR\n100 10 "u" "E2U+sip" "!^.*$!sip:{FOUND}@{ACCOUNTS[0]}.'),
     ],
 )
-def test_the_view_is_the_response_itself(targets: dict[str, str], via: str, text: str) -> None:
+def test_lookup_via_any_transport_shows_its_response(targets: dict[str, str], via: str, text: str) -> None:
     assert text in run("lookup", "--via", via, "--target", targets[via], FOUND).out
 
 
 @pytest.mark.parametrize(
     ("via", "text"), [("http", "HTTP 404 Not Found"), ("sip", "404 Not Found"), ("enum", "NOERROR, no record")]
 )
-def test_a_refusal_exits_with_1(targets: dict[str, str], via: str, text: str) -> None:
+def test_refusal_exits_with_1(targets: dict[str, str], via: str, text: str) -> None:
     refused = run("lookup", "--via", via, "--target", targets[via], ABSENT)
 
     assert refused.code == 1
@@ -63,14 +63,14 @@ def test_a_refusal_exits_with_1(targets: dict[str, str], via: str, text: str) ->
 
 
 @pytest.mark.parametrize("via", ["http", "sip", "enum"])
-def test_nobody_there_names_the_setting(via: str) -> None:
+def test_lookup_unreachable_service_names_the_setting(via: str) -> None:
     nobody = run("lookup", "--via", via, "--target", f"127.0.0.1:{_free_port()}", "--timeout", "0.3", FOUND)
 
     assert nobody.code == 3
     assert f"--set {via}_listen=" in nobody.complaint
 
 
-def test_what_a_way_can_not_ask_is_wrong_usage(targets: dict[str, str]) -> None:
+def test_lookup_option_foreign_to_transport_is_wrong_usage(targets: dict[str, str]) -> None:
     plan = run("lookup", "--via", "sip", "--target", targets["sip"], "--dial-plan", "gb", FOUND)
     name = run("lookup", "--via", "enum", "--target", targets["enum"], "alice")
 

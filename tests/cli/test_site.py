@@ -30,7 +30,7 @@ def test_every_page_is_in_the_site(site: Path) -> None:
     assert [str(page) for page in pages if not (site / page).exists()] == []
 
 
-def test_the_reference_has_a_page_for_each_room(site: Path) -> None:
+def test_reference_has_a_page_for_each_room(site: Path) -> None:
     rooms = {path.parent.name for path in (ROOT / "router").glob("*/__init__.py")} - {"v1"}
 
     assert {room for room in rooms if not (site / "reference" / f"{room}.html").exists()} == set()

@@ -23,7 +23,7 @@ def test_open_to_all(couch: Couch, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/_all_dbs", "/_dbs_info", "/_db_updates"])
-def test_the_servers_own_are_for_administrators(couch: Couch, path: str) -> None:
+def test_server_pages_without_login_are_for_administrators(couch: Couch, path: str) -> None:
     assert couch.get(path, authenticated=False).refusal == NOT_ADMIN
 
 
@@ -36,13 +36,13 @@ def test_databases_are_closed_to_strangers(database: Database) -> None:
     assert database.couch.delete(database.path, authenticated=False).refusal == NOT_ADMIN
 
 
-def test_an_unknown_user_is_refused_everywhere(couch: Couch) -> None:
+def test_unknown_user_is_refused_everywhere(couch: Couch) -> None:
     for path in ("/", "/_up", "/_all_dbs"):
         answer = couch.get(path, authenticated=False, headers=basic("nobody-of-that-name", "x"))
         assert answer.refusal == WRONG
 
 
-def test_the_session_says_who_one_is(couch: Couch) -> None:
+def test_session_names_the_user_and_its_roles(couch: Couch) -> None:
     assert couch.get("/_session").json["userCtx"]["roles"] == ["_admin"]
     assert couch.get("/_session", authenticated=False).json["userCtx"] == {"name": None, "roles": []}
 

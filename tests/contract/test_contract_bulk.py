@@ -25,7 +25,7 @@ def test_each_document_has_an_outcome_in_order(database: Database) -> None:
     assert outcomes[1] == refused
 
 
-def test_what_is_not_a_list_of_documents_is_refused(database: Database) -> None:
+def test_bulk_docs_without_a_list_of_documents_is_400(database: Database) -> None:
     path = f"{database.path}/_bulk_docs"
     post = database.couch.post
     assert post(path, {"docs": {}}).refusal == (400, "bad_request", "`docs` parameter must be an array.")
@@ -36,7 +36,7 @@ def test_what_is_not_a_list_of_documents_is_refused(database: Database) -> None:
     assert database.info()["doc_count"] == 0, "one bad id refuses them all"
 
 
-def test_a_planted_revision_keeps_its_name(database: Database) -> None:
+def test_planted_revision_keeps_its_name(database: Database) -> None:
     assert database.bulk([planted(FIRST, f"5-{digest('a')}", n=1)], new_edits=False) == []
     assert database.load(FIRST) == {"_id": FIRST, "_rev": f"5-{digest('a')}", "n": 1}
     assert database.save(FIRST, {"_rev": f"5-{digest('a')}"}).startswith("6-")
@@ -55,7 +55,7 @@ def test_planting_needs_a_revision(database: Database) -> None:
     assert answer.status == 400
 
 
-def test_the_winner_is_the_highest_generation_then_the_highest_hash(database: Database) -> None:
+def test_winner_is_the_highest_generation_then_the_highest_hash(database: Database) -> None:
     database.bulk([planted(FIRST, f"2-{digest('f')}"), planted(FIRST, f"3-{digest('a')}")], new_edits=False)
     assert database.load(FIRST)["_rev"] == f"3-{digest('a')}"
     database.bulk([planted(FIRST, f"3-{digest('b')}")], new_edits=False)
@@ -64,7 +64,7 @@ def test_the_winner_is_the_highest_generation_then_the_highest_hash(database: Da
     assert answer["_conflicts"] == [f"3-{digest('a')}", f"2-{digest('f')}"]
 
 
-def test_a_living_revision_beats_a_deleted_one(database: Database) -> None:
+def test_living_revision_beats_a_deleted_one(database: Database) -> None:
     tombstone = planted(FIRST, f"9-{digest('f')}", _deleted=True)
     database.bulk([planted(FIRST, f"2-{digest('a')}"), tombstone], new_edits=False)
     assert database.load(FIRST)["_rev"] == f"2-{digest('a')}"
@@ -87,7 +87,7 @@ def test_changes_show_the_winner_unless_asked_for_all(database: Database) -> Non
     assert row["changes"] == [{"rev": f"2-{digest('b')}"}, {"rev": f"2-{digest('a')}"}]
 
 
-def test_a_history_extends_the_revision_it_names(database: Database) -> None:
+def test_history_extends_the_revision_it_names(database: Database) -> None:
     database.bulk([planted(FIRST, f"1-{digest('a')}")], new_edits=False)
     child = {"_id": FIRST, "_revisions": {"start": 2, "ids": [digest("b"), digest("a")]}, "n": 2}
     database.bulk([child], new_edits=False)
@@ -127,7 +127,7 @@ def test_bulk_get_shows_a_deletion(database: Database) -> None:
     assert answer.json["results"][0]["docs"] == [{"ok": {"_id": FIRST, "_rev": deleted, "_deleted": True}}]
 
 
-def test_a_purge_sends_no_row_and_moves_both_sequences(database: Database) -> None:
+def test_purge_sends_no_row_and_moves_both_sequences(database: Database) -> None:
     revision = database.save(FIRST)
     database.save(SECOND)
     seen, before = database.changes()["last_seq"], database.info()
@@ -144,7 +144,7 @@ def test_a_purge_sends_no_row_and_moves_both_sequences(database: Database) -> No
     assert database.couch.get(database.document(FIRST)).refusal == (404, "not_found", "missing")
 
 
-def test_a_purged_document_starts_again_at_generation_one(database: Database) -> None:
+def test_purged_document_starts_again_at_generation_one(database: Database) -> None:
     first = database.save(FIRST, {"a": 1})
     second = database.save(FIRST, {"a": 2, "_rev": first})
     database.couch.post(f"{database.path}/_purge", {FIRST: [second]})

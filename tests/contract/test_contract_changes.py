@@ -6,7 +6,7 @@ FIRST, SECOND = "+14155550100", "+14155550101"
 NUMBERS = [f"+141555501{last:02}" for last in range(40)]
 
 
-def test_a_document_shows_its_latest_revision_only(database: Database) -> None:
+def test_document_shows_its_latest_revision_only(database: Database) -> None:
     revision = database.save(FIRST, {"n": 0})
     for n in range(1, 5):
         revision = database.save(FIRST, {"n": n, "_rev": revision})
@@ -16,7 +16,7 @@ def test_a_document_shows_its_latest_revision_only(database: Database) -> None:
     assert row["seq"].startswith("5-")
 
 
-def test_a_deletion_is_a_row(database: Database) -> None:
+def test_deletion_is_a_row_of_changes(database: Database) -> None:
     deleted = database.remove(FIRST, database.save(FIRST, {"n": 1}))
     (row,) = database.changes("include_docs=true")["results"]
     assert row["deleted"] is True
@@ -24,7 +24,7 @@ def test_a_deletion_is_a_row(database: Database) -> None:
     assert row["doc"] == {"_id": FIRST, "_rev": deleted, "_deleted": True}
 
 
-def test_a_deletion_may_carry_a_body(database: Database) -> None:
+def test_deletion_may_carry_a_body(database: Database) -> None:
     revision = database.save(FIRST)
     database.bulk([{"_id": FIRST, "_rev": revision, "_deleted": True, "why": "released"}])
     (row,) = database.changes("include_docs=true")["results"]
@@ -73,7 +73,7 @@ def test_limits_and_going_on_meet_every_row_once(database: Database) -> None:
     assert sorted(met) == NUMBERS
 
 
-def test_a_limit_of_nothing_leaves_everything_pending(database: Database) -> None:
+def test_limit_of_nothing_leaves_everything_pending(database: Database) -> None:
     database.bulk([{"_id": number} for number in NUMBERS])
     answer = database.changes("limit=0")
     assert (answer["results"], answer["pending"]) == ([], len(NUMBERS))
@@ -87,13 +87,13 @@ def test_only_the_documents_asked_for(database: Database) -> None:
     assert [row["id"] for row in answer.json["results"]] == [FIRST]
 
 
-def test_a_post_does_as_well(database: Database) -> None:
+def test_changes_by_post_equal_those_by_get(database: Database) -> None:
     database.save(FIRST)
     answer = database.couch.post(f"{database.path}/_changes", {})
     assert [row["id"] for row in answer.json["results"]] == [FIRST]
 
 
-def test_the_etag_stands_for_the_state(database: Database) -> None:
+def test_changes_etag_is_304_until_a_write(database: Database) -> None:
     database.save(FIRST)
     etag = database.couch.get(f"{database.path}/_changes").headers["ETag"]
     headers = {"If-None-Match": etag}

@@ -52,11 +52,11 @@ def test_dbs_info_differs_in_the_same_way(filled: list[Database]) -> None:
     assert len({purge_seq() for _ in range(200)}) > 1
 
 
-def test_the_start_time_is_the_same_everywhere(filled: list[Database]) -> None:
+def test_start_time_is_the_same_everywhere(filled: list[Database]) -> None:
     assert len({node.info()["instance_start_time"] for node in filled for _ in range(10)}) == 1
 
 
-def test_a_purge_counts_the_same_everywhere(filled: list[Database]) -> None:
+def test_purge_counts_the_same_everywhere(filled: list[Database]) -> None:
     revision = filled[0].load(NUMBERS[0])["_rev"]
     assert filled[1].couch.post(f"{filled[1].path}/_purge", {NUMBERS[0]: [revision]}).status in {201, 202}
 
@@ -67,7 +67,7 @@ def test_a_purge_counts_the_same_everywhere(filled: list[Database]) -> None:
     eventually(lambda: seen() == {("1", len(NUMBERS) - 1)})
 
 
-def test_a_sequence_of_one_node_is_good_at_the_others(filled: list[Database]) -> None:
+def test_sequence_of_one_node_is_good_at_the_others(filled: list[Database]) -> None:
     for node in filled:
         since = node.changes()["last_seq"]
         assert [other.changes(f"since={since}")["results"] for other in filled for _ in range(5)] == [[]] * 15
@@ -111,7 +111,7 @@ def race(couches: list[Couch], path: str, identity: str) -> list[Answer]:
     return [answers[writer] for writer in range(len(couches))]
 
 
-def test_a_write_may_wait_for_every_copy(nodes: list[Database]) -> None:
+def test_write_may_wait_for_every_copy(nodes: list[Database]) -> None:
     for turn in range(30):
         writer, reader = nodes[turn % 3], nodes[(turn + 1) % 3]
         assert writer.couch.copies == 3, "it asks by w=3"
@@ -158,7 +158,7 @@ def test_settings_of_a_node(nodes: list[Database]) -> None:
     assert name in nodes[0].couch.get("/_membership").json["all_nodes"]
 
 
-def test_an_event_may_come_several_times(nodes: list[Database], settle: Callable[[], None]) -> None:
+def test_event_may_come_several_times(nodes: list[Database], settle: Callable[[], None]) -> None:
     settle()
     with nodes[0].couch.feed("/_db_updates?feed=continuous&heartbeat=400&since=now") as feed:
         feed.line()

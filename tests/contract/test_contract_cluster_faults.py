@@ -31,7 +31,7 @@ def seconds_of(ask: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def test_a_majority_makes_a_write_and_fewer_accept_it(nodes: Nodes) -> None:
+def test_majority_makes_a_write_and_fewer_accept_it(nodes: Nodes) -> None:
     nodes.cluster.kill(2)
     assert put(nodes[0], FIRST).status == 201
     nodes.cluster.kill(1)
@@ -44,7 +44,7 @@ def test_a_majority_makes_a_write_and_fewer_accept_it(nodes: Nodes) -> None:
     assert nodes[0].couch.delete(f"{nodes[0].document(SECOND)}?rev={answer.json['rev']}").status == 202
 
 
-def test_a_node_that_comes_back_has_what_it_had_and_catches_up(nodes: Nodes) -> None:
+def test_node_that_comes_back_has_what_it_had_and_catches_up(nodes: Nodes) -> None:
     nodes[0].save(FIRST)
     nodes.cluster.kill(2)
     purged = nodes[0].load(FIRST)["_rev"]
@@ -70,7 +70,7 @@ def test_another_copy_repeats_rows_and_loses_none(nodes: Nodes) -> None:
     assert nodes.ids(0, since) == [SECOND, THIRD], "the second one again"
 
 
-def test_a_feed_goes_on_when_the_node_that_it_reads_dies(nodes: Nodes) -> None:
+def test_feed_goes_on_when_the_node_that_it_reads_dies(nodes: Nodes) -> None:
     since = nodes.since_naming(2, at=0)
     with nodes[0].feed(f"feed=continuous&heartbeat=300&since={since}") as feed:
         assert feed.line() == b"\n"
@@ -79,7 +79,7 @@ def test_a_feed_goes_on_when_the_node_that_it_reads_dies(nodes: Nodes) -> None:
         assert feed.row()["id"] == FIRST
 
 
-def test_a_database_made_anew_while_a_node_was_dead(nodes: Nodes) -> None:
+def test_database_recreated_without_a_node_replaces_its_copy(nodes: Nodes) -> None:
     nodes[0].save(FIRST)
     nodes.cluster.kill(2)
     started = nodes[0].info()["instance_start_time"]
@@ -93,13 +93,13 @@ def test_a_database_made_anew_while_a_node_was_dead(nodes: Nodes) -> None:
     assert nodes[2].couch.get(nodes[2].document(FIRST)).status == 404
 
 
-def test_a_frozen_node_answers_nothing_until_it_thaws(nodes: Nodes) -> None:
+def test_frozen_node_answers_nothing_until_it_thaws(nodes: Nodes) -> None:
     nodes.cluster.freeze(2)
     threading.Timer(0.4, nodes.cluster.thaw, [2]).start()
     assert seconds_of(lambda: nodes[2].couch.get("/_up")) > 0.3
 
 
-def test_a_frozen_peer_silences_what_names_it(nodes: Nodes) -> None:
+def test_frozen_peer_silences_what_names_it(nodes: Nodes) -> None:
     named, other = nodes.since_naming(2, at=0), nodes.since_naming(1, at=0)
     nodes.cluster.freeze(2)
     assert put(nodes[0], FIRST).status == 201
@@ -114,7 +114,7 @@ def test_a_frozen_peer_silences_what_names_it(nodes: Nodes) -> None:
     assert nodes.ids(0, other) == [FIRST], "a sequence that names living nodes is good"
 
 
-def test_everything_else_goes_on_beside_a_frozen_peer(nodes: Nodes) -> None:
+def test_other_requests_beside_a_frozen_peer_are_answered(nodes: Nodes) -> None:
     nodes[0].save(FIRST)
     nodes.cluster.freeze(2)
     database = nodes[0]
@@ -132,7 +132,7 @@ def test_everything_else_goes_on_beside_a_frozen_peer(nodes: Nodes) -> None:
         assert nodes.cluster.named_nodes(database.changes("since=now")["last_seq"]) <= {0, 1}
 
 
-def test_a_write_that_needs_a_frozen_copy_is_accepted_late(nodes: Nodes) -> None:
+def test_write_that_needs_a_frozen_copy_is_accepted_late(nodes: Nodes) -> None:
     nodes.cluster.kill(1)
     nodes.cluster.freeze(2)
     began = time.monotonic()
@@ -140,7 +140,7 @@ def test_a_write_that_needs_a_frozen_copy_is_accepted_late(nodes: Nodes) -> None
     assert time.monotonic() - began > TIMEOUT - 0.1
 
 
-def test_a_frozen_peer_counts_as_down_in_the_end(nodes: Nodes) -> None:
+def test_frozen_peer_counts_as_down_in_the_end(nodes: Nodes) -> None:
     since = nodes.since_naming(2, at=0)
     nodes.cluster.freeze(2)
     nodes[0].save(FIRST)
@@ -152,7 +152,7 @@ def test_a_frozen_peer_counts_as_down_in_the_end(nodes: Nodes) -> None:
     eventually(lambda: nodes.ids(2, since) == [FIRST])
 
 
-def test_a_feed_that_waits_for_a_frozen_peer_goes_on_when_it_thaws() -> None:
+def test_feed_that_waits_for_a_frozen_peer_goes_on_when_it_thaws() -> None:
     with cluster_of_three() as nodes:
         since = nodes.since_naming(2, at=0)
         with nodes[0].feed(f"feed=continuous&heartbeat=5000&since={since}") as feed:
@@ -191,7 +191,7 @@ def test_maintenance_takes_copies_out_of_use(nodes: Nodes) -> None:
     eventually(lambda: {node.info()["doc_count"] for node in nodes for _ in range(10)} == {1})
 
 
-def test_a_page_of_a_copy_that_lags_ends_short(nodes: Nodes) -> None:
+def test_page_of_a_copy_that_lags_ends_short(nodes: Nodes) -> None:
     since = nodes.since_naming(2, at=0)
     nodes.cluster.lag(2, 0.5)
     began = time.monotonic()
@@ -203,7 +203,7 @@ def test_a_page_of_a_copy_that_lags_ends_short(nodes: Nodes) -> None:
     assert time.monotonic() - began > 0.4
 
 
-def test_a_read_may_be_older_than_the_row(nodes: Nodes) -> None:
+def test_read_may_be_older_than_the_row(nodes: Nodes) -> None:
     """The two copies that are read agree on the earlier revision, unless all are asked for."""
     revision = nodes[0].save(FIRST)
     since = nodes.since_naming(0, at=0)
@@ -224,7 +224,7 @@ def test_a_read_may_be_older_than_the_row(nodes: Nodes) -> None:
     assert nodes[1].load(FIRST)["_rev"] == row
 
 
-def test_a_split_tells_of_a_deletion_that_was_none(nodes: Nodes) -> None:
+def test_split_tells_of_a_deletion_that_was_none(nodes: Nodes) -> None:
     nodes[0].save(FIRST)
     before, since = nodes[0].info(), nodes[0].changes()["last_seq"]
     time.sleep(0.8)
@@ -267,7 +267,7 @@ def test_faults_by_request(nodes: Nodes) -> None:
     assert "freeze" in couch.post("/_imitation/melt", {}).refusal[2]
 
 
-def test_a_cluster_started_again_brings_its_copies_together(nodes: Nodes) -> None:
+def test_cluster_started_again_brings_its_copies_together(nodes: Nodes) -> None:
     nodes.cluster.kill(2)
     nodes[0].save(FIRST)
     nodes.cluster.stop()
@@ -280,7 +280,7 @@ def test_a_cluster_started_again_brings_its_copies_together(nodes: Nodes) -> Non
     eventually(lambda: {node.info()["doc_count"] for node in nodes for _ in range(10)} == {2})
 
 
-def test_a_cluster_comes_back_with_its_data(tmp_path: Path) -> None:
+def test_cluster_comes_back_with_its_data(tmp_path: Path) -> None:
     with cluster_of_three(directory=tmp_path) as nodes:
         nodes[0].save(FIRST)
         time.sleep(0.1)

@@ -20,13 +20,13 @@ def test_making_one_twice_is_refused(database: Database) -> None:
 
 
 @pytest.mark.parametrize("name", ["Numbers/+1415", "9numbers", "numbers +1415", "_numbers"])
-def test_a_name_outside_the_alphabet_is_refused(couch: Couch, name: str) -> None:
+def test_name_outside_the_alphabet_is_refused(couch: Couch, name: str) -> None:
     status, error, reason = couch.put("/" + quote(name, safe="")).refusal
     assert (status, error) == (400, "illegal_database_name")
     assert reason.startswith(f"Name: '{name}'. Only lowercase characters (a-z)")
 
 
-def test_a_missing_one_is_404_whatever_is_asked_of_it(couch: Couch) -> None:
+def test_missing_database_is_404_for_every_request(couch: Couch) -> None:
     for path in ("", "/_all_docs", "/_changes", "/_changes?feed=continuous", "/%2B1415"):
         assert couch.get("/numbers%2F%2Bnone" + path).refusal == MISSING
     assert couch.delete("/numbers%2F%2Bnone").refusal == MISSING
@@ -85,7 +85,7 @@ def test_all_dbs_takes_a_range(couch: Couch, new_database: Callable[[], Database
     assert couch.get(f"/_all_dbs?start_key={first}&limit=1&skip=0").json == names[:1]
 
 
-def test_a_bound_with_a_raw_plus_finds_nothing_and_says_nothing(couch: Couch, database: Database) -> None:
+def test_bound_with_a_raw_plus_finds_nothing_and_says_nothing(couch: Couch, database: Database) -> None:
     digits = database.name.removeprefix("numbers/+")
     for plus, found in (("%2B", [database.name]), ("+", [])):
         bound = f"%22numbers%2F{plus}{digits}%22"
@@ -143,7 +143,7 @@ def test_ensure_full_commit_says_the_start_time(database: Database) -> None:
     assert answer.json == {"ok": True, "instance_start_time": database.info()["instance_start_time"]}
 
 
-def test_a_method_that_will_not_do(database: Database) -> None:
+def test_method_not_allowed_names_the_allowed_ones(database: Database) -> None:
     answer = database.couch.send("PATCH", database.path)
     assert answer.refusal == (405, "method_not_allowed", "Only DELETE,GET,HEAD,POST allowed")
     assert answer.headers["Allow"] == "DELETE,GET,HEAD,POST"

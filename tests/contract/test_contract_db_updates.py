@@ -34,7 +34,7 @@ def next_event(feed: Feed, database: Database) -> dict[str, Any]:
     raise AssertionError("the feed ended")
 
 
-def test_a_write_is_heard_of(couch: Couch, database: Database, settle: Settle, topology: Topology) -> None:
+def test_write_makes_an_updated_event(couch: Couch, database: Database, settle: Settle, topology: Topology) -> None:
     settle()
     with couch.feed("/_db_updates?feed=continuous&heartbeat=300&since=now") as feed:
         if not topology.real:  # others may use a real one
@@ -46,7 +46,7 @@ def test_a_write_is_heard_of(couch: Couch, database: Database, settle: Settle, t
         assert feed.seconds() < 5
 
 
-def test_a_database_made_comes_with_a_row_for_dbs(
+def test_database_made_comes_with_a_row_for_dbs(
     couch: Couch, new_database: Callable[[], Database], settle: Settle
 ) -> None:
     since = now(couch)
@@ -90,7 +90,7 @@ def test_made_and_deleted_looks_the_same(couch: Couch, new_database: Callable[[]
     assert couch.get(database.path).status == 404
 
 
-def test_what_makes_no_event(couch: Couch, database: Database, settle: Settle) -> None:
+def test_security_and_refused_writes_make_no_event(couch: Couch, database: Database, settle: Settle) -> None:
     database.save(FIRST)
     settle()
     since = now(couch)
@@ -101,7 +101,7 @@ def test_what_makes_no_event(couch: Couch, database: Database, settle: Settle) -
     assert kinds(couch, since, database) == []
 
 
-def test_a_purge_makes_one(couch: Couch, database: Database, settle: Settle) -> None:
+def test_purge_makes_an_updated_event(couch: Couch, database: Database, settle: Settle) -> None:
     revision = database.save(FIRST)
     settle()
     since = now(couch)
@@ -110,7 +110,7 @@ def test_a_purge_makes_one(couch: Couch, database: Database, settle: Settle) -> 
     assert kinds(couch, since, database) == ["updated"]
 
 
-def test_there_is_no_pending_and_a_limit_of_nothing_answers_zero(couch: Couch) -> None:
+def test_db_updates_has_no_pending_and_limit_0_answers_seq_0(couch: Couch) -> None:
     assert set(couch.get("/_db_updates?limit=1").json) == {"results", "last_seq"}
     answer = couch.get("/_db_updates?limit=0").json
     assert answer["results"] == []
@@ -139,7 +139,7 @@ def test_longpoll_ends_on_the_timeout(own_couch: Couch, settle: Settle) -> None:
     assert answer.json["results"] == []
 
 
-def test_nothing_is_sent_before_the_first_data(own_couch: Couch, settle: Settle) -> None:
+def test_continuous_feed_sends_no_byte_before_its_first_data(own_couch: Couch, settle: Settle) -> None:
     settle()  # the events of its own start
     with own_couch.feed("/_db_updates?feed=continuous&heartbeat=1000&since=now") as feed:
         readable, _, _ = select.select([feed.connection.sock], [], [], 0.7)
@@ -148,7 +148,7 @@ def test_nothing_is_sent_before_the_first_data(own_couch: Couch, settle: Settle)
         assert feed.seconds() > 0.9
 
 
-def test_a_heartbeat_after_a_row_takes_twice_its_interval(
+def test_heartbeat_after_a_row_takes_twice_its_interval(
     own_couch: Couch, own_database: Database, settle: Settle
 ) -> None:
     settle()
@@ -173,9 +173,7 @@ def test_without_global_changes_there_is_none_and_events_are_dropped(
     assert kinds(own_couch, "0", own_database) == []
 
 
-def test_a_reset_ends_the_feed_and_takes_the_old_since(
-    own_couch: Couch, own_database: Database, settle: Settle
-) -> None:
+def test_reset_ends_the_feed_and_takes_the_old_since(own_couch: Couch, own_database: Database, settle: Settle) -> None:
     settle()
     since = now(own_couch)
     with own_couch.feed("/_db_updates?feed=continuous&heartbeat=5000&since=now") as feed:

@@ -9,7 +9,7 @@ NUMBER = "+14155550100"
 BODY = {"pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": "a" * 32}
 
 
-def test_what_is_put_is_what_is_got(database: Database) -> None:
+def test_document_put_is_returned_unchanged_by_get(database: Database) -> None:
     answer = database.couch.put(database.document(NUMBER), BODY)
     assert answer.status == 201
     assert answer.headers["ETag"] == f'"{answer.json["rev"]}"'
@@ -17,7 +17,7 @@ def test_what_is_put_is_what_is_got(database: Database) -> None:
     assert database.load(NUMBER) == {"_id": NUMBER, "_rev": answer.json["rev"], **BODY}
 
 
-def test_the_same_edit_gets_the_same_revision(database: Database) -> None:
+def test_same_edit_gets_the_same_revision(database: Database) -> None:
     # recorded from a real server: the hash is of the content, not of the id, the place or the time
     assert database.save(NUMBER, BODY) == "1-7c21807992cffa6493d72297777f67e6"
     assert database.save("+14155550101", BODY) == "1-7c21807992cffa6493d72297777f67e6"
@@ -45,14 +45,14 @@ def test_any_json_comes_back_as_it_was(database: Database, body: dict[str, objec
     assert database.load(NUMBER) == {"_id": NUMBER, "_rev": revision, **body}
 
 
-def test_a_second_put_without_a_revision_is_refused(database: Database) -> None:
+def test_second_put_without_a_revision_is_refused(database: Database) -> None:
     database.save(NUMBER, BODY)
     assert database.couch.put(database.document(NUMBER), BODY).refusal == CONFLICT
     stale = {**BODY, "_rev": "1-00000000000000000000000000000000"}
     assert database.couch.put(database.document(NUMBER), stale).refusal == CONFLICT
 
 
-def test_the_revision_may_come_in_the_body_the_query_or_if_match(database: Database) -> None:
+def test_revision_may_come_in_the_body_the_query_or_if_match(database: Database) -> None:
     first = database.save(NUMBER)
     second = database.couch.put(f"{database.document(NUMBER)}?rev={first}", {"a": 2}).json["rev"]
     answer = database.couch.put(database.document(NUMBER), {"a": 3}, headers={"If-Match": f'"{second}"'})
@@ -63,7 +63,7 @@ def test_the_revision_may_come_in_the_body_the_query_or_if_match(database: Datab
     assert differing.status == 400
 
 
-def test_a_known_etag_is_304(database: Database) -> None:
+def test_known_etag_is_304(database: Database) -> None:
     revision = database.save(NUMBER)
     headers = {"If-None-Match": f'"{revision}"'}
     answer = database.couch.get(database.document(NUMBER), headers=headers)
@@ -86,7 +86,7 @@ def test_missing_and_deleted_differ(database: Database) -> None:
     assert database.couch.get(database.document(NUMBER)).refusal == (404, "not_found", "deleted")
 
 
-def test_a_deletion_needs_the_revision(database: Database) -> None:
+def test_deletion_needs_the_revision(database: Database) -> None:
     database.save(NUMBER)
     assert database.couch.delete(database.document(NUMBER)).refusal == CONFLICT
     assert database.couch.delete(f"{database.document(NUMBER)}?rev=1-00").refusal == CONFLICT
@@ -99,7 +99,7 @@ def test_a_deletion_needs_the_revision(database: Database) -> None:
     )
 
 
-def test_a_deleted_document_put_again_goes_on_from_the_deletion(database: Database) -> None:
+def test_deleted_document_put_again_goes_on_from_the_deletion(database: Database) -> None:
     deleted = database.remove(NUMBER, database.save(NUMBER, BODY))
     assert deleted.startswith("2-")
     assert database.save(NUMBER, BODY).startswith("3-")
@@ -110,7 +110,7 @@ def test_naming_the_deletions_revision_does_not_bring_it_back(database: Database
     assert database.couch.put(database.document(NUMBER), {**BODY, "_rev": deleted}).refusal == CONFLICT
 
 
-def test_a_revision_of_a_document_never_had_is_taken_once_the_shard_was_written(database: Database) -> None:
+def test_revision_of_an_unknown_document_is_taken_after_a_write(database: Database) -> None:
     # so `_rev` alone is no guard against a database that was made anew, or a document that was purged
     stray = {"_rev": "1-00000000000000000000000000000000"}
     assert database.couch.put(database.document("+14155550199"), stray).refusal == CONFLICT
@@ -119,14 +119,14 @@ def test_a_revision_of_a_document_never_had_is_taken_once_the_shard_was_written(
     assert database.save("+14155550199", stray).startswith("2-")
 
 
-def test_a_raw_plus_in_the_path_is_a_space(database: Database) -> None:
+def test_raw_plus_in_the_path_is_a_space(database: Database) -> None:
     answer = database.couch.put(f"{database.path}/+14155550100", {})
     assert answer.json["id"] == " 14155550100"
     assert database.couch.get(database.document(NUMBER)).status == 404
     assert database.load(" 14155550100")["_id"] == " 14155550100"
 
 
-def test_what_is_not_a_document_is_refused(database: Database) -> None:
+def test_put_invalid_document_is_400(database: Database) -> None:
     put, path = database.couch.put, database.document(NUMBER)
     assert put(path, raw="{nope").refusal == (400, "bad_request", "invalid UTF-8 JSON")
     assert put(path, raw="[1]").refusal == (400, "bad_request", "Document must be a JSON object")
@@ -136,7 +136,7 @@ def test_what_is_not_a_document_is_refused(database: Database) -> None:
     assert (status, error) == (400, "illegal_docid")
 
 
-def test_a_post_chooses_the_id(database: Database) -> None:
+def test_post_chooses_the_id(database: Database) -> None:
     answer = database.couch.post(database.path, {"a": 1})
     assert answer.status == 201
     assert database.load(answer.json["id"])["a"] == 1
@@ -180,7 +180,7 @@ def test_local_documents_stay_out_of_everything(database: Database) -> None:
     assert database.couch.get(path).status == 404
 
 
-def test_a_document_beyond_eight_million_bytes(database: Database) -> None:
+def test_document_beyond_eight_million_bytes_is_413(database: Database) -> None:
     body = {"x": "y" * 7_999_992}
     assert database.couch.put(database.document("fits"), body).status == 201
 

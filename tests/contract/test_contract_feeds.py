@@ -14,7 +14,7 @@ from tests.contract.exchange import Couch, Database
 FIRST, SECOND = "+14155550100", "+14155550101"
 
 
-def test_a_continuous_feed_brings_what_is_there_and_what_comes(database: Database) -> None:
+def test_continuous_feed_brings_what_is_there_and_what_comes(database: Database) -> None:
     database.save(FIRST)
     with database.feed("feed=continuous&heartbeat=5000&include_docs=true") as feed:
         row = feed.row()
@@ -25,7 +25,7 @@ def test_a_continuous_feed_brings_what_is_there_and_what_comes(database: Databas
         assert set(row) == {"seq", "id", "changes", "doc"}
 
 
-def test_a_write_reaches_an_open_feed_soon(database: Database) -> None:
+def test_write_reaches_an_open_feed_soon(database: Database) -> None:
     with database.feed("feed=continuous&heartbeat=10000&since=now") as feed:
         assert feed.line() == b"\n"
         for n in range(20):
@@ -35,7 +35,7 @@ def test_a_write_reaches_an_open_feed_soon(database: Database) -> None:
             assert time.monotonic() - written < 1
 
 
-def test_an_idle_feed_starts_with_a_newline(database: Database) -> None:
+def test_idle_feed_starts_with_a_newline(database: Database) -> None:
     with database.feed("feed=continuous&heartbeat=10000") as feed:
         assert feed.response.status == 200
         assert feed.response.headers["Transfer-Encoding"] == "chunked"
@@ -43,7 +43,7 @@ def test_an_idle_feed_starts_with_a_newline(database: Database) -> None:
         assert feed.seconds() < 1
 
 
-def test_a_newline_comes_before_each_change(database: Database) -> None:
+def test_newline_comes_before_each_change(database: Database) -> None:
     with database.feed("feed=continuous&heartbeat=10000&since=now") as feed:
         assert feed.line() == b"\n"
         for number in (FIRST, SECOND):
@@ -61,7 +61,7 @@ def test_heartbeats_are_newlines_on_time(database: Database) -> None:
         assert (0.8 if database.couch.copies == 1 else 0.5) < feed.seconds() < 2  # a cluster may send one too many
 
 
-def test_a_heartbeat_disables_the_timeout(database: Database) -> None:
+def test_heartbeat_disables_the_timeout(database: Database) -> None:
     with database.feed("feed=continuous&heartbeat=200&timeout=300&since=now") as feed:
         while feed.seconds() < 1:
             assert feed.line() == b"\n"
@@ -81,7 +81,7 @@ def test_without_a_heartbeat_the_timeout_ends_the_feed(database: Database) -> No
         assert 0.3 < feed.seconds() < 2
 
 
-def test_a_limit_ends_the_feed(database: Database) -> None:
+def test_limit_ends_the_feed(database: Database) -> None:
     database.save(FIRST)
     database.save(SECOND)
     with database.feed("feed=continuous&heartbeat=5000&limit=1") as feed:
@@ -91,7 +91,7 @@ def test_a_limit_ends_the_feed(database: Database) -> None:
 
 @pytest.mark.parametrize("kind", ["continuous", "longpoll"])
 @pytest.mark.parametrize("wait", ["heartbeat=5000", "timeout=9000"])
-def test_a_database_deleted_ends_the_feed_cleanly_at_once(database: Database, kind: str, wait: str) -> None:
+def test_database_deleted_ends_the_feed_cleanly_at_once(database: Database, kind: str, wait: str) -> None:
     database.save(FIRST)
     seen = database.changes()["last_seq"]
     with database.feed(f"feed={kind}&{wait}&since={seen}") as feed:
@@ -105,7 +105,7 @@ def test_a_database_deleted_ends_the_feed_cleanly_at_once(database: Database, ki
     assert database.couch.get(f"{database.path}/_changes").status == 404
 
 
-def test_a_feed_does_not_carry_on_in_a_database_made_anew(database: Database) -> None:
+def test_feed_does_not_carry_on_in_a_database_made_anew(database: Database) -> None:
     with database.feed("feed=continuous&heartbeat=5000&since=now") as feed:
         feed.line()
         database.drop()
@@ -143,7 +143,7 @@ def test_longpoll_ends_with_nothing_on_the_timeout(database: Database) -> None:
     assert (answer["results"], answer["pending"]) == ([], 0)
 
 
-def test_a_deletion_comes_over_a_feed(database: Database) -> None:
+def test_deletion_comes_over_a_feed(database: Database) -> None:
     revision = database.save(FIRST)
     with database.feed("feed=continuous&heartbeat=5000&since=now") as feed:
         feed.line()
@@ -152,7 +152,7 @@ def test_a_deletion_comes_over_a_feed(database: Database) -> None:
         assert (row["deleted"], row["changes"]) == (True, [{"rev": deleted}])
 
 
-def test_a_purge_sends_nothing_over_a_feed(database: Database) -> None:
+def test_purge_sends_nothing_over_a_feed(database: Database) -> None:
     revision = database.save(FIRST)
     with database.feed("feed=continuous&heartbeat=5000&since=now") as feed:
         feed.line()
@@ -174,7 +174,7 @@ def test_many_feeds_on_many_databases(new_database: Callable[[], Database]) -> N
 
 
 @pytest.mark.parametrize("kind", ["continuous", "longpoll"])
-def test_a_server_that_stops_sends_no_end(own_server: EmbeddedCouchDB, own_database: Database, kind: str) -> None:
+def test_server_that_stops_sends_no_end(own_server: EmbeddedCouchDB, own_database: Database, kind: str) -> None:
     with own_database.feed(f"feed={kind}&heartbeat=9000&since=now") as feed:
         feed.line()
         own_server.stop()
@@ -184,7 +184,7 @@ def test_a_server_that_stops_sends_no_end(own_server: EmbeddedCouchDB, own_datab
         assert b"last_seq" not in received
 
 
-def test_a_feed_misses_nothing_while_many_write(couchdb: str, database: Database) -> None:
+def test_feed_misses_nothing_while_many_write(couchdb: str, database: Database) -> None:
     def write(part: int) -> None:
         couch = Couch(couchdb)
         mine = Database(couch, database.name)

@@ -17,7 +17,7 @@ def converse(couch: Couch, text: str) -> bytes:
         return received
 
 
-def test_a_connection_serves_many_requests(database: Database) -> None:
+def test_connection_serves_many_requests(database: Database) -> None:
     database.couch.get("/_up")
     used = database.couch.connection.sock
     for _ in range(5):
@@ -34,7 +34,7 @@ def test_close_means_close(couch: Couch) -> None:
     assert received.endswith(b"}\n")
 
 
-def test_the_oldest_clients_are_served(couch: Couch) -> None:
+def test_oldest_clients_are_served(couch: Couch) -> None:
     received = converse(couch, "GET /_up HTTP/1.0\n\n")
     assert b" 200 OK\r\n" in received
     assert received.endswith(b"}\n")
@@ -46,7 +46,7 @@ def test_requests_sent_ahead_are_answered_in_order(couch: Couch) -> None:
     assert received.index(b'"seeds"') < received.index(b'"Welcome"')
 
 
-def test_a_client_may_ask_before_it_sends(database: Database) -> None:
+def test_client_may_ask_before_it_sends(database: Database) -> None:
     text = (
         f"PUT {database.path}/a HTTP/1.1\nHost: x\nAuthorization: {database.couch.authorization}\n"
         "Content-Type: application/json\nContent-Length: 7\nExpect: 100-continue\nConnection: close\n\n"
@@ -64,13 +64,13 @@ def test_head_of_a_stream_has_no_body(database: Database) -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense\n\n", "GET\n\n"])
-def test_what_is_not_http_is_refused(own_couch: Couch, text: str) -> None:
+def test_server_bytes_that_are_not_http_get_400(own_couch: Couch, text: str) -> None:
     # a real one says nothing and waits
     assert converse(own_couch, text).startswith(b"HTTP/1.1 400")
     assert own_couch.get("/_up").status == 200
 
 
-def test_a_client_that_leaves_in_the_middle_harms_nothing(database: Database) -> None:
+def test_client_that_leaves_in_the_middle_harms_nothing(database: Database) -> None:
     with socket.create_connection(database.couch.address, timeout=5) as client:
         client.sendall(f"PUT {database.path}/a HTTP/1.1\r\nContent-Length: 100\r\n\r\n{{".encode())
     assert database.couch.get(f"{database.path}/a").status == 404

@@ -54,7 +54,7 @@ def test_paging_by_key_meets_every_document_once(filled: Database) -> None:
     assert met == NUMBERS
 
 
-def test_a_key_with_a_raw_plus_finds_nothing(filled: Database) -> None:
+def test_key_with_a_raw_plus_finds_nothing(filled: Database) -> None:
     assert listed(filled, f"key=%22{NUMBERS[0]}%22") == []
 
 
@@ -81,7 +81,7 @@ def test_deleted_documents_are_left_out(filled: Database) -> None:
     assert listed(filled) == NUMBERS[1:]
 
 
-def test_the_sequence_on_request_is_good_for_since(filled: Database) -> None:
+def test_sequence_on_request_is_good_for_since(filled: Database) -> None:
     answer = filled.couch.get(f"{filled.path}/_all_docs?update_seq=true&limit=1").json
     filled.save("+14155550199")
     rows = filled.changes(f"since={answer['update_seq']}")["results"]
@@ -89,11 +89,11 @@ def test_the_sequence_on_request_is_good_for_since(filled: Database) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=x", "limit=-1", "descending=x", "skip=x"])
-def test_a_parameter_that_cannot_be_read_is_refused(filled: Database, query: str) -> None:
+def test_parameter_that_cannot_be_read_is_refused(filled: Database, query: str) -> None:
     status, error, _ = filled.couch.get(f"{filled.path}/_all_docs?{query}").refusal
     assert (status, error) == (400, "query_parse_error")
 
 
-def test_a_key_that_is_not_json_is_refused(filled: Database) -> None:
+def test_key_that_is_not_json_is_refused(filled: Database) -> None:
     answer = filled.couch.get(f"{filled.path}/_all_docs?start_key=nope")
     assert answer.refusal == (400, "bad_request", "invalid UTF-8 JSON")

@@ -30,7 +30,7 @@ def process(directory: Path) -> Iterator[tuple["subprocess.Popen[str]", Couch]]:
             running.kill()
 
 
-def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+def test_restart_keeps_everything(tmp_path: Path) -> None:
     with EmbeddedCouchDB(directory=tmp_path) as server:
         database = Database(Couch(server.url), "numbers/+1415").create()
         database.save("+14155550100", {"a": 1})
@@ -64,7 +64,7 @@ def test_conflicts_and_purges_outlive_a_restart(tmp_path: Path) -> None:
         assert (answer["_rev"], answer["_conflicts"]) == (f"2-{'b' * 32}", [f"2-{'a' * 32}"])
 
 
-def test_a_dropped_global_changes_stays_dropped(tmp_path: Path) -> None:
+def test_dropped_global_changes_stays_dropped(tmp_path: Path) -> None:
     with EmbeddedCouchDB(directory=tmp_path) as server:
         Couch(server.url).delete("/_global_changes")
     with EmbeddedCouchDB(directory=tmp_path) as server:
@@ -76,7 +76,7 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
         EmbeddedCouchDB(directory=tmp_path).start()
 
 
-def test_a_taken_port_is_an_error() -> None:
+def test_taken_port_is_an_error() -> None:
     with (
         EmbeddedCouchDB() as server,
         closing(EmbeddedCouchDB(port=server.port)) as second,
@@ -100,7 +100,7 @@ def test_every_answered_write_survives_a_kill(tmp_path: Path) -> None:
         assert database.save("one more").startswith("1-")
 
 
-def test_a_kill_in_the_middle_of_bulk_writes_leaves_whole_batches(tmp_path: Path) -> None:
+def test_kill_in_the_middle_of_bulk_writes_leaves_whole_batches(tmp_path: Path) -> None:
     with process(tmp_path) as (running, couch):
         database = Database(couch, "numbers/+1415").create()
         database.bulk([{"_id": f"first{n}"} for n in range(1000)])
@@ -118,7 +118,7 @@ def test_a_kill_in_the_middle_of_bulk_writes_leaves_whole_batches(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_write_is_safe_but_its_event_is_not(tmp_path: Path, number: signal.Signals) -> None:
+def test_write_is_safe_but_its_event_is_not(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (running, couch):
         database = Database(couch, "numbers/+1415").create()
         time.sleep(0.65)

@@ -17,7 +17,7 @@ pytest_generate_tests = on_each_redis
 pytestmark = pytest.mark.usefixtures("redis_program")
 
 
-def test_it_is_a_redis(redis_url: str) -> None:
+def test_embedded_redis_runs_commands_and_scripts(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         assert client.keys() == []
         client.set("a", 1)
@@ -29,7 +29,7 @@ def test_each_test_finds_it_empty(redis_url: str) -> None:
         assert client.keys() == []
 
 
-def test_it_listens_on_loopback_and_goes_away(tmp_path: Path) -> None:
+def test_embedded_redis_listens_on_loopback_until_stopped(tmp_path: Path) -> None:
     with EmbeddedRedis() as server:
         assert server.url == f"redis://127.0.0.1:{server.port}/0"
         pid = server.pid
@@ -42,7 +42,7 @@ def test_it_listens_on_loopback_and_goes_away(tmp_path: Path) -> None:
         _ = server.pid
 
 
-def test_a_directory_turns_persistence_on(tmp_path: Path) -> None:
+def test_directory_turns_persistence_on(tmp_path: Path) -> None:
     with EmbeddedRedis(directory=tmp_path) as server, Redis.from_url(server.url) as client:
         client.set("a", 1)
         port = server.port
@@ -51,12 +51,12 @@ def test_a_directory_turns_persistence_on(tmp_path: Path) -> None:
         assert client.get("a") == b"1"
 
 
-def test_a_taken_port_is_reported_plainly() -> None:
+def test_taken_port_is_reported_plainly() -> None:
     with EmbeddedRedis() as server, pytest.raises(RedisStartError, match=f"port {server.port} is taken"):
         EmbeddedRedis(port=server.port).start()
 
 
-def test_a_server_that_cannot_start_shows_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_server_that_cannot_start_shows_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "redis-server"
     broken.write_text("#!/bin/sh\necho no memory for this >&2\nexit 1\n")
     broken.chmod(0o755)
@@ -66,7 +66,7 @@ def test_a_server_that_cannot_start_shows_its_log(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
-def test_it_does_not_outlive_a_killed_parent() -> None:
+def test_embedded_redis_ends_with_its_killed_parent() -> None:
     script = (
         "import time; from router.embedded import EmbeddedRedis;"
         "print(EmbeddedRedis().start().pid, flush=True); time.sleep(60)"

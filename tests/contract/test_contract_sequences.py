@@ -22,7 +22,7 @@ def ids_since(database: Database, since: str) -> list[str]:
     return sorted(row["id"] for row in database.changes(f"since={quote(since, safe='')}")["results"])
 
 
-def test_a_sequence_is_long_and_opaque(filled: Database) -> None:
+def test_sequence_is_long_and_opaque(filled: Database) -> None:
     count, dash, opaque = filled.changes()["last_seq"].partition("-")
     assert (count, dash) == ("8", "-")
     assert len(opaque) > 100
@@ -41,7 +41,7 @@ def test_now_is_the_end(filled: Database) -> None:
     assert ids_since(filled, answer["last_seq"]) == ["+14155550199"]
 
 
-def test_the_sequence_of_any_row_is_good(filled: Database) -> None:
+def test_changes_since_any_row_are_the_later_rows(filled: Database) -> None:
     rows = filled.changes()["results"]
     for position, row in enumerate(rows):
         after = sorted(later["id"] for later in rows[position + 1 :])
@@ -52,7 +52,7 @@ def test_quoted_as_json_is_good(filled: Database) -> None:
     assert ids_since(filled, f'"{filled.changes()["last_seq"]}"') == []
 
 
-def test_the_number_in_front_is_not_looked_at(filled: Database) -> None:
+def test_leading_number_of_a_sequence_is_ignored(filled: Database) -> None:
     opaque = filled.changes()["last_seq"].partition("-")[2]
     assert ids_since(filled, f"999-{opaque}") == []
     assert ids_since(filled, f"0-{opaque}") == []
@@ -60,20 +60,20 @@ def test_the_number_in_front_is_not_looked_at(filled: Database) -> None:
 
 
 @pytest.mark.parametrize("since", ["5", "", "garbage", "8-garbage", '[8,"abc"]', "now-ish", "-1"])
-def test_what_is_no_sequence_is_refused(filled: Database, since: str) -> None:
+def test_changes_since_malformed_sequence_is_refused(filled: Database, since: str) -> None:
     path = f"{filled.path}/_changes?since={quote(since, safe='')}"
     assert filled.couch.get(path).refusal == MALFORMED
     assert filled.couch.get(path + "&feed=continuous&timeout=100").refusal == MALFORMED
     assert filled.couch.get(path + "&feed=longpoll&timeout=100").refusal == MALFORMED
 
 
-def test_a_truncated_sequence_is_refused(filled: Database) -> None:
+def test_truncated_sequence_is_refused(filled: Database) -> None:
     whole = filled.changes()["last_seq"]
     path = f"{filled.path}/_changes?since={whole[:-20]}"
     assert filled.couch.get(path).refusal == MALFORMED
 
 
-def test_a_sequence_of_another_database_replays_everything(
+def test_sequence_of_another_database_replays_everything(
     filled: Database, new_database: Callable[[], Database]
 ) -> None:
     other = new_database()
@@ -81,7 +81,7 @@ def test_a_sequence_of_another_database_replays_everything(
     assert ids_since(filled, other.changes()["last_seq"]) == NUMBERS
 
 
-def test_a_sequence_of_an_earlier_database_replays_everything_that_is_there_now(filled: Database) -> None:
+def test_sequence_of_an_earlier_database_replays_everything(filled: Database) -> None:
     earlier = filled.changes()["last_seq"]
     started = filled.info()["instance_start_time"]
     time.sleep(1.1)

@@ -22,7 +22,7 @@ def replayed(topology: Topology) -> Iterator[dict[str, Replayed]]:
 
 
 @pytest.mark.parametrize("name", [case["name"] for case in CASES if "response" in case])
-def test_the_answer_is_as_recorded(replayed: dict[str, Replayed], name: str, topology: Topology) -> None:
+def test_response_equals_the_recorded_one(replayed: dict[str, Replayed], name: str, topology: Topology) -> None:
     recorded, answer, _ = replayed[name]
     assert answer is not None
     expected = recorded["response"]
@@ -43,7 +43,7 @@ def test_the_answer_is_as_recorded(replayed: dict[str, Replayed], name: str, top
 
 
 @pytest.mark.parametrize("name", [case["name"] for case in CASES if "lines" in case])
-def test_the_feed_runs_as_recorded(replayed: dict[str, Replayed], name: str, topology: Topology) -> None:
+def test_feed_runs_as_recorded(replayed: dict[str, Replayed], name: str, topology: Topology) -> None:
     recorded, _, lines = replayed[name]
     expected = kinds([line for _, line in recorded["lines"]])
     deleted = name == "continuous changes while the database is deleted"

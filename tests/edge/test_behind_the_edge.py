@@ -63,7 +63,7 @@ def test_every_method_passes(channel: Any) -> None:
     assert _code(unknown) == "UNIMPLEMENTED"
 
 
-def test_a_stream_outlasts_every_other_call(channel: Any) -> None:
+def test_stream_outlasts_every_other_call(channel: Any) -> None:
     """A Lookup may take 6 s here."""
 
     def ask() -> Iterator[pb.LookupStreamRequest]:

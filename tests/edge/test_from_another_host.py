@@ -80,7 +80,7 @@ def test_tls_reaches_the_edge_from_another_host(
     assert listening_to_others.envoy, "Envoy listens by itself where others can reach the service"
 
 
-def test_nothing_but_tls_is_answered_there(other_host: OtherHost, listening_to_others: Instance) -> None:
+def test_plaintext_call_from_another_host_is_not_answered(other_host: OtherHost, listening_to_others: Instance) -> None:
     done = other_host.lookup(listening_to_others.port)
 
     assert done.returncode != 0

@@ -23,7 +23,7 @@ def directory() -> Iterator[Path]:
         yield Path(made) / "edge"
 
 
-def test_what_is_missing_is_reported(directory: Path) -> None:
+def test_edge_config_missing_setting_is_reported(directory: Path) -> None:
     assert "'edge_directory': say where" in run_here("edge-config").complaint
     outcome = run_here("edge-config", "--listen", "0.0.0.0:0", "--set", f"edge_directory={directory}")
     assert (outcome.code, "give an IP address and a port" in outcome.complaint) == (2, True)

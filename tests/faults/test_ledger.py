@@ -28,14 +28,14 @@ OPEN = Claim(NUMBER, TWO, 10.0)
 LAST = Claim(NUMBER, THREE, 20.0, 21.0, quiet=3.0)
 
 
-def test_an_account_that_never_had_the_number_is_wrong() -> None:
+def test_account_that_never_had_the_number_is_wrong() -> None:
     ledger = _ledger(FIRST, Claim(OTHER, TWO, 1.0, 2.0))
     assert ledger.judge(_answer(TWO, 5.0)).wrong
     assert ledger.judge(_answer(NOBODY, 5.0)).wrong
     assert not ledger.judge(_answer(ONE, 5.0)).wrong
 
 
-def test_an_account_that_is_to_have_the_number_later_is_wrong() -> None:
+def test_account_that_is_to_have_the_number_later_is_wrong() -> None:
     assert _ledger(FIRST, BY_HAND).judge(_answer(TWO, 5.0)).wrong
 
 
@@ -45,40 +45,40 @@ def test_either_account_is_right_while_the_change_is_on_its_way(result: str) -> 
     assert (verdict.wrong, verdict.age) == ("", 0.0)
 
 
-def test_the_former_account_is_allowed_for_as_long_as_is_promised() -> None:
+def test_former_account_is_allowed_for_as_long_as_is_promised() -> None:
     ledger = _ledger(FIRST, BY_HAND)
     verdict = ledger.judge(_answer(ONE, 13.0))
     assert (verdict.wrong, verdict.age) == ("", 2.0)
     assert ledger.judge(_answer(ONE, 14.5)).wrong
 
 
-def test_a_change_that_the_manager_acknowledged_is_seen_by_the_next_call() -> None:
+def test_change_that_the_manager_acknowledged_is_seen_by_the_next_call() -> None:
     assert _ledger(FIRST, BY_MANAGER).judge(_answer(ONE, 11.001)).wrong
 
 
-def test_a_flagged_answer_may_be_old() -> None:
+def test_judge_stale_answer_may_be_old() -> None:
     verdict = _ledger(FIRST, BY_MANAGER).judge(_answer(ONE, 60.0, flagged=True))
     assert (verdict.wrong, verdict.age) == ("", 49.0)
 
 
-def test_an_authoritative_answer_may_not() -> None:
+def test_judge_authoritative_answer_may_not_be_old() -> None:
     ledger = _ledger(FIRST, BY_HAND)
     assert ledger.judge(_answer(ONE, 11.1, authoritative=True)).wrong
     assert ledger.judge(_answer(ONE, 11.1, authoritative=True, flagged=True)).wrong
 
 
-def test_what_may_or_may_not_have_been_written_is_right_until_the_next_change_stands() -> None:
+def test_judge_unconfirmed_write_is_right_until_the_next_change() -> None:
     ledger = _ledger(FIRST, OPEN, LAST)
     assert {ledger.judge(_answer(result, 15.0)).wrong for result in (ONE, TWO)} == {""}
     assert ledger.judge(_answer(TWO, 25.0)).wrong
 
 
-def test_an_older_promise_does_not_excuse_a_broken_newer_one() -> None:
+def test_older_promise_does_not_excuse_a_broken_newer_one() -> None:
     prompt = Claim(NUMBER, THREE, 12.0, 12.5, quiet=0.0)
     assert _ledger(FIRST, BY_HAND, prompt).judge(_answer(ONE, 13.0)).wrong
 
 
-def test_a_number_without_a_document_is_nobodys() -> None:
+def test_number_without_a_document_is_nobodys() -> None:
     assert not _ledger().judge(_answer(NOBODY, 5.0)).wrong
     deleted = Claim(NUMBER, NOBODY, 10.0, 11.0, quiet=1.0)
     ledger = _ledger(FIRST, deleted)
@@ -87,7 +87,7 @@ def test_a_number_without_a_document_is_nobodys() -> None:
     assert ledger.current(NUMBER) == {NOBODY}
 
 
-def test_who_may_have_it_now() -> None:
+def test_current_unconfirmed_write_allows_both_accounts() -> None:
     assert _ledger(FIRST, OPEN).current(NUMBER) == {ONE, TWO}
     assert _ledger(FIRST, OPEN, LAST).current(NUMBER) == {THREE}
 
@@ -95,7 +95,7 @@ def test_who_may_have_it_now() -> None:
 CONTESTED = Claim(NUMBER, TWO, 10.0, contested=True)
 
 
-def test_a_contested_change_may_come_up_until_every_copy_was_read() -> None:
+def test_contested_change_may_come_up_until_every_copy_was_read() -> None:
     ledger = _ledger(FIRST, CONTESTED, LAST)
     assert not ledger.judge(_answer(TWO, 60.0)).wrong
     assert ledger.judge(_answer(TWO, 60.0, authoritative=True)).wrong == ""
@@ -103,11 +103,11 @@ def test_a_contested_change_may_come_up_until_every_copy_was_read() -> None:
     assert ledger.contested() == [NUMBER]
 
 
-def test_a_contested_change_excuses_nobody_else() -> None:
+def test_contested_change_excuses_nobody_else() -> None:
     assert _ledger(FIRST, CONTESTED, LAST).judge(_answer(ONE, 60.0)).wrong
 
 
-def test_what_every_copy_says_ends_a_contested_change() -> None:
+def test_claim_of_every_copy_ends_a_contested_change() -> None:
     settled = Claim(NUMBER, THREE, 30.0, 30.5, quiet=3.0, settles=True)
     ledger = _ledger(FIRST, CONTESTED, LAST, settled)
     assert not ledger.judge(_answer(TWO, 32.0)).wrong
@@ -117,7 +117,7 @@ def test_what_every_copy_says_ends_a_contested_change() -> None:
     assert not ledger.contested()
 
 
-def test_an_acknowledged_change_is_contested_no_more() -> None:
+def test_acknowledged_change_is_contested_no_more() -> None:
     ledger = Ledger()
     claim = ledger.claim(NUMBER, ONE, contested=True)
     assert ledger.contested() == [NUMBER]
@@ -138,7 +138,7 @@ def test_changes_count_from_the_end_of_a_division() -> None:
     assert ledger.judge(_answer(TWO, 15.1)).wrong
 
 
-def test_an_authoritative_answer_in_a_division_is_one_sides() -> None:
+def test_authoritative_answer_in_a_division_is_one_sides() -> None:
     ledger = _ledger(FIRST, Claim(NUMBER, TWO, 10.0, 11.0))
     ledger.divide(12.0, 15.0, before=5.0)
     assert not ledger.judge(_answer(ONE, 14.0, authoritative=True)).wrong

@@ -28,6 +28,6 @@ def test_every_kept_input_keeps_the_promises(name: str) -> None:
         logging.disable(logging.NOTSET)
 
 
-def test_the_corpus_stays_small_and_belongs_to_targets() -> None:
+def test_corpus_stays_small_and_belongs_to_targets() -> None:
     assert {folder.name for folder in CORPUS.iterdir()} <= set(catalogue.NAMES)
     assert sum(each.stat().st_size for folder in CORPUS.iterdir() for each in folder.iterdir()) < MOST

@@ -6,7 +6,7 @@ from tests.fuzz.target import Target
 from tests.fuzz.unguided import Unguided
 
 
-def test_a_broken_promise_is_found_and_made_small() -> None:
+def test_broken_promise_is_found_and_made_small() -> None:
     def check(data: bytes) -> None:
         assert b"ab" not in data
 
@@ -16,7 +16,7 @@ def test_a_broken_promise_is_found_and_made_small() -> None:
     assert unguided.smallest == b"ab"
 
 
-def test_a_kept_promise_is_tried_for_as_long_as_asked() -> None:
+def test_unguided_run_executes_for_the_given_time() -> None:
     unguided = Unguided(Target("planted", len))  # type: ignore[arg-type]
     unguided.run(0.001)
     assert unguided.executions > 0

@@ -45,7 +45,7 @@ def _is_asked(running: Running, number: str = NUMBER) -> str:
 
 
 @pytest.mark.parametrize("length", [40, 60, -1])
-def test_a_truncated_entry_is_read_from_the_database_and_written_again(
+def test_truncated_entry_is_read_from_the_database_and_written_again(
     world: World, running: Running, length: int
 ) -> None:
     world.number()
@@ -76,7 +76,7 @@ def test_documents_that_redis_lost_alone_are_read_again(world: World, running: R
     eventually(lambda: database in running.service.trust.current.complete)
 
 
-def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running) -> None:
+def test_document_that_is_spoilt_is_read_again(world: World, running: Running) -> None:
     world.number()
     world.account(ONE, enabled=False)
     eventually(lambda: _is_asked(running) == "ACCOUNT_DISABLED")
@@ -90,9 +90,7 @@ def test_a_document_that_is_spoilt_is_read_again(world: World, running: Running)
 
 
 @pytest.mark.parametrize("database", [ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG])
-def test_a_document_that_is_garbled_while_nobody_reads_is_mended_by_itself(
-    world: World, running: Running, database: str
-) -> None:
+def test_corrupt_document_is_repaired_without_reads(world: World, running: Running, database: str) -> None:
     """Workers have read it already; nothing tells them, and nothing else of its database is read again."""
     name = {ACCOUNTS: ONE, PORT_REQUESTS: "p", SYSTEM_CONFIG: "number_manager"}[database]
     world.account(ONE, enabled=False)
@@ -124,7 +122,7 @@ def test_entries_that_are_garbled_and_nobody_calls_are_mended(world: World, star
 
 
 @pytest.mark.parametrize("field", ["epoch", "seq", "instance", "complete"])
-def test_a_garbled_checkpoint_of_a_database_that_rests_is_seen(
+def test_corrupt_checkpoint_of_an_idle_database_is_found(
     world: World, start_follower: StartFollower, field: str
 ) -> None:
     """While its epoch is another, nothing that lookups read from CouchDB is kept."""
@@ -148,7 +146,7 @@ def test_a_garbled_checkpoint_of_a_database_that_rests_is_seen(
 
 
 @pytest.mark.parametrize("field", ["epoch", "seq"])
-def test_a_garbled_field_of_a_checkpoint_stops_no_database(
+def test_corrupt_field_of_a_checkpoint_stops_no_database(
     world: World, start_follower: StartFollower, field: str
 ) -> None:
     """Bytes that are no text: a script compares them as they stand, and would refuse every batch for ever."""
@@ -162,7 +160,7 @@ def test_a_garbled_field_of_a_checkpoint_stops_no_database(
     eventually(lambda: world.cached() == TWO and world.cached(IN_THE_SHARD) == ONE)
 
 
-def test_a_vanished_database_is_missed_though_redis_lost_its_name(world: World, start_follower: StartFollower) -> None:
+def test_vanished_database_is_missed_though_redis_lost_its_name(world: World, start_follower: StartFollower) -> None:
     world.number()
     follower = start_follower()
     eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
@@ -174,7 +172,7 @@ def test_a_vanished_database_is_missed_though_redis_lost_its_name(world: World, 
     eventually(lambda: world.cached() == "")
 
 
-def test_a_purge_in_a_busy_database_is_seen_without_a_sweep(world: World, start_follower: StartFollower) -> None:
+def test_purge_in_a_busy_database_is_seen_without_a_sweep(world: World, start_follower: StartFollower) -> None:
     """A database with a feed of its own: no row tells of a purge, and its updates were not looked at."""
     revision = world.number()
     start_follower(**RARELY)
@@ -188,7 +186,7 @@ def test_a_purge_in_a_busy_database_is_seen_without_a_sweep(world: World, start_
     assert world.cached("+14150000001") == ONE or eventually(lambda: world.cached("+14150000001") == ONE)
 
 
-def test_a_full_redis_still_answers_and_a_miss_costs_nobody_his_cache(
+def test_full_redis_still_answers_and_a_miss_costs_nobody_his_cache(
     own: World, transport: str, start_service: StartService
 ) -> None:
     del transport

@@ -46,7 +46,7 @@ def carry_out(
     return copies.update([change(before, after)])
 
 
-def test_a_new_list_is_as_kazoo_makes_it(accounts: Accounts) -> None:
+def test_new_list_is_as_kazoo_makes_it(accounts: Accounts) -> None:
     began = from_unix(int(time.time()))
 
     assert carry_out(accounts, accounts.copies(), None, number_document()) == {}
@@ -84,7 +84,7 @@ LISTS = [
 
 @pytest.mark.parametrize(("fields", "holders"), [case[1:] for case in LISTS], ids=[case[0] for case in LISTS])
 @pytest.mark.parametrize("full", [False, True], ids=["from nothing", "from everywhere"])
-def test_who_lists_a_number(accounts: Accounts, fields: dict[str, Any], holders: str, full: bool) -> None:
+def test_number_is_listed_by_its_holders(accounts: Accounts, fields: dict[str, Any], holders: str, full: bool) -> None:
     document = number_document(**fields)
     if full:
         for account in (A, B, C):
@@ -108,7 +108,7 @@ OWNERS = [
 
 
 @pytest.mark.parametrize(("fields", "holders"), [case[1:] for case in OWNERS], ids=[case[0] for case in OWNERS])
-def test_who_has_a_whole_copy(accounts: Accounts, fields: dict[str, Any], holders: str) -> None:
+def test_whole_copy_follows_the_assignee(accounts: Accounts, fields: dict[str, Any], holders: str) -> None:
     copies = accounts.copies(CopiesMode.PER_NUMBER)
     carry_out(accounts, copies, None, number_document())
     assert accounts.copies_in() == "a"
@@ -119,7 +119,7 @@ def test_who_has_a_whole_copy(accounts: Accounts, fields: dict[str, Any], holder
     assert accounts.whereabouts() == ""
 
 
-def test_a_whole_copy_is_the_whole_document(accounts: Accounts) -> None:
+def test_whole_copy_is_the_whole_document(accounts: Accounts) -> None:
     document = number_document(pvt_something_new=[1, {"two": 3}])
 
     carry_out(accounts, accounts.copies(CopiesMode.PER_NUMBER), None, document)
@@ -148,7 +148,7 @@ def test_no_form(accounts: Accounts) -> None:
     assert (copies.repair([NUMBER]), copies.numbers_of(A)) == ({}, [])
 
 
-def test_what_is_not_ours_stays(accounts: Accounts) -> None:
+def test_carry_out_keeps_foreign_fields(accounts: Accounts) -> None:
     entry = {"state": "reserved", "note": "call Ann first", "updated": 1}
     accounts.write_listing(A, pvt_odd=1, colour="blue", **{NUMBER: entry, OTHER: "typed by hand", "14155550100": {}})
 
@@ -161,7 +161,7 @@ def test_what_is_not_ours_stays(accounts: Accounts) -> None:
     assert held[NUMBER] == {**SUMMARY, "features": features, "used_by": "callflow", "note": "call Ann first"}
 
 
-def test_a_document_of_another_kind_under_a_number_is_left_alone(accounts: Accounts) -> None:
+def test_document_of_another_kind_under_a_number_is_left_alone(accounts: Accounts) -> None:
     accounts.put(f"account/aa/aa/{'a' * 28}", {"_id": NUMBER, "pvt_type": "memo", "text": "mine"})
 
     assert carry_out(accounts, accounts.copies(CopiesMode.PER_NUMBER), None, number_document()) == {}
@@ -172,7 +172,7 @@ def test_a_document_of_another_kind_under_a_number_is_left_alone(accounts: Accou
 
 
 @pytest.mark.parametrize("mode", [CopiesMode.SINGLE, CopiesMode.PER_NUMBER])
-def test_nothing_changed_nothing_written(accounts: Accounts, mode: CopiesMode) -> None:
+def test_carry_out_without_changes_writes_nothing(accounts: Accounts, mode: CopiesMode) -> None:
     copies = accounts.copies(mode)
     carry_out(accounts, copies, None, number_document(pvt_reserve_history=[B], pvt_previously_assigned_to=C))
     before = [accounts.listing(A), accounts.listing(B), accounts.copied(A), accounts.listing(C)]
@@ -184,7 +184,7 @@ def test_nothing_changed_nothing_written(accounts: Accounts, mode: CopiesMode) -
     assert accounts.listing(C) is None
 
 
-def test_a_thousand_numbers_are_one_write_an_account(accounts: Accounts) -> None:
+def test_thousand_numbers_are_one_write_an_account(accounts: Accounts) -> None:
     documents = [number_document(f"+1415{n:07}", (A, B)[n % 2]) for n in range(1000)]
     accounts.create("numbers/+1415")
     accounts.databases.database("numbers/+1415").put_many(documents)
@@ -195,7 +195,7 @@ def test_a_thousand_numbers_are_one_write_an_account(accounts: Accounts) -> None
     assert [str((accounts.listing(each) or {})["_rev"])[:2] for each in (A, B)] == ["1-", "1-"]
 
 
-def test_a_deleted_number_goes_from_all_lists(accounts: Accounts) -> None:
+def test_deleted_number_goes_from_all_lists(accounts: Accounts) -> None:
     for mode in (CopiesMode.SINGLE, CopiesMode.PER_NUMBER):
         document = number_document(pvt_reserve_history=[B])
         carry_out(accounts, accounts.copies(mode), None, document)
@@ -207,7 +207,7 @@ def test_a_deleted_number_goes_from_all_lists(accounts: Accounts) -> None:
     assert accounts.listing(A) is not None
 
 
-def test_a_list_that_was_deleted_is_made_again(accounts: Accounts) -> None:
+def test_list_that_was_deleted_is_made_again(accounts: Accounts) -> None:
     carry_out(accounts, accounts.copies(), None, number_document())
     held = accounts.listing(A)
     assert held is not None
@@ -221,14 +221,14 @@ def test_a_list_that_was_deleted_is_made_again(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize("odd", ["x", "abcd", "../../_users", "A" * 32, "a/b/c/d/e"])
-def test_an_odd_account_id_names_no_database(accounts: Accounts, odd: str) -> None:
+def test_odd_account_id_names_no_database(accounts: Accounts, odd: str) -> None:
     copies = accounts.copies()
 
     assert carry_out(accounts, copies, None, number_document(assigned_to=odd)) == {}
     assert copies.numbers_of(odd) == []
 
 
-def test_a_list_that_can_grow_no_more_says_what_to_do(accounts: Accounts) -> None:
+def test_list_that_can_grow_no_more_says_what_to_do(accounts: Accounts) -> None:
     """And the number stays in the list of whoever had it."""
     each = len(orjson.dumps({"+14160000000": SUMMARY})) - 1
     held = {f"+1416{n:07}": SUMMARY for n in range(7_999_000 // each)}

@@ -36,7 +36,7 @@ def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: l
 SINGLE, PER_NUMBER, BOTH = CopiesMode.SINGLE, CopiesMode.PER_NUMBER, CopiesMode.BOTH
 
 
-def test_a_list_that_misses_a_number(accounts: Accounts) -> None:
+def test_audit_list_without_a_number_is_repaired(accounts: Accounts) -> None:
     accounts.number(pvt_reserve_history=[B])
 
     assert audit(accounts, SINGLE) == [
@@ -98,7 +98,7 @@ VALID: list[tuple[str, dict[str, Any] | None, bool]] = [
 
 
 @pytest.mark.parametrize(("fields", "stays"), [case[1:] for case in VALID], ids=[case[0] for case in VALID])
-def test_nothing_valid_is_taken_away(accounts: Accounts, fields: dict[str, Any] | None, stays: bool) -> None:
+def test_audit_repair_keeps_every_valid_copy(accounts: Accounts, fields: dict[str, Any] | None, stays: bool) -> None:
     accounts.number(**(fields or {}))
     if fields is None:
         accounts.delete_number()
@@ -113,7 +113,7 @@ def test_nothing_valid_is_taken_away(accounts: Accounts, fields: dict[str, Any] 
     assert (accounts.copied(A) is not None) is (stays and (fields or {}).get("pvt_reserve_history") != [C, A])
 
 
-def test_a_number_database_that_is_deleted_takes_nothing_away(accounts: Accounts) -> None:
+def test_number_database_that_is_deleted_takes_nothing_away(accounts: Accounts) -> None:
     """Somebody may be restoring it."""
     accounts.number()
     accounts.copies(BOTH).repair([NUMBER])

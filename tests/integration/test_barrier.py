@@ -56,7 +56,7 @@ def _keep(near: NearCache, numbers: list[str]) -> None:
         near.put(number, NearEntry("", b"former", None), near.generation(), None)
 
 
-def test_what_was_written_before_it_is_dropped_when_it_is_passed(world: World, start_near: StartNear) -> None:
+def test_entry_written_before_a_passed_barrier_is_dropped(world: World, start_near: StartNear) -> None:
     nears = [start_near() for _ in range(4)]
     for generation in range(1, 151):
         number = NUMBERS[generation % len(NUMBERS)]
@@ -68,7 +68,7 @@ def test_what_was_written_before_it_is_dropped_when_it_is_passed(world: World, s
         assert [near.get(number) for near in nears] == [None] * 4
 
 
-def test_the_same_for_hundreds_of_keys_in_one_write(world: World, start_near: StartNear) -> None:
+def test_many_entries_written_before_a_passed_barrier_are_dropped(world: World, start_near: StartNear) -> None:
     nears = [start_near() for _ in range(3)]
     for generation in range(1, 21):
         for near in nears:
@@ -99,11 +99,11 @@ def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: St
     assert wrong == []
 
 
-def test_nobody_listens(world: World) -> None:
+def test_barrier_without_near_caches_passes(world: World) -> None:
     assert barrier.await_all(world.redis, world.keys, 5) == 0
 
 
-def test_a_silent_near_cache_is_reported_and_waited_for_no_longer(world: World, start_near: StartNear) -> None:
+def test_silent_near_cache_is_reported_and_waited_for_no_longer(world: World, start_near: StartNear) -> None:
     start_near()
     mute = world.redis.pubsub()
     mute.subscribe(world.keys.barrier)
@@ -113,7 +113,7 @@ def test_a_silent_near_cache_is_reported_and_waited_for_no_longer(world: World, 
     eventually(lambda: barrier.await_all(world.redis, world.keys, 5) == 0)
 
 
-def test_what_was_reported_does_not_stay_in_redis(world: World, start_near: StartNear) -> None:
+def test_acknowledgements_of_a_barrier_leave_redis(world: World, start_near: StartNear) -> None:
     start_near()
     mute = world.redis.pubsub()
     mute.subscribe(world.keys.barrier)
@@ -124,7 +124,7 @@ def test_what_was_reported_does_not_stay_in_redis(world: World, start_near: Star
     mute.close()
 
 
-def test_a_near_cache_that_comes_back_listens_to_barriers_again(world: World, start_near: StartNear) -> None:
+def test_near_cache_that_comes_back_listens_to_barriers_again(world: World, start_near: StartNear) -> None:
     near = start_near()
     world.redis.client_kill_filter(_type="pubsub")
     eventually(lambda: _is_trusted(near) and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)

@@ -92,7 +92,7 @@ def test_no_method_takes_another_auth_by_than_the_tokens(world: World, ask: Oper
     assert world.databases.database(SHARD).get(NUMBER) == before
 
 
-def test_a_bound_token_asks_as_its_account_and_as_those_below_it(ask: Operate) -> None:
+def test_bound_token_asks_as_its_account_and_as_those_below_it(ask: Operate) -> None:
     for name, auth_by in (("child", CHILD), ("reseller", RESELLER), ("reseller", CHILD)):
         assert ask(name, "Get", auth_by).results[0].record.assigned_to == CHILD
         assert ask(name, "History", auth_by).results[0].history.assigned_to == CHILD
@@ -105,7 +105,7 @@ def test_a_bound_token_asks_as_its_account_and_as_those_below_it(ask: Operate) -
     assert used.used_by == "callflow"
 
 
-def test_a_bound_token_sees_no_number_beyond_its_tree(world: World, ask: Operate) -> None:
+def test_bound_token_sees_no_number_beyond_its_tree(world: World, ask: Operate) -> None:
     other = "+14158867901"
     world.number(other, account=STRANGER)
     assert ask("reseller", "Get", RESELLER, numbers=[other]).results[0].error.error == "forbidden"
@@ -114,7 +114,7 @@ def test_a_bound_token_sees_no_number_beyond_its_tree(world: World, ask: Operate
     assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "forbidden")
 
 
-def test_the_tree_is_the_one_that_stands_now(world: World, ask: Operate) -> None:
+def test_bound_token_follows_the_current_account_tree(world: World, ask: Operate) -> None:
     assert not _is_denied(ask("reseller", "Get", CHILD))
     world.put("accounts", CHILD, pvt_type="account", pvt_tree=[MASTER])
     assert _is_denied(ask("reseller", "Get", CHILD))
@@ -133,7 +133,7 @@ def test_system_wants_its_scope(ask: Operate) -> None:
     assert ask("switch", "Get", SYSTEM).code is grpc.StatusCode.PERMISSION_DENIED, "system alone does not open manage"
 
 
-def test_a_refusal_says_what_may_be_named(ask: Operate) -> None:
+def test_refusal_says_what_may_be_named(ask: Operate) -> None:
     refused = ask("child", "Get", f"x\n{RESELLER}")
     assert CHILD in refused.message
     assert "or one below it" in refused.message
@@ -141,7 +141,7 @@ def test_a_refusal_says_what_may_be_named(ask: Operate) -> None:
     assert "--scope system" in ask("billing", "Get", SYSTEM).message
 
 
-def test_a_binding_is_changed_without_a_restart(running: Running, tokens: Tokens, ask: Operate) -> None:
+def test_binding_is_changed_without_a_restart(running: Running, tokens: Tokens, ask: Operate) -> None:
     assert _is_denied(ask("child", "Get", RESELLER))
     tokens.replace(child=f"manage@{RESELLER}")
     eventually(lambda: not _is_denied(ask("child", "Get", RESELLER)))

@@ -98,7 +98,7 @@ Mend = Callable[[Accounts, CopiesMode, dict[str, Any]], None]
 @pytest.mark.parametrize("mend", [by_another_operation, by_an_audit, by_a_follower])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("first", "second", "lists", "owners"), [m[1:] for m in MOVES], ids=[m[0] for m in MOVES])
-def test_a_writer_that_dies_between_any_two_steps(
+def test_writer_killed_between_any_two_steps_is_repaired(
     accounts: Accounts,
     relay: Relay,
     first: dict[str, Any],
@@ -133,7 +133,7 @@ def test_a_writer_that_dies_between_any_two_steps(
     assert step > 5
 
 
-def test_a_follower_that_is_stopped_while_it_mends(
+def test_follower_stopped_during_a_repair_is_made_up_for(
     accounts: Accounts, couchdb: EmbeddedCouchDB, world: World, relay: Relay, start_follower: StartFollower
 ) -> None:
     world.couchdb_url = relay.url
@@ -162,7 +162,7 @@ def test_two_writers_on_one_account(accounts: Accounts) -> None:
     assert sorted(accounts.listed(A)) == numbers
 
 
-def test_a_person_who_saves_in_between_loses_nothing(accounts: Accounts, relay: Relay) -> None:
+def test_person_who_saves_in_between_loses_nothing(accounts: Accounts, relay: Relay) -> None:
     accounts.number()
     relay.hold(lambda method, _: method == "PUT")
     writer = threading.Thread(target=accounts.copies().repair, args=([NUMBER],))
@@ -177,7 +177,7 @@ def test_a_person_who_saves_in_between_loses_nothing(accounts: Accounts, relay: 
     assert (held["colour"], list(accounts.listed(A))) == ("blue", [OTHER, NUMBER])
 
 
-def test_an_older_state_that_is_written_late_does_not_stay(accounts: Accounts, relay: Relay) -> None:
+def test_older_state_that_is_written_late_does_not_stay(accounts: Accounts, relay: Relay) -> None:
     """The number leaves A and comes back while its removal from A's list is on its way.
 
     For who brought it back A's list was right all the time, so no revision tells the late writer of it.
@@ -200,7 +200,7 @@ def test_an_older_state_that_is_written_late_does_not_stay(accounts: Accounts, r
     assert accounts.whereabouts() == "a"
 
 
-def test_an_older_state_is_not_even_tried(accounts: Accounts, relay: Relay) -> None:
+def test_older_state_is_not_even_tried(accounts: Accounts, relay: Relay) -> None:
     """What a caller says of a number is not what is written, when the number says otherwise by then."""
     accounts.number(assigned_to=C)
 
@@ -211,7 +211,7 @@ def test_an_older_state_is_not_even_tried(accounts: Accounts, relay: Relay) -> N
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts, mode: CopiesMode) -> None:
+def test_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts, mode: CopiesMode) -> None:
     numbers = [f"+1415{n:07}" for n in range(4)]
     for number in numbers:
         accounts.number(number)
@@ -236,7 +236,7 @@ def test_a_storm_of_writers_leaves_copies_as_the_numbers_are(accounts: Accounts,
     assert differing(accounts, mode) == 0
 
 
-def test_an_assignee_that_can_not_be_written_leaves_the_number_where_it_was(accounts: Accounts, relay: Relay) -> None:
+def test_unwritable_assignee_leaves_the_number_where_it_was(accounts: Accounts, relay: Relay) -> None:
     accounts.number()
     direct(accounts).repair([NUMBER])
     accounts.number(assigned_to=B)
@@ -263,7 +263,7 @@ def test_other_accounts_are_written_though_one_can_not_be_read(accounts: Account
     assert (accounts.whereabouts(), accounts.whereabouts(OTHER)) == ("", "b")
 
 
-def test_a_number_database_that_can_not_be_asked_changes_nothing(accounts: Accounts, relay: Relay) -> None:
+def test_number_database_that_can_not_be_asked_changes_nothing(accounts: Accounts, relay: Relay) -> None:
     accounts.number(assigned_to=B)
     accounts.write_listing(A, **{NUMBER: {}})
     relay.cut(lambda _, target: target.startswith("/numbers/"))
@@ -274,7 +274,7 @@ def test_a_number_database_that_can_not_be_asked_changes_nothing(accounts: Accou
     assert accounts.whereabouts() == "a"
 
 
-def test_an_account_that_can_not_be_read_does_not_stop_a_comparison(accounts: Accounts, relay: Relay) -> None:
+def test_account_that_can_not_be_read_does_not_stop_a_comparison(accounts: Accounts, relay: Relay) -> None:
     for number, account in ((NUMBER, A), (OTHER, B)):
         accounts.number(number, account)
     relay.cut(lambda _, target: target.startswith("/account/aa"))
@@ -287,7 +287,7 @@ def test_an_account_that_can_not_be_read_does_not_stop_a_comparison(accounts: Ac
     assert (list(comparison.unread), comparison.accounts) == ([A], 2)
 
 
-def test_a_comparison_ends_when_no_account_can_be_read(accounts: Accounts, relay: Relay) -> None:
+def test_comparison_ends_when_no_account_can_be_read(accounts: Accounts, relay: Relay) -> None:
     for letter in "def":
         accounts.create(str(account_database(letter * 32)))
     relay.cut(lambda _, target: target.startswith("/account/"))

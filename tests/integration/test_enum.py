@@ -56,7 +56,7 @@ def ask(port: int, name: str = NAME, kind: str = "NAPTR", *, tcp: bool = False, 
 
 @pytest.mark.parametrize("tcp", [False, True])
 @pytest.mark.parametrize("name", [NAME, NAME.replace("e164.arpa", "enum.example.com")])
-def test_a_number_has_a_record_that_names_its_account(service: Service, name: str, *, tcp: bool) -> None:
+def test_number_has_a_record_that_names_its_account(service: Service, name: str, *, tcp: bool) -> None:
     response = ask(service.enum.port, name, tcp=tcp)
 
     assert response.rcode() == dns.rcode.NOERROR
@@ -68,7 +68,7 @@ def test_a_number_has_a_record_that_names_its_account(service: Service, name: st
     assert (record.regexp, record.replacement) == (REGEX.encode(), dns.name.root)
 
 
-def test_the_case_of_a_question_is_kept(service: Service) -> None:
+def test_case_of_a_question_is_kept(service: Service) -> None:
     """Resolvers vary it against forged responses (0x20)."""
     name = NAME.replace("e164.arpa", "E164.aRPa")
 
@@ -82,7 +82,7 @@ def test_the_case_of_a_question_is_kept(service: Service) -> None:
     ("number", "reason"),
     [("14158860000", "NUMBER_NOT_FOUND"), ("14158867903", "NOT_IN_SERVICE"), ("1415", "NOT_RECONCILABLE")],
 )
-def test_a_refusal_is_no_record_and_says_why_to_people(service: Service, number: str, reason: str) -> None:
+def test_refusal_is_no_record_and_says_why_to_people(service: Service, number: str, reason: str) -> None:
     response = ask(service.enum.port, ".".join(reversed(number)) + ".e164.arpa.", use_edns=0)
 
     assert (response.rcode(), response.answer) == (dns.rcode.NOERROR, [])
@@ -150,7 +150,7 @@ def test_unknown_options_are_ignored_and_cookies_answered(service: Service) -> N
 
 
 @pytest.mark.parametrize("cookie", [b"short", b"8 bytes.odd", b"x" * 41])
-def test_a_malformed_cookie_is_formerr(service: Service, cookie: bytes) -> None:
+def test_malformed_cookie_is_formerr(service: Service, cookie: bytes) -> None:
     """RFC 7873 5.2.2."""
     response = ask(service.enum.port, use_edns=0, options=[dns.edns.GenericOption("COOKIE", cookie)])
 
@@ -167,7 +167,7 @@ def test_a_malformed_cookie_is_formerr(service: Service, cookie: bytes) -> None:
         lambda wire: wire[:-3],
     ],
 )
-def test_a_malformed_query_is_formerr(service: Service, change: object) -> None:
+def test_malformed_query_is_formerr(service: Service, change: object) -> None:
     wire = dns.message.make_query(NAME, "NAPTR", use_edns=-1).to_wire()
 
     response = _raw(service.enum.port, change(wire))  # type: ignore[operator]
@@ -203,7 +203,7 @@ def _running(world: World, **settings: object) -> Service:
     return made
 
 
-def test_a_refusal_can_be_a_uri(world: World) -> None:
+def test_refusal_can_be_a_uri(world: World) -> None:
     made = _running(world, enum_refusals="uri", enum_domain="example.com", enum_ttl=30)
     try:
         name = ".".join(reversed("14158867903")) + ".e164.arpa."
@@ -238,7 +238,7 @@ def test_beyond_the_rate_a_response_is_truncated(world: World) -> None:
     assert not over_tcp.flags & dns.flags.TC
 
 
-def test_an_unavailable_database_is_servfail(world: World) -> None:
+def test_unavailable_database_is_servfail(world: World) -> None:
     """A resolver then asks its next server."""
     settings = world.settings(enum_listen="127.0.0.1:0", couchdb_url="http://127.0.0.1:1", redis_prefix="apart:")
     made = Service(settings)
@@ -255,6 +255,6 @@ def test_an_unavailable_database_is_servfail(world: World) -> None:
     ("setting", "value"),
     [("enum_uri", "sip:{nobody}@example.com"), ("enum_zones", [""]), ("enum_zones", []), ("enum_domain", "a b")],
 )
-def test_a_setting_that_can_not_be_used_is_named(world: World, setting: str, value: object) -> None:
+def test_setting_that_can_not_be_used_is_named(world: World, setting: str, value: object) -> None:
     with pytest.raises(SettingsError, match=setting):
         Service(world.settings(enum_listen="127.0.0.1:0", **{setting: value}))

@@ -106,7 +106,7 @@ def _wrong(world: World) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_cache_comes_to_say_what_is_true(world: World, start_service: StartService, seed: int) -> None:
+def test_cache_after_a_storm_equals_the_databases(world: World, start_service: StartService, seed: int) -> None:
     # What a lookup read of a database that no follower knows yet is right only as long as it is kept.
     running = start_service(with_follower=True, follower_max_feeds=2, follower_batch_size=7, fill_ttl=3)
     running.wait_ready()

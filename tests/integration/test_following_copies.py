@@ -40,7 +40,7 @@ def follow(start_follower: StartFollower, world: World) -> Callable[..., Followe
     return begin
 
 
-def test_a_number_written_by_hand_is_listed(accounts: Accounts, follow: Callable[..., Follower]) -> None:
+def test_number_written_by_hand_is_listed(accounts: Accounts, follow: Callable[..., Follower]) -> None:
     follow()
     accounts.number(pvt_reserve_history=[B])
 
@@ -58,7 +58,7 @@ def test_numbers_that_were_there_before_are_listed(
     eventually(lambda: pending.size() == 0)
 
 
-def test_who_had_it_is_known_though_the_document_does_not_tell(
+def test_former_assignee_missing_from_the_document_is_found(
     accounts: Accounts, follow: Callable[..., Follower], world: World
 ) -> None:
     """A person who edits an assignee seldom thinks of pvt_previously_assigned_to."""
@@ -71,7 +71,7 @@ def test_who_had_it_is_known_though_the_document_does_not_tell(
     eventually(lambda: (accounts.whereabouts(), accounts.copies_in()) == ("b", "b"))
 
 
-def test_a_number_deleted_by_hand_is_listed_no_more(
+def test_number_deleted_by_hand_is_listed_no_more(
     accounts: Accounts, follow: Callable[..., Follower], world: World
 ) -> None:
     follow()
@@ -84,7 +84,7 @@ def test_a_number_deleted_by_hand_is_listed_no_more(
 
 
 @pytest.mark.parametrize("settings", [{"account_copies": "none"}, {"follower_account_copies": False}], ids=str)
-def test_nothing_is_noted_unless_asked_for(
+def test_follower_without_account_copies_notes_no_copies(
     accounts: Accounts,
     follow: Callable[..., Follower],
     pending: PendingCopies,
@@ -99,7 +99,7 @@ def test_nothing_is_noted_unless_asked_for(
     assert accounts.listing(A) is None
 
 
-def test_a_broken_account_database_holds_up_nobody_else(
+def test_broken_account_database_delays_no_other(
     accounts: Accounts, couchdb: EmbeddedCouchDB, world: World, follow: Callable[..., Follower], pending: PendingCopies
 ) -> None:
     with Relay(couchdb.url) as relay:
@@ -119,7 +119,7 @@ def test_a_broken_account_database_holds_up_nobody_else(
         eventually(lambda: (accounts.whereabouts(), pending.size()) == ("a", 0), seconds=20)
 
 
-def test_what_was_noted_before_a_crash_is_mended_after_it(
+def test_copies_noted_before_a_crash_are_repaired_after_it(
     accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies
 ) -> None:
     """The numbers are noted before the checkpoint moves, so whoever leads next finds them."""
@@ -135,7 +135,7 @@ def test_what_was_noted_before_a_crash_is_mended_after_it(
     eventually(lambda: (accounts.whereabouts(), accounts.whereabouts(OTHER), pending.size()) == ("a", "", 0))
 
 
-def test_everything_is_compared_where_too_much_waits(
+def test_follower_with_too_many_pending_copies_compares_all(
     accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies, world: World
 ) -> None:
     accounts.number()
@@ -150,7 +150,7 @@ def test_everything_is_compared_where_too_much_waits(
     eventually(lambda: (accounts.whereabouts(), accounts.whereabouts(OTHER), pending.size()) == ("a", "", 0))
 
 
-def test_what_is_noted_again_meanwhile_is_looked_at_again(pending: PendingCopies) -> None:
+def test_pending_copy_noted_again_meanwhile_stays_pending(pending: PendingCopies) -> None:
     pending.add([(NUMBER, A), (OTHER, "")])
     (taken,) = pending.batches(10)
     pending.add([(NUMBER, A)])

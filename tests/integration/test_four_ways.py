@@ -110,7 +110,7 @@ def test_each_way_has_the_same_answer(service: Service, index: int) -> None:
 
 
 @pytest.mark.parametrize("way", ["grpc", "http", "sip", "enum"])
-def test_an_unreachable_database_is_reported_by_the_deadline(redis_server: str, way: str) -> None:
+def test_unreachable_database_is_reported_by_the_deadline(redis_server: str, way: str) -> None:
     """Nothing is cached, and nothing answers: each way says that the number is not known now."""
     with EmbeddedCouchDB() as couchdb:
         world = World(couchdb, redis_server)

@@ -44,7 +44,7 @@ def _code_of_stream(call: Any) -> str:
 
 
 @BOTH_TRANSPORTS
-def test_what_is_no_message_of_the_method_is_an_invalid_argument(
+def test_undecodable_message_is_an_invalid_argument(
     start_service: StartService, caplog: pytest.LogCaptureFixture
 ) -> None:
     channel: Any = start_service().caller.channel
@@ -79,7 +79,7 @@ def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartServi
     assert explained.ByteSize() < 2000
 
 
-def test_a_consistency_that_there_is_not_is_refused_by_every_method(start_service: StartService, world: World) -> None:
+def test_consistency_that_there_is_not_is_refused_by_every_method(start_service: StartService, world: World) -> None:
     world.number()
     stub: Any = start_service().caller.stub
     good, bad = pb.LookupRequest(number=NUMBER), pb.LookupRequest(number=NUMBER, consistency=7)  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ def test_a_consistency_that_there_is_not_is_refused_by_every_method(start_servic
 
 
 @BOTH_TRANSPORTS
-def test_a_request_over_a_megabyte_is_refused(start_service: StartService) -> None:
+def test_request_over_a_megabyte_is_refused(start_service: StartService) -> None:
     channel: Any = start_service().caller.channel
     for size in (MAX_MESSAGE_BYTES + 1, 6 << 20):
         lookup = b"\x0a" + wire.varint(size) + b"1" * size
@@ -121,7 +121,7 @@ UNSENT = {"grpcio": 1_100, "native": 20_000}
 
 
 @BOTH_TRANSPORTS
-def test_who_does_not_read_his_outcomes_is_not_read_from(
+def test_stream_whose_outcomes_are_unread_is_not_read_from(
     start_service: StartService, world: World, transport: str
 ) -> None:
     world.number()
@@ -139,7 +139,7 @@ def test_who_does_not_read_his_outcomes_is_not_read_from(
 
 
 @BOTH_TRANSPORTS
-def test_a_connection_has_so_many_calls_at_a_time(start_service: StartService) -> None:
+def test_connection_has_so_many_calls_at_a_time(start_service: StartService) -> None:
     running = start_service(max_concurrent_streams=7)
     with Connection(running.service.transport.port) as caller:
         caller.greet()
@@ -147,7 +147,7 @@ def test_a_connection_has_so_many_calls_at_a_time(start_service: StartService) -
 
 
 @pytest.mark.parametrize("transport", ["grpcio"], indirect=True)
-def test_a_connection_without_an_open_call_is_asked_to_leave(start_service: StartService, world: World) -> None:
+def test_connection_without_an_open_call_is_asked_to_leave(start_service: StartService, world: World) -> None:
     world.number()
     running = start_service(idle_timeout=0.5)
     with Connection(running.service.transport.port) as idle:

@@ -76,7 +76,7 @@ def test_each_spelling_finds_the_account(http: HttpCaller, path: str) -> None:
     assert reply.headers["cache-control"] == "no-store"
 
 
-def test_a_posted_request_finds_the_account(http: HttpCaller) -> None:
+def test_posted_request_finds_the_account(http: HttpCaller) -> None:
     assert http.post("/v1/lookup", {"number": NUMBER, "consistency": "AUTHORITATIVE"}).json["account_id"] == ONE
 
 
@@ -92,7 +92,7 @@ def test_a_posted_request_finds_the_account(http: HttpCaller) -> None:
         (f"{PATH}?alt=xml", 400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", 503),
     ],
 )
-def test_a_refusal_has_status_reason_and_sip(
+def test_refusal_has_status_reason_and_sip(
     http: HttpCaller, path: str, status: int, name: str, reason: str, sip: int
 ) -> None:
     reply = http.get(path)
@@ -103,7 +103,7 @@ def test_a_refusal_has_status_reason_and_sip(
     assert reply.json["sip"]["code"] == sip
 
 
-def test_a_form_splits_at_ampersands(http: HttpCaller) -> None:
+def test_form_splits_at_ampersands(http: HttpCaller) -> None:
     found, refused = http.get(f"{PATH}?alt=form"), http.get("/v1/lookup/+14158860000?alt=form")
 
     assert b"+" not in found.body
@@ -114,7 +114,7 @@ def test_a_form_splits_at_ampersands(http: HttpCaller) -> None:
     assert reported["sip_reason"] == "Not Found"
 
 
-def test_a_batch_keeps_its_order(http: HttpCaller) -> None:
+def test_batch_keeps_its_order(http: HttpCaller) -> None:
     reply = http.post("/v1/lookups", {"lookups": [{"number": "+14158860000"}, {"number": NUMBER}]})
 
     first, second = reply.json["outcomes"]
@@ -122,7 +122,7 @@ def test_a_batch_keeps_its_order(http: HttpCaller) -> None:
     assert second["route"]["account_id"] == ONE
 
 
-def test_a_batch_beyond_its_bound_is_refused(http: HttpCaller) -> None:
+def test_batch_beyond_its_bound_is_refused(http: HttpCaller) -> None:
     reply = http.post("/v1/lookups", {"lookups": [{"number": NUMBER}] * 1001})
 
     assert reply.status == 400
@@ -137,7 +137,7 @@ def test_explain_names_the_account(http: HttpCaller) -> None:
     assert reply.json["tongue"] == "http"
 
 
-def test_an_unavailable_database_says_when_to_ask_again(service: Service, world: World) -> None:
+def test_unavailable_database_says_when_to_ask_again(service: Service, world: World) -> None:
     world.couchdb.close()
 
     with HttpCaller(service.http.port) as caller:
@@ -149,7 +149,7 @@ def test_an_unavailable_database_says_when_to_ask_again(service: Service, world:
 
 
 @pytest.mark.parametrize("header", ["Grpc-Timeout: 1n", "Request-Timeout: 0.000001"])
-def test_a_deadline_of_the_caller_counts(http: HttpCaller, header: str) -> None:
+def test_deadline_of_the_caller_counts(http: HttpCaller, header: str) -> None:
     name, _, value = header.partition(": ")
 
     reply = http.get("/v1/lookup/+14158860002?consistency=AUTHORITATIVE", {name: value})
@@ -157,11 +157,11 @@ def test_a_deadline_of_the_caller_counts(http: HttpCaller, header: str) -> None:
     assert (reply.status, reply.json["error"]["status"]) == (504, "DEADLINE_EXCEEDED")
 
 
-def test_a_deadline_that_cannot_be_read_is_refused(http: HttpCaller) -> None:
+def test_deadline_that_cannot_be_read_is_refused(http: HttpCaller) -> None:
     assert "200m" in http.get(PATH, {"Grpc-Timeout": "soon"}).json["error"]["message"]
 
 
-def test_the_number_manager_creates_shows_and_lists(http: HttpCaller) -> None:
+def test_number_manager_creates_shows_and_lists(http: HttpCaller) -> None:
     made = http.post("/v1/numbers/create", {"numbers": ["+14158867955"], "auth_by": "system", "assign_to": ONE})
     shown = http.get("/v1/numbers/+14158867955?auth_by=system")
     absent = http.get("/v1/numbers/+14158867956?auth_by=system")
@@ -184,14 +184,14 @@ def test_the_number_manager_creates_shows_and_lists(http: HttpCaller) -> None:
         (b"\xff\xfe", "not JSON"),
     ],
 )
-def test_a_body_that_cannot_be_used_is_refused(http: HttpCaller, body: bytes, complaint: str) -> None:
+def test_body_that_cannot_be_used_is_refused(http: HttpCaller, body: bytes, complaint: str) -> None:
     reply = http.request("POST", "/v1/numbers/move", body)
 
     assert reply.status == 400
     assert complaint in reply.json["error"]["message"]
 
 
-def test_a_body_beyond_its_bound_is_refused(http: HttpCaller) -> None:
+def test_body_beyond_its_bound_is_refused(http: HttpCaller) -> None:
     reply = http.request("POST", "/v1/lookup", b" " * (1 << 20) + b"{}")
 
     assert reply.status == 413
@@ -276,7 +276,7 @@ class TestOnTheWire:
         assert b"content-length: 0" not in heard
         assert heard.endswith(b"\r\n\r\n")
 
-    def test_a_body_that_asks_first_is_invited(self, shared_service: Service) -> None:
+    def test_body_that_asks_first_is_invited(self, shared_service: Service) -> None:
         body = json.dumps({"number": NUMBER}).encode()
         head = b"POST /v1/lookup HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
         with socket.create_connection(("127.0.0.1", shared_service.http.port), timeout=5) as connection:
@@ -289,20 +289,20 @@ class TestOnTheWire:
         "result",
         [b"nonsense\r\n\r\n", b"GET /v1/lookup/\xff HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"],
     )
-    def test_what_is_no_http_gets_json(self, shared_service: Service, result: bytes) -> None:
+    def test_bytes_that_are_not_http_get_400_as_json(self, shared_service: Service, result: bytes) -> None:
         heard = self._say(shared_service.http.port, result, until=2)
 
         assert heard.startswith(b"HTTP/1.1 400")
         assert json.loads(heard.partition(b"\r\n\r\n")[2])["error"]["code"] == 400
 
-    def test_a_thousand_requests_share_a_connection(self, http: HttpCaller) -> None:
+    def test_thousand_requests_share_a_connection(self, http: HttpCaller) -> None:
         replies: list[Reply] = [http.get(PATH) for _ in range(1001)]
 
         assert {reply.status for reply in replies} == {200}
         assert http.connections == 1
 
 
-def test_a_service_that_ends_asks_callers_to_leave(service: Service) -> None:
+def test_service_that_ends_asks_callers_to_leave(service: Service) -> None:
     with HttpCaller(service.http.port) as caller:
         assert "connection" not in caller.get(PATH).headers
         service.announce_end()
@@ -323,7 +323,7 @@ def test_a_service_that_ends_asks_callers_to_leave(service: Service) -> None:
         ("manage", f"/v1/numbers/{NUMBER}?auth_by=system", 403),
     ],
 )
-def test_a_token_opens_what_its_scopes_say(
+def test_token_opens_what_its_scopes_say(
     world: World, tmp_path: Path, scopes: str | None, path: str, status: int
 ) -> None:
     world.number(NUMBER, ONE)
@@ -342,7 +342,7 @@ def test_a_token_opens_what_its_scopes_say(
     assert (reply.headers.get("www-authenticate") == "Bearer") == (status == 401)
 
 
-def test_a_taken_address_is_an_error(world: World) -> None:
+def test_taken_address_is_an_error(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
 

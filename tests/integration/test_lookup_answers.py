@@ -16,7 +16,7 @@ from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 pytestmark = BOTH_TRANSPORTS
 
 
-def test_the_database_answers_first_and_redis_from_then_on(world: World, start_service: StartService) -> None:
+def test_database_answers_first_and_redis_afterwards(world: World, start_service: StartService) -> None:
     revision = world.number(pvt_module_name="knm_bandwidth2", pvt_ported_in=True, pvt_used_by="callflow")
     world.mark_reference_data_complete()
     caller = start_service().caller
@@ -42,14 +42,14 @@ def _from(answer: pb.LookupResponse, source: int) -> pb.LookupResponse | None:
     return answer if answer.source == source else None
 
 
-def test_a_number_is_found_however_it_is_written(world: World, start_service: StartService) -> None:
+def test_number_is_found_however_it_is_written(world: World, start_service: StartService) -> None:
     world.number()
     caller = start_service().caller
     for written in ("14158867900", "4158867900", "tel:+1-415-886-7900", "sip:+14158867900@192.0.2.1;user=phone"):
         assert caller.route(written).number == NUMBER
 
 
-def test_a_dial_plan_of_ones_own(world: World, start_service: StartService) -> None:
+def test_lookup_by_a_configured_dial_plan_finds_the_account(world: World, start_service: StartService) -> None:
     world.number("+442079460018", TWO)
     caller = start_service(dial_plans={"london": {"region": "GB"}}).caller
     assert caller.account("020 7946 0018", dial_plan="london") == TWO
@@ -63,18 +63,18 @@ def _check(result: Refusal, code: grpc.StatusCode, reason: str, **reported: str)
     assert (result.retry_after is not None) == (code is grpc.StatusCode.UNAVAILABLE)
 
 
-def test_what_is_no_number(world: World, start_service: StartService) -> None:
+def test_lookup_of_a_word_is_not_reconcilable(world: World, start_service: StartService) -> None:
     result = start_service().caller.refusal("reception")
     _check(result, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number="reception")
 
 
-def test_an_unknown_dial_plan(world: World, start_service: StartService) -> None:
+def test_lookup_by_an_unknown_dial_plan_is_an_invalid_argument(world: World, start_service: StartService) -> None:
     result = start_service().caller.refusal(NUMBER, dial_plan="mars")
     _check(result, grpc.StatusCode.INVALID_ARGUMENT, "NOT_RECONCILABLE", number=NUMBER)
     assert "mars" in result.message
 
 
-def test_a_number_without_a_document(world: World, start_service: StartService) -> None:
+def test_lookup_without_a_document_is_not_found_and_cached(world: World, start_service: StartService) -> None:
     world.create("numbers/+1415")
     caller = start_service().caller
     for _ in range(2):
@@ -82,12 +82,12 @@ def test_a_number_without_a_document(world: World, start_service: StartService) 
     eventually(lambda: world.cached() == "nothing")
 
 
-def test_a_number_without_a_database(world: World, start_service: StartService) -> None:
+def test_lookup_without_a_database_is_not_found(world: World, start_service: StartService) -> None:
     result = start_service().caller.refusal(NUMBER)
     _check(result, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
 
 
-def test_a_number_in_a_state_that_takes_no_calls(world: World, start_service: StartService) -> None:
+def test_lookup_in_an_unroutable_state_is_refused_and_cached(world: World, start_service: StartService) -> None:
     world.number(pvt_number_state="available")
     caller = start_service().caller
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_number_in_a_state_that_takes_no_calls(world: World, start_service: St
         eventually(lambda: world.cached() == "refusal")
 
 
-def test_a_number_of_nobody(world: World, start_service: StartService) -> None:
+def test_lookup_without_an_assignee_is_refused_and_cached(world: World, start_service: StartService) -> None:
     world.number(account=None)
     caller = start_service().caller
     for _ in range(2):
@@ -116,7 +116,7 @@ def test_a_number_of_nobody(world: World, start_service: StartService) -> None:
         eventually(lambda: world.cached() == "refusal")
 
 
-def test_a_disabled_account(world: World, start_service: StartService) -> None:
+def test_lookup_of_a_disabled_account_is_refused(world: World, start_service: StartService) -> None:
     world.number()
     world.account(ONE, enabled=False)
     caller = start_service().caller
@@ -132,14 +132,14 @@ def test_a_disabled_account(world: World, start_service: StartService) -> None:
         eventually(lambda: world.cached() == ONE)
 
 
-def test_a_number_marked_deleted(world: World, start_service: StartService) -> None:
+def test_lookup_of_a_deleted_number_is_not_found(world: World, start_service: StartService) -> None:
     world.number(pvt_deleted=True)
     result = start_service().caller.refusal(NUMBER)
     _check(result, grpc.StatusCode.NOT_FOUND, "NUMBER_NOT_FOUND", number=NUMBER)
     assert "pvt_deleted" in result.message
 
 
-def test_an_account_without_a_document_routes_by_default(world: World, start_service: StartService) -> None:
+def test_account_without_a_document_routes_by_default(world: World, start_service: StartService) -> None:
     world.number()
     world.create("accounts")
     assert start_service().caller.account(NUMBER) == ONE
@@ -166,7 +166,7 @@ def _refused_as_missing(result: Refusal) -> None:
     assert "unknown_account" in result.message
 
 
-def test_a_number_of_too_many_bytes_is_refused_by_the_limit(start_service: StartService) -> None:
+def test_number_of_too_many_bytes_is_refused_by_the_limit(start_service: StartService) -> None:
     caller = start_service().caller
     for text, size in (("1" * 257, "257"), ("+" + "1" * 2000, "2,001"), ("ä" * 129, "258")):
         result = caller.refusal(text)
@@ -187,7 +187,7 @@ def test_routable_states_are_a_setting(world: World, start_service: StartService
 LONG_NUMBERS = ["+1415" + "8" * 10_000, "8" * 10_000, "sip:" + "a" * 10_000 + "@x", "+" * 10_000, "+1415" + "8" * 252]
 
 
-def test_a_number_longer_than_any_is_refused_in_few_words(world: World, start_service: StartService) -> None:
+def test_number_longer_than_any_is_refused_in_few_words(world: World, start_service: StartService) -> None:
     caller = start_service().caller
     for number in LONG_NUMBERS:
         result = caller.refusal(number)
@@ -208,7 +208,7 @@ def test_control_characters_never_come_back(world: World, start_service: StartSe
         assert all(value.isprintable() for value in result.metadata.values())
 
 
-def test_what_is_no_request_is_refused(world: World, start_service: StartService) -> None:
+def test_lookup_of_malformed_bytes_is_an_invalid_argument(world: World, start_service: StartService) -> None:
     running = start_service()
     lookup: Any = running.caller.channel.unary_unary("/router.v1.InboundRouter/Lookup")
     with pytest.raises(grpc.RpcError) as problem:
@@ -238,12 +238,12 @@ def test_two_active_port_requests_route_nowhere(world: World, start_service: Sta
     assert start_service().caller.account(NUMBER) == "NUMBER_NOT_FOUND"
 
 
-def test_a_port_request_that_is_over_routes_nowhere(world: World, start_service: StartService) -> None:
+def test_port_request_that_is_over_routes_nowhere(world: World, start_service: StartService) -> None:
     world.port("one", THREE, NUMBER, state="completed")
     assert start_service().caller.account(NUMBER) == "NUMBER_NOT_FOUND"
 
 
-def test_a_number_document_stands_over_a_port_request(world: World, start_service: StartService) -> None:
+def test_number_document_stands_over_a_port_request(world: World, start_service: StartService) -> None:
     world.port("one", THREE, NUMBER)
     world.number(pvt_number_state="available")
     assert start_service().caller.account(NUMBER) == "NOT_IN_SERVICE"
@@ -286,7 +286,7 @@ def test_authoritative_goes_past_what_redis_holds(world: World, start_service: S
 POISON = [b"", b"x", b"\xff" * 200, bytes(20) + b"Z" + bytes(40), bytes(20) + b"R" + bytes(4)]
 
 
-def test_a_poisoned_cache_value_is_passed_over_and_replaced(world: World, start_service: StartService) -> None:
+def test_poisoned_cache_value_is_passed_over_and_replaced(world: World, start_service: StartService) -> None:
     world.number()
     caller = start_service().caller
     for value in POISON:
@@ -298,9 +298,7 @@ def test_a_poisoned_cache_value_is_passed_over_and_replaced(world: World, start_
 BROKEN = [b"X" + bytes(6) + bytes([len(payload)]) + payload for payload in (b"\xff\xff\xff", b"", b"\x18\x7f")]
 
 
-def test_a_refusal_that_cannot_be_read_hurts_neither_its_number_nor_another(
-    world: World, start_service: StartService
-) -> None:
+def test_unreadable_refusal_in_redis_affects_no_answer(world: World, start_service: StartService) -> None:
     world.number()
     world.number("+14150000001", TWO)
     caller = start_service().caller
@@ -312,7 +310,7 @@ def test_a_refusal_that_cannot_be_read_hurts_neither_its_number_nor_another(
         assert caller.account(NUMBER, authoritative=True) == ONE
 
 
-def test_a_wrong_answer_in_the_cache_is_passed_over_when_asked_to(world: World, start_service: StartService) -> None:
+def test_wrong_answer_in_the_cache_is_passed_over_when_asked_to(world: World, start_service: StartService) -> None:
     world.number()
     world.mark_reference_data_complete()
     caller = start_service().caller
@@ -324,7 +322,7 @@ def test_a_wrong_answer_in_the_cache_is_passed_over_when_asked_to(world: World, 
     assert caller.account(NUMBER, authoritative=True) == ONE
 
 
-def test_a_document_that_is_no_number_has_no_answer(world: World, start_service: StartService) -> None:
+def test_document_that_is_no_number_has_no_answer(world: World, start_service: StartService) -> None:
     world.number(pvt_type="device")
     assert start_service().caller.account(NUMBER) == "NUMBER_NOT_FOUND"
 
@@ -338,7 +336,7 @@ ODD_DOCUMENTS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_malformed_document_refuses_its_own_number_alone(world: World, start_service: StartService) -> None:
+def test_malformed_document_refuses_its_own_number_alone(world: World, start_service: StartService) -> None:
     world.number("+14150000001", TWO)
     odd = [f"+1415000001{index}" for index in range(len(ODD_DOCUMENTS))]
     for number, document in zip(odd, ODD_DOCUMENTS, strict=True):

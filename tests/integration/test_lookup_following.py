@@ -29,7 +29,7 @@ def _becomes(running: Running, result: str, number: str = NUMBER) -> None:
     eventually(lambda: running.caller.account(number) == result)
 
 
-def test_a_number_that_appears_drops_its_negative(world: World, running: Running) -> None:
+def test_number_that_appears_drops_its_negative(world: World, running: Running) -> None:
     world.create("numbers/+1415")
     eventually(lambda: world.complete("numbers/+1415"))
     assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
@@ -39,14 +39,14 @@ def test_a_number_that_appears_drops_its_negative(world: World, running: Running
     _becomes(running, ONE)
 
 
-def test_a_number_that_appears_with_its_shard_drops_its_negative(world: World, running: Running) -> None:
+def test_number_that_appears_with_its_shard_drops_its_negative(world: World, running: Running) -> None:
     assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
     eventually(lambda: world.cached() == "nothing")
     world.number()
     _becomes(running, ONE)
 
 
-def test_a_number_changes_hands(world: World, running: Running) -> None:
+def test_number_changes_hands(world: World, running: Running) -> None:
     for account in (ONE, TWO, THREE, ONE):
         revision = world.number(account=account)
         _becomes(running, account)
@@ -55,7 +55,7 @@ def test_a_number_changes_hands(world: World, running: Running) -> None:
         eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
 
 
-def test_a_number_goes_out_of_service_and_away_and_comes_back(world: World, running: Running) -> None:
+def test_number_goes_out_of_service_and_away_and_comes_back(world: World, running: Running) -> None:
     world.number()
     _becomes(running, ONE)
     world.number(pvt_number_state="aging")
@@ -75,14 +75,14 @@ def test_a_number_goes_out_of_service_and_away_and_comes_back(world: World, runn
     _becomes(running, TWO)
 
 
-def test_a_shard_that_vanishes_takes_its_answers_away(world: World, running: Running) -> None:
+def test_shard_that_vanishes_takes_its_answers_away(world: World, running: Running) -> None:
     world.number()
     _becomes(running, ONE)
     world.databases.database("numbers/+1415").drop()
     _becomes(running, "NUMBER_NOT_FOUND")
 
 
-def test_an_account_is_disabled_and_enabled_again(world: World, running: Running) -> None:
+def test_account_is_disabled_and_enabled_again(world: World, running: Running) -> None:
     world.number()
     world.number("+14150000002", TWO)
     world.account(ONE)
@@ -99,7 +99,7 @@ def test_an_account_is_disabled_and_enabled_again(world: World, running: Running
         _becomes(running, ONE)
 
 
-def test_a_deleted_account_document_counts_as_unknown(world: World, running: Running) -> None:
+def test_deleted_account_document_counts_as_unknown(world: World, running: Running) -> None:
     world.number()
     world.account(ONE, enabled=False)
     _becomes(running, "ACCOUNT_DISABLED")
@@ -107,7 +107,7 @@ def test_a_deleted_account_document_counts_as_unknown(world: World, running: Run
     _becomes(running, ONE)
 
 
-def test_the_accounts_database_vanishes_and_comes_back(world: World, running: Running) -> None:
+def test_accounts_database_vanishes_and_comes_back(world: World, running: Running) -> None:
     world.number()
     world.account(ONE, enabled=False)
     _becomes(running, "ACCOUNT_DISABLED")
@@ -117,7 +117,7 @@ def test_the_accounts_database_vanishes_and_comes_back(world: World, running: Ru
     _becomes(running, "ACCOUNT_DISABLED")
 
 
-def test_a_port_request_appears_and_is_cancelled(world: World, running: Running) -> None:
+def test_port_request_appears_and_is_cancelled(world: World, running: Running) -> None:
     assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
     world.port("one", THREE, NUMBER, "+14150000001")
     _becomes(running, THREE)
@@ -137,7 +137,7 @@ def test_two_port_requests_of_one_number_are_ambiguous_until_one_goes(world: Wor
     _becomes(running, TWO)
 
 
-def test_a_ported_number_gets_its_document(world: World, running: Running) -> None:
+def test_ported_number_gets_its_document(world: World, running: Running) -> None:
     world.port("one", THREE, NUMBER)
     _becomes(running, THREE)
     world.number(account=TWO, pvt_number_state="port_in")
@@ -155,7 +155,7 @@ def test_port_requests_may_be_turned_off(world: World, running: Running) -> None
     _becomes(running, THREE)
 
 
-def test_the_clusters_force_flags_make_cached_answers_anew(world: World, running: Running) -> None:
+def test_clusters_force_flags_make_cached_answers_anew(world: World, running: Running) -> None:
     world.number(pvt_module_name="knm_local")
     world.number("+14150000002", pvt_number_state="port_in")
     for number in (NUMBER, "+14150000002"):
@@ -166,7 +166,7 @@ def test_the_clusters_force_flags_make_cached_answers_anew(world: World, running
             eventually(lambda number=number, flag=flag: running.caller.route(number).force_outbound is flag)  # type: ignore[misc]
 
 
-def test_a_configuration_goes_away_again(world: World, running: Running) -> None:
+def test_configuration_goes_away_again(world: World, running: Running) -> None:
     world.number(pvt_module_name="knm_local")
     world.configure(force_local_outbound=False)
     eventually(lambda: not running.caller.route(NUMBER).force_outbound)
@@ -174,7 +174,7 @@ def test_a_configuration_goes_away_again(world: World, running: Running) -> None
     eventually(lambda: running.caller.route(NUMBER).force_outbound)
 
 
-def test_the_clusters_converters_are_followed(world: World, running: Running) -> None:
+def test_clusters_converters_are_followed(world: World, running: Running) -> None:
     world.number("+442079460018", TWO)
     assert running.caller.account("02079460018") == "NOT_RECONCILABLE"
     world.configure(e164_converters={"^0(\\d{10})$": {"prefix": "+44"}, "^(\\+\\d+)$": {}})
@@ -184,9 +184,7 @@ def test_the_clusters_converters_are_followed(world: World, running: Running) ->
 @pytest.mark.parametrize(
     "section", [{"force_local_outbound": "often"}, {"e164_converters": {"(": {}}}, {"reconcile_regex": "["}]
 )
-def test_a_configuration_that_cannot_be_used_hurts_nothing(
-    world: World, running: Running, section: dict[str, object]
-) -> None:
+def test_unusable_configuration_changes_nothing(world: World, running: Running, section: dict[str, object]) -> None:
     world.number(pvt_module_name="knm_local")
     _becomes(running, ONE)
     world.configure(**section)
@@ -203,9 +201,7 @@ def test_follower_behind_a_shard_split_makes_caches_stale(world: World, start_se
         eventually(lambda freshness=freshness: trust.current.redis is freshness)  # type: ignore[misc]
 
 
-def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_deleted(
-    world: World, start_service: StartService
-) -> None:
+def test_answers_are_stale_exactly_when_no_follower_leads(world: World, start_service: StartService) -> None:
     world.number()
     running = start_service(with_follower=True, stale_after=1.5)
     running.wait_ready()
@@ -216,7 +212,7 @@ def test_answers_are_not_stale_while_a_follower_leads_and_stale_when_it_is_delet
     assert not running.caller.route(NUMBER, authoritative=True).stale
 
 
-def test_what_is_cached_is_answered_while_couchdb_is_down(world: World, start_service: StartService) -> None:
+def test_cached_number_is_answered_while_couchdb_is_down(world: World, start_service: StartService) -> None:
     world.number()
     world.number("+14150000002", TWO)
     running = start_service(with_follower=True, stale_after=1.5, couchdb_read_timeout=0.5)
@@ -238,9 +234,7 @@ def test_authoritative_sees_a_write_at_once(world: World, running: Running) -> N
         assert running.caller.account(NUMBER, authoritative=True) == account
 
 
-def test_rules_that_change_while_a_call_is_answered_leave_nothing_of_the_former_ones_near(
-    world: World, running: Running
-) -> None:
+def test_near_cache_keeps_nothing_of_rules_that_changed_meanwhile(world: World, running: Running) -> None:
     world.number()
     _becomes(running, ONE)
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)

@@ -26,7 +26,7 @@ def _result(outcome: pb.LookupOutcome) -> str:
     return f"{outcome.refusal.number} {pb.Reason.Name(outcome.refusal.reason)}"
 
 
-def test_a_batch_answers_in_the_order_asked(world: World, start_service: StartService) -> None:
+def test_batch_answers_in_the_order_asked(world: World, start_service: StartService) -> None:
     for shard in SHARDS:
         world.numbers(shard, 100)
     asked = [f"{SHARDS[index % 3].removeprefix('numbers/')}{index // 3:07}" for index in range(330)]
@@ -37,12 +37,12 @@ def test_a_batch_answers_in_the_order_asked(world: World, start_service: StartSe
     assert [_result(each) for each in caller.batch(reversed(asked))] == wanted[::-1]
 
 
-def test_a_batch_may_name_a_number_twice(world: World, start_service: StartService) -> None:
+def test_batch_may_name_a_number_twice(world: World, start_service: StartService) -> None:
     world.number()
     assert [_result(each) for each in start_service().caller.batch([NUMBER] * 40)] == [f"{NUMBER} {ONE}"] * 40
 
 
-def test_a_batch_holds_at_most_a_thousand(world: World, start_service: StartService) -> None:
+def test_batch_holds_at_most_a_thousand(world: World, start_service: StartService) -> None:
     names = world.numbers("numbers/+1415", 1000)
     caller = start_service().caller
     assert {each.WhichOneof("outcome") for each in caller.batch(names)} == {"route"}
@@ -52,7 +52,7 @@ def test_a_batch_holds_at_most_a_thousand(world: World, start_service: StartServ
     assert "1000" in str(problem.value.details())
 
 
-def test_an_empty_batch_is_answered(world: World, start_service: StartService) -> None:
+def test_empty_batch_is_answered(world: World, start_service: StartService) -> None:
     assert start_service().caller.batch([]) == []
 
 
@@ -72,7 +72,7 @@ def test_one_bad_number_hurts_no_other_in_its_batch(world: World, start_service:
     ]
 
 
-def test_a_batch_tells_what_a_single_lookup_tells(world: World, start_service: StartService) -> None:
+def test_batch_tells_what_a_single_lookup_tells(world: World, start_service: StartService) -> None:
     world.number(pvt_number_state="available")
     world.number("+14150000002", TWO, pvt_module_name="knm_inum")
     caller = start_service().caller
@@ -89,7 +89,7 @@ def test_a_batch_tells_what_a_single_lookup_tells(world: World, start_service: S
     assert routed.route == one
 
 
-def test_a_stream_matches_outcomes_by_the_callers_ids(world: World, start_service: StartService) -> None:
+def test_stream_matches_outcomes_by_the_callers_ids(world: World, start_service: StartService) -> None:
     names = world.numbers("numbers/+1415", 300)
     asked = {f"call-{index}": name for index, name in enumerate(names)} | {"absent": NUMBER, "": "reception"}
     outcomes = {each.id: each.outcome for each in start_service().caller.stream(asked.items())}
@@ -99,7 +99,7 @@ def test_a_stream_matches_outcomes_by_the_callers_ids(world: World, start_servic
         assert _result(outcome) == f"{asked[name]} {wanted}"
 
 
-def test_a_stream_takes_more_than_may_wait_at_a_time(world: World, start_service: StartService) -> None:
+def test_stream_takes_more_than_may_wait_at_a_time(world: World, start_service: StartService) -> None:
     names = world.numbers("numbers/+1415", 50)
     world.mark_reference_data_complete()
     asked = [(str(index), names[index % 50]) for index in range(3000)]
@@ -107,7 +107,7 @@ def test_a_stream_takes_more_than_may_wait_at_a_time(world: World, start_service
     assert sorted(seen) == list(range(3000))
 
 
-def test_a_stream_answers_before_it_ends(world: World, start_service: StartService) -> None:
+def test_stream_answers_before_it_ends(world: World, start_service: StartService) -> None:
     world.number()
     go_on = threading.Event()
 
@@ -122,11 +122,11 @@ def test_a_stream_answers_before_it_ends(world: World, start_service: StartServi
     assert [each.id for each in answers] == ["second"]
 
 
-def test_an_empty_stream_ends(world: World, start_service: StartService) -> None:
+def test_empty_stream_ends(world: World, start_service: StartService) -> None:
     assert list(start_service().caller.stream([])) == []
 
 
-def test_a_stream_that_is_cancelled_hurts_no_other(world: World, start_service: StartService) -> None:
+def test_cancelled_stream_affects_no_other(world: World, start_service: StartService) -> None:
     world.number()
     caller = start_service().caller
     never = threading.Event()

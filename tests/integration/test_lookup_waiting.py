@@ -36,7 +36,7 @@ def test_fifty_callers_of_one_number_share_one_read(world: World, relay: Relay, 
     assert relay.count(READ) == 1
 
 
-def test_an_authoritative_call_joins_no_read_that_began_before_it(
+def test_authoritative_call_joins_no_read_that_began_before_it(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
@@ -54,7 +54,7 @@ def test_an_authoritative_call_joins_no_read_that_began_before_it(
         assert result.source == pb.NUMBER_DATABASE
 
 
-def test_a_second_miss_after_the_first_landed_reads_again(
+def test_second_miss_after_the_first_landed_reads_again(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
@@ -73,7 +73,7 @@ def test_numbers_of_one_batch_and_database_share_a_request(
     assert relay.count("POST /numbers/\\+1415/_all_docs") == 3
 
 
-def test_what_comes_while_the_readers_are_busy_shares_a_request(
+def test_misses_while_the_readers_are_busy_share_a_request(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     names = world.numbers("numbers/+1415", 42)
@@ -92,7 +92,7 @@ def test_what_comes_while_the_readers_are_busy_shares_a_request(
     assert relay.count(r"POST /numbers/\+1415/_all_docs") == 1
 
 
-def test_a_database_that_hangs_leaves_readers_to_the_others(
+def test_database_that_hangs_leaves_readers_to_the_others(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number("+14420000001", TWO)
@@ -106,7 +106,7 @@ def test_a_database_that_hangs_leaves_readers_to_the_others(
     assert all(isinstance(outcome(each), Refusal) for each in waiting)
 
 
-def test_callers_are_refused_before_their_deadline_while_the_database_hangs(
+def test_calls_with_a_hanging_database_end_before_their_deadline(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
@@ -121,7 +121,7 @@ def test_callers_are_refused_before_their_deadline_while_the_database_hangs(
         assert result.metadata["number"] == NUMBER
 
 
-def test_a_batch_is_answered_before_its_deadline_while_the_database_hangs(
+def test_batch_is_answered_before_its_deadline_while_the_database_hangs(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
@@ -135,7 +135,7 @@ def test_a_batch_is_answered_before_its_deadline_while_the_database_hangs(
     assert outcomes[1].route.account_id == TWO
 
 
-def test_a_caller_without_a_deadline_is_given_one(world: World, relay: Relay, start_service: StartService) -> None:
+def test_caller_without_a_deadline_is_given_one(world: World, relay: Relay, start_service: StartService) -> None:
     running = start_service(couchdb_read_timeout=30, lookup_timeout=0.3)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -143,7 +143,7 @@ def test_a_caller_without_a_deadline_is_given_one(world: World, relay: Relay, st
     assert result.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-def test_a_database_that_hangs_is_unavailable_after_its_own_time_limit(
+def test_database_that_hangs_is_unavailable_after_its_own_time_limit(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     running = start_service(couchdb_read_timeout=0.2)
@@ -152,7 +152,7 @@ def test_a_database_that_hangs_is_unavailable_after_its_own_time_limit(
     assert running.caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
 
 
-def test_a_database_that_is_down_is_left_alone(world: World, relay: Relay, start_service: StartService) -> None:
+def test_database_that_is_down_is_left_alone(world: World, relay: Relay, start_service: StartService) -> None:
     running = start_service(circuit_breaker_failures=3, circuit_breaker_reset_timeout=60)
     running.caller.account("+14150000001")
     world.couchdb.stop()
@@ -162,7 +162,7 @@ def test_a_database_that_is_down_is_left_alone(world: World, relay: Relay, start
     assert running.caller.refusal(NUMBER).retry_after
 
 
-def test_a_database_that_comes_back_is_asked_again(world: World, start_service: StartService) -> None:
+def test_database_that_comes_back_is_asked_again(world: World, start_service: StartService) -> None:
     world.number()
     running = start_service(circuit_breaker_failures=2, circuit_breaker_reset_timeout=0.2)
     world.couchdb.stop()
@@ -172,7 +172,7 @@ def test_a_database_that_comes_back_is_asked_again(world: World, start_service: 
     assert eventually(lambda: running.caller.account(NUMBER) == ONE)
 
 
-def test_what_redis_holds_is_answered_while_the_database_hangs(
+def test_number_in_redis_is_answered_while_the_database_hangs(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
@@ -222,7 +222,7 @@ def test_one_number_asked_for_again_and_again_while_the_database_hangs(
     assert {each.refusal.reason for each in results[0][20:]} == {pb.OVERLOADED}
 
 
-def test_a_scan_of_numbers_that_do_not_exist_costs_few_reads(
+def test_scan_of_numbers_that_do_not_exist_costs_few_reads(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()
@@ -242,7 +242,7 @@ def test_a_scan_of_numbers_that_do_not_exist_costs_few_reads(
     assert relay.count(reads) == before
 
 
-def test_a_caller_that_hung_up_hurts_no_other(world: World, relay: Relay, start_service: StartService) -> None:
+def test_cancelled_caller_affects_no_other(world: World, relay: Relay, start_service: StartService) -> None:
     world.number()
     running = start_service()
     running.caller.account("+14150000001")
@@ -257,12 +257,12 @@ def test_a_caller_that_hung_up_hurts_no_other(world: World, relay: Relay, start_
     assert running.caller.account(NUMBER) == ONE
 
 
-def test_a_deadline_that_is_over_is_reported_as_one(world: World, start_service: StartService) -> None:
+def test_deadline_that_is_over_is_reported_as_one(world: World, start_service: StartService) -> None:
     result = start_service().caller.refusal(NUMBER, timeout=0.000001)
     assert result.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_a_read_from_before_a_rebuild_is_answered_and_not_kept(
+def test_read_from_before_a_rebuild_is_answered_and_not_kept(
     world: World, relay: Relay, start_service: StartService
 ) -> None:
     world.number()

@@ -42,7 +42,7 @@ def _seen(service: Service, caller: Caller) -> tuple[str, str]:
     return contact.strip("<>").partition("@")[2], regexp.decode().strip("!").partition("@")[2]
 
 
-def test_a_contact_follows_the_accounts_realm(world: World, service: Service) -> None:
+def test_contact_follows_the_accounts_realm(world: World, service: Service) -> None:
     caller = Caller(service.sip.port)
     try:
         assert _seen(service, caller) == ("one.example.com",) * 2
@@ -54,7 +54,7 @@ def test_a_contact_follows_the_accounts_realm(world: World, service: Service) ->
         caller.socket.close()
 
 
-def test_a_prepared_response_follows_the_number(world: World, service: Service) -> None:
+def test_prepared_response_follows_the_number(world: World, service: Service) -> None:
     caller = Caller(service.sip.port)
     other = "f" * 32
     try:

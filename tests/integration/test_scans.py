@@ -48,18 +48,18 @@ def _shuffled() -> list[str]:
 
 
 @pytest.mark.parametrize("numbers", [_ABSENT, _ABSENT[::-1], _shuffled()], ids=["upwards", "downwards", "at random"])
-def test_a_scan_one_after_the_other_costs_few_reads(running: Running, relay: Relay, numbers: list[str]) -> None:
+def test_scan_one_after_the_other_costs_few_reads(running: Running, relay: Relay, numbers: list[str]) -> None:
     before = relay.count(_READ)
     assert _scan(running, numbers) == {"NUMBER_NOT_FOUND"}
     assert relay.count(_READ) - before <= len(numbers) // 5
 
 
-def test_the_same_where_there_is_no_database(running: Running, relay: Relay) -> None:
+def test_scan_without_a_database_costs_few_reads(running: Running, relay: Relay) -> None:
     assert _scan(running, [f"+1999886{index:04}" for index in range(600)]) == {"NUMBER_NOT_FOUND"}
     assert relay.count(r"/numbers/\+1999/") <= 120
 
 
-def test_a_few_wrong_numbers_are_no_scan(running: Running, relay: Relay) -> None:
+def test_few_unknown_numbers_are_no_scan(running: Running, relay: Relay) -> None:
     _scan(running, _ABSENT[:5])
     assert relay.count(r"/numbers/\+1415/_all_docs") == 0
 
@@ -75,7 +75,7 @@ def test_numbers_in_the_middle_of_a_scan_route(running: Running, world: World) -
 
 
 @pytest.mark.parametrize("prefix", ["+1415886", "+1999886"], ids=["a database", "no database yet"])
-def test_what_the_number_manager_acknowledged_is_known_at_once(running: Running, prefix: str) -> None:
+def test_number_acknowledged_by_the_manager_is_known_at_once(running: Running, prefix: str) -> None:
     """The listing that covers the number is believed up to the very change."""
     stub = NumberManagerStub(running.caller.channel)
     for index in range(20):
@@ -88,7 +88,7 @@ def test_what_the_number_manager_acknowledged_is_known_at_once(running: Running,
         assert running.caller.account(numbers[0]) == CHILD
 
 
-def test_what_is_made_while_its_database_is_being_listed_is_known_at_once(running: Running, relay: Relay) -> None:
+def test_number_created_during_a_listing_is_known_at_once(running: Running, relay: Relay) -> None:
     relay.hold(_is_listing)
     _scan(running, _ABSENT[:20])
     eventually(lambda: relay.count("_all_docs.*start_key") > 0)
@@ -100,7 +100,7 @@ def test_what_is_made_while_its_database_is_being_listed_is_known_at_once(runnin
     assert running.caller.account(_ABSENT[50]) == CHILD
 
 
-def test_a_listing_that_fails_costs_nobody_an_answer(running: Running, relay: Relay) -> None:
+def test_listing_that_fails_costs_nobody_an_answer(running: Running, relay: Relay) -> None:
     relay.cut(_is_listing)
     assert _scan(running, _ABSENT[:50]) == {"NUMBER_NOT_FOUND"}
     assert relay.count("_all_docs.*start_key") > 1

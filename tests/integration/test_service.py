@@ -34,7 +34,7 @@ def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
         yield server
 
 
-def test_it_starts_with_neither_store_and_serves_when_they_appear(
+def test_service_started_without_stores_serves_when_they_appear(
     world: World, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
     world.number()
@@ -57,7 +57,7 @@ def test_it_starts_with_neither_store_and_serves_when_they_appear(
 
 
 @BOTH_TRANSPORTS
-def test_a_burst_of_more_calls_than_a_connection_may_have_loses_none(world: World, start_service: StartService) -> None:
+def test_burst_of_more_calls_than_a_connection_may_have_loses_none(world: World, start_service: StartService) -> None:
     """Who calls as much as he may sends the next call before the last one is forgotten here."""
     world.number()
     running = start_service()
@@ -77,7 +77,7 @@ def test_a_burst_of_more_calls_than_a_connection_may_have_loses_none(world: Worl
     assert asyncio.run(burst()) == {ONE}
 
 
-def test_it_serves_from_what_is_near_while_both_stores_are_deleted(
+def test_service_with_both_stores_down_serves_its_near_cache(
     world: World, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
     world.number()
@@ -152,7 +152,7 @@ def test_reflection_names_the_services(world: World, start_service: StartService
 
 
 @BOTH_TRANSPORTS
-def test_an_unknown_method_is_unimplemented(world: World, start_service: StartService) -> None:
+def test_unknown_method_is_unimplemented(world: World, start_service: StartService) -> None:
     nothing: Any = start_service().caller.channel.unary_unary("/router.v1.InboundRouter/Nothing")
     with pytest.raises(grpc.RpcError) as problem:
         nothing(b"", timeout=20)
@@ -213,7 +213,7 @@ def test_state_says_in_words_what_is_missing(world: World, start_service: StartS
     assert "password" not in running.page("/state")[1].decode()
 
 
-def test_an_unknown_page_names_those_there_are(world: World, start_service: StartService) -> None:
+def test_unknown_page_names_those_there_are(world: World, start_service: StartService) -> None:
     code, text = start_service().page("/nothing")
     assert code == 404
     assert b"/metrics" in text
@@ -248,7 +248,7 @@ def test_running_calls_finish_when_it_stops(world: World, transport: str) -> Non
 
 
 @BOTH_TRANSPORTS
-def test_it_says_not_serving_while_it_drains(world: World, transport: str) -> None:
+def test_service_that_drains_reports_not_serving(world: World, transport: str) -> None:
     with Relay(world.couchdb_url) as relay:
         world.couchdb_url = relay.url
         service = Service(world.settings(transport=transport, **PATIENT))
@@ -276,7 +276,7 @@ def _ready_code(service: Service) -> int:
 
 
 @BOTH_TRANSPORTS
-def test_a_stopped_service_takes_no_more_calls(world: World, transport: str) -> None:
+def test_stopped_service_takes_no_more_calls(world: World, transport: str) -> None:
     service = Service(world.settings(transport=transport))
     service.start()
     port = service.transport.port
@@ -286,14 +286,14 @@ def test_a_stopped_service_takes_no_more_calls(world: World, transport: str) -> 
 
 
 @BOTH_TRANSPORTS
-def test_an_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
+def test_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=address):
             Service(world.settings(transport=transport, listen=address)).start()
 
 
-def test_an_admin_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
+def test_admin_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=address):

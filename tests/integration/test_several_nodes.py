@@ -37,7 +37,7 @@ def _address(cluster: EmbeddedCluster, node: int) -> str:
     return "http://" + cluster.urls[node].rpartition("@")[2] + "/"
 
 
-def test_a_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_check_is_not_held_up_by_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     cluster.freeze(1)
     settings = Settings.load(None, couchdb_url=cluster.joined_url)
     began = time.monotonic()
@@ -54,7 +54,7 @@ def test_requests_go_by_turns(cluster: EmbeddedCluster, databases: CouchServer) 
     assert sorted(nodes.choose() for _ in range(3)) == sorted(_address(cluster, node) for node in range(3))
 
 
-def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     for _ in range(6):
         databases.database(SHARD).get("+14158867900")
     cluster.kill(1)
@@ -64,7 +64,7 @@ def test_a_node_that_died_costs_nothing(cluster: EmbeddedCluster, databases: Cou
         databases.database(SHARD).put({"_id": f"+1415886{index:04}"})
 
 
-def test_a_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_node_that_hangs_is_left_within_its_time(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     for _ in range(6):
         databases.database(SHARD).get("+14158867900")
     cluster.freeze(2)
@@ -106,7 +106,7 @@ def _follow(cluster: EmbeddedCluster, databases: CouchServer) -> tuple[threading
     return ended, [_address(cluster, node) for node in range(3)].index(address)
 
 
-def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
     ended, node = _follow(cluster, databases)
     cluster.freeze((node + 1) % 3)
@@ -116,7 +116,7 @@ def test_a_feed_leaves_a_node_that_hangs(cluster: EmbeddedCluster, databases: Co
     assert ended.wait(6.0), "the feed stayed there"
 
 
-def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
     cluster.maintenance(0)
     eventually(lambda: _address(cluster, 0) in databases.client.nodes.down())
@@ -125,7 +125,7 @@ def test_a_node_in_maintenance_mode_gets_no_requests(cluster: EmbeddedCluster, d
     eventually(lambda: not databases.client.nodes.down())
 
 
-def test_a_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
     cluster.isolate(1)
     eventually(lambda: _address(cluster, 1) in databases.client.nodes.down(), 3.0)
@@ -135,7 +135,7 @@ def test_a_node_that_is_cut_off_gets_no_requests(cluster: EmbeddedCluster, datab
     eventually(lambda: not databases.client.nodes.down())
 
 
-def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
     for node in (0, 2):
         cluster.kill(node)
@@ -144,7 +144,7 @@ def test_the_last_node_left_is_used_though_it_is_cut_off(cluster: EmbeddedCluste
     assert databases.database(SHARD).get("+14158867900")["pvt_assigned_to"] == "1" * 32
 
 
-def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
+def test_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, databases: CouchServer) -> None:
     databases.database(SHARD).get("+14158867900")
     ended, node = _follow(cluster, databases)
     cluster.isolate((node + 1) % 3)
@@ -154,7 +154,7 @@ def test_a_feed_leaves_a_node_that_is_cut_off(cluster: EmbeddedCluster, database
     assert ended.wait(4.0), "the feed stayed there"
 
 
-def test_nobody_asks_nodes_that_nobody_uses(cluster: EmbeddedCluster) -> None:
+def test_nodes_of_a_dropped_client_are_not_asked_any_more(cluster: EmbeddedCluster) -> None:
     couch = CouchClient(cluster.joined_url, timeout=5.0)
     CouchServer(couch).version()
     name = f"couchdb node {_address(cluster, 0).split('/')[2]}"

@@ -103,7 +103,7 @@ def headers(response: str, name: str) -> list[str]:
     return re.findall(rf"^{name}: (.*?)\r$", response, re.MULTILINE | re.IGNORECASE)
 
 
-def test_an_invite_is_redirected_to_the_account(caller: Caller) -> None:
+def test_invite_is_redirected_to_the_account(caller: Caller) -> None:
     response = caller.ask(request())
 
     assert response.startswith("SIP/2.0 302 Moved Temporarily\r\n")
@@ -113,7 +113,7 @@ def test_an_invite_is_redirected_to_the_account(caller: Caller) -> None:
     assert headers(response, "X-Pending-Port") == ["false"]
 
 
-def test_a_response_copies_what_it_must(caller: Caller) -> None:
+def test_response_copies_what_it_must(caller: Caller) -> None:
     """RFC 3261 8.2.6.2, 18.2.1 and RFC 3581 4."""
     response = caller.ask(request())
 
@@ -128,7 +128,7 @@ def test_a_response_copies_what_it_must(caller: Caller) -> None:
     assert re.fullmatch(rf"<sip:{re.escape(NUMBER)}@router.example.com>;tag=[0-9a-f]{{16}}", to)
 
 
-def test_a_retransmission_gets_the_same_to_tag(caller: Caller) -> None:
+def test_retransmission_gets_the_same_to_tag(caller: Caller) -> None:
     """RFC 3261 8.2.7: the same To tag for the same request."""
     first, again = caller.ask(request()), caller.ask(request())
     other = caller.ask(request(via="SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bKb2"))
@@ -145,7 +145,7 @@ def test_a_retransmission_gets_the_same_to_tag(caller: Caller) -> None:
         ("sip:+14158867903@router.example.com", "480 Temporarily Unavailable", 20, "NOT_IN_SERVICE"),
     ],
 )
-def test_a_refusal_says_why(caller: Caller, uri: str, status: str, cause: int, reason: str) -> None:
+def test_refusal_says_why(caller: Caller, uri: str, status: str, cause: int, reason: str) -> None:
     response = caller.ask(request(uri=uri))
 
     assert response.startswith(f"SIP/2.0 {status}\r\n")
@@ -183,7 +183,9 @@ def test_no_provisional_response_is_sent(caller: Caller) -> None:
         (request("INVITE", "sip:\xff@a").replace("\xff".encode(), b"\xff"), "400 Bad Request", None),
     ],
 )
-def test_what_is_refused_before_a_lookup(caller: Caller, message: bytes, status: str, header: str | None) -> None:
+def test_message_refused_before_a_lookup_gets_its_status(
+    caller: Caller, message: bytes, status: str, header: str | None
+) -> None:
     """RFC 3261 8.2.1 to 8.2.4, 18.3."""
     response = caller.ask(message)
 
@@ -191,7 +193,7 @@ def test_what_is_refused_before_a_lookup(caller: Caller, message: bytes, status:
     assert header is None or headers(response, header)
 
 
-def test_a_request_is_never_redirected_to_itself(caller: Caller) -> None:
+def test_request_is_never_redirected_to_itself(caller: Caller) -> None:
     """RFC 3261 8.3."""
     response = caller.ask(request(uri=CONTACT.strip("<>")))
 
@@ -201,7 +203,7 @@ def test_a_request_is_never_redirected_to_itself(caller: Caller) -> None:
 @pytest.mark.parametrize(
     "noise", [b"", b"\r\n\r\n", b"\x00" * 40, b"SIP/2.0 200 OK\r\n\r\n", b"INVITE sip:a SIP/2.0\r\n"]
 )
-def test_what_can_not_be_answered_is_ignored(caller: Caller, noise: bytes) -> None:
+def test_message_that_cannot_be_answered_is_ignored(caller: Caller, noise: bytes) -> None:
     caller.send(noise)
 
     assert caller.is_silent(0.2)
@@ -237,7 +239,7 @@ def test_tcp_frames_messages_by_their_length(service: Service) -> None:
     assert heard.count(b"SIP/2.0 200 OK") == 1
 
 
-def test_a_length_that_is_none_ends_a_tcp_connection(service: Service) -> None:
+def test_length_that_is_none_ends_a_tcp_connection(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.sip.port), timeout=3) as connection:
         connection.sendall(request().replace(b"Content-Length: 0", b"Content-Length: many"))
         heard = b""
@@ -247,7 +249,7 @@ def test_a_length_that_is_none_ends_a_tcp_connection(service: Service) -> None:
     assert heard.startswith(b"SIP/2.0 400 ")
 
 
-def test_an_address_outside_of_the_networks_gets_nothing(world: World) -> None:
+def test_address_outside_of_the_networks_gets_nothing(world: World) -> None:
     made = Service(world.settings(sip_listen="127.0.0.1:0", sip_allowed_networks=["192.0.2.0/24"]))
     made.start()
     try:
@@ -285,6 +287,6 @@ def test_options_say_when_a_dispatcher_should_leave(world: World) -> None:
         ("sip_allowed_networks", ["here"]),
     ],
 )
-def test_a_setting_that_can_not_be_used_is_named(world: World, setting: str, value: object) -> None:
+def test_setting_that_can_not_be_used_is_named(world: World, setting: str, value: object) -> None:
     with pytest.raises(SettingsError, match=setting):
         Service(world.settings(sip_listen="127.0.0.1:0", **{setting: value}))

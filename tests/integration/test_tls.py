@@ -85,7 +85,7 @@ def test_client_with_tls_and_a_token_is_answered(
     assert refused.is_unauthorized
 
 
-def test_the_certificate_is_replaced_without_dropping_calls(
+def test_certificate_is_replaced_without_dropping_calls(
     secured: Running, authority: CertAuthority, tmp_path: Path
 ) -> None:
     successor = CertAuthority()
@@ -143,7 +143,7 @@ def test_mtls_refuses_a_caller_without_a_certificate(mutual: Running, authority:
     assert _ask_anew(authority, mutual, known) == ONE
 
 
-def test_the_client_ca_is_replaced(mutual: Running, authority: CertAuthority, tmp_path: Path) -> None:
+def test_client_ca_is_replaced(mutual: Running, authority: CertAuthority, tmp_path: Path) -> None:
     successor = CertAuthority()
     old, new = authority.issue(tmp_path, "old"), successor.issue(tmp_path, "new")
     assert _ask_anew(authority, mutual, new) == "UNAVAILABLE"
@@ -207,7 +207,7 @@ def test_settings_that_cannot_be_used(
         start_service(**given)
 
 
-def test_a_handshake_that_stops_half_way_is_ended(
+def test_handshake_that_stops_half_way_is_ended(
     world: World,
     authority: CertAuthority,
     tmp_path: Path,

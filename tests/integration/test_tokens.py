@@ -84,7 +84,7 @@ def test_without_a_token_health_alone_is_open(running: Running) -> None:
     eventually(lambda: running.caller.health() == "SERVING")
 
 
-def test_a_scope_opens_its_service(running: Running, tokens: Tokens) -> None:
+def test_scope_opens_its_service(running: Running, tokens: Tokens) -> None:
     lookups = dict.fromkeys(("Lookup", "LookupBatch", "LookupStream", "Explain"), "OK")
     assert _codes(running, tokens.shown("switch")) == {
         **lookups,
@@ -105,21 +105,21 @@ def test_a_scope_opens_its_service(running: Running, tokens: Tokens) -> None:
     assert everything["elsewhere"] == "UNIMPLEMENTED"
 
 
-def test_a_refusal_says_what_to_do(running: Running, tokens: Tokens) -> None:
+def test_refusal_says_what_to_do(running: Running, tokens: Tokens) -> None:
     assert "did-router token new" in _message(running, NOTHING)
     assert "not known here" in _message(running, (("authorization", "Bearer guessed"),))
     assert "--scope lookup" in _message(running, tokens.shown("billing"))
     assert tokens.plain["billing"] not in _message(running, tokens.shown("billing"))
 
 
-def test_what_only_looks_like_a_token_opens_nothing(running: Running, tokens: Tokens) -> None:
+def test_malformed_authorization_header_is_unauthenticated(running: Running, tokens: Tokens) -> None:
     token = tokens.plain["switch"]
     assert _lookup(running, tokens.shown("switch")) == "OK"
     for header in ("", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer {}x", "Bearer {} {}", "ipv4:127.0.0.1:1"):
         assert _lookup(running, (("authorization", header.replace("{}", token)),)) == "UNAUTHENTICATED", header
 
 
-def test_the_schemes_case_is_no_matter(running: Running, tokens: Tokens) -> None:
+def test_schemes_case_is_no_matter(running: Running, tokens: Tokens) -> None:
     assert _lookup(running, (("authorization", f"bearer {tokens.plain['switch']}"),)) == "OK"
 
 

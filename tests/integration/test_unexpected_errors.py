@@ -47,7 +47,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
 
 
 @pytest.mark.parametrize(("owner", "method"), [(Lease, "acquire"), (Follower, "_lead"), (Follower, "_describe")])
-def test_the_follower_leads_again(
+def test_follower_leads_again(
     world: World, start_follower: StartFollower, failing: Failing, owner: type, method: str
 ) -> None:
     failed = failing(owner, method)
@@ -58,7 +58,7 @@ def test_the_follower_leads_again(
     eventually(lambda: world.cached() == TWO)
 
 
-def test_a_database_whose_feed_failed_is_read(world: World, start_follower: StartFollower, failing: Failing) -> None:
+def test_database_whose_feed_failed_is_read(world: World, start_follower: StartFollower, failing: Failing) -> None:
     failed = failing(ChangesFeed, "changes", lambda feed: feed.path[0] == SHARD)
     world.number()
     start_follower(**RARELY)
@@ -69,7 +69,7 @@ def test_a_database_whose_feed_failed_is_read(world: World, start_follower: Star
     eventually(lambda: world.cached() == ONE)
 
 
-def test_a_database_that_could_not_even_be_put_off_is_read(
+def test_database_whose_retry_could_not_be_scheduled_is_read(
     world: World, start_follower: StartFollower, failing: Failing
 ) -> None:
     failing(CatchUp, "run", lambda _, database, *__: database.name == SHARD)
@@ -80,7 +80,7 @@ def test_a_database_that_could_not_even_be_put_off_is_read(
     eventually(lambda: world.cached() == ONE)
 
 
-def test_a_lease_that_is_not_renewed_counts_as_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_that_is_not_renewed_counts_as_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def acquire(_: Lease) -> int:
         raise RuntimeError("nobody expects this")
 

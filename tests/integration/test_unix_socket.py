@@ -16,7 +16,7 @@ from tests.integration.world import NUMBER, ONE, World
 pytestmark = BOTH_TRANSPORTS
 
 
-def test_it_answers_there(world: World, transport: str) -> None:
+def test_service_on_a_unix_socket_answers(world: World, transport: str) -> None:
     world.number()
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         address = f"{UNIX_PREFIX}{Path(folder) / 'worker.sock'}"

@@ -4,7 +4,7 @@ from tests.integration.world import World
 from tests.walkthrough import PARENT, SUB, walk
 
 
-def test_what_a_sub_account_deletes_is_its_parents_again(world: World) -> None:
+def test_number_deleted_by_a_sub_account_returns_to_its_parent(world: World) -> None:
     made, reserved, _, acquired, used, named, deleted, last = walk(world.settings())
     assert "pvt_assigned_to" not in made
     assert (reserved["pvt_number_state"], reserved["pvt_reserve_history"]) == ("reserved", [PARENT])

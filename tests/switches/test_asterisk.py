@@ -50,7 +50,7 @@ def caller(asterisk: Asterisk) -> Iterator[Caller]:
         ("alice", 404),
     ],
 )
-def test_a_call_gets_its_response(caller: Caller, dialled: str, code: int) -> None:
+def test_call_gets_its_response(caller: Caller, dialled: str, code: int) -> None:
     assert caller.ask(dialled)[0].code == code
 
 
@@ -66,7 +66,7 @@ def test_frozen_routers_give_503(caller: Caller, routers: Routers) -> None:
     assert response.code == 503
 
 
-def test_a_frozen_agi_server_gives_503(asterisk: Asterisk, caller: Caller) -> None:
+def test_frozen_agi_server_gives_503(asterisk: Asterisk, caller: Caller) -> None:
     if asterisk.agi is None:
         pytest.skip("this way has no AGI server")
     asterisk.agi.popen.send_signal(signal.SIGSTOP)

@@ -22,7 +22,7 @@ def test_every_setup_has_a_trace() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="seeing packets needs root")
 @pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
-def test_a_call_leaves_the_pages_trace(
+def test_call_leaves_the_pages_trace(
     setup: Setup, tmp_path: Path, routers: Routers, behind: Behind, next_hop: int
 ) -> None:
     if setup.reason:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
 @pytest.mark.parametrize(
     ("dialled", "account", "pending"), [(OWNED, ACCOUNTS[0], False), ("+14158867903", ACCOUNTS[4], True)]
 )
-def test_a_call_is_relayed_with_exactly_our_headers(
+def test_call_is_relayed_with_exactly_our_headers(
     proxy: Kamailio, start_sipp: StartSipp, next_hop: int, dialled: str, account: str, *, pending: bool
 ) -> None:
     callee = start_sipp("callee", "-p", str(next_hop))
@@ -40,7 +40,7 @@ def test_a_call_is_relayed_with_exactly_our_headers(
     assert len(callee.received("ACK")) == 1
 
 
-def test_a_call_that_is_cancelled_while_it_rings(caller: Caller, start_sipp: StartSipp, next_hop: int) -> None:
+def test_call_cancelled_while_it_rings_ends_with_487(caller: Caller, start_sipp: StartSipp, next_hop: int) -> None:
     callee = start_sipp("cancelled_callee", "-p", str(next_hop))
     call = Dialogue(OWNED.encode())
     caller.send(call.request("INVITE", caller.port))
@@ -53,7 +53,7 @@ def test_a_call_that_is_cancelled_while_it_rings(caller: Caller, start_sipp: Sta
     assert (cancelled.code, refused.code) == (200, 487)
 
 
-def test_a_call_that_is_cancelled_while_it_is_looked_up(
+def test_call_cancelled_during_its_lookup_reaches_no_callee(
     caller: Caller, freeze: Freeze, start_sipp: StartSipp, next_hop: int
 ) -> None:
     callee = start_sipp("callee", "-p", str(next_hop))
@@ -80,7 +80,7 @@ def test_a_call_that_is_cancelled_while_it_is_looked_up(
         ("+14158867904", 480, "Temporarily Unavailable"),
     ],
 )
-def test_a_refusal(caller: Caller, dialled: str, code: int, reason: str) -> None:
+def test_refused_call_gets_its_status(caller: Caller, dialled: str, code: int, reason: str) -> None:
     response, _ = caller.ask(dialled)
 
     assert (response.code, response.reason) == (code, reason)
@@ -88,7 +88,7 @@ def test_a_refusal(caller: Caller, dialled: str, code: int, reason: str) -> None
     assert caller.receive(1) is None
 
 
-def test_a_number_whose_database_is_away(start: Start, redis_url: str, start_proxy: StartProxy) -> None:
+def test_number_whose_database_is_away_gets_503(start: Start, redis_url: str, start_proxy: StartProxy) -> None:
     away = serving(start(*SERVE, "--couchdb-url", NOWHERE, "--redis-url", redis_url))
     proxy = start_proxy(away.target, deadline=5, children=1)
     with Caller(proxy.port) as caller:
@@ -99,7 +99,7 @@ def test_a_number_whose_database_is_away(start: Start, redis_url: str, start_pro
     proxy.log.wait_for("NUMBER_DATABASE_UNAVAILABLE")
 
 
-def test_a_switch_that_can_not_be_sent_to(start_proxy: StartProxy, service: Running) -> None:
+def test_unresolvable_next_hop_gets_500(start_proxy: StartProxy, service: Running) -> None:
     proxy = start_proxy(service.target, deadline=5, children=1, hop="sip:switch.invalid")
     with Caller(proxy.port) as caller:
         response, _ = caller.ask(OWNED)
@@ -107,7 +107,7 @@ def test_a_switch_that_can_not_be_sent_to(start_proxy: StartProxy, service: Runn
     assert response.code == 500
 
 
-def test_a_retransmission_is_looked_up_once(proxy: Kamailio, caller: Caller, freeze: Freeze) -> None:
+def test_retransmission_is_looked_up_once(proxy: Kamailio, caller: Caller, freeze: Freeze) -> None:
     call = Dialogue(UNKNOWN.encode())
     freeze(True)  # so that they find the workers while the first of them asks
     for _ in range(4):
@@ -125,7 +125,7 @@ def test_a_retransmission_is_looked_up_once(proxy: Kamailio, caller: Caller, fre
     assert len(proxy.log.matching(f"call-{call.number}: ")) == 1
 
 
-def test_a_retransmission_of_a_relayed_call_is_looked_up_once(
+def test_retransmission_of_a_relayed_call_is_looked_up_once(
     proxy: Kamailio, caller: Caller, service: Running, start_sipp: StartSipp, next_hop: int
 ) -> None:
     callee = start_sipp("cancelled_callee", "-p", str(next_hop))
@@ -156,7 +156,7 @@ def test_a_retransmission_of_a_relayed_call_is_looked_up_once(
         ("CANCEL", "", 70, 481),
     ],
 )
-def test_what_is_no_new_call(
+def test_request_that_is_no_new_call_makes_no_lookup(
     caller: Caller, service: Running, method: str, tag: str, max_forwards: int, code: int
 ) -> None:
     before = lookups(service)
@@ -168,7 +168,7 @@ def test_what_is_no_new_call(
 
 
 @pytest.mark.parametrize(("tag", "max_forwards"), [("", 70), ("of-no-call", 70), ("", 0), ("of-no-call", 0)])
-def test_an_ack_is_never_answered(caller: Caller, tag: str, max_forwards: int) -> None:
+def test_ack_is_never_answered(caller: Caller, tag: str, max_forwards: int) -> None:
     caller.send(Dialogue(OWNED.encode()).request("ACK", caller.port, max_forwards=max_forwards, to_tag=tag))
 
     assert caller.receive(1) is None
@@ -187,7 +187,7 @@ def test_bytes_that_are_not_utf8(proxy: Kamailio, caller: Caller) -> None:
     assert bad_call_id.code == 404
 
 
-def test_a_frozen_router_costs_three_deadlines(start_proxy: StartProxy, service: Running, freeze: Freeze) -> None:
+def test_frozen_router_costs_three_deadlines(start_proxy: StartProxy, service: Running, freeze: Freeze) -> None:
     proxy = start_proxy(service.target, children=1)  # the example's own deadline of 200 ms
     with Caller(proxy.port) as caller:
         eventually(lambda: caller.ask(UNKNOWN)[0].code == 404, seconds=60)

@@ -27,7 +27,7 @@ def test_every_file_is_linked() -> None:
     assert set(re.findall(r"\]\(examples/([\w.]+)\)", PAGE)) == set(FILES)
 
 
-def test_the_pages_python(service: Running, tmp_path: Path) -> None:
+def test_python_of_the_page_finds_the_account(service: Running, tmp_path: Path) -> None:
     (snippet,) = (text for language, text in BLOCKS if language == "python")
     script = tmp_path / "page.py"
     script.write_text(snippet, "utf-8")
@@ -44,7 +44,7 @@ def test_freeswitchs_dialplan_is_xml() -> None:
     assert applications == ["python", "transfer"]
 
 
-def test_the_services_environment_names_what_the_client_reads() -> None:
+def test_services_environment_names_what_the_client_reads() -> None:
     names = set(re.findall(r"^Environment=(\w+)=", FILES["kamailio_service.conf"], re.MULTILINE))
     read = {name for text in FILES.values() for name in re.findall(r'environ\.get\("(\w+)"', text)}
 

@@ -53,7 +53,7 @@ def caller(proxy: StockKamailio) -> Iterator[Caller]:
 @pytest.mark.parametrize(
     ("dialled", "account", "pending"), [(OWNED, ACCOUNTS[0], []), (PORTING, ACCOUNTS[4], ["true"])]
 )
-def test_a_call_reaches_its_account(
+def test_call_reaches_its_account(
     proxy: StockKamailio, start_sipp: StartSipp, next_hop: int, dialled: str, account: str, pending: list[str]
 ) -> None:
     callee = start_sipp("callee", "-p", str(next_hop))
@@ -70,7 +70,7 @@ def test_a_call_reaches_its_account(
 
 
 @pytest.mark.parametrize(("dialled", "code"), [(UNKNOWN, 404), (AGING, 480), ("alice", 404)])
-def test_a_refusal_reaches_the_caller(caller: Caller, dialled: str, code: int) -> None:
+def test_refusal_reaches_the_caller(caller: Caller, dialled: str, code: int) -> None:
     response, _ = caller.ask(dialled)
 
     assert response.code == code
@@ -78,7 +78,7 @@ def test_a_refusal_reaches_the_caller(caller: Caller, dialled: str, code: int) -
     assert response.values("Reason") == []
 
 
-def test_a_retransmission_gets_the_same_refusal(caller: Caller) -> None:
+def test_retransmission_gets_the_same_refusal(caller: Caller) -> None:
     call = Dialogue(UNKNOWN.encode())
     caller.send(call.request("INVITE", caller.port))
     first = caller.final(call)
@@ -90,7 +90,7 @@ def test_a_retransmission_gets_the_same_refusal(caller: Caller) -> None:
     assert again.values("To") == first.values("To")
 
 
-def test_a_call_cancelled_during_its_lookup_rings_nowhere(
+def test_call_cancelled_during_its_lookup_rings_nowhere(
     proxy: StockKamailio, caller: Caller, routers: Routers, start_sipp: StartSipp, next_hop: int
 ) -> None:
     """Both routers are frozen: the CANCEL finds the call before any answer."""
@@ -126,9 +126,7 @@ def test_without_any_router_a_call_gets_503(caller: Caller, routers: Routers) ->
     assert response.code == 503
 
 
-def test_a_forged_account_is_removed(
-    proxy: StockKamailio, caller: Caller, start_sipp: StartSipp, next_hop: int
-) -> None:
+def test_forged_account_is_removed(proxy: StockKamailio, caller: Caller, start_sipp: StartSipp, next_hop: int) -> None:
     callee = start_sipp("cancelled_callee", "-p", str(next_hop))
     call = Dialogue(OWNED.encode())
     caller.send(call.request("INVITE", caller.port, "X-Account-ID: somebody-else", "x-account-id: and-another"))
@@ -141,7 +139,7 @@ def test_a_forged_account_is_removed(
 
 
 @pytest.mark.parametrize("way", [REDIRECT, HTTP_ASYNC], ids=lambda way: way.name)
-def test_a_frozen_router_blocks_no_worker(start: Start, routers: Routers, way: Way) -> None:
+def test_frozen_router_blocks_no_worker(start: Start, routers: Routers, way: Way) -> None:
     """One worker answers an OPTIONS while a call of its waits for both routers."""
     place = newer_debian() or HOST
     proxy = start(place, way, children=1)

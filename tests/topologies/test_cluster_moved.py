@@ -89,7 +89,7 @@ def test_every_way_of_asking_finds_the_nodes_again(cluster: Moving) -> None:
         assert hosts == {AFTER}
 
 
-def test_a_node_without_slots_where_they_are_expected_is_a_redis_that_is_away(cluster: Moving, tmp_path: Path) -> None:
+def test_node_without_the_expected_slots_counts_as_away(cluster: Moving, tmp_path: Path) -> None:
     clients = {way: connect(cluster.url, timeout=1) for way in WAYS}
     for way, ask in WAYS.items():
         assert ask(clients[way])

@@ -41,7 +41,7 @@ def given(tmp_path: Path, url: str, user: str) -> dict[str, Any]:
     }
 
 
-def test_the_master_is_found(given: dict[str, Any]) -> None:
+def test_master_is_found(given: dict[str, Any]) -> None:
     stores = Stores(Settings.load(None, **given))
     for client in (stores.redis, stores.lookup_redis):
         assert client.set("key", "value")
@@ -58,14 +58,14 @@ def test_the_master_is_found(given: dict[str, Any]) -> None:
     ],
     ids=["none", "the master's", "another user"],
 )
-def test_nothing_else_does(given: dict[str, Any], wrong: dict[str, Any]) -> None:
+def test_sentinel_with_wrong_passwords_is_refused_without_them(given: dict[str, Any], wrong: dict[str, Any]) -> None:
     stores = Stores(Settings.load(None, **given | wrong))
     with pytest.raises(MasterNotFoundError) as problem:
         stores.redis.ping()
     assert not any(part in str(problem.value) for part in ("ster:/", "ntinel@"))
 
 
-def test_the_masters_is_another(given: dict[str, Any]) -> None:
+def test_sentinel_password_does_not_open_the_master(given: dict[str, Any]) -> None:
     stores = Stores(Settings.load(None, **given | {"redis_password": OWN}))
     with pytest.raises(redis.AuthenticationError):
         stores.redis.ping()

@@ -74,13 +74,13 @@ def test_tables_are_whole(path: Path) -> None:
         assert {len(re.findall(r"(?<!\\)\|", line)) for line in rest} == {columns}, f"cells are missing below {head}"
 
 
-def test_the_configuration_page_is_current() -> None:
+def test_configuration_page_is_current() -> None:
     assert page() == GENERATED.read_text("utf-8"), (
         "run `python -m router.cli.configuration_page >docs/configuration.md`"
     )
 
 
-def test_the_metrics_page_is_current() -> None:
+def test_metrics_page_is_current() -> None:
     assert metrics_page.page() == (ROOT / "docs" / "metrics.md").read_text("utf-8"), "run `make docs`"
 
 
@@ -190,7 +190,7 @@ def test_toml_examples_can_be_used(path: Path, tmp_path: Path) -> None:
             Settings.load(file)
 
 
-def test_the_dial_plan_example_does_what_it_says(tmp_path: Path) -> None:
+def test_dial_plan_example_does_what_it_says(tmp_path: Path) -> None:
     example = next(block for kind, block in _FENCE.findall(page()) if kind == "toml" and "[dial_plans" in block)
     file = tmp_path / "router.toml"
     file.write_text(example, "utf-8")

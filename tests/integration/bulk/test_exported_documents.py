@@ -126,7 +126,7 @@ def test_any_document_comes_back_as_it_was(
     ],
     ids=["no number of any dial plan", "two states", "another database's name"],
 )
-def test_what_a_person_wrote_comes_back_as_it_was(manager: Manager, world: World, document: dict[str, Any]) -> None:
+def test_handwritten_document_is_imported_unchanged(manager: Manager, world: World, document: dict[str, Any]) -> None:
     report = _imported(manager, orjson.dumps(document))
 
     assert report.statuses == {"done": 1}, report.refused
@@ -138,27 +138,27 @@ def test_what_a_person_wrote_comes_back_as_it_was(manager: Manager, world: World
     ("identifier", "arguments"),
     [("14158870000", "doesn't begin with"), ("+14A5887", "no database called"), ("+141", "too short")],
 )
-def test_what_no_lookup_would_find_is_refused(manager: Manager, identifier: str, arguments: str) -> None:
+def test_document_id_that_no_lookup_finds_is_refused(manager: Manager, identifier: str, arguments: str) -> None:
     report = _imported(manager, orjson.dumps({"_id": identifier, "pvt_state": "in_service"}))
 
     assert report.statuses == {"refused": 1}
     assert arguments in report.refused[0]["message"]
 
 
-def test_an_account_restores_no_documents_of_its_own_making(manager: Manager) -> None:
+def test_account_restores_no_documents_of_its_own_making(manager: Manager) -> None:
     report = _imported(manager, orjson.dumps({"_id": "+1415887", "pvt_state": "in_service"}), auth_by=RESELLER)
 
     assert report.refused[0]["error"] == "not_reconcilable"
 
 
-def test_a_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, world: World) -> None:
+def test_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, world: World) -> None:
     document = {"_id": "+14158870000", "pvt_state": "in_service", "note": "x" * 3_000_000}
 
     assert _imported(manager, orjson.dumps(document)).statuses == {"done": 1}
     assert world.databases.database(SHARD).get("+14158870000")["note"] == document["note"]
 
 
-def test_a_document_too_deep_is_refused_in_words(manager: Manager) -> None:
+def test_document_too_deep_is_refused_in_words(manager: Manager) -> None:
     text = b'{"_id":"+14158870000","deep":' + b"[" * 400 + b"]" * 400 + b"}"
     (row,) = json_rows.read(io.BytesIO(text), ImportOptions())
     assert row.request is not None
@@ -168,7 +168,7 @@ def test_a_document_too_deep_is_refused_in_words(manager: Manager) -> None:
     assert "leave it out" in outcome.error.message
 
 
-def test_a_document_too_deep_to_be_put_back_is_exported_all_the_same() -> None:
+def test_document_too_deep_to_be_put_back_is_exported_all_the_same() -> None:
     """A CouchDB takes any depth; the backup holds what it gave."""
     text = b'{"_id":"+14158870000","deep":' + b"[" * 400 + b"]" * 400 + b"}\n"
 

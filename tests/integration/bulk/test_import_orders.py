@@ -174,7 +174,7 @@ def _away_after(count: int) -> Callable[[str, str], bool]:
     return lambda _, target: "_bulk_docs" in target and next(writes) > count
 
 
-def test_a_store_that_goes_away_between_two_rows_of_a_number(
+def test_store_lost_between_two_rows_gives_the_same_import(
     imports: Imports, wanted: tuple[dict[str, Any], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("router.bulk.availability.BACKOFF", (0.0, 0.0))

@@ -46,7 +46,7 @@ def _wait_cached(world: World, number: str, account: str, seconds: float = 10.0)
     eventually(lambda: world.cached(number) == account, seconds)
 
 
-def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
+def test_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
     names = on_cluster.numbers(SHARD, 50)
     shards = [SHARD, *(f"numbers/+142{digit}" for digit in range(10))]
     for shard in shards[1:]:
@@ -63,7 +63,7 @@ def test_a_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: Emb
     assert [each.epoch for each in on_cluster.writer.checkpoints.get_many(shards)] == epochs
 
 
-def test_an_undecided_change_is_looked_up_until_the_copies_know_it(
+def test_undecided_change_is_looked_up_until_the_copies_know_it(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OlderChanges, "recheck", lambda *_: None)  # a sweep looks it up as well
@@ -92,7 +92,7 @@ def test_an_undecided_change_is_looked_up_until_the_copies_know_it(
 
 
 @pytest.mark.parametrize("down", [None, "killed", "frozen"])
-def test_a_resolved_conflict_ends_at_the_winner(
+def test_resolved_conflict_ends_at_the_winner(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any, down: str | None
 ) -> None:
     numbers = [f"+1415000{index:04d}" for index in range(20)]
@@ -112,7 +112,7 @@ def test_a_resolved_conflict_ends_at_the_winner(
     eventually(lambda: not on_cluster.writer.checkpoints.get(SHARD).older, 15)
 
 
-def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
+def test_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
     in_conflict(on_cluster, NUMBER)
     follower = follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == TWO)
@@ -133,7 +133,7 @@ def test_an_undecided_change_outlives_its_follower(on_cluster: World, cluster: E
     assert on_cluster.writer.checkpoints.get(SHARD).epoch == checkpoint.epoch
 
 
-def test_a_shard_split_is_no_other_database(
+def test_shard_split_is_no_other_database(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "YOUNG_AGE", 0.5)
@@ -151,7 +151,7 @@ def test_a_shard_split_is_no_other_database(
     assert [each.epoch for each in on_cluster.writer.checkpoints.get_many([SHARD, "accounts"])] == before
 
 
-def test_a_database_made_anew_within_a_second_is_noticed(
+def test_database_made_anew_within_a_second_is_noticed(
     on_cluster: World, cluster: EmbeddedCluster, follow: Any
 ) -> None:
     on_cluster.number()
@@ -180,7 +180,7 @@ def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
         eventually(is_quiet_for_three_sweeps, 40)
 
 
-def test_a_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: World) -> None:
+def test_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: World) -> None:
     stores = Stores(on_cluster.settings())
     sweeper = Reconciler(
         stores.databases, stores.writer, Mock(), Mock(lock=MagicMock()), Mock(), Mock(), Mock(), interval=60.0

@@ -73,7 +73,7 @@ def test_many_at_once(world: World, start_service: StartService) -> None:
             assert {outcome.route.account_id for outcome in each.caller.batch(numbers)} == {account}
 
 
-def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_service: StartService) -> None:
+def test_entry_of_a_recreated_database_is_replaced_by_the_manager(world: World, start_service: StartService) -> None:
     """What the cache holds of its former life has the higher revision, and is wrong all the same."""
     family(world)
     world.mark_reference_data_complete()
@@ -90,7 +90,7 @@ def test_a_database_that_was_made_anew_and_nobody_noticed(world: World, start_se
     assert running.caller.account(NUMBER) == STRANGER
 
 
-def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
+def test_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
     family(world)
     world.mark_reference_data_complete()
     running = start_service(negative_ttl=600)
@@ -104,7 +104,7 @@ def test_a_number_that_comes_goes_and_comes_back(world: World, start_service: St
         assert manager.ask("delete").deleted
 
 
-def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) -> None:
+def test_database_that_was_made_anew_in_between_is_read_again(world: World) -> None:
     manager = Manager(world)
     family(world)
     world.writer.checkpoints.begin_epoch(SHARD, 1, instance_start_time="1", purge_seq=0, fingerprint="")
@@ -123,7 +123,7 @@ def test_a_database_that_was_made_anew_in_between_is_read_again(world: World) ->
     assert world.cached() == CHILD
 
 
-def test_a_change_stands_although_redis_is_away(world: World) -> None:
+def test_change_stands_although_redis_is_away(world: World) -> None:
     family(world)
     with EmbeddedRedis() as redis:
         port = redis.port
@@ -141,7 +141,7 @@ def test_a_change_stands_although_redis_is_away(world: World) -> None:
     manager.close()
 
 
-def test_a_repetition_tells_what_a_writer_that_died_did_not(world: World) -> None:
+def test_repetition_tells_what_a_writer_that_died_did_not(world: World) -> None:
     manager = Manager(world)
     family(world)
     manager.created()

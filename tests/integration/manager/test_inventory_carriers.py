@@ -34,7 +34,7 @@ def order(account: str | None = ACCOUNT, state: str = "in_service", *, dry_run: 
     return CarrierOrder("key", replace(number, assigned_to=account), {"mine": 1}, dry_run=dry_run)
 
 
-def test_the_database_is_made_when_first_needed(databases: CouchServer) -> None:
+def test_database_is_made_when_first_needed(databases: CouchServer) -> None:
     assert carrier(databases).acquire(order(dry_run=True)) == {"mine": 1}
     assert MANAGED_DATABASE not in databases.names()
 
@@ -55,7 +55,7 @@ def test_the_database_is_made_when_first_needed(databases: CouchServer) -> None:
     ("name", "database", "returned"),
     [("knm_managed", MANAGED_DATABASE, "available"), ("knm_inum", INUM_DATABASE, "released")],
 )
-def test_a_number_is_taken_out_of_stock_and_put_back(
+def test_number_is_taken_out_of_stock_and_put_back(
     databases: CouchServer, name: str, database: str, returned: str
 ) -> None:
     databases.database(database).create()
@@ -89,7 +89,7 @@ def test_writers_at_the_same_time_all_get_through(databases: CouchServer) -> Non
     assert databases.database(MANAGED_DATABASE).get(NUMBER)["_rev"].startswith("6-")
 
 
-def test_a_stock_that_can_not_be_written_is_an_error_in_words() -> None:
+def test_stock_that_can_not_be_written_is_an_error_in_words() -> None:
     nowhere = CouchServer(CouchClient("http://127.0.0.1:1", timeout=1))
 
     with pytest.raises(CarrierError, match="numbers/managed can't be written: CouchDB at"):

@@ -92,7 +92,7 @@ def test_maintenance_deleted_last_document_does_not_end_the_walk(world: World, m
 
 
 @pytest.mark.usefixtures("aged")
-def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None:
+def test_number_taken_before_the_write_keeps_its_state(world: World) -> None:
     manager = Manager(world).manager
 
     class Shard(CouchDatabase):
@@ -118,14 +118,14 @@ def test_what_is_not_due_any_more_when_it_is_written_stays(world: World) -> None
 
 
 @pytest.mark.usefixtures("aged")
-def test_the_clusters_times_count(world: World) -> None:
+def test_maintenance_uses_the_clusters_expiry_days(world: World) -> None:
     world.configure(aging_expiry_d=88, discovery_expiry_d=100)
     assert Maintenance(Manager(world).manager).run().available == 2
     assert states(world)["2"] == "discovery"
 
 
 @pytest.mark.usefixtures("aged")
-def test_it_can_be_stopped(world: World) -> None:
+def test_maintenance_stopped_reports_incomplete(world: World) -> None:
     stop = threading.Event()
     stop.set()
     report = Maintenance(Manager(world).manager, stop=stop).run()
@@ -133,7 +133,7 @@ def test_it_can_be_stopped(world: World) -> None:
 
 
 @pytest.mark.usefixtures("aged")
-def test_the_command_says_what_it_does(world: World) -> None:
+def test_command_says_what_it_does(world: World) -> None:
     flags = ("--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix)
     would = run("maintenance", "--dry-run", *flags)
     assert would.code == 0
@@ -155,7 +155,7 @@ def test_the_command_says_what_it_does(world: World) -> None:
 
 
 @pytest.mark.usefixtures("aged")
-def test_the_leading_follower_does_it_from_time_to_time(world: World, start_service: StartService) -> None:
+def test_leading_follower_runs_maintenance_repeatedly(world: World, start_service: StartService) -> None:
     running = start_service(with_follower=True, maintenance_interval=0.3)
     eventually(lambda: states(world) == AFTER)
     maintenance = running.service.maintenance
@@ -176,7 +176,7 @@ def test_maintenance_timer_standby_follower_does_nothing(world: World, start_ser
     eventually(lambda: states(world) == AFTER)
 
 
-def test_nothing_there_is_nothing_to_do(world: World) -> None:
+def test_maintenance_without_databases_is_complete(world: World) -> None:
     report = Maintenance(Manager(world).manager).run()
     assert (report.databases, report.complete) == (0, True)
     world.number(NUMBER)

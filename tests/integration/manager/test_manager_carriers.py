@@ -66,7 +66,7 @@ def stands(world: World, number: str = NUMBER) -> dict[str, Any]:
     return dict(world.databases.database(SHARD).get(number))
 
 
-def test_it_is_bought_before_it_is_in_service_and_given_back_after(world: World, manager: Manager, shop: Shop) -> None:
+def test_number_is_bought_before_service_and_returned_after(world: World, manager: Manager, shop: Shop) -> None:
     offered(world)
     assert manager.done("move", assign_to=CHILD)["pvt_module_data"] == {"acquire": 1}
     assert manager.done("release", auth_by=CHILD)["pvt_module_data"] == {"acquire": 1, "disconnect": 2}
@@ -74,7 +74,7 @@ def test_it_is_bought_before_it_is_in_service_and_given_back_after(world: World,
     assert stands(world)["pvt_number_state"] == "available"
 
 
-def test_it_is_bought_once_although_the_document_changed_meanwhile(world: World, manager: Manager, shop: Shop) -> None:
+def test_number_with_a_concurrent_edit_is_bought_once(world: World, manager: Manager, shop: Shop) -> None:
     offered(world)
     manager.manager._pipeline._reader._databases = _Editor(world, {"note": "by hand"})
     document = manager.done("move", assign_to=CHILD)
@@ -113,7 +113,7 @@ def test_carrier_order_without_a_write_is_reported_and_keeps_its_key(
     assert shop.orders[1] == shop.orders[0]
 
 
-def test_a_later_order_has_another_key(world: World, manager: Manager, shop: Shop) -> None:
+def test_later_order_has_another_key(world: World, manager: Manager, shop: Shop) -> None:
     for _ in range(3):
         manager.done("create", assign_to=RESELLER, state="reserved", module_name=SHOP)
         manager.ask("delete")
@@ -121,7 +121,7 @@ def test_a_later_order_has_another_key(world: World, manager: Manager, shop: Sho
     assert len(set(keys)) == 3, keys
 
 
-def test_a_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: Shop) -> None:
+def test_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: Shop) -> None:
     offered(world)
     manager.created("+14158860001")
     before = stands(world)
@@ -140,13 +140,13 @@ def test_a_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: S
     assert stands(world) == before
 
 
-def test_a_dry_run_buys_nothing(world: World, manager: Manager, shop: Shop) -> None:
+def test_dry_run_buys_nothing(world: World, manager: Manager, shop: Shop) -> None:
     offered(world)
     assert manager.ask("move", assign_to=CHILD, dry_run=True).error is None
     assert shop.orders == []
 
 
-def test_a_carrier_that_is_not_installed_is_tolerated(world: World, manager: Manager) -> None:
+def test_carrier_that_is_not_installed_is_tolerated(world: World, manager: Manager) -> None:
     world.number(NUMBER, None, pvt_number_state="discovery", pvt_module_name="knm_nobody")
     manager.done("move", assign_to=CHILD)
     assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "available"

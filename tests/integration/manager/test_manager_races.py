@@ -130,7 +130,7 @@ def test_of_many_who_create_a_number_one_does(world: World) -> None:
     assert Counter(result) == {"done": 20, "number_exists": 100}
 
 
-def test_who_writes_by_hand_in_between_is_not_overwritten(world: World) -> None:
+def test_handwritten_change_in_between_is_not_overwritten(world: World) -> None:
     family(world)
     manager = Manager(world)
     manager.created()

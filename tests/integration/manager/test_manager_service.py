@@ -118,7 +118,7 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
     assert 'did_router_number_operations_total{error="",operation="move",outcome="done"} 1.0' in operations
 
 
-def test_a_result_for_each_in_order(stub: NumberManagerStub) -> None:
+def test_result_for_each_in_order(stub: NumberManagerStub) -> None:
     create(stub)
     asked = pb.ReleaseNumbersRequest(numbers=["911", NUMBER, "+14158860001", NUMBER], auth_by=STRANGER)
     results = stub.Release(asked, timeout=PATIENCE).results
@@ -143,14 +143,14 @@ def _bad(stub: NumberManagerStub) -> Iterable[tuple[Callable[[], object], str]]:
     yield lambda: stub.ListByAccount(pb.ListByAccountRequest(**listed, page_token="2")), "next_page_token"
 
 
-def test_a_request_that_cannot_be_worked_on_says_what_to_send(stub: NumberManagerStub) -> None:
+def test_request_that_cannot_be_worked_on_says_what_to_send(stub: NumberManagerStub) -> None:
     for call, text in _bad(stub):
         code, reason, message, _ = refusal(call)
         assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT")
         assert text in message
 
 
-def test_a_state_that_there_is_not_is_invalid(stub: NumberManagerStub) -> None:
+def test_state_that_there_is_not_is_invalid(stub: NumberManagerStub) -> None:
     for auth_by in (SYSTEM, RESELLER, STRANGER):
         [result] = create(stub, auth_by=auth_by, state="bogus").results
         assert (result.error.code, result.error.error) == (400, "invalid")
@@ -162,18 +162,18 @@ def test_a_state_that_there_is_not_is_invalid(stub: NumberManagerStub) -> None:
     assert (result.error.code, result.error.error) == (403, "forbidden"), "as in KAZOO: there is such a state"
 
 
-def test_a_thousand_numbers(stub: NumberManagerStub) -> None:
+def test_create_thousand_numbers_keeps_their_order(stub: NumberManagerStub) -> None:
     numbers = [f"+1415886{index:04}" for index in range(1000)]
     assert [each.number for each in records(create(stub, *numbers))] == numbers
 
 
-def test_a_dry_run_has_no_revision(world: World, stub: NumberManagerStub) -> None:
+def test_dry_run_has_no_revision(world: World, stub: NumberManagerStub) -> None:
     [would] = records(create(stub, dry_run=True))
     assert (would.state, would.assigned_to, would.revision) == ("in_service", CHILD, "")
     assert SHARD not in world.databases.names()
 
 
-def test_an_account_is_listed_page_by_page_either_way(world: World, stub: NumberManagerStub) -> None:
+def test_account_is_listed_page_by_page_either_way(world: World, stub: NumberManagerStub) -> None:
     numbers = [f"+1{area}886{index:04}" for area in range(201, 204) for index in range(4)]
     create(stub, *numbers)
     create(stub, "+12018869999", assign_to=STRANGER)
@@ -193,7 +193,7 @@ def test_an_account_is_listed_page_by_page_either_way(world: World, stub: Number
         assert seen == numbers
 
 
-def test_a_list_that_is_behind_is_not_believed(world: World, stub: NumberManagerStub) -> None:
+def test_list_that_is_behind_is_not_believed(world: World, stub: NumberManagerStub) -> None:
     create(stub, NUMBER, "+14158860001")
     document = world.databases.database(SHARD).get(NUMBER)
     world.databases.database(SHARD).put({**document, "pvt_assigned_to": STRANGER})
@@ -205,7 +205,7 @@ def test_a_list_that_is_behind_is_not_believed(world: World, stub: NumberManager
     assert [each.number for each in listed.numbers] == ["+14158860001", "+14158860002"]
 
 
-def test_who_may_not_list(stub: NumberManagerStub) -> None:
+def test_list_by_account_of_others_is_permission_denied(stub: NumberManagerStub) -> None:
     create(stub)
     for auth_by in (STRANGER, "nobody"):
         call = lambda auth_by=auth_by: stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=auth_by))  # noqa: E731
@@ -236,7 +236,7 @@ def test_couchdb_is_away(world: World, running: Running, stub: NumberManagerStub
     assert records(stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE))
 
 
-def test_what_waited_beyond_its_deadline_is_not_begun(
+def test_request_that_waited_beyond_its_deadline_is_not_begun(
     world: World, start_service: StartService, transport: str
 ) -> None:
     family(world)

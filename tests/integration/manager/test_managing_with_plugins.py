@@ -75,7 +75,7 @@ def test_order_of_unknown_outcome_is_found_by_the_next_attempt(world: World, ser
     assert data["order_key"] in server.orders
 
 
-def test_a_managed_number_is_noted_in_its_stock_and_given_back(world: World) -> None:
+def test_managed_number_is_noted_in_its_stock_and_given_back(world: World) -> None:
     family(world)
     manager = Manager(world)
 

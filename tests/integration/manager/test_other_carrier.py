@@ -48,7 +48,7 @@ def refusal(act: Any) -> str:
     return result
 
 
-def test_an_order_is_placed_and_the_carrier_s_data_kept(server: CarrierServer) -> None:
+def test_order_is_placed_and_the_carrier_s_data_kept(server: CarrierServer) -> None:
     data = carrier(url=server.url, token="s3cret").acquire(ORDER)
 
     assert data == {"mine": 1, "rate": "7", "order_id": "o1", "order_key": "key-1"}
@@ -86,7 +86,7 @@ def test_an_order_is_placed_and_the_carrier_s_data_kept(server: CarrierServer) -
         ["hang", "answer", "cut"],
     ],
 )
-def test_whatever_fails_on_the_way_it_is_bought_once(
+def test_acquire_after_any_failure_buys_the_number_once(
     server: CarrierServer, script: list[str], *, forgets_keys: bool
 ) -> None:
     server.script, server.forgets_keys = list(script), forgets_keys
@@ -98,7 +98,7 @@ def test_whatever_fails_on_the_way_it_is_bought_once(
     assert {key for method, _, _, key in server.requests if method == "POST"} == {"key-1"}
 
 
-def test_an_order_that_the_carrier_takes_late_is_one_order_under_its_key(server: CarrierServer) -> None:
+def test_order_that_the_carrier_takes_late_is_one_order_under_its_key(server: CarrierServer) -> None:
     server.script = ["late"]
 
     data = carrier(url=server.url, **IMPATIENT).acquire(ORDER)
@@ -126,7 +126,7 @@ def test_while_nobody_knows_whether_it_was_taken_it_is_not_repeated(server: Carr
     assert "the order key-1 may have been taken, nothing more was ordered" in result
 
 
-def test_the_same_order_again_is_the_same_order(server: CarrierServer) -> None:
+def test_same_order_again_is_the_same_order(server: CarrierServer) -> None:
     server.script = ["take_and_cut", *["down"] * 4]
     mine = carrier(url=server.url)
     refusal(lambda: mine.acquire(ORDER))
@@ -146,14 +146,14 @@ def test_the_same_order_again_is_the_same_order(server: CarrierServer) -> None:
         ({}, "it answered 402: {}"),
     ],
 )
-def test_a_refusal_is_in_the_carrier_s_words_and_final(server: CarrierServer, refusal_body: Any, reported: str) -> None:
+def test_refusal_is_in_the_carrier_s_words_and_final(server: CarrierServer, refusal_body: Any, reported: str) -> None:
     server.script, server.refusal_body = ["refuse"], refusal_body
 
     assert refusal(lambda: carrier(url=server.url).acquire(ORDER)) == reported
     assert (server.sold, server.posts()) == ([], 1)
 
 
-def test_a_refused_order_and_a_redirect_are_final(server: CarrierServer) -> None:
+def test_refused_order_and_a_redirect_are_final(server: CarrierServer) -> None:
     server.script = ["refused", "moved"]
 
     assert "no such area" in refusal(lambda: carrier(url=server.url).acquire(ORDER))
@@ -161,7 +161,7 @@ def test_a_refused_order_and_a_redirect_are_final(server: CarrierServer) -> None
     assert server.posts() == 2
 
 
-def test_a_pending_order_is_asked_for_until_it_is_done(server: CarrierServer) -> None:
+def test_pending_order_is_asked_for_until_it_is_done(server: CarrierServer) -> None:
     server.script = ["pending"]
 
     assert "is pending" in refusal(lambda: carrier(url=server.url).acquire(ORDER))
@@ -172,7 +172,7 @@ def test_a_pending_order_is_asked_for_until_it_is_done(server: CarrierServer) ->
     assert server.sold == [NUMBER]
 
 
-def test_a_carrier_that_nobody_reaches_sold_nothing(server: CarrierServer) -> None:
+def test_carrier_that_nobody_reaches_sold_nothing(server: CarrierServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
@@ -181,15 +181,13 @@ def test_a_carrier_that_nobody_reaches_sold_nothing(server: CarrierServer) -> No
     assert result.startswith(f"nothing was ordered: no connection to 127.0.0.1:{port}")
 
 
-def test_a_dry_run_sends_nothing(server: CarrierServer) -> None:
+def test_dry_run_sends_nothing(server: CarrierServer) -> None:
     assert carrier(url=server.url).acquire(replace(ORDER, dry_run=True)) == {"mine": 1}
     assert server.requests == []
 
 
 @pytest.mark.parametrize("disconnects", [False, True])
-def test_a_released_number_is_ordered_off_where_the_settings_say_so(
-    server: CarrierServer, *, disconnects: bool
-) -> None:
+def test_released_number_is_ordered_off_where_the_settings_say_so(server: CarrierServer, *, disconnects: bool) -> None:
     data = carrier(url=server.url, disconnects=disconnects).disconnect(ORDER)
 
     assert [body["action"] for _, _, body, _ in server.requests] == ["disconnect"] * disconnects
@@ -225,7 +223,7 @@ def test_other_carrier_unusable_settings_are_reported_without_secrets(
     assert "s3cret" not in repr(Settings.load(None, carriers={"knm_other": settings}))
 
 
-def test_a_token_may_stand_in_a_file(server: CarrierServer, tmp_path: Path) -> None:
+def test_token_may_stand_in_a_file(server: CarrierServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-a-file\n")
 
     carrier(url=server.url, token_file=str(tmp_path / "token")).acquire(ORDER)

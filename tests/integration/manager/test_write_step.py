@@ -57,7 +57,7 @@ def _stands(at_nodes: list[CouchServer], number: str, revision: str) -> Callable
     return lambda: at_nodes[2].database(SHARD).get(number)["_rev"] == revision
 
 
-def test_a_single_copy_is_reported_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
+def test_single_copy_is_reported_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
     cluster.kill(1)
     cluster.kill(2)
     written = DocumentWriter(at_nodes[0]).write(SHARD, [_document("+14158867900", "1" * 32)])["+14158867900"]
@@ -82,7 +82,7 @@ def test_write_stored_by_an_isolated_node_is_unconfirmed(cluster: EmbeddedCluste
         withdraw_conflicts({number: rows[0]["rev"]}, lambda numbers: at_nodes[1].database(SHARD).leaves(numbers), write)
 
 
-def test_a_copys_list_meets_the_conflict(at_nodes: list[CouchServer]) -> None:
+def test_list_write_of_a_copy_resolves_the_conflict(at_nodes: list[CouchServer]) -> None:
     def put(node: int, index: int) -> str:
         try:
             return at_nodes[node].database(SHARD).put({"_id": f"phone_numbers_{index}", "by": node})

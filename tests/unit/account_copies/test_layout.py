@@ -48,7 +48,7 @@ def _taken_away(snapshot: NumberSnapshot, *, wanted: object) -> bool:
 
 
 @given(documents, account)
-def test_nothing_valid_is_taken_away(raw: dict[str, Any], who: str) -> None:
+def test_deviation_never_removes_a_valid_entry(raw: dict[str, Any], who: str) -> None:
     """Told by the raw document, in which anything may stand: if it names the account, its entry stays."""
     snapshot = snapshot_of(NUMBER, raw)
     listed = snapshot.document is not None and who in listing_accounts(snapshot.document)
@@ -68,7 +68,7 @@ def test_nothing_valid_is_taken_away(raw: dict[str, Any], who: str) -> None:
 
 
 @given(documents)
-def test_whoever_is_reported_to_have_a_number_is_named_by_it(raw: dict[str, Any]) -> None:
+def test_accounts_of_a_number_are_named_by_its_document(raw: dict[str, Any]) -> None:
     document = snapshot_of(NUMBER, raw).document
     if document is None:
         return
@@ -78,7 +78,7 @@ def test_whoever_is_reported_to_have_a_number_is_named_by_it(raw: dict[str, Any]
     assert set(summary(document)) <= {"state", "features", "assigned_to", "used_by", "created", "updated"}
 
 
-def test_nobody_answered_takes_nothing_away() -> None:
+def test_changeable_uncertain_number_without_document_is_empty() -> None:
     snapshot = NumberSnapshot(NUMBER, None, "", certain=False)
 
     found = deviation(snapshot, {"state": "in_service"}, None)
@@ -107,7 +107,7 @@ def test_feature_names_are_the_documents_own(fields: dict[str, Any], features: l
     assert summary(_document(**fields))["features"] == features
 
 
-def test_an_entry_keeps_what_somebody_added() -> None:
+def test_merge_summary_keeps_foreign_fields() -> None:
     held = {"state": "reserved", "note": "mine", "used_by": "callflow"}
 
     assert merge_summary(held, {"state": "in_service"}) == {"note": "mine", "state": "in_service"}
@@ -125,11 +125,11 @@ def test_an_entry_keeps_what_somebody_added() -> None:
         ("typed by hand", {}, False),
     ],
 )
-def test_what_counts_of_an_entry(one: object, other: object, *, same: bool) -> None:
+def test_comparable_ignores_fields_that_do_not_count(one: object, other: object, *, same: bool) -> None:
     assert (comparable(one) == comparable(other)) is same
 
 
-def test_a_whole_copy_leaves_couchdbs_own_fields() -> None:
+def test_whole_copy_leaves_couchdbs_own_fields() -> None:
     raw = {"_id": NUMBER, "_rev": "1-a", "_attachments": {}, "_conflicts": [], "pvt_x": 1, "custom": 2}
 
     assert copied_fields(raw) == {"pvt_x": 1, "custom": 2}
@@ -146,7 +146,7 @@ def test_a_whole_copy_leaves_couchdbs_own_fields() -> None:
         ("", None),
     ],
 )
-def test_an_accounts_database(who: str, database: str | None) -> None:
+def test_account_database_is_named_and_inverted(who: str, database: str | None) -> None:
     assert names.account_database(who) == database
     assert database is None or len(who) < 32 or names.account_of(database) == who
 

@@ -12,13 +12,13 @@ from router.redis_store.replies import ApplyResult
 from tests.unit.cache.entries import DATABASE, NUMBER, TWO, Life, held, rev, route
 
 
-def test_nothing_is_known_of_a_database_at_first(writer: CacheStore) -> None:
+def test_checkpoint_of_an_unknown_database_is_empty(writer: CacheStore) -> None:
     assert writer.checkpoints.get(DATABASE) == Checkpoint()
     assert writer.checkpoints.epoch(DATABASE) == ""
     assert writer.checkpoints.databases() == set()
 
 
-def test_it_holds_what_was_reported(writer: CacheStore) -> None:
+def test_checkpoint_holds_what_was_applied(writer: CacheStore) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)), seq="12-abc")
     kept = writer.checkpoints.get(DATABASE)
@@ -31,7 +31,7 @@ def test_it_holds_what_was_reported(writer: CacheStore) -> None:
     assert writer.checkpoints.databases() == {DATABASE}
 
 
-def test_a_flushed_redis_refuses_to_go_on(writer: CacheStore, reader: EntryReader, client: Any) -> None:
+def test_flushed_redis_refuses_to_go_on(writer: CacheStore, reader: EntryReader, client: Any) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)))
     client.flushall()
@@ -50,7 +50,7 @@ def test_another_writers_step_refuses_ours(writer: CacheStore, reader: EntryRead
     assert writer.checkpoints.get(DATABASE).seq == "theirs"
 
 
-def test_a_new_epoch_refuses_the_old_one(writer: CacheStore) -> None:
+def test_new_epoch_refuses_the_old_one(writer: CacheStore) -> None:
     old = Life(writer)
     Life(writer)
     assert old.apply(route(rev(1))) == (ApplyResult.CHECKPOINT_CONFLICT, [])
@@ -68,7 +68,7 @@ def test_beginning_anew_forgets_the_checkpoint(writer: CacheStore) -> None:
     assert begun.epoch != steps.checkpoint.epoch
 
 
-def test_an_older_token_is_fenced_off(writer: CacheStore, reader: EntryReader) -> None:
+def test_older_token_is_fenced_off(writer: CacheStore, reader: EntryReader) -> None:
     old = Life(writer, token=7)
     new = Life(writer, token=8)
     checkpoint = new.checkpoint
@@ -101,19 +101,19 @@ def test_followed_documents_are_fenced_and_compared_equal(writer: CacheStore, cl
     assert client.hgetall(writer.keys.documents("accounts")) == {b"a": b"v", **kept}
 
 
-def test_a_filler_from_before_a_rebuild_is_refused(writer: CacheStore, reader: EntryReader) -> None:
+def test_filler_from_before_a_rebuild_is_refused(writer: CacheStore, reader: EntryReader) -> None:
     old = Life(writer)
     Life(writer)
     assert writer.entries.fill(DATABASE, old.checkpoint.epoch, [(NUMBER, route(rev(9)))]) == -1
     assert held(reader) is None
 
 
-def test_a_filler_may_write_where_no_follower_ever_was(writer: CacheStore, reader: EntryReader) -> None:
+def test_filler_may_write_where_no_follower_ever_was(writer: CacheStore, reader: EntryReader) -> None:
     assert writer.entries.fill(DATABASE, writer.checkpoints.epoch(DATABASE), [(NUMBER, route(rev(1)))]) == 1
     assert held(reader) == route(rev(1))
 
 
-def test_a_filler_that_saw_no_epoch_is_refused_once_there_is_one(writer: CacheStore) -> None:
+def test_filler_that_saw_no_epoch_is_refused_once_there_is_one(writer: CacheStore) -> None:
     before = writer.checkpoints.epoch(DATABASE)
     Life(writer)
     assert writer.entries.fill(DATABASE, before, [(NUMBER, route(rev(1)))]) == -1
@@ -128,7 +128,7 @@ def test_distrust_makes_a_database_another_one(writer: CacheStore) -> None:
     assert (kept.instance_start_time, kept.copies) == ("", {})
 
 
-def test_a_dropped_database_is_not_listed(writer: CacheStore, keys: Keys, client: Any) -> None:
+def test_dropped_database_is_not_listed(writer: CacheStore, keys: Keys, client: Any) -> None:
     Life(writer)
     writer.checkpoints.remove(DATABASE)
     assert writer.checkpoints.databases() == set()

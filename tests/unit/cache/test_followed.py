@@ -67,7 +67,9 @@ def documents(client: Any, keys: Keys, trust: TrustMonitor, reported: list[bool]
     made.stop()
 
 
-def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer: CacheStore) -> None:
+def test_reference_data_in_redis_is_loaded_at_start(
+    client: Any, keys: Keys, source: Source, writer: CacheStore
+) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     source.write(PORT_REQUESTS, p=port_request_value(rev(1), ActivePortRequest("p", ONE, (NUMBER,))))
     writer.checkpoints.mark_complete(ACCOUNTS, {"copy": "1"})
@@ -81,7 +83,7 @@ def test_what_is_there_is_loaded(client: Any, keys: Keys, source: Source, writer
     made.stop()
 
 
-def test_an_account_is_disabled_and_enabled_again(documents: ReferenceData, source: Source) -> None:
+def test_account_is_disabled_and_enabled_again(documents: ReferenceData, source: Source) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
     eventually(lambda: "a" in documents.enabled | documents.disabled)
     assert "a" not in documents.disabled
@@ -103,7 +105,7 @@ def test_ports_of_one_number_stand_together_until_one_goes(documents: ReferenceD
     eventually(lambda: documents.port_requests.get(NUMBER) == (second,))
 
 
-def test_a_configuration_is_reported_of(documents: ReferenceData, source: Source, reported: list[bool]) -> None:
+def test_configuration_change_is_reported(documents: ReferenceData, source: Source, reported: list[bool]) -> None:
     source.write(SYSTEM_CONFIG, **{NUMBER_MANAGER: config_value(rev(1), {"force_local_outbound": False})})
     eventually(lambda: documents.config == {"force_local_outbound": False})
     eventually(lambda: reported)
@@ -111,16 +113,14 @@ def test_a_configuration_is_reported_of(documents: ReferenceData, source: Source
     eventually(lambda: documents.config is None)
 
 
-def test_a_forgotten_database_is_forgotten_here_too(
-    documents: ReferenceData, source: Source, writer: CacheStore
-) -> None:
+def test_cleared_database_is_cleared_from_memory(documents: ReferenceData, source: Source, writer: CacheStore) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))
     eventually(lambda: documents.disabled == {"a"})
     writer.documents.clear(ACCOUNTS, "")
     eventually(lambda: not documents.disabled)
 
 
-def test_a_database_is_loaded_once_it_was_read_wholly(
+def test_database_is_loaded_once_it_was_read_wholly(
     documents: ReferenceData, trust: TrustMonitor, source: Source, writer: CacheStore
 ) -> None:
     source.write(ACCOUNTS, a=account_value(rev(1), enabled=True, exists=True))
@@ -160,7 +160,7 @@ def test_one_broken_value_does_not_stop_the_loading(
     made.stop()
 
 
-def test_it_is_not_vouched_for_while_redis_is_away(keys: Keys) -> None:
+def test_reference_data_while_redis_is_away_is_not_trusted(keys: Keys) -> None:
     with EmbeddedRedis() as server:
         with Redis.from_url(server.url) as client:
             Source(CacheStore(client, keys, LIVES)).write(ACCOUNTS, a=account_value(rev(1), enabled=False, exists=True))

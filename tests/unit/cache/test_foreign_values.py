@@ -70,7 +70,7 @@ def test_another_type_does_not_stand_in_replaces_way(
 
 
 @pytest.mark.parametrize("value", SHORT)
-def test_a_truncated_value_is_no_entry_and_is_replaced(
+def test_truncated_value_is_no_entry_and_is_replaced(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
     steps = Life(writer)
@@ -82,13 +82,13 @@ def test_a_truncated_value_is_no_entry_and_is_replaced(
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_a_value_that_is_long_enough_may_still_be_no_entry(value: bytes) -> None:
+def test_value_that_is_long_enough_may_still_be_no_entry(value: bytes) -> None:
     assert not codec.is_valid_entry(value)
     assert codec.unpack(value) is None
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_an_unsound_value_gives_way_whatever_its_version_claims(
+def test_invalid_value_with_a_high_version_is_replaced(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
     steps = Life(writer)
@@ -98,7 +98,7 @@ def test_an_unsound_value_gives_way_whatever_its_version_claims(
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_an_unsound_value_gives_way_to_a_filler(
+def test_invalid_value_is_replaced_by_a_filler(
     writer: CacheStore, reader: EntryReader, client: Any, keys: Keys, value: bytes
 ) -> None:
     client.set(keys.number(NUMBER), value)
@@ -106,7 +106,7 @@ def test_an_unsound_value_gives_way_to_a_filler(
     assert held(reader) == route(rev(1))
 
 
-def test_what_was_cut_short_anywhere_names_nobody() -> None:
+def test_entry_cut_short_anywhere_is_invalid() -> None:
     """The account would end in what is appended to the answer: a stranger's, or nobody's."""
     assert codec.is_valid_entry(SOUND)
     assert not any(codec.is_valid_entry(SOUND[:length]) for length in range(len(SOUND)))
@@ -137,9 +137,7 @@ def test_another_type_in_place_of_a_checkpoint_is_no_checkpoint(
 
 
 @pytest.mark.parametrize("field", ["fence", "at", "pending", "seq", "epoch"])
-def test_a_garbled_checkpoint_keeps_nobody_from_beginning(
-    writer: CacheStore, client: Any, keys: Keys, field: str
-) -> None:
+def test_corrupt_checkpoint_does_not_block_a_new_epoch(writer: CacheStore, client: Any, keys: Keys, field: str) -> None:
     Life(writer)
     client.hset(keys.database(DATABASE), field, b"\xff{")
     writer.checkpoints.get(DATABASE)
@@ -189,7 +187,7 @@ def test_another_type_in_place_of_pending_copies(client: Any, keys: Keys, kind: 
 
 
 @pytest.mark.parametrize("kind", ["list", "hash", "string"])
-def test_what_is_no_lease_keeps_nobody_from_leading(client: Any, keys: Keys, kind: str) -> None:
+def test_malformed_lease_does_not_block_election(client: Any, keys: Keys, kind: str) -> None:
     for key in (keys.lease, keys.token):
         _put(client, kind, key)
     token = Lease(client, keys, 30.0, "one").acquire()
@@ -198,7 +196,7 @@ def test_what_is_no_lease_keeps_nobody_from_leading(client: Any, keys: Keys, kin
     assert Lease(client, keys, 30.0, "one").acquire() == token
 
 
-def test_a_lease_that_would_never_lapse_is_none(client: Any, keys: Keys) -> None:
+def test_lease_that_would_never_lapse_is_none(client: Any, keys: Keys) -> None:
     client.set(keys.lease, "7 nobody")
     assert Lease(client, keys, 30.0, "one").acquire() > 7
 
@@ -213,7 +211,7 @@ def test_a_lease_that_would_never_lapse_is_none(client: Any, keys: Keys) -> None
         lambda client, key: _put(client, "hash", key),
     ],
 )
-def test_a_garbled_status_is_none(client: Any, keys: Keys, spoil: Callable[[Any, str], None]) -> None:
+def test_corrupt_status_is_none(client: Any, keys: Keys, spoil: Callable[[Any, str], None]) -> None:
     follower_status.publish(
         client, keys, FollowerStatus("a", 0.0, "following", 1, 1, 0, 0.0, 1, 1, database_up=True, lags={})
     )

@@ -122,6 +122,6 @@ def test_entries_that_lapsed_are_nothing_to_mend(client: Any, keys: Keys, found:
         (SYSTEM_CONFIG, b"{", False),
     ],
 )
-def test_what_a_follower_writes_is_sound(database: str, payload: bytes, sound: bool) -> None:
+def test_value_written_by_a_follower_is_valid(database: str, payload: bytes, sound: bool) -> None:
     assert is_valid_value(database, VERSION + payload) == sound
     assert not is_valid_value(database, (VERSION + payload)[:19])

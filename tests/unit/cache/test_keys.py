@@ -14,36 +14,36 @@ PREFIXES = st.text(st.characters(codec="ascii", exclude_characters="{}"), max_si
 
 
 @given(PREFIXES, NUMBERS)
-def test_a_numbers_key_tells_the_number(prefix: str, number: str) -> None:
+def test_numbers_key_tells_the_number(prefix: str, number: str) -> None:
     keys = Keys(prefix)
     assert keys.number_of(keys.number(number)) == number
 
 
 @given(st.text(max_size=40))
-def test_whatever_a_key_says_its_number_has_that_key(key: str) -> None:
+def test_number_of_any_key_is_inverted_by_number(key: str) -> None:
     number = KEYS.number_of(key)
     assert number is None or KEYS.number(number) == key
 
 
 @given(NUMBERS)
-def test_a_number_shares_a_slot_with_its_databases_checkpoint(number: str) -> None:
+def test_number_shares_a_slot_with_its_databases_checkpoint(number: str) -> None:
     database = shard_for(number)
     assert database is not None
     assert key_slot(KEYS.number(number).encode()) == key_slot(KEYS.database(database).encode())
 
 
 @given(NUMBERS)
-def test_a_database_shares_a_slot_with_what_lookups_kept_before_it_was_known(number: str) -> None:
+def test_database_shares_a_slot_with_its_earlier_fills(number: str) -> None:
     database = shard_for(number)
     assert database is not None
     assert key_slot(KEYS.orphans(database).encode()) == key_slot(KEYS.number(number).encode())
 
 
-def test_the_followers_own_keys_share_a_slot() -> None:
+def test_followers_own_keys_share_a_slot() -> None:
     assert key_slot(KEYS.lease.encode()) == key_slot(KEYS.token.encode())
 
 
-def test_a_followed_databases_documents_share_a_slot_with_its_checkpoint() -> None:
+def test_followed_databases_documents_share_a_slot_with_its_checkpoint() -> None:
     for name in ("accounts", "port_requests", "system_config"):
         assert key_slot(KEYS.documents(name).encode()) == key_slot(KEYS.database(name).encode())
 

@@ -32,7 +32,7 @@ def test_keeping_it_keeps_the_token(one: Lease, client: Any, keys: Keys) -> None
     assert client.pttl(keys.lease) > 20_000
 
 
-def test_nobody_holds_it_at_first(one: Lease) -> None:
+def test_lease_at_first_has_no_holder(one: Lease) -> None:
     assert one.holder() == ""
 
 
@@ -49,20 +49,20 @@ def test_only_its_holder_gives_it_up(one: Lease, two: Lease) -> None:
     assert one.holder() == "one"
 
 
-def test_a_silent_holder_loses_it(client: Any, keys: Keys, two: Lease) -> None:
+def test_lease_of_a_silent_holder_is_lost(client: Any, keys: Keys, two: Lease) -> None:
     short = Lease(client, keys, 0.05, "one")
     token = short.acquire()
     assert eventually(two.acquire, 5) > token
     assert short.acquire() == 0
 
 
-def test_the_token_grows_when_the_same_one_takes_it_again(one: Lease) -> None:
+def test_token_grows_when_the_same_one_takes_it_again(one: Lease) -> None:
     token = one.acquire()
     one.release()
     assert one.acquire() > token
 
 
-def test_the_token_grows_after_redis_lost_its_memory(one: Lease, client: Any) -> None:
+def test_token_grows_after_redis_lost_its_memory(one: Lease, client: Any) -> None:
     token = one.acquire()
     client.flushall()
     client.execute_command("PING")
@@ -74,7 +74,7 @@ def _taken_anew(lease: Lease, client: Any) -> int:
     return lease.acquire()
 
 
-def test_the_token_grows_even_when_the_clock_was_ahead(one: Lease, client: Any, keys: Keys) -> None:
+def test_token_grows_even_when_the_clock_was_ahead(one: Lease, client: Any, keys: Keys) -> None:
     ahead = 4_000_000_000_000
     client.set(keys.token, str(ahead))
     assert one.acquire() == ahead + 1
@@ -82,5 +82,5 @@ def test_the_token_grows_even_when_the_clock_was_ahead(one: Lease, client: Any, 
     assert one.acquire() == ahead + 2
 
 
-def test_a_restarted_process_is_another_owner() -> None:
+def test_restarted_process_is_another_owner() -> None:
     assert new_owner_name() != new_owner_name()

@@ -31,13 +31,13 @@ def test_only_what_a_listing_covers_and_does_not_name_is_absent(listings: Negati
     assert not listings.is_absent(number, NOW)
 
 
-def test_a_listing_to_the_end_covers_all_that_follows(listings: NegativeRanges) -> None:
+def test_listing_to_the_end_covers_all_that_follows(listings: NegativeRanges) -> None:
     listings.close(listings.open(DATABASE, "+14159", NOW), [], None, LATER)
     assert listings.is_absent(BEYOND, NOW)
     assert not listings.is_absent(LISTED, NOW)
 
 
-def test_nothing_is_believed_before_it_was_read_nor_after_its_time() -> None:
+def test_range_is_valid_from_its_close_until_its_expiry() -> None:
     listings = NegativeRanges()
     listing = listings.open(DATABASE, FIRST, NOW)
     assert not listings.is_absent(ABSENT, NOW)
@@ -46,13 +46,13 @@ def test_nothing_is_believed_before_it_was_read_nor_after_its_time() -> None:
     assert not listings.is_absent(ABSENT, LATER)
 
 
-def test_what_changes_is_not_absent_any_more(listings: NegativeRanges) -> None:
+def test_changed_number_is_not_absent_any_more(listings: NegativeRanges) -> None:
     listings.changed(ABSENT)
     assert not listings.is_absent(ABSENT, NOW)
     assert listings.is_absent("+14158867902", NOW)
 
 
-def test_what_changes_while_a_database_is_being_listed_is_not_absent() -> None:
+def test_number_changed_during_a_listing_is_not_absent() -> None:
     listings = NegativeRanges()
     listing = listings.open(DATABASE, FIRST, NOW)
     listings.changed(ABSENT)
@@ -60,7 +60,7 @@ def test_what_changes_while_a_database_is_being_listed_is_not_absent() -> None:
     assert not listings.is_absent(ABSENT, NOW)
 
 
-def test_what_is_being_read_when_everything_is_forgotten_is_not_believed(listings: NegativeRanges) -> None:
+def test_listing_in_progress_at_a_clear_is_discarded(listings: NegativeRanges) -> None:
     listing = listings.open(DATABASE, FIRST, NOW)
     listings.clear()
     listings.close(listing, [], None, LATER)
@@ -68,13 +68,13 @@ def test_what_is_being_read_when_everything_is_forgotten_is_not_believed(listing
     assert len(listings) == 0
 
 
-def test_a_later_listing_may_know_less_than_an_earlier_one(listings: NegativeRanges) -> None:
+def test_later_listing_may_know_less_than_an_earlier_one(listings: NegativeRanges) -> None:
     listings.changed(ABSENT)
     listings.close(listings.open(DATABASE, FIRST, NOW), [LISTED], None, LATER)
     assert listings.is_absent(ABSENT, NOW)  # it was deleted again: the later reading says so
 
 
-def test_there_are_never_many(listings: NegativeRanges) -> None:
+def test_ranges_are_bounded_and_expired_ones_dropped(listings: NegativeRanges) -> None:
     for index in range(1000):
         listings.close(listings.open(f"numbers/+1{index:03}", "+1", NOW), [], None, LATER + index)
     assert len(listings) <= 128
@@ -83,7 +83,7 @@ def test_there_are_never_many(listings: NegativeRanges) -> None:
     assert len(listings) == 1
 
 
-def test_what_is_being_read_stays_where_there_are_many() -> None:
+def test_listing_in_progress_is_not_evicted() -> None:
     listings = NegativeRanges()
     reading = listings.open(DATABASE, FIRST, NOW)
     for index in range(300):
@@ -92,14 +92,14 @@ def test_what_is_being_read_stays_where_there_are_many() -> None:
     assert listings.is_absent(ABSENT, NOW)
 
 
-def test_what_is_over_does_not_grow_with_what_changes() -> None:
+def test_expired_listing_is_dropped_by_a_change() -> None:
     listings = NegativeRanges()
     listings.close(listings.open(DATABASE, FIRST, 0.0), [], None, 1.0)  # on the clock that changes go by: long ago
     listings.changed(ABSENT)
     assert len(listings) == 0
 
 
-def test_what_a_listing_does_not_cover_is_nothing_to_it() -> None:
+def test_change_outside_of_a_listing_is_not_noted() -> None:
     listings = NegativeRanges()
     listing = listings.open(DATABASE, FIRST, NOW)
     listings.close(listing, [], None, time.monotonic() + 60)

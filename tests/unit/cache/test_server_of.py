@@ -13,7 +13,7 @@ def test_another_process_is_another_server(client: Any) -> None:
         assert server_id(connect(other.url, timeout=2)) not in {"", server_id(client)}
 
 
-def test_who_may_not_ask_knows_nothing_and_goes_on(client: Any, redis_url: str) -> None:
+def test_server_id_without_permission_is_empty(client: Any, redis_url: str) -> None:
     client.execute_command("ACL", "SETUSER", "narrow", "on", ">secret", "~*", "+@all", "-info")
     try:
         port = urlsplit(redis_url).port

@@ -15,7 +15,7 @@ HOUR = 3600.0
 STATUS = FollowerStatus("me", 1.0, "following", 1, 1, 0, 0.0, 5, 1, database_up=True, lags={"numbers/+1415": 0.5})
 
 
-def test_what_was_reported_comes_back(client: Any, keys: Keys) -> None:
+def test_read_returns_the_published_status(client: Any, keys: Keys) -> None:
     assert follower_status.read(client, keys) is None
     follower_status.publish(client, keys, STATUS)
     reported = follower_status.read(client, keys)
@@ -33,7 +33,7 @@ def test_what_was_reported_comes_back(client: Any, keys: Keys) -> None:
         json.dumps(STATUS.to_json() | {"more": 1}).encode(),
     ],
 )
-def test_what_is_no_status_is_none(client: Any, keys: Keys, value: bytes) -> None:
+def test_read_malformed_status_is_none(client: Any, keys: Keys, value: bytes) -> None:
     follower_status.publish(client, keys, STATUS)
     when = client.get(keys.status).partition(b" ")[0]
     client.set(keys.status, when + b" " + value)
@@ -43,7 +43,7 @@ def test_what_is_no_status_is_none(client: Any, keys: Keys, value: bytes) -> Non
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_a_clock_that_jumps_makes_it_neither_younger_nor_older(
+def test_clock_that_jumps_makes_it_neither_younger_nor_older(
     client: Any, keys: Keys, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the clock set back, a follower that died would count as alive for an hour, and nothing be marked stale."""
@@ -58,7 +58,7 @@ def test_a_clock_that_jumps_makes_it_neither_younger_nor_older(
     assert reported.age >= before + 0.05
 
 
-def test_it_only_grows_older_until_something_is_reported_again(client: Any, keys: Keys) -> None:
+def test_status_age_grows_though_redis_clock_jumps(client: Any, keys: Keys) -> None:
     """Redis' own clock was set forward: what it said before was then, all the same."""
     follower_status.publish(client, keys, STATUS)
     first = follower_status.read(client, keys)

@@ -15,21 +15,21 @@ from router.redis_store.replies import ApplyResult
 from tests.unit.cache.entries import DATABASE, NOW, NUMBER, ONE, TWO, Life, held, refusal, rev, route
 
 
-def test_a_newer_revision_replaces_an_older_one(writer: CacheStore, reader: EntryReader) -> None:
+def test_newer_revision_replaces_an_older_one(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     assert steps.apply(route(rev(1))) == (ApplyResult.OK, [])
     assert steps.apply(route(rev(2), TWO)) == (ApplyResult.OK, [])
     assert held(reader) == route(rev(2), TWO)
 
 
-def test_an_older_revision_is_reported_and_not_written(writer: CacheStore, reader: EntryReader) -> None:
+def test_older_revision_is_reported_and_not_written(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(2), TWO))
     assert steps.apply(refusal(rev(3)), route(rev(1))) == (ApplyResult.OK, [1])
     assert held(reader) == refusal(rev(3))
 
 
-def test_an_older_revision_moves_the_checkpoint_all_the_same(writer: CacheStore) -> None:
+def test_older_revision_moves_the_checkpoint_all_the_same(writer: CacheStore) -> None:
     steps = Life(writer)
     steps.apply(route(rev(2)), seq="two")
     steps.apply(route(rev(1)), seq="three")
@@ -62,7 +62,7 @@ def test_generations_compare_as_numbers(writer: CacheStore, reader: EntryReader,
         st.tuples(st.integers(1, 2**32 - 1), st.binary(min_size=16, max_size=16)), min_size=1, max_size=8, unique=True
     )
 )
-def test_whatever_the_order_the_highest_stays(
+def test_revisions_in_any_order_leave_the_highest(
     writer: CacheStore, reader: EntryReader, client: Any, revisions: list[tuple[int, bytes]]
 ) -> None:
     client.flushall()
@@ -74,7 +74,7 @@ def test_whatever_the_order_the_highest_stays(
     assert kept.revision == f"{generation}-{digest.hex()}"
 
 
-def test_the_same_answer_again_is_left_alone(writer: CacheStore, client: Any, keys: Keys) -> None:
+def test_same_answer_again_is_left_alone(writer: CacheStore, client: Any, keys: Keys) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)))
     first = route(rev(1))
@@ -83,7 +83,7 @@ def test_the_same_answer_again_is_left_alone(writer: CacheStore, client: Any, ke
     assert client.get(keys.number(NUMBER)) == route(rev(1)).pack()
 
 
-def test_the_same_answer_by_the_follower_stays_for_good(writer: CacheStore, client: Any, keys: Keys) -> None:
+def test_same_answer_by_the_follower_stays_for_good(writer: CacheStore, client: Any, keys: Keys) -> None:
     steps = Life(writer)
     assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 1
     assert client.pttl(keys.number(NUMBER)) > 0
@@ -100,21 +100,21 @@ def test_another_answer_of_the_same_revision_replaces_it(writer: CacheStore, rea
     assert held(reader) == refusal(rev(1))
 
 
-def test_a_filler_never_replaces_an_answer_of_the_same_revision(writer: CacheStore, reader: EntryReader) -> None:
+def test_filler_never_replaces_an_answer_of_the_same_revision(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)))
     assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1), TWO))]) == 0
     assert held(reader) == route(rev(1))
 
 
-def test_a_filler_never_replaces_what_is_newer(writer: CacheStore, reader: EntryReader) -> None:
+def test_filler_never_replaces_what_is_newer(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(2), TWO))
     assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, route(rev(1)))]) == 0
     assert held(reader) == route(rev(2), TWO)
 
 
-def test_a_negative_never_stands_over_a_document(writer: CacheStore, reader: EntryReader) -> None:
+def test_negative_never_stands_over_a_document(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)))
     assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
@@ -122,21 +122,21 @@ def test_a_negative_never_stands_over_a_document(writer: CacheStore, reader: Ent
     assert held(reader) == route(rev(1))
 
 
-def test_a_negative_never_stands_over_a_deletion(writer: CacheStore, reader: EntryReader) -> None:
+def test_negative_never_stands_over_a_deletion(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(codec.tombstone_entry(rev(2), NOW))
     assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 0
     assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
-def test_a_document_replaces_a_negative_at_once(writer: CacheStore, reader: EntryReader) -> None:
+def test_document_replaces_a_negative_at_once(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     assert writer.entries.fill(DATABASE, steps.checkpoint.epoch, [(NUMBER, codec.negative_entry(NOW))]) == 1
     steps.apply(route(rev(1)))
     assert held(reader) == route(rev(1))
 
 
-def test_a_deletion_outlives_a_slow_reader(writer: CacheStore, reader: EntryReader) -> None:
+def test_deletion_outlives_a_slow_reader(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)))
     steps.apply(codec.tombstone_entry(rev(2), NOW))
@@ -144,7 +144,7 @@ def test_a_deletion_outlives_a_slow_reader(writer: CacheStore, reader: EntryRead
     assert held(reader) == codec.tombstone_entry(rev(2), NOW)
 
 
-def test_how_long_each_kind_is_kept(writer: CacheStore, client: Any, keys: Keys) -> None:
+def test_entries_of_each_kind_have_their_ttl(writer: CacheStore, client: Any, keys: Keys) -> None:
     steps = Life(writer)
     epoch = steps.checkpoint.epoch
     numbers = ["+14150000001", "+14150000002", "+14150000003", "+14150000004"]
@@ -158,9 +158,7 @@ def test_how_long_each_kind_is_kept(writer: CacheStore, client: Any, keys: Keys)
     assert 290_000 < kept[3] <= 300_000
 
 
-def test_a_lower_version_stands_after_replace_where_the_expected_one_was(
-    writer: CacheStore, reader: EntryReader
-) -> None:
+def test_lower_version_stands_after_replace_where_the_expected_one_was(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(7)))
     expected = route(rev(7)).version

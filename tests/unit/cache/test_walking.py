@@ -56,7 +56,7 @@ def test_removing_one_number(writer: CacheStore) -> None:
     assert len(_walked(writer)) == len(HERE) + len(THERE) - 1
 
 
-def test_what_lookups_kept_of_an_unknown_database_is_found_again(writer: CacheStore, client: Any, keys: Keys) -> None:
+def test_entries_filled_for_an_unknown_database_are_found_again(writer: CacheStore, client: Any, keys: Keys) -> None:
     writer.entries.fill("numbers/+1415", "", [(HERE[0], route(rev(1))), (HERE[1], codec.negative_entry(NOW))])
     Life(writer, database="numbers/+1442")
     steps = writer.checkpoints.get("numbers/+1442")
@@ -67,13 +67,13 @@ def test_what_lookups_kept_of_an_unknown_database_is_found_again(writer: CacheSt
     assert not client.exists(keys.orphans("numbers/+1415"))
 
 
-def test_it_is_found_as_long_as_any_of_it_is_kept(writer: CacheStore, client: Any, keys: Keys) -> None:
+def test_orphans_key_outlives_every_filled_entry(writer: CacheStore, client: Any, keys: Keys) -> None:
     writer.entries.fill("numbers/+1415", "", [(HERE[0], route(rev(1)))])
     writer.entries.fill("numbers/+1415", "", [(HERE[1], codec.negative_entry(NOW))])
     assert client.pttl(keys.orphans("numbers/+1415")) > client.pttl(keys.number(HERE[0]))
 
 
-def test_a_prefix_with_pattern_signs_is_taken_as_it_is(client: Any) -> None:
+def test_prefix_with_pattern_signs_is_taken_as_it_is(client: Any) -> None:
     ours, theirs = CacheStore(client, Keys("a[b]*:"), LIVES), CacheStore(client, Keys("ab:"), LIVES)
     for writer in (ours, theirs):
         _fill(writer)

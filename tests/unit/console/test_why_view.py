@@ -77,13 +77,13 @@ def test_caches_without_a_document_are_marked() -> None:
     assert [row.differs for row in page.disagreements] == ["there is no document"]
 
 
-def test_nothing_is_marked_while_the_document_cannot_be_read() -> None:
+def test_page_with_an_unreadable_document_marks_no_disagreement() -> None:
     page = why(explanation(redis=layer(revision="1-z"), number_database=pb.LayerView(error="refused")), {})
 
     assert page.disagreements == []
 
 
-def test_near_caches_that_the_token_does_not_open_leave_the_one_that_answered() -> None:
+def test_near_caches_refusing_the_token_leave_the_one_that_answered() -> None:
     page = why(explanation(near_cache=layer()), {"one:9050": AdminPage(403, problem="this wants admin")})
 
     assert page.layers[0].where == "the worker that answered"

@@ -57,7 +57,7 @@ def test_changes_come_as_they_are_made(databases: CouchServer) -> None:
     eventually(lambda: reading.ended)
 
 
-def test_an_idle_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
+def test_idle_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
     databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
@@ -76,7 +76,7 @@ def test_closing_in_the_middle_of_a_heartbeat_is_no_error(databases: CouchServer
     assert reading.problem is None
 
 
-def test_an_updates_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
+def test_updates_feed_closes_from_another_thread_without_an_error(databases: CouchServer) -> None:
     reading = Reading(DatabaseUpdatesFeed(databases.client, databases.updates_now(), 0.5))
     eventually(lambda: reading.rows, 5)
     reading.feed.close()
@@ -84,7 +84,7 @@ def test_an_updates_feed_closes_from_another_thread_without_an_error(databases: 
     assert reading.problem is None
 
 
-def test_a_feed_closed_before_it_opened_ends_at_once(databases: CouchServer) -> None:
+def test_feed_closed_before_it_opened_ends_at_once(databases: CouchServer) -> None:
     databases.database(NAME).create()
     feed = ChangesFeed(databases.client, NAME, "0", 60.0)
     feed.close()
@@ -92,7 +92,7 @@ def test_a_feed_closed_before_it_opened_ends_at_once(databases: CouchServer) -> 
     eventually(lambda: reading.ended, 5)
 
 
-def test_a_dropped_database_ends_its_feed_cleanly(databases: CouchServer) -> None:
+def test_dropped_database_ends_its_feed_cleanly(databases: CouchServer) -> None:
     databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 60.0))
     eventually(lambda: reading.rows, 5)
@@ -101,12 +101,12 @@ def test_a_dropped_database_ends_its_feed_cleanly(databases: CouchServer) -> Non
     assert reading.problem is None
 
 
-def test_a_database_that_is_not_there_has_no_feed(databases: CouchServer) -> None:
+def test_database_that_is_not_there_has_no_feed(databases: CouchServer) -> None:
     with pytest.raises(NotFoundError):
         ChangesFeed(databases.client, NAME, "0", 1.0).open()
 
 
-def test_a_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
+def test_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
     server = EmbeddedCouchDB(directory=tmp_path).start()
     databases = CouchServer(CouchClient(server.url, timeout=5.0))
     databases.database(NAME).create()
@@ -117,7 +117,7 @@ def test_a_stopped_servers_feed_is_cut(tmp_path: Path) -> None:
     assert isinstance(reading.problem, CouchUnavailable)
 
 
-def test_a_silent_feed_ends(process: ServerProcess) -> None:
+def test_silent_feed_ends(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=5.0))
     databases.database(NAME).create()
     reading = Reading(ChangesFeed(databases.client, NAME, "0", 0.1))
@@ -142,13 +142,13 @@ def test_updates_tell_what_happened_after_the_sequence_asked_for(databases: Couc
     reading.feed.close()
 
 
-def test_a_server_without_global_changes_says_so(databases: CouchServer) -> None:
+def test_server_without_global_changes_says_so(databases: CouchServer) -> None:
     databases.database("_global_changes").drop()
     with pytest.raises(NotFoundError):
         databases.updates_now()
 
 
-def test_a_refused_feed_is_a_refusal(server: EmbeddedCouchDB) -> None:
+def test_refused_feed_is_a_refusal(server: EmbeddedCouchDB) -> None:
     couch = CouchClient(server.url.replace("password", "wrong"), timeout=5.0)
     with pytest.raises(CouchRefused):
         DatabaseUpdatesFeed(couch, "now", 1.0).open()

@@ -23,7 +23,7 @@ def _closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_refused_connection_is_unavailable_and_says_where() -> None:
+def test_refused_connection_is_unavailable_and_says_where() -> None:
     port = _closed_port()
     databases = CouchServer(CouchClient(f"http://admin:secret@127.0.0.1:{port}", timeout=LONG))
     with pytest.raises(CouchUnavailable, match=f"127.0.0.1:{port}") as problem:
@@ -31,12 +31,12 @@ def test_a_refused_connection_is_unavailable_and_says_where() -> None:
     assert "secret" not in str(problem.value)
 
 
-def test_a_name_that_does_not_resolve_is_unavailable() -> None:
+def test_name_that_does_not_resolve_is_unavailable() -> None:
     with pytest.raises(CouchUnavailable):
         CouchServer(CouchClient("http://no-such-host.invalid:5984", timeout=LONG)).version()
 
 
-def test_a_stopped_server_is_unavailable_within_the_time_limit(process: ServerProcess) -> None:
+def test_stopped_server_is_unavailable_within_the_time_limit(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=0.3))
     databases.database("numbers/+1415").create()
     process.freeze()
@@ -46,7 +46,7 @@ def test_a_stopped_server_is_unavailable_within_the_time_limit(process: ServerPr
     assert time.monotonic() - began < 30, "it gave up by itself, not because the test's own time was over"
 
 
-def test_a_server_that_goes_on_answers_again_and_with_the_right_answer(process: ServerProcess) -> None:
+def test_server_that_goes_on_answers_again_and_with_the_right_answer(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=0.3))
     for name in ("numbers/+1415", "numbers/+1442"):
         databases.database(name).create()
@@ -60,7 +60,7 @@ def test_a_server_that_goes_on_answers_again_and_with_the_right_answer(process: 
         databases.database("numbers/+1999").info()
 
 
-def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
+def test_killed_server_is_unavailable(process: ServerProcess) -> None:
     databases = CouchServer(CouchClient(process.url, timeout=LONG))
     databases.version()
     process.kill()
@@ -68,7 +68,7 @@ def test_a_killed_server_is_unavailable(process: ServerProcess) -> None:
         databases.version()
 
 
-def test_a_restarted_server_answers_on_kept_connections(tmp_path: Path) -> None:
+def test_restarted_server_answers_on_kept_connections(tmp_path: Path) -> None:
     server = EmbeddedCouchDB(directory=tmp_path).start()
     databases = CouchServer(CouchClient(server.url, timeout=5.0))
     databases.database("numbers/+1415").create()

@@ -25,7 +25,7 @@ def _refused(url: str, outcomes: list[Exception]) -> None:
         outcomes.append(problem)
 
 
-def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCouchDB) -> None:
+def test_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCouchDB) -> None:
     with Relay(server.url.replace("password", "wr0ng-secret")) as relay:
         couch = CouchClient(relay.url, timeout=5.0)
         relay.hold()
@@ -49,7 +49,7 @@ def test_a_wrong_password_is_sent_once_even_from_many_threads(server: EmbeddedCo
         assert "admin" in str(outcomes[0])
 
 
-def test_a_refusal_stops_every_client_of_that_server(server: EmbeddedCouchDB) -> None:
+def test_refusal_stops_every_client_of_that_server(server: EmbeddedCouchDB) -> None:
     with Relay(server.url.replace("password", "wrong")) as relay:
         couch = CouchClient(relay.url, timeout=5.0)
         with pytest.raises(CouchRefused):
@@ -62,7 +62,7 @@ def test_a_refusal_stops_every_client_of_that_server(server: EmbeddedCouchDB) ->
         assert len(relay.seen) == 1
 
 
-def test_the_right_password_still_works_after_a_refused_one(server: EmbeddedCouchDB) -> None:
+def test_right_password_still_works_after_a_refused_one(server: EmbeddedCouchDB) -> None:
     outcomes: list[Exception] = []
     for _ in range(3):
         _refused(server.url.replace("password", "wrong"), outcomes)
@@ -112,7 +112,7 @@ def test_credentials_with_separators_in_them_are_sent_as_they_are() -> None:
         assert databases.names("numbers/") == ["numbers/+1415"]
 
 
-def test_a_password_refused_to_one_process_is_not_sent_by_another(server: EmbeddedCouchDB) -> None:
+def test_password_refused_to_one_process_is_not_sent_by_another(server: EmbeddedCouchDB) -> None:
     with Relay(server.url.replace("password", "wr0ng-again")) as relay:
         for _ in range(6):
             with pytest.raises(WrongPasswordError, match="not tried again"):
@@ -120,7 +120,7 @@ def test_a_password_refused_to_one_process_is_not_sent_by_another(server: Embedd
         assert len(relay.seen) == 1
 
 
-def test_a_right_password_without_an_admins_rights_closes_nothing(server: EmbeddedCouchDB) -> None:
+def test_right_password_without_an_admins_rights_closes_nothing(server: EmbeddedCouchDB) -> None:
     anonymous = CouchClient(f"http://127.0.0.1:{server.port}", timeout=5.0)
     with pytest.raises(CouchRefused, match="server admin"):
         CouchServer(anonymous).names()

@@ -9,7 +9,7 @@ from router.couch.errors import (
 from router.couch.server import CouchServer
 
 
-def test_a_missing_document_and_a_missing_database_are_reported_apart(databases: CouchServer) -> None:
+def test_missing_document_and_a_missing_database_are_reported_apart(databases: CouchServer) -> None:
     with pytest.raises(NotFoundError, match="Database does not exist"):
         databases.database("numbers/+1415").get("+14158867900")
     databases.database("numbers/+1415").create()

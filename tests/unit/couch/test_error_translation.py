@@ -80,7 +80,7 @@ def test_another_web_server_is_a_bad_answer(status: int, kind: str, body: bytes)
 
 
 @pytest.mark.parametrize(("kind", "body"), NOT_FOUNDS)
-def test_a_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, body: bytes) -> None:
+def test_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, body: bytes) -> None:
     with _web_server(404, kind, body) as databases:
         for ask in (
             databases.version,
@@ -95,19 +95,19 @@ def test_a_proxys_404_is_no_missing_number_and_no_missing_database(kind: str, bo
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_failing_server_is_unavailable(status: int) -> None:
+def test_failing_server_is_unavailable(status: int) -> None:
     page = _web_server(status, "text/html", b"<html>proxy error</html>")
     with page as databases, pytest.raises(CouchUnavailable, match=str(status)):
         databases.database("numbers/+1415").get("+14158867900")
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_without_couchdbs_words_is_a_refusal(status: int) -> None:
+def test_refusal_without_couchdbs_words_is_a_refusal(status: int) -> None:
     with _web_server(status, "text/html", b"<html>Go away</html>") as databases, pytest.raises(CouchRefused):
         databases.names()
 
 
-def test_a_server_that_speaks_no_http_is_unavailable() -> None:
+def test_server_that_speaks_no_http_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -123,7 +123,7 @@ def test_a_server_that_speaks_no_http_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("size", [b"ffffffffffff", b"7fffffffffffff00"])
-def test_a_chunk_beyond_any_memory_is_unavailable_and_the_next_call_is_well(size: bytes) -> None:
+def test_chunk_beyond_any_memory_is_unavailable_for_one_call(size: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n" + b'{"version":"3.5"}'
     with socket.create_server(("127.0.0.1", 0)) as listening:

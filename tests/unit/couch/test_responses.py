@@ -54,12 +54,12 @@ def test_another_document_does_not_answer_for_a_number(document: Any) -> None:
         {"key": ONE, "value": {"rev": 1}},
     ],
 )
-def test_nothing_is_absent_that_the_server_did_not_say_is(row: Any) -> None:
+def test_get_many_unclear_row_is_a_bad_response(row: Any) -> None:
     with pytest.raises(BadResponseError):
         answering({"rows": [row]})[0].database(NAME).get_many([ONE])
 
 
-def test_what_is_reported_to_be_absent_is() -> None:
+def test_get_many_missing_and_deleted_rows_are_none() -> None:
     rows = [{"key": ONE, "error": "not_found"}, {"key": TWO, "value": {"rev": "2-a", "deleted": True}, "doc": None}]
     assert answering({"rows": rows})[0].database(NAME).get_many([ONE, TWO]) == {ONE: None, TWO: None}
 
@@ -77,14 +77,14 @@ def test_what_is_reported_to_be_absent_is() -> None:
         ROW | {"changes": {"0": {}}},
     ],
 )
-def test_a_row_that_is_none_moves_no_checkpoint(row: Any) -> None:
+def test_row_that_is_none_moves_no_checkpoint(row: Any) -> None:
     with pytest.raises(BadResponseError):
         parse_change(row)
     with pytest.raises(BadResponseError):
         answering({"results": [row], "last_seq": "1-a"})[0].database(NAME).changes("0", 10)
 
 
-def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
+def test_row_without_a_sequence_is_part_of_a_page_alone() -> None:
     row = ROW | {"seq": None}
     with pytest.raises(BadResponseError):
         parse_change(row)
@@ -93,7 +93,7 @@ def test_a_row_without_a_sequence_is_part_of_a_page_alone() -> None:
 
 
 @pytest.mark.parametrize("last", [None, {}, "", True])
-def test_a_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
+def test_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
     answer = {"results": [], "last_seq": last, "pending": 0}
     asks: list[Callable[[CouchServer], Any]] = [
         lambda databases: databases.database(NAME).changes("0", 10),
@@ -107,7 +107,7 @@ def test_a_page_without_a_sequence_moves_no_checkpoint(last: Any) -> None:
 
 
 @pytest.mark.parametrize("result", [[], {"rev": 5}, {}, 1])
-def test_a_write_without_a_revision_is_an_error(result: Any) -> None:
+def test_write_without_a_revision_is_an_error(result: Any) -> None:
     with pytest.raises(BadResponseError):
         answering(result)[0].database(NAME).put({"_id": ONE})
     with pytest.raises(BadResponseError):
@@ -122,14 +122,14 @@ def test_pages_that_do_not_go_on_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("result", [{"doc_count": "many"}, {"doc_count": []}])
-def test_a_count_that_is_none_is_an_error(result: Any) -> None:
+def test_count_that_is_none_is_an_error(result: Any) -> None:
     with pytest.raises(BadResponseError, match="no count"):
         answering(result)[0].database(NAME).info()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307])
 @pytest.mark.parametrize("location", [b"http://elsewhere.test/", b"/other", b""])
-def test_nobody_is_sent_elsewhere_with_the_password(status: int, location: bytes) -> None:
+def test_redirect_is_not_followed_with_the_password(status: int, location: bytes) -> None:
     databases, pool = answering(b"", status, b"Location: %b\r\n" % location if location else b"")
     for _ in range(2):
         with pytest.raises(CouchError):
@@ -156,7 +156,7 @@ def chunk(*lines: Any) -> bytes:
     return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
 
-def test_a_feeds_garbage_is_an_error_behind_what_came_before() -> None:
+def test_feeds_garbage_is_an_error_behind_what_came_before() -> None:
     feed = ChangesFeed(CouchClient("http://couchdb.test", timeout=1.0), NAME, "0", 1.0)
     feed._open = opened(chunk(ROW, [1], ROW))
     rows = feed.changes()
@@ -166,14 +166,14 @@ def test_a_feeds_garbage_is_an_error_behind_what_came_before() -> None:
 
 
 @pytest.mark.parametrize("line", [[1], "x", {"type": "updated"}, {"db_name": None}])
-def test_an_update_of_nothing_is_an_error(line: Any) -> None:
+def test_update_of_nothing_is_an_error(line: Any) -> None:
     feed = DatabaseUpdatesFeed(CouchClient("http://couchdb.test", timeout=1.0), "now", 1.0)
     feed._open = opened(chunk(line))
     with pytest.raises(BadResponseError):
         next(feed.events())
 
 
-def test_a_chunk_of_no_size_is_a_feed_that_is_lost() -> None:
+def test_chunk_of_no_size_is_a_feed_that_is_lost() -> None:
     feed = ChangesFeed(CouchClient("http://couchdb.test", timeout=1.0), NAME, "0", 1.0)
     feed._open = opened(b"f" * 18 + b"\r\nx")
     with pytest.raises(CouchUnavailable):

@@ -36,7 +36,7 @@ ROUTES = st.builds(
 
 
 @given(REVISIONS)
-def test_a_revision_comes_back_from_its_version(revision: str) -> None:
+def test_revision_comes_back_from_its_version(revision: str) -> None:
     assert codec.revision_of(codec.version_of(revision)) == revision
 
 
@@ -49,7 +49,7 @@ def test_versions_order_as_revisions_do(one: tuple[int, str], other: tuple[int, 
 @pytest.mark.parametrize(
     "revision", ["", "-", "a-b", "0-" + "a" * 32, "-1-" + "a" * 32, f"{2**32}-" + "a" * 32, "1-" + "z" * 32]
 )
-def test_what_is_no_revision_is_refused_as_one(revision: str) -> None:
+def test_version_of_malformed_revision_raises(revision: str) -> None:
     with pytest.raises(ValueError):
         codec.version_of(revision)
 
@@ -65,13 +65,13 @@ def test_every_revision_is_newer_than_no_document() -> None:
     st.integers(0, 2**32 - 1),
     st.binary(max_size=60),
 )
-def test_an_entry_comes_back_from_its_bytes(kind: bytes, version: bytes, written: int, payload: bytes) -> None:
+def test_entry_comes_back_from_its_bytes(kind: bytes, version: bytes, written: int, payload: bytes) -> None:
     made = Entry(version, kind, written, payload)
     assert codec.unpack(made.pack()) == made
 
 
 @given(ROUTES, REVISIONS)
-def test_a_route_comes_back_whole(decision: Route, revision: str) -> None:
+def test_route_comes_back_whole(decision: Route, revision: str) -> None:
     made = codec.decision_entry(decision, revision, NOW)
     value = made.pack()
     assert codec.unpack(value) == made
@@ -92,7 +92,7 @@ def test_a_route_comes_back_whole(decision: Route, revision: str) -> None:
     WORDS,
     st.text(max_size=80),
 )
-def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, message: str) -> None:
+def test_refusal_comes_back_whole(reason: Reason, account: str, state: str, message: str) -> None:
     refused = Refused(reason, NUMBER, account, state, message)
     made = codec.decision_entry(refused, rev(3), NOW)
     assert codec.refusal_of(made.payload, NUMBER) == refused
@@ -105,7 +105,7 @@ def test_a_refusal_comes_back_whole(reason: Reason, account: str, state: str, me
     st.sampled_from([pb.NEAR_CACHE, pb.REDIS, pb.NUMBER_DATABASE, pb.PORT_REQUEST]),
     st.booleans(),
 )
-def test_what_is_appended_is_what_protobuf_would_write(
+def test_route_suffix_equals_protobufs_serialisation(
     number: str, revision: str, source: "pb.Source.ValueType", stale: bool
 ) -> None:
     made = codec.route_suffix(number, codec.version_of(revision), source, stale=stale)
@@ -115,7 +115,7 @@ def test_what_is_appended_is_what_protobuf_would_write(
         assert made == wanted.SerializeToString()
 
 
-def test_the_appended_fields_merge_with_the_route() -> None:
+def test_appended_fields_merge_with_the_route() -> None:
     made = route(rev(4))
     suffix = codec.route_suffix(NUMBER, made.version, int(pb.REDIS), stale=True)
     answer = pb.LookupResponse.FromString(made.payload + suffix)
@@ -128,13 +128,13 @@ def test_the_appended_fields_merge_with_the_route() -> None:
     )
 
 
-def test_a_port_requests_answer_is_whole_and_has_no_revision() -> None:
+def test_port_requests_answer_is_whole_and_has_no_revision() -> None:
     made = codec.port_request_response(Route(NUMBER, ONE, "port_in", pending_port=True), stale=False)
     answer = pb.LookupResponse.FromString(made)
     assert (answer.number, answer.account_id, answer.revision, answer.source) == (NUMBER, ONE, "", pb.PORT_REQUEST)
 
 
-def test_the_same_answer_is_the_same_whenever_it_was_written() -> None:
+def test_same_answer_ignores_the_time_of_writing() -> None:
     one = route(rev(1))
     assert one.same_answer(Entry(one.version, one.kind, one.written + 5, one.payload))
     assert not one.same_answer(Entry(one.version, one.kind, one.written, one.payload + b"x"))

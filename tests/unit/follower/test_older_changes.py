@@ -24,30 +24,30 @@ def verdict(*leaves: Leaf, change: str = CHANGE, is_last: bool = False) -> Verdi
     return judge(version_of(change), version_of(HELD), leaves, is_last=is_last)
 
 
-def test_the_winner_s_end_is_known() -> None:
+def test_verdict_for_a_deleted_winner_is_replace() -> None:
     assert verdict(leaf(CHANGE, ROOT), leaf(END, HELD, ROOT, deleted=True)) is Verdict.REPLACE
 
 
-def test_a_copy_that_is_behind_decides_nothing() -> None:
+def test_copy_that_is_behind_decides_nothing() -> None:
     assert verdict(leaf(HELD, ROOT)) is Verdict.UNDECIDED, "it has not heard of the change"
     assert verdict(leaf(HELD, ROOT), is_last=True) is Verdict.KEEP, "a copy that is away sends it again when it is back"
     assert verdict(leaf(CHANGE, ROOT), leaf(HELD, ROOT)) is Verdict.UNDECIDED, "it has not heard of the winner's end"
     assert verdict(leaf(CHANGE, ROOT), leaf(HELD, ROOT), is_last=True) is Verdict.KEEP
 
 
-def test_an_ancestor_is_a_change_that_came_late() -> None:
+def test_ancestor_is_a_change_that_came_late() -> None:
     assert verdict(leaf(HELD, ROOT), change=ROOT) is Verdict.KEEP
     assert verdict(leaf(END, HELD, ROOT), change=ROOT) is Verdict.KEEP, "the feed brings the newer one"
 
 
-def test_what_the_cache_holds_is_not_known_to_every_copy_at_once() -> None:
+def test_verdict_held_revision_unknown_to_a_copy_is_undecided() -> None:
     between = "2-" + "2" * 32
     assert verdict(leaf(between, ROOT), change=ROOT) is Verdict.UNDECIDED
     assert verdict(leaf(between, ROOT), change=ROOT, is_last=True) is Verdict.REPLACE
     assert verdict(leaf(between, ROOT), leaf(END, HELD, deleted=True), change=ROOT) is Verdict.REPLACE
 
 
-def test_a_document_that_is_nowhere() -> None:
+def test_verdict_without_any_leaf_is_undecided_until_the_last() -> None:
     assert verdict() is Verdict.UNDECIDED
     assert verdict(is_last=True) is Verdict.REPLACE
 

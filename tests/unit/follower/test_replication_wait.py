@@ -58,13 +58,13 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         each.close()
 
 
-def test_what_is_left_is_the_sum_of_all_nodes() -> None:
+def test_replication_backlog_is_the_sum_of_all_nodes() -> None:
     assert replication_backlog(Nodes(0, 3, 4)) == 7  # type: ignore[arg-type]
     assert replication_backlog(Nodes(5)) is None, "a single node has nobody to be behind"  # type: ignore[arg-type]
     assert replication_backlog(Elsewhere()) is None  # type: ignore[arg-type]
 
 
-def test_a_single_node_is_settled_from_its_connection_on(start: Start) -> None:
+def test_single_node_is_settled_from_its_connection_on(start: Start) -> None:
     made, settled = start(Nodes(0))
     eventually(lambda: made.settled_at is not None, 2)
     assert not settled, "there is nothing to compare once more"
@@ -80,7 +80,7 @@ def test_nodes_that_push_are_waited_for(start: Start) -> None:
     eventually(lambda: len(settled) == 1, 2)
 
 
-def test_nothing_to_push_yet_is_no_end_of_it(start: Start) -> None:
+def test_replication_wait_outlasts_an_initial_backlog_of_zero(start: Start) -> None:
     began = time.monotonic()
     made, _ = start(Nodes(0, 0))
     eventually(lambda: made.settled_at is not None, 2)
@@ -88,7 +88,7 @@ def test_nothing_to_push_yet_is_no_end_of_it(start: Start) -> None:
     assert made.settled_at - began > replication_wait.BEGINS_WITHIN
 
 
-def test_a_frozen_node_is_not_waited_for(start: Start) -> None:
+def test_frozen_node_is_not_waited_for(start: Start) -> None:
     nodes = Nodes(0, 0)
     nodes.silent = True
     made, _ = start(nodes)
@@ -101,7 +101,7 @@ def test_work_without_end_is_waited_for_only_so_long(start: Start) -> None:
     assert len(settled) == 1
 
 
-def test_a_later_connection_begins_anew(start: Start) -> None:
+def test_later_connection_begins_anew(start: Start) -> None:
     nodes = Nodes(0, 1)
     made, _ = start(nodes)
     time.sleep(0.1)

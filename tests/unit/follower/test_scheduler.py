@@ -43,14 +43,14 @@ def taken(scheduler: DatabaseScheduler) -> FollowedDatabase:
     return database
 
 
-def test_a_woken_database_is_handed_out_once(scheduler: DatabaseScheduler) -> None:
+def test_woken_database_is_handed_out_once(scheduler: DatabaseScheduler) -> None:
     scheduler.wake(SHARD)
     scheduler.wake(SHARD)
     scheduler.wake(OTHER)
     assert [taken(scheduler).name, taken(scheduler).name] == [SHARD, OTHER]
 
 
-def test_a_database_woken_while_it_is_worked_on_is_handed_out_again(scheduler: DatabaseScheduler) -> None:
+def test_database_woken_while_it_is_worked_on_is_handed_out_again(scheduler: DatabaseScheduler) -> None:
     scheduler.wake(SHARD)
     first = taken(scheduler)
     scheduler.wake(SHARD)
@@ -66,17 +66,17 @@ def test_reference_databases_come_before_shards(scheduler: DatabaseScheduler) ->
 
 
 @pytest.mark.parametrize("name", ["numbers/managed", "account/aa/bb/cc", "_users"])
-def test_a_database_that_no_lookup_reads_is_not_followed(scheduler: DatabaseScheduler, name: str) -> None:
+def test_database_that_no_lookup_reads_is_not_followed(scheduler: DatabaseScheduler, name: str) -> None:
     scheduler.wake(name)
     assert scheduler.databases() == []
 
 
-def test_a_registered_database_is_not_registered_twice(scheduler: DatabaseScheduler) -> None:
+def test_registered_database_is_not_registered_twice(scheduler: DatabaseScheduler) -> None:
     assert scheduler.register(SHARD, COMPLETE) is not None
     assert scheduler.register(SHARD, COMPLETE) is None
 
 
-def test_a_database_with_a_feed_is_checked_after_the_interval(scheduler: DatabaseScheduler) -> None:
+def test_database_with_a_feed_is_checked_after_the_interval(scheduler: DatabaseScheduler) -> None:
     database = with_feed(scheduler)
     scheduler.wake(SHARD)
     assert database.check_requested
@@ -86,7 +86,7 @@ def test_a_database_with_a_feed_is_checked_after_the_interval(scheduler: Databas
 
 
 @pytest.mark.parametrize("reason", ["split", "overtaken"])
-def test_a_feed_that_may_be_deaf_is_checked_more_often(reason: str) -> None:
+def test_feed_that_may_be_deaf_is_checked_more_often(reason: str) -> None:
     scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
     database = with_feed(scheduler)
     if reason == "split":
@@ -97,7 +97,7 @@ def test_a_feed_that_may_be_deaf_is_checked_more_often(reason: str) -> None:
     eventually(lambda: database.queued, 10)
 
 
-def test_a_reported_deletion_does_not_wait_for_a_check_that_is_due_later() -> None:
+def test_reported_deletion_does_not_wait_for_a_check_that_is_due_later() -> None:
     scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
     database = with_feed(scheduler)
     scheduler.wake(SHARD)
@@ -106,7 +106,7 @@ def test_a_reported_deletion_does_not_wait_for_a_check_that_is_due_later() -> No
     assert database.queued
 
 
-def test_a_reported_deletion_is_checked_at_once(scheduler: DatabaseScheduler) -> None:
+def test_reported_deletion_is_checked_at_once(scheduler: DatabaseScheduler) -> None:
     database = with_feed(scheduler)
     scheduler.wake(SHARD, deleted=True)
     assert database.queued
@@ -130,7 +130,7 @@ def test_only_databases_without_work_are_idle(scheduler: DatabaseScheduler) -> N
     assert scheduler.idle_checkpoints([SHARD]) == {}
 
 
-def test_an_idle_database_is_read_again_unless_it_changed(scheduler: DatabaseScheduler) -> None:
+def test_idle_database_is_read_again_unless_it_changed(scheduler: DatabaseScheduler) -> None:
     database = scheduler.register(SHARD, COMPLETE)
     assert database is not None
     assert not scheduler.reread_if_unchanged(SHARD, Checkpoint(epoch="other", complete=True))
@@ -139,7 +139,7 @@ def test_an_idle_database_is_read_again_unless_it_changed(scheduler: DatabaseSch
     assert not scheduler.reread_if_unchanged(SHARD, COMPLETE), "it has work now"
 
 
-def test_the_earliest_pending_change_includes_those_being_applied(scheduler: DatabaseScheduler) -> None:
+def test_earliest_pending_change_includes_those_being_applied(scheduler: DatabaseScheduler) -> None:
     assert scheduler.earliest_pending() is None
     scheduler.wake(SHARD)
     since = scheduler.earliest_pending()
@@ -149,7 +149,7 @@ def test_the_earliest_pending_change_includes_those_being_applied(scheduler: Dat
     assert scheduler.earliest_pending() is None
 
 
-def test_a_reserved_database_is_kept_from_workers(scheduler: DatabaseScheduler) -> None:
+def test_reserved_database_is_kept_from_workers(scheduler: DatabaseScheduler) -> None:
     database = scheduler.reserve("system_config")
     scheduler.wake("system_config")
     assert not database.queued
@@ -158,12 +158,12 @@ def test_a_reserved_database_is_kept_from_workers(scheduler: DatabaseScheduler) 
     assert taken(scheduler) is database
 
 
-def test_a_wake_up_records_the_copies_positions(scheduler: DatabaseScheduler) -> None:
+def test_wake_up_records_the_copies_positions(scheduler: DatabaseScheduler) -> None:
     scheduler.wake(SHARD, info=DatabaseInfo(SHARD, "1", {"node a": "7"}, 0, 1, copies_kept=3))
     assert {copy: seen[0] for copy, seen in taken(scheduler).observed_copies.items()} == {"node a": "7"}
 
 
-def test_nothing_is_woken_once_the_session_is_over(scheduler: DatabaseScheduler) -> None:
+def test_wake_after_the_session_adds_no_database(scheduler: DatabaseScheduler) -> None:
     scheduler.stop.set()
     scheduler.wake(SHARD)
     assert scheduler.databases() == []

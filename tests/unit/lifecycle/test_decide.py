@@ -141,7 +141,7 @@ def test_decision(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CRAWLED, ids=title)
-def test_what_time_does(case: dict[str, Any]) -> None:
+def test_plan_maintenance_recorded_case_gives_its_outcome(case: dict[str, Any]) -> None:
     document = document_of_case(case)
     assert document is not None
     plan = plan_maintenance(document, ManagerPolicy(), NOW)
@@ -151,7 +151,7 @@ def test_what_time_does(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", UNRECONCILABLE)
-def test_what_is_no_number_is_refused_before_any_decision(case: dict[str, Any]) -> None:
+def test_e164_malformed_number_is_not_reconcilable(case: dict[str, Any]) -> None:
     _, reconcilable = Normaliser({}).e164(case["conditions"]["number"])
     assert case["expected"] == {"ok": False, "error": "not_reconcilable", "bare_reason": True}
     assert not reconcilable

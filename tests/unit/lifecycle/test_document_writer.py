@@ -81,7 +81,7 @@ def changed(before: NumberDocument, values: dict[str, Any]) -> NumberDocument:
 
 
 @given(DOCUMENTS)
-def test_what_did_not_change_is_written_as_it_was(doc: dict[str, Any]) -> None:
+def test_unchanged_document_is_written_as_it_was(doc: dict[str, Any]) -> None:
     before = read(doc)
     after = written(before, before)
     differing = {name for name in after.keys() | doc.keys() if after.get(name) != doc.get(name)}
@@ -91,7 +91,7 @@ def test_what_did_not_change_is_written_as_it_was(doc: dict[str, Any]) -> None:
 
 
 @given(DOCUMENTS, changes())
-def test_what_changed_is_read_back(doc: dict[str, Any], values: dict[str, Any]) -> None:
+def test_changed_field_is_read_back(doc: dict[str, Any], values: dict[str, Any]) -> None:
     before = read(doc)
     after = changed(before, values)
     found = read(written(after, before))
@@ -100,7 +100,7 @@ def test_what_changed_is_read_back(doc: dict[str, Any], values: dict[str, Any]) 
 
 
 @given(DOCUMENTS, changes())
-def test_what_is_not_ours_survives(doc: dict[str, Any], values: dict[str, Any]) -> None:
+def test_foreign_fields_survive_a_change(doc: dict[str, Any], values: dict[str, Any]) -> None:
     before = read(doc)
     after = written(changed(before, values), before)
     assert {name: after.get(name) for name in OTHERS & doc.keys()} == {name: doc[name] for name in OTHERS & doc.keys()}
@@ -109,7 +109,7 @@ def test_what_is_not_ours_survives(doc: dict[str, Any], values: dict[str, Any]) 
 
 
 @given(DOCUMENTS, changes())
-def test_the_spelling_survives(doc: dict[str, Any], values: dict[str, Any]) -> None:
+def test_spelling_of_a_document_survives_a_change(doc: dict[str, Any], values: dict[str, Any]) -> None:
     before = read(doc)
     after = written(changed(before, values), before)
     for names in SPELLINGS:
@@ -142,7 +142,7 @@ def test_listed_features_keep_their_settings_in_public_fields(doc: dict[str, Any
 
 
 @given(st.none() | ACCOUNT, changes())
-def test_a_new_document_has_the_pages_fields(owner: str | None, values: dict[str, Any]) -> None:
+def test_new_document_has_the_pages_fields(owner: str | None, values: dict[str, Any]) -> None:
     made = new_document(NUMBER, state="available", module_name="knm_telnyx", authorizing_account=R, now=NOW)
     after = changed(replace(made, assigned_to=owner), values)
     doc = written(after, None)
@@ -182,7 +182,7 @@ def test_public_fields_are_the_owners() -> None:
     assert "pvt_assigned_to" not in after.fields
 
 
-def test_the_older_place_of_used_by_tells_the_same() -> None:
+def test_older_place_of_used_by_tells_the_same() -> None:
     before = number(pvt_used_by="callflow", used_by="callflow")
     assert written(before, before)["used_by"] == "callflow"
     after = written(replace(before, used_by=None), before)
@@ -200,7 +200,7 @@ def test_the_older_place_of_used_by_tells_the_same() -> None:
         ({"pvt_features": ["e911", "dash_e911"], "e911": {"postal_code": "1"}}, ["dash_e911"]),
     ],
 )
-def test_a_list_names_e911_as_its_public_field_is_called(doc: dict[str, Any], listed: list[str]) -> None:
+def test_list_names_e911_as_its_public_field_is_called(doc: dict[str, Any], listed: list[str]) -> None:
     before = number(pvt_module_name="knm_telnyx", pvt_number_state="in_service", **doc)
     after = written(replace(before, features={"e911": {"postal_code": "2"}}), before)
     assert after["pvt_features"] == listed
@@ -208,13 +208,13 @@ def test_a_list_names_e911_as_its_public_field_is_called(doc: dict[str, Any], li
 
 
 @pytest.mark.parametrize("name", ["e911", "dash_e911", "vitelity_e911"])
-def test_an_object_keeps_its_name_for_e911(name: str) -> None:
+def test_object_keeps_its_name_for_e911(name: str) -> None:
     before = number(pvt_module_name="knm_telnyx", pvt_features={name: {"postal_code": "1"}})
     after = written(replace(before, features={"e911": {"postal_code": "2"}}), before)
     assert after["pvt_features"] == {name: {"postal_code": "2"}}
 
 
-def test_what_a_newer_document_lacks_is_added_as_newer_ones_have_it() -> None:
+def test_field_missing_from_a_newer_document_is_added_as_newer() -> None:
     before = number(pvt_state="in_service", pvt_module_name="knm_telnyx")
     after = with_module_data(replace(before, features={"force_outbound": True}), {"order": "1"})
     doc = written(after, before)
@@ -232,6 +232,6 @@ def test_what_a_newer_document_lacks_is_added_as_newer_ones_have_it() -> None:
         (5, "numbers%2F%2B1415"),
     ],
 )
-def test_the_database_is_named_rightly(named: object, written_as: str) -> None:
+def test_document_names_its_database_url_encoded(named: object, written_as: str) -> None:
     before = number(**({} if named is None else {"pvt_db_name": named}))
     assert written(before, before)["pvt_db_name"] == written_as

@@ -25,7 +25,7 @@ CHANGING = [operation for operation in Operation if operation not in {Operation.
 
 
 @pytest.mark.parametrize("operation", [*CHANGING, Operation.GET, Operation.CREATE])
-def test_nobody_may_nothing(operation: Operation) -> None:
+def test_empty_auth_by_is_forbidden(operation: Operation) -> None:
     for document in (None, owned(), number(pvt_number_state="available")):
         error = refusal(asked(operation, "", assign_to=R, state="in_service"), document)
         assert (error.code, error.error) == (403, "forbidden")
@@ -39,7 +39,7 @@ def test_unknown_and_deleted_numbers_are_not_found(operation: Operation) -> None
         assert refusal(ask, owned(pvt_deleted=True)).error == "not_found"
 
 
-def test_a_deleted_document_can_be_removed_and_makes_room() -> None:
+def test_deleted_document_can_be_removed_and_makes_room() -> None:
     removed = owned(pvt_deleted=True, dash_e911={"postal_code": "1"}, pvt_region="US", pvt_authorizing_account=U)
     assert decided(asked(Operation.DELETE), removed).after is None
     plan = decided(asked(Operation.CREATE, R, assign_to=R), removed)
@@ -51,7 +51,7 @@ def test_a_deleted_document_can_be_removed_and_makes_room() -> None:
     assert doc.keys().isdisjoint({"pvt_deleted", "dash_e911", "pvt_region"})
 
 
-def test_a_deleted_administrator_is_none() -> None:
+def test_deleted_administrator_is_none() -> None:
     known = ACCOUNTS | {M: replace(ACCOUNTS[M], deleted=True)}
     assert refusal(asked(Operation.DELETE, M), owned(), known=known).code == 403
     assert (
@@ -77,7 +77,7 @@ def test_only_an_account_can_be_given_a_number(operation: Operation, state: str 
     assert (error.code, error.error, error.cause) == (400, "assign_failure", "field_undefined")
 
 
-def test_a_state_that_needs_an_account_is_not_reached_without() -> None:
+def test_state_that_needs_an_account_is_not_reached_without() -> None:
     for state in ("in_service", "reserved"):
         assert refusal(asked(Operation.CHANGE_STATE, state=state), number(pvt_number_state="available")).code == 400
     error = refusal(asked(Operation.CHANGE_STATE, state="reserved"), owned("reserved"))
@@ -91,7 +91,7 @@ def test_available_numbers_are_made_for_nobody() -> None:
     assert refusal(asked(Operation.CREATE, R, state="available"), None).code == 403
 
 
-def test_a_number_in_a_port_request_is_not_made() -> None:
+def test_number_in_a_port_request_is_not_made() -> None:
     ask = asked(Operation.CREATE, assign_to=R)
     assert refusal(ask, None, porting=True).error == "number_is_porting"
     assert decided(replace(ask, ported_in=True), None, porting=True).after is not None
@@ -116,7 +116,7 @@ def test_mobile_numbers_are_changed_by_mobile_runs_alone() -> None:
     assert (made.after.state, made.after.module_name, made.after.features) == ("in_service", "knm_mdn", {"local": {}})
 
 
-def test_who_asks_for_itself_opens_the_gate_only_where_somebody_gets_the_number() -> None:
+def test_account_may_move_an_aging_number_to_itself_only() -> None:
     aging = number(pvt_number_state="aging", **TELNYX)
     assert decided(asked(Operation.MOVE, U, assign_to=U), aging).changed
     for operation in (Operation.GET, Operation.UPDATE, Operation.ASSIGN_TO_APP, Operation.RELEASE):
@@ -134,7 +134,7 @@ def test_who_asks_for_itself_opens_the_gate_only_where_somebody_gets_the_number(
         {"pvt_assigned_to": C, "pvt_reserve_history": [R + "b"]},
     ],
 )
-def test_what_cannot_be_read_of_who_has_it_makes_it_nobodys_to_take(
+def test_number_with_an_unreadable_assignee_can_not_be_taken(
     operation: Operation, unreadable: dict[str, object]
 ) -> None:
     document = number(pvt_number_state="in_service", **TELNYX, **unreadable)

@@ -28,7 +28,7 @@ from tests.unit.lifecycle.numbers_and_accounts import (
 )
 
 
-def test_who_looks_after_a_number() -> None:
+def test_carrier_name_of_a_request_document_and_policy() -> None:
     policy = ManagerPolicy(available_module_name="knm_a", port_in_module_name="knm_b")
     assert carrier_name(asked(Operation.CREATE), None, policy) == "knm_a"
     assert carrier_name(asked(Operation.CREATE, state="port_in"), None, policy) == "knm_local"
@@ -69,7 +69,7 @@ def test_update_puts_fields_over_or_in_place() -> None:
     assert (plan.after.fields["used_by"], plan.after.fields["features"]) == ("", ["x"])
 
 
-def test_what_is_so_already_is_not_written() -> None:
+def test_update_with_equal_values_changes_nothing() -> None:
     document = owned(mine="a", pvt_used_by="callflow")
     for ask in (
         asked(Operation.UPDATE, R, public_fields={"mine": "a", "absent": None}),
@@ -91,7 +91,7 @@ def test_private_fields_are_not_given(name: str) -> None:
     assert name in error.message
 
 
-def test_what_an_api_tells_may_be_sent_back() -> None:
+def test_read_only_fields_sent_back_are_ignored() -> None:
     reported = {"id": NUMBER, "state": "available", "features": ["x"], "used_by": "y", "_read_only": {}, "mine": "a"}
     plan = decided(asked(Operation.UPDATE, R, public_fields=reported), owned())
     assert plan.after is not None
@@ -104,11 +104,11 @@ def test_merging() -> None:
 
 
 @pytest.mark.parametrize("app", ["two words", "x" * 65, "ä"])
-def test_an_application_is_a_word(app: str) -> None:
+def test_application_is_a_word(app: str) -> None:
     assert refusal(asked(Operation.ASSIGN_TO_APP, R, used_by=app), owned()).error == "invalid"
 
 
-def test_an_import_brings_the_past() -> None:
+def test_import_by_system_sets_past_fields() -> None:
     past = Imported(created=5, previously_assigned_to=U, reserve_history=(R, R, M), used_by="callflow", ported_in=True)
     plan = decided(asked(Operation.CREATE, assign_to=R, imported=past), None)
     assert plan.after is not None
@@ -119,7 +119,7 @@ def test_an_import_brings_the_past() -> None:
     assert (plan.after.created, plan.after.previously_assigned_to, plan.after.reserve_history) == (NOW, None, ())
 
 
-def test_an_exported_document_is_put_back_as_it_is() -> None:
+def test_exported_document_is_put_back_as_it_is() -> None:
     doc = {
         "_id": NUMBER,
         "_rev": "7-x",

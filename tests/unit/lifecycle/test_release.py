@@ -21,7 +21,7 @@ from tests.unit.lifecycle.numbers_and_accounts import (
 )
 
 
-def test_what_a_parent_reserved_returns_to_it() -> None:
+def test_release_reserved_by_a_parent_returns_to_the_parent() -> None:
     reserved = saved(decided(asked(Operation.RESERVE, R, assign_to=R), number(pvt_number_state="available", **TELNYX)))
     taken = saved(decided(asked(Operation.MOVE, C, assign_to=C), reserved))
     assert taken is not None

@@ -36,12 +36,12 @@ def table() -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
-def test_the_page_shows_the_table() -> None:
+def test_page_shows_the_table() -> None:
     assert TITLES.keys() == TRANSITIONS.keys()
     assert table() in PAGE, f"put this into docs/number-lifecycle.md:\n{table()}"
 
 
-def test_the_page_shows_the_errors() -> None:
+def test_page_shows_the_errors() -> None:
     made: list[NumberError] = [
         errors.forbidden(),
         errors.number_exists("n"),
@@ -59,6 +59,6 @@ def test_the_page_shows_the_errors() -> None:
     assert shown == [(error.error, str(error.code)) for error in made]
 
 
-def test_a_cause_that_is_the_message_is_written_once() -> None:
+def test_cause_that_is_the_message_is_written_once() -> None:
     assert str(errors.invalid("state is 'x', which is none")) == "invalid: state is 'x', which is none"
     assert str(errors.not_found("+1")) == "not_found (+1): there is no number +1: create it first"

@@ -18,7 +18,7 @@ def alarm() -> Iterator[DeadlineTimer]:
     made.stop()
 
 
-def test_what_is_due_is_done_in_the_order_of_its_times(alarm: DeadlineTimer) -> None:
+def test_callbacks_are_called_in_the_order_of_their_times(alarm: DeadlineTimer) -> None:
     done: list[int] = []
     now = time.monotonic()
     for index in (3, 1, 2, 0):
@@ -26,14 +26,14 @@ def test_what_is_due_is_done_in_the_order_of_its_times(alarm: DeadlineTimer) -> 
     eventually(lambda: done == [0, 1, 2, 3])
 
 
-def test_what_is_due_sooner_wakes_it(alarm: DeadlineTimer) -> None:
+def test_sooner_callback_wakes_the_timer(alarm: DeadlineTimer) -> None:
     done = threading.Event()
     alarm.at(time.monotonic() + 3600, lambda: None)
     alarm.at(time.monotonic() + 0.01, done.set)
     assert done.wait(5)
 
 
-def test_nothing_is_done_before_its_time(alarm: DeadlineTimer) -> None:
+def test_callback_is_not_called_before_its_time(alarm: DeadlineTimer) -> None:
     times: list[float] = []
     expected = time.monotonic() + 0.05
     alarm.at(expected, lambda: times.append(time.monotonic()))
@@ -41,7 +41,7 @@ def test_nothing_is_done_before_its_time(alarm: DeadlineTimer) -> None:
     assert times[0] >= expected
 
 
-def test_what_is_long_over_is_done_at_once(alarm: DeadlineTimer) -> None:
+def test_overdue_callback_is_called_at_once(alarm: DeadlineTimer) -> None:
     done = threading.Event()
     alarm.at(0.0, done.set)
     assert done.wait(5)

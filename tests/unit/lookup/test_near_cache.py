@@ -43,14 +43,14 @@ def _entry(answer: bytes = b"answer") -> NearEntry:
     return NearEntry("1" * 32, answer, None)
 
 
-def test_what_is_kept_is_found_by_number_and_by_the_bytes_that_asked(near: NearCache) -> None:
+def test_entry_is_found_by_number_and_by_request_bytes(near: NearCache) -> None:
     entry = _entry()
     near.put(NUMBER, entry, near.generation(), b"raw")
     near.alias(b"another way", entry, near.generation())
     assert near.get(NUMBER) is near.by_request[b"raw"] is near.by_request[b"another way"] is entry
 
 
-def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
+def test_change_ends_every_way_to_an_entry(near: NearCache) -> None:
     entry = _entry()
     near.put(NUMBER, entry, near.generation(), b"raw")
     near.invalidate(NUMBER)
@@ -59,7 +59,7 @@ def test_a_change_ends_every_way_to_an_entry(near: NearCache) -> None:
     assert near.by_request == {}
 
 
-def test_a_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
+def test_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
     listings = near.negative_ranges
     listings.close(listings.open("numbers/+1415", "+1415886", 0.0), [], None, math.inf)
     assert listings.is_absent(NUMBER, 0.0)
@@ -70,7 +70,7 @@ def test_a_change_ends_what_a_listing_says_of_a_number(near: NearCache) -> None:
     assert not listings.is_absent("+14158867901", 0.0)
 
 
-def test_a_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
+def test_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
     clock = near.generation()
     near.invalidate(NUMBER)
     near.put(NUMBER, _entry(), clock, b"raw")
@@ -79,7 +79,7 @@ def test_a_change_during_a_fetch_forbids_keeping_it(near: NearCache) -> None:
     assert near.get(OTHER) is not None, "another number's change forbids nothing"
 
 
-def test_a_fetch_after_the_change_is_kept(near: NearCache) -> None:
+def test_fetch_after_the_change_is_kept(near: NearCache) -> None:
     near.invalidate(NUMBER)
     near.put(NUMBER, _entry(), near.generation(), None)
     assert near.get(NUMBER) is not None
@@ -95,13 +95,13 @@ def test_forgetting_everything_forbids_keeping_what_is_being_fetched(near: NearC
     assert (len(near), near.size, _is_trusted(trust)) == (0, 0, True)
 
 
-def test_nothing_is_kept_while_it_is_not_trusted(near: NearCache, trust: TrustMonitor) -> None:
+def test_put_into_an_untrusted_near_cache_keeps_nothing(near: NearCache, trust: TrustMonitor) -> None:
     trust.set_receives_invalidations(receives=False)
     near.put(NUMBER, _entry(), near.generation(), b"raw")
     assert near.get(NUMBER) is None
 
 
-def test_a_dead_entry_gets_no_new_way(near: NearCache) -> None:
+def test_dead_entry_gets_no_new_way(near: NearCache) -> None:
     entry = _entry()
     near.put(NUMBER, entry, near.generation(), None)
     near.invalidate(NUMBER)
@@ -110,7 +110,7 @@ def test_a_dead_entry_gets_no_new_way(near: NearCache) -> None:
 
 
 @pytest.mark.parametrize(("entries", "size"), [(10, 1_000_000), (1000, 10 * 600)])
-def test_it_is_bounded_in_entries_and_in_bytes(entries: int, size: int, trust: TrustMonitor) -> None:
+def test_near_cache_is_bounded_in_entries_and_bytes(entries: int, size: int, trust: TrustMonitor) -> None:
     near = NearCache(entries, size, trust)
     for index in range(200):
         near.put(f"+1415{index:07}", _entry(b"x" * 150), near.generation(), b"raw%d" % index)
@@ -147,7 +147,7 @@ def test_ways_of_asking_are_bounded(near: NearCache) -> None:
     assert (near.size, near.by_request) == (0, {})
 
 
-def test_a_way_that_is_asked_again_costs_nothing_more(near: NearCache) -> None:
+def test_alias_added_again_costs_no_size(near: NearCache) -> None:
     entry = _entry()
     near.put(NUMBER, entry, near.generation(), b"raw")
     before = near.size
@@ -166,7 +166,7 @@ def test_ways_of_asking_take_no_more_bytes_than_there_are(trust: TrustMonitor) -
     assert len(near) > 1
 
 
-def test_what_went_by_former_rules_leads_nowhere(near: NearCache) -> None:
+def test_alias_of_a_former_generation_is_not_kept(near: NearCache) -> None:
     clock = near.generation()
     near.clear()
     entry = _entry()
@@ -226,7 +226,7 @@ def test_other_keys_change_nothing(redis_url: str) -> None:
         reported.listening.stop()
 
 
-def test_a_lost_connection_is_not_trusted_until_it_is_back_and_everything_forgotten(redis_url: str) -> None:
+def test_lost_connection_is_trusted_again_after_a_clear(redis_url: str) -> None:
     with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
         reported = Reported(client)
         reported.keep(NUMBER)
@@ -244,7 +244,7 @@ def _reports(caplog: pytest.LogCaptureFixture) -> int:
     return sum("its connection is down" in each for each in caplog.messages)
 
 
-def test_a_redis_that_stays_away_is_logged_once(
+def test_redis_that_stays_away_is_logged_once(
     near: NearCache, trust: TrustMonitor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "router.near_cache.cache")
@@ -270,7 +270,7 @@ def test_each_loss_of_the_connection_is_logged(redis_url: str, caplog: pytest.Lo
         reported.listening.stop()
 
 
-def test_a_cut_connection_is_not_trusted_until_it_is_back(redis_url: str) -> None:
+def test_cut_connection_is_not_trusted_until_it_is_back(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         reported = Reported(client)
         reported.keep(NUMBER)

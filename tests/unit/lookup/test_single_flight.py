@@ -50,7 +50,7 @@ def test_calls_for_one_number_share_a_read() -> None:
     assert flights.count == 0
 
 
-def test_a_later_call_joins_until_the_read_has_completed() -> None:
+def test_later_call_joins_until_the_read_has_completed() -> None:
     flights = _flights()
     _join(flights, _call("+1"))
     (first,) = flights.take(DATABASE)
@@ -78,7 +78,7 @@ def test_authoritative_call_waits_for_a_read_that_starts_after_it() -> None:
     assert [read.waiting for read in flights.take(DATABASE)] == [[late]]
 
 
-def test_an_authoritative_read_that_completes_ends_no_other() -> None:
+def test_authoritative_read_that_completes_ends_no_other() -> None:
     flights = _flights()
     _join(flights, _call("+1"), _call("+1", authoritative=True))
     shared, alone = flights.take(DATABASE)

@@ -10,7 +10,7 @@ def _complete(estimator: WaitEstimator, took: float, ahead: int, *, times: int =
         estimator.completed(took, ahead, at)
 
 
-def test_the_wait_grows_with_those_ahead() -> None:
+def test_estimated_wait_grows_with_the_reads_ahead() -> None:
     estimator = WaitEstimator()
     assert estimator.wait(1000) == 0.0, "nothing is known yet"
     _complete(estimator, took=0.5, ahead=100)

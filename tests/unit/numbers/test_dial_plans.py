@@ -52,7 +52,7 @@ NORMALISER = Normaliser(PLANS)
         ("", "sip:911@h", "911", "cleaned"),
     ],
 )
-def test_which_rule_decides(plan: str, text: str, number: str, rule: str) -> None:
+def test_explain_names_the_rule_that_decided(plan: str, text: str, number: str, rule: str) -> None:
     report = NORMALISER.explain(text, plan)
     assert (report.number, report.rule) == (number, rule)
     assert NORMALISER.e164(text, plan) == (report.number, report.reconcilable)

@@ -47,7 +47,7 @@ def test_gregorian(case: dict[str, Any]) -> None:
     assert gregorian.to_unix(case["expected"]) == case["input"]
 
 
-def test_the_pages_document_is_read_whole() -> None:
+def test_pages_document_is_read_whole() -> None:
     raw = {
         "_rev": "3-abc",
         "pvt_type": "number",
@@ -289,6 +289,6 @@ def test_unreadable_treatment_is_reported() -> None:
     assert features.treatment(found.features) == features.Treatment("", "", "", False, None, None)
 
 
-def test_a_listed_feature_takes_no_settings_from_a_private_field() -> None:
+def test_listed_feature_takes_no_settings_from_a_private_field() -> None:
     found = document(pvt_features=["pvt_assigned_to", "_rev"], pvt_assigned_to="a" * 32, _rev="1-a")
     assert (found.features["pvt_assigned_to"], found.features["_rev"]) == ({}, {})

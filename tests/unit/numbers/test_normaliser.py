@@ -58,7 +58,7 @@ def test_no_digit_is_invented(text: str) -> None:
 
 @given(TEXTS)
 @settings(max_examples=1000)
-def test_what_can_be_looked_up_is_plain(text: str) -> None:
+def test_reconcilable_number_is_short_printable_ascii(text: str) -> None:
     for plan in ("", "kazoo"):
         number, reconcilable = NORMALISER.e164(text, plan)
         if reconcilable:
@@ -123,7 +123,7 @@ def test_exact_numbers_obey_the_reconcile_regex(regex: str, *, reconcilable: boo
 
 
 @pytest.mark.parametrize("text", ["+4412345", "+04158867900", "+1415886790012345", "+14158867900\n", "14158867900"])
-def test_what_is_not_exact(text: str) -> None:
+def test_explain_inexact_number_uses_another_rule_than_e164(text: str) -> None:
     assert NORMALISER.explain(text).rule != "e164"
 
 

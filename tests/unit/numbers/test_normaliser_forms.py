@@ -27,7 +27,7 @@ def examples() -> Iterator[PhoneNumber]:
 EXAMPLES = {phonenumbers.format_number(number, PhoneNumberFormat.E164): number for number in examples()}
 
 
-def test_there_are_examples_enough() -> None:
+def test_examples_are_more_than_800() -> None:
     assert len(EXAMPLES) > 800
 
 

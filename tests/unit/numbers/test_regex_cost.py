@@ -106,7 +106,7 @@ def test_wherever_a_pattern_comes_from() -> None:
             Settings.load(None, **setting)
 
 
-def test_the_clusters_document_gives_way_to_the_default() -> None:
+def test_clusters_document_gives_way_to_the_default() -> None:
     config, problems = read({"default": {"reconcile_regex": r"^(\d+)+x", "classifiers": {"did_us": r"(\d+)*$"}}})
     assert config.reconcile_regex == DEFAULT_RECONCILE_REGEX
     assert [each.regex for each in config.classifiers] == [
@@ -137,7 +137,7 @@ def _seconds(regex: bytes) -> float:
     return worst
 
 
-def test_what_is_taken_ends_soon() -> None:
+def test_accepted_pattern_ends_soon() -> None:
     """Random patterns of the kinds that go wrong: where the bound were too low, one would take minutes."""
     pieces = [r"\d", "1", "a", ".", "[12]", "#", "x", "(?:1|a)", "(?:11|1)", r"(?=\d*x)", r"\w"]
     counts = ["", "", "*", "+", "?", "{1,3}", "*?", "{2,}", "{3}"]

@@ -27,7 +27,7 @@ def test_route_has_the_answers_fields() -> None:
     assert {reason.value for reason in Reason} == set(inbound_pb2.Reason.keys()) - {"REASON_UNSPECIFIED"}
 
 
-def test_everything_a_document_says() -> None:
+def test_route_holds_every_field_of_its_document() -> None:
     route = decided(
         pvt_state="port_in",
         pvt_module_name="knm_telnyx",
@@ -260,7 +260,7 @@ def test_account_enabled(value: object, *, enabled: bool) -> None:
     )
 
 
-def test_what_an_account_may_do() -> None:
+def test_account_permissions_are_read_from_its_document() -> None:
     doc = {"_id": "c", "pvt_tree": ["m", "r"], "pvt_superduper_admin": "true", "pvt_wnm_allow_additions": True}
     found = accounts.read(doc)
     assert isinstance(found, accounts.AccountDocument)

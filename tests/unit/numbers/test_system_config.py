@@ -12,7 +12,7 @@ def test_defaults(doc: dict[str, object] | None) -> None:
     assert read(doc) == (NumberManagerConfig(), ())
 
 
-def test_everything_is_read() -> None:
+def test_system_config_reads_every_key() -> None:
     default = {
         "e164_converters": {"^00(\\d*)$": {"prefix": "+"}, "^([1-9]\\d{7,})$": {"prefix": "+", "suffix": ""}},
         "reconcile_regex": "^\\+\\d{8,25}$",

@@ -14,16 +14,16 @@ from router.runtime.addresses import Address, parse_address
         ("::1:80", Address("::1", 80)),
     ],
 )
-def test_a_good_address_is_read(text: str, address: Address) -> None:
+def test_good_address_is_read(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
 @pytest.mark.parametrize("text", ["", "50051", "127.0.0.1", "127.0.0.1:", ":50051", "h:port", "h:65536", "h:-1", "h:²"])
-def test_a_bad_address_is_refused(text: str) -> None:
+def test_bad_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
         parse_address(text)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:50051", "[::1]:1", "name.example:443"])
-def test_an_address_is_written_as_it_was_read(text: str) -> None:
+def test_address_is_written_as_it_was_read(text: str) -> None:
     assert str(parse_address(text)) == text

@@ -55,7 +55,7 @@ VERSIONS = pytest.mark.parametrize("version", [1, 2])
 
 
 @VERSIONS
-def test_the_limit_is_quota_over_period(tmp_path: Path, version: int) -> None:
+def test_limit_is_quota_over_period(tmp_path: Path, version: int) -> None:
     machine = Machine(tmp_path, "/", version)
     machine.limit("/", "200000")
 
@@ -63,7 +63,7 @@ def test_the_limit_is_quota_over_period(tmp_path: Path, version: int) -> None:
 
 
 @VERSIONS
-def test_the_narrowest_cgroup_of_all_above_counts(tmp_path: Path, version: int) -> None:
+def test_narrowest_cgroup_of_all_above_counts(tmp_path: Path, version: int) -> None:
     machine = Machine(tmp_path, "/kubepods/pod1/container", version)
     machine.limit("/kubepods", "800000")
     machine.limit("/kubepods/pod1", "150000")
@@ -73,7 +73,7 @@ def test_the_narrowest_cgroup_of_all_above_counts(tmp_path: Path, version: int) 
 
 
 @VERSIONS
-def test_a_container_that_sees_the_machines_path_has_its_own_folder_mounted(tmp_path: Path, version: int) -> None:
+def test_container_with_a_host_path_has_its_own_folder_mounted(tmp_path: Path, version: int) -> None:
     machine = Machine(tmp_path, "/docker/0123456789ab", version)
     machine.limit("/", "300000")
 
@@ -89,16 +89,14 @@ def test_no_limit_is_no_limit(tmp_path: Path, version: int, quota: str, period: 
     assert cpu_limit(machine.process) == math.inf
 
 
-def test_a_system_without_cgroups_has_no_limit(tmp_path: Path) -> None:
+def test_system_without_cgroups_has_no_limit(tmp_path: Path) -> None:
     assert cpu_limit(tmp_path) == math.inf
 
 
 @pytest.mark.parametrize(
     ("limit", "cpus"), [(math.inf, 8), (2.0, 2), (1.5, 2), (0.2, 1), (16.0, 8)], ids=["none", "two", "1.5", "0.2", "16"]
 )
-def test_the_limit_is_rounded_up_and_affinity_bounds_it(
-    monkeypatch: pytest.MonkeyPatch, limit: float, cpus: int
-) -> None:
+def test_limit_is_rounded_up_and_affinity_bounds_it(monkeypatch: pytest.MonkeyPatch, limit: float, cpus: int) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 80)
     monkeypatch.setattr(module, "cpu_limit", lambda: limit)
@@ -130,7 +128,7 @@ def limited() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="cgroups are Linux's")
-def test_a_real_cgroup_limits(limited: Path) -> None:
+def test_cpu_limit_of_a_real_cgroup_is_read(limited: Path) -> None:
     script = (
         f"import os; open('{limited}/cgroup.procs', 'w').write(str(os.getpid()));"
         "from router.runtime.available_cpus import available_cpus, cpu_limit; print(cpu_limit(), available_cpus())"

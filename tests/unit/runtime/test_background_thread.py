@@ -41,7 +41,7 @@ def run() -> Iterator[Callable[..., BackgroundThread]]:
         assert not each.is_alive
 
 
-def test_the_step_is_repeated_after_the_interval(run: Callable[..., BackgroundThread]) -> None:
+def test_step_is_repeated_after_the_interval(run: Callable[..., BackgroundThread]) -> None:
     turns = threading.Semaphore(0)
 
     run(turns.release, 0.001)
@@ -49,7 +49,7 @@ def test_the_step_is_repeated_after_the_interval(run: Callable[..., BackgroundTh
     assert all(turns.acquire(timeout=SOON) for _ in range(3))
 
 
-def test_a_returned_delay_goes_before_the_interval(run: Callable[..., BackgroundThread]) -> None:
+def test_returned_delay_goes_before_the_interval(run: Callable[..., BackgroundThread]) -> None:
     turns = threading.Semaphore(0)
 
     def step() -> float:
@@ -61,7 +61,7 @@ def test_a_returned_delay_goes_before_the_interval(run: Callable[..., Background
     assert all(turns.acquire(timeout=SOON) for _ in range(3))
 
 
-def test_a_first_turn_can_wait(run: Callable[..., BackgroundThread]) -> None:
+def test_first_step_can_wait_for_a_wake_up(run: Callable[..., BackgroundThread]) -> None:
     turns = threading.Semaphore(0)
     thread = run(turns.release, 60.0, starts_at_once=False)
 
@@ -107,7 +107,7 @@ def test_wake_during_a_turn_takes_another_one(run: Callable[..., BackgroundThrea
     ("problem", "level", "has_traceback"),
     [(ConnectionError("away"), logging.WARNING, False), (RuntimeError("a fault"), logging.ERROR, True)],
 )
-def test_a_failed_turn_is_logged_and_repeated(
+def test_failed_turn_is_logged_and_repeated(
     run: Callable[..., BackgroundThread],
     caplog: pytest.LogCaptureFixture,
     problem: Exception,
@@ -194,7 +194,7 @@ def test_stop_ends_a_wait_inside_a_turn(run: Callable[..., BackgroundThread]) ->
     assert not threads[0].is_alive
 
 
-def test_a_thread_that_was_not_started_can_be_stopped_and_joined() -> None:
+def test_thread_that_was_not_started_can_be_stopped_and_joined() -> None:
     thread = BackgroundThread("unused", lambda: None, failing="never", interval=1.0, log=log)
 
     thread.stop()

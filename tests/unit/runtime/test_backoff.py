@@ -5,13 +5,13 @@ from router.runtime.backoff import RECONNECT, Backoff, contention_delay
 SAMPLES = 50
 
 
-def test_a_delay_is_never_zero_and_never_too_long() -> None:
+def test_delay_is_never_zero_and_never_too_long() -> None:
     delays = [RECONNECT.delay(failures) for failures in (0, 1, 5, 16, 10_000) for _ in range(SAMPLES)]
 
     assert all(RECONNECT.floor <= delay <= RECONNECT.maximum + RECONNECT.floor for delay in delays)
 
 
-def test_a_delay_grows() -> None:
+def test_delay_grows() -> None:
     assert max(RECONNECT.delay(1) for _ in range(SAMPLES)) < max(RECONNECT.delay(8) for _ in range(SAMPLES))
 
 

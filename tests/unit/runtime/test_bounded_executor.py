@@ -13,7 +13,7 @@ async def _until(seen: threading.Event) -> None:
     assert await asyncio.to_thread(seen.wait, 10)
 
 
-def test_there_is_room_until_so_much_waits() -> None:
+def test_has_room_until_the_weight_is_reached() -> None:
     async def story() -> None:
         threads, go_on = BoundedExecutor("test", 1, 10), threading.Event()
         assert threads.has_room(50)  # one piece, whatever it weighs
@@ -28,7 +28,7 @@ def test_there_is_room_until_so_much_waits() -> None:
     asyncio.run(story())
 
 
-def test_what_is_given_up_is_not_done_and_weighs_until_a_thread_comes_by() -> None:
+def test_cancelled_call_is_skipped_and_weighs_until_its_turn() -> None:
     async def story() -> None:
         threads, go_on, begun = BoundedExecutor("test", 1, 10), threading.Event(), threading.Event()
         done: list[str] = []
@@ -54,7 +54,7 @@ def test_what_is_given_up_is_not_done_and_weighs_until_a_thread_comes_by() -> No
     asyncio.run(story())
 
 
-def test_what_goes_wrong_is_reported_to_who_waits() -> None:
+def test_error_of_a_call_reaches_its_caller() -> None:
     async def story() -> None:
         threads = BoundedExecutor("test", 1, 1)
         with pytest.raises(ZeroDivisionError):

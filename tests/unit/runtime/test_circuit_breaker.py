@@ -8,20 +8,20 @@ from tests.integration.waiting import eventually
 LONG = 3600.0
 
 
-def test_it_lets_everything_through_at_first() -> None:
+def test_circuit_breaker_at_first_allows_calls() -> None:
     breaker = CircuitBreaker(3, LONG)
     assert breaker.allows()
     assert not breaker.is_open
 
 
-def test_it_opens_at_the_last_failure_in_a_row_and_says_so_once() -> None:
+def test_circuit_breaker_opens_at_its_threshold_and_reports_once() -> None:
     breaker = CircuitBreaker(3, LONG)
     assert [breaker.failed() for _ in range(4)] == [False, False, True, False]
     assert breaker.is_open
     assert not breaker.allows()
 
 
-def test_a_success_in_between_starts_the_count_anew() -> None:
+def test_success_in_between_starts_the_count_anew() -> None:
     breaker = CircuitBreaker(3, LONG)
     breaker.failed()
     breaker.failed()
@@ -41,7 +41,7 @@ def test_after_the_pause_one_try_goes_and_the_others_wait_for_it() -> None:
     assert not breaker.allows()
 
 
-def test_a_try_that_works_closes_it() -> None:
+def test_circuit_breaker_closes_after_a_successful_trial() -> None:
     breaker = CircuitBreaker(1, 0.05)
     breaker.failed()
     assert eventually(breaker.allows, 5, every=0.005)

@@ -37,7 +37,7 @@ def test_only_as_many_as_are_wanted_are_claimed(allowed: list[int]) -> None:
     second.release()
 
 
-def test_a_core_can_be_claimed_again_when_it_was_released(allowed: list[int]) -> None:
+def test_core_can_be_claimed_again_when_it_was_released(allowed: list[int]) -> None:
     ClaimedCores(1).release()
     claimed = ClaimedCores(1)
 
@@ -45,7 +45,7 @@ def test_a_core_can_be_claimed_again_when_it_was_released(allowed: list[int]) ->
     claimed.release()
 
 
-def test_a_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[int]) -> None:
+def test_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[int]) -> None:
     script = (
         "import sys, os, signal; from router.runtime import cpu_affinity as cores;"
         "cores._CLAIM = sys.argv[1].replace('@', chr(0));"
@@ -71,21 +71,19 @@ def _pins_in_a_container() -> str:
     return done.stdout.strip()
 
 
-def test_a_container_without_a_cpu_limit_pins_nothing() -> None:
+def test_container_without_a_cpu_limit_pins_nothing() -> None:
     assert _pins_in_a_container() == "False"
 
 
 @pytest.mark.parametrize(("limit", "pins"), [(0, True), (1, False)])
-def test_a_container_pins_where_its_limit_is_its_cpuset(
-    monkeypatch: pytest.MonkeyPatch, limit: int, pins: bool
-) -> None:
+def test_container_pins_where_its_limit_is_its_cpuset(monkeypatch: pytest.MonkeyPatch, limit: int, pins: bool) -> None:
     monkeypatch.setattr(os, "readlink", lambda _: "pid:[4026532177]")
     monkeypatch.setattr(cpu_affinity, "cpu_limit", lambda: len(os.sched_getaffinity(0)) + limit)
 
     assert may_pin() is pins
 
 
-def test_the_thread_and_those_it_starts_stay_while_it_lasts() -> None:
+def test_thread_and_those_it_starts_stay_while_it_lasts() -> None:
     before = os.sched_getaffinity(0)
     core = min(before)
     seen: list[set[int]] = []
@@ -105,7 +103,7 @@ def test_no_core_means_anywhere() -> None:
         assert os.sched_getaffinity(0) == before
 
 
-def test_a_core_that_may_not_be_used_is_no_reason_to_end() -> None:
+def test_core_that_may_not_be_used_is_no_reason_to_end() -> None:
     before = os.sched_getaffinity(0)
     beyond = max(before) + 500
     with pinned_to(beyond):
@@ -113,7 +111,7 @@ def test_a_core_that_may_not_be_used_is_no_reason_to_end() -> None:
     assert os.sched_getaffinity(0) == before
 
 
-def test_a_thread_may_leave_the_core_of_who_started_it() -> None:
+def test_thread_may_leave_the_core_of_who_started_it() -> None:
     before = os.sched_getaffinity(os.getpid())
     seen: list[set[int]] = []
 

@@ -14,7 +14,7 @@ def _logger(name: str, every: float) -> logging.Logger:
     return made
 
 
-def test_a_kind_is_logged_once_whoever_caused_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_message_of_one_kind_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     log = _logger("once", 60)
     for number in range(1000):
         log.warning("closed %d connections", number)
@@ -27,7 +27,7 @@ def test_a_kind_is_logged_once_whoever_caused_it(caplog: pytest.LogCaptureFixtur
     ]
 
 
-def test_it_says_how_many_were_kept_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_rate_limit_counts_the_messages_in_between(caplog: pytest.LogCaptureFixture) -> None:
     log = _logger("again", 0.2)
     for _ in range(4):
         log.warning("closed %d connections", 1)

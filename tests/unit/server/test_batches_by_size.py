@@ -62,7 +62,7 @@ def _begin(servicer: InboundServicer, count: int) -> "asyncio.Task[bytes]":
     return asyncio.ensure_future(servicer.batch(pb.LookupBatchRequest(lookups=lookups), context))
 
 
-def test_a_small_batch_is_answered_while_large_ones_fill_their_room() -> None:
+def test_small_batch_is_answered_while_large_ones_fill_their_room() -> None:
     async def story() -> None:
         servicer, lookup, counts = _servicer()
         large = [_begin(servicer, MAX_BATCH_SIZE) for _ in range(10)]
@@ -83,7 +83,7 @@ def test_a_small_batch_is_answered_while_large_ones_fill_their_room() -> None:
     asyncio.run(story())
 
 
-def test_an_empty_batch_has_no_outcomes() -> None:
+def test_empty_batch_has_no_outcomes() -> None:
     async def story() -> None:
         servicer, _, _ = _servicer()
 

@@ -29,14 +29,14 @@ def test_defaults_stand_alone() -> None:
     assert settings.routing.routable_states == ["in_service", "reserved", "port_in", "port_out"]
 
 
-def test_a_file_stands_over_the_defaults(file: Path) -> None:
+def test_file_stands_over_the_defaults(file: Path) -> None:
     file.write_text('[redis]\nprefix = "file:"\n[follower]\nbatch_size = 7\n')
     settings = Settings.load(file)
     assert (settings.redis.prefix, settings.follower.batch_size) == ("file:", 7)
     assert settings.server.listen == "127.0.0.1:50051"
 
 
-def test_the_environment_stands_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_stands_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('[redis]\nprefix = "file:"\n[follower]\nbatch_size = 7\n')
     monkeypatch.setenv("DID_ROUTER_REDIS_PREFIX", "environment:")
     settings = Settings.load(file)
@@ -51,7 +51,7 @@ def test_flags_stand_over_everything(file: Path, monkeypatch: pytest.MonkeyPatch
     assert (settings.redis.prefix, settings.follower.batch_size, settings.follower.workers) == ("flag:", 8, 3)
 
 
-def test_a_flag_that_was_not_given_stands_over_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flag_that_was_not_given_stands_over_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_ROUTER_REDIS_PREFIX", "environment:")
     assert Settings.load(None, redis_prefix=None).redis.prefix == "environment:"
 
@@ -67,7 +67,7 @@ def test_dial_plans_are_read_from_a_file(file: Path) -> None:
     assert build_rules(settings, None).normaliser.e164("020 7946 0018", "london").number == "+442079460018"
 
 
-def test_the_number_managers_settings_overrule_the_clusters() -> None:
+def test_number_managers_settings_overrule_the_clusters() -> None:
     settings = Settings.load(None, number_manager={"force_local_outbound": False})
     assert build_rules(settings, {"force_local_outbound": True}).policy.force_local_outbound is False
     assert build_rules(settings, None).policy.force_port_in_outbound is True
@@ -79,13 +79,13 @@ def test_settings_do_not_change_once_they_are_read() -> None:
         settings.server.listen = "elsewhere:1"
 
 
-def test_a_file_that_is_not_there_is_named(file: Path) -> None:
+def test_file_that_is_not_there_is_named(file: Path) -> None:
     with pytest.raises(SettingsError, match=r"did-router\.toml: No such file"):
         Settings.load(file)
 
 
 @pytest.mark.parametrize("text", [b"listen = ", b"\xff\xfe\x00", b"[[["])
-def test_a_file_that_is_no_toml_is_named(file: Path, text: bytes) -> None:
+def test_file_that_is_no_toml_is_named(file: Path, text: bytes) -> None:
     file.write_bytes(text)
     with pytest.raises(SettingsError, match=r"did-router\.toml is not TOML"):
         Settings.load(file)

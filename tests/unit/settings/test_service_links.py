@@ -64,7 +64,7 @@ def test_other_unknown_names_still_end_the_start(monkeypatch: pytest.MonkeyPatch
         Settings.load()
 
 
-def test_a_setting_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_in_the_environment_counts_beside_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_ROUTER_LISTEN", "127.0.0.1:1234")
 
     assert Settings.load().server.listen == "127.0.0.1:1234"

@@ -28,7 +28,7 @@ def _mistake(**flags: Any) -> str:
     return result
 
 
-def test_a_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None:
+def test_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text('redis_ulr = "redis://127.0.0.1:6379/0"\n')
     with pytest.raises(SettingsError, match=r"^unknown setting 'redis_ulr' \(did you mean 'redis_url'\?\)") as problem:
@@ -37,7 +37,7 @@ def test_a_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None
     assert str(file) in str(problem.value)
 
 
-def test_a_mistyped_name_in_a_group_gives_the_nearest_one(tmp_path: Path) -> None:
+def test_mistyped_name_in_a_group_gives_the_nearest_one(tmp_path: Path) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text('[redis]\nulr = "redis://127.0.0.1:6379/0"\n')
 
@@ -45,7 +45,7 @@ def test_a_mistyped_name_in_a_group_gives_the_nearest_one(tmp_path: Path) -> Non
         Settings.load(file)
 
 
-def test_a_mistyped_group_in_a_file_is_named(tmp_path: Path) -> None:
+def test_mistyped_group_in_a_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text('[reddis]\nurl = "redis://127.0.0.1:6379/0"\n')
 
@@ -53,7 +53,7 @@ def test_a_mistyped_group_in_a_file_is_named(tmp_path: Path) -> None:
         Settings.load(file)
 
 
-def test_a_flat_name_in_a_file_gives_its_group(tmp_path: Path) -> None:
+def test_flat_name_in_a_file_gives_its_group(tmp_path: Path) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text('redis_url = "redis://127.0.0.1:6379/0"\n')
 
@@ -61,7 +61,7 @@ def test_a_flat_name_in_a_file_gives_its_group(tmp_path: Path) -> None:
         Settings.load(file)
 
 
-def test_a_group_that_is_no_table_is_named(tmp_path: Path) -> None:
+def test_group_that_is_no_table_is_named(tmp_path: Path) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text("redis = 1\n")
 
@@ -69,18 +69,18 @@ def test_a_group_that_is_no_table_is_named(tmp_path: Path) -> None:
         Settings.load(file)
 
 
-def test_a_group_is_no_flag() -> None:
+def test_group_is_no_flag() -> None:
     assert "unknown setting 'redis'" in _mistake(redis={"url": "redis://127.0.0.1:6379/0"})
 
 
-def test_a_group_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_group_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_ROUTER_REDIS", '{"url": "redis://127.0.0.1:6379/0"}')
 
     with pytest.raises(SettingsError, match="unknown setting in the environment: DID_ROUTER_REDIS"):
         Settings.load()
 
 
-def test_a_bad_value_in_a_group_names_its_setting(tmp_path: Path) -> None:
+def test_bad_value_in_a_group_names_its_setting(tmp_path: Path) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text("[follower]\nbatch_size = 0\n")
 
@@ -88,24 +88,24 @@ def test_a_bad_value_in_a_group_names_its_setting(tmp_path: Path) -> None:
         Settings.load(file)
 
 
-def test_a_mistyped_flag_gives_the_nearest_one() -> None:
+def test_mistyped_flag_gives_the_nearest_one() -> None:
     assert "did you mean 'follower_lease_ttl'" in _mistake(folower_lease="3")
 
 
-def test_a_name_like_no_other_gives_none() -> None:
+def test_name_like_no_other_gives_none() -> None:
     assert "did you mean" not in _mistake(qqqqqq="3")
 
 
-def test_a_mistyped_name_of_the_number_managers_is_reported() -> None:
+def test_mistyped_name_of_the_number_managers_is_reported() -> None:
     assert "number_manager.force_local_outbond" in _mistake(number_manager={"force_local_outbond": False})
 
 
-def test_an_unusable_value_of_the_number_managers_is_an_error_in_words_of_the_setting() -> None:
+def test_unusable_manager_value_is_an_error_that_names_the_setting() -> None:
     result = _mistake(number_manager={"aging_expiry_d": -1})
     assert result == "setting number_manager.aging_expiry_d is -1: it must be a whole number from 0 to 36500"
 
 
-def test_an_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_value_of_the_cluster_gives_way_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     build_rules_or_defaults(Settings.load(None), {"aging_expiry_d": -1})
     (line,) = caplog.messages
     assert line.startswith("system_config: number_manager.default.aging_expiry_d is -1: ")
@@ -139,7 +139,7 @@ def test_every_mistake_is_reported_at_once() -> None:
         ("admin_listen", ""),
     ],
 )
-def test_an_unusable_value_names_its_setting(name: str, value: str) -> None:
+def test_unusable_value_names_its_setting(name: str, value: str) -> None:
     assert f"'{name}'" in _mistake(**{name: value})
 
 
@@ -165,7 +165,7 @@ def test_an_unusable_value_names_its_setting(name: str, value: str) -> None:
         f"http://admin:{SECRET}@one:5984,http://admin:{SECRET}@two:5984",
     ],
 )
-def test_a_wrong_couchdb_url_is_reported_without_its_password(url: str) -> None:
+def test_wrong_couchdb_url_is_reported_without_its_password(url: str) -> None:
     result = _mistake(couchdb_url=url)
     assert "'couchdb_url'" in result
     assert SECRET not in result
@@ -192,7 +192,7 @@ def test_a_wrong_couchdb_url_is_reported_without_its_password(url: str) -> None:
         f"redis+sentinel://127.0.0.1:26379/mymaster?sentinel_password={SECRET}",
     ],
 )
-def test_a_wrong_redis_url_is_reported_without_its_password(url: str) -> None:
+def test_wrong_redis_url_is_reported_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError) as problem:
         Stores(Settings.load(None, redis_url=url))
     assert "'redis_url'" in str(problem.value)
@@ -255,7 +255,7 @@ def test_settings_shown_show_no_password() -> None:
         ("redis://host/0?pass%77ord=secret", "redis://host/0?pass%77ord=***"),
     ],
 )
-def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+def test_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
 
 
@@ -267,19 +267,19 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
         ({"uk": {"rgion": "GB"}}, "dial_plans.uk.rgion"),
     ],
 )
-def test_a_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], reported: str) -> None:
+def test_dial_plan_that_cannot_be_used_is_named(plans: dict[str, Any], reported: str) -> None:
     assert reported in _mistake(dial_plans=plans)
 
 
 @pytest.mark.parametrize("deep", ["[" * 5000, "{a=" * 5000])
-def test_a_file_that_nests_too_deep_is_a_mistake(tmp_path: Path, deep: str) -> None:
+def test_file_that_nests_too_deep_is_a_mistake(tmp_path: Path, deep: str) -> None:
     file = tmp_path / "did-router.toml"
     file.write_text(f"[routing]\nroutable_states = {deep}")
     with pytest.raises(SettingsError, match="too deep inside each other"):
         Settings.load(file)
 
 
-def test_a_variable_that_nests_too_deep_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_that_nests_too_deep_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DID_ROUTER_DIAL_PLANS", "[" * 100_000)
     with pytest.raises(SettingsError, match="too deep inside each other"):
         Settings.load(None)

@@ -26,13 +26,13 @@ def test_couchdbs_come_from_settings_of_their_own() -> None:
     assert parts.hostname == "db.example"
 
 
-def test_a_user_in_the_url_counts() -> None:
+def test_user_in_the_url_counts() -> None:
     assert couchdb_url(_loaded(couchdb_url="http://eve@h:5984", couchdb_user="bob", couchdb_password="x")) == (
         "http://eve:x@h:5984"
     )
 
 
-def test_a_password_in_the_url_counts_before_all(tmp_path: Path) -> None:
+def test_password_in_the_url_counts_before_all(tmp_path: Path) -> None:
     given = {"couchdb_password_file": tmp_path / "none", "redis_password": "x"}
     settings = _loaded(couchdb_url="http://a:b@h:5984", redis_url="redis://:c@h/0", **given)
     assert (couchdb_url(settings), redis_url(settings)) == ("http://a:b@h:5984", "redis://:c@h/0")
@@ -73,7 +73,7 @@ def test_sentinels_have_logins_of_their_own(tmp_path: Path) -> None:
     assert sentinel_login(_loaded(redis_url=url, sentinel_user="u", sentinel_password_file=file)) == ("u", SECRET)
 
 
-def test_who_has_no_sentinels_needs_no_login() -> None:
+def test_sentinel_login_without_sentinels_is_none() -> None:
     assert sentinel_login(_loaded(redis_url="redis://h:1/0", sentinel_password=SECRET)) is None
 
 
@@ -92,7 +92,9 @@ def test_who_has_no_sentinels_needs_no_login() -> None:
         ({"redis_password_file": "binary"}, "is not UTF-8"),
     ],
 )
-def test_what_cannot_be_used_is_reported_and_not_shown(tmp_path: Path, given: dict[str, Any], reported: str) -> None:
+def test_unusable_credential_is_reported_without_its_value(
+    tmp_path: Path, given: dict[str, Any], reported: str
+) -> None:
     (tmp_path / "one").write_text(SECRET)
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "two").write_text(f"{SECRET}\n{SECRET}\n")

@@ -57,7 +57,7 @@ def test_redis_is_unavailable_until_it_responds(monitor: TrustMonitor) -> None:
     assert monitor.redis_failed()
 
 
-def test_redis_that_returns_leaves_a_near_cache_without_its_connection_unavailable(monitor: TrustMonitor) -> None:
+def test_near_cache_without_connection_stays_unavailable(monitor: TrustMonitor) -> None:
     monitor.redis_failed()
     monitor.set_receives_invalidations(receives=False)
     assert monitor.current.near is STALE

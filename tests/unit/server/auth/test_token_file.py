@@ -12,7 +12,7 @@ DIGEST = sha256(b"a token").hexdigest()
 ACCOUNT = "0123456789abcdef" * 2
 
 
-def test_a_made_token_is_found_by_its_header(tmp_path: Path) -> None:
+def test_new_token_is_found_by_its_header(tmp_path: Path) -> None:
     token = new_token()
     path = tmp_path / "tokens"
     path.write_text(f"# switches\n\n  {line_for('switch-1', token, ('lookup', 'admin', 'lookup'))}  # the old one\n")
@@ -28,7 +28,7 @@ def test_tokens_are_long_and_differ() -> None:
     assert min(map(len, made)) >= 48
 
 
-def test_the_digests_case_is_no_matter(tmp_path: Path) -> None:
+def test_digests_case_is_no_matter(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text(f"a {DIGEST.upper()} lookup")
     assert read(path)[0].digest.hex() == DIGEST
@@ -56,7 +56,7 @@ def test_the_digests_case_is_no_matter(tmp_path: Path) -> None:
         ("\udcff", "not UTF-8"),
     ],
 )
-def test_a_line_that_is_none(tmp_path: Path, text: str, reported: str) -> None:
+def test_token_file_malformed_line_is_reported_without_it(tmp_path: Path, text: str, reported: str) -> None:
     path = tmp_path / "tokens"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(SettingsError) as problem:
@@ -66,7 +66,7 @@ def test_a_line_that_is_none(tmp_path: Path, text: str, reported: str) -> None:
     assert "s3cret" not in str(problem.value)
 
 
-def test_a_line_binds_its_token_to_an_account(tmp_path: Path) -> None:
+def test_line_binds_its_token_to_an_account(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     bound = line_for("billing", "x", ("manage", "lookup"), ACCOUNT)
     path.write_text(f"{bound} # of a reseller\n{line_for('boss', 'y', ('manage', 'system'))}\n")
@@ -102,7 +102,7 @@ def test_names_that_no_line_can_hold(name: str) -> None:
         line_for(name, "x", ("lookup",))
 
 
-def test_what_is_remembered_of_callers_is_bounded(tmp_path: Path) -> None:
+def test_verified_headers_are_bounded(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text(line_for("a", "x", SCOPES))
     known = TokenFile(path).current()

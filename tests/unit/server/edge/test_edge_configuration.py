@@ -103,14 +103,14 @@ def test_routes_names_are_one_part_of_a_statistics_name(plan: Plan) -> None:
     assert not [each for each in names if "." in each]
 
 
-def test_a_change_over_http_is_matched_before_reads_and_never_retried(plan: Plan) -> None:
+def test_change_over_http_is_matched_before_reads_and_never_retried(plan: Plan) -> None:
     numbers, reads = _routes(plan())[-2:]
     assert numbers["match"] == {"path_separated_prefix": "/v1/numbers"}
     assert "retry_policy" not in numbers["route"]
     assert (numbers["route"]["cluster"], reads["route"]["cluster"]) == ("http", "http")
 
 
-def test_a_stream_of_lookups_may_last(plan: Plan) -> None:
+def test_stream_of_lookups_has_no_timeout(plan: Plan) -> None:
     (stream,) = (each for each in _routes(plan()) if each["match"].get("path", "").endswith("/LookupStream"))
     assert stream["route"] == {"cluster": "exclusive", "timeout": "0s", "idle_timeout": "0s"}
 

@@ -37,7 +37,7 @@ def _figures(running: RunningEdge) -> list[str]:
     return running.edge.metrics().decode().splitlines()
 
 
-def test_a_request_without_an_end_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_without_an_end_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.server.edge.listener._HEADERS_TIMEOUT", 0.3)
     port = start().port
     headers = wire.frame(wire.HEADERS, 0, 1, wire.call_headers(wire.LOOKUP)[:40])

@@ -40,7 +40,7 @@ def edge(settings: Settings) -> Iterator[Edge]:
     made.close()
 
 
-def test_a_directory_of_its_own(folder: Path) -> None:
+def test_open_directory_is_private_and_kept(folder: Path) -> None:
     made = open_directory(folder / "edge")
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert open_directory(made) == made, "again after a restart"
@@ -51,13 +51,13 @@ def test_a_directory_of_its_own(folder: Path) -> None:
     ("name", "message"),
     [("open", "is open to others: chown"), ("no/such", "No such file"), ("x" * 90, "is too long for Unix sockets")],
 )
-def test_a_directory_that_can_not_be_used(folder: Path, name: str, message: str) -> None:
+def test_open_directory_unusable_path_is_an_error(folder: Path, name: str, message: str) -> None:
     (folder / "open").mkdir(mode=0o755)
     with pytest.raises(SettingsError, match=f"'edge_directory': .*{message}"):
         open_directory(folder / name)
 
 
-def test_a_directory_has_one_service(settings: Settings, edge: Edge) -> None:
+def test_directory_has_one_service(settings: Settings, edge: Edge) -> None:
     with pytest.raises(SettingsError, match="is used by another did-router"):
         Edge(settings, find_envoy(), None, threads=1)
 
@@ -114,7 +114,7 @@ def test_envoy_from_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert find_envoy() == tmp_path / "envoy"
 
 
-def test_a_full_disk_is_reported_and_tried_again(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+def test_full_disk_is_reported_and_tried_again(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
     directory = edge.plan.directory
     (directory / "workers.new").mkdir()  # in the way of the file that is renamed
     edge.set_endpoints([directory / "a.sock"])

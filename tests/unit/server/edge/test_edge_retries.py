@@ -72,7 +72,7 @@ def silent(start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEdg
         yield running
 
 
-def test_a_lookup_ends_in_time(silent: RunningEdge) -> None:
+def test_lookup_ends_in_time(silent: RunningEdge) -> None:
     """Whether the response or the rest of the request is missing."""
     with Connection(silent.port) as caller:
         caller.greet().send(wire.frame(HEADERS, wire.END_HEADERS, 1, wire.call_headers(wire.LOOKUP)))

@@ -42,14 +42,14 @@ def test_without_envoy_grpcio_serves_and_says_so() -> None:
         choose_transport(Settings.load(None, transport="edge"))
 
 
-def test_the_transport_reported_outright_is_taken() -> None:
+def test_transport_reported_outright_is_taken() -> None:
     assert _chosen(transport="edge") == "edge"
     assert _chosen(transport="grpcio", **TLS) == "grpcio"
     assert _chosen(transport="native", **ELSEWHERE) == "native"
 
 
 @pytest.mark.usefixtures("without_envoy")
-def test_an_envoy_that_others_run_need_not_be_installed(tmp_path: Path) -> None:
+def test_envoy_that_others_run_need_not_be_installed(tmp_path: Path) -> None:
     made = choose_transport(Settings.load(None, transport="edge", edge_external=True, edge_directory=tmp_path))
     assert (made.transport, made.envoy) == ("edge", None)
     with pytest.raises(SettingsError, match="edge_external wants edge_directory"):

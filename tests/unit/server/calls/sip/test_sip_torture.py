@@ -34,7 +34,7 @@ def answered(data: bytes) -> str:
     return "looks the number up" if verdict is Verdict.LOOK_UP else "nothing"
 
 
-def test_the_page_has_every_message_of_the_rfc() -> None:
+def test_page_has_every_message_of_the_rfc() -> None:
     assert set(ROWS) == set(MESSAGES)
     assert len(ROWS) == 49
 
@@ -46,7 +46,7 @@ def test_torture_message_gets_the_pages_answer(name: str) -> None:
 
 @pytest.mark.skipif(not FILES, reason="RFC4475_MESSAGES names no folder with the RFC's own messages")
 @pytest.mark.parametrize("name", MESSAGES)
-def test_the_rfcs_own_message_gets_the_pages_answer(name: str) -> None:
+def test_rfcs_own_message_gets_the_pages_answer(name: str) -> None:
     data = (Path(FILES) / f"{name}.dat").read_bytes()
     if b"\r\n\r\n" not in data:
         data += b"\r\n"  # some collections lack the empty line at the end
@@ -70,7 +70,7 @@ def test_folded_and_abbreviated_fields_are_read() -> None:
         b"",
     ],
 )
-def test_what_can_not_be_answered_raises(data: bytes) -> None:
+def test_parse_message_that_cannot_be_answered_raises(data: bytes) -> None:
     with pytest.raises(NotSipError):
         parse(data)
 
