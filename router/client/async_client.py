@@ -3,26 +3,27 @@
 from __future__ import annotations  # gRPC's classes are generic to type checkers alone
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
+from router.client import methods
+from router.client.core import ClientCore
+from router.client.methods import Method, Req, Res
 from router.client.numbers import AsyncNumbers
-from router.client.options import Options, Tls, Token, metadata_for
-from router.client.policy import CallPolicy
-from router.client.requests import batch_request, batches, lookup_request
+from router.client.options import Options, Tls, Token
+from router.client.requests import lookup_request
 from router.client.results import LookupResult, Result, batch_results, failed, lookup_result
+from router.client.streams import OpenLookups
 from router.v1 import inbound_pb2 as pb
-from router.v1.inbound_pb2_grpc import InboundRouterStub
-from router.v1.numbers_pb2_grpc import NumberManagerStub
 
 T = TypeVar("T", bound=Message)
 
 
-class AsyncClient:
+class AsyncClient(ClientCore):
     """Asks one did-router over one channel, from the event loop that it was made in.
 
     No method raises because of the service or a number: each returns a result, which holds a value or the failure.
@@ -32,6 +33,9 @@ class AsyncClient:
         deadline: seconds for one lookup; a caller hears silence meanwhile.
         token: a bearer token, or a function that returns the current one.
         tls: None for no TLS.
+
+    Attributes:
+        channel: gRPC's, for stubs of other services: health checks, reflection.
 
     Raises:
         TokenError: the token is none.
@@ -46,30 +50,18 @@ class AsyncClient:
         tls: Tls | None = None,
         options: Options | None = None,
     ) -> None:
-        self.target = target
-        self._options = options or Options()
-        self._deadline = deadline
-        self._token = token
-        metadata_for(token)
+        super().__init__(target, deadline=deadline, token=token, options=options)
         arguments = self._options.channel_options()
-        self._channel = (
+        self.channel = (
             grpc.aio.insecure_channel(target, arguments)
             if tls is None
             else grpc.aio.secure_channel(target, tls.credentials(), arguments)
         )
-        self._policy = CallPolicy(self._options)
-        self._inbound = InboundRouterStub(self._channel)
-        self._manager = NumberManagerStub(self._channel)
-        self.numbers = AsyncNumbers(self.call, self._manager, self._options.manager_deadline)
 
-    def with_token(self, token: Token | None) -> Self:
-        """Return a client with another token that shares this one's channel and circuit breaker."""
-        metadata_for(token)
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        other._token = token
-        other.numbers = AsyncNumbers(other.call, self._manager, self._options.manager_deadline)
-        return other
+    @property
+    def numbers(self) -> AsyncNumbers:
+        """The number manager."""
+        return AsyncNumbers(self._ask)
 
     async def lookup(
         self, number: str, dial_plan: str = "", *, authoritative: bool = False, deadline: float | None = None
@@ -82,32 +74,73 @@ class AsyncClient:
             deadline: seconds; None: the client's.
         """
         request = lookup_request(number, dial_plan, authoritative=authoritative)
-        return lookup_result(
-            number, await self.call(self._inbound.Lookup, request, self._seconds(deadline), is_read=True)
-        )
+        return lookup_result(number, await self._ask(methods.LOOKUP, request, deadline))
 
     async def lookup_batch(
         self, numbers: Iterable[str], dial_plan: str = "", *, authoritative: bool = False, deadline: float | None = None
     ) -> list[LookupResult]:
         """Return a result for each number, in their order; a thousand go in one call, which has the deadline."""
         results: list[LookupResult] = []
-        for batch in batches(list(numbers)):
-            request = batch_request(batch, dial_plan, authoritative=authoritative)
-            result = await self.call(self._inbound.LookupBatch, request, self._seconds(deadline), is_read=True)
-            results += batch_results(batch, result)
+        for batch, request in self._batches(numbers, dial_plan, authoritative=authoritative):
+            results += batch_results(batch, await self._ask(methods.LOOKUP_BATCH, request, deadline))
         return results
 
+    async def lookup_stream(
+        self,
+        numbers: Iterable[str] | AsyncIterable[str],
+        dial_plan: str = "",
+        *,
+        authoritative: bool = False,
+        deadline: float | None = None,
+    ) -> AsyncIterator[LookupResult]:
+        """Yield the result of each number as it is found, in any order, over one stream.
+
+        A stream is sent once. Where it fails, each number that was sent and has no result gets the failure; where none
+        is open, one result with an empty `input` has it. Numbers behind it are not asked.
+
+        Args:
+            numbers: read in a task, as far as the service takes them; they may come for hours.
+            deadline: seconds for the whole stream; None: none, and the service bounds each lookup.
+        """
+        lookups = OpenLookups(dial_plan, authoritative=authoritative)
+        raised: list[Exception] = []
+
+        async def requests() -> AsyncIterator[pb.LookupStreamRequest]:
+            try:
+                async for number in _each(numbers):
+                    yield lookups.request(number)
+            except Exception as error:  # noqa: BLE001 - gRPC would log it, and cancel the call
+                raised.append(error)
+
+        stream = self.channel.stream_stream(
+            methods.LOOKUP_STREAM, pb.LookupStreamRequest.SerializeToString, pb.LookupStreamResponse.FromString
+        )
+        call = stream(requests(), timeout=deadline, metadata=self.metadata)
+        try:
+            async for response in call:
+                yield lookups.result(response)
+        except grpc.aio.AioRpcError as error:
+            for result in lookups.failed(failed(error)):
+                yield result
+        finally:
+            call.cancel()
+        if raised:
+            raise raised[0]
+
     async def explain(
-        self, number: str, dial_plan: str = "", *, deadline: float | None = None
+        self, number: str, dial_plan: str = "", *, authoritative: bool = False, deadline: float | None = None
     ) -> Result[pb.ExplainResponse]:
-        """Return why a number routes where it does: every step, and what each layer holds."""
-        request = pb.ExplainRequest(lookup=lookup_request(number, dial_plan, authoritative=False))
-        seconds = self._options.explain_deadline if deadline is None else deadline
-        return await self.call(self._inbound.Explain, request, seconds, is_read=True)
+        """Return why a number routes where it does: every step, and what each layer holds.
+
+        Args:
+            authoritative: the answer is read past the caches.
+        """
+        request = self._explain_request(number, dial_plan, authoritative=authoritative)
+        return await self._ask(methods.EXPLAIN, request, deadline)
 
     async def close(self) -> None:
         """Close the channel, also for clients made by `with_token`."""
-        await self._channel.close()
+        await self.channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,7 +153,7 @@ class AsyncClient:
     async def call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Any, T], request: Any, deadline: float, *, is_read: bool
     ) -> Result[T]:
-        """Send one request by a stub's method on this client's channel.
+        """Send one request by the method of a stub that was made with this client's channel.
 
         Args:
             deadline: seconds for all attempts together.
@@ -138,13 +171,23 @@ class AsyncClient:
                 return result
             await asyncio.sleep(pause)
 
+    async def _ask(self, method: Method[Req, Res], request: Req, deadline: float | None) -> Result[Res]:
+        stub = self.channel.unary_unary(method.path, method.request.SerializeToString, method.response.FromString)
+        return await self.call(stub, request, self._seconds(method, deadline), is_read=method.is_read)
+
     async def _attempt(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Any, T], request: Any, seconds: float
     ) -> Result[T]:
         try:
-            return Result(await method(request, timeout=seconds, metadata=metadata_for(self._token)))
+            return Result(await method(request, timeout=seconds, metadata=self.metadata))
         except grpc.aio.AioRpcError as error:
             return failed(error)
 
-    def _seconds(self, deadline: float | None) -> float:
-        return self._deadline if deadline is None else deadline
+
+async def _each(numbers: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
+    if isinstance(numbers, AsyncIterable):
+        async for number in numbers:
+            yield number
+        return
+    for number in numbers:
+        yield number

@@ -124,8 +124,8 @@ def failed(error: grpc.RpcError) -> Result[Any]:
     )
 
 
-def lookup_result(number: str, result: Result[pb.LookupResponse]) -> LookupResult:
-    """Return a call's result as that of a lookup."""
+def lookup_result(number: str, result: Result[Any]) -> LookupResult:
+    """Return the result of a Lookup, or the failure of any call, as that of a lookup."""
     return LookupResult(
         result.value, result.status, result.reason, result.message, result.details, result.retry_delay, number
     )
@@ -134,14 +134,12 @@ def lookup_result(number: str, result: Result[pb.LookupResponse]) -> LookupResul
 def batch_results(numbers: list[str], result: Result[pb.LookupBatchResponse]) -> list[LookupResult]:
     """Return a result for each number of a batch, in their order; those of a failed call are all its failure."""
     if result.value is None:
-        failure: Result[pb.LookupResponse] = Result(
-            None, result.status, result.reason, result.message, result.details, result.retry_delay
-        )
-        return [lookup_result(number, failure) for number in numbers]
-    return [_of_outcome(number, each) for number, each in zip(numbers, result.value.outcomes, strict=True)]
+        return [lookup_result(number, result) for number in numbers]
+    return [outcome_result(number, each) for number, each in zip(numbers, result.value.outcomes, strict=True)]
 
 
-def _of_outcome(number: str, outcome: pb.LookupOutcome) -> LookupResult:
+def outcome_result(number: str, outcome: pb.LookupOutcome) -> LookupResult:
+    """Return a lookup's outcome as its result."""
     if outcome.WhichOneof("outcome") == "route":
         return LookupResult(outcome.route, input=number)
     refusal = outcome.refusal

@@ -45,14 +45,28 @@ def test_client_routes_and_refuses(service: Running) -> None:
     assert unknown.sip == (404, "Not Found")
 
 
+def test_client_streams_numbers_of_any_kind(service: Running) -> None:
+    with Client(service.target) as client:
+        results = {each.input: each for each in client.lookup_stream(["4158867900", UNKNOWN, "reception"], deadline=20)}
+
+    assert results["4158867900"].value is not None
+    assert results["4158867900"].value.account_id == ACCOUNTS[0]
+    assert {name: each.reason for name, each in results.items() if each.reason} == {
+        UNKNOWN: "NUMBER_NOT_FOUND",
+        "reception": "NOT_RECONCILABLE",
+    }
+
+
 def test_async_client_asks_everything(service: Running) -> None:
     async def ask() -> None:
         async with AsyncClient(service.target, deadline=5) as client:
             batch = await client.lookup_batch(["4158867900", UNKNOWN])
+            streamed = [each.status async for each in client.lookup_stream(["4158867900"], deadline=20)]
             explained = await client.explain("4158867900", deadline=20)
             shown = await client.numbers.get(nm.GetNumbersRequest(numbers=["4158867900"], auth_by="system"))
 
         assert [each.reason for each in batch] == ["", "NUMBER_NOT_FOUND"]
+        assert streamed == ["OK"]
         assert explained.value is not None
         assert explained.value.answer.route.account_id == ACCOUNTS[0]
         assert shown.value is not None

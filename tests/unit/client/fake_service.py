@@ -56,6 +56,19 @@ class FakeService(InboundRouterServicer, NumberManagerServicer):
             outcomes[0] = pb.LookupOutcome(refusal=refusal)
         return pb.LookupBatchResponse(outcomes=outcomes)
 
+    def LookupStream(self, requests: Iterator[pb.LookupStreamRequest], context: Any) -> Any:  # noqa: N802
+        """Answer three requests at a time, the last first."""
+        self._receive("LookupStream", context)
+        waiting = []
+        for each in requests:
+            if each.lookup.number == "break":
+                context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+            waiting.append(each)
+            if len(waiting) == 3:
+                yield from map(_streamed, reversed(waiting))
+                waiting = []
+        yield from map(_streamed, reversed(waiting))
+
     def Create(self, request: nm.CreateNumbersRequest, context: Any) -> nm.NumbersResponse:  # noqa: N802
         self._receive("Create", context)
         return nm.NumbersResponse(results=[nm.NumberResult(number=each) for each in request.numbers])
@@ -63,6 +76,13 @@ class FakeService(InboundRouterServicer, NumberManagerServicer):
     def Get(self, request: nm.GetNumbersRequest, context: Any) -> nm.NumbersResponse:  # noqa: N802
         self._receive("Get", context)
         return nm.NumbersResponse(results=[nm.NumberResult(number=each) for each in request.numbers])
+
+
+def _streamed(request: pb.LookupStreamRequest) -> pb.LookupStreamResponse:
+    outcome = pb.LookupOutcome(route=pb.LookupResponse(number=request.lookup.number))
+    if request.lookup.number == "aging":
+        outcome = pb.LookupOutcome(refusal=pb.Refusal(reason=pb.NOT_IN_SERVICE, state="aging"))
+    return pb.LookupStreamResponse(id=request.id, outcome=outcome)
 
 
 def _database_unavailable() -> Any:
