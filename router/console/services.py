@@ -1,16 +1,17 @@
-"""Calls the services over gRPC with the visitor's token. The only module of the console that knows the stubs."""
+"""Calls the services over gRPC with the visitor's token, by `router.client`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from router.client import Client, Options, Result, Tls
+from router.client.results import failed
 from router.v1 import inbound_pb2 as inbound
 from router.v1 import numbers_pb2 as numbers
-from router.v1.inbound_pb2_grpc import InboundRouterStub
-from router.v1.numbers_pb2_grpc import NumberManagerStub
 
 SYSTEM = "system"
 PAGE_SIZE = 1000
@@ -20,10 +21,10 @@ _TIMEOUT = 5.0
 """Seconds for one call: as long as `did-router explain` waits."""
 _LISTING_TIMEOUT = 20.0
 """Seconds for a page of an account's numbers; a thorough one reads every number database."""
-_OPTIONS = (("grpc.max_reconnect_backoff_ms", 1000), ("grpc.keepalive_time_ms", 30_000))
-"""A service that is back is called again within a second."""
+_SILENT = "DEADLINE_EXCEEDED"
+_OPTIONS = Options(explain_deadline=_TIMEOUT, manager_deadline=_TIMEOUT)
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Message)
 
 
 class ServiceError(Exception):
@@ -62,17 +63,17 @@ class Services:
 
     Args:
         targets: their addresses.
-        credentials: for TLS; None: no TLS.
+        tls: None: no TLS.
     """
 
-    def __init__(self, targets: Sequence[str], credentials: grpc.ChannelCredentials | None) -> None:
+    def __init__(self, targets: Sequence[str], tls: Tls | None) -> None:
         self.targets = targets
-        self._channels = [_open(target, credentials) for target in targets]
+        self._clients = [Client(target, tls=tls, options=_OPTIONS) for target in targets]
 
     def close(self) -> None:
         """Close the connections."""
-        for channel in self._channels:
-            channel.close()
+        for client in self._clients:
+            client.close()
 
     def check_token(self, token: str) -> None:
         """Return where the services know the token, whatever its scope; an empty token is known where none is needed.
@@ -80,14 +81,7 @@ class Services:
         Raises:
             ServiceError: they don't, or none answers.
         """
-
-        def ask(channel: grpc.Channel) -> None:
-            request = reflection_pb2.ServerReflectionRequest(list_services="")
-            stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-            for _ in stub.ServerReflectionInfo(iter([request]), timeout=_TIMEOUT, metadata=_metadata(token)):
-                return
-
-        self._ask(ask)
+        self._ask(token, _list_services)
 
     def explain(self, token: str, number: str, dial_plan: str, *, authoritative: bool) -> inbound.ExplainResponse:
         """Return why a number routes where it does.
@@ -98,12 +92,7 @@ class Services:
         Raises:
             ServiceError: a service refuses, or none answers.
         """
-        consistency = inbound.AUTHORITATIVE if authoritative else inbound.CACHED
-        lookup = inbound.LookupRequest(number=number, dial_plan=dial_plan, consistency=consistency)
-        request = inbound.ExplainRequest(lookup=lookup)
-        return self._ask(
-            lambda channel: InboundRouterStub(channel).Explain(request, timeout=_TIMEOUT, metadata=_metadata(token))
-        )
+        return self._ask(token, lambda client: client.explain(number, dial_plan, authoritative=authoritative))
 
     def number(self, token: str, number: str, auth_by: str) -> numbers.NumberResult:
         """Return a number's document, or the number manager's error.
@@ -115,10 +104,7 @@ class Services:
             ServiceError: a service refuses, or none answers.
         """
         request = numbers.GetNumbersRequest(numbers=[number], auth_by=auth_by)
-        response = self._ask(
-            lambda channel: NumberManagerStub(channel).Get(request, timeout=_TIMEOUT, metadata=_metadata(token))
-        )
-        return response.results[0]
+        return self._ask(token, lambda client: client.numbers.get(request)).results[0]
 
     def numbers(
         self, token: str, account: str, auth_by: str, after: str, *, thorough: bool, page_size: int = PAGE_SIZE
@@ -134,29 +120,35 @@ class Services:
         request = numbers.ListByAccountRequest(
             account_id=account, auth_by=auth_by, page_size=page_size, page_token=after, thorough=thorough
         )
-        response = self._ask(
-            lambda channel: NumberManagerStub(channel).ListByAccount(
-                request, timeout=_LISTING_TIMEOUT, metadata=_metadata(token)
-            )
-        )
+        response = self._ask(token, lambda client: client.numbers.list_by_account(request, _LISTING_TIMEOUT))
         return NumberPage(response.numbers, response.next_page_token)
 
-    def _ask(self, call: Callable[[grpc.Channel], T]) -> T:
-        problem: Any = None
-        for channel in self._channels:
-            try:
-                return call(channel)
-            except grpc.RpcError as failure:
-                problem = failure
-                if problem.code() != grpc.StatusCode.UNAVAILABLE:
-                    break
-        raise self._error(problem)
+    def _ask(self, token: str, call: Callable[[Client], Result[T]]) -> T:
+        result: Result[T] = Result()
+        for client in self._clients:
+            result = call(client.with_token(token or None))
+            if result.value is not None:
+                return result.value
+            if result.is_reachable and result.status != _SILENT:
+                break
+        raise self._error(result)
 
-    def _error(self, problem: Any) -> ServiceError:
-        code, details = problem.code(), problem.details() or ""
-        if code == grpc.StatusCode.UNAVAILABLE and not details.startswith("CouchDB"):
-            details = f"no service answers at {', '.join(self.targets)}: {details}"
-        return ServiceError(code.name, details or code.name)
+    def _error(self, result: Result[Any]) -> ServiceError:
+        if result.status == "UNAVAILABLE" and not result.is_reachable:
+            message = f"no service answers at {', '.join(self.targets)}: {result.message}"
+            return ServiceError(result.status, message)
+        return ServiceError(result.status, result.message or result.status)
+
+
+def _list_services(client: Client) -> Result[reflection_pb2.ServerReflectionResponse]:
+    """Ask for what a token of any scope may: the names of the services."""
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+    try:
+        stream = stub.ServerReflectionInfo(iter([request]), timeout=_TIMEOUT, metadata=client.metadata)
+        return Result(next(iter(stream)))
+    except grpc.RpcError as error:
+        return failed(error)
 
 
 def all_numbers(page: Callable[[str], NumberPage], after: str) -> Iterator[tuple[numbers.NumberRecord, str]]:
@@ -168,13 +160,3 @@ def all_numbers(page: Callable[[str], NumberPage], after: str) -> Iterator[tuple
         if not found.next:
             return
         after = found.next
-
-
-def _open(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
-    if credentials is None:
-        return grpc.insecure_channel(target, _OPTIONS)
-    return grpc.secure_channel(target, credentials, _OPTIONS)
-
-
-def _metadata(token: str) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {token}"),) if token else ()
