@@ -43,8 +43,8 @@ class HttpCaller:
     def get(self, path: str, headers: dict[str, str] | None = None) -> Reply:
         return self.request("GET", path, None, headers)
 
-    def post(self, path: str, body: Any) -> Reply:
-        return self.request("POST", path, json.dumps(body).encode())
+    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Reply:
+        return self.request("POST", path, json.dumps(body).encode(), headers)
 
     def request(self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None = None) -> Reply:
         shown = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}

@@ -120,6 +120,80 @@ def test_http_request_brings_its_trace(world: World, start_service: StartService
     assert attributes(span)["did_router.tongue"] == "http"
 
 
+BATCH, STREAM = "router.v1.InboundRouter/LookupBatch", "router.v1.InboundRouter/LookupStream"
+
+
+def many(running: Running, method: str, traceparent: str, numbers: list[str]) -> list[Any]:
+    """Ask for several numbers in one call."""
+    stub: Any = running.caller.stub
+    lookups = [request(number, "") for number in numbers]
+    metadata = (("traceparent", traceparent),)
+    if method == BATCH:
+        return list(stub.LookupBatch(pb.LookupBatchRequest(lookups=lookups), timeout=20, metadata=metadata).outcomes)
+    asked = [pb.LookupStreamRequest(id=str(place), lookup=lookup) for place, lookup in enumerate(lookups)]
+    return list(stub.LookupStream(iter(asked), timeout=20, metadata=metadata))
+
+
+def counts(span: Any) -> dict[str, int]:
+    return {each.key: each.value.int_value for each in span.attributes if each.key.startswith("did_router.lookups")}
+
+
+@BOTH_TRANSPORTS
+@pytest.mark.parametrize("method", [BATCH, STREAM])
+def test_call_of_many_lookups_gets_one_span(world: World, start_service: StartService, method: str) -> None:
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver)
+        many(running, method, UNSAMPLED, [NUMBER])
+        many(running, method, SAMPLED, [NUMBER, NUMBER, "+14150000009", "reception"])
+        [span] = eventually(lambda: receiver.named(method))
+        children = eventually(lambda: receiver.children(span))
+
+    assert (span.trace_id.hex(), span.parent_span_id.hex(), span.kind) == (TRACE, PARENT, KINDS["SERVER"])
+    assert counts(span) == {"did_router.lookups": 4, "did_router.lookups.route": 2, "did_router.lookups.refusal": 2}
+    assert attributes(span)["rpc.method"] == method.split("/")[1]
+    assert {child.name for child in children} >= {"near_cache", "couchdb"}
+    for child in children:
+        assert span.start_time_unix_nano <= child.start_time_unix_nano <= child.end_time_unix_nano
+        assert child.end_time_unix_nano <= span.end_time_unix_nano
+
+
+def test_batch_over_http_gets_a_span_of_its_route(world: World, start_service: StartService) -> None:
+    world.number()
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver, http_listen="127.0.0.1:0")
+        with HttpCaller(running.service.http.port) as caller:
+            body = {"lookups": [{"number": NUMBER}]}
+            assert caller.post("/v1/lookups", body, {"traceparent": SAMPLED}).status == 200
+        [span] = eventually(lambda: receiver.named("POST /v1/lookups"))
+
+    assert (span.trace_id.hex(), counts(span)["did_router.lookups"]) == (TRACE, 1)
+    assert "rpc.method" not in attributes(span)
+
+
+def test_refused_lookup_of_a_stream_has_its_trace_in_recent(world: World, start_service: StartService) -> None:
+    world.account(ONE)
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver)
+        many(running, STREAM, SAMPLED, ["+14150000009"])
+        [recent] = json.loads(running.page("/recent")[1])
+
+    assert (recent["trace_id"], recent["reason"]) == (TRACE, "NUMBER_NOT_FOUND")
+
+
+def test_invalid_batch_has_a_span_that_did_not_fail(world: World, start_service: StartService) -> None:
+    with OtlpReceiver() as receiver:
+        running = started(start_service, receiver)
+        stub: Any = running.caller.stub
+        bad = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER, consistency=7)])  # type: ignore[arg-type]
+        with pytest.raises(grpc.RpcError) as refusal:
+            stub.LookupBatch(bad, timeout=20, metadata=(("traceparent", SAMPLED),))
+        [span] = eventually(lambda: receiver.named(BATCH))
+
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert span.status.code == 0
+
+
 def test_hanging_collector_delays_no_call(world: World, start_service: StartService) -> None:
     world.number()
     with OtlpReceiver() as receiver:

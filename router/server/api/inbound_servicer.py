@@ -18,7 +18,14 @@ from router.server.api import framing
 from router.server.api.call_context import CallContext
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.status import OVERLOADED
-from router.server.observation.lookups import INVALID_ARGUMENT, LookupObserver, ObservedCall
+from router.server.observation.call_traces import CallTrace, Turn
+from router.server.observation.lookups import (
+    INVALID_ARGUMENT,
+    LOOKUP_BATCH,
+    LOOKUP_STREAM,
+    LookupObserver,
+    ObservedCall,
+)
 from router.server.observation.trace_context import Metadata
 from router.v1 import inbound_pb2 as pb
 
@@ -53,6 +60,7 @@ class OutcomeCall(ObservedCall):
         observer: LookupObserver,
         began: float,
         metadata: Metadata | None = None,
+        turn: Turn | None = None,
     ) -> None:
         super().__init__(
             observer,
@@ -64,6 +72,7 @@ class OutcomeCall(ObservedCall):
             metadata=metadata,
         )
         self._deliver = deliver
+        self.trace = turn
 
     def expire(self) -> None:
         """Deliver NUMBER_DATABASE_UNAVAILABLE: the deadline passed before the database answered."""
@@ -134,6 +143,19 @@ class InboundServicer:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"{count} numbers in a batch, at most {MAX_BATCH_SIZE}: send several batches, or a stream",
             )
+        metadata = self._metadata(context)
+        with self._observer.call_span(LOOKUP_BATCH, metadata, count) as trace:
+            try:
+                return await self._batch(request, context, metadata, trace)
+            except UnknownConsistencyError as problem:
+                failure = problem.failure
+        self._observer.turned_away(INVALID_ARGUMENT, count, message=failure.message)
+        return await context.abort(failure.code, failure.message)
+
+    async def _batch(
+        self, request: pb.LookupBatchRequest, context: Context, metadata: Metadata | None, trace: CallTrace | None
+    ) -> bytes:
+        count = len(request.lookups)
         threads = self._threads if count <= _LARGE_BATCH else self._large_batches
         if not threads.has_room(count):
             self._observer.turned_away(Reason.OVERLOADED.value, count, message=OVERLOADED.message)
@@ -143,12 +165,8 @@ class InboundServicer:
         loop = asyncio.get_running_loop()
         response: asyncio.Future[bytes] = loop.create_future()
         outcomes = _BatchOutcomes(count, partial(_soon, loop, _resolve, response))
-        try:
-            metadata = context.invocation_metadata() if self._observer.wants_metadata else None
-            await threads.run(count, self._answer_batch, request, self._deadline(context), outcomes, metadata)
-        except UnknownConsistencyError as problem:
-            self._observer.turned_away(INVALID_ARGUMENT, count, message=problem.failure.message)
-            await context.abort(problem.failure.code, problem.failure.message)
+        turn = None if trace is None else trace.turn(count)
+        await threads.run(count, self._answer_batch, request, self._deadline(context), outcomes, metadata, turn)
         return await response
 
     def _answer_batch(
@@ -157,6 +175,7 @@ class InboundServicer:
         deadline: float,
         outcomes: _BatchOutcomes,
         metadata: Metadata | None,
+        turn: Turn | None,
     ) -> None:
         """Look a batch up, in a thread: meanwhile the event loop serves other calls."""
         calls = []
@@ -164,22 +183,34 @@ class InboundServicer:
         for index, each in enumerate(request.lookups):
             if not index % _SLICE:
                 time.sleep(0)
-            calls.append(OutcomeCall(each, deadline, partial(outcomes.put, index), self._observer, began, metadata))
+            calls.append(
+                OutcomeCall(each, deadline, partial(outcomes.put, index), self._observer, began, metadata, turn)
+            )
         self._lookup.answer(calls)
 
     async def stream(self, requests: AsyncIterator[pb.LookupStreamRequest], context: Context) -> AsyncIterator[bytes]:
         """Serve LookupStream: yield outcomes as they are found, in any order."""
-        stream = _Stream(self._lookup, self._threads, lambda: self._deadline(context), self._observer)
-        reading = asyncio.create_task(stream.read(requests))
-        try:
-            while (outcome := await stream.next_outcome()) is not None:
-                yield outcome
-            await reading
-        except UnknownConsistencyError as problem:  # after the outcomes of earlier requests
-            self._observer.turned_away(INVALID_ARGUMENT, message=problem.failure.message)
-            await context.abort(problem.failure.code, problem.failure.message)
-        finally:
-            reading.cancel()
+        metadata = self._metadata(context)
+        with self._observer.call_span(LOOKUP_STREAM, metadata) as trace:
+            stream = _Stream(
+                self._lookup, self._threads, lambda: self._deadline(context), self._observer, metadata, trace
+            )
+            reading = asyncio.create_task(stream.read(requests))
+            try:
+                while (outcome := await stream.next_outcome()) is not None:
+                    yield outcome
+                await reading
+            except UnknownConsistencyError as problem:  # after the outcomes of earlier requests
+                failure = problem.failure
+            else:
+                return
+            finally:
+                reading.cancel()
+        self._observer.turned_away(INVALID_ARGUMENT, message=failure.message)
+        await context.abort(failure.code, failure.message)
+
+    def _metadata(self, context: Context) -> Metadata | None:
+        return context.invocation_metadata() if self._observer.wants_metadata else None
 
     async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """Serve Explain."""
@@ -204,9 +235,17 @@ class _Stream:
     """One LookupStream: collects requests while a batch is being answered, and returns outcomes."""
 
     def __init__(
-        self, lookup: LookupEngine, threads: BoundedExecutor, deadline: Callable[[], float], observer: LookupObserver
+        self,
+        lookup: LookupEngine,
+        threads: BoundedExecutor,
+        deadline: Callable[[], float],
+        observer: LookupObserver,
+        metadata: Metadata | None,
+        trace: CallTrace | None,
     ) -> None:
         self._lookup = lookup
+        self._metadata = metadata
+        self._trace = trace
         self._observer = observer
         self._threads = threads
         self._deadline = deadline
@@ -243,6 +282,10 @@ class _Stream:
         try:
             while self._waiting:
                 calls, self._waiting = self._waiting, []
+                if self._trace is not None:
+                    turn = self._trace.turn(len(calls))
+                    for call in calls:
+                        call.trace = turn
                 await self._threads.run(0, self._lookup.answer, calls)  # bounded by the requests that are read
         finally:
             self._worker = None
@@ -255,6 +298,7 @@ class _Stream:
             lambda outcome: _soon(self._loop, self._put, framing.streamed(identifier, outcome)),
             self._observer,
             time.monotonic(),
+            self._metadata,
         )
 
     def _put(self, outcome: bytes) -> None:

@@ -1,14 +1,18 @@
 """Observes the lookups of one tongue (the way in which they came): counts each once, and records some of them."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from router.entries.codec import source_of
 from router.lookup.call import Call
 from router.numbers.routes import Reason, Refused
 from router.runtime.counters import LabelledCounters
 from router.server.observation.call_records import CallLog, CallRecord, RecentCalls, now
+from router.server.observation.call_traces import CallTrace, Turn
+from router.server.observation.steps import Step
 from router.server.observation.trace_context import Metadata, context_of
-from router.server.observation.tracing import FinishedTrace, Step, Trace, Tracer
+from router.server.observation.tracing import FinishedTrace, Trace, Tracer
 
 NEAR_CACHE, REDIS, NUMBER_DATABASE, PORT_REQUEST = "near_cache", "redis", "number_database", "port_request"
 NONE = "none"
@@ -28,7 +32,10 @@ _SPAN_NAMES = {
     "sip": "INVITE",
     "enum": "NAPTR",
 }
-_RPC = {"grpc": {"rpc.system": "grpc", "rpc.service": "router.v1.InboundRouter", "rpc.method": "Lookup"}}
+LOOKUP, LOOKUP_BATCH, LOOKUP_STREAM = "Lookup", "LookupBatch", "LookupStream"
+"""Methods that get spans."""
+_HTTP_BATCH = "POST /v1/lookups"
+_RPC = {"rpc.system": "grpc", "rpc.service": "router.v1.InboundRouter"}
 _FAILURES = frozenset((Reason.NUMBER_DATABASE_UNAVAILABLE, Reason.OVERLOADED))
 """Refusals that say that the service could not answer."""
 
@@ -201,17 +208,53 @@ class LookupObserver:
         trace.step(NEAR_CACHE)
         self._export(trace, (self.tongue, result, reason, NEAR_CACHE))
 
+    @contextmanager
+    def call_span(self, method: str, metadata: Metadata | None, lookups: int = 1) -> Iterator[CallTrace | None]:
+        """Give a call of several lookups its trace while it is served, and export its span after it.
+
+        Args:
+            method: `LOOKUP_BATCH` or `LOOKUP_STREAM`.
+            lookups: in it, as far as that is known.
+        """
+        trace = None if self.tracer is None else self.tracer.choose_call(metadata, lookups)
+        failed = False
+        try:
+            yield trace
+        except Exception:
+            failed = True
+            raise
+        finally:
+            if trace is not None:
+                self._export_call(trace, method, failed=failed)
+
+    def _export_call(self, trace: CallTrace, method: str, *, failed: bool) -> None:
+        if self.tracer is None:
+            return
+        attributes: dict[str, str | int | bool] = {"did_router.tongue": self.tongue, **self._rpc(method)}
+        attributes["did_router.lookups"] = trace.results.total()
+        attributes |= {f"did_router.lookups.{result}": count for result, count in trace.results.items()}
+        name = f"router.v1.InboundRouter/{method}" if self.tongue == "grpc" else _HTTP_BATCH
+        self.tracer.finish(
+            FinishedTrace(trace.context, name, trace.began, time.time_ns(), trace.steps(), attributes, failed)
+        )
+
+    def _rpc(self, method: str) -> dict[str, str]:
+        return {**_RPC, "rpc.method": method} if self.tongue == "grpc" else {}
+
     def _finish(self, call: "ObservedCall", labels: tuple[str, str, str, str]) -> None:
-        if isinstance(call.trace, Trace):
-            if labels[3] != NONE:
-                call.trace.step(_STEPS.get(labels[3], labels[3]))
-            self._export(call.trace, labels)
+        trace = call.trace
+        if trace is not None and labels[3] != NONE:
+            trace.step(_STEPS.get(labels[3], labels[3]))
+        if isinstance(trace, Trace):
+            self._export(trace, labels)
+        elif isinstance(trace, Turn):
+            trace.count(labels[1])
 
     def _export(self, trace: Trace, labels: tuple[str, str, str, str]) -> None:
         if self.tracer is None:
             return
         attributes: dict[str, str | int | bool] = dict(zip(_ATTRIBUTES, labels, strict=True))
-        attributes |= _RPC.get(self.tongue, {})
+        attributes |= self._rpc(LOOKUP)
         steps: tuple[Step, ...] = tuple(trace.steps)
         ended = steps[-1].ended if labels[3] != NONE and steps else time.time_ns()
         name = _SPAN_NAMES[self.tongue]

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from router.runtime.counters import LabelledCounters
+from router.server.observation.call_traces import CallTrace
+from router.server.observation.steps import Step
 from router.server.observation.trace_context import Metadata, TraceContext, context_of, sampled
 
 log = logging.getLogger(__name__)
@@ -23,14 +25,6 @@ _MAX_EXPORT = 256
 _EXPORT_INTERVAL = 1.0
 """Seconds between two exports at most."""
 EXPORTED, DROPPED, FAILED = ("exported",), ("dropped",), ("failed",)
-
-
-class Step(NamedTuple):
-    """A part of a lookup; times are Unix nanoseconds."""
-
-    name: str
-    began: int
-    ended: int
 
 
 class Trace:
@@ -132,6 +126,19 @@ class Tracer:
                 self._until_sample = self._sample_every
                 chosen.append((0, Trace(context_of(metadatas[0]))))
         return chosen
+
+    def choose_call(self, metadata: Metadata | None, lookups: int) -> CallTrace | None:
+        """Return a trace for a call of several lookups; None where it gets no span."""
+        found = sampled([metadata])
+        if found:
+            return CallTrace(found[0][1])
+        if not self._sample_every:
+            return None
+        self._until_sample -= lookups
+        if self._until_sample > 0:
+            return None
+        self._until_sample = self._sample_every
+        return CallTrace(context_of(metadata))
 
     def finish(self, trace: FinishedTrace) -> None:
         """Have a span exported."""

@@ -98,6 +98,16 @@ def test_one_in_so_many_calls_gets_a_span_of_its_own_accord() -> None:
     assert all(trace.context is None for _, trace in tracer.choose([None] * 10))
 
 
+def test_call_of_several_lookups_is_chosen_by_the_same_rules() -> None:
+    never, each_ten = Tracer(Exporter(), sample_every=0), Tracer(Exporter(), sample_every=10)
+
+    assert never.choose_call([("traceparent", PARENT + "0")], 1000) is None
+    chosen = never.choose_call([("traceparent", PARENT + "1")], 1)
+    assert chosen is not None
+    assert chosen.context is not None
+    assert [each_ten.choose_call(None, 5) is not None for _ in range(4)] == [False, True, False, True]
+
+
 def test_steps_follow_each_other_without_gaps() -> None:
     trace = Trace(None)
     for name in ("near_cache", "near_cache", "redis", "couchdb"):
