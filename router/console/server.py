@@ -4,23 +4,24 @@ import asyncio
 import logging
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from router.client import Tls
 from router.console.admin_pages import AdminPages
 from router.console.app import build_app
 from router.console.bind_policy import check_console_listen
+from router.console.certificate import ServedCertificate, trusting
 from router.console.context import Console
 from router.console.services import ServiceError, Services
 from router.console.sessions import SessionStore
 from router.runtime.addresses import Address, is_loopback, parse_address
+from router.runtime.http_server import http_config, listen
 from router.runtime.service_manager import ServiceManager
 from router.settings import Settings, SettingsError
 
@@ -54,27 +55,23 @@ class ConsoleServer:
     def __init__(self, settings: Settings) -> None:
         group = settings.console
         check_console_listen(settings)
-        self._tls = settings.tls if settings.tls.enabled and not is_loopback(group.listen) else None
+        self._certificate = _certificate(settings)
         self.console = _console(settings)
         self._socket = _listen(group.listen)
         host, port = self._socket.getsockname()[:2]
         self.address = str(Address(host, port))
-        config = uvicorn.Config(
+        config = http_config(
             build_app(self.console),
-            http=_BoundedProtocol,
-            ws="none",
+            _BoundedProtocol,
             lifespan="on",
-            log_config=None,
-            log_level=logging.ERROR,
-            access_log=False,
-            server_header=False,
-            date_header=False,
+            proxy_headers=True,
             limit_concurrency=_MAX_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACE_PERIOD,
-            ssl_certfile=None if self._tls is None else self._tls.certificate,
-            ssl_keyfile=None if self._tls is None else self._tls.key,
         )
+        if self._certificate is not None:
+            config.load()
+            config.ssl = self._certificate.context
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="console", daemon=True
@@ -84,7 +81,7 @@ class ConsoleServer:
     @property
     def url(self) -> str:
         """The console's URL."""
-        return f"{'http' if self._tls is None else 'https'}://{self.address}/"
+        return f"{'http' if self._certificate is None else 'https'}://{self.address}/"
 
     def start(self, announce: Announce | None = None) -> None:
         """Serve in a thread.
@@ -151,16 +148,21 @@ class _BoundedProtocol(HttpToolsProtocol):
 def _console(settings: Settings) -> Console:
     group = settings.console
     uses_tls = group.tls or group.ca is not None
-    roots = _read(group.ca, "console_ca") if group.ca is not None else None
-    services = Services(
-        group.services or (_reachable(settings.server.listen),),
-        grpc.ssl_channel_credentials(roots) if uses_tls else None,
-    )
-    context = ssl.create_default_context(cadata=None if roots is None else roots.decode("ascii", "replace"))
+    context = trusting(group.ca)
+    tls = Tls(None if group.ca is None else _read(group.ca, "console_ca")) if uses_tls else None
+    services = Services(group.services or (_reachable(settings.server.listen),), tls)
     admin = AdminPages(group.instances or (_reachable(settings.server.admin_listen),), context)
     token = "" if group.token_file is None else _read(group.token_file, "console_token_file").decode("ascii", "replace")
     sessions = SessionStore(group.idle_timeout, group.session_ttl)
     return Console(services, admin, sessions, settings.cache.stale_after, token.strip())
+
+
+def _certificate(settings: Settings) -> ServedCertificate | None:
+    """Return the certificate to serve; None where only this machine reaches the console, or TLS is off."""
+    tls = settings.tls
+    if tls.certificate is None or tls.key is None or is_loopback(settings.console.listen):
+        return None
+    return ServedCertificate(tls.certificate, tls.key)
 
 
 def _reachable(address: str) -> str:
@@ -177,19 +179,13 @@ def _read(path: Path, setting: str) -> bytes:
 
 
 def _listen(address: str) -> socket.socket:
-    parsed = parse_address(address)
-    listening = socket.socket(parsed.family)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(parsed)
-        listening.listen(_BACKLOG)
+        return listen(parse_address(address), _BACKLOG)
     except OSError as problem:
-        listening.close()
         raise OSError(
             f"can't listen on {address} for the console: {problem.strerror}: stop what listens there, or choose "
             "another address with console_listen"
         ) from None
-    return listening
 
 
 def run_console(settings: Settings, announce: Announce) -> None:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from router.runtime.addresses import Address
+from router.runtime.http_server import http_config, listen
 from router.server.auth.tls_files import Certificates
 
 log = logging.getLogger(__name__)
@@ -78,16 +79,7 @@ class Listener:
         Raises:
             OSError: the address can't be listened on.
         """
-        listening = socket.socket(address.family)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(_BACKLOG)
-        except OSError:
-            listening.close()
-            raise
-        listening.settimeout(0)
-        self._listening = listening
+        self._listening = listen(address, _BACKLOG)
         self._thread.start()
 
     def stop(self) -> None:
@@ -108,16 +100,7 @@ class Listener:
 
     async def _serve(self) -> None:
         assert self._listening is not None  # noqa: S101 - set before the thread starts
-        config = uvicorn.Config(
-            self._app,
-            http=_ShortLived,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level=logging.ERROR,
-            access_log=False,
-            proxy_headers=False,
-        )
+        config = http_config(self._app, _ShortLived)
         config.load()
         accepting = asyncio.create_task(self._accept(self._listening, config))
         await self._stopped.wait()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 
-from router.server.auth.file_watcher import FileWatcher
+from router.runtime.file_watcher import FileWatcher
 from router.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from router.lifecycle.permissions import is_account_id
-from router.server.auth.file_watcher import FileWatcher
+from router.runtime.file_watcher import FileWatcher
 from router.settings import SettingsError
 
 log = logging.getLogger(__name__)

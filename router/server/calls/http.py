@@ -17,6 +17,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.runtime.addresses import parse_address
+from router.runtime.http_server import http_config, listen
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
 
 log = logging.getLogger(__name__)
@@ -57,20 +58,7 @@ class HttpServer:
 
     def start(self, app: Any) -> None:
         """Accept requests."""
-        config = uvicorn.Config(
-            app,
-            http=_JsonErrorProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level=logging.ERROR,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE,
-            backlog=_BACKLOG,
-        )
+        config = http_config(app, _JsonErrorProtocol, timeout_keep_alive=_KEEP_ALIVE, backlog=_BACKLOG)
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
         self._thread.start()
@@ -108,19 +96,10 @@ def open_tcp(address: str, *, reuse_port: bool) -> socket.socket:
     Raises:
         AddressInUseError: the address can't be listened on.
     """
-    parsed = parse_address(address)
-    listening = socket.socket(parsed.family)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.bind(parsed)
-        listening.listen(_BACKLOG)
+        return listen(parse_address(address), _BACKLOG, reuse_port=reuse_port)
     except OSError as problem:
-        listening.close()
         raise AddressInUseError(address_in_use_message(address, problem, "http_listen")) from None
-    listening.settimeout(0)
-    return listening
 
 
 def open_unix(path: Path) -> socket.socket:

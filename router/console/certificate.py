@@ -1,0 +1,69 @@
+"""The console's own certificate, reread when its files change, and the authorities that it trusts for the services."""
+
+import logging
+import ssl
+from pathlib import Path
+
+from router.runtime.file_watcher import FileWatcher
+from router.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+
+class ServedCertificate:
+    """The certificate that visitors get; a new connection gets that of the moment.
+
+    Attributes:
+        context: for the listener.
+
+    Raises:
+        SettingsError: the files can't be used.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate, self._key = certificate, key
+        self._files = FileWatcher([certificate, key])
+        try:
+            self._current = self._load()
+            self.context = self._load()
+        except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
+            raise SettingsError(
+                f"settings 'tls_certificate' and 'tls_key': {certificate} and {key} are not a PEM certificate and its "
+                f"key without a password ({_reason(problem)})"
+            ) from None
+        self.context.sni_callback = self._choose
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._certificate, self._key, password="")  # an encrypted key is refused
+        return context
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Give a handshake the current certificate; OpenSSL calls this whether or not the visitor names a host."""
+        if self._files.changed():
+            try:
+                self._current = self._load()
+            except (OSError, ValueError) as problem:
+                log.error("certificate not reloaded, the previous one stays in use: %s", _reason(problem))
+            else:
+                log.info("certificate reloaded for new connections: file=%s", self._certificate)
+        connection.context = self._current
+
+
+def trusting(ca: Path | None) -> ssl.SSLContext:
+    """Return what verifies the services' certificates.
+
+    Args:
+        ca: PEM file of their authorities; None: the public ones.
+
+    Raises:
+        SettingsError: the file has no certificates.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ValueError) as problem:
+        raise SettingsError(f"setting 'console_ca': {ca} has no PEM certificates ({_reason(problem)})") from None
+
+
+def _reason(problem: Exception) -> str:
+    return str(getattr(problem, "reason", None) or getattr(problem, "strerror", None) or problem)
