@@ -34,11 +34,13 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test (WORKERS=4 ARGS="-k copies")
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# These reckon and do not wait, so a worker a core is best. `make test` makes ten times as many examples of a property.
+test-unit: export PYTHONDONTWRITEBYTECODE :=
 test-unit: install ## run the tests of single modules, which need no server (ARGS="-k status")
-	$(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --hypothesis-profile quick tests/unit $(ARGS)
 
 coverage: install ## report the branch coverage of the unit tests and fuzz targets
-	$(BIN)/pytest -n $(WORKERS) --cov=router --cov-report=term $(ARGS) tests/unit tests/fuzz
+	$(BIN)/pytest -n $(WORKERS) --cov=router --cov-report=term $(ARGS) tests/unit tests/component tests/fuzz
 
 lint: install ## check style, types, layers, names of code and tests, length of files, pages and spelling
 	$(BIN)/ruff check
@@ -71,7 +73,7 @@ test-switches: install ## run the examples for Kamailio and Asterisk with real o
 
 test-console: install ## install Chromium and axe from Debian and npm, and run the tests of the console in a browser
 	tests/integration/console/install.sh "$(VENV)/node"
-	$(BIN)/pytest tests/unit/console tests/integration/console $(ARGS)
+	$(BIN)/pytest tests/unit/console tests/component/console tests/integration/console $(ARGS)
 
 console-pictures: install ## make the pictures of docs/console.md anew, with Chromium
 	tests/integration/console/install.sh "$(VENV)/node"

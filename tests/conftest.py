@@ -9,6 +9,9 @@ from redis import Redis
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.embedded.redis import find_server
+from tests.support.examples import register_profiles
+
+register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,7 +74,7 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
-_STRICT = ("unit", "fuzz", "contract")
+_STRICT = ("unit", "component", "project", "fuzz", "contract")
 """Folders whose tests turn warnings into errors; in the others killed processes and servers cause some."""
 
 

@@ -19,8 +19,8 @@ from router.couch.client import CouchClient
 from router.couch.errors import CouchError
 from router.couch.nodes import probe
 from tests.faults.programs import Program
-from tests.integration.waiting import eventually
 from tests.processes import freeze, thaw
+from tests.support.waiting import eventually
 
 KILL, FREEZE, MAINTENANCE, SPLIT, LAG, ISOLATE = "kill", "freeze", "maintenance", "split", "lag", "isolate"
 _UP_WITHIN, _SPLIT_WITHIN = 60.0, 120.0

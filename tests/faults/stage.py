@@ -33,7 +33,7 @@ from tests.faults.forms import FORMS, SINGLE
 from tests.faults.links import Link, LinkGroup
 from tests.faults.nodes import ImitatedNodes, Nodes
 from tests.faults.programs import Program
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 EACH = 4
 NUMBERS = [f"{shard.removeprefix('numbers/')}88679{index:02}" for shard in SHARDS for index in range(EACH)]

@@ -18,9 +18,9 @@ from router.trust.trust import UNAVAILABLE
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import answer_of
 from tests.integration.conftest import Running, StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
 from tests.redis_programs import on_each_redis
+from tests.support.waiting import eventually
 
 pytest_generate_tests = on_each_redis
 

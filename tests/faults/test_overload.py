@@ -16,9 +16,9 @@ from tests.cli.command import SERVE, Process, Running, children_of, serving
 from tests.integration.caller import Refusal, outcome, request
 from tests.integration.conftest import StartService
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
 from tests.processes import freeze, thaw
+from tests.support.waiting import eventually
 
 CONNECTIONS, CALLS = 4, 2000
 REFUSED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")

@@ -18,8 +18,8 @@ from router.settings import Settings
 from router.stores.clients import Stores
 from tests.integration.caller import Caller
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import World
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

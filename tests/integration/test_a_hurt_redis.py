@@ -9,9 +9,9 @@ from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.numbers.kazoo_databases import ACCOUNTS, PORT_REQUESTS, SYSTEM_CONFIG
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartFollower, StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
 from tests.redis_programs import on_each_redis
+from tests.support.waiting import eventually
 
 pytest_generate_tests = on_each_redis
 

@@ -11,8 +11,8 @@ from router.near_cache import barrier
 from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
 from router.numbers.routes import Reason, Refused
 from router.trust.monitor import TrustMonitor
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.support.waiting import eventually
 
 NUMBERS = [f"+1415886{index:04}" for index in range(200)]
 SHARD = "numbers/+1415"

@@ -14,8 +14,8 @@ from tests.integration.caller import PATIENCE, Refusal, outcome
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
 from tests.integration.tokens import Tokens
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
 

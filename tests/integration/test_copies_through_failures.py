@@ -18,8 +18,8 @@ from router.numbers.shards import shard_for
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C, number_document
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 MODES = (CopiesMode.SINGLE, CopiesMode.PER_NUMBER, CopiesMode.BOTH)

@@ -13,8 +13,8 @@ from router.server.calls import native
 from tests.integration import mixed_calls
 from tests.integration.mixed_calls import CALLERS, MORE_THAN_FIT, Counts, ask_all, counted
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, TWO, World
+from tests.support.waiting import eventually
 
 CALLS = int(os.environ.get("MIXED_CALLS", "10000"))
 """MIXED_CALLS asks for fewer."""

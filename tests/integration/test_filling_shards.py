@@ -14,8 +14,8 @@ from router.redis_store.entries import EntryStore
 from router.settings.rules import build_rules
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 _SECOND_PAGE = r"GET /numbers/\+1415/_changes\?(?!.*since=0)(?!.*feed=)"

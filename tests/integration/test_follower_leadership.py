@@ -13,9 +13,9 @@ from router.numbers.routes import Policy
 from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, THREE, TWO, World
 from tests.processes import freeze, thaw
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 OTHER = "+14420000001"

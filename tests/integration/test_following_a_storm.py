@@ -9,8 +9,8 @@ import pytest
 from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
 from tests.integration.conftest import Running, StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
 NUMBERS = [f"{shard.removeprefix('numbers/')}{index:07}" for shard in SHARDS for index in range(12)]

@@ -11,8 +11,8 @@ from router.redis_store.pending_copies import ALL_NUMBERS, PendingCopies
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import World
+from tests.support.waiting import eventually
 
 KEEPING: dict[str, Any] = {"follower_account_copies": True}
 

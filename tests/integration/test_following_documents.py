@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import StartFollower
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 _SECOND_PAGE = r"GET /numbers/\+1415/_changes\?(?!.*since=0)(?!.*feed=)"

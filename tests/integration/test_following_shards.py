@@ -9,8 +9,8 @@ import pytest
 from router.couch import responses
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 _SECOND_PAGE = r"GET /numbers/\+1415/_changes\?(?!.*since=0)(?!.*feed=)"

@@ -12,9 +12,9 @@ import pytest
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from tests.integration.conftest import StartFollower
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 from tests.processes import freeze, thaw
+from tests.support.waiting import eventually
 from tests.topologies.servers import free_port
 
 SHARD = "numbers/+1415"

@@ -16,8 +16,8 @@ from router.client import Client
 from router.embedded import EmbeddedCouchDB
 from router.runtime.addresses import Address
 from router.server.app import Service
-from tests.integration.waiting import eventually
 from tests.integration.world import World
+from tests.support.waiting import eventually
 
 ALL = json.loads((Path(__file__).parents[1] / "cases" / "lookup.json").read_text())["lookup"]
 CASES = [case for case in ALL if case["input"] and not case["options"].get("config")]

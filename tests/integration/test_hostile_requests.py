@@ -11,8 +11,8 @@ from router.v1 import inbound_pb2 as pb
 from tests.hostile import wire
 from tests.hostile.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 NOT_UTF_8 = b"\x0a\x03\xff\xfe\xfd"
 """A first field of text that is none; wrapped once more, the same inside a message."""

@@ -13,8 +13,8 @@ from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from tests.integration.http_caller import HttpCaller, Reply
 from tests.integration.tokens import Tokens
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 PATH = f"/v1/lookup/{NUMBER}"
 

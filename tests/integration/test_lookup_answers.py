@@ -10,8 +10,8 @@ from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import Refusal
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
 

@@ -12,8 +12,8 @@ from router.redis_store.follower_status import FollowerStatus
 from router.trust.trust import FRESH, STALE
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import Running, StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from router.v1 import inbound_pb2 as pb
 from tests.cli.command import run
 from tests.integration.caller import request
 from tests.integration.conftest import StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
 

@@ -8,8 +8,8 @@ import pytest
 
 from router.server.app import Service
 from tests.integration.test_sip import Caller, headers, request
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 NAME = ".".join(reversed(NUMBER.removeprefix("+"))) + ".e164.arpa."
 TEMPLATE = "sip:{number}@{realm}"

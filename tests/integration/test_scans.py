@@ -11,8 +11,8 @@ from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import Running, StartService
 from tests.integration.manager_world import CHILD, INVENTORY, family
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, World
+from tests.support.waiting import eventually
 
 _ABSENT = [f"+1415886{index:04}" for index in range(600)]
 _READ = r"/numbers/\+1415/(\+|_all_docs)"

@@ -18,8 +18,8 @@ from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import PATIENCE, Caller, outcome, request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
+from tests.support.waiting import eventually
 
 SERVICE = "router.v1.InboundRouter"
 PATIENT = {"shutdown_grace_period": 20, "couchdb_read_timeout": 20, "lookup_timeout": 20}

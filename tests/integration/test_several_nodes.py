@@ -14,7 +14,7 @@ from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.settings import Settings
 from router.stores.clients import Stores
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 

@@ -9,8 +9,8 @@ import pytest
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import SettingsError
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 CONTACT = f"<sip:{NUMBER}@{ONE}.example.com;user=phone>"
 

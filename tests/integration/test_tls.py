@@ -20,8 +20,8 @@ from tests.integration.caller import request
 from tests.integration.certificates import CertAuthority
 from tests.integration.conftest import Running, StartService
 from tests.integration.tokens import Tokens
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

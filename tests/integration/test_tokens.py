@@ -12,8 +12,8 @@ from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import PATIENCE, request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.tokens import Tokens
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
 

@@ -13,8 +13,8 @@ from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.http_caller import HttpCaller
 from tests.integration.otlp_receiver import OtlpReceiver
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, World
+from tests.support.waiting import eventually
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"

@@ -13,8 +13,8 @@ from router.follower.leadership import Leadership
 from router.follower.scheduler import DatabaseScheduler
 from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, TWO, World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 RARELY: dict[str, Any] = {"follower_reconcile_interval": 600}

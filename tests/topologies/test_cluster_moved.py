@@ -13,7 +13,7 @@ from router.redis_store.client import connect, server_id
 from router.server.app import Service
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 from tests.topologies.owned_numbers import OWNERS, change_owners, found
 from tests.topologies.servers import Cluster, server
 

@@ -19,6 +19,7 @@ from router.bulk.run import BulkRun
 from router.couch.server import CouchServer
 from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager, family
 from tests.integration.world import World
+from tests.support.examples import examples
 
 _VISIBLE = st.characters(min_codepoint=33, max_codepoint=126)
 _IDS = st.one_of(
@@ -91,7 +92,7 @@ def manager(world: World) -> Manager:
     return Manager(world)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(_IDS, st.tuples(_TYPES, _FIELDS), min_size=1, max_size=12))
 def test_any_document_comes_back_as_it_was(
     manager: Manager, world: World, found: dict[str, tuple[dict[str, Any], dict[str, Any]]]

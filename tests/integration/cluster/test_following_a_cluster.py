@@ -18,8 +18,8 @@ from router.follower.older_changes import OlderChanges
 from router.follower.reconciler import Reconciler
 from router.stores.clients import Stores
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 SHARD_PATTERN = r"numbers/\+1415"

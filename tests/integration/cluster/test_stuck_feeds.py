@@ -16,8 +16,8 @@ from router.embedded import EmbeddedCluster
 from router.follower import catch_up, listed_changes
 from router.follower.leader_session import LeaderSession
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import ONE, THREE, TWO, World
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 

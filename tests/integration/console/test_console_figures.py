@@ -3,8 +3,8 @@
 from router.console.figures import read_figures
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
 

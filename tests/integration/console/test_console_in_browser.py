@@ -12,8 +12,8 @@ from router.entries.codec import unpack
 from router.v1 import inbound_pb2 as pb
 from tests.integration.console.conftest import OpenBrowser, StartConsole
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, ONE, TWO, World
+from tests.support.waiting import eventually
 
 _NOTICED_WITHIN = 5.0
 """Seconds within which an operator must see that a store is away."""

@@ -17,8 +17,8 @@ from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, STRANGER, Manager, family
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from router.numbers.gregorian import from_unix
 from tests.cli.command import run
 from tests.integration.conftest import StartService
 from tests.integration.manager_world import CHILD, INVENTORY, SHARD, Manager, family
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.support.waiting import eventually
 
 DAY = 86_400
 LONG_AGO = from_unix(int(time.time()) - 91 * DAY)

@@ -17,8 +17,8 @@ from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
 from tests.integration.relay import Relay
-from tests.integration.waiting import eventually
 from tests.integration.world import NUMBER, World
+from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
 

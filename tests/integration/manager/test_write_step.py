@@ -11,7 +11,7 @@ from router.couch.errors import ConflictError
 from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.manager.write_step import DocumentWriter, WriteResult
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 

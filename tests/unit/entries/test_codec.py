@@ -8,7 +8,7 @@ from router.entries import codec
 from router.entries.codec import NO_VERSION, Entry
 from router.numbers.routes import Reason, Refused, Route
 from router.v1 import inbound_pb2 as pb
-from tests.unit.cache.entries import NOW, NUMBER, ONE, rev, route
+from tests.support.entries import NOW, NUMBER, ONE, rev, route
 
 DIGESTS = st.binary(min_size=16, max_size=16).map(bytes.hex)
 REVISIONS = st.builds("{}-{}".format, st.integers(1, 2**32 - 1), DIGESTS)

@@ -10,7 +10,7 @@ from router.couch.leaves import Leaf
 from router.entries.codec import version_of
 from router.follower import older_changes
 from router.follower.older_changes import OlderChanges, Verdict, judge
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 HELD, CHANGE = "2-" + "f" * 32, "2-" + "1" * 32
 ROOT, END = "1-" + "0" * 32, "3-" + "e" * 32

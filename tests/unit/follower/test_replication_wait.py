@@ -10,7 +10,7 @@ from router.couch.cluster import replication_backlog
 from router.couch.errors import CouchUnavailable, NotFoundError
 from router.follower import replication_wait
 from router.follower.replication_wait import ReplicationWait
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 
 class Nodes:

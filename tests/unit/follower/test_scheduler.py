@@ -9,7 +9,7 @@ from router.couch.responses import DatabaseInfo
 from router.follower.followed_database import SPLIT_TIME, FollowedDatabase
 from router.follower.scheduler import DatabaseScheduler
 from router.redis_store.checkpoints import Checkpoint
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 SHARD, OTHER = "numbers/+1415", "numbers/+1416"
 COMPLETE = Checkpoint(epoch="e", complete=True)

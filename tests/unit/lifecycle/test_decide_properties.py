@@ -20,6 +20,7 @@ from router.lifecycle.policy import ManagerPolicy
 from router.numbers import documents
 from router.numbers.documents import NumberDocument
 from router.numbers.states import State
+from tests.support.examples import examples
 from tests.unit.lifecycle.document_generations import SETTINGS
 from tests.unit.lifecycle.numbers_and_accounts import ACCOUNTS, NOW, NUMBER, C, M, R, U, asked, decided
 
@@ -235,5 +236,5 @@ class AnyLife(RuleBasedStateMachine):
             assert self.stands.problems == ()
 
 
-AnyLife.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+AnyLife.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
 TestAnyLife = AnyLife.TestCase

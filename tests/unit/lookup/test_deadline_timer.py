@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from router.lookup.deadline_timer import DeadlineTimer
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

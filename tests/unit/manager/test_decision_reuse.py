@@ -22,6 +22,7 @@ from router.numbers.rules import build
 from router.numbers.shards import shard_for
 from router.reference_data.active_port_requests import ActivePortRequests
 from router.settings import Settings
+from tests.support.examples import examples
 from tests.unit.manager.packages import install, on_path
 
 ACCOUNTS = ["a" * 32, "b" * 32, "c" * 32]
@@ -93,7 +94,7 @@ FIELDS = ("state", "module_name", "public_fields", "ported_in", "imported", "aut
 VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
 def test_decide_batch_equals_one_by_one(
     decider: DecideStep, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.numbers.normaliser import MAX_NUMBER_BYTES, Normaliser
+from tests.support.examples import examples
 
 NORMALISER = Normaliser({})
 
@@ -28,14 +29,14 @@ TEXTS = st.one_of(
 
 
 @given(TEXTS)
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 def test_doing_it_twice_changes_nothing(text: str) -> None:
     once = NORMALISER.e164(text)
     assert NORMALISER.e164(once.number) == once
 
 
 @given(TEXTS)
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 def test_fast_way_and_full_way_agree(text: str) -> None:
     for plan in ("", "kazoo"):
         reported = NORMALISER.explain(text, plan)
@@ -48,7 +49,7 @@ def digits(text: str) -> Counter[str]:
 
 
 @given(TEXTS)
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 def test_no_digit_is_invented(text: str) -> None:
     """Every digit comes from the input, but for the 1 of North America."""
     reported = NORMALISER.explain(text)
@@ -57,7 +58,7 @@ def test_no_digit_is_invented(text: str) -> None:
 
 
 @given(TEXTS)
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 def test_reconcilable_number_is_short_printable_ascii(text: str) -> None:
     for plan in ("", "kazoo"):
         number, reconcilable = NORMALISER.e164(text, plan)

@@ -3,7 +3,7 @@
 import threading
 
 from router.runtime.circuit_breaker import CircuitBreaker
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 LONG = 3600.0
 

@@ -12,6 +12,7 @@ from router.manager.features.permissions import permissions_of
 from router.manager.features.provider import FeatureProvider, ProviderSetup
 from router.numbers.documents import NumberDocument
 from router.numbers.states import State
+from tests.support.examples import examples
 from tests.unit.manager.features.planning import ACCOUNT, ADDRESS, done, newer, number, update
 
 SETUP = ProviderSetup("", {})
@@ -91,7 +92,7 @@ def _step(document: NumberDocument, step: tuple[dict[str, Any] | None, bool, dic
     return after
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from([number, newer]), st.lists(steps, min_size=1, max_size=4))
 def test_plan_any_changes_keep_features_and_fields_consistent(make: Any, taken: list[Any]) -> None:
     document = make()

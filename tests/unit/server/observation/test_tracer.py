@@ -7,7 +7,7 @@ import pytest
 
 from router.server.observation import tracing
 from router.server.observation.tracing import FinishedTrace, Trace, Tracer
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0"
 

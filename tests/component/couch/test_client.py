@@ -13,7 +13,7 @@ from router.couch.errors import (
 )
 from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
-from tests.unit.couch.conftest import ServerProcess
+from tests.component.couch.conftest import ServerProcess
 
 LONG = 60.0
 

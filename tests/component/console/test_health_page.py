@@ -12,7 +12,7 @@ from router.console.figures import WorkerFigures
 from router.console.history import History
 from router.console.views.health import Health, health
 from router.console.views.instances import InstanceState
-from tests.unit.console.conftest import StartConsole, worker_state
+from tests.component.console.conftest import StartConsole, worker_state
 
 SHARDS = 2500
 

@@ -12,9 +12,9 @@ from router.client import Tls
 from router.console.certificate import trusting
 from router.console.server import ConsoleServer
 from router.settings import Settings, SettingsError
+from tests.component.console.conftest import NOWHERE, StartConsole, Visitor
 from tests.integration.certificates import CertAuthority
-from tests.integration.waiting import eventually
-from tests.unit.console.conftest import NOWHERE, StartConsole, Visitor
+from tests.support.waiting import eventually
 
 EVERYWHERE = "0.0.0.0:0"
 

@@ -12,8 +12,8 @@ from router.couch.errors import CouchError, CouchRefused, CouchUnavailable, NotF
 from router.couch.responses import Change
 from router.couch.server import CouchServer
 from router.embedded import EmbeddedCouchDB
-from tests.integration.waiting import eventually
-from tests.unit.couch.conftest import ServerProcess
+from tests.component.couch.conftest import ServerProcess
+from tests.support.waiting import eventually
 
 NAME = "numbers/+1415"
 

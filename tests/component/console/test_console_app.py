@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from router.console.app import build_app
 from router.console.security import COOKIE, CSP
 from router.settings import SettingsError
-from tests.unit.console.conftest import StartConsole, Visitor, worker_state
+from tests.component.console.conftest import StartConsole, Visitor, worker_state
 
 TOKEN = "didr_a-token-that-nobody-else-may-see"
 PUBLIC = {"/login"}

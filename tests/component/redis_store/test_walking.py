@@ -5,8 +5,8 @@ from typing import Any
 from router.entries import codec
 from router.redis_store.cache_store import CacheStore
 from router.redis_store.keys import Keys
-from tests.unit.cache.conftest import LIVES
-from tests.unit.cache.entries import NOW, Life, rev, route
+from tests.component.redis_store.conftest import LIVES
+from tests.support.entries import NOW, Life, rev, route
 
 HERE, THERE = [f"+14150000{index:03}" for index in range(50)], ["+14420000001", "+1442"]
 

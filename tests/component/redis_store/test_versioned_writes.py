@@ -12,7 +12,8 @@ from router.redis_store.cache_store import CacheStore
 from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.redis_store.replies import ApplyResult
-from tests.unit.cache.entries import DATABASE, NOW, NUMBER, ONE, TWO, Life, held, refusal, rev, route
+from tests.support.entries import DATABASE, NOW, NUMBER, ONE, TWO, Life, held, refusal, rev, route
+from tests.support.examples import examples
 
 
 def test_newer_revision_replaces_an_older_one(writer: CacheStore, reader: EntryReader) -> None:
@@ -56,7 +57,7 @@ def test_generations_compare_as_numbers(writer: CacheStore, reader: EntryReader,
     assert held(reader) == route(rev(higher, "0"), TWO)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.integers(1, 2**32 - 1), st.binary(min_size=16, max_size=16)), min_size=1, max_size=8, unique=True

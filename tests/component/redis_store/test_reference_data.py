@@ -16,9 +16,9 @@ from router.redis_store.keys import Keys
 from router.reference_data.reference_data import ReferenceData
 from router.trust.monitor import TrustMonitor
 from router.trust.trust import FRESH
-from tests.integration.waiting import eventually
-from tests.unit.cache.conftest import LIVES
-from tests.unit.cache.entries import NUMBER, ONE, TWO, rev
+from tests.component.redis_store.conftest import LIVES
+from tests.support.entries import NUMBER, ONE, TWO, rev
+from tests.support.waiting import eventually
 
 
 class Source:

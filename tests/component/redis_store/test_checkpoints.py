@@ -9,7 +9,7 @@ from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from router.redis_store.replies import ApplyResult
-from tests.unit.cache.entries import DATABASE, NUMBER, TWO, Life, held, rev, route
+from tests.support.entries import DATABASE, NUMBER, TWO, Life, held, rev, route
 
 
 def test_checkpoint_of_an_unknown_database_is_empty(writer: CacheStore) -> None:

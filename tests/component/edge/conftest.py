@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.server.edge.running_edge import RunningEdge, Start
+from tests.component.edge.running_edge import RunningEdge, Start
 
 
 @pytest.fixture

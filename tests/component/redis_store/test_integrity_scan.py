@@ -11,7 +11,7 @@ from router.redis_store.cache_store import CacheStore
 from router.redis_store.entry_reader import EntryReader
 from router.redis_store.integrity_scan import IntegrityScan
 from router.redis_store.keys import Keys
-from tests.unit.cache.entries import ONE, Life, rev, route
+from tests.support.entries import ONE, Life, rev, route
 
 CORRUPT = b"?" * 12
 VERSION = account_value(rev(1), enabled=True, exists=True)[:20]

@@ -17,7 +17,7 @@ from router.redis_store.keys import Keys
 from router.redis_store.lease import Lease
 from router.redis_store.pending_copies import PendingCopies
 from router.redis_store.replies import ApplyResult
-from tests.unit.cache.entries import DATABASE, NUMBER, Life, held, rev, route
+from tests.support.entries import DATABASE, NUMBER, Life, held, rev, route
 
 SOUND = route(rev(1)).pack()
 SHORT = [b"", b"x", *(SOUND[:cut] for cut in range(20, len(SOUND)))]

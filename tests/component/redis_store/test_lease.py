@@ -6,7 +6,7 @@ import pytest
 
 from router.redis_store.keys import Keys
 from router.redis_store.lease import Lease, new_owner_name
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from router.server.edge.edge import Edge
 from tests.cli.command import eventually
+from tests.component.edge.running_edge import RunningEdge, Start, refused
 from tests.hostile import wire
 from tests.hostile.wire import HEADERS, Connection
-from tests.unit.server.edge.running_edge import RunningEdge, Start, refused
 
 ATTEMPTS = 5
 
