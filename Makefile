@@ -69,7 +69,7 @@ test-couchdb: install ## run the contract tests against a real CouchDB (COUCHDB_
 
 test-switches: install ## run the examples for Kamailio and Asterisk with real ones from Debian (SWITCHES_ROOT=folder for a newer Debian)
 	tests/switches/install.sh "$(SWITCHES_ROOT)"
-	SWITCHES_ROOT="$(SWITCHES_ROOT)" $(BIN)/pytest tests/switches tests/cli/test_examples.py $(ARGS)
+	SWITCHES_ROOT="$(SWITCHES_ROOT)" $(BIN)/pytest -v tests/switches tests/cli/test_examples.py $(ARGS)
 
 test-console: install ## install Chromium and axe from Debian and npm, and run the tests of the console in a browser
 	tests/integration/console/install.sh "$(VENV)/node"

@@ -1,9 +1,10 @@
-"""Processes that a test freezes and lets go on."""
+"""Processes that a test freezes, lets go on, or kills."""
 
 import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 _DEADLINE = 10.0  # seconds
@@ -30,6 +31,30 @@ def thaw(process: int) -> None:
     """Let a frozen process go on (SIGCONT), if it is still there."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGCONT)
+
+
+def kill(processes: Iterable[int]) -> None:
+    """Kill processes (SIGKILL) and wait until they have ended, since their ports are theirs until then.
+
+    Raises:
+        AssertionError: one still ran after 10 s.
+    """
+    ending = list(processes)
+    for process in ending:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    end = time.monotonic() + _DEADLINE
+    while any(not _has_ended(process) for process in ending):
+        assert time.monotonic() < end, f"of the processes {ending} one did not end"
+        time.sleep(_POLL_INTERVAL)
+
+
+def _has_ended(process: int) -> bool:
+    """Return whether no thread of it is left; a zombie's first one is, and holds nothing any more."""
+    try:
+        return all(_state(task) in "ZX" for task in Path(f"/proc/{process}/task").iterdir())
+    except FileNotFoundError:
+        return True
 
 
 def _is_frozen(process: int) -> bool:

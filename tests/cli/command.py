@@ -140,12 +140,17 @@ class Process:
             self.lines.append(line.rstrip("\n"))
 
     def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
-        """Wait until it says so."""
+        """Wait until it says so; a command that has ended says nothing any more."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            has_ended = self.popen.poll() is not None
+            if has_ended:
+                self._reader.join(5)
             for line in list(self.lines):
                 if found := re.search(pattern, line):
                     return found
+            if has_ended:
+                break
             time.sleep(0.02)
         raise AssertionError(f"never said {pattern!r}, but:\n" + "\n".join(self.lines))
 

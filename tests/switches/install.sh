@@ -26,6 +26,7 @@ if [ -n "$missing" ]; then
         chmod +x "$policy"
         trap 'rm -f "$policy"' EXIT
     fi
+    echo "Installing from Debian (about a minute): $packages"
     apt-get update -qq
     # shellcheck disable=SC2086 # a list
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
@@ -36,6 +37,7 @@ if [ ! -e "$root/etc/debian_version" ]; then
     rm -rf "$root.part"
     if debootstrap --variant=minbase sid "$root.part" >"$root.log" 2>&1; then
         mv "$root.part" "$root"
+        echo "Unpacked"
     else
         echo "The newer Debian's tests are skipped: debootstrap failed, see $root.log" >&2
         exit 0
@@ -43,7 +45,7 @@ if [ ! -e "$root/etc/debian_version" ]; then
 fi
 # shellcheck disable=SC2086 # a list
 if ! chroot "$root" dpkg-query -W $newer >/dev/null 2>&1; then
-    echo "Installing $newer into $root (700 MB in all)"
+    echo "Installing $newer into $root (a minute or two, 700 MB in all)"
     # a mirror may lag behind what its own Release file says
     chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update -qq
     # shellcheck disable=SC2086 # a list

@@ -1,7 +1,5 @@
 """Two did-routers over the same stores that answer in every way."""
 
-import os
-import signal
 from typing import Self
 
 from tests import processes
@@ -51,8 +49,7 @@ class Routers:
 
     def kill(self, index: int) -> None:
         """End one of them without a word."""
-        for process in self._every(index):
-            os.kill(process, signal.SIGKILL)
+        processes.kill(self._every(index))
         self._processes[index].popen.wait()
 
     def restart(self, index: int) -> None:
