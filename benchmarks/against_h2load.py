@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks import generator
 from benchmarks.arena import arena
-from benchmarks.contestants import everybody
+from benchmarks.contestants import all_contestants
 from benchmarks.generator import LOOKUP, Shape
 from benchmarks.peers.build import lacks
 from benchmarks.probe import wait_for_workers
@@ -20,10 +20,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3, help="by turns (%(default)s)")
     options.add_argument("--seconds", type=float, default=2, help="measured in each turn (%(default)s)")
-    options.add_argument("--against", default="echo native", choices=[each.name for each in everybody()])
+    options.add_argument("--against", default="echo native", choices=[each.name for each in all_contestants()])
     given = options.parse_args()
     reason = generator.missing() or lacks(("h2load",), packages="nghttp2-client")
-    who = next(each for each in everybody() if each.name == given.against)
+    who = next(each for each in all_contestants() if each.name == given.against)
     reason = reason or who.missing()
     if reason is not None:
         raise SystemExit(reason)

@@ -44,7 +44,7 @@ COMPARED = frozenset(
         CPP_TLS,
     )
 )
-"""Whose figures the ratios need: they take a turn in every round."""
+"""Contestants whose figures the ratios need: they take a turn in every round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Ratio:
     at_most: bool = False
 
     def verdict(self, value: float) -> str:
-        """Where a value stands."""
+        """Return where a value stands relative to its bound."""
         reached = value <= self.least if self.at_most else value >= self.least
         if not reached:
             return "short"

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from benchmarks import probe
 from benchmarks.arena import Arena, arena
-from benchmarks.contestants import everybody
+from benchmarks.contestants import all_contestants
 from benchmarks.processes import Server, free_port
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _turn(on: Arena, transport: str, calls: int, seen: dict[tuple[str, str], list[float]]) -> None:
-    who = next(each for each in everybody() if each.name == f"near {transport}")
+    who = next(each for each in all_contestants() if each.name == f"near {transport}")
     port = free_port()
     with Server(who.start(on, port), port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         probe.wait_for_workers(port, 1)

@@ -1,4 +1,4 @@
-"""Everybody who takes part: how to start it, what it is asked, and why it is left out where it can't run."""
+"""The contestants: how each is started and asked, and why it is left out where it can't run."""
 
 import importlib.util
 import shutil
@@ -58,7 +58,7 @@ class Contestant:
 
     @property
     def udp(self) -> bool:
-        """Whether it is asked over UDP."""
+        """Asked over UDP."""
         return self.tool in {"sip", "dns"}
 
     def access(self, arena: Arena) -> Access:
@@ -66,7 +66,7 @@ class Contestant:
         return arena.credentials.access(tls=self.tls, tokens=self.tokens)
 
 
-def everybody() -> list[Contestant]:
+def all_contestants() -> list[Contestant]:
     """In the order of their turns; what is compared stands close together."""
     return [
         _ours("near", "native"),
@@ -227,5 +227,5 @@ _MISSING: dict[str, Missing] = {
 
 
 def chosen(all_of_them: Sequence[Contestant], groups: set[str], names: set[str]) -> list[Contestant]:
-    """Those of the groups, or by name."""
+    """Return the contestants of the groups, or those of the names."""
     return [each for each in all_of_them if each.group in groups or each.name in names]

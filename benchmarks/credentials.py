@@ -14,7 +14,7 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a contestant is reached.
+    """The address and credentials of a contestant.
 
     Attributes:
         authority: PEM file of the authority that its certificate must be from; None for no TLS.

@@ -1,4 +1,4 @@
-"""One turn: a started contestant under one load, with the CPU time of everybody involved."""
+"""One turn: a started contestant under one load, with the CPU time of all processes involved."""
 
 import contextlib
 import re

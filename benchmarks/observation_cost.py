@@ -1,4 +1,4 @@
-"""What metrics, call log and traces cost the hit path, by turns: near cache, native transport, one worker each.
+"""The cost of metrics, call log and traces on the hit path, by turns: near cache, native transport, one worker each.
 
 python -m benchmarks.observation_cost --rounds 8
 python -m benchmarks.observation_cost --other ../before

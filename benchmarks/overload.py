@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from benchmarks import generator, overload_page, probe
 from benchmarks.arena import Arena, arena
-from benchmarks.contestants import everybody
+from benchmarks.contestants import all_contestants
 from benchmarks.directory import frame
 from benchmarks.flood import Callers, Fate, Flooded, Step, flood
 from benchmarks.generator import FLOOD, Shape
@@ -102,7 +102,7 @@ def measure(on: Arena, case: OverloadCase, seconds: float, minute: float) -> dic
         if case.slow:
             stack.enter_context(_slowed(on, case.slow))
         port = free_port()
-        contestant = next(each for each in everybody() if each.name == case.contestant)
+        contestant = next(each for each in all_contestants() if each.name == case.contestant)
         server = stack.enter_context(Server(contestant.start(on, port), port))
         time.sleep(_SLOW_START) if case.slow else probe.check(on, contestant, port)
         _drive(port, files[0], Shape(8, 16, max(1.0, contestant.filling)))

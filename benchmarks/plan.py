@@ -13,10 +13,11 @@ HTTP_LOAD = Load(KEPT_ALIVE, connections=32, streams=1)
 """HTTP/1.1 has one request at a time on a connection."""
 SHARES = (0.1, 0.5, 0.75, 0.9)
 PACED_BY = {EDGE: EDGE, EDGE_ECHO: EDGE}
-"""Whose capacity the rates of an open loop are shares of, so that both are asked at the same rate; else the near
-cache's."""
+"""The contestant whose capacity the rates of an open loop are shares of, so that both are asked at the same rate.
+
+It is the near cache for all others."""
 PAIRED = frozenset((NEAR, ECHO, EDGE, EDGE_ECHO))
-"""Whose latency the bar compares: they take a turn at half of the capacity in every round."""
+"""Contestants whose latency the bar compares: they take a turn at half of the capacity in every round."""
 
 KINDS = (
     Load("e164"),
@@ -30,7 +31,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of it.
+    """The rounds, durations and rates of a run.
 
     Attributes:
         rounds: turns of those that the bar compares; the median counts. The others take one.

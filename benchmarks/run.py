@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import generator, machine, plots, report, sections
 from benchmarks.arena import arena
 from benchmarks.bar import SMALL
-from benchmarks.contestants import GROUPS, Contestant, everybody
+from benchmarks.contestants import GROUPS, Contestant, all_contestants
 from benchmarks.figures import Results
 from benchmarks.generator import LoadError
 from benchmarks.match import Match
@@ -65,8 +65,8 @@ def _measure(run: Run, wanted: set[str]) -> None:
 
 
 def _contestants(only: set[str]) -> list[Contestant]:
-    """Everybody, or those of the groups and names given."""
-    everyone = everybody()
+    """Return all contestants, or those of the groups and names given."""
+    everyone = all_contestants()
     names = {each.name for each in everyone}
     if not only & (names | set(GROUPS)):
         return everyone
@@ -92,7 +92,7 @@ def compile_peers(contestants: Sequence[Contestant]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    names = [each.name for each in everybody()]
+    names = [each.name for each in all_contestants()]
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--quick", action="store_true", help="a look, under a minute")
     made.add_argument(

@@ -24,11 +24,11 @@ class Run:
     couchdb_url: str | None
 
     def named(self, names: Sequence[str]) -> list[Contestant]:
-        """Those of these names that take part."""
+        """Return the contestants of these names that take part."""
         return [each for each in self.contestants if each.name in names]
 
     def taking_turn(self, number: int) -> list[Contestant]:
-        """Everybody in the first round, in later ones those that the bar compares."""
+        """Return all contestants in the first round, in later ones those that the bar compares."""
         return [each for each in self.contestants if number == 0 or each.name in COMPARED]
 
 
@@ -49,7 +49,7 @@ def _loads(plan: Plan, who: Contestant, *, first: bool) -> Sequence[Load]:
 
 
 def latency(run: Run, on: Arena) -> None:
-    """How long a call takes, at rates below capacity."""
+    """Measure the latency of a call at rates below capacity."""
     print("latency over offered load (open loop, from the intended time of sending)")
     for who in run.named((NEAR, *run.plan.latency)):
         if not run.results.of(who.name, CAPACITY):

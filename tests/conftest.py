@@ -68,7 +68,7 @@ def redis_server(redis_program: str) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(redis_server: str) -> str:
-    """The same, emptied for each test."""
+    """The URL of that Redis, emptied for each test."""
     with Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server

@@ -86,7 +86,7 @@ def asked(arena: Arena, kind: str) -> Iterator[str]:
 
 
 def routable(arena: Arena) -> int:
-    """How many numbers "spread" has."""
+    """Return the count of numbers in "spread"."""
     return sum(not arena.directory.refused(index) for index in range(arena.directory.count))
 
 

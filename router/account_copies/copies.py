@@ -1,9 +1,9 @@
-"""Keeps the copies in accounts' own databases up to date: after a change, and wherever they were found to be wrong.
+"""Keeps the copies in accounts' own databases up to date: after a change, and where an audit found them wrong.
 
 A writer reads the copy first, then the number document, then writes against the copy's revision, and checks once more
-that the number document is still the same. So a concurrent change always wins, whoever makes it, and every step may be
-repeated. Where accounts are likely to have no copy at all, it is written as a new one instead of read first: CouchDB
-refuses that where a copy exists.
+that the number document is still the same. So a concurrent change of any writer wins, and every step may be repeated.
+Where accounts are likely to have no copy at all, it is written as a new one instead of read first: CouchDB refuses that
+where a copy exists.
 """
 
 import time

@@ -190,7 +190,7 @@ class CouchClient:
 
     def _send_to(self, address: str, method: str, path: list[str], body: Any, params: Mapping[str, Any]) -> Response:
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        # The public methods decode before an error can be told from a response.
+        # The public methods decode before an error is known to be one.
         send = self._resources[address]._request  # noqa: SLF001
         status, received, data = translate_errors(
             address, lambda: send(method, path, body=body, headers=headers, **params)

@@ -80,7 +80,7 @@ class FollowedDatabase:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no worker works on it, or will: after a failure Redis may be ahead of what the follower knows."""
+        """Return whether no worker works on it, or will: after a failure Redis may be ahead of this memory."""
         busy = self.working or self.queued or self.needs_reread or self.pending_since is not None
         return self.checkpoint.complete and not busy
 

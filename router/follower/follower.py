@@ -23,9 +23,9 @@ from router.stores.clients import Stores
 log = logging.getLogger(__name__)
 
 _STATUS_INTERVAL = 1.0
-_SPLIT_STATUS_INTERVAL = 0.25
-"""The same while a shard is split: services mark answers by it long before `stale_after`."""
 """Seconds between two published statuses."""
+_SPLIT_STATUS_INTERVAL = 0.25
+"""Seconds between two of them while a shard is split: services mark answers by it long before `stale_after`."""
 VISIBILITY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Seconds from the moment in which a change is noticed to its being in Redis."""
 _MAX_REPORTED_LAGS = 100

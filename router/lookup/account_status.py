@@ -27,7 +27,7 @@ class AccountStatus(Enum):
     ENABLED = "enabled"
     DISABLED = "disabled"
     MISSING = "missing"
-    """It has no document, or one marked deleted, and such accounts are refused."""
+    """The account has no document, or one marked deleted, and such accounts are refused."""
 
 
 class AccountStatusReader:

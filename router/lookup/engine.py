@@ -50,7 +50,7 @@ class LookupEngine:
 
     @property
     def trust(self) -> Trust:
-        """What may be trusted now."""
+        """The trust in each cache now."""
         return self._trust.current
 
     def answer(self, calls: Sequence[Call]) -> None:

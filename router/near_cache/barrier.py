@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 TIMEOUT = 0.25
 """Seconds that near caches are waited for."""
 _MIN_BLPOP_TIMEOUT = 0.01
-"""Redis takes a wait that it rounds to nothing for one without an end."""
+"""Seconds. Redis takes a wait that it rounds to zero for one without an end."""
 _ACK_TTL = 10_000
-"""Milliseconds after which what near caches said is forgotten; longer than anybody waits for it."""
+"""Milliseconds after which Redis drops the acknowledgements; longer than any wait for them."""
 
 
 def await_all(client: Any, keys: Keys, timeout: float | None = None) -> int:

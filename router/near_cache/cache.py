@@ -38,19 +38,19 @@ _ENTRY_OVERHEAD = 400
 _ALIAS_OVERHEAD = 120
 """Bytes that a way to an entry takes besides its own."""
 _MAX_ALIAS_LENGTH = 512
-"""Bytes; who writes a number at greater length is looked for by number."""
+"""Bytes; a longer request is looked up by its number."""
 _MAX_ALIASES = 8
 """Ways to one entry: some switches put something new into every request."""
 _NEGATIVE_SHARE = 16
-"""One in so many entries may be a refusal, of a number without a document or of one that is nobody's: who asks for a
-million of those must not push out the entries of numbers that are called."""
+"""One in so many entries may be a refusal, of a number without a document or without an account. A scan of a million of
+those must not push out the entries of numbers that are called."""
 
 
 class NearEntry:
     """One number's finished answer.
 
     Attributes:
-        alive: false as soon as anything may have changed; whoever finds it dead forgets it.
+        alive: false as soon as anything may have changed; a reader drops a dead entry.
         account: that must not be disabled; empty for a refusal.
         answer: a serialised LookupResponse; None for a refusal.
         refusal: what is refused; None for a route.
@@ -110,7 +110,7 @@ class NearCache:
 
     @property
     def enabled(self) -> bool:
-        """Whether anything is kept at all."""
+        """Return whether the near cache keeps anything."""
         return self._max_entries > 0
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
-"""What number databases do not hold: listings of ids, so that a scan of unassigned numbers costs few reads.
+"""Ranges without documents, from listings of ids: so a scan of unassigned numbers costs few reads.
 
-A listing says of a range of numbers which of them have documents: all others have none. It is believed as the near
-cache is: only while the connection stands on which Redis tells of changes, and of no number that changed since before
-the listing was read. A new document comes to Redis before anybody may rely on it, so its number is told.
+A listing holds the numbers of a range that have documents: all others have none. It is valid as the near cache is: only
+while the connection of the invalidations stands, and for no number that changed since before the listing was read. The
+entry of a new document comes to Redis before its creator gets a response, so Redis reports its number.
 """
 
 import math
@@ -35,15 +35,15 @@ class NegativeRange:
 
     @property
     def is_being_read(self) -> bool:
-        """Whether it is not to be believed yet."""
+        """Return whether the listing is still being read, and must not be used yet."""
         return self.until == -math.inf
 
     def is_over(self, now: float) -> bool:
-        """Whether its time is over."""
+        """Return whether the listing has expired."""
         return -math.inf < self.until <= now
 
     def covers(self, number: str) -> bool:
-        """Whether it says anything of a number of its database."""
+        """Return whether the listing covers a number of its database."""
         return self.first <= number and (self.last is None or number <= self.last)
 
 
@@ -80,7 +80,7 @@ class NegativeRanges:
             self._remove(listing)
 
     def is_absent(self, number: str, now: float) -> bool:
-        """Whether a number is known to have no document."""
+        """Return whether a number is known to have no document."""
         if not self._kept:
             return False
         for listing in self._kept.get(shard_for(number) or "", ()):

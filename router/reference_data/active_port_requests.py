@@ -34,7 +34,7 @@ class ActivePortRequests:
         self._lock = threading.Lock()
 
     def naming(self, number: str) -> tuple[ActivePortRequest, ...]:
-        """Those that name an E.164 number, at most `max_age` seconds ago.
+        """Return the port requests that name an E.164 number, at most `max_age` seconds ago.
 
         Raises:
             CouchError: they can't be read.
@@ -42,7 +42,7 @@ class ActivePortRequests:
         return self._checked_since(time.monotonic() - self._max_age).get(number, ())
 
     def for_number_now(self, number: str) -> tuple[ActivePortRequest, ...]:
-        """Those that name an E.164 number, by a check that begins after this call.
+        """Return the port requests that name an E.164 number, by a check that begins after this call.
 
         Raises:
             CouchError: they can't be read.

@@ -32,7 +32,7 @@ _POLL_INTERVAL = 0.5
 
 
 class ReferenceData:
-    """What a worker knows of accounts, port requests and configuration; reading it takes no lock.
+    """Accounts, port requests and configuration in a worker's memory; reading them takes no lock.
 
     Args:
         trust: learns whether the subscription stands, and which databases are held as a whole.
@@ -211,7 +211,7 @@ class ReferenceData:
 
 
 def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
-    """What a value holds; what is none of ours must not hide the documents beside it."""
+    """Decode a value; a foreign one must not hide the documents beside it."""
     try:
         value = json.loads(payload)
     except (ValueError, RecursionError):

@@ -19,7 +19,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests are refused now."""
+        """Return whether requests are refused now."""
         return self._failures >= self._limit and time.monotonic() < self._trial_at
 
     def allows(self) -> bool:

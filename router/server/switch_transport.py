@@ -1,4 +1,4 @@
-"""What HTTP, SIP redirect and ENUM have in common as transports."""
+"""The common part of the transports HTTP, SIP redirect and ENUM."""
 
 from typing import Protocol
 

@@ -33,7 +33,7 @@ _LAST_MESSAGES = 0.05
 """Seconds between the end of reading and the end of the loop, for responses on their way."""
 
 Protocols = tuple[DatagramSocket, Callable[[], asyncio.Protocol]]
-"""What answers datagrams, and what makes the protocol of a TCP connection."""
+"""The responder to datagrams, and the factory of a TCP connection's protocol."""
 
 
 class DatagramTransport:

@@ -175,7 +175,7 @@ class NativeTransport:
                 core=core,
                 authorizer=authorizer,
             )
-        except BaseException:  # such as an address in use: nobody will call `stop`
+        except BaseException:  # such as an address in use: `stop` will not be called
             self._directory.cleanup()
             raise
         self.call_source: CallSource = self._native

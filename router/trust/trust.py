@@ -5,14 +5,14 @@ from enum import Enum
 
 
 class Freshness(Enum):
-    """How a cache may be used."""
+    """The way in which a cache may be used."""
 
     FRESH = "fresh"
     """Its content is provably current."""
     STALE = "stale"
-    """It may be used; nothing proves that it is current."""
+    """May be used; nothing proves that it is current."""
     UNAVAILABLE = "unavailable"
-    """It must not be used."""
+    """Must not be used."""
 
 
 FRESH, STALE, UNAVAILABLE = Freshness.FRESH, Freshness.STALE, Freshness.UNAVAILABLE
@@ -20,7 +20,7 @@ FRESH, STALE, UNAVAILABLE = Freshness.FRESH, Freshness.STALE, Freshness.UNAVAILA
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What may be trusted at one moment.
+    """The trust in each cache at one moment.
 
     Attributes:
         near: the near cache and the negative ranges. UNAVAILABLE while no connection brings invalidations. STALE while

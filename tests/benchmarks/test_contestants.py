@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import probe
 from benchmarks.arena import Arena, arena
-from benchmarks.contestants import Contestant, everybody
+from benchmarks.contestants import Contestant, all_contestants
 from benchmarks.processes import Server, free_port
 
 NUMBERS = 200
@@ -22,12 +22,12 @@ def on() -> Iterator[Arena]:
 
 
 def _server(who: Contestant) -> str:
-    """What is started: unary calls, batches and streams have one server."""
+    """Return what identifies the server: unary calls, batches and streams share one."""
     return who.name.removesuffix(f" {who.method}")
 
 
-_EVERYBODY = [each for each in everybody() if each.workers == 1]  # the others are the same programs
-CONTESTANTS = [list(same) for _, same in groupby(sorted(_EVERYBODY, key=_server), key=_server)]
+_SINGLE_WORKER = [each for each in all_contestants() if each.workers == 1]  # the others are the same programs
+CONTESTANTS = [list(same) for _, same in groupby(sorted(_SINGLE_WORKER, key=_server), key=_server)]
 
 
 @pytest.mark.parametrize("contestants", CONTESTANTS, ids=[_server(same[0]) for same in CONTESTANTS])
@@ -48,7 +48,7 @@ def test_contestant_started_gives_right_answers(on: Arena, contestants: list[Con
 
 
 def test_pythons_own_contestants_are_always_there() -> None:
-    installed = {each.name for each in everybody() if each.missing() is None}
+    installed = {each.name for each in all_contestants() if each.missing() is None}
 
     assert {
         "near grpcio",

@@ -29,7 +29,7 @@ COMMAND = str(Path(sys.executable).parent / "did-router")
 ACCOUNTS = list(sample_numbers.ACCOUNTS)
 _FORKS = ForkServer()
 NOWHERE = "http://127.0.0.1:1"
-"""Nobody listens on port 1."""
+"""Port 1 refuses connections."""
 
 
 def number(digits: str, state: str | None = "in_service", account: str | None = ACCOUNTS[0]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ NUMBERS = sum(len(documents) for name, documents in DOCUMENTS.items() if name.st
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did.
+    """The exit code and output of a command.
 
     Attributes:
         schema: of its output, where it was asked for JSON.

@@ -14,7 +14,7 @@ _FIGURES = (
     (re.compile(r"[\d,]+ entries\b"), "some entries"),
     (re.compile(r" \d+\.\d$"), " some"),
 )
-"""What differs from run to run."""
+"""Patterns of output that differs from run to run."""
 
 
 def sessions(page: str, heading: str = "") -> list[list[tuple[str, list[str]]]]:

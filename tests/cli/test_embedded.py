@@ -11,7 +11,7 @@ from tests.cli.command import Process, Start, children_of, databases_at, eventua
 
 
 def urls(process: Process) -> tuple[str, str]:
-    """What it says to export."""
+    """The URLs that the command says to export."""
     couchdb = process.wait_for(r"^export DID_ROUTER_COUCHDB_URL=(\S+)$")[1]
     return couchdb, process.wait_for(r"^export DID_ROUTER_REDIS_URL=(\S+)$")[1]
 

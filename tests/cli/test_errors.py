@@ -1,4 +1,4 @@
-"""What goes wrong is said in one line that says what to do, with the right exit code."""
+"""Errors of commands: one line that says what to do, and the right exit code."""
 
 from pathlib import Path
 

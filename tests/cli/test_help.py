@@ -77,7 +77,7 @@ def test_installed_command_starts() -> None:
 
 
 def test_lookup_imports_no_store_and_no_settings() -> None:
-    """They take longer to import than all else that a lookup needs."""
+    """Stores and settings take longer to import than all else that a lookup needs."""
     script = "import sys, router.cli.lookup, router.cli.explain; print(sorted({'redis', 'pydantic'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
 

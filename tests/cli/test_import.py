@@ -36,7 +36,7 @@ def where(database: EmbeddedCouchDB, redis_url: str) -> tuple[str, ...]:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Whole lines of a results file that somebody may be writing."""
+    """Return the whole lines of a results file that a process may be writing."""
     if not path.exists():
         return []
     return [orjson.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]

@@ -62,7 +62,7 @@ def test_every_command_with_json_has_a_schema() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_schemas_require_every_key(name: str) -> None:
-    """What is absent is null: no key is left out, and none may come that the schema does not name."""
+    """An absent value is null: no key is left out, and none may come that the schema does not name."""
     for each in _objects(schemas.schema(name)):
         if "properties" in each:
             assert each["required"] == list(each["properties"])

@@ -42,7 +42,7 @@ def where(database: EmbeddedCouchDB, redis_server: str) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def lifecycle(where: tuple[str, ...]) -> list[Ran]:
-    """What each step of a number's life said, and then several ways of looking at it."""
+    """The output of each step of a number's life, and then of several ways of looking at it."""
     return [run("number", *step, "--json", *where) for step in LIFE]
 
 

@@ -1,4 +1,4 @@
-"""Where commands write: standard output by its usual name, and wrong places told of before anything is done."""
+"""Output files of commands: standard output by its usual name, and wrong places reported before anything is done."""
 
 import os
 import subprocess

@@ -118,7 +118,7 @@ class Feed:
         return time.monotonic() - self.began
 
     def ending(self) -> bytes:
-        """Everything to the end. At a cluster a feed may end in a second answer, 404, where a chunk should be."""
+        """Read to the end. At a cluster a feed may end in a second answer, 404, where a chunk should be."""
         received = b""
         try:
             while line := self.line():

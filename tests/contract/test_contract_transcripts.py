@@ -59,7 +59,7 @@ def test_feed_runs_as_recorded(replayed: dict[str, Replayed], name: str, topolog
 
 
 def adapted(body: Any, topology: Topology) -> Any:
-    """What was recorded at a single node, with this topology's n and quorums."""
+    """Return what was recorded at a single node, with this topology's n and quorums."""
     if isinstance(body, list):
         return [adapted(item, topology) for item in body]
     if not isinstance(body, dict):

@@ -87,7 +87,7 @@ def image(stages: list[Stage], tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def _machine(folder: Path) -> tuple[dict[Path, str], dict[str, str]]:
-    """What this machine needs to reach package registries, and where RUN finds it."""
+    """Return the files that this machine needs to reach package registries, and where RUN finds them."""
     found = {Path("/etc/resolv.conf"): "/etc/resolv.conf"}
     environment = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "http", "no_proxy"))}
     authorities = Path(environment.get("PIP_CERT", ""))

@@ -133,7 +133,7 @@ def test_ports_are_those_of_the_settings(manifests: list[Manifest], tmp_path: Pa
 
 
 def test_settings_file_of_secrets_is_complete(manifests: list[Manifest], tmp_path: Path) -> None:
-    """What the settings read from files is mounted there."""
+    """Files that the settings name are mounted there."""
     (configuration,) = of_kind(manifests, "ConfigMap")
     text = configuration["data"]["router.toml"]
     named = [value for group in tomllib.loads(text).values() for name, value in group.items() if name.endswith("_file")]

@@ -44,7 +44,7 @@ def panels() -> Iterator[dict[str, Any]]:
 
 
 def queries() -> list[str]:
-    """Those of the dashboard, with Grafana's variables filled in."""
+    """Return the dashboard's queries, with Grafana's variables filled in."""
     texts = [target["expr"] for panel in panels() for target in panel["targets"]]
     return [text.replace("$__rate_interval", "1m").replace("$job", ".+").replace("$instance", ".+") for text in texts]
 

@@ -26,7 +26,7 @@ PATIENT = tuple(word for limit in _LIMITS for word in ("--set", limit))
 
 @dataclass(frozen=True)
 class Stores:
-    """What the services of a deployment share."""
+    """The stores that the services of a deployment share."""
 
     couchdb: str
     redis: str
@@ -149,7 +149,7 @@ def launch(
 
 @contextmanager
 def instance(shared: Stores, *more: str, tls: bool = True) -> Iterator[Instance]:
-    """The same until the end."""
+    """Run a deployment until the end of the block."""
     made = launch(shared, *more, tls=tls)
     try:
         yield made

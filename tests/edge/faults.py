@@ -1,4 +1,4 @@
-"""What happens to an edge and its workers while callers ask: each fault says what it did."""
+"""Faults of an edge and its workers while callers ask: each reports what it did."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What callers meet at the edge."""
+"""Calls through the edge."""
 
 import json
 import time

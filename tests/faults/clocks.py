@@ -18,7 +18,7 @@ MISSING = "there is no C compiler, so clocks can't jump (Debian: apt-get install
 
 @functools.cache
 def library() -> str | None:
-    """What is preloaded; None where it can't be compiled."""
+    """Return the library to preload; None where it can't be compiled."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None

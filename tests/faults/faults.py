@@ -1,4 +1,4 @@
-"""What can go wrong, by name, and what docs/architecture.md promises while it does.
+"""Faults by name, and what docs/architecture.md promises during each.
 
 A fault begins, lasts for some seconds, and is over: what was killed is started again as a service manager would do it,
 what was frozen goes on, what was cut may connect. From there on nobody lends a hand.
@@ -86,7 +86,7 @@ class Fault:
 
     @property
     def victim(self) -> str:
-        """What can't suffer from another fault at the same time: a dead process can't be frozen."""
+        """Return what can't suffer from another fault at the same time: a dead process can't be frozen."""
         first = self.name.partition(" ")[0]
         if first in {"worker", "supervisor"}:
             return "service"
@@ -189,7 +189,7 @@ _HOUR = 3600
 _WITHOUT_OWN_FEEDS: Mapping[str, Any] = {"follower_max_feeds": 0}
 """Else databases that change often tell of it themselves, whatever the feed of updates says."""
 _OFTEN_SWEPT: Mapping[str, Any] = {**_WITHOUT_OWN_FEEDS, "follower_reconcile_interval": _SWEEP}
-"""Nothing else makes up for an event that is lost."""
+"""Without a feed of its own nothing makes up for a lost event."""
 
 
 def _lied(lie: Lie) -> Fault:

@@ -1,4 +1,4 @@
-"""What a stage's CouchDB holds before the start, and how it is left afterwards."""
+"""The contents of a stage's CouchDB before the start, and its clean-up afterwards."""
 
 import contextlib
 from collections.abc import Iterable, Sequence

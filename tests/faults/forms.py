@@ -39,7 +39,7 @@ class Form(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """How settings name it."""
+        """The URL in the settings."""
 
     @abstractmethod
     def client(self) -> Any:
@@ -100,7 +100,7 @@ class Sentinels(Form):
             until(partial(self._knows_all, port))
 
     def master_port(self) -> int:
-        """Where the sentinels say that the master is."""
+        """Return the master's port, as the sentinels report it."""
         for port in self._ports:
             with contextlib.suppress(redis.RedisError, OSError):
                 return int(_node(port).execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", _SERVICE)[1])

@@ -1,4 +1,4 @@
-"""What was written, and whether an answer agrees with it.
+"""A ledger of what was written, which judges answers.
 
 Each write of an owner is a **claim** on a number: an account that no other claim ever names, so an answer tells by
 itself which write it comes from. A claim is made at the moment it is sent; it is *acknowledged* at the moment its
@@ -66,7 +66,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call was told.
+    """The result of a call.
 
     Attributes:
         account: the account; NOBODY for NOT_FOUND; None for an answer without one.
@@ -88,7 +88,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer is.
+    """The judgement of an answer.
 
     Attributes:
         wrong: empty, or what is wrong with it.

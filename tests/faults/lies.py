@@ -18,12 +18,12 @@ from typing import Any
 _ALL = 10_000
 """Rows remembered of a feed, to be told again."""
 _LOST = 0.7
-"""How many of the updates never arrive."""
+"""The share of updates that never arrive."""
 _SINCE = re.compile(rb"([?&]since=)[^& ]*")
 
 
 class Lie(StrEnum):
-    """What is told instead."""
+    """A false answer."""
 
     LOSES = "updates lost"
     """`_db_updates` leaves most events out, and nothing ever makes up for them."""

@@ -19,7 +19,7 @@ _LONGEST_DELAY = 0.4
 
 
 class Trouble(StrEnum):
-    """What happens to what passes."""
+    """Trouble of a link, for all that passes."""
 
     NONE = "none"
     REFUSE = "refuse"
@@ -33,15 +33,15 @@ class Trouble(StrEnum):
     HALF_OPEN = "half-open"
     """Requests arrive, replies don't; nobody hangs up before the trouble is over."""
     DROP = "drop"
-    """Nothing arrives in either direction; nobody hangs up before the trouble is over."""
+    """No byte arrives in either direction; neither side hangs up before the trouble is over."""
     FORGET = "forgotten"
     """Connections that stand pass nothing any more, ever, and nobody hangs up on either end; new ones pass."""
     GARBAGE = "garbage"
-    """Who asks for changes gets something that is not JSON."""
+    """A request for changes gets something that is not JSON."""
     ERROR = "500"
-    """Who asks for changes gets an error."""
+    """A request for changes gets an error."""
     TOO_MANY_REQUESTS = "429"
-    """Who asks for changes is to ask less."""
+    """A request for changes gets a request to ask less."""
     MID_LINE = "mid-line"
     """Changes end in the middle of a line."""
 

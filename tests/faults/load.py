@@ -36,7 +36,7 @@ _OF_FEW_COPIES = "too few CouchDB nodes stored the change"
 """A warning: the change is in conflict if the other nodes were given another one."""
 _BY_HAND = (1.0, 1.0, 0.5, 0.0)
 _OFTEN = (0.1, 1.0, 1.0, 1.0)
-"""How a database's first number is changed, its second …: how many of the changes are made by hand, and how often. A
+"""The way each of a database's numbers is changed, in turn: how many of the changes are made by hand, and how often. A
 number that is changed by hand, and rarely, is the one that nothing but the follower sets right."""
 _CHANNEL = [
     ("grpc.use_local_subchannel_pool", 1),
@@ -94,7 +94,7 @@ class Callers:
             each.join(LIMIT + 5)
 
     def are_answered(self, since: float) -> bool:
-        """Whether each caller was told something on a call that it began since then, over the connection it has."""
+        """Return whether each caller got a result of a call that it began since then, over the connection it has."""
         return min(self._answered) >= since
 
     def _ask_on(self, index: int) -> None:
@@ -167,7 +167,7 @@ def answer_of(
     authoritative: bool = False,
     limit: float = LIMIT,
 ) -> Answer:
-    """What a caller was told, as the ledger judges it."""
+    """Return a caller's result as the ledger judges it."""
     ended = time.monotonic()
     if isinstance(reply, pb.LookupResponse):
         result = reply.account_id if reply.number == number else f"an answer for {reply.number}"

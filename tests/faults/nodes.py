@@ -54,7 +54,7 @@ class Nodes(ABC):
     @property
     @abstractmethod
     def actions(self) -> frozenset[str]:
-        """What can be done to the nodes."""
+        """Return what can be done to the nodes."""
 
     @abstractmethod
     def start(self) -> None:
@@ -204,7 +204,7 @@ class RealNodes(Nodes):
 
     @property
     def actions(self) -> frozenset[str]:
-        """Whatever needs no more than signals and HTTP; isolation needs commands."""
+        """Return what needs no more than signals and HTTP; isolation needs commands."""
         able = frozenset({KILL, FREEZE, MAINTENANCE, SPLIT, LAG})
         return able | {ISOLATE} if self._isolate and self._join else able
 

@@ -1,4 +1,4 @@
-"""What a seed means, and what its stage runs on."""
+"""Plans: the meaning of a seed, and what its stage runs on."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _LINKS_TO_COUCHDB = {"service-couchdb", "follower-couchdb"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a seed means."""
+    """The meaning of a seed."""
 
     seed: int
     faults: tuple[str, ...]
@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the stage has to be set to."""
+        """Return the settings of the stage."""
         return {name: value for fault in self.faults for name, value in CATALOGUE[fault].settings.items()}
 
     @property
@@ -76,7 +76,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a soak's stages run on, beside what its plans need.
+    """The servers of a soak's stages, beside what its plans need.
 
     Attributes:
         couchdb_url: a real CouchDB of one node.

@@ -44,7 +44,7 @@ def worker_slow(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def supervisor_slow(scene: Scene) -> Iterator[None]:
-    """It is killed, started again after seconds, and frozen while it starts."""
+    """Kill the supervisor, start it again after seconds, and freeze it while it starts."""
     service, chance = scene.stage.service, scene.chance
     service.kill()
 

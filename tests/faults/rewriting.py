@@ -112,7 +112,7 @@ def _database(number: str) -> str:
 
 @contextmanager
 def all_turns(scene: Scene) -> Iterator[None]:
-    """Nobody else writes. A database that is away leaves open what was being done."""
+    """Run all turns; there is no other writer. A database that is away leaves open what was being done."""
     with ExitStack() as stack, suppress(CouchError):
         for turn in scene.writers.turns:
             stack.enter_context(turn)

@@ -34,7 +34,7 @@ _SHOWN = 5
 
 @dataclass
 class Report:
-    """What a run saw.
+    """The observations of a run.
 
     Attributes:
         calls, answered, unknown: asked; told an account or that there is none; told that it can't be known now, by

@@ -1,4 +1,4 @@
-"""What a fault may lay hands on."""
+"""The processes and stores that a fault may act on."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""What a number's owner is once all nodes are back: every copy is read, and whatever is in conflict is resolved."""
+"""A number's owner once all nodes are back: every copy is read, and each conflict is resolved."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ def _live_leaves(node: CouchServer, database: str, number: str) -> list[Leaf]:
 
 
 def _is_everywhere(nodes: list[CouchServer], database: str, number: str) -> bool:
-    """Whether each copy seems to have the winner: where a loser alone is deleted, the number would be away there."""
+    """Return whether each copy seems to have the winner: without it, deleting a loser would remove the number there."""
     found = [node.client.request("GET", [database, number], r=len(nodes))["_rev"] for node in nodes]
     found += [node.client.request("GET", [database, number], r=1)["_rev"] for node in nodes * _SINGLE_READS]
     return len(set(found)) == 1

@@ -15,7 +15,7 @@ _INTERVAL = 0.15
 """Seconds between two blows."""
 _PREFIX = "did-router:"
 _OTHER_TYPE = 0.3
-"""How much of what is spoilt becomes of another type."""
+"""The share of spoilt values that become of another type."""
 _MUCH = 32
 """Keys of ballast, a hundred kilobytes each, that push ours out."""
 

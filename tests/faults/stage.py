@@ -84,7 +84,7 @@ SWITCHES = ("http", "sip", "enum")
 
 
 class Stage:
-    """Everything that runs, until it is closed.
+    """All processes of a run, until it is closed.
 
     Args:
         keeps: Redis keeps its data over a restart.
@@ -204,7 +204,7 @@ class Stage:
         return grpc.insecure_channel(self.target, options=[("grpc.use_local_subchannel_pool", 1)])
 
     def state(self) -> dict[str, Any]:
-        """What each worker says of itself."""
+        """Return each worker's state page."""
         with urllib.request.urlopen(f"http://{self.admin}/state", timeout=5) as answer:
             workers: dict[str, Any] = json.load(answer)["workers"]
         return workers
@@ -220,7 +220,7 @@ class Stage:
         )
 
     def differences(self) -> list[list[str]]:
-        """What an audit finds, again and again until that is nothing, or what is mended by itself had time to be."""
+        """Return an audit's differences, repeated until there are none or the service had time to repair them."""
         settings = self.settings()
         end = time.monotonic() + (_COPIES_WITHIN if self.copies else _MENDED_WITHIN)
         found: list[list[str]] = []

@@ -36,7 +36,7 @@ MOMENTS = {
     "with a barrier on its way": 9,
     "later": 12,
 }
-"""What passes on that connection, request and answer in turn; then what Redis has to say."""
+"""Bytes of that connection, request and answer in turn; then what Redis sends by itself."""
 FOR_LONG = 0.3
 ASKERS = 2
 

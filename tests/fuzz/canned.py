@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _Pieces(io.RawIOBase):
-    """What comes from a socket, one piece a read."""
+    """The bytes of a socket, one piece a read."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._left = [piece for piece in pieces if piece]
@@ -43,7 +43,7 @@ class Socket:
         """There is nobody to tell."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
 
 class Pool:

@@ -29,7 +29,7 @@ MOST_MEMORY = 1024
 _REPORT_INTERVAL = 30.0
 _LINE = re.compile(r"#(\d+)\s+(\w+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)/")
 _DONE = re.compile(r"#(\d+) DONE")
-"""What the engine without guidance says at its end."""
+"""The last line of the engine without guidance."""
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ class Source:
         return text(self.octets(maximum))
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Return all bytes that are left."""
         taken = self._data[self._at :]
         self._at = len(self._data)
         return taken

@@ -1,4 +1,4 @@
-"""What the targets of SIP and ENUM have in common: lookups that are answered at once, connections, and a socket."""
+"""The common part of the targets of SIP and ENUM: lookups that are answered at once, connections, and a socket."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What can be fuzzed, and where its inputs are kept."""
+"""A fuzz target, and where its inputs are kept."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an attack is."""
+"""An attack and its parameters."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

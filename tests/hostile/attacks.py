@@ -50,5 +50,5 @@ ATTACKS = (
 
 
 def attacks_on(front: str) -> Sequence[Attack]:
-    """Those that a front has to stand: what is said inside of TLS is the same HTTP/2."""
+    """Return the attacks that a front has to stand: the content of TLS is the same HTTP/2."""
     return tls.ATTACKS if front == TLS else ATTACKS

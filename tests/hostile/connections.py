@@ -125,12 +125,12 @@ def hang_up(scene: Scene, seconds: float) -> str:
 
 
 def hang_up_together(scene: Scene, seconds: float) -> str:
-    """The same, 20 at a time."""
+    """Let 20 attackers hang up at a time."""
     return together(20, lambda: hang_up(scene, seconds))
 
 
 def hang_up_from_everywhere(scene: Scene, seconds: float) -> str:
-    """The same from 200 addresses."""
+    """Let 20 attackers hang up at a time, from 200 addresses."""
     sources = itertools.cycle(f"127.0.9.{host}" for host in range(1, 201))
     return together(20, lambda: _again(scene, seconds, _at_once(scene), wait=0, sources=sources))
 

@@ -60,7 +60,7 @@ def rapid_reset(scene: Scene, seconds: float) -> str:
 
 
 def rapid_reset_of_others(scene: Scene, seconds: float) -> str:
-    """The same with a method that native passes on."""
+    """Reset streams rapidly, with a method that native passes on."""
     return _rapid_reset(scene, seconds, BATCH, BATCH_OF_ONE)
 
 

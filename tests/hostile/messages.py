@@ -40,7 +40,7 @@ def large(scene: Scene, seconds: float) -> str:
 
 
 def large_of_others(scene: Scene, seconds: float) -> str:
-    """The same in a LookupBatch."""
+    """Send large messages in a LookupBatch."""
     lookup = _long_number(6 * MEGABYTE)
     return _calls(scene, seconds, BATCH, wire.message(b"\x0a" + wire.varint(len(lookup)) + lookup))
 
@@ -56,7 +56,7 @@ def bomb(scene: Scene, seconds: float) -> str:
 
 
 def bomb_of_others(scene: Scene, seconds: float) -> str:
-    """The same in a LookupBatch."""
+    """Send a compressed bomb in a LookupBatch."""
     result = wire.message(_gzipped_zeros(900), compressed=True)
     return _calls(scene, seconds, BATCH, result, (("grpc-encoding", "gzip"),))
 
@@ -69,7 +69,7 @@ def _gzipped_zeros(megabytes: int) -> bytes:
 
 
 def _calls(scene: Scene, seconds: float, path: str, body: bytes, more: wire.Pairs = ()) -> str:
-    """The same call again and again, its body sent as the windows allow."""
+    """Send one call again and again, its body as the windows allow."""
     headers = wire.call_headers(path, (*scene.authorization, *more))
     with Connection(scene.port) as attacker:
         attacker.socket.settimeout(3)
@@ -190,7 +190,7 @@ def invented_names(scene: Scene, seconds: float) -> str:
 
 
 def malformed(scene: Scene, seconds: float) -> str:
-    """What is no message, and text that is not UTF-8, to several methods."""
+    """Send undecodable messages, and text that is not UTF-8, to several methods."""
     began, calls = time.monotonic(), 0
     own = [("grpc.use_local_subchannel_pool", 1)]
     codes: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What a hostile caller may try where TLS is on: before, in and instead of a handshake."""
+"""Attacks where TLS is on: before, in and instead of a handshake."""
 
 import contextlib
 import itertools
@@ -59,7 +59,7 @@ def handshakes(scene: Scene, seconds: float) -> str:
 
 
 def old_handshakes(scene: Scene, seconds: float) -> str:
-    """The same by TLS 1.2."""
+    """Begin handshakes of TLS 1.2."""
     return together(8, lambda: _handshakes(scene, seconds, ssl.TLSVersion.TLSv1_2))
 
 

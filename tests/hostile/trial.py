@@ -15,7 +15,7 @@ _LATE = 0.1
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of an attack.
+    """The result of an attack.
 
     Attributes:
         before, highest, after: bytes of the service's memory.
@@ -39,7 +39,7 @@ class Trial:
 
     @property
     def faults(self) -> Iterator[str]:
-        """What must not be."""
+        """Return what must not be."""
         if len(self.logged) > _LINES:
             yield f"{len(self.logged)} lines logged: {self.logged[:3]}"
         if self.front in self.attack.hurts:

@@ -112,7 +112,7 @@ class Connection:
         self._changed = threading.Condition()
         self._initial = self._window = 65_535
         self._used: Counter[int] = Counter()
-        """What each stream has used of its own window, less what was added to it."""
+        """The bytes that each stream has used of its own window, less those added to it."""
         if reads:
             threading.Thread(target=self._read, daemon=True).start()
 

@@ -91,9 +91,9 @@ class Accounts:
         return self.get(str(account_database(account)), number)
 
     def whereabouts(self, number: str = NUMBER) -> str:
-        """Whose lists have the number, in letters."""
+        """Return the accounts whose lists have the number, in letters."""
         return "".join(account[0] for account in (A, B, C) if number in self.listed(account))
 
     def copies_in(self, number: str = NUMBER) -> str:
-        """Who has a whole copy, in letters."""
+        """Return the accounts with a whole copy, in letters."""
         return "".join(account[0] for account in (A, B, C) if self.copied(account, number))

@@ -81,7 +81,7 @@ class Caller:
         return self.stub.Explain(pb.ExplainRequest(lookup=request(number, **more)), timeout=PATIENCE)
 
     def health(self, service: str = "") -> str:
-        """What a load balancer is told."""
+        """Return the health that a load balancer gets."""
         try:
             printed = self._health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
         except grpc.RpcError as problem:
@@ -100,7 +100,7 @@ def request(number: str, dial_plan: str = "", *, authoritative: bool = False) ->
 
 
 def outcome(future: Any) -> pb.LookupResponse | Refusal:
-    """What became of a lookup."""
+    """Return the result of a lookup."""
     try:
         printed = future.result()
     except grpc.RpcError as problem:

@@ -55,7 +55,7 @@ class CarrierServer(ThreadingHTTPServer):
             return self.orders[key]
 
     def posts(self) -> int:
-        """How many orders were sent."""
+        """Return the count of orders sent."""
         return sum(method == "POST" for method, *_ in self.requests)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -71,7 +71,7 @@ class Running:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What /state says."""
+        """The content of /state."""
         result: dict[str, Any] = orjson.loads(self.page("/state")[1])
         return result
 
@@ -97,7 +97,7 @@ BOTH_TRANSPORTS = pytest.mark.parametrize("transport", ["grpcio", "native"], ind
 
 @pytest.fixture
 def transport(request: pytest.FixtureRequest) -> str:
-    """What carries Lookup calls."""
+    """The transport of Lookup calls."""
     wanted = str(getattr(request, "param", "auto"))
     if wanted == "native" and not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")

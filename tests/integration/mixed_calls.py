@@ -50,7 +50,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class Counts:
-    """What callers saw, or what a service counted.
+    """Counts of what callers saw, or of what a service counted.
 
     Attributes:
         statuses: calls by status; reasons: lookups by reason.

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 Wanted = Callable[[str, str], bool]
-"""Whether a request is meant: its method and its decoded path with its query."""
+"""Selects requests by their method and their decoded path with its query."""
 
 
 class Relay:
@@ -51,7 +51,7 @@ class Relay:
         self._cut = wanted
 
     def count(self, pattern: str) -> int:
-        """How many requests had such a "METHOD /target"."""
+        """Return the count of requests with such a "METHOD /target"."""
         with self._lock:
             return sum(re.search(pattern, f"{method} {target}") is not None for method, target in self.seen)
 

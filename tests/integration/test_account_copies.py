@@ -1,4 +1,4 @@
-"""What accounts' own databases hold of their numbers, written over real sockets."""
+"""Copies of numbers in the accounts' own databases, written over real sockets."""
 
 import time
 from typing import Any

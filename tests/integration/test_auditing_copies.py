@@ -21,7 +21,7 @@ def accounts(couchdb: EmbeddedCouchDB) -> Accounts:
 
 
 def audit(accounts: Accounts, mode: CopiesMode, *, repair: bool = False, only: list[str] | None = None) -> Found:
-    """What differs: account's letter, number, form, kind; with a repair, only what still stands."""
+    """Return the differences: account's letter, number, form, kind; with a repair, only those that are left."""
     comparison = CopiesComparison(accounts.databases, accounts.copies(mode), only, recheck_delays=(0.0, 0.0))
     for shard in only or accounts.databases.names("numbers/"):
         for page in accounts.databases.database(shard).all_documents(100):

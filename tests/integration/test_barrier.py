@@ -1,4 +1,4 @@
-"""When a barrier is passed, no near cache holds what was changed before it; on a real Redis."""
+"""Barriers on a real Redis: once one is passed, no near cache holds what was changed before it."""
 
 import threading
 from collections.abc import Callable, Iterator

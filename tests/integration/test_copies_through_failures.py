@@ -201,7 +201,7 @@ def test_older_state_that_is_written_late_does_not_stay(accounts: Accounts, rela
 
 
 def test_older_state_is_not_even_tried(accounts: Accounts, relay: Relay) -> None:
-    """What a caller says of a number is not what is written, when the number says otherwise by then."""
+    """A caller's statement about a number is not written when the number's document differs by then."""
     accounts.number(assigned_to=C)
 
     assert accounts.copies().update([change(number_document(assigned_to=A), number_document(assigned_to=B))]) == {}

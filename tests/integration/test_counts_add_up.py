@@ -1,4 +1,4 @@
-"""What the metrics count is what callers saw: ten thousand mixed lookups by each way of asking."""
+"""The metrics count what callers saw: ten thousand mixed lookups by each way of asking."""
 
 import os
 from collections import Counter

@@ -87,7 +87,7 @@ class Storm:
 
 
 def _true(world: World, number: str) -> str:
-    """What the cache may say of a number's document, where it says anything."""
+    """Return what the cache may hold for a number's document, where it holds anything."""
     try:
         document = world.databases.database(str(shard_for(number))).get(number)
     except NotFoundError:

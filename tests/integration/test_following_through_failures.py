@@ -82,7 +82,7 @@ def test_redis_frozen_and_thawed_catches_up(
 def test_redis_restored_from_older_data_catches_up(
     world: World, couchdb: EmbeddedCouchDB, tmp_path: Path, start_follower: StartFollower
 ) -> None:
-    """What it acknowledged in the last second may be gone, with the checkpoint that told of it; the lease is not."""
+    """Writes of the last second may be lost together with their checkpoint; the lease is not."""
     kept, before = tmp_path / "kept", tmp_path / "before"
     with EmbeddedRedis(free_port(), kept) as redis:
         healing = World(couchdb, redis.url)

@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 
 ALL = json.loads((Path(__file__).parents[1] / "cases" / "lookup.json").read_text())["lookup"]
 CASES = [case for case in ALL if case["input"] and not case["options"].get("config")]
-"""Those that the same configuration decides; the empty number can't be asked for by every way."""
+"""Cases that the same configuration decides; the empty number can't be asked for by every way."""
 REASONS = {
     "not_reconcilable": "NOT_RECONCILABLE",
     "not_found": "NUMBER_NOT_FOUND",
@@ -111,7 +111,7 @@ def test_each_way_has_the_same_answer(service: Service, index: int) -> None:
 
 @pytest.mark.parametrize("way", ["grpc", "http", "sip", "enum"])
 def test_unreachable_database_is_reported_by_the_deadline(redis_server: str, way: str) -> None:
-    """Nothing is cached, and nothing answers: each way says that the number is not known now."""
+    """Each way reports that the number is not known now, since no store answers."""
     with EmbeddedCouchDB() as couchdb:
         world = World(couchdb, redis_server)
         quick: dict[str, Any] = {f"{each}_timeout": 0.3 for each in ("http", "sip", "enum")}

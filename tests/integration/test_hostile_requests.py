@@ -26,7 +26,7 @@ METHODS = {
     "/router.v1.NumberManager/ListByAccount": False,
     "/grpc.health.v1.Health/Check": False,
 }
-"""Whether the text stands in a message inside the message."""
+"""The methods, and whether the text stands in a message inside the message."""
 
 
 def _code(call: Any) -> tuple[str, str]:

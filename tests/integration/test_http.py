@@ -244,7 +244,7 @@ def test_openapi_describes_every_path(http: HttpCaller) -> None:
 
 
 class TestOnTheWire:
-    """What HTTP clients of switches do."""
+    """Requests as HTTP clients of switches send them."""
 
     def _say(self, port: int, result: bytes, until: int = 1) -> bytes:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:

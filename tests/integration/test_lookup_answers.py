@@ -1,4 +1,4 @@
-"""What a caller is told about one number, and from where."""
+"""The answer about one number, and its source."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What changes in CouchDB changes the answer, with nobody asking for the truth."""
+"""Changes in CouchDB change the answer, without an authoritative lookup."""
 
 from dataclasses import replace
 from typing import cast

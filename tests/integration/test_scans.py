@@ -1,4 +1,4 @@
-"""Who asks for one unassigned number after the other does not reach the database for each, and hides nothing new."""
+"""A scan of unassigned numbers does not reach the database for each, and hides no new number."""
 
 import random
 

@@ -58,7 +58,7 @@ def test_service_started_without_stores_serves_when_they_appear(
 
 @BOTH_TRANSPORTS
 def test_burst_of_more_calls_than_a_connection_may_have_loses_none(world: World, start_service: StartService) -> None:
-    """Who calls as much as he may sends the next call before the last one is forgotten here."""
+    """A caller at its limit sends the next call before the server has forgotten the last one."""
     world.number()
     running = start_service()
     running.caller.route(NUMBER)

@@ -1,4 +1,4 @@
-"""Who has no token is turned away, on either transport; who has one opens what its scopes say."""
+"""Tokens on either transport: a call without one is refused, and a token opens what its scopes say."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -60,7 +60,7 @@ def test_sampled_call_gets_a_span_with_its_callers_trace(world: World, start_ser
 
 
 def test_children_are_what_a_lookup_waited_for(world: World, relay: Relay, start_service: StartService) -> None:
-    """They add up to their parent: a read of CouchDB takes nearly all of the time."""
+    """The spans add up to their parent: a read of CouchDB takes nearly all of the time."""
     world.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver, near_cache_entries=0)

@@ -37,7 +37,7 @@ _PREFIXES = itertools.count()
 
 
 class World:
-    """What a service or a follower finds, and hands to change it.
+    """The stores of a service or a follower, and the means to change them.
 
     Attributes:
         couchdb_url, redis_url: what a service is told; a test may put a relay in between.
@@ -120,7 +120,7 @@ class World:
         return self.put("system_config", "number_manager", default=section)
 
     def held(self, number: str = NUMBER) -> Entry | None:
-        """What the cache holds for a number."""
+        """Return what the cache holds for a number."""
         value = self.reader.entries([number])[0]
         return None if value is None else codec.unpack(value)
 
@@ -143,7 +143,7 @@ class World:
             self.writer.documents.publish_reload(name)
 
     def status(self) -> FollowerStatus | None:
-        """What the leading follower says of itself."""
+        """Return the leading follower's status."""
         return read_status(self.redis, self.keys)
 
     def complete(self, *databases: str) -> bool:

@@ -78,7 +78,7 @@ def test_plain_installation_brings_no_redis_server() -> None:
 
 
 def test_every_pinned_dependency_has_hashes() -> None:
-    """What is installed is what was looked at when it was pinned."""
+    """The installed bytes are those that were pinned."""
     entries = (ROOT / "requirements.lock").read_text().replace("\\\n", " ").splitlines()
     pinned = [entry for entry in entries if "==" in entry]
 

@@ -50,6 +50,6 @@ class Life:
 
 
 def held(reader: EntryReader, number: str = NUMBER) -> Entry | None:
-    """What the cache holds for a number."""
+    """Return what the cache holds for a number."""
     value = reader.entries([number])[0]
     return None if value is None else codec.unpack(value)

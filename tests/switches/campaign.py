@@ -27,7 +27,7 @@ NUMBERS = (*ROUTED, *REFUSED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the calls that were offered.
+    """The results of the calls that were offered.
 
     Attributes:
         routed: reached the switch behind, with the right number and account.

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Self
 
-_EVERY_PROTOCOL = 3
+_ETH_P_ALL = 3
 _OUTGOING = 4
 """The kernel shows each packet of loopback twice: sent, and received."""
 _UDP, _TCP, _IPV4 = 17, 6, 0x0800
@@ -41,7 +41,7 @@ class Capture:
     def __init__(self, ports: set[int]) -> None:
         self._ports = ports
         self._packets: list[Packet] = []
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL))
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, 8 << 20)
         self._socket.bind(("lo", 0))
         self._socket.settimeout(0.2)

@@ -71,7 +71,7 @@ def session_proxy(start_proxy: StartProxy, service: Running) -> Kamailio:
 
 @pytest.fixture
 def proxy(session_proxy: Kamailio) -> Iterator[Kamailio]:
-    """The same, which must not log an error during the test."""
+    """A proxy that must not log an error during the test."""
     before = len(session_proxy.troubles())
     yield session_proxy
     assert session_proxy.troubles()[before:] == []

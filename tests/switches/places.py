@@ -1,4 +1,4 @@
-"""Where switches are installed: on this machine, and in a newer Debian's folder."""
+"""The places of installed switches: this machine, and a newer Debian's folder."""
 
 import os
 import shlex

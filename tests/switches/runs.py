@@ -1,4 +1,4 @@
-"""What the documentation shows of each switch: the trace of a call, and the calls of a campaign."""
+"""The part of the documentation about each switch: the trace of a call, and the calls of a campaign."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -27,7 +27,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """What identifies one call's requests."""
+    """The identity of one call's requests."""
 
     user: bytes
     number: int = field(default_factory=lambda: next(_NUMBERS))

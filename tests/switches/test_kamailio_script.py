@@ -1,4 +1,4 @@
-"""What the real Kamailio can't be brought to do at will, with a stand-in for its KSR module."""
+"""Cases that the real Kamailio can't be brought to at will, with a stand-in for its KSR module."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""What the tools of the field say of did-router itself: SIPp of its SIP, dig, kdig and dnsperf of its ENUM."""
+"""Results of the tools of the field on did-router itself: SIPp of its SIP, dig, kdig and dnsperf of its ENUM."""
 
 import re
 import shutil

@@ -76,7 +76,7 @@ def test_owner_changes_show_in_every_slot(settings: Settings) -> None:
 
 
 def test_garbled_values_are_mended_in_every_slot(settings: Settings) -> None:
-    """Nobody asks for them."""
+    """No lookup asks for these numbers."""
     stores = Stores(settings)
     stores.databases.database("accounts").create()
     stores.databases.database("accounts").put({"_id": OWNERS[0], "pvt_type": "account", "name": "An account"})

@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where Acme looks; its package is installed."""
+    """The folder that Acme reads; its package is installed."""
     on_path(monkeypatch, ACME_PLUGIN)
     return tmp_path
 

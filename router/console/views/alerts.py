@@ -14,7 +14,7 @@ _SILENT_AFTER = 15.0
 _LAG = 5.0
 _MISSES = 0.05
 """Share of lookups that CouchDB answers, once the cache is warm."""
-_LEAST_LOOKUPS = 1.0
+_MIN_LOOKUP_RATE = 1.0
 """Lookups a second below which a share means nothing."""
 _READS_IN_FLIGHT = 200.0
 _RECENT = 60.0
@@ -154,7 +154,7 @@ def _of_figures(recent: Sequence[Point], reads_in_flight: float) -> Iterator[Ale
         )
     lookups = sum(point.lookups for point in recent)
     misses = sum(point.sources.get("number_database", 0.0) for point in recent)
-    if recent and lookups / len(recent) >= _LEAST_LOOKUPS and misses > _MISSES * lookups:
+    if recent and lookups / len(recent) >= _MIN_LOOKUP_RATE and misses > _MISSES * lookups:
         yield Alert(
             WARN,
             f"CouchDB answers {misses / lookups:.0%} of the lookups",

@@ -37,9 +37,9 @@ class Copies:
         self.split = False
         self.purges: list[Purge] = []
         self.equal = True
-        """Whether every write so far has reached all copies with the same outcome."""
+        """Every write so far has reached all copies with the same outcome."""
         self.comparison_scheduled = False
-        """Whether a comparison of the copies is scheduled already."""
+        """A comparison of the copies is scheduled already."""
         self.epoch = 0
         """Incremented by each split: a feed that began before it ends."""
         self._nodes = nodes

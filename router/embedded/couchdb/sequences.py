@@ -15,7 +15,7 @@ from typing import NamedTuple
 from router.embedded.couchdb.errors import malformed_sequence
 
 Position = tuple[int, int]
-"""How far each shard has got (or been read), counted in writes."""
+"""The position of each shard (or of its reader), counted in writes."""
 
 START: Position = (0, 0)
 

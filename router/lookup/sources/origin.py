@@ -95,7 +95,7 @@ class OriginSource:
 
     @property
     def is_breaker_open(self) -> bool:
-        """Whether the circuit breaker of the number databases is open."""
+        """Return whether the circuit breaker of the number databases is open."""
         return self._breaker.is_open
 
     def start(self) -> None:

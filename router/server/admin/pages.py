@@ -118,7 +118,7 @@ class AdminServer:
 
 
 def _response(status: int, kind: str, body: bytes) -> Response:
-    """Return a response after which the connection ends: who asks next opens another one."""
+    """Return a response after which the connection ends; the next request opens another one."""
     headers = {"content-type": kind, "connection": "close"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"

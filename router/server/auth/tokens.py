@@ -166,7 +166,7 @@ def _token(fields: list[str], location: str) -> Token:
         )
     digest = bytes.fromhex(fields[1])
     if digest == sha256(b"").digest():
-        raise ValueError(f"{location}: that is the hash of nothing, and would let everybody in")
+        raise ValueError(f"{location}: that is the hash of nothing, and would let every caller in")
     scopes = frozenset(fields[2].split(","))
     if not scopes <= set(SCOPES):
         raise ValueError(f"{location}: the scopes are {', '.join(SCOPES)}, with commas and no spaces between them")

@@ -1,1 +1,1 @@
-"""What the service counts and records of its calls."""
+"""Counts and records of the service's calls."""

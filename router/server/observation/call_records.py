@@ -28,7 +28,7 @@ class CallRecord(NamedTuple):
         number: in E.164; empty where it was not normalised.
         result, reason, source: as in the metric did_router_lookups_total.
         seconds: from taking the call to its response; None where the response stood ready.
-        message: what the caller was told.
+        message: the message that the caller got.
         trace_id: of the call's `traceparent`; empty without one.
         calls: lookups that were refused together, of which this is the first.
     """

@@ -74,7 +74,7 @@ class Recorder:
 
     @property
     def writes_log(self) -> bool:
-        """Whether any lookup is logged."""
+        """Return whether any lookup is logged."""
         return self._call_log is not None
 
     def refused(self, record: CallRecord) -> None:

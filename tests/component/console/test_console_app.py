@@ -1,4 +1,4 @@
-"""What every page has in common: no page without a login, headers, origins, and a token that stays inside."""
+"""The common part of all pages: no page without a login, headers, origins, and a token that stays inside."""
 
 import logging
 import re

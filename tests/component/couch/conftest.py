@@ -37,15 +37,15 @@ class ServerProcess:
         self.url = f"http://admin:password@{self.address}"
 
     def freeze(self) -> None:
-        """It takes connections and says nothing."""
+        """Freeze the process: it takes connections and sends nothing."""
         freeze(self.process.pid)
 
     def thaw(self) -> None:
-        """It goes on."""
+        """Let the process continue."""
         thaw(self.process.pid)
 
     def kill(self) -> None:
-        """It is gone."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None

@@ -1,4 +1,4 @@
-"""What the embedded database does not keep is refused with words, never a failure of its own."""
+"""Documents that the embedded database does not keep: each is refused with a reason."""
 
 from collections.abc import Iterator
 

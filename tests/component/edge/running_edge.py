@@ -52,7 +52,7 @@ class RunningEdge:
 
 
 def refused(channel: Any) -> Any:
-    """How a call ends that no worker is there for."""
+    """Return the status of a call that no worker is there for."""
     return channel.unary_unary("/router.v1.InboundRouter/Lookup").future(b"", timeout=5).exception()
 
 

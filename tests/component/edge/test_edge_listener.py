@@ -1,4 +1,4 @@
-"""What Envoy does to strangers and with certificates; no worker is needed to see it."""
+"""Envoy's listener before strangers and with certificates; no worker is needed to see it."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""What Envoy does when workers end a connection before they answer: it sends reads again, and nothing else."""
+"""Envoy's retries when workers end a connection before they answer: reads are sent again, and nothing else."""
 
 import socket
 import threading
@@ -73,7 +73,7 @@ def silent(start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEdg
 
 
 def test_lookup_ends_in_time(silent: RunningEdge) -> None:
-    """Whether the response or the rest of the request is missing."""
+    """The call ends so whether the response or the rest of the request is missing."""
     with Connection(silent.port) as caller:
         caller.greet().send(wire.frame(HEADERS, wire.END_HEADERS, 1, wire.call_headers(wire.LOOKUP)))
         eventually(lambda: 1 in caller.ended, 5)

@@ -1,4 +1,4 @@
-"""What somebody else left under our keys does no harm."""
+"""Foreign values under our keys do no harm."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is none of ours in Redis is found a little at a time, and only that is put right."""
+"""The integrity scan finds invalid values in Redis a few at a time, and corrects only those."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which Redis answers, as far as it may be asked."""
+"""The identity of the Redis that answers, as far as it may be asked."""
 
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What a follower said is believed only where all of it can be, and how long ago is no host's clock to say."""
+"""The follower's status is used only where all of it is readable, and its age comes from Redis' clock."""
 
 import json
 import time

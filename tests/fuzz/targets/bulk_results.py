@@ -80,7 +80,7 @@ def _result(row: int, source: Source) -> dict[str, Any]:
 
 
 def _summed(lines: list[dict[str, Any]]) -> PreviousRun:
-    """What these lines come to, told another way than the journal does."""
+    """Return the sums of these lines, computed in another way than the journal does."""
     made = PreviousRun(started=NOW)
     done = [line for line in lines if "row" in line]
     made.done_to = done[-1]["row"] if done else 0

@@ -1,4 +1,4 @@
-"""What Redis holds under a number's key: our entries come back whole, what was cut is a miss."""
+"""Values of a number's key in Redis: our entries come back whole, a cut one is a miss."""
 
 import math
 import time
@@ -121,7 +121,7 @@ def _entry(source: Source) -> Entry:
 
 
 def _anybodys(value: bytes) -> None:
-    """Whatever it is, a call is answered once, and a route names the account that was looked at."""
+    """Check any value: a call is answered once, and a route names the account that was looked at."""
     kept = codec.unpack(value)
     assert codec.is_valid_entry(value) == (kept is not None)
     if kept is not None:
@@ -206,7 +206,7 @@ _LOOKUP = _lookup()
 
 
 def _result(value: bytes) -> object:
-    """What a lookup makes of this value: an answer, a refusal, or a miss."""
+    """Return what a lookup makes of this value: an answer, a refusal, or a miss."""
     _KEPT.value = value
     call = _Asking()
     _LOOKUP.answer([call])
@@ -223,7 +223,7 @@ def _keys(raw: bytes) -> None:
 
 
 def _status(raw: bytes) -> None:
-    """What the follower is said to have said is either readable in all it says, or nothing."""
+    """Check a follower's status: it is readable as a whole, or counts as absent."""
 
     class Redis:
         def evalsha(self, *_: object) -> list[bytes]:

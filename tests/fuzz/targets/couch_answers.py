@@ -102,7 +102,7 @@ ASKS: tuple[Callable[[CouchServer], object], ...] = (
 
 
 def check(data: bytes) -> None:
-    """What is asked, and an answer: in our words with any body, or any bytes at all."""
+    """Check a request with a response: a well-formed one with any body, or any bytes at all."""
     source = Source(data)
     ask = source.pick(ASKS)
     status, kind, header = source.pick(_STATUSES), source.byte() % (len(_TYPES) + 1), source.pick(_HEADERS)

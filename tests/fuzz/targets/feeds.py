@@ -58,7 +58,7 @@ def _framed(chunks: Sequence[bytes]) -> bytes:
 
 
 def _reported(kind: int, head: bytes, pieces: Sequence[bytes]) -> Reported:
-    """What a reader gets, and what ends it."""
+    """Return what a reader gets, and what ends it."""
     response = HTTPResponse(Socket([head, *pieces]))  # type: ignore[arg-type]
     response.begin()
     opened = OpenFeed(1.0)

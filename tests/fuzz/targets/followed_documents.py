@@ -115,7 +115,7 @@ def _followed(database: str, doc: Mapping[str, Any]) -> None:
 
 
 def _port(worker: ReferenceData, doc: Mapping[str, Any]) -> None:
-    """Who is routed to is who the request names, and only where it is active."""
+    """Check that the route goes to the account that the request names, and only where it is active."""
     for number, requests in worker.port_requests.items():
         (request,) = requests
         assert request.account_id == doc["pvt_account_id"]

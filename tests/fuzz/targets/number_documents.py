@@ -134,7 +134,7 @@ def _in_its_database(doc: Mapping[str, Any], read: NumberDocument | Skipped) -> 
 
 
 def _owner(doc: Mapping[str, Any], read: NumberDocument) -> None:
-    """Whoever it names is somebody that the document names, letter by letter."""
+    """Check that the account is one that the document names, letter by letter."""
     assert read.assigned_to in (None, doc.get("pvt_assigned_to"))
     assert read.previously_assigned_to in (None, doc.get("pvt_previously_assigned_to"))
     history = doc.get("pvt_reserve_history")
@@ -148,7 +148,7 @@ def _owner(doc: Mapping[str, Any], read: NumberDocument) -> None:
 
 
 def _in_the_cache(doc: Mapping[str, Any]) -> None:
-    """What lookups get is what was decided, and survives the cache's bytes."""
+    """Check that lookups get what was decided, and that it survives the cache's bytes."""
     home = shards.shard_for(str(doc.get("_id"))) or ""
     made = entry_builder.entry_from_json(doc, home, Policy(), NOW)
     if isinstance(made, Skipped):

@@ -56,7 +56,7 @@ def _rules(settings: Settings) -> None:
 
 
 def _with_a_password(rest: bytes) -> None:
-    """Whatever stands around a password in a URL, it is in no message and in nothing shown."""
+    """Check that a password in any URL is in no message and in nothing shown."""
     kind, after = (rest[0] if rest else 0), text(rest[1:])
     if SECRET in after:  # the engine has seen it by now
         return

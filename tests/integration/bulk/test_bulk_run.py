@@ -30,7 +30,7 @@ def test_run_each_row_has_a_result_in_file_order(bulk: Bulk) -> None:
 
 
 def test_run_rows_of_a_number_run_in_order(bulk: Bulk) -> None:
-    """However many batches are under way at a time, and however the number is written."""
+    """The order holds for any number of batches at a time, and for each way to write the number."""
     text = "action,e164,account_id\ncreate,4158867900,{0}\n" + "move,+14158867900,{1}\nmove,14158867900,{0}\n" * 10
     rows = formats.read(io.BufferedReader(io.BytesIO(text.format(CHILD, RESELLER).encode())), "-", ImportOptions())
     normalise = bulk.manager.manager.rules().normaliser
@@ -112,7 +112,7 @@ def test_run_store_unavailable_for_a_moment_is_retried(bulk: Bulk, couchdb: Embe
     ],
 )
 def test_run_guessed_new_number_reports_the_stored_document(bulk: Bulk, asked: dict[str, Any]) -> None:
-    """It isn't read once more to be told."""
+    """The document is not read once more for the report."""
     ask = OperationRequest(
         Operation.CREATE, NUMBERS[0], SYSTEM, **{"assign_to": CHILD, "module_name": INVENTORY, **asked}
     )

@@ -48,7 +48,7 @@ class Imports:
         self.rows([(number, (CHILD, RESELLER)[place % 2]) for place, number in enumerate(NUMBERS)])
 
     def rows(self, rows: Sequence[tuple[str, str]]) -> None:
-        """What the file says."""
+        """The rows of the file."""
         self.file.write_text("e164,account_id\n" + "".join(f"{number},{account}\n" for number, account in rows))
 
     def run(self, *, max_pending_copies: int = 1000, killed: str = "", **options: Any) -> Report:
@@ -91,7 +91,7 @@ class Imports:
             self.world.databases.database(LISTS[account]).put(kept)
 
     def differences(self, *, repair: bool = False) -> int:
-        """What an audit finds in the copies; with repair, what it can't mend."""
+        """Return what an audit finds in the copies; with repair, what it can't mend."""
         comparison = CopiesComparison(
             self.world.databases, AccountCopies(self.world.databases, CopiesMode.SINGLE), recheck_delays=(0.0,)
         )
@@ -234,7 +234,7 @@ def test_new_accounts_lists_are_not_read_first(imports: Imports) -> None:
 
 
 def test_existing_list_keeps_what_it_holds(imports: Imports) -> None:
-    """What was in it stays, but for the entry that a former life of a new number left there."""
+    """Its entries stay, but for the entry that a former life of a new number left there."""
     Manager(imports.world).created("+14158867999", assign_to=CHILD)
     document = dict(imports.world.databases.database(LISTS[CHILD]).get("phone_numbers"))
     left = {NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}, "note": "by hand"}

@@ -1,4 +1,4 @@
-"""Whole documents that are exported come back byte for byte, but for `_rev` and `pvt_modified`, whatever they hold."""
+"""Export and import of whole documents: any document comes back byte for byte, but for `_rev` and `pvt_modified`."""
 
 import io
 from pathlib import Path

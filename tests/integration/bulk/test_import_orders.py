@@ -73,7 +73,7 @@ def go_on(imports: Imports, text: str, changes: int = 10_000, **more: Any) -> Re
 
 
 def stands(world: World) -> dict[str, Any]:
-    """What came of the numbers: how often each was written, and what its document says."""
+    """Return the state of the numbers: how often each was written, and what its document says."""
     found = world.databases.database(SHARD).get_many(NUMBERS)
     kept = ("pvt_number_state", "pvt_assigned_to", "pvt_previously_assigned_to", "pvt_reserve_history", "note")
     return {
@@ -96,7 +96,7 @@ _WANTED: list[tuple[dict[str, Any], list[tuple[int, str, str | None]]]] = []
 
 @pytest.fixture
 def wanted(imports: Imports) -> tuple[dict[str, Any], list[tuple[int, str, str | None]]]:
-    """What comes of a run that nobody kills; made once, and undone again."""
+    """The result of a run that is not killed; made once, and undone again."""
     if not _WANTED:
         go_on(imports, by_turns())
         found = stands(imports.world), results(imports)

@@ -1,4 +1,4 @@
-"""When a change is answered, a lookup anywhere on the same Redis gives the new answer, with nobody following."""
+"""A lookup anywhere on the same Redis gives the new answer once a change is answered, without a follower."""
 
 import threading
 from typing import Any
@@ -74,7 +74,7 @@ def test_many_at_once(world: World, start_service: StartService) -> None:
 
 
 def test_entry_of_a_recreated_database_is_replaced_by_the_manager(world: World, start_service: StartService) -> None:
-    """What the cache holds of its former life has the higher revision, and is wrong all the same."""
+    """The entry of the former database has the higher revision, and is wrong all the same."""
     family(world)
     world.mark_reference_data_complete()
     running = start_service()

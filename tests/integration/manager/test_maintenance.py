@@ -1,4 +1,4 @@
-"""What is due to numbers by time is done, by a command and by whoever leads the following."""
+"""Maintenance: changes of state that are due by time, by a command and by the leading follower."""
 
 import threading
 import time

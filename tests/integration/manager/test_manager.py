@@ -1,4 +1,4 @@
-"""What is asked of numbers is done to their documents, on real stores."""
+"""Operations on numbers change their documents, on real stores."""
 
 import time
 from typing import Any

@@ -153,7 +153,7 @@ def test_carrier_that_is_not_installed_is_tolerated(world: World, manager: Manag
 
 
 def test_lost_response_is_found_in_the_stored_document(world: World, manager: Manager, relay: Relay) -> None:
-    """Who did not hear that it was written must not release, on behalf of one release, twice."""
+    """A writer that lost the response must not release twice on behalf of one release."""
     manager.created(assign_to=RESELLER, state="reserved", module_name=SHOP)
     manager.done("move", assign_to=CHILD)
     manager.manager._pipeline._writer._databases = _Deaf(manager.manager.databases)

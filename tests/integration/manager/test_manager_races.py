@@ -96,7 +96,7 @@ def _generation(document: NumberDocument) -> int:
 
 
 def _follows(ask: OperationRequest, account: str | None, history: tuple[str, ...], after: NumberDocument) -> None:
-    """What stands after an operation is what that operation makes of what stood before it."""
+    """Check that the document after an operation is what that operation makes of the one before it."""
     if ask.operation is Operation.RELEASE:
         left = tuple(each for each in history if each != account)
         assert after.assigned_to == (left[0] if left else None)

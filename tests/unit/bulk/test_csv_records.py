@@ -12,7 +12,7 @@ from tests.unit.bulk.rows import ACCOUNT, rows
 
 
 def test_records_open_quote_costs_one_row() -> None:
-    """It opens a cell that ends nowhere, or 47 rows further; each of the other rows is there."""
+    """The quote opens a cell that ends nowhere, or 47 rows further; each of the other rows is there."""
     lines = [f"+1415{index:07},{ACCOUNT},note {index}" for index in range(3000)]
     unclosed = list(lines)
     unclosed[1] = f'+14150000001,{ACCOUNT},"note 1'

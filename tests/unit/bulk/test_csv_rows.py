@@ -200,13 +200,13 @@ def test_read_bad_row_fails_alone(line: bytes, cause: str, message: str) -> None
 
 
 def test_read_unclosed_quote_uses_bounded_memory() -> None:
-    text = b'e164\n"+1415\n' + b"+1416\n" * 100_000
+    text = b'e164\n"+1415\n' + b"+1416\n" * 30_000
 
     found = rows(text)
 
     assert found[0].error is not None
     assert found[0].error.cause == "malformed_row"
-    assert [row.number for row in found[1:]] == ["+1416"] * 100_000, "only the row with the quote is lost"
+    assert [row.number for row in found[1:]] == ["+1416"] * 30_000, "only the row with the quote is lost"
 
 
 def test_read_multiline_cells_keep_line_numbers() -> None:

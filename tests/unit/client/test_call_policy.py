@@ -1,4 +1,4 @@
-"""What is sent again, and what opens the circuit breaker."""
+"""The client's retries, and the failures that open its circuit breaker."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which layers disagree, and the explanation as text."""
+"""The layers that disagree, and the explanation as text."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ ACCOUNTS = {
 
 
 def traits(module: str) -> Traits:
-    """Those of KAZOO's own modules that differ from the others'."""
+    """Return the traits of KAZOO's own modules that differ from the others'."""
     return {"knm_local": LOCAL_TRAITS, "knm_mdn": MDN_TRAITS}.get(module, Traits(module))
 
 

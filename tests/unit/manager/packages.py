@@ -24,5 +24,5 @@ def install(folder: Path, package: str, points: str, code: str = "") -> Path:
 
 
 def on_path(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """What lies there is installed from now on."""
+    """Make the packages of a folder installed from now on."""
     monkeypatch.syspath_prepend(folder)

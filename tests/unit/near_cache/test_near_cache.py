@@ -1,4 +1,4 @@
-"""What a worker keeps in its own memory goes as soon as it may be wrong."""
+"""The near cache drops an entry as soon as it may be wrong."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What is taken for absent must be so: a listing says nothing of what changed since before it was read."""
+"""Negative ranges: a listing covers nothing that changed since before it was read."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""However a number is written, it comes to the same E.164 number: every country, every type."""
+"""Every way to write a number leads to the same E.164 number: every country, every type."""
 
 from collections.abc import Iterator
 

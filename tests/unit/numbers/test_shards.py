@@ -1,4 +1,4 @@
-"""Which database a number lives in."""
+"""The database of a number."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What systemd is told, with a socket in systemd's place."""
+"""Messages to systemd, with a socket in systemd's place."""
 
 import os
 import socket

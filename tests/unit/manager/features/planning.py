@@ -47,7 +47,7 @@ def number(**fields: Any) -> NumberDocument:
 
 
 def newer(**fields: Any) -> NumberDocument:
-    """The same as KAZOO 5 writes it."""
+    """A number as KAZOO 5 writes it."""
     return number(**{"pvt_number_state": None, "pvt_state": "in_service", "pvt_features": {}, **fields})
 
 
@@ -68,7 +68,7 @@ def update(
     features: FeatureRegistry = FEATURES,
     **changes: Any,
 ) -> FeaturePlan:
-    """What comes of an update of public fields, or of other changes of the document."""
+    """Return the result of an update of public fields, or of other changes of the document."""
     operation = Operation.CHANGE_STATE if public is None else Operation.UPDATE
     ask = OperationRequest(operation, before.number, auth_by, public_fields=public, merge=merge)
     after = fast_replace(with_requested_fields(before, public, merge=merge), **changes)
@@ -78,7 +78,7 @@ def update(
 def release(
     before: NumberDocument, features: FeatureRegistry = FEATURES, settings: NumberManagerConfig | None = None
 ) -> Any:
-    """What comes of a release."""
+    """Return the result of a release."""
     after = fast_replace(without_usage(before), state="available", assigned_to=None)
     plan = Plan(before, after, clears_features=True)
     return features.prepare(

@@ -1,4 +1,4 @@
-"""Who may have which feature: the number's own lists, the cluster's, and the rules of KAZOO's code."""
+"""Permissions for features: the number's own lists, the cluster's, and the rules of KAZOO's code."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the service may listen without anything that keeps strangers out."""
+"""Addresses on which the service may listen without authentication."""
 
 from pathlib import Path
 from typing import Any

@@ -37,7 +37,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 def _validated(plan: EdgePlan) -> str:
-    """What `envoy --mode validate` says."""
+    """Return the output of `envoy --mode validate`."""
     envoy = find_envoy()
     assert envoy is not None, "the extra did-router[edge] is part of what make install installs"
     file = plan.directory / "envoy.json"

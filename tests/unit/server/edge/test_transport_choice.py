@@ -1,4 +1,4 @@
-"""Which transport `serve` takes."""
+"""The choice of transport by `serve`."""
 
 from pathlib import Path
 from typing import Any
