@@ -12,6 +12,7 @@ from router.audit.report import AuditReport
 from router.cli.json_output import skipped, text_or_null
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
+from router.cli.shared_options import databases_option
 from router.settings import Settings
 from router.stores.clients import Stores
 
@@ -19,13 +20,7 @@ _MAX_LINES_SHOWN = 50
 
 
 @click.command()
-@click.option(
-    "--database",
-    "databases",
-    multiple=True,
-    metavar="NAME",
-    help="Audit only this number database, such as numbers/+1415; repeatable.",
-)
+@databases_option("Audit")
 @click.option("--repair", is_flag=True, help="Correct the cache and the account copies from the number databases.")
 @click.option("--no-copies", is_flag=True, help="Skip the accounts' own copies of their numbers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per difference, then the totals.")

@@ -16,6 +16,7 @@ from router.bulk.formats import CSV_SUFFIXES
 from router.cli.json_output import skipped
 from router.cli.options import OUTPUT, STANDARD_OUTPUT, Exit, settings_options
 from router.cli.progress import BarProgress
+from router.cli.shared_options import databases_option
 from router.couch.server import INFO_BATCH_SIZE, CouchServer
 from router.runtime.chunked import chunked
 from router.settings import Settings
@@ -26,13 +27,7 @@ _MAX_SKIPPED_SHOWN = 10
 
 @click.command()
 @click.option("--account", metavar="ID", help="Only numbers assigned to this account.")
-@click.option(
-    "--database",
-    "databases",
-    multiple=True,
-    metavar="NAME",
-    help="Export only this number database, such as numbers/+1415; repeatable.",
-)
+@databases_option("Export")
 @click.option(
     "--format",
     "format_",

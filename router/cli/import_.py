@@ -11,7 +11,7 @@ from router.bulk.rows import Rows
 from router.bulk.run import WINDOW_SIZE
 from router.cli.bulk import run_file
 from router.cli.options import RESULTS, settings_options
-from router.lifecycle.operations import SYSTEM
+from router.cli.shared_options import auth_by_option
 from router.settings import Settings
 
 
@@ -22,9 +22,7 @@ from router.settings import Settings
     type=RESULTS,
     help="File for the results, one JSON object per row (default: FILE.results.jsonl). An existing one is resumed.",
 )
-@click.option(
-    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
-)
+@auth_by_option
 @click.option("--account", metavar="ID", help="Account for rows without account_id.")
 @click.option("--update", is_flag=True, help="Move and update numbers that exist, instead of refusing them.")
 @click.option("--dry-run", is_flag=True, help="Report what each row would do; change nothing.")

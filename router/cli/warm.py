@@ -11,6 +11,7 @@ from router.audit.report import AuditReport
 from router.cli.json_output import failed_databases, skipped
 from router.cli.options import Exit, settings_options
 from router.cli.progress import BarProgress
+from router.cli.shared_options import databases_option
 from router.settings import Settings
 from router.stores.clients import Stores
 from router.warm_up.report import WarmReport
@@ -20,13 +21,7 @@ _SHOWN = 10
 
 
 @click.command()
-@click.option(
-    "--database",
-    "databases",
-    multiple=True,
-    metavar="NAME",
-    help="Warm only this number database, such as numbers/+1415; repeatable.",
-)
+@databases_option("Warm")
 @click.option("--verify", is_flag=True, help="Afterwards read everything again, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @settings_options

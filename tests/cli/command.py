@@ -183,14 +183,6 @@ def is_running(process: int) -> bool:
     return True
 
 
-def eventually(is_so: Callable[[], object], seconds: float = 15) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
-
-
 Start = Callable[..., Process]
 
 

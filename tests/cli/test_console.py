@@ -4,7 +4,8 @@ import http.client
 import signal
 from urllib.parse import urlencode
 
-from tests.cli.command import SERVE, Start, children_of, eventually, is_running, run
+from tests.cli.command import SERVE, Start, children_of, is_running, run
+from tests.support.waiting import eventually
 
 LISTEN = ("--set", "console_listen=127.0.0.1:0")
 

@@ -8,7 +8,8 @@ import pytest
 from router.account_copies.names import account_database
 from router.couch.errors import CouchError
 from router.couch.server import CouchServer
-from tests.cli.command import ACCOUNTS, Start, databases_at, eventually, number, run
+from tests.cli.command import ACCOUNTS, Start, databases_at, number, run
+from tests.support.waiting import eventually
 
 SHARD, DIGITS, OTHER = "numbers/+1305", "+13055550100", "+13055550101"
 HOME = str(account_database(ACCOUNTS[0]))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from router.numbers.routes import Reason
-from tests.cli.command import Start, children_of, eventually, is_running, run
+from tests.cli.command import Start, children_of, is_running, run
 from tests.cli.pages import sessions, shows
+from tests.support.waiting import eventually
 
 _OTHERS = ("--http-port", "0", "--sip-port", "0", "--enum-port", "0", "--console-port", "0")
 

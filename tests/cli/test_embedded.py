@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.cli.command import Process, Start, children_of, databases_at, eventually, is_running, run, run_here
+from tests.cli.command import Process, Start, children_of, databases_at, is_running, run, run_here
+from tests.support.waiting import eventually
 
 
 def urls(process: Process) -> tuple[str, str]:

@@ -8,7 +8,8 @@ import grpc
 
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.cli.command import ACCOUNTS, SERVE, Start, databases_at, eventually, number, run, serving
+from tests.cli.command import ACCOUNTS, SERVE, Start, databases_at, number, run, serving
+from tests.support.waiting import eventually
 
 DIGITS = "+16502223333"
 SHARD = "numbers/+1650"

@@ -14,8 +14,9 @@ import pytest
 
 from router.client import AsyncClient, Client, Options
 from router.v1 import numbers_pb2 as nm
-from tests.cli.command import ACCOUNTS, Running, environment, eventually
+from tests.cli.command import ACCOUNTS, Running, environment
 from tests.faults.links import Link, Trouble
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 UNKNOWN = "+14158860000"

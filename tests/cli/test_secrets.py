@@ -18,13 +18,13 @@ from tests.cli.command import (
     Ran,
     Start,
     databases_at,
-    eventually,
     run,
     run_all,
     run_here,
     serving,
 )
 from tests.integration.tokens import Tokens
+from tests.support.waiting import eventually
 from tests.topologies import servers
 
 MARK = "S3cretMark"

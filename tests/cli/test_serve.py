@@ -19,8 +19,9 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from router.runtime.cpu_affinity import pinned_to
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, eventually, run, serving
+from tests.cli.command import ACCOUNTS, SERVE, Running, Start, children_of, run, serving
 from tests.processes import freeze, thaw
+from tests.support.waiting import eventually
 
 
 class Wire:

@@ -1,7 +1,6 @@
 """An imitated cluster for one test, and helpers that wait for its copies."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,10 +51,3 @@ def cluster_of_three(**options: Any) -> Iterator[Nodes]:
         nodes[0].create()
         yield nodes
         nodes.close()
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.02)

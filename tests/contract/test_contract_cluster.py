@@ -3,13 +3,13 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.contract.exchange import Answer, Couch, Database
 from tests.contract.topology import Topology
+from tests.support.waiting import eventually
 
 NUMBERS = [f"+141555501{last:02}" for last in range(20)]
 
@@ -171,10 +171,3 @@ def test_event_may_come_several_times(nodes: list[Database], settle: Callable[[]
     kinds = [event["type"] for event in events if event["db_name"] == nodes[1].name]
     assert set(kinds) == {"updated"}
     assert 1 <= len(kinds) <= 6
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)

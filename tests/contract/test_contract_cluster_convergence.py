@@ -9,8 +9,9 @@ from http.client import HTTPException
 from typing import Any
 
 from router.embedded import EmbeddedCluster
-from tests.contract.clusters import NAME, Nodes, cluster_of_three, eventually
+from tests.contract.clusters import NAME, Nodes, cluster_of_three
 from tests.contract.exchange import Answer, Couch, Database
+from tests.support.waiting import eventually
 
 SECONDS = 3.0
 IDENTITIES = [f"+141555501{last:02}" for last in range(30)]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from router.embedded import EmbeddedCluster
-from tests.contract.clusters import NAME, Nodes, cluster_of_three, eventually
+from tests.contract.clusters import NAME, Nodes, cluster_of_three
 from tests.contract.exchange import Answer, Couch, Database
+from tests.support.waiting import eventually
 
 FIRST, SECOND, THIRD = "+14155550100", "+14155550101", "+14155550102"
 DOWN_AFTER, TIMEOUT = 1.2, 0.5

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from router.client import Client
-from tests.cli.command import ACCOUNTS, eventually
+from tests.cli.command import ACCOUNTS
 from tests.deploy.dockerfile import FolderBuilder, Stage, read, run_command
 from tests.deploy.tools import DEPLOY, ROOT, find, run
+from tests.support.waiting import eventually
 from tests.topologies.servers import free_port
 
 DOCKERFILE = ROOT / "Dockerfile"

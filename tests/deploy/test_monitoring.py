@@ -16,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from router.client import Client, Tls
 from router.embedded import EmbeddedRedis
-from tests.cli.command import SERVE, Process, databases_at, eventually, number, serving
+from tests.cli.command import SERVE, Process, databases_at, number, serving
 from tests.deploy.tools import DEPLOY, ROOT, find, run
 from tests.integration.certificates import CertAuthority
+from tests.support.waiting import eventually
 
 RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
 TESTS = sorted((DEPLOY / "prometheus" / "tests").glob("*.yml"))

@@ -14,9 +14,10 @@ from pathlib import Path
 import grpc
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
-from tests.cli.command import DOCUMENTS, Process, Running, children_of, databases_at, eventually, serving
+from tests.cli.command import DOCUMENTS, Process, Running, children_of, databases_at, serving
 from tests.integration.certificates import CertAuthority
 from tests.processes import freeze, thaw
+from tests.support.waiting import eventually
 
 WORKERS = 2
 _LIMITS = ("redis_timeout=2", "couchdb_read_timeout=3", "lookup_timeout=3")

@@ -9,10 +9,10 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.cli.command import eventually
 from tests.edge.callers import Callers
 from tests.edge.deployment import WORKERS, Instance, Stores, launch
 from tests.integration.certificates import CertAuthority
+from tests.support.waiting import eventually
 
 
 def replace_workers(service: Instance, callers: Callers) -> None:

@@ -12,8 +12,9 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.cli.command import ACCOUNTS, eventually
+from tests.cli.command import ACCOUNTS
 from tests.edge.deployment import Instance
+from tests.support.waiting import eventually
 
 REQUEST = pb.LookupRequest(number="4158867900")
 

@@ -7,10 +7,11 @@ import time
 import grpc
 import pytest
 
-from tests.cli.command import eventually, is_running
+from tests.cli.command import is_running
 from tests.edge.callers import Callers
 from tests.edge.deployment import PATIENT, Instance, Stores
 from tests.edge.faults import Polled, freeze_worker, kill_worker, renew_certificate, replace_workers
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize("fault", [replace_workers, kill_worker, freeze_worker], ids=lambda each: each.__name__)

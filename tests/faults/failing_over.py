@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import redis
 
 from tests.faults.filling import SHARDS
-from tests.faults.forms import Cluster, Sentinels, until
+from tests.faults.forms import Cluster, Sentinels
 from tests.faults.scene import Scene, meanwhile
+from tests.topologies.servers import until
 
 _TAGS = [f"{{{shard.removeprefix('numbers/')}}}" for shard in SHARDS]
 _OTHER_TAGS = ["{follower}", "{accounts}"]

@@ -13,14 +13,12 @@ from redis.cluster import RedisCluster
 
 from router.embedded.redis import find_server
 from tests.faults.programs import Program
-from tests.topologies.servers import SLOTS, free_port
+from tests.topologies.servers import SLOTS, free_port, until
 
 SINGLE, SENTINEL, CLUSTER = "single", "sentinel", "cluster"
 _SERVICE = "calls"
 _DELETED_AFTER, _FAILOVER_WITHIN = 1000, 4000
 """Milliseconds."""
-_TICK = 0.02
-_WITHIN = 30.0
 _BETWEEN_KEYS = 0.03
 """Seconds between two keys of a slot that moves."""
 
@@ -196,17 +194,6 @@ class Cluster(Form):
 
 
 FORMS: dict[str, Callable[[Path], Form]] = {SENTINEL: Sentinels, CLUSTER: Cluster}
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for it; errors of Redis count as not yet."""
-    end = time.monotonic() + _WITHIN
-    while True:
-        with contextlib.suppress(redis.RedisError, OSError):
-            if holds():
-                return
-        assert time.monotonic() < end, "Redis did not come to rest"
-        time.sleep(_TICK)
 
 
 def _node(port: int) -> Any:

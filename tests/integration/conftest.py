@@ -10,13 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
-from router.embedded import EmbeddedCouchDB
+from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.follower.follower import Follower
 from router.server.app import Service
 from router.server.calls import native
 from router.settings import Settings
 from router.stores.clients import Stores
 from tests.integration.caller import Caller
+from tests.integration.manager_world import Manager, family
 from tests.integration.relay import Relay
 from tests.integration.world import World
 from tests.support.waiting import eventually
@@ -41,6 +42,22 @@ def world(couchdb: EmbeddedCouchDB, redis_url: str) -> Iterator[World]:
     made = World(couchdb, redis_url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
+    """A Redis on a port that it keeps, started; the test may stop it."""
+    with EmbeddedRedis() as first:
+        port = first.port
+    with EmbeddedRedis(port) as server:
+        yield server
+
+
+@pytest.fixture
+def manager(world: World) -> Manager:
+    """A number manager in a family of accounts."""
+    family(world)
+    return Manager(world)
 
 
 @pytest.fixture

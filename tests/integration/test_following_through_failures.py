@@ -4,10 +4,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from tests.integration.conftest import StartFollower
@@ -35,14 +32,6 @@ def test_redis_flushed_is_filled_again(world: World, start_follower: StartFollow
         eventually(lambda: world.complete(SHARD, "numbers/+1442", "accounts"))
     world.number(account=THREE)
     eventually(lambda: world.cached() == THREE)
-
-
-@pytest.fixture
-def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis() as first:
-        port = first.port
-    with EmbeddedRedis(port) as server:
-        yield server
 
 
 def test_redis_restarted_empty_is_filled_again(

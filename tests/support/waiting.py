@@ -7,13 +7,31 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T | None], seconds: float = 10.0, *, every: float = 0.02) -> T:
-    """The first true answer of `look`; fails with the last one when none comes in time."""
+def eventually(
+    look: Callable[[], T | None],
+    seconds: float = 15.0,
+    *,
+    every: float = 0.02,
+    passing: tuple[type[Exception], ...] = (),
+) -> T:
+    """Return the first true result of `look`.
+
+    Args:
+        every: seconds between two looks.
+        passing: exceptions that count as not yet.
+
+    Raises:
+        AssertionError: there was none in time; with the last result.
+    """
     end = time.monotonic() + seconds
     while True:
-        seen = look()
-        if seen:
-            return seen
+        seen: object
+        try:
+            found = seen = look()
+        except passing as problem:
+            found, seen = None, problem
+        if found:
+            return found
         if time.monotonic() > end:
             raise AssertionError(f"still {seen!r} after {seconds} s")
         time.sleep(every)

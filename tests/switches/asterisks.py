@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli.command import ACCOUNTS, eventually
+from tests.cli.command import ACCOUNTS
+from tests.support.waiting import eventually
 from tests.switches import dnsmasq
 from tests.switches.dnsmasq import Dnsmasq
 from tests.switches.places import Place, newer_debian

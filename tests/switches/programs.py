@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.cli.command import environment, eventually
+from tests.cli.command import environment
+from tests.support.waiting import eventually
 from tests.switches.ports import is_bound
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cli.command import eventually
+from tests.support.waiting import eventually
 from tests.switches.asterisks import Asterisk
 from tests.switches.campaign import Behind, Outcome, offer
 from tests.switches.capture import Capture, Packet

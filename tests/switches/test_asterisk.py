@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.command import eventually
+from tests.support.waiting import eventually
 from tests.switches.asterisks import WAYS, Asterisk, why_not
 from tests.switches.campaign import Behind
 from tests.switches.places import newer_debian

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, eventually, serving
+from tests.cli.command import ACCOUNTS, NOWHERE, SERVE, Running, Start, serving
+from tests.support.waiting import eventually
 from tests.switches.conftest import StartProxy, StartSipp
 from tests.switches.kamailio import Kamailio, why_not
 from tests.switches.ports import free_port, has_read_all

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cli.command import ACCOUNTS, eventually
+from tests.cli.command import ACCOUNTS
+from tests.support.waiting import eventually
 from tests.switches.conftest import StartSipp
 from tests.switches.places import HOST, Place, newer_debian
 from tests.switches.ports import free_port

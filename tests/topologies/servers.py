@@ -3,15 +3,16 @@
 import os
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import redis
 
 from router.embedded.redis import find_server
+from tests.support.waiting import eventually
 
 SLOTS = 16384
 HOST = "127.0.0.1"
@@ -24,7 +25,7 @@ def server(folder: Path, port: int, *message: str, host: str = HOST) -> Iterator
     own.mkdir(exist_ok=True)
     command = [find_server(), *message, "--port", str(port), "--bind", host, "--dir", str(own), "--save", ""]
     with running(command):
-        _until(lambda: bool(redis.Redis(host, port).ping()))
+        until(lambda: bool(redis.Redis(host, port).ping()))
         yield port
 
 
@@ -96,7 +97,7 @@ class Cluster:
 
     def _wait_whole(self) -> None:
         for node in self._nodes():
-            _until(lambda node=node: _has_all_slots(node))
+            until(partial(_has_all_slots, node))
 
     def _nodes(self) -> list[Any]:
         return [redis.Redis(self._host, port) for port in self._ports]
@@ -127,7 +128,7 @@ def sentinel(folder: Path, *, master_password: str = "", own_password: str = "",
         config.write_text("\n".join(lines) + "\n")
         watching = [find_server(), str(config), "--sentinel", "--port", str(port), "--bind", "127.0.0.1"]
         stack.enter_context(running(watching))
-        _until(lambda: bool(redis.Redis(port=port, username=user or None, password=own_password or None).ping()))
+        until(lambda: bool(redis.Redis(port=port, username=user or None, password=own_password or None).ping()))
         yield f"redis+sentinel://127.0.0.1:{port}/calls/0"
 
 
@@ -159,13 +160,6 @@ def _has_all_slots(node: Any) -> bool:
     return "'cluster_state': 'ok'" in text or "cluster_state:ok" in text
 
 
-def _until(holds: object) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            if holds():  # type: ignore[operator]
-                return
-        except redis.RedisError:
-            pass
-        time.sleep(0.05)
-    raise TimeoutError("a Redis did not become ready")
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds in a Redis; its errors count as not yet."""
+    eventually(holds, 30.0, passing=(redis.RedisError, OSError))

@@ -12,6 +12,7 @@ from router.bulk import number_rows
 from router.cli.number import output
 from router.cli.number.fields import public_fields
 from router.cli.options import RESULTS, as_text, settings_options
+from router.cli.shared_options import auth_by_option
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.numbers.states import State
@@ -28,13 +29,7 @@ _STATES = [state.value for state in (State.IN_SERVICE, State.RESERVED, State.POR
 def _operation_command(command: Callable[..., OperationRequest]) -> Callable[..., Any]:
     """Make a command from a function that builds its request; it takes numbers, or a file with one per line."""
 
-    @click.option(
-        "--auth-by",
-        default=SYSTEM,
-        metavar="ID",
-        show_default=True,
-        help="Id of the calling account, whose rights apply.",
-    )
+    @auth_by_option
     @click.option("--dry-run", is_flag=True, help="Report what would happen; change nothing.")
     @click.option(
         "--file",

@@ -8,7 +8,8 @@ from router.bulk.export import AccountNames
 from router.cli import tables
 from router.cli.number import output
 from router.cli.options import as_text, settings_options
-from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
+from router.cli.shared_options import auth_by_option
+from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.settings import Settings
@@ -27,9 +28,7 @@ _FIELDS = (
 
 
 @click.command("history")
-@click.option(
-    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
-)
+@auth_by_option
 @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object per number.")
 @click.argument("numbers", nargs=-1, required=True)
 @settings_options

@@ -9,8 +9,8 @@ from rich.table import Table
 from router.cli import tables
 from router.cli.number import output
 from router.cli.options import Exit, fail, settings_options
+from router.cli.shared_options import auth_by_option
 from router.lifecycle.errors import NumberError
-from router.lifecycle.operations import SYSTEM
 from router.manager.manager import NumberManager
 from router.numbers.documents import NumberDocument
 from router.settings import Settings
@@ -22,9 +22,7 @@ _DEFAULT = 100
 
 @click.command("list")
 @click.option("--account", required=True, metavar="ID", help="Account whose numbers are listed.")
-@click.option(
-    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
-)
+@auth_by_option
 @click.option(
     "--after", default="", metavar="NUMBER", help="List numbers after this one, as printed by the page before."
 )

@@ -15,6 +15,7 @@ from router.bulk.export import AccountNames
 from router.cli import tables
 from router.cli.number import output
 from router.cli.options import as_text, settings_options
+from router.cli.shared_options import auth_by_option
 from router.entries import codec, entry_builder
 from router.entries.codec import NEGATIVE, REFUSAL, ROUTE, TOMBSTONE, Entry
 from router.lifecycle import document_writer
@@ -51,9 +52,7 @@ class _Answer:
 
 
 @click.command("show")
-@click.option(
-    "--auth-by", default=SYSTEM, metavar="ID", show_default=True, help="Id of the calling account, whose rights apply."
-)
+@auth_by_option
 @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object per number.")
 @click.argument("numbers", nargs=-1, required=True)
 @settings_options

@@ -12,8 +12,8 @@ from router.server.auth.tls_files import open_certificates
 from router.server.edge.edge import Edge
 from router.server.edge.process import find_envoy
 from router.settings import Settings
-from tests.cli.command import eventually
 from tests.integration.certificates import CertAuthority
+from tests.support.waiting import eventually
 
 
 class RunningEdge:

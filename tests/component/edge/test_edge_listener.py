@@ -9,11 +9,11 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.cli.command import eventually
 from tests.component.edge.running_edge import RunningEdge, Start, refused
 from tests.hostile import wire
 from tests.hostile.wire import Connection
 from tests.integration.certificates import CertAuthority
+from tests.support.waiting import eventually
 
 
 def test_strangers_are_bounded_by_the_settings(start: Start) -> None:

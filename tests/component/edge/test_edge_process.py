@@ -15,7 +15,8 @@ import pytest
 from router.server.edge.edge import Edge, open_directory
 from router.server.edge.process import find_envoy
 from router.settings import Settings, SettingsError
-from tests.cli.command import eventually, is_running
+from tests.cli.command import is_running
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

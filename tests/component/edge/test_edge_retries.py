@@ -9,10 +9,10 @@ import grpc
 import pytest
 
 from router.server.edge.edge import Edge
-from tests.cli.command import eventually
 from tests.component.edge.running_edge import RunningEdge, Start, refused
 from tests.hostile import wire
 from tests.hostile.wire import HEADERS, Connection
+from tests.support.waiting import eventually
 
 ATTEMPTS = 5
 

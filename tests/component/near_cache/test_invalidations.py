@@ -9,37 +9,25 @@ import pytest
 from redis import Redis
 
 from router.embedded import EmbeddedRedis
-from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
+from router.near_cache.cache import InvalidationListener, NearCache
 from router.redis_store.client import connect
 from router.redis_store.keys import Keys
 from router.trust.monitor import TrustMonitor
-from router.trust.trust import UNAVAILABLE
 from tests.redis_programs import on_each_redis
+from tests.support.near_caches import NUMBER, OTHER, is_trusted, near_entry, receiving_monitor
 from tests.support.waiting import eventually
 
 pytest_generate_tests = on_each_redis
 
-NUMBER, OTHER = "+14158867900", "+14420000001"
-
 
 @pytest.fixture
 def trust() -> TrustMonitor:
-    made = TrustMonitor()
-    made.set_receives_invalidations(receives=True)
-    return made
+    return receiving_monitor()
 
 
 @pytest.fixture
 def near(trust: TrustMonitor) -> NearCache:
     return NearCache(100, 1_000_000, trust)
-
-
-def _is_trusted(trust: TrustMonitor) -> bool:
-    return trust.current.near is not UNAVAILABLE
-
-
-def _entry() -> NearEntry:
-    return NearEntry("1" * 32, b"answer", None)
 
 
 class Reported:
@@ -54,11 +42,11 @@ class Reported:
         eventually(self.is_trusted)
 
     def is_trusted(self) -> bool:
-        return _is_trusted(self.trust)
+        return is_trusted(self.trust)
 
     def keep(self, *numbers: str) -> None:
         for number in numbers:
-            self.near.put(number, _entry(), self.near.generation(), None)
+            self.near.put(number, near_entry(), self.near.generation(), None)
             assert self.near.get(number) is not None
 
 
@@ -159,13 +147,13 @@ def test_another_redis_behind_the_same_name_is_listened_to_anew(
         listening = InvalidationListener(client, keys, near, trust)
         trust.set_receives_invalidations(receives=False)
         listening.start()
-        eventually(lambda: _is_trusted(trust))
-        near.put(NUMBER, _entry(), near.generation(), None)
+        eventually(lambda: is_trusted(trust))
+        near.put(NUMBER, near_entry(), near.generation(), None)
         listening.reconnect()
         assert near.get(NUMBER) is not None, "it is the same one: what it tells of is on its way"
         client.connection_pool, elsewhere.connection_pool = elsewhere.connection_pool, client.connection_pool
         listening.reconnect()
-        assert not _is_trusted(trust)
-        eventually(lambda: _is_trusted(trust))
+        assert not is_trusted(trust)
+        eventually(lambda: is_trusted(trust))
         assert near.get(NUMBER) is None
         listening.stop()

@@ -17,7 +17,7 @@ from router.bulk.records import ImportOptions
 from router.bulk.results import Report
 from router.bulk.run import BulkRun
 from router.couch.server import CouchServer
-from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager, family
+from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
 from tests.integration.world import World
 from tests.support.examples import examples
 
@@ -84,12 +84,6 @@ def _imported(manager: Manager, text: bytes, results: Path | None = None, **opti
     return BulkRun(manager.manager, journal).run(
         formats.read(io.BufferedReader(io.BytesIO(text)), "-", ImportOptions(**options))
     )
-
-
-@pytest.fixture
-def manager(world: World) -> Manager:
-    family(world)
-    return Manager(world)
 
 
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -25,12 +25,6 @@ OTHER = "+442079460018"
 NAMES = [name for name in documents.NumberDocument.__dataclass_fields__ if name != "dirty"]
 
 
-@pytest.fixture
-def manager(world: World) -> Manager:
-    family(world)
-    return Manager(world)
-
-
 def test_create_writes_what_the_kazoo_page_says(world: World, manager: Manager) -> None:
     began = from_unix(int(time.time()))
     manager.done("create", "(415) 886-7900", MASTER, assign_to=CHILD, module_name=INVENTORY)

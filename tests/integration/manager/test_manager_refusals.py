@@ -12,19 +12,12 @@ from tests.integration.manager_world import (
     SHARD,
     STRANGER,
     Manager,
-    family,
     stored_document,
 )
 from tests.integration.world import NUMBER, World
 
 OTHER = "+442079460018"
 NAMES = [name for name in documents.NumberDocument.__dataclass_fields__ if name != "dirty"]
-
-
-@pytest.fixture
-def manager(world: World) -> Manager:
-    family(world)
-    return Manager(world)
 
 
 def test_create_for_unknown_account_warns(manager: Manager) -> None:
