@@ -107,6 +107,8 @@ class DatagramTransport:
             self._loop.run_until_complete(self._serve())
         except Exception:
             log.exception("%s failed", self._thread.name)
+        finally:
+            self._loop.close()
 
     async def _serve(self) -> None:
         self._datagrams.start(self._loop)

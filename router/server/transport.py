@@ -176,6 +176,7 @@ class NativeTransport:
                 authorizer=authorizer,
             )
         except BaseException:  # such as an address in use: `stop` will not be called
+            self._others.close()
             self._directory.cleanup()
             raise
         self.call_source: CallSource = self._native

@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
+import tempfile
 import threading
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,8 +12,9 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.embedded import EmbeddedCouchDB, EmbeddedRedis
+from router.embedded import EmbeddedRedis
 from router.server.app import Service
+from router.server.calls.call_source import AddressInUseError
 from router.server.transport import GrpcioTransport, NativeTransport
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import PATIENCE, Caller, outcome, request
@@ -25,13 +27,15 @@ SERVICE = "router.v1.InboundRouter"
 PATIENT = {"shutdown_grace_period": 20, "couchdb_read_timeout": 20, "lookup_timeout": 20}
 
 
-@pytest.fixture
-def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
-    """A Redis on a port that it keeps, started."""
-    with EmbeddedRedis() as first:
-        port = first.port
-    with EmbeddedRedis(port) as server:
-        yield server
+def test_service_whose_address_is_taken_leaves_no_folder(world: World, transport: str) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("did-router-*"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        with pytest.raises(AddressInUseError, match=f"can't listen on {address}"):
+            Service(world.settings(transport=transport, listen=address)).start()
+
+    assert set(Path(tempfile.gettempdir()).glob("did-router-*")) == before
 
 
 def test_service_started_without_stores_serves_when_they_appear(

@@ -145,7 +145,10 @@ class EventLoopCallSource:
         # Waking the event loop costs a system call; the results of one batch share it.
         if not self._delivery_scheduled:
             self._delivery_scheduled = True
-            self._loop.call_soon_threadsafe(self._deliver_results)
+            try:
+                self._loop.call_soon_threadsafe(self._deliver_results)
+            except RuntimeError:  # the loop is closed: no caller is left
+                self._completed.clear()
 
     def _deliver_results(self) -> None:
         self._delivery_scheduled = False

@@ -202,9 +202,14 @@ class GrpcioServer:
         }
         return strict_service(SERVICE, handlers, self._calls, lookup)
 
+    def close(self) -> None:
+        """Close a server that was never started."""
+        self._loop.close()
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.close()
 
     def _call(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
