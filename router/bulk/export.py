@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import orjson
 
-from router.bulk.columns import EXPORTED_COLUMNS, cells_of
 from router.couch.server import CouchServer
 from router.numbers import accounts, documents
+from router.numbers.columns import EXPORTED_COLUMNS, cells_of
 from router.numbers.documents import NumberDocument, Skipped
 from router.numbers.kazoo_databases import ACCOUNTS
 

@@ -7,10 +7,11 @@ import orjson
 
 from router.bulk import lines as line_limits
 from router.bulk import records
-from router.bulk.columns import ACCOUNT_SEPARATOR, validated_columns
+from router.bulk.columns import validated_columns
 from router.bulk.lines import Lines, is_utf8
 from router.bulk.records import ImportOptions, Record
 from router.bulk.rows import InvalidFileError, InvalidRowError, Row, Rows, too_long
+from router.numbers.columns import ACCOUNT_SEPARATOR
 from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.bulk.columns import ACCOUNT_SEPARATOR, OPAQUE, PUBLIC_COLUMNS
+from router.bulk.columns import OPAQUE
 from router.bulk.rows import InvalidRowError
 from router.lifecycle import document_writer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.numbers import documents, shards
+from router.numbers.columns import ACCOUNT_SEPARATOR, PUBLIC_COLUMNS
 from router.numbers.documents import Skipped
 
 ACTIONS = {

@@ -11,8 +11,11 @@ from google.protobuf.json_format import MessageToDict
 
 from router.console.services import NumberPage, all_numbers
 from router.console.views.text import moment
-from router.numbers.gregorian import UNIX_EPOCH
+from router.numbers.columns import EXPORTED_COLUMNS, cells_of
+from router.numbers.documents import NumberDocument
+from router.numbers.gregorian import from_unix
 from router.numbers.states import State
+from router.runtime.json_messages import json_fields
 from router.v1 import numbers_pb2 as pb
 
 ROWS = 100
@@ -22,19 +25,6 @@ _NINES = "9" * 15
 """As many digits as a number in E.164 has."""
 _MAX_SCANNED = 20_000
 """Numbers that are read for one page: a filter that few match ends there, and goes on with the next page."""
-_COLUMNS = (
-    "e164",
-    "account_id",
-    "previously_assigned_to",
-    "state",
-    "created",
-    "modified",
-    "used_by",
-    "ported_in",
-    "carrier_module",
-    "reserve_history",
-)
-"""By the names of `did-router import`, so that the file can be edited and imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +93,18 @@ def account_page(read: Callable[[str], NumberPage], wanted: Filter, after: str) 
 
 
 def csv_lines(read: Callable[[str], NumberPage], wanted: Filter) -> Iterator[str]:
-    """Yield all numbers as CSV, a thousand lines at a time.
+    """Yield all numbers as CSV, a thousand lines at a time, as `did-router export` writes them but for accounts' names.
 
     Raises:
         ServiceError: a service refuses, or none answers.
     """
-    yield _csv([_COLUMNS])
+    yield _csv([EXPORTED_COLUMNS])
     lines: list[Iterable[object]] = []
     for record, _ in all_numbers(read, wanted.after):
         if wanted.is_past(record.number):
             break
         if wanted.admits(record):
-            lines.append(_cells(record))
+            lines.append(cells_of(document_of(record), ""))
         if len(lines) == 1000:  # noqa: PLR2004 - bounds the memory, whatever the account's size
             yield _csv(lines)
             lines = []
@@ -188,23 +178,31 @@ def _text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _cells(record: pb.NumberRecord) -> Iterable[object]:
-    return (
-        record.number,
-        record.assigned_to,
-        record.previously_assigned_to,
-        record.state,
-        _gregorian(record.created),
-        _gregorian(record.modified),
-        record.used_by,
-        "true" if record.ported_in else "false",
-        record.module_name,
-        " ".join(record.reserve_history),
+def document_of(record: pb.NumberRecord) -> NumberDocument:
+    """Return a record of the number manager as the document that it was made from, as far as it tells."""
+    return NumberDocument(
+        number=record.number,
+        revision=record.revision,
+        state=record.state or None,
+        assigned_to=record.assigned_to or None,
+        previously_assigned_to=record.previously_assigned_to or None,
+        reserve_history=tuple(record.reserve_history),
+        module_name=record.module_name,
+        features=json_fields(record.features),
+        ported_in=record.ported_in,
+        used_by=record.used_by or None,
+        authorizing_account=record.authorizing_account or None,
+        created=_gregorian(record.created),
+        modified=_gregorian(record.modified),
+        deleted=record.deleted,
+        dirty=False,
+        problems=(),
+        fields=json_fields(record.public_fields),
     )
 
 
-def _gregorian(unix: int) -> object:
-    return unix + UNIX_EPOCH if unix else ""
+def _gregorian(unix: int) -> int | None:
+    return from_unix(unix) if unix else None
 
 
 def _csv(rows: Iterable[Iterable[object]]) -> str:

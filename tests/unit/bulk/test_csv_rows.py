@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.bulk.columns import KAZOO_COLUMNS
 from router.bulk.rows import InvalidFileError
 from router.lifecycle.operations import Imported, Operation, OperationRequest
+from router.numbers.columns import KAZOO_COLUMNS
 from tests.unit.bulk.rows import ACCOUNT, rows
 
 ROOT = Path(__file__).parents[3]

@@ -7,6 +7,9 @@ import pytest
 
 from router.console.services import NumberPage
 from router.console.views.numbers import ROWS, Filter, account_page, csv_lines, number_view
+from router.numbers.columns import EXPORTED_COLUMNS, cells_of
+from router.numbers.documents import NumberDocument, read
+from router.server.api import number_messages
 from router.v1 import numbers_pb2 as pb
 
 NUMBERS = [f"+1415{index:07}" for index in range(1000)] + [f"+1416{index:07}" for index in range(50)]
@@ -87,6 +90,34 @@ def test_csv_has_every_number_and_the_columns_of_the_import() -> None:
     assert len(rows) == 105
     assert rows[0]["e164"] == "+14150000000"
     assert set(rows[0]) >= {"e164", "account_id", "state", "carrier_module", "reserve_history"}
+
+
+def test_csv_row_is_that_of_the_export() -> None:
+    fields = {
+        "_id": "+14158867900",
+        "_rev": "1-a",
+        "pvt_number_state": "in_service",
+        "pvt_assigned_to": "a" * 32,
+        "pvt_previously_assigned_to": "b" * 32,
+        "pvt_reserve_history": ["a" * 32, "b" * 32],
+        "pvt_module_name": "knm_local",
+        "pvt_features": {"prepend": {"enabled": True, "name": "Sales"}, "failover": {"e164": "+1"}},
+        "pvt_used_by": "callflow",
+        "pvt_ported_in": True,
+        "pvt_created": 63_800_000_000,
+        "pvt_modified": 63_900_000_000,
+        "cnam": {"display_name": "ACME", "inbound_lookup": True},
+    }
+    document = read(fields)
+    assert isinstance(document, NumberDocument)
+
+    header, row = csv.reader(
+        "".join(csv_lines(lambda _: NumberPage([number_messages.record(document)], ""), Filter())).splitlines()
+    )
+
+    assert header == list(EXPORTED_COLUMNS)
+    assert row == cells_of(document, "")
+    assert row[header.index("prepend.name")] == "Sales"
 
 
 def test_number_is_shown_as_a_person_reads_it() -> None:
