@@ -100,6 +100,7 @@ docs: install ## generate what is made from code: pages, schemas and the dashboa
 	$(BIN)/python -m router.cli.settings_schema > docs/schemas/settings.json
 	$(BIN)/python deploy/grafana/dashboard.py > deploy/grafana/did-router.json
 	$(BIN)/python -m router.cli.metrics_page > docs/metrics.md
+	$(BIN)/python -m router.cli.alert_rules_page
 
 proto: install ## generate router/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. proto/router/v1/*.proto

@@ -13,7 +13,29 @@ _LOOKUP_METHOD = "router.v1.InboundRouter/Lookup"
 _UNKNOWN_ACCOUNTS = "did_router_unknown_accounts_total"
 _IN_FLIGHT = "did_router_reads_in_flight"
 _MEMORY = "process_resident_memory_bytes"
-_WANTED = (_LOOKUPS, _LATENCY, _UNKNOWN_ACCOUNTS, _IN_FLIGHT, _MEMORY)
+_MISSES = "did_router_lookup_misses_total"
+_RESTARTS = "did_router_worker_restarts_total"
+_CHANGES = "did_router_change_visible_seconds_bucket"
+_SETTINGS = "did_router_config_info"
+_CERTIFICATE = "did_router_certificate_not_after_timestamp_seconds"
+_WANTED = (
+    _LOOKUPS,
+    _LATENCY,
+    _UNKNOWN_ACCOUNTS,
+    _IN_FLIGHT,
+    _MEMORY,
+    _MISSES,
+    _RESTARTS,
+    _CHANGES,
+    _SETTINGS,
+    _CERTIFICATE,
+)
+_SUMS = {
+    _UNKNOWN_ACCOUNTS: "unknown_accounts",
+    _IN_FLIGHT: "in_flight",
+    _MISSES: "misses",
+    _RESTARTS: "restarts",
+}
 
 
 @dataclass(slots=True)
@@ -24,16 +46,28 @@ class WorkerFigures:
         sources: routes since its start, by source.
         refusals: refused lookups since its start, by reason.
         latency: lookups since its start that took at most so many seconds, cumulative; empty where nothing is measured.
+        failed: lookups that the service could not answer, since its start.
+        misses: lookups that found nothing in a cache, since its start.
+        changes: changes that were visible within so many seconds, cumulative; the leading follower's.
         unknown_accounts: answers for accounts without a document, since its start.
+        restarts: of this worker, since its supervisor started.
         memory: bytes; None where it is not known.
+        settings: hash of its settings; empty where it is not known.
+        certificates: Unix time at which each expires, by setting.
     """
 
     sources: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     refusals: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     latency: dict[float, float] = field(default_factory=lambda: defaultdict(float))
+    failed: float = 0.0
+    misses: float = 0.0
+    changes: dict[float, float] = field(default_factory=lambda: defaultdict(float))
     unknown_accounts: float = 0.0
+    restarts: float = 0.0
     in_flight: float = 0.0
     memory: float | None = None
+    settings: str = ""
+    certificates: dict[str, float] = field(default_factory=dict)
 
     @property
     def lookups(self) -> float:
@@ -58,17 +92,22 @@ def _samples(text: str) -> Iterator[Sample]:
 
 
 def _add(figures: WorkerFigures, sample: Sample) -> None:
-    if sample.name == _LOOKUPS:
-        _add_lookups(figures, sample.labels, sample.value)
-    elif sample.name == _LATENCY:
-        if sample.labels.get("grpc_method") == _LOOKUP_METHOD:
-            figures.latency[float(sample.labels["le"])] += sample.value
-    elif sample.name == _UNKNOWN_ACCOUNTS:
-        figures.unknown_accounts += sample.value
-    elif sample.name == _IN_FLIGHT:
-        figures.in_flight += sample.value
-    elif sample.name == _MEMORY:
-        figures.memory = sample.value
+    name, labels, value = sample.name, sample.labels, sample.value
+    if name == _LOOKUPS:
+        _add_lookups(figures, labels, value)
+    elif name == _LATENCY:
+        if labels.get("grpc_method") == _LOOKUP_METHOD:
+            figures.latency[float(labels["le"])] += value
+    elif name == _CHANGES:
+        figures.changes[float(labels["le"])] += value
+    elif name == _SETTINGS:
+        figures.settings = labels.get("hash", "")
+    elif name == _CERTIFICATE:
+        figures.certificates[labels.get("setting", "")] = value
+    elif name == _MEMORY:
+        figures.memory = value
+    elif name in _SUMS:
+        setattr(figures, _SUMS[name], getattr(figures, _SUMS[name]) + value)
 
 
 def _add_lookups(figures: WorkerFigures, labels: Mapping[str, str], value: float) -> None:
@@ -76,6 +115,7 @@ def _add_lookups(figures: WorkerFigures, labels: Mapping[str, str], value: float
         figures.sources[labels.get("source", "")] += value
     elif labels.get("reason"):
         figures.refusals[labels["reason"]] += value
+        figures.failed += value if labels.get("result") == "failed" else 0.0
 
 
 def names(counters: Iterable[Mapping[str, float]]) -> list[str]:

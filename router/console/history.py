@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -28,16 +28,23 @@ class Point:
         at: on the monotonic clock.
         sources, refusals: lookups a second, by source and by reason.
         latency: lookups a second that took at most so many seconds and longer than the bound before.
+        failed, misses: lookups a second that got no answer, and that found nothing in a cache.
+        changes: changes a second, by the bound of the time after which they were visible.
         unknown_accounts: answers a second for accounts without a document.
         by_worker: lookups a second, by worker.
+        restarts: since the point before, by worker.
     """
 
     at: float
     sources: dict[str, float] = field(default_factory=dict)
     refusals: dict[str, float] = field(default_factory=dict)
     latency: dict[float, float] = field(default_factory=dict)
+    failed: float = 0.0
+    misses: float = 0.0
+    changes: dict[float, float] = field(default_factory=dict)
     unknown_accounts: float = 0.0
     by_worker: dict[WorkerName, float] = field(default_factory=dict)
+    restarts: dict[WorkerName, float] = field(default_factory=dict)
 
     @property
     def lookups(self) -> float:
@@ -108,21 +115,23 @@ def quantile(latency: Mapping[float, float], share: float) -> float | None:
 
 
 def _point(at: float, deltas: Mapping[WorkerName, tuple[WorkerFigures, float, WorkerFigures]]) -> Point:
-    sources: dict[str, float] = {}
-    refusals: dict[str, float] = {}
-    latency: dict[float, float] = {}
-    unknown, by_worker = 0.0, {}
+    point = Point(at)
+    failed = misses = unknown = 0.0
     for name, (now, then, before) in deltas.items():
         seconds = at - then
         # A restarted worker counts from 0 again: what it counts now is what it did since.
         base = before if now.lookups >= before.lookups else WorkerFigures()
         routes, refused = _rates(now.sources, base.sources, seconds), _rates(now.refusals, base.refusals, seconds)
-        add(sources, routes)
-        add(refusals, refused)
-        add(latency, _rates(_by_bucket(now.latency), _by_bucket(base.latency), seconds))
+        add(point.sources, routes)
+        add(point.refusals, refused)
+        add(point.latency, _rates(_by_bucket(now.latency), _by_bucket(base.latency), seconds))
+        add(point.changes, _rates(_by_bucket(now.changes), _by_bucket(base.changes), seconds))
+        failed += max(0.0, now.failed - base.failed) / seconds
+        misses += max(0.0, now.misses - base.misses) / seconds
         unknown += max(0.0, now.unknown_accounts - base.unknown_accounts) / seconds
-        by_worker[name] = sum(routes.values()) + sum(refused.values())
-    return Point(at, sources, refusals, latency, unknown, by_worker)
+        point.by_worker[name] = sum(routes.values()) + sum(refused.values())
+        point.restarts[name] = max(0.0, now.restarts - before.restarts)
+    return replace(point, failed=failed, misses=misses, unknown_accounts=unknown)
 
 
 def _rates(now: Mapping[K, float], before: Mapping[K, float], seconds: float) -> dict[K, float]:

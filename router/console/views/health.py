@@ -1,12 +1,13 @@
 """The health page: a sentence, alerts, charts, tables."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.console.charts import Chart, Series, area_chart, line_chart
 from router.console.figures import names
 from router.console.history import SPAN, History, Point, add, quantile
-from router.console.views.alerts import Alert, firing
+from router.console.views.alerts import Alert, Figures, firing
 from router.console.views.instances import (
     FRESH,
     FollowerPanel,
@@ -80,11 +81,11 @@ def health(
     workers = {
         (each.instance, name): history.figures((each.instance, name)) for each in states for name in each.workers
     }
-    in_flight = sum(figures.in_flight for figures in workers.values() if figures is not None)
-    alerts = firing(states, follower, points, in_flight, now)
-    found = follower_of(states)
-    memory = {name: None if figures is None else figures.memory for name, figures in workers.items()}
     fresh = points[-1] if points and figures_age is not None and figures_age <= FRESH else None
+    current = {} if fresh is None else {name: each for name, each in workers.items() if each is not None}
+    alerts = firing(states, follower, Figures(points, current, now, time.time()))
+    found = follower_of(states)
+    memory = {name: figures.memory for name, figures in current.items()}
     level, word = _level(states, alerts)
     return Health(
         level,
@@ -167,9 +168,10 @@ def _refusals(bins: Sequence[Sequence[Point]], reason: str) -> list[float | None
 def _level(states: Sequence[InstanceState], alerts: Sequence[Alert]) -> tuple[str, str]:
     if not any(each.answering for each in states):
         return ("old", "not known") if all(each.refused for each in states) else ("bad", "down")
-    if any(alert.level == "bad" for alert in alerts):
-        return "bad", "failing"
-    return ("warn", "impaired") if alerts else ("ok", "healthy")
+    levels = {alert.level for alert in alerts}
+    if "bad" in levels:
+        return "bad", "critical"
+    return ("warn", "impaired") if "warn" in levels else ("ok", "healthy")
 
 
 def _sentence(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.console.history import Point, WorkerName
-from router.console.views.text import NONE
+from router.console.views.text import NONE, age
 
 FRESH = 5.0
 """Seconds after which a value is shown as old."""
@@ -122,6 +122,8 @@ def _worker_row(
     if level == "ok" and (state.get("stale") or not state.get("database") or not state.get("redis")):
         level = "warn"
     reason = instance.problem or str(state.get("why", ""))
+    if instance.is_old:
+        reason = f"{reason}: this is {age(instance.age)} old"
     return WorkerRow(instance.instance, worker, level, name, reason, state.get("uptime_seconds"), rate, memory)
 
 

@@ -33,14 +33,14 @@ def test_health_of_a_healthy_service_is_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("state", "title", "level"),
     [
-        ({"database": False, "why": "CouchDB: refused"}, "CouchDB is away for the worker", "warn"),
-        ({"redis": False}, "Redis is away for the worker", "warn"),
+        ({"database": False, "why": "CouchDB: refused"}, "CouchDB is away for the worker", "bad"),
+        ({"redis": False}, "Redis is away for the worker", "bad"),
         ({"stale": True}, "Answers are marked stale by the worker", "warn"),
         ({"state": "no data"}, "No worker can answer calls", "bad"),
         ({"follower": {"lag": 12.0, "behind": 3}}, "Behind by 12 s in 3 of 811 databases", "warn"),
-        ({"follower": {"age_seconds": 20.0}}, "No follower leads", "warn"),
+        ({"follower": {"age_seconds": 20.0}}, "No follower leads", "bad"),
         ({"follower": {"complete": 800}}, "11 of 811 databases are not in the cache yet", "warn"),
-        ({"follower": {"copies_pending": 7}}, "7 account copies wait", "warn"),
+        ({"follower": {"copies_pending": 7}}, "7 account copies wait", "ok"),
     ],
 )
 def test_health_names_the_fault_and_its_remedy(state: dict[str, Any], title: str, level: str) -> None:
@@ -52,10 +52,10 @@ def test_health_names_the_fault_and_its_remedy(state: dict[str, Any], title: str
     assert title in made.sentence
 
 
-def test_health_of_a_worker_that_hangs_is_bad() -> None:
+def test_health_of_a_worker_that_hangs_is_impaired() -> None:
     made = page(worker_state(), None)
 
-    assert made.level == "bad"
+    assert (made.level, made.word) == ("warn", "impaired")
     assert made.alerts[0].title == "worker-1 of one:9050 does not answer"
     assert [row.level for row in made.workers] == ["ok", "bad"]
 
@@ -64,7 +64,7 @@ def test_health_of_an_instance_that_went_away_shows_old_values() -> None:
     made = page(worker_state(), age=12.0, problem="refused")
 
     assert made.sentence == "No instance answers: nothing is known of the service."
-    assert [row.level for row in made.workers] == ["old"]
+    assert [(row.level, row.reason) for row in made.workers] == [("old", "refused: this is 12 s old")]
     assert made.follower is not None
     assert made.follower.is_old
 

@@ -12,6 +12,7 @@ did_router_lookups_total{tongue="grpc",result="route",reason="",source="near_cac
 did_router_lookups_total{tongue="sip",result="route",reason="",source="near_cache",worker="worker-0"} 10.0
 did_router_lookups_total{tongue="grpc",result="route",reason="",source="redis",worker="worker-0"} 10.0
 did_router_lookups_total{tongue="grpc",result="refusal",reason="NUMBER_NOT_FOUND",source="redis",worker="worker-0"} 5.0
+did_router_lookups_total{tongue="grpc",result="failed",reason="OVERLOADED",source="none",worker="worker-1"} 2.0
 did_router_lookups_total{tongue="grpc",result="route",reason="",source="near_cache",worker="worker-1"} 1.0
 # TYPE grpc_server_call_duration_seconds histogram
 grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lookup",grpc_status="OK",le="0.001",worker="worker-0"} 90.0
@@ -20,6 +21,17 @@ grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lo
 grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.NumberManager/Get",grpc_status="OK",le="+Inf",worker="worker-0"} 7.0
 # TYPE did_router_unknown_accounts counter
 did_router_unknown_accounts_total{worker="worker-0"} 3.0
+# TYPE did_router_lookup_misses counter
+did_router_lookup_misses_total{worker="worker-0"} 4.0
+# TYPE did_router_worker_restarts counter
+did_router_worker_restarts_total{worker="worker-0"} 2.0
+# TYPE did_router_config_info gauge
+did_router_config_info{hash="abc",worker="worker-0"} 1.0
+# TYPE did_router_certificate_not_after_timestamp_seconds gauge
+did_router_certificate_not_after_timestamp_seconds{setting="tls_certificate"} 1.8e+09
+# TYPE did_router_change_visible_seconds histogram
+did_router_change_visible_seconds_bucket{le="1.0",worker="worker-0"} 8.0
+did_router_change_visible_seconds_bucket{le="+Inf",worker="worker-0"} 9.0
 # TYPE process_resident_memory_bytes gauge
 process_resident_memory_bytes{worker="worker-0"} 1e+08
 # TYPE other gauge
@@ -46,6 +58,24 @@ def test_figures_hold_the_duration_of_lookups_alone() -> None:
 
     assert dict(figures.latency) == {0.001: 90.0, float("inf"): 100.0}
     assert figures.unknown_accounts == 3.0
+
+
+def test_figures_hold_what_the_alerts_are_judged_by() -> None:
+    read = read_figures(METRICS)
+    figures = read["worker-0"]
+
+    assert (figures.misses, figures.restarts, figures.settings) == (4.0, 2.0, "abc")
+    assert figures.certificates == {"tls_certificate": 1.8e9}
+    assert dict(figures.changes) == {1.0: 8.0, float("inf"): 9.0}
+    assert (read["worker-0"].failed, read["worker-1"].failed) == (0.0, 2.0)
+
+
+def test_restarts_are_counted_from_one_poll_to_the_next() -> None:
+    history = History()
+    for at, restarts in (100.0, 7.0), (102.0, 7.0), (104.0, 9.0):
+        history.add(at, {NAME: WorkerFigures(restarts=restarts)})
+
+    assert [point.restarts[NAME] for point in history.points] == [0.0, 2.0]
 
 
 def test_rate_is_by_the_time_that_passed() -> None:
