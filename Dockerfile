@@ -1,4 +1,4 @@
-# did-router with the edge (Envoy) and the console: docker build --tag did-router . — docs/deployment.md.
+# did-router with the edge (Envoy), the console and traces: docker build --tag did-router . — docs/deployment.md.
 #
 # The digest names one build of Debian 13 for every platform. It was taken from public repositories which agree on it,
 # since no registry could be asked; renew it with `docker buildx imagetools inspect debian:trixie-slim`.

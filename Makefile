@@ -111,7 +111,7 @@ site: install ## build the documentation with an API reference into site/ (ARGS=
 lock: LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: install ## pin every dependency with its hashes: of the checkout, and of the image
 	$(LOCK) --extra dev --extra docs -o requirements.lock pyproject.toml
-	$(LOCK) --constraint requirements.lock --extra edge --extra console -o deploy/docker/runtime.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --extra edge --extra console --extra otel -o deploy/docker/runtime.lock pyproject.toml
 	echo hatchling | $(LOCK) --constraint requirements.lock -o deploy/docker/build.lock -
 
 audit-dependencies: install ## ask PyPI's database of known vulnerabilities about every pinned dependency

