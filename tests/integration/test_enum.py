@@ -164,6 +164,7 @@ def test_malformed_cookie_is_formerr(service: Service, cookie: bytes) -> None:
         lambda wire: wire[:4] + b"\0\0" + wire[6:12],  # no question
         lambda wire: wire[:4] + b"\0\2" + wire[6:],  # two questions
         lambda wire: wire[:12] + b"\xc0\x0c" + wire[-4:],  # a pointer to itself
+        lambda wire: wire[:12] + (b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"a" * 62 + wire[-5:],  # 256 bytes of name
         lambda wire: wire[:-3],
     ],
 )

@@ -18,6 +18,7 @@ MIN_UDP = 512
 _QR, _AA, _TC, _RD = 0x8000, 0x0400, 0x0200, 0x0100
 _OPCODE_SHIFT, _OPCODE_MASK = 11, 0xF
 _MAX_NAME = 255
+"""Bytes of a name, with the lengths of its labels and of the root."""
 _COOKIE, _EXTENDED_ERROR = 10, 15
 _CLIENT_COOKIE = 8
 _SERVER_COOKIES = range(8, 33)
@@ -132,13 +133,15 @@ def _name(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
     labels: list[bytes] = []
     begin = position
     while length := data[position]:
-        if length > 63 or position - begin > _MAX_NAME:  # noqa: PLR2004 - a label's bound; above it are pointers
+        if length > 63:  # noqa: PLR2004 - a label's bound; above it are pointers
             raise _MalformedError
         label = data[position + 1 : position + 1 + length]
         if len(label) < length:
             raise _MalformedError
         labels.append(label.lower())
         position += 1 + length
+        if position - begin >= _MAX_NAME:  # with the root's octet behind it
+            raise _MalformedError
     return tuple(labels), position + 1
 
 
