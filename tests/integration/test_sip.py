@@ -53,7 +53,10 @@ class Caller:
         self.socket.sendto(message, self._to)
 
     def response(self) -> str:
-        return self.socket.recv(65535).decode()
+        """Return the next response, which RFC 3581 4 has sent from the address that was asked."""
+        data, source = self.socket.recvfrom(65535)
+        assert source == self._to
+        return data.decode()
 
     def ask(self, message: bytes) -> str:
         self.send(message)

@@ -24,10 +24,10 @@ class _PendingCall:
     """A call's result, and the future that waits for it; no future while the fast path runs."""
 
     __slots__ = ("future", "metadata", "result")
+    metadata: Metadata | None
+    result: bytes | Failure
 
     def __init__(self) -> None:
-        self.metadata: Metadata | None = None
-        self.result: bytes | Failure | None = None
         self.future: asyncio.Future[bytes | Failure] | None = None
 
 
@@ -75,7 +75,8 @@ class EventLoopCallSource:
         for _, call, _, request, _, _ in rest:
             call.metadata = metadata
             self._enqueue(call, request, remaining)
-        return [_submitted(call) for call in calls]
+        # A hand-over between threads costs more than an answer from memory, which needs none.
+        return [call.result if call.future is None else call.future for call in calls]
 
     def _enqueue(self, call: _PendingCall, request: bytes, remaining: float | None) -> None:
         if self._open_calls >= self._max_calls:
@@ -131,16 +132,17 @@ class EventLoopCallSource:
 
     def respond(self, handle: _PendingCall, answer: bytes) -> None:
         """Send a serialised response."""
-        self._set_result(handle, answer)
+        handle.result = answer
+        if handle.future is not None:  # the fast path runs in the event loop, which reads the result itself
+            self._deliver(handle)
 
     def fail(self, handle: _PendingCall, failure: Failure) -> None:
         """Send a status."""
-        self._set_result(handle, failure)
+        handle.result = failure
+        if handle.future is not None:
+            self._deliver(handle)
 
-    def _set_result(self, call: _PendingCall, result: bytes | Failure) -> None:
-        call.result = result
-        if call.future is None:
-            return  # the fast path runs in the event loop, which reads the result itself
+    def _deliver(self, call: _PendingCall) -> None:
         self._completed.append(call)
         # Waking the event loop costs a system call; the results of one batch share it.
         if not self._delivery_scheduled:
@@ -154,16 +156,8 @@ class EventLoopCallSource:
         self._delivery_scheduled = False
         while self._completed:
             call = self._completed.popleft()
-            if call.future is not None and call.result is not None and not call.future.done():
+            if call.future is not None and not call.future.done():
                 call.future.set_result(call.result)
-
-
-def _submitted(call: _PendingCall) -> Submitted:
-    if call.future is not None:
-        return call.future
-    if call.result is None:
-        raise AssertionError("the fast path answered nothing")
-    return call.result  # a hand-over between threads costs more than the answer
 
 
 def _queued_call(call: _PendingCall, request: bytes, remaining: float | None) -> QueuedCall:

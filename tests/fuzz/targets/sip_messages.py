@@ -26,7 +26,7 @@ SipDatagrams(_SOCKET, _RESPONDER, _SOURCES, ignore).socket.start(_SOCKET)
 _FROM = ("127.0.0.1", 5061)
 _HEADER = re.compile(
     rb"(Via|From|To|Call-ID|CSeq|Contact|X-[A-Za-z-]+|Reason|Retry-After|Allow|Accept|Unsupported"
-    rb"|Warning|Content-Length): [^\r\n\0]*"
+    rb"|Warning|Content-Length): (?:[^\r\n\0]|\\\0)*"  # a quoted null is copied (RFC 4475 3.1.1.2)
 )
 _STATUS = re.compile(rb"SIP/2\.0 (200|302|400|404|405|416|420|480|481|501|503|505) [^\r\n\0]+")
 

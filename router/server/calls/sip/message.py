@@ -4,42 +4,40 @@ Only what a stateless redirect server needs is taken apart; header fields that i
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 MAX_MESSAGE = 65_535
 """Bytes of a message, which is what a datagram can hold; a longer one over TCP ends its connection."""
 _MAX_HEADERS = 256
 
-_COMPACT = {
-    b"v": b"via",
-    b"f": b"from",
-    b"t": b"to",
-    b"i": b"call-id",
-    b"l": b"content-length",
-    b"m": b"contact",
-    b"k": b"supported",
-    b"c": b"content-type",
-}
-"""Compact forms (7.3.3)."""
-_SINGLE = frozenset((b"from", b"to", b"call-id", b"cseq", b"content-length", b"max-forwards"))
-_USUAL = {
-    name: name.lower()
-    for name in (b"Via", b"From", b"To", b"Call-ID", b"CSeq", b"Contact", b"Max-Forwards", b"Content-Length")
-}
-"""Names as nearly every message writes them; any other way is found in more steps."""
+_VIA, _FROM, _TO, _CALL_ID, _CSEQ = b"Via", b"From", b"To", b"Call-ID", b"CSeq"
+_LENGTH, _HOPS, _REQUIRE = b"Content-Length", b"Max-Forwards", b"Require"
+_SINGLE = frozenset((_FROM, _TO, _CALL_ID, _CSEQ, _LENGTH, _HOPS))
+_NAMES = {name.lower(): name for name in (_VIA, *_SINGLE, _REQUIRE)}
+"""Names of the header fields that are read, by what `_plain_name` returns."""
+_COMPACT = {b"v": b"via", b"f": b"from", b"t": b"to", b"i": b"call-id", b"l": b"content-length"}
+"""Compact forms of those (7.3.3)."""
+_USUAL = frozenset(
+    (_VIA, *_SINGLE, b"Contact", b"User-Agent", b"Allow", b"Supported", b"Content-Type", b"P-Asserted-Identity")
+)
+"""Names as nearly every message writes them, of the fields that are read and of the most frequent others."""
+_BREAKS = b"\r\n\0"
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
-_BARE_NULL = re.compile(rb"(?<!\\)\0")
-"""A null that no backslash quotes (25.1)."""
+_NULLS_ARE_QUOTED = re.compile(rb'(?:[^"\0]|"(?:[^"\\\0]|\\.)*")*', re.DOTALL)
+"""A line whose nulls each stand behind a backslash, within quotation marks (25.1)."""
 _START = re.compile(rb"([!-~]+) ([!-~\x80-\xff]+) SIP/([0-9]+\.[0-9]+)")
 _RESPONSE = re.compile(rb"SIP/[0-9]+\.[0-9]+ [0-9]{3}(?: |$)")
 _TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
-_CSEQ = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
+_CSEQ_VALUE = re.compile(rb"([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
 _TAG = re.compile(rb";[ \t]*tag[ \t]*=", re.IGNORECASE)
-_REQUIRED = (b"from", b"to", b"call-id", b"cseq")
 _MAX_CSEQ = 2**31
 _MAX_HOPS = 255
 _MAX_DIGITS = 9
 """Digits of a number that is read; more would take time and mean nothing."""
+_CACHED = 1024
+"""Values of CSeq whose verdict is kept: user agents that send calls one by one begin each with the same few."""
 
 
 class NotSipError(Exception):
@@ -54,10 +52,9 @@ class SipRequest:
         method, uri: as the start line has them.
         version: after `SIP/`.
         vias: the values of the Via header fields in their order; one field may hold several.
-        headers: the first value of From, To, Call-ID, CSeq, Content-Length and Max-Forwards, by lower-case name.
+        from_, to, call_id, sequence: the values of From, To, Call-ID and CSeq; empty where they are missing.
         require: option tags of Require.
         problem: why the request is malformed (400); empty where it is well-formed.
-        length: bytes that the message takes.
         has_to_tag: the request belongs to a dialog.
     """
 
@@ -65,11 +62,29 @@ class SipRequest:
     uri: bytes
     version: bytes
     vias: list[bytes]
+    from_: bytes
+    to: bytes
+    call_id: bytes
+    sequence: bytes
+    require: list[bytes]
+    problem: str
+    has_to_tag: bool
+
+
+class _Head(NamedTuple):
+    """What stands before the body.
+
+    Attributes:
+        headers: the first value of `_SINGLE`, by the usual names; maybe also other fields.
+    """
+
+    method: bytes
+    uri: bytes
+    version: bytes
+    vias: list[bytes]
     headers: dict[bytes, bytes]
-    require: list[bytes] = field(default_factory=list)
-    problem: str = ""
-    length: int = 0
-    has_to_tag: bool = False
+    require: list[bytes]
+    problem: str
 
 
 def head_end(data: bytes) -> int:
@@ -87,56 +102,117 @@ def parse(data: bytes) -> SipRequest:
     data = data.lstrip(b"\r\n")  # 7.5: empty lines before the start line are ignored
     body = head_end(data)
     head = data if body < 0 else data[: body - 4]
-    if b"\n " in head or b"\n\t" in head:
-        head = _FOLDED.sub(b" ", head)
-    if (b"\0" in head and _BARE_NULL.search(head)) or not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
-        raise NotSipError("a line break or null within a line")  # copied into a response, it would forge header fields
-    start, *lines = head.split(b"\r\n")
-    if start.startswith(b"SIP/") and _RESPONSE.match(start):
-        raise NotSipError("a response")
-    request = _start_line(start)
-    _headers(lines, request)
-    if not request.vias:
+    method, uri, version, vias, headers, require, problem = _read_usual(head) or _read(head)
+    if not vias:
         raise NotSipError("no Via")
-    request.length = len(data)
-    request.has_to_tag = _has_tag(request.headers.get(b"to", b""))
-    if not request.problem:
-        request.problem = _problem(request, len(data) - body if body >= 0 else 0, complete=body >= 0)
+    found = headers.get
+    from_, to, call_id = found(_FROM, b"").strip(), found(_TO, b"").strip(), found(_CALL_ID, b"").strip()
+    sequence = found(_CSEQ, b"").strip()
+    request = SipRequest(method, uri, version, vias, from_, to, call_id, sequence, require, problem, _has_tag(to))
+    if not problem:
+        body_length = len(data) - body if body >= 0 else -1
+        request.problem = _problem(request) or _number_problem(found(_LENGTH), found(_HOPS), body_length)
     return request
 
 
+def _read_usual(head: bytes) -> _Head | None:
+    """Read what is written as nearly every request is, in a third of the time; None for anything else.
+
+    Each header field stands in a line of its own, with its usual name before ": ", and only Via may be there twice of
+    those that are read.
+    """
+    start, *lines = head.split(b"\r\n")
+    found = _START.fullmatch(start)
+    has_odd_breaks = len(head) - len(head.translate(None, _BREAKS)) != 2 * len(lines)
+    if found is None or has_odd_breaks or start.startswith(b"SIP/") or len(lines) > _MAX_HEADERS:
+        return None
+    headers = _usual_fields(lines)
+    if headers is None:
+        return None
+    if len(headers) == len(lines):
+        vias = [headers[_VIA].strip()]
+    else:
+        vias = [line.partition(b": ")[2].strip() for line in lines if line.startswith(b"Via: ")]
+    if b"," in b"".join(vias):
+        return None
+    method, uri, version = found.groups()
+    return _Head(method, uri, version, vias, headers, [], "")
+
+
+def _usual_fields(lines: list[bytes]) -> dict[bytes, bytes] | None:
+    """Return header fields by name, of one that is there twice the last; None where they are written otherwise."""
+    try:
+        headers = dict([line.split(b": ", 1) for line in lines])
+    except ValueError:
+        return None
+    if _VIA not in headers or (not _USUAL.issuperset(headers) and any(map(_is_unusual, headers))):
+        return None
+    if len(headers) < len(lines):
+        names = [line.partition(b": ")[0] for line in lines]
+        if any(names.count(name) > 1 for name in _SINGLE):
+            return None
+    return headers
+
+
+def _is_unusual(written: bytes) -> bool:
+    """Return whether it is another way to write the name of a field that is read, or continues the line before it."""
+    if written in _USUAL:
+        return False
+    return written.startswith((b" ", b"\t")) or _plain_name(written.partition(b":")[0]) in _NAMES
+
+
+def _read(head: bytes) -> _Head:
+    """Read a head, however it is written.
+
+    Raises:
+        NotSipError: it is no request's.
+    """
+    if b"\n " in head or b"\n\t" in head:
+        head = _FOLDED.sub(b" ", head)
+    start, *lines = head.split(b"\r\n")
+    if not head.count(b"\r") == head.count(b"\n") == len(lines):
+        raise NotSipError("a line break within a line")  # copied into a response, it would forge header fields
+    if b"\0" in head and any(b"\0" in line and not _NULLS_ARE_QUOTED.fullmatch(line) for line in (start, *lines)):
+        raise NotSipError("a null that is not quoted")
+    if start.startswith(b"SIP/") and _RESPONSE.match(start):
+        raise NotSipError("a response")
+    return _read_fields(lines, _start_line(start))
+
+
 def _has_tag(address: bytes) -> bool:
-    return _TAG.search(address.rpartition(b">")[2]) is not None
+    parameters = address.rpartition(b">")[2]
+    return b";" in parameters and _TAG.search(parameters) is not None
 
 
-def _start_line(start: bytes) -> SipRequest:
+def _start_line(start: bytes) -> _Head:
     found = _START.fullmatch(start)
     if found is not None:
-        return SipRequest(found[1], found[2], found[3], [], {})
+        return _Head(found[1], found[2], found[3], [], {}, [], "")
     method, _, rest = start.partition(b" ")
     uri, _, version = rest.strip().rpartition(b" ")
     if not _TOKEN.fullmatch(method) or not version.startswith(b"SIP/"):
         raise NotSipError("no start line")
-    return SipRequest(method, uri.strip(), version[4:], [], {}, problem="the start line is malformed")
+    return _Head(method, uri.strip(), version[4:], [], {}, [], "the start line is malformed")
 
 
-def _headers(lines: list[bytes], request: SipRequest) -> None:
-    headers = request.headers
+def _read_fields(lines: list[bytes], head: _Head) -> _Head:
+    headers, problem = head.headers, head.problem
     if len(lines) > _MAX_HEADERS:
-        request.problem = f"more than {_MAX_HEADERS} header fields"
+        problem = f"more than {_MAX_HEADERS} header fields"
     for line in lines[:_MAX_HEADERS]:
         written, colon, value = line.partition(b":")
-        name = _USUAL.get(written) or _plain_name(written)
+        name = _NAMES.get(_plain_name(written))
         if not colon:
-            request.problem = request.problem or "a header field has no colon"
-        elif name == b"via":
-            request.vias += split_list(value)
+            problem = problem or "a header field has no colon"
+        elif name == _VIA:
+            head.vias.extend(split_list(value))
         elif name in _SINGLE:
             text = value.strip()
             if headers.setdefault(name, text) != text:
-                request.problem = f"{name.decode()} is there twice"
-        elif name == b"require":
-            request.require += [tag for tag in split_list(value) if tag]
+                problem = f"{name.decode()} is there twice"
+        elif name == _REQUIRE:
+            head.require.extend(tag for tag in split_list(value) if tag)
+    return head._replace(problem=problem)
 
 
 def _plain_name(written: bytes) -> bytes:
@@ -167,37 +243,45 @@ def split_list(value: bytes) -> list[bytes]:
     return [*parts, value[begin:].strip()]
 
 
-def _problem(request: SipRequest, body_length: int, *, complete: bool) -> str:
+def _problem(request: SipRequest) -> str:
     """Return what makes a request malformed (8.1.1 names what it has to have); empty for nothing."""
-    found = request.headers.get
-    missing = [name for name in _REQUIRED if not found(name)]
+    from_, to = request.from_, request.to
     if request.uri.startswith(b"<"):
         return "the Request-URI is in angle brackets"
-    if _is_unquoted(found(b"from", b"")) or _is_unquoted(found(b"to", b"")):
+    if _is_unquoted(from_) or _is_unquoted(to):
         return "a quotation mark is missing"
-    if missing:
-        return f"{missing[0].decode()} is missing"
-    if not complete:
+    if not (from_ and to and request.call_id and request.sequence):
+        return "From, To, Call-ID or CSeq is missing"
+    return _sequence_problem(request.sequence, request.method)
+
+
+def _number_problem(length: bytes | None, hops: bytes | None, body_length: int) -> str:
+    """Return what is wrong with Content-Length and Max-Forwards, of which each may be left out.
+
+    Args:
+        body_length: bytes behind the header fields; -1 where the empty line is missing.
+    """
+    if body_length < 0:
         return "the empty line after the header fields is missing"
-    return _sequence_problem(request) or _number_problem(request.headers, body_length)
+    if not _is_number(length, body_length):
+        return "Content-Length is not the body's"
+    return "" if _is_number(hops, _MAX_HOPS) else "Max-Forwards is malformed"
 
 
 def _is_unquoted(address: bytes) -> bool:
     return b'"' in address and address.replace(b'\\"', b"").count(b'"') % 2 == 1
 
 
-def _sequence_problem(request: SipRequest) -> str:
-    sequence = _CSEQ.fullmatch(request.headers[b"cseq"])
+@lru_cache(_CACHED)
+def _sequence_problem(value: bytes, method: bytes) -> str:
+    sequence = _CSEQ_VALUE.fullmatch(value)
     if sequence is None or int(sequence[1]) >= _MAX_CSEQ:
         return "CSeq is malformed"
-    return "" if sequence[2] == request.method else "CSeq names another method"
+    return "" if sequence[2] == method else "CSeq names another method"
 
 
-def _number_problem(headers: dict[bytes, bytes], body_length: int) -> str:
-    length = headers.get(b"content-length")
-    if length is not None and (not length.isdigit() or len(length) > _MAX_DIGITS or int(length) > body_length):
-        return "Content-Length is not the body's"
-    hops = headers.get(b"max-forwards")
-    if hops is not None and not (hops.isdigit() and len(hops) <= _MAX_DIGITS and int(hops) <= _MAX_HOPS):
-        return "Max-Forwards is malformed"
-    return ""
+def _is_number(value: bytes | None, at_most: int) -> bool:
+    if value is None:
+        return True
+    digits = value.strip()
+    return digits.isdigit() and len(digits) <= _MAX_DIGITS and int(digits) <= at_most

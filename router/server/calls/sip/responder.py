@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -50,6 +50,7 @@ class _Lookup(NamedTuple):
 _MAX_NUMBER = 256
 _CACHED = 16384
 """Redirections that are kept by the lookup's result, and requests by the URI: calls for one number need the same."""
+_NOT_UTF8: Final = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
 _RETRY_AFTER = 1
 """Seconds of Retry-After under overload."""
 
@@ -123,7 +124,10 @@ class SipResponder:
                 return None
             verdict = judge(request, ready=request.method != b"OPTIONS" or self._is_ready())
             if verdict is Verdict.LOOK_UP:
-                return self._lookup(message, request, via)
+                asked = _asked(request.uri)
+                if asked is not None:
+                    return _Lookup(message, request, via, *asked)
+                verdict = _NOT_UTF8
             if isinstance(verdict, SipResponse):
                 self._send(verdict, message, request, via)
         except NotSipError:
@@ -131,15 +135,6 @@ class SipResponder:
         except Exception:
             log.exception("answering a SIP message failed")
         return None
-
-    def _lookup(self, message: Message, request: SipRequest, via: Via) -> _Lookup | None:
-        try:
-            uri, lookup = _asked(request.uri)
-        except UnicodeDecodeError:
-            response = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
-            self._send(response, message, request, via)
-            return None
-        return _Lookup(message, request, via, uri, lookup)
 
     def _finish_later(self, lookup: _Lookup, began: float, done: "asyncio.Future[bytes | Failure]") -> None:
         self._finish(lookup, done.result())
@@ -166,13 +161,12 @@ class SipResponder:
 
 
 @lru_cache(_CACHED)
-def _asked(uri: bytes) -> tuple[str, bytes]:
-    """Return a Request-URI as text, and the serialised LookupRequest for it.
-
-    Raises:
-        UnicodeDecodeError: it is not UTF-8.
-    """
-    text = uri.decode()
+def _asked(uri: bytes) -> tuple[str, bytes] | None:
+    """Return a Request-URI as text, and the serialised LookupRequest for it; None where it is not UTF-8."""
+    try:
+        text = uri.decode()
+    except UnicodeDecodeError:
+        return None
     return text, pb.LookupRequest(number=_number_of(text)).SerializeToString()
 
 

@@ -40,25 +40,23 @@ def write(response: SipResponse, request: SipRequest, via: Via, source: tuple[st
         source: where the request came from.
         key: keeps the To tag from being guessed; the same request always gets the same tag (8.2.7).
     """
-    headers = request.headers
-    to = headers.get(b"to", b"")
+    to, call_id, sequence = request.to, request.call_id, request.sequence
     if not request.has_to_tag:
-        to += b";tag=" + tag_of(request, via, key)
-    vias = b"\r\nVia: ".join((via.received(source), *request.vias[1:]))
-    found = headers.get
+        to += b";tag=" + _tag(b"%b\0%b\0%b" % (via.value, call_id, sequence), key)
+    vias = via.received(source)
+    if len(request.vias) > 1:
+        vias = b"\r\nVia: ".join((vias, *request.vias[1:]))
     return b"%b%b\r\nFrom: %b\r\nTo: %b\r\nCall-ID: %b\r\nCSeq: %b\r\n%b" % (
         response.start_line,
         vias,
-        found(b"from", b""),
+        request.from_,
         to,
-        found(b"call-id", b""),
-        found(b"cseq", b""),
+        call_id,
+        sequence,
         response.end,
     )
 
 
-def tag_of(request: SipRequest, via: Via, key: bytes) -> bytes:
+def _tag(identity: bytes, key: bytes) -> bytes:
     """Return the To tag: a keyed hash of what identifies the request, so that no state is needed for it."""
-    headers = request.headers
-    identity = b"\0".join((via.value, headers.get(b"call-id", b""), headers.get(b"cseq", b"")))
     return blake2b(identity, digest_size=8, key=key).hexdigest().encode()

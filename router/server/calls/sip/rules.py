@@ -44,8 +44,9 @@ def judge(request: SipRequest, *, ready: bool) -> SipResponse | Verdict:
 
 
 def _via_problem(request: SipRequest) -> str:
-    """A response carries every Via back, so that each has to be one."""
-    return "" if all(map(parse_via, request.vias[1:])) else "a Via is malformed"
+    """A response carries every Via back, so that each has to be one; the topmost one was read before."""
+    others = request.vias[1:]
+    return "" if not others or all(map(parse_via, others)) else "a Via is malformed"
 
 
 def _options(*, ready: bool) -> SipResponse:

@@ -35,19 +35,23 @@ class SipDatagrams:
         self._drop = drop
 
     def _receive(self, batch: Sequence[Datagram]) -> None:
-        now = time.monotonic()
+        """Answer what may be answered. An ACK never is, and is as frequent as an INVITE."""
+        now, reply, admits = time.monotonic(), self._reply, self._admits
         self._responder.handle(
-            [Message(data, source[:2], self._reply) for data, source in batch if self._admits(data, source[0], now)]
+            [
+                Message(data, source[:2], reply)
+                for data, source in batch
+                if not data.startswith(_ACK) and admits(source[0], now)
+            ]
         )
 
-    def _admits(self, data: bytes, host: str, now: float) -> bool:
-        """Return whether a message may be answered. An ACK never is, and is as frequent as an INVITE."""
+    def _admits(self, host: str, now: float) -> bool:
         if not self._sources.is_allowed(host):
             self._drop("not_allowed")
         elif not self._sources.admit(host, now):
             self._drop("rate_limited")
         else:
-            return not data.startswith(_ACK)
+            return True
         return False
 
     def _reply(self, message: Message, response: bytes, to: Address) -> None:

@@ -2,14 +2,17 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 DEFAULT_PORT = 5060
+_CACHED = 1024
+"""Values of sent-by that are kept as read."""
 
-_VIA = re.compile(
-    rb"SIP[ \t]*/[ \t]*[0-9]+\.[0-9]+[ \t]*/[ \t]*([A-Za-z]+)[ \t]+"
-    rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)[ \t]*(?::[ \t]*([0-9]{1,5}))?[ \t]*((?:;.*)?)",
-    re.IGNORECASE | re.DOTALL,
+_SENT_BY = re.compile(
+    rb"SIP[ \t]*/[ \t]*[0-9]+\.[0-9]+[ \t]*/[ \t]*[A-Za-z]+[ \t]+"
+    rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)[ \t]*(?::[ \t]*([0-9]{1,5}))?[ \t]*",
+    re.IGNORECASE,
 )
 _RPORT = re.compile(rb";[ \t]*rport[ \t]*(?=;|$)", re.IGNORECASE)
 _MADDR = re.compile(rb";[ \t]*maddr[ \t]*=[ \t]*(\[?[0-9A-Fa-f:.]+\]?)", re.IGNORECASE)
@@ -20,13 +23,13 @@ class Via(NamedTuple):
     """A Via header field's value.
 
     Attributes:
-        host, port: sent-by; no port where it names none.
+        host, port: sent-by, the host in lower case and without brackets; no port where it names none.
         wants_rport: the caller asks for the port that it was seen at (RFC 3581).
         maddr: the address that responses are to go to; None for the one that the request came from.
     """
 
     value: bytes
-    host: bytes
+    host: str
     port: int | None
     wants_rport: bool
     maddr: str | None
@@ -36,7 +39,7 @@ class Via(NamedTuple):
         value = self.value
         if self.wants_rport:
             value = _RPORT.sub(b";rport=%d" % source[1], value, count=1)
-        elif self.host.strip(b"[]").lower() == source[0].encode().lower():
+        elif self.host == source[0]:
             return value
         return value + b";received=" + source[0].encode()
 
@@ -50,17 +53,30 @@ class Via(NamedTuple):
 
 def parse_via(value: bytes) -> Via | None:
     """Read a value; None where it is malformed."""
-    found = _VIA.fullmatch(value)
+    sent_by, separator, parameters = value.partition(b";")
+    found = _sent_by(sent_by)
     if found is None:
         return None
-    port = None if found[3] is None else int(found[3])
-    if port is not None and not 0 < port < 65536:  # noqa: PLR2004 - UDP's ports
-        return None
-    parameters = found[4].lower()
+    host, port = found
+    if parameters.startswith(b"branch=") and b";" not in parameters:  # all that most proxies write
+        return Via(value, host, port, wants_rport=False, maddr=None)
+    parameters = (separator + parameters).lower()
     if b"received" in parameters:  # a caller's own claim must not reach anybody
         value, parameters = _OWN.sub(b"", value), _OWN.sub(b"", parameters)
     wants_rport = b"rport" in parameters and _RPORT.search(parameters) is not None
-    return Via(value, found[2], port, wants_rport, _maddr(parameters) if b"maddr" in parameters else None)
+    return Via(value, host, port, wants_rport, _maddr(parameters) if b"maddr" in parameters else None)
+
+
+@lru_cache(_CACHED)
+def _sent_by(value: bytes) -> tuple[str, int | None] | None:
+    """Read protocol, host and port, which are the same in all requests of a proxy; None where they are malformed."""
+    found = _SENT_BY.fullmatch(value)
+    if found is None:
+        return None
+    port = None if found[2] is None else int(found[2])
+    if port is not None and not 0 < port < 65536:  # noqa: PLR2004 - UDP's ports
+        return None
+    return found[1].strip(b"[]").lower().decode(), port
 
 
 def _maddr(parameters: bytes) -> str | None:
