@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,20 @@ def write(world: World, index: int, case: dict[str, Any]) -> None:
         world.put("accounts", account, **{"pvt_type": "account", **fields})
 
 
-@pytest.fixture(scope="module")
-def service(redis_server: str) -> Iterator[Service]:
+def config_of(case: dict[str, Any]) -> str:
+    """Return the number manager's configuration that a case needs."""
+    return json.dumps(case["options"].get("config") or {}, sort_keys=True)
+
+
+@contextmanager
+def serving(redis_server: str, config: str) -> Iterator[Service]:
     with EmbeddedCouchDB() as couchdb:
         world = World(couchdb, redis_server)
         for index, case in enumerate(CASES):
-            write(world, index, case)
+            if config_of(case) == config:
+                write(world, index, case)
+        if config != "{}":
+            world.configure(**json.loads(config))
         settings = world.settings(**LOCAL, **SLOW, enum_refusals="uri", unknown_account="refuse")
         made = Service(settings, with_follower=True)
         made.start()
@@ -71,6 +81,13 @@ def service(redis_server: str) -> Iterator[Service]:
         yield made
         made.stop()
         world.close()
+
+
+@pytest.fixture(scope="module")
+def services(redis_server: str) -> Iterator[Callable[[str], Service]]:
+    """Services by the configuration that they follow."""
+    with ExitStack() as stack:
+        yield lru_cache(lambda config: stack.enter_context(serving(redis_server, config)))
 
 
 def ask_grpc(service: Service, number: str) -> LookupResult:
@@ -83,7 +100,8 @@ def ask(way: Callable[[Question], Any], port: int, number: str) -> Any:
 
 
 @pytest.mark.parametrize("index", range(len(CASES)), ids=lambda index: json.dumps(CASES[index]["options"])[:60])
-def test_each_way_has_the_same_answer(service: Service, index: int) -> None:
+def test_each_way_has_the_same_answer(services: Callable[[str], Service], index: int) -> None:
+    service = services(config_of(CASES[index]))
     expected, number = CASES[index]["expected"], number_of(index, CASES[index]["input"])
 
     by_grpc = ask_grpc(service, number)
@@ -104,9 +122,20 @@ def test_each_way_has_the_same_answer(service: Service, index: int) -> None:
     route = by_grpc.route
     route.source = http.route.source  # the first one fills the caches of the next
     assert http.route == route
+    assert route.force_outbound == expected.get("force_outbound", route.force_outbound)
     for seen in (sip.route, enum.route):
         assert (seen.number, seen.account_id) == (route.number, account_of(index))
     assert (sip.route.state, sip.route.pending_port) == (route.state, route.pending_port)
+
+
+@pytest.mark.parametrize(("way", "code"), [("http", "HTTP 400"), ("sip", "404 Not Found")])
+def test_empty_number_is_not_reconcilable(services: Callable[[str], Service], way: str, code: str) -> None:
+    service = services("{}")
+
+    by_way = ask({"http": ask_http, "sip": ask_sip}[way], getattr(service, way).port, "")
+
+    assert ask_grpc(service, "").reason == by_way.result.reason == "NOT_RECONCILABLE"
+    assert by_way.text.startswith(code)
 
 
 @pytest.mark.parametrize("way", ["grpc", "http", "sip", "enum"])
