@@ -22,6 +22,7 @@ from benchmarks.stage import COMMAND
 from router.server.edge.configuration import bootstrap
 from router.server.edge.plan import TYPES, EdgePlan
 from router.server.edge.process import find_envoy
+from router.server.edge.routes import LOOKUPS
 from router.settings import Settings
 
 Json = dict[str, Any]
@@ -124,6 +125,21 @@ def _no_hedging(config: Json) -> None:
     del _lookups(config)["retry_policy"]["per_try_timeout"], _lookups(config)["hedge_policy"]
 
 
+def _health_checks(config: Json) -> None:
+    """Workers asked every tenth of a second, in place of a second worker for each slow call."""
+    _no_hedging(config)
+    check = {
+        "timeout": "0.2s",
+        "interval": "0.1s",
+        "unhealthy_threshold": 1,
+        "healthy_threshold": 1,
+        "grpc_health_check": {},
+    }
+    found = next(each for each in config["static_resources"]["clusters"] if each["name"] == LOOKUPS)
+    found["health_checks"] = [check]
+    found["close_connections_on_host_health_failure"] = True
+
+
 def _both(*changes: Change) -> Change:
     def change(config: Json) -> None:
         for each in changes:
@@ -144,6 +160,7 @@ _VARIANTS: dict[str, Change] = {
     "no_headers_timeout": _no_headers_timeout,
     "no_retries": _no_retries,
     "no_hedging": _no_hedging,
+    "health_checks": _health_checks,
     "before": _both(_grpc_stats, _addresses, _timers),
 }
 

@@ -79,6 +79,14 @@ class CouchDatabase:
         rows = {str(row.get("key")): row for row in responses.parse_rows(answer)}
         return {each: responses.parse_latest(each, rows.get(each)) for each in identifiers}
 
+    def get_latest_of_every_copy(self, identifiers: Sequence[str]) -> dict[str, Latest]:
+        """Return the same, by the winning leaves of all copies.
+
+        `get_latest` asks one copy, which may still have what a moment ago was withdrawn from the others.
+        """
+        leaves = self.leaves(identifiers)
+        return {each: responses.latest_of(leaves.get(each, ())) for each in identifiers}
+
     def get_current(self, identifiers: Sequence[str]) -> dict[str, Document | None]:
         """Return many documents for a caller that acts on their absence.
 
@@ -227,8 +235,9 @@ class CouchDatabase:
     def put_many(self, documents: Sequence[Document]) -> list[Document]:
         """Write many documents; one row each, with "rev" or "error".
 
-        A row has "accepted" where the write holds, though fewer copies took it than CouchDB wanted. Its error is
-        "unconfirmed" where that could not be found out.
+        A row has "accepted" where the write holds, though fewer copies took it than CouchDB wanted. It has "withdrawn"
+        beside the error "conflict" where copies took the write, and it was withdrawn. Its error is "unconfirmed" where
+        that could not be found out.
         """
         rows = self._bulk_docs(documents)
         accepted = {str(row.get("id")): str(row.get("rev")) for row in rows if row.get("accepted") is True}
@@ -239,7 +248,9 @@ class CouchDatabase:
         except UnconfirmedError as problem:
             return [_error_row(row, "unconfirmed", str(problem)) if row.get("accepted") else row for row in rows]
         return [
-            _error_row(row, "conflict", "Document update conflict.") if row.get("id") in conflicts else row
+            {**_error_row(row, "conflict", "Document update conflict."), "withdrawn": True}
+            if row.get("id") in conflicts
+            else row
             for row in rows
         ]
 

@@ -3,13 +3,13 @@
 Source of every behaviour named here: docs/couchdb.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from router.couch.client import Document
 from router.couch.errors import BadResponseError
-from router.couch.leaves import leaves_in, own_document, winner
+from router.couch.leaves import Leaf, leaves_in, own_document, winner
 from router.couch.sequences import copies_in, number_of
 
 
@@ -179,6 +179,14 @@ def parse_latest(identifier: str, row: Mapping[str, Any] | None) -> Latest:
     if value.get("deleted") is True:
         return Latest(None, value["rev"])
     return Latest(own_document(row.get("doc"), identifier), value["rev"])
+
+
+def latest_of(leaves: Collection[Leaf]) -> Latest:
+    """Return the document that CouchDB serves of these leaves, or its deletion."""
+    if not leaves:
+        return Latest()
+    best = winner(leaves)
+    return Latest(None if best.is_deleted else best.document, best.revision)
 
 
 def parse_listed_revision(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -76,6 +76,7 @@ class Pending(NamedTuple):
         carrier: completed by an earlier attempt.
         sent: the last write, which may have succeeded.
         unconfirmed: CouchDB did not confirm a write.
+        withdrawn: a write of it was withdrawn from CouchDB's copies, so that all copies have to be read.
     """
 
     job: Job
@@ -84,6 +85,7 @@ class Pending(NamedTuple):
     carrier: CarrierDone | None = None
     sent: "Sent | None" = None
     unconfirmed: bool = False
+    withdrawn: bool = False
 
     @property
     def number(self) -> str:
@@ -92,7 +94,7 @@ class Pending(NamedTuple):
 
     def read(self, stored: StoredNumber) -> "Pending":
         """Return the job with the number as it was read; `_replace` would take three times as long."""
-        return Pending(self.job, stored, self.base, self.carrier, self.sent, self.unconfirmed)
+        return Pending(self.job, stored, self.base, self.carrier, self.sent, self.unconfirmed, self.withdrawn)
 
     def settle(self, document: NumberDocument | None, *, unchanged: bool = False) -> Settled:
         """Return the outcome of a job that needs no plan."""
@@ -202,20 +204,31 @@ class Sent(NamedTuple):
         document = fast_replace(self.after, revision=revision, fields={**self.after.fields, "_rev": revision})
         return self.decided.settle(document, StoredNumber(document, revision))
 
-    def retry(self, *, unconfirmed: bool, guessed: bool) -> Pending:
+    def retry(self, *, unconfirmed: bool, guessed: bool, withdrawn: bool = False) -> Pending:
         """Return the job, to be decided again.
 
         Args:
             unconfirmed: CouchDB did not confirm this write.
             guessed: the decision was made without reading the number: nothing of it is kept, except for a write that
                 may have succeeded.
+            withdrawn: this write was withdrawn, so that finding it stored proves nothing.
         """
         pending = self.decided.pending
+        if withdrawn:
+            carrier = None if guessed else self.decided.carrier
+            base = None if guessed else self.decided.base
+            return Pending(pending.job, base=base, carrier=carrier, unconfirmed=pending.unconfirmed, withdrawn=True)
         unconfirmed = unconfirmed or pending.unconfirmed
         if guessed:
-            return Pending(pending.job, sent=self if unconfirmed else None, unconfirmed=unconfirmed)
+            sent = self if unconfirmed else None
+            return Pending(pending.job, sent=sent, unconfirmed=unconfirmed, withdrawn=pending.withdrawn)
         return Pending(
-            pending.job, base=self.decided.base, carrier=self.decided.carrier, sent=self, unconfirmed=unconfirmed
+            pending.job,
+            base=self.decided.base,
+            carrier=self.decided.carrier,
+            sent=self,
+            unconfirmed=unconfirmed,
+            withdrawn=pending.withdrawn,
         )
 
 

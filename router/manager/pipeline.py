@@ -91,7 +91,9 @@ class UpdatePipeline:
 
     def _attempt(self, pending: Sequence[Pending], context: BatchContext, *, guess: bool) -> _Attempt:
         guessed = {each.number for each in pending if guess and _is_likely_new(each.job)}
-        stored = self._reader.numbers([each.number for each in pending if each.number not in guessed])
+        unread = [each for each in pending if each.number not in guessed]
+        stored = self._reader.numbers([each.number for each in unread if not each.withdrawn])
+        stored |= self._reader.numbers([each.number for each in unread if each.withdrawn], every_copy=True)
         read = [each.read(stored.get(each.number, _ABSENT)) for each in pending]
         settled, left = _partition(read, was_already_written)
         try:
@@ -191,7 +193,7 @@ def _after_write(sent: Sent, written: WriteResult, *, guessed: bool) -> Settled 
         settled = sent.settle(written.revision)
         return settled._replace(outcome=settled.outcome.with_warnings(written.warning)) if written.warning else settled
     if written.conflict:
-        return sent.retry(unconfirmed=False, guessed=guessed)
+        return sent.retry(unconfirmed=False, guessed=guessed, withdrawn=written.withdrawn)
     problem = written.problem or errors.internal()
     if problem.cause == errors.UNAVAILABLE and not sent.decided.pending.unconfirmed:
         # The write may have succeeded: the next attempt finds the result, or writes against the same revision.

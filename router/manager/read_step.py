@@ -52,20 +52,28 @@ class Reader:
         self._databases = databases
         self._pool = pool
 
-    def numbers(self, numbers: Iterable[str]) -> dict[str, StoredNumber]:
-        """Return what CouchDB holds for each of these E.164 numbers."""
+    def numbers(self, numbers: Iterable[str], *, every_copy: bool = False) -> dict[str, StoredNumber]:
+        """Return what CouchDB holds for each of these E.164 numbers.
+
+        Args:
+            every_copy: ask all copies, not one that may be behind.
+        """
         stored: dict[str, StoredNumber] = {}
         for some in map_concurrently(
-            self._pool, lambda piece: self.of_database(*piece), list(by_database(numbers).items())
+            self._pool,
+            lambda piece: self.of_database(*piece, every_copy=every_copy),
+            list(by_database(numbers).items()),
         ):
             stored |= some
         return stored
 
-    def of_database(self, database: str, numbers: Sequence[str]) -> dict[str, StoredNumber]:
+    def of_database(
+        self, database: str, numbers: Sequence[str], *, every_copy: bool = False
+    ) -> dict[str, StoredNumber]:
         """Like `numbers`, for numbers of one database."""
         stored: dict[str, StoredNumber] = {}
         for batch in chunked(numbers, BATCH_SIZE):
-            stored |= self._some(database, batch)
+            stored |= self._some(database, batch, every_copy=every_copy)
         return stored
 
     def accounts(self, identifiers: Collection[str]) -> dict[str, AccountDocument]:
@@ -87,9 +95,10 @@ class Reader:
         read = map(accounts.read, stored.values())
         return {account.id: account for account in read if not isinstance(account, Skipped) and not account.deleted}
 
-    def _some(self, database: str, numbers: Sequence[str]) -> dict[str, StoredNumber]:
+    def _some(self, database: str, numbers: Sequence[str], *, every_copy: bool) -> dict[str, StoredNumber]:
+        source = self._databases.database(database)
         try:
-            latest = self._databases.database(database).get_latest(numbers)
+            latest = source.get_latest_of_every_copy(numbers) if every_copy else source.get_latest(numbers)
         except CouchError as problem:
             return dict.fromkeys(numbers, StoredNumber(problem=errors.unavailable(str(problem))))
         return {number: _stored(number, database, each) for number, each in latest.items()}

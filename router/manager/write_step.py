@@ -30,12 +30,14 @@ class WriteResult:
     Attributes:
         revision: the new one; empty: it was not written.
         conflict: another writer was first.
+        withdrawn: some copies took the write all the same, and it was withdrawn; one that is behind may still have it.
         problem: why it was not written, or may not have been.
         warning: what may still happen to the written document; empty: nothing.
     """
 
     revision: str = ""
     conflict: bool = False
+    withdrawn: bool = False
     problem: NumberError | None = None
     warning: str = ""
 
@@ -135,7 +137,7 @@ class DocumentWriter:
 
 def _result_of(row: Mapping[str, Any]) -> WriteResult:
     if row.get("error") == _CONFLICT:
-        return WriteResult(conflict=True)
+        return WriteResult(conflict=True, withdrawn=row.get("withdrawn") is True)
     if row.get("error") == "unconfirmed":
         message = f"{row.get('reason')}: the change may be lost, or in conflict; show the number before you ask again"
         return WriteResult(problem=errors.unconfirmed(message))

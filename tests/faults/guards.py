@@ -156,6 +156,20 @@ GUARDS = (
         "tests/integration/manager/test_write_step.py::test_two_writers_of_one_number_are_never_both_reported_yes",
     ),
     Guard(
+        "a write that was withdrawn proves nothing",
+        "router/manager/job.py",
+        "        if withdrawn:\n",
+        "        if False:\n",
+        "tests/integration/cluster/test_withdrawn_writes.py::test_create_that_was_withdrawn_is_refused",
+    ),
+    Guard(
+        "after a withdrawal every copy is read",
+        "router/manager/read_step.py",
+        "if every_copy else",
+        "if False else",
+        "tests/integration/cluster/test_withdrawn_writes.py::test_move_that_was_withdrawn_is_made_again_on_the_rivals",
+    ),
+    Guard(
         "a sweep that is asked for",
         "router/follower/reconciler.py",
         "self._thread.wait(self._interval / len(batches))",
