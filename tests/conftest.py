@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from redis import Redis
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from router.embedded.redis import find_server
+from router.runtime.background_thread import BackgroundThread
 from tests.support.examples import register_profiles
 
 register_profiles()
@@ -74,20 +76,26 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
-_STRICT = ("unit", "component", "project", "fuzz", "contract")
-"""Folders whose tests turn warnings into errors; in the others killed processes and servers cause some."""
+@pytest.fixture(autouse=True)
+def _stopped_threads_end() -> Iterator[None]:
+    """Wait for threads that the test has stopped: one that still waits for a server would reach into later tests.
+
+    Those of a Redis Cluster that is away draw random numbers meanwhile, which hypothesis notices.
+    """
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        owner = getattr(getattr(thread, "_target", None), "__self__", None)
+        if isinstance(owner, BackgroundThread) and owner.stopping:
+            thread.join(20)
+
+
+_LEFT_BEHIND = ("ignore:unclosed:ResourceWarning", "ignore:subprocess .* is still running:ResourceWarning")
+"""Connections of clients that nothing closes, and killed processes that nothing waits for: the garbage collector ends
+them in some later test."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Turn warnings into errors, except of what tests of servers in the same process leave behind.
-
-    Those are sockets that couchdb's client leaves to the garbage collector, and threads of libraries that still wait
-    for a server that is gone: their delays are drawn from `random`, which hypothesis then blames on a strategy.
-    """
-    left_behind = (
-        "ignore:unclosed:ResourceWarning",
-        "ignore:Do not use the .random. module inside strategies:hypothesis.errors.HypothesisDeprecationWarning",
-    )
+    """Turn warnings into errors, unless a test says otherwise itself."""
     for item in items:
-        if any(f"tests/{folder}/" in item.path.as_posix() for folder in _STRICT):
-            item.add_marker(pytest.mark.filterwarnings("error", *left_behind))
+        item.add_marker(pytest.mark.filterwarnings("error", *_LEFT_BEHIND), append=False)

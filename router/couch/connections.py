@@ -29,6 +29,8 @@ class NodeConnections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the
 
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout)
+        # Of a pool in a cycle of references the collector may end the sockets first, each with a warning.
+        weakref.finalize(self, _close_all, self.conns).atexit = False
         self._in_use: dict[str, weakref.WeakSet[Any]] = {}
 
     def get(self, url: str) -> Any:
@@ -72,6 +74,12 @@ class NodeConnections(couchdb.http.ConnectionPool):  # type: ignore[misc]  # the
                     connection.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue  # closed already
+
+
+def _close_all(idle: dict[Any, list[Any]]) -> None:
+    for connections in idle.values():
+        for connection in connections:
+            connection.close()
 
 
 def _is_dropped(connection: Any) -> bool:

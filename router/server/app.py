@@ -123,20 +123,11 @@ class Service:
             tongue=GRPC,
             core=self.transport.core,
         )
-        self.http = open_http(
-            settings,
-            self.lookup,
-            explainer,
-            self.manager,
-            authorizer=self._authorizer,
-            observation=observation,
-            reuse_port=reuse_port,
-        )
-        shared = reuse_port or settings.server.listen.startswith(UNIX_PREFIX)
-        self.sip = open_sip(
-            settings, self.lookup, self.followed.realms, self._can_answer, observation, reuse_port=shared
-        )
-        self.enum = open_enum(settings, self.lookup, self.followed.realms, observation, reuse_port=shared)
+        try:
+            self._open_switch_transports(explainer, reuse_port=reuse_port)
+        except BaseException:  # such as an address in use: `stop` will not be called
+            self.transport.close()
+            raise
         self.readiness = Readiness(
             stores.lookup_redis,
             stores.keys,
@@ -178,6 +169,21 @@ class Service:
         self._section: dict[str, object] | None = None
         self._running = ExitStack()
 
+    def _open_switch_transports(self, explainer: Explainer, *, reuse_port: bool) -> None:
+        settings, lookup, observation = self.settings, self.lookup, self.observation
+        self.http = open_http(
+            settings,
+            lookup,
+            explainer,
+            self.manager,
+            authorizer=self._authorizer,
+            observation=observation,
+            reuse_port=reuse_port,
+        )
+        shared = reuse_port or settings.server.listen.startswith(UNIX_PREFIX)
+        self.sip = open_sip(settings, lookup, self.followed.realms, self._can_answer, observation, reuse_port=shared)
+        self.enum = open_enum(settings, lookup, self.followed.realms, observation, reuse_port=shared)
+
     def start(self) -> None:
         """Start every part, and listen. Where a part fails, those started before it are stopped.
 
@@ -185,6 +191,7 @@ class Service:
             AddressInUseError, OSError: an address can't be listened on.
         """
         with ExitStack() as started:
+            started.callback(self.transport.close)  # where a part before it fails
             self._start_parts(started)
             self._running = started.pop_all()
 

@@ -77,6 +77,9 @@ class Transport(Protocol):
     def start(self) -> None:
         """Listen; raises OSError when the address can't be listened on."""
 
+    def close(self) -> None:
+        """Close a transport that was never started; do nothing for another one."""
+
     def set_serving(self, *, serving: bool, managing: bool) -> None:
         """Set the health services' status: of lookups, and of changes to numbers."""
 
@@ -132,6 +135,10 @@ class GrpcioTransport:
         """Listen."""
         self._server.start()
 
+    def close(self) -> None:
+        """Close a transport that was never started; do nothing for another one."""
+        self._server.close()
+
     def stop(self, grace: float) -> None:
         """Accept no new calls; give running calls `grace` seconds."""
         self._server.stop(grace)
@@ -179,6 +186,7 @@ class NativeTransport:
             self._others.close()
             self._directory.cleanup()
             raise
+        self._is_started = False
         self.call_source: CallSource = self._native
         self.set_serving = self._others.set_serving
 
@@ -193,8 +201,16 @@ class NativeTransport:
 
     def start(self) -> None:
         """Listen."""
+        self._is_started = True
         self._others.start()
         self._native.start()
+
+    def close(self) -> None:
+        """Close a transport that was never started; do nothing for another one."""
+        if not self._is_started:
+            self._others.close()
+            self._native.close(0)
+            self._directory.cleanup()
 
     def stop(self, grace: float) -> None:
         """Finish running calls and those on their way."""

@@ -63,6 +63,8 @@ class Relay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends `accept` in its thread, which closing alone would not
         self._listener.close()
         for connection in list(self._connections):
             _hang_up(connection)

@@ -128,7 +128,11 @@ class GrpcioServer:
             AddressInUseError: the address can't be listened on.
         """
         self._thread.start()
-        self._call(self._start())
+        try:
+            self._call(self._start())
+        except BaseException:
+            self._end_loop()
+            raise
 
     def set_serving(self, *, serving: bool, managing: bool) -> None:
         """Set the health services' status: of lookups, and of changes to numbers."""
@@ -146,6 +150,9 @@ class GrpcioServer:
             await asyncio.gather(*(each.stop(grace) for each in self._servers))
 
         self._call(end())
+        self._end_loop()
+
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
 
@@ -203,8 +210,9 @@ class GrpcioServer:
         return strict_service(SERVICE, handlers, self._calls, lookup)
 
     def close(self) -> None:
-        """Close a server that was never started."""
-        self._loop.close()
+        """Close a server that was never started; do nothing for another one."""
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
