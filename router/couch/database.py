@@ -79,12 +79,15 @@ class CouchDatabase:
         rows = {str(row.get("key")): row for row in responses.parse_rows(answer)}
         return {each: responses.parse_latest(each, rows.get(each)) for each in identifiers}
 
-    def get_latest_of_every_copy(self, identifiers: Sequence[str]) -> dict[str, Latest]:
-        """Return the same, by the winning leaves of all copies.
+    def get_latest_of_copies(self, identifiers: Sequence[str], *, every_copy: bool = True) -> dict[str, Latest]:
+        """Return the same, by the winning leaves of several copies.
 
-        `get_latest` asks one copy, which may still have what a moment ago was withdrawn from the others.
+        `get_latest` asks one copy, which may lack what was just written, or still have what was just withdrawn.
+
+        Args:
+            every_copy: see `leaves`.
         """
-        leaves = self.leaves(identifiers)
+        leaves = self.leaves(identifiers, every_copy=every_copy)
         return {each: responses.latest_of(leaves.get(each, ())) for each in identifiers}
 
     def get_current(self, identifiers: Sequence[str]) -> dict[str, Document | None]:

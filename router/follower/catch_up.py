@@ -259,6 +259,7 @@ class CatchUp:
     def _handle_missing(self, database: FollowedDatabase) -> None:
         """Remove a database that does not exist, with its entries or documents, from the cache."""
         needs_reread, database.needs_reread = database.needs_reread, False
+        database.deletion_reported = False
         if database.is_shard:
             self._applier.begin_epoch(database.name, instance="", purges=0, fingerprint="")
             self._cache.entries.remove_databases([database.name])

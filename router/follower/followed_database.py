@@ -35,7 +35,8 @@ class FollowedDatabase:
         rows: changes from the feed that are not applied yet.
         last_change_at: time of its last change.
         failures: failures in a row, for the back-off.
-        check_requested: something happened that its own feed may not report; checked_at: time of the last check.
+        check_requested: something happened that its own feed may not report; check_queued: the time of that check has
+            come; checked_at: time of the last check.
         deletion_reported: an event called it deleted. A shard split reports the same, so the next look decides.
         split_at: time when it was seen to exist although it was reported deleted.
         overtaken: ids of changes that a check read before its own feed brought them.
@@ -61,6 +62,7 @@ class FollowedDatabase:
     last_change_at: float = 0.0
     failures: int = 0
     check_requested: bool = False
+    check_queued: bool = False
     checked_at: float = -math.inf
     deletion_reported: bool = False
     split_at: float = -math.inf

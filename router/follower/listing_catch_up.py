@@ -87,7 +87,12 @@ class ListingCatchUp:
     def _read(self, database: FollowedDatabase, ids: Sequence[str]) -> int:
         """Read documents and apply them as their changes would have been."""
         for batch in chunked(ids, LISTED_BATCH_SIZE):
-            latest = self._couch.database(database.name).get_latest(batch)
+            source = self._couch.database(database.name)
+            latest = source.get_latest(batch)
+            unknown = [name for name, each in latest.items() if not each.revision]
+            if unknown:
+                # One copy may lack a document that was just created.
+                latest |= source.get_latest_of_copies(unknown, every_copy=False)
             changes = [_change(name, each) for name, each in latest.items() if each.revision]
             self._apply(database, changes)
             for name, each in latest.items():

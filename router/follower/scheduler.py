@@ -124,6 +124,20 @@ class DatabaseScheduler:
             interval = min(interval, _DOUBTED_FEED_CHECK_INTERVAL)
         return 0.0 if database.deletion_reported else database.checked_at + interval - now
 
+    def claim_check(self, database: FollowedDatabase) -> bool:
+        """Return whether the database's feed is to be checked now.
+
+        A check that was queued by an interval which has become longer meanwhile is scheduled again.
+        """
+        with self.lock:
+            if not database.check_requested:
+                return False
+            if self.seconds_until_check(database) <= 0:
+                return True
+            if database.check_queued:
+                self._schedule_check(database)
+            return False
+
     def schedule_later(self, database: FollowedDatabase, seconds: float) -> None:
         """Have a database read after a while."""
         database.mark_pending()
@@ -193,6 +207,7 @@ class DatabaseScheduler:
     def _schedule_check(self, database: FollowedDatabase) -> None:
         with self.lock:
             wait = self.seconds_until_check(database)
+            database.check_queued = wait <= 0
             if wait > 0:
                 _after(wait, self._schedule_check, database)
                 return

@@ -103,7 +103,7 @@ class DatabaseWorker:
         try:
             if database.feed is not None and not database.needs_reread:
                 self._apply_rows(database)
-                if database.check_requested and self._scheduler.seconds_until_check(database) <= 0:
+                if self._scheduler.claim_check(database):
                     self._check_feed(database)
             else:
                 self.read(database)

@@ -98,7 +98,7 @@ class Reader:
     def _some(self, database: str, numbers: Sequence[str], *, every_copy: bool) -> dict[str, StoredNumber]:
         source = self._databases.database(database)
         try:
-            latest = source.get_latest_of_every_copy(numbers) if every_copy else source.get_latest(numbers)
+            latest = source.get_latest_of_copies(numbers) if every_copy else source.get_latest(numbers)
         except CouchError as problem:
             return dict.fromkeys(numbers, StoredNumber(problem=errors.unavailable(str(problem))))
         return {number: _stored(number, database, each) for number, each in latest.items()}

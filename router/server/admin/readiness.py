@@ -26,7 +26,7 @@ _REDIS_INTERVAL = 0.5
 _COUCHDB_INTERVAL = 2.0
 _MAX_SPLIT_LAG = 0.5
 """Seconds that the cache may be behind a database of which a shard is split before answers are marked stale. Together
-with the follower's and the own interval they are marked within 1.3 s."""
+with the follower's and the own interval they are marked within 2 s."""
 _MIN_PAUSE_SECONDS = 0.05
 """Between two polls, however long one takes."""
 
@@ -181,7 +181,7 @@ class Readiness:
         if follower is None:
             parts.append("no follower has filled the cache yet (did-router follow, or serve --with-follower)")
         elif silent:
-            behind = follower.age + follower.lag
+            behind = follower.age + max(follower.lag, follower.split_lag)
             parts.append(f"the follower {follower.leader} is {behind:.0f} s behind: answers are marked stale")
         elif follower.phase != "following":
             parts.append(f"the follower has {follower.complete} of {follower.databases} databases in the cache")

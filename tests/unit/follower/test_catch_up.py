@@ -1,12 +1,13 @@
 """A catch-up waits for changes that hang once, and not again for each database."""
 
 import threading
+import time
 from unittest.mock import Mock
 
 import pytest
 
 from router.couch.client import CouchClient
-from router.couch.errors import ResponseLost
+from router.couch.errors import NotFoundError, ResponseLost
 from router.couch.responses import Change, ChangesPage
 from router.couch.server import CouchServer
 from router.follower import catch_up
@@ -50,3 +51,16 @@ def test_full_page_of_a_database_reported_deleted_ends_the_reading() -> None:
     with pytest.raises(ChangesRepeated):
         reader.confirm(database, threading.Event())
     assert not reader._impatient.database.called, "CouchDB did not hang"
+
+
+def test_reference_database_that_was_deleted_is_not_splitting() -> None:
+    cache = Mock()
+    cache.checkpoints.get.return_value = Checkpoint(epoch="e", complete=True)
+    couch = CouchServer(CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=30.0))
+    reader = CatchUp(couch, cache, Mock(), page=1)
+    reader.quick = Mock()
+    reader.quick.database.return_value.info.side_effect = NotFoundError("missing")
+    database = followed("port_requests")
+    database.deletion_reported = True
+    assert not reader.run(database, threading.Event()).exists
+    assert not database.is_splitting(time.monotonic())

@@ -97,6 +97,20 @@ def test_feed_that_may_be_deaf_is_checked_more_often(reason: str) -> None:
     eventually(lambda: database.queued, 10)
 
 
+def test_check_that_was_queued_too_early_is_scheduled_again() -> None:
+    scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=1.0)
+    database = with_feed(scheduler)
+    database.overtaken = {"+14158867900"}
+    scheduler.wake(SHARD)
+    eventually(lambda: database.queued, 10)
+    database.overtaken.clear()
+    assert taken(scheduler) is database
+    assert not scheduler.claim_check(database)
+    scheduler.done(database)
+    eventually(lambda: database.queued, 10)
+    assert scheduler.claim_check(taken(scheduler))
+
+
 def test_reported_deletion_does_not_wait_for_a_check_that_is_due_later() -> None:
     scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
     database = with_feed(scheduler)
