@@ -95,7 +95,7 @@ class Services:
         return self._ask(token, lambda client: client.explain(number, dial_plan, authoritative=authoritative))
 
     def number(self, token: str, number: str, auth_by: str) -> numbers.NumberResult:
-        """Return a number's document, or the number manager's error.
+        """Return a number's document with its compared copies, or the number manager's error.
 
         Args:
             auth_by: the account that asks, or `system`.
@@ -103,12 +103,10 @@ class Services:
         Raises:
             ServiceError: a service refuses, or none answers.
         """
-        request = numbers.GetNumbersRequest(numbers=[number], auth_by=auth_by)
+        request = numbers.GetNumbersRequest(numbers=[number], auth_by=auth_by, compare_copies=True)
         return self._ask(token, lambda client: client.numbers.get(request)).results[0]
 
-    def numbers(
-        self, token: str, account: str, auth_by: str, after: str, *, thorough: bool, page_size: int = PAGE_SIZE
-    ) -> NumberPage:
+    def numbers(self, token: str, account: str, auth_by: str, after: str, *, thorough: bool) -> NumberPage:
         """Return a page of an account's numbers after one.
 
         Args:
@@ -118,7 +116,7 @@ class Services:
             ServiceError: a service refuses, or none answers.
         """
         request = numbers.ListByAccountRequest(
-            account_id=account, auth_by=auth_by, page_size=page_size, page_token=after, thorough=thorough
+            account_id=account, auth_by=auth_by, page_size=PAGE_SIZE, page_token=after, thorough=thorough
         )
         response = self._ask(token, lambda client: client.numbers.list_by_account(request, _LISTING_TIMEOUT))
         return NumberPage(response.numbers, response.next_page_token)

@@ -17,6 +17,7 @@ from router.manager.account_numbers import BUDGET, AccountNumberLister, Page
 from router.manager.cache_publisher import CachePublisher
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.configuration import Configuration
+from router.manager.copy_comparison import ComparedCopies, compare_copies
 from router.manager.decide_step import BatchContext, DecideStep
 from router.manager.deferred_copies import DeferredCopies
 from router.manager.external_steps import ExternalSteps
@@ -27,7 +28,7 @@ from router.manager.pipeline import UpdatePipeline, committed_state
 from router.manager.read_step import Reader
 from router.manager.write_step import DocumentWriter
 from router.numbers import gregorian
-from router.numbers.documents import routable_id
+from router.numbers.documents import NumberDocument, routable_id
 from router.numbers.fast_replace import fast_replace
 from router.numbers.fields import printable
 from router.numbers.normaliser import Normaliser
@@ -129,6 +130,10 @@ class NumberManager:
             CouchError: CouchDB can't be asked.
         """
         return self._lister.page(account, auth_by, after=after, limit=limit, budget=budget if thorough else None)
+
+    def compare_copies(self, documents: Sequence[NumberDocument]) -> dict[str, list[ComparedCopies]]:
+        """Return, by number, what each account that a document names holds in its own database."""
+        return compare_copies(self._copies, documents, self._pool)
 
     def is_in_tree(self, account: str, top: str) -> bool:
         """Return whether an account is `top` or a descendant of it, by its `pvt_tree` in the accounts database.

@@ -25,7 +25,10 @@ class GetNumbersRequest(_message.Message):
 
     NUMBERS_FIELD_NUMBER: _builtins.int
     AUTH_BY_FIELD_NUMBER: _builtins.int
+    COMPARE_COPIES_FIELD_NUMBER: _builtins.int
     auth_by: _builtins.str
+    compare_copies: _builtins.bool
+    """Compare the copies in accounts' own databases: NumberRecord.copies. It reads every account that a document names."""
     @_builtins.property
     def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -33,10 +36,11 @@ class GetNumbersRequest(_message.Message):
         *,
         numbers: _abc.Iterable[_builtins.str] | None = ...,
         auth_by: _builtins.str = ...,
+        compare_copies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth_by", b"auth_by", "numbers", b"numbers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth_by", b"auth_by", "compare_copies", b"compare_copies", "numbers", b"numbers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -533,6 +537,7 @@ class NumberRecord(_message.Message):
     UNCHANGED_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     state: _builtins.str
     assigned_to: _builtins.str
@@ -564,6 +569,10 @@ class NumberRecord(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Failures that the follower or audit --repair corrects later, one line each."""
 
+    @_builtins.property
+    def copies(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountCopy]:
+        """With GetNumbersRequest.compare_copies: the accounts that the document names. None where no copies are kept."""
+
     def __init__(
         self,
         *,
@@ -584,14 +593,70 @@ class NumberRecord(_message.Message):
         unchanged: _builtins.bool = ...,
         deleted: _builtins.bool = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        copies: _abc.Iterable[Global___AccountCopy] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "public_fields", b"public_fields"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "authorizing_account", b"authorizing_account", "created", b"created", "deleted", b"deleted", "features", b"features", "modified", b"modified", "module_name", b"module_name", "number", b"number", "ported_in", b"ported_in", "previously_assigned_to", b"previously_assigned_to", "public_fields", b"public_fields", "reserve_history", b"reserve_history", "revision", b"revision", "state", b"state", "unchanged", b"unchanged", "used_by", b"used_by", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_to", b"assigned_to", "authorizing_account", b"authorizing_account", "copies", b"copies", "created", b"created", "deleted", b"deleted", "features", b"features", "modified", b"modified", "module_name", b"module_name", "number", b"number", "ported_in", b"ported_in", "previously_assigned_to", b"previously_assigned_to", "public_fields", b"public_fields", "reserve_history", b"reserve_history", "revision", b"revision", "state", b"state", "unchanged", b"unchanged", "used_by", b"used_by", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NumberRecord: _TypeAlias = NumberRecord  # noqa: Y015
+
+@_typing.final
+class AccountCopy(_message.Message):
+    """The copy of a number in the database of an account that its document names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    error: _builtins.str
+    """The reason why it could not be compared."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___CopyDifference]:
+        """Empty where the copy is as the document wants it; an account without a database has none."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        differences: _abc.Iterable[Global___CopyDifference] | None = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "differences", b"differences", "error", b"error"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountCopy: _TypeAlias = AccountCopy  # noqa: Y015
+
+@_typing.final
+class CopyDifference(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    format: _builtins.str
+    """"phone_numbers": an entry in the account's list; "per_number": a full document."""
+    kind: _builtins.str
+    """"missing", "different" or "extra"."""
+    def __init__(
+        self,
+        *,
+        format: _builtins.str = ...,
+        kind: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CopyDifference: _TypeAlias = CopyDifference  # noqa: Y015
 
 @_typing.final
 class NumberError(_message.Message):

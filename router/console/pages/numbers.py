@@ -79,38 +79,22 @@ async def number(request: Request) -> Response:
             status=status,
             number=result.number or text,
             view=None,
-            in_list=None,
             error=result.error,
             layers=shown,
             layers_note=refused,
             account=account_id,
         )
     view = number_view(result.record)
-    in_list = await in_thread(_is_in_list, request, result.record) if view.account else None
     return page(
         request,
         "number.html",
         number=view.number,
         view=view,
-        in_list=in_list,
         error=None,
         layers=shown,
         layers_note=refused,
         account=account_id,
     )
-
-
-def _is_in_list(request: Request, record: pb.NumberRecord) -> bool | None:
-    """Return whether the owner's own list has the number; None where it can't be asked."""
-    services, token, owner = console_of(request).services, session_of(request).token, record.assigned_to
-    begin = Filter(record.number).after
-    try:
-        page = _as_allowed(
-            lambda auth_by: services.numbers(token, owner, auth_by, begin, thorough=False, page_size=1), owner
-        )
-    except ServiceError:
-        return None
-    return any(each.number == record.number for each in page.numbers)
 
 
 def _read_number(request: Request, text: str, account_id: str) -> pb.NumberResult:

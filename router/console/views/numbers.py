@@ -112,6 +112,36 @@ def csv_lines(read: Callable[[str], NumberPage], wanted: Filter) -> Iterator[str
 
 
 @dataclass(frozen=True, slots=True)
+class CopyRow:
+    """What an account's own database holds of a number.
+
+    Attributes:
+        state: differs or unreadable; empty for neither.
+        detail: in words.
+    """
+
+    account: str
+    state: str
+    detail: str
+
+    @property
+    def differs(self) -> bool:
+        """It differs from the document."""
+        return self.state == "differs"
+
+
+_COPIES = {
+    ("phone_numbers", "missing"): "its list lacks the number",
+    ("phone_numbers", "different"): "its list has other values",
+    ("phone_numbers", "extra"): "its list has the number, and should not",
+    ("per_number", "missing"): "it lacks its copy of the document",
+    ("per_number", "different"): "its copy of the document has other values",
+    ("per_number", "extra"): "it has a copy of the document, and should not",
+}
+"""Words for a difference, by the format of the copy and its kind."""
+
+
+@dataclass(frozen=True, slots=True)
 class NumberView:
     """A number's document.
 
@@ -119,6 +149,7 @@ class NumberView:
         facts: name and value; the value's kind is text, account, or time.
         features: name and settings as text.
         history: accounts that reserved it, first to last.
+        copies: in accounts' own databases; empty where none are kept.
     """
 
     number: str
@@ -130,6 +161,12 @@ class NumberView:
     history: list[str]
     warnings: list[str]
     accounts: dict[str, str]
+    copies: list[CopyRow]
+
+    @property
+    def differing_copies(self) -> list[CopyRow]:
+        """The copies that differ from the document."""
+        return [row for row in self.copies if row.differs]
 
 
 def number_view(record: pb.NumberRecord) -> NumberView:
@@ -160,7 +197,15 @@ def number_view(record: pb.NumberRecord) -> NumberView:
             )
             if account
         },
+        [_copy_row(copy) for copy in record.copies],
     )
+
+
+def _copy_row(copy: pb.AccountCopy) -> CopyRow:
+    if copy.error:
+        return CopyRow(copy.account_id, "unreadable", f"can't be compared: {copy.error}")
+    found = [_COPIES[each.format, each.kind] for each in copy.differences if (each.format, each.kind) in _COPIES]
+    return CopyRow(copy.account_id, "differs" if found else "", "; ".join(found) or "no difference")
 
 
 def _settings(fields: Any) -> list[tuple[str, str]]:

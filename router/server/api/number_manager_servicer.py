@@ -67,7 +67,12 @@ class NumbersServicer(NumberManagerServicer):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def Get(self, request: pb.GetNumbersRequest, context: Context) -> pb.NumbersResponse:  # noqa: N802, D102
-        return await self._results(request, context, Operation.GET)
+        outcomes = await self._outcomes(request, context, Operation.GET)
+        if not request.compare_copies:
+            return messages.results(outcomes)
+        documents = [outcome.document for outcome in outcomes if outcome.document is not None]
+        copies = await self._work(context, request.auth_by, lambda: self._manager.compare_copies(documents))
+        return messages.results(outcomes, copies)
 
     async def Create(self, request: pb.CreateNumbersRequest, context: Context) -> pb.NumbersResponse:  # noqa: N802, D102
         return await self._results(

@@ -1,21 +1,32 @@
 """Converts the number manager's requests and outcomes from and to protobuf messages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 
 from router.lifecycle.document_writer import public_fields
 from router.lifecycle.errors import NumberError
+from router.manager.copy_comparison import ComparedCopies
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
 from router.numbers.gregorian import to_unix
 from router.v1 import numbers_pb2 as pb
 
 
-def results(outcomes: Iterable[Outcome]) -> pb.NumbersResponse:
-    """Convert the outcomes to results, in order."""
-    return pb.NumbersResponse(results=[_result(outcome) for outcome in outcomes])
+def results(
+    outcomes: Iterable[Outcome], copies: Mapping[str, Sequence[ComparedCopies]] | None = None
+) -> pb.NumbersResponse:
+    """Convert the outcomes to results, in order.
+
+    Args:
+        copies: by number, what was found in accounts' own databases; None where nobody asked.
+    """
+    response = pb.NumbersResponse(results=[_result(outcome) for outcome in outcomes])
+    for result in response.results if copies else ():
+        if result.HasField("record"):
+            result.record.copies.extend(map(_copy, (copies or {}).get(result.number, ())))
+    return response
 
 
 def histories(outcomes: Iterable[Outcome]) -> pb.HistoryResponse:
@@ -71,6 +82,11 @@ def _history(outcome: Outcome) -> pb.HistoryResult:
             modified=_unix(document.modified),
         ),
     )
+
+
+def _copy(compared: ComparedCopies) -> pb.AccountCopy:
+    differences = [pb.CopyDifference(format=each.copy_format, kind=each.kind.value) for each in compared.differences]
+    return pb.AccountCopy(account_id=compared.account, differences=differences, error=compared.error)
 
 
 def _error(error: NumberError | None) -> pb.NumberError:

@@ -11,6 +11,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
+from router.account_copies.names import account_database
 from router.lifecycle.operations import SYSTEM
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
@@ -63,6 +64,32 @@ def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str, str, floa
     for detail in status.details if status is not None else ():
         detail.Unpack(retry if detail.Is(RetryInfo.DESCRIPTOR) else info)
     return problem.code(), info.reason, problem.details() or "", retry.retry_delay.ToSeconds()
+
+
+def test_get_compares_accounts_copies_on_request(world: World, stub: NumberManagerStub) -> None:
+    create(stub)
+    database = str(account_database(CHILD))
+    held = world.databases.database(database).get("phone_numbers")
+    asked = pb.GetNumbersRequest(numbers=[NUMBER], auth_by=SYSTEM)
+    [plain] = records(stub.Get(asked, timeout=PATIENCE))
+    asked.compare_copies = True
+    [equal] = records(stub.Get(asked, timeout=PATIENCE))
+    world.databases.database(database).put({**held, NUMBER: {"state": "aging"}})
+    [different] = records(stub.Get(asked, timeout=PATIENCE))
+    world.databases.database(database).put({"_id": "phone_numbers", "_rev": _revision(world, database)})
+    [missing] = records(stub.Get(asked, timeout=PATIENCE))
+
+    def kinds(record: pb.NumberRecord) -> dict[str, list[tuple[str, str]]]:
+        return {copy.account_id: [(each.format, each.kind) for each in copy.differences] for copy in record.copies}
+
+    assert kinds(plain) == {}
+    assert kinds(equal)[CHILD] == []
+    assert kinds(different)[CHILD] == [("phone_numbers", "different")]
+    assert kinds(missing)[CHILD] == [("phone_numbers", "missing")]
+
+
+def _revision(world: World, database: str) -> str:
+    return str(world.databases.database(database).get("phone_numbers")["_rev"])
 
 
 def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> None:
