@@ -77,7 +77,7 @@ test-console: install ## install Chromium and axe from Debian and npm, and run t
 
 console-pictures: install ## make the pictures of docs/console.md anew, with Chromium
 	tests/integration/console/install.sh "$(VENV)/node"
-	CONSOLE_PICTURES=docs/pictures $(BIN)/pytest tests/integration/console/test_console_pictures.py $(ARGS)
+	CONSOLE_PICTURES=docs/pictures $(BIN)/pytest tests/integration/console/test_console_pictures.py tests/integration/console/test_console_fault_found.py $(ARGS)
 
 soak: install ## kill, freeze and cut under load, seed after seed (SEED=0 SEEDS=90 ARGS="--fault 'redis killed'")
 	$(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)

@@ -117,20 +117,24 @@ def test_1000_numbers_page_through_and_are_all_in_the_csv(
     assert browser.page.locator("tbody th").all_inner_texts() == names[420:430]
 
 
-def test_number_page_says_whether_the_accounts_own_list_has_it(
+def test_number_page_shows_accounts_copies_that_differ(
     stocked: World, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
+    database = str(account_database(ONE))
+    stocked.put(database, "phone_numbers", **{NUMBER: {"state": "aging"}})
     operator = start_console()
     browser = open_browser()
     browser.log_in(operator)
-    page = f"{operator.url}/number/{NUMBER}?account={ONE}"
-    browser.page.goto(page)
-    assert "own list lacks this number" in browser.page.locator("main").inner_text()
+    browser.page.goto(f"{operator.url}/number/{NUMBER}?account={ONE}")
 
-    stocked.put(str(account_database(ONE)), "phone_numbers", **{NUMBER: {"state": "in_service"}})
-    browser.page.goto(page)
-
-    assert "own list has it" in browser.page.locator("main").inner_text()
+    rows = browser.page.locator("table.copies tbody tr")
+    shown = {text.split()[0]: text for text in rows.all_inner_texts()}
+    differing = browser.page.locator("table.copies tr.differs")
+    assert set(shown) == {ONE, TWO}
+    assert "its list has other values" in shown[ONE]
+    assert "no difference" in shown[TWO], "it has no database"
+    assert differing.count() == 1
+    assert "1 differs from the document" in browser.page.locator("main").inner_text()
 
 
 def test_token_is_in_no_response_cookie_or_log(
