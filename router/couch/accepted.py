@@ -3,64 +3,166 @@
 Two concurrent writers may each reach a copy of a cluster: one gets `ok`, the other `accepted`, and both documents are
 in conflict. So an accepted write is read back. It is withdrawn where another live leaf exists, since that leaf's writer
 may have got `ok`. It holds where it is the only leaf: nodes were away, and may only come back with another write.
-Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
+
+Both writers may have been only accepted, and withdraw both: nothing would be left of the document. So whoever withdrew
+reads again, and writes again where no leaf lives. Of two that do so the later one sees both withdrawals, and both write
+over the same leaf, so that CouchDB tells them apart. Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from router.couch.client import Document
 from router.couch.errors import CouchUnavailable
 from router.couch.leaves import Leaf
+from router.runtime.backoff import Backoff
 
 ReadLeaves = Callable[[Sequence[str]], Mapping[str, Sequence[Leaf]]]
 WriteRows = Callable[[Sequence[Document]], Sequence[Mapping[str, Any]]]
+
+_ATTEMPTS = 8
+_BACKOFF = Backoff(0.02, 0.5)
+"""Before a document is written again: its other writer does the same, and one of them has to be first."""
 
 
 class UnconfirmedError(CouchUnavailable):
     """Too few copies took a write, and the others can't be asked: it may or may not hold."""
 
 
-def withdraw_conflicts(written: Mapping[str, str], read: ReadLeaves, write: WriteRows) -> set[str]:
-    """Withdraw accepted writes that are in conflict.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an accepted write.
+
+    Attributes:
+        revision: the document's own; empty: another document is in its place, and the write was withdrawn.
+        accepted: too few copies have it.
+    """
+
+    revision: str = ""
+    accepted: bool = False
+
+
+_WITHDRAWN = Outcome()
+
+
+class AcceptedWrites:
+    """Settles writes that CouchDB only accepted.
 
     Args:
-        written: `_id` → the accepted revision.
         read: reads the leaves of documents from as many copies as answer.
         write: writes documents; returns a row each, with "error" where it failed.
-
-    Returns:
-        Ids of the writes in conflict; all of these are withdrawn.
-
-    Raises:
-        UnconfirmedError: the leaves can't be read, or a write can't be withdrawn.
     """
-    try:
-        leaves = read(list(written))
-        conflicts = {each for each, revision in written.items() if _is_in_conflict(leaves.get(each, ()), revision)}
+
+    def __init__(self, read: ReadLeaves, write: WriteRows, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._read_leaves = read
+        self._write = write
+        self._sleep = sleep
+
+    def settle(self, written: Mapping[str, Document]) -> dict[str, Outcome]:
+        """Keep those that are in no conflict, and withdraw the others.
+
+        Args:
+            written: `_id` → the document as it was written, with its new revision as "_rev".
+
+        Raises:
+            UnconfirmedError: the leaves can't be read, a write can't be withdrawn, or other writers go on for too long.
+        """
+        outcomes: dict[str, Outcome] = {}
+        orphans = self._withdraw_conflicts(written, outcomes)
+        for attempt in range(_ATTEMPTS):
+            if not orphans:
+                return outcomes
+            self._sleep(_BACKOFF.delay(attempt))
+            orphans, accepted = self._write_again(orphans, outcomes)
+            orphans |= self._withdraw_conflicts(accepted, outcomes)
+        if orphans:
+            raise UnconfirmedError(f"{next(iter(orphans))} was changed by several at once, and nothing is left of it")
+        return outcomes
+
+    def _withdraw_conflicts(self, written: Mapping[str, Document], outcomes: dict[str, Outcome]) -> dict[str, Document]:
+        """Withdraw writes that are in conflict; return those where no leaf lives then."""
+        leaves = self._read(list(written)) if written else {}
+        rivals = {each: _rivals(leaves.get(each, ()), str(document["_rev"])) for each, document in written.items()}
+        for each, document in written.items():
+            outcomes[each] = _WITHDRAWN if rivals[each] else Outcome(str(document["_rev"]), accepted=True)
         # Also where the write was not among the leaves read: a copy that has it may only be slow.
-        doomed = [
-            {"_id": each, "_rev": written[each], "_deleted": True}
-            for each in conflicts
-            if not _is_deletion(leaves[each], written[each])
+        doomed = {
+            each: str(document["_rev"])
+            for each, document in written.items()
+            if rivals[each] and not _is_deletion(leaves[each], str(document["_rev"]))
+        }
+        if not doomed:
+            return {}
+        self._delete(doomed, leaves)
+        left = self._read(list(doomed))
+        return {each: written[each] for each in doomed if _is_orphaned(left.get(each, ()), rivals[each])}
+
+    def _delete(self, doomed: Mapping[str, str], leaves: Mapping[str, Sequence[Leaf]]) -> None:
+        deletions = [
+            {"_id": each, "_rev": revision, "_deleted": True, _MARK: True} for each, revision in doomed.items()
         ]
-        rows = write(doomed) if doomed else ()
-    except UnconfirmedError:
-        raise
-    except CouchUnavailable as problem:
-        raise UnconfirmedError(f"too few nodes took the change, and the others can't be asked ({problem})") from None
-    answers = {str(row.get("id")): row for row in rows}
-    left = [each for each, row in answers.items() if not _is_withdrawn(row, leaves[each], written[each])]
-    if left:
-        raise UnconfirmedError(f"the change of {left[0]} is in conflict, and can't be withdrawn")
-    return conflicts
+        rows = {str(row.get("id")): row for row in self._written(deletions)}
+        left = [each for each in doomed if not _is_withdrawn(rows.get(each, {}), leaves[each], doomed[each])]
+        if left:
+            raise UnconfirmedError(f"the change of {left[0]} is in conflict, and can't be withdrawn")
+
+    def _write_again(
+        self, orphans: Mapping[str, Document], outcomes: dict[str, Outcome]
+    ) -> tuple[dict[str, Document], dict[str, Document]]:
+        """Write documents of which nothing is left; return those to try again, and those that were only accepted."""
+        leaves = self._read(list(orphans))
+        dead = [each for each in orphans if all(leaf.is_deleted for leaf in leaves.get(each, ()))]
+        # Without a revision: CouchDB refuses every revision of a document of which several leaves are deletions, and
+        # writes over the winner of these by itself.
+        again = [{name: value for name, value in orphans[each].items() if name != "_rev"} for each in dead]
+        left: dict[str, Document] = {}
+        accepted: dict[str, Document] = {}
+        for row in self._written(again) if again else ():
+            each = str(row.get("id"))
+            if row.get("accepted") is True:
+                accepted[each] = {**orphans[each], "_rev": row["rev"]}
+            elif "error" not in row:
+                outcomes[each] = Outcome(str(row["rev"]))
+            else:
+                left[each] = orphans[each]  # another writer was first, or copies do not know the base yet
+        return left, accepted
+
+    def _read(self, identifiers: Sequence[str]) -> Mapping[str, Sequence[Leaf]]:
+        try:
+            return self._read_leaves(identifiers)
+        except CouchUnavailable as problem:
+            raise _unconfirmed(problem) from None
+
+    def _written(self, documents: Sequence[Document]) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self._write(documents)
+        except CouchUnavailable as problem:
+            raise _unconfirmed(problem) from None
 
 
-def _is_in_conflict(leaves: Sequence[Leaf], revision: str) -> bool:
-    """Return whether another writer's live document exists beside the written one, or in its place."""
+_MARK = "pvt_withdrawn"
+"""Field of a withdrawal, which tells it from a deletion that somebody wanted."""
+
+
+def _unconfirmed(problem: CouchUnavailable) -> UnconfirmedError:
+    return UnconfirmedError(f"too few nodes took the change, and the others can't be asked ({problem})")
+
+
+def _rivals(leaves: Sequence[Leaf], revision: str) -> list[Leaf]:
+    """Return other writers' live documents beside the written one, or in its place."""
     if any(revision in leaf.ancestors for leaf in leaves):
-        return False  # the write held, and was changed since
-    return any(leaf.revision != revision and not leaf.is_deleted for leaf in leaves)
+        return []  # the write held, and was changed since
+    return [leaf for leaf in leaves if leaf.revision != revision and not leaf.is_deleted]
+
+
+def _is_orphaned(leaves: Sequence[Leaf], rivals: Sequence[Leaf]) -> bool:
+    """Return whether no leaf lives, and no rival was deleted by somebody who wanted that."""
+    if not leaves or any(not leaf.is_deleted for leaf in leaves):
+        return False
+    rivals_now = {rival.revision for rival in rivals}
+    return not any(leaf.ancestors & rivals_now and not leaf.document.get(_MARK) for leaf in leaves)
 
 
 def _is_withdrawn(row: Mapping[str, Any], leaves: Sequence[Leaf], revision: str) -> bool:

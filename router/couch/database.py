@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from router.couch import responses
-from router.couch.accepted import UnconfirmedError, withdraw_conflicts
+from router.couch.accepted import AcceptedWrites, Outcome, UnconfirmedError
 from router.couch.client import CouchClient, Document
 from router.couch.errors import BadResponseError, ConflictError, NotFoundError, ResponseLost
 from router.couch.leaves import Leaf, leaves_in, own_document
@@ -224,7 +224,7 @@ class CouchDatabase:
         """
         identifier = str(document["_id"])
         answer = self._client.send("PUT", [self.name, identifier], dict(document))
-        return self._confirm(identifier, responses.parse_revision(answer.value), answer.status)
+        return self._confirm(document, responses.parse_revision(answer.value), answer.status)
 
     def delete(self, identifier: str, revision: str) -> str:
         """Delete a document of a known revision; returns the tombstone's revision.
@@ -233,7 +233,8 @@ class CouchDatabase:
             ConflictError, UnconfirmedError: as for `put`.
         """
         answer = self._client.send("DELETE", [self.name, identifier], rev=revision)
-        return self._confirm(identifier, responses.parse_revision(answer.value), answer.status)
+        deletion = {"_id": identifier, "_deleted": True}
+        return self._confirm(deletion, responses.parse_revision(answer.value), answer.status)
 
     def put_many(self, documents: Sequence[Document]) -> list[Document]:
         """Write many documents; one row each, with "rev" or "error".
@@ -246,32 +247,39 @@ class CouchDatabase:
         accepted = {str(row.get("id")): str(row.get("rev")) for row in rows if row.get("accepted") is True}
         if not accepted:
             return rows
+        by_id = {str(each["_id"]): each for each in documents}
         try:
-            conflicts = self._withdraw_conflicts(accepted)
+            outcomes = self._settle({each: {**by_id[each], "_rev": revision} for each, revision in accepted.items()})
         except UnconfirmedError as problem:
             return [_error_row(row, "unconfirmed", str(problem)) if row.get("accepted") else row for row in rows]
-        return [
-            {**_error_row(row, "conflict", "Document update conflict."), "withdrawn": True}
-            if row.get("id") in conflicts
-            else row
-            for row in rows
-        ]
+        return [_settled_row(row, outcomes[row["id"]]) if row.get("accepted") else row for row in rows]
 
     def _bulk_docs(self, documents: Sequence[Document]) -> list[Document]:
         answer = self._client.request("POST", [self.name, "_bulk_docs"], {"docs": list(documents)})
         return responses.parse_written_rows(answer)
 
-    def _confirm(self, identifier: str, revision: str, status: int) -> str:
-        if status == HTTPStatus.ACCEPTED and self._withdraw_conflicts({identifier: revision}):
+    def _confirm(self, document: Document, revision: str, status: int) -> str:
+        if status != HTTPStatus.ACCEPTED:
+            return revision
+        identifier = str(document["_id"])
+        outcome = self._settle({identifier: {**document, "_rev": revision}})[identifier]
+        if not outcome.revision:
             raise ConflictError("Document update conflict.")
-        return revision
+        return outcome.revision
 
-    def _withdraw_conflicts(self, accepted: Mapping[str, str]) -> set[str]:
-        return withdraw_conflicts(accepted, self.leaves, self._bulk_docs)
+    def _settle(self, accepted: Mapping[str, Document]) -> dict[str, Outcome]:
+        return AcceptedWrites(self.leaves, self._bulk_docs).settle(accepted)
 
 
 def _error_row(row: Document, error: str, reason: str) -> Document:
     return {"id": row.get("id"), "error": error, "reason": reason}
+
+
+def _settled_row(row: Document, outcome: Outcome) -> Document:
+    if not outcome.revision:
+        return {**_error_row(row, "conflict", "Document update conflict."), "withdrawn": True}
+    settled = {"ok": True, "id": row["id"], "rev": outcome.revision}
+    return {**settled, "accepted": True} if outcome.accepted else settled
 
 
 def _json(value: str) -> str:

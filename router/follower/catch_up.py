@@ -25,7 +25,9 @@ OnPage = Callable[[ChangesPage], None]
 STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
 where the checkpoint names that node's copy (3.5.0, three nodes); it answers every other request."""
-IMPATIENT_TIMEOUT, IMPATIENT_TIME = 0.75, 30.0
+CONFIRM_TIMEOUT = 1.0
+"""The same for the few changes that a feed may lack. A check that hangs costs a listing, and no more."""
+IMPATIENT_TIMEOUT, IMPATIENT_TIME = 0.4, 30.0
 """A shorter timeout, and the seconds for which it holds, after one database hung: a frozen node has a copy of most
 databases, and each of a few workers would wait for one after the other."""
 REPLICATION_TIME = 60.0
@@ -76,6 +78,7 @@ class CatchUp:
     ) -> None:
         self._couch = couch
         self.quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, STUCK_TIMEOUT)))
+        self._confirming = CouchServer(couch.client.with_timeout(min(couch.client.timeout, CONFIRM_TIMEOUT)))
         self._impatient = CouchServer(couch.client.with_timeout(min(couch.client.timeout, IMPATIENT_TIMEOUT)))
         self._hung_at = -math.inf
         self._cache = cache
@@ -146,7 +149,7 @@ class CatchUp:
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
         ids: set[str] = set()
-        self._read_quickly(database, stop, lambda page: ids.update(each.id for each in page.changes))
+        self._read_quickly(database, stop, lambda page: ids.update(each.id for each in page.changes), self._confirming)
         return ids
 
     def _read_all(
@@ -166,16 +169,18 @@ class CatchUp:
         if is_stuck:
             return self._listing.run(database, stop, progress)
         try:
-            return self._read_quickly(database, stop, on_page)
+            return self._read_quickly(database, stop, on_page, self.quick)
         except ResponseLost as problem:
             log.warning("the changes of %s can't be read (%s); the database is listed instead", database.name, problem)
             return self._listing.run(database, stop, progress)
 
-    def _read_quickly(self, database: FollowedDatabase, stop: threading.Event, on_page: OnPage) -> int:
+    def _read_quickly(
+        self, database: FollowedDatabase, stop: threading.Event, on_page: OnPage, couch: CouchServer
+    ) -> int:
         """Read changes, with little patience where those of any database hung a moment ago."""
         is_impatient = time.monotonic() - self._hung_at < IMPATIENT_TIME
         try:
-            return self._read(database, stop, on_page, self._impatient if is_impatient else self.quick, loading=False)
+            return self._read(database, stop, on_page, self._impatient if is_impatient else couch, loading=False)
         except ChangesRepeated:
             raise
         except ResponseLost:

@@ -156,6 +156,28 @@ GUARDS = (
         "tests/integration/manager/test_write_step.py::test_two_writers_of_one_number_are_never_both_reported_yes",
     ),
     Guard(
+        "a document that two withdraw is written again",
+        "router/couch/accepted.py",
+        "if _is_orphaned(left.get(each, ()), rivals[each])",
+        "if False",
+        "tests/integration/manager/test_write_step.py::test_document_that_two_change_with_a_node_away_is_never_lost",
+    ),
+    Guard(
+        "a feed check that was queued too early",
+        "router/follower/scheduler.py",
+        "            if database.check_queued:\n",
+        "            if False:\n",
+        "tests/unit/follower/test_scheduler.py::test_check_that_was_queued_too_early_is_scheduled_again",
+    ),
+    Guard(
+        "a listing removes nothing on the word of one copy",
+        "router/follower/listing_catch_up.py",
+        "            if unknown:\n",
+        "            if False:\n",
+        "tests/unit/follower/test_listing_catch_up.py"
+        "::test_number_that_one_copy_lacks_is_removed_if_the_others_lack_it",
+    ),
+    Guard(
         "a write that was withdrawn proves nothing",
         "router/manager/job.py",
         "        if withdrawn:\n",

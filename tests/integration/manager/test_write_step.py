@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from router.couch.accepted import UnconfirmedError, withdraw_conflicts
+from router.couch.accepted import AcceptedWrites, UnconfirmedError
 from router.couch.client import CouchClient, Document
 from router.couch.errors import ConflictError
 from router.couch.server import CouchServer
@@ -34,9 +34,10 @@ def _document(number: str, account: str) -> dict[str, object]:
     return {"_id": number, "pvt_type": "number", "pvt_number_state": "in_service", "pvt_assigned_to": account}
 
 
-def _race(at_nodes: list[CouchServer], number: str) -> list[WriteResult]:
+def _race(at_nodes: list[CouchServer], number: str, base: str = "") -> list[WriteResult]:
     def write(node: int) -> WriteResult:
-        return DocumentWriter(at_nodes[node]).write(SHARD, [_document(number, str(node) * 32)])[number]
+        document = _document(number, str(node) * 32) | ({"_rev": base} if base else {})
+        return DocumentWriter(at_nodes[node]).write(SHARD, [document])[number]
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(write, (0, 1)))
@@ -55,6 +56,21 @@ def test_two_writers_of_one_number_are_never_both_reported_yes(at_nodes: list[Co
 
 def _stands(at_nodes: list[CouchServer], number: str, revision: str) -> Callable[[], bool]:
     return lambda: at_nodes[2].database(SHARD).get(number)["_rev"] == revision
+
+
+def test_document_that_two_change_with_a_node_away_is_never_lost(
+    cluster: EmbeddedCluster, at_nodes: list[CouchServer]
+) -> None:
+    """Both writes may be only accepted, and each writer sees the other's in conflict with its own."""
+    numbers = [f"+1415886{index:04}" for index in range(150)]
+    rows = at_nodes[0].database(SHARD).put_many([_document(number, "9" * 32) for number in numbers])
+    eventually(lambda: None not in at_nodes[1].database(SHARD).get_many(numbers).values(), 5)
+    cluster.kill(2)
+    for number, row in zip(numbers, rows, strict=True):
+        outcomes = _race(at_nodes, number, row["rev"])
+        document = at_nodes[0].database(SHARD).get(number)
+        assert len([each for each in outcomes if each.revision]) <= 1
+        assert document["pvt_assigned_to"] in {"0" * 32, "1" * 32}
 
 
 def test_single_copy_is_reported_with_a_warning(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
@@ -78,8 +94,9 @@ def test_write_stored_by_an_isolated_node_is_unconfirmed(cluster: EmbeddedCluste
         answer: list[Document] = at_nodes[1].client.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
         return answer
 
+    settler = AcceptedWrites(lambda numbers: at_nodes[1].database(SHARD).leaves(numbers), write)
     with pytest.raises(UnconfirmedError, match="can't be withdrawn"):
-        withdraw_conflicts({number: rows[0]["rev"]}, lambda numbers: at_nodes[1].database(SHARD).leaves(numbers), write)
+        settler.settle({number: second | {"_rev": rows[0]["rev"]}})
 
 
 def test_list_write_of_a_copy_resolves_the_conflict(at_nodes: list[CouchServer]) -> None:
