@@ -242,6 +242,19 @@ def test_tcp_frames_messages_by_their_length(service: Service) -> None:
     assert heard.count(b"SIP/2.0 200 OK") == 1
 
 
+@pytest.mark.parametrize("pieces", [(b"\r\r\n\r\n",), (b"\r", b"\r\n", b"\r\n"), (b"\n\r\n\r", b"\n")])
+def test_ping_in_any_pieces_is_answered_once(service: Service, pieces: tuple[bytes, ...]) -> None:
+    with socket.create_connection(("127.0.0.1", service.sip.port), timeout=3) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in (*pieces, request("OPTIONS")):
+            connection.sendall(piece)
+        heard = b""
+        while not heard.endswith(b"\r\n\r\n"):
+            heard += connection.recv(65535)
+
+    assert heard.startswith(b"\r\nSIP/2.0 200 OK\r\n")
+
+
 def test_length_that_is_none_ends_a_tcp_connection(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.sip.port), timeout=3) as connection:
         connection.sendall(request().replace(b"Content-Length: 0", b"Content-Length: many"))

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
 """Keep-alive messages over TCP (RFC 5626 4.4.1)."""
+_BREAKS = (b"\r", b"\n")
 _MAX_AMPLIFICATION = 2
 """A response over UDP is at most so many times as long as its request: sources can be forged."""
 _MAX_CONNECTIONS = 1000
@@ -103,12 +104,8 @@ class SipConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _next(self) -> bool:
-        """Take one message or keep-alive from the buffer; return whether there may be another."""
-        if self._buffer.startswith(_PING):
-            self._buffer = self._buffer[len(_PING) :]
-            self._transport.write(_PONG)
-            return True
-        self._buffer = self._buffer.lstrip(b"\r\n") if len(self._buffer) >= len(_PING) else self._buffer
+        """Take one message from the buffer; return whether there may be another."""
+        self._skip_line_breaks()
         body = head_end(self._buffer)
         length = body_length(self._buffer[:body]) if body >= 0 else 0
         if length is None or max(len(self._buffer) if body < 0 else 0, body + (length or 0)) > MAX_MESSAGE:
@@ -119,6 +116,19 @@ class SipConnection(asyncio.Protocol):
         message, self._buffer = self._buffer[: body + length], self._buffer[body + length :]
         self._answer(message)
         return bool(self._buffer)
+
+    def _skip_line_breaks(self) -> None:
+        """Drop line breaks before a message, and answer each keep-alive among them."""
+        buffer, at = self._buffer, 0
+        while buffer[at : at + 1] in _BREAKS:
+            if buffer.startswith(_PING, at):
+                self._transport.write(_PONG)
+                at += len(_PING)
+            elif len(buffer) - at < len(_PING) and _PING.startswith(buffer[at:]):
+                break  # the rest of it may come
+            else:
+                at += 1
+        self._buffer = buffer[at:]
 
     def _end(self, message: bytes) -> None:
         self._buffer = b""
