@@ -100,5 +100,6 @@ def test_error_says_its_status_in_json(api: Api, caller: str, path: str, status:
 
     assert (response.status, body["error"]["code"], body["error"]["status"]) == (status, status, name)
     assert body["error"]["message"]
+    assert body["error"]["details"][0]["reason"]
     assert body["sip"]["code"] in {404, 480, 503}
     assert (response.headers["www-authenticate"] == "Bearer") == (status == 401)

@@ -154,7 +154,7 @@ def test_deadline_of_the_caller_counts(http: HttpCaller, header: str) -> None:
 
     reply = http.get("/v1/lookup/+14158860002?consistency=AUTHORITATIVE", {name: value})
 
-    assert (reply.status, reply.json["error"]["status"]) == (504, "DEADLINE_EXCEEDED")
+    assert (reply.status, reply.json["error"]["details"][0]["reason"]) == (504, "DEADLINE_EXCEEDED")
 
 
 def test_deadline_that_cannot_be_read_is_refused(http: HttpCaller) -> None:
@@ -293,7 +293,7 @@ class TestOnTheWire:
         heard = self._say(shared_service.http.port, result, until=2)
 
         assert heard.startswith(b"HTTP/1.1 400")
-        assert json.loads(heard.partition(b"\r\n\r\n")[2])["error"]["code"] == 400
+        assert json.loads(heard.partition(b"\r\n\r\n")[2])["error"]["details"][0]["reason"] == "INVALID_ARGUMENT"
 
     def test_thousand_requests_share_a_connection(self, http: HttpCaller) -> None:
         replies: list[Reply] = [http.get(PATH) for _ in range(1001)]

@@ -55,11 +55,12 @@ def _result(number: str, body: str) -> LookupResult:
 
 def _refused(number: str, error: dict[str, Any]) -> LookupResult:
     details: dict[str, Any] = next((each for each in error["details"] if "reason" in each), {})
+    status, reason = str(error["status"]), str(details.get("reason", ""))
     return LookupResult(
         number,
-        str(error["status"]),
+        status,
         reachable=True,
-        reason=details.get("reason", ""),
+        reason="" if reason == status else reason,
         message=str(error["message"]),
         metadata=details.get("metadata", {}),
     )

@@ -27,7 +27,9 @@ _KEEP_ALIVE = 3600
 connection is closed loses that call, so the server is not the one to hang up (OpenSIPS #3544)."""
 _BACKLOG = 512
 _BAD_REQUEST = (
-    b'{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"this is no HTTP request","details":[]},'
+    b'{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"this is no HTTP request","details":[{'
+    b'"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_ARGUMENT","domain":"did-router",'
+    b'"metadata":{}}]},'
     b'"sip":{"code":503,"reason":"Service Unavailable"}}'
 )
 

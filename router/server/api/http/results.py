@@ -9,7 +9,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from router.server.api.sip_status import SipStatus, sip_status
-from router.server.failure import DETAILS, Failure
+from router.server.failure import DETAILS, DOMAIN, Failure
 
 _TYPE = "type.googleapis.com/google.rpc."
 CLIENT_CLOSED_REQUEST = 499
@@ -59,7 +59,8 @@ class ErrorBody:
     Attributes:
         reason: ErrorInfo's; empty where the failure has none.
         metadata: ErrorInfo's: number, account_id, state.
-        details: the details as JSON (AIP-193).
+        details: the details as JSON (AIP-193); scripts find an ErrorInfo in each, which repeats the status where the
+            failure has none.
     """
 
     code: int
@@ -90,13 +91,17 @@ def error_body(failure: Failure, status: int) -> ErrorBody:
         info, retry = ErrorInfo(), RetryInfo()
         if packed.Unpack(info):
             reason, metadata = info.reason, dict(info.metadata)
-            details.append(
-                {"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": info.domain, "metadata": metadata}
-            )
+            details.append(_error_info(reason, info.domain, metadata))
         elif packed.Unpack(retry):
             delay = f"{retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9:g}s"
             details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": delay})
+    if not reason:
+        details.append(_error_info(failure.code.name, DOMAIN, {}))
     return ErrorBody(status, failure.code.name, failure.message, reason, metadata, details)
+
+
+def _error_info(reason: str, domain: str, metadata: dict[str, str]) -> dict[str, Any]:
+    return {"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": domain, "metadata": metadata}
 
 
 def retry_after(failure: Failure) -> int | None:
