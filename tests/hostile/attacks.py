@@ -34,6 +34,8 @@ ATTACKS = (
     Attack("20 MB each of messages of 100 MB", messages.huge_unfinished, 400),
     Attack("gzip bomb", messages.bomb, quick=False),
     Attack("gzip bomb, LookupBatch", messages.bomb_of_others, quick=False),
+    Attack("gzip bomb, then identity", messages.bomb_then_identity),
+    Attack("gzip bomb, after identity", messages.bomb_after_identity),
     Attack("malformed messages", messages.malformed),
     Attack("noise", connections.noise),
     Attack("other protocols", connections.other_protocols),

@@ -61,6 +61,21 @@ def bomb_of_others(scene: Scene, seconds: float) -> str:
     return _calls(scene, seconds, BATCH, result, (("grpc-encoding", "gzip"),))
 
 
+def bomb_then_identity(scene: Scene, seconds: float) -> str:
+    """Send a compressed bomb with a second encoding, which is accepted."""
+    return _bomb_of_two_encodings(scene, seconds, "gzip", "identity")
+
+
+def bomb_after_identity(scene: Scene, seconds: float) -> str:
+    """Send a compressed bomb whose first encoding is accepted."""
+    return _bomb_of_two_encodings(scene, seconds, "identity", "gzip")
+
+
+def _bomb_of_two_encodings(scene: Scene, seconds: float, *encodings: str) -> str:
+    headers = [("grpc-encoding", each) for each in encodings]
+    return _calls(scene, seconds, LOOKUP, wire.message(_gzipped_zeros(900), compressed=True), headers)
+
+
 def _gzipped_zeros(megabytes: int) -> bytes:
     """Zeros in gzip's form; the same compressed megabyte again and again, since nothing in it looks back."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)

@@ -21,6 +21,7 @@ _CHANGES_AND_QUERIES = (
     "History",
 )
 """Methods of the number manager."""
+_ENCODING = "grpc-encoding"
 _HEDGE_AFTER = 0.25
 """Seconds after which a Lookup is also sent to a second worker: a hit takes well under a millisecond, so either the
 first worker hangs or the database is slow. The first response counts."""
@@ -53,7 +54,13 @@ def virtual_host(plan: EdgePlan) -> Json:
         _http_numbers(),
         _http_reads(plan),
     ]
-    return {"name": VIRTUAL_HOST, "domains": ["*"], "routes": routes}
+    return {
+        "name": VIRTUAL_HOST,
+        "domains": ["*"],
+        "routes": routes,
+        # A worker without this header refuses each compressed message, whatever the first route lets pass.
+        "request_headers_to_remove": [_ENCODING],
+    }
 
 
 def _http_numbers() -> Json:
@@ -69,17 +76,29 @@ def _http_reads(plan: EdgePlan) -> Json:
 
 
 def _refuse_compressed() -> Json:
-    """Respond UNIMPLEMENTED, as gRPC prescribes: the native call source decompresses without a limit."""
-    encoding = {"name": "grpc-encoding"}
-    identity = {**encoding, "string_match": {"exact": "identity"}, "invert_match": True}
+    """Respond UNIMPLEMENTED, as gRPC prescribes: the native call source decompresses without a limit.
+
+    One value other than identity is enough. Envoy matches each value of a repeated header on its own, so that an
+    inverted match for identity would accept gzip beside identity.
+    """
+    compressed = {"name": _ENCODING, "string_match": {"safe_regex": {"regex": _other_than("identity")}}}
     return {
-        "match": {"prefix": "/", "headers": [{**encoding, "present_match": True}, identity]},
+        "match": {"prefix": "/", "headers": [compressed]},
         "direct_response": {
             "status": 404,  # Envoy translates it to UNIMPLEMENTED
             "body": {"inline_string": "compressed messages are not accepted here: use grpc-encoding identity"},
         },
         "response_headers_to_add": [{"header": {"key": "grpc-accept-encoding", "value": "identity"}}],
     }
+
+
+def _other_than(word: str) -> str:
+    """Return a regular expression of all texts but this one; RE2 has no negative lookahead.
+
+    A text differs by its length, or by one character.
+    """
+    before = (f"{word[:index]}([^{character}].*)?" for index, character in enumerate(word))
+    return "|".join((*before, f"{word}.+"))
 
 
 def _lookup(plan: EdgePlan) -> Json:

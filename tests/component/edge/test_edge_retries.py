@@ -15,6 +15,8 @@ from tests.hostile.wire import HEADERS, Connection
 from tests.support.waiting import eventually
 
 ATTEMPTS = 5
+GRPC_UNIMPLEMENTED = b"\x0212"
+"""The status as a literal of HPACK, which is shorter than by Huffman's code."""
 
 
 class FailingWorker:
@@ -115,3 +117,27 @@ def test_calls_are_sent_again(edge: tuple[RunningEdge, list[FailingWorker]], met
     assert sum(each.calls for each in workers) == attempts
     if attempts > 1:
         assert all(each.calls for each in workers), "not the same worker each time"
+
+
+@pytest.mark.parametrize(
+    "values", [["gzip"], ["gzip", "identity"], ["identity", "gzip"], ["identity", "gzip", "identity"]], ids=" ".join
+)
+@pytest.mark.parametrize("path", [wire.LOOKUP, wire.BATCH, wire.STREAM, "/router.v1.NumberManager/Create"])
+def test_compressed_messages_reach_no_worker(
+    edge: tuple[RunningEdge, list[FailingWorker]], path: str, values: list[str]
+) -> None:
+    """Native would decompress a gigabyte before it judges the token."""
+    running, workers = edge
+    with Connection(running.port) as caller:
+        caller.greet().ask(1, path, b"", [("grpc-encoding", each) for each in values])
+        assert caller.wait_ended(1, 10)
+    assert not any(each.calls for each in workers)
+    assert GRPC_UNIMPLEMENTED in caller.header_bytes
+
+
+def test_identity_encoding_reaches_the_workers(edge: tuple[RunningEdge, list[FailingWorker]]) -> None:
+    running, workers = edge
+    with Connection(running.port) as caller:
+        caller.greet().ask(1, wire.LOOKUP, b"", [("grpc-encoding", "identity")] * 2)
+        assert caller.wait_ended(1, 10)
+    assert sum(each.calls for each in workers) == ATTEMPTS

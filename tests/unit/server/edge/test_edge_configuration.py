@@ -1,5 +1,6 @@
 """Envoy's configuration: Envoy itself reads it, and only what may be sent twice is retried."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from router.server.edge.configuration import bootstrap
 from router.server.edge.plan import EdgePlan
 from router.server.edge.process import find_envoy
 from router.server.edge.resources import write_certificate, write_draining, write_endpoints
+from router.server.edge.routes import _other_than
 from router.settings import Settings
 from router.v1 import inbound_pb2, numbers_pb2
 
@@ -108,6 +110,16 @@ def test_change_over_http_is_matched_before_reads_and_never_retried(plan: Plan) 
     assert numbers["match"] == {"path_separated_prefix": "/v1/numbers"}
     assert "retry_policy" not in numbers["route"]
     assert (numbers["route"]["cluster"], reads["route"]["cluster"]) == ("http", "http")
+
+
+@pytest.mark.parametrize("value", ["gzip", "", "identit", "identity2", "Identity", "idem", "gzip,identity", "xdentity"])
+def test_other_than_another_text_matches(value: str) -> None:
+    assert re.fullmatch(_other_than("identity"), value)
+    assert not re.fullmatch(_other_than("identity"), "identity")
+
+
+def test_grpc_encoding_reaches_no_worker(plan: Plan) -> None:
+    assert _manager(plan())["route_config"]["virtual_hosts"][0]["request_headers_to_remove"] == ["grpc-encoding"]
 
 
 def test_stream_of_lookups_has_no_timeout(plan: Plan) -> None:
