@@ -21,6 +21,13 @@ _CHANGES_AND_QUERIES = (
     "History",
 )
 """Methods of the number manager."""
+_HTTP_READS: dict[str, Json] = {
+    "http_lookup": {"path_separated_prefix": "/v1/lookup"},
+    "http_lookups": {"path": "/v1/lookups"},
+    "http_explain": {"path_separated_prefix": "/v1/explain"},
+    "http_dialplan": {"path": "/freeswitch/dialplan"},
+}
+"""Paths of lookups and explanations over HTTP, by the name of their route."""
 _ENCODING = "grpc-encoding"
 _HEDGE_AFTER = 0.25
 """Seconds after which a Lookup is also sent to a second worker: a hit takes well under a millisecond, so either the
@@ -51,8 +58,8 @@ def virtual_host(plan: EdgePlan) -> Json:
         *(_manager(name, {"path": f"{_MANAGER}{name}"}) for name in _CHANGES_AND_QUERIES),
         _reflection(),
         _manager("other", {"prefix": "/"}),
-        _http_numbers(),
-        _http_reads(plan),
+        *(_http_read(plan, name, match) for name, match in _HTTP_READS.items()),
+        _http_other(),
     ]
     return {
         "name": VIRTUAL_HOST,
@@ -63,16 +70,19 @@ def virtual_host(plan: EdgePlan) -> Json:
     }
 
 
-def _http_numbers() -> Json:
-    """Route the number manager over HTTP: a change is never sent twice."""
+def _http_read(plan: EdgePlan, name: str, match: Json) -> Json:
+    """Route lookups or explanations over HTTP, which may be sent again."""
+    return {"match": match, "route": _read_action(plan, HTTP), "stat_prefix": name}
+
+
+def _http_other() -> Json:
+    """Route all other HTTP without retries: a change is never sent twice, however its path is written.
+
+    Envoy matches the path as it was sent, and workers decode it: `/v1/%6eumbers/create` is a change, too. A path that
+    begins like a read's stays a read's when it is decoded.
+    """
     action = {**_unlimited(HTTP), "idle_timeout": seconds(_MANAGER_TIMEOUT)}
-    match = {"path_separated_prefix": "/v1/numbers"}
-    return {"match": match, "route": action, "stat_prefix": "http_numbers"}
-
-
-def _http_reads(plan: EdgePlan) -> Json:
-    """Route lookups and explanations over HTTP; every other path gets the workers' own error."""
-    return {"match": {"prefix": "/"}, "route": _read_action(plan, HTTP), "stat_prefix": "http_reads"}
+    return {"match": {"prefix": "/"}, "route": action, "stat_prefix": "http_other"}
 
 
 def _refuse_compressed() -> Json:

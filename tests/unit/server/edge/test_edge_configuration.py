@@ -86,7 +86,8 @@ def _routes(plan: EdgePlan) -> list[dict[str, Any]]:
 
 def test_only_reads_are_retried(plan: Plan) -> None:
     retried = [each for each in _routes(plan()) if "retry_policy" in each["route"]]
-    assert [each["stat_prefix"] for each in retried] == ["Lookup", "LookupBatch", "Explain", "Check", "http_reads"]
+    grpc, http = ["Lookup", "LookupBatch", "Explain", "Check"], ["lookup", "lookups", "explain", "dialplan"]
+    assert [each["stat_prefix"] for each in retried] == [*grpc, *(f"http_{each}" for each in http)]
 
 
 def test_every_method_has_its_own_figures(plan: Plan) -> None:
@@ -105,11 +106,10 @@ def test_routes_names_are_one_part_of_a_statistics_name(plan: Plan) -> None:
     assert not [each for each in names if "." in each]
 
 
-def test_change_over_http_is_matched_before_reads_and_never_retried(plan: Plan) -> None:
-    numbers, reads = _routes(plan())[-2:]
-    assert numbers["match"] == {"path_separated_prefix": "/v1/numbers"}
-    assert "retry_policy" not in numbers["route"]
-    assert (numbers["route"]["cluster"], reads["route"]["cluster"]) == ("http", "http")
+def test_http_other_than_reads_is_never_retried(plan: Plan) -> None:
+    *_, last = _routes(plan())
+    assert (last["match"], last["stat_prefix"]) == ({"prefix": "/"}, "http_other")
+    assert last["route"] == {"cluster": "http", "timeout": "0s", "idle_timeout": "600s"}
 
 
 @pytest.mark.parametrize("value", ["gzip", "", "identit", "identity2", "Identity", "idem", "gzip,identity", "xdentity"])
