@@ -99,18 +99,28 @@ class ChildProcess:
         self.ready, self.admin_port = False, 0
 
 
-def wait_exited(children: list[ChildProcess], timeout: float, *, interval: float, poll: Callable[[], None]) -> None:
+def wait_exited(
+    children: list[ChildProcess],
+    timeout: float,
+    *,
+    interval: float,
+    poll: Callable[[], None],
+    interrupted: Callable[[], bool] = lambda: False,
+) -> None:
     """Wait until all processes have exited, and kill those that have not after `timeout` seconds in all.
 
     Args:
         interval: seconds between two calls of `poll`.
         poll: runs while waiting.
+        interrupted: returns whether to leave without killing a process.
     """
     end = time.monotonic() + timeout
     for child in children:
         if child.process is None:
             continue
         while child.exit_code is None and time.monotonic() < end:
+            if interrupted():
+                return
             child.process.join(timeout=interval)
             poll()
         if child.exit_code is None:

@@ -12,7 +12,7 @@ import time
 from functools import partial
 
 from router.console.bind_policy import check_console_listen
-from router.runtime.addresses import Address, parse_address
+from router.runtime.addresses import Address
 from router.runtime.available_cpus import available_cpus
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
 from router.runtime.service_manager import ServiceManager
@@ -24,10 +24,10 @@ from router.server.auth.authorizer import open_authorizer
 from router.server.auth.bind_policy import check_bind_policy
 from router.server.auth.tls_files import open_certificates
 from router.server.calls import native
-from router.server.calls.call_source import AddressInUseError, address_in_use_message
 from router.server.child_process import ChildProcess, wait_exited
 from router.server.edge.choice import EDGE, GRPCIO, NATIVE, choose_transport
 from router.server.edge.edge import Edge
+from router.server.reserved_ports import reserve, reserve_datagrams, reserve_http
 from router.settings import Settings
 from router.settings.urls import without_password
 from router.stores.clients import Stores
@@ -64,10 +64,10 @@ class Supervisor:
         self._reserved: socket.socket | None = None
         address = settings.server.listen
         if not settings.edge.external:
-            self._reserved, address = _reserve(settings.server.listen)
-        self._reserved_http, http_address = _reserve_http(settings)
-        self._reserved_sip, sip_address = _reserve_datagrams(settings.sip.listen, "sip_listen")
-        self._reserved_enum, enum_address = _reserve_datagrams(settings.enum.listen, "enum_listen")
+            self._reserved, address = reserve(settings.server.listen)
+        self._reserved_http, http_address = reserve_http(settings)
+        self._reserved_sip, sip_address = reserve_datagrams(settings.sip.listen, "sip_listen")
+        self._reserved_enum, enum_address = reserve_datagrams(settings.enum.listen, "enum_listen")
         changes = {"listen": address, "http_listen": http_address}
         changes |= {"sip_listen": sip_address, "enum_listen": enum_address}
         self._settings = settings.with_values(**changes, admin_listen="127.0.0.1:0", transport=choice.transport)
@@ -102,7 +102,9 @@ class Supervisor:
             ),
         )
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._draining = self._announced = False
+        self._stop_asked = self._draining = self._announced = False
+        self._leaving: list[ChildProcess] = []
+        """Children that were replaced, or not yet in service, when a stop signal ended a replacement."""
         self._systemd = ServiceManager()
         self.address = address
 
@@ -116,7 +118,7 @@ class Supervisor:
     def run(self) -> None:
         """Start the children, and supervise them until a signal arrives."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda received, _: self._signals.put(received))
+            signal.signal(number, lambda received, _: self._receive(received))
         self._pages.start()
         if self._edge is not None:
             self._edge.start()
@@ -126,6 +128,11 @@ class Supervisor:
             self._supervise()
         finally:
             self._stop()
+
+    def _receive(self, received: int) -> None:
+        """Pass a signal to the supervising loop; one that asks to stop also ends a replacement that is under way."""
+        self._stop_asked |= received != signal.SIGHUP
+        self._signals.put(received)
 
     def _supervise(self) -> None:
         while True:
@@ -214,7 +221,10 @@ class Supervisor:
         return self._settings.with_values(**own) if not (group.services and group.instances) else self._settings
 
     def _replace_all(self) -> None:
-        """Replace the children one by one: the replacement is in service before the old child drains."""
+        """Replace the children one by one: the replacement is in service before the old child drains.
+
+        A stop signal ends that at once, and `_stop` drains what is running.
+        """
         self._systemd.reloading()
         try:
             self._replace_each()
@@ -225,42 +235,65 @@ class Supervisor:
         for index, old in enumerate(self._children):
             if old.target is worker.console:
                 continue  # it holds logins, and answers no calls
+            if self._stop_asked:
+                return
             replacement = ChildProcess(old.name, old.target, exits=old.exits)
             replacement.start(self._child_settings(replacement))
             if not self._wait_ready(replacement):
-                log.error("the replacement of %s did not become ready; the old one goes on", old.name)
-                replacement.process.kill()
-                replacement.release()
+                self._abandon(replacement)
                 return
             self._children[index] = replacement
             self._poll_edge()
             if self._edge is not None and old.socket is not None:
                 self._edge.wait_removed(old.socket)
-            if old.process is not None:
-                old.process.terminate()
-                self._wait_exited([old])
-                old.release()
+            if not self._end(old):
+                return
         log.info("all children are replaced")
+
+    def _abandon(self, replacement: ChildProcess) -> None:
+        if self._stop_asked:
+            self._leaving.append(replacement)
+            return
+        log.error("the replacement of %s did not become ready; the old one goes on", replacement.name)
+        replacement.process.kill()
+        replacement.release()
+
+    def _end(self, old: ChildProcess) -> bool:
+        """Drain a replaced child; return False where a stop signal came first, and `_stop` has to wait for it."""
+        if old.process is None:
+            return True
+        old.process.terminate()
+        self._wait_exited([old])
+        if old.exit_code is None and self._stop_asked:
+            self._leaving.append(old)
+            return False
+        old.release()
+        return True
 
     def _wait_ready(self, child: ChildProcess) -> bool:
         end = time.monotonic() + _READY_TIMEOUT
-        while not child.ready and time.monotonic() < end:
+        while not child.ready and time.monotonic() < end and not self._stop_asked:
             if child.receive_ready(_POLL_INTERVAL):
                 break
-            self._poll_edge()
+            self._poll_all()
         return child.ready
 
     def _wait_exited(self, children: list[ChildProcess]) -> None:
+        """Wait for the end of children; before the stop until a stop signal at most, while others are looked after."""
         timeout = self._settings.server.shutdown_grace_period + _KILL_MARGIN
-        poll = self._systemd.keep_alive if self._draining else self._poll_edge
-        wait_exited(children, timeout, interval=_POLL_INTERVAL, poll=poll)
+        if self._draining:
+            wait_exited(children, timeout, interval=_POLL_INTERVAL, poll=self._systemd.keep_alive)
+            return
+        wait_exited(
+            children, timeout, interval=_POLL_INTERVAL, poll=self._poll_all, interrupted=lambda: self._stop_asked
+        )
 
     def _stop(self) -> None:
         log.info("draining: running calls finish, new ones go elsewhere")
         self._draining = True
         if self._edge is not None:
             self._edge.drain(self._settings.server.shutdown_grace_period)
-        running = [child for child in self._children if child.process is not None]
+        running = [child for child in (*self._children, *self._leaving) if child.process is not None]
         for child in running:
             child.process.terminate()
         self._wait_exited(running)
@@ -283,49 +316,3 @@ class Supervisor:
         if self._draining:
             return {}
         return {child.name: child.admin_port for child in list(self._children) if child.target is not worker.console}
-
-
-def _reserve_http(settings: Settings) -> tuple[socket.socket | None, str]:
-    """Bind `http_listen` for the workers; nothing where it is empty."""
-    address = settings.http.listen
-    return _reserve(address, "http_listen") if address else (None, "")
-
-
-def _reserve_datagrams(address: str, setting: str) -> tuple[socket.socket | None, str]:
-    """Bind an address over TCP for the workers, and see that UDP is free; nothing where it is empty.
-
-    A UDP socket that is only held would get its share of the messages.
-    """
-    if not address:
-        return None, ""
-    held, address = _reserve(address, setting)
-    try:
-        with socket.socket(held.family, socket.SOCK_DGRAM) as probe:
-            probe.bind(parse_address(address))
-    except OSError as problem:
-        held.close()
-        raise AddressInUseError(address_in_use_message(address, problem, setting)) from None
-    return held, address
-
-
-def _reserve(address: str, setting: str = "listen") -> tuple[socket.socket, str]:
-    """Bind the port for the workers.
-
-    Returns:
-        The bound socket, and host:port.
-
-    Raises:
-        AddressInUseError: another process listens there.
-    """
-    parsed = parse_address(address)
-    try:
-        with socket.socket(parsed.family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(parsed)
-            probe.listen()
-        held = socket.socket(parsed.family)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(parsed)
-    except OSError as problem:
-        raise AddressInUseError(address_in_use_message(address, problem, setting)) from None
-    return held, str(parsed._replace(port=held.getsockname()[1]))
