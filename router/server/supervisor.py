@@ -179,7 +179,7 @@ class Supervisor:
         """Log the addresses, and tell systemd, as soon as every child is in service."""
         if self._announced or any(child.pipe is None or not child.ready for child in self._children):
             return
-        if self._edge is not None and self._edge.problem:
+        if self._edge is not None and self._edge.problem():
             return
         self._announced = True
         self._systemd.ready()

@@ -1,6 +1,7 @@
 """Aggregates the admin pages of all workers."""
 
 import math
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +9,7 @@ from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -25,11 +26,13 @@ from router.server.observation import definitions as names
 from router.server.observation.families import family
 
 _DEADLINE = 2.0
-"""Seconds for all workers together. Prometheus waits 10 s for a page, and so gets the others' part while one hangs."""
+"""Seconds for all workers and Envoy together. Prometheus waits 10 s for a page, and so gets the others' part while one
+hangs."""
 
 AdminPorts = Callable[[], Mapping[str, int]]
 """Returns the workers' admin ports by name; 0 for a worker that is not in service."""
 
+_T = TypeVar("_T")
 _SUPERVISOR = "supervisor"
 _STATUS_NAMES = [metric.name for metric in names.FOLLOWER_STATUS]
 
@@ -43,9 +46,8 @@ _NOT_IN_SERVICE: Response = (HTTPStatus.SERVICE_UNAVAILABLE, b"not in service")
 class Edge(Protocol):
     """The edge in front of the workers."""
 
-    @property
     def problem(self) -> str:
-        """Reason why callers can't reach the workers; empty when they can."""
+        """Return why callers can't reach the workers; empty when they can."""
 
     def metrics(self) -> bytes:
         """Return the edge's metrics in Prometheus' text format."""
@@ -104,10 +106,11 @@ class AggregatedPages:
 
     def _ready(self, authorization: str | None) -> tuple[int, str, bytes]:
         """Return ready when any worker is: calls to the port are then answered."""
+        edge = _EdgeAnswer(None if self._edge is None else self._edge.problem)
         responses = self._fetch_all("/readyz", authorization, self._ports())
         ready = any(code == HTTPStatus.OK for code, _ in responses.values())
         lines = [f"{name}: {body.decode().strip()}" for name, (_, body) in sorted(responses.items())]
-        problem = "" if self._edge is None else self._edge.problem
+        problem = edge.get("", late=f"Envoy does not answer within {_DEADLINE:.0f} s")
         if problem:
             return 503, TEXT, f"edge: {problem}\n".encode()
         return 200 if ready else 503, TEXT, ("\n".join(lines) or "no worker is in service").encode() + b"\n"
@@ -130,9 +133,10 @@ class AggregatedPages:
 
     def _metrics(self, authorization: str | None) -> tuple[int, str, bytes]:
         registry = CollectorRegistry()
+        edge = _EdgeAnswer(None if self._edge is None else self._edge.metrics)
         texts = self._bodies("/metrics", authorization, self._metrics_ports())
         registry.register(_ProcessMetrics(texts, generate_latest(self._own)))
-        return 200, TEXT, generate_latest(registry) + (b"" if self._edge is None else self._edge.metrics())
+        return 200, TEXT, generate_latest(registry) + edge.get(b"", late=b"")
 
     def _bodies(self, path: str, authorization: str | None, ports: Mapping[str, int] | None = None) -> dict[str, bytes]:
         """Fetch a page; empty for a process that did not return it.
@@ -154,6 +158,31 @@ class AggregatedPages:
         pool.shutdown(wait=False)
         responses = {name: each.result() if each in in_time else _TIMED_OUT for name, each in requests.items()}
         return {name: responses.get(name, _NOT_IN_SERVICE) for name in ports}
+
+
+class _EdgeAnswer(Generic[_T]):
+    """Asks the edge while the caller asks the workers, under the one deadline.
+
+    Args:
+        ask: None where there is no edge.
+    """
+
+    def __init__(self, ask: Callable[[], _T] | None) -> None:
+        self._end = time.monotonic() + _DEADLINE
+        self._answer: futures.Future[_T] | None = None
+        if ask is not None:
+            pool = ThreadPoolExecutor(1, thread_name_prefix="admin-of-edge")
+            self._answer = pool.submit(ask)
+            pool.shutdown(wait=False)
+
+    def get(self, none: _T, *, late: _T) -> _T:
+        """Return the answer; `none` where there is no edge, `late` after the deadline."""
+        if self._answer is None:
+            return none
+        try:
+            return self._answer.result(max(0.0, self._end - time.monotonic()))
+        except TimeoutError:
+            return late
 
 
 class _ProcessMetrics(Collector):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import orjson
 
-_TIMEOUT = 2.0
+_TIMEOUT = 1.5
+"""Seconds; less than the admin pages wait for Envoy, so that they get the reason."""
+_SECRETS_PATTERN = "^sds[.].*[.]update_success$"
 
 
 class EnvoyAdmin:
@@ -40,6 +42,14 @@ class EnvoyAdmin:
         """
         _, body = self._request("GET", f"/stats?format=json&type=All&filter={pattern}")
         return {each["name"]: each["value"] for each in orjson.loads(body)["stats"] if "name" in each}
+
+    def refuses_secrets(self) -> bool:
+        """Return whether Envoy has accepted no content of a certificate's or CAs' file, and so closes each connection.
+
+        Raises:
+            OSError: Envoy does not respond.
+        """
+        return not all(self.statistics(_SECRETS_PATTERN).values())
 
     def drain(self) -> None:
         """Stop listening, and ask callers to close their connections.

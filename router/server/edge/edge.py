@@ -36,6 +36,10 @@ _LAST_CALLS = 0.2
 _ACTIVE_PATTERN = "downstream_(rq|cx)_active$"
 _UNUSED_TIMEOUT = DRAIN_TIMEOUT + 1.5
 """Seconds without a call after which the remaining connections are closed."""
+_REFUSED_CERTIFICATE = (
+    "Envoy refuses the files of 'tls_certificate', 'tls_key' or 'tls_client_ca': use an RSA key of 2,048 bits or more, "
+    "an ECDSA key on P-256, P-384 or P-521, or an Ed25519 key; they are read again when they change"
+)
 _MAX_PATH_BYTES = 100
 """Maximum length of a Unix socket's path; Linux accepts 107 bytes."""
 
@@ -77,10 +81,22 @@ class Edge:
             configuration.write_bytes(orjson.dumps(bootstrap(self.plan), option=orjson.OPT_INDENT_2))
             self._envoy = EnvoyProcess(binary, configuration, threads=threads)
 
-    @property
     def problem(self) -> str:
-        """Reason why callers can't reach the workers; empty when they can."""
-        return "" if self._envoy is None or self._live else "Envoy is not serving"
+        """Return why callers can't reach the workers, and what to do; empty when they can.
+
+        Envoy is asked each time: a process that was live may have been stopped.
+        """
+        if self._envoy is None:
+            return ""
+        if not self._live:
+            return "Envoy is not serving"
+        try:
+            return _REFUSED_CERTIFICATE if self._admin.refuses_secrets() else ""
+        except OSError:
+            return (
+                f"Envoy (process {self._envoy.pid}) does not answer: it is stopped or overloaded; where that lasts, "
+                "kill it, and a new one is started"
+            )
 
     def new_socket(self, worker: str) -> Path:
         """Return an unused path for a worker's socket."""
@@ -108,6 +124,8 @@ class Edge:
             self._reap(envoy.exit_code)
         elif not self._live:
             self._live = self._admin.is_live()
+            if self._live and (problem := self.problem()):
+                log.error("no caller can connect: %s", problem)
 
     def set_endpoints(self, sockets: Iterable[Path]) -> None:
         """Route calls to these workers only; where the file can't be written, the next call tries again."""

@@ -1,6 +1,7 @@
 """The admin pages of several workers, some of which hang, are away, or end while they answer."""
 
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -68,10 +69,28 @@ def ending_worker() -> Iterator[int]:
         server.stop()
 
 
+class FakeEdge:
+    """An edge that answers as soon as it may; `asked` is set when it is asked."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def problem(self) -> str:
+        return self._answer("Envoy is not serving")
+
+    def metrics(self) -> bytes:
+        return self._answer("envoy_server_live 1\n").encode()
+
+    def _answer(self, text: str) -> str:
+        self.asked.set()
+        self.may_answer.wait(20)
+        return text
+
+
 @contextmanager
-def gathered(ports: Mapping[str, int]) -> Iterator[str]:
+def gathered(ports: Mapping[str, int], edge: FakeEdge | None = None) -> Iterator[str]:
     """The address of the pages of all of them."""
-    pages = AggregatedPages("127.0.0.1:0", lambda: ports)
+    pages = AggregatedPages("127.0.0.1:0", lambda: ports, edge=edge)
     pages.start()
     try:
         yield pages.address
@@ -129,3 +148,34 @@ def test_readiness_says_why_a_worker_is_not_counted() -> None:
         with refused.value as answer:
             assert answer.code == 503
             assert answer.read() == b"worker-0: no answer within 2 s\nworker-1: not in service\n"
+
+
+def test_metrics_are_asked_of_the_edge_while_workers_answer() -> None:
+    edge = FakeEdge()
+    edge.may_answer.set()
+
+    def after_the_edge(_: str | None) -> tuple[int, str, bytes]:
+        return 200, TEXT, METRICS if edge.asked.wait(20) else b""
+
+    server = AdminServer("127.0.0.1:0", {"/metrics": after_the_edge})
+    server.start()
+    with gathered({"worker-0": server.port}, edge) as address:
+        text = page(address, "/metrics")
+    server.stop()
+
+    assert 'did_router_worker_up{worker="worker-0"} 1.0' in text
+    assert text.endswith("envoy_server_live 1\n")
+
+
+def test_hung_edge_hides_no_worker_and_is_not_ready() -> None:
+    edge = FakeEdge()
+    with worker() as one, gathered({"worker-0": one}, edge) as address:
+        text = page(address, "/metrics")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            page(address, "/readyz")
+        with refused.value as answer:
+            assert answer.read() == b"edge: Envoy does not answer within 0 s\n"
+        assert not edge.may_answer.is_set(), "both pages came without it"
+        edge.may_answer.set()
+
+    assert 'did_router_worker_up{worker="worker-0"} 1.0' in text

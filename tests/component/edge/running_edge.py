@@ -28,7 +28,7 @@ class RunningEdge:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_after)
         self._thread.start()
-        eventually(lambda: not self.edge.problem)
+        eventually(lambda: not self.edge.problem())
 
     def _look_after(self) -> None:
         while not self._stop.wait(0.05):

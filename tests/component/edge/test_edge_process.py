@@ -7,16 +7,26 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
 
+from router.server.auth.tls_files import open_certificates
 from router.server.edge.edge import Edge, open_directory
 from router.server.edge.process import find_envoy
 from router.settings import Settings, SettingsError
 from tests.cli.command import is_running
+from tests.processes import freeze, thaw
 from tests.support.waiting import eventually
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -81,16 +91,20 @@ def test_endpoints_name_the_workers(edge: Edge) -> None:
     assert [each["endpoint"]["address"]["pipe"]["path"] for each in endpoints] == ["/a.sock", "/b.sock"]
 
 
-def _poll_until_live(edge: Edge) -> None:
-    def is_live() -> bool:
+def _poll_until(edge: Edge, condition: Callable[[], bool]) -> None:
+    def look() -> bool:
         edge.poll()
-        return not edge.problem
+        return condition()
 
-    eventually(is_live)
+    eventually(look)
+
+
+def _poll_until_live(edge: Edge) -> None:
+    _poll_until(edge, lambda: not edge.problem())
 
 
 def test_envoy_is_brought_back(edge: Edge) -> None:
-    assert edge.problem == "Envoy is not serving"
+    assert edge.problem() == "Envoy is not serving"
     edge.start()
     _poll_until_live(edge)
     first = edge.envoy_pid
@@ -98,12 +112,55 @@ def test_envoy_is_brought_back(edge: Edge) -> None:
     os.kill(first, signal.SIGKILL)
     eventually(lambda: not is_running(first) or (edge._envoy is not None and edge._envoy.exit_code is not None))
     edge.poll()
-    assert edge.problem
+    assert edge.problem()
     began = time.monotonic()
     _poll_until_live(edge)
     assert edge.envoy_pid != first
     assert time.monotonic() - began < 5
     assert b"envoy_server_live" in edge.metrics()
+
+
+def test_frozen_envoy_is_a_problem_until_it_goes_on(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.server.edge.admin._TIMEOUT", 0.5)
+    edge.start()
+    _poll_until_live(edge)
+    assert edge.envoy_pid is not None
+    freeze(edge.envoy_pid)
+    try:
+        assert "does not answer" in edge.problem()
+        assert f"process {edge.envoy_pid}" in edge.problem(), "which is to be killed"
+    finally:
+        thaw(edge.envoy_pid)
+    eventually(lambda: not edge.problem())
+
+
+def test_certificate_that_envoy_refuses_is_a_problem_until_it_is_replaced(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OpenSSL accepts a key on secp256k1, and Envoy's library does not."""
+    certificate, key = tmp_path / "service.pem", tmp_path / "service.key"
+    _write_self_signed(certificate, key, ec.generate_private_key(ec.SECP256K1()))
+    own = settings.with_values(tls_certificate=certificate, tls_key=key)
+    edge = Edge(own, find_envoy(), open_certificates(own), threads=1)
+    try:
+        edge.start()
+        _poll_until(edge, lambda: "Envoy refuses" in caplog.text)
+        assert "use an RSA key of 2,048 bits or more, an ECDSA key on P-256" in edge.problem()
+        _write_self_signed(certificate, key, ed25519.Ed25519PrivateKey.generate())
+        _poll_until_live(edge)
+    finally:
+        edge.drain(0)
+        edge.close()
+
+
+def _write_self_signed(certificate: Path, key: Path, private: Any) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number(), now, now + HOUR)
+    digest = None if isinstance(private, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    key.write_bytes(private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    certificate.write_bytes(made.sign(private, digest).public_bytes(pem))
 
 
 def test_envoy_from_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
