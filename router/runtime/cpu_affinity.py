@@ -25,7 +25,7 @@ _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 class ClaimedCores:
     """Cores that this process has claimed, so that no other did-router of the machine is pinned to them.
 
-    A claim is visible only inside its container.
+    A claim is visible only inside its container, and its network namespace.
 
     Args:
         count: the most cores to claim.
@@ -58,11 +58,23 @@ def may_pin() -> bool:
     where the CPU limit is as large, as Kubernetes' static CPU manager assigns it.
     """
     try:
-        if os.readlink("/proc/self/ns/pid") == _INITIAL_PID_NAMESPACE:
+        if os.readlink("/proc/self/ns/pid") == _INITIAL_PID_NAMESPACE and not _has_own_network():
             return True
     except OSError:
         return False
     return cpu_limit() == len(_allowed())
+
+
+def _has_own_network() -> bool:
+    """Return whether this process is in another network namespace than PID 1: claims are names in such a namespace.
+
+    Each namespace has files of its own under /proc/…/net, which all users may see, unlike PID 1's /proc/1/ns/net.
+    Where PID 1 is hidden (ProtectProc=invisible), the answer is no: a service with a network of its own is rare there.
+    """
+    try:
+        return not os.path.samestat(os.stat("/proc/1/net/dev"), os.stat("/proc/self/net/dev"))
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -60,10 +60,10 @@ def test_core_can_be_claimed_again_when_its_process_was_killed(allowed: list[int
     claimed.release()
 
 
-def _pins_in_a_container() -> str:
-    """Return the result of may_pin in a PID namespace of its own."""
-    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c"]
-    script = "from router.runtime.cpu_affinity import may_pin; print(may_pin())"
+def _pins_in_a_container(*namespaces: str) -> str:
+    """Return the result of may_pin in namespaces of its own."""
+    command = ["unshare", *namespaces, sys.executable, "-c"]
+    script = "from router.runtime import cpu_affinity as own; own.cpu_limit = float; print(own.may_pin())"
     try:
         done = subprocess.run([*command, script], capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.CalledProcessError):
@@ -72,7 +72,12 @@ def _pins_in_a_container() -> str:
 
 
 def test_container_without_a_cpu_limit_pins_nothing() -> None:
-    assert _pins_in_a_container() == "False"
+    assert _pins_in_a_container("--pid", "--fork", "--mount-proc") == "False"
+
+
+def test_network_namespace_of_its_own_pins_nothing() -> None:
+    """Claims are not seen across such namespaces, as of `ip netns exec`."""
+    assert _pins_in_a_container("--net") == "False"
 
 
 @pytest.mark.parametrize(("limit", "pins"), [(0, True), (1, False)])
