@@ -86,6 +86,21 @@ def test_lookup_ends_in_time(silent: RunningEdge) -> None:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fraction of a second in place of ten, after which Envoy ends an idle call."""
+    monkeypatch.setattr("router.server.edge.listener._STREAM_IDLE_TIMEOUT", 0.3)
+
+
+def test_stream_of_lookups_may_idle_longer_than_a_call(impatient: None, silent: RunningEdge) -> None:
+    with Connection(silent.port) as caller:
+        caller.greet().send(wire.frame(HEADERS, wire.END_HEADERS, 1, wire.call_headers(wire.STREAM)))
+        for later in (3, 5):
+            caller.send(wire.frame(HEADERS, wire.END_HEADERS, later, wire.call_headers(wire.BATCH)))
+            eventually(lambda stream=later: stream in caller.ended, 10)  # type: ignore[misc]
+        assert caller.ended == {3, 5}
+
+
+@pytest.fixture
 def edge(start: Start) -> Iterator[tuple[RunningEdge, list[FailingWorker]]]:
     running = start()
     workers = [FailingWorker(running.edge) for _ in range(2)]
