@@ -17,7 +17,8 @@ def edge_config(settings: Settings) -> None:
     """Print the Envoy configuration for these settings, as JSON (which is valid YAML).
 
     For running Envoy yourself, in the directory named by edge_directory: did-router serve keeps the workers' sockets
-    and certificates there. Run Envoy as the same user, with --disable-hot-restart.
+    and certificates there, and has to have started before Envoy, which refuses the configuration while those files are
+    missing. Run Envoy as the same user, with --disable-hot-restart.
     """
     if settings.edge.directory is None:
         raise SettingsError(

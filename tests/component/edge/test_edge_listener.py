@@ -1,8 +1,11 @@
 """Envoy's listener before strangers and with certificates; no worker is needed to see it."""
 
 import logging
+import shlex
+import shutil
 import socket
 import ssl
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -78,7 +81,8 @@ def test_certificates_are_read_again(
     with authority.channel(running.port) as old:
         grpc.channel_ready_future(old).result(5)
 
-        key.write_bytes(b"no key")
+        _, other_key = CertAuthority().issue(tmp_path, "other")
+        key.write_bytes(other_key.read_bytes())  # a good key, of another certificate
         eventually(lambda: "certificates not reloaded" in caplog.text)
         assert running.lets_in(authority)
         assert caplog.text.count("certificates not reloaded") == 1, "told once"
@@ -88,6 +92,21 @@ def test_certificates_are_read_again(
         eventually(lambda: running.lets_in(successor))
         assert not running.lets_in(authority)
         assert "no healthy upstream" in refused(old).details(), "the old connection goes on"
+
+
+def test_self_signed_certificate_of_the_docs_is_served(start: Start, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    page = (Path(__file__).parents[3] / "docs" / "edge.md").read_text()
+    command = page[page.index("openssl req") : page.index("$ did-router serve --listen")]
+    subprocess.run(shlex.split(command.replace("\\\n", " ")), cwd=tmp_path, check=True, capture_output=True, timeout=30)
+    certificate = tmp_path / "service.pem"
+    port = start(tls_certificate=certificate, tls_key=tmp_path / "service.key").port
+
+    credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+    options = [("grpc.ssl_target_name_override", "router.example")]
+    with grpc.secure_channel(f"127.0.0.1:{port}", credentials, options) as channel:
+        assert "no healthy upstream" in refused(channel).details()
 
 
 def test_client_certificates(start: Start, authority: CertAuthority, tmp_path: Path) -> None:
