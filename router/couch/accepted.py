@@ -4,9 +4,10 @@ Two concurrent writers may each reach a copy of a cluster: one gets `ok`, the ot
 in conflict. So an accepted write is read back. It is withdrawn where another live leaf exists, since that leaf's writer
 may have got `ok`. It holds where it is the only leaf: nodes were away, and may only come back with another write.
 
-Both writers may have been only accepted, and withdraw both: nothing would be left of the document. So whoever withdrew
-reads again, and writes again where no leaf lives. Of two that do so the later one sees both withdrawals, and both write
-over the same leaf, so that CouchDB tells them apart. Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
+Both writers may have been only accepted. So the one whose leaf CouchDB serves waits a moment for the other one to
+withdraw. Where both withdraw all the same, nothing would be left of the document: whoever withdrew reads again, and
+writes again where no leaf lives. Of two that do so the later one sees both withdrawals, and both write over the same
+leaf, so that CouchDB tells them apart. Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
 """
 
 import time
@@ -16,13 +17,15 @@ from typing import Any
 
 from router.couch.client import Document
 from router.couch.errors import CouchUnavailable
-from router.couch.leaves import Leaf
+from router.couch.leaves import Leaf, winner
 from router.runtime.backoff import Backoff
 
 ReadLeaves = Callable[[Sequence[str]], Mapping[str, Sequence[Leaf]]]
 WriteRows = Callable[[Sequence[Document]], Sequence[Mapping[str, Any]]]
 
 _ATTEMPTS = 8
+_PATIENCE = (0.02, 0.04, 0.08, 0.16)
+"""Seconds between looks whether other writers withdraw: they take two requests for it."""
 _BACKOFF = Backoff(0.02, 0.5)
 """Before a document is written again: its other writer does the same, and one of them has to be first."""
 
@@ -83,7 +86,7 @@ class AcceptedWrites:
 
     def _withdraw_conflicts(self, written: Mapping[str, Document], outcomes: dict[str, Outcome]) -> dict[str, Document]:
         """Withdraw writes that are in conflict; return those where no leaf lives then."""
-        leaves = self._read(list(written)) if written else {}
+        leaves = self._read_settled(written) if written else {}
         rivals = {each: _rivals(leaves.get(each, ()), str(document["_rev"])) for each, document in written.items()}
         for each, document in written.items():
             outcomes[each] = _WITHDRAWN if rivals[each] else Outcome(str(document["_rev"]), accepted=True)
@@ -98,6 +101,17 @@ class AcceptedWrites:
         self._delete(doomed, leaves)
         left = self._read(list(doomed))
         return {each: written[each] for each in doomed if _is_orphaned(left.get(each, ()), rivals[each])}
+
+    def _read_settled(self, written: Mapping[str, Document]) -> dict[str, Sequence[Leaf]]:
+        """Read the leaves; again for a while where others may withdraw in favour of the written document."""
+        leaves = dict(self._read(list(written)))
+        for seconds in _PATIENCE:
+            leading = [each for each in written if _is_leading(leaves.get(each, ()), str(written[each]["_rev"]))]
+            if not leading:
+                break
+            self._sleep(seconds)
+            leaves |= self._read(leading)
+        return leaves
 
     def _delete(self, doomed: Mapping[str, str], leaves: Mapping[str, Sequence[Leaf]]) -> None:
         deletions = [
@@ -155,6 +169,11 @@ def _rivals(leaves: Sequence[Leaf], revision: str) -> list[Leaf]:
     if any(revision in leaf.ancestors for leaf in leaves):
         return []  # the write held, and was changed since
     return [leaf for leaf in leaves if leaf.revision != revision and not leaf.is_deleted]
+
+
+def _is_leading(leaves: Sequence[Leaf], revision: str) -> bool:
+    """Return whether CouchDB serves the written document, and there are others."""
+    return bool(_rivals(leaves, revision)) and winner(leaves).revision == revision
 
 
 def _is_orphaned(leaves: Sequence[Leaf], rivals: Sequence[Leaf]) -> bool:

@@ -44,7 +44,7 @@ def _race(at_nodes: list[CouchServer], number: str, base: str = "") -> list[Writ
 
 
 def test_two_writers_of_one_number_are_never_both_reported_yes(at_nodes: list[CouchServer]) -> None:
-    for index in range(40):
+    for index in range(20):
         number = f"+1415886{index:04}"
         outcomes = _race(at_nodes, number)
         done = [each for each in outcomes if each.revision and not each.warning]
