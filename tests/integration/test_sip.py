@@ -278,6 +278,28 @@ def test_address_outside_of_the_networks_gets_nothing(world: World) -> None:
         made.stop()
 
 
+def test_request_much_shorter_than_its_response_gets_none(service: Service, caller: Caller) -> None:
+    short = (
+        f"INVITE tel:{NUMBER} SIP/2.0\r\nv:SIP/2.0/UDP a;rport\r\nf:<sip:a>;tag=1\r\nt:<sip:b>\r\ni:c\r\nCSeq:1 INVITE"
+    )
+    before = service.observation.dropped["sip", "not_sent"]
+
+    caller.send(f"{short}\r\n\r\n".encode())
+
+    assert caller.is_silent()
+    assert service.observation.dropped["sip", "not_sent"] == before + 1
+
+
+def test_response_is_sent_to_no_address_outside_of_the_networks(service: Service, caller: Caller) -> None:
+    """RFC 3261 18.2.2 has it go where maddr says."""
+    before = service.observation.dropped["sip", "not_sent"]
+
+    caller.send(request(via="SIP/2.0/UDP 127.0.0.1;maddr=192.0.2.1;branch=z9hG4bKd4"))
+
+    assert caller.is_silent()
+    assert service.observation.dropped["sip", "not_sent"] == before + 1
+
+
 def test_options_say_when_a_dispatcher_should_leave(world: World) -> None:
     made = Service(world.settings(sip_listen="127.0.0.1:0", sip_max_request_rate=2))
     made.start()
