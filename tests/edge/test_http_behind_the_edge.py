@@ -24,6 +24,16 @@ class Api:
         self._service = service
         self._tokens = tokens.plain
 
+    def send(self, caller: str, headers: dict[str, str]) -> tuple[HTTPResponse, Any]:
+        """Send a lookup with further headers, as they are."""
+        with self._service.http() as connection:
+            connection.putrequest("GET", PATH)
+            for name, value in {"Authorization": f"Bearer {self._tokens[caller]}", **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+            return response, json.loads(response.read())
+
     def ask(self, caller: str, path: str, method: str = "GET", body: Any = None) -> tuple[HTTPResponse, Any]:
         """Return the response, and its body as JSON (None for no body)."""
         headers = {"Request-Timeout": "5"}
@@ -103,3 +113,13 @@ def test_error_says_its_status_in_json(api: Api, caller: str, path: str, status:
     assert body["error"]["details"][0]["reason"]
     assert body["sip"]["code"] in {404, 480, 503}
     assert (response.headers["www-authenticate"] == "Bearer") == (status == 401)
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"X-Long": "x" * 20_000}, 431), ({"Content-Length": "many"}, 400)])
+def test_error_of_the_edge_itself_is_in_json(api: Api, headers: dict[str, str], status: int) -> None:
+    response, body = api.send("reads", headers)
+
+    assert (response.status, response.headers["content-type"]) == (status, "application/json")
+    assert (body["error"]["code"], body["error"]["status"]) == (status, "INVALID_ARGUMENT")
+    assert body["error"]["details"][0]["reason"]
+    assert body["sip"]["code"] == 503

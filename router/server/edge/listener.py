@@ -1,5 +1,6 @@
 """Envoy's listener: TLS, HTTP/2, and the limits of one caller and of all callers together."""
 
+from router.server.edge.local_replies import local_replies
 from router.server.edge.plan import TYPES, EdgePlan, Json, file_source, seconds
 from router.server.edge.routes import virtual_host
 
@@ -100,6 +101,7 @@ def _connection_manager(plan: EdgePlan) -> Json:
         "max_request_headers_kb": _MAX_HEADERS_KB,
         "drain_timeout": seconds(DRAIN_TIMEOUT),
         "delayed_close_timeout": seconds(_CLOSE_DELAY),
+        "local_reply_config": local_replies(),
         **_plain_headers(),
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}

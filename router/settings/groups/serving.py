@@ -86,7 +86,7 @@ class ConnectionSettings(Group):
     )
     max_concurrent_streams: int = Field(default=100, ge=1, description="open calls on one connection")
     idle_timeout: float = Field(
-        default=300.0,
+        default=900.0,
         gt=0,
         description="seconds without an open call after which a connection is asked to close (edge and grpcio)",
     )
