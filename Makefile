@@ -39,7 +39,7 @@ test-unit: export PYTHONDONTWRITEBYTECODE :=
 test-unit: install ## run the tests of single modules, which need no server (ARGS="-k status")
 	$(BIN)/pytest -n auto --maxprocesses 4 --hypothesis-profile quick tests/unit $(ARGS)
 
-coverage: install ## report the branch coverage of the unit tests and fuzz targets
+coverage: install ## hold the branch coverage of the unit and component tests and fuzz targets at what it is
 	$(BIN)/pytest -n $(WORKERS) --cov=router --cov-report=term $(ARGS) tests/unit tests/component tests/fuzz
 
 lint: install ## check style, types, layers, names of code and tests, length of files, pages and spelling

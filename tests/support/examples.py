@@ -8,8 +8,13 @@ _FULL = 100
 
 
 def register_profiles() -> None:
-    """Make `--hypothesis-profile=quick` known: a look at each property while code is being written."""
-    settings.register_profile(QUICK, max_examples=_FULL // 10, stateful_step_count=20)
+    """Make `--hypothesis-profile=quick` known: a look at each property while code is being written.
+
+    No example has a deadline: a busy machine would miss it.
+    """
+    settings.register_profile("full", settings(), deadline=None)
+    settings.register_profile(QUICK, settings(), deadline=None, max_examples=_FULL // 10, stateful_step_count=20)
+    settings.load_profile("full")
 
 
 def examples(count: int) -> int:

@@ -57,7 +57,7 @@ def test_generations_compare_as_numbers(writer: CacheStore, reader: EntryReader,
     assert held(reader) == route(rev(higher, "0"), TWO)
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.integers(1, 2**32 - 1), st.binary(min_size=16, max_size=16)), min_size=1, max_size=8, unique=True

@@ -86,7 +86,7 @@ def _imported(manager: Manager, text: bytes, results: Path | None = None, **opti
     )
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(_IDS, st.tuples(_TYPES, _FIELDS), min_size=1, max_size=12))
 def test_any_document_comes_back_as_it_was(
     manager: Manager, world: World, found: dict[str, tuple[dict[str, Any], dict[str, Any]]]

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.bulk import csv_rows
@@ -48,7 +48,6 @@ def test_records_opaque_cell_spans_a_hundred_lines() -> None:
 _NOISE = st.text(st.sampled_from('"",;\n\r\t a1\\\ufeff\0'), max_size=6)
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 30),
     st.lists(st.tuples(st.integers(0, 29), st.integers(0, 60), _NOISE), max_size=6),

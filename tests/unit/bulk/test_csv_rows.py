@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.bulk.rows import InvalidFileError
@@ -263,7 +263,6 @@ def test_read_update_adds_fallback_requests() -> None:
     assert row.fallback[-1].public_fields == {"prepend": {"name": "Sales"}}
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=3, max_size=3), max_size=8))
 def test_read_inverts_pythons_csv_writer(cells: list[list[str]]) -> None:
     """Every row comes once, in order, as an ask or as an error of its own, with the number that was written."""
@@ -277,7 +276,6 @@ def test_read_inverts_pythons_csv_writer(cells: list[list[str]]) -> None:
         assert dict(row.request.public_fields or {}) == given
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_read_arbitrary_bytes_never_raise(noise: bytes) -> None:
     found = rows(b"e164,account_id,created\n" + noise)

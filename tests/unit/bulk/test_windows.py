@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.bulk.rows import Row
@@ -42,7 +42,6 @@ def test_windows_first_row_without_result_is_uncertain() -> None:
     assert not second.uncertain, "their numbers' rows of before were those in doubt"
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["+1", "+2", " +2", "+3"]), st.sampled_from(_OPERATIONS)), max_size=30),
     st.integers(1, 10),

@@ -236,5 +236,5 @@ class AnyLife(RuleBasedStateMachine):
             assert self.stands.problems == ()
 
 
-AnyLife.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
+AnyLife.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=30)
 TestAnyLife = AnyLife.TestCase

@@ -94,7 +94,7 @@ FIELDS = ("state", "module_name", "public_fields", "ported_in", "imported", "aut
 VARIED = st.tuples(ASKS, st.sampled_from([None, None, *FIELDS]))
 
 
-@settings(deadline=None, max_examples=examples(500))
+@settings(max_examples=examples(500))
 @given(first=st.one_of(PLAIN, PLAIN, ASKS), others=st.lists(VARIED, min_size=1, max_size=3))
 def test_decide_batch_equals_one_by_one(
     decider: DecideStep, first: OperationRequest, others: list[tuple[OperationRequest, str | None]]

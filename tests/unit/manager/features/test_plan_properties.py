@@ -92,7 +92,7 @@ def _step(document: NumberDocument, step: tuple[dict[str, Any] | None, bool, dic
     return after
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.sampled_from([number, newer]), st.lists(steps, min_size=1, max_size=4))
 def test_plan_any_changes_keep_features_and_fields_consistent(make: Any, taken: list[Any]) -> None:
     document = make()
