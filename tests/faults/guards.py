@@ -160,7 +160,14 @@ GUARDS = (
         "router/couch/accepted.py",
         "if _is_orphaned(left.get(each, ()), rivals[each])",
         "if False",
-        "tests/integration/manager/test_write_step.py::test_document_that_two_change_with_a_node_away_is_never_lost",
+        "tests/unit/couch/test_accepted.py::test_document_that_both_withdraw_is_written_again",
+    ),
+    Guard(
+        "one of two accepted writes stands",
+        "router/couch/accepted.py",
+        "            if not leading:\n",
+        "            if True:\n",
+        "tests/unit/couch/test_accepted.py::test_write_that_couchdb_serves_holds_when_its_rival_withdraws",
     ),
     Guard(
         "a feed check that was queued too early",
