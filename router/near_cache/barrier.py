@@ -12,11 +12,11 @@ A near cache whose connection is down is not counted, and need not be: it isn't 
 import logging
 import secrets
 import time
-from typing import Any
 
 import redis
 
 from router.redis_store.client import is_cluster
+from router.redis_store.commands import RedisClient
 from router.redis_store.keys import Keys
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _ACK_TTL = 10_000
 """Milliseconds after which Redis drops the acknowledgements; longer than any wait for them."""
 
 
-def await_all(client: Any, keys: Keys, timeout: float | None = None) -> int:
+def await_all(client: RedisClient, keys: Keys, timeout: float | None = None) -> int:
     """Wait until every near cache has taken what was acknowledged before this call.
 
     Args:
@@ -55,7 +55,7 @@ def await_all(client: Any, keys: Keys, timeout: float | None = None) -> int:
     return missing
 
 
-def acknowledge(client: Any, keys: Keys, token: bytes) -> None:
+def acknowledge(client: RedisClient, keys: Keys, token: bytes) -> None:
     """Say that this near cache has come to a barrier."""
     name = keys.barrier_acks(token.decode("ascii", "replace"))
     try:

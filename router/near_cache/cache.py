@@ -20,6 +20,7 @@ import redis
 from router.near_cache import barrier
 from router.near_cache.negative_ranges import NegativeRanges
 from router.redis_store.client import server_id
+from router.redis_store.commands import RedisClient
 from router.redis_store.keys import Keys
 from router.redis_store.subscription import Subscription
 from router.runtime.background_thread import BackgroundThread
@@ -227,7 +228,7 @@ class InvalidationListener:
         trust: learns whether the connection stands.
     """
 
-    def __init__(self, client: Any, keys: Keys, near: NearCache, trust: TrustMonitor) -> None:
+    def __init__(self, client: RedisClient, keys: Keys, near: NearCache, trust: TrustMonitor) -> None:
         self._redis = client
         self._keys = keys
         self._near = near

@@ -17,6 +17,7 @@ import redis
 from router.entries.codec import VERSION
 from router.entries.reference_values import ActivePortRequest, is_port_request_value, is_valid_value
 from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, REFERENCE_DATABASES, SYSTEM_CONFIG
+from router.redis_store.commands import RedisClient
 from router.redis_store.keys import CORRUPT, EPOCH, Keys
 from router.redis_store.subscription import Subscription
 from router.redis_store.wrong_type import is_wrong_type
@@ -48,7 +49,7 @@ class ReferenceData:
 
     def __init__(
         self,
-        client: Any,
+        client: RedisClient,
         keys: Keys,
         trust: TrustMonitor,
         on_config: Callable[[], None] = lambda: None,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, cast
+from unittest.mock import Mock
 
 from google.protobuf.message import DecodeError
 
@@ -191,7 +192,7 @@ def _lookup() -> LookupEngine:
     trust = TrustMonitor()
     trust.set_complete(frozenset(REFERENCE_DATABASES))
     accounts = AccountStatusReader(
-        ReferenceData(None, KEYS, trust), cast("OriginReader", None), trust, refuse_unknown=False
+        ReferenceData(Mock(), KEYS, trust), cast("OriginReader", None), trust, refuse_unknown=False
     )
     active_rules = ActiveRules(rules.build(None))
     responder = Responder(accounts, active_rules, trust)

@@ -6,6 +6,7 @@ Whatever stands in Redis, the worker goes on, and what is sound beside it counts
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 
@@ -94,7 +95,7 @@ def _followed(database: str, doc: Mapping[str, Any]) -> None:
         value = entry_builder.document_value(database, doc)
     except ValueError:
         return  # its revision is none, for the follower to tell
-    worker = ReferenceData(None, _KEYS, TrustMonitor())
+    worker = ReferenceData(Mock(), _KEYS, TrustMonitor())
     if value is None or not isinstance(doc.get("_deleted"), bool | None):  # CouchDB knows no other
         return
     identifier = str(doc.get("_id"))
@@ -132,7 +133,7 @@ def _take(worker: ReferenceData, database: str, identifier: str, value: bytes) -
 
 
 def _anybodys(database: str, value: bytes) -> None:
-    worker = ReferenceData(None, _KEYS, TrustMonitor())
+    worker = ReferenceData(Mock(), _KEYS, TrustMonitor())
     identifier, _, value = value.partition(APART)
     name = NUMBER_MANAGER if database == SYSTEM_CONFIG else identifier.decode("utf-8", "replace") or "a"
     _take(worker, database, name, value)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from typing import ClassVar, cast
+from unittest.mock import Mock
 
 import redis
 
@@ -91,7 +92,7 @@ class Chain:
         self.trust.set_complete(frozenset(REFERENCE_DATABASES))
         self.trust.set_reference_data_synced(synced=True)
         self.trust.set_receives_invalidations(receives=True)
-        self.reference_data = ReferenceData(None, Keys("did-router:"), self.trust)
+        self.reference_data = ReferenceData(Mock(), Keys("did-router:"), self.trust)
         self.reference_data.enabled.add(ACCOUNT)
         self.near = NearCache(100, 1_000_000, self.trust)
         self.redis = StoredEntries()
