@@ -64,7 +64,7 @@ class CatchUp:
         replication_time: seconds after which a change in one copy of a database is in the others, too.
 
     Attributes:
-        quick: the same CouchDB with a short timeout.
+        quick: the same CouchDB with a short timeout; impatient: with a shorter one.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class CatchUp:
         self._couch = couch
         self.quick = CouchServer(couch.client.with_timeout(min(couch.client.timeout, STUCK_TIMEOUT)))
         self._confirming = CouchServer(couch.client.with_timeout(min(couch.client.timeout, CONFIRM_TIMEOUT)))
-        self._impatient = CouchServer(couch.client.with_timeout(min(couch.client.timeout, IMPATIENT_TIMEOUT)))
+        self.impatient = CouchServer(couch.client.with_timeout(min(couch.client.timeout, IMPATIENT_TIMEOUT)))
         self._hung_at = -math.inf
         self._cache = cache
         self._applier = applier
@@ -180,7 +180,7 @@ class CatchUp:
         """Read changes, with little patience where those of any database hung a moment ago."""
         is_impatient = time.monotonic() - self._hung_at < IMPATIENT_TIME
         try:
-            return self._read(database, stop, on_page, self._impatient if is_impatient else couch, loading=False)
+            return self._read(database, stop, on_page, self.impatient if is_impatient else couch, loading=False)
         except ChangesRepeated:
             raise
         except ResponseLost:

@@ -45,7 +45,7 @@ class FollowedDatabase:
         confirming_since: the same while the feed is being checked.
         last_heard_at: the feed's last sign of life.
         reread_at: time from which the changes that a listing stood in for may be read; reread_scheduled: an attempt is
-            scheduled then; first_reread_at: time when they were read first.
+            scheduled then; first_reread_at: time when they were read first; rereads: attempts since the listing.
         observed_copies: copies of the database that are not in the checkpoint yet: position and time of observation.
     """
 
@@ -73,6 +73,7 @@ class FollowedDatabase:
     reread_at: float = -math.inf
     reread_scheduled: bool = False
     first_reread_at: float | None = None
+    rereads: int = 0
     observed_copies: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property

@@ -75,6 +75,7 @@ class LeaderSession:
         listed_changes = ListedChanges(
             self.scheduler,
             catch_up.quick,
+            catch_up.impatient,
             cache.checkpoints,
             applier,
             page=follower.batch_size,

@@ -22,13 +22,23 @@ log = logging.getLogger(__name__)
 
 REREAD_INTERVAL = 30.0
 """Seconds between two attempts. Each occupies one of a few workers for STUCK_TIMEOUT (3 s) while a node is frozen."""
+FIRST_REREAD_INTERVALS = (2.0, 4.0, 8.0, 16.0)
+"""Seconds before the first attempts, which have little patience: CouchDB may only have been slow for a moment, and a
+change that the listing lacks is answered by its former account until then."""
+
+
+def next_interval(database: FollowedDatabase, now: float) -> float:
+    """Return the seconds until the next attempt; after a shard split all rows are repeated, so there is no hurry."""
+    if database.is_splitting(now) or database.rereads >= len(FIRST_REREAD_INTERVALS):
+        return REREAD_INTERVAL
+    return min(REREAD_INTERVAL, FIRST_REREAD_INTERVALS[database.rereads])
 
 
 class ListedChanges:
     """Looks after databases that were listed.
 
     Args:
-        couch: with a short timeout.
+        couch: with a short timeout; impatient: with a shorter one, for the first attempts.
         page: rows at a time.
         replication_time: seconds after which a change in one copy of a database is in the others, too.
     """
@@ -37,6 +47,7 @@ class ListedChanges:
         self,
         scheduler: DatabaseScheduler,
         couch: CouchServer,
+        impatient: CouchServer,
         checkpoints: CheckpointStore,
         applier: Applier,
         *,
@@ -45,6 +56,7 @@ class ListedChanges:
     ) -> None:
         self._scheduler = scheduler
         self._couch = couch
+        self._impatient = impatient
         self._checkpoints = checkpoints
         self._applier = applier
         self._page = page
@@ -63,34 +75,42 @@ class ListedChanges:
             return
         now = time.monotonic()
         if now >= database.reread_at:
-            database.reread_at, database.reread_scheduled = now + REREAD_INTERVAL, False
-            self._try(database, now, between)
+            couch = self._impatient if database.rereads < len(FIRST_REREAD_INTERVALS) else self._couch
+            database.rereads += 1
+            database.reread_at, database.reread_scheduled = now + next_interval(database, now), False
+            self._try(database, couch, now, between)
         if database.checkpoint.stuck_seq and not database.reread_scheduled:
             database.reread_scheduled = True
             self._scheduler.schedule_after(database, max(0.0, database.reread_at - time.monotonic()))
 
-    def _try(self, database: FollowedDatabase, began: float, between: Callable[[FollowedDatabase], None]) -> None:
+    def _try(
+        self, database: FollowedDatabase, couch: CouchServer, began: float, between: Callable[[FollowedDatabase], None]
+    ) -> None:
         stop = self._scheduler.stop
         try:
-            self._read(database, stop, between)
+            self._read(database, couch, stop, between)
         except ResponseLost as problem:
             log.info("the changes of %s that were listed can't be read yet: %s", database.name, problem)
             return
         if stop.is_set():
             return
         if database.first_reread_at is None:
-            database.first_reread_at = began
+            database.first_reread_at, database.reread_at = began, began + REREAD_INTERVAL
         if began - database.first_reread_at >= self._replication_time:
             self._checkpoints.clear_stuck(database.name)
             database.checkpoint, database.first_reread_at = replace(database.checkpoint, stuck_seq=""), None
 
     def _read(
-        self, database: FollowedDatabase, stop: threading.Event, between: Callable[[FollowedDatabase], None]
+        self,
+        database: FollowedDatabase,
+        couch: CouchServer,
+        stop: threading.Event,
+        between: Callable[[FollowedDatabase], None],
     ) -> None:
         since = database.checkpoint.stuck_seq
         apply = self._applier.apply if database.is_shard else self._applier.apply_documents
         while not stop.is_set():
-            page = self._couch.database(database.name).changes(since, self._page)
+            page = couch.database(database.name).changes(since, self._page)
             if page.changes:
                 # The checkpoint is past these rows already, and stays where it is.
                 database.checkpoint = apply(

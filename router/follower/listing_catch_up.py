@@ -105,9 +105,9 @@ class ListingCatchUp:
             stuck = database.checkpoint.seq
             self._cache.checkpoints.record_stuck(database.name, stuck)
             database.checkpoint = replace(database.checkpoint, stuck_seq=stuck)
-        # Changes that can't be read now can't be read at once.
-        database.reread_at = time.monotonic() + listed_changes.REREAD_INTERVAL
-        database.first_reread_at = None
+        now = time.monotonic()
+        database.rereads, database.first_reread_at = 0, None
+        database.reread_at = now + listed_changes.next_interval(database, now)
         self._apply(database, (), seq)
 
     def _apply(self, database: FollowedDatabase, changes: Sequence[Change], seq: str = "") -> None:

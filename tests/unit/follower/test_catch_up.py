@@ -25,9 +25,9 @@ def followed(name: str) -> FollowedDatabase:
 def test_after_changes_that_hung_others_are_waited_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
     couch = CouchServer(CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=30.0))
     reader = CatchUp(couch, Mock(), Mock(apply=lambda _, before, *__, **___: before), page=10)
-    reader._confirming, reader._impatient = Mock(), Mock()
+    reader._confirming, reader.impatient = Mock(), Mock()
     reader._confirming.database.return_value.changes.side_effect = ResponseLost("hangs")
-    reader._impatient.database.return_value.changes.return_value = ChangesPage([], "2-x", 0)
+    reader.impatient.database.return_value.changes.return_value = ChangesPage([], "2-x", 0)
     with pytest.raises(ResponseLost):
         reader.confirm(followed(SHARD), threading.Event())
     assert reader.confirm(followed(OTHER), threading.Event()) == set()
@@ -40,7 +40,7 @@ def test_full_page_of_a_database_reported_deleted_ends_the_reading() -> None:
     """CouchDB sends all rows of a split shard again: listing the database is far shorter."""
     couch = CouchServer(CouchClient("http://admin:s3cret@couchdb.test:5984", timeout=30.0))
     reader = CatchUp(couch, Mock(), Mock(apply=lambda _, before, *__, **___: before), page=1)
-    reader._confirming, reader._impatient = Mock(), Mock()
+    reader._confirming, reader.impatient = Mock(), Mock()
     page = ChangesPage([Change("2-x", "+14155550100", "1-a", False, None)], "2-x", 7)
     reader._confirming.database.return_value.changes.return_value = page
     database = followed(SHARD)
@@ -50,7 +50,7 @@ def test_full_page_of_a_database_reported_deleted_ends_the_reading() -> None:
     assert reader._confirming.database.return_value.changes.call_count == 1
     with pytest.raises(ChangesRepeated):
         reader.confirm(database, threading.Event())
-    assert not reader._impatient.database.called, "CouchDB did not hang"
+    assert not reader.impatient.database.called, "CouchDB did not hang"
 
 
 def test_reference_database_that_was_deleted_is_not_splitting() -> None:
