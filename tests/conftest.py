@@ -90,9 +90,14 @@ def _stopped_threads_end() -> Iterator[None]:
             thread.join(20)
 
 
-_LEFT_BEHIND = ("ignore:unclosed:ResourceWarning", "ignore:subprocess .* is still running:ResourceWarning")
+_LEFT_BEHIND = (
+    "ignore:unclosed:ResourceWarning",
+    "ignore:subprocess .* is still running:ResourceWarning",
+    "ignore:Do not use the .random. module inside strategies:hypothesis.errors.HypothesisDeprecationWarning",
+)
 """Connections of clients that nothing closes, and killed processes that nothing waits for: the garbage collector ends
-them in some later test."""
+them in some later test. Threads of libraries that still wait for a server that is gone draw their delays from `random`,
+which hypothesis blames on a strategy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
