@@ -5,7 +5,8 @@ python -m benchmarks.observation_cost --other ../before
 """
 
 import argparse
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -14,7 +15,7 @@ from benchmarks import generator
 from benchmarks.arena import Arena, arena
 from benchmarks.generator import Shape
 from benchmarks.probe import wait_for_workers
-from benchmarks.processes import Server, cpu_seconds, free_port
+from benchmarks.processes import Server, cpu_seconds, free_port, tree
 from benchmarks.stage import COMMAND
 
 _SMALL = 10_000
@@ -49,6 +50,7 @@ def main() -> None:
         servers = {name: running.enter_context(_server(on, name, given.other)) for name in names}
         for server in servers.values():
             wait_for_workers(server.port, 1)
+            _pin(server.pid)
             _drive(on, server, "spread", _SMALL, 1.5)
         for number in range(given.rounds):
             for name in names if number % 2 else names[::-1]:
@@ -69,6 +71,14 @@ def _server(on: Arena, name: str, other: Path | None) -> Server:
     command += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     environment = {"PYTHONPATH": str(other)} if name == _OTHER else {}
     return Server(command, port, environment=environment)
+
+
+def _pin(pid: int) -> None:
+    """Keep a service on the first core: of five services only two would find a core to pin their worker to."""
+    for process in tree(pid):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), {min(os.sched_getaffinity(0))})
 
 
 def _drive(on: Arena, server: Server, kind: str, count: int, seconds: float) -> float:
