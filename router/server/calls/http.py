@@ -38,8 +38,12 @@ class _JsonErrorProtocol(HttpToolsProtocol):
     """Answers what is no HTTP with a body that parses, as every other error."""
 
     def send_400_response(self, msg: str) -> None:
-        """Answer 400, and close."""
+        """Answer 400, and close; where responses are owed to earlier requests, close after these instead."""
         del msg
+        last = self.pipeline[0][0] if self.pipeline else self.cycle
+        if last is not None and not last.response_complete:
+            last.keep_alive = False
+            return
         head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
         self.transport.write(head + b"content-length: %d\r\n\r\n" % len(_BAD_REQUEST) + _BAD_REQUEST)
         self.transport.close()

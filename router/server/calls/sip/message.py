@@ -269,7 +269,10 @@ def _number_problem(length: bytes | None, hops: bytes | None, body_length: int) 
 
 
 def _is_unquoted(address: bytes) -> bool:
-    return b'"' in address and address.replace(b'\\"', b"").count(b'"') % 2 == 1
+    if b'"' not in address:
+        return False
+    # A backslash takes what follows it (RFC 3261 25.1, quoted-pair), so pairs of backslashes go first.
+    return address.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"') % 2 == 1
 
 
 @lru_cache(_CACHED)

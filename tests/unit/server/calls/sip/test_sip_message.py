@@ -95,3 +95,14 @@ def test_quoted_null_is_read() -> None:
 def test_request_with_another_null_gets_no_response(odd: bytes) -> None:
     with pytest.raises(NotSipError):
         message.parse(b"\r\n".join((_START, *_FIELDS, b"Subject: " + odd, b"", b"")))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [(rb'"ACME\\"', ""), (rb'"A\"B"', ""), (rb'"A\\\"B"', ""), (rb'"A\"', "a quotation mark is missing")],
+)
+def test_display_name_ends_at_a_mark_without_a_backslash_of_its_own(name: bytes, problem: str) -> None:
+    """RFC 3261 25.1: a backslash takes the octet that follows it, also another backslash."""
+    fields = [each if not each.startswith(b"From") else b"From: " + name + b" <sip:a@b>;tag=1" for each in _FIELDS]
+
+    assert message.parse(b"\r\n".join((_START, *fields, b"", b""))).problem == problem
