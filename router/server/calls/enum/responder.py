@@ -46,6 +46,8 @@ _UNKNOWN_NOW = frozenset((Reason.NUMBER_DATABASE_UNAVAILABLE.value, Reason.OVERL
 _MAX_TCP = 65_535
 _ID = 2
 """Bytes of a message's id, which a response repeats; nothing else of it differs when the same is asked again."""
+_MAX_PREPARED_QUERY = 512
+"""Bytes of a query whose response is prepared; queries with large options would fill a worker's memory."""
 _MAX_PREPARED = 16384
 """Responses that are kept, of some 300 bytes: parsing and writing take ten times as long as finding one. A resolver
 that varies the case of a name (0x20) finds none of them."""
@@ -219,7 +221,7 @@ class EnumResponder:
 
     def _prepare(self, lookup: _Lookup, answer: bytes, message: bytes) -> None:
         """Keep a response over UDP for the next query of the same bytes."""
-        if lookup.asker.tcp:
+        if lookup.asker.tcp or len(lookup.data) > _MAX_PREPARED_QUERY:
             return
         if len(self._prepared) >= _MAX_PREPARED:
             self._prepared.clear()

@@ -5,8 +5,9 @@ Only what a stateless redirect server needs is taken apart; header fields that i
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
+
+from router.runtime.short_cache import cached_if_short
 
 MAX_MESSAGE = 65_535
 """Bytes of a message, which is what a datagram can hold; a longer one over TCP ends its connection."""
@@ -275,7 +276,7 @@ def _is_unquoted(address: bytes) -> bool:
     return address.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"') % 2 == 1
 
 
-@lru_cache(_CACHED)
+@cached_if_short(_CACHED)
 def _sequence_problem(value: bytes, method: bytes) -> str:
     sequence = _CSEQ_VALUE.fullmatch(value)
     if sequence is None or int(sequence[1]) >= _MAX_CSEQ:

@@ -13,6 +13,7 @@ import grpc
 
 from router.numbers.routes import Reason
 from router.runtime.histograms import Histograms
+from router.runtime.short_cache import cached_if_short
 from router.server.api.http.results import error_body
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.sip.message import NotSipError, SipRequest, parse
@@ -160,7 +161,7 @@ class SipResponder:
         message.reply(message, write(response, request, via, source, self._key), via.reply_address(source))
 
 
-@lru_cache(_CACHED)
+@cached_if_short(_CACHED)
 def _asked(uri: bytes) -> tuple[str, bytes] | None:
     """Return a Request-URI as text, and the serialised LookupRequest for it; None where it is not UTF-8."""
     try:

@@ -2,8 +2,9 @@
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import NamedTuple
+
+from router.runtime.short_cache import cached_if_short
 
 DEFAULT_PORT = 5060
 _CACHED = 1024
@@ -67,7 +68,7 @@ def parse_via(value: bytes) -> Via | None:
     return Via(value, host, port, wants_rport, _maddr(parameters) if b"maddr" in parameters else None)
 
 
-@lru_cache(_CACHED)
+@cached_if_short(_CACHED)
 def _sent_by(value: bytes) -> tuple[str, int | None] | None:
     """Read protocol, host and port, which are the same in all requests of a proxy; None where they are malformed."""
     found = _SENT_BY.fullmatch(value)
