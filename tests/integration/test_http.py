@@ -169,7 +169,7 @@ def test_number_manager_creates_shows_and_lists(http: HttpCaller) -> None:
 
     assert made.json["results"][0]["record"]["assigned_to"] == ONE
     assert shown.json["record"]["state"] == "in_service"
-    assert (absent.status, absent.json["error"]["error"]) == (404, "not_found")
+    assert (absent.status, absent.json["error"]["status"], absent.json["sip"]["code"]) == (404, "NOT_FOUND", 404)
     assert "+14158867955" in [each["number"] for each in listed.json["numbers"]]
 
 

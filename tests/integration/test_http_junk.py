@@ -32,3 +32,15 @@ def test_junk_behind_requests_takes_no_response_away(
 
     assert heard.count(b"HTTP/1.1 200") == requests
     assert heard.count(b"HTTP/1.1 400") == (0 if requests else 1)
+
+
+def test_http_1_0_is_sent_no_100(world: World, start_service: StartService) -> None:
+    world.number()
+    service = start_service(http_listen="127.0.0.1:0").service
+    assert service.http is not None
+    body = b'{"number":"+14158867900"}'
+    head = b"POST /v1/lookup HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    heard = _say(service.http.port, head + body)
+
+    assert (heard.count(b" 100 "), heard.count(b" 200 ")) == (0, 1)

@@ -37,6 +37,12 @@ _BAD_REQUEST = (
 class _JsonErrorProtocol(HttpToolsProtocol):
     """Answers what is no HTTP with a body that parses, as every other error."""
 
+    def on_headers_complete(self) -> None:
+        """Send no 100 to HTTP/1.0, which does not know it (RFC 9110 15.2)."""
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False
+        super().on_headers_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Answer 400, and close; where responses are owed to earlier requests, close after these instead."""
         del msg

@@ -1,9 +1,11 @@
 """The paths of the HTTP API, each of them a call of a gRPC servicer."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+import grpc
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -20,6 +22,7 @@ from router.server.api.http.requests import body_of, invalid, message_of, query_
 from router.server.api.http.results import HttpError, error_body
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
+from router.server.failure import Failure, failure
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 
@@ -96,16 +99,15 @@ class HttpRoutes:
         return json_response(json_of(await self._numbers.ListByAccount(asked, context)))
 
     async def show_number(self, request: Request) -> Response:
-        """`GET /v1/numbers/{number}?auth_by=`: a NumberResult; its error's code is the response's status."""
+        """`GET /v1/numbers/{number}?auth_by=`: a NumberResult, or its error as any other."""
         context = self._callers.manage(_headers(request))
         query = query_of(request.scope["query_string"])
         asked = npb.GetNumbersRequest(numbers=[request.path_params["number"]], auth_by=query.get("auth_by", ""))
         answer = await self._numbers.Get(asked, context)
         result = answer.results[0]
-        response = json_response(json_of(result))
         if result.HasField("error"):
-            response.status_code = result.error.code
-        return response
+            raise HttpError(_failure_of(result), status=result.error.code)
+        return json_response(json_of(result))
 
     async def operate(self, request: Request) -> Response:
         """`POST /v1/numbers/{operation}`: the method's request; a result for each number, in order."""
@@ -165,3 +167,23 @@ def _integer(query: Mapping[str, str], name: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 6:  # noqa: PLR2004 - an int32 holds it
         raise invalid(f"{name} is a number")
     return int(text)
+
+
+_CODES = {
+    HTTPStatus.BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    HTTPStatus.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    HTTPStatus.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    HTTPStatus.CONFLICT: grpc.StatusCode.ABORTED,
+    HTTPStatus.SERVICE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def _failure_of(result: npb.NumberResult) -> Failure:
+    """Return the error of one number as a failed call; its ErrorInfo names KAZOO's error and cause."""
+    error = result.error
+    code = _CODES.get(HTTPStatus(error.code), grpc.StatusCode.INTERNAL)
+    metadata = {"number": result.number, "cause": error.cause}
+    retryable = code is grpc.StatusCode.UNAVAILABLE
+    # A lookup of such a number has the same reason.
+    reason = "NUMBER_NOT_FOUND" if error.error == "not_found" else error.error.upper()
+    return failure(code, reason, error.message, metadata, retryable=retryable)
