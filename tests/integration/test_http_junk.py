@@ -7,7 +7,7 @@ import pytest
 from tests.integration.conftest import StartService
 from tests.integration.world import NUMBER, World
 
-ONE = f"GET /v1/lookup/{NUMBER} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+ONE = f"GET /v1/lookup/{NUMBER} HTTP/1.1\r\nHost: a\r\nRequest-Timeout: 5\r\n\r\n".encode()
 
 
 def _say(port: int, request: bytes) -> bytes:
@@ -39,7 +39,10 @@ def test_http_1_0_is_sent_no_100(world: World, start_service: StartService) -> N
     service = start_service(http_listen="127.0.0.1:0").service
     assert service.http is not None
     body = b'{"number":"+14158867900"}'
-    head = b"POST /v1/lookup HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = (
+        b"POST /v1/lookup HTTP/1.0\r\nRequest-Timeout: 5\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+        % len(body)
+    )
 
     heard = _say(service.http.port, head + body)
 
