@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Severity(Enum):
-    """How soon somebody must look."""
+    """The urgency of an alert."""
 
     CRITICAL = "critical"
     """Calls fail, or soon will."""

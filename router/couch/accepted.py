@@ -23,7 +23,10 @@ from router.runtime.backoff import Backoff
 ReadLeaves = Callable[[Sequence[str]], Mapping[str, Sequence[Leaf]]]
 WriteRows = Callable[[Sequence[Document]], Sequence[Mapping[str, Any]]]
 
+_MARK = "pvt_withdrawn"
+"""Field of a withdrawal, which tells it from a deletion that somebody wanted."""
 _ATTEMPTS = 8
+"""To write a document again."""
 _PATIENCE = (0.02, 0.04, 0.08, 0.16)
 """Seconds between looks whether other writers withdraw: they take two requests for it."""
 _BACKOFF = Backoff(0.02, 0.5)
@@ -154,10 +157,6 @@ class AcceptedWrites:
             return self._write(documents)
         except CouchUnavailable as problem:
             raise _unconfirmed(problem) from None
-
-
-_MARK = "pvt_withdrawn"
-"""Field of a withdrawal, which tells it from a deletion that somebody wanted."""
 
 
 def _unconfirmed(problem: CouchUnavailable) -> UnconfirmedError:

@@ -20,6 +20,7 @@ Items of another kind than CALL, such as a reset stream, have None for details."
 
 HANDLE: Final = 1
 CLIENT: Final = 4
+DETAILS: Final = 5
 """Indices of a QueuedCall."""
 
 METADATA: Final = 0

@@ -214,21 +214,15 @@ class Sent(NamedTuple):
             withdrawn: this write was withdrawn, so that finding it stored proves nothing.
         """
         pending = self.decided.pending
-        if withdrawn:
-            carrier = None if guessed else self.decided.carrier
-            base = None if guessed else self.decided.base
-            return Pending(pending.job, base=base, carrier=carrier, unconfirmed=pending.unconfirmed, withdrawn=True)
         unconfirmed = unconfirmed or pending.unconfirmed
-        if guessed:
-            sent = self if unconfirmed else None
-            return Pending(pending.job, sent=sent, unconfirmed=unconfirmed, withdrawn=pending.withdrawn)
+        may_be_stored = not withdrawn and (unconfirmed or not guessed)
         return Pending(
             pending.job,
-            base=self.decided.base,
-            carrier=self.decided.carrier,
-            sent=self,
+            base=None if guessed else self.decided.base,
+            carrier=None if guessed else self.decided.carrier,
+            sent=self if may_be_stored else None,
             unconfirmed=unconfirmed,
-            withdrawn=pending.withdrawn,
+            withdrawn=withdrawn or pending.withdrawn,
         )
 
 

@@ -1,4 +1,4 @@
-"""A least-recently-used cache of a function of bytes, bounded in bytes as well as in entries."""
+"""A least-recently-used cache of a function of texts, bounded in bytes as well as in entries."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -8,7 +8,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LONGEST_KEY = 256
-"""Bytes of all arguments together: longer ones, thousands of times, would fill a worker's memory."""
+"""Bytes or characters of all arguments together: longer ones, thousands of times, would fill a worker's memory."""
 
 
 def cached_if_short(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -18,17 +18,16 @@ def cached_if_short(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         size: results at most.
 
     Returns:
-        A decorator of functions whose positional arguments are all bytes.
+        A decorator of functions that are called with positional arguments alone, each of bytes or text.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        cached = cast("Callable[P, R]", lru_cache(size)(function))
+        cached = lru_cache(size)(function)
 
-        @wraps(function)
-        def call(*arguments: P.args, **named: P.kwargs) -> R:
-            length = sum(len(each) for each in arguments if isinstance(each, bytes))
-            return cached(*arguments, **named) if length <= LONGEST_KEY else function(*arguments, **named)
+        def call(*arguments: bytes | str) -> R:
+            return cached(*arguments) if sum(map(len, arguments)) <= LONGEST_KEY else uncached(*arguments)
 
-        return call
+        uncached = cast("Callable[..., R]", function)
+        return cast("Callable[P, R]", wraps(function)(call))
 
     return decorate

@@ -187,8 +187,8 @@ GUARDS = (
     Guard(
         "a write that was withdrawn proves nothing",
         "router/manager/job.py",
-        "        if withdrawn:\n",
-        "        if False:\n",
+        "withdrawn=withdrawn or pending.withdrawn,",
+        "withdrawn=pending.withdrawn,",
         "tests/integration/cluster/test_withdrawn_writes.py::test_create_that_was_withdrawn_is_refused",
     ),
     Guard(

@@ -40,7 +40,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the console knows of /metrics.
+    """The figures of /metrics that the console has.
 
     Attributes:
         points: of the last quarter of an hour, oldest first.

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from router.lookup.engine import LookupEngine
-from router.lookup.queued_call import CALL, HANDLE, METADATA, CallHandle, QueuedCall
+from router.lookup.queued_call import CALL, DETAILS, HANDLE, METADATA, CallHandle, QueuedCall
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
 from router.runtime.cpu_affinity import pinned_to
@@ -181,7 +181,7 @@ class Batcher:
 
     def _answer_traced(self, tracer: Tracer, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Like `_answer_known`, with spans for the calls that get one."""
-        chosen = tracer.choose([details and details[METADATA] for *_, details in calls])
+        chosen = tracer.choose([call[DETAILS] and call[DETAILS][METADATA] for call in calls])
         new = {calls[place][HANDLE]: trace for place, trace in chosen if calls[place][HANDLE] not in self._traces}
         if len(self._traces) > _MAX_TRACES:
             self._traces.clear()

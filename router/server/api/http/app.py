@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from router.runtime.histograms import Histograms
+from router.runtime.short_cache import LONGEST_KEY
 from router.server.api.http import formats
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
@@ -38,8 +39,6 @@ _NO_STORE = (b"cache-control", b"no-store")
 _CLOSE = (b"connection", b"close")
 _CACHED = 16384
 """Requests, and responses, that are kept: making one takes ten times as long as finding it."""
-_MAX_CACHED_URL = 256
-"""Bytes of a URL that is kept: longer ones, 16,384 times, would fill a worker's memory."""
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
@@ -136,7 +135,7 @@ def _asked(path: str, query_string: bytes) -> tuple[bytes, str]:
     Raises:
         HttpError: the query can't be read.
     """
-    read = _read_url_cached if len(path) + len(query_string) <= _MAX_CACHED_URL else _read_url
+    read = _read_url_cached if len(path) + len(query_string) <= LONGEST_KEY else _read_url
     return read(path, query_string)
 
 
