@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,13 +9,14 @@ import pytest
 from router.server.calls.http import http_socket
 from router.server.edge.admin import EnvoyAdmin
 from router.server.edge.edge import Edge
+from tests.component.edge.hanging_up import HangingUpWorker
 from tests.component.edge.running_edge import RunningEdge, Start
 from tests.support.waiting import eventually
 
 ATTEMPTS = 5
 
 
-class FailingHttpWorker:
+class FailingHttpWorker(HangingUpWorker):
     """Takes a request's head, then hangs up.
 
     Attributes:
@@ -25,26 +25,12 @@ class FailingHttpWorker:
 
     def __init__(self, edge: Edge) -> None:
         self.paths: list[str] = []
-        self.path = edge.new_socket("worker-0")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(http_socket(self.path)))
-        self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(edge, http_socket)
 
-    def close(self) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(5)
-                head = connection.recv(1 << 16)
-                if head:
-                    self.paths.append(head.split()[1].decode())
+    def _take(self, connection: socket.socket) -> None:
+        head = connection.recv(1 << 16)
+        if head:
+            self.paths.append(head.split()[1].decode())
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Envoy's retries when workers end a connection before they answer: reads are sent again, and nothing else."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import grpc
 import pytest
 
 from router.server.edge.edge import Edge
+from tests.component.edge.hanging_up import HangingUpWorker
 from tests.component.edge.running_edge import RunningEdge, Start, refused
 from tests.hostile import wire
 from tests.hostile.wire import HEADERS, Connection
@@ -19,7 +19,7 @@ GRPC_UNIMPLEMENTED = b"\x0212"
 """The status as a literal of HPACK, which is shorter than by Huffman's code."""
 
 
-class FailingWorker:
+class FailingWorker(HangingUpWorker):
     """Takes a call's headers, then hangs up.
 
     Attributes:
@@ -28,26 +28,9 @@ class FailingWorker:
 
     def __init__(self, edge: Edge) -> None:
         self.calls = 0
-        self.path = edge.new_socket("worker-0")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.path))
-        self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(edge)
 
-    def close(self) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                self._read_call(connection)
-
-    def _read_call(self, connection: socket.socket) -> None:
-        connection.settimeout(5)
+    def _take(self, connection: socket.socket) -> None:
         held = b""
         at = 24  # after the preface
         while content := connection.recv(1 << 16):
