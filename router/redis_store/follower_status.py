@@ -92,7 +92,9 @@ def read(redis: RedisClient, keys: Keys, previous: FollowerStatus | None = None)
     if previous is not None and previous.stamp == stamp:
         return previous
     try:
-        status = FollowerStatus(**json.loads(text))
+        stored = json.loads(text)
+        # A follower of another version may publish more than this one knows.
+        status = FollowerStatus(**{name: stored[name] for name in _PUBLISHED_FIELDS if name in stored})
     except (ValueError, TypeError, RecursionError):
         return None
     if not _is_valid(status):
