@@ -141,15 +141,19 @@ class CatchUp:
         """Return whether a database was purged or recreated since its feed was opened."""
         return not _is_same_instance(database, database.checkpoint, info)
 
-    def confirm(self, database: FollowedDatabase, stop: threading.Event) -> set[str]:
+    def confirm(self, database: FollowedDatabase, stop: threading.Event, *, is_in_doubt: bool = False) -> set[str]:
         """Read the changes that the database's feed has not brought yet; return their ids.
+
+        Args:
+            is_in_doubt: the feed is probably stuck, so there is little patience.
 
         Raises:
             ResponseLost: the changes can't be read, as after a checkpoint that names a frozen node, or are repeated.
             CouchError, redis.RedisError, FencedError, CheckpointConflict: see `run`.
         """
         ids: set[str] = set()
-        self._read_quickly(database, stop, lambda page: ids.update(each.id for each in page.changes), self._confirming)
+        couch = self.impatient if is_in_doubt else self._confirming
+        self._read_quickly(database, stop, lambda page: ids.update(each.id for each in page.changes), couch)
         return ids
 
     def _read_all(

@@ -105,6 +105,7 @@ class ChangesFeeds:
             if database.feed is not feed or len(database.rows) >= _MAX_BUFFERED_CHANGES:
                 return False
             database.rows.append(change)
+            database.last_row_at = database.last_heard_at
             database.overtaken.discard(change.id)
             database.mark_pending()
             self._scheduler.schedule(database)

@@ -1,8 +1,10 @@
 """A followed database: its position in the cache, and the work that is left for it."""
 
 import math
+import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from router.couch.changes import ChangesFeed
@@ -15,10 +17,32 @@ SPLIT_TIME = 60.0
 """Seconds after a step of a shard split within which a feed may be deaf: CouchDB 3.5.0 does not end every feed that
 waits for a copy that is gone, and it brings nothing more of that shard between heartbeats."""
 
+QUIET_TIME = 2.0
+"""Seconds without a row before an event, after which a feed that does not bring the event's change is in doubt."""
+
 
 def is_followed(name: str) -> bool:
     """Return whether a database is a number shard, or one of the few that every lookup depends on."""
     return is_shard(name) or name in REFERENCE_DATABASES
+
+
+@dataclass(slots=True, eq=False)
+class ListedPage:
+    """Changes that a listing stood in for, on their way to the worker that applies them.
+
+    Attributes:
+        epoch: the database's epoch when they were read; those of a former instance are not applied.
+        began: time when the reading began, monotonic.
+        is_last: no changes follow.
+        is_applied: set by the worker; done: set when the worker is done, whatever happened.
+    """
+
+    changes: Sequence[Change]
+    epoch: str
+    began: float
+    is_last: bool
+    is_applied: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True)
@@ -43,9 +67,11 @@ class FollowedDatabase:
         unconfirmed_since: time of the first event that its own feed has to confirm; a stuck feed brings nothing and
             gives no sign of it.
         confirming_since: the same while the feed is being checked.
-        last_heard_at: the feed's last sign of life.
-        reread_at: time from which the changes that a listing stood in for may be read; reread_scheduled: an attempt is
-            scheduled then; first_reread_at: time when they were read first; rereads: attempts since the listing.
+        last_heard_at: the feed's last sign of life; last_row_at: time of the last row that a feed brought.
+        listed_at: time when it was last listed.
+        reread_at: time from which the changes that a listing stood in for may be read; first_reread_at: time when they
+            were read first; rereads: attempts since the listing.
+        listed_page: such changes, for the next worker.
         observed_copies: copies of the database that are not in the checkpoint yet: position and time of observation.
     """
 
@@ -70,10 +96,12 @@ class FollowedDatabase:
     unconfirmed_since: float | None = None
     confirming_since: float | None = None
     last_heard_at: float = -math.inf
+    last_row_at: float = -math.inf
+    listed_at: float = -math.inf
     reread_at: float = -math.inf
-    reread_scheduled: bool = False
     first_reread_at: float | None = None
     rereads: int = 0
+    listed_page: ListedPage | None = None
     observed_copies: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property
@@ -106,6 +134,11 @@ class FollowedDatabase:
     def is_splitting(self, now: float) -> bool:
         """Return whether a shard of it was split a moment ago, or may be at this moment."""
         return self.deletion_reported or now - self.split_at < SPLIT_TIME
+
+    @property
+    def is_feed_in_doubt(self) -> bool:
+        """Return whether an event waits for a row of a feed that was quiet before the event, and still is."""
+        return self.unconfirmed_since is not None and self.last_row_at < self.unconfirmed_since - QUIET_TIME
 
     def lag(self, now: float, grace: float = 0.0) -> float:
         """Return the seconds that the cache is known to be behind.

@@ -72,7 +72,7 @@ class LeaderSession:
             idle_timeout=follower.feed_idle_timeout,
             heartbeat=follower.heartbeat,
         )
-        listed_changes = ListedChanges(
+        self._listed_changes = ListedChanges(
             self.scheduler,
             catch_up.quick,
             catch_up.impatient,
@@ -81,7 +81,7 @@ class LeaderSession:
             page=follower.batch_size,
             replication_time=replication_time,
         )
-        worker = DatabaseWorker(self.scheduler, applier, catch_up, listed_changes, feeds, on_config, on_visible)
+        worker = DatabaseWorker(self.scheduler, applier, catch_up, self._listed_changes, feeds, on_config, on_visible)
         self._first_sweep = FirstSweep(self.scheduler, worker, cache)
         self.reconciler = Reconciler(
             couch,
@@ -110,6 +110,7 @@ class LeaderSession:
         self.watcher.start()
         self.integrity_checker.start()
         self._older.start()
+        self._listed_changes.start()
         for worker in self._workers:
             worker.start()
 
@@ -121,6 +122,7 @@ class LeaderSession:
         self.reconciler.close()
         self.integrity_checker.close()
         self._older.close()
+        self._listed_changes.close()
         self.scheduler.close(len(self._workers))
         for worker in self._workers:
             worker.join(timeout=5)

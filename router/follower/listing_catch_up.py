@@ -106,7 +106,7 @@ class ListingCatchUp:
             self._cache.checkpoints.record_stuck(database.name, stuck)
             database.checkpoint = replace(database.checkpoint, stuck_seq=stuck)
         now = time.monotonic()
-        database.rereads, database.first_reread_at = 0, None
+        database.listed_at, database.rereads, database.first_reread_at = now, 0, None
         database.reread_at = now + listed_changes.next_interval(database, now)
         self._apply(database, (), seq)
 

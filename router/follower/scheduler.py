@@ -11,6 +11,8 @@ from router.redis_store.checkpoints import Checkpoint
 
 _DOUBTED_FEED_CHECK_INTERVAL = 0.5
 """Seconds between two checks of a feed that may be deaf."""
+_ROW_GRACE = 0.2
+"""Seconds that a quiet feed has to bring a row before its event makes it doubtful: the event may come first."""
 
 
 class DatabaseScheduler:
@@ -101,10 +103,6 @@ class DatabaseScheduler:
             # The few databases that every lookup depends on come before the shards.
             self._queue.put((int(database.is_shard), time.monotonic(), database.name))
 
-    def schedule_after(self, database: FollowedDatabase, seconds: float) -> None:
-        """Queue a database for a worker after a while, with no change that is known to be missing."""
-        _after(seconds, self._schedule_locked, database)
-
     def request_feed_check(self, database: FollowedDatabase) -> None:
         """Check soon whether the database's feed brings everything; the caller holds the lock.
 
@@ -119,10 +117,14 @@ class DatabaseScheduler:
 
     def seconds_until_check(self, database: FollowedDatabase) -> float:
         """Return the time until the database's feed may be checked: a busy one brings rows far more often."""
+        if database.deletion_reported:
+            return 0.0
         now, interval = time.monotonic(), self._feed_check_interval
-        if database.overtaken or database.is_splitting(now):
+        in_doubt = database.is_feed_in_doubt
+        if in_doubt or database.overtaken or database.is_splitting(now):
             interval = min(interval, _DOUBTED_FEED_CHECK_INTERVAL)
-        return 0.0 if database.deletion_reported else database.checked_at + interval - now
+        earliest = (database.unconfirmed_since or now) + _ROW_GRACE if in_doubt else now
+        return max(database.checked_at + interval, earliest) - now
 
     def claim_check(self, database: FollowedDatabase) -> bool:
         """Return whether the database's feed is to be checked now.
@@ -211,10 +213,6 @@ class DatabaseScheduler:
             if wait > 0:
                 _after(wait, self._schedule_check, database)
                 return
-            self.schedule(database)
-
-    def _schedule_locked(self, database: FollowedDatabase) -> None:
-        with self.lock:
             self.schedule(database)
 
 

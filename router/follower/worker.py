@@ -105,9 +105,11 @@ class DatabaseWorker:
                 self._apply_rows(database)
                 if self._scheduler.claim_check(database):
                     self._check_feed(database)
-            else:
+            elif database.listed_page is None or database.needs_reread or database.applying_since is not None:
                 self.read(database)
-            self._listed_changes.read_due(database, self._apply_rows)
+            self._listed_changes.apply(database)
+            if database.checkpoint.stuck_seq:
+                self._listed_changes.watch(database)
             database.failures = 0
             since = database.applying_since
             if was_complete and since is not None and database.last_change_at > changed_before:
@@ -137,6 +139,7 @@ class DatabaseWorker:
     def _check_feed(self, database: FollowedDatabase) -> None:
         """Read a database whose feed is stuck, or that was purged or recreated since its feed was opened."""
         with self._scheduler.lock:
+            in_doubt = database.is_feed_in_doubt
             database.check_requested, database.checked_at = False, time.monotonic()
             database.confirming_since, database.unconfirmed_since = database.unconfirmed_since, None
         info = self._catch_up.info(database.name)
@@ -149,7 +152,7 @@ class DatabaseWorker:
             self.read(database)
             return
         try:
-            changes = self._catch_up.confirm(database, self._stop)
+            changes = self._catch_up.confirm(database, self._stop, is_in_doubt=in_doubt)
         except ResponseLost as problem:
             log.warning("the feed of %s is stuck (%s); the database is listed instead", database.name, problem)
             self.read(database, is_stuck=True)

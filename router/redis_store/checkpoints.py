@@ -60,6 +60,11 @@ class Checkpoint:
         """Return whether the copies that answered have not moved since everything in them was in the cache."""
         return self.complete and bool(copies) and copies.items() <= self.copies.items()
 
+    def lacks_only(self, copies: Mapping[str, str]) -> bool:
+        """Return whether some of these copies were never recorded, and none of the recorded ones has moved."""
+        recorded = {copy: position for copy, position in copies.items() if copy in self.copies}
+        return len(recorded) < len(copies) and recorded.items() <= self.copies.items()
+
 
 class CheckpointStore:
     """Reads and moves checkpoints, in one Redis hash a database.
@@ -135,9 +140,9 @@ class CheckpointStore:
         """Record the sequence after which changes are still to be read."""
         self._redis.hset(self._keys.database(database), mapping={"stuck": seq})
 
-    def clear_stuck(self, database: str) -> None:
-        """Record that the changes after that sequence were read."""
-        self._redis.hdel(self._keys.database(database), "stuck")
+    def clear_stuck(self, database: str, seq: str) -> None:
+        """Record that the changes after a sequence were read, unless another one was recorded since."""
+        scripts.remove_if_token(self._redis, [self._keys.database(database)], "stuck", seq)
 
     def remove(self, database: str) -> None:
         """Remove a database's checkpoint."""

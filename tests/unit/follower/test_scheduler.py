@@ -6,7 +6,7 @@ import time
 import pytest
 
 from router.couch.responses import DatabaseInfo
-from router.follower.followed_database import SPLIT_TIME, FollowedDatabase
+from router.follower.followed_database import QUIET_TIME, SPLIT_TIME, FollowedDatabase
 from router.follower.scheduler import DatabaseScheduler
 from router.redis_store.checkpoints import Checkpoint
 from tests.support.waiting import eventually
@@ -33,7 +33,7 @@ def with_feed(scheduler: DatabaseScheduler) -> FollowedDatabase:
     database = scheduler.register(SHARD, COMPLETE)
     assert database is not None
     database.feed = Feed()  # type: ignore[assignment]
-    database.checked_at = time.monotonic()
+    database.checked_at = database.last_row_at = time.monotonic()
     return database
 
 
@@ -85,16 +85,28 @@ def test_database_with_a_feed_is_checked_after_the_interval(scheduler: DatabaseS
     eventually(lambda: database.queued, 2)
 
 
-@pytest.mark.parametrize("reason", ["split", "overtaken"])
+@pytest.mark.parametrize("reason", ["split", "overtaken", "no row for an event"])
 def test_feed_that_may_be_deaf_is_checked_more_often(reason: str) -> None:
     scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
     database = with_feed(scheduler)
     if reason == "split":
         database.split_at = time.monotonic()
+    elif reason == "no row for an event":
+        database.last_row_at -= QUIET_TIME + 1
     else:
         database.overtaken = {"+14158867900"}
     scheduler.wake(SHARD)
     eventually(lambda: database.queued, 10)
+
+
+def test_feed_whose_row_comes_after_its_event_is_not_in_doubt() -> None:
+    scheduler = DatabaseScheduler(threading.Event(), feed_check_interval=60.0)
+    database = with_feed(scheduler)
+    database.last_row_at -= QUIET_TIME + 1
+    scheduler.wake(SHARD)
+    database.last_row_at = time.monotonic()
+    time.sleep(0.8)  # longer than the interval of doubtful feeds
+    assert not database.queued
 
 
 def test_check_that_was_queued_too_early_is_scheduled_again() -> None:
