@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from router.couch.client import Document
-from router.couch.errors import NotFoundError
+from router.couch.errors import CouchError, NotFoundError
 from router.couch.leaves import Leaf, winner
 from router.couch.responses import Change
 from router.couch.server import CouchServer
@@ -30,6 +30,9 @@ APPLY_BATCH_SIZE = 200
 """Changes in one transaction: one to two milliseconds of Redis' time, so that lookups hardly wait for it."""
 LOADING_TOMBSTONE_TTL = 120.0
 """Seconds that tombstones written by a full read are kept: longer than any read takes."""
+QUORUM_TIMEOUT = 0.3
+"""Seconds for the leaves of a quorum. Where two copies differ, as they do for milliseconds after a write, CouchDB
+waits for the third one, which may be frozen (`fabric_doc_open_revs`, 3.5.0). It is better to ask again."""
 
 
 class FencedError(Exception):
@@ -76,6 +79,7 @@ class Applier:
         self._cache = cache
         self._reader = reader
         self._couch = couch
+        self._quorum = CouchServer(couch.client.with_timeout(min(couch.client.timeout, QUORUM_TIMEOUT)))
         self._token = token
         self.policy = policy
         self._on_skip = on_skip
@@ -195,7 +199,8 @@ class Applier:
         names = list(changes)
         held = self.held(database, names)
         try:
-            leaves = self._couch.database(database).leaves(names, every_copy=every_copy)
+            couch = self._couch if every_copy else self._quorum
+            leaves = couch.database(database).leaves(names, every_copy=every_copy)
         except NotFoundError:
             return {}  # the catch-up removes a missing database
         undecided = {}
@@ -244,7 +249,12 @@ class Applier:
         if not changes:
             return
         self.counts.add("older", len(changes))
-        undecided = self.recheck(database, epoch, changes, every_copy=False, is_last=False)
+        try:
+            undecided: Mapping[str, bytes] = self.recheck(database, epoch, changes, every_copy=False, is_last=False)
+        except CouchError as problem:
+            # The rows are applied, and the checkpoint holds these changes: nothing is to be read again.
+            log.info("changes of %s can't be looked up yet: %s", database, problem)
+            undecided = changes
         if undecided:
             self.on_undecided(database, epoch, undecided)
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import redis
 
-from router.couch.errors import CouchError
+from router.couch.errors import CouchError, ResponseLost
 from router.couch.leaves import Leaf, winner
 from router.entries.codec import NO_VERSION, version_of
 from router.runtime.background_thread import BackgroundThread
@@ -181,9 +181,15 @@ class OlderChanges:
         looks, is_last = pending.looks, pending.looks >= len(LOOK_DELAYS)
         began = time.monotonic()
         every_copy = looks >= QUORUM_READS and began - self._hung_at > HUNG_TIME
-        undecided = self._recheck(
-            pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last
-        )
+        try:
+            undecided = self._recheck(
+                pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last
+            )
+        except ResponseLost:
+            if is_last:
+                raise
+            # Two copies differ while the third is frozen: the next look finds them equal.
+            undecided = pending.changes
         if every_copy and time.monotonic() - began > HUNG_AFTER:
             self._hung_at = time.monotonic()
         for name in pending.changes:

@@ -49,3 +49,8 @@ def agree(copies: list[list[Leaf]]) -> bool:
     """Return whether all copies have the same winner, or none has the document."""
     winners = {leaves[0].revision if leaves else None for leaves in copies}
     return len(winners) == 1
+
+
+def are_equal(copies: list[list[Leaf]]) -> bool:
+    """Return whether all copies have the same leaves."""
+    return len({frozenset(leaf.revision for leaf in leaves) for leaves in copies}) == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.embedded.cluster.copies import Copies
-from router.embedded.cluster.decisions import Outcomes, agree, decide, is_decided, merge
+from router.embedded.cluster.decisions import Outcomes, agree, are_equal, decide, is_decided, merge
 from router.embedded.cluster.information import information
 from router.embedded.cluster.reader import ClusterReader
 from router.embedded.cluster.selection import NoCopyError, Selection, Shared, while_alive
@@ -81,9 +81,16 @@ class ClusterNode(Node):
         return merge(self._read(copies, identity, self.shared.network.count))
 
     def all_leaves(self, database: Database, identity: str, quorum: int | None = None) -> list[Leaf]:
-        """Return the merged leaves of `quorum` copies."""
+        """Return the merged leaves of `quorum` copies.
+
+        Where these differ, all copies are read, silent ones too (`fabric_doc_open_revs`).
+        """
         copies = self._copies(database)
-        return merge(self._read(copies, identity, self.selection.await_quorum(copies, quorum)))
+        found = self._read(copies, identity, self.selection.await_quorum(copies, quorum))
+        if not are_equal(found):
+            self.selection.await_responsive(self.selection.live())
+            found = self._read(copies, identity, self.shared.network.count)
+        return merge(found)
 
     def write(
         self, database: Database, drafts: list[Draft], *, replicated: bool, quorum: int | None = None

@@ -112,6 +112,22 @@ def test_resolved_conflict_ends_at_the_winner(
     eventually(lambda: not on_cluster.writer.checkpoints.get(SHARD).older, 15)
 
 
+def test_conflict_resolved_in_one_copy_first_is_asked_for_again(
+    on_cluster: World, cluster: EmbeddedCluster, follow: Any
+) -> None:
+    """CouchDB waits for the third copy where two differ, and that one is frozen: the first look gets no response."""
+    in_conflict(on_cluster, NUMBER)
+    follow(follower_reconcile_interval=120.0)
+    eventually(lambda: on_cluster.cached() == TWO)
+    on_cluster.databases = CouchServer(CouchClient(cluster.url, timeout=20))
+    time.sleep(0.3)  # a write to a document of which one copy is late waits for a node that is frozen
+    cluster.lag(1, 1.5)
+    cluster.freeze(2)
+    on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
+    eventually(lambda: on_cluster.cached() == ONE, 5)
+    assert not on_cluster.writer.checkpoints.get(SHARD).older
+
+
 def test_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
     in_conflict(on_cluster, NUMBER)
     follower = follow(follower_reconcile_interval=120.0)

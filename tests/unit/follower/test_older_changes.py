@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from router.couch.errors import CouchUnavailable
+from router.couch.errors import CouchUnavailable, ResponseLost
 from router.couch.leaves import Leaf
 from router.entries.codec import version_of
 from router.follower import older_changes
@@ -59,13 +59,14 @@ class Looks:
         self.seen: list[tuple[bool, bool]] = []
         self.undecided = True
         self.fails = 0
+        self.problem: Exception = CouchUnavailable("away")
 
     def __call__(
         self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
     ) -> Mapping[str, bytes]:
         if self.fails:
             self.fails -= 1
-            raise CouchUnavailable("away")
+            raise self.problem
         self.seen.append((every_copy, is_last))
         return changes if self.undecided else {}
 
@@ -87,6 +88,19 @@ def test_undecided_changes_are_looked_up_until_the_next_comparison(monkeypatch: 
     older.recheck("numbers/+1415", "epoch", changes)
     eventually(lambda: len(look.seen) == 4)
     assert look.seen[3] == (True, True)
+    older.close()
+
+
+def test_look_without_a_response_counts_as_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(older_changes, "QUORUM_READS", 1)
+    look = Looks()
+    look.fails, look.problem = 1, ResponseLost("two copies differ, and the third is frozen")
+    older = OlderChanges(look)
+    older.start()
+    older.add("numbers/+1415", "epoch", {"+14158867900": version_of(CHANGE)})
+    eventually(lambda: len(look.seen) == 2)
+    assert look.seen == [(True, False), (True, False)]
     older.close()
 
 
