@@ -115,6 +115,20 @@ def test_frozen_peer_silences_what_names_it(nodes: Nodes) -> None:
     assert nodes.ids(0, other) == [FIRST], "a sequence that names living nodes is good"
 
 
+def test_read_of_copies_that_differ_waits_for_a_frozen_peer(nodes: Nodes) -> None:
+    nodes[0].save(FIRST)
+    time.sleep(0.3)
+    nodes.cluster.lag(1, 0.5)
+    nodes.cluster.freeze(2)
+    writing = threading.Thread(target=nodes[0].save, args=(SECOND,))
+    writing.start()
+    time.sleep(0.1)
+    body = {"docs": [{"id": SECOND}]}
+    assert seconds_of(lambda: nodes[1].couch.post(f"{nodes[1].path}/_bulk_get", body)) > TIMEOUT - 0.1
+    writing.join()
+    assert seconds_of(lambda: nodes[1].couch.post(f"{nodes[1].path}/_bulk_get", body)) < TIMEOUT / 2
+
+
 def test_other_requests_beside_a_frozen_peer_are_answered(nodes: Nodes) -> None:
     nodes[0].save(FIRST)
     nodes.cluster.freeze(2)
