@@ -1,6 +1,7 @@
 """Each guard that `make guards` takes out still stands where it looks for it."""
 
-from tests.faults.guards import GUARDS, ROOT, missing
+from tests.faults.guard_list import GUARDS, ROOT
+from tests.faults.guards import missing
 
 
 def test_every_guard_stands_where_it_is_looked_for() -> None:
