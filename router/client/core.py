@@ -7,7 +7,8 @@ from typing import Self
 from router.client.methods import Deadline, Method, Req, Res
 from router.client.options import Options, Token, metadata_for
 from router.client.policy import CallPolicy
-from router.client.requests import batch_request, batches, lookup_request
+from router.client.requests import BATCH, batch_request, lookup_request
+from router.runtime.chunked import chunked
 from router.v1 import inbound_pb2 as pb
 
 
@@ -55,7 +56,7 @@ class ClientCore:
         numbers: Iterable[str], dial_plan: str, *, authoritative: bool
     ) -> Iterator[tuple[list[str], pb.LookupBatchRequest]]:
         """Yield the numbers of each LookupBatch, with its request."""
-        for batch in batches(list(numbers)):
+        for batch in chunked(list(numbers), BATCH):
             yield batch, batch_request(batch, dial_plan, authoritative=authoritative)
 
     @staticmethod

@@ -1,17 +1,15 @@
 """Decides whether a call is sent, sent again, and what its result tells the circuit breaker. Does no I/O."""
 
-import random
 import time
 from typing import Any
 
 from router.client.options import Options
 from router.client.results import Result
+from router.runtime.backoff import Backoff
 from router.runtime.circuit_breaker import CircuitBreaker
 
-_random = random.SystemRandom()
-"""Threads that wait leave the numbers of a program that seeds `random` as they are, and forks differ."""
-_RETRY_BACKOFF = 0.02
-"""Seconds, at most, before the third and later attempts.
+_RETRY_BACKOFF = Backoff(initial=0.02, maximum=0.02, jitter=0.5)
+"""Before the third and later attempts.
 
 The second is sent at once: it opens a connection where the service closed the last one, which takes less than a
 millisecond at a running service. A service that is down fails all attempts within this.
@@ -74,5 +72,5 @@ class Attempts:
         """Return the seconds to wait before another attempt; None: this result is final."""
         if self._left <= 0 or not result.is_retryable:
             return None
-        delay = 0.0 if self._sent == 1 else _RETRY_BACKOFF * (0.5 + _random.random() / 2)
+        delay = 0.0 if self._sent == 1 else _RETRY_BACKOFF.delay(0)
         return delay if self._ends_at - time.monotonic() - delay > _LEAST_TIME else None

@@ -1,6 +1,6 @@
 """Builds requests from Python values. Does no I/O."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from router.v1 import inbound_pb2 as pb
 
@@ -18,9 +18,3 @@ def batch_request(numbers: Iterable[str], dial_plan: str, *, authoritative: bool
     """Return the request for several numbers."""
     lookups = [lookup_request(number, dial_plan, authoritative=authoritative) for number in numbers]
     return pb.LookupBatchRequest(lookups=lookups)
-
-
-def batches(numbers: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the numbers in lists that a LookupBatch may hold."""
-    for first in range(0, len(numbers), BATCH):
-        yield list(numbers[first : first + BATCH])

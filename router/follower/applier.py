@@ -22,6 +22,7 @@ from router.redis_store.checkpoints import Checkpoint
 from router.redis_store.entry_reader import EntryReader
 from router.redis_store.pending_copies import PendingCopies
 from router.redis_store.replies import ApplyResult
+from router.runtime.chunked import chunked
 from router.runtime.counters import Counters
 
 log = logging.getLogger(__name__)
@@ -117,9 +118,10 @@ class Applier:
             The cache's new position.
         """
         checkpoint = before
-        for start in range(0, len(changes), APPLY_BATCH_SIZE):
-            batch = changes[start : start + APPLY_BATCH_SIZE]
-            last = start + APPLY_BATCH_SIZE >= len(changes)
+        left = len(changes)
+        for batch in chunked(changes, APPLY_BATCH_SIZE):
+            left -= len(batch)
+            last = not left
             after = seq if last and seq else batch[-1].seq or checkpoint.seq
             self._apply_batch(database, checkpoint, batch, after, pending if last else pending + 1, loading=loading)
             checkpoint = replace(checkpoint, seq=after)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from router.runtime.histograms import Histograms
-from router.runtime.short_cache import LONGEST_KEY
+from router.runtime.short_cache import cached_if_short
 from router.server.api.http import formats
 from router.server.api.http.callers import Callers
 from router.server.api.http.lookup_request import lookup_request
@@ -106,7 +106,7 @@ class HttpApp:
         """
         query = scope["query_string"]
         try:
-            request, wanted = _asked(scope["path"], query)
+            request, wanted = _read_url(scope["path"], query)
             context = self._callers.lookup(dict(scope["headers"]))
             result = self._lookups.submit(request, context.time_remaining(), context.trace)
             if not isinstance(result, bytes):
@@ -129,23 +129,16 @@ class HttpApp:
         return closing
 
 
-def _asked(path: str, query_string: bytes) -> tuple[bytes, str]:
+@cached_if_short(_CACHED)
+def _read_url(path: str, query_string: bytes) -> tuple[bytes, str]:
     """Return the serialised LookupRequest that a URL writes, and the format of the response.
 
     Raises:
         HttpError: the query can't be read.
     """
-    read = _read_url_cached if len(path) + len(query_string) <= LONGEST_KEY else _read_url
-    return read(path, query_string)
-
-
-def _read_url(path: str, query_string: bytes) -> tuple[bytes, str]:
     query = query_of(query_string) if query_string else {}
     wanted = formats.format_of(query)
     return lookup_request(path[len(LOOKUP_PATH) :], query).SerializeToString(), wanted
-
-
-_read_url_cached = lru_cache(_CACHED)(_read_url)
 
 
 @lru_cache(_CACHED)
