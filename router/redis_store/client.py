@@ -20,6 +20,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from router.redis_store.commands import RedisClient
+from router.settings.urls import sentinel_addresses
 
 RedisUnavailableError = redis.RedisError
 """Any error of Redis, for the layers above."""
@@ -196,7 +197,6 @@ def _sentinel(url: str, options: dict[str, Any], login: tuple[str, str] | None) 
     service, _, database = parts.path.strip("/").partition("/")
     if not hosts or not service:
         raise ValueError("write it as redis+sentinel://host:26379,host:26379/service/db")
-    pairs = [(host, int(port or 26379)) for host, _, port in (each.partition(":") for each in hosts.split(","))]
     user, _, password = credentials.partition(":")
     secrets = {"username": unquote(user) or None, "password": unquote(password) or None} if credentials else {}
     limits = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "protocol")}
@@ -204,6 +204,6 @@ def _sentinel(url: str, options: dict[str, Any], login: tuple[str, str] | None) 
     limits["credential_provider"] = login and UsernamePasswordCredentialProvider(*login)
     # No retries: another sentinel is asked at once, where redis-py's default would wait for seconds.
     limits["retry"] = Retry(NoBackoff(), 0)
-    sentinel = Sentinel(pairs, sentinel_kwargs=limits)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(sentinel_addresses(hosts), sentinel_kwargs=limits)  # type: ignore[no-untyped-call]
     client = sentinel.master_for(service, db=int(database or 0), **secrets, **options)  # type: ignore[no-untyped-call]
     return cast("RedisClient", client)

@@ -28,18 +28,21 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if self.family == socket.AF_INET6 else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str, example: str = "127.0.0.1:50051") -> Address:
+def parse_address(text: str, example: str = "127.0.0.1:50051", *, default_port: int | None = None) -> Address:
     """Read host:port.
 
     Args:
         text: IPv6 addresses are in brackets.
         example: for the message.
+        default_port: of a text that is a host alone; None where the port must be written.
 
     Raises:
         ValueError: there is no host, or the port is none.
     """
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
+    host, _, port = text.rpartition(":")
+    if default_port is not None and (not host or text.endswith("]")):
+        host, port = text, str(default_port)
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
         raise ValueError(f"write it as host:port, such as {example}")
     return Address(host.strip("[]"), int(port))
 

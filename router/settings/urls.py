@@ -3,9 +3,12 @@
 import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from router.runtime.addresses import Address, parse_address
+
 ENCODING_HINT = "; : / ? # @ and % in the user or password are percent-encoded"
 """Ends the message about an unusable URL."""
 
+_SENTINEL_PORT = 26379
 _QUERY_VALUE = re.compile(r"([^?&#=]*)=([^&#]*)")
 
 
@@ -22,10 +25,19 @@ def are_valid_sentinels(url: str) -> bool:
     """Return whether a Sentinel URL has hosts, valid ports if any, and no password that extends into its path."""
     if _password_extends(url):
         return False
-    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
-    return all(
-        host and (not colon or port.isdecimal()) for host, colon, port in (each.partition(":") for each in hosts)
-    )
+    try:
+        return bool(sentinel_addresses(urlsplit(url).netloc.rpartition("@")[2]))
+    except ValueError:
+        return False
+
+
+def sentinel_addresses(hosts: str) -> list[Address]:
+    """Read the sentinels of a URL, each with a port or without.
+
+    Raises:
+        ValueError: a host is missing, or a port is none.
+    """
+    return [parse_address(each, default_port=_SENTINEL_PORT) for each in hosts.split(",")]
 
 
 def are_valid_nodes(url: str) -> bool:

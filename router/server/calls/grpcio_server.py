@@ -11,6 +11,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from router.runtime.addresses import parse_address
 from router.runtime.log_rate_limit import limit_library_logs
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.limits import MAX_MESSAGE_BYTES
@@ -184,7 +185,7 @@ class GrpcioServer:
         return server
 
     def _bind(self, server: grpc.aio.Server) -> int:
-        address = f"{self._address.rpartition(':')[0]}:{self.port}" if self._servers else self._address
+        address = str(parse_address(self._address)._replace(port=self.port)) if self._servers else self._address
         if self._certificates is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, self._certificates.credentials())
