@@ -51,15 +51,32 @@ def is_valid_value(database: str, value: bytes) -> bool:
     version, payload = value[:VERSION], value[VERSION:]
     if len(version) < VERSION or database == ACCOUNTS:
         return len(version) == VERSION and _ACCOUNT.fullmatch(payload) is not None
+    try:
+        content_of(database, payload)
+    except ValueError:
+        return False
+    return True
+
+
+def content_of(database: str, payload: bytes) -> Any:
+    """Decode what follows the version in a value of a port request or of the number manager's configuration.
+
+    Returns:
+        An account id followed by its numbers, or the configuration; None where the document does not count.
+
+    Raises:
+        ValueError: a follower writes no such value.
+    """
     if not payload:
-        return True
+        return None
     try:
         content = json.loads(payload)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) if database == SYSTEM_CONFIG else is_port_request_value(content)
+        raise ValueError("it is no JSON") from None
+    if not (isinstance(content, dict) if database == SYSTEM_CONFIG else _is_port_request(content)):
+        raise ValueError("it is JSON of another form")
+    return content
 
 
-def is_port_request_value(content: Any) -> bool:
-    """Return whether decoded JSON is an account id followed by its numbers."""
+def _is_port_request(content: Any) -> bool:
     return isinstance(content, list) and all(isinstance(each, str) for each in content) and bool(content and content[0])

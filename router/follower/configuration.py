@@ -1,9 +1,9 @@
 """Rules made from the cluster's configuration, which the follower keeps in the cache."""
 
-import json
 import logging
 
 from router.entries.codec import VERSION
+from router.entries.reference_values import content_of
 from router.numbers.kazoo_databases import NUMBER_MANAGER, SYSTEM_CONFIG
 from router.numbers.rules import Rules
 from router.redis_store.cache_store import CacheStore
@@ -25,8 +25,8 @@ def read_rules(settings: Settings, cache: CacheStore) -> Rules:
     key = cache.keys.documents(SYSTEM_CONFIG)
     stored = cache.redis.hget(key, NUMBER_MANAGER)
     try:
-        section = json.loads(stored[VERSION:]) if stored and len(stored) > VERSION else None
-    except (ValueError, RecursionError):
+        section = content_of(SYSTEM_CONFIG, (stored or b"")[VERSION:])
+    except ValueError:
         log.error("Redis holds a corrupt number_manager of system_config: it is read again")
         cache.redis.hset(key, EPOCH, CORRUPT)  # the integrity checker finds the mark
         section = None

@@ -6,7 +6,6 @@ subscribes first, then loads, then applies what is published. While the subscrip
 holds to be current.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import redis
 
 from router.entries.codec import VERSION
-from router.entries.reference_values import ActivePortRequest, is_port_request_value, is_valid_value
+from router.entries.reference_values import ActivePortRequest, content_of, is_valid_value
 from router.numbers.kazoo_databases import ACCOUNTS, NUMBER_MANAGER, PORT_REQUESTS, REFERENCE_DATABASES, SYSTEM_CONFIG
 from router.redis_store.commands import RedisClient
 from router.redis_store.keys import CORRUPT, EPOCH, Keys
@@ -194,14 +193,12 @@ class ReferenceData:
 
     def _apply_port(self, request: str, payload: bytes) -> None:
         self._requests.pop(request, None)
-        if payload:
-            value = _decoded(payload, list, [])
-            if is_port_request_value(value):
-                account, *numbers = value
-                self._requests[request] = ActivePortRequest(request, account, tuple(numbers))
+        if value := _content_of(PORT_REQUESTS, payload):
+            account, *numbers = value
+            self._requests[request] = ActivePortRequest(request, account, tuple(numbers))
 
     def _apply_config(self, payload: bytes, *, reload: bool) -> None:
-        self.config = _decoded(payload, dict, None) if payload else None
+        self.config = _content_of(SYSTEM_CONFIG, payload) or None
         if not reload:
             self._on_config()
 
@@ -211,17 +208,13 @@ class ReferenceData:
             self._on_port_requests()
 
 
-def _decoded(payload: bytes, kind: type, otherwise: Any) -> Any:
-    """Decode a value; a foreign one must not hide the documents beside it."""
+def _content_of(database: str, payload: bytes) -> Any:
+    """Decode a value; a corrupt one must not hide the documents beside it."""
     try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, kind) and value:
-        return value
-    if value != kind():
-        log.error("Redis holds something else where a followed document belongs: %.80r", payload)
-    return otherwise
+        return content_of(database, payload)
+    except ValueError as problem:
+        log.error("Redis holds a corrupt value in %s: %s: %.80r", database, problem, payload)
+        return None
 
 
 def index_by_number(requests: Iterable[ActivePortRequest]) -> dict[str, tuple[ActivePortRequest, ...]]:
