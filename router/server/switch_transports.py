@@ -1,15 +1,12 @@
 """SIP redirect and ENUM as transports: sockets, an event loop in a thread, and a batcher of its own each."""
 
 import asyncio
-import logging
 import socket
-import threading
 from collections.abc import Callable
-
-import uvloop
 
 from router.lookup.engine import LookupEngine
 from router.reference_data.realms import Realms
+from router.runtime.event_loop_thread import EventLoopThread
 from router.server.calls.batcher import Batcher
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
 from router.server.calls.contact import ContactTemplate
@@ -26,8 +23,6 @@ from router.server.observation.observation import Observation
 from router.server.observation.tongues import ENUM, SIP
 from router.server.switch_transport import NoTransport, SwitchTransport
 from router.settings import Settings, SettingsError
-
-log = logging.getLogger(__name__)
 
 _LAST_MESSAGES = 0.05
 """Seconds between the end of reading and the end of the loop, for responses on their way."""
@@ -62,7 +57,8 @@ class DatagramTransport:
         reuse_port: bool,
     ) -> None:
         limits = settings.lookup
-        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self._thread = EventLoopThread(name, self._serve)
+        self._loop = self._thread.loop
         self._draining = False
         source = EventLoopCallSource(self._loop, limits.max_queued_calls, observation.lookups_over(name))
         try:
@@ -81,8 +77,6 @@ class DatagramTransport:
             observation=observation,
             tongue=name,
         )
-        self._stopped = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Answer messages."""
@@ -96,24 +90,13 @@ class DatagramTransport:
     def stop(self, grace: float) -> None:
         """Take no message any more; give running lookups `grace` seconds."""
         self.announce_end()
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopped.set)
-            self._thread.join(grace + 1)
+        self._thread.stop(grace + 1)
         self._batcher.stop()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        except Exception:
-            log.exception("%s failed", self._thread.name)
-        finally:
-            self._loop.close()
 
     async def _serve(self) -> None:
         self._datagrams.start(self._loop)
         stream = await self._loop.create_server(self._stream_protocol, sock=self._stream)
-        await self._stopped.wait()
+        await self._thread.stopped.wait()
         stream.close()
         self._datagrams.stop(self._loop)
         await asyncio.sleep(_LAST_MESSAGES)

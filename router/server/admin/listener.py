@@ -9,15 +9,14 @@ import contextlib
 import logging
 import socket
 import ssl
-import threading
 from typing import Any
 
 import uvicorn
-import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from router.runtime.addresses import Address
+from router.runtime.event_loop_thread import EventLoopThread
 from router.runtime.http_server import http_config, listen
 from router.server.auth.tls_files import Certificates
 
@@ -63,9 +62,8 @@ class Listener:
         self._state = ServerState()
         self._open: dict[socket.socket, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        self._stopped = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = EventLoopThread(name, self._serve)
+        self._loop = self._thread.loop
         self._listening: socket.socket | None = None
 
     @property
@@ -84,26 +82,14 @@ class Listener:
 
     def stop(self) -> None:
         """Stop listening."""
-        if self._listening is None or not self._thread.is_alive():
-            return
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(_LAST_RESPONSES + 1)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        except Exception:
-            log.exception("%s failed", self._thread.name)
-        finally:
-            self._loop.close()
+        self._thread.stop(_LAST_RESPONSES + 1)
 
     async def _serve(self) -> None:
         assert self._listening is not None  # noqa: S101 - set before the thread starts
         config = http_config(self._app, _ShortLived)
         config.load()
         accepting = asyncio.create_task(self._accept(self._listening, config))
-        await self._stopped.wait()
+        await self._thread.stopped.wait()
         accepting.cancel()
         self._listening.close()
         await self._end()

@@ -1,8 +1,6 @@
 """A grpc.aio server in its own thread: the grpcio call source, the other methods, health and reflection."""
 
 import asyncio
-import logging
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from router.runtime.addresses import parse_address
+from router.runtime.event_loop_thread import EventLoopThread
 from router.runtime.log_rate_limit import limit_library_logs
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.limits import MAX_MESSAGE_BYTES
@@ -31,10 +30,10 @@ from router.server.observation.tongues import GRPC
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2_grpc
 
-log = logging.getLogger(__name__)
-
 SERVICE = "router.v1.InboundRouter"
 NUMBERS = "router.v1.NumberManager"
+_END_TIMEOUT = 5.0
+"""Seconds for the last tasks of the event loop."""
 _MAX_METADATA = 16 << 10
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -114,8 +113,8 @@ class GrpcioServer:
         self._interceptors = () if authorizer is None else (AuthInterceptor(authorizer, observation.grpc),)
         self._certificates = certificates
         limit_library_logs()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="grpcio-server", daemon=True)
+        self._thread = EventLoopThread("grpcio-server", loop=asyncio.new_event_loop())
+        self._loop = self._thread.loop
         self._health = health.aio.HealthServicer()
         self._calls = observation.grpc
         self.call_source = EventLoopCallSource(self._loop, max_queued_calls, observation.lookups_over(GRPC))
@@ -132,7 +131,7 @@ class GrpcioServer:
         try:
             self._call(self._start())
         except BaseException:
-            self._end_loop()
+            self._thread.stop(_END_TIMEOUT)
             raise
 
     def set_serving(self, *, serving: bool, managing: bool) -> None:
@@ -151,11 +150,7 @@ class GrpcioServer:
             await asyncio.gather(*(each.stop(grace) for each in self._servers))
 
         self._call(end())
-        self._end_loop()
-
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
+        self._thread.stop(_END_TIMEOUT)
 
     async def _start(self) -> None:
         for name in ("", SERVICE, NUMBERS):
@@ -212,13 +207,8 @@ class GrpcioServer:
 
     def close(self) -> None:
         """Close a server that was never started; do nothing for another one."""
-        if not self._thread.is_alive():
+        if not self._thread.is_alive:
             self._loop.close()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.close()
 
     def _call(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -4,23 +4,17 @@ uvicorn (with httptools, which is llhttp, and uvloop) frames HTTP; docs/decision
 beside the worker's other sources of calls, with an event loop of its own.
 """
 
-import asyncio
-import contextlib
-import logging
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.runtime.addresses import parse_address
+from router.runtime.event_loop_thread import EventLoopThread
 from router.runtime.http_server import http_config, listen
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
-
-log = logging.getLogger(__name__)
 
 _KEEP_ALIVE = 3600
 """Seconds that a connection may stay without a request. A switch that sends a request in the moment in which its
@@ -63,35 +57,28 @@ class HttpServer:
     """
 
     def __init__(self, sockets: list[socket.socket]) -> None:
-        self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self._thread = EventLoopThread("http", self._serve)
+        self.loop = self._thread.loop
         self._sockets = sockets
         self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
 
     def start(self, app: Any) -> None:
         """Accept requests."""
         config = http_config(app, _JsonErrorProtocol, timeout_keep_alive=_KEEP_ALIVE, backlog=_BACKLOG)
-        self._server = server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, args=(server,), name="http", daemon=True)
+        self._server = uvicorn.Server(config)
         self._thread.start()
 
     def stop(self, grace: float) -> None:
         """Accept no further connection; give running requests `grace` seconds, then close."""
-        if self._server is None or self._thread is None:
+        if self._server is None:
             return
         self._server.config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
-        self._thread.join(grace + 2)
+        self._thread.stop(grace + 2)
 
-    def _run(self, server: uvicorn.Server) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_until_complete(server.serve(sockets=self._sockets))
-        except Exception:
-            log.exception("http server failed")
-        finally:
-            with contextlib.suppress(RuntimeError):
-                self.loop.close()
+    async def _serve(self) -> None:
+        assert self._server is not None  # noqa: S101 - set before the thread starts
+        await self._server.serve(sockets=self._sockets)
 
 
 def http_socket(socket_path: Path) -> Path:

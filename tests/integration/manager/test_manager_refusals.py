@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
-from router.numbers import documents
 from tests.integration.manager_world import (
     CHILD,
     INVENTORY,
@@ -17,7 +16,6 @@ from tests.integration.manager_world import (
 from tests.integration.world import NUMBER, World
 
 OTHER = "+442079460018"
-NAMES = [name for name in documents.NumberDocument.__dataclass_fields__ if name != "dirty"]
 
 
 def test_create_for_unknown_account_warns(manager: Manager) -> None:
