@@ -26,6 +26,7 @@ class BackgroundThread:
         expected: exceptions that are logged as a warning without a traceback.
         logs_repeats: log every expected failure; else only the first one of a series, and the others for debugging.
         backoff: between failed turns.
+        at_end: called in the thread after `stop`; such as to write what still waits.
         log: the logger of the caller.
 
     Attributes:
@@ -45,6 +46,7 @@ class BackgroundThread:
         expected: tuple[type[Exception], ...] = (),
         logs_repeats: bool = True,
         backoff: Backoff = RECONNECT,
+        at_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._step = step
         self._failing = failing
@@ -54,6 +56,7 @@ class BackgroundThread:
         self._expected = expected
         self._logs_repeats = logs_repeats
         self._backoff = backoff
+        self._at_end = at_end
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self.run, name=name, daemon=True)
@@ -100,8 +103,9 @@ class BackgroundThread:
             # Before the test: cleared after it, a `stop` in between would be noticed only after the next wait.
             self._wake.clear()
             if self._stopping.is_set():
-                return
+                break
             seconds = self._turn()
+        self._at_end()
 
     def _turn(self) -> float | None:
         try:

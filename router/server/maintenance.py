@@ -55,18 +55,24 @@ class MaintenanceTimer:
             self._maintain(self._manager)
 
     def _maintain(self, manager: NumberManager) -> None:
-        ending, done = threading.Event(), threading.Event()
+        ending = threading.Event()
 
         def watch() -> None:
-            while not done.wait(_STOP_POLL_INTERVAL):
-                if self._thread.stopping or not self._follower.leading.is_set():
-                    ending.set()
+            if self._thread.stopping or not self._follower.leading.is_set():
+                ending.set()
 
-        threading.Thread(target=watch, name="maintenance-watch", daemon=True).start()
+        watching = BackgroundThread(
+            "maintenance-watch",
+            watch,
+            failing="watching the maintenance failed",
+            interval=_STOP_POLL_INTERVAL,
+            log=log,
+        )
+        watching.start()
         try:
             self.last = report = Maintenance(manager, stop=ending).run()
         finally:
-            done.set()
+            watching.stop()
         log.info(
             "maintenance finished: numbers=%d databases=%d available=%d removed=%d failed=%d",
             report.numbers,

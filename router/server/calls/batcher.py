@@ -1,7 +1,6 @@
 """The batcher: takes all calls that wait at a call source, and answers them together."""
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from router.lookup.engine import LookupEngine
 from router.lookup.queued_call import CALL, DETAILS, HANDLE, METADATA, CallHandle, QueuedCall
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
+from router.runtime.background_thread import BackgroundThread
 from router.runtime.cpu_affinity import pinned_to
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.limits import MAX_MESSAGE_BYTES
@@ -144,8 +144,9 @@ class Batcher:
         self._traces: dict[CallHandle, Trace] = {}
         source.attach(self._answer_from_memory, lambda: self.waiting)
         observation.waiting[tongue] = lambda: self.waiting
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = BackgroundThread(
+            name, self._take_until_stopped, failing="taking calls failed", interval=0.0, log=log
+        )
 
     @property
     def waiting(self) -> int:
@@ -158,17 +159,15 @@ class Batcher:
 
     def stop(self) -> None:
         """Stop after the taken calls are answered or handed on."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+        self._thread.stop()
+        self._thread.join(5)
 
-    def _run(self) -> None:
+    def _take_until_stopped(self) -> None:
         with pinned_to(self._core):
-            self._take_and_answer()
-
-    def _take_and_answer(self) -> None:
-        while not self._stop.is_set():
-            calls = self._admission.take(_TAKE_TIMEOUT)
-            if calls:
+            while not self._thread.stopping:
+                calls = self._admission.take(_TAKE_TIMEOUT)
+                if not calls:
+                    continue
                 began = time.perf_counter()
                 if rest := self._answer_from_memory(calls):
                     self._answer(rest)

@@ -1,13 +1,14 @@
 """Records of single lookups: the last refused and slow ones, and the call log."""
 
+import contextlib
 import logging
 import queue
-import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from router.runtime.background_thread import BackgroundThread
 from router.runtime.masking import mask_numbers
 
 log = logging.getLogger("router.calls")
@@ -80,8 +81,14 @@ class CallLog:
     def __init__(self, *, masked: bool) -> None:
         self._masked = masked
         self._queue: queue.Queue[CallRecord] = queue.Queue(_MAX_WAITING)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="call-log", daemon=True)
+        self._thread = BackgroundThread(
+            "call-log",
+            self._write_waiting,
+            failing="writing the call log failed",
+            interval=0.0,
+            log=logging.getLogger(__name__),
+            at_end=self._write_waiting,
+        )
         self.dropped = 0
 
     def start(self) -> None:
@@ -90,8 +97,8 @@ class CallLog:
 
     def stop(self) -> None:
         """Write what waits, and end the thread."""
-        self._stopping.set()
-        self._thread.join(timeout=2)
+        self._thread.stop()
+        self._thread.join(2)
 
     def add(self, record: CallRecord) -> None:
         """Have a line written."""
@@ -100,15 +107,12 @@ class CallLog:
         except queue.Full:
             self.dropped += 1
 
-    def _run(self) -> None:
-        while True:
-            try:
-                record = self._queue.get(timeout=_STOP_POLL_INTERVAL)
-            except queue.Empty:
-                if self._stopping.is_set():
-                    return
-                continue
-            self._write(record)
+    def _write_waiting(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            record = self._queue.get(timeout=_STOP_POLL_INTERVAL)
+            while True:
+                self._write(record)
+                record = self._queue.get_nowait()
 
     def _write(self, record: CallRecord) -> None:
         fields = {name: value for name, value in record.to_json().items() if value is not None and name != "time"}

@@ -6,11 +6,11 @@ lookup without a span pays for one look at its metadata, and a collector that ha
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from router.runtime.background_thread import BackgroundThread
 from router.runtime.counters import LabelledCounters
 from router.server.observation.call_traces import CallTrace
 from router.server.observation.steps import Step
@@ -95,8 +95,14 @@ class Tracer:
         self._sample_every = sample_every
         self._until_sample = sample_every
         self._queue: queue.Queue[FinishedTrace] = queue.Queue(_MAX_WAITING)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="span-exporter", daemon=True)
+        self._thread = BackgroundThread(
+            "span-exporter",
+            self._export_waiting,
+            failing="exporting spans failed",
+            interval=0.0,
+            log=log,
+            at_end=self._export_last,
+        )
         self.counts = LabelledCounters()
 
     @property
@@ -110,8 +116,8 @@ class Tracer:
 
     def stop(self) -> None:
         """Export what waits, for two seconds at most."""
-        self._stopping.set()
-        self._thread.join(timeout=2)
+        self._thread.stop()
+        self._thread.join(2)
 
     def choose(self, metadatas: "Sequence[Metadata | None]") -> list[tuple[int, Trace]]:
         """Return a trace for each call that gets a span, with the call's place.
@@ -147,23 +153,26 @@ class Tracer:
         except queue.Full:
             self.counts.add(DROPPED)
 
-    def _run(self) -> None:
-        while not (self._stopping.is_set() and self._queue.empty()):
-            waiting = self._take()
-            if waiting:
-                self._export(waiting)
+    def _export_waiting(self) -> None:
+        waiting = self._take()
+        if waiting:
+            self._export(waiting)
+
+    def _export_last(self) -> None:
+        while not self._queue.empty():
+            self._export_waiting()
         self._exporter.close()
 
     def _take(self) -> list[FinishedTrace]:
         """Return the spans of about a second."""
         taken: list[FinishedTrace] = []
         end = time.monotonic() + _EXPORT_INTERVAL
-        while len(taken) < _MAX_EXPORT and (left := end - time.monotonic()) > 0 and not self._stopping.is_set():
+        while len(taken) < _MAX_EXPORT and (left := end - time.monotonic()) > 0 and not self._thread.stopping:
             try:
                 taken.append(self._queue.get(timeout=min(left, 0.2)))
             except queue.Empty:
                 continue
-        while self._stopping.is_set() and len(taken) < _MAX_EXPORT and not self._queue.empty():
+        while self._thread.stopping and len(taken) < _MAX_EXPORT and not self._queue.empty():
             taken.append(self._queue.get_nowait())
         return taken
 

@@ -4,11 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from router.runtime.background_thread import BackgroundThread, Step
 from router.runtime.backoff import Backoff
+from tests.support.waiting import eventually
 
 log = logging.getLogger("tests.background_thread")
 SOON = 5.0
@@ -19,16 +21,16 @@ SOON = 5.0
 def run() -> Iterator[Callable[..., BackgroundThread]]:
     threads = []
 
-    def start(step: Step, interval: float = 60.0, *, starts_at_once: bool = True) -> BackgroundThread:
+    def start(step: Step, interval: float = 60.0, **options: Any) -> BackgroundThread:
         thread = BackgroundThread(
             "tested",
             step,
             failing="the step failed",
             interval=interval,
             log=log,
-            starts_at_once=starts_at_once,
             expected=(ConnectionError,),
             backoff=Backoff(0.001, 0.001),
+            **options,
         )
         threads.append(thread)
         thread.start()
@@ -201,3 +203,17 @@ def test_thread_that_was_not_started_can_be_stopped_and_joined() -> None:
     thread.join(SOON)
 
     assert thread.stopping
+
+
+def test_last_act_follows_the_last_turn_in_the_thread(run: Callable[..., BackgroundThread]) -> None:
+    acts: list[tuple[str, str]] = []
+
+    def note(act: str) -> None:
+        acts.append((act, threading.current_thread().name))
+
+    thread = run(lambda: note("turn"), 60.0, at_end=lambda: note("end"))
+    eventually(lambda: acts)
+    thread.stop()
+    thread.join(SOON)
+
+    assert acts == [("turn", "tested"), ("end", "tested")]
