@@ -21,7 +21,7 @@ from router.runtime.addresses import Address
 from router.runtime.histograms import DURATION_BOUNDS
 from router.server.app import Service
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import Refusal, outcome, request
+from tests.integration.caller import Refusal, request, result_of
 from tests.integration.http_caller import HttpCaller
 
 CALLERS = 16
@@ -124,7 +124,7 @@ def grpc_callers(service: Service, count: int) -> Iterator[list[AskOne]]:
 
         def ask(number: str) -> Seen:
             began = time.perf_counter()
-            found = outcome(lookup.future(request(number, ""), timeout=PATIENCE))
+            found = result_of(lambda: lookup(request(number, ""), timeout=PATIENCE))
             seconds = time.perf_counter() - began
             if isinstance(found, Refusal):
                 return Seen(found.code.name, found.reason or found.code.name, seconds)
