@@ -12,6 +12,7 @@ from benchmarks.credentials import PLAIN, Access
 SOURCE = Path(__file__).parent / "load"
 BUILD = Path(__file__).parent / "build"
 PROGRAM, FLOOD = BUILD / "load", BUILD / "flood"
+_UNITS = {PROGRAM: ("load.c",), FLOOD: ("flood.c", "fates.c")}
 _SHARED = ("client.c", "messages.c", "tls.c")
 LOOKUP, BATCH, STREAM = (f"/router.v1.InboundRouter/{name}" for name in ("Lookup", "LookupBatch", "LookupStream"))
 
@@ -78,7 +79,7 @@ def build(program: Path = PROGRAM) -> None:
     Raises:
         LoadError: it can't be compiled.
     """
-    units = [SOURCE / f"{program.name}.c", *(SOURCE / each for each in _SHARED)]
+    units = [SOURCE / each for each in (*_UNITS[program], *_SHARED)]
     newest = max(each.stat().st_mtime for each in (*units, *SOURCE.glob("*.h")))
     if program.exists() and program.stat().st_mtime > newest:
         return

@@ -2,15 +2,14 @@
  *
  * Each call has an intended time and a deadline that counts from there: what is left of it is sent along, and when it
  * is over the call is given up (RST_STREAM), or is never sent when no stream got free for it. A connection that the
- * server ends is opened again. Where the server
- * allows no more streams, calls wait in the order of their times, as in gRPC's libraries; with --limited the caller
- * turns them away at once, as one does that bounds its calls. Answers are compared with what is expected. Prints
- * "step N" when one begins, then one line of JSON: what became of the calls meant for each step, and for each tenth
- * of a second. One thread; stops by itself.
+ * server ends is opened again. Where the server allows no more streams, calls wait in the order of their times, as in
+ * gRPC's libraries; with --limited the caller turns them away at once, as one does that bounds its calls. Answers are
+ * compared with what is expected. Prints "step N" when one begins, then one line of JSON (fates.h). One thread; stops
+ * by itself.
  */
 #define _GNU_SOURCE
 #include "client.h"
-#include "histogram.h"
+#include "fates.h"
 #include "messages.h"
 
 #include <getopt.h>
@@ -23,29 +22,10 @@
 #include <time.h>
 
 #define MOST_CONNECTIONS 1024
-#define MOST_STEPS 64
-#define BIN_NS 100000000u
 #define LEAST_NS 2000000u /* time left below which a call is not sent any more */
 #define ROUND_NS 200000u /* a round of sending and reading: what is due in it goes out together */
 #define SETTLE_NS 300000000u
 #define SENT_ROOM (1u << 20)
-
-enum { RIGHT = 1, EXPLAINED = 2, GIVEN_UP = 4 };
-
-/* What became of calls. */
-struct fate {
-    uint64_t offered, right, late, wrong, refused, explained, expired, unsent, turned_away, others, reset;
-    uint64_t statuses[STATUSES];
-    struct histogram latencies;
-};
-
-struct step {
-    double rate;
-    uint64_t from, to;
-    struct fate fate;
-    struct histogram refusals, rounds; /* a round: the time from one look at the clock to the next */
-    double cpu;
-};
 
 /* Calls in the order in which they were sent, so of their deadlines. */
 struct sent {
@@ -58,29 +38,8 @@ static struct messages expected;
 static struct connection *connections;
 static int count = 16, limited;
 static uint64_t lost_connections;
-static struct step steps[MOST_STEPS];
-static int step_count;
-static struct fate *bins;
-static size_t bin_count;
-static uint64_t started, patience;
 static struct sent *sent;
 static uint32_t sent_first, sent_last;
-
-static struct step *step_at(uint64_t due)
-{
-    static int last;
-    if (due < steps[last].from)
-        last = 0;
-    while (last + 1 < step_count && due >= steps[last].to)
-        last++;
-    return &steps[last];
-}
-
-static struct fate *bin_at(uint64_t due)
-{
-    size_t at = (due - started) / BIN_NS;
-    return &bins[at < bin_count ? at : bin_count - 1];
-}
 
 static void on_body(struct slot *slot, const uint8_t *bytes, size_t length)
 {
@@ -111,35 +70,6 @@ static void on_details(struct slot *slot, const uint8_t *value, size_t length)
     }
     if (memmem(bytes, put, "google.rpc.RetryInfo", 20))
         slot->judged |= EXPLAINED;
-}
-
-static void settle(struct fate *fate, struct slot *slot, int status, uint64_t took)
-{
-    int in_time = took <= patience;
-    if (slot->judged & GIVEN_UP) {
-        fate->expired++;
-        return;
-    }
-    if (status < 0) {
-        fate->reset++;
-        return;
-    }
-    fate->statuses[status]++;
-    if (status == 0 && !(slot->judged & RIGHT)) {
-        fate->wrong++;
-    } else if (status == 0 && in_time) {
-        fate->right++;
-        histogram_add(&fate->latencies, took);
-    } else if (status == 0) {
-        fate->late++;
-    } else if (status == 8) {
-        fate->refused++;
-        fate->explained += (slot->judged & EXPLAINED) != 0;
-    } else if (status == 4) {
-        fate->expired++;
-    } else {
-        fate->others++;
-    }
 }
 
 static void on_answer(struct slot *slot, uint64_t due, int status)
@@ -289,45 +219,6 @@ static double cpu_seconds(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-static void print_fate(const struct fate *fate)
-{
-    printf("\"offered\": %lu, \"right\": %lu, \"late\": %lu, \"wrong\": %lu, \"refused\": %lu, \"explained\": %lu, "
-           "\"expired\": %lu, \"unsent\": %lu, \"turned_away\": %lu, \"others\": %lu, \"reset\": %lu, \"p50\": %.1f, "
-           "\"p99\": %.1f, \"worst\": %.1f",
-           fate->offered, fate->right, fate->late, fate->wrong, fate->refused, fate->explained, fate->expired,
-           fate->unsent, fate->turned_away, fate->others, fate->reset,
-           (double)histogram_at(&fate->latencies, 0.5) / 1e3, (double)histogram_at(&fate->latencies, 0.99) / 1e3,
-           (double)fate->latencies.highest / 1e3);
-}
-
-static void print_all(void)
-{
-    printf("{\"steps\": [");
-    for (int i = 0; i < step_count; i++) {
-        struct step *step = &steps[i];
-        printf("%s{\"rate\": %.1f, \"seconds\": %.3f, \"cpu\": %.3f, ", i ? ", " : "", step->rate,
-               (double)(step->to - step->from) / 1e9, step->cpu);
-        print_fate(&step->fate);
-        printf(", \"refusal_p50\": %.1f, \"refusal_p99\": %.1f, \"round_p99\": %.1f, \"round_worst\": %.1f, \"statuses\": {",
-               (double)histogram_at(&step->refusals, 0.5) / 1e3, (double)histogram_at(&step->refusals, 0.99) / 1e3,
-               (double)histogram_at(&step->rounds, 0.99) / 1e3, (double)step->rounds.highest / 1e3);
-        const char *comma = "";
-        for (int code = 0; code < STATUSES; code++)
-            if (step->fate.statuses[code]) {
-                printf("%s\"%d\": %lu", comma, code, step->fate.statuses[code]);
-                comma = ", ";
-            }
-        printf("}}");
-    }
-    printf("], \"bins\": [");
-    for (size_t i = 0; i < bin_count; i++) {
-        printf("%s{", i ? ", " : "");
-        print_fate(&bins[i]);
-        printf("}");
-    }
-    printf("], \"lost_connections\": %lu}\n", lost_connections);
-}
-
 static void read_plan(char *plan)
 {
     for (char *each = strtok(plan, ","); each; each = strtok(NULL, ",")) {
@@ -411,6 +302,6 @@ int main(int argc, char **argv)
         if (now > steps[step_count - 1].to + patience + 1000000000u)
             break;
     }
-    print_all();
+    print_fates(lost_connections);
     return 0;
 }
