@@ -50,10 +50,11 @@ From the carrier's INVITE to the next hop's; what follows (180, 200, ACK, BYE) i
 Addresses and ports have names here; header fields of no interest are left out.
 """
 _TOOLS_TOP = """\
-# What stock tools say
+# Checks with stock SIP and DNS tools
 
-This page is written by `python -m tests.switches.evidence`, too: SIPp, dig, kdig and dnsperf ask a did-router itself.
-Its ENUM has `refusals = "uri"`.
+SIPp, dig, kdig and dnsperf call did-router itself, without a switch between.
+Its setting `enum_refusals` is `"uri"`: a refusal is a SIP URI whose host names the reason.
+`python -m tests.switches.evidence` writes this page.
 """
 
 

@@ -1,5 +1,7 @@
 """Two did-routers over the same stores that answer in every way."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from tests import processes
@@ -46,6 +48,18 @@ class Routers:
         """Let one of them go on."""
         for process in self._every(index):
             processes.thaw(process)
+
+    @contextmanager
+    def frozen(self, *indexes: int) -> Iterator[None]:
+        """Freeze some of them, or all of them where none is named, until the end of the block."""
+        chosen = indexes or range(2)
+        for index in chosen:
+            self.freeze(index)
+        try:
+            yield
+        finally:
+            for index in chosen:
+                self.thaw(index)
 
     def kill(self, index: int) -> None:
         """End one of them without a word."""

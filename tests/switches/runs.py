@@ -74,11 +74,8 @@ def campaign(
             return offer(folder / name, switch.port, behind, calls, rate)
 
         outcomes = {"both answer": phase("both")}
-        routers.freeze(0)
-        try:
+        with routers.frozen(0):
             outcomes["first frozen"] = phase("frozen")
-        finally:
-            routers.thaw(0)
         routers.kill(0)
         try:
             outcomes["first killed"] = phase("killed")

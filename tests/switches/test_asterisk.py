@@ -55,13 +55,8 @@ def test_call_gets_its_response(caller: Caller, dialled: str, code: int) -> None
 
 
 def test_frozen_routers_give_503(caller: Caller, routers: Routers) -> None:
-    for index in range(2):
-        routers.freeze(index)
-    try:
+    with routers.frozen():
         response, _ = caller.ask(OWNED)
-    finally:
-        for index in range(2):
-            routers.thaw(index)
 
     assert response.code == 503
 

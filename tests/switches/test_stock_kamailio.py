@@ -97,16 +97,11 @@ def test_call_cancelled_during_its_lookup_rings_nowhere(
     """Both routers are frozen: the CANCEL finds the call before any answer."""
     callee = start_sipp("callee", "-p", str(next_hop))
     call = Dialogue(OWNED.encode())
-    for index in range(2):
-        routers.freeze(index)
-    try:
+    with routers.frozen():
         caller.send(call.request("INVITE", caller.port))
         caller.wait_for_trying(call)
         caller.send(call.request("CANCEL", caller.port))
         refused = caller.final(call)
-    finally:
-        for index in range(2):
-            routers.thaw(index)
     caller.acknowledge(call, refused)
     eventually(lambda: caller.ask(UNKNOWN)[0].code == 404, 30)
 
@@ -115,13 +110,8 @@ def test_call_cancelled_during_its_lookup_rings_nowhere(
 
 
 def test_without_any_router_a_call_gets_503(caller: Caller, routers: Routers) -> None:
-    for index in range(2):
-        routers.freeze(index)
-    try:
+    with routers.frozen():
         response, _ = caller.ask(OWNED)
-    finally:
-        for index in range(2):
-            routers.thaw(index)
     eventually(lambda: caller.ask(UNKNOWN)[0].code == 404, 30)
 
     assert response.code == 503
@@ -146,17 +136,12 @@ def test_frozen_router_blocks_no_worker(start: Start, routers: Routers, way: Way
     proxy = start(place, way, children=1)
     call = Dialogue(OWNED.encode())
     with Caller(proxy.port) as caller:
-        for index in range(2):
-            routers.freeze(index)
-        try:
+        with routers.frozen():
             caller.send(call.request("INVITE", caller.port))
             caller.wait_for_trying(call)
             ping = Dialogue(b"ping")
             caller.send(ping.request("OPTIONS", caller.port))
             order = [caller.next_final() for _ in range(2)]
-        finally:
-            for index in range(2):
-                routers.thaw(index)
         caller.acknowledge(call, order[1])
 
     assert [(response.method, response.code) for response in order] == [("OPTIONS", 200), ("INVITE", 503)]

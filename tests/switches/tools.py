@@ -26,12 +26,19 @@ def outputs(routers: Routers, folder: Path) -> str:
     """Return the page's section of their outputs."""
     sections = [
         "## SIPp against the redirect server",
-        *(_block(f"sipp, {transport}", sipp(routers.sip[0], folder, transport)) for transport in ("u1", "t1")),
+        *(_block(finding, f"sipp -t {way} …", sipp(routers.sip[0], folder, way)) for way, finding in SIPP.items()),
         "## dig and kdig against ENUM",
-        *(_block(" ".join(("dig", *shown)), dig(routers.enum[0], shown)) for shown in DIG),
-        _block(" ".join(("kdig", *KDIG)), run("kdig", f"@127.0.0.1#{routers.enum[0]}", *KDIG)),
+        *(_block(finding, " ".join(("dig", *asked)), dig(routers.enum[0], asked)) for asked, finding in DIG.items()),
+        _block(
+            "TCP with a cookie brings the same record.",
+            " ".join(("kdig", *KDIG)),
+            run("kdig", f"@127.0.0.1#{routers.enum[0]}", *KDIG),
+        ),
         "## dnsperf against ENUM",
-        *(_block(f"dnsperf -m {mode}", dnsperf(routers.enum[0], folder, mode)) for mode in ("udp", "tcp")),
+        *(
+            _block(finding, f"dnsperf -m {mode} …", dnsperf(routers.enum[0], folder, mode))
+            for mode, finding in DNSPERF.items()
+        ),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -41,15 +48,26 @@ def name_of(number: str) -> str:
     return ".".join(reversed(number.removeprefix("+"))) + ".e164.arpa"
 
 
-DIG = (
-    ("+noall", "+answer", "+comments", "NAPTR", name_of(_OWNED)),
-    ("+short", "NAPTR", name_of(_UNKNOWN)),
-    ("+short", "NAPTR", name_of(_AGING)),
-    ("+noall", "+comments", "NAPTR", "4.3.2.1.example.org"),
-    ("+noall", "+comments", "+edns=1", "+noednsnegotiation", "NAPTR", name_of(_OWNED)),
-    ("+noall", "+comments", "+opcode=NOTIFY", "NAPTR", name_of(_OWNED)),
-    ("+noall", "+comments", "CH", "TXT", "version.bind"),
-)
+SIPP = {
+    "u1": "Over UDP, all of a thousand calls to an owned number are redirected.",
+    "t1": "Over TCP, so are a thousand calls of one connection.",
+}
+DIG = {
+    ("+noall", "+answer", "+comments", "NAPTR", name_of(_OWNED)): "An owned number has a SIP URI of its account.",
+    ("+short", "NAPTR", name_of(_UNKNOWN)): "A number without a document is refused with 404.",
+    ("+short", "NAPTR", name_of(_AGING)): "A number that is out of service is refused with 480.",
+    ("+noall", "+comments", "NAPTR", "4.3.2.1.example.org"): "A name of another zone is refused; EDE says why.",
+    (
+        *("+noall", "+comments", "+edns=1", "+noednsnegotiation", "NAPTR"),
+        name_of(_OWNED),
+    ): "A query of an unknown EDNS version gets BADVERS.",
+    ("+noall", "+comments", "+opcode=NOTIFY", "NAPTR", name_of(_OWNED)): "Other operations than queries get NOTIMP.",
+    ("+noall", "+comments", "CH", "TXT", "version.bind"): "The server's version is not disclosed.",
+}
+DNSPERF = {
+    "udp": "Over UDP, every query of a run gets its response.",
+    "tcp": "Over TCP, too.",
+}
 KDIG = ("+tcp", "+edns", "+cookie", "+noall", "+answer", "NAPTR", name_of(_OWNED))
 
 
@@ -90,5 +108,5 @@ def run(*command: str, folder: Path | None = None) -> str:
     return "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("; <<>>"))
 
 
-def _block(title: str, text: str) -> str:
-    return f"{title}:\n\n```text\n{text}\n```"
+def _block(finding: str, command: str, text: str) -> str:
+    return f"{finding}\n\n```console\n$ {command}\n{text}\n```"
