@@ -78,7 +78,7 @@ test-console: install ## install Chromium and axe from Debian and npm, and run t
 	tests/integration/console/install.sh "$(VENV)/node"
 	$(BIN)/pytest tests/unit/console tests/component/console tests/integration/console $(ARGS)
 
-console-pictures: install ## make the pictures of docs/console.md anew, with Chromium
+console-pictures: install ## make the pictures of docs/console.md, with Chromium
 	tests/integration/console/install.sh "$(VENV)/node"
 	CONSOLE_PICTURES=docs/pictures $(BIN)/pytest tests/integration/console/test_console_pictures.py tests/integration/console/test_console_fault_found.py $(ARGS)
 

@@ -36,7 +36,7 @@ class Plan:
     Attributes:
         rounds: turns of those that the bar compares; the median counts. The others take one.
         seconds: measured in each turn, after a third of it as warm-up.
-        left_out: names that take no turn for capacity.
+        omitted: names that take no turn for capacity.
         latency: whose latency is measured over offered load; shares: of the capacity that `PACED_BY` names.
         kinds: whose answers to other numbers are measured.
         sizes, growers: numbers in Redis, and who is measured at each.
@@ -46,7 +46,7 @@ class Plan:
     rounds: int
     seconds: float
     capacity: tuple[Load, ...]
-    left_out: frozenset[str]
+    omitted: frozenset[str]
     latency: tuple[str, ...]
     shares: tuple[float, ...]
     kinds: tuple[str, ...]
@@ -61,7 +61,7 @@ QUICK = Plan(
     rounds=1,
     seconds=0.5,
     capacity=(EIGHT,),
-    left_out=frozenset(
+    omitted=frozenset(
         f"{store} {transport}{extra}"
         for store in ("near", "redis", "fallback")
         for transport in ("native", "grpcio")
@@ -81,7 +81,7 @@ FULL = Plan(
     rounds=3,
     seconds=1.5,
     capacity=(EIGHT, ONE),
-    left_out=frozenset(("near grpcio x2", "redis grpcio x2", "fallback grpcio")),
+    omitted=frozenset(("near grpcio x2", "redis grpcio x2", "fallback grpcio")),
     latency=(NEAR, ECHO, EDGE, EDGE_ECHO, REDIS, "go map", "c++ map", TEXTBOOK),
     shares=SHARES,
     kinds=(NEAR, REDIS),

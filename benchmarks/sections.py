@@ -37,7 +37,7 @@ def capacity(run: Run, on: Arena) -> None:
     for number in range(run.plan.rounds):
         print(f"capacity, round {number + 1} of {run.plan.rounds}")
         for who in run.taking_turn(number):
-            if who.name not in run.plan.left_out:
+            if who.name not in run.plan.omitted:
                 run.match.play(on, who, _loads(run.plan, who, first=number == 0), seconds=run.plan.seconds)
 
 

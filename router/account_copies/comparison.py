@@ -24,7 +24,7 @@ from router.runtime.chunked import chunked
 _BATCH_SIZE = 200
 """Numbers compared or repaired at a time."""
 _FAILURE_THRESHOLD = 5
-"""Accounts in a row that can't be read before the comparison fails: then CouchDB is the cause."""
+"""Consecutive accounts that can't be read before the comparison fails: then CouchDB is the cause."""
 
 _RECHECK_DELAYS = (0.2, 0.5, 1.5)
 """Seconds to wait before each further check of a difference."""

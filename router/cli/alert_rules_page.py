@@ -50,7 +50,7 @@ def _expression(text: str) -> Iterator[str]:
 
 
 def runbook(page: str) -> str:
-    """Return docs/operations.md with its table of alerts made anew."""
+    """Return docs/operations.md with its table of alerts regenerated."""
     return _TABLE.sub(lambda _: "".join(map(_row, ALERT_RULES)), page, count=1)
 
 

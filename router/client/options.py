@@ -36,7 +36,7 @@ class Options:
     Attributes:
         attempts: of one read, the first included, while a service refuses connections or closes them. Changes of
             numbers are sent once.
-        breaker_failures: deadlines exceeded in a row after which the circuit breaker refuses calls; 0: no breaker.
+        breaker_failures: consecutive exceeded deadlines after which the circuit breaker refuses calls; 0: no breaker.
         breaker_reset_timeout: seconds that it stays open before one trial call, so that a frozen service costs a
             caller one deadline a second.
         explain_deadline: seconds for Explain, which asks every layer.

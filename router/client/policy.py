@@ -15,7 +15,7 @@ The second is sent at once: it opens a connection where the service closed the l
 millisecond at a running service. A service that is down fails all attempts within this.
 """
 
-_LEAST_TIME = 0.001
+_MIN_TIME = 0.001
 """Seconds of a deadline below which another attempt can't bring an answer."""
 
 
@@ -73,4 +73,4 @@ class Attempts:
         if self._left <= 0 or not result.is_retryable:
             return None
         delay = 0.0 if self._sent == 1 else _RETRY_BACKOFF.delay(0)
-        return delay if self._ends_at - time.monotonic() - delay > _LEAST_TIME else None
+        return delay if self._ends_at - time.monotonic() - delay > _MIN_TIME else None

@@ -27,7 +27,7 @@ class Console:
     """The console's parts.
 
     Attributes:
-        own_token: reads figures while nobody is logged in; empty: none.
+        own_token: reads figures while no user is logged in; empty: none.
         stale_after: seconds after which a follower's silence makes answers stale.
         key: opens the console where the services ask for no token; printed at the start, valid until the end.
     """

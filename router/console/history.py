@@ -13,7 +13,7 @@ SPAN = 900.0
 INTERVAL = 2.0
 """Seconds between two polls."""
 _MAX_GAP = 5 * INTERVAL
-"""Seconds without a figure after which a worker's rate begins anew: a longer gap would be spread over one point."""
+"""Seconds without a figure after which a worker's rate begins again: a longer gap would be spread over one point."""
 
 WorkerName = tuple[str, str]
 """An instance's address, and the name of one of its workers."""

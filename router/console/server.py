@@ -39,7 +39,7 @@ _GRACE_PERIOD = 2
 _SERVICE_POLL_INTERVAL = 1.0
 """Seconds between two questions whether a service answers yet."""
 Announce = Callable[[str], None]
-"""Receives a line for whoever starts the console."""
+"""Receives a line for the person who starts the console."""
 
 _ANY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognized, not listened on
 

@@ -5,9 +5,9 @@ in conflict. So an accepted write is read back. It is withdrawn where another li
 may have got `ok`. It holds where it is the only leaf: nodes were away, and may only come back with another write.
 
 Both writers may have been only accepted. So the one whose leaf CouchDB serves waits a moment for the other one to
-withdraw. Where both withdraw all the same, nothing would be left of the document: whoever withdrew reads again, and
-writes again where no leaf lives. Of two that do so the later one sees both withdrawals, and both write over the same
-leaf, so that CouchDB tells them apart. Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
+withdraw. Where both withdraw all the same, nothing would be left of the document: a writer that withdrew reads again,
+and writes again where no leaf lives. Of two that do so the later one sees both withdrawals, and both write over the
+same leaf, so that CouchDB tells them apart. Observed on CouchDB 3.5.0, three nodes: docs/couchdb.md.
 """
 
 import time

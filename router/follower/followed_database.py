@@ -58,7 +58,7 @@ class FollowedDatabase:
         feed: its own continuous feed, while it is busy.
         rows: changes from the feed that are not applied yet.
         last_change_at: time of its last change.
-        failures: failures in a row, for the back-off.
+        failures: consecutive failures, for the back-off.
         check_requested: something happened that its own feed may not report; check_queued: the time of that check has
             come; checked_at: time of the last check.
         deletion_reported: an event called it deleted. A shard split reports the same, so the next look decides.

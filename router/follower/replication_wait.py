@@ -22,7 +22,7 @@ BEGINS_WITHIN, ENDS_WITHIN = 6.0, 120.0
 """Seconds within which nodes begin to push after one came back (CouchDB's `[mem3] sync_delay` is 5 s), and the
 longest wait for the end."""
 QUIET_ANSWERS = 6
-"""Responses in a row with an empty backlog: work of unknown extent counts as nothing."""
+"""Consecutive responses with an empty backlog: work of unknown extent counts as nothing."""
 SHORT_GAP = 5.0
 """Seconds without a connection after which a node may have been away; after a shorter gap half of both waits is
 enough."""

@@ -19,7 +19,7 @@ _NO_FEED_BACKOFF = 30.0
 _CHECK_TIMEOUT = 3.0
 """Seconds for the response whether there are events that the feed did not bring."""
 _STUCK_THRESHOLD = 2
-"""Checks in a row that find an event missing, or get no response, before the feed counts as stuck."""
+"""Consecutive checks that find an event missing, or get no response, before the feed counts as stuck."""
 
 
 class UpdatesWatcher:
@@ -158,11 +158,11 @@ class UpdatesWatcher:
 
 @dataclass(slots=True)
 class _FeedCheck:
-    """Counts the checks in a row at which the feed stood at the same sequence and lacked events.
+    """Counts the consecutive checks at which the feed stood at the same sequence and lacked events.
 
     Attributes:
         confirmed_at: time of the last check that found nothing missing, monotonic.
-        missing: checks in a row that found an event missing.
+        missing: consecutive checks that found an event missing.
         seq: the feed's sequence at the last check.
     """
 
@@ -172,7 +172,7 @@ class _FeedCheck:
 
     @property
     def is_stuck(self) -> bool:
-        """Return whether events were missing too often in a row."""
+        """Return whether events were missing in too many consecutive checks."""
         return self.missing >= _STUCK_THRESHOLD
 
     def note(self, seq: str, now: float, *, is_behind: bool) -> None:

@@ -10,7 +10,7 @@ _NEAR_TTL = 2.0
 
 
 class NegativeAnswers:
-    """Answers by the port requests in memory, for a negative entry, a tombstone and a negative range alike.
+    """Answers by the port requests in memory, for a negative entry, a tombstone or a negative range.
 
     Args:
         near: keeps the refusals in the worker's memory; None without a near cache.

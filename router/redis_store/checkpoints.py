@@ -25,7 +25,7 @@ class Checkpoint:
     Attributes:
         epoch: random; a new value means that the database was rebuilt in the cache.
         instance_start_time, purge_seq: of the database when the epoch began.
-        fingerprint: of the routing policy and the entry format; a new value means that every entry is built anew.
+        fingerprint: of the routing policy and the entry format; a new value means that every entry is rebuilt.
         seq: the feed's sequence applied last; empty before the first batch.
         copies: the position of each copy of the database at which everything in it was in the cache.
         complete: everything up to seq is in the cache.

@@ -5,7 +5,7 @@ class Realms:
     """Realms by account id, in a worker's memory; reading takes no lock.
 
     Attributes:
-        changes: counts the changes, so that what was made of a realm can be made anew.
+        changes: counts the changes, so that values derived from a realm can be recomputed.
     """
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ class BackgroundThread:
         log: the logger of the caller.
 
     Attributes:
-        failures: failed turns in a row. A turn that lasts, such as a subscription, resets it once it has succeeded.
+        failures: consecutive failed turns. A turn that lasts, such as a subscription, resets it once it has succeeded.
         woken: whether the present turn was requested by `wake`.
     """
 

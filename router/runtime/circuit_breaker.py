@@ -5,7 +5,7 @@ import time
 
 
 class CircuitBreaker:
-    """Opens after `failures` in a row, for `reset_timeout` seconds; then one trial request decides whether it closes.
+    """Opens for `reset_timeout` seconds after `failures` consecutive ones; then a trial decides whether it closes.
 
     Threads share it.
     """

@@ -32,7 +32,7 @@ class ChildProcess:
         admin_port: port of its admin pages; 0 while it is not in service.
         socket: the Unix socket that it listens on behind the edge; None without the edge.
         exits: exits after which it was started again.
-        restarts: exits in a row, each shortly after its start.
+        restarts: consecutive exits, each shortly after its start.
         restart_at: monotonic time before which it is not started again.
     """
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from tests.hostile import wire
 from tests.hostile.attack import together
 from tests.hostile.scene import Scene
-from tests.hostile.sent_requests import ONE_LOOKUP
+from tests.hostile.sent_requests import LOOKUP_REQUEST
 from tests.hostile.wire import (
     ACK,
     BATCH,
@@ -49,7 +49,7 @@ def endless_body_of_others(scene: Scene, seconds: float) -> str:
 
 def _endless(scene: Scene, path: str, count: int) -> bytes:
     headers = wire.call_headers(path, scene.authorization)
-    beginning = wire.message(ONE_LOOKUP, announced=1000)
+    beginning = wire.message(LOOKUP_REQUEST, announced=1000)
     return b"".join(
         frame(HEADERS, END_HEADERS, stream, headers) + frame(DATA, 0, stream, beginning)
         for stream in range(1, 2 * count, 2)
@@ -137,7 +137,7 @@ def hang_up_from_everywhere(scene: Scene, seconds: float) -> str:
 
 def _at_once(scene: Scene) -> bytes:
     call = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
-    call += frame(DATA, END_STREAM, 1, wire.message(ONE_LOOKUP))
+    call += frame(DATA, END_STREAM, 1, wire.message(LOOKUP_REQUEST))
     return PREFACE + wire.settings() + call
 
 

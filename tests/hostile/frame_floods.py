@@ -7,7 +7,7 @@ import time
 from tests.hostile import wire
 from tests.hostile.attack import together
 from tests.hostile.scene import Scene
-from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, MEGABYTE, ONE_LOOKUP, closing_of, hung_up
+from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, LOOKUP_REQUEST, MEGABYTE, closing_of, hung_up
 from tests.hostile.wire import (
     BATCH,
     CONTINUATION,
@@ -56,7 +56,7 @@ def _rapid_reset(scene: Scene, seconds: float, path: str, content: bytes) -> str
 
 def rapid_reset(scene: Scene, seconds: float) -> str:
     """CVE-2023-44487: calls that are taken back at once."""
-    return _rapid_reset(scene, seconds, LOOKUP, ONE_LOOKUP)
+    return _rapid_reset(scene, seconds, LOOKUP, LOOKUP_REQUEST)
 
 
 def rapid_reset_of_others(scene: Scene, seconds: float) -> str:
@@ -69,7 +69,7 @@ def rapid_reset_without_bodies(scene: Scene, seconds: float) -> str:
 
 
 def rapid_reset_by_5(scene: Scene, seconds: float) -> str:
-    return together(5, lambda: _rapid_reset(scene, seconds, LOOKUP, ONE_LOOKUP))
+    return together(5, lambda: _rapid_reset(scene, seconds, LOOKUP, LOOKUP_REQUEST))
 
 
 def rapid_reset_by_20(scene: Scene, seconds: float) -> str:

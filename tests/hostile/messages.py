@@ -14,7 +14,7 @@ from router.v1.inbound_pb2_grpc import InboundRouterStub
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.hostile import wire
 from tests.hostile.scene import NUMBER, Scene
-from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, MEGABYTE, ONE_LOOKUP, closing_of, hung_up
+from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, LOOKUP_REQUEST, MEGABYTE, closing_of, hung_up
 from tests.hostile.wire import (
     BATCH,
     DATA,
@@ -102,7 +102,7 @@ def _calls(scene: Scene, seconds: float, path: str, body: bytes, more: wire.Pair
 
 def never_reads(scene: Scene, seconds: float) -> str:
     """Calls whose answers may not be sent: windows of nothing, and nobody who reads."""
-    return _unread(scene, seconds, LOOKUP, ONE_LOOKUP)
+    return _unread(scene, seconds, LOOKUP, LOOKUP_REQUEST)
 
 
 def never_reads_others(scene: Scene, seconds: float) -> str:
@@ -172,7 +172,7 @@ def bad_tokens(scene: Scene, seconds: float) -> str:
                 guesses += 1
                 guess = (("authorization", f"Bearer didr_{stream:043}"),)
                 if stream % 4 == 1:
-                    attacker.ask(stream, LOOKUP, ONE_LOOKUP, guess)
+                    attacker.ask(stream, LOOKUP, LOOKUP_REQUEST, guess)
                 else:
                     attacker.ask(stream, BATCH, BATCH_OF_ONE, guess)
             if not attacker.wait_ended(guesses, 5):

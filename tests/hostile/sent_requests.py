@@ -8,7 +8,7 @@ from tests.hostile.wire import (
 
 MEGABYTE = 1 << 20
 BATCH_OF_CALLS = 50
-ONE_LOOKUP = pb.LookupRequest(number=NUMBER).SerializeToString()
+LOOKUP_REQUEST = pb.LookupRequest(number=NUMBER).SerializeToString()
 BATCH_OF_ONE = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER)]).SerializeToString()
 
 

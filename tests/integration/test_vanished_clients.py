@@ -20,12 +20,12 @@ AFTER, TIME_LIMIT = 1.0, 0.5
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    after, time_limit = int(AFTER * 1000), int(TIME_LIMIT * 1000)
-    times = {call_source.KEEPALIVE_TIME_MS: after, call_source.KEEPALIVE_TIMEOUT_MS: time_limit}
+    after, timeout = int(AFTER * 1000), int(TIME_LIMIT * 1000)
+    times = {call_source.KEEPALIVE_TIME_MS: after, call_source.KEEPALIVE_TIMEOUT_MS: timeout}
     options = tuple((name, times.get(value, value)) for name, value in grpcio_server.OPTIONS)
     monkeypatch.setattr(grpcio_server, "OPTIONS", options)
     monkeypatch.setattr(native, "KEEPALIVE_TIME_MS", after)
-    monkeypatch.setattr(native, "KEEPALIVE_TIMEOUT_MS", time_limit)
+    monkeypatch.setattr(native, "KEEPALIVE_TIMEOUT_MS", timeout)
 
 
 ASKS = pb.LookupRequest(number=NUMBER).SerializeToString()

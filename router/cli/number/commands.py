@@ -132,7 +132,7 @@ def _mdn(command: Callable[..., Any]) -> Callable[..., Any]:
 @_assign_to
 @click.option("--state", type=click.Choice(_STATES), help="State of the new number (default: in_service).")
 @click.option("--module", "module_name", metavar="NAME", help="Carrier module (default: the configured one).")
-@click.option("--ported-in", is_flag=True, help="The number was ported in: in service at once, whoever the caller is.")
+@click.option("--ported-in", is_flag=True, help="The number was ported in: in service at once, for any caller.")
 @_fields
 @_mdn
 @_operation_command

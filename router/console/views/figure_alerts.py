@@ -8,7 +8,7 @@ from router.console.views.firing import Alert, Figures
 from router.console.views.text import age
 
 _MINUTE, _FIVE_MINUTES = 60.0, 300.0
-_LEAST_LOOKUPS = 1.0
+_MIN_LOOKUP_RATE = 1.0
 """Lookups a second below which a share means nothing."""
 _VISIBLE_IN_TIME = 1.0
 """Seconds; the objective for changes."""
@@ -34,7 +34,7 @@ def _of_lookups(figures: Figures, *, is_complete: bool) -> Iterator[Alert]:
         yield Alert(rules.OVERLOADED, f"{overloaded:,.1f} calls a second are refused as OVERLOADED")
     if any(point.unknown_accounts > 0 for point in whole):
         yield Alert(rules.UNKNOWN_ACCOUNTS, "Calls go to accounts without a document")
-    if _mean(recent, lambda point: point.lookups) < _LEAST_LOOKUPS:
+    if _mean(recent, lambda point: point.lookups) < _MIN_LOOKUP_RATE:
         return
     misses = _share(recent, lambda point: point.misses)
     if is_complete and misses > rules.MAX_MISSES:

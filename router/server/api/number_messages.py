@@ -20,7 +20,7 @@ def results(
     """Convert the outcomes to results, in order.
 
     Args:
-        copies: by number, what was found in accounts' own databases; None where nobody asked.
+        copies: by number, what was found in accounts' own databases; None where they were not requested.
     """
     response = pb.NumbersResponse(results=[_result(outcome) for outcome in outcomes])
     for result in response.results if copies else ():

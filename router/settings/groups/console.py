@@ -33,7 +33,7 @@ class ConsoleSettings(Group):
     )
     token_file: Path | None = Field(
         default=None,
-        description="file with a token of scope `admin`, with which the console reads figures while nobody is logged "
+        description="file with a token of scope `admin`, with which the console reads figures while no user is logged "
         "in; without it charts begin with the first login",
     )
     idle_timeout: float = Field(default=1800.0, gt=0, description="seconds without a request after which a login ends")

@@ -226,7 +226,7 @@ def encode_name(labels: Sequence[bytes]) -> bytes:
 
 
 def naptr(uri: str, ttl: int) -> Record:
-    """Return the record that Kamailio, Asterisk and FreeSWITCH accept alike (docs/switches.md).
+    """Return the record that Kamailio, Asterisk and FreeSWITCH all accept (docs/switches.md).
 
     Raises:
         ValueError: the URI makes a regular expression longer than a DNS string (255 bytes).
