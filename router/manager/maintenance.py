@@ -5,7 +5,6 @@ database is read page by page. A due change goes through the same pipeline as an
 document as it is then.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,7 +50,7 @@ class Maintenance:
 
     Args:
         dry_run: report what is due and change nothing.
-        stop: set it to end the run early.
+        must_end: asked before each page; ends the run early.
         on_outcome: called with the outcome of each due number.
         on_page: called with the number of documents read.
     """
@@ -61,13 +60,14 @@ class Maintenance:
         manager: NumberManager,
         *,
         dry_run: bool = False,
-        stop: threading.Event | None = None,
+        must_end: Callable[[], bool] = lambda: False,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
         on_page: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._manager = manager
         self._dry_run = dry_run
-        self._stop = stop or threading.Event()
+        self._must_end = must_end
+        self._ended = False
         self._on_outcome = on_outcome
         self._on_page = on_page
         self._report = MaintenanceReport()
@@ -81,20 +81,24 @@ class Maintenance:
         began = time.monotonic()
         policy = ManagerPolicy.of(self._manager.rules().config)
         for name in self._manager.databases.shards():
-            if self._stop.is_set():
+            if self._has_ended():
                 break
             try:
                 self._walk(name, policy)
             except CouchError as problem:
                 self._report.failed_databases[name] = str(problem)
             self._report.databases += 1
-        self._report.complete = not self._stop.is_set()
+        self._report.complete = not self._has_ended()
         self._report.seconds = round(time.monotonic() - began, 3)
         return self._report
 
+    def _has_ended(self) -> bool:
+        self._ended = self._ended or self._must_end()
+        return self._ended
+
     def _walk(self, name: str, policy: ManagerPolicy) -> None:
         for page in self._manager.databases.database(name).all_documents(_PAGE):
-            if self._stop.is_set():
+            if self._has_ended():
                 return
             now = gregorian.from_unix(int(time.time()))
             maintenance = [str(document["_id"]) for document in page if _is_due(document, name, policy, now)]

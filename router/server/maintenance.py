@@ -1,7 +1,6 @@
 """Periodic maintenance in the process whose follower leads: one process of the whole deployment."""
 
 import logging
-import threading
 
 from router.couch.errors import CouchError
 from router.follower.follower import Follower
@@ -13,9 +12,6 @@ from router.settings import Settings
 from router.stores.clients import Stores
 
 log = logging.getLogger(__name__)
-
-_STOP_POLL_INTERVAL = 1.0
-"""Seconds after which a run ends whose process no longer leads."""
 
 
 class MaintenanceTimer:
@@ -54,25 +50,11 @@ class MaintenanceTimer:
             self._manager = self._manager or NumberManager(self._settings, self._stores)
             self._maintain(self._manager)
 
+    def _must_end(self) -> bool:
+        return self._thread.stopping or not self._follower.leading.is_set()
+
     def _maintain(self, manager: NumberManager) -> None:
-        ending = threading.Event()
-
-        def watch() -> None:
-            if self._thread.stopping or not self._follower.leading.is_set():
-                ending.set()
-
-        watching = BackgroundThread(
-            "maintenance-watch",
-            watch,
-            failing="watching the maintenance failed",
-            interval=_STOP_POLL_INTERVAL,
-            log=log,
-        )
-        watching.start()
-        try:
-            self.last = report = Maintenance(manager, stop=ending).run()
-        finally:
-            watching.stop()
+        self.last = report = Maintenance(manager, must_end=self._must_end).run()
         log.info(
             "maintenance finished: numbers=%d databases=%d available=%d removed=%d failed=%d",
             report.numbers,

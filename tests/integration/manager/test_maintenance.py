@@ -1,6 +1,5 @@
 """Maintenance: changes of state that are due by time, by a command and by the leading follower."""
 
-import threading
 import time
 from typing import Any
 
@@ -126,9 +125,7 @@ def test_maintenance_uses_the_clusters_expiry_days(world: World) -> None:
 
 @pytest.mark.usefixtures("aged")
 def test_maintenance_stopped_reports_incomplete(world: World) -> None:
-    stop = threading.Event()
-    stop.set()
-    report = Maintenance(Manager(world).manager, stop=stop).run()
+    report = Maintenance(Manager(world).manager, must_end=lambda: True).run()
     assert (report.complete, report.numbers) == (False, 0)
 
 
