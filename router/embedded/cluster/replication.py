@@ -1,11 +1,8 @@
 """The internal replication: synchronises copies in the background, one database after the other."""
 
-import heapq
-import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
-from itertools import count, permutations
+from itertools import permutations
 
 from router.embedded.cluster.catalog import Catalog
 from router.embedded.cluster.copies import Copies
@@ -14,8 +11,8 @@ from router.embedded.cluster.transfer import transfer_rows
 from router.embedded.couchdb.errors import ApiError
 from router.embedded.couchdb.node import Node
 from router.embedded.couchdb.sequences import Position
+from router.runtime.deadline_timer import DeadlineTimer
 
-_log = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS = 0.5
 """Seconds from a write to its checkpoint at other copies; a reader that changes copies gets these rows again."""
 
@@ -35,28 +32,19 @@ class Replication:
         self._catalog = catalog
         self._nodes = nodes
         self._delay = delay
-        self._replications: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = count()
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._thread: threading.Thread | None = None
+        self._timer = DeadlineTimer("couchdb-internal-replication")
 
     def start(self) -> None:
         """Start, with the work that an earlier stop left undone."""
-        self._stopped = False
         for copies in self._catalog.all():
             copies.comparison_scheduled = False
-        self._thread = threading.Thread(target=self._run, name="couchdb-internal-replication", daemon=True)
-        self._thread.start()
+        self._timer.start()
 
     def stop(self) -> None:
         """Stop after the current replication."""
-        with self._changed:
-            self._stopped = True
-            self._replications.clear()
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
+        self._timer.stop()
+        self._timer.join(10)
+        self._timer = DeadlineTimer("couchdb-internal-replication")
 
     def note_write(self, copies: Copies, missed: dict[int, float]) -> None:
         """Plan what a write needs: the copies that it missed, each with when it is due (monotonic seconds)."""
@@ -114,24 +102,11 @@ class Replication:
         return not frozen and network.is_running(one) and network.connected(one, other)
 
     def _plan(self, replicate_at: float, work: Callable[[], None]) -> None:
-        with self._changed:
-            heapq.heappush(self._replications, (replicate_at, next(self._order), work))
-            self._changed.notify()
+        self._timer.at(replicate_at, lambda: self._replicate(work))
 
-    def _run(self) -> None:
-        while (work := self._next()) is not None:
-            try:
-                work()
-            except (OSError, KeyError, ApiError):
-                # A node died or a database was dropped meanwhile: the rest is compared again.
-                self._plan(time.monotonic() + self._delay, self._settle_all)
-            except Exception:  # noqa: BLE001 - one database must not stop the replication of others
-                _log.exception("the imitated cluster failed to bring copies together")
-
-    def _next(self) -> Callable[[], None] | None:
-        with self._changed:
-            while not self._stopped:
-                if self._replications and self._replications[0][0] <= time.monotonic():
-                    return heapq.heappop(self._replications)[2]
-                self._changed.wait(self._replications[0][0] - time.monotonic() if self._replications else None)
-        return None
+    def _replicate(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (OSError, KeyError, ApiError):
+            # A node died or a database was dropped meanwhile: the rest is compared again.
+            self._plan(time.monotonic() + self._delay, self._settle_all)

@@ -12,7 +12,6 @@ from router.entries.codec import NEGATIVE, Entry
 from router.lookup.batch import Batch
 from router.lookup.cache_filler import CacheFiller
 from router.lookup.call import Call
-from router.lookup.deadline_timer import DeadlineTimer
 from router.lookup.descriptions import describe_document
 from router.lookup.origin_reader import OriginReader
 from router.lookup.responder import Responder
@@ -22,6 +21,7 @@ from router.numbers.routes import Policy, Reason, Refused
 from router.numbers.shards import shard_for
 from router.runtime.circuit_breaker import CircuitBreaker
 from router.runtime.counters import Counters
+from router.runtime.deadline_timer import DeadlineTimer
 from router.trust.trust import Trust
 from router.v1 import inbound_pb2 as pb
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.lookup.deadline_timer import DeadlineTimer
+from router.runtime.deadline_timer import DeadlineTimer
 from tests.support.waiting import eventually
 
 

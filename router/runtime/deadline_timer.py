@@ -1,4 +1,4 @@
-"""Timer thread: ends a wait when nothing else does."""
+"""Timer thread: calls functions at their times, such as to end a wait that nothing else ends."""
 
 import heapq
 import itertools
@@ -11,14 +11,18 @@ log = logging.getLogger(__name__)
 
 
 class DeadlineTimer:
-    """Calls functions at their times, in a thread of its own; they must be quick."""
+    """Calls functions at their times, one after the other, in a thread of its own.
 
-    def __init__(self) -> None:
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str = "deadline-timer") -> None:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="deadline-timer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -29,6 +33,11 @@ class DeadlineTimer:
         with self._changed:
             self._stopped = True
             self._changed.notify()
+
+    def join(self, seconds: float) -> None:
+        """Wait at most so many seconds for the function that runs."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
 
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Call `act` at a time of the monotonic clock."""
@@ -51,4 +60,4 @@ class DeadlineTimer:
                 act()
             except Exception:
                 # The thread must go on: the calls behind the next timers have nothing else to end their wait.
-                log.exception("deadline timer: a function failed")
+                log.exception("%s: a function failed", self._thread.name)
