@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from router.numbers.carriers import LOCAL, MDN, module_name
+from router.numbers.carriers import LOCAL, module_name
 from router.numbers.system_config import NumberManagerConfig
 
 
@@ -62,17 +62,3 @@ class CarrierTraits(Protocol):
     def deletes_on_release(self) -> bool: ...  # noqa: D102
     @property
     def only_in_service(self) -> bool: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """Traits without a carrier; the defaults are those of an unknown module."""
-
-    name: str
-    is_local: bool = False
-    deletes_on_release: bool = False
-    only_in_service: bool = False
-
-
-LOCAL_TRAITS = Traits(LOCAL, is_local=True, deletes_on_release=True)
-MDN_TRAITS = Traits(MDN, deletes_on_release=True, only_in_service=True)

@@ -1,7 +1,7 @@
 """The accounts of the cases, and documents and asks about them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -9,13 +9,28 @@ import pytest
 from router.lifecycle.decide import accounts_to_read, carrier_name, decide
 from router.lifecycle.errors import NumberError
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest, Plan
-from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS, ManagerPolicy, Traits
+from router.lifecycle.policy import ManagerPolicy
 from router.numbers import accounts, documents
 from router.numbers.accounts import AccountDocument
+from router.numbers.carriers import LOCAL, MDN
 from router.numbers.documents import NumberDocument
 
 NUMBER = "+14158867900"
 NOW = 63_900_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Traits without a carrier; the defaults are those of an unknown module."""
+
+    name: str
+    is_local: bool = False
+    deletes_on_release: bool = False
+    only_in_service: bool = False
+
+
+LOCAL_TRAITS = Traits(LOCAL, is_local=True, deletes_on_release=True)
+MDN_TRAITS = Traits(MDN, deletes_on_release=True, only_in_service=True)
 
 
 def account_id(letter: str) -> str:

@@ -6,11 +6,11 @@ import pytest
 
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
-from router.lifecycle.policy import LOCAL_TRAITS, MDN_TRAITS
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
 from router.manager.carriers.registry import CarrierRegistry
 from router.manager.features.registry import FeatureRegistry
 from router.settings import Settings
+from tests.unit.lifecycle.numbers_and_accounts import LOCAL_TRAITS, MDN_TRAITS
 from tests.unit.manager.features.planning import NUMBER, config, done, number, refused, update
 from tests.unit.manager.packages import install, on_path
 
