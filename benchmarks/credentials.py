@@ -19,10 +19,12 @@ class Access:
     Attributes:
         authority: PEM file of the authority that its certificate must be from; None for no TLS.
         token: sent with each call; empty for none.
+        traceparent: the same.
     """
 
     authority: Path | None = None
     token: str = ""
+    traceparent: str = ""
 
     def channel(self, port: int) -> grpc.Channel:
         """Return a channel to a port of 127.0.0.1."""
@@ -33,7 +35,8 @@ class Access:
     @property
     def metadata(self) -> Metadata:
         """The metadata of each call."""
-        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        token = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        return (*token, ("traceparent", self.traceparent)) if self.traceparent else token
 
 
 PLAIN = Access()

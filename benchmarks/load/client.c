@@ -238,14 +238,17 @@ void connection_call(struct slot *slot, uint64_t due)
 {
     struct connection *connection = slot->connection;
     struct client *client = connection->client;
-    const char *authorization = client->authorization ? client->authorization : "";
     nghttp2_nv headers[] = {
         HEADER(":method", "POST"), HEADER(":scheme", client->tls ? "https" : "http"), HEADER(":path", client->path),
         HEADER(":authority", client->authority), HEADER("te", "trailers"),
         HEADER("content-type", "application/grpc"), HEADER("grpc-timeout", *slot->timeout ? slot->timeout : client->timeout),
-        HEADER("authorization", authorization), /* the last one: left out where there is none */
+        HEADER("", ""), HEADER("", ""), /* room for those that a caller may bring */
     };
-    size_t header_count = sizeof headers / sizeof *headers - !*authorization;
+    size_t header_count = sizeof headers / sizeof *headers - 2;
+    if (client->authorization)
+        headers[header_count++] = (nghttp2_nv)HEADER("authorization", client->authorization);
+    if (client->traceparent)
+        headers[header_count++] = (nghttp2_nv)HEADER("traceparent", client->traceparent);
     nghttp2_data_provider body = {.source = {.ptr = slot}, .read_callback = on_read};
     connection->free = slot->next_free;
     slot->status = -1;

@@ -47,7 +47,7 @@ struct slot {
 struct client {
     const char *path;
     SSL_CTX *tls;              /* NULL: without */
-    const char *authorization; /* a header of every call; NULL for none */
+    const char *authorization, *traceparent; /* headers of every call; NULL for none */
     char authority[32], timeout[16]; /* timeout: for calls whose slot has none of its own */
     struct messages messages;
     size_t next; /* of them; for all connections, so that no two ask for the same thing at a time and share its reading */

@@ -123,6 +123,7 @@ int main(int argc, char **argv)
         {"port", 1, 0, 'p'}, {"path", 1, 0, 'u'}, {"requests", 1, 0, 'f'}, {"connections", 1, 0, 'c'},
         {"streams", 1, 0, 'm'}, {"seconds", 1, 0, 's'}, {"warm", 1, 0, 'w'}, {"rate", 1, 0, 'r'},
         {"timeout-ms", 1, 0, 't'}, {"window", 1, 0, 'k'}, {"authority-file", 1, 0, 'a'}, {"authorization", 1, 0, 'b'},
+        {"traceparent", 1, 0, 'x'},
         {0, 0, 0, 0}};
     int port = 0, count = 1, streams = 16, timeout = 1000, option;
     double seconds = 3, warm = 1;
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
         case 't': timeout = atoi(optarg); break;
         case 'k': client.window = (unsigned)atoi(optarg); break;
         case 'b': client.authorization = optarg; break;
+        case 'x': client.traceparent = optarg; break;
         case 'a':
             if (!(client.tls = tls_open(optarg)))
                 fail("--authority-file names no certificate that can be read");

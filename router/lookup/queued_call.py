@@ -15,9 +15,11 @@ before the deadline, None where the caller set none. `address` is not used."""
 
 QueuedCall = tuple[int, CallHandle, int, bytes, Any, CallDetails]
 """(kind, handle, method, request, client, details): the request holds the bytes of a LookupRequest. `method` is not
-used. `client` is the caller's address, or the value of its `authorization` header.
+used. `client` is the caller's address, or as bytes the value of the header that the source watches: `authorization`
+where tokens are checked, `traceparent` where none are.
 Items of another kind than CALL, such as a reset stream, have None for details."""
 
+KIND: Final = 0
 HANDLE: Final = 1
 CLIENT: Final = 4
 DETAILS: Final = 5

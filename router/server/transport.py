@@ -181,6 +181,7 @@ class NativeTransport:
                 reuse_port=reuse_port,
                 core=core,
                 authorizer=authorizer,
+                is_traced=observation.tracer is not None,
             )
         except BaseException:  # such as an address in use: `stop` will not be called
             self._others.close()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.http_caller import HttpCaller
 from tests.integration.otlp_receiver import OtlpReceiver
 from tests.integration.relay import Relay
+from tests.integration.tokens import Tokens
 from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
@@ -57,6 +59,22 @@ def test_sampled_call_gets_a_span_with_its_callers_trace(world: World, start_ser
     assert attributes(span)["did_router.source"] == "near_cache"
     assert attributes(span)["rpc.method"] == "Lookup"
     assert [child.name for child in receiver.children(span)] == ["near_cache"]
+
+
+@BOTH_TRANSPORTS
+def test_sampled_call_with_a_token_gets_a_span(world: World, start_service: StartService, tmp_path: Path) -> None:
+    """With tokens the native source has its traceparent among the call's metadata alone."""
+    world.number()
+    tokens = Tokens(tmp_path / "tokens", switch="lookup", operator="admin")
+    with OtlpReceiver() as receiver:
+        running = start_service(with_follower=True, trace_endpoint=receiver.url, token_file=str(tokens.path))
+        running.wait_ready()
+        for traceparent in (UNSAMPLED, SAMPLED):
+            metadata = (*tokens.shown("switch"), ("traceparent", traceparent))
+            running.caller.stub.Lookup(request(NUMBER, ""), timeout=20, metadata=metadata)
+        [span] = eventually(lambda: receiver.named(LOOKUP))
+
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
 
 
 def test_children_are_what_a_lookup_waited_for(world: World, relay: Relay, start_service: StartService) -> None:

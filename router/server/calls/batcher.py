@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from router.lookup.engine import LookupEngine
-from router.lookup.queued_call import CALL, DETAILS, HANDLE, METADATA, CallHandle, QueuedCall
+from router.lookup.queued_call import CALL, HANDLE, CallHandle, QueuedCall
 from router.near_cache.cache import NearEntry
 from router.numbers.routes import Refused
 from router.runtime.background_thread import BackgroundThread
@@ -129,7 +129,7 @@ class Batcher:
     ) -> None:
         self._source = source
         self._lookup = lookup
-        self._observation = observation
+        self._batches = observation.batches_over(tongue)
         self._observer = observation.lookups_over(tongue)
         self._admission = Admission(
             source,
@@ -171,7 +171,7 @@ class Batcher:
                 began = time.perf_counter()
                 if rest := self._answer_from_memory(calls):
                     self._answer(rest)
-                self._observation.batch(self._observer.tongue, len(calls), time.perf_counter() - began)
+                self._batches.add(len(calls), time.perf_counter() - began)
 
     def _answer_from_memory(self, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Answer the calls that memory has the response of; return the rest."""
@@ -180,8 +180,10 @@ class Batcher:
 
     def _answer_traced(self, tracer: Tracer, calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
         """Like `_answer_known`, with spans for the calls that get one."""
-        chosen = tracer.choose([call[DETAILS] and call[DETAILS][METADATA] for call in calls])
-        new = {calls[place][HANDLE]: trace for place, trace in chosen if calls[place][HANDLE] not in self._traces}
+        chosen = tracer.choose(calls, by_client=self._source.watches_traceparent)
+        if not chosen:
+            return self._answer_known(calls)
+        new = {call[HANDLE]: trace for call, trace in chosen if call[HANDLE] not in self._traces}
         if len(self._traces) > _MAX_TRACES:
             self._traces.clear()
         self._traces.update(new)

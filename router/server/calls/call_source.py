@@ -31,7 +31,13 @@ FastPath = Callable[[Sequence[QueuedCall]], Sequence[QueuedCall]]
 
 
 class CallSource(Protocol):
-    """The batcher's view of a transport; each handle is responded to exactly once."""
+    """The batcher's view of a transport; each handle is responded to exactly once.
+
+    Attributes:
+        watches_traceparent: a call's `client` is its `traceparent`, as bytes, where it has one.
+    """
+
+    watches_traceparent: bool
 
     def take(self, max_calls: int, wait: float) -> Sequence[QueuedCall]:
         """Wait up to `wait` seconds for a call; return all queued calls, up to `max_calls`."""

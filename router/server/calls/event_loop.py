@@ -43,6 +43,8 @@ class EventLoopCallSource:
         observer: sees those.
     """
 
+    watches_traceparent = False
+
     def __init__(self, loop: asyncio.AbstractEventLoop, max_calls: int, observer: LookupObserver) -> None:
         self._loop = loop
         self._observer = observer

@@ -24,6 +24,7 @@ from router.server.calls.call_source import (
 from router.server.failure import Failure
 from router.server.observation.calls import CallStatistics, native_statistics
 from router.server.observation.tongues import GRPC
+from router.server.observation.trace_context import TRACEPARENT
 
 METHOD = "/router.v1.InboundRouter/Lookup"
 _IO_THREADS = 1
@@ -48,6 +49,10 @@ class NativeCallSource:
         reuse_port: other workers listen on the same address.
         core: pins its threads; None for any core.
         authorizer: checks Lookup calls here; the fallback checks its own.
+        is_traced: some calls get spans.
+
+    The library brings the value of one header at no cost in Python. Tokens need it for every call; where there are none
+    it tells which calls have a `traceparent`.
     """
 
     def __init__(
@@ -59,8 +64,12 @@ class NativeCallSource:
         reuse_port: bool,
         core: int | None = None,
         authorizer: Authorizer | None = None,
+        is_traced: bool = False,
     ) -> None:
         from pygrpc_native import NativeGrpcFront  # noqa: PLC0415 - an extra
+
+        self.watches_traceparent = is_traced and authorizer is None
+        unchecked = TRACEPARENT if self.watches_traceparent else None
 
         try:
             with pinned_to(core):  # the constructor starts the threads
@@ -68,7 +77,7 @@ class NativeCallSource:
                     address,
                     [(METHOD, False)],
                     io_threads=_IO_THREADS,
-                    client_key_metadata=None if authorizer is None else AUTHORIZATION,
+                    client_key_metadata=unchecked if authorizer is None else AUTHORIZATION,
                     call_details=True,
                     max_concurrent_streams=max_concurrent_streams,
                     metrics=True,

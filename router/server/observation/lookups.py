@@ -1,7 +1,7 @@
 """Observes the lookups of one tongue (the way in which they came): counts each once, and records some of them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from router.entries.codec import source_of
@@ -119,6 +119,7 @@ class LookupObserver:
 
     Attributes:
         wants_metadata: whether a call's metadata should be brought where that costs time.
+        near_routes: counts routes from the near cache; once for a batch, since it takes a lock.
     """
 
     def __init__(self, tongue: str, counts: LabelledCounters, recorder: Recorder, tracer: Tracer | None = None) -> None:
@@ -129,11 +130,8 @@ class LookupObserver:
         self._counts = counts
         self._routes = {number: (tongue, ROUTE, "", name) for number, name in _SOURCES.items()}
         self._near_routes = self._routes[1]
+        self.near_routes: Callable[[int], None] = counts.counter(self._near_routes).add
         self._unknown = (tongue, ROUTE, "", NONE)
-
-    def near_routes(self, count: int) -> None:
-        """Count routes from the near cache; once for a batch, since it takes a lock."""
-        self._counts.add(self._near_routes, count)
 
     def near_sample(self, number: str, dial_plan: str) -> None:
         """Log one of the routes from the near cache."""

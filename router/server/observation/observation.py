@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from router.runtime.counters import LabelledCounters
-from router.runtime.histograms import DURATION_BOUNDS, Histograms
+from router.runtime.histograms import DURATION_BOUNDS, Histograms, HistogramWriter
 from router.server.observation.calls import GrpcCalls
 from router.server.observation.definitions import SIZE_BOUNDS
 from router.server.observation.lookups import LookupObserver, Recorder
@@ -12,6 +12,21 @@ from router.server.observation.tracing import Tracer
 
 Drop = Callable[[str], None]
 """Counts a message that gets no response, by the reason."""
+
+
+class BatchObserver:
+    """Counts batches of one thread."""
+
+    __slots__ = ("_calls", "_durations")
+
+    def __init__(self, calls: HistogramWriter, durations: HistogramWriter) -> None:
+        self._calls = calls.observe
+        self._durations = durations.observe
+
+    def add(self, calls: int, seconds: float) -> None:
+        """Count a batch."""
+        self._calls(calls)
+        self._durations(seconds)
 
 
 class Observation:
@@ -52,11 +67,9 @@ class Observation:
         """Return what counts a tongue's messages without a response."""
         return partial(self._drop, tongue)
 
-    def batch(self, tongue: str, calls: int, seconds: float) -> None:
-        """Count a batch."""
-        labels = (tongue,)
-        self.batch_calls.observe(labels, calls)
-        self.batch_durations.observe(labels, seconds)
+    def batches_over(self, tongue: str) -> "BatchObserver":
+        """Return what counts a tongue's batches that one thread answers."""
+        return BatchObserver(self.batch_calls.writer((tongue,)), self.batch_durations.writer((tongue,)))
 
     def _drop(self, tongue: str, why: str) -> None:
         self.dropped.add((tongue, why))

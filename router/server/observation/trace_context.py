@@ -4,13 +4,21 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from router.lookup.queued_call import CLIENT, DETAILS, METADATA, QueuedCall
+
 TRACEPARENT = "traceparent"
 
 _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _INVALID_VERSION = "ff"
 _SAMPLED = 1
-_SAMPLED_ENDS: frozenset[str | bytes] = frozenset((*"13579bdf", *(bytes((each,)) for each in b"13579bdf")))
+_FLAGS = 54
+"""The place of the flags' last digit; it is the same in every version."""
+_LENGTH = 55
+"""Of a `traceparent` of version 00; one of a later version may be longer."""
+_STRIDE = _LENGTH + 1
+_SAMPLED_DIGITS: frozenset[str | bytes] = frozenset((*"13579bdf", *(bytes((each,)) for each in b"13579bdf")))
 """Last digits of flags with the lowest bit set."""
+_UNSAMPLED_DIGITS = b"02468ace"
 
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -49,16 +57,41 @@ def context_of(metadata: "Metadata | None") -> TraceContext | None:
     return None
 
 
-def sampled(metadatas: "Sequence[Metadata | None]") -> list[tuple[int, TraceContext]]:
-    """Return the place and the trace of each call whose caller records its own span.
+def sampled_context(metadata: "Metadata | None") -> TraceContext | None:
+    """Return the trace of a call whose caller records its own span; None for any other call."""
+    context = context_of(metadata)
+    return context if context is not None and context.is_sampled else None
 
-    Every call is looked at while tracing is on: a look at the last digit of the flags.
+
+def sampled_by_client(calls: Sequence[QueuedCall]) -> list[QueuedCall]:
+    """Return the calls whose caller seems to record its own span, where `client` is the `traceparent`.
+
+    Every call comes here while tracing is on, so the flags of a batch are looked at together; only where one of them
+    may say `sampled`, the calls are looked at one by one.
     """
-    found = []
-    for place, metadata in enumerate(metadatas):
-        for name, value in metadata or ():
-            if name == TRACEPARENT:
-                if value[-1:] in _SAMPLED_ENDS and (context := context_of(metadata)) and context.is_sampled:
-                    found.append((place, context))
-                break
-    return found
+    texts = [call[CLIENT] for call in calls if call[CLIENT].__class__ is bytes]
+    if not texts or _none_is_sampled(texts):
+        return []
+    return [call for call in calls if call[CLIENT].__class__ is bytes and _seems_sampled(call[CLIENT])]
+
+
+def sampled_by_metadata(calls: Sequence[QueuedCall]) -> list[QueuedCall]:
+    """Return the same as `sampled_by_client`, from the metadata of each call, which takes longer."""
+    return [
+        call
+        for call in calls
+        if (details := call[DETAILS])  # a reset stream has none
+        for header in details[METADATA] or ()
+        if header[0] == TRACEPARENT and _seems_sampled(header[1])
+    ]
+
+
+def _none_is_sampled(texts: Sequence[bytes]) -> bool:
+    """Return whether all are as long as those of version 00, and none has the flag; no header contains a newline."""
+    joined = b"\n".join(texts)
+    are_aligned = len(joined) == _STRIDE * len(texts) - 1 and joined[_LENGTH::_STRIDE] == b"\n" * (len(texts) - 1)
+    return are_aligned and not joined[_FLAGS::_STRIDE].strip(_UNSAMPLED_DIGITS)
+
+
+def _seems_sampled(text: str | bytes) -> bool:
+    return text[_FLAGS : _FLAGS + 1] in _SAMPLED_DIGITS

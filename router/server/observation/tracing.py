@@ -10,11 +10,19 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from router.lookup.queued_call import CALL, DETAILS, KIND, METADATA, QueuedCall
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.counters import LabelledCounters
 from router.server.observation.call_traces import CallTrace
 from router.server.observation.steps import Step
-from router.server.observation.trace_context import Metadata, TraceContext, context_of, sampled
+from router.server.observation.trace_context import (
+    Metadata,
+    TraceContext,
+    context_of,
+    sampled_by_client,
+    sampled_by_metadata,
+    sampled_context,
+)
 
 log = logging.getLogger(__name__)
 
@@ -119,25 +127,28 @@ class Tracer:
         self._thread.stop()
         self._thread.join(2)
 
-    def choose(self, metadatas: "Sequence[Metadata | None]") -> list[tuple[int, Trace]]:
-        """Return a trace for each call that gets a span, with the call's place.
+    def choose(self, calls: Sequence[QueuedCall], *, by_client: bool) -> list[tuple[QueuedCall, Trace]]:
+        """Return the calls of a batch that get a span, each with its trace.
 
         Args:
-            metadatas: of the calls of a batch.
+            by_client: the calls are from a source that watches `traceparent`.
         """
-        chosen = [(place, Trace(context)) for place, context in sampled(metadatas)]
+        found = sampled_by_client(calls) if by_client else sampled_by_metadata(calls)
+        if not (found or self._sample_every):
+            return []
+        chosen = [(call, Trace(context)) for call in found if (context := sampled_context(call[DETAILS][METADATA]))]
         if self._sample_every and not chosen:
-            self._until_sample -= len(metadatas)
+            self._until_sample -= len(calls)
             if self._until_sample <= 0:
-                self._until_sample = self._sample_every
-                chosen.append((0, Trace(context_of(metadatas[0]))))
+                chosen = [(call, Trace(context_of(call[DETAILS][METADATA]))) for call in _first_call(calls)]
+                self._until_sample = self._sample_every if chosen else 0
         return chosen
 
     def choose_call(self, metadata: Metadata | None, lookups: int) -> CallTrace | None:
         """Return a trace for a call of several lookups; None where it gets no span."""
-        found = sampled([metadata])
-        if found:
-            return CallTrace(found[0][1])
+        context = sampled_context(metadata)
+        if context is not None:
+            return CallTrace(context)
         if not self._sample_every:
             return None
         self._until_sample -= lookups
@@ -183,3 +194,8 @@ class Tracer:
             log.exception("exporting spans failed: spans=%d", len(traces))
             taken = False
         self.counts.add(EXPORTED if taken else FAILED, len(traces))
+
+
+def _first_call(calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
+    """Return the first item that is a call, if any is."""
+    return [call for call in calls if call[KIND] == CALL][:1]

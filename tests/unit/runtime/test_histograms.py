@@ -33,3 +33,14 @@ def test_bound_that_was_not_counted_is_an_error() -> None:
 
 def test_snapshots_add_up() -> None:
     assert HistogramSnapshot((1, 2), 3.0) + HistogramSnapshot((1, 0), 0.5) == HistogramSnapshot((2, 2), 3.5)
+
+
+def test_values_of_a_writer_add_to_those_of_the_same_labels() -> None:
+    histograms = Histograms((1.0, 2.0))
+    writer, other = histograms.writer(("grpc",)), histograms.writer(("grpc",))
+    histograms.writer(("sip",))
+    histograms.observe(("grpc",), 0.5)
+    writer.observe(1.0)
+    other.observe(5.0)
+
+    assert histograms.all() == {("grpc",): HistogramSnapshot((2, 0, 1), 6.5)}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from router.lookup.queued_call import CALL, HANDLE, QueuedCall
 from router.server.observation import tracing
 from router.server.observation.tracing import FinishedTrace, Trace, Tracer
 from tests.support.waiting import eventually
@@ -28,6 +29,11 @@ class Exporter:
 
     def close(self) -> None:
         self.go_on.set()
+
+
+def queued(handle: str, traceparent: str = "") -> QueuedCall:
+    metadata = (("traceparent", traceparent),) if traceparent else ()
+    return CALL, handle, 0, b"", traceparent.encode() if traceparent else "ipv4:127.0.0.1:50000", (metadata, None, None)
 
 
 def finished(name: str = "Lookup") -> FinishedTrace:
@@ -81,21 +87,32 @@ def test_hanging_collector_costs_spans_and_no_time(monkeypatch: pytest.MonkeyPat
 
 def test_callers_decide_which_calls_get_spans() -> None:
     tracer = Tracer(Exporter(), sample_every=0)
-    metadatas = [None, [("traceparent", PARENT + "1")], [("traceparent", PARENT + "0")]]
+    calls = [queued("none"), queued("sampled", PARENT + "1"), queued("unsampled", PARENT + "0")]
 
-    chosen = tracer.choose(metadatas)
+    by_metadata, by_client = tracer.choose(calls, by_client=False), tracer.choose(calls, by_client=True)
 
-    assert [place for place, _ in chosen] == [1]
-    assert chosen[0][1].context is not None
+    for chosen in (by_metadata, by_client):
+        assert [call[HANDLE] for call, _ in chosen] == ["sampled"]
+        assert chosen[0][1].context is not None
 
 
 def test_one_in_so_many_calls_gets_a_span_of_its_own_accord() -> None:
     tracer = Tracer(Exporter(), sample_every=10)
 
-    chosen = [len(tracer.choose([None] * 4)) for _ in range(10)]
+    chosen = [len(tracer.choose([queued("none")] * 4, by_client=True)) for _ in range(10)]
 
     assert sum(chosen) in {3, 4}
-    assert all(trace.context is None for _, trace in tracer.choose([None] * 10))
+    assert all(trace.context is None for _, trace in tracer.choose([queued("none")] * 10, by_client=True))
+
+
+def test_sample_is_a_call_and_no_reset_stream() -> None:
+    tracer = Tracer(Exporter(), sample_every=2)
+    reset: QueuedCall = (1, "reset", 0, b"", None, None)  # type: ignore[assignment]
+
+    assert tracer.choose([reset, reset], by_client=True) == []
+    chosen = tracer.choose([reset, queued("call")], by_client=True)
+
+    assert [call[HANDLE] for call, _ in chosen] == ["call"]
 
 
 def test_call_of_several_lookups_is_chosen_by_the_same_rules() -> None:
