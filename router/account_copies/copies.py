@@ -120,16 +120,22 @@ class AccountCopies:
         return self._run_rounds({number: set((further or {}).get(number, ())) for number in numbers}, self._reader)
 
     def differences(self, account: str, numbers: Sequence[str]) -> list[CopyDifference]:
-        """Compare an account's copies of these numbers with the number documents.
+        """Compare an account's copies of these numbers with the number documents; without a database it needs none.
 
         Raises:
             CouchError: a database can't be asked.
         """
+        return self.compare(account, numbers) or []
+
+    def compare(self, account: str, numbers: Sequence[str]) -> list[CopyDifference] | None:
+        """Like `differences`, but return None where the account has no database."""
         copies, failures = self._access.open(account, numbers)
         snapshots, unread = self._reader.snapshots(numbers if copies else ())
         reason = next(iter((failures | unread).values()), None)
         if reason is not None:
             raise CouchError(reason)
+        if self.formats and not copies:
+            return None
         return [
             CopyDifference(account, each.number, copy_format.name, each.kind, each.certain)
             for copy_format, copy in copies

@@ -125,7 +125,8 @@ class Explainer:
     def _account(self, account: str) -> pb.LayerView:
         document = self._origin.document(ACCOUNTS, account)
         if document is None:
-            return pb.LayerView(detail=f"{account}: no account document")
+            missing = "the database accounts does not exist" if self._origin.lacks(ACCOUNTS) else "no account document"
+            return pb.LayerView(detail=f"{account}: {missing}")
         enabled = self._origin.account_enabled(account)
         held = "disabled" if account in self._reference_data.disabled else "enabled"
         status = {True: "enabled", False: "disabled", None: "not an account"}[enabled]

@@ -43,6 +43,10 @@ class OriginReader:
         except NotFoundError:
             return None
 
+    def lacks(self, database: str) -> bool:
+        """Return whether a database does not exist; a document that is missing may be missing for that."""
+        return self.databases.infos([database])[database] is None
+
     def ids_from(self, database: str, first: str, max_ids: int) -> list[str]:
         """Return the ids of documents from `first` on, in their order; NotFoundError where the database is missing."""
         return self.databases.database(database).ids_from(first, max_ids)

@@ -19,11 +19,13 @@ class ComparedCopies:
     Attributes:
         differences: empty where every copy is as the number document wants it.
         error: the reason why they could not be compared; empty where they were.
+        has_no_database: the account has no database of its own, and so no copies.
     """
 
     account: str
     differences: tuple[CopyDifference, ...] = ()
     error: str = ""
+    has_no_database: bool = False
 
 
 def compare_copies(
@@ -48,9 +50,11 @@ def compare_copies(
 
 def _compare(copies: AccountCopies, account: str, numbers: Sequence[str]) -> dict[str, ComparedCopies]:
     try:
-        differences = copies.differences(account, numbers)
+        differences = copies.compare(account, numbers)
     except CouchError as problem:
         return {number: ComparedCopies(account, error=str(problem)) for number in numbers}
+    if differences is None:
+        return {number: ComparedCopies(account, has_no_database=True) for number in numbers}
     return {
         number: ComparedCopies(account, tuple(each for each in differences if each.number == number))
         for number in numbers

@@ -612,12 +612,15 @@ class AccountCopy(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    NO_DATABASE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     error: _builtins.str
     """The reason why it could not be compared."""
+    no_database: _builtins.bool
+    """The account's own database does not exist, so there is no copy; none is made either, as in KAZOO."""
     @_builtins.property
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___CopyDifference]:
-        """Empty where the copy is as the document wants it; an account without a database has none."""
+        """Empty where the copy is as the document wants it."""
 
     def __init__(
         self,
@@ -625,10 +628,11 @@ class AccountCopy(_message.Message):
         account_id: _builtins.str = ...,
         differences: _abc.Iterable[Global___CopyDifference] | None = ...,
         error: _builtins.str = ...,
+        no_database: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "differences", b"differences", "error", b"error"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "differences", b"differences", "error", b"error", "no_database", b"no_database"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -116,7 +116,7 @@ class CopyRow:
     """What an account's own database holds of a number.
 
     Attributes:
-        state: differs or unreadable; empty for neither.
+        state: differs, unreadable or no database; empty for none of them.
         detail: in words.
     """
 
@@ -204,6 +204,8 @@ def number_view(record: pb.NumberRecord) -> NumberView:
 def _copy_row(copy: pb.AccountCopy) -> CopyRow:
     if copy.error:
         return CopyRow(copy.account_id, "unreadable", f"can't be compared: {copy.error}")
+    if copy.no_database:
+        return CopyRow(copy.account_id, "no database", "the account's database is missing, so it has no copy")
     found = [_COPIES[each.format, each.kind] for each in copy.differences if (each.format, each.kind) in _COPIES]
     return CopyRow(copy.account_id, "differs" if found else "", "; ".join(found) or "no difference")
 

@@ -125,7 +125,10 @@ class OriginSource:
         """Return what the number database holds for a number."""
         del trust
         database = shard_for(number) or ""
-        return describe_document(self._reader.document(database, number), number, database)
+        document = self._reader.document(database, number)
+        if document is None and self._reader.lacks(database):
+            return pb.LayerView(detail=f"no document {number}: the database {database} does not exist")
+        return describe_document(document, number, database)
 
     def _submit(self, calls: Sequence[Call], policy: Policy) -> None:
         if self._breaker.is_open:

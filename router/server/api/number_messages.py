@@ -86,7 +86,12 @@ def _history(outcome: Outcome) -> pb.HistoryResult:
 
 def _copy(compared: ComparedCopies) -> pb.AccountCopy:
     differences = [pb.CopyDifference(format=each.copy_format, kind=each.kind.value) for each in compared.differences]
-    return pb.AccountCopy(account_id=compared.account, differences=differences, error=compared.error)
+    return pb.AccountCopy(
+        account_id=compared.account,
+        differences=differences,
+        error=compared.error,
+        no_database=compared.has_no_database,
+    )
 
 
 def _error(error: NumberError | None) -> pb.NumberError:

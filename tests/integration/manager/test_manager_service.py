@@ -78,6 +78,8 @@ def test_get_compares_accounts_copies_on_request(world: World, stub: NumberManag
     [different] = records(stub.Get(asked, timeout=PATIENCE))
     world.databases.database(database).put({"_id": "phone_numbers", "_rev": _revision(world, database)})
     [missing] = records(stub.Get(asked, timeout=PATIENCE))
+    world.databases.database(database).drop()
+    [without] = records(stub.Get(asked, timeout=PATIENCE))
 
     def kinds(record: pb.NumberRecord) -> dict[str, list[tuple[str, str]]]:
         return {copy.account_id: [(each.format, each.kind) for each in copy.differences] for copy in record.copies}
@@ -86,6 +88,10 @@ def test_get_compares_accounts_copies_on_request(world: World, stub: NumberManag
     assert kinds(equal)[CHILD] == []
     assert kinds(different)[CHILD] == [("phone_numbers", "different")]
     assert kinds(missing)[CHILD] == [("phone_numbers", "missing")]
+    assert kinds(without)[CHILD] == []
+    assert {copy.account_id for copy in without.copies if copy.no_database} - {
+        copy.account_id for copy in missing.copies if copy.no_database
+    } == {CHILD}
 
 
 def _revision(world: World, database: str) -> str:
