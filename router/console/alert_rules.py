@@ -4,8 +4,11 @@ deploy/prometheus/rules/alerts.yml and the table in docs/operations.md are made 
 console judges the same alerts by what it sees.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+
+_SECONDS = {"m": 60, "h": 3600}
 
 
 class Severity(Enum):
@@ -39,6 +42,12 @@ class AlertRule:
     effect: str
     remedy: str
     wait: str = ""
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The times over which the expression looks back, in seconds, ascending; none: it judges what is now."""
+        found = re.findall(r"(?:\[|_rate)(\d+)([mh])", self.expression)
+        return tuple(sorted({int(count) * _SECONDS[unit] for count, unit in found}))
 
 
 SILENT_AFTER = 15
@@ -175,8 +184,9 @@ MISSES = AlertRule(
 )
 OVERLOADED = AlertRule(
     "DidRouterOverloaded",
-    Severity.WARNING,
+    Severity.CRITICAL,
     expression='sum by (job) (rate(did_router_lookups_total{reason="OVERLOADED"}[1m])) > 0',
+    wait="1m",
     summary="{{ $value | humanize }} calls/s are refused: too many wait.",
     effect="Callers are refused.",
     remedy=(

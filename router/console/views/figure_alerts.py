@@ -7,7 +7,6 @@ from router.console.history import Point, add
 from router.console.views.firing import Alert, Figures
 from router.console.views.text import age
 
-_MINUTE, _FIVE_MINUTES = 60.0, 300.0
 _MIN_LOOKUP_RATE = 1.0
 """Lookups a second below which a share means nothing."""
 _VISIBLE_IN_TIME = 1.0
@@ -28,21 +27,23 @@ def firing_figures(figures: Figures, *, is_complete: bool) -> Iterator[Alert]:
 
 
 def _of_lookups(figures: Figures, *, is_complete: bool) -> Iterator[Alert]:
-    minute, recent, whole = figures.last(_MINUTE), figures.last(_FIVE_MINUTES), figures.points
-    overloaded = _mean(minute, lambda point: point.refusals.get("OVERLOADED", 0.0))
+    whole = figures.points
+    overloaded = _mean(figures.last(min(rules.OVERLOADED.windows)), lambda point: point.refusals.get("OVERLOADED", 0.0))
     if overloaded > 0:
         yield Alert(rules.OVERLOADED, f"{overloaded:,.1f} calls a second are refused as OVERLOADED")
     if any(point.unknown_accounts > 0 for point in whole):
         yield Alert(rules.UNKNOWN_ACCOUNTS, "Calls go to accounts without a document")
+    recent = figures.last(min(rules.MISSES.windows))
     if _mean(recent, lambda point: point.lookups) < _MIN_LOOKUP_RATE:
         return
     misses = _share(recent, lambda point: point.misses)
     if is_complete and misses > rules.MAX_MISSES:
         yield Alert(rules.MISSES, f"{misses:.0%} of the lookups find nothing in a cache")
+    recent = figures.last(min(rules.FAILING.windows))
     failed = _share(recent, lambda point: point.failed)
     if failed > rules.MAX_FAILED and _share(whole, lambda point: point.failed) > rules.MAX_FAILED:
         yield Alert(rules.FAILING, f"{failed:.1%} of the lookups fail")
-    slow = _slow(recent)
+    slow = _slow(figures.last(min(rules.SLOW.windows)))
     if slow > rules.MAX_SLOW and _slow(whole) > rules.MAX_SLOW:
         yield Alert(rules.SLOW, f"{slow:.1%} of the Lookup calls take more than 50 ms")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from router.console.alert_rules import AlertRule, Severity
 from router.console.figures import WorkerFigures
-from router.console.history import Point, WorkerName
+from router.console.history import SPAN, Point, WorkerName
 
 _LEVELS = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: "info"}
 
@@ -33,9 +33,27 @@ class Alert:
         return f"{self.rule.effect} ({self.detail})" if self.detail else self.rule.effect
 
     @property
+    def judged_by(self) -> str:
+        """Return why Prometheus may judge otherwise: it waits, or looks back for longer than the console's memory."""
+        longest = max(self.rule.windows, default=0)
+        differs = f"Prometheus waits {self.rule.wait}" if self.rule.wait else ""
+        if longest > SPAN:
+            looks = f"looks back {longest // 3600} h"
+            differs = f"{differs} and {looks}" if differs else f"Prometheus {looks}"
+        if not differs:
+            return ""
+        return f"Judged by {_here(longest)}. {differs}, so its alert may begin and end at other times."
+
+    @property
     def remedy(self) -> str:
         """Return what to do."""
         return self.rule.remedy
+
+
+def _here(longest: int) -> str:
+    """Return what the console judges by."""
+    seconds = min(longest, int(SPAN))
+    return f"the last {seconds // 60} min" if seconds else "what is known now"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from router.cli.alert_rules_page import RULES, RUNBOOK, rules, runbook
 from router.console import alert_rules
 from router.console.alert_rules import ALERT_RULES, AlertRule
+from router.console.views.firing import Alert
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,3 +37,28 @@ def test_console_judges_every_alert_but_its_own_absence() -> None:
     names = {name for name, each in vars(alert_rules).items() if isinstance(each, AlertRule)}
 
     assert {name for name in names if f"rules.{name}" not in judged} == {"ABSENT"}
+
+
+def test_windows_are_those_of_the_expression() -> None:
+    assert alert_rules.OVERLOADED.windows == (60,)
+    assert alert_rules.FAILING.windows == (300, 1800, 3600, 21600)
+    assert alert_rules.STALE.windows == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "note"),
+    [
+        (alert_rules.STALE, "Judged by what is known now. Prometheus waits 30s, so"),
+        (alert_rules.SLOW, "Judged by the last 15 min. Prometheus looks back 1 h, so"),
+        (alert_rules.CHANGES_LATE, "Judged by the last 15 min. Prometheus waits 10m and looks back 1 h, so"),
+        (alert_rules.MISSES, "Judged by the last 5 min. Prometheus waits 10m, so"),
+        (alert_rules.WORKERS_RESTART, ""),
+        (alert_rules.INSTANCE_SILENT, ""),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_alert_says_where_prometheus_judges_otherwise(rule: AlertRule, note: str) -> None:
+    judged_by = Alert(rule, "title").judged_by
+
+    assert judged_by.startswith(note)
+    assert bool(judged_by) == bool(note)
