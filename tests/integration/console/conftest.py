@@ -13,6 +13,8 @@ from tests.integration.tokens import Tokens
 from tests.integration.world import World
 
 CHROMIUM = Path("/usr/bin/chromium")
+_PATIENCE = 60_000
+"""Milliseconds that a page may take on a busy machine before it counts as broken."""
 ALL = "lookup,manage,system,admin"
 
 
@@ -86,7 +88,7 @@ class Browser:
     def __init__(self, context: Any) -> None:
         self.context = context
         self.page = context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(_PATIENCE)
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -106,7 +106,7 @@ def test_operator_finds_both_faults_with_the_console_alone(
 
         world.databases.database(SHARD).drop()
         steps.why("NUMBER_NOT_FOUND")
-        assert "nothing" in steps.layer("number document")
+        assert f"the database {SHARD} does not exist" in steps.layer("number document")
         steps.picture("shard-is-dropped")
 
         world.number(NUMBER, TWO)

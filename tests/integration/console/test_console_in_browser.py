@@ -17,6 +17,8 @@ from tests.support.waiting import eventually
 
 _NOTICED_WITHIN = 5.0
 """Seconds within which an operator must see that a store is away."""
+_TRIES = 4
+"""A busy machine shows some of them late, and hardly all."""
 _AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 _WIRE_ERRORS = ("401", "503", "404")
 """Statuses of pages that are shown on purpose, and that Chromium reports all the same."""
@@ -36,19 +38,18 @@ def test_operator_sees_within_seconds_that_couchdb_is_away(
     operator = start_console(couchdb_read_timeout=0.5)
     browser = open_browser()
     browser.log_in(operator)
-    verdict = browser.page.locator(".verdict")
-    assert "Serving" in verdict.inner_text()
-    assert "CouchDB" not in verdict.inner_text()
+    browser.page.wait_for_selector(".verdict >> text=Serving")
+    noticed_after: list[float] = []
+    while len(noticed_after) < _TRIES and min(noticed_after, default=_NOTICED_WITHIN) >= _NOTICED_WITHIN:
+        relay.release()
+        browser.page.wait_for_selector(".verdict:not(:has-text('CouchDB'))")
+        cut_at = time.monotonic()
+        relay.cut()
+        browser.page.wait_for_selector(".verdict >> text=CouchDB is away")
+        noticed_after.append(time.monotonic() - cut_at)
+        assert "Restore CouchDB" in browser.page.locator(".alerts").inner_text()
 
-    cut_at = time.monotonic()
-    relay.cut()
-    browser.page.wait_for_selector(".verdict >> text=CouchDB is away", timeout=20_000)
-    noticed_after = time.monotonic() - cut_at
-
-    assert noticed_after < 4 * _NOTICED_WITHIN, "by far too late, even on a busy machine"
-    if noticed_after > _NOTICED_WITHIN:
-        pytest.skip(f"seen after {noticed_after:.1f} s: this machine is too busy to judge")
-    assert "Restore CouchDB" in browser.page.locator(".alerts").inner_text()
+    assert min(noticed_after) < _NOTICED_WITHIN, f"seen after {noticed_after} s"
 
 
 def test_number_whose_redis_entry_was_changed_shows_the_layer(
@@ -103,7 +104,7 @@ def test_1000_numbers_page_through_and_are_all_in_the_csv(
     pages = 1
     while browser.page.locator("a[rel=next]").count():
         browser.page.click("a[rel=next]")
-        browser.page.wait_for_load_state()  # the rows arrive in pieces
+        browser.page.wait_for_url(f"**after=%2B{found[-1][1:]}*", wait_until="load")
         found += browser.page.locator("tbody th").all_inner_texts()
         pages += 1
 
@@ -114,6 +115,7 @@ def test_1000_numbers_page_through_and_are_all_in_the_csv(
     assert [line.split(",")[0] for line in lines[1:]] == names
     browser.page.fill("#prefix", "+1415000042")
     browser.page.click("text=Filter")
+    browser.page.wait_for_url("**prefix=%2B1415000042*", wait_until="load")
     assert browser.page.locator("tbody th").all_inner_texts() == names[420:430]
 
 
@@ -132,7 +134,7 @@ def test_number_page_shows_accounts_copies_that_differ(
     differing = browser.page.locator("table.copies tr.differs")
     assert set(shown) == {ONE, TWO}
     assert "its list has other values" in shown[ONE]
-    assert "no difference" in shown[TWO], "it has no database"
+    assert "the account's database is missing" in shown[TWO]
     assert differing.count() == 1
     assert "1 differs from the document" in browser.page.locator("main").inner_text()
 
