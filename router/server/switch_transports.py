@@ -19,10 +19,12 @@ from router.server.calls.sip.redirect import Redirects
 from router.server.calls.sip.responder import SipResponder
 from router.server.calls.sip.server import SipConnection, SipDatagrams
 from router.server.calls.source_address import SourceFilter, open_sockets
-from router.server.observation.observation import Observation
+from router.server.calls.streams import StreamLimits, StreamTurns
+from router.server.observation.observation import Drop, Observation
 from router.server.observation.tongues import ENUM, SIP
 from router.server.switch_transport import NoTransport, SwitchTransport
 from router.settings import Settings, SettingsError
+from router.settings.groups.switches import ENUMSettings, SIPSettings
 
 _LAST_MESSAGES = 0.05
 """Seconds between the end of reading and the end of the loop, for responses on their way."""
@@ -126,9 +128,8 @@ def open_sip(
     if not sip.listen:
         return NoTransport()
     redirects = Redirects(_contact("sip_contact", sip.contact, sip.domain, realms), sip.headers)
-    sources = SourceFilter(sip.networks, sip.max_request_rate)
-
     drop = observation.dropped_over(SIP)
+    turns = _turns(sip, drop)
 
     def make(bound: socket.socket, source: EventLoopCallSource, is_draining: Callable[[], bool]) -> Protocols:
         responder = SipResponder(
@@ -139,10 +140,8 @@ def open_sip(
             durations=observation.sip,
             drop=drop,
         )
-        return (
-            SipDatagrams(bound, responder, sources, drop).socket,
-            lambda: SipConnection(responder, sources, drop),
-        )
+        datagrams = SipDatagrams(bound, responder, SourceFilter(sip.networks, sip.max_request_rate), drop)
+        return datagrams.socket, lambda: SipConnection(responder, turns)
 
     return DatagramTransport(SIP, sip.listen, settings, lookup, make, observation=observation, reuse_port=reuse_port)
 
@@ -164,20 +163,25 @@ def open_enum(
         return NoTransport()
     contact = _contact("enum_uri", enum.uri, enum.domain, realms)
     answers = EnumAnswers(contact, refusal_uris=enum.refusals == "uri", ttl=enum.ttl)
-    sources = SourceFilter(enum.networks, enum.max_request_rate)
     try:
         zones = Zones(enum.zones)
     except ValueError as problem:
         raise SettingsError(f"setting 'enum_zones': {problem}") from None
 
     drop = observation.dropped_over(ENUM)
+    turns = _turns(enum, drop)
 
     def make(bound: socket.socket, source: EventLoopCallSource, _: Callable[[], bool]) -> Protocols:
         responder = EnumResponder(source, zones, answers, timeout=enum.timeout, durations=observation.enum, drop=drop)
-        datagrams = EnumDatagrams(bound, responder, sources)
-        return datagrams.socket, lambda: EnumConnection(responder, sources, drop)
+        datagrams = EnumDatagrams(bound, responder, SourceFilter(enum.networks, enum.max_request_rate))
+        return datagrams.socket, lambda: EnumConnection(responder, turns)
 
     return DatagramTransport(ENUM, enum.listen, settings, lookup, make, observation=observation, reuse_port=reuse_port)
+
+
+def _turns(switch: SIPSettings | ENUMSettings, drop: Drop) -> StreamTurns:
+    limits = StreamLimits(switch.max_connections, switch.max_connections_per_address, switch.idle_timeout)
+    return StreamTurns(limits, SourceFilter(switch.networks, switch.max_request_rate), drop)
 
 
 def _contact(setting: str, template: str, domain: str, realms: Realms) -> ContactTemplate:

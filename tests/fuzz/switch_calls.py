@@ -14,6 +14,8 @@ from router.v1 import inbound_pb2 as pb
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 _REASONS = tuple(Reason)
+_MAX_TURNS = 64
+"""Turns of the loop in which a connection answers what an input holds."""
 
 
 class RaisingLog:
@@ -96,6 +98,15 @@ class FakeTransport(asyncio.Transport):
         """Keep it."""
         self.written += bytes(data)
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Take any."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more; pieces come nevertheless, as some do that the loop has read already."""
+
+    def resume_reading(self) -> None:
+        """Read."""
+
     def is_closing(self) -> bool:
         """Return whether it was closed."""
         return self.closed
@@ -119,6 +130,9 @@ def through_tcp(
         for piece in pieces:
             if not transport.closed:
                 protocol.data_received(piece)
+                await asyncio.sleep(0)
+        for _ in range(_MAX_TURNS):
+            await asyncio.sleep(0)
         protocol.connection_lost(None)
 
     loop.run_until_complete(run())

@@ -108,6 +108,7 @@ def test_each_name_and_type_has_its_response(service: Service, name: str, kind: 
     response = ask(service.enum.port, name, kind)
 
     assert (dns.rcode.to_text(response.rcode()), len(response.answer)) == (rcode, answers)
+    assert bool(response.flags & dns.flags.AA) == (rcode == "NOERROR")
 
 
 def test_another_class_is_refused(service: Service) -> None:
@@ -149,6 +150,26 @@ def test_unknown_options_are_ignored_and_cookies_answered(service: Service) -> N
     assert (option.client, len(option.server)) == (b"8 bytes.", 16)
 
 
+def test_first_cookie_counts(service: Service) -> None:
+    """RFC 7873 5.2: the others are ignored, malformed ones too."""
+    cookies = [dns.edns.GenericOption("COOKIE", each) for each in (b"1st one.", b"2nd one.", b"short")]
+
+    response = ask(service.enum.port, use_edns=0, options=cookies)
+
+    (option,) = response.options
+    assert isinstance(option, dns.edns.CookieOption)
+    assert option.client == b"1st one."
+
+
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize("name", [NAME, "example.org."])
+def test_dnssec_ok_is_copied(service: Service, name: str, *, do: bool) -> None:
+    """RFC 3225 3."""
+    response = ask(service.enum.port, name, use_edns=0, want_dnssec=do)
+
+    assert bool(response.ednsflags & dns.flags.DO) is do
+
+
 @pytest.mark.parametrize("cookie", [b"short", b"8 bytes.odd", b"x" * 41])
 def test_malformed_cookie_is_formerr(service: Service, cookie: bytes) -> None:
     """RFC 7873 5.2.2."""
@@ -174,6 +195,7 @@ def test_malformed_query_is_formerr(service: Service, change: object) -> None:
     response = _raw(service.enum.port, change(wire))  # type: ignore[operator]
 
     assert (response[:2], response[3] & 0xF) == (wire[:2], dns.rcode.FORMERR)
+    assert not response[2] & 0x04  # AA
 
 
 def test_responses_and_noise_get_nothing(service: Service) -> None:
@@ -250,6 +272,7 @@ def test_unavailable_database_is_servfail(world: World) -> None:
         made.stop()
 
     assert (response.rcode(), response.answer) == (dns.rcode.SERVFAIL, [])
+    assert not response.flags & dns.flags.AA
 
 
 @pytest.mark.parametrize(

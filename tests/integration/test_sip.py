@@ -225,10 +225,10 @@ def test_without_rport_the_response_goes_to_the_vias_port(caller: Caller) -> Non
     assert top.endswith(";received=127.0.0.1")
 
 
-def test_tcp_frames_messages_by_their_length(service: Service) -> None:
-    """RFC 3261 18.3 and RFC 5626 4.4.1."""
-    body = b"v=0\r\n"
-    one = request().replace(b"Content-Length: 0", b"l: %d" % len(body)) + body
+@pytest.mark.parametrize("length", [b"l: 5", b"Content-Length:\r\n 5", b"Content-Length\t:\r\n\t \r\n 5 "])
+def test_tcp_frames_messages_by_their_length(service: Service, length: bytes) -> None:
+    """RFC 3261 18.3, 7.3.1 (folding) and RFC 5626 4.4.1."""
+    one = request().replace(b"Content-Length: 0", length) + b"v=0\r\n"
     with socket.create_connection(("127.0.0.1", service.sip.port), timeout=3) as connection:
         connection.sendall(b"\r\n\r\n")
         assert connection.recv(100) == b"\r\n"

@@ -25,6 +25,9 @@ class SwitchGroup(Group):
     timeout: float = Field(default=0.2, gt=0, description="")
     allowed_networks: list[str] = Field(default=list(PRIVATE_NETWORKS), description="")
     max_request_rate: int = Field(default=2000, ge=0, description="")
+    max_connections: int = Field(default=1000, ge=1, description="")
+    max_connections_per_address: int = Field(default=100, ge=1, description="")
+    idle_timeout: float = Field(default=900.0, gt=0, description="")
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -74,7 +77,20 @@ class SIPSettings(SwitchGroup):
         default=list(PRIVATE_NETWORKS), description="networks whose requests are answered; others get nothing"
     )
     max_request_rate: int = Field(
-        default=2000, ge=0, description="requests a second from one address; more get nothing; 0: no limit"
+        default=2000,
+        ge=0,
+        description="requests a second from one address over UDP, and as many over TCP; more get nothing over UDP, and "
+        "503 over TCP; 0: no limit",
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, description="open TCP connections of a worker; one more is closed at once"
+    )
+    max_connections_per_address: int = Field(default=100, ge=1, description="the same, from one address")
+    idle_timeout: float = Field(
+        default=900.0,
+        gt=0,
+        description="seconds without a message or keep-alive after which a TCP connection is closed; the first one has "
+        "to come within 10 s",
     )
 
 
@@ -99,5 +115,17 @@ class ENUMSettings(SwitchGroup):
         default=list(PRIVATE_NETWORKS), description="networks whose queries are answered; others are refused"
     )
     max_request_rate: int = Field(
-        default=2000, ge=0, description="UDP queries a second from one address; more have to use TCP; 0: no limit"
+        default=2000,
+        ge=0,
+        description="queries a second from one address over UDP, and as many over TCP; more have to use TCP, and are "
+        "refused there; 0: no limit",
+    )
+    max_connections: int = Field(
+        default=200, ge=1, description="open TCP connections of a worker; one more is closed at once"
+    )
+    max_connections_per_address: int = Field(default=50, ge=1, description="the same, from one address")
+    idle_timeout: float = Field(
+        default=10.0,
+        gt=0,
+        description="seconds without a query after which a TCP connection is closed (RFC 7766 6.2.3)",
     )

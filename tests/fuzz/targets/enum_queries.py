@@ -10,12 +10,14 @@ import dns.flags
 import dns.message
 
 from router.runtime.histograms import DURATION_BOUNDS, Histograms
+from router.server.calls import streams
 from router.server.calls.contact import ContactTemplate
 from router.server.calls.enum import responder
 from router.server.calls.enum.responder import EnumAnswers, EnumResponder
 from router.server.calls.enum.server import EnumConnection, EnumDatagrams
 from router.server.calls.enum.zones import Zones
 from router.server.calls.source_address import SourceFilter
+from router.server.calls.streams import StreamLimits, StreamTurns
 from router.settings.groups.switches import ENUMSettings
 from tests.fuzz.switch_calls import FakeSocket, RaisingLog, ignore, lookups, through_tcp
 from tests.fuzz.target import Target
@@ -23,6 +25,7 @@ from tests.fuzz.target import Target
 _LOOP = asyncio.new_event_loop()
 _DURATIONS = Histograms(DURATION_BOUNDS)
 _SOURCES = SourceFilter(ENUMSettings().networks, 0)
+_TURNS = StreamTurns(StreamLimits(1, 1, 60.0), _SOURCES, ignore)
 _CONTACT = ContactTemplate("sip:{number}@{account_id}.{domain};user=phone", "did.example")
 _ZONES = Zones(["e164.arpa", "did.example"])
 _OUTSIDE, _INSIDE = ("192.0.2.1", 53), ("127.0.0.1", 53)
@@ -50,7 +53,7 @@ _SOCKETS = [_socket(each) for each in _RESPONDERS]
 def check(data: bytes) -> None:
     """The first byte chooses refusals' form, and a datagram or a connection that is cut where the second one says."""
     kind = data[0] if data else 0
-    with patch.object(responder, "log", RaisingLog()):
+    with patch.object(responder, "log", RaisingLog()), patch.object(streams, "log", RaisingLog()):
         if kind & 2:
             _stream(_RESPONDERS[kind & 1], data[2:], data[1] if len(data) > 1 else 0)
         else:
@@ -96,7 +99,7 @@ def _question(after: bytes) -> bytes:
 
 def _stream(answering: EnumResponder, data: bytes, at: int) -> None:
     def connection() -> EnumConnection:
-        return EnumConnection(answering, _SOURCES, ignore)
+        return EnumConnection(answering, _TURNS)
 
     whole = through_tcp(_LOOP, connection, [data])
     pieces = through_tcp(_LOOP, connection, [data[:at], data[at:]])

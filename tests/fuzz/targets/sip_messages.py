@@ -6,12 +6,14 @@ from typing import Any
 from unittest.mock import patch
 
 from router.runtime.histograms import DURATION_BOUNDS, Histograms
+from router.server.calls import streams
 from router.server.calls.contact import ContactTemplate
-from router.server.calls.sip import responder, server
+from router.server.calls.sip import responder
 from router.server.calls.sip.redirect import Redirects
 from router.server.calls.sip.responder import SipResponder
 from router.server.calls.sip.server import SipConnection, SipDatagrams
 from router.server.calls.source_address import SourceFilter
+from router.server.calls.streams import StreamLimits, StreamTurns
 from router.settings.groups.switches import SIPSettings
 from tests.fuzz.switch_calls import ACCOUNT, FakeSocket, RaisingLog, ignore, lookups, through_tcp
 from tests.fuzz.target import Target
@@ -19,6 +21,7 @@ from tests.fuzz.target import Target
 _LOOP = asyncio.new_event_loop()
 _DURATIONS = Histograms(DURATION_BOUNDS)
 _SOURCES = SourceFilter(SIPSettings().networks, 0)
+_TURNS = StreamTurns(StreamLimits(1, 1, 60.0), _SOURCES, ignore)
 _REDIRECTS = Redirects(ContactTemplate("sip:{number}@{account_id}.{domain};user=phone", "did.example"))
 _RESPONDER = SipResponder(lookups(_LOOP), _REDIRECTS, lambda: True, timeout=1.0, durations=_DURATIONS, drop=ignore)
 _SOCKET: Any = FakeSocket()
@@ -33,7 +36,7 @@ _STATUS = re.compile(rb"SIP/2\.0 (200|302|400|404|405|416|420|480|481|501|503|50
 
 def check(data: bytes) -> None:
     """The first byte chooses: a datagram, or a connection whose bytes are cut at the place that the second one says."""
-    with patch.object(responder, "log", RaisingLog()), patch.object(server, "log", RaisingLog()):
+    with patch.object(responder, "log", RaisingLog()), patch.object(streams, "log", RaisingLog()):
         if data[:1] == b"t":
             _stream(data[2:], data[1] if len(data) > 1 else 0)
         else:
@@ -60,7 +63,7 @@ def _stream(data: bytes, at: int) -> None:
 
 
 def _connection() -> SipConnection:
-    return SipConnection(_RESPONDER, _SOURCES, ignore)
+    return SipConnection(_RESPONDER, _TURNS)
 
 
 def _is_well_formed(response: bytes) -> None:

@@ -74,7 +74,8 @@ class Asker(NamedTuple):
     Attributes:
         address: of its host; to: what `send` sends a response to.
         allowed: whether the address may ask; REFUSED where not.
-        admitted: whether it may ask now; where not, a truncated response has it ask again over TCP.
+        admitted: whether it may ask now; where not, a truncated response has it ask over TCP, and is REFUSED there.
+        wait_for: gets the future of a lookup that is not done yet; None for a datagram's.
     """
 
     address: str
@@ -83,6 +84,7 @@ class Asker(NamedTuple):
     allowed: bool
     admitted: bool
     tcp: bool
+    wait_for: "Callable[[asyncio.Future[Any]], None] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class EnumResponder:
                 routed += 1
             elif isinstance(result, asyncio.Future):
                 result.add_done_callback(partial(self._finish_later, lookup))
+                if lookup.asker.wait_for is not None:
+                    lookup.asker.wait_for(result)
             else:
                 self._finish(lookup, result)
         if routed:
@@ -196,6 +200,8 @@ class EnumResponder:
         if place is Place.OUTSIDE:
             answer = _Answer(Rcode.REFUSED, explanation="this server answers for other zones")
             self._send(query, asker, answer, began)
+        elif not asker.admitted and asker.tcp:
+            self._send(query, asker, _Answer(Rcode.REFUSED, explanation="too many queries: ask another server"), began)
         elif not asker.admitted:
             self._send(query, asker, _Answer(Rcode.NOERROR, (soa(zone, _NEGATIVE_TTL),)), began)
         else:

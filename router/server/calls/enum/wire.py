@@ -16,6 +16,7 @@ MAX_UDP = 1232
 """Bytes of a UDP response to a query with EDNS (DNS flag day 2020); 512 without."""
 MIN_UDP = 512
 _QR, _AA, _TC, _RD = 0x8000, 0x0400, 0x0200, 0x0100
+_DO = 0x8000
 _OPCODE_SHIFT, _OPCODE_MASK = 11, 0xF
 _MAX_NAME = 255
 """Bytes of a name, with the lengths of its labels and of the root."""
@@ -42,11 +43,13 @@ class Edns:
     """The content of a query's OPT record.
 
     Attributes:
-        client_cookie: empty for none.
+        dnssec_ok: the bit that a response has to copy (RFC 3225 3), though no record here is signed.
+        client_cookie: of the first COOKIE option, which is the one that counts (RFC 7873 5.2); empty for none.
     """
 
     version: int
     size: int
+    dnssec_ok: bool = False
     client_cookie: bytes = b""
 
 
@@ -149,13 +152,13 @@ def _edns(data: bytes, position: int) -> Edns | None:
     """Read the additional record: OPT, or another one, such as a signature, which says nothing here."""
     if data[position]:
         return None
-    kind, size, _, version, _, length = struct.unpack_from("!HHBBHH", data, position + 1)
+    kind, size, _, version, flags, length = struct.unpack_from("!HHBBHH", data, position + 1)
     if kind != OPT:
         return None
     options = data[position + 11 : position + 11 + length]
     if len(options) < length:
         raise _MalformedError
-    return Edns(version, max(size, MIN_UDP), _client_cookie(options))
+    return Edns(version, max(size, MIN_UDP), bool(flags & _DO), _client_cookie(options))
 
 
 def _client_cookie(options: bytes) -> bytes:
@@ -165,7 +168,7 @@ def _client_cookie(options: bytes) -> bytes:
         value = options[position + 4 : position + 4 + length]
         if len(value) < length:
             raise _MalformedError
-        if code == _COOKIE:
+        if code == _COOKIE and not cookie:
             if length != _CLIENT_COOKIE and length - _CLIENT_COOKIE not in _SERVER_COOKIES:
                 raise _MalformedError  # RFC 7873 5.2.2
             cookie = value[:_CLIENT_COOKIE]
@@ -195,7 +198,8 @@ def write(
     truncated = 0
     if HEADER + len(query.question) + len(body) + len(additional) > max_size:
         body, counts, truncated = b"", (0, 0), _TC
-    flags = _QR | _AA | truncated | query.opcode << _OPCODE_SHIFT | (rcode & 0xF)
+    authoritative = _AA if rcode is Rcode.NOERROR else 0  # nothing is said about a name in any other response
+    flags = _QR | authoritative | truncated | query.opcode << _OPCODE_SHIFT | (rcode & 0xF)
     if query.recursion_desired:
         flags |= _RD
     header = struct.pack("!6H", query.id, flags, int(bool(query.question)), *counts, int(bool(additional)))
@@ -205,6 +209,7 @@ def write(
 def _opt(query: Query, rcode: Rcode, server_cookie: bytes, explanation: str) -> bytes:
     if query.edns is None:
         return b""
+    flags = _DO if query.edns.dnssec_ok else 0
     options = b""
     if query.edns.client_cookie:
         cookie = query.edns.client_cookie + server_cookie
@@ -212,7 +217,7 @@ def _opt(query: Query, rcode: Rcode, server_cookie: bytes, explanation: str) -> 
     if explanation:
         text = explanation.encode()
         options += struct.pack("!HHH", _EXTENDED_ERROR, len(text) + 2, 0) + text
-    return b"\0" + struct.pack("!HHBBHH", OPT, MAX_UDP, rcode >> 4, 0, 0, len(options)) + options
+    return b"\0" + struct.pack("!HHBBHH", OPT, MAX_UDP, rcode >> 4, 0, flags, len(options)) + options
 
 
 def max_udp(query: Query) -> int:

@@ -88,9 +88,9 @@ class _Head(NamedTuple):
     problem: str
 
 
-def head_end(data: bytes) -> int:
-    """Return where the body begins; -1 where the empty line has not come yet."""
-    end = data.find(b"\r\n\r\n")
+def head_end(data: bytes, begin: int = 0) -> int:
+    """Return where the body of the message that begins there begins; -1 where the empty line has not come yet."""
+    end = data.find(b"\r\n\r\n", begin)
     return end + 4 if end >= 0 else -1
 
 
@@ -168,8 +168,7 @@ def _read(head: bytes) -> _Head:
     Raises:
         NotSipError: it is no request's.
     """
-    if b"\n " in head or b"\n\t" in head:
-        head = _FOLDED.sub(b" ", head)
+    head = unfolded(head)
     start, *lines = head.split(b"\r\n")
     if not head.count(b"\r") == head.count(b"\n") == len(lines):
         raise NotSipError("a line break within a line")  # copied into a response, it would forge header fields
@@ -178,6 +177,11 @@ def _read(head: bytes) -> _Head:
     if start.startswith(b"SIP/") and _RESPONSE.match(start):
         raise NotSipError("a response")
     return _read_fields(lines, _start_line(start))
+
+
+def unfolded(head: bytes) -> bytes:
+    """Return a head whose header fields are each in one line (7.3.1)."""
+    return _FOLDED.sub(b" ", head) if b"\n " in head or b"\n\t" in head else head
 
 
 def _has_tag(address: bytes) -> bool:

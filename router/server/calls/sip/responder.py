@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import grpc
 
@@ -31,11 +31,20 @@ Address = tuple[str, int]
 
 
 class Message(NamedTuple):
-    """A message, where it came from, and what sends a response: over TCP the address that it gets says nothing."""
+    """A message.
+
+    Attributes:
+        source: where it came from.
+        reply: sends a response; over TCP the address that it gets says nothing.
+        admitted: whether the source may ask now; 503 where not.
+        wait_for: gets the future of a lookup that is not done yet; None for a datagram's.
+    """
 
     data: bytes
     source: Address
     reply: "Callable[[Message, bytes, Address], None]"
+    admitted: bool = True
+    wait_for: "Callable[[asyncio.Future[Any]], None] | None" = None
 
 
 class _Lookup(NamedTuple):
@@ -54,6 +63,8 @@ _CACHED = 16384
 _NOT_UTF8: Final = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
 _RETRY_AFTER = 1
 """Seconds of Retry-After under overload."""
+_TOO_MANY: Final = refused(Reason.OVERLOADED.value, retry_after=_RETRY_AFTER)
+"""To an address beyond its rate: over TCP nothing is sent again, so that silence would end a call after 32 seconds."""
 
 
 class SipResponder:
@@ -105,6 +116,8 @@ class SipResponder:
         for lookup, result in zip(lookups, results, strict=True):
             if isinstance(result, asyncio.Future):
                 result.add_done_callback(partial(self._finish_later, lookup, began))
+                if lookup.message.wait_for is not None:
+                    lookup.message.wait_for(result)
             else:
                 self._finish(lookup, result)
 
@@ -124,6 +137,8 @@ class SipResponder:
                 self._drop("ignored")
                 return None
             verdict = judge(request, ready=request.method != b"OPTIONS" or self._is_ready())
+            if not message.admitted and verdict is not Verdict.IGNORE:
+                verdict = _TOO_MANY
             if verdict is Verdict.LOOK_UP:
                 asked = _asked(request.uri)
                 if asked is not None:

@@ -1,26 +1,23 @@
 """SIP over UDP and TCP, inside one event loop."""
 
 import asyncio
-import logging
+import re
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from router.server.calls.datagrams import Datagram, DatagramSocket
-from router.server.calls.sip.message import MAX_MESSAGE, head_end
+from router.server.calls.sip.message import MAX_MESSAGE, head_end, unfolded
 from router.server.calls.sip.responder import Address, Message, SipResponder
 from router.server.calls.source_address import SourceFilter
+from router.server.calls.streams import StreamConnection, StreamTurns
 from router.server.observation.observation import Drop
-
-log = logging.getLogger(__name__)
 
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
 """Keep-alive messages over TCP (RFC 5626 4.4.1)."""
-_BREAKS = (b"\r", b"\n")
+_LINE_BREAKS = re.compile(rb"[\r\n]+")
 _MAX_AMPLIFICATION = 2
 """A response over UDP is at most so many times as long as its request: sources can be forged."""
-_MAX_CONNECTIONS = 1000
 _ACK = b"ACK "
 _LENGTH = b"content-length"
 _COMPACT_LENGTH = b"l"
@@ -61,95 +58,79 @@ class SipDatagrams:
             self._drop("not_sent")
 
 
-class SipConnection(asyncio.Protocol):
-    """Answers the messages of one TCP connection, in whatever pieces they come (18.3)."""
+class SipConnection(StreamConnection):
+    """Answers the messages of one TCP connection (18.3)."""
 
-    _open = 0
-
-    def __init__(self, responder: SipResponder, sources: SourceFilter, drop: Drop) -> None:
+    def __init__(self, responder: SipResponder, turns: StreamTurns) -> None:
+        super().__init__(turns)
         self._responder = responder
-        self._sources = sources
-        self._drop = drop
-        self._transport: Any = None
-        self._source: Address = ("", 0)
-        self._buffer = b""
+        self._sources = turns.sources
+        self._drop = turns.drop
+        self._length = 0
+        """Bytes of the message that is being read; 0 while its header fields are not whole."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection where its caller may ask."""
-        SipConnection._open += 1
-        self._transport = transport
-        self._source = transport.get_extra_info("peername")[:2]
-        if SipConnection._open > _MAX_CONNECTIONS:
-            self._abort("too_many_connections")
-        elif not self._sources.is_allowed(self._source[0]):
-            self._abort("not_allowed")
-
-    def _abort(self, why: str) -> None:
-        self._drop(why)
-        self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Count it out."""
-        del exc
-        SipConnection._open -= 1
-
-    def data_received(self, data: bytes) -> None:
-        """Answer each message that is whole."""
-        self._buffer += data
-        try:
-            while self._next():
-                pass
-        except Exception:
-            log.exception("answering a SIP message failed")
+        super().connection_made(transport)
+        if not transport.is_closing() and not self._sources.is_allowed(self._source[0]):
+            self._drop("not_allowed")
             self._transport.abort()
 
-    def _next(self) -> bool:
-        """Take one message from the buffer; return whether there may be another."""
-        self._skip_line_breaks()
-        body = head_end(self._buffer)
-        length = body_length(self._buffer[:body]) if body >= 0 else 0
-        if length is None or max(len(self._buffer) if body < 0 else 0, body + (length or 0)) > MAX_MESSAGE:
-            self._end(self._buffer)  # where the next message begins is not known
-            return False
-        if body < 0 or len(self._buffer) < body + length:
-            return False
-        message, self._buffer = self._buffer[: body + length], self._buffer[body + length :]
-        self._answer(message)
-        return bool(self._buffer)
+    def frame(self, buffer: bytes, at: int) -> tuple[bytes | None, int]:
+        """Read a message as long as its Content-Length says."""
+        if not self._length:
+            at = self._skip_line_breaks(buffer, at)
+            head = head_end(buffer, at) - at
+            length = body_length(buffer[at : at + head]) if head > 0 else 0
+            if length is None or max(len(buffer) - at if head < 0 else 0, head + (length or 0)) > MAX_MESSAGE:
+                self.end()  # where the next message begins is not known
+                return (buffer[at:] if head > 0 else None), len(buffer)
+            if head < 0:
+                return None, at
+            self._length = head + length
+        end = at + self._length
+        if end > len(buffer):
+            return None, at
+        self._length = 0
+        return buffer[at:end], end
 
-    def _skip_line_breaks(self) -> None:
-        """Drop line breaks before a message, and answer each keep-alive among them."""
-        buffer, at = self._buffer, 0
-        while buffer[at : at + 1] in _BREAKS:
-            if buffer.startswith(_PING, at):
-                self._transport.write(_PONG)
-                at += len(_PING)
-            elif len(buffer) - at < len(_PING) and _PING.startswith(buffer[at:]):
-                break  # the rest of it may come
-            else:
-                at += 1
-        self._buffer = buffer[at:]
+    def _skip_line_breaks(self, buffer: bytes, at: int) -> int:
+        """Return where a message begins behind line breaks, and answer each keep-alive among them."""
+        breaks = _LINE_BREAKS.match(buffer, at)
+        if breaks is None:
+            return at
+        *pings, behind = breaks[0].split(_PING)
+        if pings:
+            self.write(_PONG * len(pings))
+            self.touch()
+        if breaks.end() < len(buffer):
+            return breaks.end()
+        return len(buffer) - _begun_ping(behind)
 
-    def _end(self, message: bytes) -> None:
-        self._buffer = b""
-        if head_end(message) >= 0:
-            self._answer(message)
-        self._transport.close()
+    def answer(self, messages: list[bytes]) -> bool:
+        """Answer messages together. An ACK has no response, and does not count."""
+        address, now = self._source[0], time.monotonic()
+        asked = [
+            Message(data, self._source, self._reply, self._sources.admit(address, now), self.wait_for)
+            for data in messages
+            if not data.startswith(_ACK)
+        ]
+        self._responder.handle(asked)
+        return all(message.admitted for message in asked)
 
-    def _answer(self, message: bytes) -> None:
-        if not self._sources.admit(self._source[0], time.monotonic()):
-            self._drop("rate_limited")
-            return
-        self._responder.handle([Message(message, self._source, self._write)])
+    def _reply(self, _message: Message, response: bytes, _to: Address) -> None:
+        self.write(response)
 
-    def _write(self, _message: Message, response: bytes, _to: Address) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(response)
+
+def _begun_ping(line_breaks: bytes) -> int:
+    """Return how many of the last bytes may be the beginning of a keep-alive."""
+    longest = min(len(line_breaks), len(_PING) - 1)
+    return next((size for size in range(longest, 0, -1) if line_breaks.endswith(_PING[:size])), 0)
 
 
 def body_length(head: bytes) -> int | None:
     """Return Content-Length; 0 where there is none, None where it can't be read."""
-    for line in head.split(b"\r\n"):
+    for line in unfolded(head).split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() in {_LENGTH, _COMPACT_LENGTH}:
             text = value.strip()
