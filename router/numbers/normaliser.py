@@ -10,13 +10,13 @@ from router.numbers import national, shards
 from router.numbers.classifiers import DEFAULT_CLASSIFIERS, Classifier, classify
 from router.numbers.dial_plans import KAZOO, SYSTEM, DialPlan, convert
 from router.numbers.patterns import compiled
-from router.numbers.uri import clean, is_plain
+from router.numbers.uri import clean, is_plain, shortened
 
 DEFAULT_RECONCILE_REGEX = r"^(\+?1)?\d{10}$|^\+[2-9]\d{7,}$|^011\d*$|^00\d*$"
 """KAZOO's `number_manager.reconcile_regex`."""
 
 MAX_NUMBER_BYTES = 256
-"""UTF-8 bytes of a number, before and after normalisation."""
+"""UTF-8 bytes of a number, before and after normalisation; of a URI its host and other parameters do not count."""
 
 CACHED_RESULTS = 32_768
 """Results in the cache: 11 MB of ordinary numbers, at most 43 MB of the longest texts."""
@@ -104,9 +104,9 @@ class Normaliser:
         """
         if self._is_exact(text) and (not plan or plan in self._plans):
             return LookupNumber._make((text, True))  # keyword arguments would cost half as much again
-        if len(text) > MAX_NUMBER_BYTES:  # before it becomes a key of the cache
+        if len(text) > MAX_NUMBER_BYTES and len(text := shortened(text)) > MAX_NUMBER_BYTES:
             self._plan(plan)
-            return LookupNumber(text, reconcilable=False)
+            return LookupNumber(text, reconcilable=False)  # before it becomes a key of the cache
         return self._target_of(text, plan or "system")
 
     def explain(self, text: str, plan: str = "") -> NormalisationResult:
@@ -146,7 +146,7 @@ class Normaliser:
     def _normalise(self, text: str, plan: DialPlan) -> tuple[str, str]:
         if self._is_exact(text):
             return text, "e164"
-        if is_too_long(text):
+        if is_too_long(text) and is_too_long(text := shortened(text)):
             return text, "too long"
         if plan.cleans:
             return _cleaned_first(text, plan)

@@ -5,6 +5,7 @@ RFC 3966 (tel) and RFC 3261 section 19.1 (sip).
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 _SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
 _USER_END = re.compile(r"[;?]")
@@ -45,7 +46,7 @@ def clean(text: str) -> Cleaned | None:
     """
     if not is_plain(text):
         return None
-    written = _ESCAPED_PLUS.sub("+", _user_part(text.strip(" ")))
+    written = _user_part(text.strip(" "))
     if _IPV4.fullmatch(written):
         return None
     dialled = written.translate(_SEPARATORS)
@@ -60,7 +61,19 @@ def _user_part(uri: str) -> str:
     rest = uri[scheme.end() :] if scheme else uri
     user, at, _ = rest.partition("@")
     user = _USER_END.split(user, maxsplit=1)[0]
-    return user.partition(":")[0] if at else user
+    user = user.partition(":")[0] if at else user
+    # An escaped character is the character itself (RFC 3261, 19.1.4). Outside of URIs switches escape the plus alone.
+    return unquote(user) if scheme else _ESCAPED_PLUS.sub("+", user)
+
+
+def shortened(text: str) -> str:
+    """Return a URI with its scheme, user part and `phone-context` alone; any other text unchanged."""
+    scheme = _SCHEME.match(text.lstrip(" "))
+    if scheme is None:
+        return text
+    user = _USER_END.split(text.lstrip(" ")[scheme.end() :].partition("@")[0], maxsplit=1)[0]
+    context = _CONTEXT.search(text)
+    return scheme[0] + user + (context[0] if context else "")
 
 
 def _context(text: str, dialled: str) -> str:

@@ -128,6 +128,22 @@ def test_each_way_has_the_same_answer(services: Callable[[str], Service], index:
     assert (sip.route.state, sip.route.pending_port) == (route.state, route.pending_port)
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", "+1 ({}) {}-{}", " +1.{}.{}.{} ", "sip:+1{}{}{}@example.com;" + "x" * 300, "tel:+1-{}-{}-{}"]
+)
+def test_spelling_makes_no_difference_to_any_way(services: Callable[[str], Service], text: str) -> None:
+    service = services("{}")
+    index = next(at for at, case in enumerate(CASES) if "error" not in case["expected"] and config_of(case) == "{}")
+    number = number_of(index, "+14158867900")
+    asked = number if text == "{}" else text.format(number[2:5], number[5:8], number[8:])
+
+    results = [ask_grpc(service, asked)]
+    for way, find in (("http", ask_http), ("sip", ask_sip), ("enum", ask_enum)):
+        results.append(ask(find, getattr(service, way).port, asked).result)
+
+    assert [each.route and each.route.number for each in results] == [number] * 4
+
+
 @pytest.mark.parametrize(("way", "code"), [("http", "HTTP 400"), ("sip", "404 Not Found")])
 def test_empty_number_is_not_reconcilable(services: Callable[[str], Service], way: str, code: str) -> None:
     service = services("{}")

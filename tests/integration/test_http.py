@@ -205,6 +205,20 @@ def test_unknown_paths_and_methods_answer_json(http: HttpCaller) -> None:
     assert http.request("DELETE", PATH, b"").status == 405
 
 
+@pytest.mark.parametrize("path", ["/v1/lookups/", "/v1/openapi.json/", "/freeswitch/dialplan/"])
+def test_path_with_a_slash_too_many_is_not_found(http: HttpCaller, path: str) -> None:
+    reply = http.post(path, {})
+
+    assert (reply.status, reply.json["error"]["status"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", [f"/v1/lookup/{NUMBER}", f"/v1/explain/{NUMBER}"])
+def test_deadline_that_is_over_is_exceeded_at_once(http: HttpCaller, path: str) -> None:
+    reply = http.get(path, {"Grpc-Timeout": "0m"})
+
+    assert (reply.status, reply.json["error"]["status"]) == (504, "DEADLINE_EXCEEDED")
+
+
 def test_freeswitch_gets_a_dialplan(http: HttpCaller) -> None:
     def ask(**form: str) -> list[tuple[str | None, str | None]]:
         fields = "&".join(f"{name.replace('_', '-')}={value}" for name, value in form.items())
@@ -213,11 +227,15 @@ def test_freeswitch_gets_a_dialplan(http: HttpCaller) -> None:
         return [(each.get("application"), each.get("data")) for each in ET.fromstring(reply.body).iter("action")]
 
     routed = ask(Caller_Destination_Number="%2B14158867900", Caller_Context="public")
+    literal = ask(Caller_Destination_Number="+14158867900", Caller_Context="public")
+    british = ask(Caller_Destination_Number="+4415886790", Caller_Context="public")
     refused = ask(Caller_Destination_Number="14158860000", Caller_Context="public")
     other = ask(Caller_Destination_Number=ONE, Caller_Context=ONE)
 
     assert ("set", f"did_account={ONE}") in routed
     assert routed[-1] == ("transfer", f"{NUMBER} XML {ONE}")
+    assert literal == routed
+    assert ("set", "did_status=NUMBER_NOT_FOUND") in british
     assert refused[-1] == ("respond", "404 Not Found")
     assert other == []
 

@@ -7,6 +7,7 @@ import struct
 
 from router.cli.client import LookupResult
 from router.cli.via.view import Question, SwitchView
+from router.numbers.uri import clean
 from router.server.calls.enum.wire import HEADER, IN, NAPTR, Rcode, encode_name
 from router.v1 import inbound_pb2 as pb
 
@@ -24,7 +25,8 @@ def ask_enum(question: Question) -> SwitchView:
         OSError: nothing answers DNS there.
         ValueError: the number is not E.164, which is all that ENUM can ask for.
     """
-    found = _NUMBER.fullmatch(question.number)
+    written = clean(question.number)
+    found = None if written is None else _NUMBER.fullmatch(written.text)
     if found is None:
         raise ValueError("ENUM asks for E.164 numbers alone: digits, with or without +")
     labels = [*reversed(found[1]), *ZONE.split(".")]

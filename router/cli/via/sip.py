@@ -12,6 +12,7 @@ from router.v1 import inbound_pb2 as pb
 _STATUS = re.compile(r"SIP/2\.0 (\d{3}) ([^\r\n]*)")
 _SHOWN = ("contact", "x-account-id", "x-did-state", "x-pending-port", "x-did-stale", "reason", "retry-after", "warning")
 _USER = "+-_.!~*'()&=$,;?/"
+_PLAIN_URI = re.compile(r"(?i:sips?|tel):[!-~]+")
 _MOVED = 302
 _STATUSES = {404: "NOT_FOUND", 480: "FAILED_PRECONDITION", 400: "INVALID_ARGUMENT"}
 """gRPC's names for what a refusal says; any other response means that the number is not known now."""
@@ -43,7 +44,9 @@ def _send(question: Question) -> bytes:
 
 def _invite(question: Question, host: str, port: int) -> bytes:
     own = f"[{host}]" if ":" in host else host
-    uri = f"sip:{quote(question.number, safe=_USER)}@{question.target}"
+    number = question.number
+    # A URI is asked for as it is, and anything else is the user part of one.
+    uri = number if _PLAIN_URI.fullmatch(number) else f"sip:{quote(number, safe=_USER)}@{question.target}"
     lines = (
         f"INVITE {uri} SIP/2.0",
         f"Via: SIP/2.0/UDP {own}:{port};rport;branch=z9hG4bK{secrets.token_hex(8)}",

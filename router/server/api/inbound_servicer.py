@@ -17,7 +17,7 @@ from router.runtime.bounded_executor import BoundedExecutor
 from router.server.api import framing
 from router.server.api.call_context import CallContext
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
-from router.server.api.status import OVERLOADED
+from router.server.api.status import EXPIRED, OVERLOADED
 from router.server.observation.call_traces import CallTrace, Turn
 from router.server.observation.lookups import (
     INVALID_ARGUMENT,
@@ -218,6 +218,9 @@ class InboundServicer:
             is_authoritative(request.lookup)
         except UnknownConsistencyError as problem:
             await context.abort(problem.failure.code, problem.failure.message)
+        remaining = context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            await context.abort(EXPIRED.code, EXPIRED.message)
         if not self._explaining.has_room(1):
             await _refuse(context)
         explanation = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))

@@ -34,3 +34,4 @@ OVERLOADED = failure(
     retryable=True,
 )
 """Prepared once for all calls: under overload most calls get it."""
+EXPIRED = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the caller's deadline is over")

@@ -8,13 +8,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-import grpc
-
 from router.lookup.queued_call import CALL, REMAINING, QueuedCall
 from router.numbers.routes import Reason
-from router.server.api.status import OVERLOADED
+from router.server.api.status import EXPIRED, OVERLOADED
 from router.server.calls.call_source import CallSource, FastPath
-from router.server.failure import Failure
 from router.server.observation.lookups import LookupObserver
 
 _MAX_BACKLOG_BATCHES = 8
@@ -23,8 +20,6 @@ _MIN_WAIT = 0.001
 """Seconds of waiting that are too few to be subtracted from a deadline."""
 _MAX_BATCH_WAIT = 0.25
 """Seconds after which a waiting batch is refused, so that younger calls are answered and not only old ones."""
-
-EXPIRED = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the caller's deadline is over")
 
 
 class Admission:

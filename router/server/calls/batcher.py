@@ -15,8 +15,8 @@ from router.runtime.background_thread import BackgroundThread
 from router.runtime.cpu_affinity import pinned_to
 from router.server.api.consistency import UnknownConsistencyError, is_authoritative
 from router.server.api.limits import MAX_MESSAGE_BYTES
-from router.server.api.status import failure_of
-from router.server.calls.admission import EXPIRED, Admission
+from router.server.api.status import EXPIRED, failure_of
+from router.server.calls.admission import Admission
 from router.server.calls.call_source import CallSource
 from router.server.failure import Failure
 from router.server.observation.lookups import (

@@ -9,44 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.runtime.addresses import parse_address
 from router.runtime.event_loop_thread import EventLoopThread
 from router.runtime.http_server import http_config, listen
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
+from router.server.calls.http_protocol import HttpProtocol
 
 _KEEP_ALIVE = 3600
 """Seconds that a connection may stay without a request. A switch that sends a request in the moment in which its
 connection is closed loses that call, so the server is not the one to hang up (OpenSIPS #3544)."""
 _BACKLOG = 512
-_BAD_REQUEST = (
-    b'{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"this is no HTTP request","details":[{'
-    b'"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_ARGUMENT","domain":"did-router",'
-    b'"metadata":{}}]},'
-    b'"sip":{"code":503,"reason":"Service Unavailable"}}'
-)
-
-
-class _JsonErrorProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP with a body that parses, as every other error."""
-
-    def on_headers_complete(self) -> None:
-        """Send no 100 to HTTP/1.0, which does not know it (RFC 9110 15.2)."""
-        if self.parser.get_http_version() == "1.0":
-            self.expect_100_continue = False
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer 400, and close; where responses are owed to earlier requests, close after these instead."""
-        del msg
-        last = self.pipeline[0][0] if self.pipeline else self.cycle
-        if last is not None and not last.response_complete:
-            last.keep_alive = False
-            return
-        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(_BAD_REQUEST) + _BAD_REQUEST)
-        self.transport.close()
 
 
 class HttpServer:
@@ -64,7 +37,7 @@ class HttpServer:
 
     def start(self, app: Any) -> None:
         """Accept requests."""
-        config = http_config(app, _JsonErrorProtocol, timeout_keep_alive=_KEEP_ALIVE, backlog=_BACKLOG)
+        config = http_config(app, HttpProtocol, timeout_keep_alive=_KEEP_ALIVE, backlog=_BACKLOG)
         self._server = uvicorn.Server(config)
         self._thread.start()
 

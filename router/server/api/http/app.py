@@ -37,6 +37,9 @@ _OTHER_METHOD = "_OTHER"
 _READING = ("GET", "HEAD")
 _NO_STORE = (b"cache-control", b"no-store")
 _CLOSE = (b"connection", b"close")
+_KEEP_ALIVE = (b"connection", b"keep-alive")
+KEPT_1_0 = "did_router.kept_1_0"
+"""Key of a request's scope, set by the server: HTTP/1.0, and the caller wants to keep the connection."""
 _CACHED = 16384
 """Requests, and responses, that are kept: making one takes ten times as long as finding it."""
 _BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
@@ -61,6 +64,7 @@ class HttpApp:
         """Each response asks the caller to reconnect, if possible elsewhere."""
         handlers: Any = {HTTPException: _http_exception, HttpError: _http_error}
         self._others = Starlette(routes=routes, exception_handlers=handlers)
+        self._others.router.redirect_slashes = False  # a switch follows no redirect
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -90,7 +94,8 @@ class HttpApp:
             await send(message)
 
         try:
-            await self._others(scope, receive, self._closing(watched) if self.draining else watched)
+            header = self._connection(scope)
+            await self._others(scope, receive, watched if header is None else _with(header, watched))
         finally:
             self._observe(scope["method"], self._templates.get(scope.get("endpoint"), ""), status, began)
 
@@ -116,17 +121,25 @@ class HttpApp:
             wanted = _format_or_json(query)
             text = formats.error_bytes(error_body(problem.failure, problem.status), wanted)
             start, body = _messages(problem.status, wanted, text, _error_headers(problem))
-        await send({**start, "headers": [*start["headers"], _CLOSE]} if self.draining else start)
+        header = self._connection(scope)
+        await send(start if header is None else {**start, "headers": [*start["headers"], header]})
         await send(body)
         return int(start["status"])
 
-    def _closing(self, send: Send) -> Send:
-        async def closing(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
-            await send(message)
+    def _connection(self, scope: Any) -> tuple[bytes, bytes] | None:
+        """Return the header that says what becomes of the connection; None where HTTP's default says it."""
+        if self.draining:
+            return _CLOSE
+        return _KEEP_ALIVE if KEPT_1_0 in scope else None
 
-        return closing
+
+def _with(header: tuple[bytes, bytes], send: Send) -> Send:
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), header]}
+        await send(message)
+
+    return sending
 
 
 @cached_if_short(_CACHED)

@@ -29,7 +29,7 @@ def invalid(message: str) -> HttpError:
 
 
 def query_of(raw: bytes) -> dict[str, str]:
-    """Split a query string; the first value of a name counts.
+    """Split a query string, or the body of a form; the first value of a name counts.
 
     `+` stays a plus, since numbers begin with one (a form would make it a space); %2B is one, too.
     """
@@ -58,9 +58,8 @@ async def body_of(receive: Receive) -> bytes:
         length += len(parts[-1])
         if length > MAX_MESSAGE_BYTES:
             text = f"the body is longer than {MAX_MESSAGE_BYTES} bytes: send several requests"
-            raise HttpError(
-                Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, text), status=_TOO_LARGE, headers={"connection": "close"}
-            )
+            # The server reads the rest, and keeps the connection.
+            raise HttpError(Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, text), status=_TOO_LARGE)
         if not message.get("more_body", False):
             return b"".join(parts)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 import grpc
 from starlette.requests import Request
@@ -122,7 +121,7 @@ class HttpRoutes:
     async def freeswitch_dialplan(self, request: Request) -> Response:
         """`POST /freeswitch/dialplan`: mod_xml_curl's form; a dialplan, always with 200."""
         try:
-            form = dict(parse_qsl((await body_of(request.receive)).decode("utf-8", "replace"), keep_blank_values=True))
+            form = query_of(await body_of(request.receive))
             context = form.get(freeswitch.CONTEXT, _PUBLIC)
             if context != _PUBLIC:
                 return _xml(freeswitch.NOT_OURS)

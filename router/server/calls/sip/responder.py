@@ -57,7 +57,6 @@ class _Lookup(NamedTuple):
     lookup: bytes
 
 
-_MAX_NUMBER = 256
 _CACHED = 16384
 """Redirections that are kept by the lookup's result, and requests by the URI: calls for one number need the same."""
 _NOT_UTF8: Final = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
@@ -183,11 +182,4 @@ def _asked(uri: bytes) -> tuple[str, bytes] | None:
         text = uri.decode()
     except UnicodeDecodeError:
         return None
-    return text, pb.LookupRequest(number=_number_of(text)).SerializeToString()
-
-
-def _number_of(uri: str) -> str:
-    """Return what is looked up: the URI, or its user part where it is longer than a request's number may be."""
-    if len(uri.encode()) <= _MAX_NUMBER:
-        return uri
-    return uri.partition(":")[2].partition("@")[0].partition(";")[0][:_MAX_NUMBER]
+    return text, pb.LookupRequest(number=text).SerializeToString()
