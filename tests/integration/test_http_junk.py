@@ -1,4 +1,4 @@
-"""What is no HTTP request ends its connection, and takes no response from the requests before it."""
+"""Requests that are odd, too large, late or no HTTP: each has its response, and none takes another's away."""
 
 import json
 import socket
@@ -139,7 +139,7 @@ def test_unknown_method_among_pipelined_requests_is_answered(port: int) -> None:
     odd = b"FOO /v1/lookups HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\n{}\nBAR /x HTTP/1.1\r\nHost: a\n"
     assert len(odd.partition(b"\r\n\r\n")[2]) == 28, "the body holds a request line"
 
-    heard = _say(port, ONE + odd + odd + ONE.replace(b"Host: a", b"Connection: close"))
+    heard = _say(port, ONE + odd[:-1] + b"+" + odd + ONE.replace(b"Host: a", b"Connection: close"))
 
     assert [heard.count(b"HTTP/1.1 %d" % status) for status in (200, 405, 400)] == [2, 2, 0]
     assert heard.index(b" 200 ") < heard.index(b" 405 ") < heard.rindex(b" 200 ")
@@ -195,3 +195,19 @@ def test_half_of_a_request_ends_with_its_connection(port: int) -> None:
         connection.shutdown(socket.SHUT_WR)
 
         assert connection.recv(65536) == b""
+
+
+@pytest.mark.parametrize("path", ["/v1/lookups/", "/v1/openapi.json/", "/freeswitch/dialplan/"])
+def test_path_with_a_slash_too_many_is_not_found(port: int, path: str) -> None:
+    with HttpCaller(port) as caller:
+        reply = caller.post(path, {})
+
+    assert (reply.status, reply.json["error"]["status"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", [f"/v1/lookup/{NUMBER}", f"/v1/explain/{NUMBER}"])
+def test_deadline_that_is_over_is_exceeded_at_once(port: int, path: str) -> None:
+    with HttpCaller(port) as caller:
+        reply = caller.get(path, {"Grpc-Timeout": "0m"})
+
+    assert (reply.status, reply.json["error"]["status"]) == (504, "DEADLINE_EXCEEDED")

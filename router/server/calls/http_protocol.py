@@ -19,8 +19,10 @@ _LINGER = 1.0
 """Seconds in which the rest of a refused request is read and dropped: a connection that is closed with unread bytes is
 reset, and its caller may lose the response."""
 _USUAL = (b"GET ", b"POST ", b"HEAD ")
-_VERSION = b" HTTP/1."
-_REQUEST_LINE = re.compile(rb"(?:\A|\n)([!#$%&'*+\-.^_`|~0-9A-Za-z]+) [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_VERSION, _END = b" HTTP/1.", b"\r\n\r\n"
+_TOKEN, _REST = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}", rb" [^ \r\n]{1,8192} HTTP/1\.[01]\r?\n"
+_REQUEST_LINE = re.compile(rb"[\r\n]*(" + _TOKEN + rb")" + _REST)
+_FOLLOWING = re.compile(rb"(\n)" + _TOKEN + _REST)
 _KNOWN = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE"))
 _STAND_IN = b"PATCH"
 """Stands for a method that llhttp does not know and ends the connection for; the application sees the real one."""
@@ -48,83 +50,101 @@ class _TooLargeError(Exception):
 class HttpProtocol(HttpToolsProtocol):
     """Answers what is no HTTP, or too large, with a body that parses, and any method at all as HTTP."""
 
-    _between = True
-    """No request has begun and is not whole."""
-    _begun = False
-    """A request began with the bytes that came last."""
+    _whole: object = None
+    """The scope of the last request that is whole; as long as there is no newer one, the next bytes begin a request."""
     _held = b""
     """The beginning of a request line."""
     _method = b""
     """That `_STAND_IN` stands for; empty for none."""
-    _head = 0
-    """Bytes of the header fields, or of those that the parser has not reported yet."""
-    _in_head = False
+    _is_short = False
+    """The bytes that came last are a request that is within the bounds but for its number of fields."""
+    _unreported, _reported = 0, False
+    """Bytes of which the parser has reported nothing: of a field that does not end; and whether it has reported some of
+    those that came last."""
+    _tail = b""
+    """The bytes that came last."""
+    _body = 0
+    """Bytes of the body that have come."""
     _earlier: RequestResponseCycle | None = None
     """The request before the last one."""
     _refusal = _NOT_HTTP
     _failed = False
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes."""
-        if self._failed:
-            return
-        if self._held:
-            data, self._held = self._held + data, b""
-        if self._between and b"\n" not in data and len(data) < _MAX_URL:
-            self._held = data
-            return
-        self._begun = False
-        if not data.startswith(_USUAL) or data.count(_VERSION) > 1:
-            data = self._feed_odd_methods(data)
-        super().data_received(data)
-        if self._in_head and not self._begun:
-            self._count(len(data))
+        """Parse bytes; nearly always they are one request without a body, which needs none of the checks."""
+        self._is_short = (
+            len(data) <= _MAX_URL
+            and data.endswith(_END)
+            and data.startswith(_USUAL)
+            and data.count(_VERSION) == 1
+            and self._whole is self.scope
+            and not self._held
+        )
+        if self._is_short:
+            super().data_received(data)
+        elif not self._failed:
+            self._parse(data)
 
-    def _feed_odd_methods(self, data: bytes) -> bytes:
-        """Parse the bytes up to the last method that llhttp does not know, and it, too; return those behind it."""
-        at = 0
-        for found in _REQUEST_LINE.finditer(data):
-            if found[1] in _KNOWN:
-                continue
-            if found.start(1) > at:
-                super().data_received(data[at : found.start(1)])
-            at = found.start(1)
-            if self._between and not self._failed:  # else it is part of a body
-                self._method, at = found[1], found.end(1)
-                super().data_received(_STAND_IN)
-        return data[at:]
+    def _parse(self, data: bytes) -> None:
+        """Parse bytes in pieces that end with a request, so that each request's method is seen before the parser."""
+        data, self._held = self._held + data, b""
+        headers, self._reported, at = self.headers, False, 0
+        while at < len(data) and not self._failed:
+            if self._whole is self.scope:
+                if data.find(b"\n", at) < 0 and len(data) - at < _MAX_URL:
+                    self._held = data[at:]
+                    break
+                at = self._replace_odd_method(data, at)
+            end = self._end_of_piece(data, at)
+            super().data_received(data[at:end])
+            at = end
+        self._tail = (self._tail + data)[-3:]
+        if self._whole is not self.scope and not self._failed:
+            self._bound_unfinished(0 if self._reported or self.headers is not headers else len(data))
 
-    def _count(self, size: int) -> None:
-        """Refuse a header field that does not end, of which the parser reports nothing."""
-        self._head += size
-        if self._head > _MAX_HEAD:
+    def _replace_odd_method(self, data: bytes, at: int) -> int:
+        """Parse the stand-in for a method that llhttp does not know; return where to go on."""
+        found = _REQUEST_LINE.match(data, at)
+        if found is None or found[1] in _KNOWN:
+            return at
+        self._method = found[1]
+        super().data_received(_STAND_IN)
+        return found.end(1)
+
+    def _end_of_piece(self, data: bytes, at: int) -> int:
+        """Return where the request ends that is being parsed, or an earlier position."""
+        if at == 0 and (rest := self._rest_of_end(data)):
+            return rest
+        if self._whole is self.scope or "method" not in self.scope:
+            end = data.find(_END, at)
+            return end + len(_END) if end >= 0 else len(data)
+        length = next((value for name, value in self.headers if name == b"content-length"), None)
+        if length is not None:
+            return min(at + max(1, int(length) - self._body), len(data))
+        following = _FOLLOWING.search(data, at)  # behind the last chunk, or within one
+        if following is not None:
+            return following.end(1)
+        end = data.rfind(_END, at)
+        return end + len(_END) if end >= 0 else len(data)
+
+    def _rest_of_end(self, data: bytes) -> int:
+        """Return the bytes that are the rest of an empty line which began with the bytes before."""
+        sizes = range(1, len(_END))
+        return next((size for size in sizes if data.startswith(_END[-size:]) and self._tail.endswith(_END[:-size])), 0)
+
+    def _bound_unfinished(self, unreported: int) -> None:
+        """Refuse a field that does not end, and fields without end, before a body or behind it."""
+        self._unreported += unreported
+        if self._unreported > _MAX_HEAD or len(self.headers) > _MAX_FIELDS or len(self.url) > _MAX_URL:
             self._refusal = _URL_TOO_LONG if len(self.url) > _MAX_URL else _HEAD_TOO_LARGE
             self.send_400_response("")
 
-    def on_message_begin(self) -> None:
-        """Begin to count."""
-        self._between, self._in_head, self._begun, self._head = False, True, True, 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Refuse a long one."""
-        super().on_url(url)
-        if len(self.url) > _MAX_URL:
-            self._refusal = _URL_TOO_LONG
-            raise _TooLargeError
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Refuse too many, and long ones."""
-        self._head += len(name) + len(value)
-        if self._head > _MAX_HEAD or len(self.headers) >= _MAX_FIELDS:
-            self._refusal = _HEAD_TOO_LARGE
-            raise _TooLargeError
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Have the application answer; send no 100 to HTTP/1.0, which does not know it (RFC 9110 15.2)."""
-        self._in_head = False
-        if self.parser.get_http_version() == "1.0":
+        if not self._is_short or len(self.headers) > _MAX_FIELDS:
+            self._bound_head()
+        self._unreported = self._body = 0
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
             self.expect_100_continue = False
         self._earlier = self.cycle
         super().on_headers_complete()
@@ -134,15 +154,29 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = True
             self.scope[KEPT_1_0] = True  # type: ignore[literal-required]
 
+    def _bound_head(self) -> None:
+        if len(self.url) > _MAX_URL:
+            self._refusal = _URL_TOO_LONG
+            raise _TooLargeError
+        if len(self.headers) > _MAX_FIELDS or sum(len(name) + len(value) for name, value in self.headers) > _MAX_HEAD:
+            self._refusal = _HEAD_TOO_LARGE
+            raise _TooLargeError
+
+    def on_body(self, body: bytes) -> None:
+        """Note that bytes have been reported."""
+        self._reported, self._unreported = True, 0
+        self._body += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Note that the next bytes begin a request."""
-        self._between = True
+        self._whole = self.scope
         super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for the responses that are owed to whole requests: the caller may still read."""
         last = self._last()
-        if self._failed or last is None or last.response_complete or not self._between:
+        if self._failed or last is None or last.response_complete or self._whole is not self.scope:
             return False
         last.keep_alive = False
         return True
@@ -152,10 +186,11 @@ class HttpProtocol(HttpToolsProtocol):
         del msg
         self._failed = True
         last = self._last()
-        if not self._between and not self._in_head:  # the last one's body broke off, and it is the one to be refused
-            last = self._earlier
+        if self._whole is not self.scope and last is not None and last.scope is self.scope:
+            last = self._earlier  # the last one's body broke off, and it is the one to be refused
             if self.pipeline:
                 self.pipeline.popleft()
+        self._whole = self  # the next bytes begin nothing
         if last is not None and not last.response_complete:
             last.keep_alive = False
             return

@@ -15,9 +15,9 @@ from router.server.observation.observation import Drop
 
 log = logging.getLogger(__name__)
 
-_MESSAGES_PER_TURN = 64
+_TURN_BATCH_SIZE = 64
 """Of all connections together: as many as datagrams of a turn, 1 to 2 ms of work."""
-_MESSAGES_AT_ONCE = 16
+_CONNECTION_BATCH_SIZE = 16
 """Of one connection in a turn, so that a turn has room for four."""
 _MAX_IN_FLIGHT = 64
 """Messages of a connection that wait for their lookups; above that no further one is taken."""
@@ -27,7 +27,7 @@ _MAX_UNTAKEN = 64 << 10
 """Bytes of messages that were not taken; above that the connection is not read."""
 _FIRST_MESSAGE_TIMEOUT = 10.0
 """Seconds for the first message: callers connect because they have one to send."""
-_PAUSE = 0.1
+_RATE_BACKOFF = 0.1
 """Seconds without reading for a connection whose address is beyond its rate: refusals cost CPU time, too."""
 
 
@@ -84,11 +84,11 @@ class StreamTurns:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        room = _MESSAGES_PER_TURN
+        room = _TURN_BATCH_SIZE
         for _ in range(len(self._ready)):
             if room <= 0:
                 break
-            room -= self._ready.popleft().take(min(room, _MESSAGES_AT_ONCE))
+            room -= self._ready.popleft().take(min(room, _CONNECTION_BATCH_SIZE))
         self._scheduled = bool(self._ready)
         if self._scheduled:
             asyncio.get_running_loop().call_soon(self._turn)
@@ -224,7 +224,7 @@ class StreamConnection(asyncio.Protocol, ABC):
         if not within_rate:
             self._has_turn = True
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_later(_PAUSE, self._turns.add, self)
+            asyncio.get_running_loop().call_later(_RATE_BACKOFF, self._turns.add, self)
         elif more and self._at < len(self._buffer):
             self._transport.pause_reading()
             self._go_on()

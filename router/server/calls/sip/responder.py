@@ -62,7 +62,7 @@ _CACHED = 16384
 _NOT_UTF8: Final = SipResponse(400, "Bad Request: the Request-URI is not UTF-8")
 _RETRY_AFTER = 1
 """Seconds of Retry-After under overload."""
-_TOO_MANY: Final = refused(Reason.OVERLOADED.value, retry_after=_RETRY_AFTER)
+_BEYOND_RATE: Final = refused(Reason.OVERLOADED.value, retry_after=_RETRY_AFTER)
 """To an address beyond its rate: over TCP nothing is sent again, so that silence would end a call after 32 seconds."""
 
 
@@ -137,7 +137,7 @@ class SipResponder:
                 return None
             verdict = judge(request, ready=request.method != b"OPTIONS" or self._is_ready())
             if not message.admitted and verdict is not Verdict.IGNORE:
-                verdict = _TOO_MANY
+                verdict = _BEYOND_RATE
             if verdict is Verdict.LOOK_UP:
                 asked = _asked(request.uri)
                 if asked is not None:

@@ -96,7 +96,7 @@ def test_turn_takes_few_messages_of_a_connection_and_some_of_each() -> None:
 
         await asyncio.sleep(0)
 
-        assert 0 < len(seen) <= streams._MESSAGES_PER_TURN
+        assert 0 < len(seen) <= streams._TURN_BATCH_SIZE
         assert b"o" in seen
         assert not transport.reading
         await until(lambda: len(seen) == 1001)
@@ -117,7 +117,7 @@ def test_turn_is_bounded_however_many_connections_have_messages() -> None:
 
         await asyncio.sleep(0)
 
-        assert len(seen) == streams._MESSAGES_PER_TURN
+        assert len(seen) == streams._TURN_BATCH_SIZE
         await until(lambda: len(seen) == 1000)
 
     run(scenario)
@@ -182,7 +182,7 @@ def test_half_closed_connection_gets_its_responses_before_it_is_closed() -> None
 
 
 def test_caller_beyond_its_rate_is_not_read_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_PAUSE", 0.02)
+    monkeypatch.setattr(streams, "_RATE_BACKOFF", 0.02)
 
     async def scenario() -> None:
         made = Bytes(turns(), [])
@@ -193,7 +193,7 @@ def test_caller_beyond_its_rate_is_not_read_for_a_while(monkeypatch: pytest.Monk
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-        assert len(made.seen) == streams._MESSAGES_AT_ONCE
+        assert len(made.seen) == streams._CONNECTION_BATCH_SIZE
         assert not transport.reading
         await until(lambda: len(made.seen) == 100)
 
