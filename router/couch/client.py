@@ -200,11 +200,12 @@ class CouchClient:
 
     @contextmanager
     def _reporting_failures(self, address: str) -> Iterator[None]:
-        """Report a node that can't be reached or does not answer."""
+        """Report a node that can't be reached or does not answer; a shorter silence than a probe's proves nothing."""
         try:
             yield
         except (ConnectFailed, ResponseLost) as problem:
-            self.nodes.report_failure(address, str(problem))
+            if isinstance(problem, ConnectFailed) or self.timeout >= PROBE_TIMEOUT:
+                self.nodes.report_failure(address, str(problem))
             raise
 
     def _open_resources(self, connections: NodeConnections) -> dict[str, couchdb.http.Resource]:

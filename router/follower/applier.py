@@ -31,9 +31,10 @@ APPLY_BATCH_SIZE = 200
 """Changes in one transaction: one to two milliseconds of Redis' time, so that lookups hardly wait for it."""
 LOADING_TOMBSTONE_TTL = 120.0
 """Seconds that tombstones written by a full read are kept: longer than any read takes."""
-QUORUM_TIMEOUT = 0.3
-"""Seconds for the leaves of a quorum. Where two copies differ, as they do for milliseconds after a write, CouchDB
-waits for the third one, which may be frozen (`fabric_doc_open_revs`, 3.5.0). It is better to ask again."""
+LEAVES_TIMEOUTS = (0.3, 0.6, 1.2, 2.4)
+"""Seconds for the leaves of a quorum, for the first look-up and the next ones. Where two copies differ, as they do for
+milliseconds after a write, CouchDB waits for the third one, which may be frozen (`fabric_doc_open_revs`, 3.5.0). It is
+better to ask again; but a slow CouchDB needs its time."""
 
 
 class FencedError(Exception):
@@ -80,7 +81,8 @@ class Applier:
         self._cache = cache
         self._reader = reader
         self._couch = couch
-        self._quorum = CouchServer(couch.client.with_timeout(min(couch.client.timeout, QUORUM_TIMEOUT)))
+        client = couch.client
+        self._leaves = [CouchServer(client.with_timeout(min(client.timeout, each))) for each in LEAVES_TIMEOUTS]
         self._token = token
         self.policy = policy
         self._on_skip = on_skip
@@ -186,12 +188,13 @@ class Applier:
         return begun
 
     def recheck(
-        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, look: int, every_copy: bool, is_last: bool
     ) -> dict[str, bytes]:
         """Look up changes that looked older than the cache, and replace the cached values that are wrong.
 
         Args:
             changes: their versions, by number or document id.
+            look: look-ups of them before this one: each has more patience.
             every_copy: see `CouchDatabase.leaves`.
             is_last: see `judge`.
 
@@ -201,7 +204,7 @@ class Applier:
         names = list(changes)
         held = self.held(database, names)
         try:
-            couch = self._couch if every_copy else self._quorum
+            couch = self._leaves[-1 if every_copy else min(look, len(self._leaves) - 1)]
             leaves = couch.database(database).leaves(names, every_copy=every_copy)
         except NotFoundError:
             return {}  # the catch-up removes a missing database
@@ -252,7 +255,9 @@ class Applier:
             return
         self.counts.add("older", len(changes))
         try:
-            undecided: Mapping[str, bytes] = self.recheck(database, epoch, changes, every_copy=False, is_last=False)
+            undecided: Mapping[str, bytes] = self.recheck(
+                database, epoch, changes, look=0, every_copy=False, is_last=False
+            )
         except CouchError as problem:
             # The rows are applied, and the checkpoint holds these changes: nothing is to be read again.
             log.info("changes of %s can't be looked up yet: %s", database, problem)

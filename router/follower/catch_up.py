@@ -182,13 +182,15 @@ class CatchUp:
         self, database: FollowedDatabase, stop: threading.Event, on_page: OnPage, couch: CouchServer
     ) -> int:
         """Read changes, with little patience where those of any database hung a moment ago."""
-        is_impatient = time.monotonic() - self._hung_at < IMPATIENT_TIME
+        chosen = self.impatient if time.monotonic() - self._hung_at < IMPATIENT_TIME else couch
         try:
-            return self._read(database, stop, on_page, self.impatient if is_impatient else couch, loading=False)
+            return self._read(database, stop, on_page, chosen, loading=False)
         except ChangesRepeated:
             raise
         except ResponseLost:
-            self._hung_at = time.monotonic()
+            # A slow CouchDB loses impatient requests, too: that must not make every database impatient for good.
+            if chosen is not self.impatient:
+                self._hung_at = time.monotonic()
             raise
 
     def _read(
@@ -273,6 +275,7 @@ class CatchUp:
             self._applier.begin_epoch(database.name, instance="", purges=0, fingerprint="")
             self._cache.entries.remove_databases([database.name])
             self._cache.checkpoints.remove(database.name)
+            database.checkpoint = Checkpoint()
             return
         stored = database.checkpoint = self._cache.checkpoints.get(database.name)
         known = stored.epoch and not stored.instance_start_time and stored.complete

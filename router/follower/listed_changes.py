@@ -72,7 +72,7 @@ class ListedChanges:
         self._replication_time = replication_time
         self._lock = threading.Lock()
         self._waiting: dict[str, FollowedDatabase] = {}
-        self._reading: set[str] = set()
+        self._reading: dict[str, FollowedDatabase] = {}
         self._threads = [self._reader(number) for number in range(_READERS)]
 
     def start(self) -> None:
@@ -88,11 +88,10 @@ class ListedChanges:
     def watch(self, database: FollowedDatabase) -> None:
         """Read the changes that a listing of a database stood in for, when they are due."""
         with self._lock:
-            if self._waiting.get(database.name) is database or database.name in self._reading:
+            if self._reading.get(database.name) is database:
                 return
             self._waiting[database.name] = database
-        for thread in self._threads:
-            thread.wake()
+        self._wake()
 
     def apply(self, database: FollowedDatabase) -> None:
         """Apply the page that was read, where there is one; called by the worker that has the database.
@@ -153,20 +152,29 @@ class ListedChanges:
 
     def _take(self) -> tuple[FollowedDatabase | None, float | None]:
         with self._lock:
-            self._waiting = {name: each for name, each in self._waiting.items() if each.checkpoint.stuck_seq}
+            self._waiting = {name: each for name, each in self._waiting.items() if self._is_stuck(each)}
             first = min(self._waiting.values(), key=lambda each: each.reread_at, default=None)
-            if first is None:
+            if first is None or first.name in self._reading:
                 return None, None
             seconds = first.reread_at - time.monotonic()
             if seconds > 0:
                 return None, seconds
-            self._reading.add(first.name)
+            self._reading[first.name] = first
             return self._waiting.pop(first.name), None
 
     def _put_back(self, database: FollowedDatabase) -> None:
         with self._lock:
-            self._reading.discard(database.name)
+            self._reading.pop(database.name, None)
+            # A database that was recreated meanwhile waits already.
             self._waiting.setdefault(database.name, database)
+        self._wake()
+
+    def _is_stuck(self, database: FollowedDatabase) -> bool:
+        return bool(database.checkpoint.stuck_seq) and self._scheduler.is_followed(database)
+
+    def _wake(self) -> None:
+        for thread in self._threads:
+            thread.wake()
 
     def _attempt(self, database: FollowedDatabase) -> None:
         now = time.monotonic()

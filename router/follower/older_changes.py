@@ -84,7 +84,7 @@ class Recheck(Protocol):
     """Looks changes up, and corrects the cache (see `Applier.recheck`)."""
 
     def __call__(
-        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, look: int, every_copy: bool, is_last: bool
     ) -> Mapping[str, bytes]:
         """Return those that are still undecided.
 
@@ -178,27 +178,34 @@ class OlderChanges:
         return None
 
     def _look_again(self, pending: _Pending) -> None:
-        looks, is_last = pending.looks, pending.looks >= len(LOOK_DELAYS)
+        looks, is_last, answered = pending.looks, pending.looks >= len(LOOK_DELAYS), True
         began = time.monotonic()
         every_copy = looks >= QUORUM_READS and began - self._hung_at > HUNG_TIME
         try:
             undecided = self._recheck(
-                pending.database, pending.epoch, pending.changes, every_copy=every_copy, is_last=is_last
+                pending.database,
+                pending.epoch,
+                pending.changes,
+                look=looks + 1,
+                every_copy=every_copy,
+                is_last=is_last,
             )
         except ResponseLost:
             if is_last:
                 raise
             # Two copies differ while the third is frozen: the next look finds them equal.
-            undecided = pending.changes
+            undecided, answered = pending.changes, False
         if every_copy and time.monotonic() - began > HUNG_AFTER:
             self._hung_at = time.monotonic()
         for name in pending.changes:
             self._tried.pop((pending.database, name), None)
         if not undecided:
             return
-        if looks + 1 < len(LOOK_DELAYS):
-            retry_at = time.monotonic() + LOOK_DELAYS[looks + 1]
-            self._add(_Pending(retry_at, pending.database, pending.epoch, dict(undecided), looks + 1))
+        if looks + 1 < len(LOOK_DELAYS) or not answered:
+            # Nothing is decided for good before copies were heard: the last one of these look-ups is repeated.
+            following = min(looks + 1, len(LOOK_DELAYS) - 1)
+            retry_at = time.monotonic() + LOOK_DELAYS[following]
+            self._add(_Pending(retry_at, pending.database, pending.epoch, dict(undecided), following))
             return
         log.info(
             "%d changes of %s are still older than the cache: they are looked up at the next comparison",

@@ -54,6 +54,11 @@ class DatabaseScheduler:
             database.working = True
             return database
 
+    def is_followed(self, database: FollowedDatabase) -> bool:
+        """Return whether a database is followed, and not another one of its name."""
+        with self.lock:
+            return self._databases.get(database.name) is database
+
     def remove(self, name: str) -> None:
         """Stop following a database."""
         with self.lock:
@@ -164,9 +169,11 @@ class DatabaseScheduler:
                 self.schedule(database)
 
     def release(self, database: FollowedDatabase) -> None:
-        """Return a database from `reserve`."""
+        """Return a database from `reserve`; queue it where it was woken meanwhile."""
         with self.lock:
             database.working = False
+            if database.requeue:
+                self.schedule(database)
 
     def idle_checkpoints(self, names: Iterable[str]) -> dict[str, Checkpoint]:
         """Return the checkpoints of those databases that have no work: Redis must hold what the follower believes."""

@@ -264,7 +264,7 @@ GUARDS = (
     Guard(
         "a look-up without a response decides nothing",
         "router/follower/older_changes.py",
-        "            undecided = pending.changes\n",
+        "            undecided, answered = pending.changes, False\n",
         "            undecided = {}\n",
         "tests/unit/follower/test_older_changes.py::test_look_without_a_response_counts_as_undecided",
     ),

@@ -22,8 +22,7 @@ def test_older_change_that_cannot_be_looked_up_is_undecided(problem: Exception) 
     cache.entries.apply.return_value = ApplyResult.OK, [0]
     couch.client.timeout = couch.client.with_timeout.return_value.timeout = 30.0
     applier = Applier(cache, Mock(entries=Mock(return_value=[None])), couch, 1, Policy())
-    applier._quorum = Mock()
-    applier._quorum.database.return_value.leaves.side_effect = problem
+    couch.client.with_timeout.return_value.read.side_effect = problem
     applier.on_undecided = lambda *each: undecided.append(each)
     applier.apply(SHARD, Checkpoint(epoch="e", complete=True), [ROW])
     ((database, epoch, changes),) = undecided

@@ -64,3 +64,17 @@ def test_reference_database_that_was_deleted_is_not_splitting() -> None:
     database.deletion_reported = True
     assert not reader.run(database, threading.Event()).exists
     assert not database.is_splitting(time.monotonic())
+
+
+def test_check_of_a_doubtful_feed_that_is_slow_makes_no_other_database_impatient() -> None:
+    couch = Mock()
+    couch.client.timeout, couch.client.with_timeout.return_value = 30.0, couch.client
+    catch_up = CatchUp(couch, Mock(), Mock(), page=1000)
+    catch_up.quick, catch_up.impatient, catch_up._confirming = Mock(), Mock(), Mock()
+    catch_up.impatient.database.return_value.changes.side_effect = ResponseLost("slow")
+    database = FollowedDatabase("numbers/+1415", Checkpoint(epoch="e", complete=True, seq="1-x"))
+    with pytest.raises(ResponseLost):
+        catch_up.confirm(database, threading.Event(), is_in_doubt=True)
+    catch_up.quick.database.return_value.changes.return_value = ChangesPage([], "1-x", 0)
+    catch_up._read_quickly(database, threading.Event(), lambda _: None, catch_up.quick)
+    assert catch_up.quick.database.called

@@ -104,6 +104,29 @@ def test_changes_that_hang_hold_up_no_worker() -> None:
         hanging.set()
 
 
+def test_listed_again_is_read_soon_again() -> None:
+    bench = Bench()
+    bench.impatient.database.return_value.changes.side_effect = ResponseLost("hangs")
+    with bench.running():
+        bench.database.reread_at = time.monotonic() + REREAD_INTERVAL
+        bench.reader.watch(bench.database)
+        time.sleep(0.2)
+        bench.database.reread_at = time.monotonic() + 0.2
+        bench.reader.watch(bench.database)
+        eventually(lambda: bench.was_tried(1))
+
+
+def test_database_that_is_followed_no_more_is_not_read() -> None:
+    bench = Bench()
+    with bench.running():
+        bench.scheduler.remove(SHARD)
+        bench.database.reread_at = 0.0
+        bench.reader.watch(bench.database)
+        time.sleep(0.3)
+        assert not bench.impatient.database.called
+        assert not bench.reader._waiting
+
+
 def test_first_attempts_come_soon_unless_a_shard_is_split() -> None:
     database = FollowedDatabase(SHARD)
     assert next_interval(database, now=1000.0) == FIRST_REREAD_INTERVALS[0]

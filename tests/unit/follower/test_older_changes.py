@@ -62,7 +62,7 @@ class Looks:
         self.problem: Exception = CouchUnavailable("away")
 
     def __call__(
-        self, database: str, epoch: str, changes: Mapping[str, bytes], *, every_copy: bool, is_last: bool
+        self, database: str, epoch: str, changes: Mapping[str, bytes], *, look: int, every_copy: bool, is_last: bool
     ) -> Mapping[str, bytes]:
         if self.fails:
             self.fails -= 1
@@ -101,6 +101,19 @@ def test_look_without_a_response_counts_as_undecided(monkeypatch: pytest.MonkeyP
     older.add("numbers/+1415", "epoch", {"+14158867900": version_of(CHANGE)})
     eventually(lambda: len(look.seen) == 2)
     assert look.seen == [(True, False), (True, False)]
+    older.close()
+
+
+def test_looks_without_a_response_are_repeated_and_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(older_changes, "LOOK_DELAYS", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(older_changes, "QUORUM_READS", 2)
+    look = Looks()
+    look.fails, look.problem, look.undecided = 6, ResponseLost("a node hangs"), False
+    older = OlderChanges(look)
+    older.start()
+    older.add("numbers/+1415", "epoch", {"+14158867900": version_of(CHANGE)})
+    eventually(lambda: len(look.seen) == 1)
+    assert look.seen == [(True, False)], "it is not the last one"
     older.close()
 
 

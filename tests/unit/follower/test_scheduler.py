@@ -220,3 +220,11 @@ def test_database_that_was_really_deleted_is_not_splitting(scheduler: DatabaseSc
     scheduler.wake(SHARD, deleted=True)
     scheduler.remove(SHARD)
     assert scheduler.splitting(time.monotonic()) == []
+
+
+def test_reserved_database_that_was_woken_is_queued_at_its_release(scheduler: DatabaseScheduler) -> None:
+    database = scheduler.reserve(SHARD)
+    scheduler.wake(SHARD)
+    assert not database.queued
+    scheduler.release(database)
+    assert taken(scheduler) is database
