@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -35,35 +36,33 @@ def timed_method(handler: Handler, method: str, calls: GrpcCalls) -> Handler:
 
 def _unary(act: Callable[..., Any], method: str, calls: GrpcCalls) -> Callable[..., Any]:
     async def respond(request: object, context: Any) -> object:
-        began = time.perf_counter()
-        calls.start(method)
-        status = "OK"
-        try:
+        with _timed(method, context, calls):
             return await act(request, context)
-        except BaseException as problem:
-            status = _status(problem, context)
-            raise
-        finally:
-            calls.end(method, status, time.perf_counter() - began)
 
     return respond
 
 
 def _stream(act: Callable[..., Any], method: str, calls: GrpcCalls) -> Callable[..., Any]:
     async def respond(requests: AsyncIterator[object], context: Any) -> AsyncIterator[object]:
-        began = time.perf_counter()
-        calls.start(method)
-        status = "OK"
-        try:
+        with _timed(method, context, calls):
             async for each in act(requests, context):
                 yield each
-        except BaseException as problem:
-            status = _status(problem, context)
-            raise
-        finally:
-            calls.end(method, status, time.perf_counter() - began)
 
     return respond
+
+
+@contextmanager
+def _timed(method: str, context: Any, calls: GrpcCalls) -> Iterator[None]:
+    began = time.perf_counter()
+    calls.start(method)
+    status = "OK"
+    try:
+        yield
+    except BaseException as problem:
+        status = _status(problem, context)
+        raise
+    finally:
+        calls.end(method, status, time.perf_counter() - began)
 
 
 def _status(problem: BaseException, context: Any) -> str:
