@@ -1,6 +1,5 @@
 """What every request passes: headers, the check of its origin, and the login."""
 
-import logging
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
@@ -9,8 +8,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.console.sessions import Session, SessionStore
-
-log = logging.getLogger(__name__)
 
 COOKIE = "__Host-did-router-console"
 LOGIN = "/login"

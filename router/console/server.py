@@ -1,7 +1,6 @@
 """The console's process: uvicorn before the application, and the parts made from the settings."""
 
 import asyncio
-import logging
 import signal
 import socket
 import threading
@@ -24,8 +23,6 @@ from router.runtime.addresses import Address, is_loopback, parse_address
 from router.runtime.http_server import http_config, listen
 from router.runtime.service_manager import ServiceManager
 from router.settings import Settings, SettingsError
-
-log = logging.getLogger(__name__)
 
 _MAX_CONNECTIONS = 256
 """Connections and requests at a time; more get 503."""

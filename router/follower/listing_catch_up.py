@@ -6,7 +6,6 @@ listed ids and revisions are compared with the cache, the documents that differ 
 sequence that was asked for before. The changes themselves are read later (`router.follower.listed_changes`).
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +19,6 @@ from router.follower.applier import Applier
 from router.follower.followed_database import FollowedDatabase
 from router.redis_store.cache_store import CacheStore
 from router.runtime.chunked import chunked
-
-log = logging.getLogger(__name__)
 
 LISTED_BATCH_SIZE = 1000
 """Ids listed, or documents read, in one request."""

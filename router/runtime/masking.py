@@ -2,13 +2,12 @@
 
 import re
 
-_MIN_DIGITS = 7
-"""A number's digits at least; fewer are ports, counts and years."""
 _KEPT_BACK = 4
 """Last digits that are masked: those of the subscriber."""
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"(?:(?<![0-9A-Za-z_-])|(?<=%2[Bb]))\d(?:[ ().\-}/]{0,2}\d){6,19}(?![0-9A-Za-z_])")
-"""Seven to twenty digits, with what people and Redis keys write between them, outside of words and hexadecimal ids."""
+"""Seven to twenty digits, with what people and Redis keys write between them, outside of words and hexadecimal ids.
+Fewer digits are ports, counts and years."""
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?: \d{2})?")
 

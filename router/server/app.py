@@ -1,6 +1,5 @@
 """Composes and runs one worker's service: lookups, the number manager, their transport and the admin pages."""
 
-import logging
 import time
 from contextlib import ExitStack
 
@@ -39,8 +38,6 @@ from router.settings import Settings
 from router.settings.rules import build_rules, build_rules_or_defaults
 from router.stores.clients import Stores
 from router.trust.monitor import TrustMonitor
-
-log = logging.getLogger(__name__)
 
 _SYNC_TIMEOUT = 1.0
 """Seconds that a start waits for the reference data in Redis before it continues without."""

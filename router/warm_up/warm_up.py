@@ -5,7 +5,6 @@ leaves: the next leader reads a change made meanwhile. Where a follower leads al
 has caught up with every database.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -31,8 +30,6 @@ from router.settings import Settings
 from router.settings.rules import build_rules
 from router.stores.clients import Stores
 from router.warm_up.report import WarmReport
-
-log = logging.getLogger(__name__)
 
 _POLL_INTERVAL = 0.25
 """Seconds between two looks at the checkpoints of a leading follower."""

@@ -42,7 +42,6 @@ KEPT_1_0 = "did_router.kept_1_0"
 """Key of a request's scope, set by the server: HTTP/1.0, and the caller wants to keep the connection."""
 _CACHED = 16384
 """Requests, and responses, that are kept: making one takes ten times as long as finding it."""
-_BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
 class HttpApp:
