@@ -37,7 +37,7 @@ test: install ## run every test (WORKERS=4 ARGS="-k copies")
 	@test -d tests/unit/numbers/__pycache__ || { $(BIN)/pytest --collect-only -qq tests/[a-h]*/ & $(BIN)/pytest --collect-only -qq tests/[i-z]*/; wait; } >/dev/null
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# These reckon and do not wait, so a worker a core is best. `make test` makes ten times as many examples of a property.
+# These reckon and do not wait, so a worker a core is best. `make test` makes five times as many examples of a property.
 test-unit: export PYTHONDONTWRITEBYTECODE :=
 test-unit: install ## run the tests of single modules, which need no server (ARGS="-k status")
 	$(BIN)/pytest -n auto --maxprocesses 4 --hypothesis-profile quick tests/unit $(ARGS)

@@ -66,7 +66,7 @@ def test_reference_database_that_was_deleted_is_not_splitting() -> None:
     assert not database.is_splitting(time.monotonic())
 
 
-def test_check_of_a_doubtful_feed_that_is_slow_makes_no_other_database_impatient() -> None:
+def test_slow_check_of_a_doubtful_feed_makes_no_other_impatient() -> None:
     couch = Mock()
     couch.client.timeout, couch.client.with_timeout.return_value = 30.0, couch.client
     catch_up = CatchUp(couch, Mock(), Mock(), page=1000)
