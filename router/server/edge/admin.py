@@ -11,6 +11,7 @@ import orjson
 _TIMEOUT = 1.5
 """Seconds; less than the admin pages wait for Envoy, so that they get the reason."""
 _SECRETS_PATTERN = "^sds[.].*[.]update_success$"
+_REJECTED_PATTERN = "^sds[.].*[.]update_rejected$"
 
 
 class EnvoyAdmin:
@@ -50,6 +51,14 @@ class EnvoyAdmin:
             OSError: Envoy does not respond.
         """
         return not all(self.statistics(_SECRETS_PATTERN).values())
+
+    def rejected_secrets(self) -> int:
+        """Return how often Envoy refused the content of a certificate's or CAs' file, and kept the previous one.
+
+        Raises:
+            OSError: Envoy does not respond.
+        """
+        return sum(self.statistics(_REJECTED_PATTERN).values())
 
     def drain(self) -> None:
         """Stop listening, and ask callers to close their connections.

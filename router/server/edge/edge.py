@@ -40,6 +40,8 @@ _REFUSED_CERTIFICATE = (
     "Envoy refuses the files of 'tls_certificate', 'tls_key' or 'tls_client_ca': use an RSA key of 2,048 bits or more, "
     "an ECDSA key on P-256, P-384 or P-521, or an Ed25519 key; they are read again when they change"
 )
+_RENEWAL_TIMEOUT = 1.0
+"""Seconds until Envoy has read changed certificates."""
 _MAX_PATH_BYTES = 100
 """Maximum length of a Unix socket's path; Linux accepts 107 bytes."""
 
@@ -73,6 +75,7 @@ class Edge:
         self._started_at = self._restart_at = 0.0
         self._crashes = 0
         self._live = False
+        self._check_renewal_at, self._rejected = 0.0, 0
         self.set_endpoints([])
         write_draining(self.plan, draining=False)
         self._renew_certificate()
@@ -107,7 +110,7 @@ class Edge:
         """Start Envoy."""
         if self._envoy is None:
             return
-        self._started_at, self._live = time.monotonic(), False
+        self._started_at, self._live, self._rejected = time.monotonic(), False, 0
         self._envoy.start()
 
     def poll(self) -> None:
@@ -126,6 +129,8 @@ class Edge:
             self._live = self._admin.is_live()
             if self._live and (problem := self.problem()):
                 log.error("no caller can connect: %s", problem)
+        else:
+            self._check_renewal()
 
     def set_endpoints(self, sockets: Iterable[Path]) -> None:
         """Route calls to these workers only; where the file can't be written, the next call tries again."""
@@ -202,6 +207,18 @@ class Edge:
             with _log_errors("certificates"):
                 write_certificate(self.plan, pems.certificate, pems.key, pems.roots)
                 self._written = pems
+                self._check_renewal_at = time.monotonic() + _RENEWAL_TIMEOUT if self._live else 0.0
+
+    def _check_renewal(self) -> None:
+        """Log once where Envoy refused changed certificates, and so keeps the previous ones."""
+        if not self._check_renewal_at or time.monotonic() < self._check_renewal_at:
+            return
+        self._check_renewal_at = 0.0
+        with contextlib.suppress(OSError):
+            rejected = self._admin.rejected_secrets()
+            if rejected > self._rejected:
+                log.error("certificates not renewed, the previous ones stay in use: %s", _REFUSED_CERTIFICATE)
+            self._rejected = rejected
 
 
 @contextlib.contextmanager

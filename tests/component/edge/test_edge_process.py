@@ -153,6 +153,28 @@ def test_certificate_that_envoy_refuses_is_a_problem_until_it_is_replaced(
         edge.close()
 
 
+def test_renewed_certificate_that_envoy_refuses_is_logged_once(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate, key = tmp_path / "service.pem", tmp_path / "service.key"
+    _write_self_signed(certificate, key, ed25519.Ed25519PrivateKey.generate())
+    own = settings.with_values(tls_certificate=certificate, tls_key=key)
+    edge = Edge(own, find_envoy(), open_certificates(own), threads=1)
+    try:
+        edge.start()
+        _poll_until_live(edge)
+        _write_self_signed(certificate, key, ec.generate_private_key(ec.SECP256K1()))
+        _poll_until(edge, lambda: "the previous ones stay in use: Envoy refuses" in caplog.text)
+        assert not edge.problem(), "callers still get the previous one"
+        for _ in range(30):
+            edge.poll()
+            time.sleep(0.05)
+        assert caplog.text.count("the previous ones stay in use") == 1
+    finally:
+        edge.drain(0)
+        edge.close()
+
+
 def _write_self_signed(certificate: Path, key: Path, private: Any) -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
