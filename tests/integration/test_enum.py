@@ -1,7 +1,7 @@
 """ENUM of a running service, read by dnspython."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dns.edns
 import dns.flags
@@ -122,6 +122,32 @@ def test_another_opcode_is_not_implemented(service: Service) -> None:
     response = _raw(service.enum.port, query.to_wire())
 
     assert response[3] & 0xF == dns.rcode.NOTIMP
+    assert not dns.message.from_wire(response).additional
+
+
+@pytest.mark.parametrize(
+    ("change", "rcode"),
+    [
+        (lambda wire: wire[:2] + b"\x20" + wire[3:], dns.rcode.NOTIMP),
+        (lambda wire: wire[:2] + b"\x28" + wire[3:5] + b"\0" + wire[6:12] + wire[-11:], dns.rcode.NOTIMP),
+        (lambda wire: wire[:11] + b"\2" + wire[12:] + wire[-11:], dns.rcode.FORMERR),  # two OPT records
+        (  # an authority record, whose name is a pointer
+            lambda wire: wire[:9] + b"\1" + wire[10:-11] + b"\xc0\x0c\0\6\0\1" + b"\0" * 6 + wire[-11:],
+            dns.rcode.FORMERR,
+        ),
+        (lambda wire: wire[:-1] + b"\6\0\x0a\0\2xx", dns.rcode.FORMERR),  # a malformed cookie
+        (lambda wire: wire[:-1] + b"\6\0\x64\0\x09xx", dns.rcode.FORMERR),  # an option beyond the record
+    ],
+)
+def test_refused_query_with_edns_has_a_response_with_edns(
+    service: Service, change: Callable[[bytes], bytes], rcode: int
+) -> None:
+    """RFC 6891 6.1.1: wherever its OPT record can be found."""
+    wire = change(dns.message.make_query(NAME, "NAPTR", use_edns=0).to_wire())
+
+    response = dns.message.from_wire(_raw(service.enum.port, wire))
+
+    assert (response.rcode(), response.edns, response.payload) == (rcode, 0, 1232)
 
 
 def _raw(port: int, query: bytes, seconds: float = 3) -> bytes:

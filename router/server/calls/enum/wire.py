@@ -20,6 +20,10 @@ _DO = 0x8000
 _OPCODE_SHIFT, _OPCODE_MASK = 11, 0xF
 _MAX_NAME = 255
 """Bytes of a name, with the lengths of its labels and of the root."""
+_POINTER = 0xC0
+"""The first byte of a pointer to another name."""
+_MAX_SKIPPED = 16
+"""Questions and records of a refused query that are passed over in search of its OPT record."""
 _COOKIE, _EXTENDED_ERROR = 10, 15
 _CLIENT_COOKIE = 8
 _SERVER_COOKIES = range(8, 33)
@@ -109,8 +113,9 @@ def parse(data: bytes) -> Query:
         raise NotAQueryError
     opcode = flags >> _OPCODE_SHIFT & _OPCODE_MASK
     bare = Query(identifier, bool(flags & _RD), opcode, b"", (), 0, 0, None)
+    counts = (questions, answers + authorities + additional)
     if opcode:
-        return _failed(bare, Rcode.NOTIMP)
+        return _failed(bare, Rcode.NOTIMP, _edns_of_refused(data, *counts))
     try:
         _check_counts(questions, answers, authorities, additional)
         labels, position = _name(data, HEADER)
@@ -118,7 +123,7 @@ def parse(data: bytes) -> Query:
         end = position + 4
         edns = _edns(data, end) if additional else None
     except (_MalformedError, struct.error, IndexError):
-        return _failed(bare, Rcode.FORMERR)
+        return _failed(bare, Rcode.FORMERR, _edns_of_refused(data, *counts))
     return Query(identifier, bare.recursion_desired, opcode, data[HEADER:end], labels, kind, class_, edns)
 
 
@@ -127,8 +132,39 @@ def _check_counts(questions: int, answers: int, authorities: int, additional: in
         raise _MalformedError
 
 
-def _failed(query: Query, rcode: Rcode) -> Query:
-    return Query(query.id, query.recursion_desired, query.opcode, b"", (), 0, 0, None, rcode)
+def _failed(query: Query, rcode: Rcode, edns: Edns | None) -> Query:
+    return Query(query.id, query.recursion_desired, query.opcode, b"", (), 0, 0, edns, rcode)
+
+
+def _edns_of_refused(data: bytes, questions: int, records: int) -> Edns | None:
+    """Return what the OPT record of a refused query says; None where none is found.
+
+    A response to a query with OPT has one, too (RFC 6891 6.1.1).
+    Options are not read: a malformed one may be the reason.
+    """
+    position = HEADER
+    try:
+        for _ in range(min(questions, _MAX_SKIPPED)):
+            position = _after_name(data, position) + 4
+        for _ in range(min(records, _MAX_SKIPPED)):
+            is_root = not data[position]
+            position = _after_name(data, position)
+            kind, size, _, version, flags, length = struct.unpack_from("!HHBBHH", data, position)
+            if is_root and kind == OPT:
+                return Edns(version, max(size, MIN_UDP), bool(flags & _DO))
+            position += 10 + length
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _after_name(data: bytes, position: int) -> int:
+    """Return where a name ends, which may be compressed."""
+    while length := data[position]:
+        if length >= _POINTER:
+            return position + 2
+        position += 1 + length
+    return position + 1
 
 
 def _name(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
