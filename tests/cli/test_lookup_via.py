@@ -72,11 +72,21 @@ def test_lookup_unreachable_service_names_the_setting(via: str) -> None:
 
 def test_lookup_option_foreign_to_transport_is_wrong_usage(targets: dict[str, str]) -> None:
     plan = run("lookup", "--via", "sip", "--target", targets["sip"], "--dial-plan", "gb", FOUND)
-    name = run("lookup", "--via", "enum", "--target", targets["enum"], "alice")
+    enum = run("lookup", "--via", "enum", "--target", targets["enum"], "--dial-plan", "gb", FOUND)
 
-    assert (plan.code, name.code) == (2, 2)
+    assert (plan.code, enum.code) == (2, 2)
     assert "use http or grpc" in plan.complaint
-    assert "E.164" in name.complaint
+    assert "use http or grpc" in enum.complaint
+
+
+@pytest.mark.parametrize("number", ["alice", FOUND.removeprefix("+1"), FOUND.removeprefix("+"), "+44 (0) 20 7946 0000"])
+def test_lookup_via_enum_of_what_is_not_e164_says_how_to_write_it(targets: dict[str, str], number: str) -> None:
+    """gRPC reads national digits under a dial plan; a DNS name of the same digits would stand for another number."""
+    asked = run("lookup", "--via", "enum", "--target", targets["enum"], number)
+
+    assert asked.code == 2
+    assert f"{number} is not E.164" in asked.complaint
+    assert "did-router normalise" in asked.complaint
 
 
 @pytest.mark.parametrize("via", ["http", "sip", "enum"])

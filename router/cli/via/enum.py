@@ -7,13 +7,14 @@ import struct
 
 from router.cli.client import LookupResult
 from router.cli.via.view import Question, SwitchView
+from router.numbers.fields import printable
 from router.numbers.uri import clean
 from router.server.calls.enum.wire import HEADER, IN, NAPTR, Rcode, encode_name
 from router.v1 import inbound_pb2 as pb
 
 ZONE = "e164.arpa"
 _RD = 0x0100
-_NUMBER = re.compile(r"\+?([0-9]{1,15})")
+_NUMBER = re.compile(r"\+([0-9]{1,15})")
 _URI = re.compile(r"!\^\.\*\$!(sips?:([^@;!]+)@([^.;!]+)[^!]*)!")
 _REFUSED = re.compile(r"[0-9]{3}")
 
@@ -23,12 +24,16 @@ def ask_enum(question: Question) -> SwitchView:
 
     Raises:
         OSError: nothing answers DNS there.
-        ValueError: the number is not E.164, which is all that ENUM can ask for.
+        ValueError: the number is not E.164, which is all that ENUM can ask for: a query names no dial plan.
     """
     written = clean(question.number)
-    found = None if written is None else _NUMBER.fullmatch(written.text)
+    found = None if written is None or written.trunk_note else _NUMBER.fullmatch(written.text)
     if found is None:
-        raise ValueError("ENUM asks for E.164 numbers alone: digits, with or without +")
+        number = printable(question.number)
+        raise ValueError(
+            f"{number} is not E.164, and ENUM asks for nothing else: write it with + and the country code "
+            f"(did-router normalise {number} shows it)"
+        )
     labels = [*reversed(found[1]), *ZONE.split(".")]
     name = ".".join(labels)
     response = _send(question, encode_name([label.encode() for label in labels]))
