@@ -1,4 +1,4 @@
-"""The cost of metrics and traces in Python, a call: the batcher's work on a hit, without the library around it.
+"""The cost of metrics and traces in Python, a call: the work on a hit, without the library around it.
 
 python -m benchmarks.observation_in_process
 
@@ -7,14 +7,19 @@ not part of it: benchmarks.observation_cost measures a whole service, and needs 
 """
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from router.lookup.queued_call import CALL, QueuedCall
+from router.lookup.queued_call import CALL, CLIENT, QueuedCall
 from router.lookup.sources.near import NearCacheSource
 from router.near_cache.cache import NearEntry
+from router.server.auth.authorizer import Authorizer
+from router.server.auth.tokens import LOOKUP, TokenFile, line_for
 from router.server.calls.batcher import Batcher
+from router.server.calls.native import NativeCallSource
 from router.server.observation.lookups import Recorder
 from router.server.observation.observation import Observation
 from router.server.observation.tracing import Tracer
@@ -50,6 +55,14 @@ def main() -> None:
     _show("traces, no traceparent", _hit(plain), _hit(plain, tracer=tracer))
     _show("traces, unsampled", _hit(traced), _hit(traced, tracer=tracer))
     _show("traces, no traceparent, tokens", _hit(token), _hit(token, tracer=tracer, watches=False))
+    with tempfile.TemporaryDirectory() as folder:
+        for tokens in (1, 4):
+            file = Path(folder, str(tokens))
+            _show(
+                f"calls by token, {tokens} in a batch",
+                _authorized(file, tokens, counts=False),
+                _authorized(file, tokens),
+            )
 
 
 def _show(name: str, without: Callable[[], float], observed: Callable[[], float]) -> None:
@@ -97,19 +110,41 @@ def _hit(
         batcher._observer.near_routes = lambda _: None  # noqa: SLF001
     answer, batches_seen = batcher._answer_from_memory, batcher._batches  # noqa: SLF001
 
-    def fastest() -> float:
-        least = 1.0
-        for _ in range(_REPETITIONS):
-            start = time.perf_counter()
-            for calls in batches:
-                began = time.perf_counter()
-                answer(calls)
-                if counts:
-                    batches_seen.add(len(calls), time.perf_counter() - began)
-            least = min(least, time.perf_counter() - start)
-        return least
+    def act(calls: Sequence[QueuedCall]) -> None:
+        began = time.perf_counter()
+        answer(calls)
+        if counts:
+            batches_seen.add(len(calls), time.perf_counter() - began)
 
-    return fastest
+    return lambda: _fastest(batches, act)
+
+
+def _authorized(file: Path, tokens: int, *, counts: bool = True) -> Callable[[], float]:
+    """Return the check of verified tokens alone."""
+    secrets = [f"didr_{number:043}" for number in range(tokens)]
+    file.write_text("\n".join(line_for(f"switch-{each[-1]}", each, (LOOKUP,)) for each in secrets))
+    authorizer = Authorizer(TokenFile(file))
+    if not counts:
+        authorizer.count_calls = lambda *_: None  # type: ignore[method-assign]
+    source = NativeCallSource.__new__(NativeCallSource)  # it opens nothing
+    batches = [
+        [(*call[:4], f"Bearer {secrets[place % tokens]}".encode(), call[5]) for place, call in enumerate(batch)]
+        for batch in _calls("", (_AGENT, _TOKEN))
+    ]
+    for call in batches[0]:
+        authorizer.refuse(LOOKUP, call[CLIENT], "grpc")
+    return lambda: _fastest(batches, lambda calls: source._drop_unauthorized(authorizer, calls))  # noqa: SLF001
+
+
+def _fastest(batches: Sequence[Sequence[QueuedCall]], act: Callable[[Sequence[QueuedCall]], object]) -> float:
+    """Return the seconds of the fastest of many repetitions."""
+    least = 1.0
+    for _ in range(_REPETITIONS):
+        start = time.perf_counter()
+        for calls in batches:
+            act(calls)
+        least = min(least, time.perf_counter() - start)
+    return least
 
 
 if __name__ == "__main__":

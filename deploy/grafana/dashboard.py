@@ -197,6 +197,7 @@ _FOLLOWER = (
         ],
     ),
     Panel("Number manager", "ops", [_rate("did_router_number_operations_total", "operation, outcome, error")]),
+    Panel("Calls by token", "reqps", [_rate("did_router_token_calls_total", "tongue, token")]),
     Panel("Refused tokens", "reqps", [_rate("did_router_tokens_refused_total", "tongue, why")]),
 )
 _PROCESSES = (

@@ -21,7 +21,7 @@ from router.server.admin.pages import JSON, TEXT, AdminServer, Page
 from router.server.admin.readiness import Readiness, State
 from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
-from router.server.auth.authorizer import open_authorizer
+from router.server.auth.authorizer import TokenCounts, open_authorizer
 from router.server.auth.tls_files import open_certificates
 from router.server.auth.tokens import ADMIN
 from router.server.calls.batcher import Batcher
@@ -149,7 +149,7 @@ class Service:
             self.manager,
             self.readiness,
             self._call_log,
-            LabelledCounters() if self._authorizer is None else self._authorizer.refused,
+            TokenCounts() if self._authorizer is None else self._authorizer.counts,
         )
         self._registry = metrics.build_registry(
             metrics.WorkerMetrics(parts, type(self.transport).NAME, settings.fingerprint()), self.follower

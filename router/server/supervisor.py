@@ -97,7 +97,7 @@ class Supervisor:
                 SupervisorMetrics(
                     lambda: {child.name: child.exits for child in self._children},
                     certificates,
-                    None if authorizer is None else authorizer.refused,
+                    None if authorizer is None else authorizer.counts,
                 )
             ),
         )

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from router.v1 import inbound_pb2 as pb
 from tests.integration.caller import PATIENCE, request
@@ -152,6 +153,33 @@ def test_admin_pages_want_an_admin_token(running: Running, tokens: Tokens) -> No
     assert running.page("/healthz") == (200, b"alive\n")
     assert running.page("/readyz") == (200, b"warming\n"), "why it is so is not for strangers"
     assert b"no follower has filled" in running.page("/readyz", tokens.plain["prometheus"])[1]
+
+
+def test_calls_are_counted_by_their_token(running: Running, tokens: Tokens) -> None:
+    """Calls that wait together are counted together: known tokens, new ones and refused ones."""
+    running.wait_serving()
+    stub: Any = running.caller.stub
+    shown = [tokens.shown(name) for name in ("switch", "boss", "billing")] * 8
+    assert _lookup(running, tokens.shown("switch")) == "OK"
+    started = [stub.Lookup.future(request(NUMBER), timeout=PATIENCE, metadata=each) for each in shown]
+    assert [_code(each.result) for each in started] == ["OK", "OK", "PERMISSION_DENIED"] * 8
+    stub.LookupBatch(pb.LookupBatchRequest(lookups=[request(NUMBER)] * 5), metadata=tokens.shown("boss"))
+    tokens.replace(prometheus="admin", successor="lookup")
+    eventually(lambda: _lookup(running, tokens.shown("successor")) == "OK")
+
+    page = running.page("/metrics", tokens.plain["prometheus"])[1].decode()
+    counted = {
+        (sample.labels["tongue"], sample.labels["token"]): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "did_router_token_calls_total"
+    }
+    assert counted == {
+        ("grpc", "switch"): 9,
+        ("grpc", "boss"): 9,
+        ("grpc", "successor"): 1,
+        ("admin", "prometheus"): 1,
+    }
 
 
 def test_without_a_token_file_anybody_may_ask(world: World, start_service: StartService) -> None:

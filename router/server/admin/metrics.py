@@ -16,10 +16,11 @@ from router.lookup.engine import LookupEngine
 from router.lookup.sources.origin import OriginSource
 from router.manager.manager import NumberManager
 from router.near_cache.cache import NearCache
-from router.runtime.counters import LabelledCounters
 from router.server.admin.follower_metrics import FollowerMetrics, status_metrics
 from router.server.admin.readiness import Readiness
 from router.server.admin.store_metrics import store_requests
+from router.server.admin.token_metrics import token_metrics
+from router.server.auth.authorizer import TokenCounts
 from router.server.observation import definitions as names
 from router.server.observation.call_records import CallLog
 from router.server.observation.calls import CallStatistics
@@ -45,7 +46,7 @@ class WorkerParts:
     manager: NumberManager
     readiness: Readiness
     call_log: CallLog | None
-    tokens_refused: LabelledCounters
+    tokens: TokenCounts
 
 
 class WorkerMetrics(Collector):
@@ -63,7 +64,7 @@ class WorkerMetrics(Collector):
         yield from self._near_cache()
         yield from self._state()
         yield store_requests(self._parts.stores)
-        yield family(names.TOKENS_REFUSED, self._parts.tokens_refused.all())
+        yield from token_metrics(self._parts.tokens)
         yield family(names.NUMBER_OPERATIONS, self._parts.manager.counts.all())
         yield from status_metrics(self._parts.readiness.state.follower)
         yield from self._records()

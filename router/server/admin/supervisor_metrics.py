@@ -1,11 +1,12 @@
-"""Exports what the supervisor of `serve` knows: its processes' restarts, the certificates, refused tokens."""
+"""Exports what the supervisor of `serve` knows: its processes' restarts, the certificates, tokens."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from router.runtime.counters import LabelledCounters
+from router.server.admin.token_metrics import token_metrics
+from router.server.auth.authorizer import TokenCounts
 from router.server.auth.certificate_expiry import earliest_expiry
 from router.server.auth.tls_files import Certificates
 from router.server.observation import definitions as names
@@ -17,24 +18,24 @@ class SupervisorMetrics(Collector):
 
     Args:
         restarts: returns the restarts by the processes' names.
-        tokens_refused: callers of the admin pages.
+        tokens: callers of the admin pages.
     """
 
     def __init__(
         self,
         restarts: Callable[[], Mapping[str, int]],
         certificates: Certificates | None,
-        tokens_refused: LabelledCounters | None,
+        tokens: TokenCounts | None,
     ) -> None:
         self._restarts = restarts
         self._certificates = certificates
-        self._tokens_refused = tokens_refused
+        self._tokens = tokens
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
         yield family(names.WORKER_RESTARTS, {(name,): float(count) for name, count in self._restarts().items()})
-        if self._tokens_refused is not None:
-            yield family(names.TOKENS_REFUSED, self._tokens_refused.all())
+        if self._tokens is not None:
+            yield from token_metrics(self._tokens)
         if self._certificates is not None:
             yield self._expiry(self._certificates)
 

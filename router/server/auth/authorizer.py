@@ -1,6 +1,7 @@
 """Authorizes callers: a token's scopes against the scope that a method or a page requires."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -36,53 +37,73 @@ _UNKNOWN = Failure(
 )
 
 
-class Authorizer:
-    """Authorizes callers by their tokens; thread-safe.
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Callers, by the way in which they came.
 
     Attributes:
-        refused: callers that were refused, by the way in which they came and the reason.
+        calls: of those whose token opens what they asked for, by the token's name.
+        refused: the others, by the reason.
     """
+
+    calls: LabelledCounters = field(default_factory=LabelledCounters)
+    refused: LabelledCounters = field(default_factory=LabelledCounters)
+
+
+class Authorizer:
+    """Authorizes callers by their tokens, and counts them; thread-safe."""
 
     def __init__(self, tokens: TokenFile) -> None:
         self._tokens = tokens
-        self.refused = LabelledCounters()
+        self.counts = TokenCounts()
 
-    def verified_headers(self, scope: str) -> set[Header]:
-        """Return the headers that are known to have a scope now; a call with one of them needs no further check."""
+    def verified_headers(self, scope: str) -> Mapping[Header, str]:
+        """Return the headers that are known to have a scope now, with their tokens' names.
+
+        A call with one of them needs no further check.
+        """
         return self._tokens.current().verified_headers[scope]
 
     def refusal(self, scope: str, header: Header | None) -> Failure | None:
-        """Return the failure of a caller without the scope; None for a caller with it."""
-        tokens = self._tokens.current()
-        if scope == _ANY_SCOPE:
-            return None if tokens.find(header) else _unknown_token(header)
-        if header in tokens.verified_headers[scope]:
-            return None
-        return _check(tokens, scope, header)
+        """Return the failure of a caller without the scope; None for a caller with it. Neither is counted."""
+        judged = self._judge(scope, header)
+        return judged if isinstance(judged, Failure) else None
 
     def refuse(self, scope: str, header: Header | None, tongue: str) -> Failure | None:
-        """Like `refusal`, and count it.
+        """Like `refusal`, and count the caller.
 
         Args:
             tongue: the way in which the caller came.
         """
-        refusal = self.refusal(scope, header)
-        if refusal is not None:
-            self.count_refusal(tongue, refusal)
-        return refusal
+        judged = self._judge(scope, header)
+        if isinstance(judged, Failure):
+            self.counts.refused.add((tongue, _why(judged)))
+            return judged
+        self.counts.calls.add((tongue, judged))
+        return None
 
-    def count_refusal(self, tongue: str, refusal: Failure) -> None:
-        """Count a refused caller."""
-        self.refused.add((tongue, _why(refusal)))
+    def count_calls(self, tongue: str, names: Sequence[str]) -> None:
+        """Count the calls of a batch with verified headers, by the names of their tokens."""
+        for name in set(names):
+            self.counts.calls.add((tongue, name), names.count(name))
+
+    def _judge(self, scope: str, header: Header | None) -> str | Failure:
+        """Return the name of a caller's token; the failure of a caller without the scope."""
+        tokens = self._tokens.current()
+        if scope == _ANY_SCOPE:
+            token = tokens.find(header)
+            return _unknown_token(header) if token is None else token.name
+        name = None if header is None else tokens.verified_headers[scope].get(header)
+        return _check(tokens, scope, header) if name is None else name
 
     def token(self, header: Header | None) -> Token | Failure:
         """Return the valid token in a header; a failure where there is none."""
         return self._tokens.current().find(header) or _unknown_token(header)
 
-    def refusal_of_call(self, method: str, header: Header | None) -> Failure | None:
-        """Like `refusal`, for a gRPC method such as /router.v1.InboundRouter/Lookup."""
+    def refuse_call(self, method: str, header: Header | None) -> Failure | None:
+        """Like `refuse`, for a gRPC method such as /router.v1.InboundRouter/Lookup."""
         scope = _REQUIRED_SCOPES.get(method.strip("/").partition("/")[0], ADMIN)
-        return None if scope == _PUBLIC else self.refusal(scope, header)
+        return None if scope == _PUBLIC else self.refuse(scope, header, GRPC)
 
 
 def open_authorizer(settings: Settings) -> Authorizer | None:
@@ -112,10 +133,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Continue with an authorized call; respond to any other with its failure."""
         header = header_of(handler_call_details.invocation_metadata)
-        refusal = self._authorizer.refusal_of_call(handler_call_details.method, header)
+        refusal = self._authorizer.refuse_call(handler_call_details.method, header)
         if refusal is None:
             return await continuation(handler_call_details)
-        self._authorizer.count_refusal(GRPC, refusal)
         method = handler_call_details.method.strip("/")
         if method not in METHODS:
             method = "other"  # a stranger's words are no label
@@ -124,13 +144,13 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         return _refusing_handler(refusal)
 
 
-def _check(tokens: TokenSet, scope: str, header: Header | None) -> Failure | None:
+def _check(tokens: TokenSet, scope: str, header: Header | None) -> str | Failure:
     token = tokens.find(header)
     if token is None or header is None:
         return _unknown_token(header)
     if scope in token.scopes:
-        tokens.add_verified(scope, header)
-        return None
+        tokens.add_verified(scope, header, token.name)
+        return token.name
     held = " and ".join(name for name in SCOPES if name in token.scopes)
     return Failure(
         grpc.StatusCode.PERMISSION_DENIED,

@@ -54,12 +54,12 @@ class TokenSet:
     """The tokens of a token file at one time.
 
     Attributes:
-        verified_headers: by scope, the headers that passed the check, so that the next call with one costs a look-up
-            in a set. Only valid headers are kept, so that strangers can't fill it.
+        verified_headers: by scope, the headers that passed the check, with their tokens' names, so that the next call
+            with one costs a look-up. Only valid headers are kept, so that strangers can't fill it.
     """
 
     tokens: tuple[Token, ...]
-    verified_headers: dict[str, set[Header]] = field(default_factory=lambda: {scope: set() for scope in SCOPES})
+    verified_headers: dict[str, dict[Header, str]] = field(default_factory=lambda: {scope: {} for scope in SCOPES})
 
     def find(self, header: Header | None) -> Token | None:
         """Return the token in a header; compares every digest, in constant time."""
@@ -70,11 +70,11 @@ class TokenSet:
                 found = token
         return found
 
-    def add_verified(self, scope: str, header: Header) -> None:
-        """Store that this header has the scope."""
+    def add_verified(self, scope: str, header: Header, name: str) -> None:
+        """Store that this header, of the token with this name, has the scope."""
         headers = self.verified_headers[scope]
         if len(headers) < _MAX_VERIFIED:
-            headers.add(header)
+            headers[header] = name
 
 
 class TokenFile:

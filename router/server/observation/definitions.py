@@ -139,6 +139,13 @@ NEAR_EVICTIONS = _counter("did_router_near_cache_evictions_total", "entries that
 NEAR_INVALIDATIONS = _counter("did_router_near_cache_invalidations_total", "changed keys that Redis reported")
 NEAR_TRUSTED = _gauge("did_router_near_cache_trusted", "1 while the connection that brings invalidations stands")
 
+TOKEN_CALLS = _counter(
+    "did_router_token_calls_total",
+    "calls and requests whose token opened what they asked for; `token` is its name in the token file, `tongue` is "
+    "`admin` for the admin pages",
+    "tongue",
+    "token",
+)
 TOKENS_REFUSED = _counter(
     "did_router_tokens_refused_total",
     "calls and requests that were refused for their token: `missing`, `unknown`, `scope` (the token does not open "
@@ -238,7 +245,12 @@ SECTIONS = (
     ),
     Section("Stores", "", (STORE_DURATION, STORE_UP, BREAKER_OPEN)),
     Section("Near cache", "", (NEAR_ENTRIES, NEAR_BYTES, NEAR_EVICTIONS, NEAR_INVALIDATIONS, NEAR_TRUSTED)),
-    Section("Tokens and numbers", "", (TOKENS_REFUSED, NUMBER_OPERATIONS)),
+    Section(
+        "Tokens and numbers",
+        "A request to the number manager may hold many numbers: one duration, and an outcome for each. Its durations "
+        "are those of the gRPC or HTTP method.",
+        (TOKEN_CALLS, TOKENS_REFUSED, NUMBER_OPERATIONS),
+    ),
     Section(
         "Follower",
         "The last three come from the follower's own process, where `serve` runs it or at `follower_admin_listen`. "

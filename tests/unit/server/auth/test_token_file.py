@@ -107,5 +107,5 @@ def test_verified_headers_are_bounded(tmp_path: Path) -> None:
     path.write_text(line_for("a", "x", SCOPES))
     known = TokenFile(path).current()
     for count in range(10_000):
-        known.add_verified("lookup", f"Bearer {' ' * count}x")
+        known.add_verified("lookup", f"Bearer {' ' * count}x", "a")
     assert len(known.verified_headers["lookup"]) <= 4096
