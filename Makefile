@@ -96,7 +96,7 @@ edge-faults: install ## replace, kill and freeze workers behind the edge under l
 	$(BIN)/python -m tests.edge $(ARGS)
 
 hostile: install ## attack the edge with floods, bombs and silence, and see what it does to others (ARGS=--seconds=3)
-	$(BIN)/python -m tests.hostile $(ARGS)
+	$(BIN)/python -m tests.abuse $(ARGS)
 
 docs: install ## generate what is made from code: pages, schemas and the dashboard
 	$(BIN)/python -m router.cli.configuration_page > docs/configuration.md

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import directory
 from benchmarks.credentials import Credentials
+from benchmarks.deployment import ACCOUNTS
 from benchmarks.directory import PER_DATABASE, Directory
 from benchmarks.processes import Server, free_port
-from benchmarks.stage import ACCOUNTS
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
 from router.embedded.redis import EmbeddedRedis

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from benchmarks import switch_protocols
 from benchmarks.arena import Arena
 from benchmarks.credentials import Access
+from benchmarks.deployment import COMMAND
 from benchmarks.peers import build, sip_dns
-from benchmarks.stage import COMMAND
 from router.entries.codec import HEADER, VERSION
 from router.settings import NAMES
 

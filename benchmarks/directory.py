@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.stage import ACCOUNTS, document
+from benchmarks.deployment import ACCOUNTS, document
 from router.v1 import inbound_pb2 as pb
 
 PER_DATABASE = 10_000

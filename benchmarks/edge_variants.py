@@ -16,9 +16,9 @@ import orjson
 from benchmarks import generator
 from benchmarks.arena import Arena, arena
 from benchmarks.bar import SMALL
+from benchmarks.deployment import COMMAND
 from benchmarks.generator import Shape
 from benchmarks.processes import Server, cpu_seconds, free_port
-from benchmarks.stage import COMMAND
 from router.server.edge.configuration import bootstrap
 from router.server.edge.plan import TYPES, EdgePlan
 from router.server.edge.process import find_envoy

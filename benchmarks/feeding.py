@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.stage import ACCOUNTS, Stage, document, number, parser, percentile, stage
+from benchmarks.deployment import ACCOUNTS, Deployment, deployment, document, number, parser, percentile
 from router.entries.codec import VERSION, version_of
 from router.redis_store.client import connect
 from router.redis_store.commands import RedisClient
@@ -53,7 +53,7 @@ def main() -> None:
     options = parser(__doc__ or "", databases=50, documents=20_000)
     options.add_argument("--seconds", type=float, default=10, help="of writing (%(default)s)")
     given = options.parse_args()
-    with stage(given.couchdb_url, given.databases, given.documents) as on:
+    with deployment(given.couchdb_url, given.databases, given.documents) as on:
         print(summary(feed(on, given.documents, given.seconds)))
 
 
@@ -67,7 +67,7 @@ def summary(seen: Fed) -> str:
     )
 
 
-def feed(on: Stage, documents: int, seconds: float, seed: int = 1) -> Fed:
+def feed(on: Deployment, documents: int, seconds: float, seed: int = 1) -> Fed:
     """Start a follower, write for a while, and wait until it is up to date; documents in all, spread evenly."""
     redis.Redis.from_url(on.redis_url).flushall()
     client = connect(on.redis_url, timeout=10)
@@ -139,7 +139,7 @@ class _Watcher(threading.Thread):
 
 
 def _write(
-    on: Stage,
+    on: Deployment,
     each: int,
     seconds: float,
     chance: random.Random,

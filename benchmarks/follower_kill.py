@@ -8,7 +8,7 @@ import time
 
 import redis
 
-from benchmarks.stage import ACCOUNTS, Stage, number, parser, stage
+from benchmarks.deployment import ACCOUNTS, Deployment, deployment, number, parser
 from router.couch.errors import ConflictError, NotFoundError
 
 _KEYS = "did-router:{follower}:status"
@@ -21,7 +21,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1, help="of the random choices (%(default)s)")
     given = options.parse_args()
     chance = random.Random(given.seed)
-    with stage(given.couchdb_url, given.databases, given.documents) as on:
+    with deployment(given.couchdb_url, given.databases, given.documents) as on:
         stop = threading.Event()
         changed = _Writers(on, given.documents // given.databases, chance, stop)
         changed.start()
@@ -47,7 +47,7 @@ def main() -> None:
 class _Writers:
     """Threads that change owners and delete numbers, all over the databases."""
 
-    def __init__(self, on: Stage, each: int, chance: random.Random, stop: threading.Event) -> None:
+    def __init__(self, on: Deployment, each: int, chance: random.Random, stop: threading.Event) -> None:
         self._on, self._each, self._stop = on, each, stop
         self._seeds = [chance.random() for _ in range(3)]
         self._threads = [threading.Thread(target=self._run, args=(seed,)) for seed in self._seeds]
@@ -81,11 +81,11 @@ class _Writers:
         self.count += 1
 
 
-def _follow(on: Stage) -> subprocess.Popen[bytes]:
+def _follow(on: Deployment) -> subprocess.Popen[bytes]:
     return subprocess.Popen(on.command("follow", "--set", "follower_lease_ttl=1", "--log-level", "error"))
 
 
-def _wait_following(on: Stage) -> None:
+def _wait_following(on: Deployment) -> None:
     client = redis.Redis.from_url(on.redis_url)
     settled = 0
     end = time.monotonic() + 120

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import grpc
 
-from benchmarks.stage import ACCOUNTS, Stage, number, parser, percentile, stage
+from benchmarks.deployment import ACCOUNTS, Deployment, deployment, number, parser, percentile
 from router.couch.client import CouchClient
 from router.couch.errors import NotFoundError
 from router.server.app import Service
@@ -32,7 +32,7 @@ def main() -> None:
     )
     given = options.parse_args()
     with (
-        stage(given.couchdb_url, given.databases, given.documents) as on,
+        deployment(given.couchdb_url, given.databases, given.documents) as on,
         _event_delay(given.couchdb_url, given.max_write_delay),
     ):
         settings = Settings.load(
@@ -85,7 +85,7 @@ def _write_delay(node: CouchClient) -> str | None:
 _WRITE_DELAY = ["_node", "_local", "_config", "global_changes", "max_write_delay"]
 
 
-def _once(on: Stage, stub: InboundRouterStub, name: str, index: int) -> float:
+def _once(on: Deployment, stub: InboundRouterStub, name: str, index: int) -> float:
     identifier = number(name, index)
     found = dict(on.databases.database(name).get(identifier))
     owner = ACCOUNTS[(ACCOUNTS.index(found["pvt_assigned_to"]) + 1) % len(ACCOUNTS)]

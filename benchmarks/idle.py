@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import redis
 
+from benchmarks.deployment import Deployment, deployment, parser
 from benchmarks.processes import cpu_seconds
-from benchmarks.stage import Stage, parser, stage
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     options = parser(__doc__ or "", databases=2500, documents=2500)
     options.add_argument("--seconds", type=float, default=120, help="watched (%(default)s)")
     given = options.parse_args()
-    with stage(given.couchdb_url, given.databases, given.documents) as on:
+    with deployment(given.couchdb_url, given.databases, given.documents) as on:
         began = time.monotonic()
         follower = subprocess.Popen(on.command("follow", "--log-level", "error"))
         _wait(on)
@@ -33,7 +33,7 @@ def main() -> None:
         follower.wait()
 
 
-def _wait(on: Stage) -> None:
+def _wait(on: Deployment) -> None:
     client = redis.Redis.from_url(on.redis_url)
     while json.loads(client.get("did-router:{follower}:status") or b"{}").get("phase") != "following":
         time.sleep(0.2)

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import redis
 
-from benchmarks.stage import Stage, stage
+from benchmarks.deployment import Deployment, deployment
 from router.account_copies.names import account_database
 from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
@@ -32,7 +32,7 @@ def main() -> None:
     """Run it."""
     given = _options()
     accounts = [f"{index:032x}" for index in range(1, given.accounts + 1)]
-    with stage(given.couchdb_url, 0, 0) as on, tempfile.TemporaryDirectory() as folder:
+    with deployment(given.couchdb_url, 0, 0) as on, tempfile.TemporaryDirectory() as folder:
         try:
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda account: _create(on, account_database(account) or ""), accounts))
@@ -76,7 +76,7 @@ def _write(file: Path, rows: Iterator[tuple[str, str]]) -> None:
         writer.writerows((number, account, "true", f"Sales {account[-4:]}", "callflow") for number, account in rows)
 
 
-def _measure(on: Stage, file: Path, accounts: Sequence[str], given: argparse.Namespace) -> dict[str, list[float]]:
+def _measure(on: Deployment, file: Path, accounts: Sequence[str], given: argparse.Namespace) -> dict[str, list[float]]:
     """Documents a second of each turn."""
     rates: dict[str, list[float]] = {turn: [] for turn in _TURNS}
     _import(on, file, given.batch, "none")  # warms everything, and shows what documents come of it
@@ -96,7 +96,7 @@ def _measure(on: Stage, file: Path, accounts: Sequence[str], given: argparse.Nam
     return rates
 
 
-def _plain(on: Stage, documents: Sequence[dict[str, Any]], lists: Mapping[str, dict[str, Any]]) -> float:
+def _plain(on: Deployment, documents: Sequence[dict[str, Any]], lists: Mapping[str, dict[str, Any]]) -> float:
     """Seconds to write the same documents, the databases made on the way; lists: the same for accounts' databases."""
     began = time.monotonic()
     by_shard: dict[str, list[dict[str, Any]]] = {}
@@ -110,7 +110,7 @@ def _plain(on: Stage, documents: Sequence[dict[str, Any]], lists: Mapping[str, d
     return time.monotonic() - began
 
 
-def _import(on: Stage, file: Path, batch: int, copies: str) -> float:
+def _import(on: Deployment, file: Path, batch: int, copies: str) -> float:
     began = time.monotonic()
     message = ("import", str(file), "--batch", str(batch), "--set", f"account_copies={copies}", "--json")
     result = subprocess.run(on.command(*message), capture_output=True, check=False)
@@ -122,20 +122,20 @@ def _import(on: Stage, file: Path, batch: int, copies: str) -> float:
     return seconds
 
 
-def _documents(on: Stage) -> list[dict[str, Any]]:
+def _documents(on: Deployment) -> list[dict[str, Any]]:
     """Return the documents of the import, without revisions."""
     pages = (page for name in _shards(on) for page in on.databases.database(name).all_documents(_BATCH_SIZE))
     return [{name: value for name, value in each.items() if name != "_rev"} for page in pages for each in page]
 
 
-def _lists(on: Stage, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _lists(on: Deployment, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the accounts' lists after the import, by database, without revisions."""
     names = [account_database(account) or "" for account in accounts]
     found = {name: on.databases.database(name).get("phone_numbers") for name in names}
     return {name: {key: value for key, value in each.items() if key != "_rev"} for name, each in found.items()}
 
 
-def _check(on: Stage, rows: int, accounts: Sequence[str]) -> None:
+def _check(on: Deployment, rows: int, accounts: Sequence[str]) -> None:
     """The last import made every number, and every account's copy tells of its own."""
     found = sum(len(page) for name in _shards(on) for page in on.databases.database(name).all_documents(_BATCH_SIZE))
     listed = 0
@@ -146,7 +146,7 @@ def _check(on: Stage, rows: int, accounts: Sequence[str]) -> None:
         raise SystemExit(f"{rows} rows made {found} numbers and {listed} entries in account copies")
 
 
-def _clear(on: Stage, accounts: Sequence[str], *, with_copies: bool) -> None:
+def _clear(on: Deployment, accounts: Sequence[str], *, with_copies: bool) -> None:
     redis.Redis.from_url(on.redis_url).flushall()
     for name in _shards(on):
         _drop(on, name)
@@ -162,23 +162,23 @@ def _clear(on: Stage, accounts: Sequence[str], *, with_copies: bool) -> None:
             continue
 
 
-def _shards(on: Stage) -> list[str]:
+def _shards(on: Deployment) -> list[str]:
     return on.databases.names("numbers/+2")
 
 
-def _create(on: Stage, name: str) -> None:
+def _create(on: Deployment, name: str) -> None:
     try:
         on.databases.database(name).create()
     except ConflictError:
         raise SystemExit(f"{name} exists: point this at a CouchDB that holds nothing") from None
 
 
-def _put(on: Stage, name: str, documents: Sequence[dict[str, Any]]) -> None:
+def _put(on: Deployment, name: str, documents: Sequence[dict[str, Any]]) -> None:
     for batch in chunked(documents, _BATCH_SIZE):
         on.databases.database(name).put_many(batch)
 
 
-def _drop(on: Stage, name: str) -> None:
+def _drop(on: Deployment, name: str) -> None:
     try:
         on.databases.database(name).drop()
     except NotFoundError:

@@ -19,10 +19,10 @@ from statistics import median, quantiles
 from benchmarks import generator
 from benchmarks.arena import Arena, arena
 from benchmarks.credentials import Access
+from benchmarks.deployment import COMMAND
 from benchmarks.generator import Shape
 from benchmarks.probe import wait_for_workers
 from benchmarks.processes import Server, free_port, tree
-from benchmarks.stage import COMMAND
 
 _SMALL = 10_000
 _CALLS = 200_000

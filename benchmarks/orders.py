@@ -13,7 +13,7 @@ from statistics import median
 
 import orjson
 
-from benchmarks.stage import Stage, stage
+from benchmarks.deployment import Deployment, deployment
 from router.account_copies.names import account_database
 
 _ACCOUNTS = ("a" * 32, "b" * 32)
@@ -23,7 +23,7 @@ _ORDERS = ("all of one, then the other", "number by number")
 def main() -> None:
     """Run it."""
     given = _options()
-    with stage(given.couchdb_url, 0, 0) as on, tempfile.TemporaryDirectory() as folder:
+    with deployment(given.couchdb_url, 0, 0) as on, tempfile.TemporaryDirectory() as folder:
         names = ["accounts", *(account_database(account) or "" for account in _ACCOUNTS)]
         for name in names:
             on.databases.database(name).create()
@@ -46,7 +46,7 @@ def _options() -> argparse.Namespace:
     return made.parse_args()
 
 
-def _measure(on: Stage, folder: Path, given: argparse.Namespace) -> None:
+def _measure(on: Deployment, folder: Path, given: argparse.Namespace) -> None:
     owner, other = _ACCOUNTS
     rows = [f"+2000{index:07},{owner},create" for index in range(given.listed)]
     rows += [f"+2001{index:07},{other},create" for index in range(given.listed)]
@@ -67,7 +67,7 @@ def _measure(on: Stage, folder: Path, given: argparse.Namespace) -> None:
     print(f"number by number, of the other order: {middle[_ORDERS[1]] / middle[_ORDERS[0]]:.2f}")
 
 
-def _import(on: Stage, file: Path, rows: Sequence[str]) -> float:
+def _import(on: Deployment, file: Path, rows: Sequence[str]) -> float:
     """Rows a second, as the command counts them."""
     file.write_text("e164,account_id,action\n" + "".join(f"{row}\n" for row in rows))
     result = subprocess.run(on.command("import", str(file), "--json"), capture_output=True, check=False)

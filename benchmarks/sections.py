@@ -7,10 +7,10 @@ from benchmarks import feeding, warming
 from benchmarks.arena import Arena, arena
 from benchmarks.bar import CAPACITY, COMPARED, HALF, LARGE, NEAR, REDIS
 from benchmarks.contestants import Contestant
+from benchmarks.deployment import deployment
 from benchmarks.figures import Load, Results
 from benchmarks.match import Match
 from benchmarks.plan import EIGHT, HTTP_LOAD, KINDS, PACED_BY, PAIRED, Plan, offered
-from benchmarks.stage import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def follower(run: Run) -> None:
     """Warm-up beside plain reading, and a flood of changes, as there are more databases."""
     plan = run.plan
     for count in plan.databases:
-        with stage(run.couchdb_url, count, plan.documents) as on:
+        with deployment(run.couchdb_url, count, plan.documents) as on:
             warmed = warming.measure(on, plan.documents)
             print(
                 f"  warm-up {warmed['warm']:,.0f}/s, plain reading {warmed['plain']:,.0f}/s,"

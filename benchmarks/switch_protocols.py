@@ -4,10 +4,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks.arena import Arena
+from benchmarks.deployment import COMMAND
 from benchmarks.peers import sip_dns
 from benchmarks.peers.build import lacks
 from benchmarks.processes import free_port
-from benchmarks.stage import COMMAND
 
 SCRIPT = Path(__file__).parent / "load" / "lookups.lua"
 _NO_LIMIT = 0

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import redis
 
-from benchmarks.stage import Stage, parser, stage
+from benchmarks.deployment import Deployment, deployment, parser
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     options = parser(__doc__ or "", databases=20, documents=100_000)
     options.add_argument("--rounds", type=int, default=3, help="by turns (%(default)s)")
     given = options.parse_args()
-    with stage(given.couchdb_url, given.databases, given.documents) as on:
+    with deployment(given.couchdb_url, given.databases, given.documents) as on:
         for _ in range(given.rounds):
             seen = measure(on, given.documents)
             print(
@@ -29,7 +29,7 @@ def main() -> None:
             )
 
 
-def measure(on: Stage, documents: int) -> dict[str, float]:
+def measure(on: Deployment, documents: int) -> dict[str, float]:
     """Documents a second: by curl one database at a time, two at a time, by `warm`, with warm's start, by a copy."""
     one, two, warm, copied = _curl(on, 1), _curl(on, 2), _warm(on), _copy(on)
     return {
@@ -44,7 +44,7 @@ def measure(on: Stage, documents: int) -> dict[str, float]:
     }
 
 
-def _curl(on: Stage, at_a_time: int) -> float:
+def _curl(on: Deployment, at_a_time: int) -> float:
     """Seconds to read everything, each curl keeping its connection from one database to the next."""
     base = on.couchdb_url.rstrip("/")
 
@@ -59,14 +59,14 @@ def _curl(on: Stage, at_a_time: int) -> float:
     return time.monotonic() - began
 
 
-def _warm(on: Stage) -> dict[str, float]:
+def _warm(on: Deployment) -> dict[str, float]:
     redis.Redis.from_url(on.redis_url).flushall()
     began = time.monotonic()
     result = subprocess.run(on.command("warm", "--json"), capture_output=True, check=True)
     return {**json.loads(result.stdout), "wall": time.monotonic() - began}
 
 
-def _copy(on: Stage) -> float:
+def _copy(on: Deployment) -> float:
     """Seconds of a straightforward copy, with its start."""
     redis.Redis.from_url(on.redis_url).flushall()
     command = [sys.executable, "-m", "benchmarks.peers.textbook_copy", "--couchdb-url", on.couchdb_url]

@@ -13,16 +13,16 @@ from typing import Any
 
 from router.numbers.shards import shard_for
 from tests.faults import failing_over, losing_nodes, restarting, rewriting, spoiling
+from tests.faults.deployment import NUMBERS, STALE_AFTER
 from tests.faults.filling import SHARDS
 from tests.faults.forms import CLUSTER, SENTINEL, SINGLE
+from tests.faults.harness import Harness
 from tests.faults.ledger import NOBODY
 from tests.faults.lies import ABOUT_UPDATES, Lie
 from tests.faults.links import Trouble
 from tests.faults.nodes import FREEZE, ISOLATE, KILL, LAG, MAINTENANCE, SPLIT
 from tests.faults.programs import Program
 from tests.faults.restarting import send
-from tests.faults.scene import Scene
-from tests.faults.stage import NUMBERS, STALE_AFTER
 
 USUAL = 3.0
 """A change in a database at rest is promised within about a second; the rest is for a busy machine."""
@@ -32,7 +32,7 @@ UNSEEN = STALE_AFTER + USUAL
 """A change that the follower can't see or pass on: answers are marked stale after `stale_after`."""
 
 
-Begin = Callable[[Scene], AbstractContextManager[None]]
+Begin = Callable[[Harness], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Fault:
         quiet: seconds for which answers may go on being old without being flagged.
         forgets: Redis comes back with less than it acknowledged, so this holds for the number manager's changes too.
         slow: it lasts longer.
-        settings: what the stage has to be set to, so that the fault shows.
+        settings: what the deployment has to be set to, so that the fault shows.
         form: of Redis, where it has to be one.
         clocks: wall clocks have to be such as can be set.
         on_nodes: CouchDB has to have several nodes.
@@ -95,8 +95,8 @@ class Fault:
 
 def _killed(which: str, *, listens: bool = True) -> Begin:
     @contextmanager
-    def during(scene: Scene) -> Iterator[None]:
-        program: Program = getattr(scene.stage, which)
+    def during(harness: Harness) -> Iterator[None]:
+        program: Program = getattr(harness.deployment, which)
         program.kill()
         yield
         program.start()
@@ -108,8 +108,8 @@ def _killed(which: str, *, listens: bool = True) -> Begin:
 
 def _frozen(which: str) -> Begin:
     @contextmanager
-    def during(scene: Scene) -> Iterator[None]:
-        program: Program = getattr(scene.stage, which)
+    def during(harness: Harness) -> Iterator[None]:
+        program: Program = getattr(harness.deployment, which)
         program.freeze()
         yield
         program.thaw()
@@ -118,15 +118,15 @@ def _frozen(which: str) -> Begin:
 
 
 @contextmanager
-def _worker_killed(scene: Scene) -> Iterator[None]:
+def _worker_killed(harness: Harness) -> Iterator[None]:
     """The supervisor starts another."""
-    send(scene.chance.choice(scene.stage.service.workers()), signal.SIGKILL)
+    send(harness.chance.choice(harness.deployment.service.workers()), signal.SIGKILL)
     yield
 
 
 @contextmanager
-def _worker_frozen(scene: Scene) -> Iterator[None]:
-    worker = scene.chance.choice(scene.stage.service.workers())
+def _worker_frozen(harness: Harness) -> Iterator[None]:
+    worker = harness.chance.choice(harness.deployment.service.workers())
     send(worker, signal.SIGSTOP)
     yield
     send(worker, signal.SIGCONT)
@@ -136,47 +136,47 @@ def _clock_jumps(who: str, seconds: int) -> Begin:
     """Set, and at the end set right again: that is a jump, too."""
 
     @contextmanager
-    def during(scene: Scene) -> Iterator[None]:
-        scene.stage.clocks[who].set(seconds)
+    def during(harness: Harness) -> Iterator[None]:
+        harness.deployment.clocks[who].set(seconds)
         yield
-        scene.stage.clocks[who].set(0)
+        harness.deployment.clocks[who].set(0)
 
     return during
 
 
 def _linked(link: str, trouble: Trouble | Lie) -> Begin:
     @contextmanager
-    def during(scene: Scene) -> Iterator[None]:
-        scene.stage.links[link].suffer(trouble)
+    def during(harness: Harness) -> Iterator[None]:
+        harness.deployment.links[link].suffer(trouble)
         yield
-        scene.stage.links[link].heal()
+        harness.deployment.links[link].heal()
 
     return during
 
 
 @contextmanager
-def _flushed(scene: Scene) -> Iterator[None]:
-    with scene.stage.client() as client:
+def _flushed(harness: Harness) -> Iterator[None]:
+    with harness.deployment.client() as client:
         client.flushall()
     yield
 
 
 @contextmanager
-def _remade(scene: Scene) -> Iterator[None]:
+def _remade(harness: Harness) -> Iterator[None]:
     """A database goes, and one of the same name has other owners, of a lower generation."""
-    shard = scene.chance.choice(SHARDS)
+    shard = harness.chance.choice(SHARDS)
     numbers = [number for number in NUMBERS if shard_for(number) == shard]
-    databases, ledger = scene.stage.databases, scene.writers.ledger
+    databases, ledger = harness.deployment.databases, harness.writers.ledger
     with contextlib.ExitStack() as stack:
-        for turn in scene.writers.turns:
+        for turn in harness.writers.turns:
             stack.enter_context(turn)
         deleted = [ledger.claim(number, NOBODY) for number in numbers]
         databases.database(shard).drop()
         for claim in deleted:
-            ledger.acknowledge(claim, scene.writers.quiet)
+            ledger.acknowledge(claim, harness.writers.quiet)
         databases.database(shard).create()
         for number in numbers:
-            scene.writers.write_by_hand(number)
+            harness.writers.write_by_hand(number)
     yield
 
 

@@ -1,4 +1,4 @@
-"""The contents of a stage's CouchDB before the start, and its clean-up afterwards."""
+"""The contents of a deployment's CouchDB before the start, and its clean-up afterwards."""
 
 import contextlib
 from collections.abc import Iterable, Sequence

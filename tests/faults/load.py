@@ -21,9 +21,9 @@ from router.runtime.addresses import Address
 from router.stores.clients import Stores
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.faults.deployment import ABSENT, EACH, NUMBERS, Deployment
 from tests.faults.ledger import NOBODY, Answer, Claim, Ledger
-from tests.faults.stage import ABSENT, EACH, NUMBERS, Stage
-from tests.integration.caller import Refusal, outcome, request
+from tests.integration.lookup_client import Refusal, outcome, request
 
 CALLERS, WRITERS = 6, 2
 LIMIT = 1.0
@@ -191,9 +191,9 @@ class Writers:
         done: acknowledged changes.
     """
 
-    def __init__(self, stage: Stage, ledger: Ledger, seed: int, accounts: Iterator[str]) -> None:
-        settings = stage.settings("service")
-        self._stage = stage
+    def __init__(self, deployment: Deployment, ledger: Ledger, seed: int, accounts: Iterator[str]) -> None:
+        settings = deployment.settings("service")
+        self._deployment = deployment
         self._manager = NumberManager(settings, Stores(settings))
         self.ledger = ledger
         self._seed = seed
@@ -205,7 +205,7 @@ class Writers:
         self.quiet = 0.0
         self.forgets = False
         self.by_hand = True
-        self.contested = stage.cluster is not None
+        self.contested = deployment.cluster is not None
         self.done = 0
 
     def start(self) -> None:
@@ -236,7 +236,7 @@ class Writers:
         database = str(shard_for(number))
         fields: dict[str, Any] = {"pvt_type": "number", "pvt_number_state": "in_service"}
         try:
-            document = dict(self._stage.databases.database(database).get(number))
+            document = dict(self._deployment.databases.database(database).get(number))
         except NotFoundError:
             document = {"_id": number, **fields}
         except CouchError:
@@ -258,7 +258,7 @@ class Writers:
         Raises:
             CouchError: as `CouchServer.put`, but for `UnconfirmedError`.
         """
-        couch = self._stage.databases.client
+        couch = self._deployment.databases.client
         answer = couch.send("PUT", [database, str(document["_id"])], document)
         return answer.status != HTTPStatus.ACCEPTED
 

@@ -1,4 +1,4 @@
-"""The nodes of the CouchDB cluster that a stage runs on, and what can be done to them."""
+"""The nodes of the CouchDB cluster that a deployment runs on, and what can be done to them."""
 
 import contextlib
 import os
@@ -38,7 +38,7 @@ class Nodes(ABC):
     Attributes:
         url: the same.
         hurt: those to which something is being done.
-        programs: the processes that are the stage's own.
+        programs: the processes that are the deployment's own.
     """
 
     programs: Sequence[Program] = ()
@@ -58,7 +58,7 @@ class Nodes(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start what is the stage's own, and wait until every node answers."""
+        """Start what is the deployment's own, and wait until every node answers."""
 
     @abstractmethod
     def kill(self, node: int) -> None:

@@ -1,14 +1,14 @@
-"""Plans: the meaning of a seed, and what its stage runs on."""
+"""Plans: the meaning of a seed, and what its deployment runs on."""
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.deployment import Deployment
 from tests.faults.faults import CALLERS_LINK, CATALOGUE, Fault
 from tests.faults.forms import SINGLE
 from tests.faults.nodes import Nodes
-from tests.faults.stage import Stage
 
 _SHORT, _LONG = (0.8, 2.5), (6.0, 8.0)
 _WITH_COPIES = ", with copies"
@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the settings of the stage."""
+        """Return the settings of the deployment."""
         return {name: value for fault in self.faults for name, value in CATALOGUE[fault].settings.items()}
 
     @property
@@ -83,7 +83,7 @@ class Ground:
         cluster: a real one of several.
         nodes: of the embedded one in every run; what needs several has at least NODES.
         documents: further numbers in each shard.
-        settings: of every stage.
+        settings: of every deployment.
     """
 
     couchdb_url: str | None = None
@@ -100,9 +100,9 @@ class Ground:
             return not fault.needs_own_database and not fault.on_nodes
         return self.nodes == 1 or not fault.needs_own_database
 
-    def stage(self, plan: Plan) -> Stage:
-        """Return a stage for a plan."""
-        return Stage(
+    def deployment(self, plan: Plan) -> Deployment:
+        """Return a deployment for a plan."""
+        return Deployment(
             seed=plan.seed,
             transport=plan.transport,
             keeps=plan.keeps,

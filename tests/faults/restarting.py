@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.faults.scene import Scene, meanwhile
+from tests.faults.harness import Harness, meanwhile
 
 _POLL_INTERVAL = 0.05
 _INTO_ITS_START = 0.6
@@ -24,9 +24,9 @@ def send(process: int, which: signal.Signals) -> None:
 
 
 @contextmanager
-def worker_slow(scene: Scene) -> Iterator[None]:
+def worker_slow(harness: Harness) -> Iterator[None]:
     """One is killed; each that the supervisor starts in its place is frozen while it starts, and killed, too."""
-    service, chance = scene.stage.service, scene.chance
+    service, chance = harness.deployment.service, harness.chance
     there = set(service.workers())
     send(chance.choice(sorted(there)), signal.SIGKILL)
 
@@ -43,9 +43,9 @@ def worker_slow(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def supervisor_slow(scene: Scene) -> Iterator[None]:
+def supervisor_slow(harness: Harness) -> Iterator[None]:
     """Kill the supervisor, start it again after seconds, and freeze it while it starts."""
-    service, chance = scene.stage.service, scene.chance
+    service, chance = harness.deployment.service, harness.chance
     service.kill()
 
     def start_slowly(over: threading.Event) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from router.couch.errors import CouchError
 from router.numbers.shards import shard_for
+from tests.faults.deployment import NUMBERS
+from tests.faults.harness import Harness
 from tests.faults.ledger import NOBODY
-from tests.faults.scene import Scene
-from tests.faults.stage import NUMBERS
 
 _DIGEST, _FIRST = 32, 8
 """Hex digits of a revision's hash, and how many of them say whether it wins."""
@@ -18,78 +18,78 @@ _EVERY_COPY = 99
 
 
 @contextmanager
-def purged(scene: Scene) -> Iterator[None]:
+def purged(harness: Harness) -> Iterator[None]:
     """A document is purged: nothing says so but the database's `purge_seq`; later there is a first revision again."""
-    number = scene.chance.choice(NUMBERS)
-    writers, ledger = scene.writers, scene.writers.ledger
-    with all_turns(scene):
-        revisions = [str(leaf["_rev"]) for leaf in _leaves(scene, number)]
+    number = harness.chance.choice(NUMBERS)
+    writers, ledger = harness.writers, harness.writers.ledger
+    with all_turns(harness):
+        revisions = [str(leaf["_rev"]) for leaf in _leaves(harness, number)]
         if revisions:
             claim = ledger.claim(number, NOBODY)
-            scene.stage.databases.client.request("POST", [_database(number), "_purge"], {number: revisions})
+            harness.deployment.databases.client.request("POST", [_database(number), "_purge"], {number: revisions})
             ledger.acknowledge(claim, writers.quiet)
     yield
-    with all_turns(scene):
+    with all_turns(harness):
         if not ledger.current(number) - {NOBODY}:
             writers.write_by_hand(number)
 
 
-def conflict_wins(scene: Scene) -> AbstractContextManager[None]:
+def conflict_wins(harness: Harness) -> AbstractContextManager[None]:
     """A replicated revision wins over what stands; when it is deleted, the former owner has the number again.
 
     What is written in between is written upon the winner, and goes with it.
     """
-    return _conflict_for_a_while(scene, digit="f")
+    return _conflict_for_a_while(harness, digit="f")
 
 
-def conflict_loses(scene: Scene) -> AbstractContextManager[None]:
+def conflict_loses(harness: Harness) -> AbstractContextManager[None]:
     """A replicated revision stands behind the winner, and comes up when that is deleted."""
-    return _conflict_for_a_while(scene, digit="0")
+    return _conflict_for_a_while(harness, digit="0")
 
 
 @contextmanager
-def _conflict_for_a_while(scene: Scene, *, digit: str) -> Iterator[None]:
+def _conflict_for_a_while(harness: Harness, *, digit: str) -> Iterator[None]:
     """See `conflict`; what loses has the number in the end."""
-    number = scene.chance.choice(NUMBERS)
+    number = harness.chance.choice(NUMBERS)
     loser: dict[str, Any] = {}
-    with all_turns(scene):
-        loser = conflict(scene, number, digit=digit)
+    with all_turns(harness):
+        loser = conflict(harness, number, digit=digit)
     yield
     if loser:
-        with all_turns(scene):
-            resolve(scene, number, loser)
+        with all_turns(harness):
+            resolve(harness, number, loser)
 
 
-def sibling(scene: Scene, document: dict[str, Any], *, digit: str) -> dict[str, Any]:
+def sibling(harness: Harness, document: dict[str, Any], *, digit: str) -> dict[str, Any]:
     """Return a revision of the same generation and of another account, that wins ("f") or loses ("0") by its hash."""
     generation = str(document["_rev"]).partition("-")[0]
-    digest = digit * _FIRST + f"{scene.chance.getrandbits(128):032x}"[_FIRST:_DIGEST]
-    return {**document, "_rev": f"{generation}-{digest}", "pvt_assigned_to": scene.writers.next_account()}
+    digest = digit * _FIRST + f"{harness.chance.getrandbits(128):032x}"[_FIRST:_DIGEST]
+    return {**document, "_rev": f"{generation}-{digest}", "pvt_assigned_to": harness.writers.next_account()}
 
 
-def conflict(scene: Scene, number: str, *, digit: str) -> dict[str, Any]:
+def conflict(harness: Harness, number: str, *, digit: str) -> dict[str, Any]:
     """Write a sibling of the winner; returns which of the two loses."""
-    database, writers = _database(number), scene.writers
-    before = dict(scene.stage.databases.database(database).get(number))
-    beside = sibling(scene, before, digit=digit)
+    database, writers = _database(number), harness.writers
+    before = dict(harness.deployment.databases.database(database).get(number))
+    beside = sibling(harness, before, digit=digit)
     wins = digit == "f"
     claim = writers.ledger.claim(number, beside["pvt_assigned_to"], contested=writers.contested) if wins else None
     body = {"docs": [beside], "new_edits": False}
-    answer = scene.stage.databases.client.send("POST", [database, "_bulk_docs"], body)
+    answer = harness.deployment.databases.client.send("POST", [database, "_bulk_docs"], body)
     if claim is not None and answer.status != HTTPStatus.ACCEPTED:
         writers.ledger.acknowledge(claim, writers.quiet)
     return before if wins else beside
 
 
-def resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
+def resolve(harness: Harness, number: str, loser: dict[str, Any]) -> None:
     """Delete what wins now; the number goes to its loser, or to whoever else stands in conflict behind it."""
-    database, writers = _database(number), scene.writers
-    revision = str(scene.stage.databases.database(database).get(number)["_rev"])
+    database, writers = _database(number), harness.writers
+    revision = str(harness.deployment.databases.database(database).get(number)["_rev"])
     claim = writers.ledger.claim(number, str(loser["pvt_assigned_to"]), contested=writers.contested)
-    answer = scene.stage.databases.client.send("DELETE", [database, number], rev=revision)
+    answer = harness.deployment.databases.client.send("DELETE", [database, number], rev=revision)
     # A read of a majority may name the winner for a tenth of a second after CouchDB acknowledged its deletion.
     for _ in range(2):
-        left = scene.stage.databases.client.request("GET", [database, number], r=_EVERY_COPY)
+        left = harness.deployment.databases.client.request("GET", [database, number], r=_EVERY_COPY)
     if left["_rev"] != loser["_rev"]:
         came_up = writers.ledger.claim(number, str(left["pvt_assigned_to"]), contested=writers.contested)
         came_up.sent, claim = claim.sent, came_up
@@ -97,10 +97,10 @@ def resolve(scene: Scene, number: str, loser: dict[str, Any]) -> None:
         writers.ledger.acknowledge(claim, writers.quiet)
 
 
-def _leaves(scene: Scene, number: str) -> list[dict[str, Any]]:
+def _leaves(harness: Harness, number: str) -> list[dict[str, Any]]:
     """Every revision of a document that stands, deleted ones too."""
     try:
-        answer = scene.stage.databases.client.request("GET", [_database(number), number], open_revs="all")
+        answer = harness.deployment.databases.client.request("GET", [_database(number), number], open_revs="all")
     except CouchError:
         return []
     return [each["ok"] for each in answer if "ok" in each]
@@ -111,9 +111,9 @@ def _database(number: str) -> str:
 
 
 @contextmanager
-def all_turns(scene: Scene) -> Iterator[None]:
+def all_turns(harness: Harness) -> Iterator[None]:
     """Run all turns; there is no other writer. A database that is away leaves open what was being done."""
     with ExitStack() as stack, suppress(CouchError):
-        for turn in scene.writers.turns:
+        for turn in harness.writers.turns:
             stack.enter_context(turn)
         yield

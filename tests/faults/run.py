@@ -13,14 +13,14 @@ from typing import Any
 import grpc
 
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.faults.deployment import NUMBERS, Deployment
 from tests.faults.faults import CATALOGUE, Fault
+from tests.faults.harness import Harness
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import CALLERS, Callers, Writers, answer_of
 from tests.faults.plans import Ground, Plan
-from tests.faults.scene import Scene
 from tests.faults.settling import settle
-from tests.faults.stage import NUMBERS, Stage
-from tests.integration.caller import outcome, request
+from tests.integration.lookup_client import outcome, request
 
 MARGIN = 0.05
 """Seconds beyond a deadline that are allowed to a call."""
@@ -98,59 +98,61 @@ class Report:
 
 
 def run_plan(plan: Plan, ground: Ground | None = None) -> Report:
-    """Run a plan on a stage of its own."""
-    with (ground or Ground()).stage(plan) as stage:
-        return run_on(stage, plan, iter(stage.accounts))
+    """Run a plan on a deployment of its own."""
+    with (ground or Ground()).deployment(plan) as deployment:
+        return run_on(deployment, plan, iter(deployment.accounts))
 
 
-def run_on(stage: Stage, plan: Plan, accounts: Iterator[str], ledger: Ledger | None = None) -> Report:
-    """Run a plan on a stage that is ready.
+def run_on(deployment: Deployment, plan: Plan, accounts: Iterator[str], ledger: Ledger | None = None) -> Report:
+    """Run a plan on a deployment that is ready.
 
     Args:
         accounts: not claimed yet.
-        ledger: of earlier runs on this stage.
+        ledger: of earlier runs on this deployment.
     """
     faults = [CATALOGUE[name] for name in plan.faults]
     ledger = ledger or Ledger()
-    writers = Writers(stage, ledger, plan.seed, accounts)
+    writers = Writers(deployment, ledger, plan.seed, accounts)
     writers.quiet = max(fault.quiet for fault in faults) + (sum(plan.lasts) if len(faults) > 1 else 0.0)
     writers.forgets = any(fault.forgets for fault in faults)
-    writers.by_hand = not stage.copies
+    writers.by_hand = not deployment.copies
     for number in NUMBERS:
         if not ledger.current(number) - {""}:
             writers.write_by_hand(number)
-    callers = Callers(stage.target, plan.seed, stage.way_in if plan.hurts_callers else None, stage.switches)
+    callers = Callers(
+        deployment.target, plan.seed, deployment.way_in if plan.hurts_callers else None, deployment.switches
+    )
     report = Report(plan)
     try:
         callers.start()
         writers.start()
         time.sleep(_BEFORE)
         began = time.monotonic()
-        _suffer(faults, plan, Scene(stage, writers, random.Random(plan.seed)))
+        _suffer(faults, plan, Harness(deployment, writers, random.Random(plan.seed)))
         over = time.monotonic()
         time.sleep(_AFTER)
         writers.stop()
-        report.settled = settle(stage, writers)
+        report.settled = settle(deployment, writers)
         if report.settled:
             over = time.monotonic()  # until now the copies themselves had something to mend
-        report.healed = _heal(stage, ledger, callers, over)
+        report.healed = _heal(deployment, ledger, callers, over)
     finally:
         writers.stop()
         callers.stop()
     with contextlib.suppress(Exception):
-        audits = stage.differences()
+        audits = deployment.differences()
         report.at_first, report.differences, report.different = len(audits[0]), len(audits[-1]), audits[-1]
     report.writes, report.oversleep = writers.done, callers.oversleep
     _judge(report, callers.answers, ledger, began)
     return report
 
 
-def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
+def _suffer(faults: Sequence[Fault], plan: Plan, harness: Harness) -> None:
     """All at a time, the second a little after the first; raises what a fault itself raises."""
 
     def suffer(fault: Fault, delay: float, lasts: float) -> None:
         time.sleep(delay)
-        with fault.during(scene):
+        with fault.during(harness):
             time.sleep(lasts)
 
     delays = itertools.accumulate(itertools.repeat(plan.offset), initial=0.0)
@@ -160,14 +162,14 @@ def _suffer(faults: Sequence[Fault], plan: Plan, scene: Scene) -> None:
         each.result()
 
 
-def _heal(stage: Stage, ledger: Ledger, callers: Callers, over: float) -> float | None:
+def _heal(deployment: Deployment, ledger: Ledger, callers: Callers, over: float) -> float | None:
     """Seconds since the faults were over until all is well; None when it never is."""
     end = over + HEALS_WITHIN
     while time.monotonic() < end:
         if (
             callers.are_answered(over)
-            and stage.is_ready()
-            and all(_is_well(stage.target, ledger) for _ in range(CALLERS))
+            and deployment.is_ready()
+            and all(_is_well(deployment.target, ledger) for _ in range(CALLERS))
         ):
             return round(time.monotonic() - over, 2)
         time.sleep(0.1)

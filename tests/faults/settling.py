@@ -7,9 +7,9 @@ from router.couch.errors import ConflictError, CouchError, NotFoundError
 from router.couch.leaves import Leaf, winner
 from router.couch.server import CouchServer
 from router.numbers.shards import shard_for
+from tests.faults.deployment import Deployment
 from tests.faults.ledger import NOBODY
 from tests.faults.load import Writers
-from tests.faults.stage import Stage
 
 _WITHIN = 30.0
 _POLL_INTERVAL = 0.2
@@ -21,7 +21,7 @@ _SINGLE_READS = 3
 """Times that each node is asked for what one copy has."""
 
 
-def settle(stage: Stage, writers: Writers) -> int:
+def settle(deployment: Deployment, writers: Writers) -> int:
     """Settle the numbers that are contested, as an operator does; nobody writes meanwhile.
 
     Returns:
@@ -32,17 +32,17 @@ def settle(stage: Stage, writers: Writers) -> int:
     """
     numbers = writers.ledger.contested()
     with ThreadPoolExecutor(_NUMBERS_AT_A_TIME) as threads:
-        for number, left in zip(numbers, threads.map(lambda each: _resolved(stage, each), numbers), strict=True):
+        for number, left in zip(numbers, threads.map(lambda each: _resolved(deployment, each), numbers), strict=True):
             claim = writers.ledger.claim(number, left, settles=True)
             writers.ledger.acknowledge(claim, writers.quiet)
     return len(numbers)
 
 
-def _resolved(stage: Stage, number: str) -> str:
+def _resolved(deployment: Deployment, number: str) -> str:
     """Delete what stands in conflict behind the winner, and return the winner's account."""
-    assert stage.cluster is not None
+    assert deployment.cluster is not None
     database = str(shard_for(number))
-    nodes = [CouchServer(couch) for couch in stage.cluster.each]
+    nodes = [CouchServer(couch) for couch in deployment.cluster.each]
     end, same, before = time.monotonic() + _WITHIN, 0, ""
     while time.monotonic() < end:
         try:

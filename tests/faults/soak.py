@@ -49,7 +49,7 @@ def main(seed: int, seeds: int | None, output: Path, **options: Any) -> None:
     Each seed is one run, and does the same again: first each fault alone, then random pairs. Exits with 1 when
     a run was not good.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the stage is closed all the same
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the deployment is closed all the same
     ground = _ground(options)
     names = [name for name, fault in CATALOGUE.items() if ground.allows(fault)]
     if library() is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from tests.faults.scene import Scene, meanwhile
+from tests.faults.harness import Harness, meanwhile
 
 _INTERVAL = 0.15
 """Seconds between two blows."""
@@ -21,7 +21,7 @@ _MUCH = 32
 
 
 @contextmanager
-def evicts(scene: Scene) -> Iterator[None]:
+def evicts(harness: Harness) -> Iterator[None]:
     """Memory is short and Redis throws out what it likes: entries, checkpoints, the lease."""
 
     def crowd(client: Any) -> None:
@@ -31,59 +31,59 @@ def evicts(scene: Scene) -> Iterator[None]:
         for index in range(_MUCH):
             client.set(f"ballast:{index}", b"x" * 100_000)
 
-    with _while_blown(scene, crowd):
+    with _while_blown(harness, crowd):
         yield
-    with scene.stage.client() as client:
+    with harness.deployment.client() as client:
         client.config_set("maxmemory", 0)
         client.config_set("maxmemory-policy", "noeviction")
         client.delete(*(f"ballast:{index}" for index in range(_MUCH)))
 
 
 @contextmanager
-def loses_keys(scene: Scene) -> Iterator[None]:
+def loses_keys(harness: Harness) -> Iterator[None]:
     """A few of our keys vanish every moment, whichever they are, as by eviction at its worst."""
 
     def lose(client: Any) -> None:
         keys = list(client.scan_iter(match=f"{_PREFIX}*"))
-        client.delete(*scene.chance.sample(keys, min(len(keys), 3)))
+        client.delete(*harness.chance.sample(keys, min(len(keys), 3)))
 
-    with _while_blown(scene, lose):
+    with _while_blown(harness, lose):
         yield
 
 
 @contextmanager
-def is_full(scene: Scene) -> Iterator[None]:
+def is_full(harness: Harness) -> Iterator[None]:
     """No memory for writes: each is refused, while reads go on."""
-    with scene.stage.client() as client:
+    with harness.deployment.client() as client:
         client.config_set("maxmemory", 1)
         yield
         client.config_set("maxmemory", 0)
 
 
 @contextmanager
-def takes_no_writes(scene: Scene) -> Iterator[None]:
+def takes_no_writes(harness: Harness) -> Iterator[None]:
     """A failover has made a replica of it, and whoever is connected stays so."""
-    with scene.stage.client() as client:
+    with harness.deployment.client() as client:
         client.replicaof("127.0.0.1", "1")
         yield
         client.replicaof("NO", "ONE")
 
 
 @contextmanager
-def is_spoilt(scene: Scene) -> Iterator[None]:
+def is_spoilt(harness: Harness) -> Iterator[None]:
     """Values are cut short, garbled, or of another type."""
 
     def spoil(client: Any) -> None:
         keys = sorted(client.scan_iter(match=f"{_PREFIX}*"))
-        for key in scene.chance.sample(keys, min(len(keys), 3)):
-            _spoil(client, key, scene.chance)
+        for key in harness.chance.sample(keys, min(len(keys), 3)):
+            _spoil(client, key, harness.chance)
 
-    with _while_blown(scene, spoil):
+    with _while_blown(harness, spoil):
         yield
 
 
 @contextmanager
-def near_connections_die(scene: Scene) -> Iterator[None]:
+def near_connections_die(harness: Harness) -> Iterator[None]:
     """The connections on which near caches listen are killed, and no others, at any moment of their lives."""
 
     def kill(client: Any) -> None:
@@ -91,7 +91,7 @@ def near_connections_die(scene: Scene) -> Iterator[None]:
             if "t" in each["flags"] or "P" in each["flags"]:
                 client.client_kill_filter(_id=each["id"])
 
-    with _while_blown(scene, kill, every=0.4):
+    with _while_blown(harness, kill, every=0.4):
         yield
 
 
@@ -114,15 +114,15 @@ def _spoil(client: Any, key: bytes, chance: random.Random) -> None:
 
 
 @contextmanager
-def _while_blown(scene: Scene, blow: Callable[[Any], None], every: float = _INTERVAL) -> Iterator[None]:
+def _while_blown(harness: Harness, blow: Callable[[Any], None], every: float = _INTERVAL) -> Iterator[None]:
     """Deal blows until left."""
 
     def go_on(over: threading.Event) -> None:
-        with scene.stage.client() as client:
+        with harness.deployment.client() as client:
             while True:
                 with contextlib.suppress(redis.RedisError, OSError):  # another fault at the same time
                     blow(client)
-                if over.wait(every * (0.5 + scene.chance.random())):
+                if over.wait(every * (0.5 + harness.chance.random())):
                     return
 
     with meanwhile(go_on):

@@ -1,4 +1,4 @@
-"""One fault at a time under load, on one stage: no wrong answer, no call that hangs, healed without a hand.
+"""One fault at a time under load, on one deployment: no wrong answer, no call that hangs, healed without a hand.
 
 A handful of the catalogue; `make soak` runs all of it, and pairs (docs/faults.md).
 """
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.deployment import Deployment
 from tests.faults.ledger import Ledger
 from tests.faults.plans import NODES, Plan
 from tests.faults.run import run_on
-from tests.faults.stage import Stage
 
 FAULTS = (
     "redis killed",
@@ -31,8 +31,8 @@ ON_NODES = ("node killed", "node frozen", "node isolated", "conflicts resolved u
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage() as made:
+def deployment() -> Iterator[Deployment]:
+    with Deployment() as made:
         yield made
 
 
@@ -42,24 +42,24 @@ def ledger() -> Ledger:
 
 
 @pytest.fixture(scope="module")
-def accounts(stage: Stage) -> Iterator[str]:
-    return iter(stage.accounts)
+def accounts(deployment: Deployment) -> Iterator[str]:
+    return iter(deployment.accounts)
 
 
 @pytest.mark.parametrize(("seed", "fault"), list(enumerate(FAULTS)))
 def test_no_answer_is_wrong_and_it_heals(
-    stage: Stage, ledger: Ledger, accounts: Iterator[str], seed: int, fault: str
+    deployment: Deployment, ledger: Ledger, accounts: Iterator[str], seed: int, fault: str
 ) -> None:
-    report = run_on(stage, Plan(seed, (fault,), "auto", (0.8,), 0.0), accounts, ledger)
+    report = run_on(deployment, Plan(seed, (fault,), "auto", (0.8,), 0.0), accounts, ledger)
 
-    assert report.is_good, f"{report}\n{stage.last_log_lines()}"
+    assert report.is_good, f"{report}\n{deployment.last_log_lines()}"
     assert report.answered > 50
     assert report.writes > 5
 
 
 @pytest.fixture(scope="module")
-def on_nodes() -> Iterator[Stage]:
-    with Stage(nodes=NODES, linked=False, documents=100, settings={"follower_reconcile_interval": 5.0}) as made:
+def on_nodes() -> Iterator[Deployment]:
+    with Deployment(nodes=NODES, linked=False, documents=100, settings={"follower_reconcile_interval": 5.0}) as made:
         yield made
 
 
@@ -69,13 +69,13 @@ def ledger_on_nodes() -> Ledger:
 
 
 @pytest.fixture(scope="module")
-def accounts_on_nodes(on_nodes: Stage) -> Iterator[str]:
+def accounts_on_nodes(on_nodes: Deployment) -> Iterator[str]:
     return iter(on_nodes.accounts)
 
 
 @pytest.mark.parametrize(("seed", "fault"), list(enumerate(ON_NODES)))
 def test_no_answer_is_wrong_on_a_cluster_and_it_heals(
-    on_nodes: Stage, ledger_on_nodes: Ledger, accounts_on_nodes: Iterator[str], seed: int, fault: str
+    on_nodes: Deployment, ledger_on_nodes: Ledger, accounts_on_nodes: Iterator[str], seed: int, fault: str
 ) -> None:
     report = run_on(on_nodes, Plan(seed, (fault,), "auto", (3.0,), 0.0), accounts_on_nodes, ledger_on_nodes)
 

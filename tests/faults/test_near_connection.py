@@ -18,7 +18,7 @@ from router.trust.trust import UNAVAILABLE
 from tests.faults.ledger import Answer, Ledger
 from tests.faults.load import answer_of
 from tests.integration.conftest import Running, StartService
-from tests.integration.world import NUMBER, World
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.redis_programs import on_each_redis
 from tests.support.waiting import eventually
 
@@ -105,15 +105,15 @@ class _Pair:
 
 
 @pytest.fixture
-def cutter(world: World) -> Iterator[Cutter]:
-    made = Cutter(int(urlsplit(world.redis_url).port or 0))
+def cutter(stores: RealStores) -> Iterator[Cutter]:
+    made = Cutter(int(urlsplit(stores.redis_url).port or 0))
     yield made
     made.close()
 
 
 @pytest.fixture
-def manager(world: World) -> Iterator[NumberManager]:
-    settings = world.settings(account_copies="none")
+def manager(stores: RealStores) -> Iterator[NumberManager]:
+    settings = stores.settings(account_copies="none")
     made = NumberManager(settings, Stores(settings))
     yield made
     made.close()
@@ -121,7 +121,7 @@ def manager(world: World) -> Iterator[NumberManager]:
 
 @pytest.fixture
 def running(
-    world: World,
+    stores: RealStores,
     cutter: Cutter,
     manager: NumberManager,
     start_service: StartService,
@@ -129,14 +129,14 @@ def running(
 ) -> Running:
     del manager  # made before, past the cutter
     monkeypatch.setattr(cache, "_POLL_INTERVAL", 0.02)
-    world.create("accounts", "port_requests", "system_config")
-    world.mark_reference_data_complete()
-    world.redis_url = f"redis://127.0.0.1:{cutter.port}/{urlsplit(world.redis_url).path.strip('/') or 0}"
+    stores.create("accounts", "port_requests", "system_config")
+    stores.mark_reference_data_complete()
+    stores.redis_url = f"redis://127.0.0.1:{cutter.port}/{urlsplit(stores.redis_url).path.strip('/') or 0}"
     return start_service()
 
 
 def test_no_acknowledged_change_is_missed(
-    world: World, running: Running, cutter: Cutter, manager: NumberManager
+    stores: RealStores, running: Running, cutter: Cutter, manager: NumberManager
 ) -> None:
     ledger, answers = Ledger(), list[Answer]()
     accounts = iter(f"{index:032x}" for index in range(1, 10_000))
@@ -155,7 +155,7 @@ def test_no_acknowledged_change_is_missed(
             answers.append(answer_of(NUMBER, began, running.caller.ask(NUMBER)))
 
     ledger.acknowledge(ledger.claim(NUMBER, "f" * 32), 0.0)
-    world.number(account="f" * 32)
+    stores.number(account="f" * 32)
     askers = [threading.Thread(target=ask_on) for _ in range(ASKERS)]
     for each in askers:
         each.start()
@@ -163,7 +163,7 @@ def test_no_acknowledged_change_is_missed(
         for at, moment in enumerate(MOMENTS.values()):
             eventually(lambda: running.service.trust.current.near is not UNAVAILABLE)
             cutter.arm(moment)
-            _kill_listeners(world.redis)
+            _kill_listeners(stores.redis)
             end = time.monotonic() + FOR_LONG
             while time.monotonic() < end or cutter.cuts <= at:
                 change()

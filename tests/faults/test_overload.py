@@ -13,10 +13,10 @@ import pytest
 from router.server.calls import native
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from tests.cli.command import SERVE, Process, Running, children_of, serving
-from tests.integration.caller import Refusal, outcome, request
 from tests.integration.conftest import StartService
+from tests.integration.lookup_client import Refusal, outcome, request
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, ONE, World
 from tests.processes import freeze, thaw
 from tests.support.waiting import eventually
 
@@ -25,14 +25,21 @@ REFUSED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
 
 
 @pytest.fixture
-def running(world: World) -> Iterator[Running]:
+def running(stores: RealStores) -> Iterator[Running]:
     """One worker that lets few calls wait."""
     if not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")
-    world.number()
-    stores = ("--couchdb-url", world.couchdb_url, "--redis-url", world.redis_url, "--redis-prefix", world.prefix)
+    stores.number()
+    store_options = (
+        "--couchdb-url",
+        stores.couchdb_url,
+        "--redis-url",
+        stores.redis_url,
+        "--redis-prefix",
+        stores.prefix,
+    )
     few = ("--set", "batch_size=16", "--set", "max_queued_calls=32", "--transport", "native")
-    process = Process(*SERVE, *stores, *few, "--with-follower")
+    process = Process(*SERVE, *store_options, *few, "--with-follower")
     try:
         made = serving(process)
         process.wait_for("readiness: ready:")
@@ -69,9 +76,9 @@ def test_native_refuses_what_it_cannot_answer_in_time_at_once(running: Running) 
 
 
 @pytest.mark.parametrize("transport", ["grpcio"], indirect=True)
-def test_grpcio_refuses_more_calls_than_may_wait(world: World, start_service: StartService) -> None:
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
+def test_grpcio_refuses_more_calls_than_may_wait(stores: RealStores, start_service: StartService) -> None:
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
         running = start_service(max_queued_calls=10, couchdb_read_timeout=30)
         running.caller.account("+14150000001")
         relay.hold(lambda _, target: target.startswith("/numbers/"))

@@ -1,4 +1,4 @@
-"""A world of each test's own: CouchDB, Redis, and services and followers that end with it."""
+"""Stores of each test's own: CouchDB, Redis, and services and followers that end with it."""
 
 import os
 import threading
@@ -16,10 +16,10 @@ from router.server.app import Service
 from router.server.calls import native
 from router.settings import Settings
 from router.stores.clients import Stores
-from tests.integration.caller import Caller
-from tests.integration.manager_world import Manager, family
+from tests.integration.lookup_client import LookupClient
+from tests.integration.manager_stores import Manager, family
+from tests.integration.real_stores import RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import World
 from tests.support.waiting import eventually
 
 
@@ -38,8 +38,8 @@ def couchdb() -> Iterator[EmbeddedCouchDB]:
 
 
 @pytest.fixture
-def world(couchdb: EmbeddedCouchDB, redis_url: str) -> Iterator[World]:
-    made = World(couchdb, redis_url)
+def stores(couchdb: EmbeddedCouchDB, redis_url: str) -> Iterator[RealStores]:
+    made = RealStores(couchdb, redis_url)
     yield made
     made.close()
 
@@ -54,17 +54,17 @@ def own_redis(couchdb: EmbeddedCouchDB) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def manager(world: World) -> Manager:
+def manager(stores: RealStores) -> Manager:
     """A number manager in a family of accounts."""
-    family(world)
-    return Manager(world)
+    family(stores)
+    return Manager(stores)
 
 
 @pytest.fixture
-def relay(world: World) -> Iterator[Relay]:
-    """Between what this world starts and its CouchDB; counts requests, and holds them back when told to."""
-    with Relay(world.couchdb_url) as made:
-        world.couchdb_url = made.url
+def relay(stores: RealStores) -> Iterator[Relay]:
+    """Between what these stores start and their CouchDB; counts requests, and holds them back when told to."""
+    with Relay(stores.couchdb_url) as made:
+        stores.couchdb_url = made.url
         yield made
 
 
@@ -74,7 +74,7 @@ class Running:
     def __init__(self, settings: Settings, *, with_follower: bool) -> None:
         self.service = Service(settings, with_follower=with_follower)
         self.service.start()
-        self.caller = Caller(self.service.transport.port)
+        self.caller = LookupClient(self.service.transport.port)
 
     def page(self, path: str, token: str = "") -> tuple[int, bytes]:
         """A page of the admin address."""
@@ -122,13 +122,13 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start_service(world: World, transport: str) -> Iterator[StartService]:
+def start_service(stores: RealStores, transport: str) -> Iterator[StartService]:
     """Starts services on free ports."""
     running: list[Running] = []
 
     def start(*, with_follower: bool = False, **settings: Any) -> Running:
         settings = {"transport": transport, **settings}
-        running.append(Running(world.settings(**settings), with_follower=with_follower))
+        running.append(Running(stores.settings(**settings), with_follower=with_follower))
         return running[-1]
 
     yield start
@@ -140,12 +140,12 @@ StartFollower = Callable[..., Follower]
 
 
 @pytest.fixture
-def start_follower(world: World) -> Iterator[StartFollower]:
+def start_follower(stores: RealStores) -> Iterator[StartFollower]:
     """Starts followers in this process."""
     running: list[Follower] = []
 
     def start(**settings: Any) -> Follower:
-        wanted = world.settings(**settings)
+        wanted = stores.settings(**settings)
         made = Follower(wanted, Stores(wanted))
         made.start()
         running.append(made)

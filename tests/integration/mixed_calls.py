@@ -21,8 +21,8 @@ from router.runtime.addresses import Address
 from router.runtime.histograms import DURATION_BOUNDS
 from router.server.app import Service
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import Refusal, request, result_of
-from tests.integration.http_caller import HttpCaller
+from tests.integration.http_lookup_client import HttpLookupClient
+from tests.integration.lookup_client import Refusal, request, result_of
 
 CALLERS = 16
 PATIENCE = 20.0
@@ -157,9 +157,9 @@ def _patient(way: Way) -> Way:
 
 @contextmanager
 def http_callers(service: Service, count: int) -> Iterator[list[AskOne]]:
-    callers = [HttpCaller(service.http.port) for _ in range(count)]
+    callers = [HttpLookupClient(service.http.port) for _ in range(count)]
 
-    def asks(caller: HttpCaller) -> AskOne:
+    def asks(caller: HttpLookupClient) -> AskOne:
         def ask(number: str) -> Seen:
             began = time.perf_counter()
             reply = caller.get(f"/v1/lookup/{quote(number, safe='')}")

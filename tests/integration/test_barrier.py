@@ -11,7 +11,7 @@ from router.near_cache import barrier
 from router.near_cache.cache import InvalidationListener, NearCache, NearEntry
 from router.numbers.routes import Reason, Refused
 from router.trust.monitor import TrustMonitor
-from tests.integration.world import NUMBER, World
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.support.waiting import eventually
 
 NUMBERS = [f"+1415886{index:04}" for index in range(200)]
@@ -21,14 +21,14 @@ StartNear = Callable[[], NearCache]
 
 
 @pytest.fixture
-def start_near(world: World) -> Iterator[StartNear]:
-    """Starts near caches that listen to this world's Redis."""
+def start_near(stores: RealStores) -> Iterator[StartNear]:
+    """Starts near caches that listen to these stores' Redis."""
     listening: list[InvalidationListener] = []
 
     def start() -> NearCache:
         trust = TrustMonitor()
         near = NearCache(10_000, 1 << 20, trust)
-        listening.append(InvalidationListener(world.redis, world.keys, near, trust))
+        listening.append(InvalidationListener(stores.redis, stores.keys, near, trust))
         listening[-1].start()
         eventually(lambda: _is_trusted(near))
         return near
@@ -56,30 +56,30 @@ def _keep(near: NearCache, numbers: list[str]) -> None:
         near.put(number, NearEntry("", b"former", None), near.generation(), None)
 
 
-def test_entry_written_before_a_passed_barrier_is_dropped(world: World, start_near: StartNear) -> None:
+def test_entry_written_before_a_passed_barrier_is_dropped(stores: RealStores, start_near: StartNear) -> None:
     nears = [start_near() for _ in range(4)]
     for generation in range(1, 151):
         number = NUMBERS[generation % len(NUMBERS)]
         for near in nears:
             _keep(near, [number])
             assert near.get(number)
-        assert world.writer.entries.fill(SHARD, "", [(number, _refusal(generation))]) == 1
-        assert barrier.await_all(world.redis, world.keys, 5) == 0
+        assert stores.writer.entries.fill(SHARD, "", [(number, _refusal(generation))]) == 1
+        assert barrier.await_all(stores.redis, stores.keys, 5) == 0
         assert [near.get(number) for near in nears] == [None] * 4
 
 
-def test_many_entries_written_before_a_passed_barrier_are_dropped(world: World, start_near: StartNear) -> None:
+def test_many_entries_written_before_a_passed_barrier_are_dropped(stores: RealStores, start_near: StartNear) -> None:
     nears = [start_near() for _ in range(3)]
     for generation in range(1, 21):
         for near in nears:
             _keep(near, NUMBERS)
         entries = [(number, _refusal(generation)) for number in NUMBERS]
-        assert world.writer.entries.fill(SHARD, "", entries) == len(NUMBERS)
-        assert barrier.await_all(world.redis, world.keys, 5) == 0
+        assert stores.writer.entries.fill(SHARD, "", entries) == len(NUMBERS)
+        assert barrier.await_all(stores.redis, stores.keys, 5) == 0
         assert all(len(near) == 0 for near in nears)
 
 
-def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: StartNear) -> None:
+def test_many_writers_at_a_time_each_pass_their_own(stores: RealStores, start_near: StartNear) -> None:
     nears = [start_near() for _ in range(3)]
     wrong: list[str] = []
 
@@ -87,8 +87,8 @@ def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: St
         for generation in range(1, 41):
             for near in nears:
                 _keep(near, [number])
-            world.writer.entries.fill(SHARD, "", [(number, _refusal(generation))])
-            if barrier.await_all(world.redis, world.keys, 10) or any(near.get(number) for near in nears):
+            stores.writer.entries.fill(SHARD, "", [(number, _refusal(generation))])
+            if barrier.await_all(stores.redis, stores.keys, 10) or any(near.get(number) for near in nears):
                 wrong.append(number)
 
     writers = [threading.Thread(target=change, args=(number,)) for number in NUMBERS[:6]]
@@ -99,37 +99,37 @@ def test_many_writers_at_a_time_each_pass_their_own(world: World, start_near: St
     assert wrong == []
 
 
-def test_barrier_without_near_caches_passes(world: World) -> None:
-    assert barrier.await_all(world.redis, world.keys, 5) == 0
+def test_barrier_without_near_caches_passes(stores: RealStores) -> None:
+    assert barrier.await_all(stores.redis, stores.keys, 5) == 0
 
 
-def test_silent_near_cache_is_reported_and_waited_for_no_longer(world: World, start_near: StartNear) -> None:
+def test_silent_near_cache_is_reported_and_waited_for_no_longer(stores: RealStores, start_near: StartNear) -> None:
     start_near()
-    mute = world.redis.pubsub()
-    mute.subscribe(world.keys.barrier)
-    eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 2)
-    assert barrier.await_all(world.redis, world.keys, 0.1) == 1
+    mute = stores.redis.pubsub()
+    mute.subscribe(stores.keys.barrier)
+    eventually(lambda: stores.redis.pubsub_numsub(stores.keys.barrier)[0][1] == 2)
+    assert barrier.await_all(stores.redis, stores.keys, 0.1) == 1
     mute.close()
-    eventually(lambda: barrier.await_all(world.redis, world.keys, 5) == 0)
+    eventually(lambda: barrier.await_all(stores.redis, stores.keys, 5) == 0)
 
 
-def test_acknowledgements_of_a_barrier_leave_redis(world: World, start_near: StartNear) -> None:
+def test_acknowledgements_of_a_barrier_leave_redis(stores: RealStores, start_near: StartNear) -> None:
     start_near()
-    mute = world.redis.pubsub()
-    mute.subscribe(world.keys.barrier)
-    eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 2)
+    mute = stores.redis.pubsub()
+    mute.subscribe(stores.keys.barrier)
+    eventually(lambda: stores.redis.pubsub_numsub(stores.keys.barrier)[0][1] == 2)
     # The one that answers too late for anybody leaves its answer behind, for a while.
-    world.redis.publish(world.keys.barrier, "late")
-    eventually(lambda: world.redis.pttl(world.keys.barrier_acks("late")) > 0)
+    stores.redis.publish(stores.keys.barrier, "late")
+    eventually(lambda: stores.redis.pttl(stores.keys.barrier_acks("late")) > 0)
     mute.close()
 
 
-def test_near_cache_that_comes_back_listens_to_barriers_again(world: World, start_near: StartNear) -> None:
+def test_near_cache_that_comes_back_listens_to_barriers_again(stores: RealStores, start_near: StartNear) -> None:
     near = start_near()
-    world.redis.client_kill_filter(_type="pubsub")
-    eventually(lambda: _is_trusted(near) and world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
+    stores.redis.client_kill_filter(_type="pubsub")
+    eventually(lambda: _is_trusted(near) and stores.redis.pubsub_numsub(stores.keys.barrier)[0][1] == 1)
     near.put(NUMBER, NearEntry("", b"former", None), near.generation(), None)
-    world.writer.entries.fill(SHARD, "", [(NUMBER, _refusal(1))])
-    assert barrier.await_all(world.redis, world.keys, 5) == 0
+    stores.writer.entries.fill(SHARD, "", [(NUMBER, _refusal(1))])
+    assert barrier.await_all(stores.redis, stores.keys, 5) == 0
     assert near.get(NUMBER) is None
     assert _refusal(1).version > NO_VERSION

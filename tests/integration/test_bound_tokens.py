@@ -10,11 +10,11 @@ import pytest
 from router.lifecycle.operations import SYSTEM
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
-from tests.integration.caller import PATIENCE, Refusal, outcome
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
-from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
+from tests.integration.lookup_client import PATIENCE, Refusal, outcome
+from tests.integration.manager_stores import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.integration.tokens import Tokens
-from tests.integration.world import NUMBER, World
 from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
@@ -30,9 +30,9 @@ def tokens(tmp_path: Path) -> Tokens:
 
 
 @pytest.fixture
-def running(world: World, tokens: Tokens, start_service: StartService) -> Running:
-    family(world)
-    world.number(account=CHILD)
+def running(stores: RealStores, tokens: Tokens, start_service: StartService) -> Running:
+    family(stores)
+    stores.number(account=CHILD)
     return start_service(token_file=tokens.path)
 
 
@@ -81,15 +81,15 @@ def _is_denied(response: Any) -> bool:
     return isinstance(response, Refusal) and (response.code, response.reason) == DENIED
 
 
-def test_no_method_takes_another_auth_by_than_the_tokens(world: World, ask: Operate) -> None:
+def test_no_method_takes_another_auth_by_than_the_tokens(stores: RealStores, ask: Operate) -> None:
     assert set(_REQUESTS) == {each.name for each in pb.DESCRIPTOR.services_by_name["NumberManager"].methods}
-    before = world.databases.database(SHARD).get(NUMBER)
+    before = stores.databases.database(SHARD).get(NUMBER)
     for method in _REQUESTS:
         for auth_by in (SYSTEM, MASTER, STRANGER, RESELLER, UNKNOWN, "nobody", CHILD.upper(), f"{CHILD} "):
             assert _is_denied(ask("child", method, auth_by)), (method, auth_by)
     for method in _MUTATING:
         assert _is_denied(ask("child", method, SYSTEM, dry_run=True)), method
-    assert world.databases.database(SHARD).get(NUMBER) == before
+    assert stores.databases.database(SHARD).get(NUMBER) == before
 
 
 def test_bound_token_asks_as_its_account_and_as_those_below_it(ask: Operate) -> None:
@@ -105,20 +105,20 @@ def test_bound_token_asks_as_its_account_and_as_those_below_it(ask: Operate) -> 
     assert used.used_by == "callflow"
 
 
-def test_bound_token_sees_no_number_beyond_its_tree(world: World, ask: Operate) -> None:
+def test_bound_token_sees_no_number_beyond_its_tree(stores: RealStores, ask: Operate) -> None:
     other = "+14158867901"
-    world.number(other, account=STRANGER)
+    stores.number(other, account=STRANGER)
     assert ask("reseller", "Get", RESELLER, numbers=[other]).results[0].error.error == "forbidden"
     assert ask("reseller", "History", RESELLER, numbers=[other]).results[0].error.error == "forbidden"
     refused = ask("reseller", "ListByAccount", RESELLER, account_id=STRANGER)
     assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "forbidden")
 
 
-def test_bound_token_follows_the_current_account_tree(world: World, ask: Operate) -> None:
+def test_bound_token_follows_the_current_account_tree(stores: RealStores, ask: Operate) -> None:
     assert not _is_denied(ask("reseller", "Get", CHILD))
-    world.put("accounts", CHILD, pvt_type="account", pvt_tree=[MASTER])
+    stores.put("accounts", CHILD, pvt_type="account", pvt_tree=[MASTER])
     assert _is_denied(ask("reseller", "Get", CHILD))
-    world.put("accounts", CHILD, pvt_type="account", pvt_tree=[MASTER, RESELLER], pvt_deleted=True)
+    stores.put("accounts", CHILD, pvt_type="account", pvt_tree=[MASTER, RESELLER], pvt_deleted=True)
     assert _is_denied(ask("reseller", "Get", CHILD)), "a deleted account is below none"
     assert _is_denied(ask("unknown", "Get", CHILD))
     assert not _is_denied(ask("unknown", "Get", UNKNOWN))
@@ -147,16 +147,16 @@ def test_binding_is_changed_without_a_restart(running: Running, tokens: Tokens, 
     eventually(lambda: not _is_denied(ask("child", "Get", RESELLER)))
 
 
-def test_without_couchdb_nobody_is_taken_for_an_account_below(world: World, ask: Operate) -> None:
-    world.couchdb.stop()
+def test_without_couchdb_nobody_is_taken_for_an_account_below(stores: RealStores, ask: Operate) -> None:
+    stores.couchdb.stop()
     refused = ask("reseller", "Release", CHILD)
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "NUMBER_DATABASE_UNAVAILABLE")
-    world.couchdb.start()
+    stores.couchdb.start()
 
 
-def test_without_tokens_any_auth_by_is_taken(world: World, start_service: StartService) -> None:
-    family(world)
-    world.number(account=CHILD)
+def test_without_tokens_any_auth_by_is_taken(stores: RealStores, start_service: StartService) -> None:
+    family(stores)
+    stores.number(account=CHILD)
     stub = NumberManagerStub(start_service().caller.channel)
     got = stub.Get(pb.GetNumbersRequest(numbers=[NUMBER], auth_by=SYSTEM), timeout=PATIENCE)
     assert got.results[0].record.assigned_to == CHILD

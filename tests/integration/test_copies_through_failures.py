@@ -17,8 +17,8 @@ from router.numbers.documents import NumberDocument, read
 from router.numbers.shards import shard_for
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C, number_document
 from tests.integration.conftest import StartFollower
+from tests.integration.real_stores import RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import World
 from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
@@ -134,9 +134,9 @@ def test_writer_killed_between_any_two_steps_is_repaired(
 
 
 def test_follower_stopped_during_a_repair_is_made_up_for(
-    accounts: Accounts, couchdb: EmbeddedCouchDB, world: World, relay: Relay, start_follower: StartFollower
+    accounts: Accounts, couchdb: EmbeddedCouchDB, stores: RealStores, relay: Relay, start_follower: StartFollower
 ) -> None:
-    world.couchdb_url = relay.url
+    stores.couchdb_url = relay.url
     relay.cut(lambda method, target: method == "PUT" and target.startswith("/account/"))
     first = start_follower(follower_account_copies=True)
     accounts.number(pvt_reserve_history=[B])
@@ -144,7 +144,7 @@ def test_follower_stopped_during_a_repair_is_made_up_for(
     first.stop()
     assert accounts.whereabouts() == ""
 
-    world.couchdb_url = couchdb.url
+    stores.couchdb_url = couchdb.url
     start_follower(follower_account_copies=True)
 
     eventually(lambda: accounts.whereabouts() == "ab")

@@ -12,8 +12,8 @@ from router.server.app import Service
 from router.server.calls import native
 from tests.integration import mixed_calls
 from tests.integration.mixed_calls import CALLERS, MORE_THAN_FIT, Counts, ask_all, counted
+from tests.integration.real_stores import ONE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import ONE, TWO, World
 from tests.support.waiting import eventually
 
 CALLS = int(os.environ.get("MIXED_CALLS", "10000"))
@@ -30,20 +30,20 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def write(world: World) -> None:
-    world.create("numbers/+1999")
-    world.account(ONE)
-    world.account(TWO, enabled=False)
+def write(stores: RealStores) -> None:
+    stores.create("numbers/+1999")
+    stores.account(ONE)
+    stores.account(TWO, enabled=False)
     for number in mixed_calls.HITS:
-        world.number(number)
-    world.number(mixed_calls.OUT_OF_SERVICE, pvt_number_state="available")
-    world.number(mixed_calls.UNASSIGNED, None)
-    world.number(mixed_calls.DISABLED, TWO)
+        stores.number(number)
+    stores.number(mixed_calls.OUT_OF_SERVICE, pvt_number_state="available")
+    stores.number(mixed_calls.UNASSIGNED, None)
+    stores.number(mixed_calls.DISABLED, TWO)
 
 
 @contextmanager
-def running(world: World, relay: Relay, transport: str) -> Iterator[Service]:
-    service = Service(world.settings(transport=transport, **SETTINGS), with_follower=True)
+def running(stores: RealStores, relay: Relay, transport: str) -> Iterator[Service]:
+    service = Service(stores.settings(transport=transport, **SETTINGS), with_follower=True)
     service.start()
     try:
         eventually(lambda: service.readiness.state.name == "ready", 30)
@@ -94,12 +94,12 @@ def _reasons(counts: Counter[str], tongue: str) -> Counter[str]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", WAYS)
-def test_counts_are_what_callers_saw(world: World, relay: Relay, way: str) -> None:
+def test_counts_are_what_callers_saw(stores: RealStores, relay: Relay, way: str) -> None:
     if way == "native" and not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")
     tongue, durations, labels, open_callers = WAYS[way]
-    write(world)
-    with running(world, relay, way if tongue == "grpc" else "grpcio") as service:
+    write(stores)
+    with running(stores, relay, way if tongue == "grpc" else "grpcio") as service:
 
         def read() -> Counts:
             return counted(page(service), tongue, durations, **labels)

@@ -16,7 +16,7 @@ import pytest
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import SettingsError
-from tests.integration.world import NUMBER, ONE, World
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.support.waiting import eventually
 
 NAME = ".".join(reversed(NUMBER.removeprefix("+"))) + ".e164.arpa."
@@ -24,9 +24,9 @@ REGEX = f"!^.*$!sip:{NUMBER}@{ONE}.example.com;user=phone!"
 
 
 @pytest.fixture(scope="module")
-def world(redis_server: str) -> Iterator[World]:
+def stores(redis_server: str) -> Iterator[RealStores]:
     with EmbeddedCouchDB() as couchdb:
-        made = World(couchdb, redis_server)
+        made = RealStores(couchdb, redis_server)
         made.number(NUMBER, ONE)
         made.number("+14158867903", ONE, pvt_number_state="aging")
         yield made
@@ -34,8 +34,8 @@ def world(redis_server: str) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def service(world: World) -> Iterator[Service]:
-    settings = world.settings(
+def service(stores: RealStores) -> Iterator[Service]:
+    settings = stores.settings(
         enum_listen="127.0.0.1:0",
         enum_domain="example.com",
         enum_timeout=2.0,
@@ -246,14 +246,14 @@ def test_queries_over_one_tcp_connection_are_all_answered(service: Service) -> N
     assert heard.count(REGEX.encode()) == 3
 
 
-def _running(world: World, **settings: object) -> Service:
-    made = Service(world.settings(enum_listen="127.0.0.1:0", enum_timeout=2.0, **settings))
+def _running(stores: RealStores, **settings: object) -> Service:
+    made = Service(stores.settings(enum_listen="127.0.0.1:0", enum_timeout=2.0, **settings))
     made.start()
     return made
 
 
-def test_refusal_can_be_a_uri(world: World) -> None:
-    made = _running(world, enum_refusals="uri", enum_domain="example.com", enum_ttl=30)
+def test_refusal_can_be_a_uri(stores: RealStores) -> None:
+    made = _running(stores, enum_refusals="uri", enum_domain="example.com", enum_ttl=30)
     try:
         name = ".".join(reversed("14158867903")) + ".e164.arpa."
         eventually(lambda: bool(ask(made.enum.port, name).answer))
@@ -265,16 +265,16 @@ def test_refusal_can_be_a_uri(world: World) -> None:
     assert answer[0].regexp == b"!^.*$!sip:480@not-in-service.refused.example.com!"
 
 
-def test_addresses_outside_of_the_networks_are_refused(world: World) -> None:
-    made = _running(world, enum_allowed_networks=["192.0.2.0/24"])
+def test_addresses_outside_of_the_networks_are_refused(stores: RealStores) -> None:
+    made = _running(stores, enum_allowed_networks=["192.0.2.0/24"])
     try:
         assert ask(made.enum.port).rcode() == dns.rcode.REFUSED
     finally:
         made.stop()
 
 
-def test_beyond_the_rate_a_response_is_truncated(world: World) -> None:
-    made = _running(world, enum_max_request_rate=2)
+def test_beyond_the_rate_a_response_is_truncated(stores: RealStores) -> None:
+    made = _running(stores, enum_max_request_rate=2)
     try:
         responses = [ask(made.enum.port) for _ in range(6)]
         over_tcp = ask(made.enum.port, tcp=True)
@@ -287,9 +287,9 @@ def test_beyond_the_rate_a_response_is_truncated(world: World) -> None:
     assert not over_tcp.flags & dns.flags.TC
 
 
-def test_unavailable_database_is_servfail(world: World) -> None:
+def test_unavailable_database_is_servfail(stores: RealStores) -> None:
     """A resolver then asks its next server."""
-    settings = world.settings(enum_listen="127.0.0.1:0", couchdb_url="http://127.0.0.1:1", redis_prefix="apart:")
+    settings = stores.settings(enum_listen="127.0.0.1:0", couchdb_url="http://127.0.0.1:1", redis_prefix="apart:")
     made = Service(settings)
     made.start()
     try:
@@ -305,6 +305,6 @@ def test_unavailable_database_is_servfail(world: World) -> None:
     ("setting", "value"),
     [("enum_uri", "sip:{nobody}@example.com"), ("enum_zones", [""]), ("enum_zones", []), ("enum_domain", "a b")],
 )
-def test_setting_that_can_not_be_used_is_named(world: World, setting: str, value: object) -> None:
+def test_setting_that_can_not_be_used_is_named(stores: RealStores, setting: str, value: object) -> None:
     with pytest.raises(SettingsError, match=setting):
-        Service(world.settings(enum_listen="127.0.0.1:0", **{setting: value}))
+        Service(stores.settings(enum_listen="127.0.0.1:0", **{setting: value}))

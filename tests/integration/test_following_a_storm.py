@@ -9,7 +9,7 @@ import pytest
 from router.couch.errors import ConflictError, NotFoundError
 from router.numbers.shards import shard_for
 from tests.integration.conftest import Running, StartService
-from tests.integration.world import ONE, THREE, TWO, World
+from tests.integration.real_stores import ONE, THREE, TWO, RealStores
 from tests.support.waiting import eventually
 
 SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
@@ -20,8 +20,8 @@ STEPS = 250
 class Storm:
     """Changes things at random, always in the same order for a seed."""
 
-    def __init__(self, world: World, running: Running, seed: int) -> None:
-        self.world, self.running = world, running
+    def __init__(self, stores: RealStores, running: Running, seed: int) -> None:
+        self.stores, self.running = stores, running
         self.random = random.Random(seed)
 
     def run(self) -> None:
@@ -46,7 +46,7 @@ class Storm:
 
     def _write(self) -> None:
         state = self.random.choice(["in_service", "in_service", "available"])
-        self.world.number(self._number(), self.random.choice([ONE, TWO, THREE]), pvt_number_state=state)
+        self.stores.number(self._number(), self.random.choice([ONE, TWO, THREE]), pvt_number_state=state)
 
     def _write_many(self) -> None:
         for _ in range(10):
@@ -54,7 +54,7 @@ class Storm:
 
     def _delete(self) -> None:
         number = self._number()
-        self.world.remove(str(shard_for(number)), number)
+        self.stores.remove(str(shard_for(number)), number)
 
     def _ask(self) -> None:
         for _ in range(3):
@@ -63,11 +63,11 @@ class Storm:
     def _purge(self) -> None:
         number = self._number()
         shard = str(shard_for(number))
-        revision = self.world.databases.database(shard).get(number)["_rev"]
-        self.world.databases.client.request("POST", [shard, "_purge"], {number: [revision]})
+        revision = self.stores.databases.database(shard).get(number)["_rev"]
+        self.stores.databases.client.request("POST", [shard, "_purge"], {number: [revision]})
 
     def _drop(self) -> None:
-        self.world.databases.database(self.random.choice(SHARDS)).drop()
+        self.stores.databases.database(self.random.choice(SHARDS)).drop()
 
     def _conflict(self) -> None:
         number = self._number()
@@ -80,25 +80,25 @@ class Storm:
             "pvt_number_state": "in_service",
             "pvt_assigned_to": self.random.choice([ONE, TWO, THREE]),
         }
-        self.world.databases.client.request("POST", [shard, "_bulk_docs"], {"docs": [document], "new_edits": False})
+        self.stores.databases.client.request("POST", [shard, "_bulk_docs"], {"docs": [document], "new_edits": False})
 
     def _flush(self) -> None:
-        self.world.redis.flushall()
+        self.stores.redis.flushall()
 
 
-def _true(world: World, number: str) -> str:
+def _true(stores: RealStores, number: str) -> str:
     """Return what the cache may hold for a number's document, where it holds anything."""
     try:
-        document = world.databases.database(str(shard_for(number))).get(number)
+        document = stores.databases.database(str(shard_for(number))).get(number)
     except NotFoundError:
         return "nothing"
     return str(document["pvt_assigned_to"]) if document["pvt_number_state"] == "in_service" else "refusal"
 
 
-def _wrong(world: World) -> list[tuple[str, str, str]]:
+def _wrong(stores: RealStores) -> list[tuple[str, str, str]]:
     found = []
     for number in NUMBERS:
-        held, true = world.cached(number), _true(world, number)
+        held, true = stores.cached(number), _true(stores, number)
         agrees = held in {"", "deleted", "nothing"} if true == "nothing" else held == true
         if not agrees:
             found.append((number, held, true))
@@ -106,18 +106,18 @@ def _wrong(world: World) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_cache_after_a_storm_equals_the_databases(world: World, start_service: StartService, seed: int) -> None:
+def test_cache_after_a_storm_equals_the_databases(stores: RealStores, start_service: StartService, seed: int) -> None:
     # What a lookup read of a database that no follower knows yet is right only as long as it is kept.
     running = start_service(with_follower=True, follower_max_feeds=2, follower_batch_size=7, fill_ttl=3)
     running.wait_ready()
-    storms = [threading.Thread(target=Storm(world, running, seed * 10 + index).run) for index in range(2)]
+    storms = [threading.Thread(target=Storm(stores, running, seed * 10 + index).run) for index in range(2)]
     for each in storms:
         each.start()
     for each in storms:
         each.join()
-    eventually(lambda: not _wrong(world), 20, every=0.3)
+    eventually(lambda: not _wrong(stores), 20, every=0.3)
     for number in NUMBERS:
         result = running.caller.account(number)
         assert result == {"nothing": "NUMBER_NOT_FOUND", "refusal": "NOT_IN_SERVICE"}.get(
-            true := _true(world, number), true
+            true := _true(stores, number), true
         )

@@ -10,8 +10,8 @@ from router.follower.follower import Follower
 from router.redis_store.pending_copies import ALL_NUMBERS, PendingCopies
 from tests.integration.accounts import NUMBER, OTHER, A, Accounts, B, C
 from tests.integration.conftest import StartFollower
+from tests.integration.real_stores import RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import World
 from tests.support.waiting import eventually
 
 KEEPING: dict[str, Any] = {"follower_account_copies": True}
@@ -26,15 +26,15 @@ def accounts(couchdb: EmbeddedCouchDB) -> Accounts:
 
 
 @pytest.fixture
-def pending(world: World) -> PendingCopies:
-    return PendingCopies(world.redis, world.keys)
+def pending(stores: RealStores) -> PendingCopies:
+    return PendingCopies(stores.redis, stores.keys)
 
 
 @pytest.fixture
-def follow(start_follower: StartFollower, world: World) -> Callable[..., Follower]:
+def follow(start_follower: StartFollower, stores: RealStores) -> Callable[..., Follower]:
     def begin(**settings: Any) -> Follower:
         follower = start_follower(**{**KEEPING, **settings})
-        eventually(lambda: world.complete("numbers/+1415"))
+        eventually(lambda: stores.complete("numbers/+1415"))
         return follower
 
     return begin
@@ -59,12 +59,12 @@ def test_numbers_that_were_there_before_are_listed(
 
 
 def test_former_assignee_missing_from_the_document_is_found(
-    accounts: Accounts, follow: Callable[..., Follower], world: World
+    accounts: Accounts, follow: Callable[..., Follower], stores: RealStores
 ) -> None:
     """A person who edits an assignee seldom thinks of pvt_previously_assigned_to."""
     follow(account_copies="both")
     accounts.number(assigned_to=A)
-    eventually(lambda: (world.cached(NUMBER), accounts.copies_in()) == (A, "a"))
+    eventually(lambda: (stores.cached(NUMBER), accounts.copies_in()) == (A, "a"))
 
     accounts.number(assigned_to=B)
 
@@ -72,11 +72,11 @@ def test_former_assignee_missing_from_the_document_is_found(
 
 
 def test_number_deleted_by_hand_is_listed_no_more(
-    accounts: Accounts, follow: Callable[..., Follower], world: World
+    accounts: Accounts, follow: Callable[..., Follower], stores: RealStores
 ) -> None:
     follow()
     accounts.number()
-    eventually(lambda: (world.cached(NUMBER), accounts.whereabouts()) == (A, "a"))
+    eventually(lambda: (stores.cached(NUMBER), accounts.whereabouts()) == (A, "a"))
 
     accounts.delete_number()
 
@@ -88,31 +88,35 @@ def test_follower_without_account_copies_notes_no_copies(
     accounts: Accounts,
     follow: Callable[..., Follower],
     pending: PendingCopies,
-    world: World,
+    stores: RealStores,
     settings: dict[str, Any],
 ) -> None:
     follow(**settings)
     accounts.number()
-    eventually(lambda: world.cached(NUMBER) == A)
+    eventually(lambda: stores.cached(NUMBER) == A)
 
     assert pending.size() == 0
     assert accounts.listing(A) is None
 
 
 def test_broken_account_database_delays_no_other(
-    accounts: Accounts, couchdb: EmbeddedCouchDB, world: World, follow: Callable[..., Follower], pending: PendingCopies
+    accounts: Accounts,
+    couchdb: EmbeddedCouchDB,
+    stores: RealStores,
+    follow: Callable[..., Follower],
+    pending: PendingCopies,
 ) -> None:
     with Relay(couchdb.url) as relay:
-        world.couchdb_url = relay.url
+        stores.couchdb_url = relay.url
         follow(follower_timeout=1.0)
         relay.hold(lambda _, target: target.startswith("/account/aa/"))
         accounts.number(assigned_to=A)
-        eventually(lambda: world.cached(NUMBER) == A)
+        eventually(lambda: stores.cached(NUMBER) == A)
         eventually(lambda: relay.count("GET /account/aa/"))
         accounts.number(OTHER, assigned_to=B)
 
         # the cache goes on, and so do other accounts; what could not be written is not forgotten
-        eventually(lambda: world.cached(OTHER) == B)
+        eventually(lambda: stores.cached(OTHER) == B)
         eventually(lambda: accounts.whereabouts(OTHER) == "b")
         eventually(lambda: pending.size() == 1)
         relay.release()
@@ -136,12 +140,12 @@ def test_copies_noted_before_a_crash_are_repaired_after_it(
 
 
 def test_follower_with_too_many_pending_copies_compares_all(
-    accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies, world: World
+    accounts: Accounts, follow: Callable[..., Follower], pending: PendingCopies, stores: RealStores
 ) -> None:
     accounts.number()
     accounts.write_listing(C, **{NUMBER: {}, OTHER: {}})
-    PendingCopies(world.redis, world.keys, limit=2).add([(NUMBER, ""), (OTHER, ""), ("+14158867902", "")])
-    assert list(world.redis.hkeys(world.keys.pending_copies)) == [ALL_NUMBERS.encode()]
+    PendingCopies(stores.redis, stores.keys, limit=2).add([(NUMBER, ""), (OTHER, ""), ("+14158867902", "")])
+    assert list(stores.redis.hkeys(stores.keys.pending_copies)) == [ALL_NUMBERS.encode()]
 
     follow(account_copies="none").stop()
     assert accounts.whereabouts() == "c"

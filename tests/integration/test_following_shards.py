@@ -8,151 +8,151 @@ import pytest
 
 from router.couch import responses
 from tests.integration.conftest import StartFollower
+from tests.integration.real_stores import ONE, THREE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import ONE, THREE, TWO, World
 from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 _SECOND_PAGE = r"GET /numbers/\+1415/_changes\?(?!.*since=0)(?!.*feed=)"
 
 
-def test_feed_two_changes_in_turn_both_arrive(world: World, start_follower: StartFollower) -> None:
-    world.number()
+def test_feed_two_changes_in_turn_both_arrive(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
     start_follower()
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.cached() == ONE)
     for account in (TWO, THREE, ONE):
-        world.number(account=account)
-        eventually(lambda account=account: world.cached() == account)  # type: ignore[misc]
+        stores.number(account=account)
+        eventually(lambda account=account: stores.cached() == account)  # type: ignore[misc]
 
 
-def test_feed_busy_is_checked_no_more_often_than_quiet(world: World, start_follower: StartFollower) -> None:
-    world.number()
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
+def test_feed_busy_is_checked_no_more_often_than_quiet(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
         start_follower()
-        eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-        world.number(account=TWO)
+        eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+        stores.number(account=TWO)
         eventually(lambda: relay.count(r"GET /numbers/\+1415/_changes\?.*feed=continuous"))
-        eventually(lambda: world.cached() == TWO)
+        eventually(lambda: stores.cached() == TWO)
         began, checks = time.monotonic(), relay.count(r"GET /numbers/\+1415$")
         while time.monotonic() - began < 4.0:
-            world.number(account=random.choice((ONE, THREE)))
+            stores.number(account=random.choice((ONE, THREE)))
             time.sleep(0.02)
         assert relay.count(r"GET /numbers/\+1415$") - checks <= 3
 
 
-def test_shard_created_is_followed(world: World, start_follower: StartFollower) -> None:
+def test_shard_created_is_followed(stores: RealStores, start_follower: StartFollower) -> None:
     start_follower()
-    eventually(lambda: world.complete("accounts"))
-    world.number()
-    eventually(lambda: world.cached() == ONE)
-    world.number(account=TWO)
-    eventually(lambda: world.cached() == TWO)
+    eventually(lambda: stores.complete("accounts"))
+    stores.number()
+    eventually(lambda: stores.cached() == ONE)
+    stores.number(account=TWO)
+    eventually(lambda: stores.cached() == TWO)
 
 
-def test_shard_deleted_loses_its_numbers(world: World, start_follower: StartFollower) -> None:
-    names = world.numbers(SHARD, 300)
-    world.number("+14420000001", TWO)
+def test_shard_deleted_loses_its_numbers(stores: RealStores, start_follower: StartFollower) -> None:
+    names = stores.numbers(SHARD, 300)
+    stores.number("+14420000001", TWO)
     start_follower()
-    eventually(lambda: all(world.cached(name) == ONE for name in (names[0], names[-1])))
-    eventually(lambda: world.cached("+14420000001") == TWO)
-    world.databases.database(SHARD).drop()
-    eventually(lambda: not any(world.reader.entries(names)))
-    eventually(lambda: SHARD not in world.writer.checkpoints.databases())
-    assert world.cached("+14420000001") == TWO
+    eventually(lambda: all(stores.cached(name) == ONE for name in (names[0], names[-1])))
+    eventually(lambda: stores.cached("+14420000001") == TWO)
+    stores.databases.database(SHARD).drop()
+    eventually(lambda: not any(stores.reader.entries(names)))
+    eventually(lambda: SHARD not in stores.writer.checkpoints.databases())
+    assert stores.cached("+14420000001") == TWO
 
 
-def test_shard_deleted_while_down_loses_its_numbers(world: World, start_follower: StartFollower) -> None:
-    world.number()
+def test_shard_deleted_while_down_loses_its_numbers(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
     follower = start_follower()
-    eventually(lambda: world.cached() == ONE and world.complete(SHARD))
+    eventually(lambda: stores.cached() == ONE and stores.complete(SHARD))
     follower.stop()
-    world.databases.database(SHARD).drop()
+    stores.databases.database(SHARD).drop()
     start_follower()
-    eventually(lambda: world.cached() == "")
-    eventually(lambda: SHARD not in world.writer.checkpoints.databases())
+    eventually(lambda: stores.cached() == "")
+    eventually(lambda: SHARD not in stores.writer.checkpoints.databases())
 
 
-def test_shard_recreated_has_other_owners_and_fewer_numbers(world: World, start_follower: StartFollower) -> None:
+def test_shard_recreated_has_other_owners_and_fewer_numbers(stores: RealStores, start_follower: StartFollower) -> None:
     for account in (ONE, TWO, ONE):
-        world.number(account=account)
-    world.number("+14150000001")
+        stores.number(account=account)
+    stores.number("+14150000001")
     start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.database(SHARD).drop()
-    world.number(account=THREE)
-    eventually(lambda: world.cached() == THREE)
-    eventually(lambda: world.cached("+14150000001") == "")
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    stores.databases.database(SHARD).drop()
+    stores.number(account=THREE)
+    eventually(lambda: stores.cached() == THREE)
+    eventually(lambda: stores.cached("+14150000001") == "")
 
 
 def test_shard_recreated_within_a_second_is_rebuilt(
-    world: World, start_follower: StartFollower, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    stores: RealStores, start_follower: StartFollower, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     parse = responses.parse_info
     # Start times count whole seconds: however slow the machine, both lives of the shard have the same one.
     monkeypatch.setattr(responses, "parse_info", lambda *given: replace(parse(*given), instance="1"))
     start_follower(follower_reconcile_interval=60)
-    eventually(lambda: world.complete("accounts"))
+    eventually(lambda: stores.complete("accounts"))
     for account in (ONE, TWO, ONE):
-        world.number(account=account)
-    world.number("+14150000001", ONE)
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.database(SHARD).drop()
-    world.number(account=THREE)
-    eventually(lambda: world.cached() == THREE)
-    eventually(lambda: world.cached("+14150000001") == "")
+        stores.number(account=account)
+    stores.number("+14150000001", ONE)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    stores.databases.database(SHARD).drop()
+    stores.number(account=THREE)
+    eventually(lambda: stores.cached() == THREE)
+    eventually(lambda: stores.cached("+14150000001") == "")
     # A listing corrects the entries as well, but a new epoch refuses what slow readers of the old shard write.
     assert [each for each in caplog.messages if "was recreated" in each]
 
 
 def test_shard_created_logs_no_warning(
-    world: World, start_follower: StartFollower, caplog: pytest.LogCaptureFixture
+    stores: RealStores, start_follower: StartFollower, caplog: pytest.LogCaptureFixture
 ) -> None:
     start_follower()
-    eventually(lambda: world.complete("accounts", "port_requests", "system_config"))
-    world.account(ONE)
-    eventually(lambda: world.redis.hexists(world.keys.documents("accounts"), ONE))
-    world.number()
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.complete("accounts", "port_requests", "system_config"))
+    stores.account(ONE)
+    eventually(lambda: stores.redis.hexists(stores.keys.documents("accounts"), ONE))
+    stores.number()
+    eventually(lambda: stores.cached() == ONE)
     assert [each for each in caplog.messages if "recreated" in each] == []
 
 
-def _wait_reported(world: World, since: str, *events: tuple[str, str]) -> None:
+def _wait_reported(stores: RealStores, since: str, *events: tuple[str, str]) -> None:
     """Until the feed of updates told of these: who begins to listen now hears nothing of them."""
 
     def reported() -> bool:
-        rows = world.databases.client.request("GET", ["_db_updates"], since=since)["results"]
+        rows = stores.databases.client.request("GET", ["_db_updates"], since=since)["results"]
         return set(events) <= {(row["type"], row["db_name"]) for row in rows}
 
     eventually(reported)
 
 
-def test_shard_recreated_while_down_is_rebuilt(world: World, start_follower: StartFollower) -> None:
+def test_shard_recreated_while_down_is_rebuilt(stores: RealStores, start_follower: StartFollower) -> None:
     for account in (ONE, TWO, ONE):
-        world.number(account=account)
-    world.number("+14150000001")
+        stores.number(account=account)
+    stores.number("+14150000001")
     follower = start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
     follower.stop()
-    before, since = world.databases.database(SHARD).info().instance, world.databases.updates_now()
-    world.databases.database(SHARD).drop()
+    before, since = stores.databases.database(SHARD).info().instance, stores.databases.updates_now()
+    stores.databases.database(SHARD).drop()
     while str(int(time.time())) == before:
         time.sleep(0.01)
-    world.number(account=THREE)
-    _wait_reported(world, since, ("deleted", SHARD), ("created", SHARD), ("updated", SHARD))
+    stores.number(account=THREE)
+    _wait_reported(stores, since, ("deleted", SHARD), ("created", SHARD), ("updated", SHARD))
     start_follower()
-    eventually(lambda: world.cached() == THREE)
-    eventually(lambda: world.cached("+14150000001") == "")
+    eventually(lambda: stores.cached() == THREE)
+    eventually(lambda: stores.cached("+14150000001") == "")
 
 
 @pytest.mark.parametrize("feeds", [0, 1, 64])
-def test_shards_changing_at_once_all_arrive(world: World, start_follower: StartFollower, feeds: int) -> None:
+def test_shards_changing_at_once_all_arrive(stores: RealStores, start_follower: StartFollower, feeds: int) -> None:
     numbers = [f"+14{index:02}0000000" for index in range(12)]
     for number in numbers:
-        world.number(number)
+        stores.number(number)
     start_follower(follower_max_feeds=feeds)
-    eventually(lambda: all(world.cached(number) == ONE for number in numbers))
+    eventually(lambda: all(stores.cached(number) == ONE for number in numbers))
     for account in (TWO, THREE):
         for number in numbers:
-            world.number(number, account)
-        eventually(lambda account=account: all(world.cached(number) == account for number in numbers))  # type: ignore[misc]
+            stores.number(number, account)
+        eventually(lambda account=account: all(stores.cached(number) == account for number in numbers))  # type: ignore[misc]

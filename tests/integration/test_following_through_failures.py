@@ -8,8 +8,8 @@ from pathlib import Path
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from tests.integration.conftest import StartFollower
+from tests.integration.real_stores import NUMBER, ONE, THREE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 from tests.processes import freeze, thaw
 from tests.support.waiting import eventually
 from tests.topologies.servers import free_port
@@ -18,27 +18,27 @@ SHARD = "numbers/+1415"
 OTHER = "+14420000001"
 
 
-def test_redis_flushed_is_filled_again(world: World, start_follower: StartFollower) -> None:
-    world.numbers(SHARD, 20)
-    world.number()
-    world.number(OTHER, TWO)
-    world.account(THREE, enabled=False)
+def test_redis_flushed_is_filled_again(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.numbers(SHARD, 20)
+    stores.number()
+    stores.number(OTHER, TWO)
+    stores.account(THREE, enabled=False)
     start_follower()
-    eventually(lambda: world.complete(SHARD, "numbers/+1442", "accounts"))
+    eventually(lambda: stores.complete(SHARD, "numbers/+1442", "accounts"))
     for _ in range(2):
-        world.redis.flushall()
-        eventually(lambda: world.cached() == ONE and world.cached(OTHER) == TWO)
-        eventually(lambda: world.redis.hexists(world.keys.documents("accounts"), THREE))
-        eventually(lambda: world.complete(SHARD, "numbers/+1442", "accounts"))
-    world.number(account=THREE)
-    eventually(lambda: world.cached() == THREE)
+        stores.redis.flushall()
+        eventually(lambda: stores.cached() == ONE and stores.cached(OTHER) == TWO)
+        eventually(lambda: stores.redis.hexists(stores.keys.documents("accounts"), THREE))
+        eventually(lambda: stores.complete(SHARD, "numbers/+1442", "accounts"))
+    stores.number(account=THREE)
+    eventually(lambda: stores.cached() == THREE)
 
 
 def test_redis_restarted_empty_is_filled_again(
-    world: World, own_redis: EmbeddedRedis, start_follower: StartFollower
+    stores: RealStores, own_redis: EmbeddedRedis, start_follower: StartFollower
 ) -> None:
-    healing = World(world.couchdb, own_redis.url)
-    world.redis_url, world.prefix = own_redis.url, healing.prefix
+    healing = RealStores(stores.couchdb, own_redis.url)
+    stores.redis_url, stores.prefix = own_redis.url, healing.prefix
     healing.number()
     start_follower()
     eventually(lambda: healing.cached() == ONE)
@@ -54,10 +54,10 @@ def test_redis_restarted_empty_is_filled_again(
 
 
 def test_redis_frozen_and_thawed_catches_up(
-    world: World, own_redis: EmbeddedRedis, start_follower: StartFollower
+    stores: RealStores, own_redis: EmbeddedRedis, start_follower: StartFollower
 ) -> None:
-    healing = World(world.couchdb, own_redis.url)
-    world.redis_url, world.prefix = own_redis.url, healing.prefix
+    healing = RealStores(stores.couchdb, own_redis.url)
+    stores.redis_url, stores.prefix = own_redis.url, healing.prefix
     healing.number()
     start_follower()
     eventually(lambda: healing.cached() == ONE)
@@ -69,13 +69,13 @@ def test_redis_frozen_and_thawed_catches_up(
 
 
 def test_redis_restored_from_older_data_catches_up(
-    world: World, couchdb: EmbeddedCouchDB, tmp_path: Path, start_follower: StartFollower
+    stores: RealStores, couchdb: EmbeddedCouchDB, tmp_path: Path, start_follower: StartFollower
 ) -> None:
     """Writes of the last second may be lost together with their checkpoint; the lease is not."""
     kept, before = tmp_path / "kept", tmp_path / "before"
     with EmbeddedRedis(free_port(), kept) as redis:
-        healing = World(couchdb, redis.url)
-        world.redis_url, world.prefix = redis.url, healing.prefix
+        healing = RealStores(couchdb, redis.url)
+        stores.redis_url, stores.prefix = redis.url, healing.prefix
         healing.number()
         healing.number(account=ONE)
         start_follower(follower_lease_ttl=30, follower_reconcile_interval=300)
@@ -95,132 +95,132 @@ def test_redis_restored_from_older_data_catches_up(
         healing.close()
 
 
-def test_next_leader_stays_stale_until_caught_up(world: World, start_follower: StartFollower) -> None:
+def test_next_leader_stays_stale_until_caught_up(stores: RealStores, start_follower: StartFollower) -> None:
     """Else answers from before the change would be marked stale while nobody leads, and then no more."""
-    world.number()
+    stores.number()
     follower = start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    reported = eventually(world.status)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    reported = eventually(stores.status)
     follower.stop()
-    world.number(account=TWO)
+    stores.number(account=TWO)
     time.sleep(2)
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         start_follower(follower_timeout=20)
-        eventually(lambda: (result := world.status()) and result.leader != reported.leader and result.database_up)
-        result = eventually(world.status)
-        assert world.cached() == ONE
+        eventually(lambda: (result := stores.status()) and result.leader != reported.leader and result.database_up)
+        result = eventually(stores.status)
+        assert stores.cached() == ONE
         assert result.lag >= result.at - reported.at - 0.5, "told at nearly the same time as it was thought of"
         relay.release()
-        eventually(lambda: world.cached() == TWO)
-        eventually(lambda: (result := world.status()) and result.lag < 1)
+        eventually(lambda: stores.cached() == TWO)
+        eventually(lambda: (result := stores.status()) and result.lag < 1)
 
 
-def test_feed_reopened_stays_stale_until_caught_up(world: World, start_follower: StartFollower) -> None:
-    world.number()
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
+def test_feed_reopened_stays_stale_until_caught_up(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
         start_follower(follower_timeout=20)
-        eventually(lambda: world.complete(SHARD) and (result := world.status()) and result.lag == 0)
-        world.couchdb.stop()
+        eventually(lambda: stores.complete(SHARD) and (result := stores.status()) and result.lag == 0)
+        stores.couchdb.stop()
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         time.sleep(2)
-        world.couchdb.start()
-        world.number(account=TWO)
-        eventually(lambda: (result := world.status()) and result.database_up)
-        assert world.cached() == ONE
-        assert eventually(world.status).lag >= 2
+        stores.couchdb.start()
+        stores.number(account=TWO)
+        eventually(lambda: (result := stores.status()) and result.database_up)
+        assert stores.cached() == ONE
+        assert eventually(stores.status).lag >= 2
         relay.release()
-        eventually(lambda: world.cached() == TWO)
-        eventually(lambda: (result := world.status()) and result.lag < 1)
+        eventually(lambda: stores.cached() == TWO)
+        eventually(lambda: (result := stores.status()) and result.lag < 1)
 
 
-def test_couchdb_restarted_loses_no_change(world: World, start_follower: StartFollower) -> None:
-    world.number()
-    world.number(OTHER, ONE)
+def test_couchdb_restarted_loses_no_change(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
+    stores.number(OTHER, ONE)
     start_follower()
-    eventually(lambda: world.complete(SHARD, "numbers/+1442"))
+    eventually(lambda: stores.complete(SHARD, "numbers/+1442"))
     # The event of a write just before a stop is lost for ever.
-    world.number(account=TWO)
-    world.couchdb.stop()
-    world.couchdb.start()
-    eventually(lambda: world.cached() == TWO, 20)
-    world.number(OTHER, THREE)
-    eventually(lambda: world.cached(OTHER) == THREE, 20)
+    stores.number(account=TWO)
+    stores.couchdb.stop()
+    stores.couchdb.start()
+    eventually(lambda: stores.cached() == TWO, 20)
+    stores.number(OTHER, THREE)
+    eventually(lambda: stores.cached(OTHER) == THREE, 20)
 
 
-def test_couchdb_away_for_a_while_catches_up(world: World, start_follower: StartFollower) -> None:
-    world.number()
+def test_couchdb_away_for_a_while_catches_up(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
     start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.couchdb.stop()
-    eventually(lambda: (result := world.status()) and not result.database_up)
-    assert world.cached() == ONE, "what is cached stays while CouchDB is away"
-    world.couchdb.start()
-    world.number(account=TWO)
-    eventually(lambda: world.cached() == TWO, 20)
-    eventually(lambda: (result := world.status()) and result.database_up)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    stores.couchdb.stop()
+    eventually(lambda: (result := stores.status()) and not result.database_up)
+    assert stores.cached() == ONE, "what is cached stays while CouchDB is away"
+    stores.couchdb.start()
+    stores.number(account=TWO)
+    eventually(lambda: stores.cached() == TWO, 20)
+    eventually(lambda: (result := stores.status()) and result.database_up)
 
 
-def test_follower_started_before_both_stores_fills(world: World, start_follower: StartFollower) -> None:
-    world.number()
-    world.couchdb.stop()
+def test_follower_started_before_both_stores_fills(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
+    stores.couchdb.stop()
     start_follower()
-    eventually(lambda: world.redis.exists(world.keys.lease))
-    world.couchdb.start()
-    eventually(lambda: world.cached() == ONE, 20)
+    eventually(lambda: stores.redis.exists(stores.keys.lease))
+    stores.couchdb.start()
+    eventually(lambda: stores.cached() == ONE, 20)
 
 
-def test_follower_without_db_updates_converges(world: World, start_follower: StartFollower) -> None:
-    world.databases.database("_global_changes").drop()
-    world.number()
+def test_follower_without_db_updates_converges(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.databases.database("_global_changes").drop()
+    stores.number()
     start_follower()
-    eventually(lambda: world.cached() == ONE)
-    world.number(account=TWO)
-    world.number(OTHER, THREE)
-    eventually(lambda: world.cached() == TWO)
-    eventually(lambda: world.cached(OTHER) == THREE)
-    world.databases.database("numbers/+1442").drop()
-    eventually(lambda: world.cached(OTHER) == "")
+    eventually(lambda: stores.cached() == ONE)
+    stores.number(account=TWO)
+    stores.number(OTHER, THREE)
+    eventually(lambda: stores.cached() == TWO)
+    eventually(lambda: stores.cached(OTHER) == THREE)
+    stores.databases.database("numbers/+1442").drop()
+    eventually(lambda: stores.cached(OTHER) == "")
 
 
-def test_follower_losing_db_updates_converges(world: World, start_follower: StartFollower) -> None:
-    world.number()
+def test_follower_losing_db_updates_converges(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
     start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.databases.database("_global_changes").drop()
-    world.number(OTHER, TWO)
-    world.number(account=TWO)
-    eventually(lambda: world.cached(OTHER) == TWO)
-    eventually(lambda: world.cached() == TWO)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    stores.databases.database("_global_changes").drop()
+    stores.number(OTHER, TWO)
+    stores.number(account=TWO)
+    eventually(lambda: stores.cached(OTHER) == TWO)
+    eventually(lambda: stores.cached() == TWO)
 
 
-def test_checkpoint_removed_is_written_again(world: World, start_follower: StartFollower) -> None:
-    world.number()
+def test_checkpoint_removed_is_written_again(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
     start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.writer.entries.remove(NUMBER)
-    world.writer.checkpoints.remove(SHARD)
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    stores.writer.entries.remove(NUMBER)
+    stores.writer.checkpoints.remove(SHARD)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
 
 
-def test_distrusted_database_is_read_again(world: World, start_follower: StartFollower) -> None:
-    world.number()
+def test_distrusted_database_is_read_again(stores: RealStores, start_follower: StartFollower) -> None:
+    stores.number()
     start_follower()
-    eventually(lambda: world.complete(SHARD) and world.cached() == ONE)
-    world.writer.entries.remove(NUMBER)
-    world.writer.checkpoints.invalidate(SHARD)
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.complete(SHARD) and stores.cached() == ONE)
+    stores.writer.entries.remove(NUMBER)
+    stores.writer.checkpoints.invalidate(SHARD)
+    eventually(lambda: stores.cached() == ONE)
 
 
-def test_wrong_credentials_stop_the_follower_from_asking(world: World, start_follower: StartFollower) -> None:
-    with Relay(world.couchdb_url.replace("password", "wrong")) as relay:
-        world.couchdb_url = relay.url
+def test_wrong_credentials_stop_the_follower_from_asking(stores: RealStores, start_follower: StartFollower) -> None:
+    with Relay(stores.couchdb_url.replace("password", "wrong")) as relay:
+        stores.couchdb_url = relay.url
         start_follower()
         eventually(lambda: relay.seen)
-        eventually(lambda: (result := world.status()) and not result.database_up)
+        eventually(lambda: (result := stores.status()) and not result.database_up)
         assert len(relay.seen) == 1
-    world.couchdb_url = world.couchdb.url
-    world.number()
-    assert world.databases.names("numbers/") == [SHARD]
+    stores.couchdb_url = stores.couchdb.url
+    stores.number()
+    assert stores.databases.names("numbers/") == [SHARD]

@@ -18,7 +18,7 @@ from router.client import Client
 from router.embedded import EmbeddedCouchDB
 from router.runtime.addresses import Address
 from router.server.app import Service
-from tests.integration.world import World
+from tests.integration.real_stores import RealStores
 from tests.support.waiting import eventually
 
 ALL = json.loads((Path(__file__).parents[1] / "cases" / "lookup.json").read_text())["lookup"]
@@ -46,18 +46,18 @@ def account_of(index: int) -> str:
     return f"{index:032x}"
 
 
-def write(world: World, index: int, case: dict[str, Any]) -> None:
+def write(stores: RealStores, index: int, case: dict[str, Any]) -> None:
     options, account = case["options"], account_of(index)
     number = number_of(index, "+14158867900")
     if (document := options.get("document")) is not None:
         owner = {"pvt_assigned_to": account} if "pvt_assigned_to" in document else {}
-        world.put("numbers/+1415", number, **{**document, **owner})
+        stores.put("numbers/+1415", number, **{**document, **owner})
     if (request := options.get("port_request")) is not None:
         fields = {"pvt_type": "port_request", "pvt_port_state": request["state"], "numbers": {number: {}}}
-        world.put("port_requests", f"port-{index}", pvt_account_id=account, **fields)
+        stores.put("port_requests", f"port-{index}", pvt_account_id=account, **fields)
     fields = options.get("account", {})
     if fields is not None:
-        world.put("accounts", account, **{"pvt_type": "account", **fields})
+        stores.put("accounts", account, **{"pvt_type": "account", **fields})
 
 
 def config_of(case: dict[str, Any]) -> str:
@@ -68,19 +68,19 @@ def config_of(case: dict[str, Any]) -> str:
 @contextmanager
 def serving(redis_server: str, config: str) -> Iterator[Service]:
     with EmbeddedCouchDB() as couchdb:
-        world = World(couchdb, redis_server)
+        stores = RealStores(couchdb, redis_server)
         for index, case in enumerate(CASES):
             if config_of(case) == config:
-                write(world, index, case)
+                write(stores, index, case)
         if config != "{}":
-            world.configure(**json.loads(config))
-        settings = world.settings(**LOCAL, **SLOW, enum_refusals="uri", unknown_account="refuse")
+            stores.configure(**json.loads(config))
+        settings = stores.settings(**LOCAL, **SLOW, enum_refusals="uri", unknown_account="refuse")
         made = Service(settings, with_follower=True)
         made.start()
         eventually(lambda: made.readiness.state.name == "ready")
         yield made
         made.stop()
-        world.close()
+        stores.close()
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +159,9 @@ def test_empty_number_is_not_reconcilable(services: Callable[[str], Service], wa
 def test_unreachable_database_is_reported_by_the_deadline(redis_server: str, way: str) -> None:
     """Each way reports that the number is not known now, since no store answers."""
     with EmbeddedCouchDB() as couchdb:
-        world = World(couchdb, redis_server)
+        stores = RealStores(couchdb, redis_server)
         quick: dict[str, Any] = {f"{each}_timeout": 0.3 for each in ("http", "sip", "enum")}
-        service = Service(world.settings(**LOCAL, **quick, couchdb_url="http://127.0.0.1:1", lookup_timeout=0.3))
+        service = Service(stores.settings(**LOCAL, **quick, couchdb_url="http://127.0.0.1:1", lookup_timeout=0.3))
         service.start()
         try:
             number = "+14158869999"
@@ -172,7 +172,7 @@ def test_unreachable_database_is_reported_by_the_deadline(redis_server: str, way
                 result = ask({"http": ask_http, "sip": ask_sip, "enum": ask_enum}[way], port, number).result
         finally:
             service.stop()
-            world.close()
+            stores.close()
 
     assert result.route is None
     assert result.status in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}

@@ -8,10 +8,10 @@ import pytest
 
 from router.server.api.limits import MAX_MESSAGE_BYTES
 from router.v1 import inbound_pb2 as pb
-from tests.hostile import wire
-from tests.hostile.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame
+from tests.abuse import wire
+from tests.abuse.wire import END_HEADERS, GOAWAY, HEADERS, LOOKUP, STREAM, WINDOW, Connection, frame
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
-from tests.integration.world import NUMBER, ONE, World
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.support.waiting import eventually
 
 NOT_UTF_8 = b"\x0a\x03\xff\xfe\xfd"
@@ -63,8 +63,8 @@ def test_undecodable_message_is_an_invalid_argument(
 
 
 @BOTH_TRANSPORTS
-def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartService, world: World) -> None:
-    world.number()
+def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartService, stores: RealStores) -> None:
+    stores.number()
     caller = start_service().caller
     long = "1" * 400_000
     refusal = caller.refusal(long)
@@ -79,8 +79,10 @@ def test_text_of_absurd_length_is_refused_in_few_words(start_service: StartServi
     assert explained.ByteSize() < 2000
 
 
-def test_consistency_that_there_is_not_is_refused_by_every_method(start_service: StartService, world: World) -> None:
-    world.number()
+def test_consistency_that_there_is_not_is_refused_by_every_method(
+    start_service: StartService, stores: RealStores
+) -> None:
+    stores.number()
     stub: Any = start_service().caller.stub
     good, bad = pb.LookupRequest(number=NUMBER), pb.LookupRequest(number=NUMBER, consistency=7)  # type: ignore[arg-type]
     for _ in range(3):
@@ -122,9 +124,9 @@ UNSENT = {"grpcio": 1_100, "native": 20_000}
 
 @BOTH_TRANSPORTS
 def test_stream_whose_outcomes_are_unread_is_not_read_from(
-    start_service: StartService, world: World, transport: str
+    start_service: StartService, stores: RealStores, transport: str
 ) -> None:
-    world.number()
+    stores.number()
     running = start_service()
     assert running.caller.account(NUMBER) == ONE
     counts = running.service.lookup.counts
@@ -147,8 +149,8 @@ def test_connection_has_so_many_calls_at_a_time(start_service: StartService) -> 
 
 
 @pytest.mark.parametrize("transport", ["grpcio"], indirect=True)
-def test_connection_without_an_open_call_is_asked_to_leave(start_service: StartService, world: World) -> None:
-    world.number()
+def test_connection_without_an_open_call_is_asked_to_leave(start_service: StartService, stores: RealStores) -> None:
+    stores.number()
     running = start_service(idle_timeout=0.5)
     with Connection(running.service.transport.port) as idle:
         idle.greet()

@@ -11,37 +11,37 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
-from tests.integration.http_caller import HttpCaller, Reply
+from tests.integration.http_lookup_client import HttpLookupClient, Reply
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.tokens import Tokens
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 PATH = f"/v1/lookup/{NUMBER}"
 
 
 @pytest.fixture(scope="module")
-def shared_world(redis_server: str) -> Iterator[World]:
+def shared_stores(redis_server: str) -> Iterator[RealStores]:
     with EmbeddedCouchDB() as couchdb:
-        made = World(couchdb, redis_server)
+        made = RealStores(couchdb, redis_server)
         yield made
         made.close()
 
 
 @pytest.fixture(scope="module")
-def shared_service(shared_world: World) -> Iterator[Service]:
-    shared_world.number(NUMBER, ONE)
-    yield from _running(shared_world)
+def shared_service(shared_stores: RealStores) -> Iterator[Service]:
+    shared_stores.number(NUMBER, ONE)
+    yield from _running(shared_stores)
 
 
 @pytest.fixture
-def service(world: World) -> Iterator[Service]:
+def service(stores: RealStores) -> Iterator[Service]:
     """A service that the test may end, or whose stores it may take away."""
-    world.number(NUMBER, ONE)
-    yield from _running(world)
+    stores.number(NUMBER, ONE)
+    yield from _running(stores)
 
 
-def _running(world: World) -> Iterator[Service]:
-    made = Service(world.settings(http_listen="127.0.0.1:0"), with_follower=True)
+def _running(stores: RealStores) -> Iterator[Service]:
+    made = Service(stores.settings(http_listen="127.0.0.1:0"), with_follower=True)
     made.start()
     eventually(lambda: made.readiness.state.name == "ready")
     yield made
@@ -49,8 +49,8 @@ def _running(world: World) -> Iterator[Service]:
 
 
 @pytest.fixture
-def http(shared_service: Service) -> Iterator[HttpCaller]:
-    with HttpCaller(shared_service.http.port) as caller:
+def http(shared_service: Service) -> Iterator[HttpLookupClient]:
+    with HttpLookupClient(shared_service.http.port) as caller:
         yield caller
 
 
@@ -65,7 +65,7 @@ def http(shared_service: Service) -> Iterator[HttpCaller]:
         f"/v1/lookup?number={NUMBER.replace('+', '%2B')}&dial_plan=&consistency=authoritative",
     ],
 )
-def test_each_spelling_finds_the_account(http: HttpCaller, path: str) -> None:
+def test_each_spelling_finds_the_account(http: HttpLookupClient, path: str) -> None:
     reply = http.get(path)
 
     assert reply.status == 200
@@ -76,7 +76,7 @@ def test_each_spelling_finds_the_account(http: HttpCaller, path: str) -> None:
     assert reply.headers["cache-control"] == "no-store"
 
 
-def test_posted_request_finds_the_account(http: HttpCaller) -> None:
+def test_posted_request_finds_the_account(http: HttpLookupClient) -> None:
     assert http.post("/v1/lookup", {"number": NUMBER, "consistency": "AUTHORITATIVE"}).json["account_id"] == ONE
 
 
@@ -93,7 +93,7 @@ def test_posted_request_finds_the_account(http: HttpCaller) -> None:
     ],
 )
 def test_refusal_has_status_reason_and_sip(
-    http: HttpCaller, path: str, status: int, name: str, reason: str, sip: int
+    http: HttpLookupClient, path: str, status: int, name: str, reason: str, sip: int
 ) -> None:
     reply = http.get(path)
 
@@ -103,7 +103,7 @@ def test_refusal_has_status_reason_and_sip(
     assert reply.json["sip"]["code"] == sip
 
 
-def test_form_splits_at_ampersands(http: HttpCaller) -> None:
+def test_form_splits_at_ampersands(http: HttpLookupClient) -> None:
     found, refused = http.get(f"{PATH}?alt=form"), http.get("/v1/lookup/+14158860000?alt=form")
 
     assert b"+" not in found.body
@@ -114,7 +114,7 @@ def test_form_splits_at_ampersands(http: HttpCaller) -> None:
     assert reported["sip_reason"] == "Not Found"
 
 
-def test_batch_keeps_its_order(http: HttpCaller) -> None:
+def test_batch_keeps_its_order(http: HttpLookupClient) -> None:
     reply = http.post("/v1/lookups", {"lookups": [{"number": "+14158860000"}, {"number": NUMBER}]})
 
     first, second = reply.json["outcomes"]
@@ -122,14 +122,14 @@ def test_batch_keeps_its_order(http: HttpCaller) -> None:
     assert second["route"]["account_id"] == ONE
 
 
-def test_batch_beyond_its_bound_is_refused(http: HttpCaller) -> None:
+def test_batch_beyond_its_bound_is_refused(http: HttpLookupClient) -> None:
     reply = http.post("/v1/lookups", {"lookups": [{"number": NUMBER}] * 1001})
 
     assert reply.status == 400
     assert "at most 1000" in reply.json["error"]["message"]
 
 
-def test_explain_names_the_account(http: HttpCaller) -> None:
+def test_explain_names_the_account(http: HttpLookupClient) -> None:
     reply = http.get(f"/v1/explain/{NUMBER}", {"Request-Timeout": "5"})
 
     assert reply.json["answer"]["route"]["account_id"] == ONE
@@ -137,10 +137,10 @@ def test_explain_names_the_account(http: HttpCaller) -> None:
     assert reply.json["tongue"] == "http"
 
 
-def test_unavailable_database_says_when_to_ask_again(service: Service, world: World) -> None:
-    world.couchdb.close()
+def test_unavailable_database_says_when_to_ask_again(service: Service, stores: RealStores) -> None:
+    stores.couchdb.close()
 
-    with HttpCaller(service.http.port) as caller:
+    with HttpLookupClient(service.http.port) as caller:
         reply = caller.get("/v1/lookup/+14158860001?consistency=AUTHORITATIVE", {"Request-Timeout": "2"})
 
     assert (reply.status, reply.json["sip"]["code"]) == (503, 503)
@@ -149,7 +149,7 @@ def test_unavailable_database_says_when_to_ask_again(service: Service, world: Wo
 
 
 @pytest.mark.parametrize("header", ["Grpc-Timeout: 1n", "Request-Timeout: 0.000001"])
-def test_deadline_of_the_caller_counts(http: HttpCaller, header: str) -> None:
+def test_deadline_of_the_caller_counts(http: HttpLookupClient, header: str) -> None:
     name, _, value = header.partition(": ")
 
     reply = http.get("/v1/lookup/+14158860002?consistency=AUTHORITATIVE", {name: value})
@@ -157,11 +157,11 @@ def test_deadline_of_the_caller_counts(http: HttpCaller, header: str) -> None:
     assert (reply.status, reply.json["error"]["details"][0]["reason"]) == (504, "DEADLINE_EXCEEDED")
 
 
-def test_deadline_that_cannot_be_read_is_refused(http: HttpCaller) -> None:
+def test_deadline_that_cannot_be_read_is_refused(http: HttpLookupClient) -> None:
     assert "200m" in http.get(PATH, {"Grpc-Timeout": "soon"}).json["error"]["message"]
 
 
-def test_number_manager_creates_shows_and_lists(http: HttpCaller) -> None:
+def test_number_manager_creates_shows_and_lists(http: HttpLookupClient) -> None:
     made = http.post("/v1/numbers/create", {"numbers": ["+14158867955"], "auth_by": "system", "assign_to": ONE})
     shown = http.get("/v1/numbers/+14158867955?auth_by=system")
     absent = http.get("/v1/numbers/+14158867956?auth_by=system")
@@ -184,14 +184,14 @@ def test_number_manager_creates_shows_and_lists(http: HttpCaller) -> None:
         (b"\xff\xfe", "not JSON"),
     ],
 )
-def test_body_that_cannot_be_used_is_refused(http: HttpCaller, body: bytes, complaint: str) -> None:
+def test_body_that_cannot_be_used_is_refused(http: HttpLookupClient, body: bytes, complaint: str) -> None:
     reply = http.request("POST", "/v1/numbers/move", body)
 
     assert reply.status == 400
     assert complaint in reply.json["error"]["message"]
 
 
-def test_unknown_paths_and_methods_answer_json(http: HttpCaller) -> None:
+def test_unknown_paths_and_methods_answer_json(http: HttpLookupClient) -> None:
     nowhere, wrong = http.get("/v2/lookup"), http.request("DELETE", "/v1/lookups", b"")
 
     assert (nowhere.status, nowhere.json["error"]["status"]) == (404, "NOT_FOUND")
@@ -199,7 +199,7 @@ def test_unknown_paths_and_methods_answer_json(http: HttpCaller) -> None:
     assert http.request("DELETE", PATH, b"").status == 405
 
 
-def test_freeswitch_gets_a_dialplan(http: HttpCaller) -> None:
+def test_freeswitch_gets_a_dialplan(http: HttpLookupClient) -> None:
     def ask(**form: str) -> list[tuple[str | None, str | None]]:
         fields = "&".join(f"{name.replace('_', '-')}={value}" for name, value in form.items())
         reply = http.request("POST", "/freeswitch/dialplan", fields.encode())
@@ -218,8 +218,8 @@ def test_freeswitch_gets_a_dialplan(http: HttpCaller) -> None:
     assert other == []
 
 
-def test_freeswitch_expands_nothing_of_a_document(http: HttpCaller, shared_world: World) -> None:
-    shared_world.number("+14158867911", ONE, pvt_features={"prepend": {"enabled": True, "name": "${system rm -rf /}"}})
+def test_freeswitch_expands_nothing_of_a_document(http: HttpLookupClient, shared_stores: RealStores) -> None:
+    shared_stores.number("+14158867911", ONE, pvt_features={"prepend": {"enabled": True, "name": "${system rm -rf /}"}})
 
     form = b"Caller-Destination-Number=14158867911&Caller-Context=public"
     eventually(lambda: b"transfer" in http.request("POST", "/freeswitch/dialplan", form).body)
@@ -229,7 +229,7 @@ def test_freeswitch_expands_nothing_of_a_document(http: HttpCaller, shared_world
     assert b"{system rm -rf /}" in body
 
 
-def test_openapi_describes_every_path(http: HttpCaller) -> None:
+def test_openapi_describes_every_path(http: HttpLookupClient) -> None:
     document = http.get("/v1/openapi.json").json
 
     assert document["openapi"].startswith("3.1")
@@ -291,7 +291,7 @@ class TestOnTheWire:
         assert heard.startswith(b"HTTP/1.1 400")
         assert json.loads(heard.partition(b"\r\n\r\n")[2])["error"]["details"][0]["reason"] == "INVALID_ARGUMENT"
 
-    def test_thousand_requests_share_a_connection(self, http: HttpCaller) -> None:
+    def test_thousand_requests_share_a_connection(self, http: HttpLookupClient) -> None:
         replies: list[Reply] = [http.get(PATH) for _ in range(1001)]
 
         assert {reply.status for reply in replies} == {200}
@@ -299,7 +299,7 @@ class TestOnTheWire:
 
 
 def test_service_that_ends_asks_callers_to_leave(service: Service) -> None:
-    with HttpCaller(service.http.port) as caller:
+    with HttpLookupClient(service.http.port) as caller:
         assert "connection" not in caller.get(PATH).headers
         service.announce_end()
 
@@ -320,15 +320,15 @@ def test_service_that_ends_asks_callers_to_leave(service: Service) -> None:
     ],
 )
 def test_token_opens_what_its_scopes_say(
-    world: World, tmp_path: Path, scopes: str | None, path: str, status: int
+    stores: RealStores, tmp_path: Path, scopes: str | None, path: str, status: int
 ) -> None:
-    world.number(NUMBER, ONE)
+    stores.number(NUMBER, ONE)
     tokens = Tokens(tmp_path / "tokens", caller=scopes or "lookup")
-    service = Service(world.settings(http_listen="127.0.0.1:0", token_file=tokens.path), with_follower=True)
+    service = Service(stores.settings(http_listen="127.0.0.1:0", token_file=tokens.path), with_follower=True)
     service.start()
     try:
         eventually(lambda: service.readiness.state.name == "ready")
-        with HttpCaller(service.http.port, tokens.plain["caller"] if scopes else None) as caller:
+        with HttpLookupClient(service.http.port, tokens.plain["caller"] if scopes else None) as caller:
             reply = caller.get(path)
     finally:
         service.stop()
@@ -338,9 +338,9 @@ def test_token_opens_what_its_scopes_say(
     assert (reply.headers.get("www-authenticate") == "Bearer") == (status == 401)
 
 
-def test_taken_address_is_an_error(world: World) -> None:
+def test_taken_address_is_an_error(stores: RealStores) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
 
         with pytest.raises(OSError, match=f"can't listen on {address}.*http_listen"):
-            Service(world.settings(http_listen=address))
+            Service(stores.settings(http_listen=address))

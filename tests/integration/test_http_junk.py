@@ -9,8 +9,8 @@ import pytest
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from tests.integration.conftest import StartService
-from tests.integration.http_caller import HttpCaller
-from tests.integration.world import NUMBER, World
+from tests.integration.http_lookup_client import HttpLookupClient
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.support.waiting import eventually
 
 ONE = f"GET /v1/lookup/{NUMBER} HTTP/1.1\r\nHost: a\r\nRequest-Timeout: 5\r\n\r\n".encode()
@@ -28,9 +28,9 @@ def _say(port: int, request: bytes) -> bytes:
 @pytest.mark.parametrize("junk", [b"FOO /x HTTP/7.1\r\nHost: a\r\n\r\n", b"garbage\r\n\r\n"])
 @pytest.mark.parametrize("requests", [0, 1, 3])
 def test_junk_behind_requests_takes_no_response_away(
-    world: World, start_service: StartService, junk: bytes, requests: int
+    stores: RealStores, start_service: StartService, junk: bytes, requests: int
 ) -> None:
-    world.number()
+    stores.number()
     service = start_service(http_listen="127.0.0.1:0").service
     assert service.http is not None
 
@@ -42,9 +42,9 @@ def test_junk_behind_requests_takes_no_response_away(
 
 @pytest.mark.parametrize("requests", [0, 1, 3])
 def test_body_that_breaks_off_is_refused_behind_other_responses(
-    world: World, start_service: StartService, requests: int
+    stores: RealStores, start_service: StartService, requests: int
 ) -> None:
-    world.number()
+    stores.number()
     service = start_service(http_listen="127.0.0.1:0").service
     assert service.http is not None
     broken = b"POST /v1/lookup HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
@@ -55,8 +55,8 @@ def test_body_that_breaks_off_is_refused_behind_other_responses(
     assert heard.count(b"HTTP/1.1 400") == (0 if requests else 1)
 
 
-def test_http_1_0_is_sent_no_100(world: World, start_service: StartService) -> None:
-    world.number()
+def test_http_1_0_is_sent_no_100(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     service = start_service(http_listen="127.0.0.1:0").service
     assert service.http is not None
     body = b'{"number":"+14158867900"}'
@@ -74,7 +74,7 @@ def test_http_1_0_is_sent_no_100(world: World, start_service: StartService) -> N
 def port(redis_server: str) -> Iterator[int]:
     """Of a service that the tests below share, since they change nothing."""
     with EmbeddedCouchDB() as couchdb:
-        shared = World(couchdb, redis_server)
+        shared = RealStores(couchdb, redis_server)
         shared.number()
         service = Service(shared.settings(http_listen="127.0.0.1:0"), with_follower=True)
         service.start()
@@ -125,7 +125,7 @@ def test_head_within_its_bounds_is_read_in_any_pieces(port: int, pieces: int) ->
 @pytest.mark.parametrize(("path", "status"), [("/v1/lookups", 405), (f"/v1/lookup/{NUMBER}", 405), ("/nowhere", 404)])
 @pytest.mark.parametrize("method", ["FOO", "get", "GETS", "PROPFIND"])
 def test_unknown_method_is_answered_and_keeps_the_connection(port: int, method: str, path: str, status: int) -> None:
-    with HttpCaller(port) as caller:
+    with HttpLookupClient(port) as caller:
         replies = [caller.request(method, path, b"{}") for _ in range(2)]
 
         assert [reply.status for reply in replies] == [status] * 2
@@ -158,7 +158,7 @@ def test_request_line_in_pieces_is_read(port: int, cut: int) -> None:
 
 @pytest.mark.parametrize("body", [b" " * (3 << 20), b" " * (1 << 20) + b"{}"])
 def test_body_beyond_its_bound_keeps_the_connection(port: int, body: bytes) -> None:
-    with HttpCaller(port) as caller:
+    with HttpLookupClient(port) as caller:
         reply = caller.request("POST", "/v1/lookup", body)
 
         assert (reply.status, reply.json["error"]["status"]) == (413, "RESOURCE_EXHAUSTED")
@@ -199,7 +199,7 @@ def test_half_of_a_request_ends_with_its_connection(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/lookups/", "/v1/openapi.json/", "/freeswitch/dialplan/"])
 def test_path_with_a_slash_too_many_is_not_found(port: int, path: str) -> None:
-    with HttpCaller(port) as caller:
+    with HttpLookupClient(port) as caller:
         reply = caller.post(path, {})
 
     assert (reply.status, reply.json["error"]["status"]) == (404, "NOT_FOUND")
@@ -207,7 +207,7 @@ def test_path_with_a_slash_too_many_is_not_found(port: int, path: str) -> None:
 
 @pytest.mark.parametrize("path", [f"/v1/lookup/{NUMBER}", f"/v1/explain/{NUMBER}"])
 def test_deadline_that_is_over_is_exceeded_at_once(port: int, path: str) -> None:
-    with HttpCaller(port) as caller:
+    with HttpLookupClient(port) as caller:
         reply = caller.get(path, {"Grpc-Timeout": "0m"})
 
     assert (reply.status, reply.json["error"]["status"]) == (504, "DEADLINE_EXCEEDED")

@@ -12,9 +12,9 @@ from redis import Redis
 from router.embedded import EmbeddedRedis
 from router.v1 import inbound_pb2 as pb
 from tests.cli.command import run
-from tests.integration.caller import request
 from tests.integration.conftest import StartService
-from tests.integration.world import NUMBER, ONE, THREE, TWO, World
+from tests.integration.lookup_client import request
+from tests.integration.real_stores import NUMBER, ONE, THREE, TWO, RealStores
 from tests.support.waiting import eventually
 
 SHARDS = ("numbers/+1415", "numbers/+1442", "numbers/+4420")
@@ -26,24 +26,24 @@ def _result(outcome: pb.LookupOutcome) -> str:
     return f"{outcome.refusal.number} {pb.Reason.Name(outcome.refusal.reason)}"
 
 
-def test_batch_answers_in_the_order_asked(world: World, start_service: StartService) -> None:
+def test_batch_answers_in_the_order_asked(stores: RealStores, start_service: StartService) -> None:
     for shard in SHARDS:
-        world.numbers(shard, 100)
+        stores.numbers(shard, 100)
     asked = [f"{SHARDS[index % 3].removeprefix('numbers/')}{index // 3:07}" for index in range(330)]
     wanted = [f"{each} {ONE if index // 3 < 100 else 'NUMBER_NOT_FOUND'}" for index, each in enumerate(asked)]
     caller = start_service().caller
     assert [_result(each) for each in caller.batch(asked)] == wanted
-    eventually(lambda: all(map(world.cached, asked[:300])))
+    eventually(lambda: all(map(stores.cached, asked[:300])))
     assert [_result(each) for each in caller.batch(reversed(asked))] == wanted[::-1]
 
 
-def test_batch_may_name_a_number_twice(world: World, start_service: StartService) -> None:
-    world.number()
+def test_batch_may_name_a_number_twice(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     assert [_result(each) for each in start_service().caller.batch([NUMBER] * 40)] == [f"{NUMBER} {ONE}"] * 40
 
 
-def test_batch_holds_at_most_a_thousand(world: World, start_service: StartService) -> None:
-    names = world.numbers("numbers/+1415", 1000)
+def test_batch_holds_at_most_a_thousand(stores: RealStores, start_service: StartService) -> None:
+    names = stores.numbers("numbers/+1415", 1000)
     caller = start_service().caller
     assert {each.WhichOneof("outcome") for each in caller.batch(names)} == {"route"}
     with pytest.raises(grpc.RpcError) as problem:
@@ -52,13 +52,13 @@ def test_batch_holds_at_most_a_thousand(world: World, start_service: StartServic
     assert "1000" in str(problem.value.details())
 
 
-def test_empty_batch_is_answered(world: World, start_service: StartService) -> None:
+def test_empty_batch_is_answered(stores: RealStores, start_service: StartService) -> None:
     assert start_service().caller.batch([]) == []
 
 
-def test_one_bad_number_hurts_no_other_in_its_batch(world: World, start_service: StartService) -> None:
-    world.number()
-    world.number("+14150000002", TWO, pvt_number_state="available")
+def test_one_bad_number_hurts_no_other_in_its_batch(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
+    stores.number("+14150000002", TWO, pvt_number_state="available")
     asked = ["nobody", NUMBER, "\x00", "+14150000002", "+14150000003", "8" * 10_000, NUMBER]
     outcomes = start_service().caller.batch(asked)
     reasons = [pb.Reason.Name(each.refusal.reason) for each in outcomes if each.HasField("refusal")]
@@ -72,9 +72,9 @@ def test_one_bad_number_hurts_no_other_in_its_batch(world: World, start_service:
     ]
 
 
-def test_batch_tells_what_a_single_lookup_tells(world: World, start_service: StartService) -> None:
-    world.number(pvt_number_state="available")
-    world.number("+14150000002", TWO, pvt_module_name="knm_inum")
+def test_batch_tells_what_a_single_lookup_tells(stores: RealStores, start_service: StartService) -> None:
+    stores.number(pvt_number_state="available")
+    stores.number("+14150000002", TWO, pvt_module_name="knm_inum")
     caller = start_service().caller
     refused, routed = caller.batch([NUMBER, "+14150000002"])
     single = caller.refusal(NUMBER)
@@ -89,8 +89,8 @@ def test_batch_tells_what_a_single_lookup_tells(world: World, start_service: Sta
     assert routed.route == one
 
 
-def test_stream_matches_outcomes_by_the_callers_ids(world: World, start_service: StartService) -> None:
-    names = world.numbers("numbers/+1415", 300)
+def test_stream_matches_outcomes_by_the_callers_ids(stores: RealStores, start_service: StartService) -> None:
+    names = stores.numbers("numbers/+1415", 300)
     asked = {f"call-{index}": name for index, name in enumerate(names)} | {"absent": NUMBER, "": "reception"}
     outcomes = {each.id: each.outcome for each in start_service().caller.stream(asked.items())}
     assert outcomes.keys() == asked.keys()
@@ -99,16 +99,16 @@ def test_stream_matches_outcomes_by_the_callers_ids(world: World, start_service:
         assert _result(outcome) == f"{asked[name]} {wanted}"
 
 
-def test_stream_takes_more_than_may_wait_at_a_time(world: World, start_service: StartService) -> None:
-    names = world.numbers("numbers/+1415", 50)
-    world.mark_reference_data_complete()
+def test_stream_takes_more_than_may_wait_at_a_time(stores: RealStores, start_service: StartService) -> None:
+    names = stores.numbers("numbers/+1415", 50)
+    stores.mark_reference_data_complete()
     asked = [(str(index), names[index % 50]) for index in range(3000)]
     seen = [int(each.id) for each in start_service().caller.stream(asked)]
     assert sorted(seen) == list(range(3000))
 
 
-def test_stream_answers_before_it_ends(world: World, start_service: StartService) -> None:
-    world.number()
+def test_stream_answers_before_it_ends(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     go_on = threading.Event()
 
     def asked() -> Iterator[pb.LookupStreamRequest]:
@@ -122,12 +122,12 @@ def test_stream_answers_before_it_ends(world: World, start_service: StartService
     assert [each.id for each in answers] == ["second"]
 
 
-def test_empty_stream_ends(world: World, start_service: StartService) -> None:
+def test_empty_stream_ends(stores: RealStores, start_service: StartService) -> None:
     assert list(start_service().caller.stream([])) == []
 
 
-def test_cancelled_stream_affects_no_other(world: World, start_service: StartService) -> None:
-    world.number()
+def test_cancelled_stream_affects_no_other(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     caller = start_service().caller
     never = threading.Event()
 
@@ -143,12 +143,12 @@ def test_cancelled_stream_affects_no_other(world: World, start_service: StartSer
     assert {each.id for each in caller.stream([("a", NUMBER), ("b", NUMBER)])} == {"a", "b"}
 
 
-def test_explain_tells_what_each_layer_holds(world: World, start_service: StartService) -> None:
-    revision = world.number(pvt_modified=63_900_000_000)
-    account_revision = world.account(ONE)
+def test_explain_tells_what_each_layer_holds(stores: RealStores, start_service: StartService) -> None:
+    revision = stores.number(pvt_modified=63_900_000_000)
+    account_revision = stores.account(ONE)
     running = start_service(with_follower=True)
     running.wait_ready()
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.cached() == ONE)
     report = running.caller.explain("4158867900")
     assert (report.input, report.number, report.database) == ("4158867900", NUMBER, "numbers/+1415")
     assert report.reconcilable
@@ -168,9 +168,9 @@ def test_explain_tells_what_each_layer_holds(world: World, start_service: StartS
         assert (layer.account_id, layer.state) == (ONE, "in_service")
 
 
-def test_near_cache_page_shows_what_the_worker_holds(world: World, start_service: StartService) -> None:
-    world.number()
-    world.mark_reference_data_complete()
+def test_near_cache_page_shows_what_the_worker_holds(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
+    stores.mark_reference_data_complete()
     running = start_service()
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
     page = f"http://127.0.0.1:{running.service.admin.port}/near_cache/"
@@ -183,9 +183,9 @@ def test_near_cache_page_shows_what_the_worker_holds(world: World, start_service
     assert [view["present"] for view in views] == [True, False]
 
 
-def test_explain_tells_of_a_refusal_and_of_ports(world: World, start_service: StartService) -> None:
-    world.port("one", THREE, NUMBER)
-    world.port("two", TWO, NUMBER)
+def test_explain_tells_of_a_refusal_and_of_ports(stores: RealStores, start_service: StartService) -> None:
+    stores.port("one", THREE, NUMBER)
+    stores.port("two", TWO, NUMBER)
     report = start_service().caller.explain(NUMBER)
     assert not report.number_database.present
     assert "one" in report.port_requests.detail
@@ -195,7 +195,7 @@ def test_explain_tells_of_a_refusal_and_of_ports(world: World, start_service: St
 
 
 @pytest.mark.parametrize("number", ["reception", "", "\x00\x1b[2J", "8" * 10_000, "911"])
-def test_explain_tells_why_something_is_no_number(world: World, start_service: StartService, number: str) -> None:
+def test_explain_tells_why_something_is_no_number(stores: RealStores, start_service: StartService, number: str) -> None:
     report = start_service().caller.explain(number)
     assert report.answer.refusal.reason in {pb.NOT_RECONCILABLE, pb.NUMBER_NOT_FOUND}
     assert report.input.isprintable()
@@ -203,18 +203,18 @@ def test_explain_tells_why_something_is_no_number(world: World, start_service: S
     assert report.decision
 
 
-def test_explain_names_an_unknown_dial_plan(world: World, start_service: StartService) -> None:
+def test_explain_names_an_unknown_dial_plan(stores: RealStores, start_service: StartService) -> None:
     report = start_service().caller.explain(NUMBER, dial_plan="mars")
     assert "mars" in report.decision
 
 
-def test_explain_says_which_layer_could_not_be_asked(world: World, start_service: StartService) -> None:
-    world.number()
-    world.mark_reference_data_complete()
+def test_explain_says_which_layer_could_not_be_asked(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
+    stores.mark_reference_data_complete()
     running = start_service(couchdb_read_timeout=0.5)
     running.caller.route(NUMBER)
-    eventually(lambda: world.cached() == ONE)
-    world.couchdb.stop()
+    eventually(lambda: stores.cached() == ONE)
+    stores.couchdb.stop()
     report = running.caller.explain(NUMBER)
     assert report.redis.present
     assert report.number_database.error
@@ -223,24 +223,26 @@ def test_explain_says_which_layer_could_not_be_asked(world: World, start_service
 
 
 @pytest.fixture
-def with_own_redis(world: World) -> Iterator[EmbeddedRedis]:
-    """A Redis that the test may stop; the world is on it."""
+def with_own_redis(stores: RealStores) -> Iterator[EmbeddedRedis]:
+    """A Redis that the test may stop; the stores is on it."""
     with EmbeddedRedis() as server:
-        world.redis_url = server.url
-        world.redis = Redis.from_url(server.url)
+        stores.redis_url = server.url
+        stores.redis = Redis.from_url(server.url)
         yield server
-        world.redis.close()
+        stores.redis.close()
 
 
-def test_explain_without_any_store(world: World, with_own_redis: EmbeddedRedis, start_service: StartService) -> None:
-    world.create("port_requests", "system_config")
-    world.number()
-    world.account(ONE)
+def test_explain_without_any_store(
+    stores: RealStores, with_own_redis: EmbeddedRedis, start_service: StartService
+) -> None:
+    stores.create("port_requests", "system_config")
+    stores.number()
+    stores.account(ONE)
     running = start_service(with_follower=True, couchdb_read_timeout=0.5)
     running.wait_ready()
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
     with_own_redis.stop()
-    world.couchdb.stop()
+    stores.couchdb.stop()
     eventually(lambda: running.caller.route(NUMBER).stale)
 
     report = running.caller.explain(NUMBER)
@@ -262,12 +264,12 @@ def test_explain_without_any_store(world: World, with_own_redis: EmbeddedRedis, 
     assert shown.count("can't be asked") == 5
     assert "not following" not in shown
     assert "no account to look for" not in shown
-    world.couchdb.start()
+    stores.couchdb.start()
 
 
-def test_explain_of_a_value_that_cannot_be_read(world: World, start_service: StartService) -> None:
-    world.number()
-    world.redis.set(world.keys.number(NUMBER), b"\xff" * 20 + b"X" + bytes(4) + b"\0\0\x02\xff\xff")
+def test_explain_of_a_value_that_cannot_be_read(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
+    stores.redis.set(stores.keys.number(NUMBER), b"\xff" * 20 + b"X" + bytes(4) + b"\0\0\x02\xff\xff")
     report = start_service().caller.explain(NUMBER)
     assert report.answer.route.account_id == ONE
     assert "can't be read" in report.redis.error

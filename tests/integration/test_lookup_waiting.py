@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import Refusal, outcome
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
+from tests.integration.lookup_client import Refusal, outcome
+from tests.integration.real_stores import NUMBER, ONE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, ONE, TWO, World
 from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
@@ -22,8 +22,10 @@ def _is_document(_: str, target: str) -> bool:
     return target.startswith("/numbers/")
 
 
-def test_fifty_callers_of_one_number_share_one_read(world: World, relay: Relay, start_service: StartService) -> None:
-    world.number()
+def test_fifty_callers_of_one_number_share_one_read(
+    stores: RealStores, relay: Relay, start_service: StartService
+) -> None:
+    stores.number()
     running = start_service()
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -37,9 +39,9 @@ def test_fifty_callers_of_one_number_share_one_read(world: World, relay: Relay, 
 
 
 def test_authoritative_call_joins_no_read_that_began_before_it(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     running = start_service()
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -55,9 +57,9 @@ def test_authoritative_call_joins_no_read_that_began_before_it(
 
 
 def test_second_miss_after_the_first_landed_reads_again(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     running = start_service()
     running.caller.route(NUMBER, authoritative=True)
     running.caller.route(NUMBER, authoritative=True)
@@ -65,18 +67,18 @@ def test_second_miss_after_the_first_landed_reads_again(
 
 
 def test_numbers_of_one_batch_and_database_share_a_request(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    names = world.numbers("numbers/+1415", 250)
+    names = stores.numbers("numbers/+1415", 250)
     running = start_service()
     assert all(each.HasField("route") for each in running.caller.batch(names))
     assert relay.count("POST /numbers/\\+1415/_all_docs") == 3
 
 
 def test_misses_while_the_readers_are_busy_share_a_request(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    names = world.numbers("numbers/+1415", 42)
+    names = stores.numbers("numbers/+1415", 42)
     running = start_service(couchdb_read_pool_size=4, couchdb_read_timeout=30)
     running.caller.account("+14420000001")
     relay.hold(_is_document)
@@ -93,9 +95,9 @@ def test_misses_while_the_readers_are_busy_share_a_request(
 
 
 def test_database_that_hangs_leaves_readers_to_the_others(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number("+14420000001", TWO)
+    stores.number("+14420000001", TWO)
     running = start_service(couchdb_read_pool_size=4, couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
@@ -107,9 +109,9 @@ def test_database_that_hangs_leaves_readers_to_the_others(
 
 
 def test_calls_with_a_hanging_database_end_before_their_deadline(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     running = start_service(couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -122,10 +124,10 @@ def test_calls_with_a_hanging_database_end_before_their_deadline(
 
 
 def test_batch_is_answered_before_its_deadline_while_the_database_hangs(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
-    world.number("+14420000001", TWO)
+    stores.number()
+    stores.number("+14420000001", TWO)
     running = start_service(couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
@@ -135,7 +137,7 @@ def test_batch_is_answered_before_its_deadline_while_the_database_hangs(
     assert outcomes[1].route.account_id == TWO
 
 
-def test_caller_without_a_deadline_is_given_one(world: World, relay: Relay, start_service: StartService) -> None:
+def test_caller_without_a_deadline_is_given_one(stores: RealStores, relay: Relay, start_service: StartService) -> None:
     running = start_service(couchdb_read_timeout=30, lookup_timeout=0.3)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -144,7 +146,7 @@ def test_caller_without_a_deadline_is_given_one(world: World, relay: Relay, star
 
 
 def test_database_that_hangs_is_unavailable_after_its_own_time_limit(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
     running = start_service(couchdb_read_timeout=0.2)
     running.caller.account("+14150000001")
@@ -152,34 +154,34 @@ def test_database_that_hangs_is_unavailable_after_its_own_time_limit(
     assert running.caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
 
 
-def test_database_that_is_down_is_left_alone(world: World, relay: Relay, start_service: StartService) -> None:
+def test_database_that_is_down_is_left_alone(stores: RealStores, relay: Relay, start_service: StartService) -> None:
     running = start_service(circuit_breaker_failures=3, circuit_breaker_reset_timeout=60)
     running.caller.account("+14150000001")
-    world.couchdb.stop()
+    stores.couchdb.stop()
     reasons = {running.caller.account(f"+1415000{index:04}") for index in range(40)}
     assert reasons == {"NUMBER_DATABASE_UNAVAILABLE"}
     assert relay.count(r"GET /numbers/.*000\d{4}") <= 2 * 4
     assert running.caller.refusal(NUMBER).retry_after
 
 
-def test_database_that_comes_back_is_asked_again(world: World, start_service: StartService) -> None:
-    world.number()
+def test_database_that_comes_back_is_asked_again(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     running = start_service(circuit_breaker_failures=2, circuit_breaker_reset_timeout=0.2)
-    world.couchdb.stop()
+    stores.couchdb.stop()
     for index in range(4):
         assert running.caller.account(f"+1415000{index:04}") == "NUMBER_DATABASE_UNAVAILABLE"
-    world.couchdb.start()
+    stores.couchdb.start()
     assert eventually(lambda: running.caller.account(NUMBER) == ONE)
 
 
 def test_number_in_redis_is_answered_while_the_database_hangs(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
-    world.mark_reference_data_complete()
+    stores.number()
+    stores.mark_reference_data_complete()
     running = start_service(couchdb_read_timeout=30)
     running.caller.route(NUMBER)
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.cached() == ONE)
     relay.hold(_is_document)
     waiting = [running.caller.begin(f"+1415000{index:04}", timeout=10) for index in range(60)]
     assert running.caller.account(NUMBER, timeout=5) == ONE
@@ -188,7 +190,7 @@ def test_number_in_redis_is_answered_while_the_database_hangs(
 
 
 def test_more_numbers_than_may_wait_are_refused_at_once(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
     running = start_service(couchdb_max_pending_reads=10, couchdb_read_timeout=30)
     running.caller.account("+14150000001")
@@ -206,9 +208,9 @@ def test_more_numbers_than_may_wait_are_refused_at_once(
 
 
 def test_one_number_asked_for_again_and_again_while_the_database_hangs(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     running = start_service(couchdb_max_pending_reads=4, couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -223,10 +225,10 @@ def test_one_number_asked_for_again_and_again_while_the_database_hangs(
 
 
 def test_scan_of_numbers_that_do_not_exist_costs_few_reads(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
-    world.mark_reference_data_complete()
+    stores.number()
+    stores.mark_reference_data_complete()
     running = start_service()
     absent = [f"+1415{index:07}" for index in range(3000)]
     for start in range(0, len(absent), 1000):
@@ -235,15 +237,15 @@ def test_scan_of_numbers_that_do_not_exist_costs_few_reads(
     assert relay.count(r"/numbers/") <= len(absent) // 50
     # An answer goes out before what was read is kept.
     listings = running.service.near.negative_ranges
-    eventually(lambda: listings.is_absent(absent[-1], time.monotonic()) or world.cached(absent[-1]) == "nothing")
+    eventually(lambda: listings.is_absent(absent[-1], time.monotonic()) or stores.cached(absent[-1]) == "nothing")
     reads = r"/numbers/\+1415/(\+|_all_docs\?include_docs)"
     before = relay.count(reads)
     assert running.caller.account(absent[-1]) == "NUMBER_NOT_FOUND"
     assert relay.count(reads) == before
 
 
-def test_cancelled_caller_affects_no_other(world: World, relay: Relay, start_service: StartService) -> None:
-    world.number()
+def test_cancelled_caller_affects_no_other(stores: RealStores, relay: Relay, start_service: StartService) -> None:
+    stores.number()
     running = start_service()
     running.caller.account("+14150000001")
     relay.hold(_is_document)
@@ -257,35 +259,35 @@ def test_cancelled_caller_affects_no_other(world: World, relay: Relay, start_ser
     assert running.caller.account(NUMBER) == ONE
 
 
-def test_deadline_that_is_over_is_reported_as_one(world: World, start_service: StartService) -> None:
+def test_deadline_that_is_over_is_reported_as_one(stores: RealStores, start_service: StartService) -> None:
     result = start_service().caller.refusal(NUMBER, timeout=0.000001)
     assert result.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_read_from_before_a_rebuild_is_answered_and_not_kept(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     running = start_service()
     running.caller.account("+14150000001")
     relay.hold(_is_document)
     call = running.caller.begin(NUMBER)
     eventually(lambda: relay.count(READ) == 1)
-    world.writer.checkpoints.begin_epoch("numbers/+1415", 1, instance_start_time="later", purge_seq=0, fingerprint="s")
+    stores.writer.checkpoints.begin_epoch("numbers/+1415", 1, instance_start_time="later", purge_seq=0, fingerprint="s")
     relay.release()
     result = outcome(call)
     assert isinstance(result, pb.LookupResponse)
     assert result.account_id == ONE
     running.caller.account("+14150000009")
-    eventually(lambda: world.cached("+14150000009") == "nothing")
-    assert world.cached() == ""
+    eventually(lambda: stores.cached("+14150000009") == "nothing")
+    assert stores.cached() == ""
 
 
 def test_so_many_explanations_wait_and_hold_up_nothing_else(
-    world: World, relay: Relay, start_service: StartService
+    stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    world.number()
-    world.number("+14420000001", TWO)
+    stores.number()
+    stores.number("+14420000001", TWO)
     running = start_service(couchdb_read_timeout=30)
     running.caller.account("+14150000001")
     relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
@@ -302,8 +304,10 @@ def test_so_many_explanations_wait_and_hold_up_nothing_else(
         assert each.retry_after
 
 
-def test_batches_are_refused_when_too_many_numbers_wait_for_threads(world: World, start_service: StartService) -> None:
-    world.number()
+def test_batches_are_refused_when_too_many_numbers_wait_for_threads(
+    stores: RealStores, start_service: StartService
+) -> None:
+    stores.number()
     running = start_service(max_queued_calls=1000)
     asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=NUMBER)] * 1000)
     reported: set[str] = set()

@@ -7,8 +7,8 @@ import dns.query
 import pytest
 
 from router.server.app import Service
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.test_sip import Caller, headers, request
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 NAME = ".".join(reversed(NUMBER.removeprefix("+"))) + ".e164.arpa."
@@ -16,10 +16,10 @@ TEMPLATE = "sip:{number}@{realm}"
 
 
 @pytest.fixture
-def service(world: World) -> Iterator[Service]:
-    world.number(NUMBER, ONE)
-    _realm(world, "one.example.com")
-    settings = world.settings(
+def service(stores: RealStores) -> Iterator[Service]:
+    stores.number(NUMBER, ONE)
+    _realm(stores, "one.example.com")
+    settings = stores.settings(
         sip_listen="127.0.0.1:0", sip_contact=TEMPLATE, enum_listen="127.0.0.1:0", enum_uri=TEMPLATE
     )
     made = Service(settings, with_follower=True)
@@ -29,8 +29,8 @@ def service(world: World) -> Iterator[Service]:
     made.stop()
 
 
-def _realm(world: World, realm: str | None) -> None:
-    world.put("accounts", ONE, pvt_type="account", name="An account", **({"realm": realm} if realm else {}))
+def _realm(stores: RealStores, realm: str | None) -> None:
+    stores.put("accounts", ONE, pvt_type="account", name="An account", **({"realm": realm} if realm else {}))
 
 
 def _seen(service: Service, caller: Caller) -> tuple[str, str]:
@@ -42,24 +42,24 @@ def _seen(service: Service, caller: Caller) -> tuple[str, str]:
     return contact.strip("<>").partition("@")[2], regexp.decode().strip("!").partition("@")[2]
 
 
-def test_contact_follows_the_accounts_realm(world: World, service: Service) -> None:
+def test_contact_follows_the_accounts_realm(stores: RealStores, service: Service) -> None:
     caller = Caller(service.sip.port)
     try:
         assert _seen(service, caller) == ("one.example.com",) * 2
-        _realm(world, "two.example.com")
+        _realm(stores, "two.example.com")
         eventually(lambda: _seen(service, caller) == ("two.example.com",) * 2)
-        _realm(world, None)
+        _realm(stores, None)
         eventually(lambda: _seen(service, caller) == (f"{ONE}.did-router.invalid",) * 2)
     finally:
         caller.socket.close()
 
 
-def test_prepared_response_follows_the_number(world: World, service: Service) -> None:
+def test_prepared_response_follows_the_number(stores: RealStores, service: Service) -> None:
     caller = Caller(service.sip.port)
     other = "f" * 32
     try:
         assert _seen(service, caller) == ("one.example.com",) * 2
-        world.number(NUMBER, other)
+        stores.number(NUMBER, other)
         eventually(lambda: _seen(service, caller) == (f"{other}.did-router.invalid",) * 2)
     finally:
         caller.socket.close()

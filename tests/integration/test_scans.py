@@ -9,9 +9,9 @@ from router.trust.trust import FRESH
 from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import Running, StartService
-from tests.integration.manager_world import CHILD, INVENTORY, family
+from tests.integration.manager_stores import CHILD, INVENTORY, family
+from tests.integration.real_stores import ONE, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import ONE, World
 from tests.support.waiting import eventually
 
 _ABSENT = [f"+1415886{index:04}" for index in range(600)]
@@ -19,17 +19,17 @@ _READ = r"/numbers/\+1415/(\+|_all_docs)"
 
 
 @pytest.fixture
-def running(world: World, relay: Relay, start_service: StartService) -> Running:
+def running(stores: RealStores, relay: Relay, start_service: StartService) -> Running:
     """A service with its follower, and a thousand numbers elsewhere in the database.
 
     Redis may take its time: with its circuit breaker open, lookups would read the database, which is what is counted.
     """
     assert relay
-    family(world)
-    world.numbers("numbers/+1415", 1000)
+    family(stores)
+    stores.numbers("numbers/+1415", 1000)
     made = start_service(with_follower=True, redis_timeout=5.0)
     made.wait_ready()
-    eventually(lambda: world.complete("numbers/+1415") and made.service.trust.current.near is FRESH)
+    eventually(lambda: stores.complete("numbers/+1415") and made.service.trust.current.near is FRESH)
     return made
 
 
@@ -64,13 +64,13 @@ def test_few_unknown_numbers_are_no_scan(running: Running, relay: Relay) -> None
     assert relay.count(r"/numbers/\+1415/_all_docs") == 0
 
 
-def test_numbers_in_the_middle_of_a_scan_route(running: Running, world: World) -> None:
+def test_numbers_in_the_middle_of_a_scan_route(running: Running, stores: RealStores) -> None:
     _scan(running, _ABSENT[:50])
     known = f"+1415{7:07}"
     assert running.caller.account(known) == ONE
-    world.number(_ABSENT[100], ONE)
+    stores.number(_ABSENT[100], ONE)
     eventually(lambda: running.caller.account(_ABSENT[100]) == ONE)
-    world.remove("numbers/+1415", _ABSENT[100])
+    stores.remove("numbers/+1415", _ABSENT[100])
     eventually(lambda: running.caller.account(_ABSENT[100]) == "NUMBER_NOT_FOUND")
 
 

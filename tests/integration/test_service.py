@@ -16,10 +16,10 @@ from router.embedded import EmbeddedRedis
 from router.server.app import Service
 from router.server.transport import GrpcioTransport, NativeTransport
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import PATIENCE, Caller, outcome, request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.lookup_client import PATIENCE, LookupClient, outcome, request
+from tests.integration.real_stores import NUMBER, ONE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, ONE, TWO, World
 from tests.support.waiting import eventually
 
 SERVICE = "router.v1.InboundRouter"
@@ -27,31 +27,31 @@ PATIENT = {"shutdown_grace_period": 20, "couchdb_read_timeout": 20, "lookup_time
 
 
 @pytest.mark.parametrize("taken", ["listen", "http_listen", "enum_listen", "admin_listen"])
-def test_service_whose_address_is_taken_leaves_no_folder(world: World, transport: str, taken: str) -> None:
+def test_service_whose_address_is_taken_leaves_no_folder(stores: RealStores, transport: str, taken: str) -> None:
     before = set(Path(tempfile.gettempdir()).glob("did-router-*"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
 
         with pytest.raises(OSError, match=address):
-            Service(world.settings(**{"transport": transport, taken: address})).start()
+            Service(stores.settings(**{"transport": transport, taken: address})).start()
 
     assert set(Path(tempfile.gettempdir()).glob("did-router-*")) <= before
 
 
 def test_service_started_without_stores_serves_when_they_appear(
-    world: World, own_redis: EmbeddedRedis, start_service: StartService
+    stores: RealStores, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
-    world.number()
-    world.redis_url = own_redis.url
+    stores.number()
+    stores.redis_url = own_redis.url
     own_redis.stop()
-    world.couchdb.stop()
+    stores.couchdb.stop()
     running = start_service(with_follower=True, couchdb_read_timeout=0.5)
     caller = running.caller
     assert caller.health() == caller.health(SERVICE) == "NOT_SERVING"
     assert caller.account(NUMBER) == "NUMBER_DATABASE_UNAVAILABLE"
     assert caller.account("reception") == "NOT_RECONCILABLE"
     assert running.page("/readyz")[0] == 503
-    world.couchdb.start()
+    stores.couchdb.start()
     eventually(lambda: caller.health(SERVICE) == "SERVING")
     eventually(lambda: caller.account(NUMBER) == ONE)
     own_redis.start()
@@ -61,9 +61,11 @@ def test_service_started_without_stores_serves_when_they_appear(
 
 
 @BOTH_TRANSPORTS
-def test_burst_of_more_calls_than_a_connection_may_have_loses_none(world: World, start_service: StartService) -> None:
+def test_burst_of_more_calls_than_a_connection_may_have_loses_none(
+    stores: RealStores, start_service: StartService
+) -> None:
     """A caller at its limit sends the next call before the server has forgotten the last one."""
-    world.number()
+    stores.number()
     running = start_service()
     running.caller.route(NUMBER)
 
@@ -82,15 +84,15 @@ def test_burst_of_more_calls_than_a_connection_may_have_loses_none(world: World,
 
 
 def test_service_with_both_stores_down_serves_its_near_cache(
-    world: World, own_redis: EmbeddedRedis, start_service: StartService
+    stores: RealStores, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
-    world.number()
-    world.redis_url = own_redis.url
+    stores.number()
+    stores.redis_url = own_redis.url
     running = start_service(with_follower=True, couchdb_read_timeout=0.5)
     running.wait_ready()
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
     own_redis.stop()
-    world.couchdb.stop()
+    stores.couchdb.stop()
     eventually(lambda: running.caller.health(SERVICE) == "NOT_SERVING")
     result = running.caller.route(NUMBER)
     assert (result.account_id, result.source, result.stale) == (ONE, pb.NEAR_CACHE, True)
@@ -98,12 +100,12 @@ def test_service_with_both_stores_down_serves_its_near_cache(
 
 
 def test_without_redis_it_answers_from_the_database(
-    world: World, own_redis: EmbeddedRedis, start_service: StartService
+    stores: RealStores, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
-    world.number()
-    world.account(TWO, enabled=False)
-    world.number("+14150000002", TWO)
-    world.redis_url = own_redis.url
+    stores.number()
+    stores.account(TWO, enabled=False)
+    stores.number("+14150000002", TWO)
+    stores.redis_url = own_redis.url
     own_redis.stop()
     running = start_service()
     caller = running.caller
@@ -111,43 +113,43 @@ def test_without_redis_it_answers_from_the_database(
     assert caller.account("+14150000002") == "ACCOUNT_DISABLED"
     assert caller.account("+14150000009") == "NUMBER_NOT_FOUND"
     eventually(lambda: caller.health(SERVICE) == "SERVING")
-    world.number(account=TWO)
+    stores.number(account=TWO)
     assert caller.account(NUMBER) == "ACCOUNT_DISABLED"
 
 
 def test_without_redis_the_clusters_configuration_still_counts(
-    world: World, own_redis: EmbeddedRedis, start_service: StartService
+    stores: RealStores, own_redis: EmbeddedRedis, start_service: StartService
 ) -> None:
-    world.number(pvt_module_name="knm_local")
-    world.configure(force_local_outbound=False)
-    world.redis_url = own_redis.url
+    stores.number(pvt_module_name="knm_local")
+    stores.configure(force_local_outbound=False)
+    stores.redis_url = own_redis.url
     own_redis.stop()
     running = start_service()
     eventually(lambda: not running.caller.route(NUMBER).force_outbound)
 
 
 @BOTH_TRANSPORTS
-def test_health_knows_its_services_and_no_others(world: World, start_service: StartService) -> None:
+def test_health_knows_its_services_and_no_others(stores: RealStores, start_service: StartService) -> None:
     caller = start_service().caller
     eventually(lambda: caller.health() == caller.health(SERVICE) == "SERVING")
     assert caller.health("router.v1.Nothing") == "NOT_FOUND"
 
 
-def test_health_follows_the_stores(world: World, own_redis: EmbeddedRedis, start_service: StartService) -> None:
-    world.redis_url = own_redis.url
+def test_health_follows_the_stores(stores: RealStores, own_redis: EmbeddedRedis, start_service: StartService) -> None:
+    stores.redis_url = own_redis.url
     running = start_service()
     eventually(lambda: running.caller.health(SERVICE) == "SERVING")
     own_redis.stop()
-    world.couchdb.stop()
+    stores.couchdb.stop()
     eventually(lambda: running.caller.health(SERVICE) == "NOT_SERVING")
     assert running.page("/readyz")[0] == 503
     assert running.page("/healthz")[0] == 200
-    world.couchdb.start()
+    stores.couchdb.start()
     eventually(lambda: running.caller.health(SERVICE) == "SERVING")
 
 
 @BOTH_TRANSPORTS
-def test_reflection_names_the_services(world: World, start_service: StartService) -> None:
+def test_reflection_names_the_services(stores: RealStores, start_service: StartService) -> None:
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(start_service().caller.channel)
     asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
     answer = next(iter(stub.ServerReflectionInfo(asked, timeout=20)))
@@ -156,7 +158,7 @@ def test_reflection_names_the_services(world: World, start_service: StartService
 
 
 @BOTH_TRANSPORTS
-def test_unknown_method_is_unimplemented(world: World, start_service: StartService) -> None:
+def test_unknown_method_is_unimplemented(stores: RealStores, start_service: StartService) -> None:
     nothing: Any = start_service().caller.channel.unary_unary("/router.v1.InboundRouter/Nothing")
     with pytest.raises(grpc.RpcError) as problem:
         nothing(b"", timeout=20)
@@ -174,11 +176,11 @@ def _metrics(running: Running) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_metrics_count_what_happened(world: World, start_service: StartService) -> None:
-    world.number()
+def test_metrics_count_what_happened(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     running = start_service(with_follower=True)
     running.wait_ready()
-    eventually(lambda: world.complete("numbers/+1415"))
+    eventually(lambda: stores.complete("numbers/+1415"))
     before = _metrics(running)
     for number in (NUMBER, NUMBER, "+14150000009", "reception"):
         running.caller.ask(number)
@@ -194,8 +196,8 @@ def test_metrics_count_what_happened(world: World, start_service: StartService) 
     assert after[("did_router_follower_databases_complete",)] == after[("did_router_follower_databases",)]
 
 
-def test_state_says_who_leads_and_how_far_it_is(world: World, start_service: StartService) -> None:
-    world.number()
+def test_state_says_who_leads_and_how_far_it_is(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     running = start_service(with_follower=True)
     running.wait_ready()
     state = eventually(lambda: (state := running.state)["state"] == "ready" and state)
@@ -205,32 +207,32 @@ def test_state_says_who_leads_and_how_far_it_is(world: World, start_service: Sta
     assert state["follower"]["leader"]
 
 
-def test_state_says_in_words_what_is_missing(world: World, start_service: StartService) -> None:
+def test_state_says_in_words_what_is_missing(stores: RealStores, start_service: StartService) -> None:
     running = start_service()
     eventually(lambda: "no follower" in running.state["why"])
     # Not ready in its first moment: CouchDB has not been asked yet.
     eventually(lambda: running.page("/readyz")[0] == 200)
     text = running.page("/readyz")[1]
     assert b"did-router follow" in text
-    world.couchdb.stop()
+    stores.couchdb.stop()
     eventually(lambda: "CouchDB" in running.state["why"])
     assert "password" not in running.page("/state")[1].decode()
 
 
-def test_unknown_page_names_those_there_are(world: World, start_service: StartService) -> None:
+def test_unknown_page_names_those_there_are(stores: RealStores, start_service: StartService) -> None:
     code, text = start_service().page("/nothing")
     assert code == 404
     assert b"/metrics" in text
 
 
 @BOTH_TRANSPORTS
-def test_running_calls_finish_when_it_stops(world: World, transport: str) -> None:
-    world.number()
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
-        service = Service(world.settings(transport=transport, **PATIENT))
+def test_running_calls_finish_when_it_stops(stores: RealStores, transport: str) -> None:
+    stores.number()
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
+        service = Service(stores.settings(transport=transport, **PATIENT))
         service.start()
-        caller = Caller(service.transport.port)
+        caller = LookupClient(service.transport.port)
         caller.account("+14150000001")
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         calls = [caller.begin(NUMBER) for _ in range(5)]
@@ -252,12 +254,12 @@ def test_running_calls_finish_when_it_stops(world: World, transport: str) -> Non
 
 
 @BOTH_TRANSPORTS
-def test_service_that_drains_reports_not_serving(world: World, transport: str) -> None:
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
-        service = Service(world.settings(transport=transport, **PATIENT))
+def test_service_that_drains_reports_not_serving(stores: RealStores, transport: str) -> None:
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
+        service = Service(stores.settings(transport=transport, **PATIENT))
         service.start()
-        caller = Caller(service.transport.port)
+        caller = LookupClient(service.transport.port)
         eventually(lambda: caller.health(SERVICE) == "SERVING")
         relay.hold(lambda _, target: target.startswith("/numbers/"))
         call = caller.begin(NUMBER)
@@ -280,8 +282,8 @@ def _ready_code(service: Service) -> int:
 
 
 @BOTH_TRANSPORTS
-def test_stopped_service_takes_no_more_calls(world: World, transport: str) -> None:
-    service = Service(world.settings(transport=transport))
+def test_stopped_service_takes_no_more_calls(stores: RealStores, transport: str) -> None:
+    service = Service(stores.settings(transport=transport))
     service.start()
     port = service.transport.port
     service.stop()
@@ -290,27 +292,27 @@ def test_stopped_service_takes_no_more_calls(world: World, transport: str) -> No
 
 
 @BOTH_TRANSPORTS
-def test_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
+def test_address_that_is_taken_is_an_error_in_words(stores: RealStores, transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=address):
-            Service(world.settings(transport=transport, listen=address)).start()
+            Service(stores.settings(transport=transport, listen=address)).start()
 
 
-def test_admin_address_that_is_taken_is_an_error_in_words(world: World, transport: str) -> None:
+def test_admin_address_that_is_taken_is_an_error_in_words(stores: RealStores, transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=address):
-            Service(world.settings(transport=transport, admin_listen=address)).start()
+            Service(stores.settings(transport=transport, admin_listen=address)).start()
 
 
-def test_two_services_share_one_redis(world: World, start_service: StartService) -> None:
-    world.number()
+def test_two_services_share_one_redis(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     first, second = start_service(with_follower=True), start_service(with_follower=True)
     first.wait_ready()
     second.wait_ready()
     for account in (ONE, TWO):
-        world.number(account=account)
+        stores.number(account=account)
         for each in (first, second):
             eventually(lambda each=each, account=account: each.caller.account(NUMBER) == account)  # type: ignore[misc]
     assert first.state["follower"]["leader"] == second.state["follower"]["leader"]

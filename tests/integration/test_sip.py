@@ -9,16 +9,16 @@ import pytest
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import SettingsError
-from tests.integration.world import NUMBER, ONE, World
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.support.waiting import eventually
 
 CONTACT = f"<sip:{NUMBER}@{ONE}.example.com;user=phone>"
 
 
 @pytest.fixture(scope="module")
-def world(redis_server: str) -> Iterator[World]:
+def stores(redis_server: str) -> Iterator[RealStores]:
     with EmbeddedCouchDB() as couchdb:
-        made = World(couchdb, redis_server)
+        made = RealStores(couchdb, redis_server)
         made.number(NUMBER, ONE)
         made.number("+14158867903", ONE, pvt_number_state="aging")
         yield made
@@ -26,9 +26,9 @@ def world(redis_server: str) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def service(world: World) -> Iterator[Service]:
+def service(stores: RealStores) -> Iterator[Service]:
     made = Service(
-        world.settings(sip_listen="127.0.0.1:0", sip_domain="example.com", sip_timeout=2.0), with_follower=True
+        stores.settings(sip_listen="127.0.0.1:0", sip_domain="example.com", sip_timeout=2.0), with_follower=True
     )
     made.start()
     eventually(lambda: made.readiness.state.name == "ready")
@@ -265,8 +265,8 @@ def test_length_that_is_none_ends_a_tcp_connection(service: Service) -> None:
     assert heard.startswith(b"SIP/2.0 400 ")
 
 
-def test_address_outside_of_the_networks_gets_nothing(world: World) -> None:
-    made = Service(world.settings(sip_listen="127.0.0.1:0", sip_allowed_networks=["192.0.2.0/24"]))
+def test_address_outside_of_the_networks_gets_nothing(stores: RealStores) -> None:
+    made = Service(stores.settings(sip_listen="127.0.0.1:0", sip_allowed_networks=["192.0.2.0/24"]))
     made.start()
     try:
         caller = Caller(made.sip.port)
@@ -300,8 +300,8 @@ def test_response_is_sent_to_no_address_outside_of_the_networks(service: Service
     assert service.observation.dropped["sip", "not_sent"] == before + 1
 
 
-def test_options_say_when_a_dispatcher_should_leave(world: World) -> None:
-    made = Service(world.settings(sip_listen="127.0.0.1:0", sip_max_request_rate=2))
+def test_options_say_when_a_dispatcher_should_leave(stores: RealStores) -> None:
+    made = Service(stores.settings(sip_listen="127.0.0.1:0", sip_max_request_rate=2))
     made.start()
     caller = Caller(made.sip.port)
     try:
@@ -325,6 +325,6 @@ def test_options_say_when_a_dispatcher_should_leave(world: World) -> None:
         ("sip_allowed_networks", ["here"]),
     ],
 )
-def test_setting_that_can_not_be_used_is_named(world: World, setting: str, value: object) -> None:
+def test_setting_that_can_not_be_used_is_named(stores: RealStores, setting: str, value: object) -> None:
     with pytest.raises(SettingsError, match=setting):
-        Service(world.settings(sip_listen="127.0.0.1:0", **{setting: value}))
+        Service(stores.settings(sip_listen="127.0.0.1:0", **{setting: value}))

@@ -11,9 +11,9 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.test_enum import NAME
 from tests.integration.test_sip import headers, request
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 
@@ -28,18 +28,18 @@ PROBES = 20
 
 
 @pytest.fixture(scope="module")
-def world(redis_server: str) -> Iterator[World]:
+def stores(redis_server: str) -> Iterator[RealStores]:
     with EmbeddedCouchDB() as couchdb:
-        made = World(couchdb, redis_server)
+        made = RealStores(couchdb, redis_server)
         made.number(NUMBER, ONE)
         yield made
         made.close()
 
 
 @contextlib.contextmanager
-def _running(world: World, **settings: object) -> Iterator[Service]:
+def _running(stores: RealStores, **settings: object) -> Iterator[Service]:
     listen = {"sip_listen": "127.0.0.1:0", "enum_listen": "127.0.0.1:0", "sip_timeout": 2.0, "enum_timeout": 2.0}
-    made = Service(world.settings(**listen, **settings), with_follower=True)
+    made = Service(stores.settings(**listen, **settings), with_follower=True)
     made.start()
     try:
         eventually(lambda: made.readiness.state.name == "ready")
@@ -75,8 +75,8 @@ def _flood(port: int, message: bytes) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_datagrams_are_answered_beside_a_connection_that_floods(world: World, tongue: str) -> None:
-    with _running(world, sip_max_request_rate=0, enum_max_request_rate=0) as service:
+def test_datagrams_are_answered_beside_a_connection_that_floods(stores: RealStores, tongue: str) -> None:
+    with _running(stores, sip_max_request_rate=0, enum_max_request_rate=0) as service:
         port = _port(service, tongue)
         with _flood(port, MESSAGES[tongue]), socket.socket(type=socket.SOCK_DGRAM) as asker:
             asker.settimeout(2)
@@ -86,9 +86,9 @@ def test_datagrams_are_answered_beside_a_connection_that_floods(world: World, to
                 assert asker.recv(65535)
 
 
-def test_sip_beyond_its_rate_gets_503_over_tcp(world: World) -> None:
+def test_sip_beyond_its_rate_gets_503_over_tcp(stores: RealStores) -> None:
     """Nothing is sent again over TCP, so that silence would keep the call for 32 seconds."""
-    with _running(world, sip_max_request_rate=2) as service, _connection(service.sip.port) as connection:
+    with _running(stores, sip_max_request_rate=2) as service, _connection(service.sip.port) as connection:
         connection.sendall(request("ACK") * 5 + request("OPTIONS") * 4)
         heard = b""
         while heard.count(b"SIP/2.0 ") < 4:
@@ -98,8 +98,8 @@ def test_sip_beyond_its_rate_gets_503_over_tcp(world: World) -> None:
     assert headers(heard.decode(), "Retry-After") == ["1", "1"]
 
 
-def test_enum_beyond_its_rate_is_refused_over_tcp(world: World) -> None:
-    with _running(world, enum_max_request_rate=2) as service, _connection(service.enum.port) as connection:
+def test_enum_beyond_its_rate_is_refused_over_tcp(stores: RealStores) -> None:
+    with _running(stores, enum_max_request_rate=2) as service, _connection(service.enum.port) as connection:
         connection.sendall(_framed(QUERY) * 4)
         rcodes = [dns.message.from_wire(_message(connection)).rcode() for _ in range(4)]
 
@@ -107,9 +107,9 @@ def test_enum_beyond_its_rate_is_refused_over_tcp(world: World) -> None:
 
 
 @pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_silent_connections_of_an_address_leave_places_to_others(world: World, tongue: str) -> None:
+def test_silent_connections_of_an_address_leave_places_to_others(stores: RealStores, tongue: str) -> None:
     settings = {f"{tongue}_max_connections": 8, f"{tongue}_max_connections_per_address": 3}
-    with _running(world, **settings) as service, contextlib.ExitStack() as opened:
+    with _running(stores, **settings) as service, contextlib.ExitStack() as opened:
         port = _port(service, tongue)
         connections = [opened.enter_context(_connection(port)) for _ in range(4)]
 
@@ -123,14 +123,14 @@ def test_silent_connections_of_an_address_leave_places_to_others(world: World, t
 
 
 @pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_idle_connection_is_closed(world: World, tongue: str) -> None:
-    with _running(world, **{f"{tongue}_idle_timeout": 0.3}) as service, _connection(_port(service, tongue)) as silent:
+def test_idle_connection_is_closed(stores: RealStores, tongue: str) -> None:
+    with _running(stores, **{f"{tongue}_idle_timeout": 0.3}) as service, _connection(_port(service, tongue)) as silent:
         assert silent.recv(1) == b""
 
 
 @pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_half_closed_connection_gets_its_responses(world: World, tongue: str) -> None:
-    with _running(world) as service, _connection(_port(service, tongue)) as connection:
+def test_half_closed_connection_gets_its_responses(stores: RealStores, tongue: str) -> None:
+    with _running(stores) as service, _connection(_port(service, tongue)) as connection:
         connection.sendall(MESSAGES[tongue] * 3)
         connection.shutdown(socket.SHUT_WR)
         heard = b""

@@ -16,11 +16,11 @@ from router.server.calls import grpcio_server
 from router.server.transport import GrpcioTransport
 from router.settings import SettingsError
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.integration.caller import request
 from tests.integration.certificates import CertAuthority
 from tests.integration.conftest import Running, StartService
+from tests.integration.lookup_client import request
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.tokens import Tokens
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 
@@ -30,17 +30,17 @@ def authority() -> CertAuthority:
 
 
 @pytest.fixture
-def secured(world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService) -> Running:
+def secured(stores: RealStores, authority: CertAuthority, tmp_path: Path, start_service: StartService) -> Running:
     """A service with TLS, by the transport that `auto` takes."""
-    world.number()
+    stores.number()
     certificate, key = authority.issue(tmp_path)
     return start_service(tls_certificate=certificate, tls_key=key)
 
 
 @pytest.fixture
-def mutual(world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService) -> Running:
+def mutual(stores: RealStores, authority: CertAuthority, tmp_path: Path, start_service: StartService) -> Running:
     """A service with mTLS."""
-    world.number()
+    stores.number()
     certificate, key = authority.issue(tmp_path)
     client_ca = authority.write(tmp_path / "clients.pem")
     return start_service(tls_certificate=certificate, tls_key=key, tls_client_ca=client_ca)
@@ -68,9 +68,9 @@ def test_auto_takes_grpcio_and_speaks_tls(secured: Running, authority: CertAutho
 
 
 def test_client_with_tls_and_a_token_is_answered(
-    world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService
+    stores: RealStores, authority: CertAuthority, tmp_path: Path, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     certificate, key = authority.issue(tmp_path)
     own = Tls.from_files(authority.write(tmp_path / "ca.pem"), *authority.issue(tmp_path, "switch"))
     tokens = Tokens(tmp_path / "tokens", switch="lookup")
@@ -153,9 +153,9 @@ def test_client_ca_is_replaced(mutual: Running, authority: CertAuthority, tmp_pa
 
 
 def test_tls_and_tokens_together(
-    world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService
+    stores: RealStores, authority: CertAuthority, tmp_path: Path, start_service: StartService
 ) -> None:
-    world.number()
+    stores.number()
     tokens = Tokens(tmp_path / "tokens", switch="lookup")
     certificate, key = authority.issue(tmp_path)
     running = start_service(tls_certificate=certificate, tls_key=key, token_file=tokens.path)
@@ -165,7 +165,7 @@ def test_tls_and_tokens_together(
 
 
 def test_admin_pages_speak_tls_where_others_reach_them(
-    world: World, authority: CertAuthority, tmp_path: Path, start_service: StartService
+    stores: RealStores, authority: CertAuthority, tmp_path: Path, start_service: StartService
 ) -> None:
     certificate, key = authority.issue(tmp_path)
     running = start_service(
@@ -192,7 +192,7 @@ def _any_tokens(folder: Path) -> Path:
     ],
 )
 def test_settings_that_cannot_be_used(
-    world: World,
+    stores: RealStores,
     authority: CertAuthority,
     tmp_path: Path,
     start_service: StartService,
@@ -208,7 +208,7 @@ def test_settings_that_cannot_be_used(
 
 
 def test_handshake_that_stops_half_way_is_ended(
-    world: World,
+    stores: RealStores,
     authority: CertAuthority,
     tmp_path: Path,
     start_service: StartService,
@@ -217,7 +217,7 @@ def test_handshake_that_stops_half_way_is_ended(
     options = dict(grpcio_server.OPTIONS) | {"grpc.server_handshake_timeout_ms": 500}
     assert options != dict(grpcio_server.OPTIONS)
     monkeypatch.setattr(grpcio_server, "OPTIONS", tuple(options.items()))
-    world.number()
+    stores.number()
     certificate, key = authority.issue(tmp_path)
     running = start_service(tls_certificate=certificate, tls_key=key)
     with socket.create_connection(("127.0.0.1", running.service.transport.port), timeout=9) as stopped:

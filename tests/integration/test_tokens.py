@@ -10,10 +10,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import PATIENCE, request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
+from tests.integration.lookup_client import PATIENCE, request
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.tokens import Tokens
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
@@ -30,8 +30,8 @@ def tokens(tmp_path: Path) -> Tokens:
 
 
 @pytest.fixture
-def running(world: World, tokens: Tokens, start_service: StartService) -> Running:
-    world.number()
+def running(stores: RealStores, tokens: Tokens, start_service: StartService) -> Running:
+    stores.number()
     return start_service(token_file=tokens.path)
 
 
@@ -182,8 +182,8 @@ def test_calls_are_counted_by_their_token(running: Running, tokens: Tokens) -> N
     }
 
 
-def test_without_a_token_file_anybody_may_ask(world: World, start_service: StartService) -> None:
-    world.number()
+def test_without_a_token_file_anybody_may_ask(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     running = start_service()
     assert running.caller.account(NUMBER) == ONE
     assert running.page("/state")[0] == 200

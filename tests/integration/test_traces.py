@@ -9,13 +9,13 @@ import grpc
 import pytest
 
 from router.v1 import inbound_pb2 as pb
-from tests.integration.caller import request
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
-from tests.integration.http_caller import HttpCaller
+from tests.integration.http_lookup_client import HttpLookupClient
+from tests.integration.lookup_client import request
 from tests.integration.otlp_receiver import OtlpReceiver
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.relay import Relay
 from tests.integration.tokens import Tokens
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -45,8 +45,8 @@ def attributes(span: Any) -> dict[str, str]:
 
 
 @BOTH_TRANSPORTS
-def test_sampled_call_gets_a_span_with_its_callers_trace(world: World, start_service: StartService) -> None:
-    world.number()
+def test_sampled_call_gets_a_span_with_its_callers_trace(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver)
         ask(running)
@@ -62,9 +62,9 @@ def test_sampled_call_gets_a_span_with_its_callers_trace(world: World, start_ser
 
 
 @BOTH_TRANSPORTS
-def test_sampled_call_with_a_token_gets_a_span(world: World, start_service: StartService, tmp_path: Path) -> None:
+def test_sampled_call_with_a_token_gets_a_span(stores: RealStores, start_service: StartService, tmp_path: Path) -> None:
     """With tokens the native source has its traceparent among the call's metadata alone."""
-    world.number()
+    stores.number()
     tokens = Tokens(tmp_path / "tokens", switch="lookup", operator="admin")
     with OtlpReceiver() as receiver:
         running = start_service(with_follower=True, trace_endpoint=receiver.url, token_file=str(tokens.path))
@@ -77,12 +77,12 @@ def test_sampled_call_with_a_token_gets_a_span(world: World, start_service: Star
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
 
 
-def test_children_are_what_a_lookup_waited_for(world: World, relay: Relay, start_service: StartService) -> None:
+def test_children_are_what_a_lookup_waited_for(stores: RealStores, relay: Relay, start_service: StartService) -> None:
     """The spans add up to their parent: a read of CouchDB takes nearly all of the time."""
-    world.number()
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver, near_cache_entries=0)
-        world.redis.delete(world.keys.number(NUMBER))
+        stores.redis.delete(stores.keys.number(NUMBER))
         answer = ask(running, SAMPLED)
         assert isinstance(answer, pb.LookupResponse)
         [span] = eventually(lambda: receiver.named(LOOKUP))
@@ -97,9 +97,9 @@ def test_children_are_what_a_lookup_waited_for(world: World, relay: Relay, start
 
 
 def test_refused_call_has_its_trace_in_span_log_and_recent(
-    world: World, start_service: StartService, caplog: pytest.LogCaptureFixture
+    stores: RealStores, start_service: StartService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.account(ONE)
+    stores.account(ONE)
     caplog.set_level(logging.INFO, "router.calls")
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver, log_calls="refused")
@@ -113,8 +113,8 @@ def test_refused_call_has_its_trace_in_span_log_and_recent(
     assert line.__dict__["keys"]["trace_id"] == recent["trace_id"] == TRACE
 
 
-def test_one_in_so_many_calls_is_traced_without_a_parent(world: World, start_service: StartService) -> None:
-    world.number()
+def test_one_in_so_many_calls_is_traced_without_a_parent(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver, trace_sample_every=5)
         for _ in range(20):
@@ -126,11 +126,11 @@ def test_one_in_so_many_calls_is_traced_without_a_parent(world: World, start_ser
     assert {span.parent_span_id for span in spans} == {b""}
 
 
-def test_http_request_brings_its_trace(world: World, start_service: StartService) -> None:
-    world.number()
+def test_http_request_brings_its_trace(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver, http_listen="127.0.0.1:0")
-        with HttpCaller(running.service.http.port) as caller:
+        with HttpLookupClient(running.service.http.port) as caller:
             assert caller.get(f"/v1/lookup/{NUMBER}", {"traceparent": SAMPLED}).status == 200
         [span] = eventually(lambda: receiver.named("GET /v1/lookup/{number}"))
 
@@ -158,8 +158,8 @@ def counts(span: Any) -> dict[str, int]:
 
 @BOTH_TRANSPORTS
 @pytest.mark.parametrize("method", [BATCH, STREAM])
-def test_call_of_many_lookups_gets_one_span(world: World, start_service: StartService, method: str) -> None:
-    world.number()
+def test_call_of_many_lookups_gets_one_span(stores: RealStores, start_service: StartService, method: str) -> None:
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver)
         many(running, method, UNSAMPLED, [NUMBER])
@@ -176,11 +176,11 @@ def test_call_of_many_lookups_gets_one_span(world: World, start_service: StartSe
         assert child.end_time_unix_nano <= span.end_time_unix_nano
 
 
-def test_batch_over_http_gets_a_span_of_its_route(world: World, start_service: StartService) -> None:
-    world.number()
+def test_batch_over_http_gets_a_span_of_its_route(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver, http_listen="127.0.0.1:0")
-        with HttpCaller(running.service.http.port) as caller:
+        with HttpLookupClient(running.service.http.port) as caller:
             body = {"lookups": [{"number": NUMBER}]}
             assert caller.post("/v1/lookups", body, {"traceparent": SAMPLED}).status == 200
         [span] = eventually(lambda: receiver.named("POST /v1/lookups"))
@@ -189,8 +189,8 @@ def test_batch_over_http_gets_a_span_of_its_route(world: World, start_service: S
     assert "rpc.method" not in attributes(span)
 
 
-def test_refused_lookup_of_a_stream_has_its_trace_in_recent(world: World, start_service: StartService) -> None:
-    world.account(ONE)
+def test_refused_lookup_of_a_stream_has_its_trace_in_recent(stores: RealStores, start_service: StartService) -> None:
+    stores.account(ONE)
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver)
         many(running, STREAM, SAMPLED, ["+14150000009"])
@@ -199,7 +199,7 @@ def test_refused_lookup_of_a_stream_has_its_trace_in_recent(world: World, start_
     assert (recent["trace_id"], recent["reason"]) == (TRACE, "NUMBER_NOT_FOUND")
 
 
-def test_invalid_batch_has_a_span_that_did_not_fail(world: World, start_service: StartService) -> None:
+def test_invalid_batch_has_a_span_that_did_not_fail(stores: RealStores, start_service: StartService) -> None:
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver)
         stub: Any = running.caller.stub
@@ -212,8 +212,8 @@ def test_invalid_batch_has_a_span_that_did_not_fail(world: World, start_service:
     assert span.status.code == 0
 
 
-def test_hanging_collector_delays_no_call(world: World, start_service: StartService) -> None:
-    world.number()
+def test_hanging_collector_delays_no_call(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     with OtlpReceiver() as receiver:
         running = started(start_service, receiver)
         receiver.go_on.clear()

@@ -13,7 +13,7 @@ from router.follower.leadership import Leadership
 from router.follower.scheduler import DatabaseScheduler
 from router.redis_store.lease import Lease
 from tests.integration.conftest import StartFollower
-from tests.integration.world import ONE, TWO, World
+from tests.integration.real_stores import ONE, TWO, RealStores
 from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
@@ -48,43 +48,45 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
 
 @pytest.mark.parametrize(("owner", "method"), [(Lease, "acquire"), (Follower, "_lead"), (Follower, "_describe")])
 def test_follower_leads_again(
-    world: World, start_follower: StartFollower, failing: Failing, owner: type, method: str
+    stores: RealStores, start_follower: StartFollower, failing: Failing, owner: type, method: str
 ) -> None:
     failed = failing(owner, method)
-    world.number()
+    stores.number()
     start_follower()
     assert failed.wait(10)
-    world.number(account=TWO)
-    eventually(lambda: world.cached() == TWO)
+    stores.number(account=TWO)
+    eventually(lambda: stores.cached() == TWO)
 
 
-def test_database_whose_feed_failed_is_read(world: World, start_follower: StartFollower, failing: Failing) -> None:
+def test_database_whose_feed_failed_is_read(
+    stores: RealStores, start_follower: StartFollower, failing: Failing
+) -> None:
     failed = failing(ChangesFeed, "changes", lambda feed: feed.path[0] == SHARD)
-    world.number()
+    stores.number()
     start_follower(**RARELY)
-    eventually(lambda: world.cached() == ONE)
-    world.number(account=TWO)
+    eventually(lambda: stores.cached() == ONE)
+    stores.number(account=TWO)
     assert failed.wait(10)
-    world.number(account=ONE)
-    eventually(lambda: world.cached() == ONE)
+    stores.number(account=ONE)
+    eventually(lambda: stores.cached() == ONE)
 
 
 def test_database_whose_retry_could_not_be_scheduled_is_read(
-    world: World, start_follower: StartFollower, failing: Failing
+    stores: RealStores, start_follower: StartFollower, failing: Failing
 ) -> None:
     failing(CatchUp, "run", lambda _, database, *__: database.name == SHARD)
     failed = failing(DatabaseScheduler, "schedule_later", lambda _, database, __: database.name == SHARD)
-    world.number()
+    stores.number()
     start_follower(**RARELY)
     assert failed.wait(10)
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.cached() == ONE)
 
 
-def test_lease_that_is_not_renewed_counts_as_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_that_is_not_renewed_counts_as_lost(stores: RealStores, monkeypatch: pytest.MonkeyPatch) -> None:
     def acquire(_: Lease) -> int:
         raise RuntimeError("nobody expects this")
 
-    with Leadership(Lease(world.redis, world.keys, 0.3)) as leadership:
+    with Leadership(Lease(stores.redis, stores.keys, 0.3)) as leadership:
         assert leadership.token
         monkeypatch.setattr(Lease, "acquire", acquire)
         assert leadership.lost.wait(10)

@@ -9,18 +9,18 @@ from router.server.app import Service
 from router.server.transport import UNIX_PREFIX
 from router.v1 import inbound_pb2 as pb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.integration.caller import request
 from tests.integration.conftest import BOTH_TRANSPORTS
-from tests.integration.world import NUMBER, ONE, World
+from tests.integration.lookup_client import request
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 
 pytestmark = BOTH_TRANSPORTS
 
 
-def test_service_on_a_unix_socket_answers(world: World, transport: str) -> None:
-    world.number()
+def test_service_on_a_unix_socket_answers(stores: RealStores, transport: str) -> None:
+    stores.number()
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         address = f"{UNIX_PREFIX}{Path(folder) / 'worker.sock'}"
-        service = Service(world.settings(transport=transport).with_values(listen=address))
+        service = Service(stores.settings(transport=transport).with_values(listen=address))
         service.start()
         try:
             with grpc.insecure_channel(address) as channel:

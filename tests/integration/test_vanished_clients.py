@@ -8,9 +8,9 @@ import pytest
 
 from router.server.calls import call_source, grpcio_server, native
 from router.v1 import inbound_pb2 as pb
-from tests.hostile.wire import LOOKUP, PING, Connection
+from tests.abuse.wire import LOOKUP, PING, Connection
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
-from tests.integration.world import NUMBER, ONE, World
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 
 pytestmark = BOTH_TRANSPORTS
 
@@ -34,8 +34,8 @@ LONG = 2 * (AFTER + TIME_LIMIT)
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered pings before", "never did"])
-def test_one_that_vanished_is_let_go(world: World, start_service: StartService, *, answered: bool) -> None:
-    world.number()
+def test_one_that_vanished_is_let_go(stores: RealStores, start_service: StartService, *, answered: bool) -> None:
+    stores.number()
     port = start_service().service.transport.port
     with Connection(port) as client:
         client.answers_pings = answered
@@ -49,8 +49,8 @@ def test_one_that_vanished_is_let_go(world: World, start_service: StartService, 
         assert client.frames[PING] >= 1 + answered
 
 
-def test_one_that_answers_pings_stays(world: World, start_service: StartService) -> None:
-    world.number()
+def test_one_that_answers_pings_stays(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     port = start_service().service.transport.port
     with Connection(port) as client:
         client.answers_pings = True
@@ -61,8 +61,8 @@ def test_one_that_answers_pings_stays(world: World, start_service: StartService)
         assert client.wait_ended(2, 5)
 
 
-def test_grpcio_answers_by_itself_with_and_without_a_call(world: World, start_service: StartService) -> None:
-    world.number()
+def test_grpcio_answers_by_itself_with_and_without_a_call(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
     caller = start_service().caller
     assert caller.account(NUMBER) == ONE
     states: list[grpc.ChannelConnectivity] = []

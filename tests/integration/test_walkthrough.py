@@ -1,11 +1,11 @@
 """The Number Document page's own example; with -s it prints the documents at each step."""
 
-from tests.integration.world import World
+from tests.integration.real_stores import RealStores
 from tests.walkthrough import PARENT, SUB, walk
 
 
-def test_number_deleted_by_a_sub_account_returns_to_its_parent(world: World) -> None:
-    made, reserved, _, acquired, used, named, deleted, last = walk(world.settings())
+def test_number_deleted_by_a_sub_account_returns_to_its_parent(stores: RealStores) -> None:
+    made, reserved, _, acquired, used, named, deleted, last = walk(stores.settings())
     assert "pvt_assigned_to" not in made
     assert (reserved["pvt_number_state"], reserved["pvt_reserve_history"]) == ("reserved", [PARENT])
     assert (acquired["pvt_number_state"], acquired["pvt_assigned_to"]) == ("in_service", SUB)

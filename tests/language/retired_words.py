@@ -50,6 +50,7 @@ NAMES = {
     "distrust": "invalidate_checkpoint",
     "read_again": "publish_reload",
     "caught_up": "mark_complete",
+    "World": "RealStores",
     "vouch": "mark_reference_data_complete",
     "of_nothing": "negative_entry",
     "of_decision": "route_entry",

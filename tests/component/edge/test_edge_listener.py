@@ -12,9 +12,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.abuse import wire
+from tests.abuse.wire import Connection
 from tests.component.edge.running_edge import RunningEdge, Start, refused
-from tests.hostile import wire
-from tests.hostile.wire import Connection
 from tests.integration.certificates import CertAuthority
 from tests.support.waiting import eventually
 

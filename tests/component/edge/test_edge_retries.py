@@ -8,10 +8,10 @@ import grpc
 import pytest
 
 from router.server.edge.edge import Edge
+from tests.abuse import wire
+from tests.abuse.wire import HEADERS, Connection
 from tests.component.edge.hanging_up import HangingUpWorker
 from tests.component.edge.running_edge import RunningEdge, Start, refused
-from tests.hostile import wire
-from tests.hostile.wire import HEADERS, Connection
 from tests.support.waiting import eventually
 
 ATTEMPTS = 5

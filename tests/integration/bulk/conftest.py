@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.bulk.runs import Bulk
-from tests.integration.manager_world import family
-from tests.integration.world import World
+from tests.integration.manager_stores import family
+from tests.integration.real_stores import RealStores
 
 
 @pytest.fixture
-def bulk(world: World, tmp_path: Path) -> Bulk:
-    family(world)
-    return Bulk(world, tmp_path)
+def bulk(stores: RealStores, tmp_path: Path) -> Bulk:
+    family(stores)
+    return Bulk(stores, tmp_path)

@@ -14,8 +14,8 @@ from router.bulk.records import ImportOptions
 from router.bulk.results import Report
 from router.bulk.rows import Row
 from router.bulk.run import BulkRun
-from tests.integration.manager_world import CHILD, SHARD, Manager
-from tests.integration.world import World
+from tests.integration.manager_stores import CHILD, SHARD, Manager
+from tests.integration.real_stores import RealStores
 
 HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
 NUMBERS = [f"+1415886790{digit}" for digit in range(8)]
@@ -24,9 +24,9 @@ NUMBERS = [f"+1415886790{digit}" for digit in range(8)]
 class Bulk:
     """Runs that share one results file."""
 
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world = world
-        self.manager = Manager(world)
+    def __init__(self, stores: RealStores, folder: Path) -> None:
+        self.stores = stores
+        self.manager = Manager(stores)
         self.results = folder / "results.jsonl"
 
     def run(self, rows: Iterable[Row], *, batch: int = 3, header: Header = HEADER, **more: Any) -> Report:
@@ -50,7 +50,7 @@ class Bulk:
         self.results.write_bytes(kept + (lines[-count][:10] if torn else b""))
 
     def document(self, number: str, database: str = SHARD) -> dict[str, Any]:
-        return dict(self.world.databases.database(database).get(number))
+        return dict(self.stores.databases.database(database).get(number))
 
 
 def csv(*numbers: str, account: str = CHILD) -> str:

@@ -17,7 +17,7 @@ from router.bulk.run import BulkRun
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.numbers import gregorian
 from tests.integration.bulk.runs import HEADER, NUMBERS, Bulk, csv
-from tests.integration.manager_world import CHILD, RESELLER
+from tests.integration.manager_stores import CHILD, RESELLER
 
 
 @pytest.mark.parametrize("torn", [False, True])
@@ -52,15 +52,15 @@ def test_resume_completes_copies_and_cache(bulk: Bulk) -> None:
     bulk.imported(csv(*NUMBERS))
     bulk.lose(4)
     copies = f"account/{CHILD[:2]}/{CHILD[2:4]}/{CHILD[4:]}"
-    copy = bulk.world.databases.database(copies).get("phone_numbers")
-    bulk.world.databases.database(copies).delete("phone_numbers", str(copy["_rev"]))
-    bulk.world.redis.flushall()
+    copy = bulk.stores.databases.database(copies).get("phone_numbers")
+    bulk.stores.databases.database(copies).delete("phone_numbers", str(copy["_rev"]))
+    bulk.stores.redis.flushall()
 
     bulk.imported(csv(*NUMBERS))
 
-    copy = bulk.world.databases.database(copies).get("phone_numbers")
+    copy = bulk.stores.databases.database(copies).get("phone_numbers")
     assert sorted(name for name in copy if name.startswith("+")) == NUMBERS[4:]
-    assert bulk.world.reader.entries(NUMBERS[4:]).count(None) == 0
+    assert bulk.stores.reader.entries(NUMBERS[4:]).count(None) == 0
 
 
 def test_resume_begun_rows_are_carried_out(bulk: Bulk) -> None:

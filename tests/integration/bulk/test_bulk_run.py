@@ -12,7 +12,7 @@ from router.bulk.run import BulkRun
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from tests.integration.bulk.runs import HEADER, NUMBERS, Bulk, csv
-from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, Manager
+from tests.integration.manager_stores import CHILD, INVENTORY, MASTER, RESELLER, Manager
 
 
 def test_run_each_row_has_a_result_in_file_order(bulk: Bulk) -> None:
@@ -84,7 +84,7 @@ def test_run_store_unavailable_for_a_moment_is_retried(bulk: Bulk, couchdb: Embe
             done.append(len(asks))
             if len(done) == 2:  # done, and its answer lost
                 bulk.manager.manager.carry_out(asks)
-                return Manager(bulk.world, couchdb_url="http://127.0.0.1:1").manager.carry_out(asks)
+                return Manager(bulk.stores, couchdb_url="http://127.0.0.1:1").manager.carry_out(asks)
             return bulk.manager.manager.carry_out(asks)
 
     journal = Journal.open(bulk.results, HEADER, 63877497874)
@@ -140,4 +140,4 @@ def test_run_guessed_number_that_exists_is_decided_again(bulk: Bulk) -> None:
     ]
     assert [bulk.document(number)["pvt_assigned_to"] for number in NUMBERS[:4]] == [RESELLER, CHILD, CHILD, CHILD]
     assert [bulk.document(number)["_rev"][:2] for number in NUMBERS[:4]] == ["1-", "2-", "3-", "1-"]
-    assert bulk.world.reader.entries(NUMBERS[:4]).count(None) == 0
+    assert bulk.stores.reader.entries(NUMBERS[:4]).count(None) == 0

@@ -23,9 +23,9 @@ from router.bulk.run import BulkRun
 from router.embedded import EmbeddedCouchDB
 from router.lifecycle.operations import Imported, OperationRequest
 from router.numbers.documents import NumberDocument, read
-from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, Manager, family
+from tests.integration.manager_stores import CHILD, INVENTORY, RESELLER, SHARD, Manager, family
+from tests.integration.real_stores import RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import World
 
 HEADER = Header({"command": "test", "dry_run": False}, "sha256:1")
 NUMBERS = [f"+1415886790{digit}" for digit in range(8)]
@@ -40,11 +40,11 @@ class Killed(Exception):
 class Imports:
     """Runs over the same rows, by way of a relay, all with results in one file."""
 
-    def __init__(self, world: World, relay: Relay, folder: Path) -> None:
-        self.world = world
+    def __init__(self, stores: RealStores, relay: Relay, folder: Path) -> None:
+        self.stores = stores
         self.relay = relay
         self.file, self.results = folder / "numbers.csv", folder / "results.jsonl"
-        self.manager = Manager(world, couchdb_url=relay.url).manager
+        self.manager = Manager(stores, couchdb_url=relay.url).manager
         self.rows([(number, (CHILD, RESELLER)[place % 2]) for place, number in enumerate(NUMBERS)])
 
     def rows(self, rows: Sequence[tuple[str, str]]) -> None:
@@ -80,23 +80,23 @@ class Imports:
 
     def listed(self, account: str) -> list[str]:
         """The numbers in an account's list."""
-        held = self.world.databases.database(LISTS[account]).get_many(["phone_numbers"])["phone_numbers"] or {}
+        held = self.stores.databases.database(LISTS[account]).get_many(["phone_numbers"])["phone_numbers"] or {}
         return sorted(name for name in held if name.startswith("+"))
 
     def rewrite_list(self, account: str, numbers: Sequence[str]) -> None:
         """Have an account list these alone."""
-        held = self.world.databases.database(LISTS[account]).get_many(["phone_numbers"])["phone_numbers"]
+        held = self.stores.databases.database(LISTS[account]).get_many(["phone_numbers"])["phone_numbers"]
         if held is not None:
             kept = {name: value for name, value in held.items() if not name.startswith("+") or name in numbers}
-            self.world.databases.database(LISTS[account]).put(kept)
+            self.stores.databases.database(LISTS[account]).put(kept)
 
     def differences(self, *, repair: bool = False) -> int:
         """Return what an audit finds in the copies; with repair, what it can't mend."""
         comparison = CopiesComparison(
-            self.world.databases, AccountCopies(self.world.databases, CopiesMode.SINGLE), recheck_delays=(0.0,)
+            self.stores.databases, AccountCopies(self.stores.databases, CopiesMode.SINGLE), recheck_delays=(0.0,)
         )
-        for name in self.world.databases.names("numbers/+"):
-            for page in self.world.databases.database(name).all_documents(100):
+        for name in self.stores.databases.names("numbers/+"):
+            for page in self.stores.databases.database(name).all_documents(100):
                 comparison.note(page)
         found = comparison.find()
         return sum(map(bool, comparison.repair(found).values())) if repair else len(found)
@@ -109,9 +109,9 @@ def relay(couchdb: EmbeddedCouchDB) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def imports(world: World, relay: Relay, tmp_path: Path) -> Imports:
-    family(world)
-    return Imports(world, relay, tmp_path)
+def imports(stores: RealStores, relay: Relay, tmp_path: Path) -> Imports:
+    family(stores)
+    return Imports(stores, relay, tmp_path)
 
 
 def test_accounts_list_is_written_once_a_run(imports: Imports) -> None:
@@ -120,7 +120,7 @@ def test_accounts_list_is_written_once_a_run(imports: Imports) -> None:
     assert (report.statuses, report.warnings) == ({"done": 8}, 0)
     assert (imports.listed(CHILD), imports.listed(RESELLER)) == (NUMBERS[::2], NUMBERS[1::2])
     for database in LISTS.values():
-        assert imports.world.databases.database(database).get("phone_numbers")["_rev"].startswith("1-")
+        assert imports.stores.databases.database(database).get("phone_numbers")["_rev"].startswith("1-")
     assert imports.differences() == 0
     assert {result["copies"] for result in imports.lines_with("row")} == {"later"}
     assert [result for result in imports.lines_with("copies") if "row" not in result] == [
@@ -172,7 +172,7 @@ def test_finished_run_has_nothing_to_make_up_for(imports: Imports) -> None:
 
 def test_list_after_foreign_changes_holds_the_current_numbers(imports: Imports) -> None:
     """Between the number's writing and its copy's somebody moves it, somebody deletes it, and the list is there."""
-    manager = Manager(imports.world)
+    manager = Manager(imports.stores)
     manager.created("+14158867999", assign_to=CHILD)
     with pytest.raises(Killed):
         imports.run(killed="before")
@@ -196,7 +196,7 @@ def test_list_changed_while_it_is_written_is_corrected(imports: Imports) -> None
     """Their own copy's writing found nothing to do, since ours was not there yet."""
     copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:3], CHILD))
-    databases = imports.world.databases
+    databases = imports.stores.databases
 
     def interfere(method: str, target: str) -> bool:
         if method == "PUT" and target.startswith("/account"):
@@ -217,9 +217,9 @@ def test_list_changed_while_it_is_written_is_corrected(imports: Imports) -> None
 def test_database_that_is_made_anew_is_read(imports: Imports) -> None:
     copies = imports.manager.deferred_copies()
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
-    imports.world.databases.database(SHARD).drop()
-    imports.world.databases.database(SHARD).create()
-    Manager(imports.world).created(NUMBERS[0], assign_to=RESELLER)
+    imports.stores.databases.database(SHARD).drop()
+    imports.stores.databases.database(SHARD).create()
+    Manager(imports.stores).created(NUMBERS[0], assign_to=RESELLER)
 
     assert copies.write() == {}
 
@@ -235,10 +235,10 @@ def test_new_accounts_lists_are_not_read_first(imports: Imports) -> None:
 
 def test_existing_list_keeps_what_it_holds(imports: Imports) -> None:
     """Its entries stay, but for the entry that a former life of a new number left there."""
-    Manager(imports.world).created("+14158867999", assign_to=CHILD)
-    document = dict(imports.world.databases.database(LISTS[CHILD]).get("phone_numbers"))
+    Manager(imports.stores).created("+14158867999", assign_to=CHILD)
+    document = dict(imports.stores.databases.database(LISTS[CHILD]).get("phone_numbers"))
     left = {NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}, "note": "by hand"}
-    imports.world.databases.database(LISTS[CHILD]).put({**document, **left})
+    imports.stores.databases.database(LISTS[CHILD]).put({**document, **left})
 
     copies = imports.manager.deferred_copies()
     (ask,) = _asks(NUMBERS[1:2], RESELLER)
@@ -247,13 +247,13 @@ def test_existing_list_keeps_what_it_holds(imports: Imports) -> None:
 
     assert copies.write() == {}
     assert imports.listed(CHILD) == sorted([*NUMBERS[::2], "+14158867999"])
-    assert imports.world.databases.database(LISTS[CHILD]).get("phone_numbers")["note"] == "by hand"
+    assert imports.stores.databases.database(LISTS[CHILD]).get("phone_numbers")["note"] == "by hand"
     assert imports.listed(RESELLER) == NUMBERS[1:2]
 
 
 def test_previous_account_loses_its_leftover_list_entry(imports: Imports) -> None:
     stray = {"_id": "phone_numbers", NUMBERS[1]: {"state": "in_service", "assigned_to": CHILD}}
-    imports.world.databases.database(LISTS[CHILD]).put(stray)
+    imports.stores.databases.database(LISTS[CHILD]).put(stray)
 
     copies = imports.manager.deferred_copies()
     (ask,) = _asks(NUMBERS[1:2], RESELLER)
@@ -315,23 +315,23 @@ def test_copies_that_wait_while_couchdb_is_away(imports: Imports, monkeypatch: p
 
 @pytest.mark.parametrize("mode", [CopiesMode.PER_NUMBER, CopiesMode.BOTH])
 def test_whole_copies_are_written_at_once(imports: Imports, mode: CopiesMode) -> None:
-    manager = Manager(imports.world, account_copies=mode).manager
+    manager = Manager(imports.stores, account_copies=mode).manager
     copies = manager.deferred_copies()
 
     copies.carry_out(_asks(NUMBERS[:2], CHILD))
 
     assert len(copies) == 0
-    held = imports.world.databases.database(LISTS[CHILD]).get_many(NUMBERS[:2])
+    held = imports.stores.databases.database(LISTS[CHILD]).get_many(NUMBERS[:2])
     assert all(held.values())
 
 
 def test_numbers_of_which_the_feed_says_nothing_are_read(imports: Imports) -> None:
     """As when it was begun too late, or by somebody else."""
-    Manager(imports.world).created(*NUMBERS[:2], assign_to=CHILD)
-    databases = imports.world.databases
+    Manager(imports.stores).created(*NUMBERS[:2], assign_to=CHILD)
+    databases = imports.stores.databases
     found = [read(databases.database(SHARD).get(number)) for number in NUMBERS[:2]]
     written = {each.number: each for each in found if isinstance(each, NumberDocument)}
-    imports.world.databases.database(LISTS[CHILD]).delete("phone_numbers", _revision(imports.world, LISTS[CHILD]))
+    imports.stores.databases.database(LISTS[CHILD]).delete("phone_numbers", _revision(imports.stores, LISTS[CHILD]))
 
     for since in ({}, {SHARD: databases.database(SHARD).current_sequence()}):
         reader = FeedVerifiedReader(databases, written, since)
@@ -340,8 +340,8 @@ def test_numbers_of_which_the_feed_says_nothing_are_read(imports: Imports) -> No
         assert imports.listed(CHILD) == NUMBERS[:2]
 
 
-def _revision(world: World, database: str) -> str:
-    return str(world.databases.database(database).get("phone_numbers")["_rev"])
+def _revision(stores: RealStores, database: str) -> str:
+    return str(stores.databases.database(database).get("phone_numbers")["_rev"])
 
 
 def _asks(numbers: Sequence[str], account: str) -> list[OperationRequest]:

@@ -17,8 +17,8 @@ from router.bulk.records import ImportOptions
 from router.bulk.results import Report
 from router.bulk.run import BulkRun
 from router.couch.server import CouchServer
-from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
-from tests.integration.world import World
+from tests.integration.manager_stores import CHILD, RESELLER, SHARD, Manager
+from tests.integration.real_stores import RealStores
 from tests.support.examples import examples
 
 _VISIBLE = st.characters(min_codepoint=33, max_codepoint=126)
@@ -60,21 +60,21 @@ _FIELDS = st.dictionaries(
 _TYPES = st.sampled_from([{}, {"pvt_type": "number"}])
 
 
-def _documents(world: World) -> dict[str, bytes]:
+def _documents(stores: RealStores) -> dict[str, bytes]:
     """Each document as JSON text, without what the page says is not kept."""
     return {
         str(document["_id"]): orjson.dumps(
             {name: value for name, value in document.items() if name not in {"_rev", "pvt_modified"}}
         )
-        for name in world.databases.names("numbers/+")
-        for page in world.databases.database(name).all_documents(100)
+        for name in stores.databases.names("numbers/+")
+        for page in stores.databases.database(name).all_documents(100)
         for document in page
     }
 
 
-def _exported(world: World) -> bytes:
+def _exported(stores: RealStores) -> bytes:
     written: list[bytes] = []
-    export = Export(world.databases, written.append, "jsonl")
+    export = Export(stores.databases, written.append, "jsonl")
     assert export.run(export.shards()).skipped_documents == []
     return b"".join(written)
 
@@ -89,22 +89,22 @@ def _imported(manager: Manager, text: bytes, results: Path | None = None, **opti
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(_IDS, st.tuples(_TYPES, _FIELDS), min_size=1, max_size=12))
 def test_any_document_comes_back_as_it_was(
-    manager: Manager, world: World, found: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+    manager: Manager, stores: RealStores, found: dict[str, tuple[dict[str, Any], dict[str, Any]]]
 ) -> None:
-    for name in world.databases.names("numbers/+"):
-        world.databases.database(name).drop()
-    world.databases.database(SHARD).create()
-    world.databases.database(SHARD).put_many(
+    for name in stores.databases.names("numbers/+"):
+        stores.databases.database(name).drop()
+    stores.databases.database(SHARD).create()
+    stores.databases.database(SHARD).put_many(
         [{"_id": each, **kind, **fields} for each, (kind, fields) in found.items()]
     )
-    before = _documents(world)
-    text = _exported(world)
-    world.databases.database(SHARD).drop()
+    before = _documents(stores)
+    text = _exported(stores)
+    stores.databases.database(SHARD).drop()
 
     report = _imported(manager, text)
 
     assert report.statuses == {"done": len(found)}, report.refused
-    assert _documents(world) == before
+    assert _documents(stores) == before
     again = _imported(manager, text)
     deleted = sum(b'"pvt_deleted":true' in document for document in before.values())
     assert again.statuses.get("refused") is None
@@ -121,11 +121,13 @@ def test_any_document_comes_back_as_it_was(
     ],
     ids=["no number of any dial plan", "two states", "another database's name"],
 )
-def test_handwritten_document_is_imported_unchanged(manager: Manager, world: World, document: dict[str, Any]) -> None:
+def test_handwritten_document_is_imported_unchanged(
+    manager: Manager, stores: RealStores, document: dict[str, Any]
+) -> None:
     report = _imported(manager, orjson.dumps(document))
 
     assert report.statuses == {"done": 1}, report.refused
-    stands = dict(world.databases.database(SHARD).get(document["_id"]))
+    stands = dict(stores.databases.database(SHARD).get(document["_id"]))
     assert {name: stands[name] for name in stands if name not in {"_rev", "pvt_modified"}} == document
 
 
@@ -146,11 +148,11 @@ def test_account_restores_no_documents_of_its_own_making(manager: Manager) -> No
     assert report.refused[0]["error"] == "not_reconcilable"
 
 
-def test_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, world: World) -> None:
+def test_document_as_large_as_couchdb_takes_is_one_line(manager: Manager, stores: RealStores) -> None:
     document = {"_id": "+14158870000", "pvt_state": "in_service", "note": "x" * 3_000_000}
 
     assert _imported(manager, orjson.dumps(document)).statuses == {"done": 1}
-    assert world.databases.database(SHARD).get("+14158870000")["note"] == document["note"]
+    assert stores.databases.database(SHARD).get("+14158870000")["note"] == document["note"]
 
 
 def test_document_too_deep_is_refused_in_words(manager: Manager) -> None:

@@ -18,8 +18,8 @@ from router.lifecycle.operations import Operation, OperationRequest
 from router.manager.deferred_copies import DeferredCopies
 from router.manager.outcomes import Outcome
 from tests.integration.bulk.test_deferred_copies import Imports, Killed, imports, relay
-from tests.integration.manager_world import CHILD, RESELLER, SHARD, Manager
-from tests.integration.world import World
+from tests.integration.manager_stores import CHILD, RESELLER, SHARD, Manager
+from tests.integration.real_stores import RealStores
 
 __all__ = ["imports", "relay"]
 
@@ -63,7 +63,7 @@ class Mortal:
 
 def go_on(imports: Imports, text: str, changes: int = 10_000, **more: Any) -> Report:
     """One run, or what is left of it, by a manager of its own."""
-    copies = Manager(imports.world, couchdb_url=imports.relay.url).manager.deferred_copies()
+    copies = Manager(imports.stores, couchdb_url=imports.relay.url).manager.deferred_copies()
     journal = Journal.open(imports.results, HEADER, 63877497874)
     normaliser = imports.manager.rules().normaliser
     rows = formats.read(io.BufferedReader(io.BytesIO(text.encode())), "numbers.csv", ImportOptions())
@@ -72,9 +72,9 @@ def go_on(imports: Imports, text: str, changes: int = 10_000, **more: Any) -> Re
     return BulkRun(manager, journal, copies=copies, normalise=normalise, **more).run(rows)
 
 
-def stands(world: World) -> dict[str, Any]:
+def stands(stores: RealStores) -> dict[str, Any]:
     """Return the state of the numbers: how often each was written, and what its document says."""
-    found = world.databases.database(SHARD).get_many(NUMBERS)
+    found = stores.databases.database(SHARD).get_many(NUMBERS)
     kept = ("pvt_number_state", "pvt_assigned_to", "pvt_previously_assigned_to", "pvt_reserve_history", "note")
     return {
         number: (document["_rev"].partition("-")[0], *(document.get(name) for name in kept))
@@ -99,11 +99,11 @@ def wanted(imports: Imports) -> tuple[dict[str, Any], list[tuple[int, str, str |
     """The result of a run that is not killed; made once, and undone again."""
     if not _WANTED:
         go_on(imports, by_turns())
-        found = stands(imports.world), results(imports)
+        found = stands(imports.stores), results(imports)
         assert len(found[0]) == len(NUMBERS)
         assert imports.differences() == 0
         imports.results.unlink()
-        imports.world.databases.database(SHARD).drop()
+        imports.stores.databases.database(SHARD).drop()
         for account in (CHILD, RESELLER):
             imports.rewrite_list(account, ())
         _WANTED.append(found)
@@ -122,7 +122,7 @@ def test_killed_anywhere_each_row_is_done_once(
 
     go_on(imports, by_turns(), batch=1000)
 
-    assert stands(imports.world) == wanted[0]
+    assert stands(imports.stores) == wanted[0]
     assert results(imports) == wanted[1]
     assert imports.differences() == 0
 
@@ -188,6 +188,6 @@ def test_store_lost_between_two_rows_gives_the_same_import(
 
     go_on(imports, by_turns())
 
-    assert stands(imports.world) == wanted[0]
+    assert stands(imports.stores) == wanted[0]
     assert results(imports) == wanted[1]
     assert imports.differences() == 0

@@ -1,4 +1,4 @@
-"""A world on an imitated CouchDB cluster, and followers of it."""
+"""Stores on an imitated CouchDB cluster, and followers of it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from router.embedded import EmbeddedCluster
 from router.follower.follower import Follower
 from router.follower.leader_session import LeaderSession
 from router.stores.clients import Stores
-from tests.integration.world import World
+from tests.integration.real_stores import RealStores
 
 
 @pytest.fixture
@@ -22,15 +22,15 @@ def cluster() -> Iterator[EmbeddedCluster]:
 
 
 @pytest.fixture
-def on_cluster(cluster: EmbeddedCluster, redis_url: str) -> Iterator[World]:
-    made = World(cluster, redis_url)
+def on_cluster(cluster: EmbeddedCluster, redis_url: str) -> Iterator[RealStores]:
+    made = RealStores(cluster, redis_url)
     made.databases = CouchServer(CouchClient(cluster.joined_url, timeout=20))
     yield made
     made.close()
 
 
 @pytest.fixture
-def follow(on_cluster: World) -> Iterator[Any]:
+def follow(on_cluster: RealStores) -> Iterator[Any]:
     """Starts followers of the cluster."""
     running: list[Follower] = []
 

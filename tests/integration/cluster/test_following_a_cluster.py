@@ -17,17 +17,17 @@ from router.follower import catch_up
 from router.follower.older_changes import OlderChanges
 from router.follower.reconciler import Reconciler
 from router.stores.clients import Stores
+from tests.integration.real_stores import NUMBER, ONE, THREE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, ONE, THREE, TWO, World
 from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
 SHARD_PATTERN = r"numbers/\+1415"
 
 
-def in_conflict(world: World, number: str) -> None:
+def in_conflict(stores: RealStores, number: str) -> None:
     """Leave two revisions of a number: TWO wins, ONE stands behind it."""
-    first = world.number(number, THREE)
+    first = stores.number(number, THREE)
     root = first.partition("-")[2]
     fields = {"_id": number, "pvt_type": "number", "pvt_number_state": "in_service"}
     leaves = [
@@ -39,14 +39,14 @@ def in_conflict(world: World, number: str) -> None:
         }
         for account, digest in ((ONE, "1" * 32), (TWO, "f" * 32))
     ]
-    world.databases.client.request("POST", [SHARD, "_bulk_docs"], {"new_edits": False, "docs": leaves})
+    stores.databases.client.request("POST", [SHARD, "_bulk_docs"], {"new_edits": False, "docs": leaves})
 
 
-def _wait_cached(world: World, number: str, account: str, seconds: float = 10.0) -> None:
-    eventually(lambda: world.cached(number) == account, seconds)
+def _wait_cached(stores: RealStores, number: str, account: str, seconds: float = 10.0) -> None:
+    eventually(lambda: stores.cached(number) == account, seconds)
 
 
-def test_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
+def test_healthy_cluster_has_nothing_made_anew(on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any) -> None:
     names = on_cluster.numbers(SHARD, 50)
     shards = [SHARD, *(f"numbers/+142{digit}" for digit in range(10))]
     for shard in shards[1:]:
@@ -64,7 +64,7 @@ def test_healthy_cluster_has_nothing_made_anew(on_cluster: World, cluster: Embed
 
 
 def test_undecided_change_is_looked_up_until_the_copies_know_it(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OlderChanges, "recheck", lambda *_: None)  # a sweep looks it up as well
     looks_again, looking_again = OlderChanges._look_again, threading.local()
@@ -93,7 +93,7 @@ def test_undecided_change_is_looked_up_until_the_copies_know_it(
 
 @pytest.mark.parametrize("down", [None, "killed", "frozen"])
 def test_resolved_conflict_ends_at_the_winner(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, down: str | None
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, down: str | None
 ) -> None:
     numbers = [f"+1415000{index:04d}" for index in range(20)]
     for number in numbers:
@@ -113,7 +113,7 @@ def test_resolved_conflict_ends_at_the_winner(
 
 
 def test_conflict_resolved_in_one_copy_first_is_asked_for_again(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any
 ) -> None:
     """CouchDB waits for the third copy where two differ, and that one is frozen: the first look gets no response."""
     in_conflict(on_cluster, NUMBER)
@@ -128,7 +128,7 @@ def test_conflict_resolved_in_one_copy_first_is_asked_for_again(
     assert not on_cluster.writer.checkpoints.get(SHARD).older
 
 
-def test_undecided_change_outlives_its_follower(on_cluster: World, cluster: EmbeddedCluster, follow: Any) -> None:
+def test_undecided_change_outlives_its_follower(on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any) -> None:
     in_conflict(on_cluster, NUMBER)
     follower = follow(follower_reconcile_interval=120.0)
     eventually(lambda: on_cluster.cached() == TWO)
@@ -150,7 +150,7 @@ def test_undecided_change_outlives_its_follower(on_cluster: World, cluster: Embe
 
 
 def test_shard_split_is_no_other_database(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "YOUNG_AGE", 0.5)
     on_cluster.number()
@@ -168,7 +168,7 @@ def test_shard_split_is_no_other_database(
 
 
 def test_database_made_anew_within_a_second_is_noticed(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any
 ) -> None:
     on_cluster.number()
     follow(follower_reconcile_interval=120.0)
@@ -179,7 +179,7 @@ def test_database_made_anew_within_a_second_is_noticed(
 
 
 def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any
 ) -> None:
     on_cluster.numbers(SHARD, 5)
     with Relay(cluster.url) as relay:
@@ -196,7 +196,7 @@ def test_sweeps_of_an_idle_cluster_ask_for_nothing_else(
         eventually(is_quiet_for_three_sweeps, 40)
 
 
-def test_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: World) -> None:
+def test_sweep_that_is_asked_for_ends_the_one_that_sleeps(on_cluster: RealStores) -> None:
     stores = Stores(on_cluster.settings())
     sweeper = Reconciler(
         stores.databases, stores.writer, Mock(), Mock(lock=MagicMock()), Mock(), Mock(), Mock(), interval=60.0

@@ -15,8 +15,8 @@ from router.couch.server import CouchServer
 from router.embedded import EmbeddedCluster
 from router.follower import catch_up, listed_changes
 from router.follower.leader_session import LeaderSession
+from tests.integration.real_stores import ONE, THREE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import ONE, THREE, TWO, World
 from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
@@ -28,7 +28,7 @@ def _feed(sessions: Sequence[LeaderSession]) -> ChangesFeed | None:
 
 
 def test_database_that_is_reported_deleted_and_exists_gets_another_feed(
-    on_cluster: World, sessions: list[LeaderSession], follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, sessions: list[LeaderSession], follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "YOUNG_AGE", 0.5)
     on_cluster.number()
@@ -44,7 +44,7 @@ def test_database_that_is_reported_deleted_and_exists_gets_another_feed(
 
 
 def test_database_that_is_reported_deleted_and_exists_is_listed(
-    on_cluster: World,
+    on_cluster: RealStores,
     cluster: EmbeddedCluster,
     sessions: list[LeaderSession],
     follow: Any,
@@ -65,7 +65,7 @@ def test_database_that_is_reported_deleted_and_exists_is_listed(
 
 
 def test_shard_split_that_is_not_read_yet_is_published_as_lag(
-    on_cluster: World,
+    on_cluster: RealStores,
     cluster: EmbeddedCluster,
     sessions: list[LeaderSession],
     follow: Any,
@@ -87,7 +87,7 @@ def test_shard_split_that_is_not_read_yet_is_published_as_lag(
 
 
 def test_feed_that_misses_changes_is_replaced(
-    on_cluster: World, sessions: list[LeaderSession], follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, sessions: list[LeaderSession], follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deaf: set[ChangesFeed] = set()
     changes = ChangesFeed.changes
@@ -111,7 +111,7 @@ def test_feed_that_misses_changes_is_replaced(
 
 
 def test_frozen_node_is_passed_by_listing(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     cluster.maintenance(1)  # the follower's sequences name nodes 1 and 3
@@ -133,7 +133,7 @@ def test_frozen_node_is_passed_by_listing(
 
 
 def test_feed_that_drops_rows_is_passed_by_listing(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     stuck, changes = threading.Event(), ChangesFeed.changes
@@ -159,7 +159,7 @@ def test_feed_that_drops_rows_is_passed_by_listing(
 
 
 def test_change_missing_from_a_listing_is_read_once_possible(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     monkeypatch.setattr(listed_changes, "REREAD_INTERVAL", 1.0)
@@ -188,7 +188,7 @@ def test_change_missing_from_a_listing_is_read_once_possible(
 
 
 def test_one_request_that_hangs_does_not_hold_a_database_up(
-    on_cluster: World, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
+    on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "STUCK_TIMEOUT", 0.5)
     on_cluster.number()

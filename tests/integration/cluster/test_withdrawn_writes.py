@@ -10,8 +10,8 @@ from router.couch.client import Document
 from router.couch.database import CouchDatabase
 from router.couch.leaves import Leaf
 from router.couch.responses import Latest
-from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, STRANGER, Manager, family
-from tests.integration.world import NUMBER, World
+from tests.integration.manager_stores import CHILD, INVENTORY, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.real_stores import NUMBER, RealStores
 
 _RIVAL_DIGEST = "f" * 32
 
@@ -60,12 +60,12 @@ def _leaves(database: CouchDatabase) -> list[Leaf]:
     return database.leaves([NUMBER])[NUMBER]
 
 
-def _live(world: World) -> list[Leaf]:
-    return [leaf for leaf in _leaves(world.databases.database(SHARD)) if not leaf.is_deleted]
+def _live(stores: RealStores) -> list[Leaf]:
+    return [leaf for leaf in _leaves(stores.databases.database(SHARD)) if not leaf.is_deleted]
 
 
 @pytest.fixture
-def manager(on_cluster: World) -> Manager:
+def manager(on_cluster: RealStores) -> Manager:
     family(on_cluster)
     on_cluster.create(SHARD)
     return Manager(on_cluster, account_copies="none")
@@ -73,7 +73,7 @@ def manager(on_cluster: World) -> Manager:
 
 @pytest.mark.parametrize("behind", ["own", "withdrawal", "nothing"])
 def test_create_that_was_withdrawn_is_refused(
-    on_cluster: World, manager: Manager, monkeypatch: pytest.MonkeyPatch, behind: str
+    on_cluster: RealStores, manager: Manager, monkeypatch: pytest.MonkeyPatch, behind: str
 ) -> None:
     LostRace(monkeypatch, behind)
     assert manager.refused("create", assign_to=CHILD, module_name=INVENTORY) == "number_exists"
@@ -83,7 +83,7 @@ def test_create_that_was_withdrawn_is_refused(
 
 @pytest.mark.parametrize("behind", ["own", "withdrawal", "nothing"])
 def test_move_that_was_withdrawn_is_made_again_on_the_rivals(
-    on_cluster: World, manager: Manager, monkeypatch: pytest.MonkeyPatch, behind: str
+    on_cluster: RealStores, manager: Manager, monkeypatch: pytest.MonkeyPatch, behind: str
 ) -> None:
     manager.created()
     LostRace(monkeypatch, behind)

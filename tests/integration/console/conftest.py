@@ -9,8 +9,8 @@ import pytest
 
 from router.console.server import ConsoleServer
 from tests.integration.conftest import Running, StartService
+from tests.integration.real_stores import RealStores
 from tests.integration.tokens import Tokens
-from tests.integration.world import World
 
 CHROMIUM = Path("/usr/bin/chromium")
 _PATIENCE = 60_000
@@ -39,7 +39,7 @@ StartConsole = Callable[..., Operator]
 
 
 @pytest.fixture
-def start_console(world: World, start_service: StartService, tmp_path: Path) -> Iterator[StartConsole]:
+def start_console(stores: RealStores, start_service: StartService, tmp_path: Path) -> Iterator[StartConsole]:
     """Starts services with tokens, and a console before them."""
     started: list[ConsoleServer] = []
 
@@ -50,7 +50,7 @@ def start_console(world: World, start_service: StartService, tmp_path: Path) -> 
         for each in running:
             each.wait_ready()
         server = ConsoleServer(
-            world.settings(
+            stores.settings(
                 console_listen="127.0.0.1:0",
                 console_services=tuple(f"127.0.0.1:{each.service.transport.port}" for each in running),
                 console_instances=tuple(f"127.0.0.1:{each.service.admin.port}" for each in running),

@@ -12,7 +12,7 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB, EmbeddedRedis
 from tests.integration.console.conftest import OpenBrowser, StartConsole
-from tests.integration.world import NUMBER, ONE, TWO, World
+from tests.integration.real_stores import NUMBER, ONE, TWO, RealStores
 from tests.support.waiting import eventually
 
 SHARD = "numbers/+1415"
@@ -27,8 +27,8 @@ def redis() -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def world(couchdb: EmbeddedCouchDB, redis: EmbeddedRedis) -> Iterator[World]:
-    made = World(couchdb, redis.url)
+def stores(couchdb: EmbeddedCouchDB, redis: EmbeddedRedis) -> Iterator[RealStores]:
+    made = RealStores(couchdb, redis.url)
     yield made
     made.close()
 
@@ -72,18 +72,18 @@ class Steps:
 
 @pytest.mark.timeout(300)
 def test_operator_finds_both_faults_with_the_console_alone(
-    world: World,
+    stores: RealStores,
     redis: EmbeddedRedis,
     start_console: StartConsole,
     open_browser: OpenBrowser,
     tmp_path: Path,
 ) -> None:
     for account in (ONE, TWO):
-        world.account(account)
-    world.numbers(SHARD, 20)
-    world.number(NUMBER, ONE)
+        stores.account(account)
+    stores.numbers(SHARD, 20)
+    stores.number(NUMBER, ONE)
     operator = start_console(redis_timeout=1, couchdb_read_timeout=2)
-    eventually(lambda: world.cached() == ONE)
+    eventually(lambda: stores.cached() == ONE)
     browser = open_browser()
     browser.page.set_viewport_size({"width": 1120, "height": 640})
     browser.log_in(operator)
@@ -104,14 +104,14 @@ def test_operator_finds_both_faults_with_the_console_alone(
         assert "nothing" not in steps.layer("Redis")
         steps.picture("redis-is-back")
 
-        world.databases.database(SHARD).drop()
+        stores.databases.database(SHARD).drop()
         steps.why("NUMBER_NOT_FOUND")
         assert f"the database {SHARD} does not exist" in steps.layer("number document")
         steps.picture("shard-is-dropped")
 
-        world.number(NUMBER, TWO)
+        stores.number(NUMBER, TWO)
         steps.why(TWO)
-        eventually(lambda: world.cached() == TWO, 60)
+        eventually(lambda: stores.cached() == TWO, 60)
         steps.why(TWO)
         assert browser.page.locator("tr.differs").count() == 0
         steps.picture("shard-is-made-again")

@@ -3,15 +3,15 @@
 from router.console.figures import read_figures
 from router.v1 import inbound_pb2 as pb
 from tests.integration.conftest import BOTH_TRANSPORTS, StartService
-from tests.integration.world import NUMBER, World
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
 
 
-def test_figures_of_a_real_service_are_found(world: World, start_service: StartService) -> None:
-    world.number()
-    world.mark_reference_data_complete()
+def test_figures_of_a_real_service_are_found(stores: RealStores, start_service: StartService) -> None:
+    stores.number()
+    stores.mark_reference_data_complete()
     running = start_service()
     eventually(lambda: running.caller.route(NUMBER).source == pb.NEAR_CACHE)
     running.caller.refusal("911")

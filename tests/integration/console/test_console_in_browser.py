@@ -11,8 +11,8 @@ from router.account_copies.names import account_database
 from router.entries.codec import unpack
 from router.v1 import inbound_pb2 as pb
 from tests.integration.console.conftest import OpenBrowser, StartConsole
+from tests.integration.real_stores import NUMBER, ONE, TWO, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, ONE, TWO, World
 from tests.support.waiting import eventually
 
 _NOTICED_WITHIN = 5.0
@@ -25,15 +25,15 @@ _WIRE_ERRORS = ("401", "503", "404")
 
 
 @pytest.fixture
-def stocked(world: World) -> World:
+def stocked(stores: RealStores) -> RealStores:
     """Numbers of an account, which has a document."""
-    world.account(ONE)
-    world.number(NUMBER, pvt_features={"prepend": {"enabled": True, "name": "Sales"}}, pvt_reserve_history=[TWO])
-    return world
+    stores.account(ONE)
+    stores.number(NUMBER, pvt_features={"prepend": {"enabled": True, "name": "Sales"}}, pvt_reserve_history=[TWO])
+    return stores
 
 
 def test_operator_sees_within_seconds_that_couchdb_is_away(
-    stocked: World, relay: Relay, start_console: StartConsole, open_browser: OpenBrowser
+    stocked: RealStores, relay: Relay, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
     operator = start_console(couchdb_read_timeout=0.5)
     browser = open_browser()
@@ -53,7 +53,7 @@ def test_operator_sees_within_seconds_that_couchdb_is_away(
 
 
 def test_number_whose_redis_entry_was_changed_shows_the_layer(
-    stocked: World, start_console: StartConsole, open_browser: OpenBrowser
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
     operator = start_console()
     eventually(lambda: stocked.cached() == ONE)
@@ -73,7 +73,7 @@ def test_number_whose_redis_entry_was_changed_shows_the_layer(
 
 
 def test_every_workers_near_cache_is_shown(
-    stocked: World, start_console: StartConsole, open_browser: OpenBrowser
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
     operator = start_console(services=2)
     second = operator.services[1]
@@ -91,10 +91,10 @@ def test_every_workers_near_cache_is_shown(
 
 
 def test_1000_numbers_page_through_and_are_all_in_the_csv(
-    world: World, start_console: StartConsole, open_browser: OpenBrowser
+    stores: RealStores, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
-    world.account(ONE)
-    names = world.numbers("numbers/+1415", 1000)
+    stores.account(ONE)
+    names = stores.numbers("numbers/+1415", 1000)
     browser = open_browser(accept_downloads=True)
     operator = start_console()
     browser.log_in(operator)
@@ -120,7 +120,7 @@ def test_1000_numbers_page_through_and_are_all_in_the_csv(
 
 
 def test_number_page_shows_accounts_copies_that_differ(
-    stocked: World, start_console: StartConsole, open_browser: OpenBrowser
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
     database = str(account_database(ONE))
     stocked.put(database, "phone_numbers", **{NUMBER: {"state": "aging"}})
@@ -140,7 +140,7 @@ def test_number_page_shows_accounts_copies_that_differ(
 
 
 def test_token_is_in_no_response_cookie_or_log(
-    stocked: World, start_console: StartConsole, open_browser: OpenBrowser, caplog: pytest.LogCaptureFixture
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     operator = start_console()
@@ -170,7 +170,9 @@ def test_token_is_in_no_response_cookie_or_log(
         assert token not in where
 
 
-def test_pages_work_without_javascript(stocked: World, start_console: StartConsole, open_browser: OpenBrowser) -> None:
+def test_pages_work_without_javascript(
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser
+) -> None:
     operator = start_console()
     browser = open_browser(java_script_enabled=False)
     browser.log_in(operator)
@@ -188,7 +190,7 @@ def test_pages_work_without_javascript(stocked: World, start_console: StartConso
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible_and_keep_the_policy(
-    stocked: World, start_console: StartConsole, open_browser: OpenBrowser, scheme: str
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser, scheme: str
 ) -> None:
     if not _AXE.exists():
         pytest.skip(f"there is no {_AXE}: make test-console installs it")
@@ -207,7 +209,7 @@ def test_pages_are_accessible_and_keep_the_policy(
 
 
 def test_visitor_sees_what_the_token_allows_and_what_it_lacks(
-    stocked: World, start_console: StartConsole, open_browser: OpenBrowser
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser
 ) -> None:
     operator = start_console(scopes="lookup")
     browser = open_browser()
@@ -222,7 +224,9 @@ def test_visitor_sees_what_the_token_allows_and_what_it_lacks(
     assert ONE in browser.page.locator(".decision").inner_text()
 
 
-def test_removed_token_ends_the_session(stocked: World, start_console: StartConsole, open_browser: OpenBrowser) -> None:
+def test_removed_token_ends_the_session(
+    stocked: RealStores, start_console: StartConsole, open_browser: OpenBrowser
+) -> None:
     operator = start_console()
     browser = open_browser()
     browser.log_in(operator)
@@ -257,11 +261,11 @@ def _serious(page: Any, path: str) -> list[str]:
     ]
 
 
-def _change_redis_entry(world: World) -> None:
+def _change_redis_entry(stores: RealStores) -> None:
     """Write another account into the number's entry, as a person with redis-cli and too much time would."""
-    held = unpack(world.redis.get(world.keys.number(NUMBER)))
+    held = unpack(stores.redis.get(stores.keys.number(NUMBER)))
     assert held is not None
     route = pb.LookupResponse.FromString(held.payload)
     route.account_id = TWO
     changed = type(held)(held.version, held.kind, held.written, route.SerializeToString())
-    world.redis.set(world.keys.number(NUMBER), changed.pack())
+    stores.redis.set(stores.keys.number(NUMBER), changed.pack())

@@ -13,8 +13,8 @@ from router.console.context import Console
 from router.console.figures import WorkerFigures
 from router.console.history import INTERVAL, SPAN
 from tests.integration.console.conftest import OpenBrowser, StartConsole
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, World
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_of_the_pages(
-    world: World,
+    stores: RealStores,
     relay: Relay,
     start_console: StartConsole,
     open_browser: OpenBrowser,
@@ -34,10 +34,10 @@ def test_pictures_of_the_pages(
 ) -> None:
     owner, second, third = list(sample_numbers.ACCOUNTS)[:3]
     for account in (owner, second, third):
-        world.account(account)
-    world.numbers("numbers/+1415", 60, account=owner)
+        stores.account(account)
+    stores.numbers("numbers/+1415", 60, account=owner)
     features = {"prepend": {"enabled": True, "name": "Sales"}, "inbound_cnam": {"enabled": True}}
-    world.number(
+    stores.number(
         NUMBER,
         owner,
         pvt_features=features,

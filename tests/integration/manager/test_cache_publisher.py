@@ -16,8 +16,8 @@ from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
-from tests.integration.manager_world import CHILD, INVENTORY, RESELLER, SHARD, STRANGER, Manager, family
-from tests.integration.world import NUMBER, World
+from tests.integration.manager_stores import CHILD, INVENTORY, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.support.waiting import eventually
 
 
@@ -42,13 +42,13 @@ def _move(running: Running, account: str, *numbers: str) -> None:
 
 
 @BOTH_TRANSPORTS
-def test_two_workers_tell_the_new_owner_at_once(world: World, start_service: StartService) -> None:
-    family(world)
-    world.mark_reference_data_complete()
+def test_two_workers_tell_the_new_owner_at_once(stores: RealStores, start_service: StartService) -> None:
+    family(stores)
+    stores.mark_reference_data_complete()
     first, second = start_service(), start_service()
     for each in (first, second):
         eventually(lambda each=each: each.service.trust.current.near is not UNAVAILABLE)  # type: ignore[misc]
-    Manager(world).created()
+    Manager(stores).created()
     owners = (RESELLER, STRANGER, CHILD) * 8
     for account in owners:
         for each in (first, second):
@@ -58,12 +58,12 @@ def test_two_workers_tell_the_new_owner_at_once(world: World, start_service: Sta
             assert each.caller.account(NUMBER) == account
 
 
-def test_many_at_once(world: World, start_service: StartService) -> None:
-    family(world)
-    world.mark_reference_data_complete()
+def test_many_at_once(stores: RealStores, start_service: StartService) -> None:
+    family(stores)
+    stores.mark_reference_data_complete()
     first, second = start_service(), start_service()
     numbers = [f"+1{area}886{index:04}" for area in range(201, 206) for index in range(60)]
-    Manager(world).created(*numbers)
+    Manager(stores).created(*numbers)
     for account in (RESELLER, STRANGER, CHILD):
         for each in (first, second):
             each.caller.batch(numbers)
@@ -73,28 +73,30 @@ def test_many_at_once(world: World, start_service: StartService) -> None:
             assert {outcome.route.account_id for outcome in each.caller.batch(numbers)} == {account}
 
 
-def test_entry_of_a_recreated_database_is_replaced_by_the_manager(world: World, start_service: StartService) -> None:
+def test_entry_of_a_recreated_database_is_replaced_by_the_manager(
+    stores: RealStores, start_service: StartService
+) -> None:
     """The entry of the former database has the higher revision, and is wrong all the same."""
-    family(world)
-    world.mark_reference_data_complete()
+    family(stores)
+    stores.mark_reference_data_complete()
     running = start_service()
-    manager = Manager(world)
+    manager = Manager(stores)
     manager.created()
     for account in (RESELLER, STRANGER, CHILD):
         manager.done("move", assign_to=account)
     _near(running)
-    world.databases.database(SHARD).drop()
-    world.number(account=RESELLER)
+    stores.databases.database(SHARD).drop()
+    stores.number(account=RESELLER)
     assert running.caller.account(NUMBER) == CHILD, "nobody follows, and nothing was written"
     _move(running, STRANGER)
     assert running.caller.account(NUMBER) == STRANGER
 
 
-def test_number_that_comes_goes_and_comes_back(world: World, start_service: StartService) -> None:
-    family(world)
-    world.mark_reference_data_complete()
+def test_number_that_comes_goes_and_comes_back(stores: RealStores, start_service: StartService) -> None:
+    family(stores)
+    stores.mark_reference_data_complete()
     running = start_service(negative_ttl=600)
-    manager = Manager(world)
+    manager = Manager(stores)
     for _ in range(3):
         assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
         assert running.caller.account(NUMBER) == "NUMBER_NOT_FOUND"
@@ -104,85 +106,85 @@ def test_number_that_comes_goes_and_comes_back(world: World, start_service: Star
         assert manager.ask("delete").deleted
 
 
-def test_database_that_was_made_anew_in_between_is_read_again(world: World) -> None:
-    manager = Manager(world)
-    family(world)
-    world.writer.checkpoints.begin_epoch(SHARD, 1, instance_start_time="1", purge_seq=0, fingerprint="")
+def test_database_that_was_made_anew_in_between_is_read_again(stores: RealStores) -> None:
+    manager = Manager(stores)
+    family(stores)
+    stores.writer.checkpoints.begin_epoch(SHARD, 1, instance_start_time="1", purge_seq=0, fingerprint="")
     teller = manager.manager._publisher
     epochs = teller.epochs
 
     def late(databases: Any) -> dict[str, str]:
         reported = epochs(databases)
-        world.writer.checkpoints.begin_epoch(
+        stores.writer.checkpoints.begin_epoch(
             SHARD, 2, instance_start_time="2", purge_seq=0, fingerprint=""
         )  # a follower begins with it
         return reported
 
     teller.epochs = late  # type: ignore[method-assign]
     manager.created()
-    assert world.cached() == CHILD
+    assert stores.cached() == CHILD
 
 
-def test_change_stands_although_redis_is_away(world: World) -> None:
-    family(world)
+def test_change_stands_although_redis_is_away(stores: RealStores) -> None:
+    family(stores)
     with EmbeddedRedis() as redis:
         port = redis.port
-        settings = world.settings(redis_url=redis.url)
+        settings = stores.settings(redis_url=redis.url)
         manager = NumberManager(settings, Stores(settings))
     outcome = manager.carry_out(
         [OperationRequest(Operation.CREATE, NUMBER, SYSTEM, assign_to=CHILD, module_name=INVENTORY)]
     )[0]
     assert outcome.error is None
     assert ["Redis is unavailable" in warning for warning in outcome.warnings] == [True]
-    assert world.databases.database(SHARD).get(NUMBER)["pvt_assigned_to"] == CHILD
+    assert stores.databases.database(SHARD).get(NUMBER)["pvt_assigned_to"] == CHILD
     moved = OperationRequest(Operation.MOVE, NUMBER, SYSTEM, assign_to=RESELLER)
     with EmbeddedRedis(port):
         eventually(lambda: not manager.carry_out([moved])[0].warnings)
     manager.close()
 
 
-def test_repetition_tells_what_a_writer_that_died_did_not(world: World) -> None:
-    manager = Manager(world)
-    family(world)
+def test_repetition_tells_what_a_writer_that_died_did_not(stores: RealStores) -> None:
+    manager = Manager(stores)
+    family(stores)
     manager.created()
     # WriteResult, and then nothing: as if by a manager that was killed there.
-    document = world.databases.database(SHARD).get(NUMBER)
-    world.databases.database(SHARD).put({**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
-    assert world.cached() == CHILD
+    document = stores.databases.database(SHARD).get(NUMBER)
+    stores.databases.database(SHARD).put({**document, "pvt_assigned_to": RESELLER, "pvt_previously_assigned_to": CHILD})
+    assert stores.cached() == CHILD
     outcome = manager.ask("move", assign_to=RESELLER)
     assert (outcome.error, outcome.unchanged, outcome.warnings) == (None, True, ())
-    assert world.cached() == RESELLER
+    assert stores.cached() == RESELLER
     listed = [
-        world.databases.database(f"account/{who[:2]}/{who[2:4]}/{who[4:]}").get("phone_numbers")
+        stores.databases.database(f"account/{who[:2]}/{who[2:4]}/{who[4:]}").get("phone_numbers")
         for who in (RESELLER, CHILD)
     ]
     assert [NUMBER in each for each in listed] == [True, False]
 
 
-def test_publish_frozen_worker_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_frozen_worker_is_a_warning(stores: RealStores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(barrier, "TIMEOUT", 0.1)
-    family(world)
-    manager = Manager(world)
-    mute = world.redis.pubsub()
-    mute.subscribe(Keys(world.prefix).barrier)
-    eventually(lambda: world.redis.pubsub_numsub(world.keys.barrier)[0][1] == 1)
+    family(stores)
+    manager = Manager(stores)
+    mute = stores.redis.pubsub()
+    mute.subscribe(Keys(stores.prefix).barrier)
+    eventually(lambda: stores.redis.pubsub_numsub(stores.keys.barrier)[0][1] == 1)
     outcome = manager.ask("create", assign_to=CHILD)
     mute.close()
     assert outcome.error is None
     assert ["1 workers" in warning for warning in outcome.warnings] == [True]
 
 
-def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_service: StartService) -> None:
+def test_lookups_never_see_an_owner_that_was_given_up(stores: RealStores, start_service: StartService) -> None:
     """While numbers change hands, whoever asks after a change was answered never gets an earlier owner."""
-    family(world)
-    world.mark_reference_data_complete()
+    family(stores)
+    stores.mark_reference_data_complete()
     workers = [start_service(), start_service()]
-    manager = Manager(world)
+    manager = Manager(stores)
     numbers = [f"+1415886{index:04}" for index in range(4)]
     manager.created(*numbers)
     owner = dict.fromkeys(numbers, 0)
     accounts = [f"{index:032x}" for index in range(1, 61)]
-    world.databases.database("accounts").put_many([{"_id": each, "pvt_type": "account"} for each in accounts])
+    stores.databases.database("accounts").put_many([{"_id": each, "pvt_type": "account"} for each in accounts])
     wrong: list[str] = []
     done = threading.Event()
 
@@ -208,13 +210,13 @@ def test_lookups_never_see_an_owner_that_was_given_up(world: World, start_servic
 
 
 @pytest.mark.parametrize("operation", ["get", "create"])
-def test_couchdb_is_away(world: World, operation: str) -> None:
-    family(world)
-    manager = Manager(world)
+def test_couchdb_is_away(stores: RealStores, operation: str) -> None:
+    family(stores)
+    manager = Manager(stores)
     manager.created("+14158860001")
-    world.couchdb.stop()
+    stores.couchdb.stop()
     outcome = manager.ask(operation, assign_to=CHILD)
-    world.couchdb.start()
+    stores.couchdb.start()
     assert outcome.error is not None
     assert (outcome.error.code, outcome.error.cause) == (500, "database_unavailable")
     manager.created()

@@ -11,9 +11,9 @@ from router.couch.errors import CouchUnavailable
 from router.couch.server import CouchServer
 from router.lifecycle.operations import SYSTEM, Imported, Operation, OperationRequest
 from router.manager.carriers.carrier import CarrierError, CarrierOrder
-from tests.integration.manager_world import CHILD, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.manager_stores import CHILD, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, World
 
 SHOP = "knm_shop"
 
@@ -50,57 +50,57 @@ def shop() -> Shop:
 
 
 @pytest.fixture
-def manager(world: World, relay: Relay, shop: Shop) -> Manager:
-    family(world)
-    made = Manager(world)
+def manager(stores: RealStores, relay: Relay, shop: Shop) -> Manager:
+    family(stores)
+    made = Manager(stores)
     made.manager._pipeline._decider._carriers._installed.plugins[SHOP] = shop
     return made
 
 
-def offered(world: World, number: str = NUMBER) -> None:
+def offered(stores: RealStores, number: str = NUMBER) -> None:
     """The carrier has it: found, not bought."""
-    world.number(number, None, pvt_number_state="discovery", pvt_module_name=SHOP)
+    stores.number(number, None, pvt_number_state="discovery", pvt_module_name=SHOP)
 
 
-def stands(world: World, number: str = NUMBER) -> dict[str, Any]:
-    return dict(world.databases.database(SHARD).get(number))
+def stands(stores: RealStores, number: str = NUMBER) -> dict[str, Any]:
+    return dict(stores.databases.database(SHARD).get(number))
 
 
-def test_number_is_bought_before_service_and_returned_after(world: World, manager: Manager, shop: Shop) -> None:
-    offered(world)
+def test_number_is_bought_before_service_and_returned_after(stores: RealStores, manager: Manager, shop: Shop) -> None:
+    offered(stores)
     assert manager.done("move", assign_to=CHILD)["pvt_module_data"] == {"acquire": 1}
     assert manager.done("release", auth_by=CHILD)["pvt_module_data"] == {"acquire": 1, "disconnect": 2}
     assert [verb for verb, _ in shop.orders] == ["acquire", "disconnect"]
-    assert stands(world)["pvt_number_state"] == "available"
+    assert stands(stores)["pvt_number_state"] == "available"
 
 
-def test_number_with_a_concurrent_edit_is_bought_once(world: World, manager: Manager, shop: Shop) -> None:
-    offered(world)
-    manager.manager._pipeline._reader._databases = _Editor(world, {"note": "by hand"})
+def test_number_with_a_concurrent_edit_is_bought_once(stores: RealStores, manager: Manager, shop: Shop) -> None:
+    offered(stores)
+    manager.manager._pipeline._reader._databases = _Editor(stores, {"note": "by hand"})
     document = manager.done("move", assign_to=CHILD)
     assert (document["note"], document["pvt_module_data"]) == ("by hand", {"acquire": 1})
     assert len(shop.orders) == 1
 
 
 def test_carrier_order_with_a_conflict_is_reported(
-    world: World, manager: Manager, shop: Shop, caplog: pytest.LogCaptureFixture
+    stores: RealStores, manager: Manager, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    offered(world)
+    offered(stores)
     taken = {"pvt_number_state": "in_service", "pvt_assigned_to": STRANGER}
-    manager.manager._pipeline._reader._databases = _Editor(world, taken)
+    manager.manager._pipeline._reader._databases = _Editor(stores, taken)
     outcome = manager.ask("move", auth_by=CHILD, assign_to=CHILD)
     assert outcome.error is not None
     assert outcome.error.error == "forbidden"
     [(_, key)] = shop.orders
     assert f"{SHOP} had acquired it already (order {key})" in outcome.error.message
     assert key in caplog.text
-    assert stands(world)["pvt_assigned_to"] == STRANGER
+    assert stands(stores)["pvt_assigned_to"] == STRANGER
 
 
 def test_carrier_order_without_a_write_is_reported_and_keeps_its_key(
-    world: World, manager: Manager, relay: Relay, shop: Shop, caplog: pytest.LogCaptureFixture
+    stores: RealStores, manager: Manager, relay: Relay, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    offered(world)
+    offered(stores)
     relay.cut(lambda method, target: "_bulk_docs" in target)
     outcome = manager.ask("move", assign_to=CHILD)
     assert outcome.error is not None
@@ -113,7 +113,7 @@ def test_carrier_order_without_a_write_is_reported_and_keeps_its_key(
     assert shop.orders[1] == shop.orders[0]
 
 
-def test_later_order_has_another_key(world: World, manager: Manager, shop: Shop) -> None:
+def test_later_order_has_another_key(stores: RealStores, manager: Manager, shop: Shop) -> None:
     for _ in range(3):
         manager.done("create", assign_to=RESELLER, state="reserved", module_name=SHOP)
         manager.ask("delete")
@@ -121,10 +121,10 @@ def test_later_order_has_another_key(world: World, manager: Manager, shop: Shop)
     assert len(set(keys)) == 3, keys
 
 
-def test_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: Shop) -> None:
-    offered(world)
+def test_refusal_is_that_numbers_alone(stores: RealStores, manager: Manager, shop: Shop) -> None:
+    offered(stores)
     manager.created("+14158860001")
-    before = stands(world)
+    before = stands(stores)
     for refusing, arguments in ((CarrierError("sold out"), "sold out"), (KeyError("url"), "KeyError: 'url'")):
         shop.refusing = refusing
         refused, moved = manager.manager.carry_out(
@@ -137,50 +137,50 @@ def test_refusal_is_that_numbers_alone(world: World, manager: Manager, shop: Sho
         assert (refused.error.code, refused.error.error) == (500, "unspecified_fault")
         assert refused.error.message == f"fault by carrier {SHOP}: {arguments}"
         assert moved.error is None
-    assert stands(world) == before
+    assert stands(stores) == before
 
 
-def test_dry_run_buys_nothing(world: World, manager: Manager, shop: Shop) -> None:
-    offered(world)
+def test_dry_run_buys_nothing(stores: RealStores, manager: Manager, shop: Shop) -> None:
+    offered(stores)
     assert manager.ask("move", assign_to=CHILD, dry_run=True).error is None
     assert shop.orders == []
 
 
-def test_carrier_that_is_not_installed_is_tolerated(world: World, manager: Manager) -> None:
-    world.number(NUMBER, None, pvt_number_state="discovery", pvt_module_name="knm_nobody")
+def test_carrier_that_is_not_installed_is_tolerated(stores: RealStores, manager: Manager) -> None:
+    stores.number(NUMBER, None, pvt_number_state="discovery", pvt_module_name="knm_nobody")
     manager.done("move", assign_to=CHILD)
     assert manager.done("release", auth_by=CHILD)["pvt_number_state"] == "available"
 
 
-def test_lost_response_is_found_in_the_stored_document(world: World, manager: Manager, relay: Relay) -> None:
+def test_lost_response_is_found_in_the_stored_document(stores: RealStores, manager: Manager, relay: Relay) -> None:
     """A writer that lost the response must not release twice on behalf of one release."""
     manager.created(assign_to=RESELLER, state="reserved", module_name=SHOP)
     manager.done("move", assign_to=CHILD)
     manager.manager._pipeline._writer._databases = _Deaf(manager.manager.databases)
     released = manager.done("release", auth_by=SYSTEM)
     assert (released["pvt_number_state"], released["pvt_assigned_to"]) == ("reserved", RESELLER)
-    assert stands(world)["_rev"].startswith("3-")
+    assert stands(stores)["_rev"].startswith("3-")
     removed = manager.ask("delete")
     assert (removed.error, removed.deleted) == (None, True)
 
 
 @pytest.mark.parametrize("before", [0, 2])
-def test_lost_response_for_a_guessed_number_is_found(world: World, manager: Manager, before: int) -> None:
+def test_lost_response_for_a_guessed_number_is_found(stores: RealStores, manager: Manager, before: int) -> None:
     """An import doesn't look first; that the number was deleted once must not make its own number a stranger's."""
     if before:
         manager.created()
         manager.done("delete")
     manager.manager._pipeline._writer._databases = _Unheard(manager.manager.databases)
     manager.done("create", assign_to=CHILD, imported=Imported())
-    assert stands(world)["_rev"].startswith(f"{before + 1}-")
+    assert stands(stores)["_rev"].startswith(f"{before + 1}-")
     assert manager.refused("create", assign_to=STRANGER, imported=Imported()) == "number_exists"
 
 
 class _Editor(CouchServer):
     """Another client edits the document once, just after it was read."""
 
-    def __init__(self, world: World, fields: Mapping[str, Any]) -> None:
-        super().__init__(world.databases.client)
+    def __init__(self, stores: RealStores, fields: Mapping[str, Any]) -> None:
+        super().__init__(stores.databases.client)
         self.fields: Mapping[str, Any] | None = fields
 
     def database(self, name: str) -> CouchDatabase:

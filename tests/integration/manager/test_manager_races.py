@@ -11,8 +11,8 @@ from router.couch.server import CouchServer
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.outcomes import Outcome
 from router.numbers.documents import NumberDocument
-from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, Manager, family
-from tests.integration.world import NUMBER, World
+from tests.integration.manager_stores import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, Manager, family
+from tests.integration.real_stores import NUMBER, RealStores
 
 TIMES = 1000
 LEGAL = {
@@ -30,8 +30,8 @@ LEGAL = {
 class Racer:
     """One writer: its own manager, its own connections, asks at random and keeps what it was told."""
 
-    def __init__(self, world: World, seed: int) -> None:
-        self.manager = Manager(world, account_copies="none").manager
+    def __init__(self, stores: RealStores, seed: int) -> None:
+        self.manager = Manager(stores, account_copies="none").manager
         self.random = random.Random(seed)
         self.reported: list[tuple[OperationRequest, Outcome]] = []
 
@@ -48,10 +48,10 @@ class Racer:
         )
 
 
-def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: World) -> None:
-    family(world)
-    Manager(world).created(state="available", assign_to=None)
-    racers = [Racer(world, seed) for seed in (1, 2)]
+def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(stores: RealStores) -> None:
+    family(stores)
+    Manager(stores).created(state="available", assign_to=None)
+    racers = [Racer(stores, seed) for seed in (1, 2)]
     threads = [threading.Thread(target=racer.run, args=(TIMES // 2,)) for racer in racers]
     for thread in threads:
         thread.start()
@@ -69,7 +69,7 @@ def test_two_race_a_thousand_times_and_the_history_is_a_legal_sequence(world: Wo
         by_generation[_generation(document)].append((ask, document))
     # Each generation was reported by who wrote it: none was lost. By both, where both made the same of the same.
     assert sorted(by_generation) == list(range(2, len(by_generation) + 2))
-    last = world.databases.database(SHARD).get(NUMBER)
+    last = stores.databases.database(SHARD).get(NUMBER)
     assert last["_rev"] == by_generation[max(by_generation)][0][1].revision
 
     state = "available"
@@ -109,9 +109,9 @@ def _follows(ask: OperationRequest, account: str | None, history: tuple[str, ...
         assert after.previously_assigned_to == account
 
 
-def test_of_many_who_create_a_number_one_does(world: World) -> None:
-    family(world)
-    managers = [Manager(world, account_copies="none") for _ in range(6)]
+def test_of_many_who_create_a_number_one_does(stores: RealStores) -> None:
+    family(stores)
+    managers = [Manager(stores, account_copies="none") for _ in range(6)]
     result: list[str] = []
 
     def create(manager: Manager, index: int) -> None:
@@ -130,33 +130,33 @@ def test_of_many_who_create_a_number_one_does(world: World) -> None:
     assert Counter(result) == {"done": 20, "number_exists": 100}
 
 
-def test_handwritten_change_in_between_is_not_overwritten(world: World) -> None:
-    family(world)
-    manager = Manager(world)
+def test_handwritten_change_in_between_is_not_overwritten(stores: RealStores) -> None:
+    family(stores)
+    manager = Manager(stores)
     manager.created()
-    hands = _Hands(world)
+    hands = _Hands(stores)
     manager.manager._pipeline._reader._databases = hands
     manager.done("assign_to_app", auth_by=CHILD, used_by="callflow")
-    document = world.databases.database(SHARD).get(NUMBER)
+    document = stores.databases.database(SHARD).get(NUMBER)
     assert (document["pvt_used_by"], document["note"]) == ("callflow", "by hand 2")
 
 
-def test_update_with_constant_conflicts_is_refused(world: World) -> None:
-    family(world)
-    manager = Manager(world)
+def test_update_with_constant_conflicts_is_refused(stores: RealStores) -> None:
+    family(stores)
+    manager = Manager(stores)
     manager.created()
-    manager.manager._pipeline._reader._databases = _Hands(world, times=1000)
+    manager.manager._pipeline._reader._databases = _Hands(stores, times=1000)
     outcome = manager.ask("assign_to_app", auth_by=MASTER, used_by="callflow")
     assert outcome.error is not None
     assert (outcome.error.error, outcome.error.cause) == ("internal_error", "conflict")
-    assert "pvt_used_by" not in world.databases.database(SHARD).get(NUMBER)
+    assert "pvt_used_by" not in stores.databases.database(SHARD).get(NUMBER)
 
 
 class _Hands(CouchServer):
     """Another client edits the document each time that it was just read, for a while."""
 
-    def __init__(self, world: World, times: int = 2) -> None:
-        super().__init__(world.databases.client)
+    def __init__(self, stores: RealStores, times: int = 2) -> None:
+        super().__init__(stores.databases.client)
         self.left = times
         self.count = 0
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
-from tests.integration.manager_world import (
+from tests.integration.manager_stores import (
     CHILD,
     INVENTORY,
     SHARD,
@@ -13,7 +13,7 @@ from tests.integration.manager_world import (
     Manager,
     stored_document,
 )
-from tests.integration.world import NUMBER, World
+from tests.integration.real_stores import NUMBER, RealStores
 
 OTHER = "+442079460018"
 
@@ -26,9 +26,9 @@ def test_create_for_unknown_account_warns(manager: Manager) -> None:
     assert manager.ask("move", assign_to=CHILD).warnings == ()
 
 
-def test_one_bad_number_never_fails_the_rest(world: World, manager: Manager) -> None:
+def test_one_bad_number_never_fails_the_rest(stores: RealStores, manager: Manager) -> None:
     manager.created("+14158860001", "+14158860003")
-    world.put(SHARD, "+14158860005", pvt_type="device")
+    stores.put(SHARD, "+14158860005", pvt_type="device")
     asked = ["+14158860001", "911", "4158860002", "415-886-0003", "", "+14158860005", "anonymous\x00", "1234567890"]
     outcomes = manager.manager.carry_out([OperationRequest(Operation.GET, number, SYSTEM) for number in asked])
     assert [outcome.number for outcome in outcomes] == [
@@ -70,7 +70,7 @@ def nested(depth: int) -> dict[str, Any]:
     ],
 )
 def test_unwritable_document_never_fails_the_rest(
-    world: World, manager: Manager, fields: dict[str, Any], cause: str
+    stores: RealStores, manager: Manager, fields: dict[str, Any], cause: str
 ) -> None:
     asked: dict[str, Any] = {"assign_to": CHILD, "module_name": INVENTORY}
     numbers = [f"+1415886790{last}" for last in range(5)]
@@ -82,7 +82,7 @@ def test_unwritable_document_never_fails_the_rest(
     assert (refused.code, refused.error) == (400, "invalid")
     assert cause in refused.cause
     assert [outcome.error for outcome in outcomes if outcome is not outcomes[3]] == [None] * 4
-    assert world.databases.database(SHARD).get_many(numbers)[numbers[3]] is None
+    assert stores.databases.database(SHARD).get_many(numbers)[numbers[3]] is None
 
 
 @pytest.mark.parametrize("odd", ["\udcff" * 3, "_design/x", "x" * 5000, "\0", "a b", "SYSTEM", "system "])
@@ -99,17 +99,17 @@ def test_odd_caller_id_fails_alone(manager: Manager, odd: str) -> None:
     assert other.error is None
 
 
-def test_unauthorised_caller_changes_nothing(world: World, manager: Manager) -> None:
+def test_unauthorised_caller_changes_nothing(stores: RealStores, manager: Manager) -> None:
     manager.created()
-    before = stored_document(world)
+    before = stored_document(stores)
     for operation in ("get", "release", "update", "assign_to_app", "delete"):
         assert manager.refused(operation, auth_by=STRANGER) == "forbidden"
     for operation in ("move", "reserve"):
         assert manager.refused(operation, auth_by=STRANGER, assign_to=STRANGER) == "forbidden"
-    assert stored_document(world) == before
+    assert stored_document(stores) == before
 
 
-def test_create_number_in_active_port_request_is_refused(world: World, manager: Manager) -> None:
-    world.port("one", CHILD, NUMBER)
+def test_create_number_in_active_port_request_is_refused(stores: RealStores, manager: Manager) -> None:
+    stores.port("one", CHILD, NUMBER)
     assert manager.refused("create", assign_to=CHILD) == "number_is_porting"
     assert manager.done("create", assign_to=CHILD, ported_in=True)["pvt_ported_in"] is True

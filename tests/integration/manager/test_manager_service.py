@@ -16,9 +16,9 @@ from router.lifecycle.operations import SYSTEM
 from router.v1 import numbers_pb2 as pb
 from router.v1.numbers_pb2_grpc import NumberManagerStub
 from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
-from tests.integration.manager_world import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
+from tests.integration.manager_stores import CHILD, INVENTORY, MASTER, RESELLER, SHARD, STRANGER, family
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.integration.relay import Relay
-from tests.integration.world import NUMBER, World
 from tests.support.waiting import eventually
 
 pytestmark = BOTH_TRANSPORTS
@@ -28,8 +28,8 @@ PATIENCE = 20
 
 
 @pytest.fixture
-def running(world: World, start_service: StartService) -> Running:
-    family(world)
+def running(stores: RealStores, start_service: StartService) -> Running:
+    family(stores)
     return start_service()
 
 
@@ -66,19 +66,19 @@ def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str, str, floa
     return problem.code(), info.reason, problem.details() or "", retry.retry_delay.ToSeconds()
 
 
-def test_get_compares_accounts_copies_on_request(world: World, stub: NumberManagerStub) -> None:
+def test_get_compares_accounts_copies_on_request(stores: RealStores, stub: NumberManagerStub) -> None:
     create(stub)
     database = str(account_database(CHILD))
-    held = world.databases.database(database).get("phone_numbers")
+    held = stores.databases.database(database).get("phone_numbers")
     asked = pb.GetNumbersRequest(numbers=[NUMBER], auth_by=SYSTEM)
     [plain] = records(stub.Get(asked, timeout=PATIENCE))
     asked.compare_copies = True
     [equal] = records(stub.Get(asked, timeout=PATIENCE))
-    world.databases.database(database).put({**held, NUMBER: {"state": "aging"}})
+    stores.databases.database(database).put({**held, NUMBER: {"state": "aging"}})
     [different] = records(stub.Get(asked, timeout=PATIENCE))
-    world.databases.database(database).put({"_id": "phone_numbers", "_rev": _revision(world, database)})
+    stores.databases.database(database).put({"_id": "phone_numbers", "_rev": _revision(stores, database)})
     [missing] = records(stub.Get(asked, timeout=PATIENCE))
-    world.databases.database(database).drop()
+    stores.databases.database(database).drop()
     [without] = records(stub.Get(asked, timeout=PATIENCE))
 
     def kinds(record: pb.NumberRecord) -> dict[str, list[tuple[str, str]]]:
@@ -94,11 +94,11 @@ def test_get_compares_accounts_copies_on_request(world: World, stub: NumberManag
     } == {CHILD}
 
 
-def _revision(world: World, database: str) -> str:
-    return str(world.databases.database(database).get("phone_numbers")["_rev"])
+def _revision(stores: RealStores, database: str) -> str:
+    return str(stores.databases.database(database).get("phone_numbers")["_rev"])
 
 
-def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> None:
+def test_every_call(stores: RealStores, running: Running, stub: NumberManagerStub) -> None:
     [made] = records(create(stub, "(415) 886-7900", assign_to=RESELLER, state="reserved"))
     assert (made.number, made.state, made.assigned_to, list(made.reserve_history)) == (
         NUMBER,
@@ -108,14 +108,14 @@ def test_every_call(world: World, running: Running, stub: NumberManagerStub) -> 
     )
     assert (made.authorizing_account, made.module_name) == (SYSTEM, INVENTORY)
     assert made.created == made.modified > 1_700_000_000
-    assert made.revision == world.databases.database(SHARD).get(NUMBER)["_rev"]
+    assert made.revision == stores.databases.database(SHARD).get(NUMBER)["_rev"]
 
     who: dict[str, Any] = {"numbers": [NUMBER], "auth_by": CHILD}
     public = fields(cnam={"display_name": "Acme"}, custom={"priority": 3, "weight": 0.5, "list": [1, None, True]})
     [moved] = records(stub.Move(pb.MoveNumbersRequest(**who, assign_to=CHILD, public_fields=public), timeout=PATIENCE))
     assert (moved.state, moved.assigned_to, moved.previously_assigned_to) == ("in_service", CHILD, RESELLER)
     assert MessageToDict(moved.features) == {"outbound_cnam": {"display_name": "Acme"}}
-    custom = world.databases.database(SHARD).get(NUMBER)["custom"]
+    custom = stores.databases.database(SHARD).get(NUMBER)["custom"]
     assert custom == {"priority": 3, "weight": 0.5, "list": [1, None, True]}
     assert type(custom["priority"]) is int
 
@@ -200,13 +200,13 @@ def test_create_thousand_numbers_keeps_their_order(stub: NumberManagerStub) -> N
     assert [each.number for each in records(create(stub, *numbers))] == numbers
 
 
-def test_dry_run_has_no_revision(world: World, stub: NumberManagerStub) -> None:
+def test_dry_run_has_no_revision(stores: RealStores, stub: NumberManagerStub) -> None:
     [would] = records(create(stub, dry_run=True))
     assert (would.state, would.assigned_to, would.revision) == ("in_service", CHILD, "")
-    assert SHARD not in world.databases.names()
+    assert SHARD not in stores.databases.names()
 
 
-def test_account_is_listed_page_by_page_either_way(world: World, stub: NumberManagerStub) -> None:
+def test_account_is_listed_page_by_page_either_way(stores: RealStores, stub: NumberManagerStub) -> None:
     numbers = [f"+1{area}886{index:04}" for area in range(201, 204) for index in range(4)]
     create(stub, *numbers)
     create(stub, "+12018869999", assign_to=STRANGER)
@@ -226,11 +226,11 @@ def test_account_is_listed_page_by_page_either_way(world: World, stub: NumberMan
         assert seen == numbers
 
 
-def test_list_that_is_behind_is_not_believed(world: World, stub: NumberManagerStub) -> None:
+def test_list_that_is_behind_is_not_believed(stores: RealStores, stub: NumberManagerStub) -> None:
     create(stub, NUMBER, "+14158860001")
-    document = world.databases.database(SHARD).get(NUMBER)
-    world.databases.database(SHARD).put({**document, "pvt_assigned_to": STRANGER})
-    world.number("+14158860002", CHILD)
+    document = stores.databases.database(SHARD).get(NUMBER)
+    stores.databases.database(SHARD).put({**document, "pvt_assigned_to": STRANGER})
+    stores.number("+14158860002", CHILD)
     asked: dict[str, Any] = {"account_id": CHILD, "auth_by": SYSTEM}
     listed = stub.ListByAccount(pb.ListByAccountRequest(**asked), timeout=PATIENCE)
     assert [each.number for each in listed.numbers] == ["+14158860001"]
@@ -249,10 +249,10 @@ def test_list_by_account_of_others_is_permission_denied(stub: NumberManagerStub)
         assert stub.ListByAccount(pb.ListByAccountRequest(account_id=CHILD, auth_by=auth_by)).numbers
 
 
-def test_couchdb_is_away(world: World, running: Running, stub: NumberManagerStub) -> None:
+def test_couchdb_is_away(stores: RealStores, running: Running, stub: NumberManagerStub) -> None:
     create(stub)
     eventually(lambda: running.caller.health(NUMBERS) == "SERVING")
-    world.couchdb.stop()
+    stores.couchdb.stop()
     who: dict[str, Any] = {"numbers": [NUMBER], "auth_by": SYSTEM}
     for call in (
         lambda: stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE),
@@ -264,17 +264,17 @@ def test_couchdb_is_away(world: World, running: Running, stub: NumberManagerStub
         assert "CouchDB" in message
         assert "password" not in message
     eventually(lambda: running.caller.health(NUMBERS) == "NOT_SERVING")
-    world.couchdb.start()
+    stores.couchdb.start()
     eventually(lambda: running.caller.health(NUMBERS) == "SERVING")
     assert records(stub.Get(pb.GetNumbersRequest(**who), timeout=PATIENCE))
 
 
 def test_request_that_waited_beyond_its_deadline_is_not_begun(
-    world: World, start_service: StartService, transport: str
+    stores: RealStores, start_service: StartService, transport: str
 ) -> None:
-    family(world)
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
+    family(stores)
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
         stub = NumberManagerStub(start_service(manager_threads=1).caller.channel)
         create(stub)
         relay.hold(lambda _, target: target.startswith("/numbers/"))
@@ -291,10 +291,10 @@ def test_request_that_waited_beyond_its_deadline_is_not_begun(
         assert result.error.error == "not_found"
 
 
-def test_too_many_calls_are_refused_at_once(world: World, start_service: StartService) -> None:
-    family(world)
-    with Relay(world.couchdb_url) as relay:
-        world.couchdb_url = relay.url
+def test_too_many_calls_are_refused_at_once(stores: RealStores, start_service: StartService) -> None:
+    family(stores)
+    with Relay(stores.couchdb_url) as relay:
+        stores.couchdb_url = relay.url
         stub = NumberManagerStub(start_service(manager_threads=1).caller.channel)
         relay.hold(lambda _, target: target.startswith("/system_config"))
         asked = pb.GetNumbersRequest(numbers=[NUMBER], auth_by=SYSTEM)

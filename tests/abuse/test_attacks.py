@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.hostile.attacks import attacks_on
-from tests.hostile.scene import FRONTS, scene
-from tests.hostile.trial import attempt
+from tests.abuse.attacks import attacks_on
+from tests.abuse.harness import FRONTS, harness
+from tests.abuse.trial import attempt
 
 SECONDS, SETTLE = 0.25, 0.05
 
@@ -12,10 +12,10 @@ SECONDS, SETTLE = 0.25, 0.05
 @pytest.mark.parametrize("front", FRONTS)
 def test_no_attack_hurts_anybody_else(front: str) -> None:
     faults = []
-    with scene(front) as stage:
+    with harness(front) as running:
         for attack in attacks_on(front):
             if attack.quick:
-                trial = attempt(stage, attack, SECONDS, SETTLE)
+                trial = attempt(running, attack, SECONDS, SETTLE)
                 faults += [f"{attack.name}: {fault}" for fault in trial.faults]
         assert not faults, "\n".join(faults)
-        assert stage.process.popen.poll() is None
+        assert running.process.popen.poll() is None

@@ -83,7 +83,7 @@ SWITCHES = ("http", "sip", "enum")
 """Ways of asking that switches have, beside gRPC."""
 
 
-class Stage:
+class Deployment:
     """All processes of a run, until it is closed.
 
     Args:
@@ -92,7 +92,7 @@ class Stage:
         clocks: the wall clocks of service and follower can be set.
         copies: accounts have copies, and the follower mends them.
         couchdb_url: a real CouchDB in place of the embedded one, which can't be killed then. It must hold none of the
-            databases that a stage makes; they are removed at the end.
+            databases that a deployment makes; they are removed at the end.
         nodes: of the embedded CouchDB: with 2 or more it imitates a cluster.
         cluster: a real one in place of the embedded CouchDB, on the same terms as `couchdb_url`.
         linked: there are links to CouchDB. On a cluster that is for faults of these links alone: a dead node's port

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from tests.hostile import wire
-from tests.hostile.attack import together
-from tests.hostile.scene import Scene
-from tests.hostile.sent_requests import LOOKUP_REQUEST
-from tests.hostile.wire import (
+from tests.abuse import wire
+from tests.abuse.attack import together
+from tests.abuse.harness import Harness
+from tests.abuse.sent_requests import LOOKUP_REQUEST
+from tests.abuse.wire import (
     ACK,
     BATCH,
     DATA,
@@ -25,30 +25,30 @@ from tests.hostile.wire import (
 )
 
 
-def silent(scene: Scene, seconds: float) -> str:
-    return _many(scene, seconds, 200, b"")
+def silent(harness: Harness, seconds: float) -> str:
+    return _many(harness, seconds, 200, b"")
 
 
-def only_preface(scene: Scene, seconds: float) -> str:
-    return _many(scene, seconds, 200, PREFACE)
+def only_preface(harness: Harness, seconds: float) -> str:
+    return _many(harness, seconds, 200, PREFACE)
 
 
-def half_a_header(scene: Scene, seconds: float) -> str:
-    whole = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
-    return _many(scene, seconds, 200, PREFACE + wire.settings() + whole[: len(whole) // 2])
+def half_a_header(harness: Harness, seconds: float) -> str:
+    whole = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, harness.authorization))
+    return _many(harness, seconds, 200, PREFACE + wire.settings() + whole[: len(whole) // 2])
 
 
-def endless_body(scene: Scene, seconds: float) -> str:
+def endless_body(harness: Harness, seconds: float) -> str:
     """Calls whose message never comes to its end, 500 on each of 4 connections."""
-    return _many(scene, seconds, 4, PREFACE + wire.settings() + _endless(scene, LOOKUP, 500))
+    return _many(harness, seconds, 4, PREFACE + wire.settings() + _endless(harness, LOOKUP, 500))
 
 
-def endless_body_of_others(scene: Scene, seconds: float) -> str:
-    return _many(scene, seconds, 4, PREFACE + wire.settings() + _endless(scene, BATCH, 500))
+def endless_body_of_others(harness: Harness, seconds: float) -> str:
+    return _many(harness, seconds, 4, PREFACE + wire.settings() + _endless(harness, BATCH, 500))
 
 
-def _endless(scene: Scene, path: str, count: int) -> bytes:
-    headers = wire.call_headers(path, scene.authorization)
+def _endless(harness: Harness, path: str, count: int) -> bytes:
+    headers = wire.call_headers(path, harness.authorization)
     beginning = wire.message(LOOKUP_REQUEST, announced=1000)
     return b"".join(
         frame(HEADERS, END_HEADERS, stream, headers) + frame(DATA, 0, stream, beginning)
@@ -56,18 +56,18 @@ def _endless(scene: Scene, path: str, count: int) -> bytes:
     )
 
 
-def idle(scene: Scene, seconds: float) -> str:
-    return _many(scene, seconds, 1000, PREFACE + wire.settings())
+def idle(harness: Harness, seconds: float) -> str:
+    return _many(harness, seconds, 1000, PREFACE + wire.settings())
 
 
-def _many(scene: Scene, seconds: float, count: int, result: bytes) -> str:
+def _many(harness: Harness, seconds: float, count: int, result: bytes) -> str:
     with ExitStack() as stack:
         attackers = [stack.enter_context(socket.socket()) for _ in range(count)]
         refused = 0
         for each in attackers:
             each.settimeout(2)
             try:
-                each.connect(("127.0.0.1", scene.port))
+                each.connect(("127.0.0.1", harness.port))
                 each.sendall(result)
             except OSError:
                 refused += 1
@@ -90,15 +90,15 @@ def _is_closed(each: socket.socket) -> bool:
     return True
 
 
-def noise(scene: Scene, seconds: float) -> str:
+def noise(harness: Harness, seconds: float) -> str:
     """100 kB of noise, on many connections, some after a preface."""
     rubbish = bytes(itertools.islice(itertools.cycle(range(251)), 100_000))
-    return _again(scene, seconds, rubbish, PREFACE + rubbish, PREFACE + wire.settings() + rubbish)
+    return _again(harness, seconds, rubbish, PREFACE + rubbish, PREFACE + wire.settings() + rubbish)
 
 
-def other_protocols(scene: Scene, seconds: float) -> str:
+def other_protocols(harness: Harness, seconds: float) -> str:
     return _again(
-        scene,
+        harness,
         seconds,
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"OPTIONS sip:x SIP/2.0\r\n\r\n",
@@ -106,11 +106,11 @@ def other_protocols(scene: Scene, seconds: float) -> str:
     )
 
 
-def bad_windows(scene: Scene, seconds: float) -> str:
+def bad_windows(harness: Harness, seconds: float) -> str:
     """Window updates that overflow, and that add nothing."""
     begun = PREFACE + wire.settings()
     return _again(
-        scene,
+        harness,
         seconds,
         begun + wire.window_update(0, (1 << 31) - 1) * 3,
         begun + wire.window_update(0, 0),
@@ -119,30 +119,30 @@ def bad_windows(scene: Scene, seconds: float) -> str:
     )
 
 
-def hang_up(scene: Scene, seconds: float) -> str:
+def hang_up(harness: Harness, seconds: float) -> str:
     """Connect, ask, and hang up without waiting."""
-    return _again(scene, seconds, _at_once(scene), wait=0)
+    return _again(harness, seconds, _at_once(harness), wait=0)
 
 
-def hang_up_together(scene: Scene, seconds: float) -> str:
+def hang_up_together(harness: Harness, seconds: float) -> str:
     """Let 20 attackers hang up at a time."""
-    return together(20, lambda: hang_up(scene, seconds))
+    return together(20, lambda: hang_up(harness, seconds))
 
 
-def hang_up_from_everywhere(scene: Scene, seconds: float) -> str:
+def hang_up_from_everywhere(harness: Harness, seconds: float) -> str:
     """Let 20 attackers hang up at a time, from 200 addresses."""
     sources = itertools.cycle(f"127.0.9.{host}" for host in range(1, 201))
-    return together(20, lambda: _again(scene, seconds, _at_once(scene), wait=0, sources=sources))
+    return together(20, lambda: _again(harness, seconds, _at_once(harness), wait=0, sources=sources))
 
 
-def _at_once(scene: Scene) -> bytes:
-    call = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization))
+def _at_once(harness: Harness) -> bytes:
+    call = frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, harness.authorization))
     call += frame(DATA, END_STREAM, 1, wire.message(LOOKUP_REQUEST))
     return PREFACE + wire.settings() + call
 
 
 def _again(
-    scene: Scene,
+    harness: Harness,
     seconds: float,
     *all_reported: bytes,
     wait: float = 1,
@@ -152,7 +152,7 @@ def _again(
     for result, source in zip(itertools.cycle(all_reported), sources, strict=False):
         if time.monotonic() > end:
             break
-        with Connection(scene.port, reads=bool(wait), source=source) as attacker:
+        with Connection(harness.port, reads=bool(wait), source=source) as attacker:
             attacker.send(result)
             if attacker.closed.wait(wait):
                 closed += 1

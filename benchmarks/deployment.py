@@ -23,7 +23,7 @@ COMMAND = str(Path(sys.executable).with_name("did-router"))
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Deployment:
     """Two stores and the databases made in them.
 
     Attributes:
@@ -51,7 +51,7 @@ def parser(message: str, *, databases: int, documents: int) -> argparse.Argument
 
 
 @contextmanager
-def stage(couchdb_url: str | None, databases: int, documents: int) -> Iterator[Stage]:
+def deployment(couchdb_url: str | None, databases: int, documents: int) -> Iterator[Deployment]:
     """Stores with documents; everything that was made is dropped at the end."""
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis() as redis, _couchdb(couchdb_url, folder) as url:
         client = CouchServer(CouchClient(url, timeout=120))
@@ -61,7 +61,7 @@ def stage(couchdb_url: str | None, databases: int, documents: int) -> Iterator[S
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda name: _fill(client, name, max(1, documents // databases)), names))
             print(f"{len(names)} databases, {documents:,} documents made in {time.monotonic() - began:.1f} s")
-            yield Stage(url, redis.url, client, names, couchdb_url is not None)
+            yield Deployment(url, redis.url, client, names, couchdb_url is not None)
         finally:
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda name: _drop(client, name), names))

@@ -36,7 +36,7 @@ QUICK: dict[str, Any] = {
 _PREFIXES = itertools.count()
 
 
-class World:
+class RealStores:
     """The stores of a service or a follower, and the means to change them.
 
     Attributes:
@@ -55,7 +55,7 @@ class World:
         self.databases = CouchServer(CouchClient(couchdb.url, timeout=20))
 
     def settings(self, **more: Any) -> Settings:
-        """Settings for this world, with short intervals."""
+        """Settings for these stores, with short intervals."""
         own = {"couchdb_url": self.couchdb_url, "redis_url": self.redis_url, "redis_prefix": self.prefix}
         return Settings.load(None, **{**QUICK, **own, **more})
 

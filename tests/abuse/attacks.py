@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tests.hostile import connections, frame_floods, messages, tls
-from tests.hostile.attack import Attack
-from tests.hostile.scene import TLS
+from tests.abuse import connections, frame_floods, messages, tls
+from tests.abuse.attack import Attack
+from tests.abuse.harness import TLS
 
 ATTACKS = (
     Attack("rapid reset", frame_floods.rapid_reset),

@@ -88,7 +88,7 @@ class GoodCaller:
 
 
 @dataclass
-class Scene:
+class Harness:
     """A service with one worker behind an edge.
 
     Attributes:
@@ -124,8 +124,8 @@ class Watch:
         highest: bytes.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._processes = scene.processes
+    def __init__(self, harness: Harness) -> None:
+        self._processes = harness.processes
         self._stop = threading.Event()
         self.highest = 0
         self._thread = threading.Thread(target=self._look_on, daemon=True)
@@ -151,7 +151,7 @@ def _resident(process: int) -> int:
 
 
 @contextmanager
-def scene(front: str, *more: str) -> Iterator[Scene]:
+def harness(front: str, *more: str) -> Iterator[Harness]:
     """A service on stores of its own, in service."""
     with EmbeddedCouchDB() as couchdb, EmbeddedRedis() as redis, tempfile.TemporaryDirectory() as folder:
         databases = databases_at(couchdb.url)
@@ -174,7 +174,7 @@ def scene(front: str, *more: str) -> Iterator[Scene]:
             while caller.reported["right"] < 3:
                 time.sleep(0.02)
             try:
-                yield Scene(front, process, port, token, caller)
+                yield Harness(front, process, port, token, caller)
             finally:
                 caller.stop()
         finally:

@@ -12,10 +12,10 @@ from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2 as npb
 from router.v1.inbound_pb2_grpc import InboundRouterStub
 from router.v1.numbers_pb2_grpc import NumberManagerStub
-from tests.hostile import wire
-from tests.hostile.scene import NUMBER, Scene
-from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, LOOKUP_REQUEST, MEGABYTE, closing_of, hung_up
-from tests.hostile.wire import (
+from tests.abuse import wire
+from tests.abuse.harness import NUMBER, Harness
+from tests.abuse.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, LOOKUP_REQUEST, MEGABYTE, closing_of, hung_up
+from tests.abuse.wire import (
     BATCH,
     DATA,
     END_HEADERS,
@@ -29,51 +29,51 @@ from tests.hostile.wire import (
 )
 
 
-def announced(scene: Scene, seconds: float) -> str:
+def announced(harness: Harness, seconds: float) -> str:
     """Messages said to have 2 GiB."""
-    return _calls(scene, seconds, LOOKUP, wire.message(b"x" * 1000, announced=(1 << 31) - 1))
+    return _calls(harness, seconds, LOOKUP, wire.message(b"x" * 1000, announced=(1 << 31) - 1))
 
 
-def large(scene: Scene, seconds: float) -> str:
+def large(harness: Harness, seconds: float) -> str:
     """Messages of 6 MB: sound ones, with a number of that length."""
-    return _calls(scene, seconds, LOOKUP, wire.message(_long_number(6 * MEGABYTE)))
+    return _calls(harness, seconds, LOOKUP, wire.message(_long_number(6 * MEGABYTE)))
 
 
-def large_of_others(scene: Scene, seconds: float) -> str:
+def large_of_others(harness: Harness, seconds: float) -> str:
     """Send large messages in a LookupBatch."""
     lookup = _long_number(6 * MEGABYTE)
-    return _calls(scene, seconds, BATCH, wire.message(b"\x0a" + wire.varint(len(lookup)) + lookup))
+    return _calls(harness, seconds, BATCH, wire.message(b"\x0a" + wire.varint(len(lookup)) + lookup))
 
 
 def _long_number(size: int) -> bytes:
     return b"\x0a" + wire.varint(size) + b"1" * size
 
 
-def bomb(scene: Scene, seconds: float) -> str:
+def bomb(harness: Harness, seconds: float) -> str:
     """A megabyte that gzip makes a gigabyte of."""
     result = wire.message(_gzipped_zeros(900), compressed=True)
-    return _calls(scene, seconds, LOOKUP, result, (("grpc-encoding", "gzip"),))
+    return _calls(harness, seconds, LOOKUP, result, (("grpc-encoding", "gzip"),))
 
 
-def bomb_of_others(scene: Scene, seconds: float) -> str:
+def bomb_of_others(harness: Harness, seconds: float) -> str:
     """Send a compressed bomb in a LookupBatch."""
     result = wire.message(_gzipped_zeros(900), compressed=True)
-    return _calls(scene, seconds, BATCH, result, (("grpc-encoding", "gzip"),))
+    return _calls(harness, seconds, BATCH, result, (("grpc-encoding", "gzip"),))
 
 
-def bomb_then_identity(scene: Scene, seconds: float) -> str:
+def bomb_then_identity(harness: Harness, seconds: float) -> str:
     """Send a compressed bomb with a second encoding, which is accepted."""
-    return _bomb_of_two_encodings(scene, seconds, "gzip", "identity")
+    return _bomb_of_two_encodings(harness, seconds, "gzip", "identity")
 
 
-def bomb_after_identity(scene: Scene, seconds: float) -> str:
+def bomb_after_identity(harness: Harness, seconds: float) -> str:
     """Send a compressed bomb whose first encoding is accepted."""
-    return _bomb_of_two_encodings(scene, seconds, "identity", "gzip")
+    return _bomb_of_two_encodings(harness, seconds, "identity", "gzip")
 
 
-def _bomb_of_two_encodings(scene: Scene, seconds: float, *encodings: str) -> str:
+def _bomb_of_two_encodings(harness: Harness, seconds: float, *encodings: str) -> str:
     headers = [("grpc-encoding", each) for each in encodings]
-    return _calls(scene, seconds, LOOKUP, wire.message(_gzipped_zeros(900), compressed=True), headers)
+    return _calls(harness, seconds, LOOKUP, wire.message(_gzipped_zeros(900), compressed=True), headers)
 
 
 def _gzipped_zeros(megabytes: int) -> bytes:
@@ -83,10 +83,10 @@ def _gzipped_zeros(megabytes: int) -> bytes:
     return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + once * megabytes + b"\x03\0" + bytes(8)
 
 
-def _calls(scene: Scene, seconds: float, path: str, body: bytes, more: wire.Pairs = ()) -> str:
+def _calls(harness: Harness, seconds: float, path: str, body: bytes, more: wire.Pairs = ()) -> str:
     """Send one call again and again, its body as the windows allow."""
-    headers = wire.call_headers(path, (*scene.authorization, *more))
-    with Connection(scene.port) as attacker:
+    headers = wire.call_headers(path, (*harness.authorization, *more))
+    with Connection(harness.port) as attacker:
         attacker.socket.settimeout(3)
         attacker.greet()
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
@@ -100,19 +100,19 @@ def _calls(scene: Scene, seconds: float, path: str, body: bytes, more: wire.Pair
         return f"{len(attacker.ended):,} calls refused"
 
 
-def never_reads(scene: Scene, seconds: float) -> str:
+def never_reads(harness: Harness, seconds: float) -> str:
     """Calls whose answers may not be sent: windows of nothing, and nobody who reads."""
-    return _unread(scene, seconds, LOOKUP, LOOKUP_REQUEST)
+    return _unread(harness, seconds, LOOKUP, LOOKUP_REQUEST)
 
 
-def never_reads_others(scene: Scene, seconds: float) -> str:
+def never_reads_others(harness: Harness, seconds: float) -> str:
     lookups = [pb.LookupRequest(number=NUMBER)] * 1000
-    return _unread(scene, seconds, BATCH, pb.LookupBatchRequest(lookups=lookups).SerializeToString())
+    return _unread(harness, seconds, BATCH, pb.LookupBatchRequest(lookups=lookups).SerializeToString())
 
 
-def _unread(scene: Scene, seconds: float, path: str, content: bytes) -> str:
-    headers = wire.call_headers(path, scene.authorization)
-    with Connection(scene.port, reads=False) as attacker:
+def _unread(harness: Harness, seconds: float, path: str, content: bytes) -> str:
+    headers = wire.call_headers(path, harness.authorization)
+    with Connection(harness.port, reads=False) as attacker:
         attacker.socket.settimeout(1)
         attacker.greet((WINDOW, 0))
         result = wire.message(content)
@@ -128,14 +128,14 @@ def _unread(scene: Scene, seconds: float, path: str, content: bytes) -> str:
         return f"{next(streams) // 2:,} calls taken"
 
 
-def stream_unread(scene: Scene, seconds: float) -> str:
+def stream_unread(harness: Harness, seconds: float) -> str:
     """A stream of lookups whose outcomes nobody reads."""
     asked = pb.LookupStreamRequest(id="x" * 1000, lookup=pb.LookupRequest(number=NUMBER)).SerializeToString()
     result = wire.message(asked) * 15
-    with Connection(scene.port, reads=False) as attacker:
+    with Connection(harness.port, reads=False) as attacker:
         attacker.socket.settimeout(1)
         attacker.greet((WINDOW, 0))
-        attacker.send(frame(HEADERS, END_HEADERS, 1, wire.call_headers(STREAM, scene.authorization)))
+        attacker.send(frame(HEADERS, END_HEADERS, 1, wire.call_headers(STREAM, harness.authorization)))
         end, times = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             # Its flow control is not looked at: what is sent beyond the window ends the stream, which is as good.
@@ -146,11 +146,11 @@ def stream_unread(scene: Scene, seconds: float) -> str:
         return f"{times * 15:,} lookups taken"
 
 
-def huge_unfinished(scene: Scene, seconds: float) -> str:
+def huge_unfinished(harness: Harness, seconds: float) -> str:
     """Messages of 100 MB on one connection, of which 20 come."""
-    headers = wire.call_headers(LOOKUP, scene.authorization)
+    headers = wire.call_headers(LOOKUP, harness.authorization)
     body = wire.message(bytes(20 * MEGABYTE), announced=100 * MEGABYTE)
-    with Connection(scene.port) as attacker:
+    with Connection(harness.port) as attacker:
         attacker.socket.settimeout(2)
         attacker.greet()
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
@@ -162,9 +162,9 @@ def huge_unfinished(scene: Scene, seconds: float) -> str:
         return f"{next(streams) // 2:,} messages taken"
 
 
-def bad_tokens(scene: Scene, seconds: float) -> str:
+def bad_tokens(harness: Harness, seconds: float) -> str:
     """Guess tokens, by both ways."""
-    with Connection(scene.port) as attacker:
+    with Connection(harness.port) as attacker:
         attacker.greet()
         end, streams, guesses = time.monotonic() + seconds, itertools.count(1, 2), 0
         while time.monotonic() < end:
@@ -180,41 +180,41 @@ def bad_tokens(scene: Scene, seconds: float) -> str:
         return f"{guesses:,} guesses refused"
 
 
-def invented_names(scene: Scene, seconds: float) -> str:
+def invented_names(harness: Harness, seconds: float) -> str:
     """Numbers, dial plans, accounts and methods that nobody heard of, each once."""
     began, count = time.monotonic(), itertools.count()
     own = [("grpc.use_local_subchannel_pool", 1)]
-    with grpc.insecure_channel(f"127.0.0.1:{scene.port}", options=own) as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{harness.port}", options=own) as channel:
         inbound, manager = InboundRouterStub(channel), NumberManagerStub(channel)
         while time.monotonic() < began + seconds:
             names = [f"{next(count):012}" for _ in range(100)]
             lookups = [pb.LookupRequest(number=f"+1415{name}"[:16], dial_plan="x" * 200 + name) for name in names]
             lookups += [pb.LookupRequest(number=f"1415{name}@{name}") for name in names]
             calls: list[Any] = [
-                inbound.Lookup.future(each, timeout=5, metadata=scene.authorization) for each in lookups
+                inbound.Lookup.future(each, timeout=5, metadata=harness.authorization) for each in lookups
             ]
             several = pb.LookupBatchRequest(lookups=lookups)
-            calls.append(inbound.LookupBatch.future(several, timeout=5, metadata=scene.authorization))
+            calls.append(inbound.LookupBatch.future(several, timeout=5, metadata=harness.authorization))
             asked = npb.ListByAccountRequest(account_id=names[0] * 10, auth_by=names[0] * 10)
-            calls.append(manager.ListByAccount.future(asked, timeout=5, metadata=scene.authorization))
+            calls.append(manager.ListByAccount.future(asked, timeout=5, metadata=harness.authorization))
             unknown: Any = channel.unary_unary(f"/x{names[0]}/y{names[1]}")
-            calls.append(unknown.future(b"", timeout=5, metadata=scene.authorization))
+            calls.append(unknown.future(b"", timeout=5, metadata=harness.authorization))
             for each in calls:
                 each.exception()
     return f"{next(count) * 2:,} numbers, as many names of dial plans"
 
 
-def malformed(scene: Scene, seconds: float) -> str:
+def malformed(harness: Harness, seconds: float) -> str:
     """Send undecodable messages, and text that is not UTF-8, to several methods."""
     began, calls = time.monotonic(), 0
     own = [("grpc.use_local_subchannel_pool", 1)]
     codes: Counter[str] = Counter()
-    with grpc.insecure_channel(f"127.0.0.1:{scene.port}", options=own) as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{harness.port}", options=own) as channel:
         methods: list[Any] = [channel.unary_unary(each) for each in (LOOKUP, BATCH, "/router.v1.NumberManager/Create")]
         while time.monotonic() < began + seconds:
             for method in methods:
                 for content in (b"\xff" * 20, b"\x0a\x03\xff\xfe\xfd", b"\x0a\x05\x0a\x03\xff\xfe\xfd"):
-                    problem = method.future(content, timeout=5, metadata=scene.authorization).exception()
+                    problem = method.future(content, timeout=5, metadata=harness.authorization).exception()
                     codes[problem.code().name if isinstance(problem, grpc.RpcError) else "OK"] += 1
                     calls += 1
     return f"{calls:,} calls: {', '.join(f'{count:,} {code}' for code, count in codes.items())}"

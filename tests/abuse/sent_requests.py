@@ -1,8 +1,8 @@
 """Requests that several attacks send, and how a connection to the service ended."""
 
 from router.v1 import inbound_pb2 as pb
-from tests.hostile.scene import NUMBER
-from tests.hostile.wire import (
+from tests.abuse.harness import NUMBER
+from tests.abuse.wire import (
     Connection,
 )
 

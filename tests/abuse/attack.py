@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tests.hostile.scene import Scene
+from tests.abuse.harness import Harness
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Attack:
     """
 
     name: str
-    begin: Callable[[Scene, float], str]
+    begin: Callable[[Harness, float], str]
     megabytes: int = 64
     quick: bool = True
     hurts: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from router.lifecycle.operations import SYSTEM, Operation, OperationRequest
 from router.manager.manager import NumberManager
 from router.manager.outcomes import Outcome
 from router.stores.clients import Stores
-from tests.integration.world import NUMBER, World
+from tests.integration.real_stores import NUMBER, RealStores
 
 MASTER, RESELLER, CHILD, STRANGER = "a" * 32, "b" * 32, "c" * 32, "d" * 32
 SHARD = "numbers/+1415"
@@ -15,16 +15,16 @@ INVENTORY = "knm_inventory"
 """A carrier that is asked nothing and keeps its numbers' documents on release."""
 
 
-def stored_document(world: World, number: str = NUMBER, database: str = SHARD) -> dict[str, Any]:
+def stored_document(stores: RealStores, number: str = NUMBER, database: str = SHARD) -> dict[str, Any]:
     """Return the document of a number as the database holds it."""
-    return dict(world.databases.database(database).get(number))
+    return dict(stores.databases.database(database).get(number))
 
 
-def family(world: World) -> None:
+def family(stores: RealStores) -> None:
     """A master with a reseller with a child, and a stranger; a master may do everything."""
     trees: dict[str, list[str]] = {MASTER: [], RESELLER: [MASTER], CHILD: [MASTER, RESELLER], STRANGER: [MASTER]}
     for account, tree in trees.items():
-        world.put(
+        stores.put(
             "accounts",
             account,
             pvt_type="account",
@@ -33,14 +33,14 @@ def family(world: World) -> None:
             pvt_wnm_allow_additions=account == RESELLER,
             name="An account",
         )
-        world.create(f"account/{account[:2]}/{account[2:4]}/{account[4:]}")
+        stores.create(f"account/{account[:2]}/{account[2:4]}/{account[4:]}")
 
 
 class Manager:
     """A number manager, asked in few words."""
 
-    def __init__(self, world: World, **settings: Any) -> None:
-        wanted = world.settings(**settings)
+    def __init__(self, stores: RealStores, **settings: Any) -> None:
+        wanted = stores.settings(**settings)
         self.manager = NumberManager(wanted, Stores(wanted))
 
     def ask(self, operation: str, number: str = NUMBER, auth_by: str = SYSTEM, **more: Any) -> Outcome:

@@ -24,7 +24,7 @@ class Reply:
         return json.loads(self.text)
 
 
-class HttpCaller:
+class HttpLookupClient:
     """Sends requests over one connection, as long as the service keeps it."""
 
     def __init__(self, port: int, token: str | None = None) -> None:

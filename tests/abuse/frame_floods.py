@@ -4,11 +4,11 @@ import itertools
 import struct
 import time
 
-from tests.hostile import wire
-from tests.hostile.attack import together
-from tests.hostile.scene import Scene
-from tests.hostile.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, LOOKUP_REQUEST, MEGABYTE, closing_of, hung_up
-from tests.hostile.wire import (
+from tests.abuse import wire
+from tests.abuse.attack import together
+from tests.abuse.harness import Harness
+from tests.abuse.sent_requests import BATCH_OF_CALLS, BATCH_OF_ONE, LOOKUP_REQUEST, MEGABYTE, closing_of, hung_up
+from tests.abuse.wire import (
     BATCH,
     CONTINUATION,
     DATA,
@@ -24,9 +24,9 @@ from tests.hostile.wire import (
 )
 
 
-def _flood(scene: Scene, seconds: float, what: bytes, count: int, *, reads: bool = True) -> str:
+def _flood(harness: Harness, seconds: float, what: bytes, count: int, *, reads: bool = True) -> str:
     """Send the same again and again, `count` of something each time."""
-    with Connection(scene.port, reads=reads) as attacker:
+    with Connection(harness.port, reads=reads) as attacker:
         attacker.socket.settimeout(0.5)
         attacker.greet()
         end, times = time.monotonic() + seconds, 0
@@ -37,10 +37,10 @@ def _flood(scene: Scene, seconds: float, what: bytes, count: int, *, reads: bool
         return f"{times * count:,} taken"
 
 
-def _rapid_reset(scene: Scene, seconds: float, path: str, content: bytes) -> str:
-    headers = wire.call_headers(path, scene.authorization)
+def _rapid_reset(harness: Harness, seconds: float, path: str, content: bytes) -> str:
+    headers = wire.call_headers(path, harness.authorization)
     body = frame(DATA, END_STREAM, 0, wire.message(content)) if content else b""
-    with Connection(scene.port) as attacker:
+    with Connection(harness.port) as attacker:
         attacker.greet()
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
         while time.monotonic() < end:
@@ -54,53 +54,53 @@ def _rapid_reset(scene: Scene, seconds: float, path: str, content: bytes) -> str
         return f"{next(streams) // 2:,} resets taken"
 
 
-def rapid_reset(scene: Scene, seconds: float) -> str:
+def rapid_reset(harness: Harness, seconds: float) -> str:
     """CVE-2023-44487: calls that are taken back at once."""
-    return _rapid_reset(scene, seconds, LOOKUP, LOOKUP_REQUEST)
+    return _rapid_reset(harness, seconds, LOOKUP, LOOKUP_REQUEST)
 
 
-def rapid_reset_of_others(scene: Scene, seconds: float) -> str:
+def rapid_reset_of_others(harness: Harness, seconds: float) -> str:
     """Reset streams rapidly, with a method that native passes on."""
-    return _rapid_reset(scene, seconds, BATCH, BATCH_OF_ONE)
+    return _rapid_reset(harness, seconds, BATCH, BATCH_OF_ONE)
 
 
-def rapid_reset_without_bodies(scene: Scene, seconds: float) -> str:
-    return _rapid_reset(scene, seconds, LOOKUP, b"")
+def rapid_reset_without_bodies(harness: Harness, seconds: float) -> str:
+    return _rapid_reset(harness, seconds, LOOKUP, b"")
 
 
-def rapid_reset_by_5(scene: Scene, seconds: float) -> str:
-    return together(5, lambda: _rapid_reset(scene, seconds, LOOKUP, LOOKUP_REQUEST))
+def rapid_reset_by_5(harness: Harness, seconds: float) -> str:
+    return together(5, lambda: _rapid_reset(harness, seconds, LOOKUP, LOOKUP_REQUEST))
 
 
-def rapid_reset_by_20(scene: Scene, seconds: float) -> str:
-    return together(20, lambda: _rapid_reset(scene, seconds, BATCH, BATCH_OF_ONE))
+def rapid_reset_by_20(harness: Harness, seconds: float) -> str:
+    return together(20, lambda: _rapid_reset(harness, seconds, BATCH, BATCH_OF_ONE))
 
 
-def pings(scene: Scene, seconds: float) -> str:
-    return _flood(scene, seconds, frame(PING, 0, 0, b"12345678") * 1000, 1000)
+def pings(harness: Harness, seconds: float) -> str:
+    return _flood(harness, seconds, frame(PING, 0, 0, b"12345678") * 1000, 1000)
 
 
-def pings_unread(scene: Scene, seconds: float) -> str:
-    return _flood(scene, seconds, frame(PING, 0, 0, b"12345678") * 1000, 1000, reads=False)
+def pings_unread(harness: Harness, seconds: float) -> str:
+    return _flood(harness, seconds, frame(PING, 0, 0, b"12345678") * 1000, 1000, reads=False)
 
 
-def settings_flood(scene: Scene, seconds: float) -> str:
-    return _flood(scene, seconds, wire.settings((WINDOW, 65_535), (1, 4096)) * 1000, 1000)
+def settings_flood(harness: Harness, seconds: float) -> str:
+    return _flood(harness, seconds, wire.settings((WINDOW, 65_535), (1, 4096)) * 1000, 1000)
 
 
-def settings_unread(scene: Scene, seconds: float) -> str:
-    return _flood(scene, seconds, wire.settings((WINDOW, 65_535), (1, 4096)) * 1000, 1000, reads=False)
+def settings_unread(harness: Harness, seconds: float) -> str:
+    return _flood(harness, seconds, wire.settings((WINDOW, 65_535), (1, 4096)) * 1000, 1000, reads=False)
 
 
-def unknown_frames(scene: Scene, seconds: float) -> str:
-    return _flood(scene, seconds, frame(0xFA, 0, 0, b"x" * 16) * 1000, 1000)
+def unknown_frames(harness: Harness, seconds: float) -> str:
+    return _flood(harness, seconds, frame(0xFA, 0, 0, b"x" * 16) * 1000, 1000)
 
 
-def empty_data(scene: Scene, seconds: float) -> str:
+def empty_data(harness: Harness, seconds: float) -> str:
     """DATA frames without data, in one call."""
-    with Connection(scene.port) as attacker:
+    with Connection(harness.port) as attacker:
         attacker.greet()
-        attacker.send(frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, scene.authorization)))
+        attacker.send(frame(HEADERS, END_HEADERS, 1, wire.call_headers(LOOKUP, harness.authorization)))
         end, times = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             if not attacker.send(frame(DATA, 0, 1) * 1000):
@@ -109,10 +109,10 @@ def empty_data(scene: Scene, seconds: float) -> str:
         return f"{times * 1000:,} taken"
 
 
-def continuation(scene: Scene, seconds: float) -> str:
+def continuation(harness: Harness, seconds: float) -> str:
     """A header block that never ends."""
     piece = frame(CONTINUATION, 0, 1, wire.block([("x-more", "v" * 900)] * 17))
-    with Connection(scene.port, acknowledges=False) as attacker:  # no other frame may come in between
+    with Connection(harness.port, acknowledges=False) as attacker:  # no other frame may come in between
         attacker.greet()
         attacker.send(frame(HEADERS, 0, 1, wire.call_headers(LOOKUP)))
         end, times = time.monotonic() + seconds, 0
@@ -123,26 +123,26 @@ def continuation(scene: Scene, seconds: float) -> str:
         return f"{times:,} frames taken"
 
 
-def many_headers(scene: Scene, seconds: float) -> str:
+def many_headers(harness: Harness, seconds: float) -> str:
     """Calls with 20,000 metadata each."""
-    content = wire.call_headers(LOOKUP, scene.authorization) + wire.block((f"x-{i}", "v") for i in range(20_000))
-    return _headers(scene, seconds, content)
+    content = wire.call_headers(LOOKUP, harness.authorization) + wire.block((f"x-{i}", "v") for i in range(20_000))
+    return _headers(harness, seconds, content)
 
 
-def huge_header(scene: Scene, seconds: float) -> str:
+def huge_header(harness: Harness, seconds: float) -> str:
     """Calls with one metadata of a megabyte."""
-    return _headers(scene, seconds, wire.call_headers(LOOKUP, ((*scene.authorization, ("x-huge", "v" * MEGABYTE)))))
+    return _headers(harness, seconds, wire.call_headers(LOOKUP, ((*harness.authorization, ("x-huge", "v" * MEGABYTE)))))
 
 
-def header_bomb(scene: Scene, seconds: float) -> str:
+def header_bomb(harness: Harness, seconds: float) -> str:
     """One field of 4 kB goes into HPACK's table, and is then named 15,000 times, a byte each: 60 MB of headers."""
     kept = b"\x40" + wire.block([("x-bomb", "v" * 3900)])[1:]
-    return _headers(scene, seconds, wire.call_headers(LOOKUP, scene.authorization) + kept + b"\xbe" * 15_000)
+    return _headers(harness, seconds, wire.call_headers(LOOKUP, harness.authorization) + kept + b"\xbe" * 15_000)
 
 
-def _headers(scene: Scene, seconds: float, content: bytes) -> str:
+def _headers(harness: Harness, seconds: float, content: bytes) -> str:
     pieces = [content[at : at + 16_000] for at in range(0, len(content), 16_000)]
-    with Connection(scene.port) as attacker:
+    with Connection(harness.port) as attacker:
         attacker.greet()
         end, streams = time.monotonic() + seconds, itertools.count(1, 2)
         while time.monotonic() < end:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.faults.deployment import Deployment
 from tests.faults.load import Writers
-from tests.faults.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """The stage, its writers, and chance as the seed has it."""
+class Harness:
+    """The deployment, its writers, and chance as the seed has it."""
 
-    stage: Stage
+    deployment: Deployment
     writers: Writers
     chance: random.Random
 

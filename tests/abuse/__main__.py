@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from tests.hostile.attacks import attacks_on
-from tests.hostile.scene import FRONTS, scene
-from tests.hostile.trial import attempt
+from tests.abuse.attacks import attacks_on
+from tests.abuse.harness import FRONTS, harness
+from tests.abuse.trial import attempt
 
 _HEAD = (
     "| attack | front | memory before → highest → after, MB | good caller: right | otherwise | worst "
@@ -27,9 +27,9 @@ def main(seconds: float, fronts: tuple[str, ...], wanted: tuple[str, ...], setti
     faults = []
     for front in fronts:
         chosen = [each for each in attacks_on(front) if not wanted or any(word in each.name for word in wanted)]
-        with scene(front, *more) as stage:
+        with harness(front, *more) as running:
             for attack in chosen:
-                trial = attempt(stage, attack, seconds, _SETTLE)
+                trial = attempt(running, attack, seconds, _SETTLE)
                 click.echo(trial.row)
                 faults += [f"{front}, {attack.name}: {fault}" for fault in trial.faults]
     for fault in faults:

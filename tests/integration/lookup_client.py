@@ -31,7 +31,7 @@ class Refusal:
         return dict(self.pairs)
 
 
-class Caller:
+class LookupClient:
     """One channel to one service."""
 
     def __init__(self, port: int) -> None:

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.hostile.attack import Attack
-from tests.hostile.scene import LIMIT, Scene, Watch
+from tests.abuse.attack import Attack
+from tests.abuse.harness import LIMIT, Harness, Watch
 
 _LINES = 2
 """Lines that an attack may put into the log: one of its kind, and one of somebody else's."""
@@ -63,16 +63,16 @@ class Trial:
         )
 
 
-def attempt(scene: Scene, attack: Attack, seconds: float, settle: float) -> Trial:
+def attempt(harness: Harness, attack: Attack, seconds: float, settle: float) -> Trial:
     """Attack for so many seconds, then look on for a moment."""
-    before, result = scene.memory(), len(scene.process.lines)
-    scene.caller.begin_anew()
-    watch = Watch(scene)
-    saw = attack.begin(scene, seconds)
+    before, result = harness.memory(), len(harness.process.lines)
+    harness.caller.begin_anew()
+    watch = Watch(harness)
+    saw = attack.begin(harness, seconds)
     time.sleep(settle)
     watch.stop()
-    reported = dict(scene.caller.reported)
+    reported = dict(harness.caller.reported)
     right = reported.pop("right", 0)
-    logged = scene.process.lines[result:]
-    worst = scene.caller.worst
-    return Trial(attack, scene.front, before, watch.highest, scene.memory(), right, reported, worst, saw, logged)
+    logged = harness.process.lines[result:]
+    worst = harness.caller.worst
+    return Trial(attack, harness.front, before, watch.highest, harness.memory(), right, reported, worst, saw, logged)
