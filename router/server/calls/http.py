@@ -14,6 +14,7 @@ from router.runtime.addresses import parse_address
 from router.runtime.event_loop_thread import EventLoopThread
 from router.runtime.http_server import http_config, listen
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
+from router.server.calls.http_connections import Places
 from router.server.calls.http_protocol import HttpProtocol
 
 _KEEP_ALIVE = 3600
@@ -25,19 +26,23 @@ _BACKLOG = 512
 class HttpServer:
     """Serves an ASGI application on some sockets.
 
+    Args:
+        places: of the connections over TCP.
+
     Attributes:
         loop: in which the application runs.
     """
 
-    def __init__(self, sockets: list[socket.socket]) -> None:
+    def __init__(self, sockets: list[socket.socket], places: Places) -> None:
         self._thread = EventLoopThread("http", self._serve)
         self.loop = self._thread.loop
         self._sockets = sockets
+        self._protocol = type("WorkersHttpProtocol", (HttpProtocol,), {"places": places})
         self._server: uvicorn.Server | None = None
 
     def start(self, app: Any) -> None:
         """Accept requests."""
-        config = http_config(app, HttpProtocol, timeout_keep_alive=_KEEP_ALIVE, backlog=_BACKLOG)
+        config = http_config(app, self._protocol, timeout_keep_alive=_KEEP_ALIVE, backlog=_BACKLOG)
         self._server = uvicorn.Server(config)
         self._thread.start()
 

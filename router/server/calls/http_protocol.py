@@ -1,5 +1,6 @@
 """HTTP on one connection: uvicorn's protocol, with bounds, errors that parse, and connections that stay open."""
 
+import asyncio
 import re
 from http import HTTPStatus
 
@@ -9,15 +10,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from router.server.api.http import formats
 from router.server.api.http.app import KEPT_1_0
 from router.server.api.http.results import error_body
+from router.server.calls.http_connections import Asking, Lingering, Places
 from router.server.failure import Failure
 
 _MAX_URL = 8 << 10
 _MAX_HEAD = 16 << 10
 """Bytes of names and values of header fields: as many as the edge accepts."""
 _MAX_FIELDS = 100
-_LINGER = 1.0
-"""Seconds in which the rest of a refused request is read and dropped: a connection that is closed with unread bytes is
-reset, and its caller may lose the response."""
+_REQUEST_TIMEOUT = 60.0
+"""Seconds for the first request of a connection, and for the rest of a request that has begun. A switch sends it within
+milliseconds; a connection that does not would hold its place as long as its caller likes."""
 _USUAL = (b"GET ", b"POST ", b"HEAD ")
 _VERSION, _END = b" HTTP/1.", b"\r\n\r\n"
 _TOKEN, _REST = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}", rb" [^ \r\n]{1,8192} HTTP/1\.[01]\r?\n"
@@ -41,6 +43,7 @@ _HEAD_TOO_LARGE = _response(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     f"the header fields are more than {_MAX_FIELDS}, or longer than {_MAX_HEAD} bytes",
 )
+_TIMED_OUT = _response(HTTPStatus.REQUEST_TIMEOUT, f"the request was not whole within {_REQUEST_TIMEOUT:.0f} s")
 
 
 class _TooLargeError(Exception):
@@ -48,8 +51,17 @@ class _TooLargeError(Exception):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP, or too large, with a body that parses, and any method at all as HTTP."""
+    """Answers what is no HTTP, too large or too slow with a body that parses, and any method at all as HTTP.
 
+    Attributes:
+        places: of the connections over TCP; None for any number. A Unix socket's are the edge's, which counts its own.
+    """
+
+    places: Places | None = None
+    _transport: Lingering
+    _has_place = False
+    _deadline: asyncio.TimerHandle | None = None
+    """Runs until the request is whole."""
     _whole: object = None
     """The scope of the last request that is whole; as long as there is no newer one, the next bytes begin a request."""
     _held = b""
@@ -70,6 +82,24 @@ class HttpProtocol(HttpToolsProtocol):
     _refusal = _NOT_HTTP
     _failed = False
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Keep the connection where there is room for it."""
+        super().connection_made(transport)
+        self.transport = self._transport = Lingering(transport)
+        self._await_request()
+        if self.places is not None and self.client is not None:
+            self._has_place = self.places.take()
+            if not self._has_place:
+                transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        if self._has_place and self.places is not None:
+            self.places.give_back()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         """Parse bytes; nearly always they are one request without a body, which needs none of the checks."""
         self._is_short = (
@@ -84,6 +114,21 @@ class HttpProtocol(HttpToolsProtocol):
             super().data_received(data)
         elif not self._failed:
             self._parse(data)
+        if self._deadline is None and (self._whole is not self.scope or self._held):
+            self._await_request()
+
+    def _await_request(self) -> None:
+        self._deadline = self.loop.call_later(_REQUEST_TIMEOUT, self._time_out)
+
+    def _time_out(self) -> None:
+        self._deadline = None
+        if self._failed:
+            return
+        if self._whole is self.scope and not self._held:
+            self.transport.close()  # nothing was asked
+            return
+        self._refusal = _TIMED_OUT
+        self.send_400_response("")
 
     def _parse(self, data: bytes) -> None:
         """Parse bytes in pieces that end with a request, so that each request's method is seen before the parser."""
@@ -148,6 +193,9 @@ class HttpProtocol(HttpToolsProtocol):
             self.expect_100_continue = False
         self._earlier = self.cycle
         super().on_headers_complete()
+        self._transport.is_unread = True
+        if self.expect_100_continue:
+            self.cycle.__class__ = Asking  # uvicorn makes the object, before its first step
         if self._method:
             self.scope["method"], self._method = self._method.decode("ascii"), b""
         if self.scope["http_version"] == "1.0" and self.parser.should_keep_alive():
@@ -171,6 +219,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the next bytes begin a request."""
         self._whole = self.scope
+        self._transport.is_unread = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -186,17 +238,20 @@ class HttpProtocol(HttpToolsProtocol):
         del msg
         self._failed = True
         last = self._last()
-        if self._whole is not self.scope and last is not None and last.scope is self.scope:
+        is_cut = self._whole is not self.scope and last is not None and last.scope is self.scope
+        is_answered = is_cut and last is not None and last.response_started
+        if is_cut and not is_answered:
             last = self._earlier  # the last one's body broke off, and it is the one to be refused
             if self.pipeline:
                 self.pipeline.popleft()
         self._whole = self  # the next bytes begin nothing
+        self._transport.is_unread = True
         if last is not None and not last.response_complete:
             last.keep_alive = False
             return
-        self.transport.write(self._refusal)
-        self.transport.write_eof()
-        self.loop.call_later(_LINGER, self.transport.close)
+        if not is_answered:
+            self.transport.write(self._refusal)
+        self.transport.close()
 
     def _last(self) -> RequestResponseCycle | None:
         return self.pipeline[0][0] if self.pipeline else self.cycle

@@ -79,8 +79,8 @@ ENUM_DURATION = _histogram(
 DROPPED_MESSAGES = _counter(
     "did_router_messages_dropped_total",
     "messages over SIP and ENUM that got no response: `ignored` (unreadable, or never answered), `not_allowed` (source "
-    "outside of the allowed networks), `rate_limited`, `not_sent` (the response would have been an amplification), "
-    "`too_many_connections`",
+    "outside of the allowed networks), `rate_limited`, `not_sent` (the response would have been an amplification); and "
+    "connections, of HTTP too, that were closed at once: `too_many_connections`",
     "tongue",
     "why",
 )

@@ -64,6 +64,11 @@ class HTTPSettings(Group):
     timeout: float = Field(
         default=0.2, gt=0, description="seconds for a lookup over HTTP whose request names no deadline of its own"
     )
+    max_connections: int = Field(
+        default=2000,
+        ge=1,
+        description="open connections of a worker at `http_listen`; one more is closed at once",
+    )
 
     @field_validator("listen")
     @classmethod

@@ -1,0 +1,84 @@
+"""What HTTP connections of a worker have in common: their places, and how one of them ends."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+_LINGER = 1.0
+"""Seconds in which the rest of a request is read and dropped: a connection that is closed with unread bytes is reset,
+and its caller may lose the response."""
+
+
+class Places:
+    """Counts the open connections of a worker; used inside one event loop.
+
+    Args:
+        limit: connections at a time.
+        drop: counts connections that are closed at once.
+    """
+
+    def __init__(self, limit: int, drop: Callable[[str], None]) -> None:
+        self._limit = limit
+        self._drop = drop
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Return whether there is room for a connection, and count it."""
+        if self._taken >= self._limit:
+            self._drop("too_many_connections")
+            return False
+        self._taken += 1
+        return True
+
+    def give_back(self) -> None:
+        """Count a connection out."""
+        self._taken -= 1
+
+
+class Asking(RequestResponseCycle):
+    """A request whose caller waits for 100 before it sends the body (RFC 9110 10.1.1).
+
+    A response that comes instead leaves open whether the body follows. The response says that the connection ends, so
+    that the caller need not send it, and no next request is taken for it.
+    """
+
+    async def send(self, message: Any) -> None:
+        """Send ASGI's message."""
+        if self.waiting_for_100_continue and self.more_body and message["type"] == "http.response.start":
+            self.keep_alive = False
+        await super().send(message)
+
+
+class Lingering(asyncio.Transport):
+    """A transport that reads and drops the rest of a request before it closes.
+
+    Attributes:
+        is_unread: whether more of a request may come.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._ends = False
+        self.is_unread = False
+        self.write = transport.write  # type: ignore[method-assign]  # called for each response
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what the transport knows."""
+        return self._transport.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        """Return whether no more is sent."""
+        return self._ends or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Send what is to be sent, and close."""
+        if self._ends or not self.is_unread or self._transport.is_closing():
+            self._transport.close()
+            return
+        self._ends = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(_LINGER, self._transport.close)
