@@ -5,10 +5,12 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 
 from router.embedded import EmbeddedCouchDB
+from router.server.api.http import app, routes
 from router.server.app import Service
 from router.server.calls import http_protocol
 from tests.integration.http_caller import HttpCaller
@@ -158,3 +160,21 @@ def test_kept_connection_outlasts_the_time_of_a_request(port: int) -> None:
                 connection.sendall(piece)
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
             time.sleep(0.5)
+
+
+@pytest.mark.parametrize(("owner", "name", "path"), [(app, "_found", PATH), (routes, "document", "/v1/openapi.json")])
+def test_unexpected_error_is_answered_in_json(
+    port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, owner: Any, name: str, path: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("nobody expects this")
+
+    with HttpCaller(port) as caller:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            reply = caller.get(path)
+
+        assert (reply.status, reply.json["error"]["status"]) == (500, "INTERNAL")
+        assert caller.get(path).status == 200
+        assert caller.connections == 1
+    assert "nobody expects this" in caplog.text

@@ -61,7 +61,7 @@ class HttpApp:
         self._callers = callers
         self.draining = False
         """Each response asks the caller to reconnect, if possible elsewhere."""
-        handlers: Any = {HTTPException: _http_exception, HttpError: _http_error}
+        handlers: Any = {HTTPException: _http_exception, HttpError: _http_error, Exception: _broken}
         self._others = Starlette(routes=routes, exception_handlers=handlers)
         self._others.router.redirect_slashes = False  # a switch follows no redirect
 
@@ -80,7 +80,6 @@ class HttpApp:
             return
         except Exception:
             log.exception("answering %s %s failed", scope["method"], scope["path"])
-            raise
 
     async def _answer_other(self, scope: Any, receive: Receive, send: Send, began: float) -> None:
         """Have Starlette answer, and see what it sends."""
@@ -117,9 +116,10 @@ class HttpApp:
                 result = await answer_of(result)
             start, body = _found(result, wanted)
         except HttpError as problem:
-            wanted = _format_or_json(query)
-            text = formats.error_bytes(error_body(problem.failure, problem.status), wanted)
-            start, body = _messages(problem.status, wanted, text, _error_headers(problem))
+            start, body = _error(problem, query)
+        except Exception:
+            log.exception("answering %s %s failed", scope["method"], scope["path"])
+            start, body = _error(HttpError(_BROKEN), query)
         header = self._connection(scope)
         await send(start if header is None else {**start, "headers": [*start["headers"], header]})
         await send(body)
@@ -164,6 +164,12 @@ def _messages(status: int, wanted: str, body: bytes, more: Sequence[tuple[bytes,
     headers = [(b"content-type", formats.CONTENT_TYPES[wanted]), length, _NO_STORE, *more]
     start = {"type": "http.response.start", "status": status, "headers": headers}
     return start, {"type": "http.response.body", "body": body}
+
+
+def _error(problem: HttpError, query_string: bytes) -> tuple[_Message, _Message]:
+    wanted = _format_or_json(query_string)
+    text = formats.error_bytes(error_body(problem.failure, problem.status), wanted)
+    return _messages(problem.status, wanted, text, _error_headers(problem))
 
 
 def _format_or_json(query_string: bytes) -> str:
@@ -212,3 +218,7 @@ async def _http_exception(request: Request, problem: Exception) -> Response:
         failure = Failure(grpc.StatusCode.NOT_FOUND, f"there is no {path}: /v1/openapi.json says what there is")
     error = HttpError(failure, status=problem.status_code, headers=dict(problem.headers or {}))
     return await _http_error(request, error)
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    return await _http_error(request, HttpError(_BROKEN))
