@@ -244,6 +244,7 @@ def test_tcp_frames_messages_by_their_length(service: Service, length: bytes) ->
 
 @pytest.mark.parametrize("pieces", [(b"\r\r\n\r\n",), (b"\r", b"\r\n", b"\r\n"), (b"\n\r\n\r", b"\n")])
 def test_ping_in_any_pieces_is_answered_once(service: Service, pieces: tuple[bytes, ...]) -> None:
+    """RFC 5626 4.4.1."""
     with socket.create_connection(("127.0.0.1", service.sip.port), timeout=3) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in (*pieces, request("OPTIONS")):
@@ -256,6 +257,7 @@ def test_ping_in_any_pieces_is_answered_once(service: Service, pieces: tuple[byt
 
 
 def test_length_that_is_none_ends_a_tcp_connection(service: Service) -> None:
+    """RFC 3261 18.3: where the next message begins is not known."""
     with socket.create_connection(("127.0.0.1", service.sip.port), timeout=3) as connection:
         connection.sendall(request().replace(b"Content-Length: 0", b"Content-Length: many"))
         heard = b""
