@@ -1,7 +1,7 @@
 """The figures of the last 15 minutes, as rates: a point a poll."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -53,21 +53,26 @@ class Point:
 
 
 class History:
-    """Keeps the points of the last `SPAN` seconds, and the workers' last figures."""
+    """Keeps the points of the last `SPAN` seconds, and each process's last figures."""
 
     def __init__(self) -> None:
         self._points: deque[Point] = deque()
         self._last: dict[WorkerName, tuple[float, WorkerFigures]] = {}
+        self._added_at: float | None = None
 
     @property
     def points(self) -> Sequence[Point]:
         """The points, oldest first."""
         return list(self._points)
 
-    def figures(self, worker: WorkerName) -> WorkerFigures | None:
-        """Return a worker's last figures."""
-        found = self._last.get(worker)
-        return None if found is None else found[1]
+    def current(self, instances: Collection[str]) -> dict[WorkerName, WorkerFigures]:
+        """Return the figures of the instances' processes that answered the last poll.
+
+        They are more than the workers: the supervisor counts restarts and knows the certificates.
+        """
+        return {
+            name: figures for name, (at, figures) in self._last.items() if at == self._added_at and name[0] in instances
+        }
 
     def add(self, at: float, figures: Mapping[WorkerName, WorkerFigures]) -> None:
         """Add what a poll found.
@@ -84,6 +89,7 @@ class History:
         if deltas:
             self._points.append(_point(at, deltas))
         self._last |= {name: (at, current) for name, current in figures.items()}
+        self._added_at = at
         self._last = {name: kept for name, kept in self._last.items() if at - kept[0] <= SPAN}
         while self._points and at - self._points[0].at > SPAN:
             self._points.popleft()

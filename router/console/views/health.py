@@ -78,11 +78,8 @@ def health(
     """
     points = history.points
     follower = follower_panel(states, stale_after)
-    workers = {
-        (each.instance, name): history.figures((each.instance, name)) for each in states for name in each.workers
-    }
     fresh = points[-1] if points and figures_age is not None and figures_age <= FRESH else None
-    current = {} if fresh is None else {name: each for name, each in workers.items() if each is not None}
+    current = {} if fresh is None else history.current({each.instance for each in states if each.workers})
     alerts = firing(states, follower, Figures(points, current, now, time.time()))
     found = follower_of(states)
     memory = {name: figures.memory for name, figures in current.items()}

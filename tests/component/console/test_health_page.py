@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.console.figures import WorkerFigures
+from router.console.figures import WorkerFigures, read_figures
 from router.console.history import History
 from router.console.views.health import Health, health
 from router.console.views.instances import InstanceState
@@ -76,6 +76,25 @@ def test_health_of_an_admin_page_that_the_token_does_not_open() -> None:
 
     assert (made.level, made.alerts) == ("old", [])
     assert made.refused == [refused]
+
+
+def test_health_judges_the_certificates_of_the_supervisor() -> None:
+    """It is none of the workers, and what ended is not judged by its last figures."""
+    figures = read_figures(
+        f"""
+did_router_certificate_not_after_timestamp_seconds{{worker="supervisor",setting="tls_certificate"}} {time.time() + 9e5}
+did_router_reads_in_flight{{worker="worker-0"}} 1
+"""
+    )
+    history = History()
+    for at in (98.0, 100.0):
+        history.add(at, {("one:9050", name): each for name, each in figures.items()})
+    shown = health([InstanceState("one:9050", {"worker-0": worker_state()})], history, 0.5, 100.0, stale_after=10.0)
+    history.add(102.0, {("one:9050", "worker-0"): figures["worker-0"]})
+    later = health([InstanceState("one:9050", {"worker-0": worker_state()})], history, 0.5, 102.0, stale_after=10.0)
+
+    assert [alert.title for alert in shown.alerts] == ["The certificate of tls_certificate expires in 10.4 days"]
+    assert later.alerts == []
 
 
 def test_page_shows_2500_shards_that_lag(
