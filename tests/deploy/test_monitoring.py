@@ -145,6 +145,15 @@ def test_every_alert_has_its_section_in_the_runbook() -> None:
     assert all(alert["annotations"]["runbook"].endswith(f"#{alert['alert'].lower()}") for alert in ALERTS)
 
 
+def test_every_section_of_the_runbook_begins_at_the_console() -> None:
+    """A section says what the alert means, where to look and what to do."""
+    sections = re.split(r"^####? ", RUNBOOK.read_text("utf-8"), flags=re.MULTILINE)
+    runbook = {each.partition("\n")[0]: each.partition("\n")[2] for each in sections}
+    form = re.compile(r"\n(?!- ).+\n\n- \*\*Look at\*\* .*?\*(?:Health|Numbers|Why)\*.*?\n- \*\*Do\*\*.+", re.DOTALL)
+
+    assert [alert["alert"] for alert in ALERTS if form.match(runbook[alert["alert"]]) is None] == []
+
+
 @pytest.fixture(scope="module")
 def scrape(couchdb: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of a service with TLS and a follower, after lookups and a change."""
