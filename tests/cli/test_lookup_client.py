@@ -151,8 +151,12 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_client_alone_in_a_bare_environment_asks(bare: Path, service: Running) -> None:
     script = (
-        "import sys; from router.client import Client\n"
+        "import asyncio, sys; from router.client import AsyncClient, Client\n"
         f"with Client({service.target!r}, deadline=20) as client: print(client.lookup('4158867900').route.account_id)\n"
+        "async def ask():\n"
+        f"    async with AsyncClient({service.target!r}, deadline=20) as client:\n"
+        "        print((await client.lookup('4158867900')).route.account_id)\n"
+        "asyncio.run(ask())\n"
         "print(sorted({'redis', 'couchdb', 'click', 'pydantic', 'starlette'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -160,7 +164,7 @@ def test_client_alone_in_a_bare_environment_asks(bare: Path, service: Running) -
     )
 
     assert done.stderr == ""
-    assert done.stdout.splitlines() == [ACCOUNTS[0], "[]"]
+    assert done.stdout.splitlines() == [ACCOUNTS[0], ACCOUNTS[0], "[]"]
 
 
 def test_command_in_a_bare_environment_says_what_to_install(bare: Path) -> None:
