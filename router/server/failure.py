@@ -28,6 +28,10 @@ class Failure:
     trailing: Sequence[tuple[str, bytes]] = field(default=())
 
 
+BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
+"""The failure of a call that ended with an unexpected exception."""
+
+
 def failure(
     code: grpc.StatusCode, reason: str, message: str, metadata: Mapping[str, str] | None = None, *, retryable: bool
 ) -> Failure:

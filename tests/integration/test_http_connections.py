@@ -13,8 +13,8 @@ from router.embedded import EmbeddedCouchDB
 from router.server.api.http import app, routes
 from router.server.app import Service
 from router.server.calls import http_protocol
-from tests.integration.http_caller import HttpCaller
-from tests.integration.world import NUMBER, World
+from tests.integration.http_lookup_client import HttpLookupClient
+from tests.integration.real_stores import NUMBER, RealStores
 from tests.support.waiting import eventually
 
 PATH = f"/v1/lookup/{NUMBER}"
@@ -29,17 +29,17 @@ ASKING = (
 
 
 @pytest.fixture(scope="module")
-def world(redis_server: str) -> Iterator[World]:
+def stores(redis_server: str) -> Iterator[RealStores]:
     with EmbeddedCouchDB() as couchdb:
-        made = World(couchdb, redis_server)
+        made = RealStores(couchdb, redis_server)
         made.number()
         yield made
         made.close()
 
 
 @pytest.fixture(scope="module")
-def service(world: World) -> Iterator[Service]:
-    made = Service(world.settings(http_listen="127.0.0.1:0", http_max_connections=4), with_follower=True)
+def service(stores: RealStores) -> Iterator[Service]:
+    made = Service(stores.settings(http_listen="127.0.0.1:0", http_max_connections=4), with_follower=True)
     made.start()
     eventually(lambda: made.readiness.state.name == "ready")
     yield made
@@ -116,7 +116,7 @@ def test_connection_beyond_the_limit_is_closed_at_once(port: int, service: Servi
         assert service.observation.dropped["http", "too_many_connections"] == before + 1
 
     def answers() -> bool:
-        with HttpCaller(port) as caller:
+        with HttpLookupClient(port) as caller:
             return caller.get(PATH).status == 200
 
     eventually(answers, passing=(OSError,))
@@ -169,7 +169,7 @@ def test_unexpected_error_is_answered_in_json(
     def fail(*_: object) -> None:
         raise RuntimeError("nobody expects this")
 
-    with HttpCaller(port) as caller:
+    with HttpLookupClient(port) as caller:
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, fail)
             reply = caller.get(path)

@@ -11,8 +11,8 @@ import pytest
 
 from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
+from tests.integration.real_stores import NUMBER, ONE, RealStores
 from tests.integration.test_sip import CONTACT, Caller, headers, request
-from tests.integration.world import NUMBER, ONE, World
 from tests.support.waiting import eventually
 
 T1 = 0.5
@@ -22,15 +22,15 @@ T1 = 0.5
 @pytest.fixture(scope="module")
 def service(redis_server: str) -> Iterator[Service]:
     with EmbeddedCouchDB() as couchdb:
-        world = World(couchdb, redis_server)
-        world.number(NUMBER, ONE)
-        settings = world.settings(sip_listen="127.0.0.1:0", sip_domain="example.com", sip_timeout=2.0)
+        stores = RealStores(couchdb, redis_server)
+        stores.number(NUMBER, ONE)
+        settings = stores.settings(sip_listen="127.0.0.1:0", sip_domain="example.com", sip_timeout=2.0)
         made = Service(settings, with_follower=True)
         made.start()
         eventually(lambda: made.readiness.state.name == "ready")
         yield made
         made.stop()
-        world.close()
+        stores.close()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from router.server.api.limits import MAX_MESSAGE_BYTES
 from router.server.api.status import EXPIRED, failure_of
 from router.server.calls.admission import Admission
 from router.server.calls.call_source import CallSource
-from router.server.failure import Failure
+from router.server.failure import BROKEN, Failure
 from router.server.observation.lookups import (
     INVALID_ARGUMENT,
     NEAR_CACHE,
@@ -44,7 +44,6 @@ _MALFORMED = Failure(grpc.StatusCode.INVALID_ARGUMENT, "the request is not a rou
 _TOO_LONG = Failure(
     grpc.StatusCode.RESOURCE_EXHAUSTED, f"the request is longer than {MAX_MESSAGE_BYTES} bytes: it is no LookupRequest"
 )
-_BROKEN = Failure(grpc.StatusCode.INTERNAL, "answering failed; the service's log says why")
 
 
 class UnaryCall(ObservedCall):
@@ -234,7 +233,7 @@ class Batcher:
             # Never observed. The callers must not wait for their deadlines because of it, and the loop must go on.
             log.exception("answering a batch of %d failed", len(calls))
             for call in calls:
-                call.fail(_BROKEN)
+                call.fail(BROKEN)
 
     def _parse(self, queued: QueuedCall) -> UnaryCall | None:
         """Parse the request; respond with a status, and return None, where that fails."""

@@ -21,7 +21,7 @@ from router.server.api.http.lookup_request import lookup_request
 from router.server.api.http.lookups import Lookups, answer_of
 from router.server.api.http.requests import CallerDisconnectedError, Receive, query_of
 from router.server.api.http.results import HttpError, error_body, retry_after
-from router.server.failure import Failure
+from router.server.failure import BROKEN, Failure
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class HttpApp:
             start, body = _error(problem, query)
         except Exception:
             log.exception("answering %s %s failed", scope["method"], scope["path"])
-            start, body = _error(HttpError(_BROKEN), query)
+            start, body = _error(HttpError(BROKEN), query)
         header = self._connection(scope)
         await send(start if header is None else {**start, "headers": [*start["headers"], header]})
         await send(body)
@@ -221,4 +221,4 @@ async def _http_exception(request: Request, problem: Exception) -> Response:
 
 
 async def _broken(request: Request, _: Exception) -> Response:
-    return await _http_error(request, HttpError(_BROKEN))
+    return await _http_error(request, HttpError(BROKEN))
