@@ -149,6 +149,8 @@ def test_every_call(stores: RealStores, running: Running, stub: NumberManagerStu
 
     operations = running.page("/metrics")[1].decode()
     assert 'did_router_number_operations_total{error="",operation="move",outcome="done"} 1.0' in operations
+    labels = 'grpc_method="router.v1.NumberManager/Move",grpc_status="OK"'
+    assert f"grpc_server_call_duration_seconds_count{{{labels}}} 1.0" in operations
 
 
 def test_result_for_each_in_order(stub: NumberManagerStub) -> None:
