@@ -1,7 +1,7 @@
 """Requirements on a stateless redirect server, one by one, over real sockets; each test names its section.
 
 RFC 3261 unless another one is named. Further ones are in test_sip.py: 8.2.7 (ACK, CANCEL, 1xx, the To tag), 8.3 (no
-redirection to the Request-URI), 18.2.2 (the port of sent-by, maddr), 18.3 (framing) and RFC 5626 4.4.1 (keep-alive messages).
+redirection to the Request-URI), 18.2.2 (the port of sent-by, maddr), 18.3 (framing) and RFC 5626 4.4.1 (keep-alive).
 """
 
 import socket
