@@ -125,7 +125,7 @@ def test_conflict_resolved_in_one_copy_first_is_asked_for_again(
     cluster.freeze(2)
     on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
     eventually(lambda: on_cluster.cached() == ONE, 5)
-    assert not on_cluster.writer.checkpoints.get(SHARD).older
+    eventually(lambda: not on_cluster.writer.checkpoints.get(SHARD).older, 5)
 
 
 def test_undecided_change_outlives_its_follower(on_cluster: RealStores, cluster: EmbeddedCluster, follow: Any) -> None:
