@@ -153,8 +153,9 @@ class ListedChanges:
     def _take(self) -> tuple[FollowedDatabase | None, float | None]:
         with self._lock:
             self._waiting = {name: each for name, each in self._waiting.items() if self._is_stuck(each)}
-            first = min(self._waiting.values(), key=lambda each: each.reread_at, default=None)
-            if first is None or first.name in self._reading:
+            free = [each for name, each in self._waiting.items() if name not in self._reading]
+            first = min(free, key=lambda each: each.reread_at, default=None)
+            if first is None:
                 return None, None
             seconds = first.reread_at - time.monotonic()
             if seconds > 0:

@@ -175,3 +175,13 @@ def test_page_of_a_former_instance_is_not_applied() -> None:
     bench.database.listed_page = each = page(epoch="d")
     bench.reader.apply(bench.database)
     assert (bench.applied, each.is_applied, each.done.is_set()) == ([], False, True)
+
+
+def test_recreated_database_holds_up_no_other_while_its_former_one_is_read() -> None:
+    bench = Bench()
+    other = bench.scheduler.register("numbers/+1416", LISTED)
+    assert other is not None
+    bench.database.reread_at, other.reread_at = 0.0, 1.0
+    bench.reader._waiting = {SHARD: bench.database, other.name: other}
+    bench.reader._reading = {SHARD: FollowedDatabase(SHARD)}
+    assert bench.reader._take() == (other, None)
