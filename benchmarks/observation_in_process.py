@@ -2,8 +2,8 @@
 
 python -m benchmarks.observation_in_process
 
-The least of many repetitions counts, so what else the machine does hardly matters. What the native library counts is
-not part of it: benchmarks.observation_cost measures a whole service, and needs a quiet machine.
+The fastest of many repetitions counts, so other load on the machine hardly matters. The native library's own metrics
+are not included: benchmarks.observation_cost measures a whole service, and needs a quiet machine.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Switches the metrics of the hit path off in every process whose PYTHONPATH begins with this folder.
 
-It is for benchmarks.observation_cost alone: the product has no such switch. What stays is the clock that is read twice
-for a batch, and the counter of the call log's sample.
+Only benchmarks.observation_cost uses it: the product has no such switch. Two readings of the clock for each batch, and
+the counter of the call log's sample, remain.
 """
 
 import functools

@@ -24,7 +24,7 @@ ReadLeaves = Callable[[Sequence[str]], Mapping[str, Sequence[Leaf]]]
 WriteRows = Callable[[Sequence[Document]], Sequence[Mapping[str, Any]]]
 
 _MARK = "pvt_withdrawn"
-"""Field of a withdrawal, which tells it from a deletion that somebody wanted."""
+"""Field that tells a withdrawal from an intended deletion."""
 _ATTEMPTS = 8
 """To write a document again."""
 _PATIENCE = (0.02, 0.04, 0.08, 0.16)

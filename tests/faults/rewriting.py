@@ -13,7 +13,7 @@ from tests.faults.ledger import NOBODY
 
 _DIGEST, _FIRST = 32, 8
 """Hex digits of a revision's hash, and how many of them say whether it wins."""
-_EVERY_COPY = 99
+_ALL_COPIES = 99
 """Copies to read: more than there are."""
 
 
@@ -89,7 +89,7 @@ def resolve(harness: Harness, number: str, loser: dict[str, Any]) -> None:
     answer = harness.deployment.databases.client.send("DELETE", [database, number], rev=revision)
     # A read of a majority may name the winner for a tenth of a second after CouchDB acknowledged its deletion.
     for _ in range(2):
-        left = harness.deployment.databases.client.request("GET", [database, number], r=_EVERY_COPY)
+        left = harness.deployment.databases.client.request("GET", [database, number], r=_ALL_COPIES)
     if left["_rev"] != loser["_rev"]:
         came_up = writers.ledger.claim(number, str(left["pvt_assigned_to"]), contested=writers.contested)
         came_up.sent, claim = claim.sent, came_up

@@ -30,16 +30,8 @@ def running(stores: RealStores) -> Iterator[Running]:
     if not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")
     stores.number()
-    store_options = (
-        "--couchdb-url",
-        stores.couchdb_url,
-        "--redis-url",
-        stores.redis_url,
-        "--redis-prefix",
-        stores.prefix,
-    )
     few = ("--set", "batch_size=16", "--set", "max_queued_calls=32", "--transport", "native")
-    process = Process(*SERVE, *store_options, *few, "--with-follower")
+    process = Process(*SERVE, *stores.options, *few, "--with-follower")
     try:
         made = serving(process)
         process.wait_for("readiness: ready:")

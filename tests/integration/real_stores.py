@@ -54,6 +54,12 @@ class RealStores:
         self.writer = CacheStore(self.redis, self.keys, TTLs(10, 86400, 300))
         self.databases = CouchServer(CouchClient(couchdb.url, timeout=20))
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options of a command that uses these stores."""
+        urls = ("--couchdb-url", self.couchdb_url, "--redis-url", self.redis_url)
+        return (*urls, "--redis-prefix", self.prefix)
+
     def settings(self, **more: Any) -> Settings:
         """Settings for these stores, with short intervals."""
         own = {"couchdb_url": self.couchdb_url, "redis_url": self.redis_url, "redis_prefix": self.prefix}

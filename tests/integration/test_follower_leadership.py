@@ -90,16 +90,8 @@ def test_second_follower_stands_by(stores: RealStores, start_follower: StartFoll
 
 def _process(stores: RealStores) -> "subprocess.Popen[bytes]":
     settings = [f"--set=follower_{name}" for name in ("lease_ttl=1", "heartbeat=0.5", "reconcile_interval=1")]
-    store_options = [
-        "--couchdb-url",
-        stores.couchdb_url,
-        "--redis-url",
-        stores.redis_url,
-        "--redis-prefix",
-        stores.prefix,
-    ]
     return subprocess.Popen(
-        [sys.executable, "-m", "router.cli", "follow", *store_options, *settings, "--log-level=error"]
+        [sys.executable, "-m", "router.cli", "follow", *stores.options, *settings, "--log-level=error"]
     )
 
 

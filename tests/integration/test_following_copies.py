@@ -61,7 +61,7 @@ def test_numbers_that_were_there_before_are_listed(
 def test_former_assignee_missing_from_the_document_is_found(
     accounts: Accounts, follow: Callable[..., Follower], stores: RealStores
 ) -> None:
-    """A person who edits an assignee seldom thinks of pvt_previously_assigned_to."""
+    """An assignee edited by hand usually comes without pvt_previously_assigned_to."""
     follow(account_copies="both")
     accounts.number(assigned_to=A)
     eventually(lambda: (stores.cached(NUMBER), accounts.copies_in()) == (A, "a"))

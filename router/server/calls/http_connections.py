@@ -1,4 +1,4 @@
-"""What HTTP connections of a worker have in common: their places, and how one of them ends."""
+"""Bounds the HTTP connections of a worker, and closes one without losing its last response."""
 
 import asyncio
 from collections.abc import Callable

@@ -256,4 +256,4 @@ class StreamConnection(asyncio.Protocol, ABC):
         if self._active and left > 0:
             self._watch(left)
         else:
-            self._transport.abort()  # responses that nobody reads would keep it open
+            self._transport.abort()  # unread responses would keep it open

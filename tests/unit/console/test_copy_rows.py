@@ -1,4 +1,4 @@
-"""What the number page says of an account's copy."""
+"""The number page's row for an account's copy."""
 
 import pytest
 
