@@ -12,9 +12,9 @@ from router.server.api.inbound_servicer import InboundServicer
 from router.server.api.number_manager_servicer import NumbersServicer
 from router.server.auth.authorizer import Authorizer
 from router.server.calls.batcher import Batcher
+from router.server.calls.connection_limit import ConnectionLimit
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.http import HttpServer, http_socket, open_tcp, open_unix
-from router.server.calls.http_connections import Places
 from router.server.observation.observation import Observation
 from router.server.observation.tongues import HTTP
 from router.server.switch_transport import NoTransport, SwitchTransport
@@ -51,8 +51,8 @@ class UvicornTransport:
         self.port = sockets[0].getsockname()[1] if sockets else 0
         if path is not None:
             sockets.append(open_unix(path))
-        places = Places(settings.http.max_connections, observation.dropped_over(HTTP))
-        self._server = HttpServer(sockets, places)
+        limit = ConnectionLimit(settings.http.max_connections, observation.dropped_over(HTTP))
+        self._server = HttpServer(sockets, limit)
         self._source = EventLoopCallSource(self._server.loop, limits.max_queued_calls, observer)
         self._batches = Batcher(
             self._source,

@@ -14,7 +14,7 @@ from router.runtime.addresses import parse_address
 from router.runtime.event_loop_thread import EventLoopThread
 from router.runtime.http_server import http_config, listen
 from router.server.calls.call_source import AddressInUseError, address_in_use_message
-from router.server.calls.http_connections import Places
+from router.server.calls.connection_limit import ConnectionLimit
 from router.server.calls.http_protocol import HttpProtocol
 
 _KEEP_ALIVE = 3600
@@ -27,17 +27,17 @@ class HttpServer:
     """Serves an ASGI application on some sockets.
 
     Args:
-        places: of the connections over TCP.
+        limit: of the connections over TCP.
 
     Attributes:
         loop: in which the application runs.
     """
 
-    def __init__(self, sockets: list[socket.socket], places: Places) -> None:
+    def __init__(self, sockets: list[socket.socket], limit: ConnectionLimit) -> None:
         self._thread = EventLoopThread("http", self._serve)
         self.loop = self._thread.loop
         self._sockets = sockets
-        self._protocol = type("WorkersHttpProtocol", (HttpProtocol,), {"places": places})
+        self._protocol = type("WorkersHttpProtocol", (HttpProtocol,), {"limit": limit})
         self._server: uvicorn.Server | None = None
 
     def start(self, app: Any) -> None:

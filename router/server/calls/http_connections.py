@@ -1,7 +1,6 @@
-"""Bounds the HTTP connections of a worker, and closes one without losing its last response."""
+"""Ends an HTTP connection without losing its last response."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -9,32 +8,6 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 _LINGER = 1.0
 """Seconds in which the rest of a request is read and dropped: a connection that is closed with unread bytes is reset,
 and its caller may lose the response."""
-
-
-class Places:
-    """Counts the open connections of a worker; used inside one event loop.
-
-    Args:
-        limit: connections at a time.
-        drop: counts connections that are closed at once.
-    """
-
-    def __init__(self, limit: int, drop: Callable[[str], None]) -> None:
-        self._limit = limit
-        self._drop = drop
-        self._taken = 0
-
-    def take(self) -> bool:
-        """Return whether there is room for a connection, and count it."""
-        if self._taken >= self._limit:
-            self._drop("too_many_connections")
-            return False
-        self._taken += 1
-        return True
-
-    def give_back(self) -> None:
-        """Count a connection out."""
-        self._taken -= 1
 
 
 class Asking(RequestResponseCycle):

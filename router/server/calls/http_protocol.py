@@ -10,7 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from router.server.api.http import formats
 from router.server.api.http.app import KEPT_1_0
 from router.server.api.http.results import error_body
-from router.server.calls.http_connections import Asking, Lingering, Places
+from router.server.calls.connection_limit import ConnectionLimit
+from router.server.calls.http_connections import Asking, Lingering
 from router.server.failure import Failure
 
 _MAX_URL = 8 << 10
@@ -54,12 +55,11 @@ class HttpProtocol(HttpToolsProtocol):
     """Answers what is no HTTP, too large or too slow with a body that parses, and any method at all as HTTP.
 
     Attributes:
-        places: of the connections over TCP; None for any number. A Unix socket's are the edge's, which counts its own.
+        limit: of the connections over TCP; None for any number. A Unix socket's are the edge's, which counts its own.
     """
 
-    places: Places | None = None
+    limit: ConnectionLimit | None = None
     _transport: Lingering
-    _has_place = False
     _deadline: asyncio.TimerHandle | None = None
     """Runs until the request is whole."""
     _whole: object = None
@@ -87,15 +87,13 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.transport = self._transport = Lingering(transport)
         self._await_request()
-        if self.places is not None and self.client is not None:
-            self._has_place = self.places.take()
-            if not self._has_place:
-                transport.abort()
+        if self.limit is not None and self.client is not None and not self.limit.open(self.client[0]):
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
-        if self._has_place and self.places is not None:
-            self.places.give_back()
+        """Count the connection out."""
+        if self.limit is not None and self.client is not None:
+            self.limit.close(self.client[0])
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)

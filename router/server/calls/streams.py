@@ -7,9 +7,10 @@ without end delays the others, and the datagrams of the same loop, by one turn a
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections import Counter, deque
+from collections import deque
 from typing import Any, NamedTuple
 
+from router.server.calls.connection_limit import ConnectionLimit
 from router.server.calls.source_address import SourceFilter
 from router.server.observation.observation import Drop
 
@@ -51,30 +52,16 @@ class StreamTurns:
     Args:
         sources: judges addresses, and how often they may ask over TCP. Datagrams need another one: their source
             addresses can be forged, which must not use up what a connection may ask.
-        drop: counts connections that are closed at once.
+        drop: counts connections that are closed at once, and messages that get no response.
     """
 
     def __init__(self, limits: StreamLimits, sources: SourceFilter, drop: Drop) -> None:
         self.limits = limits
         self.sources = sources
         self.drop = drop
-        self._open: Counter[str] = Counter()
+        self.connections = ConnectionLimit(limits.connections, drop, of_address=limits.of_address)
         self._ready: deque[StreamConnection] = deque()
         self._scheduled = False
-
-    def open(self, address: str) -> bool:
-        """Count a connection; return whether there is room for it."""
-        self._open[address] += 1
-        if self._open.total() <= self.limits.connections and self._open[address] <= self.limits.of_address:
-            return True
-        self.drop("too_many_connections")
-        return False
-
-    def close(self, address: str) -> None:
-        """Count a connection out."""
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
 
     def add(self, connection: "StreamConnection") -> None:
         """Have a connection take its messages in the next turn."""
@@ -127,7 +114,7 @@ class StreamConnection(asyncio.Protocol, ABC):
         """Keep the connection where there is room for it."""
         self._transport = transport
         self._source = transport.get_extra_info("peername")[:2]
-        if not self._turns.open(self._source[0]):
+        if not self._turns.connections.open(self._source[0]):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=_MAX_UNREAD)
@@ -136,7 +123,7 @@ class StreamConnection(asyncio.Protocol, ABC):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         del exc
-        self._turns.close(self._source[0])
+        self._turns.connections.close(self._source[0])
         if self._idle is not None:
             self._idle.cancel()
 
