@@ -79,10 +79,11 @@ class NearCacheSource:
         Returns:
             The other calls, and how many were routed.
         """
-        if trust.near is UNAVAILABLE:
+        by_request = self._near.by_request
+        if not by_request or trust.near is UNAVAILABLE:  # empty for good where the near cache is off
             return calls, 0
         stale = trust.near is STALE
-        cached, enabled = self._near.by_request.get, self._accounts.enabled_accounts
+        cached, enabled = by_request.get, self._accounts.enabled_accounts
         rest = []
         refused = 0
         for call in calls:
