@@ -1,4 +1,4 @@
-"""Where the console may listen."""
+"""Settings with which the console does not start: where it may listen, and a service that it could not reach."""
 
 from router.runtime.addresses import is_loopback
 from router.settings import Settings, SettingsError
@@ -16,4 +16,20 @@ def check_console_listen(settings: Settings) -> None:
     raise SettingsError(
         f"setting 'console_listen': {address} can be reached from other machines, and tokens would cross the network "
         "unencrypted: set tls_certificate and tls_key, or listen on 127.0.0.1 behind a proxy with TLS"
+    )
+
+
+def check_own_service(settings: Settings) -> None:
+    """Refuse a console beside a service with TLS, if no setting says whose certificates it trusts.
+
+    Raises:
+        SettingsError: names the settings.
+    """
+    group = settings.console
+    if not settings.tls.enabled or group.services or group.tls or group.ca is not None:
+        return
+    raise SettingsError(
+        "settings 'console_ca' and 'console_tls': the service uses TLS, and the console does not know whose "
+        "certificates to trust: set console_ca to the PEM file of the certificate's authority (or console_tls=true for "
+        "a public one), and console_services to a name in the certificate, with the port"
     )

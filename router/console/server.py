@@ -1,9 +1,11 @@
 """The console's process: uvicorn before the application, and the parts made from the settings."""
 
 import asyncio
+import math
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,10 @@ _GRACE_PERIOD = 2
 """Seconds for running requests to finish."""
 _SERVICE_POLL_INTERVAL = 1.0
 """Seconds between two questions whether a service answers yet."""
+_PATIENCE = 10.0
+"""Seconds without an answer after which the reason is announced; a service starts within a few."""
+_WITHOUT_TLS = "if it uses TLS, set console_ca (or console_tls for certificates of a public authority)"
+_WITH_TLS = "console_services has to be a name in its certificate, and console_ca this certificate's authority"
 Announce = Callable[[str], None]
 """Receives a line for the person who starts the console."""
 
@@ -54,6 +60,7 @@ class ConsoleServer:
         check_console_listen(settings)
         self._certificate = _certificate(settings)
         self.console = _console(settings)
+        self._advice = _WITH_TLS if settings.console.tls or settings.console.ca is not None else _WITHOUT_TLS
         self._socket = _listen(group.listen)
         host, port = self._socket.getsockname()[:2]
         self.address = str(Address(host, port))
@@ -100,10 +107,14 @@ class ConsoleServer:
         self.console.services.close()
 
     def _announce_login(self, announce: Announce) -> None:
+        impatient_at = time.monotonic() + _PATIENCE
         while not self._stopped.is_set():
             try:
                 is_open = self.console.is_open()
-            except ServiceError:
+            except ServiceError as problem:
+                if time.monotonic() > impatient_at:
+                    announce(f"console: {problem.message}: {self._advice}")
+                    impatient_at = math.inf
                 self._stopped.wait(_SERVICE_POLL_INTERVAL)
                 continue
             way = f"{self.console.key} (the service asks for no token)" if is_open else "a token of the service"
@@ -148,7 +159,7 @@ def _console(settings: Settings) -> Console:
     context = trusting(group.ca)
     tls = Tls(None if group.ca is None else _read(group.ca, "console_ca")) if uses_tls else None
     services = Services(group.services or (_reachable(settings.server.listen),), tls)
-    admin = AdminPages(group.instances or (_reachable(settings.server.admin_listen),), context)
+    admin = AdminPages(group.instances or (_own_instance(settings),), context)
     token = "" if group.token_file is None else _read(group.token_file, "console_token_file").decode("ascii", "replace")
     sessions = SessionStore(group.idle_timeout, group.session_ttl)
     return Console(services, admin, sessions, settings.cache.stale_after, token.strip())
@@ -160,6 +171,13 @@ def _certificate(settings: Settings) -> ServedCertificate | None:
     if tls.certificate is None or tls.key is None or is_loopback(settings.console.listen):
         return None
     return ServedCertificate(tls.certificate, tls.key)
+
+
+def _own_instance(settings: Settings) -> str:
+    """Return the URL of the admin pages that a `serve` with these settings has."""
+    address = settings.server.admin_listen
+    scheme = "https" if settings.tls.enabled and not is_loopback(address) else "http"
+    return f"{scheme}://{_reachable(address)}"
 
 
 def _reachable(address: str) -> str:

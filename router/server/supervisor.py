@@ -11,7 +11,7 @@ import socket
 import time
 from functools import partial
 
-from router.console.bind_policy import check_console_listen
+from router.console.bind_policy import check_console_listen, check_own_service
 from router.runtime.addresses import Address
 from router.runtime.available_cpus import available_cpus
 from router.runtime.cpu_affinity import ClaimedCores, may_pin
@@ -56,6 +56,7 @@ class Supervisor:
         check_bind_policy(settings)
         if with_console:
             check_console_listen(settings)
+            check_own_service(settings)
         Stores(settings)  # reports a bad setting once, before each worker would
         authorizer, certificates = open_authorizer(settings), open_certificates(settings)
         choice = choose_transport(settings)
