@@ -4,17 +4,21 @@ import copy
 import math
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from router.account_copies.names import account_database
 from router.cli import sample_numbers
 from router.console.context import Console
 from router.console.figures import WorkerFigures
 from router.console.history import INTERVAL, SPAN
+from router.couch.errors import NotFoundError
 from tests.integration.console.conftest import OpenBrowser, StartConsole
 from tests.integration.real_stores import NUMBER, RealStores
 from tests.integration.relay import Relay
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -35,6 +39,7 @@ def test_pictures_of_the_pages(
     owner, second, third = list(sample_numbers.ACCOUNTS)[:3]
     for account in (owner, second, third):
         stores.account(account)
+        stores.create(str(account_database(account)))
     stores.numbers("numbers/+1415", 60, account=owner)
     features = {"prepend": {"enabled": True, "name": "Sales"}, "inbound_cnam": {"enabled": True}}
     stores.number(
@@ -46,7 +51,8 @@ def test_pictures_of_the_pages(
         pvt_created=63_800_000_000,
         pvt_modified=63_900_000_000,
     )
-    operator = start_console(services=2, couchdb_read_timeout=0.5)
+    operator = start_console(services=2, couchdb_read_timeout=0.5, follower_account_copies=True)
+    eventually(lambda: NUMBER in _list(stores, owner), seconds=20)
     browser = open_browser(color_scheme=scheme)
     browser.page.set_viewport_size({"width": 1120, "height": 760})
     _show_traffic(operator.server.console)
@@ -64,6 +70,14 @@ def test_pictures_of_the_pages(
     browser.page.screenshot(path=folder / f"console-fault-{scheme}.png")
 
     assert len(list(folder.glob(f"console-*-{scheme}.png"))) == 4
+
+
+def _list(stores: RealStores, account: str) -> Mapping[str, object]:
+    """Return an account's own list of numbers; the follower writes it."""
+    try:
+        return stores.databases.database(str(account_database(account))).get("phone_numbers")
+    except NotFoundError:
+        return {}
 
 
 def _show_traffic(console: Console) -> None:
