@@ -1,9 +1,12 @@
-"""Findings of `did-router check` about addresses, TLS and tokens: what `serve` would refuse to start with."""
+"""Findings of `did-router check` about addresses, TLS and tokens: what `serve` or the console would not start with."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
 
 from router.cli.finding import Finding
+from router.console.bind_policy import check_console_listen
+from router.console.certificate import trusting
+from router.console.setting_files import read_file
 from router.runtime.addresses import parse_address
 from router.server.auth.authorizer import open_authorizer
 from router.server.auth.bind_policy import check_bind_policy
@@ -26,6 +29,18 @@ def security_findings(settings: Settings, *, resolve: bool) -> Iterator[Finding]
         yield from _judge("TLS", lambda: open_certificates(settings), good=f"certificate {settings.tls.certificate}")
     if settings.auth.token_file is not None:
         yield from _judge("tokens", lambda: open_authorizer(settings), good=f"file {settings.auth.token_file}")
+    yield from _console_findings(settings, resolve=resolve)
+
+
+def _console_findings(settings: Settings, *, resolve: bool) -> Iterator[Finding]:
+    """Yield a finding per fault; there are none where no setting of the console is used."""
+    group = settings.console
+    if resolve or _is_number(group.listen):
+        yield from _judge("console", lambda: check_console_listen(settings))
+    if (ca := group.ca) is not None:
+        yield from _judge("console", lambda: trusting(ca))
+    if (token_file := group.token_file) is not None:
+        yield from _judge("console", lambda: read_file(token_file, "console_token_file"))
 
 
 def _judge(subject: str, act: Callable[[], object], *, good: str = "") -> Iterator[Finding]:

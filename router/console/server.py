@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -21,10 +20,11 @@ from router.console.certificate import ServedCertificate, trusting
 from router.console.context import Console
 from router.console.services import ServiceError, Services
 from router.console.sessions import SessionStore
+from router.console.setting_files import read_file
 from router.runtime.addresses import Address, is_loopback, parse_address
 from router.runtime.http_server import http_config, listen
 from router.runtime.service_manager import ServiceManager
-from router.settings import Settings, SettingsError
+from router.settings import Settings
 
 _MAX_CONNECTIONS = 256
 """Connections and requests at a time; more get 503."""
@@ -157,12 +157,12 @@ def _console(settings: Settings) -> Console:
     group = settings.console
     uses_tls = group.tls or group.ca is not None
     context = trusting(group.ca)
-    tls = Tls(None if group.ca is None else _read(group.ca, "console_ca")) if uses_tls else None
+    tls = Tls(None if group.ca is None else read_file(group.ca, "console_ca")) if uses_tls else None
     services = Services(group.services or (_reachable(settings.server.listen),), tls)
     admin = AdminPages(group.instances or (_own_instance(settings),), context)
-    token = "" if group.token_file is None else _read(group.token_file, "console_token_file").decode("ascii", "replace")
+    token = b"" if group.token_file is None else read_file(group.token_file, "console_token_file")
     sessions = SessionStore(group.idle_timeout, group.session_ttl)
-    return Console(services, admin, sessions, settings.cache.stale_after, token.strip())
+    return Console(services, admin, sessions, settings.cache.stale_after, token.decode("ascii", "replace").strip())
 
 
 def _certificate(settings: Settings) -> ServedCertificate | None:
@@ -184,13 +184,6 @@ def _reachable(address: str) -> str:
     """Return an address to connect to: one that means every interface is reached by loopback."""
     parsed = parse_address(address)
     return str(parsed._replace(host=_ANY_HOSTS.get(parsed.host, parsed.host)))
-
-
-def _read(path: Path, setting: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise SettingsError(f"setting '{setting}': {path}: {problem.strerror}") from None
 
 
 def _listen(address: str) -> socket.socket:

@@ -37,6 +37,9 @@ def test_check_offline_sound_settings_pass() -> None:
     [
         ("listen", "0.0.0.0:50051", "BAD  addresses: setting 'listen': 0.0.0.0:50051 can be reached"),
         ("token_file", "/nowhere/tokens", "BAD  tokens: setting 'token_file'"),
+        ("console_listen", "0.0.0.0:9060", "BAD  console: setting 'console_listen': 0.0.0.0:9060 can be reached"),
+        ("console_ca", "/nowhere/ca.pem", "BAD  console: setting 'console_ca'"),
+        ("console_token_file", "/nowhere/token", "BAD  console: setting 'console_token_file'"),
         ("routable_states", '["reservd"]', "BAD  routable_states: 'reservd' is no state"),
     ],
 )

@@ -72,7 +72,7 @@ def test_serve_with_console_prints_its_key_and_ends_with_it(start: Start, stores
     eventually(lambda: not any(map(is_running, children)), seconds=10)
 
 
-def test_console_beside_a_service_with_tls_prints_its_key_and_shows_its_workers(
+def test_console_beside_a_service_with_tls_shows_its_workers(
     start: Start, stores: tuple[str, ...], tls: tuple[str, ...], authority: CertAuthority, tmp_path: Path
 ) -> None:
     ca = authority.write(tmp_path / "ca.pem")
@@ -87,7 +87,7 @@ def test_console_beside_a_service_with_tls_prints_its_key_and_shows_its_workers(
     assert serve.end(signal.SIGTERM, 30) == 0
 
 
-def test_console_without_an_authority_beside_a_service_with_tls_names_the_settings(
+def test_console_beside_tls_without_an_authority_names_the_settings(
     stores: tuple[str, ...], tls: tuple[str, ...]
 ) -> None:
     ended = run(*SERVE, *tls, "--with-console", *LISTEN, *stores)
