@@ -27,6 +27,27 @@ def test_recent_shows_refused_lookups_newest_first_with_why(service: Running) ->
     assert "there is no number document +14158860002" in table.out
 
 
+def test_recent_has_no_number_where_none_was_normalised(service: Running) -> None:
+    refuse(service, "no number")
+
+    shown = run("recent", "--admin", service.admin, "--json", "--limit", "1")
+    line = json.loads(shown.out)
+
+    assert (line["asked"], line["number"], line["reason"]) == ("no number", None, "NOT_RECONCILABLE")
+
+
+@pytest.mark.parametrize("text", ["1\nFORGED", "1\x1b[31m", "1" * 5000], ids=["line", "escape", "long"])
+def test_recent_shows_no_text_that_harms_a_terminal(service: Running, text: str) -> None:
+    run("lookup", "--target", service.target, "--dial-plan", text, text)
+
+    line = json.loads(run("recent", "--admin", service.admin, "--json", "--limit", "1").out)
+
+    assert line["asked"].startswith("1")
+    for field in ("asked", "dial_plan", "message"):
+        assert line[field].isprintable()
+        assert len(line[field]) < 400
+
+
 @pytest.mark.parametrize("admin", ["127.0.0.1:1", "http://127.0.0.1:1"])
 def test_recent_without_a_service_says_where_it_asked(admin: str) -> None:
     result = run("recent", "--admin", admin)

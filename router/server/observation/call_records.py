@@ -8,6 +8,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from router.numbers.fields import printable
 from router.runtime.background_thread import BackgroundThread
 from router.runtime.masking import mask_numbers
 
@@ -18,6 +19,8 @@ MAX_RECENT = 1000
 _MAX_WAITING = 10_000
 """Lines that wait for the log."""
 _STOP_POLL_INTERVAL = 0.2
+_MAX_TEXT = 256
+"""Characters of a caller's text in a record: as many as a number that is read may have bytes."""
 
 
 class CallRecord(NamedTuple):
@@ -25,7 +28,8 @@ class CallRecord(NamedTuple):
 
     Attributes:
         at: Unix time of the response.
-        asked: the number as the caller wrote it; empty where the request was not read.
+        asked: the number as the caller wrote it, bounded and printable; where the near cache refused a request by its
+            bytes, the same as `number`; empty where the request was not read.
         number: in E.164; empty where it was not normalised.
         result, reason, source: as in the metric did_router_lookups_total.
         seconds: from taking the call to its response; None where the response stood ready.
@@ -125,6 +129,14 @@ class CallLog:
 def _quoted(value: object) -> str:
     text = str(value)
     return repr(text) if " " in text else text
+
+
+def presentable(text: str) -> str:
+    """Return a caller's text as a record may hold it: of bounded length, and without control characters.
+
+    A request of a megabyte must not fill the memory, and none may write lines of its own into the log.
+    """
+    return text if len(text) <= _MAX_TEXT and text.isprintable() else printable(text, _MAX_TEXT)
 
 
 def now() -> float:

@@ -8,7 +8,7 @@ from router.entries.codec import source_of
 from router.lookup.call import Call
 from router.numbers.routes import Reason, Refused
 from router.runtime.counters import LabelledCounters
-from router.server.observation.call_records import CallLog, CallRecord, RecentCalls, now
+from router.server.observation.call_records import CallLog, CallRecord, RecentCalls, now, presentable
 from router.server.observation.call_traces import CallTrace, Turn
 from router.server.observation.steps import Step
 from router.server.observation.trace_context import Metadata, context_of
@@ -136,7 +136,8 @@ class LookupObserver:
     def near_sample(self, number: str, dial_plan: str) -> None:
         """Log one of the routes from the near cache."""
         labels = self._near_routes
-        self.recorder.sampled(CallRecord(now(), self.tongue, number, "", dial_plan, *labels[1:], "", None, "", ""))
+        asked, dial_plan = presentable(number), presentable(dial_plan)
+        self.recorder.sampled(CallRecord(now(), self.tongue, asked, "", dial_plan, *labels[1:], "", None, "", ""))
 
     def near_refusal(self, refusal: Refused, trace_id: str = "") -> None:
         """Count a refusal that stood ready in the near cache."""
@@ -266,9 +267,10 @@ class LookupObserver:
         return CallRecord(
             now(),
             self.tongue,
-            call.number,
-            call.e164,
-            call.dial_plan,
+            presentable(call.number),
+            # Where normalisation fails, it leaves what the caller wrote.
+            presentable(call.e164) if call.e164.startswith("+") else "",
+            presentable(call.dial_plan),
             *labels[1:],
             account_id,
             time.monotonic() - call.began,

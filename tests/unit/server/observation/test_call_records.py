@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from router.server.observation import call_records
-from router.server.observation.call_records import MAX_RECENT, CallLog, CallRecord, RecentCalls
+from router.server.observation.call_records import MAX_RECENT, CallLog, CallRecord, RecentCalls, presentable
 
 
 def record(at: float = 1796000000.5, **more: object) -> CallRecord:
@@ -64,3 +64,12 @@ def test_call_log_without_room_drops_lines_and_counts_them(monkeypatch: pytest.M
         stuck.add(record())
 
     assert stuck.dropped == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("+14158867900", "+14158867900"), ("1\nINFO forged", "1?INFO forged"), ("9" * 1_000_000, "9" * 256 + "…")],
+    ids=["number", "line", "long"],
+)
+def test_text_of_a_caller_is_bounded_and_printable(text: str, shown: str) -> None:
+    assert presentable(text) == shown
