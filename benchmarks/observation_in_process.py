@@ -49,12 +49,13 @@ class _Stand:
 def main() -> None:
     """Run it."""
     plain, traced = _calls("ipv4:127.0.0.1:5", (_AGENT,)), _calls(_UNSAMPLED, (_AGENT, _PARENT))
-    token = _calls(b"Bearer x", (_AGENT, _TOKEN))
+    token, both = (_calls(b"Bearer x", (_AGENT, *more, _TOKEN)) for more in ((), (_PARENT,)))
     tracer = Tracer(_Stand(), sample_every=0)  # type: ignore[arg-type]
     _show("metrics", _hit(plain, counts=False), _hit(plain))
     _show("traces, no traceparent", _hit(plain), _hit(plain, tracer=tracer))
     _show("traces, unsampled", _hit(traced), _hit(traced, tracer=tracer))
     _show("traces, no traceparent, tokens", _hit(token), _hit(token, tracer=tracer, watches=False))
+    _show("traces, unsampled, tokens", _hit(both), _hit(both, tracer=tracer, watches=False))
     with tempfile.TemporaryDirectory() as folder:
         for tokens in (1, 4):
             file = Path(folder, str(tokens))

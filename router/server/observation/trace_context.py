@@ -70,26 +70,37 @@ def sampled_by_client(calls: Sequence[QueuedCall]) -> list[QueuedCall]:
     may say `sampled`, the calls are looked at one by one.
     """
     texts = [call[CLIENT] for call in calls if call[CLIENT].__class__ is bytes]
-    if not texts or _none_is_sampled(texts):
+    if not texts or _are_unsampled(b"\n".join(texts), len(texts)):
         return []
     return [call for call in calls if call[CLIENT].__class__ is bytes and _seems_sampled(call[CLIENT])]
 
 
 def sampled_by_metadata(calls: Sequence[QueuedCall]) -> list[QueuedCall]:
-    """Return the same as `sampled_by_client`, from the metadata of each call, which takes longer."""
+    """Return the same as `sampled_by_client`, from the metadata of each call, which takes longer.
+
+    Here, too, the flags of a batch are looked at together: what each call pays for is the comparison of names.
+    """
+    try:
+        texts = [value for call in calls for name, value in call[DETAILS][METADATA] or () if name == TRACEPARENT]
+        if not texts or _are_unsampled("\n".join(texts).encode(), len(texts)):
+            return []
+    except (TypeError, UnicodeEncodeError):
+        pass  # a reset stream has no details, and a value may be bytes
     return [
         call
         for call in calls
-        if (details := call[DETAILS])  # a reset stream has none
+        if (details := call[DETAILS])
         for header in details[METADATA] or ()
         if header[0] == TRACEPARENT and _seems_sampled(header[1])
     ]
 
 
-def _none_is_sampled(texts: Sequence[bytes]) -> bool:
-    """Return whether all are as long as those of version 00, and none has the flag; no header contains a newline."""
-    joined = b"\n".join(texts)
-    are_aligned = len(joined) == _STRIDE * len(texts) - 1 and joined[_LENGTH::_STRIDE] == b"\n" * (len(texts) - 1)
+def _are_unsampled(joined: bytes, count: int) -> bool:
+    """Return whether so many texts, joined by newlines, are as long as those of version 00, and none has the flag.
+
+    No header contains a newline.
+    """
+    are_aligned = len(joined) == _STRIDE * count - 1 and joined[_LENGTH::_STRIDE] == b"\n" * (count - 1)
     return are_aligned and not joined[_FLAGS::_STRIDE].strip(_UNSAMPLED_DIGITS)
 
 

@@ -55,7 +55,7 @@ def queued(text: str | bytes | None) -> QueuedCall:
     """A call with a `traceparent`, as a source brings it that watches this header."""
     if text is None:
         return CALL, "none", 0, b"", "ipv4:127.0.0.1:50000", ((("user-agent", "x"),), None, None)
-    client = text if isinstance(text, bytes) else text.encode()
+    client = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     return CALL, text, 0, b"", client, ((("user-agent", "x"), ("traceparent", text)), None, None)
 
 
@@ -69,6 +69,8 @@ BATCHES: dict[str, list[str | bytes | None]] = {
     "moved": [UNSAMPLED[:-1], SAMPLED, f"{UNSAMPLED}0"],
     "future": [UNSAMPLED, FUTURE],
     "future alone": [FUTURE],
+    "unsampled and none": [None, UNSAMPLED, None],
+    "foreign letters": ["ä" * 27 + "0", UNSAMPLED[:-1] + "\udcff", SAMPLED],
 }
 
 
@@ -83,6 +85,7 @@ def test_sampled_calls_of_a_batch_are_found(
     found = find([RESET, *calls])
 
     assert [call[HANDLE] for call in found] == wanted
+    assert find(calls) == found, "without the reset stream, the flags are looked at together"
 
 
 def test_metadata_that_was_not_brought_has_no_trace() -> None:
