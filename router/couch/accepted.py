@@ -1,8 +1,12 @@
 """Checks writes that CouchDB only accepted (HTTP 202): fewer copies took them than it wanted.
 
 Two concurrent writers may each reach a copy of a cluster: one gets `ok`, the other `accepted`, and both documents are
-in conflict. So an accepted write is read back. It is withdrawn where another live leaf exists, since that leaf's writer
-may have got `ok`. It holds where it is the only leaf: nodes were away, and may only come back with another write.
+in conflict. So an accepted write is read back. It is withdrawn where another writer's live leaf exists, since that
+writer may have got `ok`. It holds where it is the only leaf: nodes were away, and may come back with another write.
+
+A leaf of a lower generation is no other writer's: copies that lack the write still serve the document that it changed.
+To delete the write for that at the one node that has it would delete the document everywhere once the nodes hear each
+other again.
 
 Both writers may have been only accepted. So the one whose leaf CouchDB serves waits a moment for the other one to
 withdraw. Where both withdraw all the same, nothing would be left of the document: a writer that withdrew reads again,
@@ -18,6 +22,7 @@ from typing import Any
 from router.couch.client import Document
 from router.couch.errors import CouchUnavailable
 from router.couch.leaves import Leaf, winner
+from router.numbers.revision import generation_of
 from router.runtime.backoff import Backoff
 
 ReadLeaves = Callable[[Sequence[str]], Mapping[str, Sequence[Leaf]]]
@@ -79,20 +84,29 @@ class AcceptedWrites:
         orphans = self._withdraw_conflicts(written, outcomes)
         for attempt in range(_ATTEMPTS):
             if not orphans:
-                return outcomes
+                break
             self._sleep(_BACKOFF.delay(attempt))
             orphans, accepted = self._write_again(orphans, outcomes)
             orphans |= self._withdraw_conflicts(accepted, outcomes)
         if orphans:
             raise UnconfirmedError(f"{next(iter(orphans))} was changed by several at once, and nothing is left of it")
+        # At last, so that the others' conflicts are withdrawn.
+        for each in written.keys() - outcomes.keys():
+            raise UnconfirmedError(f"no node that answers has the change of {each}")
         return outcomes
 
     def _withdraw_conflicts(self, written: Mapping[str, Document], outcomes: dict[str, Outcome]) -> dict[str, Document]:
-        """Withdraw writes that are in conflict; return those where no leaf lives then."""
+        """Withdraw writes that are in conflict; return those where no leaf lives then.
+
+        A write that no copy has that was read gets no outcome.
+        """
         leaves = self._read_settled(written) if written else {}
         rivals = {each: _rivals(leaves.get(each, ()), str(document["_rev"])) for each, document in written.items()}
         for each, document in written.items():
-            outcomes[each] = _WITHDRAWN if rivals[each] else Outcome(str(document["_rev"]), accepted=True)
+            if rivals[each]:
+                outcomes[each] = _WITHDRAWN
+            elif _is_known(leaves.get(each, ()), str(document["_rev"])):
+                outcomes[each] = Outcome(str(document["_rev"]), accepted=True)
         # Also where the write was not among the leaves read: a copy that has it may only be slow.
         doomed = {
             each: str(document["_rev"])
@@ -163,11 +177,18 @@ def _unconfirmed(problem: CouchUnavailable) -> UnconfirmedError:
     return UnconfirmedError(f"too few nodes took the change, and the others can't be asked ({problem})")
 
 
+def _is_known(leaves: Sequence[Leaf], revision: str) -> bool:
+    """Return whether a copy that was read has the write."""
+    return any(leaf.revision == revision or revision in leaf.ancestors for leaf in leaves)
+
+
 def _rivals(leaves: Sequence[Leaf], revision: str) -> list[Leaf]:
     """Return other writers' live documents beside the written one, or in its place."""
     if any(revision in leaf.ancestors for leaf in leaves):
         return []  # the write held, and was changed since
-    return [leaf for leaf in leaves if leaf.revision != revision and not leaf.is_deleted]
+    generation = generation_of(revision)
+    others = [leaf for leaf in leaves if leaf.revision != revision and not leaf.is_deleted]
+    return [leaf for leaf in others if generation_of(leaf.revision) >= generation]
 
 
 def _is_leading(leaves: Sequence[Leaf], revision: str) -> bool:

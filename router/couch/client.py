@@ -3,6 +3,7 @@
 The package is synchronous. A session without a timeout would block its caller for ever on a stopped server.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from router.couch.errors import (
     NotFoundError,
     ResponseLost,
 )
-from router.couch.nodes import PROBE_TIMEOUT, Membership, Nodes
+from router.couch.nodes import PROBE_TIMEOUT, Membership, NodeChoice, Nodes
 from router.couch.open_feed import OpenFeed
 from router.couch.operations import operation_of
 from router.runtime.request_durations import FAILED, OK, RequestDurations
@@ -78,6 +79,7 @@ class CouchClient:
         addresses, self._credentials = _split(url)
         self.gate = gate or CredentialGate(",".join(addresses), self._credentials)
         self.nodes = nodes or Nodes(addresses, self._ask_membership())
+        self._choice: NodeChoice = self.nodes
         self.timeout = timeout
         self._connections = NodeConnections(timeout)
         self._resources = self._open_resources(self._connections)
@@ -85,6 +87,12 @@ class CouchClient:
     def with_timeout(self, timeout: float) -> "CouchClient":
         """Return a client of the same CouchDB with another timeout."""
         return CouchClient(self._url, timeout=timeout, gate=self.gate, nodes=self.nodes, durations=self.durations)
+
+    def through(self, choice: NodeChoice) -> "CouchClient":
+        """Return this client with another choice of nodes; both share their connections."""
+        made = copy.copy(self)
+        made._choice = choice  # noqa: SLF001 - its own class
+        return made
 
     def each_node(self) -> "dict[str, CouchClient]":
         """Return a client for every single node, by its address, to ask nodes about themselves."""
@@ -129,7 +137,7 @@ class CouchClient:
         end = time.monotonic() + self.timeout
         tried: list[str] = []
         while True:
-            address = self.nodes.choose(tried)
+            address = self._choice.choose(tried)
             tried.append(address)
             try:
                 with self.gate.request(self.timeout), self._reporting_failures(address):

@@ -15,6 +15,7 @@ from router.couch.accepted import AcceptedWrites, Outcome, UnconfirmedError
 from router.couch.client import CouchClient, Document
 from router.couch.errors import BadResponseError, ConflictError, NotFoundError, ResponseLost
 from router.couch.leaves import Leaf, leaves_in, own_document
+from router.couch.nodes import HeldNode
 from router.couch.responses import ChangesPage, DatabaseInfo, Latest, RevisionsPage
 
 _ALL_COPIES = 99
@@ -268,7 +269,10 @@ class CouchDatabase:
         return outcome.revision
 
     def _settle(self, accepted: Mapping[str, Document]) -> dict[str, Outcome]:
-        return AcceptedWrites(self.leaves, self._bulk_docs).settle(accepted)
+        """See `AcceptedWrites`; a withdrawal goes to the node whose copies were read, and never to others."""
+        node = HeldNode(self._client.nodes)
+        held = CouchDatabase(self._client.through(node), self._quick.through(node), self.name)
+        return AcceptedWrites(held.leaves, held._bulk_docs).settle(accepted)
 
 
 def _error_row(row: Document, error: str, reason: str) -> Document:

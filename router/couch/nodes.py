@@ -38,6 +38,13 @@ class Connections(Protocol):
         """Cut every connection to a node that is in use, from any thread."""
 
 
+class NodeChoice(Protocol):
+    """Chooses the node for a request."""
+
+    def choose(self, tried: Collection[str] = ()) -> str:
+        """Return a node's address, if possible none of those tried for this request."""
+
+
 class Nodes:
     """Chooses nodes in turn among those that answer. Threads and clients share it.
 
@@ -118,6 +125,23 @@ class Nodes:
             log.warning("CouchDB node %s gets no requests: %s", address, reason)
         if not reason and known is not None:
             log.info("CouchDB node %s answers again", address)
+
+
+class HeldNode:
+    """Chooses the same node for every request until it fails: what is read and then written is one node's view.
+
+    A node reads the copies that it reaches and writes to the same ones. Another node may reach others.
+    """
+
+    def __init__(self, nodes: NodeChoice) -> None:
+        self._nodes = nodes
+        self._held = ""
+
+    def choose(self, tried: Collection[str] = ()) -> str:
+        """Return the node that is held; where it was tried already, another one, which is held from now on."""
+        if not self._held or self._held in tried:
+            self._held = self._nodes.choose(tried)
+        return self._held
 
 
 def _probe_forever(watched: "weakref.ref[Nodes]", address: str) -> None:

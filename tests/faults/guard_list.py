@@ -156,6 +156,20 @@ GUARDS = (
         "tests/unit/couch/test_accepted.py::test_write_that_couchdb_serves_holds_when_its_rival_withdraws",
     ),
     Guard(
+        "a write is no rival of the document that it changed",
+        "router/couch/accepted.py",
+        "if generation_of(leaf.revision) >= generation]",
+        "if generation]",
+        "tests/unit/couch/test_accepted.py::test_write_is_not_withdrawn_for_the_document_that_it_changed",
+    ),
+    Guard(
+        "a withdrawal goes to the node that was read",
+        "router/couch/database.py",
+        "HeldNode(self._client.nodes)",
+        "self._client.nodes",
+        "tests/integration/manager/test_write_step.py::test_withdrawal_goes_to_the_node_that_was_read",
+    ),
+    Guard(
         "a feed check that was queued too early",
         "router/follower/scheduler.py",
         "            if database.check_queued:\n",

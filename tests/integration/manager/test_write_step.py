@@ -1,7 +1,9 @@
 """Writes that too few copies of a cluster took: nobody is told a plain yes for what may not hold."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -82,21 +84,50 @@ def test_single_copy_is_reported_with_a_warning(cluster: EmbeddedCluster, at_nod
 
 
 def test_write_stored_by_an_isolated_node_is_unconfirmed(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
+    """A withdrawal at the isolated node would delete the document everywhere once it is back."""
     number = "+14158867900"
     first = at_nodes[0].database(SHARD).put(_document(number, "1" * 32))
     eventually(lambda: at_nodes[1].database(SHARD).get(number)["_rev"] == first, 5)
     cluster.isolate(0)
     second = _document(number, "2" * 32) | {"_rev": first}
-    rows = at_nodes[0].client.request("POST", [SHARD, "_bulk_docs"], {"docs": [second]})
+    rows = _write_at(at_nodes[0], [second])
     assert rows[0]["accepted"] is True
 
-    def write(documents: Sequence[Document]) -> list[Document]:
-        answer: list[Document] = at_nodes[1].client.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
-        return answer
-
-    settler = AcceptedWrites(lambda numbers: at_nodes[1].database(SHARD).leaves(numbers), write)
-    with pytest.raises(UnconfirmedError, match="can't be withdrawn"):
+    settler = AcceptedWrites(at_nodes[1].database(SHARD).leaves, lambda documents: _write_at(at_nodes[0], documents))
+    with pytest.raises(UnconfirmedError, match="no node that answers has the change"):
         settler.settle({number: second | {"_rev": rows[0]["rev"]}})
+
+    assert at_nodes[0].database(SHARD).get(number)["pvt_assigned_to"] == "2" * 32
+    cluster.join(0)
+    eventually(lambda: at_nodes[1].database(SHARD).get(number)["pvt_assigned_to"] == "2" * 32, 5)
+
+
+def _write_at(node: CouchServer, documents: Sequence[Document]) -> list[Document]:
+    rows: list[Document] = node.client.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
+    return rows
+
+
+def test_withdrawal_goes_to_the_node_that_was_read(cluster: EmbeddedCluster, at_nodes: list[CouchServer]) -> None:
+    """An isolated node goes on serving what it took. Withdrawn there, the number would be unknown to its callers."""
+    number = "+14158867900"
+    first = at_nodes[0].database(SHARD).put(_document(number, "1" * 32))
+    eventually(lambda: at_nodes[1].database(SHARD).get(number)["_rev"] == first, 5)
+    cluster.isolate(0)
+    at_nodes[1].database(SHARD).put(_document(number, "3" * 32) | {"_rev": first})
+    in_turn = _client_of(cluster, first_node=0, second_node=1)
+
+    with pytest.raises(UnconfirmedError, match="can't be withdrawn"):
+        in_turn.database(SHARD).put(_document(number, "2" * 32) | {"_rev": first})
+
+    assert at_nodes[0].database(SHARD).get(number)["pvt_assigned_to"] == "2" * 32
+
+
+def _client_of(cluster: EmbeddedCluster, first_node: int, second_node: int) -> CouchServer:
+    """Return a client of two nodes that sends its first request to the first one."""
+    host = urlsplit(cluster.urls[second_node]).netloc.rpartition("@")[2]
+    client = CouchClient(f"{cluster.urls[first_node].rstrip('/')},{host}", timeout=20.0)
+    client.nodes._turns = itertools.count()
+    return CouchServer(client)
 
 
 def test_list_write_of_a_copy_resolves_the_conflict(at_nodes: list[CouchServer]) -> None:

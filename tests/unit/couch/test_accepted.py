@@ -65,6 +65,21 @@ def test_write_without_a_rival_holds() -> None:
     assert tree.written == []
 
 
+def test_write_is_not_withdrawn_for_the_document_that_it_changed() -> None:
+    tree = Tree(HIGH, LOW)
+    tree.leaves = {PARENT: Leaf({"_id": ID, "_rev": PARENT})}
+    with pytest.raises(UnconfirmedError, match="no node that answers has the change"):
+        tree.settle()
+    assert tree.written == [], "the one node that has the write would delete the document everywhere"
+
+
+def test_write_is_not_withdrawn_for_an_older_conflict() -> None:
+    tree = Tree(HIGH, LOW)
+    tree.leaves = {HIGH: tree.leaves[HIGH], "1-f": Leaf({"_id": ID, "_rev": "1-f"})}
+    assert tree.settle() == Outcome(HIGH, accepted=True)
+    assert tree.written == [], "the number would go to the account that the older conflict names"
+
+
 def test_write_that_couchdb_does_not_serve_is_withdrawn_at_once() -> None:
     tree = Tree(LOW, HIGH)
     assert tree.settle() == Outcome()
