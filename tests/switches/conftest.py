@@ -11,6 +11,7 @@ from tests.cli.command import Running, children_of
 from tests.cli.conftest import couchdb, service, start, stores
 from tests.switches.campaign import Behind
 from tests.switches.kamailio import Kamailio
+from tests.switches.places import HOST
 from tests.switches.ports import free_port
 from tests.switches.programs import Sipp
 from tests.switches.routers import Routers
@@ -40,6 +41,8 @@ def routers(couchdb: str) -> Iterator[Routers]:
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory, next_hop: int) -> Iterator[Behind]:
     """The switch behind, which answers every call."""
+    if not HOST.has("sipp"):
+        pytest.skip("SIPp is not installed: make test-switches installs it on Debian")
     answering = Behind(tmp_path_factory.mktemp("behind"), next_hop)
     yield answering
     answering.stop()

@@ -206,6 +206,10 @@ def test_one_request_that_hangs_does_not_hold_a_database_up(
             return True
 
         relay.hold(is_first_question)
-        on_cluster.number(account=TWO)
-        eventually(lambda: on_cluster.cached() == TWO, 5.0)
-        assert hung
+        # A feed of database updates that was lost is followed by a sweep, which brings a change without the question.
+        for account in (TWO, ONE, TWO, ONE):
+            on_cluster.number(account=account)
+            eventually(lambda: on_cluster.cached() == account, 5.0)  # noqa: B023 - it ends before the next account
+            if hung:
+                return
+        raise AssertionError("the follower asked nothing")
