@@ -55,14 +55,14 @@ GUARDS = (
         "router/near_cache/cache.py",
         "self._invalidated.get(number, -1) > generation",
         "False",
-        "tests/unit/near_cache/test_near_cache.py::test_change_during_a_fetch_forbids_keeping_it",
+        "tests/unit/near_cache/test_cache.py::test_change_during_a_fetch_forbids_keeping_it",
     ),
     Guard(
         "listings hear what changed",
         "router/near_cache/cache.py",
         "self.negative_ranges.changed(number)",
         "pass",
-        "tests/unit/near_cache/test_near_cache.py::test_change_ends_what_a_listing_says_of_a_number",
+        "tests/unit/near_cache/test_cache.py::test_change_ends_what_a_listing_says_of_a_number",
     ),
     Guard(
         "near cache forgets while its connection is down",
