@@ -18,6 +18,7 @@ from tests.abuse.wire import (
     END_STREAM,
     HEADERS,
     LOOKUP,
+    NOISE,
     PREFACE,
     WINDOW,
     Connection,
@@ -72,28 +73,15 @@ def _many(harness: Harness, seconds: float, count: int, result: bytes) -> str:
             except OSError:
                 refused += 1
         time.sleep(seconds)
-        closed = sum(map(_is_closed, attackers)) - refused
+        closed = sum(map(wire.is_closed, attackers)) - refused
         return f"{count - refused - closed:,} connections stand, {closed:,} closed" + (
             f", {refused:,} refused" if refused else ""
         )
 
 
-def _is_closed(each: socket.socket) -> bool:
-    each.settimeout(0)
-    try:
-        while got := each.recv(1 << 16):
-            del got
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
 def noise(harness: Harness, seconds: float) -> str:
     """100 kB of noise, on many connections, some after a preface."""
-    rubbish = bytes(itertools.islice(itertools.cycle(range(251)), 100_000))
-    return _again(harness, seconds, rubbish, PREFACE + rubbish, PREFACE + wire.settings() + rubbish)
+    return _again(harness, seconds, NOISE, PREFACE + NOISE, PREFACE + wire.settings() + NOISE)
 
 
 def other_protocols(harness: Harness, seconds: float) -> str:

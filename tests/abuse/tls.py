@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from tests.abuse import wire
 from tests.abuse.attack import Attack, together
 from tests.abuse.harness import Harness
-from tests.abuse.wire import PING, PREFACE, frame
+from tests.abuse.wire import NOISE, PING, PREFACE, frame
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _LONGEST_RECORD = 16_384
@@ -99,7 +99,7 @@ def _stopped(harness: Harness, seconds: float, result: bytes, count: int = 1000)
         while time.monotonic() < end:
             unsaid = {each for each in unsaid if not _says(each, result)}
             time.sleep(0.05)
-        closed = sum(map(_is_closed, set(attackers) - unsaid))
+        closed = sum(map(wire.is_closed, set(attackers) - unsaid))
         return f"{count - len(unsaid) - closed:,} stand, {closed:,} closed, {len(unsaid):,} not let in yet"
 
 
@@ -114,23 +114,11 @@ def _says(each: socket.socket, result: bytes) -> bool:
     return True
 
 
-def _is_closed(each: socket.socket) -> bool:
-    try:
-        while each.recv(1 << 16):
-            pass
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
 def no_handshake(harness: Harness, seconds: float) -> str:
     """Noise, plain HTTP/2 and other protocols where a handshake should be."""
-    rubbish = bytes(itertools.islice(itertools.cycle(range(251)), 100_000))
     plain = PREFACE + wire.settings() + frame(1, 5, 1, wire.call_headers(wire.LOOKUP, harness.authorization))
-    record = struct.pack(">BHH", _HANDSHAKE, 0x0301, 20_000) + rubbish
-    ways = (rubbish, plain, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", record, b"\x15\x03\x01\0\x02\x02\x28")
+    record = struct.pack(">BHH", _HANDSHAKE, 0x0301, 20_000) + NOISE
+    ways = (NOISE, plain, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", record, b"\x15\x03\x01\0\x02\x02\x28")
     return _refused(harness, seconds, ways)
 
 

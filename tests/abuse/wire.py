@@ -4,6 +4,7 @@ Frames and header blocks as RFC 9113 and RFC 7541 write them; nothing is checked
 """
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -19,6 +20,7 @@ END_STREAM, ACK, END_HEADERS = 1, 1, 4
 LOOKUP = "/router.v1.InboundRouter/Lookup"
 BATCH = "/router.v1.InboundRouter/LookupBatch"
 STREAM = "/router.v1.InboundRouter/LookupStream"
+NOISE = bytes(itertools.islice(itertools.cycle(range(251)), 100_000))
 WINDOW, MOST_STREAMS = 4, 3
 """Settings: the initial window of a stream, and how many may be open."""
 
@@ -239,3 +241,16 @@ class Connection:
             else:
                 self._window += int.from_bytes(content)
             self._changed.notify_all()
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Return whether the service has closed a connection, and throw away what it has sent."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

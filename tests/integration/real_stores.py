@@ -1,6 +1,8 @@
 """A CouchDB, a Redis, and what is written into them."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from redis import Redis
@@ -155,3 +157,14 @@ class RealStores:
     def complete(self, *databases: str) -> bool:
         """Return whether the follower has all of these in the cache."""
         return all(each.complete for each in self.writer.checkpoints.get_many(databases))
+
+
+@contextmanager
+def stores_for_switches(redis_url: str) -> Iterator[RealStores]:
+    """Make stores with a number that routes, and one that takes no calls."""
+    with EmbeddedCouchDB() as couchdb:
+        made = RealStores(couchdb, redis_url)
+        made.number(NUMBER, ONE)
+        made.number("+14158867903", ONE, pvt_number_state="aging")
+        yield made
+        made.close()

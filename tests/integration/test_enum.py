@@ -13,10 +13,9 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from router.embedded import EmbeddedCouchDB
 from router.server.app import Service
 from router.settings import SettingsError
-from tests.integration.real_stores import NUMBER, ONE, RealStores
+from tests.integration.real_stores import NUMBER, ONE, RealStores, stores_for_switches
 from tests.support.waiting import eventually
 
 NAME = ".".join(reversed(NUMBER.removeprefix("+"))) + ".e164.arpa."
@@ -25,12 +24,8 @@ REGEX = f"!^.*$!sip:{NUMBER}@{ONE}.example.com;user=phone!"
 
 @pytest.fixture(scope="module")
 def stores(redis_server: str) -> Iterator[RealStores]:
-    with EmbeddedCouchDB() as couchdb:
-        made = RealStores(couchdb, redis_server)
-        made.number(NUMBER, ONE)
-        made.number("+14158867903", ONE, pvt_number_state="aging")
+    with stores_for_switches(redis_server) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from router.v1 import inbound_pb2 as pb
-from tests.integration.conftest import BOTH_TRANSPORTS, StartService
+from tests.integration.conftest import BOTH_TRANSPORTS, Running, StartService
 from tests.integration.lookup_client import Refusal, outcome
 from tests.integration.real_stores import NUMBER, ONE, TWO, RealStores
 from tests.integration.relay import Relay
@@ -20,6 +20,17 @@ READ = r"GET /numbers/\+1415/\+14158867900"
 
 def _is_document(_: str, target: str) -> bool:
     return target.startswith("/numbers/")
+
+
+def _start_while_a_shard_hangs(
+    stores: RealStores, relay: Relay, start_service: StartService, **settings: Any
+) -> Running:
+    """Start a service that has connected to CouchDB; the shard of NUMBER answers nothing from here on."""
+    stores.number("+14420000001", TWO)
+    running = start_service(couchdb_read_timeout=30, **settings)
+    running.caller.account("+14150000001")
+    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    return running
 
 
 def test_fifty_callers_of_one_number_share_one_read(
@@ -97,10 +108,7 @@ def test_misses_while_the_readers_are_busy_share_a_request(
 def test_database_that_hangs_leaves_readers_to_the_others(
     stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
-    stores.number("+14420000001", TWO)
-    running = start_service(couchdb_read_pool_size=4, couchdb_read_timeout=30)
-    running.caller.account("+14150000001")
-    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    running = _start_while_a_shard_hangs(stores, relay, start_service, couchdb_read_pool_size=4)
     waiting = [running.caller.begin(f"+1415000{index:04}") for index in range(100, 120)]
     eventually(lambda: running.service.origin.in_flight == 20)
     assert running.caller.account("+14420000001") == TWO
@@ -127,10 +135,7 @@ def test_batch_is_answered_before_its_deadline_while_the_database_hangs(
     stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
     stores.number()
-    stores.number("+14420000001", TWO)
-    running = start_service(couchdb_read_timeout=30)
-    running.caller.account("+14150000001")
-    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    running = _start_while_a_shard_hangs(stores, relay, start_service)
     asked = pb.LookupBatchRequest(lookups=[pb.LookupRequest(number=each) for each in (NUMBER, "+14420000001")])
     outcomes = running.caller.stub.LookupBatch(asked, timeout=1.0).outcomes
     assert outcomes[0].refusal.reason == pb.NUMBER_DATABASE_UNAVAILABLE
@@ -287,10 +292,7 @@ def test_so_many_explanations_wait_and_hold_up_nothing_else(
     stores: RealStores, relay: Relay, start_service: StartService
 ) -> None:
     stores.number()
-    stores.number("+14420000001", TWO)
-    running = start_service(couchdb_read_timeout=30)
-    running.caller.account("+14150000001")
-    relay.hold(lambda _, target: target.startswith("/numbers/+1415"))
+    running = _start_while_a_shard_hangs(stores, relay, start_service)
     asked = pb.ExplainRequest(lookup=pb.LookupRequest(number=NUMBER))
     explained = [running.caller.stub.Explain.future(asked, timeout=60) for _ in range(40)]
     eventually(lambda: sum(each.done() for each in explained) == 8)
