@@ -18,7 +18,7 @@ TOKEN_VARIABLE = "DID_ROUTER_TOKEN"  # noqa: S105 - where one is found
 TOKEN_HINT = f"here a token comes from --token-file or {TOKEN_VARIABLE}"
 """The remedy when a service refuses the token."""
 
-NO_BREAKER = Options(breaker_failures=0)
+NO_BREAKER = Options(circuit_breaker_failures=0)
 """A command asks about each of its numbers, however the last one went."""
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -36,17 +36,18 @@ class Options:
     Attributes:
         attempts: of one read, the first included, while a service refuses connections or closes them. Changes of
             numbers are sent once.
-        breaker_failures: consecutive exceeded deadlines after which the circuit breaker refuses calls; 0: no breaker.
-        breaker_reset_timeout: seconds that it stays open before one trial call, so that a frozen service costs a
-            caller one deadline a second.
+        circuit_breaker_failures: consecutive exceeded deadlines after which the circuit breaker refuses calls; 0: no
+            breaker.
+        circuit_breaker_reset_timeout: seconds that it stays open before one trial call, so that a frozen service costs
+            a caller one deadline a second.
         explain_deadline: seconds for Explain, which asks every layer.
         manager_deadline: seconds for a call of the number manager: a thousand numbers take a while.
         channel: options of gRPC's channel, over those of `CONNECTION`.
     """
 
     attempts: int = 3
-    breaker_failures: int = 3
-    breaker_reset_timeout: float = 1.0
+    circuit_breaker_failures: int = 3
+    circuit_breaker_reset_timeout: float = 1.0
     explain_deadline: float = 5.0
     manager_deadline: float = 60.0
     channel: Mapping[str, int | str] = field(default_factory=dict)

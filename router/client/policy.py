@@ -25,8 +25,8 @@ class CallPolicy:
     def __init__(self, options: Options) -> None:
         self._attempts = max(1, options.attempts)
         self._breaker = (
-            CircuitBreaker(options.breaker_failures, options.breaker_reset_timeout)
-            if options.breaker_failures > 0
+            CircuitBreaker(options.circuit_breaker_failures, options.circuit_breaker_reset_timeout)
+            if options.circuit_breaker_failures > 0
             else None
         )
 

@@ -99,7 +99,7 @@ def test_client_silent_connection_is_replaced(service: Running) -> None:
 
 
 def test_client_frozen_service_opens_the_circuit_breaker(service: Running) -> None:
-    pause = Options().breaker_reset_timeout
+    pause = Options().circuit_breaker_reset_timeout
     with linked(service, deadline=0.4) as (client, link):
         eventually(lambda: client.lookup("4158867900").status == "OK")
         link.suffer(Trouble.DROP)

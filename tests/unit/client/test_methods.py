@@ -133,7 +133,7 @@ def test_token_that_no_header_carries_is_refused(token: str) -> None:
 
 
 def test_breaker_open_refuses_without_a_call(ask: RunClient, fake: FakeService) -> None:
-    options = Options(breaker_failures=1, breaker_reset_timeout=3600)
+    options = Options(circuit_breaker_failures=1, circuit_breaker_reset_timeout=3600)
     if ask is _with_asyncio:
 
         async def use(client: AsyncClient) -> Any:

@@ -45,7 +45,7 @@ def test_attempts_answer_or_silence_is_final(result: Result[Any]) -> None:
 
 
 def _opened_by(results: list[Result[Any]]) -> bool:
-    policy = CallPolicy(Options(breaker_failures=3, breaker_reset_timeout=3600))
+    policy = CallPolicy(Options(circuit_breaker_failures=3, circuit_breaker_reset_timeout=3600))
     for each in results:
         policy.record(each)
     return policy.refusal() is not None
@@ -66,7 +66,7 @@ def test_breaker_only_silence_opens_it(results: list[Result[Any]], *, opens: boo
 
 
 def test_breaker_that_is_off_never_refuses() -> None:
-    policy = CallPolicy(Options(breaker_failures=0))
+    policy = CallPolicy(Options(circuit_breaker_failures=0))
     policy.record(SILENT)
 
     assert policy.refusal() is None
