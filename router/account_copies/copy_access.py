@@ -70,4 +70,4 @@ class CopyAccess:
     def _skip(self, account: str) -> None:
         if account not in self._skipped:
             self._skipped.add(account)
-            log.info("account %s has no database of its own: it gets no copies", account)
+            log.info("no account copies without a database: account=%s", account)

@@ -44,7 +44,7 @@ class ServedCertificate:
             try:
                 self._current = self._load()
             except (OSError, ValueError) as problem:
-                log.error("certificate not reloaded, the previous one stays in use: %s", _reason(problem))
+                log.error("certificate not reloaded, the previous one stays in use: error=%s", _reason(problem))
             else:
                 log.info("certificate reloaded for new connections: file=%s", self._certificate)
         connection.context = self._current

@@ -122,9 +122,9 @@ class Nodes:
             down = {each: why for each, why in self._down.items() if each != address}
             self._down = down | ({address: reason} if reason else {})
         if reason and known is None:
-            log.warning("CouchDB node %s gets no requests: %s", address, reason)
+            log.warning("CouchDB node gets no requests: node=%s reason=%s", address, reason)
         if not reason and known is not None:
-            log.info("CouchDB node %s answers again", address)
+            log.info("CouchDB node answers again: node=%s", address)
 
 
 class HeldNode:

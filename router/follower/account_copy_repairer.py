@@ -114,7 +114,7 @@ class AccountCopyRepairer:
             self._failures[number] += 1
             wait = _BACKOFF.delay(self._failures[number])
             self._retry_at[number] = time.monotonic() + wait
-            log.warning("account copies of %s wait %.0f s: %s", number, wait, reason)
+            log.warning("account copies wait: number=%s again_in=%.0f reason=%s", number, wait, reason)
 
     def _try_compare_all(self) -> bool:
         """Compare every account's copies with every number; False where it has to be repeated after a back-off."""
@@ -122,7 +122,7 @@ class AccountCopyRepairer:
         try:
             done = self._compare_all()
         except CouchError as problem:
-            log.warning("account copies can't be compared: %s", problem)
+            log.warning("account copies can't be compared: error=%s", problem)
             done = False
         if not done:
             self._retry_at[ALL_NUMBERS] = time.monotonic() + _COMPARISON_BACKOFF
@@ -142,6 +142,6 @@ class AccountCopyRepairer:
         unrepaired = comparison.repair(found)
         self._pending.add((each.number, each.account) for each, reason in unrepaired.items() if reason and each.certain)
         for account, reason in comparison.unread.items():
-            log.warning("the copies of account %s can't be read: %s", account, reason)
-        log.info("%d account copies differed; %d still do", len(found), sum(map(bool, unrepaired.values())))
+            log.warning("account copies can't be read: account=%s reason=%s", account, reason)
+        log.info("account copies repaired: accounts=%d unrepaired=%d", len(found), sum(map(bool, unrepaired.values())))
         return not comparison.unread

@@ -50,7 +50,7 @@ def _leave_to_checkpoint(_database: str, _epoch: str, _changes: Mapping[str, byt
 
 
 def _log_skip(database: str, identifier: str, reason: str) -> None:
-    log.info("%s: %s is left out: %s", database, identifier, reason)
+    log.info("document left out: database=%s id=%s reason=%s", database, identifier, reason)
 
 
 class Applier:
@@ -260,7 +260,7 @@ class Applier:
             )
         except CouchError as problem:
             # The rows are applied, and the checkpoint holds these changes: nothing is to be read again.
-            log.info("changes of %s can't be looked up yet: %s", database, problem)
+            log.info("changes can't be looked up yet: database=%s error=%s", database, problem)
             undecided = changes
         if undecided:
             self.on_undecided(database, epoch, undecided)

@@ -175,7 +175,7 @@ class CatchUp:
         try:
             return self._read_quickly(database, stop, on_page, self.quick)
         except ResponseLost as problem:
-            log.warning("the changes of %s can't be read (%s); the database is listed instead", database.name, problem)
+            log.warning("changes unreadable, the database is listed: database=%s error=%s", database.name, problem)
             return self._listing.run(database, stop, progress)
 
     def _read_quickly(
@@ -256,7 +256,7 @@ class CatchUp:
             # Only lookups can have cached anything of it: the first sweep removed what is older.
             self._cache.entries.remove_orphans(database.name)
         if stored.instance_start_time and not same:  # a new database has no start time stored
-            log.warning("%s was recreated or purged; its part of the cache is rebuilt", database.name)
+            log.warning("database recreated or purged, its part of the cache is rebuilt: database=%s", database.name)
         database.needs_reread = False
         return begun
 

@@ -80,7 +80,7 @@ class ChangesFeeds:
         except Exception:
             # A database that seems to have a feed is not read in any other way.
             database.failures += 1
-            log.exception("the feed of %s failed", database.name)
+            log.exception("feed failed: database=%s", database.name)
         feed.close()
         with self._scheduler.lock:
             if database.feed is not feed:

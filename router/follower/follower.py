@@ -95,7 +95,7 @@ class Follower:
         self._thread.failures = 0
         if not token:
             if not self._is_standby:
-                log.info("another follower leads (%s); standing by", self._lease.holder())
+                log.info("standing by, another follower leads: owner=%s", self._lease.holder())
             self._is_standby = True
             return None
         self._is_standby = False
@@ -103,7 +103,7 @@ class Follower:
         return 0.0
 
     def _lead(self, token: int) -> None:
-        log.info("leading as %s with token %d", self._lease.owner, token)
+        log.info("leading: owner=%s token=%d", self._lease.owner, token)
         redis_server = server_id(self._cache.redis)
         policy = build_rules(self._settings, None).policy
         applier = Applier(self._cache, self._reader, self._couch, token, policy, pending=self._pending)
@@ -155,7 +155,7 @@ class Follower:
                 follower_status.publish(self._cache.redis, self._cache.keys, self.status)
             except redis.RedisError as problem:
                 if now - kept > self._lease.ttl:
-                    log.warning("Redis did not answer while the lease lapsed: %s", problem)
+                    log.warning("Redis did not answer while the lease lapsed: error=%s", problem)
                     return
             status_interval = _STATUS_INTERVAL if session.split_lag(now) is None else _SPLIT_STATUS_INTERVAL
             # A short lease has to be renewed more often than the status.

@@ -111,13 +111,13 @@ class IntegrityChecker:
             database = str(shard_for(number))
             for checkpoint in self._scheduler.idle_checkpoints([database]).values():
                 repaired = self._applier.repair_entry(database, checkpoint.epoch, number, value)
-                log.error("Redis held a corrupt entry of %s; %s", number, "repaired" if repaired else "it was replaced")
+                log.error("Redis held a corrupt entry: number=%s repaired=%s", number, repaired)
 
     def _reread(self, seen: Mapping[str, Checkpoint], names: Iterable[str], part: str) -> None:
         for name in names:
             # A change meanwhile left Redis as it should be.
             if self._scheduler.reread_if_unchanged(name, seen[name]):
-                log.warning("Redis lost or changed the %s of %s; the database is read again", part, name)
+                log.warning("Redis lost or changed data, the database is reread: part=%s database=%s", part, name)
 
 
 def _identity(checkpoint: Checkpoint) -> Checkpoint:

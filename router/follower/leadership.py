@@ -57,7 +57,7 @@ class Leadership:
         try:
             self._lease.release()
         except redis.RedisError as away:
-            log.info("the lease lapses by itself: %s", away)
+            log.info("the lease lapses by itself: error=%s", away)
 
     def _renew(self) -> None:
         try:

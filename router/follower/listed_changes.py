@@ -185,7 +185,7 @@ class ListedChanges:
         try:
             self._read(database, couch, now)
         except ResponseLost as problem:
-            log.info("the changes of %s that were listed can't be read yet: %s", database.name, problem)
+            log.info("changes behind a listing can't be read yet: database=%s error=%s", database.name, problem)
 
     def _read(self, database: FollowedDatabase, couch: CouchServer, began: float) -> None:
         epoch, since = database.checkpoint.epoch, database.checkpoint.stuck_seq

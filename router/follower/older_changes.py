@@ -162,12 +162,12 @@ class OlderChanges:
             try:
                 self._look_again(pending)
             except (CouchError, redis.RedisError) as problem:
-                log.warning("changes of %s can't be looked up again yet: %s", pending.database, problem)
+                log.warning("changes can't be looked up again yet: database=%s error=%s", pending.database, problem)
                 pending.retry_at = time.monotonic() + RETRY_DELAY
                 self._add(pending)
             except Exception:
                 # Undecided changes stay in the checkpoint: the next comparison of all databases finds them.
-                log.exception("looking up changes of %s failed", pending.database)
+                log.exception("looking up changes failed: database=%s", pending.database)
         with self._lock:
             return max(0.0, self._pending[0].retry_at - time.monotonic()) if self._pending else None
 

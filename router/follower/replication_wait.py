@@ -92,7 +92,7 @@ class ReplicationWait:
 
     def _settle(self, began: float, settled_at: float) -> None:
         if settled_at - began > ENDS_WITHIN:
-            log.warning("CouchDB's nodes are still bringing each other up to date after %.0f s", ENDS_WITHIN)
+            log.warning("CouchDB's nodes still bring each other up to date: seconds=%.0f", ENDS_WITHIN)
         if began != self._began:
             return
         self.settled_at = settled_at

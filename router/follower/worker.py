@@ -68,7 +68,7 @@ class DatabaseWorker:
                 self._work_on(database)
             except Exception:
                 # The retry could not be scheduled either. This session would never read the database again.
-                log.exception("following %s failed; a new session begins", database.name)
+                log.exception("following failed, a new session begins: database=%s", database.name)
                 self._stop.set()
             self._scheduler.done(database)
 
@@ -118,15 +118,15 @@ class DatabaseWorker:
             log.warning("another follower took over")
             self._stop.set()
         except CheckpointConflict:
-            log.info("another writer moved the checkpoint of %s; its changes are read from there", database.name)
+            log.info("another writer moved the checkpoint, changes are read from there: database=%s", database.name)
             self._retry(database, _CONFLICT_BACKOFF)
         except (CouchError, redis.RedisError) as problem:
             database.failures += 1
             wait = _REFUSED_BACKOFF if isinstance(problem, CouchRefused) else RECONNECT.delay(database.failures)
-            log.warning("following %s failed, again in %.1f s: %s", database.name, wait, problem)
+            log.warning("following failed: database=%s again_in=%.1f error=%s", database.name, wait, problem)
             self._retry(database, wait)
         except Exception:
-            log.exception("following %s failed", database.name)
+            log.exception("following failed: database=%s", database.name)
             database.failures += 1
             self._retry(database, RECONNECT.delay(database.failures))
 
@@ -154,7 +154,7 @@ class DatabaseWorker:
         try:
             changes = self._catch_up.confirm(database, self._stop, is_in_doubt=in_doubt)
         except ResponseLost as problem:
-            log.warning("the feed of %s is stuck (%s); the database is listed instead", database.name, problem)
+            log.warning("feed is stuck, the database is listed: database=%s error=%s", database.name, problem)
             self.read(database, is_stuck=True)
             return
         with self._scheduler.lock:

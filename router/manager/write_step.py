@@ -116,7 +116,7 @@ class DocumentWriter:
         self._ensure_global_changes()
         try:
             self._databases.database(database).create()
-            log.info("database created: %s", database)
+            log.info("database created: database=%s", database)
         except ConflictError:
             return  # a concurrent writer created it
 

@@ -65,4 +65,4 @@ def acknowledge(client: RedisClient, keys: Keys, token: bytes) -> None:
         pipeline.execute()
     except redis.RedisError as problem:
         # Whoever waits gives up by himself, and says so.
-        log.debug("a barrier could not be answered: %s", problem)
+        log.debug("barrier not answered: error=%s", problem)

@@ -47,4 +47,4 @@ class MasterWatcher:
             try:
                 check_master(client)
             except (redis.RedisError, OSError) as problem:
-                log.debug("the sentinels can't name the Redis master: %s", problem)
+                log.debug("the sentinels can't name the Redis master: error=%s", problem)

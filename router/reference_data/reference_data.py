@@ -150,7 +150,7 @@ class ReferenceData:
         documents.pop(EPOCH.encode(), None)
         sound = {identifier: value for identifier, value in documents.items() if is_valid_value(database, value)}
         if len(sound) < len(documents):
-            log.error("Redis holds something else among the documents of %s: they are read again", database)
+            log.error("reference documents of another type are read again: database=%s", database)
             self._redis.hset(self._keys.documents(database), EPOCH, CORRUPT)  # the follower looks there
             return sound, False
         return documents, complete == b"1" and marked == epoch
@@ -213,7 +213,7 @@ def _content_of(database: str, payload: bytes) -> Any:
     try:
         return content_of(database, payload)
     except ValueError as problem:
-        log.error("Redis holds a corrupt value in %s: %s: %.80r", database, problem, payload)
+        log.error("corrupt reference document in Redis: database=%s error=%s value=%.80r", database, problem, payload)
         return None
 
 

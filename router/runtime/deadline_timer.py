@@ -60,4 +60,4 @@ class DeadlineTimer:
                 act()
             except Exception:
                 # The thread must go on: the calls behind the next timers have nothing else to end their wait.
-                log.exception("%s: a function failed", self._thread.name)
+                log.exception("timer function failed: thread=%s", self._thread.name)

@@ -84,7 +84,7 @@ class ChildProcess:
         self.exits += 1
         self.restarts = 1 if stable else self.restarts + 1
         backoff = 0.0 if stable else RECONNECT.delay(self.restarts)
-        log.error("%s ended with %s; a new one in %.1f s", self.name, self.exit_code, backoff)
+        log.error("process ended: process=%s exit_code=%s again_in=%.1f", self.name, self.exit_code, backoff)
         self.release()
         self.restart_at = time.monotonic() + backoff
 
@@ -124,5 +124,5 @@ def wait_exited(
             child.process.join(timeout=interval)
             poll()
         if child.exit_code is None:
-            log.error("%s does not end; killed", child.name)
+            log.error("process killed, it did not end: process=%s", child.name)
             child.process.kill()

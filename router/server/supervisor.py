@@ -255,7 +255,7 @@ class Supervisor:
         if self._stop_asked:
             self._leaving.append(replacement)
             return
-        log.error("the replacement of %s did not become ready; the old one goes on", replacement.name)
+        log.error("replacement not ready in time, the old process goes on: process=%s", replacement.name)
         replacement.process.kill()
         replacement.release()
 

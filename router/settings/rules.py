@@ -55,7 +55,7 @@ def build_rules_or_defaults(settings: RuleSettings, section: Mapping[str, object
     try:
         built = build_rules(settings, section)
     except ValueError as problem:
-        log.error("system_config's number_manager can't be used and is ignored: %s", problem)
+        log.error("system_config's number_manager can't be used and is ignored: error=%s", problem)
         return build_rules(settings, None)
     for warning in built.warnings:
         log.warning("system_config: %s (until then its default is used)", warning)

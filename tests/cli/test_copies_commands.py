@@ -63,7 +63,7 @@ def test_audit_repair_corrects_account_copies(databases: CouchServer, stores: tu
 
 def test_follow_with_account_copies_repairs_them(databases: CouchServer, stores: tuple[str, ...], start: Start) -> None:
     follower = start("follow", "--account-copies", *stores)
-    follower.wait_for("leading as")
+    follower.wait_for("leading: owner=")
     databases.database(SHARD).put(number(DIGITS))
 
     eventually(lambda: DIGITS in listed(databases))

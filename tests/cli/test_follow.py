@@ -22,10 +22,10 @@ def test_follow_second_follower_takes_over(start: Start, couchdb: str, stores: t
     databases.database(SHARD).put(number(DIGITS))
     try:
         first = start("follow", *QUICK, *stores)
-        first.wait_for("leading as")
+        first.wait_for("leading: owner=")
         second = start("follow", *QUICK, *stores)
         running = serving(start(*SERVE, *stores))
-        second.wait_for("another follower leads .*; standing by")
+        second.wait_for("standing by, another follower leads: owner=")
         with grpc.insecure_channel(running.target) as channel:
             stub = InboundRouterStub(channel)
 
@@ -37,7 +37,7 @@ def test_follow_second_follower_takes_over(start: Start, couchdb: str, stores: t
             first.end(signal.SIGKILL)
             document = dict(databases.database(SHARD).get(DIGITS))
             databases.database(SHARD).put(document | {"pvt_assigned_to": ACCOUNTS[1]})
-            second.wait_for("leading as")
+            second.wait_for("leading: owner=")
             eventually(lambda: owner() == (ACCOUNTS[1], pb.REDIS))
 
         assert second.end(signal.SIGTERM) == 0

@@ -38,7 +38,7 @@ def test_sigterm_ends_a_replacement_that_waits_for_streams(shared: Stores) -> No
         process.send(signal.SIGHUP)
         eventually(lambda: "/worker-0-1.sock" not in (folder / "workers.json").read_text(), GRACE / 2)
         os.kill(killed, signal.SIGKILL)
-        process.wait_for("worker-1 ended with -9; a new one", GRACE / 2)
+        process.wait_for("process ended: process=worker-1 exit_code=-9", GRACE / 2)
         assert is_running(replaced)
         process.send(signal.SIGTERM)
         eventually(lambda: service.running.status("/readyz") == 503, GRACE / 2)

@@ -154,7 +154,7 @@ class EmbeddedCouchDB(DataServer):
         except Exception:  # noqa: BLE001 - one bad request must not end the connections of other clients
             if node.stopping.is_set():
                 return False
-            _log.exception("the embedded database failed on %s /%s", request.method, "/".join(request.parts))
+            _log.exception("the embedded database failed: method=%s path=%s", request.method, "/".join(request.parts))
             refusal = ApiError(500, "unknown_error", "internal error")
         else:
             return True

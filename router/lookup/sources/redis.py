@@ -137,7 +137,7 @@ class RedisSource:
         try:
             return self._answer(call, value, generation, stale=stale)
         except (ValueError, DecodeError) as problem:
-            log.warning("what Redis holds for %s can't be read: %s", call.e164, problem)
+            log.warning("entry can't be read: store=redis number=%s error=%s", call.e164, problem)
             return _UNDECIDED
 
     def _answer(self, call: Call, value: bytes, generation: int, *, stale: bool) -> _Hit:

@@ -99,7 +99,7 @@ class Listener:
             try:
                 connection, _ = await self._loop.sock_accept(listening)
             except OSError as problem:
-                log.debug("no connection can be accepted: %s", problem)
+                log.debug("no connection can be accepted: error=%s", problem)
                 await asyncio.sleep(_ACCEPT_BACKOFF)
                 continue
             self._make_room()

@@ -91,7 +91,7 @@ class Certificates:
         try:
             self._pems = self._read()
         except ValueError as problem:
-            log.error("certificates not reloaded, the previous ones stay in use: %s", problem)
+            log.error("certificates not reloaded, the previous ones stay in use: error=%s", problem)
         else:
             log.info("certificates reloaded for new connections: file=%s", self._certificate)
 

@@ -104,7 +104,7 @@ class TokenFile:
             try:
                 self._tokens = TokenSet(read(self._path))
             except ValueError as problem:
-                log.error("tokens not reloaded, the previous ones stay in use: %s", problem)
+                log.error("tokens not reloaded, the previous ones stay in use: error=%s", problem)
             else:
                 log.info("tokens reloaded: count=%d file=%s", len(self._tokens.tokens), self._path)
 

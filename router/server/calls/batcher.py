@@ -231,7 +231,7 @@ class Batcher:
             self._lookup.answer(calls)
         except Exception:
             # Never observed. The callers must not wait for their deadlines because of it, and the loop must go on.
-            log.exception("answering a batch of %d failed", len(calls))
+            log.exception("answering failed: calls=%d", len(calls))
             for call in calls:
                 call.fail(BROKEN)
 

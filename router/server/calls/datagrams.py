@@ -65,6 +65,6 @@ class DatagramSocket:
         except BlockingIOError:
             pass
         except OSError as problem:  # an ICMP error of an earlier response; the next turn reads on
-            log.debug("reading a datagram failed: %s", problem)
+            log.debug("reading a datagram failed: error=%s", problem)
         if batch:
             self._receive(batch)

@@ -128,7 +128,7 @@ class Edge:
         elif not self._live:
             self._live = self._admin.is_live()
             if self._live and (problem := self.problem()):
-                log.error("no caller can connect: %s", problem)
+                log.error("no caller can connect: error=%s", problem)
         else:
             self._check_renewal()
 
@@ -166,7 +166,7 @@ class Edge:
             self._admin.drain()
             self._wait_unused(end)
         except OSError as problem:
-            log.warning("Envoy can't be drained: %s", problem)
+            log.warning("Envoy can't be drained: error=%s", problem)
         self._envoy.stop()
 
     @property
@@ -195,7 +195,7 @@ class Edge:
         ran_for = time.monotonic() - self._started_at
         self._crashes = 1 if ran_for > _STABLE_AFTER else self._crashes + 1
         backoff = 0.0 if self._crashes == 1 else RECONNECT.delay(self._crashes)
-        log.error("Envoy ended with %s; restarted in %.1f s", exit_code, backoff)
+        log.error("Envoy ended: exit_code=%s again_in=%.1f", exit_code, backoff)
         self._live = False
         self._restart_at = time.monotonic() + backoff
 
@@ -217,7 +217,7 @@ class Edge:
         with contextlib.suppress(OSError):
             rejected = self._admin.rejected_secrets()
             if rejected > self._rejected:
-                log.error("certificates not renewed, the previous ones stay in use: %s", _REFUSED_CERTIFICATE)
+                log.error("certificates not renewed, the previous ones stay in use: error=%s", _REFUSED_CERTIFICATE)
             self._rejected = rejected
 
 

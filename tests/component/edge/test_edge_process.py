@@ -164,7 +164,7 @@ def test_renewed_certificate_that_envoy_refuses_is_logged_once(
         edge.start()
         _poll_until_live(edge)
         _write_self_signed(certificate, key, ec.generate_private_key(ec.SECP256K1()))
-        _poll_until(edge, lambda: "the previous ones stay in use: Envoy refuses" in caplog.text)
+        _poll_until(edge, lambda: "the previous ones stay in use: error=Envoy refuses" in caplog.text)
         assert not edge.problem(), "callers still get the previous one"
         for _ in range(30):
             edge.poll()

@@ -79,7 +79,7 @@ class HttpApp:
         except CallerDisconnectedError:
             return
         except Exception:
-            log.exception("answering %s %s failed", scope["method"], scope["path"])
+            log.exception("answering failed: method=%s path=%s", scope["method"], scope["path"])
 
     async def _answer_other(self, scope: Any, receive: Receive, send: Send, began: float) -> None:
         """Have Starlette answer, and see what it sends."""
@@ -118,7 +118,7 @@ class HttpApp:
         except HttpError as problem:
             start, body = _error(problem, query)
         except Exception:
-            log.exception("answering %s %s failed", scope["method"], scope["path"])
+            log.exception("answering failed: method=%s path=%s", scope["method"], scope["path"])
             start, body = _error(HttpError(BROKEN), query)
         header = self._connection(scope)
         await send(start if header is None else {**start, "headers": [*start["headers"], header]})
