@@ -55,6 +55,7 @@ class ChangesFeeds:
             feed = ChangesFeed(self._client, database.name, database.checkpoint.seq or "0", self._heartbeat)
             database.feed = feed
         name = f"feed {database.name}"
+        # No BackgroundThread, which repeats its step: a feed is read once, and the scheduler decides what comes next.
         threading.Thread(target=self._read, args=(database, feed), name=name, daemon=True).start()
 
     def _make_room(self, database: FollowedDatabase, others: Iterable[FollowedDatabase]) -> bool:

@@ -99,6 +99,7 @@ class LeaderSession:
         self.watcher.unobserved_since = time.monotonic() - unobserved
         self._staleness = Staleness(self.watcher, self.reconciler, self.scheduler)
         self.integrity_checker = IntegrityChecker(self.scheduler, cache, applier, scan)
+        # No BackgroundThread: an error of a worker ends the session, and its thread with it, instead of being repeated.
         self._workers = [
             threading.Thread(target=worker.run, args=(self._first_sweep.ready,), name=f"follower-{index}", daemon=True)
             for index in range(follower.workers)
