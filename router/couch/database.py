@@ -81,7 +81,7 @@ class CouchDatabase:
         return {each: responses.parse_latest(each, rows.get(each)) for each in identifiers}
 
     def get_latest_of_copies(self, identifiers: Sequence[str], *, every_copy: bool = True) -> dict[str, Latest]:
-        """Return the same, by the winning leaves of several copies.
+        """Return many documents with their revisions, by the winning leaves of several copies.
 
         `get_latest` asks one copy, which may lack what was just written, or still have what was just withdrawn.
 
@@ -225,7 +225,7 @@ class CouchDatabase:
         """
         identifier = str(document["_id"])
         answer = self._client.send("PUT", [self.name, identifier], dict(document))
-        return self._confirm(document, responses.parse_revision(answer.value), answer.status)
+        return self._confirm(document, responses.parse_written_revision(answer.value), answer.status)
 
     def delete(self, identifier: str, revision: str) -> str:
         """Delete a document of a known revision; returns the tombstone's revision.
@@ -235,7 +235,7 @@ class CouchDatabase:
         """
         answer = self._client.send("DELETE", [self.name, identifier], rev=revision)
         deletion = {"_id": identifier, "_deleted": True}
-        return self._confirm(deletion, responses.parse_revision(answer.value), answer.status)
+        return self._confirm(deletion, responses.parse_written_revision(answer.value), answer.status)
 
     def put_many(self, documents: Sequence[Document]) -> list[Document]:
         """Write many documents; one row each, with "rev" or "error".
@@ -269,7 +269,7 @@ class CouchDatabase:
         return outcome.revision
 
     def _settle(self, accepted: Mapping[str, Document]) -> dict[str, Outcome]:
-        """See `AcceptedWrites`; a withdrawal goes to the node whose copies were read, and never to others."""
+        """Settle accepted writes; a withdrawal goes to the node whose copies were read, and never to others."""
         node = HeldNode(self._client.nodes)
         held = CouchDatabase(self._client.through(node), self._quick.through(node), self.name)
         return AcceptedWrites(held.leaves, held._bulk_docs).settle(accepted)

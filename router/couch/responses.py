@@ -245,7 +245,7 @@ def parse_count(answer: Document, name: str) -> int:
     return value or 0
 
 
-def parse_revision(answer: Any) -> str:
+def parse_written_revision(answer: Any) -> str:
     """Return the revision that a write made."""
     revision = parse_object(answer).get("rev")
     if not isinstance(revision, str):

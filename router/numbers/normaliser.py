@@ -100,7 +100,7 @@ class Normaliser:
             plan: the dial plan's name; empty for the system's.
 
         Raises:
-            UnknownDialPlan: there is no such plan.
+            UnknownDialPlanError: there is no such plan.
         """
         if self._is_exact(text) and (not plan or plan in self._plans):
             return LookupNumber._make((text, True))  # keyword arguments would cost half as much again
@@ -117,7 +117,7 @@ class Normaliser:
             plan: the dial plan's name; empty for the system's.
 
         Raises:
-            UnknownDialPlan: there is no such plan.
+            UnknownDialPlanError: there is no such plan.
         """
         name = plan or "system"
         number, rule = self._normalise(text, self._plan(name))
