@@ -1,4 +1,4 @@
-"""What the pages share: the services, the admin pages, the logins and the figures."""
+"""State that all pages share: the services, the admin pages, the logins and the figures."""
 
 import hmac
 import secrets

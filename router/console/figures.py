@@ -40,7 +40,7 @@ _SUMS = {
 
 @dataclass(slots=True)
 class WorkerFigures:
-    """What one worker counts.
+    """Counts of one worker.
 
     Attributes:
         sources: routes since its start, by source.

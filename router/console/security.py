@@ -1,4 +1,4 @@
-"""What every request passes: headers, the check of its origin, and the login."""
+"""Security of every request: headers, the check of its origin, and the login."""
 
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit

@@ -26,7 +26,7 @@ STUCK_TIMEOUT = 3.0
 """Seconds for one page of changes after a checkpoint. While a node is frozen, CouchDB answers nothing for a minute
 where the checkpoint names that node's copy (3.5.0, three nodes); it answers every other request."""
 CONFIRM_TIMEOUT = 1.5
-"""The same for the few changes that a feed may lack. A check that hangs costs a listing, and no more."""
+"""Seconds for the few changes that a feed may lack. A check that hangs costs a listing, and no more."""
 IMPATIENT_TIMEOUT, IMPATIENT_TIME = 0.75, 30.0
 """A shorter timeout, and the seconds for which it holds, after one database hung: a frozen node has a copy of most
 databases, and each of a few workers would wait for one after the other."""

@@ -14,7 +14,7 @@ from router.numbers.documents import NumberDocument
 
 @dataclass(frozen=True, slots=True)
 class ComparedCopies:
-    """What one account holds of a number.
+    """Copies of a number that one account holds, compared with its document.
 
     Attributes:
         differences: empty where every copy is as the number document wants it.

@@ -16,7 +16,7 @@ class SwitchTransport(Protocol):
         ...
 
     def announce_end(self) -> None:
-        """Tell those who ask for it that this instance is about to end."""
+        """Announce to callers that poll for it that this instance is about to end."""
         ...
 
     def stop(self, grace: float) -> None:

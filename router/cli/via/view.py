@@ -1,4 +1,4 @@
-"""What `did-router lookup --via` asks, and what it shows."""
+"""Requests of `did-router lookup --via`, and its output."""
 
 from dataclasses import dataclass, field
 

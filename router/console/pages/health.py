@@ -1,4 +1,4 @@
-"""Is it healthy?"""
+"""Page of the services' health."""
 
 import time
 

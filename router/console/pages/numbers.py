@@ -1,4 +1,4 @@
-"""What does this account have?"""
+"""Page of an account's numbers."""
 
 import re
 from collections.abc import Callable, Iterator

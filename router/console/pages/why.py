@@ -1,4 +1,4 @@
-"""Why does this number route there?"""
+"""Page that explains where a number routes, and why."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

@@ -1,1 +1,1 @@
-"""What the pages show, made from what the services say; without I/O."""
+"""Views: the content of the pages, made from the responses of the services, without I/O."""

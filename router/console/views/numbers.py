@@ -113,7 +113,7 @@ def csv_lines(read: Callable[[str], NumberPage], wanted: Filter) -> Iterator[str
 
 @dataclass(frozen=True, slots=True)
 class CopyRow:
-    """What an account's own database holds of a number.
+    """Copy of a number in an account's own database, compared with its document.
 
     Attributes:
         state: differs, unreadable or no database; empty for none of them.
@@ -126,7 +126,7 @@ class CopyRow:
 
     @property
     def differs(self) -> bool:
-        """It differs from the document."""
+        """True where the copy differs from the document."""
         return self.state == "differs"
 
 

@@ -1,4 +1,4 @@
-"""Why a number routes where it does: the decision, the steps, the layers, and which of them disagree."""
+"""Explanation of a number's route: the decision, the steps, the layers, and which of them disagree."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """What one layer holds.
+    """Content of one layer for a number.
 
     Attributes:
         where: the worker, for a near cache.

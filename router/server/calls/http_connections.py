@@ -13,8 +13,8 @@ and its caller may lose the response."""
 class Asking(RequestResponseCycle):
     """A request whose caller waits for 100 before it sends the body (RFC 9110 10.1.1).
 
-    A response that comes instead leaves open whether the body follows. The response says that the connection ends, so
-    that the caller need not send it, and no next request is taken for it.
+    After a response that comes instead, the body may or may not follow. So that response closes the connection: the
+    caller need not send the body, and a next request is not taken for it.
     """
 
     async def send(self, message: Any) -> None:

@@ -82,7 +82,7 @@ class StreamTurns:
 
 
 class StreamConnection(asyncio.Protocol, ABC):
-    """One connection, which takes its messages when `turns` says so, in whatever pieces they come."""
+    """One connection: takes its messages, in whatever pieces they come, when it has its turn by `turns`."""
 
     def __init__(self, turns: StreamTurns) -> None:
         self._turns = turns

@@ -50,7 +50,7 @@ class HttpApp:
     Args:
         lookups: answers lookups.
         routes: everything but `GET /v1/lookup/{number}`.
-        callers: judges who asks.
+        callers: identifies callers and their permissions.
         durations: of requests, by method, route and status code.
     """
 
@@ -126,7 +126,7 @@ class HttpApp:
         return int(start["status"])
 
     def _connection(self, scope: Any) -> tuple[bytes, bytes] | None:
-        """Return the header that says what becomes of the connection; None where HTTP's default says it."""
+        """Return the Connection header that a response needs; None where HTTP's default is right."""
         if self.draining:
             return _CLOSE
         return _KEEP_ALIVE if KEPT_1_0 in scope else None

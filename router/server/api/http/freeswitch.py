@@ -1,8 +1,8 @@
 """FreeSWITCH's mod_xml_curl: a dialplan made of a lookup's result.
 
-mod_xml_curl takes no other status than 200, so that refusals are dialplans, too: `respond` with the SIP response. For
-a context other than the one that inbound calls come to, the answer is "not found", and FreeSWITCH looks into its own
-files: that is where the account's context stands, to which the call is transferred.
+mod_xml_curl takes no other status than 200. So a refusal is a dialplan, too: `respond` with the SIP response. The
+answer for any context but that of inbound calls is "not found": FreeSWITCH then reads its own files, which define the
+account's context that the call is transferred to.
 """
 
 from collections.abc import Mapping

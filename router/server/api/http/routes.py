@@ -34,7 +34,7 @@ class HttpRoutes:
 
     Args:
         lookups: answers lookups.
-        callers: judges who asks.
+        callers: identifies callers and their permissions.
     """
 
     def __init__(self, lookups: Lookups, inbound: InboundServicer, numbers: NumbersServicer, callers: Callers) -> None:

@@ -185,7 +185,7 @@ def _name(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
 
 
 def _edns(data: bytes, position: int) -> Edns | None:
-    """Read the additional record: OPT, or another one, such as a signature, which says nothing here."""
+    """Read the additional record: OPT, or another one, such as a signature, which is ignored."""
     if data[position]:
         return None
     kind, size, _, version, flags, length = struct.unpack_from("!HHBBHH", data, position + 1)

@@ -73,7 +73,7 @@ class SipRequest:
 
 
 class _Head(NamedTuple):
-    """What stands before the body.
+    """The part of a message before its body.
 
     Attributes:
         headers: the first value of `_SINGLE`, by the usual names; maybe also other fields.

@@ -1,4 +1,4 @@
-"""The command at a guarded door: making tokens, serving with them, showing them; never open to strangers unawares."""
+"""Tokens and TLS by the command: making tokens, serving with them, showing them; no open address without them."""
 
 from pathlib import Path
 
