@@ -104,7 +104,7 @@ def _hit(
         max_waiting=64,
         default_timeout=1.0,
         observation=observation,
-        tongue="grpc",
+        protocol="grpc",
     )
     # The parts of a private loop are measured.
     if not counts:

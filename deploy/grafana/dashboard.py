@@ -93,7 +93,7 @@ _LOOKUPS = (
             for each in (0.5, 0.9, 0.99)
         ],
     ),
-    Panel("By tongue", "reqps", [_rate("did_router_lookups_total", "tongue")], stack=True),
+    Panel("By protocol", "reqps", [_rate("did_router_lookups_total", "protocol")], stack=True),
     Panel(
         "Misses",
         "reqps",
@@ -121,10 +121,10 @@ _CALLS = (
         [
             (_rate("did_router_sip_request_duration_seconds_count", "code")[0], "SIP {{code}}"),
             (_rate("did_router_enum_query_duration_seconds_count", "rcode")[0], "ENUM {{rcode}}"),
-            (_rate("did_router_messages_dropped_total", "tongue, why")[0], "dropped {{tongue}} {{why}}"),
+            (_rate("did_router_messages_dropped_total", "protocol, why")[0], "dropped {{protocol}} {{why}}"),
         ],
     ),
-    Panel("Calls that wait", "short", [_gauge("did_router_calls_waiting", "instance, tongue")]),
+    Panel("Calls that wait", "short", [_gauge("did_router_calls_waiting", "instance, protocol")]),
     Panel(
         "Calls in a batch",
         "short",
@@ -197,8 +197,8 @@ _FOLLOWER = (
         ],
     ),
     Panel("Number manager", "ops", [_rate("did_router_number_operations_total", "operation, outcome, error")]),
-    Panel("Calls by token", "reqps", [_rate("did_router_token_calls_total", "tongue, token")]),
-    Panel("Refused tokens", "reqps", [_rate("did_router_tokens_refused_total", "tongue, why")]),
+    Panel("Calls by token", "reqps", [_rate("did_router_token_calls_total", "protocol, token")]),
+    Panel("Refused tokens", "reqps", [_rate("did_router_tokens_refused_total", "protocol, why")]),
 )
 _PROCESSES = (
     Panel("In service", "short", [_gauge("did_router_worker_up", "instance, worker", "min")]),

@@ -80,7 +80,7 @@ def _show(explanation: pb.ExplainResponse) -> None:
         view = explanation.follower
         table.add_row("follower", _follower_text(view), _short(view.checkpoint), _age(view.age_seconds))
     table.add_row("decision", explanation.decision, "", "")
-    table.add_row("tongue", explanation.tongue or "not known", "", "")
+    table.add_row("protocol", explanation.protocol or "not known", "", "")
     tables.show(table)
 
 

@@ -76,7 +76,7 @@ def _show(records: list[dict[str, Any]]) -> None:
         table.add_row(
             record["time"],
             record["worker"],
-            record["tongue"],
+            record["protocol"],
             record["asked"] or "",
             record["number"] or "",
             record["reason"] or record["result"],

@@ -31,7 +31,7 @@ from router.server.maintenance import MaintenanceTimer
 from router.server.observation.observation import Observation
 from router.server.observation.opening import open_call_log, open_recorder
 from router.server.observation.otel import open_tracer
-from router.server.observation.tongues import GRPC
+from router.server.observation.protocols import GRPC
 from router.server.switch_transports import open_enum, open_sip
 from router.server.transport import UNIX_PREFIX, open_transport
 from router.settings import Settings
@@ -117,7 +117,7 @@ class Service:
             max_waiting=settings.lookup.max_queued_calls,
             default_timeout=settings.lookup.timeout,
             observation=observation,
-            tongue=GRPC,
+            protocol=GRPC,
             core=self.transport.core,
         )
         try:

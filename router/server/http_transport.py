@@ -16,7 +16,7 @@ from router.server.calls.connection_limit import ConnectionLimit
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.http import HttpServer, http_socket, open_tcp, open_unix
 from router.server.observation.observation import Observation
-from router.server.observation.tongues import HTTP
+from router.server.observation.protocols import HTTP
 from router.server.switch_transport import NoTransport, SwitchTransport
 from router.server.transport import UNIX_PREFIX
 from router.settings import Settings
@@ -62,7 +62,7 @@ class UvicornTransport:
             max_waiting=limits.max_queued_calls,
             default_timeout=limits.timeout,
             observation=observation,
-            tongue=HTTP,
+            protocol=HTTP,
         )
         # Servicers count what they work on inside of one event loop, so gRPC's own can't be shared.
         inbound = InboundServicer(

@@ -21,7 +21,7 @@ from router.server.calls.sip.server import SipConnection, SipDatagrams
 from router.server.calls.source_address import SourceFilter, open_sockets
 from router.server.calls.streams import StreamLimits, StreamTurns
 from router.server.observation.observation import Drop, Observation
-from router.server.observation.tongues import ENUM, SIP
+from router.server.observation.protocols import ENUM, SIP
 from router.server.switch_transport import NoTransport, SwitchTransport
 from router.settings import Settings, SettingsError
 from router.settings.groups.switches import ENUMSettings, SIPSettings
@@ -77,7 +77,7 @@ class DatagramTransport:
             max_waiting=limits.max_queued_calls,
             default_timeout=limits.timeout,
             observation=observation,
-            tongue=name,
+            protocol=name,
         )
 
     def start(self) -> None:

@@ -510,7 +510,7 @@ class ExplainResponse(_message.Message):
     FOLLOWER_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
-    TONGUE_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
     input: _builtins.str
     dial_plan: _builtins.str
     rule: _builtins.str
@@ -521,8 +521,8 @@ class ExplainResponse(_message.Message):
     database: _builtins.str
     decision: _builtins.str
     """The explanation: the layer that decided, and its reason."""
-    tongue: _builtins.str
-    """The tongue that this call came in, as metrics name it: "grpc" or "http". SIP and ENUM have no such call; their
+    protocol: _builtins.str
+    """The protocol by which this call came, as metrics name it: "grpc" or "http". SIP and ENUM have no such call; their
     lookups are answered as any other.
     """
     @_builtins.property
@@ -559,11 +559,11 @@ class ExplainResponse(_message.Message):
         follower: Global___FollowerView | None = ...,
         decision: _builtins.str = ...,
         answer: Global___LookupOutcome | None = ...,
-        tongue: _builtins.str = ...,
+        protocol: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "answer", b"answer", "follower", b"follower", "near_cache", b"near_cache", "number_database", b"number_database", "port_requests", b"port_requests", "redis", b"redis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "answer", b"answer", "classification", b"classification", "database", b"database", "decision", b"decision", "dial_plan", b"dial_plan", "follower", b"follower", "input", b"input", "near_cache", b"near_cache", "number", b"number", "number_database", b"number_database", "port_requests", b"port_requests", "reconcilable", b"reconcilable", "redis", b"redis", "rule", b"rule", "tongue", b"tongue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "answer", b"answer", "classification", b"classification", "database", b"database", "decision", b"decision", "dial_plan", b"dial_plan", "follower", b"follower", "input", b"input", "near_cache", b"near_cache", "number", b"number", "number_database", b"number_database", "port_requests", b"port_requests", "protocol", b"protocol", "reconcilable", b"reconcilable", "redis", b"redis", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ def test_masked_json_log_has_calls_and_no_full_number(start: Start, stores: tupl
     assert {"time", "level", "logger", "worker", "pid", "event", "message"} <= lines[0].keys()
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
     calls = [line["keys"] for line in lines if line["event"] == "call"]
-    assert {(call["tongue"], call["reason"], call["number"]) for call in calls} == {
+    assert {(call["protocol"], call["reason"], call["number"]) for call in calls} == {
         ("grpc", "NUMBER_NOT_FOUND", "+1415886xxxx")
     }
     assert [line for line in process.lines if re.search(r"886-?7900|886-?0000", line)] == []

@@ -22,7 +22,7 @@ ROUTE = [
     "features",
 ]
 LAYERS = ["near_cache", "redis", "number_database", "port_requests", "account"]
-EXPLAINED = ["input", "tongue", "dial_plan", "rule", "number", "reconcilable", "classification", "database", *LAYERS]
+EXPLAINED = ["input", "protocol", "dial_plan", "rule", "number", "reconcilable", "classification", "database", *LAYERS]
 
 
 def ask(service: Running, *arguments: str | bytes) -> Ran:

@@ -136,7 +136,7 @@ def test_explain_invalid_number_shows_no_layers(service: Running) -> None:
         "E.164",
         "database",
         "decision",
-        "tongue",
+        "protocol",
     ], "no layer was asked, the follower neither"
     assert (result["late"].code, "start one" in result["late"].err) == (3, False), "a service that is late is there"
 

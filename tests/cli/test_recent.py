@@ -21,7 +21,7 @@ def test_recent_shows_refused_lookups_newest_first_with_why(service: Running) ->
 
     assert (shown.code, shown.err) == (0, "")
     assert [line["asked"] for line in lines] == ["+14158860002", "+14158860001"]
-    assert {(line["result"], line["reason"], line["tongue"]) for line in lines} == {
+    assert {(line["result"], line["reason"], line["protocol"]) for line in lines} == {
         ("refusal", "NUMBER_NOT_FOUND", "grpc")
     }
     assert "there is no number document +14158860002" in table.out

@@ -69,10 +69,10 @@ def test_batch_keeps_its_order(api: Api) -> None:
     assert found["outcomes"][1]["route"]["account_id"] == ACCOUNTS[0]
 
 
-def test_explain_names_the_tongue(api: Api) -> None:
+def test_explain_names_the_protocol(api: Api) -> None:
     _, explained = api.ask("reads", f"/v1/explain/{NUMBER}")
 
-    assert (explained["tongue"], explained["answer"]["route"]["account_id"]) == ("http", ACCOUNTS[0])
+    assert (explained["protocol"], explained["answer"]["route"]["account_id"]) == ("http", ACCOUNTS[0])
 
 
 def test_number_manager_shows_to_its_scope(api: Api) -> None:

@@ -63,7 +63,7 @@ def test_native_refuses_what_it_cannot_answer_in_time_at_once(running: Running) 
     assert set(seen) == {ONE, REFUSED}
     assert seen[ONE] >= 16
     assert seen[REFUSED] >= 100
-    labels = 'reason="OVERLOADED",result="failed",source="none",tongue="grpc",worker="worker-0"'
+    labels = 'protocol="grpc",reason="OVERLOADED",result="failed",source="none",worker="worker-0"'
     assert f"did_router_lookups_total{{{labels}}} {float(seen[REFUSED])}" in running.page("/metrics")
 
 

@@ -192,8 +192,8 @@ def enum_callers(service: Service, count: int) -> list[AskOne]:
     return [_switch_caller(_patient(ask_enum), service.enum.port, read)] * count
 
 
-def counted(text: str, tongue: str, durations: str, **labels: str) -> Counts:
-    """Return what a service counted of one tongue.
+def counted(text: str, protocol: str, durations: str, **labels: str) -> Counts:
+    """Return what a service counted of one protocol.
 
     Args:
         text: its page of metrics.
@@ -203,7 +203,7 @@ def counted(text: str, tongue: str, durations: str, **labels: str) -> Counts:
     cumulated: Counter[float] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.name == "did_router_lookups_total" and sample.labels["tongue"] == tongue:
+            if sample.name == "did_router_lookups_total" and sample.labels["protocol"] == protocol:
                 found.reasons[sample.labels["reason"]] += int(sample.value)
             if not sample.name.startswith(durations) or not labels.items() <= sample.labels.items():
                 continue

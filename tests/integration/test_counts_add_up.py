@@ -82,9 +82,9 @@ WAYS: dict[str, tuple[str, str, dict[str, str], Callable[[Service, int], Any]]] 
 }
 
 
-def _reasons(counts: Counter[str], tongue: str) -> Counter[str]:
+def _reasons(counts: Counter[str], protocol: str) -> Counter[str]:
     """A DNS response tells all reasons of a failure alike."""
-    if tongue != "enum":
+    if protocol != "enum":
         return counts
     merged = Counter(counts)
     for reason in ("NUMBER_DATABASE_UNAVAILABLE", "OVERLOADED", "DEADLINE_EXCEEDED"):
@@ -97,22 +97,22 @@ def _reasons(counts: Counter[str], tongue: str) -> Counter[str]:
 def test_counts_are_what_callers_saw(stores: RealStores, relay: Relay, way: str) -> None:
     if way == "native" and not native.is_installed():
         pytest.skip("pip install 'did-router[native]'")
-    tongue, durations, labels, open_callers = WAYS[way]
+    protocol, durations, labels, open_callers = WAYS[way]
     write(stores)
-    with running(stores, relay, way if tongue == "grpc" else "grpcio") as service:
+    with running(stores, relay, way if protocol == "grpc" else "grpcio") as service:
 
         def read() -> Counts:
-            return counted(page(service), tongue, durations, **labels)
+            return counted(page(service), protocol, durations, **labels)
 
-        wanted = mixed_calls.numbers(CALLS, with_text=tongue != "enum")
-        had, seen = _compare(open_callers(service, CALLERS), wanted, read, tongue)
+        wanted = mixed_calls.numbers(CALLS, with_text=protocol != "enum")
+        had, seen = _compare(open_callers(service, CALLERS), wanted, read, protocol)
         assert seen.p99_bucket in {had.p99_bucket, had.p99_bucket + 1}
 
-        had, _ = _compare(open_callers(service, len(MORE_THAN_FIT)), MORE_THAN_FIT, read, tongue)
+        had, _ = _compare(open_callers(service, len(MORE_THAN_FIT)), MORE_THAN_FIT, read, protocol)
         assert had.reasons["OVERLOADED"] > 0
 
 
-def _compare(opened: Any, wanted: Sequence[str], read: Callable[[], Counts], tongue: str) -> tuple[Counts, Counts]:
+def _compare(opened: Any, wanted: Sequence[str], read: Callable[[], Counts], protocol: str) -> tuple[Counts, Counts]:
     """AskOne for all numbers, and return what the service counted meanwhile and what its callers saw."""
     with opened if hasattr(opened, "__enter__") else nullcontext(opened) as callers:
         before = read()
@@ -121,5 +121,5 @@ def _compare(opened: Any, wanted: Sequence[str], read: Callable[[], Counts], ton
         eventually(lambda: read().since(before).statuses.total() >= len(wanted))
         had = read().since(before)
     assert had.statuses == seen.statuses
-    assert _reasons(had.reasons, tongue) == _reasons(seen.reasons, tongue)
+    assert _reasons(had.reasons, protocol) == _reasons(seen.reasons, protocol)
     return had, seen

@@ -134,7 +134,7 @@ def test_explain_names_the_account(http: HttpLookupClient) -> None:
 
     assert reply.json["answer"]["route"]["account_id"] == ONE
     assert reply.json["redis"]["present"] is True
-    assert reply.json["tongue"] == "http"
+    assert reply.json["protocol"] == "http"
 
 
 def test_unavailable_database_says_when_to_ask_again(service: Service, stores: RealStores) -> None:

@@ -186,10 +186,10 @@ def test_metrics_count_what_happened(stores: RealStores, start_service: StartSer
         running.caller.ask(number)
     after = _metrics(running)
     counted = {key: after[key] - before.get(key, 0) for key in after if key[0] == "did_router_lookups_total"}
-    by_reason = {reason: count for (_, reason, *_), count in counted.items() if reason}
+    by_reason = {reason: count for (_, _, reason, *_), count in counted.items() if reason}
     assert by_reason == {"NUMBER_NOT_FOUND": 1, "NOT_RECONCILABLE": 1}
-    assert sum(count for key, count in counted.items() if key[2] == "route") == 2
-    assert {key[3] for key in counted if key[2] == "route"} <= {"redis", "near_cache"}
+    assert sum(count for key, count in counted.items() if key[3] == "route") == 2
+    assert {key[4] for key in counted if key[3] == "route"} <= {"redis", "near_cache"}
     up = [after[("did_router_store_up", store)] for store in ("redis", "couchdb")]
     assert [after[("did_router_serving",)], *up] == [1, 1, 1]
     assert after[("did_router_follower_databases",)] >= 4

@@ -48,8 +48,8 @@ def _running(stores: RealStores, **settings: object) -> Iterator[Service]:
         made.stop()
 
 
-def _port(service: Service, tongue: str) -> int:
-    return service.sip.port if tongue == "sip" else service.enum.port
+def _port(service: Service, protocol: str) -> int:
+    return service.sip.port if protocol == "sip" else service.enum.port
 
 
 @contextlib.contextmanager
@@ -74,15 +74,15 @@ def _flood(port: int, message: bytes) -> Iterator[None]:
             sender.join()
 
 
-@pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_datagrams_are_answered_beside_a_connection_that_floods(stores: RealStores, tongue: str) -> None:
+@pytest.mark.parametrize("protocol", ["sip", "enum"])
+def test_datagrams_are_answered_beside_a_connection_that_floods(stores: RealStores, protocol: str) -> None:
     with _running(stores, sip_max_request_rate=0, enum_max_request_rate=0) as service:
-        port = _port(service, tongue)
-        with _flood(port, MESSAGES[tongue]), socket.socket(type=socket.SOCK_DGRAM) as asker:
+        port = _port(service, protocol)
+        with _flood(port, MESSAGES[protocol]), socket.socket(type=socket.SOCK_DGRAM) as asker:
             asker.settimeout(2)
             asker.connect(("127.0.0.1", port))
             for _ in range(PROBES):
-                asker.send(DATAGRAMS[tongue])
+                asker.send(DATAGRAMS[protocol])
                 assert asker.recv(65535)
 
 
@@ -106,11 +106,11 @@ def test_enum_beyond_its_rate_is_refused_over_tcp(stores: RealStores) -> None:
     assert sorted(rcodes) == [dns.rcode.NOERROR] * 2 + [dns.rcode.REFUSED] * 2
 
 
-@pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_silent_connections_of_an_address_leave_places_to_others(stores: RealStores, tongue: str) -> None:
-    settings = {f"{tongue}_max_connections": 8, f"{tongue}_max_connections_per_address": 3}
+@pytest.mark.parametrize("protocol", ["sip", "enum"])
+def test_silent_connections_of_an_address_leave_places_to_others(stores: RealStores, protocol: str) -> None:
+    settings = {f"{protocol}_max_connections": 8, f"{protocol}_max_connections_per_address": 3}
     with _running(stores, **settings) as service, contextlib.ExitStack() as opened:
-        port = _port(service, tongue)
+        port = _port(service, protocol)
         connections = [opened.enter_context(_connection(port)) for _ in range(4)]
 
         assert connections[-1].recv(1) == b""
@@ -118,20 +118,23 @@ def test_silent_connections_of_an_address_leave_places_to_others(stores: RealSto
         other.bind(("127.0.0.2", 0))
         other.settimeout(3)
         other.connect(("127.0.0.1", port))
-        other.sendall(MESSAGES[tongue])
+        other.sendall(MESSAGES[protocol])
         assert other.recv(65535)
 
 
-@pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_idle_connection_is_closed(stores: RealStores, tongue: str) -> None:
-    with _running(stores, **{f"{tongue}_idle_timeout": 0.3}) as service, _connection(_port(service, tongue)) as silent:
+@pytest.mark.parametrize("protocol", ["sip", "enum"])
+def test_idle_connection_is_closed(stores: RealStores, protocol: str) -> None:
+    with (
+        _running(stores, **{f"{protocol}_idle_timeout": 0.3}) as service,
+        _connection(_port(service, protocol)) as silent,
+    ):
         assert silent.recv(1) == b""
 
 
-@pytest.mark.parametrize("tongue", ["sip", "enum"])
-def test_half_closed_connection_gets_its_responses(stores: RealStores, tongue: str) -> None:
-    with _running(stores) as service, _connection(_port(service, tongue)) as connection:
-        connection.sendall(MESSAGES[tongue] * 3)
+@pytest.mark.parametrize("protocol", ["sip", "enum"])
+def test_half_closed_connection_gets_its_responses(stores: RealStores, protocol: str) -> None:
+    with _running(stores) as service, _connection(_port(service, protocol)) as connection:
+        connection.sendall(MESSAGES[protocol] * 3)
         connection.shutdown(socket.SHUT_WR)
         heard = b""
         while part := connection.recv(65535):

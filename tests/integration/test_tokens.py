@@ -169,7 +169,7 @@ def test_calls_are_counted_by_their_token(running: Running, tokens: Tokens) -> N
 
     page = running.page("/metrics", tokens.plain["prometheus"])[1].decode()
     counted = {
-        (sample.labels["tongue"], sample.labels["token"]): sample.value
+        (sample.labels["protocol"], sample.labels["token"]): sample.value
         for family in text_string_to_metric_families(page)
         for sample in family.samples
         if sample.name == "did_router_token_calls_total"

@@ -135,7 +135,7 @@ def test_http_request_brings_its_trace(stores: RealStores, start_service: StartS
         [span] = eventually(lambda: receiver.named("GET /v1/lookup/{number}"))
 
     assert span.trace_id.hex() == TRACE
-    assert attributes(span)["did_router.tongue"] == "http"
+    assert attributes(span)["did_router.protocol"] == "http"
 
 
 BATCH, STREAM = "router.v1.InboundRouter/LookupBatch", "router.v1.InboundRouter/LookupStream"

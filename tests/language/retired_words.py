@@ -29,6 +29,8 @@ WORDS = {
     "upkeep": "maintenance",
     "patrol": "integrity_checker",
     "seldom": "log_rate_limit",
+    "tongue": "protocol",
+    "tongues": "protocols",
 }
 """Retired as a word of any identifier, with what to use instead."""
 

@@ -91,7 +91,7 @@ class WorkerMetrics(Collector):
         yield single(names.CORRUPT_ENTRIES, parts.origin.counts["spoilt"])
         yield single(names.NEGATIVE_LISTINGS, parts.origin.counts["listed"])
         yield single(names.UNKNOWN_ACCOUNTS, parts.account_status.counts["unknown_account"])
-        yield family(names.CALLS_WAITING, {(tongue,): float(count()) for tongue, count in observed.waiting.items()})
+        yield family(names.CALLS_WAITING, {(protocol,): float(count()) for protocol, count in observed.waiting.items()})
         yield histogram(names.BATCH_CALLS, observed.batch_calls.all())
         yield histogram(names.BATCH_DURATION, observed.batch_durations.all())
 

@@ -20,7 +20,7 @@ from router.server.auth.authorizer import Authorizer
 from router.server.auth.tls_files import Certificates
 from router.server.auth.tokens import ADMIN
 from router.server.failure import Failure
-from router.server.observation import tongues
+from router.server.observation import protocols
 
 Page = Callable[[str | None], tuple[int, str, bytes]]
 """Takes the caller's `Authorization`; returns a status, a content type and a body."""
@@ -108,7 +108,7 @@ class AdminServer:
     def _refusal_of(self, path: str, authorization: str | None) -> Failure | None:
         if self._authorizer is None or path in _OPEN_PAGES:
             return None
-        return self._authorizer.refuse(ADMIN, authorization, tongues.ADMIN)
+        return self._authorizer.refuse(ADMIN, authorization, protocols.ADMIN)
 
     async def _refused(self, _: Request, problem: HTTPException) -> Response:
         """Answer what Starlette refuses: a path or a method that does not exist."""

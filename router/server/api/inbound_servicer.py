@@ -226,7 +226,7 @@ class InboundServicer:
         explanation = await self._explaining.run(1, self._explainer.explain, request.lookup, self._deadline(context))
         if explanation is None:
             return pb.ExplainResponse()  # its caller no longer waits
-        explanation.tongue = self._observer.tongue
+        explanation.protocol = self._observer.protocol
         return explanation
 
     def _deadline(self, context: Context) -> float:

@@ -10,7 +10,7 @@ from router.runtime.counters import LabelledCounters
 from router.server.auth.tokens import ADMIN, LOOKUP, MANAGE, SCOPES, Header, Token, TokenFile, TokenSet
 from router.server.failure import Failure
 from router.server.observation.calls import METHODS, GrpcCalls
-from router.server.observation.tongues import GRPC
+from router.server.observation.protocols import GRPC
 from router.settings import Settings
 
 AUTHORIZATION = "authorization"
@@ -69,23 +69,23 @@ class Authorizer:
         judged = self._judge(scope, header)
         return judged if isinstance(judged, Failure) else None
 
-    def refuse(self, scope: str, header: Header | None, tongue: str) -> Failure | None:
+    def refuse(self, scope: str, header: Header | None, protocol: str) -> Failure | None:
         """Like `refusal`, and count the caller.
 
         Args:
-            tongue: the way in which the caller came.
+            protocol: the way in which the caller came.
         """
         judged = self._judge(scope, header)
         if isinstance(judged, Failure):
-            self.counts.refused.add((tongue, _why(judged)))
+            self.counts.refused.add((protocol, _why(judged)))
             return judged
-        self.counts.calls.add((tongue, judged))
+        self.counts.calls.add((protocol, judged))
         return None
 
-    def count_calls(self, tongue: str, names: Sequence[str]) -> None:
+    def count_calls(self, protocol: str, names: Sequence[str]) -> None:
         """Count the calls of a batch with verified headers, by the names of their tokens."""
         for name in set(names):
-            self.counts.calls.add((tongue, name), names.count(name))
+            self.counts.calls.add((protocol, name), names.count(name))
 
     def _judge(self, scope: str, header: Header | None) -> str | Failure:
         """Return the name of a caller's token; the failure of a caller without the scope."""

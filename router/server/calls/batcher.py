@@ -108,7 +108,7 @@ class Batcher:
         max_waiting: calls that may wait behind a batch; more are refused.
         default_timeout: seconds for calls without a deadline of their own.
         observation: what counts the calls.
-        tongue: the way in which the calls come.
+        protocol: the way in which the calls come.
         core: pins the thread; None for any core.
         name: of the thread.
     """
@@ -123,13 +123,13 @@ class Batcher:
         max_waiting: int,
         default_timeout: float,
         observation: Observation,
-        tongue: str,
+        protocol: str,
         core: int | None = None,
     ) -> None:
         self._source = source
         self._lookup = lookup
-        self._batches = observation.batches_over(tongue)
-        self._observer = observation.lookups_over(tongue)
+        self._batches = observation.batches_over(protocol)
+        self._observer = observation.lookups_over(protocol)
         self._admission = Admission(
             source,
             batch_size=batch_size,
@@ -142,7 +142,7 @@ class Batcher:
         self._unanswered: set[UnaryCall] = set()
         self._traces: dict[CallHandle, Trace] = {}
         source.attach(self._answer_from_memory, lambda: self.waiting)
-        observation.waiting[tongue] = lambda: self.waiting
+        observation.waiting[protocol] = lambda: self.waiting
         self._thread = BackgroundThread(
             name, self._take_until_stopped, failing="taking calls failed", interval=0.0, log=log
         )

@@ -26,7 +26,7 @@ from router.server.calls.call_source import (
 from router.server.calls.event_loop import EventLoopCallSource
 from router.server.calls.malformed_requests import RegistrationProxy, strict_service
 from router.server.observation.observation import Observation
-from router.server.observation.tongues import GRPC
+from router.server.observation.protocols import GRPC
 from router.v1 import inbound_pb2 as pb
 from router.v1 import numbers_pb2_grpc
 

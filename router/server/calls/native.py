@@ -23,7 +23,7 @@ from router.server.calls.call_source import (
 )
 from router.server.failure import Failure
 from router.server.observation.calls import CallStatistics, native_statistics
-from router.server.observation.tongues import GRPC
+from router.server.observation.protocols import GRPC
 from router.server.observation.trace_context import TRACEPARENT
 
 METHOD = "/router.v1.InboundRouter/Lookup"

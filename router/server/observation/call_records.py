@@ -39,7 +39,7 @@ class CallRecord(NamedTuple):
     """
 
     at: float
-    tongue: str
+    protocol: str
     asked: str
     number: str
     dial_plan: str

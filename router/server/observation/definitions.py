@@ -81,7 +81,7 @@ DROPPED_MESSAGES = _counter(
     "messages over SIP and ENUM that got no response: `ignored` (unreadable, or never answered), `not_allowed` (source "
     "outside of the allowed networks), `rate_limited`, `not_sent` (the response would have been an amplification); and "
     "connections, of HTTP too, that were closed at once: `too_many_connections`",
-    "tongue",
+    "protocol",
     "why",
 )
 
@@ -91,7 +91,7 @@ LOOKUPS = _counter(
     "calls), `failed` (the service could not answer) or `invalid` (the request could not be read). `reason`: of a "
     "refusal or a failure, as in the API; `DEADLINE_EXCEEDED`, `INTERNAL` and `INVALID_ARGUMENT` besides; empty for a "
     "route. `source`: `near_cache`, `redis`, `number_database`, `port_request`; `none` where no store was asked",
-    "tongue",
+    "protocol",
     "result",
     "reason",
     "source",
@@ -112,13 +112,15 @@ UNKNOWN_ACCOUNTS = _counter(
     "did_router_unknown_accounts_total", "lookups whose account has no document, read past the caches"
 )
 CALLS_WAITING = _gauge(
-    "did_router_calls_waiting", "lookups that were taken from a caller and have no response yet", "tongue"
+    "did_router_calls_waiting", "lookups that were taken from a caller and have no response yet", "protocol"
 )
-BATCH_CALLS = _histogram("did_router_batch_calls", "lookups that were answered together", "tongue", bounds=SIZE_BOUNDS)
+BATCH_CALLS = _histogram(
+    "did_router_batch_calls", "lookups that were answered together", "protocol", bounds=SIZE_BOUNDS
+)
 BATCH_DURATION = _histogram(
     "did_router_batch_duration_seconds",
     "time of the batcher's thread for one batch; reads of CouchDB are not part of it",
-    "tongue",
+    "protocol",
 )
 
 STORE_DURATION = _histogram(
@@ -141,16 +143,16 @@ NEAR_TRUSTED = _gauge("did_router_near_cache_trusted", "1 while the connection t
 
 TOKEN_CALLS = _counter(
     "did_router_token_calls_total",
-    "calls and requests whose token opened what they asked for; `token` is its name in the token file, `tongue` is "
+    "calls and requests whose token opened what they asked for; `token` is its name in the token file, `protocol` is "
     "`admin` for the admin pages",
-    "tongue",
+    "protocol",
     "token",
 )
 TOKENS_REFUSED = _counter(
     "did_router_tokens_refused_total",
     "calls and requests that were refused for their token: `missing`, `unknown`, `scope` (the token does not open "
-    "that); `tongue` is `admin` for the admin pages",
-    "tongue",
+    "that); `protocol` is `admin` for the admin pages",
+    "protocol",
     "why",
 )
 NUMBER_OPERATIONS = _counter(
@@ -227,7 +229,7 @@ SECTIONS = (
     ),
     Section(
         "Lookups",
-        "`tongue` is the way in which a lookup came: `grpc`, `http`, `sip`, `enum`. A call of LookupBatch or "
+        "`protocol` is the way in which a lookup came: `grpc`, `http`, `sip`, `enum`. A call of LookupBatch or "
         "LookupStream holds many lookups. Explain is none.",
         (
             LOOKUPS,

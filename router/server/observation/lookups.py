@@ -1,4 +1,4 @@
-"""Observes the lookups of one tongue (the way in which they came): counts each once, and records some of them."""
+"""Observes the lookups of one protocol (the way in which they came): counts each once, and records some of them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ _SOURCES = {1: NEAR_CACHE, 2: REDIS, 3: NUMBER_DATABASE, 4: PORT_REQUEST}
 """By the number of `router.v1.Source`."""
 _STEPS = {NUMBER_DATABASE: "couchdb", PORT_REQUEST: "redis"}
 """Names of spans for sources whose store is called otherwise."""
-_ATTRIBUTES = ("did_router.tongue", "did_router.result", "did_router.reason", "did_router.source")
+_ATTRIBUTES = ("did_router.protocol", "did_router.result", "did_router.reason", "did_router.source")
 _SPAN_NAMES = {
     "grpc": "router.v1.InboundRouter/Lookup",
     "http": "GET /v1/lookup/{number}",
@@ -110,11 +110,11 @@ class Recorder:
 
 
 class LookupObserver:
-    """Observes the lookups of one tongue.
+    """Observes the lookups of one protocol.
 
     Args:
-        tongue: `grpc`, `http`, `sip` or `enum`.
-        counts: by tongue, result, reason and source.
+        protocol: `grpc`, `http`, `sip` or `enum`.
+        counts: by protocol, result, reason and source.
         tracer: makes spans; None for none.
 
     Attributes:
@@ -122,31 +122,33 @@ class LookupObserver:
         near_routes: counts routes from the near cache; once for a batch, since it takes a lock.
     """
 
-    def __init__(self, tongue: str, counts: LabelledCounters, recorder: Recorder, tracer: Tracer | None = None) -> None:
-        self.tongue = tongue
+    def __init__(
+        self, protocol: str, counts: LabelledCounters, recorder: Recorder, tracer: Tracer | None = None
+    ) -> None:
+        self.protocol = protocol
         self.tracer = tracer
         self.wants_metadata = tracer is not None or recorder.writes_log
         self.recorder = recorder
         self._counts = counts
-        self._routes = {number: (tongue, ROUTE, "", name) for number, name in _SOURCES.items()}
+        self._routes = {number: (protocol, ROUTE, "", name) for number, name in _SOURCES.items()}
         self._near_routes = self._routes[1]
         self.near_routes: Callable[[int], None] = counts.counter(self._near_routes).add
-        self._unknown = (tongue, ROUTE, "", NONE)
+        self._unknown = (protocol, ROUTE, "", NONE)
 
     def near_sample(self, number: str, dial_plan: str) -> None:
         """Log one of the routes from the near cache."""
         labels = self._near_routes
         asked, dial_plan = presentable(number), presentable(dial_plan)
-        self.recorder.sampled(CallRecord(now(), self.tongue, asked, "", dial_plan, *labels[1:], "", None, "", ""))
+        self.recorder.sampled(CallRecord(now(), self.protocol, asked, "", dial_plan, *labels[1:], "", None, "", ""))
 
     def near_refusal(self, refusal: Refused, trace_id: str = "") -> None:
         """Count a refusal that stood ready in the near cache."""
-        labels = (self.tongue, result_of(refusal.reason), refusal.reason.value, NEAR_CACHE)
+        labels = (self.protocol, result_of(refusal.reason), refusal.reason.value, NEAR_CACHE)
         self._counts.add(labels)
         self.recorder.refused(
             CallRecord(
                 now(),
-                self.tongue,
+                self.protocol,
                 refusal.number,
                 refusal.number,
                 "",
@@ -172,7 +174,7 @@ class LookupObserver:
 
     def refused(self, call: "ObservedCall", refusal: Refused) -> None:
         """Count a refusal, and record it."""
-        labels = (self.tongue, result_of(refusal.reason), refusal.reason.value, call.source)
+        labels = (self.protocol, result_of(refusal.reason), refusal.reason.value, call.source)
         self._counts.add(labels)
         if call.trace is not None:
             self._finish(call, labels)
@@ -184,7 +186,7 @@ class LookupObserver:
         Args:
             reason: the name of a gRPC status.
         """
-        labels = (self.tongue, FAILED, reason, NONE)
+        labels = (self.protocol, FAILED, reason, NONE)
         self._counts.add(labels)
         if call.trace is not None:
             self._finish(call, labels)
@@ -197,15 +199,15 @@ class LookupObserver:
             reason: `OVERLOADED`, or the name of a gRPC status; with INVALID_ARGUMENT the request can't be read.
         """
         result = INVALID if reason == INVALID_ARGUMENT else FAILED
-        self._counts.add((self.tongue, result, reason, NONE), count)
+        self._counts.add((self.protocol, result, reason, NONE), count)
         self.recorder.refused(
-            CallRecord(now(), self.tongue, "", "", "", result, reason, NONE, "", None, message, trace_id, count)
+            CallRecord(now(), self.protocol, "", "", "", result, reason, NONE, "", None, message, trace_id, count)
         )
 
     def near_span(self, trace: Trace, result: str, reason: str) -> None:
         """Export the span of a lookup that was answered from memory by the bytes of its request."""
         trace.step(NEAR_CACHE)
-        self._export(trace, (self.tongue, result, reason, NEAR_CACHE))
+        self._export(trace, (self.protocol, result, reason, NEAR_CACHE))
 
     @contextmanager
     def call_span(self, method: str, metadata: Metadata | None, lookups: int = 1) -> Iterator[CallTrace | None]:
@@ -229,16 +231,16 @@ class LookupObserver:
     def _export_call(self, trace: CallTrace, method: str, *, failed: bool) -> None:
         if self.tracer is None:
             return
-        attributes: dict[str, str | int | bool] = {"did_router.tongue": self.tongue, **self._rpc(method)}
+        attributes: dict[str, str | int | bool] = {"did_router.protocol": self.protocol, **self._rpc(method)}
         attributes["did_router.lookups"] = trace.results.total()
         attributes |= {f"did_router.lookups.{result}": count for result, count in trace.results.items()}
-        name = f"router.v1.InboundRouter/{method}" if self.tongue == "grpc" else _HTTP_BATCH
+        name = f"router.v1.InboundRouter/{method}" if self.protocol == "grpc" else _HTTP_BATCH
         self.tracer.finish(
             FinishedTrace(trace.context, name, trace.began, time.time_ns(), trace.steps(), attributes, failed)
         )
 
     def _rpc(self, method: str) -> dict[str, str]:
-        return {**_RPC, "rpc.method": method} if self.tongue == "grpc" else {}
+        return {**_RPC, "rpc.method": method} if self.protocol == "grpc" else {}
 
     def _finish(self, call: "ObservedCall", labels: tuple[str, str, str, str]) -> None:
         trace = call.trace
@@ -256,7 +258,7 @@ class LookupObserver:
         attributes |= self._rpc(LOOKUP)
         steps: tuple[Step, ...] = tuple(trace.steps)
         ended = steps[-1].ended if labels[3] != NONE and steps else time.time_ns()
-        name = _SPAN_NAMES[self.tongue]
+        name = _SPAN_NAMES[self.protocol]
         self.tracer.finish(
             FinishedTrace(trace.context, name, trace.began, ended, steps, attributes, labels[1] == FAILED)
         )
@@ -266,7 +268,7 @@ class LookupObserver:
     ) -> CallRecord:
         return CallRecord(
             now(),
-            self.tongue,
+            self.protocol,
             presentable(call.number),
             # Where normalisation fails, it leaves what the caller wrote.
             presentable(call.e164) if call.e164.startswith("+") else "",
@@ -280,7 +282,7 @@ class LookupObserver:
 
 
 class ObservedCall(Call):
-    """A lookup that its tongue's observer sees end; subclasses send the response.
+    """A lookup that its protocol's observer sees end; subclasses send the response.
 
     Attributes:
         began: when it was taken, on the monotonic clock.

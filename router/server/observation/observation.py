@@ -37,13 +37,13 @@ class Observation:
         tracer: makes spans of some; None for none.
 
     Attributes:
-        lookups: by tongue, result, reason and source.
-        batch_calls, batch_durations: by tongue.
+        lookups: by protocol, result, reason and source.
+        batch_calls, batch_durations: by protocol.
         grpc: calls of grpcio's methods; the native transport counts its own.
         http: durations by method, route and status code.
         sip, enum: durations by response code.
-        dropped: messages without a response, by tongue and reason.
-        waiting: functions that count a tongue's lookups without a response.
+        dropped: messages without a response, by protocol and reason.
+        waiting: functions that count a protocol's lookups without a response.
     """
 
     def __init__(self, recorder: Recorder, tracer: Tracer | None = None) -> None:
@@ -59,17 +59,17 @@ class Observation:
         self.dropped = LabelledCounters()
         self.waiting: dict[str, Callable[[], int]] = {}
 
-    def lookups_over(self, tongue: str) -> LookupObserver:
-        """Return the observer of a tongue's lookups."""
-        return LookupObserver(tongue, self.lookups, self.recorder, self.tracer)
+    def lookups_over(self, protocol: str) -> LookupObserver:
+        """Return the observer of a protocol's lookups."""
+        return LookupObserver(protocol, self.lookups, self.recorder, self.tracer)
 
-    def dropped_over(self, tongue: str) -> Drop:
-        """Return what counts a tongue's messages without a response."""
-        return partial(self._drop, tongue)
+    def dropped_over(self, protocol: str) -> Drop:
+        """Return what counts a protocol's messages without a response."""
+        return partial(self._drop, protocol)
 
-    def batches_over(self, tongue: str) -> "BatchObserver":
-        """Return what counts a tongue's batches that one thread answers."""
-        return BatchObserver(self.batch_calls.writer((tongue,)), self.batch_durations.writer((tongue,)))
+    def batches_over(self, protocol: str) -> "BatchObserver":
+        """Return what counts a protocol's batches that one thread answers."""
+        return BatchObserver(self.batch_calls.writer((protocol,)), self.batch_durations.writer((protocol,)))
 
-    def _drop(self, tongue: str, why: str) -> None:
-        self.dropped.add((tongue, why))
+    def _drop(self, protocol: str, why: str) -> None:
+        self.dropped.add((protocol, why))

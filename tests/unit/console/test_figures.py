@@ -8,12 +8,12 @@ from router.console.history import History, quantile
 NAME = ("one:9050", "worker-0")
 METRICS = """
 # TYPE did_router_lookups counter
-did_router_lookups_total{tongue="grpc",result="route",reason="",source="near_cache",worker="worker-0"} 80.0
-did_router_lookups_total{tongue="sip",result="route",reason="",source="near_cache",worker="worker-0"} 10.0
-did_router_lookups_total{tongue="grpc",result="route",reason="",source="redis",worker="worker-0"} 10.0
-did_router_lookups_total{tongue="grpc",result="refusal",reason="NUMBER_NOT_FOUND",source="redis",worker="worker-0"} 5.0
-did_router_lookups_total{tongue="grpc",result="failed",reason="OVERLOADED",source="none",worker="worker-1"} 2.0
-did_router_lookups_total{tongue="grpc",result="route",reason="",source="near_cache",worker="worker-1"} 1.0
+did_router_lookups_total{protocol="grpc",result="route",reason="",source="near_cache",worker="worker-0"} 80.0
+did_router_lookups_total{protocol="sip",result="route",reason="",source="near_cache",worker="worker-0"} 10.0
+did_router_lookups_total{protocol="grpc",result="route",reason="",source="redis",worker="worker-0"} 10.0
+did_router_lookups_total{protocol="grpc",result="refusal",reason="NUMBER_NOT_FOUND",source="redis",worker="worker-0"} 5.0
+did_router_lookups_total{protocol="grpc",result="failed",reason="OVERLOADED",source="none",worker="worker-1"} 2.0
+did_router_lookups_total{protocol="grpc",result="route",reason="",source="near_cache",worker="worker-1"} 1.0
 # TYPE grpc_server_call_duration_seconds histogram
 grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lookup",grpc_status="OK",le="0.001",worker="worker-0"} 90.0
 grpc_server_call_duration_seconds_bucket{grpc_method="router.v1.InboundRouter/Lookup",grpc_status="OK",le="+Inf",worker="worker-0"} 95.0

@@ -10,7 +10,7 @@ from router.server.api.http.results import HttpError
 from router.server.api.http.timeouts import timeout_of
 from router.server.auth.authorizer import Authorizer
 from router.server.auth.tokens import LOOKUP, MANAGE
-from router.server.observation.tongues import HTTP
+from router.server.observation.protocols import HTTP
 from router.server.observation.trace_context import TRACEPARENT
 
 Headers = Mapping[bytes, bytes]

@@ -11,7 +11,7 @@ from router.server.observation.call_records import MAX_RECENT, CallLog, CallReco
 def record(at: float = 1796000000.5, **more: object) -> CallRecord:
     made = CallRecord(
         at=at,
-        tongue="grpc",
+        protocol="grpc",
         asked="4158867900",
         number="+14158867900",
         dial_plan="",

@@ -1,4 +1,4 @@
-"""Tongues: the ways in which a lookup, or another request, comes."""
+"""Names of the protocols by which lookups and other requests come, as labels have them."""
 
 GRPC, HTTP, SIP, ENUM = "grpc", "http", "sip", "enum"
 ADMIN = "admin"
