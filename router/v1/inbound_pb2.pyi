@@ -522,8 +522,8 @@ class ExplainResponse(_message.Message):
     decision: _builtins.str
     """The explanation: the layer that decided, and its reason."""
     protocol: _builtins.str
-    """The protocol by which this call came, as metrics name it: "grpc" or "http". SIP and ENUM have no such call; their
-    lookups are answered as any other.
+    """The protocol by which this call came, as the metrics' label names it: "grpc" or "http". SIP and ENUM have no call for
+    an explanation; their lookups are answered as any other.
     """
     @_builtins.property
     def near_cache(self) -> Global___LayerView: ...
