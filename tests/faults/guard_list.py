@@ -144,7 +144,7 @@ GUARDS = (
     Guard(
         "a document that two withdraw is written again",
         "router/couch/accepted.py",
-        "if _is_orphaned(left.get(each, ()), rivals[each])",
+        "if _is_orphaned(left.get(each, ()), revisions_of[each])",
         "if False",
         "tests/unit/couch/test_accepted.py::test_document_that_both_withdraw_is_written_again",
     ),
@@ -168,6 +168,27 @@ GUARDS = (
         "HeldNode(self._client.nodes)",
         "self._client.nodes",
         "tests/integration/manager/test_write_step.py::test_withdrawal_goes_to_the_node_that_was_read",
+    ),
+    Guard(
+        "a conflict proves no withdrawal",
+        "router/couch/accepted.py",
+        "return any(revision in leaf.ancestors for leaf in left)",
+        "return True",
+        "tests/unit/couch/test_accepted.py::test_withdrawal_that_no_node_could_carry_out_is_unconfirmed",
+    ),
+    Guard(
+        "a document that is written again keeps its rivals",
+        "router/couch/accepted.py",
+        "_rivals(leaves.get(each, ()), revisions[each], generations[each])",
+        "_rivals(leaves.get(each, ()), revisions[each], generation_of(revisions[each]))",
+        "tests/unit/couch/test_accepted.py::test_document_written_again_is_withdrawn_for_a_first_rival",
+    ),
+    Guard(
+        "nothing is written again over a rival that is not seen",
+        "router/couch/accepted.py",
+        "if not is_careful or _are_known(leaves.get(each, ()), orphans[each].rivals)]",
+        "]",
+        "tests/unit/couch/test_accepted.py::test_document_is_not_written_again_at_a_node_that_lacks_the_rival",
     ),
     Guard(
         "a feed check that was queued too early",
