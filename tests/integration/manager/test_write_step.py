@@ -88,7 +88,7 @@ def test_write_stored_by_an_isolated_node_is_unconfirmed(cluster: EmbeddedCluste
     number = "+14158867900"
     first = at_nodes[0].database(SHARD).put(_document(number, "1" * 32))
     eventually(lambda: at_nodes[1].database(SHARD).get(number)["_rev"] == first, 5)
-    cluster.isolate(0)
+    _isolate_first(cluster, at_nodes[0], number)
     second = _document(number, "2" * 32) | {"_rev": first}
     rows = _write_at(at_nodes[0], [second])
     assert rows[0]["accepted"] is True
@@ -102,6 +102,19 @@ def test_write_stored_by_an_isolated_node_is_unconfirmed(cluster: EmbeddedCluste
     eventually(lambda: at_nodes[1].database(SHARD).get(number)["pvt_assigned_to"] == "2" * 32, 5)
 
 
+def _isolate_first(cluster: EmbeddedCluster, node: CouchServer, number: str) -> None:
+    """Isolate the first node with the number in its own copy, which may take a write later than the others."""
+
+    def has_number() -> bool:
+        cluster.isolate(0)
+        found = node.database(SHARD).get_many([number])[number]
+        if found is None:
+            cluster.join(0)
+        return found is not None
+
+    eventually(has_number, 5)
+
+
 def _write_at(node: CouchServer, documents: Sequence[Document]) -> list[Document]:
     rows: list[Document] = node.client.request("POST", [SHARD, "_bulk_docs"], {"docs": list(documents)})
     return rows
@@ -112,7 +125,7 @@ def test_withdrawal_goes_to_the_node_that_was_read(cluster: EmbeddedCluster, at_
     number = "+14158867900"
     first = at_nodes[0].database(SHARD).put(_document(number, "1" * 32))
     eventually(lambda: at_nodes[1].database(SHARD).get(number)["_rev"] == first, 5)
-    cluster.isolate(0)
+    _isolate_first(cluster, at_nodes[0], number)
     at_nodes[1].database(SHARD).put(_document(number, "3" * 32) | {"_rev": first})
     in_turn = _client_of(cluster, first_node=0, second_node=1)
 
