@@ -42,7 +42,7 @@ def test_full_page_of_a_database_reported_deleted_ends_the_reading() -> None:
     reader = CatchUp(couch, Mock(), Mock(apply=lambda _, before, *__, **___: before), page=1)
     reader._confirming, reader.impatient = Mock(), Mock()
     page = ChangesPage([Change("2-x", "+14155550100", "1-a", False, None)], "2-x", 7)
-    reader._confirming.database.return_value.changes.return_value = page
+    reader._confirming.database.return_value.changes.side_effect = [page, page]
     database = followed(SHARD)
     database.deletion_reported = True
     with pytest.raises(ChangesRepeated):
