@@ -2,6 +2,7 @@
 
 import functools
 import os
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ NO_BREAKER = Options(circuit_breaker_failures=0)
 """A command asks about each of its numbers, however the last one went."""
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+
+tls_ca_option = click.option(
+    "--tls-ca", type=_FILE, help="Use TLS, and trust the certificate authorities in this PEM file."
+)
 
 
 class Service(NamedTuple):
@@ -80,7 +85,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--token-file", type=_FILE, help=f"File with the caller's token (default: the variable {TOKEN_VARIABLE})."
     )
     @click.option("--tls", is_flag=True, help="Use TLS, and trust the certificate authorities that gRPC ships.")
-    @click.option("--tls-ca", type=_FILE, help="Use TLS, and trust the certificate authorities in this PEM file.")
+    @tls_ca_option
     @click.option(
         "--tls-certificate", type=_FILE, help="PEM file with a client certificate, if the service requires one."
     )
@@ -132,6 +137,20 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise SettingsError(f"{path}: {problem.strerror}") from None
+
+
+def trusting(ca: Path) -> ssl.SSLContext:
+    """Return the TLS of a service over HTTP, for the file that --tls-ca names.
+
+    Raises:
+        SettingsError: the file can't be read, or has no certificates.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except ssl.SSLError as problem:
+        raise SettingsError(f"--tls-ca {ca} has no PEM certificates ({problem.reason})") from None
+    except OSError as problem:
+        raise SettingsError(f"{ca}: {problem.strerror}") from None
 
 
 def token_headers_option(command: Callable[..., Any]) -> Callable[..., Any]:
