@@ -20,16 +20,22 @@ def check_console_listen(settings: Settings) -> None:
 
 
 def check_own_service(settings: Settings) -> None:
-    """Refuse a console beside a service with TLS, if no setting says whose certificates it trusts.
+    """Refuse a console beside a service with TLS that it could not call: it lacks an authority, or a certificate.
 
     Raises:
         SettingsError: names the settings.
     """
     group = settings.console
-    if not settings.tls.enabled or group.services or group.tls or group.ca is not None:
+    if not settings.tls.enabled or group.services:
         return
-    raise SettingsError(
-        "settings 'console_ca' and 'console_tls': the service uses TLS, and the console does not know whose "
-        "certificates to trust: set console_ca to the PEM file of the certificate's authority (or console_tls=true for "
-        "a public one), and console_services to a name in the certificate, with the port"
-    )
+    if not group.uses_tls:
+        raise SettingsError(
+            "settings 'console_ca' and 'console_tls': the service uses TLS, and the console does not know whose "
+            "certificates to trust: set console_ca to the PEM file of the certificate's authority (or console_tls=true "
+            "for a public one), and console_services to a name in the certificate, with the port"
+        )
+    if settings.tls.client_ca is not None and group.client_certificate is None:
+        raise SettingsError(
+            "settings 'console_client_certificate' and 'console_client_key': the service requires client certificates "
+            "(tls_client_ca): set them to the PEM files of a certificate that tls_client_ca trusts, and of its key"
+        )

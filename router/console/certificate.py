@@ -1,9 +1,10 @@
-"""The console's own certificate, reread when its files change, and the authorities that it trusts for the services."""
+"""The certificate that visitors get, reread when its files change, and the console's TLS towards the services."""
 
 import logging
 import ssl
 from pathlib import Path
 
+from router.console.setting_files import read_file
 from router.runtime.file_watcher import FileWatcher
 from router.settings import SettingsError
 
@@ -63,6 +64,23 @@ def trusting(ca: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ValueError) as problem:
         raise SettingsError(f"setting 'console_ca': {ca} has no PEM certificates ({_reason(problem)})") from None
+
+
+def present(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Let a context show the console's own certificate to services that ask for one.
+
+    Raises:
+        SettingsError: a file can't be read, or they don't belong together.
+    """
+    read_file(certificate, "console_client_certificate")  # OpenSSL does not say which file is missing
+    read_file(key, "console_client_key")
+    try:
+        context.load_cert_chain(certificate, key, password="")  # an encrypted key is refused
+    except (OSError, ValueError) as problem:
+        raise SettingsError(
+            f"settings 'console_client_certificate' and 'console_client_key': {certificate} and {key} are not a PEM "
+            f"certificate and its key without a password ({_reason(problem)})"
+        ) from None
 
 
 def _reason(problem: Exception) -> str:

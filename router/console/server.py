@@ -4,6 +4,7 @@ import asyncio
 import math
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from router.client import Tls
 from router.console.admin_pages import AdminPages
 from router.console.app import build_app
 from router.console.bind_policy import check_console_listen
-from router.console.certificate import ServedCertificate, trusting
+from router.console.certificate import ServedCertificate, present, trusting
 from router.console.context import Console
 from router.console.services import ServiceError, Services
 from router.console.sessions import SessionStore
@@ -25,6 +26,7 @@ from router.runtime.addresses import Address, is_loopback, parse_address
 from router.runtime.http_server import http_config, listen
 from router.runtime.service_manager import ServiceManager
 from router.settings import Settings
+from router.settings.groups.console import ConsoleSettings
 
 _MAX_CONNECTIONS = 256
 """Connections and requests at a time; more get 503."""
@@ -41,6 +43,8 @@ _PATIENCE = 10.0
 """Seconds without an answer after which the reason is announced; a service starts within a few."""
 _WITHOUT_TLS = "if it uses TLS, set console_ca (or console_tls for certificates of a public authority)"
 _WITH_TLS = "console_services has to be a name in its certificate, and console_ca this certificate's authority"
+_WITHOUT_CERTIFICATE = "if it requires a client certificate, set console_client_certificate and console_client_key"
+_WITH_CERTIFICATE = "its tls_client_ca has to hold the authority of console_client_certificate"
 Announce = Callable[[str], None]
 """Receives a line for the person who starts the console."""
 
@@ -60,7 +64,7 @@ class ConsoleServer:
         check_console_listen(settings)
         self._certificate = _certificate(settings)
         self.console = _console(settings)
-        self._advice = _WITH_TLS if settings.console.tls or settings.console.ca is not None else _WITHOUT_TLS
+        self._advice = _advice(group)
         self._socket = _listen(group.listen)
         host, port = self._socket.getsockname()[:2]
         self.address = str(Address(host, port))
@@ -155,14 +159,39 @@ class _BoundedProtocol(HttpToolsProtocol):
 
 def _console(settings: Settings) -> Console:
     group = settings.console
-    uses_tls = group.tls or group.ca is not None
-    context = trusting(group.ca)
-    tls = Tls(None if group.ca is None else read_file(group.ca, "console_ca")) if uses_tls else None
-    services = Services(group.services or (_reachable(settings.server.listen),), tls)
+    context = _context(group)
+    services = Services(group.services or (_reachable(settings.server.listen),), _tls(group))
     admin = AdminPages(group.instances or (_own_instance(settings),), context)
     token = b"" if group.token_file is None else read_file(group.token_file, "console_token_file")
     sessions = SessionStore(group.idle_timeout, group.session_ttl)
     return Console(services, admin, sessions, settings.cache.stale_after, token.decode("ascii", "replace").strip())
+
+
+def _advice(group: ConsoleSettings) -> str:
+    """Return what to look at when no service answers."""
+    if not group.uses_tls:
+        return _WITHOUT_TLS
+    return f"{_WITH_TLS}; {_WITHOUT_CERTIFICATE if group.client_certificate is None else _WITH_CERTIFICATE}"
+
+
+def _context(group: ConsoleSettings) -> ssl.SSLContext:
+    """Return the TLS of the admin addresses."""
+    context = trusting(group.ca)
+    if group.client_certificate is not None and group.client_key is not None:
+        present(context, group.client_certificate, group.client_key)
+    return context
+
+
+def _tls(group: ConsoleSettings) -> Tls | None:
+    """Return the TLS of the services; None: they use none."""
+    if not group.uses_tls:
+        return None
+    files = {
+        "console_ca": group.ca,
+        "console_client_certificate": group.client_certificate,
+        "console_client_key": group.client_key,
+    }
+    return Tls(*(None if path is None else read_file(path, setting) for setting, path in files.items()))
 
 
 def _certificate(settings: Settings) -> ServedCertificate | None:

@@ -9,8 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from router.cli.settings_schema import schema, text
-from tests.cli.command import NOWHERE, run_here
+from tests.cli.command import NOWHERE, Ran, run_here
 from tests.cli.schemas import FOLDER
+from tests.integration.certificates import CertAuthority
 
 STORES = "--couchdb-url", NOWHERE, "--redis-url", "redis://nowhere.invalid:1"
 
@@ -56,6 +57,44 @@ def test_check_offline_missing_certificate_is_reported(tmp_path: Path) -> None:
 
     assert result.code == 1
     assert "BAD  TLS: setting 'tls_" in result.out
+
+
+def _console_client(folder: Path, certificate: str, key: str) -> Ran:
+    values = {"tls": "true", "client_certificate": str(folder / certificate), "client_key": str(folder / key)}
+    own = [part for name, value in values.items() for part in ("--set", f"console_{name}={value}")]
+    return run_here("check", "--offline", *STORES, *own)
+
+
+def test_check_offline_judges_the_client_certificate_of_the_console(tmp_path: Path) -> None:
+    for name in ("console", "other"):
+        CertAuthority().issue(tmp_path, name)
+
+    fitting, missing, foreign = (
+        _console_client(tmp_path, "console.pem", key) for key in ("console.key", "no.key", "other.key")
+    )
+
+    assert (fitting.code, missing.code, foreign.code) == (0, 1, 1)
+    assert f"BAD  console: setting 'console_client_key': {tmp_path / 'no.key'}: No such file" in missing.out
+    assert "BAD  console: settings 'console_client_certificate' and 'console_client_key':" in foreign.out
+    assert "other.key are not a PEM certificate and its key without a password" in foreign.out
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("console_ca=ca.pem", "console_client_key=a.key"), "console_client_key belong together: give both"),
+        (("console_ca=ca.pem", "console_client_certificate=a.pem"), "console_client_key belong together: give both"),
+        (
+            ("console_client_certificate=a.pem", "console_client_key=a.key"),
+            "console_client_certificate needs console_tls or console_ca as well",
+        ),
+    ],
+)
+def test_check_offline_incomplete_client_certificate_is_refused(given: tuple[str, ...], message: str) -> None:
+    result = run_here("check", "--offline", *STORES, *(part for each in given for part in ("--set", each)))
+
+    assert result.code == 2
+    assert message in result.complaint
 
 
 def test_check_offline_host_name_is_not_resolved() -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.cli.command import SERVE, Start, children_of, is_running, run
+from tests.cli.command import ACCOUNTS, SERVE, Start, children_of, is_running, run
 from tests.integration.certificates import CertAuthority
 from tests.support.waiting import eventually
 
@@ -25,10 +25,10 @@ def _log_in(port: int, key: str) -> tuple[int, str]:
     return response.status, response.getheader("Set-Cookie") or ""
 
 
-def _health(port: int, cookie: str) -> str:
-    """The first page."""
+def _page(port: int, cookie: str, path: str = "/") -> str:
+    """A page; the first is Health."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", "/", headers={"Cookie": cookie.partition(";")[0]})
+    connection.request("GET", path, headers={"Cookie": cookie.partition(";")[0]})
     text = connection.getresponse().read().decode()
     connection.close()
     return text
@@ -45,6 +45,13 @@ def tls(authority: CertAuthority, tmp_path: Path) -> tuple[str, ...]:
     certificate, key = authority.issue(tmp_path)
     files = "--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"
     return *files, "--transport", "grpcio", "--admin", "0.0.0.0:0", "--insecure"
+
+
+@pytest.fixture
+def mutual(tls: tuple[str, ...], authority: CertAuthority, tmp_path: Path) -> tuple[str, ...]:
+    """Flags of such a service that requires client certificates, and of a console that trusts it."""
+    ca = authority.write(tmp_path / "ca.pem")
+    return *tls, "--set", f"tls_client_ca={ca}", "--set", f"console_ca={ca}"
 
 
 def test_console_without_services_waits_for_them_and_ends_cleanly(start: Start) -> None:
@@ -83,8 +90,39 @@ def test_console_beside_a_service_with_tls_shows_its_workers(
     status, cookie = _log_in(port, key)
 
     assert status == 303
-    eventually(lambda: "worker-0" in _health(port, cookie), seconds=20)
+    eventually(lambda: "worker-0" in _page(port, cookie), seconds=20)
     assert serve.end(signal.SIGTERM, 30) == 0
+
+
+def test_console_with_a_client_certificate_shows_its_pages(
+    start: Start, stores: tuple[str, ...], mutual: tuple[str, ...], authority: CertAuthority, tmp_path: Path
+) -> None:
+    certificate, client_key = authority.issue(tmp_path, "console")
+    own = ("--set", f"console_client_certificate={certificate}", "--set", f"console_client_key={client_key}")
+    serve = start(*SERVE, *mutual, "--with-console", *LISTEN, *own, *stores)
+    port = int(serve.wait_for(r"console: http://127\.0\.0\.1:(\d+)/", 60)[1])
+    key = serve.wait_for(r"console: log in with (console_\S+)", 60)[1]
+
+    status, cookie = _log_in(port, key)
+
+    assert status == 303
+    eventually(lambda: "worker-0" in _page(port, cookie), seconds=20)
+    assert f'href="/account/{ACCOUNTS[0]}"' in _page(port, cookie, "/why?number=4158867900")
+    assert "in_service" in _page(port, cookie, f"/number/+14158867900?account={ACCOUNTS[0]}")
+
+
+def test_console_without_a_client_certificate_names_the_settings(
+    start: Start, stores: tuple[str, ...], mutual: tuple[str, ...], tmp_path: Path
+) -> None:
+    refused = run(*SERVE, *mutual, "--with-console", *LISTEN, *stores)
+    target = start(*SERVE, *mutual, *stores).wait_for(r"listening on (\S+), admin on", 60)[1]
+    beside = ("--instance", "127.0.0.1:1", "--set", f"console_ca={tmp_path / 'ca.pem'}")
+    console = start("console", "--listen", "127.0.0.1:0", "--service", target, *beside)
+
+    assert refused.code == 2
+    assert "set them to the PEM files of a certificate that tls_client_ca trusts" in refused.complaint
+    assert "console_client_key" in refused.complaint
+    assert console.wait_for(r"if it requires a client certificate, set console_client_certificate and console_cl", 60)
 
 
 def test_console_beside_tls_without_an_authority_names_the_settings(

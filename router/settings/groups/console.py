@@ -1,9 +1,9 @@
 """Settings of the console."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from router.runtime.addresses import parse_address
 from router.settings.groups.group import Group
@@ -31,6 +31,12 @@ class ConsoleSettings(Group):
     ca: Path | None = Field(
         default=None, description="PEM file: the services use TLS, with certificates of these authorities"
     )
+    client_certificate: Path | None = Field(
+        default=None,
+        description="PEM file: the certificate, then its intermediates, that the console shows to services with "
+        "`tls_client_ca`",
+    )
+    client_key: Path | None = Field(default=None, description="PEM file: this certificate's private key")
     token_file: Path | None = Field(
         default=None,
         description="file with a token of scope `admin`, with which the console reads figures while no user is logged "
@@ -55,3 +61,16 @@ class ConsoleSettings(Group):
         for each in addresses:
             parse_address(each.removeprefix("https://").removeprefix("http://"), "127.0.0.1:9050")
         return addresses
+
+    @property
+    def uses_tls(self) -> bool:
+        """Return whether the services use TLS."""
+        return self.tls or self.ca is not None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("console_client_certificate and console_client_key belong together: give both")
+        if self.client_certificate and not self.uses_tls:
+            raise ValueError("console_client_certificate needs console_tls or console_ca as well")
+        return self
