@@ -135,6 +135,7 @@ def test_undecided_change_outlives_its_follower(on_cluster: RealStores, cluster:
     follower.stop()
     # As if a follower had ended after the checkpoint moved past the row, and before it was decided.
     on_cluster.databases.database(SHARD).delete(NUMBER, "2-" + "f" * 32)
+    time.sleep(0.5)  # the third copy has it, so that no sequence is from before it
     checkpoint = on_cluster.writer.checkpoints.get(SHARD)
     older = on_cluster.keys.number(NUMBER)
     version = (2).to_bytes(4, "big") + bytes.fromhex("1" * 32)
