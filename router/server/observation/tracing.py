@@ -85,7 +85,7 @@ class SpanExporter(Protocol):
         """Send spans; return whether the collector took them."""
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connection; an export that another thread waits for ends soon."""
 
 
 class Tracer:
@@ -126,6 +126,7 @@ class Tracer:
         """Export what waits, for two seconds at most."""
         self._thread.stop()
         self._thread.join(2)
+        self._exporter.close()  # the exporter repeats a failed request for longer
 
     def choose(self, calls: Sequence[QueuedCall], *, by_client: bool) -> list[tuple[QueuedCall, Trace]]:
         """Return the calls of a batch that get a span, each with its trace.
@@ -171,8 +172,8 @@ class Tracer:
 
     def _export_last(self) -> None:
         while not self._queue.empty():
-            self._export_waiting()
-        self._exporter.close()
+            if not self._export(self._take()):
+                return
 
     def _take(self) -> list[FinishedTrace]:
         """Return the spans of about a second."""
@@ -187,13 +188,14 @@ class Tracer:
             taken.append(self._queue.get_nowait())
         return taken
 
-    def _export(self, traces: Sequence[FinishedTrace]) -> None:
+    def _export(self, traces: Sequence[FinishedTrace]) -> bool:
         try:
             taken = self._exporter.export(traces)
         except Exception:
             log.exception("exporting spans failed: spans=%d", len(traces))
             taken = False
         self.counts.add(EXPORTED if taken else FAILED, len(traces))
+        return taken
 
 
 def _first_call(calls: Sequence[QueuedCall]) -> Sequence[QueuedCall]:
