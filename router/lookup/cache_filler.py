@@ -38,7 +38,7 @@ class CacheFiller:
     def fill(self, database: str, epoch: str, entries: Mapping[str, Entry]) -> None:
         """Write entries that were read under an epoch; after a failure the next miss reads them again."""
         try:
-            self._store.entries.fill(database, epoch, list(entries.items()))
+            self._store.entries.fill(database, epoch, list(entries.items()), only_missing=True)
         except RedisUnavailableError as problem:
             self._note_failure(problem)
             log.debug("filling failed: database=%s entries=%d error=%s", database, len(entries), problem)

@@ -82,8 +82,15 @@ class EntryStore:
         keys = [self._keys.database(database), self._keys.number(number)]
         return bool(scripts.replace(self._redis, keys, token, epoch, expected, entry.pack(), self._ttl(entry, None)))
 
-    def fill(self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]]) -> int:
+    def fill(
+        self, database: str, epoch: str, entries: Sequence[tuple[str, Entry]], *, only_missing: bool = False
+    ) -> int:
         """Store entries read from a database whose epoch was `epoch` before the read began.
+
+        Args:
+            only_missing: keep every stored value but a negative one, where a follower knows the database. What a reader
+                saw may have lost a conflict since, with the higher revision of the two: the follower, which wrote the
+                lower one, would not come back.
 
         Returns:
             The number of entries stored (newer ones are kept); -1 when the database was rebuilt in between.
@@ -98,7 +105,7 @@ class EntryStore:
         reply = self._durations.time(
             "fill",
             lambda: retry_replacing_wrong_type(
-                self._redis, types, lambda: scripts.fill(self._redis, keys, epoch, *values)
+                self._redis, types, lambda: scripts.fill(self._redis, keys, epoch, int(only_missing), *values)
             ),
         )
         return int(reply)

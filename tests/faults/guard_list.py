@@ -191,6 +191,13 @@ GUARDS = (
         "tests/unit/couch/test_accepted.py::test_document_is_not_written_again_at_a_node_that_lacks_the_rival",
     ),
     Guard(
+        "a slow lookup writes over nothing that a follower wrote",
+        "router/redis_store/scripts/fill.lua",
+        "ARGV[2] == '1' and epoch ~= ''",
+        "false",
+        "tests/component/redis_store/test_versioned_writes.py::test_slow_lookup_never_replaces_a_resolved_conflict",
+    ),
+    Guard(
         "a feed check that was queued too early",
         "router/follower/scheduler.py",
         "            if database.check_queued:\n",

@@ -115,6 +115,22 @@ def test_filler_never_replaces_what_is_newer(writer: CacheStore, reader: EntryRe
     assert held(reader) == route(rev(2), TWO)
 
 
+def test_slow_lookup_never_replaces_a_resolved_conflict(writer: CacheStore, reader: EntryReader) -> None:
+    """The winner that it read was deleted since: the follower wrote the lower revision, and would not come back."""
+    steps = Life(writer)
+    steps.apply(route(rev(2, "a")))
+    epoch = steps.checkpoint.epoch
+    assert writer.entries.fill(DATABASE, epoch, [(NUMBER, route(rev(2, "f"), TWO))], only_missing=True) == 0
+    assert held(reader) == route(rev(2, "a"))
+
+
+def test_slow_lookup_fills_what_is_missing_or_negative(writer: CacheStore, reader: EntryReader) -> None:
+    epoch = Life(writer).checkpoint.epoch
+    for entry in (codec.negative_entry(NOW), route(rev(1))):
+        assert writer.entries.fill(DATABASE, epoch, [(NUMBER, entry)], only_missing=True) == 1
+    assert held(reader) == route(rev(1))
+
+
 def test_negative_never_stands_over_a_document(writer: CacheStore, reader: EntryReader) -> None:
     steps = Life(writer)
     steps.apply(route(rev(1)))
