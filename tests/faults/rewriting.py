@@ -75,7 +75,12 @@ def conflict(harness: Harness, number: str, *, digit: str) -> dict[str, Any]:
     wins = digit == "f"
     claim = writers.ledger.claim(number, beside["pvt_assigned_to"], contested=writers.contested) if wins else None
     body = {"docs": [beside], "new_edits": False}
-    answer = harness.deployment.databases.client.send("POST", [database, "_bulk_docs"], body)
+    try:
+        answer = harness.deployment.databases.client.send("POST", [database, "_bulk_docs"], body)
+    except CouchError:
+        if claim is None:  # it may stand all the same, and come up when what wins is deleted
+            writers.ledger.claim(number, beside["pvt_assigned_to"], contested=writers.contested)
+        raise
     if claim is not None and answer.status != HTTPStatus.ACCEPTED:
         writers.ledger.acknowledge(claim, writers.quiet)
     return before if wins else beside
