@@ -4,9 +4,10 @@ Two concurrent writers may each reach a copy of a cluster: one gets `ok`, the ot
 in conflict. So an accepted write is read back. It is withdrawn where another writer's live leaf exists, since that
 writer may have got `ok`. It holds where it is the only leaf: nodes were away, and may come back with another write.
 
-A leaf of a lower generation is no other writer's: copies that lack the write still serve the document that it changed.
-To delete the write for that at the one node that has it would delete the document everywhere once the nodes hear each
-other again. A document that is written again has a higher generation than its rivals: the first write's counts.
+A leaf of a lower generation is not from another writer: copies that lack the write still serve the document before it.
+Withdrawing the write for such a leaf, at the only node that has the write, would delete the document on every node once
+the nodes are connected again. A document that is written again has a higher generation than its rivals, so the
+generation of the first write counts.
 
 Both writers may have been only accepted. So the one whose leaf CouchDB serves waits a moment for the other one to
 withdraw. Where both withdraw all the same, nothing would be left of the document: a writer that withdrew reads again,

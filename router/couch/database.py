@@ -269,7 +269,7 @@ class CouchDatabase:
         return outcome.revision
 
     def _settle(self, accepted: Mapping[str, Document]) -> dict[str, Outcome]:
-        """Settle accepted writes; a withdrawal goes to the node whose copies were read, and never to others."""
+        """Settle accepted writes; a withdrawal goes to the node whose copies were read, unless it fails meanwhile."""
         node = HeldNode(self._client.nodes)
         held = CouchDatabase(self._client.through(node), self._quick.through(node), self.name)
         return AcceptedWrites(held.leaves, held._bulk_docs).settle(accepted)

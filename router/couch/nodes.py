@@ -104,7 +104,7 @@ class Nodes:
             if self._watching:
                 return
             self._watching = True
-        # No BackgroundThread, which would keep this object alive: these end when nobody else refers to it.
+        # A BackgroundThread would keep this object alive. These threads end when nobody else refers to it.
         for address in self.addresses:
             name = f"couchdb node {urlsplit(address).netloc}"
             threading.Thread(target=_probe_forever, args=(weakref.ref(self), address), name=name, daemon=True).start()

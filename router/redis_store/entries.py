@@ -88,9 +88,9 @@ class EntryStore:
         """Store entries read from a database whose epoch was `epoch` before the read began.
 
         Args:
-            only_missing: keep every stored value but a negative one, where a follower knows the database. What a reader
-                saw may have lost a conflict since, with the higher revision of the two: the follower, which wrote the
-                lower one, would not come back.
+            only_missing: keep every stored value except a negative one, where a follower knows the database. The winner
+                of a conflict may be deleted after a lookup has read it. The follower has then written the lower
+                revision, and does not write it again.
 
         Returns:
             The number of entries stored (newer ones are kept); -1 when the database was rebuilt in between.

@@ -20,5 +20,5 @@ def test_node_that_fails_is_held_no_longer() -> None:
 
 def _nodes() -> Nodes:
     nodes = Nodes(ADDRESSES)
-    nodes._watching = True  # nobody answers there
+    nodes._watching = True  # no probes: no server listens on these ports
     return nodes

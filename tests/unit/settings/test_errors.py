@@ -37,35 +37,24 @@ def test_mistyped_name_in_a_file_gives_the_nearest_one(tmp_path: Path) -> None:
     assert str(file) in str(problem.value)
 
 
-def test_mistyped_name_in_a_group_gives_the_nearest_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            '[redis]\nulr = "redis://127.0.0.1:6379/0"\n',
+            r"^unknown setting '\[redis\] ulr' \(did you mean 'url'\?\)",
+        ),
+        ('[reddis]\nurl = "redis://127.0.0.1:6379/0"\n', r"^unknown setting 'reddis' \(did you mean 'redis'\?\)"),
+        ('redis_url = "redis://127.0.0.1:6379/0"\n', r"write 'redis_url' as 'url' under \[redis\]"),
+        ("redis = 1\n", r"^setting '\[redis\]': "),
+    ],
+    ids=["mistyped name in a group", "mistyped group", "flat name", "group that is no table"],
+)
+def test_mistaken_file_names_the_setting(tmp_path: Path, text: str, problem: str) -> None:
     file = tmp_path / "did-router.toml"
-    file.write_text('[redis]\nulr = "redis://127.0.0.1:6379/0"\n')
+    file.write_text(text)
 
-    with pytest.raises(SettingsError, match=r"^unknown setting '\[redis\] ulr' \(did you mean 'url'\?\)"):
-        Settings.load(file)
-
-
-def test_mistyped_group_in_a_file_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "did-router.toml"
-    file.write_text('[reddis]\nurl = "redis://127.0.0.1:6379/0"\n')
-
-    with pytest.raises(SettingsError, match=r"^unknown setting 'reddis' \(did you mean 'redis'\?\)"):
-        Settings.load(file)
-
-
-def test_flat_name_in_a_file_gives_its_group(tmp_path: Path) -> None:
-    file = tmp_path / "did-router.toml"
-    file.write_text('redis_url = "redis://127.0.0.1:6379/0"\n')
-
-    with pytest.raises(SettingsError, match=r"write 'redis_url' as 'url' under \[redis\]"):
-        Settings.load(file)
-
-
-def test_group_that_is_no_table_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "did-router.toml"
-    file.write_text("redis = 1\n")
-
-    with pytest.raises(SettingsError, match=r"^setting '\[redis\]': "):
+    with pytest.raises(SettingsError, match=problem):
         Settings.load(file)
 
 
