@@ -133,6 +133,11 @@ class Ledger:
                 if claim.acknowledged is not None and first <= claim.acknowledged <= ended:
                     claim.quiet += ended - claim.acknowledged
 
+    def claims(self, number: str) -> list[Claim]:
+        """Return the claims on a number, in their order."""
+        with self._lock:
+            return list(self._claims[number])
+
     def contested(self) -> list[str]:
         """Return the numbers that nobody has settled."""
         with self._lock:

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import grpc
 
 from router.v1.inbound_pb2_grpc import InboundRouterStub
+from tests.faults import evidence
 from tests.faults.deployment import NUMBERS, Deployment
 from tests.faults.faults import CATALOGUE, Fault
 from tests.faults.harness import Harness
@@ -97,18 +99,25 @@ class Report:
         return "\n  ".join(["; ".join(printed), *self.wrong[:_SHOWN], *self.different[:_SHOWN]])
 
 
-def run_plan(plan: Plan, ground: Ground | None = None) -> Report:
-    """Run a plan on a deployment of its own."""
+def run_plan(plan: Plan, ground: Ground | None = None, folder: Path | None = None) -> Report:
+    """Run a plan on a deployment of its own; a folder is for the evidence of a bad run."""
     with (ground or Ground()).deployment(plan) as deployment:
-        return run_on(deployment, plan, iter(deployment.accounts))
+        return run_on(deployment, plan, iter(deployment.accounts), folder=folder)
 
 
-def run_on(deployment: Deployment, plan: Plan, accounts: Iterator[str], ledger: Ledger | None = None) -> Report:
+def run_on(
+    deployment: Deployment,
+    plan: Plan,
+    accounts: Iterator[str],
+    ledger: Ledger | None = None,
+    folder: Path | None = None,
+) -> Report:
     """Run a plan on a deployment that is ready.
 
     Args:
         accounts: not claimed yet.
         ledger: of earlier runs on this deployment.
+        folder: for the evidence of a bad run.
     """
     faults = [CATALOGUE[name] for name in plan.faults]
     ledger = ledger or Ledger()
@@ -144,6 +153,8 @@ def run_on(deployment: Deployment, plan: Plan, accounts: Iterator[str], ledger: 
         report.at_first, report.differences, report.different = len(audits[0]), len(audits[-1]), audits[-1]
     report.writes, report.oversleep = writers.done, callers.oversleep
     _judge(report, callers.answers, ledger, began)
+    if folder is not None and not report.is_good:
+        evidence.keep(folder, deployment, ledger, callers.answers, [*report.wrong, *report.different])
     return report
 
 

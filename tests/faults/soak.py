@@ -42,7 +42,12 @@ _HEAD = (
 @click.option("--documents", type=click.IntRange(0, MAX_FILLERS), default=0, help="Further numbers in each database.")
 @click.option("--sweep", type=float, help="Seconds between two sweeps (default: a minute, longer than most runs).")
 @click.option("--copies", is_flag=True, help="With account copies, in every run that allows them.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("soak"), help="Writes OUTPUT.json and .md.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("soak"),
+    help="Writes OUTPUT.json and .md, and for each bad run a folder OUTPUT-seed-N with its evidence.",
+)
 def main(seed: int, seeds: int | None, output: Path, **options: Any) -> None:
     """Kill, freeze, cut and flush, and see that no answer is wrong.
 
@@ -61,7 +66,7 @@ def main(seed: int, seeds: int | None, output: Path, **options: Any) -> None:
     for number in range(seed, seed + seeds):
         plan = plan_of(number, options["faults"], names=names, alone=alone, copies=options["copies"])
         try:
-            reports.append(run_plan(plan, ground))
+            reports.append(run_plan(plan, ground, output.with_name(f"{output.name}-seed-{number}")))
         except Exception as problem:  # noqa: BLE001 - the other seeds go on
             click.echo(f"seed {number}: the run itself failed ({plan.name}): {problem!r}", err=True)
             continue

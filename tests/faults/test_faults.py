@@ -4,10 +4,13 @@ A handful of the catalogue; `make soak` runs all of it, and pairs (docs/faults.m
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import orjson
 import pytest
 
-from tests.faults.deployment import Deployment
+from tests.faults import evidence
+from tests.faults.deployment import NUMBERS, Deployment
 from tests.faults.ledger import Ledger
 from tests.faults.plans import NODES, Plan
 from tests.faults.run import run_on
@@ -55,6 +58,18 @@ def test_no_answer_is_wrong_and_it_heals(
     assert report.is_good, f"{report}\n{deployment.last_log_lines()}"
     assert report.answered > 50
     assert report.writes > 5
+
+
+def test_evidence_names_what_was_written_and_what_is_stored(
+    deployment: Deployment, ledger: Ledger, accounts: Iterator[str], tmp_path: Path
+) -> None:
+    run_on(deployment, Plan(0, ("follower killed",), "auto", (0.8,), 0.0), accounts, ledger)
+
+    evidence.keep(tmp_path, deployment, ledger, [], [])
+
+    known = orjson.loads((tmp_path / "numbers.json").read_bytes())[NUMBERS[0]]
+    assert known["claims"][-1]["account"] == known["redis"]["account"] == known["nodes"][0][0]["ok"]["pvt_assigned_to"]
+    assert (tmp_path / "follower.log").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
