@@ -29,7 +29,6 @@ RESULTS = Path(__file__).parent / "results"
 _NUMBERS, _ASKED = 10_000, 100_000
 _MULTIPLES = (0.5, 0.8, 1, 1.5, 2, 3, 5, 10)
 _MOST = 10.0
-_BEFORE, _AFTER = 3.0, 5.0
 _SHAPES = ((8, 16), (8, 32))
 """Connections, and calls on each at a time: few enough for a slow database to refuse none of them."""
 _PATIENCE_MS = 10_000
@@ -39,6 +38,34 @@ _SLOW, _SLOWER = 600_000.0, 200_000.0
 """Bytes a second of a number database at its limit: some 900 and some 300 documents."""
 _WELL = 0.99
 _SLOW_START = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Seconds of each part of a case.
+
+    Attributes:
+        warm, capacity: of the closed loops before the flood, at least; the second one is measured, for each shape.
+        multiple: of each multiple of the capacity.
+        before, minute, after: half of the capacity, ten times of it, and half of it again.
+    """
+
+    warm: float = 1.0
+    capacity: float = 3.0
+    multiple: float = 3.0
+    before: float = 3.0
+    minute: float = 60.0
+    after: float = 5.0
+
+    def steps(self, capacity: float) -> list[Step]:
+        """Return the steps of the flood."""
+        steps = [Step(capacity * each, self.multiple) for each in _MULTIPLES]
+        ends = [Step(capacity / 2, self.before), Step(capacity * _MOST, self.minute), Step(capacity / 2, self.after)]
+        return [*steps, *ends]
+
+
+QUICK = Schedule(warm=0.2, capacity=0.3, multiple=0.1, before=0.2, minute=0.3, after=0.5)
+"""For a look whether everything still runs; the figures mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +104,7 @@ def main() -> None:
     options.add_argument("cases", nargs="*", metavar="CASE", help=f"any of: {'; '.join(CASES)} (default: all)")
     options.add_argument("--seconds", type=float, default=3.0, help="for each multiple (%(default)s)")
     options.add_argument("--minute", type=float, default=60.0, help="seconds of ten times the capacity (%(default)s)")
+    options.add_argument("--quick", action="store_true", help="a few seconds, for a look: the figures mean nothing")
     options.add_argument("--out", type=Path, default=RESULTS)
     given = options.parse_args()
     if unknown := set(given.cases) - set(CASES):
@@ -86,17 +114,18 @@ def main() -> None:
     generator.build()
     generator.build(FLOOD)
     given.out.mkdir(exist_ok=True)
+    schedule = QUICK if given.quick else Schedule(multiple=given.seconds, minute=given.minute)
     for name in given.cases or CASES:
         with arena(_NUMBERS) as on:
-            seen = measure(on, CASES[name], given.seconds, given.minute)
+            seen = measure(on, CASES[name], schedule)
         path = given.out / f"overload {name}.json"
         path.write_text(json.dumps(seen, indent=1))
         print(overload_page.table({name: seen}), flush=True)
     print(overload_page.draw(overload_page.read(given.out), given.out) or "no picture: matplotlib is not installed")
 
 
-def measure(on: Arena, case: OverloadCase, seconds: float, minute: float) -> dict[str, object]:
-    """One case; what was seen, as it goes into a file."""
+def measure(on: Arena, case: OverloadCase, schedule: Schedule) -> dict[str, object]:
+    """Return what was seen of one case, as it goes into a file."""
     files = (on.requests("spread", "e164", _ASKED), _expected(on))
     with ExitStack() as stack:
         if case.slow:
@@ -105,14 +134,14 @@ def measure(on: Arena, case: OverloadCase, seconds: float, minute: float) -> dic
         contestant = next(each for each in all_contestants() if each.name == case.contestant)
         server = stack.enter_context(Server(contestant.start(on, port), port))
         time.sleep(_SLOW_START) if case.slow else probe.check(on, contestant, port)
-        _drive(port, files[0], Shape(8, 16, max(1.0, contestant.filling)))
-        rates = [_drive(port, files[0], Shape(*each, 3.0, deadline_ms=_PATIENCE_MS)) for each in _SHAPES]
+        _drive(port, files[0], Shape(8, 16, max(schedule.warm, contestant.filling)))
+        closed = [Shape(*each, schedule.capacity, deadline_ms=_PATIENCE_MS) for each in _SHAPES]
+        rates = [_drive(port, files[0], each) for each in closed]
         capacity = max(rates)
         print(
             f"{case.contestant}: capacity {capacity:,.0f} a second ({' and '.join(f'{each:,.0f}' for each in rates)})"
         )
-        steps = [Step(capacity * each, seconds) for each in _MULTIPLES]
-        steps += [Step(capacity / 2, _BEFORE), Step(capacity * _MOST, minute), Step(capacity / 2, _AFTER)]
+        steps = schedule.steps(capacity)
         memory = _Memory(server.pid, len(steps))
         flooded = flood(port, files, steps, case.callers, memory.on_step, core=_core())
         return _row(case, capacity, flooded, memory.peak)
@@ -134,8 +163,8 @@ class _Memory:
             self._thread.start()
 
     def _watch(self) -> None:
-        while self._at < self._steps:
-            self.peak[self._at] = max(self.peak[self._at], resident_megabytes(self._pid))
+        while (step := self._at) < self._steps:
+            self.peak[step] = max(self.peak[step], resident_megabytes(self._pid))
             time.sleep(0.1)
 
 
