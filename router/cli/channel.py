@@ -3,7 +3,8 @@
 import functools
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import click
 
 from router.client import Client, Options, Tls, TokenError
 from router.client.options import metadata_for
+from router.runtime import client_tls
 from router.settings.errors import SettingsError
 
 DEFAULT_TARGET = "127.0.0.1:50051"
@@ -29,16 +31,45 @@ tls_ca_option = click.option(
 )
 
 
+class TlsFiles(NamedTuple):
+    """PEM files of TLS; without authorities it trusts the public ones, without a certificate it shows none."""
+
+    ca: Path | None
+    certificate: Path | None
+    key: Path | None
+
+    def read(self) -> Tls:
+        """Return what gRPC wants.
+
+        Raises:
+            SettingsError: a file can't be read.
+        """
+        return Tls(*(None if path is None else _read(path) for path in self))
+
+    def context(self) -> ssl.SSLContext:
+        """Return what HTTP wants.
+
+        Raises:
+            SettingsError: a file has no PEM certificates, or the certificate and the key don't belong together.
+        """
+        with _named("--tls-ca"):
+            context = client_tls.trusting(self.ca)
+        if self.certificate is not None and self.key is not None:
+            with _named("--tls-certificate and --tls-key:"):
+                client_tls.present(context, self.certificate, self.key)
+        return context
+
+
 class Service(NamedTuple):
     """A service to call.
 
     Attributes:
-        tls: None: no TLS.
+        files: None: no TLS.
         token: sent with every call; None: none.
     """
 
     target: str
-    tls: Tls | None
+    files: TlsFiles | None
     token: str | None
 
     @property
@@ -49,9 +80,9 @@ class Service(NamedTuple):
     @property
     def _other_cause(self) -> str:
         """Further causes: gRPC says little about a failed handshake, often only that the socket closed."""
-        if self.tls is None:
+        if self.files is None:
             return "or it requires TLS: --tls-ca"
-        if self.tls.certificate is not None:
+        if self.files.certificate is not None:
             return "or it uses no TLS, has a certificate of another authority, or does not trust ours"
         return (
             "or it requires a client certificate: --tls-certificate and --tls-key; "
@@ -63,18 +94,15 @@ class Service(NamedTuple):
         return f"no did-router answers at {self.target}: {details} ({self.hint})"
 
     @property
-    def ca(self) -> str | None:
-        """PEM of the authorities that TLS trusts; empty for those of the system, None for no TLS."""
-        return None if self.tls is None else (self.tls.ca or b"").decode("ascii", "replace")
-
-    @property
     def headers(self) -> dict[str, str]:
         """HTTP's headers, with the token."""
         return dict(metadata_for(self.token))
 
     def client(self, timeout: float) -> Client:
         """Return a client of the service; `timeout` is each call's deadline in seconds."""
-        return Client(self.target, deadline=timeout, token=self.token, tls=self.tls, options=NO_BREAKER)
+        return Client(
+            self.target, deadline=timeout, token=self.token, tls=self.files and self.files.read(), options=NO_BREAKER
+        )
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,20 +129,20 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_key: Path | None,
         **rest: Any,
     ) -> Any:
-        asked = Service(target, _tls(tls_ca, tls_certificate, tls_key, tls=tls), _token(token_file))
+        asked = Service(target, _files(tls_ca, tls_certificate, tls_key, tls=tls), _token(token_file))
         return command(*args, service=asked, **rest)
 
     return wrapped
 
 
-def _tls(ca: Path | None, certificate: Path | None, key: Path | None, *, tls: bool) -> Tls | None:
+def _files(ca: Path | None, certificate: Path | None, key: Path | None, *, tls: bool) -> TlsFiles | None:
     if (certificate is None) != (key is None):
         raise SettingsError("--tls-certificate and --tls-key belong together: give both")
     if not tls and ca is None:
         if certificate is not None:
             raise SettingsError("--tls-certificate needs --tls or --tls-ca as well")
         return None
-    return Tls(*(None if path is None else _read(path) for path in (ca, certificate, key)))
+    return TlsFiles(ca, certificate, key)
 
 
 def _token(file: Path | None) -> str | None:
@@ -139,18 +167,13 @@ def _read(path: Path) -> bytes:
         raise SettingsError(f"{path}: {problem.strerror}") from None
 
 
-def trusting(ca: Path) -> ssl.SSLContext:
-    """Return the TLS of a service over HTTP, for the file that --tls-ca names.
-
-    Raises:
-        SettingsError: the file can't be read, or has no certificates.
-    """
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Have errors of files say the option that names them."""
     try:
-        return ssl.create_default_context(cafile=ca)
-    except ssl.SSLError as problem:
-        raise SettingsError(f"--tls-ca {ca} has no PEM certificates ({problem.reason})") from None
-    except OSError as problem:
-        raise SettingsError(f"{ca}: {problem.strerror}") from None
+        yield
+    except client_tls.TlsFileError as problem:
+        raise SettingsError(f"{option} {problem}") from None
 
 
 def token_headers_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from router.cli.finding import Finding
 from router.console.bind_policy import check_console_listen
-from router.console.certificate import present, trusting
+from router.console.certificate import present_to_services, trust_services
 from router.console.setting_files import read_file
 from router.runtime.addresses import parse_address
 from router.server.auth.authorizer import open_authorizer
@@ -39,9 +39,9 @@ def _console_findings(settings: Settings, *, resolve: bool) -> Iterator[Finding]
     if resolve or _is_number(group.listen):
         yield from _judge("console", lambda: check_console_listen(settings))
     if (ca := group.ca) is not None:
-        yield from _judge("console", lambda: trusting(ca))
+        yield from _judge("console", lambda: trust_services(ca))
     if (certificate := group.client_certificate) is not None and (key := group.client_key) is not None:
-        yield from _judge("console", lambda: present(ssl.create_default_context(), certificate, key))
+        yield from _judge("console", lambda: present_to_services(ssl.create_default_context(), certificate, key))
     if (token_file := group.token_file) is not None:
         yield from _judge("console", lambda: read_file(token_file, "console_token_file"))
 

@@ -89,12 +89,12 @@ def via_switch(
     target = way.target if service.target == DEFAULT_TARGET else service.target
     if via != "http" and (dial_plan or authoritative):
         fail(f"--dial-plan and --authoritative can't be asked for by {via}: use http or grpc", Exit.USAGE)
-    headers = service.headers
+    headers, tls = service.headers, service.files and service.files.context()
 
     def ask(number: str) -> SwitchView:
         try:
             address = parse_address(target, way.target)
-            question = Question(address, as_text(number), dial_plan, authoritative, timeout, service.ca, headers)
+            question = Question(address, as_text(number), dial_plan, authoritative, timeout, tls, headers)
             view = way.ask(question)
         except OSError as problem:
             hint = f"start it with --set {way.setting}={target}, or name another --target"

@@ -13,7 +13,7 @@ import orjson
 from rich.table import Table
 
 from router.cli import tables
-from router.cli.channel import TOKEN_HINT, tls_ca_option, token_headers_option, trusting
+from router.cli.channel import TOKEN_HINT, TlsFiles, tls_ca_option, token_headers_option
 from router.cli.options import Exit, fail
 
 DEFAULT_ADMIN = "127.0.0.1:9050"
@@ -39,7 +39,8 @@ def recent(admin: str, limit: int, headers: dict[str, str], tls_ca: Path | None,
     Each worker of a `serve` keeps its last 1,000. Slow is a lookup of more than `slow_call` seconds. Needs a token with
     the scope admin where the service has tokens.
     """
-    workers = _fetch(_url(admin, tls=tls_ca is not None), headers, None if tls_ca is None else trusting(tls_ca))
+    tls = None if tls_ca is None else TlsFiles(tls_ca, None, None).context()
+    workers = _fetch(_url(admin, tls=tls is not None), headers, tls)
     silent = sorted(name for name, records in workers.items() if records is None)
     if silent:
         click.echo(f"no response from {', '.join(silent)}: their lookups are missing", err=True)

@@ -4,7 +4,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from router.console.setting_files import read_file
+from router.runtime import client_tls
 from router.runtime.file_watcher import FileWatcher
 from router.settings import SettingsError
 
@@ -51,36 +51,28 @@ class ServedCertificate:
         connection.context = self._current
 
 
-def trusting(ca: Path | None) -> ssl.SSLContext:
-    """Return what verifies the services' certificates.
-
-    Args:
-        ca: PEM file of their authorities; None: the public ones.
+def trust_services(ca: Path | None) -> ssl.SSLContext:
+    """Return what verifies the services' certificates; None: by the public authorities.
 
     Raises:
         SettingsError: the file has no certificates.
     """
     try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ValueError) as problem:
-        raise SettingsError(f"setting 'console_ca': {ca} has no PEM certificates ({_reason(problem)})") from None
+        return client_tls.trusting(ca)
+    except client_tls.TlsFileError as problem:
+        raise SettingsError(f"setting 'console_ca': {problem}") from None
 
 
-def present(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def present_to_services(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     """Let a context show the console's own certificate to services that ask for one.
 
     Raises:
         SettingsError: a file can't be read, or they don't belong together.
     """
-    read_file(certificate, "console_client_certificate")  # OpenSSL does not say which file is missing
-    read_file(key, "console_client_key")
     try:
-        context.load_cert_chain(certificate, key, password="")  # an encrypted key is refused
-    except (OSError, ValueError) as problem:
-        raise SettingsError(
-            f"settings 'console_client_certificate' and 'console_client_key': {certificate} and {key} are not a PEM "
-            f"certificate and its key without a password ({_reason(problem)})"
-        ) from None
+        client_tls.present(context, certificate, key)
+    except client_tls.TlsFileError as problem:
+        raise SettingsError(f"settings 'console_client_certificate' and 'console_client_key': {problem}") from None
 
 
 def _reason(problem: Exception) -> str:

@@ -17,7 +17,7 @@ from router.client import Tls
 from router.console.admin_pages import AdminPages
 from router.console.app import build_app
 from router.console.bind_policy import check_console_listen
-from router.console.certificate import ServedCertificate, present, trusting
+from router.console.certificate import ServedCertificate, present_to_services, trust_services
 from router.console.context import Console
 from router.console.services import ServiceError, Services
 from router.console.sessions import SessionStore
@@ -176,9 +176,9 @@ def _advice(group: ConsoleSettings) -> str:
 
 def _context(group: ConsoleSettings) -> ssl.SSLContext:
     """Return the TLS of the admin addresses."""
-    context = trusting(group.ca)
+    context = trust_services(group.ca)
     if group.client_certificate is not None and group.client_key is not None:
-        present(context, group.client_certificate, group.client_key)
+        present_to_services(context, group.client_certificate, group.client_key)
     return context
 
 

@@ -139,6 +139,9 @@ def test_lookup_guarded_service_requires_token_and_tls(
             "no certificate to explain": ["explain", *target, *tls, *shown, "4158867900"],
             "another's certificate": ["lookup", *target, *tls, *foreign, *shown, "4158867900"],
             "no TLS": ["lookup", *target, *shown, "4158867900"],
+            "HTTP": ["lookup", "--via", "http", *target, *mutual, *shown, "4158867900"],
+            "HTTP, no certificate": ["lookup", "--via", "http", *target, *tls, *shown, "4158867900"],
+            "HTTP, no PEM": ["lookup", "--via", "http", *target, "--tls-ca", str(key), "1"],
             "half a certificate": ["lookup", *target, *tls, "--tls-key", str(key), "1"],
             "no such token": ["lookup", *target, *tls, "--token-file", str(tmp_path / "none"), "1"],
             "no token inside": ["lookup", *target, *tls, "--token-file", str(tmp_path / "tokens.txt"), "1"],
@@ -149,6 +152,9 @@ def test_lookup_guarded_service_requires_token_and_tls(
     assert ACCOUNTS[0] in result["lookup"].out
     assert ACCOUNTS[0] in by_environment.out
     assert result["explain"].code == 0
+    assert ACCOUNTS[0] in result["HTTP"].out
+    assert result["HTTP, no certificate"].code == 3
+    assert f"--tls-ca {key} has no PEM certificates" in result["HTTP, no PEM"].complaint
     for name in ("no token", "no token to explain"):
         assert result[name].code == 2
         assert "refuses the call: a token is wanted here" in result[name].complaint

@@ -1,7 +1,6 @@
 """Asks over HTTP."""
 
 import json
-import ssl
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import quote
@@ -36,10 +35,9 @@ def ask_http(question: Question) -> SwitchView:
 
 def _connect(question: Question) -> HTTPConnection:
     host, port = question.target
-    if question.ca is None:
+    if question.tls is None:
         return HTTPConnection(host, port, timeout=question.timeout)
-    context = ssl.create_default_context(cadata=question.ca or None)
-    return HTTPSConnection(host, port, timeout=question.timeout, context=context)
+    return HTTPSConnection(host, port, timeout=question.timeout, context=question.tls)
 
 
 def _result(number: str, body: str) -> LookupResult:

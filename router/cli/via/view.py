@@ -1,5 +1,6 @@
 """Requests of `did-router lookup --via`, and its output."""
 
+import ssl
 from dataclasses import dataclass, field
 
 from router.cli.client import LookupResult
@@ -13,7 +14,7 @@ class Question:
     Attributes:
         number: as on the command line.
         timeout: seconds.
-        ca: PEM of the authorities that HTTP's TLS trusts; None for no TLS.
+        tls: of HTTP; None for no TLS.
         headers: HTTP's, with the token.
     """
 
@@ -22,7 +23,7 @@ class Question:
     dial_plan: str
     authoritative: bool
     timeout: float
-    ca: str | None = None
+    tls: ssl.SSLContext | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 

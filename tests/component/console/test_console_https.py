@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from router.client import Tls
-from router.console.certificate import trusting
+from router.console.certificate import trust_services
 from router.console.server import ConsoleServer
 from router.settings import Settings, SettingsError
 from tests.component.console.conftest import NOWHERE, StartConsole, Visitor
@@ -137,7 +137,7 @@ def test_loopback_console_with_certificates_stays_plain(
 def test_private_authority_with_foreign_letters_is_read(authority: CertAuthority, tmp_path: Path) -> None:
     path = authority.write(tmp_path / "ca.pem")
 
-    assert trusting(path).cert_store_stats()["x509_ca"] == 1
+    assert trust_services(path).cert_store_stats()["x509_ca"] == 1
     assert Tls.from_files(path).ca == path.read_bytes()
 
 
