@@ -162,7 +162,10 @@ _VARIANTS: dict[str, Change] = {
     "no_hedging": _no_hedging,
     "health_checks": _health_checks,
     "before": _both(_grpc_stats, _addresses, _timers),
+    "tcmalloc_per_cpu": lambda _config: None,
 }
+_ENVIRONMENTS = {"tcmalloc_per_cpu": "GLIBC_TUNABLES=glibc.pthread.rseq=0"}
+"""Of Envoy's process: its allocator keeps caches per CPU where glibc leaves restartable sequences to it."""
 
 
 @dataclass(slots=True)
@@ -227,7 +230,8 @@ def _envoy(plan: EdgePlan, name: str, port: int, threads: int) -> list[str]:
     path = plan.directory / f"{name}.json"
     path.write_bytes(orjson.dumps(config))
     options = ["--concurrency", str(threads), "--disable-hot-restart", "--log-level", "error"]
-    return [str(find_envoy()), "--config-path", str(path), *options]
+    environment = ["env", _ENVIRONMENTS[name]] if name in _ENVIRONMENTS else []
+    return [*environment, str(find_envoy()), "--config-path", str(path), *options]
 
 
 def _warm(on: Arena, gateway: Gateway) -> None:
