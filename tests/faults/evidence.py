@@ -1,53 +1,91 @@
-"""Evidence of a bad run, kept in a folder: without it a defect that shows once in a hundred runs is only guessed at."""
+"""Evidence of a bad run, kept in a folder.
+
+Without it the cause of a defect that shows once in a hundred runs is only guessed at.
+"""
 
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import orjson
 
 from router.entries.codec import unpack
 from router.numbers.shards import shard_for
 from router.redis_store.keys import Keys
-from tests.faults.deployment import NUMBERS, Deployment
+from tests.faults.deployment import ABSENT, NUMBERS, Deployment
 from tests.faults.ledger import Answer, Claim, Ledger
 
-_NUMBER = re.compile(r"\+\d+")
+_NUMBER = re.compile(r"\+\d{8,}")
+_MOST_NAMED = 50
+"""Numbers of messages that are read, each at every node; beside a node that hangs a read takes seconds."""
 _TREE = {"open_revs": "all", "revs": True}
 
 
-def keep(
-    folder: Path, deployment: Deployment, ledger: Ledger, answers: Iterable[Answer], messages: Iterable[str]
-) -> None:
-    """Write `numbers.json` and the logs of the service and the follower.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is kept of a run, and where.
 
-    The file has the claims, answers, cache entry and leaves of the numbers that callers ask for, and of those that
-    messages name.
-    All times are of the wall clock, as in the logs: `HH:MM:SS.mmm` in UTC.
+    Attributes:
+        folder: None: nothing is kept.
+        answers: of the callers, who go on adding to them.
     """
-    numbers = {*NUMBERS, *(number for message in messages for number in _NUMBER.findall(message))}
-    folder.mkdir(parents=True, exist_ok=True)
-    for program in (deployment.service, deployment.follower):
-        shutil.copy(program.log, folder)
-    asked = [answer for answer in answers if answer.number in numbers]
-    known = {number: _known(deployment, ledger, number, asked) for number in sorted(numbers)}
-    (folder / "numbers.json").write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
+
+    folder: Path | None
+    deployment: Deployment
+    ledger: Ledger
+    answers: Sequence[Answer]
+
+    def keep(self, report: Mapping[str, Any], began: float) -> None:
+        """Write `numbers.json`, and copy the logs of all processes; a failure is printed.
+
+        The file has the report, and the claims, answers, cache entry and leaves of the numbers that callers ask for,
+        and of those that the report names.
+        The cache and the nodes are read after the run, when the service had time to repair itself.
+        Times are this process' wall clock, `HH:MM:SS.mmm` in UTC.
+
+        Args:
+            began: monotonic time at which the faults began; 0 where they did not.
+        """
+        if self.folder is None:
+            return
+        try:
+            self._write(self.folder, report, began)
+        except Exception as problem:  # noqa: BLE001 - the report matters more
+            click.echo(f"no evidence was kept: {problem!r}", err=True)
+
+    def _write(self, folder: Path, report: Mapping[str, Any], began: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for program in self.deployment.programs:
+            if program.log.exists():
+                shutil.copy(program.log, folder)
+        known: dict[str, Any] = {"report": report, "faults_began": _at(began) if began else None}
+        known |= {number: _known(self.deployment, self.ledger, number, self.answers) for number in _numbers(report)}
+        (folder / "numbers.json").write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
 
 
-def _known(deployment: Deployment, ledger: Ledger, number: str, answers: Iterable[Answer]) -> dict[str, Any]:
+def _numbers(report: Mapping[str, Any]) -> list[str]:
+    messages = [str(report.get(part, "")) for part in ("wrong", "different", "problem")]
+    named = [number for message in messages for number in _NUMBER.findall(message)]
+    return list(dict.fromkeys((*NUMBERS, *ABSENT, *named[:_MOST_NAMED])))
+
+
+def _known(deployment: Deployment, ledger: Ledger, number: str, answers: Sequence[Answer]) -> dict[str, Any]:
     own = [answer for answer in answers if answer.number == number]
     return {
         "claims": [_claim(each) for each in ledger.claims(number)],
         "answers": [_answer(each) for each in sorted(own, key=lambda each: each.began)],
         "redis": _attempted(lambda: _entry(deployment, number)),
-        "nodes": [_attempted(lambda couch=couch: _leaves(couch, number)) for couch in _nodes(deployment)],
+        "nodes": [_attempted(partial(_leaves, couch, number)) for couch in _nodes(deployment)],
     }
 
 
-def _attempted(read: Any) -> Any:
+def _attempted(read: Callable[[], Any]) -> Any:
     """Return what is read, or the error: evidence of the rest is worth having."""
     try:
         return read()
@@ -60,6 +98,7 @@ def _nodes(deployment: Deployment) -> list[Any]:
 
 
 def _leaves(couch: Any, number: str) -> Any:
+    """Read the leaves as one node reports them, which asks other copies, too."""
     return couch.request("GET", [str(shard_for(number)), number], **_TREE)
 
 
@@ -69,7 +108,7 @@ def _entry(deployment: Deployment, number: str) -> Any:
     if entry is None:
         return value.hex() if value else None
     written = time.strftime("%H:%M:%S", time.gmtime(entry.written))
-    return {"revision": entry.revision, "account": entry.account_id, "kind": entry.kind.hex(), "written": written}
+    return {"revision": entry.revision, "account": entry.account_id, "kind": entry.kind.decode(), "written": written}
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
@@ -79,7 +118,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
 
 
 def _answer(answer: Answer) -> list[object]:
-    flags = [name for name in ("flagged", "authoritative") if getattr(answer, name)]
+    flags = [name for name in ("flagged", "authoritative", "direct") if getattr(answer, name)]
     return [_at(answer.began), _at(answer.ended), answer.account, answer.why, *flags]
 
 

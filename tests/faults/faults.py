@@ -43,6 +43,7 @@ class Fault:
         during: begins it when entered, and ends it when left.
         quiet: seconds for which answers may go on being old without being flagged.
         forgets: Redis comes back with less than it acknowledged, so this holds for the number manager's changes too.
+        leaves_gaps: single entries vanish; only a lookup of the number fills the gap (docs/redis-keys.md).
         slow: it lasts longer.
         settings: what the deployment has to be set to, so that the fault shows.
         form: of Redis, where it has to be one.
@@ -56,6 +57,7 @@ class Fault:
     during: Begin
     quiet: float = UNSEEN
     forgets: bool = False
+    leaves_gaps: bool = False
     slow: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     form: str | None = None
@@ -233,8 +235,8 @@ CATALOGUE: dict[str, Fault] = {  # new ones at its end: a seed keeps its fault
             for who in ("service", "follower")
             for way, seconds in (("ahead", _HOUR), ("back", -_HOUR))
         ),
-        Fault("redis evicts", spoiling.evicts),
-        Fault("redis loses keys", spoiling.loses_keys),
+        Fault("redis evicts", spoiling.evicts, leaves_gaps=True),
+        Fault("redis loses keys", spoiling.loses_keys, leaves_gaps=True),
         Fault("redis is full", spoiling.is_full),
         Fault("redis takes no writes", spoiling.takes_no_writes),
         Fault("redis is spoilt", spoiling.is_spoilt),

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,8 @@ from typing import Any
 import grpc
 
 from router.v1.inbound_pb2_grpc import InboundRouterStub
-from tests.faults import evidence
 from tests.faults.deployment import NUMBERS, Deployment
+from tests.faults.evidence import Evidence
 from tests.faults.faults import CATALOGUE, Fault
 from tests.faults.harness import Harness
 from tests.faults.ledger import Answer, Ledger
@@ -100,7 +101,9 @@ class Report:
 
 
 def run_plan(plan: Plan, ground: Ground | None = None, folder: Path | None = None) -> Report:
-    """Run a plan on a deployment of its own; a folder is for the evidence of a bad run."""
+    """Run a plan on a deployment of its own; a folder is for the evidence of a bad run, and emptied before."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
     with (ground or Ground()).deployment(plan) as deployment:
         return run_on(deployment, plan, iter(deployment.accounts), folder=folder)
 
@@ -131,7 +134,8 @@ def run_on(
     callers = Callers(
         deployment.target, plan.seed, deployment.way_in if plan.hurts_callers else None, deployment.switches
     )
-    report = Report(plan)
+    evidence = Evidence(folder, deployment, ledger, callers.answers)
+    report, began = Report(plan), 0.0
     try:
         callers.start()
         writers.start()
@@ -145,16 +149,19 @@ def run_on(
         if report.settled:
             over = time.monotonic()  # until now the copies themselves had something to mend
         report.healed = _heal(deployment, ledger, callers, over)
+    except Exception as problem:
+        evidence.keep({"problem": repr(problem)}, began)
+        raise
     finally:
         writers.stop()
         callers.stop()
     with contextlib.suppress(Exception):
-        audits = deployment.differences()
+        audits = deployment.differences(gaps=any(fault.leaves_gaps for fault in faults))
         report.at_first, report.differences, report.different = len(audits[0]), len(audits[-1]), audits[-1]
     report.writes, report.oversleep = writers.done, callers.oversleep
     _judge(report, callers.answers, ledger, began)
-    if folder is not None and not report.is_good:
-        evidence.keep(folder, deployment, ledger, callers.answers, [*report.wrong, *report.different])
+    if not report.is_good:
+        evidence.keep(report.as_dict(), began)
     return report
 
 

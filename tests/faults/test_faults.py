@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.faults import evidence
-from tests.faults.deployment import NUMBERS, Deployment
+from tests.faults.deployment import ABSENT, NUMBERS, Deployment
+from tests.faults.evidence import Evidence
 from tests.faults.ledger import Ledger
 from tests.faults.plans import NODES, Plan
 from tests.faults.run import run_on
@@ -65,10 +65,13 @@ def test_evidence_names_what_was_written_and_what_is_stored(
 ) -> None:
     run_on(deployment, Plan(0, ("follower killed",), "auto", (0.8,), 0.0), accounts, ledger)
 
-    evidence.keep(tmp_path, deployment, ledger, [], [])
+    Evidence(tmp_path, deployment, ledger, []).keep({"wrong": ["+14158860000: refused (+1.3 s)"]}, 1.0)
 
-    known = orjson.loads((tmp_path / "numbers.json").read_bytes())[NUMBERS[0]]
-    assert known["claims"][-1]["account"] == known["redis"]["account"] == known["nodes"][0][0]["ok"]["pvt_assigned_to"]
+    known = orjson.loads((tmp_path / "numbers.json").read_bytes())
+    assert set(known) == {"report", "faults_began", *NUMBERS, *ABSENT, "+14158860000"}
+    one = known[NUMBERS[0]]
+    acknowledged = [claim["account"] for claim in one["claims"] if claim["acknowledged"]]
+    assert acknowledged[-1] == one["redis"]["account"] == one["nodes"][0][0]["ok"]["pvt_assigned_to"]
     assert (tmp_path / "follower.log").read_text("utf-8")
 
 
