@@ -39,7 +39,7 @@ class TlsFiles(NamedTuple):
     key: Path | None
 
     def read(self) -> Tls:
-        """Return what gRPC wants.
+        """Return the PEM texts for a gRPC channel.
 
         Raises:
             SettingsError: a file can't be read.
@@ -47,16 +47,17 @@ class TlsFiles(NamedTuple):
         return Tls(*(None if path is None else _read(path) for path in self))
 
     def context(self) -> ssl.SSLContext:
-        """Return what HTTP wants.
+        """Return the TLS context for HTTP.
 
         Raises:
-            SettingsError: a file has no PEM certificates, or the certificate and the key don't belong together.
+            SettingsError: a file can't be read or has no PEM certificates, or the certificate and the key don't belong
+                together.
         """
         with _named("--tls-ca"):
-            context = client_tls.trusting(self.ca)
+            context = client_tls.create_context(self.ca)
         if self.certificate is not None and self.key is not None:
             with _named("--tls-certificate and --tls-key:"):
-                client_tls.present(context, self.certificate, self.key)
+                client_tls.add_client_certificate(context, self.certificate, self.key)
         return context
 
 
@@ -75,11 +76,11 @@ class Service(NamedTuple):
     @property
     def hint(self) -> str:
         """The remedies for a service that doesn't answer."""
-        return f"start one: did-router serve; {self._other_cause}"
+        return f"start one: did-router serve; {self.other_cause}"
 
     @property
-    def _other_cause(self) -> str:
-        """Further causes: gRPC says little about a failed handshake, often only that the socket closed."""
+    def other_cause(self) -> str:
+        """Further causes: little is said about a failed handshake, often only that the socket closed."""
         if self.files is None:
             return "or it requires TLS: --tls-ca"
         if self.files.certificate is not None:
@@ -100,9 +101,8 @@ class Service(NamedTuple):
 
     def client(self, timeout: float) -> Client:
         """Return a client of the service; `timeout` is each call's deadline in seconds."""
-        return Client(
-            self.target, deadline=timeout, token=self.token, tls=self.files and self.files.read(), options=NO_BREAKER
-        )
+        tls = None if self.files is None else self.files.read()
+        return Client(self.target, deadline=timeout, token=self.token, tls=tls, options=NO_BREAKER)
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,7 +169,7 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _named(option: str) -> Iterator[None]:
-    """Have errors of files say the option that names them."""
+    """Prefix errors about files with the option that names them."""
     try:
         yield
     except client_tls.TlsFileError as problem:

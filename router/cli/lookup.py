@@ -89,7 +89,7 @@ def via_switch(
     target = way.target if service.target == DEFAULT_TARGET else service.target
     if via != "http" and (dial_plan or authoritative):
         fail(f"--dial-plan and --authoritative can't be asked for by {via}: use http or grpc", Exit.USAGE)
-    headers, tls = service.headers, service.files and service.files.context()
+    headers, tls = service.headers, service.files.context() if via == "http" and service.files is not None else None
 
     def ask(number: str) -> SwitchView:
         try:
@@ -97,7 +97,8 @@ def via_switch(
             question = Question(address, as_text(number), dial_plan, authoritative, timeout, tls, headers)
             view = way.ask(question)
         except OSError as problem:
-            hint = f"start it with --set {way.setting}={target}, or name another --target"
+            cause = f"; {service.other_cause}" if via == "http" else ""
+            hint = f"start it with --set {way.setting}={target}, or name another --target{cause}"
             fail(f"no did-router answers {via} at {target}: {problem} ({hint})", Exit.UNREACHABLE)
         except ValueError as problem:
             fail(str(problem), Exit.USAGE)

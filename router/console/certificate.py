@@ -4,6 +4,7 @@ import logging
 import ssl
 from pathlib import Path
 
+from router.console.setting_files import read_file
 from router.runtime import client_tls
 from router.runtime.file_watcher import FileWatcher
 from router.settings import SettingsError
@@ -52,13 +53,16 @@ class ServedCertificate:
 
 
 def trust_services(ca: Path | None) -> ssl.SSLContext:
-    """Return what verifies the services' certificates; None: by the public authorities.
+    """Return what verifies the services' certificates.
+
+    Args:
+        ca: PEM file of their authorities; None: the public ones.
 
     Raises:
-        SettingsError: the file has no certificates.
+        SettingsError: the file can't be read, or has no certificates.
     """
     try:
-        return client_tls.trusting(ca)
+        return client_tls.create_context(ca)
     except client_tls.TlsFileError as problem:
         raise SettingsError(f"setting 'console_ca': {problem}") from None
 
@@ -69,8 +73,10 @@ def present_to_services(context: ssl.SSLContext, certificate: Path, key: Path) -
     Raises:
         SettingsError: a file can't be read, or they don't belong together.
     """
+    read_file(certificate, "console_client_certificate")  # so that the error names one setting
+    read_file(key, "console_client_key")
     try:
-        client_tls.present(context, certificate, key)
+        client_tls.add_client_certificate(context, certificate, key)
     except client_tls.TlsFileError as problem:
         raise SettingsError(f"settings 'console_client_certificate' and 'console_client_key': {problem}") from None
 

@@ -8,24 +8,24 @@ class TlsFileError(ValueError):
     """A file that can't be used; the message names it and the reason."""
 
 
-def trusting(ca: Path | None) -> ssl.SSLContext:
+def create_context(ca: Path | None) -> ssl.SSLContext:
     """Return a context that verifies servers' certificates.
 
     Args:
-        ca: of the authorities; None: the public ones.
+        ca: PEM file of the authorities; None: the public ones.
 
     Raises:
         TlsFileError: the file can't be read, or has no certificates.
     """
     try:
         return ssl.create_default_context(cafile=ca)
-    except ssl.SSLError as problem:
-        raise TlsFileError(f"{ca} has no PEM certificates ({problem.reason or problem})") from None
+    except (ssl.SSLError, ValueError) as problem:
+        raise TlsFileError(f"{ca} has no PEM certificates ({_reason(problem)})") from None
     except OSError as problem:
         raise TlsFileError(f"{ca}: {problem.strerror}") from None
 
 
-def present(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     """Let a context show a client certificate to servers that ask for one.
 
     Raises:
@@ -36,14 +36,17 @@ def present(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
         context.load_cert_chain(certificate, key, password="")  # an encrypted key is refused
     except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
-        reason = getattr(problem, "reason", None) or problem
         raise TlsFileError(
-            f"{certificate} and {key} are not a PEM certificate and its key without a password ({reason})"
+            f"{certificate} and {key} are not a PEM certificate and its key without a password ({_reason(problem)})"
         ) from None
 
 
 def _check_readable(path: Path) -> None:
     try:
         path.open("rb").close()
-    except OSError as problem:
-        raise TlsFileError(f"{path}: {problem.strerror}") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        raise TlsFileError(f"{path}: {_reason(problem)}") from None
+
+
+def _reason(problem: Exception) -> str:
+    return str(getattr(problem, "reason", None) or getattr(problem, "strerror", None) or problem)

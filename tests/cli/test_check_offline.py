@@ -74,7 +74,7 @@ def test_check_offline_judges_the_client_certificate_of_the_console(tmp_path: Pa
     )
 
     assert (fitting.code, missing.code, foreign.code) == (0, 1, 1)
-    assert f"'console_client_key': {tmp_path / 'no.key'}: No such file" in missing.out
+    assert f"BAD  console: setting 'console_client_key': {tmp_path / 'no.key'}: No such file" in missing.out
     assert "BAD  console: settings 'console_client_certificate' and 'console_client_key':" in foreign.out
     assert "other.key are not a PEM certificate and its key without a password" in foreign.out
 

@@ -154,6 +154,9 @@ def test_lookup_guarded_service_requires_token_and_tls(
     assert result["explain"].code == 0
     assert ACCOUNTS[0] in result["HTTP"].out
     assert result["HTTP, no certificate"].code == 3
+    assert (
+        "it requires a client certificate: --tls-certificate and --tls-key" in result["HTTP, no certificate"].complaint
+    )
     assert f"--tls-ca {key} has no PEM certificates" in result["HTTP, no PEM"].complaint
     for name in ("no token", "no token to explain"):
         assert result[name].code == 2
