@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
 from benchmarks import generator, overload_page, probe
@@ -40,7 +41,7 @@ _WELL = 0.99
 _SLOW_START = 1.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schedule:
     """Seconds of each part of a case.
 
@@ -65,7 +66,7 @@ class Schedule:
 
 
 QUICK = Schedule(warm=0.2, capacity=0.3, multiple=0.1, before=0.2, minute=0.3, after=0.5)
-"""For a look whether everything still runs; the figures mean nothing."""
+"""Shows that everything still runs; the figures mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,10 @@ def main() -> None:
     """Measure the cases that were named, and show all that were ever measured here."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("cases", nargs="*", metavar="CASE", help=f"any of: {'; '.join(CASES)} (default: all)")
-    options.add_argument("--seconds", type=float, default=3.0, help="for each multiple (%(default)s)")
-    options.add_argument("--minute", type=float, default=60.0, help="seconds of ten times the capacity (%(default)s)")
+    options.add_argument("--seconds", type=float, help=f"for each multiple ({Schedule.multiple})")
+    options.add_argument("--minute", type=float, help=f"seconds of ten times the capacity ({Schedule.minute})")
     options.add_argument("--quick", action="store_true", help="a few seconds, for a look: the figures mean nothing")
-    options.add_argument("--out", type=Path, default=RESULTS)
+    options.add_argument("--out", type=Path, help=f"folder of the results ({RESULTS}; with --quick a temporary one)")
     given = options.parse_args()
     if unknown := set(given.cases) - set(CASES):
         options.error(f"no such case: {', '.join(sorted(unknown))}; there are: {'; '.join(CASES)}")
@@ -113,15 +114,23 @@ def main() -> None:
         raise SystemExit(f"nothing can be measured: {reason}")
     generator.build()
     generator.build(FLOOD)
-    given.out.mkdir(exist_ok=True)
-    schedule = QUICK if given.quick else Schedule(multiple=given.seconds, minute=given.minute)
+    if given.quick and (given.seconds or given.minute):
+        options.error("--quick has its own --seconds and --minute")
+    # Figures that mean nothing must not replace measured ones.
+    out = given.out or (Path(mkdtemp(prefix="overload-")) if given.quick else RESULTS)
+    out.mkdir(exist_ok=True)
+    schedule = QUICK if given.quick else _schedule(given.seconds, given.minute)
     for name in given.cases or CASES:
         with arena(_NUMBERS) as on:
             seen = measure(on, CASES[name], schedule)
-        path = given.out / f"overload {name}.json"
+        path = out / f"overload {name}.json"
         path.write_text(json.dumps(seen, indent=1))
         print(overload_page.table({name: seen}), flush=True)
-    print(overload_page.draw(overload_page.read(given.out), given.out) or "no picture: matplotlib is not installed")
+    print(overload_page.draw(overload_page.read(out), out) or "no picture: matplotlib is not installed")
+
+
+def _schedule(seconds: float | None, minute: float | None) -> Schedule:
+    return Schedule(multiple=seconds or Schedule.multiple, minute=minute or Schedule.minute)
 
 
 def measure(on: Arena, case: OverloadCase, schedule: Schedule) -> dict[str, object]:
@@ -143,7 +152,10 @@ def measure(on: Arena, case: OverloadCase, schedule: Schedule) -> dict[str, obje
         )
         steps = schedule.steps(capacity)
         memory = _Memory(server.pid, len(steps))
-        flooded = flood(port, files, steps, case.callers, memory.on_step, core=_core())
+        try:
+            flooded = flood(port, files, steps, case.callers, memory.on_step, core=_core())
+        finally:
+            memory.on_step(len(steps))
         return _row(case, capacity, flooded, memory.peak)
 
 

@@ -1,4 +1,4 @@
-"""The overload benchmark runs, counts every call that it offers, and writes its results; nothing is measured."""
+"""The overload benchmark runs and writes its results; nothing is measured."""
 
 import sys
 from pathlib import Path
