@@ -23,6 +23,7 @@ from router.audit.audit import Audit
 from router.audit.report import Difference
 from router.couch.client import CouchClient
 from router.couch.server import CouchServer
+from router.redis_store.integrity_scan import SCAN_COUNT
 from router.runtime.addresses import Address
 from router.runtime.progress import Progress
 from router.settings import Settings
@@ -227,7 +228,9 @@ class Deployment:
             gaps: numbers that no caller asks for may be missing from the cache.
         """
         settings = self.settings()
-        end = time.monotonic() + (_COPIES_WITHIN if self.copies else _MENDED_WITHIN)
+        # The follower checks SCAN_COUNT entries a second for corrupt ones.
+        checked = 2 * len(SHARDS) * self.documents / SCAN_COUNT
+        end = time.monotonic() + checked + (_COPIES_WITHIN if self.copies else _MENDED_WITHIN)
         found: list[list[str]] = []
         while not found or (found[-1] and time.monotonic() < end):
             time.sleep(1 if found else 0)
