@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORKERS ?= 6
+WORKERS ?= 8
 DEBIAN_ROOT ?= /var/tmp/did-router-debian
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs tests/README.md benchmarks/README.md
 SWITCHES_ROOT ?= /var/tmp/did-router-sid
@@ -25,8 +25,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install ## run the main job on embedded stores (ARGS=--once exits by itself)
 	$(BIN)/did-router demo $(ARGS)
 
-# Tests wait more than they reckon, so two cores do with six workers. A file stays with one worker, which makes its
-# fixtures once; in the order of their names the short ones come last.
+# Tests wait more than they reckon, so two cores do with eight workers. A file stays with one worker, which makes its
+# fixtures once; tests/conftest.py has the longest files begin first.
 #
 # An environment that keeps Python from writing bytecode, as images of containers have it, would have every worker and
 # every command compile all of the sources again.

@@ -46,13 +46,15 @@ class Schedule:
     """Seconds of each part of a case.
 
     Attributes:
-        warm, capacity: of the closed loops before the flood, at least; the second one is measured, for each shape.
+        warm, capacity: of each closed loop before the flood, before it is measured and while it is.
+        filling: share of the time in which a contestant's near cache is filled.
         multiple: of each multiple of the capacity.
         before, minute, after: half of the capacity, ten times of it, and half of it again.
     """
 
     warm: float = 1.0
     capacity: float = 3.0
+    filling: float = 1.0
     multiple: float = 3.0
     before: float = 3.0
     minute: float = 60.0
@@ -65,7 +67,7 @@ class Schedule:
         return [*steps, *ends]
 
 
-QUICK = Schedule(warm=0.2, capacity=0.3, multiple=0.1, before=0.2, minute=0.3, after=0.5)
+QUICK = Schedule(warm=0.1, capacity=0.2, filling=0.1, multiple=0.05, before=0.1, minute=0.2, after=0.3)
 """Shows that everything still runs; the figures mean nothing."""
 
 
@@ -143,8 +145,9 @@ def measure(on: Arena, case: OverloadCase, schedule: Schedule) -> dict[str, obje
         contestant = next(each for each in all_contestants() if each.name == case.contestant)
         server = stack.enter_context(Server(contestant.start(on, port), port))
         time.sleep(_SLOW_START) if case.slow else probe.check(on, contestant, port)
-        _drive(port, files[0], Shape(8, 16, max(schedule.warm, contestant.filling)))
-        closed = [Shape(*each, schedule.capacity, deadline_ms=_PATIENCE_MS) for each in _SHAPES]
+        warm, filling = schedule.warm, schedule.filling * contestant.filling
+        _drive(port, files[0], Shape(8, 16, max(warm, filling), warm=warm))
+        closed = [Shape(*each, schedule.capacity, warm=warm, deadline_ms=_PATIENCE_MS) for each in _SHAPES]
         rates = [_drive(port, files[0], each) for each in closed]
         capacity = max(rates)
         print(

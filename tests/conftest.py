@@ -24,6 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+LONG_FILES = (
+    "tests/topologies/test_redis_forms.py",
+    "tests/faults/test_faults.py",
+    "tests/topologies/test_cluster_moved.py",
+    "tests/integration/bulk/test_import_orders.py",
+    "tests/cli/test_console.py",
+)
+"""Those that take longest (`--durations`): a file stays with one worker, and none shall run alone at the end."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Refused passwords are remembered in a temporary folder; what one run saw must not reach the next."""
@@ -101,6 +111,7 @@ which hypothesis blames on a strategy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Turn warnings into errors, unless a test says otherwise itself."""
+    """Start the longest files first, and turn warnings into errors, unless a test says otherwise itself."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FILES))
     for item in items:
         item.add_marker(pytest.mark.filterwarnings("error", *_LEFT_BEHIND), append=False)

@@ -12,8 +12,10 @@ import pytest
 from tests.faults.deployment import ABSENT, NUMBERS, Deployment
 from tests.faults.evidence import Evidence
 from tests.faults.ledger import Ledger
+from tests.faults.load import Writers
 from tests.faults.plans import NODES, Plan
 from tests.faults.run import run_on
+from tests.support.waiting import eventually
 
 FAULTS = (
     "redis killed",
@@ -63,15 +65,22 @@ def test_no_answer_is_wrong_and_it_heals(
 def test_evidence_names_what_was_written_and_what_is_stored(
     deployment: Deployment, ledger: Ledger, accounts: Iterator[str], tmp_path: Path
 ) -> None:
-    run_on(deployment, Plan(0, ("follower killed",), "auto", (0.8,), 0.0), accounts, ledger)
+    number = NUMBERS[0]
+    Writers(deployment, ledger, 0, accounts).write_by_hand(number)
+    evidence = Evidence(tmp_path, deployment, ledger, [])
 
-    Evidence(tmp_path, deployment, ledger, []).keep({"wrong": ["+14158860000: refused (+1.3 s)"]}, 1.0)
+    def accounts_kept() -> set[str]:
+        evidence.keep({"wrong": ["+14158860000: refused (+1.3 s)"]}, 1.0)
+        one = orjson.loads((tmp_path / "numbers.json").read_bytes())[number]
+        return {
+            one["claims"][-1]["account"],
+            (one["redis"] or {"account": ""})["account"],
+            one["nodes"][0][0]["ok"]["pvt_assigned_to"],
+        }
 
+    eventually(lambda: len(accounts_kept()) == 1, 15)
     known = orjson.loads((tmp_path / "numbers.json").read_bytes())
     assert set(known) == {"report", "faults_began", *NUMBERS, *ABSENT, "+14158860000"}
-    one = known[NUMBERS[0]]
-    acknowledged = [claim["account"] for claim in one["claims"] if claim["acknowledged"]]
-    assert acknowledged[-1] == one["redis"]["account"] == one["nodes"][0][0]["ok"]["pvt_assigned_to"]
     assert (tmp_path / "follower.log").read_text("utf-8")
 
 
