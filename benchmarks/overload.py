@@ -112,12 +112,12 @@ def main() -> None:
     given = options.parse_args()
     if unknown := set(given.cases) - set(CASES):
         options.error(f"no such case: {', '.join(sorted(unknown))}; there are: {'; '.join(CASES)}")
+    if given.quick and (given.seconds or given.minute):
+        options.error("--quick has its own --seconds and --minute")
     if (reason := generator.missing()) is not None:
         raise SystemExit(f"nothing can be measured: {reason}")
     generator.build()
     generator.build(FLOOD)
-    if given.quick and (given.seconds or given.minute):
-        options.error("--quick has its own --seconds and --minute")
     # Figures that mean nothing must not replace measured ones.
     out = given.out or (Path(mkdtemp(prefix="overload-")) if given.quick else RESULTS)
     out.mkdir(exist_ok=True)
