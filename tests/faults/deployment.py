@@ -228,7 +228,7 @@ class Deployment:
             gaps: numbers that no caller asks for may be missing from the cache.
         """
         settings = self.settings()
-        # The follower checks SCAN_COUNT entries a second for corrupt ones.
+        # The follower checks SCAN_COUNT entries a second for corrupt ones; twice as long for a busy machine.
         checked = 2 * len(SHARDS) * self.documents / SCAN_COUNT
         end = time.monotonic() + checked + (_COPIES_WITHIN if self.copies else _MENDED_WITHIN)
         found: list[list[str]] = []

@@ -17,6 +17,7 @@ import orjson
 
 from router.entries.codec import unpack
 from router.numbers.shards import shard_for
+from router.redis_store.entry_reader import EntryReader
 from router.redis_store.keys import Keys
 from tests.faults.deployment import ABSENT, NUMBERS, Deployment
 from tests.faults.ledger import Answer, Claim, Ledger
@@ -29,7 +30,7 @@ _TREE = {"open_revs": "all", "revs": True}
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is kept of a run, and where.
+    """Keeps the evidence of a run in a folder.
 
     Attributes:
         folder: None: nothing is kept.
@@ -65,7 +66,15 @@ class Evidence:
             if program.log.exists():
                 shutil.copy(program.log, folder)
         known: dict[str, Any] = {"report": report, "faults_began": _at(began) if began else None}
-        known |= {number: _known(self.deployment, self.ledger, number, self.answers) for number in _numbers(report)}
+        numbers, answers = _numbers(report), sorted(self.answers, key=lambda each: each.began)
+        entries = _attempted(lambda: _entries(self.deployment, numbers))
+        for number in numbers:
+            known[number] = {
+                "claims": [_claim(each) for each in self.ledger.claims(number)],
+                "answers": [_answer(each) for each in answers if each.number == number],
+                "redis": entries[number] if isinstance(entries, dict) else entries,
+                "nodes": [_attempted(partial(_leaves, couch, number)) for couch in _nodes(self.deployment)],
+            }
         (folder / "numbers.json").write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
 
 
@@ -73,16 +82,6 @@ def _numbers(report: Mapping[str, Any]) -> list[str]:
     messages = [str(report.get(part, "")) for part in ("wrong", "different", "problem")]
     named = [number for message in messages for number in _NUMBER.findall(message)]
     return list(dict.fromkeys((*NUMBERS, *ABSENT, *named[:_MOST_NAMED])))
-
-
-def _known(deployment: Deployment, ledger: Ledger, number: str, answers: Sequence[Answer]) -> dict[str, Any]:
-    own = [answer for answer in answers if answer.number == number]
-    return {
-        "claims": [_claim(each) for each in ledger.claims(number)],
-        "answers": [_answer(each) for each in sorted(own, key=lambda each: each.began)],
-        "redis": _attempted(lambda: _entry(deployment, number)),
-        "nodes": [_attempted(partial(_leaves, couch, number)) for couch in _nodes(deployment)],
-    }
 
 
 def _attempted(read: Callable[[], Any]) -> Any:
@@ -102,8 +101,12 @@ def _leaves(couch: Any, number: str) -> Any:
     return couch.request("GET", [str(shard_for(number)), number], **_TREE)
 
 
-def _entry(deployment: Deployment, number: str) -> Any:
-    value = deployment.client().get(Keys(deployment.settings().redis.prefix).number(number))
+def _entries(deployment: Deployment, numbers: Sequence[str]) -> dict[str, Any]:
+    reader = EntryReader(deployment.client(), Keys(deployment.settings().redis.prefix))
+    return dict(zip(numbers, map(_decoded, reader.entries(numbers)), strict=True))
+
+
+def _decoded(value: bytes | None) -> Any:
     entry = unpack(value) if value else None
     if entry is None:
         return value.hex() if value else None
