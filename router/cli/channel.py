@@ -3,8 +3,7 @@
 import functools
 import os
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import click
 
 from router.client import Client, Options, Tls, TokenError
 from router.client.options import metadata_for
-from router.runtime import client_tls
+from router.settings.client_tls import add_client_certificate, create_context
 from router.settings.errors import SettingsError
 
 DEFAULT_TARGET = "127.0.0.1:50051"
@@ -53,11 +52,9 @@ class TlsFiles(NamedTuple):
             SettingsError: a file can't be read or has no PEM certificates, or the certificate and the key don't belong
                 together.
         """
-        with _named("--tls-ca"):
-            context = client_tls.create_context(self.ca)
+        context = create_context(self.ca, "--tls-ca")
         if self.certificate is not None and self.key is not None:
-            with _named("--tls-certificate and --tls-key:"):
-                client_tls.add_client_certificate(context, self.certificate, self.key)
+            add_client_certificate(context, self.certificate, self.key, "--tls-certificate and --tls-key:")
         return context
 
 
@@ -165,15 +162,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise SettingsError(f"{path}: {problem.strerror}") from None
-
-
-@contextmanager
-def _named(option: str) -> Iterator[None]:
-    """Prefix errors about files with the option that names them."""
-    try:
-        yield
-    except client_tls.TlsFileError as problem:
-        raise SettingsError(f"{option} {problem}") from None
 
 
 def token_headers_option(command: Callable[..., Any]) -> Callable[..., Any]:

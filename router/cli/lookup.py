@@ -89,7 +89,8 @@ def via_switch(
     target = way.target if service.target == DEFAULT_TARGET else service.target
     if via != "http" and (dial_plan or authoritative):
         fail(f"--dial-plan and --authoritative can't be asked for by {via}: use http or grpc", Exit.USAGE)
-    headers, tls = service.headers, service.files.context() if via == "http" and service.files is not None else None
+    headers = service.headers
+    tls = service.files.context() if via == "http" and service.files is not None else None
 
     def ask(number: str) -> SwitchView:
         try:

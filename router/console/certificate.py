@@ -5,9 +5,9 @@ import ssl
 from pathlib import Path
 
 from router.console.setting_files import read_file
-from router.runtime import client_tls
 from router.runtime.file_watcher import FileWatcher
 from router.settings import SettingsError
+from router.settings.client_tls import add_client_certificate, create_context, ssl_reason
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ServedCertificate:
         except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
             raise SettingsError(
                 f"settings 'tls_certificate' and 'tls_key': {certificate} and {key} are not a PEM certificate and its "
-                f"key without a password ({_reason(problem)})"
+                f"key without a password ({ssl_reason(problem)})"
             ) from None
         self.context.sni_callback = self._choose
 
@@ -46,7 +46,7 @@ class ServedCertificate:
             try:
                 self._current = self._load()
             except (OSError, ValueError) as problem:
-                log.error("certificate not reloaded, the previous one stays in use: error=%s", _reason(problem))
+                log.error("certificate not reloaded, the previous one stays in use: error=%s", ssl_reason(problem))
             else:
                 log.info("certificate reloaded for new connections: file=%s", self._certificate)
         connection.context = self._current
@@ -61,10 +61,7 @@ def trust_services(ca: Path | None) -> ssl.SSLContext:
     Raises:
         SettingsError: the file can't be read, or has no certificates.
     """
-    try:
-        return client_tls.create_context(ca)
-    except client_tls.TlsFileError as problem:
-        raise SettingsError(f"setting 'console_ca': {problem}") from None
+    return create_context(ca, "setting 'console_ca':")
 
 
 def present_to_services(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
@@ -75,11 +72,5 @@ def present_to_services(context: ssl.SSLContext, certificate: Path, key: Path) -
     """
     read_file(certificate, "console_client_certificate")  # so that the error names one setting
     read_file(key, "console_client_key")
-    try:
-        client_tls.add_client_certificate(context, certificate, key)
-    except client_tls.TlsFileError as problem:
-        raise SettingsError(f"settings 'console_client_certificate' and 'console_client_key': {problem}") from None
-
-
-def _reason(problem: Exception) -> str:
-    return str(getattr(problem, "reason", None) or getattr(problem, "strerror", None) or problem)
+    names = "settings 'console_client_certificate' and 'console_client_key':"
+    add_client_certificate(context, certificate, key, names)

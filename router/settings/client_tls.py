@@ -1,52 +1,56 @@
-"""TLS of a client, from PEM files."""
+"""TLS of a client, from the PEM files that settings or options name."""
 
 import ssl
 from pathlib import Path
 
-
-class TlsFileError(ValueError):
-    """A file that can't be used; the message names it and the reason."""
+from router.settings.errors import SettingsError
 
 
-def create_context(ca: Path | None) -> ssl.SSLContext:
+def create_context(ca: Path | None, name: str) -> ssl.SSLContext:
     """Return a context that verifies servers' certificates.
 
     Args:
         ca: PEM file of the authorities; None: the public ones.
+        name: of the setting or option, for the error.
 
     Raises:
-        TlsFileError: the file can't be read, or has no certificates.
+        SettingsError: the file can't be read, or has no certificates.
     """
     try:
         return ssl.create_default_context(cafile=ca)
     except (ssl.SSLError, ValueError) as problem:
-        raise TlsFileError(f"{ca} has no PEM certificates ({_reason(problem)})") from None
+        raise SettingsError(f"{name} {ca} has no PEM certificates ({ssl_reason(problem)})") from None
     except OSError as problem:
-        raise TlsFileError(f"{ca}: {problem.strerror}") from None
+        raise SettingsError(f"{name} {ca}: {problem.strerror}") from None
 
 
-def add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path, names: str) -> None:
     """Let a context show a client certificate to servers that ask for one.
 
+    Args:
+        names: of the settings or options, for the error.
+
     Raises:
-        TlsFileError: a file can't be read, or they don't belong together.
+        SettingsError: a file can't be read, or they don't belong together.
     """
     for each in (certificate, key):
-        _check_readable(each)  # OpenSSL does not say which file is missing
+        _check_readable(each, names)  # OpenSSL does not say which file is missing
     try:
         context.load_cert_chain(certificate, key, password="")  # an encrypted key is refused
     except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
-        raise TlsFileError(
-            f"{certificate} and {key} are not a PEM certificate and its key without a password ({_reason(problem)})"
+        files = f"{certificate} and {key}"
+        raise SettingsError(
+            f"{names} {files} are not a PEM certificate and its key without a password ({ssl_reason(problem)})"
         ) from None
 
 
-def _check_readable(path: Path) -> None:
+def ssl_reason(problem: Exception) -> str:
+    """Return the reason of an error of OpenSSL, or of the operating system, without its number."""
+    return str(getattr(problem, "reason", None) or getattr(problem, "strerror", None) or problem)
+
+
+def _check_readable(path: Path, names: str) -> None:
     try:
         path.open("rb").close()
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        raise TlsFileError(f"{path}: {_reason(problem)}") from None
-
-
-def _reason(problem: Exception) -> str:
-    return str(getattr(problem, "reason", None) or getattr(problem, "strerror", None) or problem)
+        raise SettingsError(f"{names} {path}: {ssl_reason(problem)}") from None
