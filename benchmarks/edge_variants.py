@@ -21,7 +21,7 @@ from benchmarks.generator import Shape
 from benchmarks.processes import Server, cpu_seconds, free_port
 from router.server.edge.configuration import bootstrap
 from router.server.edge.plan import TYPES, EdgePlan
-from router.server.edge.process import find_envoy
+from router.server.edge.process import environment, find_envoy
 from router.server.edge.routes import LOOKUPS
 from router.settings import Settings
 
@@ -140,6 +140,16 @@ def _health_checks(config: Json) -> None:
     found["close_connections_on_host_health_failure"] = True
 
 
+def _random_balance(config: Json) -> None:
+    """Connections on the thread that the kernel picks."""
+    del config["static_resources"]["listeners"][0]["connection_balance_config"]
+
+
+def _small_caches(config: Json) -> None:
+    """As much memory kept for each CPU as the allocator does by default."""
+    del config["memory_allocator_manager"]
+
+
 def _both(*changes: Change) -> Change:
     def change(config: Json) -> None:
         for each in changes:
@@ -162,10 +172,12 @@ _VARIANTS: dict[str, Change] = {
     "no_hedging": _no_hedging,
     "health_checks": _health_checks,
     "before": _both(_grpc_stats, _addresses, _timers),
-    "tcmalloc_per_cpu": lambda _config: None,
+    "random_balance": _random_balance,
+    "small_caches": _small_caches,
+    "caches_per_thread": lambda _config: None,
 }
-_ENVIRONMENTS = {"tcmalloc_per_cpu": "GLIBC_TUNABLES=glibc.pthread.rseq=0"}
-"""Of Envoy's process: its allocator keeps caches per CPU where glibc leaves restartable sequences to it."""
+_ENVIRONMENTS = {"caches_per_thread": {"GLIBC_TUNABLES": "glibc.pthread.rseq=1"}}
+"""Of Envoy's process, beside what `serve` gives it."""
 
 
 @dataclass(slots=True)
@@ -217,7 +229,8 @@ def _gateways(on: Arena, names: Sequence[str], folder: Path, threads: int) -> It
         found = {}
         for name in names:
             mine = free_port()
-            envoy = stack.enter_context(Server(_envoy(plan, name, mine, threads), mine))
+            given_to_envoy = environment() | _ENVIRONMENTS.get(name, {})
+            envoy = stack.enter_context(Server(_envoy(plan, name, mine, threads), mine, environment=given_to_envoy))
             found[name] = Gateway(mine, envoy.pid, service.pid)
         yield found
 
@@ -230,8 +243,7 @@ def _envoy(plan: EdgePlan, name: str, port: int, threads: int) -> list[str]:
     path = plan.directory / f"{name}.json"
     path.write_bytes(orjson.dumps(config))
     options = ["--concurrency", str(threads), "--disable-hot-restart", "--log-level", "error"]
-    environment = ["env", _ENVIRONMENTS[name]] if name in _ENVIRONMENTS else []
-    return [*environment, str(find_envoy()), "--config-path", str(path), *options]
+    return [str(find_envoy()), "--config-path", str(path), *options]
 
 
 def _warm(on: Arena, gateway: Gateway) -> None:

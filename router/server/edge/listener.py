@@ -16,7 +16,8 @@ _STREAM_WINDOW, _CONNECTION_WINDOW = 64 << 10, 1 << 20
 _MAX_HEADERS_KB = 16
 _HANDSHAKE_TIMEOUT = 10.0
 _HEADERS_TIMEOUT = 5.0
-_STREAM_IDLE_TIMEOUT = 10.0
+_FLUSH_TIMEOUT = 10.0
+"""Seconds that a caller may leave the last bytes of a response unread."""
 _PING_INTERVAL, _PING_TIMEOUT = 60.0, 20.0
 """Seconds; the reason for the values is in router/server/calls/call_source.py."""
 DRAIN_TIMEOUT = 1.0
@@ -41,6 +42,8 @@ def listener(plan: EdgePlan) -> Json:
         "address": {"socket_address": _address(plan)},
         "per_connection_buffer_limit_bytes": _BUFFER,
         "max_connections_to_accept_per_socket_event": _MAX_ACCEPTS_PER_EVENT,
+        # Switches have few connections, and keep them: by chance one thread would serve most of them.
+        "connection_balance_config": {"exact_balance": {}},
         "listener_filters": _rate_limit(plan),
         "filter_chains": [chain],
     }
@@ -96,7 +99,8 @@ def _connection_manager(plan: EdgePlan) -> Json:
         "http2_protocol_options": _http2(plan),
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "did-router"},
         "common_http_protocol_options": {"idle_timeout": seconds(plan.idle_timeout)},
-        "stream_idle_timeout": seconds(_STREAM_IDLE_TIMEOUT),
+        "stream_idle_timeout": "0s",  # each route has its own: a second timer would cost every Lookup
+        "stream_flush_timeout": seconds(_FLUSH_TIMEOUT),
         "request_headers_timeout": seconds(_HEADERS_TIMEOUT),
         "max_request_headers_kb": _MAX_HEADERS_KB,
         "drain_timeout": seconds(DRAIN_TIMEOUT),

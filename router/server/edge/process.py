@@ -22,6 +22,10 @@ _LOG_FORMAT = "%l %n: %v"
 _DRAIN_SECONDS = 600
 """Longer than any drain: the supervisor stops Envoy as soon as all calls are answered."""
 _KILL_AFTER = 5.0
+_TUNABLES = "GLIBC_TUNABLES"
+_CACHES_PER_CPU = "glibc.pthread.rseq=0"
+"""Leaves restartable sequences to Envoy's allocator, tcmalloc, which needs them to keep its caches per CPU
+(docs/performance.md)."""
 
 
 def find_envoy() -> Path | None:
@@ -72,7 +76,12 @@ class EnvoyProcess:
         """
         launch = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
-            launch + self._command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+            launch + self._command,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=environment(),
         )
         assert self._process.stderr is not None  # noqa: S101 - for the type checker
         threading.Thread(target=_forward_log, args=(self._process.stderr,), name="envoy-log", daemon=True).start()
@@ -88,6 +97,12 @@ class EnvoyProcess:
             log.error("Envoy does not end; killed")
             self._process.kill()
             self._process.wait()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of Envoy's process; an operator's tunables come last, and win."""
+    tunables = (_CACHES_PER_CPU, os.environ.get(_TUNABLES, ""))
+    return {**os.environ, _TUNABLES: ":".join(filter(None, tunables))}
 
 
 def _forward_log(lines: IO[str]) -> None:

@@ -32,6 +32,8 @@ _ENCODING = "grpc-encoding"
 _HEDGE_AFTER = 0.25
 """Seconds after which a Lookup is also sent to a second worker: a hit takes well under a millisecond, so either the
 first worker hangs or the database is slow. The first response counts."""
+_IDLE_TIMEOUT = 10.0
+"""Seconds without a byte in a call that may be sent again."""
 _RETRIES = 4
 _MAX_SELECTION_ATTEMPTS = 50
 """Attempts to select another worker for a retry. A dead worker has the fewest calls, and wins three of four selections
@@ -154,7 +156,8 @@ def _unlimited(cluster: str) -> Json:
 
 
 def _read_action(plan: EdgePlan, cluster: str = LOOKUPS) -> Json:
-    return {"cluster": cluster, "timeout": seconds(plan.call_timeout), "retry_policy": _retry_policy()}
+    timeouts = {"timeout": seconds(plan.call_timeout), "idle_timeout": seconds(_IDLE_TIMEOUT)}
+    return {"cluster": cluster, **timeouts, "retry_policy": _retry_policy()}
 
 
 def _retry_policy() -> Json:

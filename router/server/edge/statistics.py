@@ -12,7 +12,7 @@ _FRAMES = (
 _LISTENER = (
     r"listener\.calls\.(downstream_cx_(total|active|overflow|overload_reject|transport_socket_connect_timeout)"
     r"|downstream_global_cx_overflow|downstream_listener_filter_.*|no_filter_chain_match|ssl\.(handshake|connection_error|session_reused"
-    r"|fail_verify_.*|no_certificate|versions\..*)|server_ssl_socket_factory\..*)"
+    r"|fail_verify_.*|no_certificate|versions\..*)|server_ssl_socket_factory\..*|worker_\d+\.downstream_cx_active)"
 )
 _RATE = r"listener_local_ratelimit\.connections\.rate_limited"
 _METHODS = r"vhost\.router\.route\..*\.upstream_rq_(time|total|[1-5]xx|retry|retry_success)"
@@ -35,6 +35,7 @@ STATISTICS_TAGS = {
     "envoy.listener_address": "",
     "envoy.response_code_class": "",
     "envoy.ssl_version": "",
+    "envoy.worker_id": "",
     "envoy.xds_resource_name": "",
     "envoy.virtual_host": "",
     "envoy.route": "",

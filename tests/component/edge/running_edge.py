@@ -19,11 +19,11 @@ from tests.support.waiting import eventually
 class RunningEdge:
     """An edge without workers that is looked after as the supervisor does."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, threads: int = 1, **settings: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
         wanted = Settings.load(None, listen=f"127.0.0.1:{self.port}", **settings)
-        self.edge = Edge(wanted, find_envoy(), open_certificates(wanted), threads=1)
+        self.edge = Edge(wanted, find_envoy(), open_certificates(wanted), threads=threads)
         self.edge.start()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_after)

@@ -36,6 +36,15 @@ def test_new_connections_have_a_rate(start: Start) -> None:
     assert 10 <= sum(not each.closed.wait(0.1) for each in many) <= 20
 
 
+def test_threads_have_equally_many_connections(start: Start) -> None:
+    running = start(threads=2)
+    figure = "envoy_listener_worker_downstream_cx_active"
+    many = [Connection(running.port).greet() for _ in range(8)]
+    threads = {f'{figure}{{envoy_worker_id="{each}",envoy_listener_address="calls"}} 4' for each in range(2)}
+    eventually(lambda: threads <= set(_figures(running)))
+    assert not any(each.closed.is_set() for each in many)
+
+
 def _figures(running: RunningEdge) -> list[str]:
     return running.edge.metrics().decode().splitlines()
 

@@ -103,6 +103,13 @@ def _poll_until_live(edge: Edge) -> None:
     _poll_until(edge, lambda: not edge.problem())
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc")
+def test_envoys_allocator_may_keep_caches_per_cpu(edge: Edge) -> None:
+    edge.start()
+    _poll_until_live(edge)
+    assert b"GLIBC_TUNABLES=glibc.pthread.rseq=0" in Path(f"/proc/{edge.envoy_pid}/environ").read_bytes()
+
+
 def test_envoy_is_brought_back(edge: Edge) -> None:
     assert edge.problem() == "Envoy is not serving"
     edge.start()

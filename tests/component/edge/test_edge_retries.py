@@ -71,7 +71,7 @@ def test_lookup_ends_in_time(silent: RunningEdge) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fraction of a second in place of ten, after which Envoy ends an idle call."""
-    monkeypatch.setattr("router.server.edge.listener._STREAM_IDLE_TIMEOUT", 0.3)
+    monkeypatch.setattr("router.server.edge.routes._IDLE_TIMEOUT", 0.3)
 
 
 def test_stream_of_lookups_may_idle_longer_than_a_call(impatient: None, silent: RunningEdge) -> None:
